@@ -1,0 +1,49 @@
+# semlink: `make` alone lists what can be made.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+STAMP := $(VENV)/.setup-done
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow check weights clean
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv with everything semlink needs (again only when the lists change)
+
+$(STAMP): requirements.txt constraints.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "semlink needs Python 3.11 or newer, and there is no $(PYTHON) here;" \
+	    "name one: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "semlink needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1);" \
+	    "name another: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "setting up $(VENV), which takes some minutes the first time"
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "$(PYTHON) cannot make environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(RUN) -m pip install -q --disable-pip-version-check -c constraints.txt -r requirements.txt
+	@$(RUN) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## send the digits over the air and draw accuracy versus SNR (results/runs/demo)
+	@$(VENV)/bin/semlink sweep digits --out results/runs/demo
+
+test: setup ## run the fast tests
+	@$(RUN) -m pytest
+
+test-slow: setup ## run the tests that train
+	@$(RUN) -m pytest -m slow
+
+check: setup ## check format, lint and types
+	@$(VENV)/bin/ruff format --check
+	@$(VENV)/bin/ruff check
+	@$(VENV)/bin/mypy
+
+weights: setup ## train the digits weights anew (results/reference/digits)
+	@$(VENV)/bin/semlink train digits --out results/reference/digits
+
+clean: ## remove .venv, caches and build output, never results
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

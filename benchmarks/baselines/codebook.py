@@ -1,0 +1,145 @@
+"""Code words for the label code: one word of `k` complex uses per class.
+
+Three families, the best that fits first. A word is a row of 2k real numbers; neighbours form a
+complex use, so Re<s_i, s_j> is the real inner product, and one gain h for the whole word
+multiplies all inner products by |h|^2: what is orthogonal on AWGN stays so on Rayleigh.
+
+1. Orthogonal, where 2k >= classes: the rows e^(2 pi i m t / k) of a DFT matrix of size k, then i
+   times these: 2k real-orthogonal words with equal energy in every use. One-hot words would be
+   orthogonal too, but put the whole energy of an image into one use: where the gain changes from
+   use to use, a single deep fade would then lose the image, while a DFT word averages the fades.
+2. Biorthogonal, where 4k >= classes: such rows and their negatives.
+3. Reed-Muller: a subset of RM(2, m), signs (-1)^(Q(v) + a.v + b) over the 2^m points v, built of
+   cosets of RM(1, m), one per quadratic form Q. Words of one coset have correlation 0 or -1;
+   words of two cosets with forms Q and Q' at most 2^(-r/2) of the energy, r the (even) rank of
+   the alternating matrix of Q + Q' [1, ch. 15 sec. 2]. So forms are chosen far apart in rank.
+
+[1] MacWilliams and Sloane, The Theory of Error-Correcting Codes, North-Holland, 1977.
+"""
+
+import itertools
+import math
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+MAX_RM_ORDER = 6  # 2^15 quadratic forms to choose from; order 8 would have 2^28
+
+
+def code_family(num_classes: int, k: int) -> str | None:
+    """Which family carries `num_classes` words over `k` uses: its name, or None if none does."""
+    if num_classes < 2:
+        raise ValueError(f"a label code needs at least 2 classes, got {num_classes}")
+    if k < 1:
+        return None
+    if num_classes <= 2 * k:
+        return "orthogonal"
+    if num_classes <= 4 * k:
+        return "biorthogonal"
+    m = _rm_order(k)
+    return "Reed-Muller" if num_classes <= 2 ** (1 + m + m * (m - 1) // 2) else None
+
+
+@lru_cache(maxsize=64)
+def label_codebook(num_classes: int, k: int) -> Tensor:
+    """The words of all classes, every one of energy exactly `k` (unit power on average).
+
+    The tensor is cached and shared: do not write into it.
+
+    Shapes: [num_classes, k] complex64.
+    Raises: ValueError if `k` uses have too few words for `num_classes`.
+    """
+    family = code_family(num_classes, k)
+    if family == "orthogonal":
+        words = _dft_rows(num_classes, k)
+    elif family == "biorthogonal":
+        rows = _dft_rows((num_classes + 1) // 2, k)
+        words = np.stack([rows, -rows], axis=1).reshape(-1, 2 * k)[:num_classes]
+    elif family == "Reed-Muller":
+        words = _reed_muller_rows(num_classes, k)
+    else:
+        raise ValueError(
+            f"k = {k} channel uses carry no label code for {num_classes} classes; use a larger k"
+        )
+    words *= math.sqrt(k) / np.linalg.norm(words, axis=1, keepdims=True)
+    pairs = torch.from_numpy(words).reshape(num_classes, k, 2)
+    return torch.view_as_complex(pairs).to(torch.complex64)
+
+
+def _dft_rows(count: int, k: int) -> NDArray[np.float64]:
+    """First `count` of the k rows of the DFT matrix and i times these, as pairs (re, im)."""
+    row = np.arange(count)[:, None]
+    turns = (row % k) * np.arange(k) / k + 0.25 * (row >= k)  # [count, k]
+    return np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)], axis=-1).reshape(
+        count, 2 * k
+    )
+
+
+def _rm_order(k: int) -> int:
+    """The largest m with 2^m <= 2k, at most MAX_RM_ORDER."""
+    return min((2 * k).bit_length() - 1, MAX_RM_ORDER)
+
+
+def _reed_muller_rows(count: int, k: int) -> NDArray[np.float64]:
+    """`count` words of RM(2, m) as signs [count, 2k]; repeated while a whole word has room.
+
+    The dimensions beyond the last whole word stay silent.
+    """
+    m = _rm_order(k)
+    points = (np.arange(2**m)[:, None] >> np.arange(m)) & 1  # [2^m, m]
+    linear = (points @ points.T) & 1  # row a: a.v at all points v
+    first_order = np.stack([linear, 1 - linear], axis=1).reshape(-1, 2**m)  # RM(1, m)
+    num_cosets = -(-count // len(first_order))
+    bits = [first_order ^ _quadratic_values(form, points) for form in _spread_forms(m, num_cosets)]
+    signs = 1.0 - 2.0 * np.concatenate(bits)[:count]
+    repeated = np.tile(signs, 2 * k // 2**m)
+    return np.pad(repeated, ((0, 0), (0, 2 * k - repeated.shape[1])))
+
+
+def _quadratic_values(form: int, points: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Q(v) = sum of v_i v_j over the pairs i < j whose bit is set in `form`, at all points."""
+    pairs = itertools.combinations(range(points.shape[1]), 2)
+    kept = [points[:, i] & points[:, j] for bit, (i, j) in enumerate(pairs) if form >> bit & 1]
+    return np.bitwise_xor.reduce(kept, axis=0) if kept else np.zeros(len(points), np.int64)
+
+
+def _spread_forms(m: int, count: int) -> list[int]:
+    """`count` quadratic forms, each as far in rank from all earlier ones as any form can be.
+
+    The sum of two forms is the XOR of their bits, so one table of ranks serves all pairs.
+    """
+    ranks = _form_ranks(m)
+    forms = np.arange(len(ranks))
+    chosen = [0]  # RM(1, m) itself
+    smallest = ranks.copy()  # rank distance of every form to the nearest chosen one
+    while len(chosen) < count:
+        best = int(smallest.argmax())
+        chosen.append(best)
+        smallest = np.minimum(smallest, ranks[forms ^ best])
+    return chosen
+
+
+@lru_cache(maxsize=MAX_RM_ORDER)
+def _form_ranks(m: int) -> NDArray[np.int64]:
+    """Rank over GF(2) of the alternating matrix of every form: [2^(m(m-1)/2)].
+
+    Elimination on all forms at once; a matrix row is an integer of m bits.
+    """
+    pairs = list(itertools.combinations(range(m), 2))
+    forms = np.arange(2 ** len(pairs))
+    rows = np.zeros((len(forms), m), np.int64)
+    for bit, (i, j) in enumerate(pairs):
+        present = forms >> bit & 1
+        rows[:, i] |= present << j
+        rows[:, j] |= present << i
+    rank = np.zeros(len(forms), np.int64)
+    for column in range(m):
+        has_one = rows >> column & 1  # [forms, m]
+        pivot = has_one.argmax(axis=1)[:, None]
+        pivot_row = np.take_along_axis(rows, pivot, axis=1) * has_one.any(axis=1, keepdims=True)
+        rows ^= pivot_row * has_one  # clears the column, and the pivot row with it
+        rank += has_one.any(axis=1)
+    return rank

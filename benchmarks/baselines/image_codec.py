@@ -1,0 +1,158 @@
+"""Separate source and channel coding: an image codec, then a standard digital link.
+
+Image -> JPEG scan data -> CRC -> 5G LDPC -> scrambling -> QAM -> channel -> LLR -> LDPC -> CRC ->
+image -> classifier [METHOD, B6]. Where the CRC fails, or where not even the smallest file fits, the
+image is lost: an outage.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from benchmarks.baselines.jpeg_scan import JpegScanCodec, check_qualities
+from channels.base import Channel
+from channels.bit_pipe import BitPipe, payload_bits_for
+from channels.streams import PointStreams
+from simulator.config import Classify
+from simulator.link import Received
+
+
+class PreparedFiles(NamedTuple):
+    """What one k sends of a batch, and the scores at the receiver if it arrives.
+
+    Shapes: payload [B, payload_bits] uint8, all zeros where not even the smallest file fits;
+            fits [B] bool; scores [B, num_classes], of no meaning where it does not fit.
+    """
+
+    payload: Tensor
+    fits: Tensor
+    scores: Tensor
+
+
+class SeparateScheme:
+    """JPEG scan data over LDPC-coded QAM, one modulation and code rate for each k."""
+
+    name = "separate"
+
+    def __init__(
+        self, *, codec: JpegScanCodec, pipes: dict[int, BitPipe], classify: Classify
+    ) -> None:
+        self._codec = codec
+        self._pipes = dict(sorted(pipes.items()))
+        self._classify = classify
+
+    @property
+    def channel_uses(self) -> str:
+        """Where a modulation and a rate were chosen."""
+        return "k in {" + ", ".join(str(k) for k in self._pipes) + "}"
+
+    def serves(self, k: int) -> bool:
+        """Where a modulation and a rate were chosen."""
+        return k in self._pipes
+
+    def settings(self, k: int) -> str:
+        """Codec, what is charged and what is known beforehand, and the digital link."""
+        pipe = self._pipes[k]
+        return (
+            "JPEG scan data (tables and headers known, quality index charged), "
+            f"CRC{pipe.crc_bits}, 5G LDPC rate {pipe.code_rate:.2f}, "
+            f"{2**pipe.bits_per_symbol}-QAM, {pipe.iterations} BP iterations"
+        )
+
+    @torch.inference_mode()
+    def prepare(self, images: Tensor) -> dict[int, PreparedFiles]:
+        """Payloads and error-free scores for every k that is served."""
+        pixels = (images * 255).round().clamp(0, 255).to(torch.uint8).cpu()
+        scans = [self._codec.scans(image) for image in pixels]
+        return {
+            k: self._prepare_for(scans, pipe.payload_bits, images.device)
+            for k, pipe in self._pipes.items()
+        }
+
+    def _prepare_for(
+        self, scans: list[list[bytes]], payload_bits: int, device: torch.device
+    ) -> PreparedFiles:
+        packed = [self._codec.pack(image, payload_bits=payload_bits) for image in scans]
+        nothing = torch.zeros(payload_bits, dtype=torch.uint8)
+        payload = torch.stack([nothing if bits is None else bits for bits in packed]).to(device)
+        fits = torch.tensor([bits is not None for bits in packed], device=device)
+        scores, _ = self._receive(payload)
+        return PreparedFiles(payload, fits, scores)
+
+    @torch.inference_mode()
+    def transmit(
+        self,
+        prepared: dict[int, PreparedFiles],
+        *,
+        channel: Channel,
+        snr_db: Tensor,
+        k: int,
+        streams: PointStreams,
+    ) -> Received:
+        """Payloads through the digital link; only what arrives otherwise is decoded again."""
+        payload, fits, scores = prepared[k]
+        device = payload.device.type
+        arrived = self._pipes[k](
+            payload,
+            channel=channel,
+            snr_db=snr_db,
+            channel_generator=streams("channel", device=device),
+            scrambling_generator=streams("scrambling", device=device),
+        )
+        delivered = fits & arrived.crc_ok
+        wrong = delivered & (arrived.payload != payload).any(dim=1)  # the CRC missed the errors
+        if bool(wrong.any()):
+            scores, delivered = scores.clone(), delivered.clone()
+            scores[wrong], delivered[wrong] = self._receive(arrived.payload[wrong])
+        return Received(scores, delivered)
+
+    def _receive(self, payload: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores [B, num_classes] of the images in payloads, and whether they are images [B]."""
+        decoded = [self._codec.decode(bits) for bits in payload.cpu()]
+        blank = torch.zeros(self._codec.image_shape, dtype=torch.uint8)
+        pixels = torch.stack([blank if image is None else image for image in decoded])
+        readable = torch.tensor([image is not None for image in decoded], device=payload.device)
+        return self._classify(pixels.to(payload.device).float() / 255), readable
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeparateConfig:
+    """What the separate scheme chooses.
+
+    Raises: ValueError if the qualities are not 16 ascending integers in 1..100, or if a link
+            carries no payload.
+    """
+
+    qualities: tuple[int, ...]  # JPEG qualities that the 4-bit index names
+    link: dict[int, tuple[int, float]]  # k to (bits per QAM symbol, LDPC code rate)
+
+    def __post_init__(self) -> None:
+        check_qualities(self.qualities)
+
+    @property
+    def name(self) -> str:
+        """The scheme's name."""
+        return SeparateScheme.name
+
+    def build(
+        self,
+        *,
+        classify: Classify,
+        num_classes: int,  # noqa: ARG002 - other schemes need it
+        image_shape: tuple[int, int, int],
+    ) -> SeparateScheme:
+        """The scheme for a classifier and an image size."""
+        codec = JpegScanCodec(image_shape=image_shape, qualities=self.qualities)
+        pipes = {
+            k: BitPipe(
+                payload_bits=payload_bits_for(
+                    channel_uses=k, bits_per_symbol=bits_per_symbol, code_rate=code_rate
+                ),
+                channel_uses=k,
+                bits_per_symbol=bits_per_symbol,
+            )
+            for k, (bits_per_symbol, code_rate) in self.link.items()
+        }
+        return SeparateScheme(codec=codec, pipes=pipes, classify=classify)

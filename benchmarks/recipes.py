@@ -1,0 +1,179 @@
+"""Named experiments: functions that return a whole description.
+
+A recipe says what to compute. Where to compute it (`--device`, `--out`) and which part of the grid
+(`--snr-db`, `--channel-uses`, ...) is the command line's business.
+"""
+
+from dataclasses import replace
+
+from benchmarks.baselines.image_codec import SeparateConfig
+from benchmarks.baselines.label_code import LabelCodeConfig
+from models import CatConfig, DeepJsccConfig, ResidualCnnConfig
+from simulator.config import (
+    AugmentConfig,
+    CodecStage,
+    DeepJsccStage,
+    Experiment,
+    LinkConditions,
+    LossWeights,
+    StudentStage,
+    SweepConfig,
+    TeacherStage,
+    TrainConfig,
+)
+
+SNR_DB = tuple(float(snr) for snr in range(-10, 21, 2))
+# JPEG qualities among which the separate scheme picks, finest where the payloads of its k end
+DIGITS_QUALITIES = (1, 3, 5, 6, 8, 10, 12, 14, 16, 18, 20, 25, 30, 40, 50, 75)
+CIFAR_QUALITIES = (1, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 27, 35, 45, 60, 80)
+FADING_MIX = ("awgn", "rayleigh")  # channels of every training, in equal shares
+
+
+def digits() -> Experiment:
+    """Handwritten digits, 8x8 grey: trained in a minute, and every effect shows."""
+    student = ResidualCnnConfig(widths=(12, 24, 40), blocks=1, feature_dim=64)
+    sgd = TrainConfig(
+        epochs=60,
+        batch_size=64,
+        optimiser="sgd",
+        learning_rate=0.05,
+        weight_decay=5e-4,
+        warmup=0.1,
+        clip=5.0,
+        precision="fp32",
+    )
+    adamw = replace(sgd, optimiser="adamw", learning_rate=2e-3, weight_decay=0.01, clip=1.0)
+    return Experiment(
+        name="digits",
+        title="scikit-learn digits, 8x8 grey, 10 classes",
+        embedded_data=True,
+        augment=AugmentConfig(crop_padding=1, flip=False, views=16),
+        teacher=TeacherStage(
+            model=ResidualCnnConfig(widths=(32, 64, 128), blocks=1, feature_dim=64),
+            training=replace(sgd, epochs=40),
+            label_smoothing=0.1,
+        ),
+        student=StudentStage(
+            model=student,
+            training=sgd,
+            loss=LossWeights(mse=1.0, ce=1.0, kl=0.0, temperature=4.0),
+            head=replace(adamw, epochs=20),
+        ),
+        codec=CodecStage(
+            model=CatConfig(
+                feature_dim=64,
+                max_uses=64,
+                tokens=8,
+                width=32,
+                blocks=2,
+                heads=4,
+                mlp_ratio=2,
+                use_snr=True,
+            ),
+            training=replace(adamw, epochs=200, batch_size=128),
+            loss=LossWeights(mse=1.0, ce=1.0, kl=0.0, temperature=4.0),
+            conditions=LinkConditions(
+                channels=FADING_MIX,
+                snr_db=(-12.0, 26.0),
+                uses=(4, 8, 16, 32, 64),
+                full_share=0.25,
+            ),
+        ),
+        deep_jscc=DeepJsccStage(
+            model=DeepJsccConfig(body=student, hidden=64),
+            training=replace(sgd, epochs=sgd.epochs + 200),
+            channels=FADING_MIX,
+            snr_db=10.0,
+            uses=(16, 64),
+        ),
+        baselines=(
+            SeparateConfig(qualities=DIGITS_QUALITIES, link={32: (6, 2 / 3), 64: (4, 0.6)}),
+            LabelCodeConfig(),
+        ),
+        sweep=SweepConfig(
+            channels=FADING_MIX, snr_db=SNR_DB, channel_uses=(4, 16, 64), realizations=3
+        ),
+    )
+
+
+def cifar100() -> Experiment:
+    """CIFAR-100 in a short training of minutes on two cores; needs --data."""
+    student = ResidualCnnConfig(widths=(24, 48, 96, 192), blocks=1, feature_dim=256)
+    sgd = TrainConfig(
+        epochs=6,
+        batch_size=128,
+        optimiser="sgd",
+        learning_rate=0.1,
+        weight_decay=5e-4,
+        warmup=0.2,
+        clip=5.0,
+        precision="bf16",
+    )
+    adamw = replace(
+        sgd,
+        optimiser="adamw",
+        learning_rate=1e-3,
+        weight_decay=0.01,
+        batch_size=256,
+        clip=1.0,
+        precision="fp32",
+    )
+    return Experiment(
+        name="cifar100",
+        title="CIFAR-100, 32x32 RGB, 100 classes",
+        embedded_data=False,
+        augment=AugmentConfig(crop_padding=4, flip=True, views=2),
+        teacher=TeacherStage(
+            model=ResidualCnnConfig(widths=(32, 64, 128, 256), blocks=1, feature_dim=256),
+            training=sgd,
+            label_smoothing=0.1,
+        ),
+        student=StudentStage(
+            model=student,
+            training=sgd,
+            loss=LossWeights(mse=1.0, ce=1.0, kl=0.0, temperature=4.0),
+            head=replace(adamw, epochs=4),
+        ),
+        codec=CodecStage(
+            model=CatConfig(
+                feature_dim=256,
+                max_uses=256,
+                tokens=16,
+                width=64,
+                blocks=2,
+                heads=4,
+                mlp_ratio=2,
+                use_snr=True,
+            ),
+            training=replace(adamw, epochs=4),
+            loss=LossWeights(mse=1.0, ce=1.0, kl=0.0, temperature=4.0),
+            conditions=LinkConditions(
+                channels=FADING_MIX,
+                snr_db=(-12.0, 26.0),
+                uses=(8, 16, 32, 64, 128, 256),
+                full_share=0.25,
+            ),
+        ),
+        deep_jscc=DeepJsccStage(
+            model=DeepJsccConfig(body=student, hidden=256),
+            training=replace(sgd, epochs=10),
+            channels=FADING_MIX,
+            snr_db=10.0,
+            uses=(64,),
+        ),
+        baselines=(
+            SeparateConfig(qualities=CIFAR_QUALITIES, link={256: (4, 2 / 3)}),
+            LabelCodeConfig(),
+        ),
+        sweep=SweepConfig(
+            channels=FADING_MIX, snr_db=SNR_DB, channel_uses=(16, 64, 256), realizations=2
+        ),
+    )
+
+
+def images() -> Experiment:
+    """Your own images, one folder per class: as CIFAR-100 but for the data; needs --data."""
+    return replace(cifar100(), name="images", title="own images")
+
+
+RECIPES = (digits, cifar100, images)

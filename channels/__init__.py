@@ -1,0 +1,38 @@
+"""Physics of the link: everything between the transmitter's symbols and what the receiver knows.
+
+`base` holds the contract of every channel, `symbols` turns features into symbols of unit power,
+`awgn` and `fading` are the channels, `equalize` holds the receivers, `bit_pipe` is the digital
+link, `streams` gives the random numbers, `units` converts decibels, and `theory` (imported by name,
+since it needs SciPy) says what all of it is measured against. Sionna is imported here alone.
+"""
+
+from channels.awgn import AwgnChannel
+from channels.base import Channel, ChannelOutput
+from channels.bit_pipe import BitPipe, BitPipeOutput, payload_bits_for
+from channels.equalize import mmse, receive_snr_db, zero_forcing
+from channels.fading import RayleighChannel, RicianChannel
+from channels.mixture import ChannelMixture
+from channels.names import CHANNEL_NAMES, channel_from_name
+from channels.streams import PointStreams, Streams
+from channels.symbols import from_symbols, to_symbols
+
+__all__ = [
+    "CHANNEL_NAMES",
+    "AwgnChannel",
+    "BitPipe",
+    "BitPipeOutput",
+    "Channel",
+    "ChannelMixture",
+    "ChannelOutput",
+    "PointStreams",
+    "RayleighChannel",
+    "RicianChannel",
+    "Streams",
+    "channel_from_name",
+    "from_symbols",
+    "mmse",
+    "payload_bits_for",
+    "receive_snr_db",
+    "to_symbols",
+    "zero_forcing",
+]

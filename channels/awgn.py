@@ -1,0 +1,53 @@
+"""Additive white Gaussian noise, drawn by Sionna's AWGN block from our stream."""
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from channels.base import ChannelOutput, check_inputs
+from channels.streams import lend_to_sionna, sionna_device, sionna_phy
+from channels.units import noise_power_from_snr_db
+
+__all__ = ["AwgnChannel", "add_noise"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwgnChannel:
+    """Additive white Gaussian noise, y = x + w with w ~ CN(0, N0) per use and N0 = 10^(-snr_db/10).
+
+    Shapes: x [B, k] complex, snr_db [B, 1] -> y [B, k], h [B, k] of ones, noise_power [B, 1].
+    Units:  snr_db is Es/N0 in dB; all else is linear.
+    Raises: ValueError if a shape, a type or a device is wrong.
+    """
+
+    @property
+    def name(self) -> str:
+        """Canonical name."""
+        return "awgn"
+
+    def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
+        """Send x; differentiable in x."""
+        check_inputs(x, snr_db=snr_db, generator=generator)
+        noise_power = noise_power_from_snr_db(snr_db).to(torch.float32)  # [B, 1]
+        y = add_noise(x, noise_power=noise_power, generator=generator)
+        return ChannelOutput(y=y, h=torch.ones_like(y), noise_power=noise_power)
+
+
+def add_noise(signal: Tensor, *, noise_power: Tensor, generator: torch.Generator) -> Tensor:
+    """Add w ~ CN(0, noise_power) to every symbol, in single precision.
+
+    Shapes: signal [B, k] complex, noise_power [B, 1] -> [B, k] complex64.
+    Units:  noise_power is E|w|^2 per complex use.
+    """
+    with lend_to_sionna(generator):
+        noisy: Tensor = _awgn_block(sionna_device(signal.device))(signal, noise_power)
+    return noisy
+
+
+@functools.cache
+def _awgn_block(device: str) -> Any:
+    """Sionna's AWGN block for one device."""
+    return sionna_phy().channel.AWGN(precision="single", device=device)

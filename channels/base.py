@@ -1,0 +1,84 @@
+"""The contract of every channel: what it takes, what it gives, what the receiver may know."""
+
+import math
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+__all__ = ["Channel", "ChannelOutput", "check_inputs", "check_snr_db", "check_symbols"]
+
+
+class ChannelOutput(NamedTuple):
+    """All that the receiver knows of a transmission y = h x + w of B images over k uses.
+
+    Shapes: y [B, k] complex64, h [B, k] complex64, noise_power [B, 1] float32.
+    Units:  noise_power is E|w|^2 per complex channel use, half of it per real dimension.
+    """
+
+    y: Tensor  # received symbols
+    h: Tensor  # gain of every use, known to the receiver; E|h|^2 = 1 over the fading
+    noise_power: Tensor  # known to the receiver
+
+
+class Channel(Protocol):
+    """A frozen description of a channel; calling it transmits.
+
+    The draws depend on the shape [B, k] and on the generator alone, never on x or on the SNR, so
+    that schemes with equal k meet the same gains and the same noise. Gains are drawn before noise.
+    """
+
+    @property
+    def name(self) -> str:
+        """Canonical name, such as "awgn" or "rayleigh_block:4"; see `channel_from_name`."""
+        ...
+
+    def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
+        """Send x through the channel; differentiable in x.
+
+        Shapes: x [B, k] complex, snr_db [B, 1] -> y [B, k], h [B, k], noise_power [B, 1].
+        Units:  snr_db is Es/N0 in dB, averaged over the fading, for unit power of x.
+        Raises: ValueError if a shape, a type or a device is wrong.
+        """
+        ...
+
+
+def check_symbols(x: Tensor) -> None:
+    """Check that x is complex [B, k] with at least one image and one channel use.
+
+    Raises: ValueError if it is not.
+    """
+    if not x.is_complex() or x.dim() != 2 or x.numel() == 0:
+        raise ValueError(
+            f"x must be complex [B, k] with B and k at least 1, got {x.dtype} {list(x.shape)}; "
+            "pack real features with channels.symbols.to_symbols"
+        )
+
+
+def check_snr_db(snr_db: Tensor, batch: int) -> None:
+    """Check that snr_db is real [batch, 1], without nan or minus infinity.
+
+    Raises: ValueError if it is not.
+    """
+    if not snr_db.is_floating_point() or list(snr_db.shape) != [batch, 1]:
+        raise ValueError(
+            f"snr_db must be a float tensor [B, 1] = [{batch}, 1], "
+            f"got {snr_db.dtype} {list(snr_db.shape)}; one SNR for all is torch.full((B, 1), value)"
+        )
+    if not bool((snr_db > -math.inf).all()):
+        raise ValueError("snr_db must be a number above minus infinity, got nan or -inf")
+
+
+def check_inputs(x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> None:
+    """Check all that a channel is called with: shapes, types, and one device for all three.
+
+    Raises: ValueError if something is wrong.
+    """
+    check_symbols(x)
+    check_snr_db(snr_db, x.shape[0])
+    if not x.device == snr_db.device == generator.device:
+        raise ValueError(
+            "x, snr_db and generator must be on one device, "
+            f"got {x.device}, {snr_db.device} and {generator.device}; "
+            "name the device when asking for a stream: streams(..., device=x.device)"
+        )

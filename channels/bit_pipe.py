@@ -1,0 +1,222 @@
+"""Payload bits to payload bits over any channel: CRC, 5G NR LDPC, scrambling, Gray QAM, and back.
+
+The blocks are Sionna's; documents are 3GPP TS 38.212 (coding) and TS 38.211 (modulation).
+"""
+
+import functools
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Final, NamedTuple
+
+import torch
+from torch import Tensor
+
+from channels.base import Channel
+from channels.streams import sionna_device, sionna_phy
+
+__all__ = ["BitPipe", "BitPipeOutput", "payload_bits_for", "qam_llr"]
+
+LONGEST_WITH_CRC16: Final = 3824  # payload bits, TS 38.212 sec. 7.2.1
+LONGEST_CODE_BLOCK: Final = 8448  # bits with CRC, TS 38.212 sec. 5.2.2; segmentation is not built
+HIGHEST_CODE_RATE: Final = Fraction(948, 1024)  # TS 38.214 table 5.1.3.1-2
+MODULATIONS: Final = {2: "QPSK", 4: "16-QAM", 6: "64-QAM", 8: "256-QAM"}
+
+
+class BitPipeOutput(NamedTuple):
+    """What the receiver has: its decision for every bit, and whether the CRC agrees.
+
+    Shapes: payload [B, payload_bits] uint8, crc_ok [B] bool.
+    """
+
+    payload: Tensor
+    crc_ok: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class BitPipe:
+    """A digital link with one code block per image; calling it transmits.
+
+    CRC (16 bits up to 3824 payload bits, else 24), 5G LDPC with rate matching and bit interleaving,
+    scrambling with fresh bits known to both ends, Gray QAM of unit average power, channel, exact
+    LLRs of y/h with noise power N0/|h|^2, descrambling, belief propagation, CRC check. The power is
+    1 on average over the constellation, not for each image.
+
+    Raises: ValueError if the modulation is unknown or no 5G LDPC code has these sizes.
+    """
+
+    payload_bits: int  # per image, without CRC
+    channel_uses: int  # per image, one QAM symbol each
+    bits_per_symbol: int  # 2, 4, 6 or 8
+    iterations: int = 20  # of belief propagation
+
+    def __post_init__(self) -> None:
+        """Check that Sionna has such a code."""
+        if self.bits_per_symbol not in MODULATIONS:
+            raise ValueError(
+                f"bits_per_symbol must be one of {sorted(MODULATIONS)}, got {self.bits_per_symbol}"
+            )
+        if min(self.payload_bits, self.channel_uses, self.iterations) < 1:
+            raise ValueError(
+                "payload_bits, channel_uses and iterations must be at least 1, got "
+                f"{self.payload_bits}, {self.channel_uses} and {self.iterations}"
+            )
+        block = self.payload_bits + self.crc_bits
+        if block > LONGEST_CODE_BLOCK:
+            raise ValueError(
+                f"payload and CRC must fit one code block of {LONGEST_CODE_BLOCK} bits, got {block}"
+            )
+        lowest = Fraction(1, 5) if block <= LONGEST_WITH_CRC16 else Fraction(1, 3)
+        rate = Fraction(block, self.coded_bits)
+        if not lowest <= rate <= HIGHEST_CODE_RATE:
+            raise ValueError(
+                f"the code rate of a block of {block} bits must lie between {float(lowest):.3f} "
+                f"and {float(HIGHEST_CODE_RATE):.3f}, got {block}/{self.coded_bits} = "
+                f"{float(rate):.3f}; payload_bits_for gives the payload of a wanted rate"
+            )
+
+    @property
+    def crc_bits(self) -> int:
+        """Check bits that are sent with the payload, 16 or 24."""
+        return _crc_bits(self.payload_bits)
+
+    @property
+    def coded_bits(self) -> int:
+        """Bits that the channel uses carry."""
+        return self.channel_uses * self.bits_per_symbol
+
+    @property
+    def code_rate(self) -> float:
+        """Payload and CRC bits over coded bits."""
+        return (self.payload_bits + self.crc_bits) / self.coded_bits
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        payload: Tensor,
+        *,
+        channel: Channel,
+        snr_db: Tensor,
+        channel_generator: torch.Generator,
+        scrambling_generator: torch.Generator,
+    ) -> BitPipeOutput:
+        """Send the payload of every image.
+
+        Shapes: payload [B, payload_bits] uint8 of 0 and 1, snr_db [B, 1] -> BitPipeOutput.
+        Units:  snr_db is Es/N0 in dB, averaged over the fading.
+        Raises: ValueError if a shape, a type, a value or a device is wrong.
+        """
+        self._check_payload(payload)
+        blocks = _blocks(self, sionna_device(payload.device))
+        coded = blocks.encoder(blocks.crc_encoder(payload.to(torch.float32))).to(torch.uint8)
+        scrambling = torch.randint(
+            0, 2, coded.shape, generator=scrambling_generator, device=payload.device
+        ).to(torch.uint8)
+        x = blocks.mapper(coded ^ scrambling)  # [B, k]
+        received = channel(x, snr_db=snr_db, generator=channel_generator)
+        llr = qam_llr(
+            received.y / received.h,
+            noise_power=received.noise_power / received.h.abs().square(),
+            bits_per_symbol=self.bits_per_symbol,
+        )
+        llr = llr * (1.0 - 2.0 * scrambling)  # a flipped bit has the opposite sign
+        decided, crc_ok = blocks.crc_decoder(blocks.decoder(llr))
+        return BitPipeOutput(payload=decided.to(torch.uint8), crc_ok=crc_ok.squeeze(-1))
+
+    def _check_payload(self, payload: Tensor) -> None:
+        """Check that payload holds bits, as many as the pipe carries."""
+        shape_fits = payload.dim() == 2 and payload.shape[1] == self.payload_bits
+        if payload.dtype != torch.uint8 or not shape_fits or payload.shape[0] == 0:
+            raise ValueError(
+                f"payload must be uint8 [B, {self.payload_bits}] with B at least 1, "
+                f"got {payload.dtype} {list(payload.shape)}"
+            )
+        if bool((payload > 1).any()):
+            raise ValueError(f"payload must hold bits 0 and 1, got {int(payload.max())}")
+
+
+def payload_bits_for(
+    *, channel_uses: int, bits_per_symbol: int, code_rate: Fraction | float
+) -> int:
+    """Largest payload whose code rate, CRC included, does not exceed `code_rate`.
+
+    floor(code_rate channel_uses bits_per_symbol) minus the CRC bits; a float such as 0.3 is read as
+    the decimal fraction that it shows.
+
+    Raises: ValueError if that leaves less than 1 bit.
+    """
+    rate = code_rate if isinstance(code_rate, Fraction) else Fraction(str(code_rate))
+    block = math.floor(rate * channel_uses * bits_per_symbol)
+    payload = block - _crc_bits(1)
+    if payload > LONGEST_WITH_CRC16:  # a longer CRC may bring it back below the limit
+        payload = max(LONGEST_WITH_CRC16, block - _crc_bits(payload))
+    if payload < 1:
+        raise ValueError(
+            f"{channel_uses} uses of {bits_per_symbol} bits at code rate {float(rate):.3f} must "
+            f"hold at least {_crc_bits(1) + 1} bits (CRC and one more), got {max(block, 0)}; "
+            "ask for more channel uses"
+        )
+    return payload
+
+
+def qam_llr(symbols: Tensor, *, noise_power: Tensor, bits_per_symbol: int) -> Tensor:
+    """Exact LLRs ln P(b = 1 | r) - ln P(b = 0 | r) of r = x + w with x Gray QAM of unit power.
+
+    Square Gray QAM is one Gray PAM in the real part (bits 0, 2, ...) and one in the imaginary part
+    (bits 1, 3, ...), with independent noise. The sum over all points with b = 1 splits into a
+    product and the other part cancels, so only sqrt(M) levels are visited per real dimension.
+
+    Shapes: symbols [B, k] complex, noise_power [B, k] or [B, 1] -> [B, k bits_per_symbol].
+    Units:  noise_power is E|w|^2 per complex use.
+    """
+    levels, marginalise = _gray_pam(bits_per_symbol // 2, sionna_device(symbols.device))
+    parts = torch.view_as_real(symbols.resolve_conj()).unsqueeze(-1)  # [B, k, 2, 1]
+    smallest = torch.finfo(parts.dtype).tiny  # keeps a noiseless link from 0 / 0
+    exponents = -(parts - levels).square() / noise_power.clamp_min(smallest)[..., None, None]
+    llr: Tensor = marginalise(exponents)  # [B, k, 2, bits_per_symbol / 2]
+    return llr.transpose(2, 3).flatten(start_dim=1)  # real and imaginary bits take turns
+
+
+def _crc_bits(payload_bits: int) -> int:
+    """Length of the CRC, TS 38.212 sec. 7.2.1."""
+    return 16 if payload_bits <= LONGEST_WITH_CRC16 else 24
+
+
+class _Blocks(NamedTuple):
+    """Sionna's blocks for one pipe on one device."""
+
+    crc_encoder: Any
+    encoder: Any
+    mapper: Any
+    decoder: Any
+    crc_decoder: Any
+
+
+@functools.lru_cache(maxsize=64)
+def _blocks(pipe: BitPipe, device: str) -> _Blocks:
+    """Build the blocks of a pipe once."""
+    phy = sionna_phy()
+    where = {"precision": "single", "device": device}
+    crc_encoder = phy.fec.crc.CRCEncoder({16: "CRC16", 24: "CRC24A"}[pipe.crc_bits], **where)
+    encoder = phy.fec.ldpc.LDPC5GEncoder(
+        k=pipe.payload_bits + pipe.crc_bits,
+        n=pipe.coded_bits,
+        num_bits_per_symbol=pipe.bits_per_symbol,
+        **where,
+    )
+    return _Blocks(
+        crc_encoder=crc_encoder,
+        encoder=encoder,
+        mapper=phy.mapping.Mapper("qam", pipe.bits_per_symbol, **where),
+        decoder=phy.fec.ldpc.LDPC5GDecoder(encoder, num_iter=pipe.iterations, **where),
+        crc_decoder=phy.fec.crc.CRCDecoder(crc_encoder, **where),
+    )
+
+
+@functools.cache
+def _gray_pam(bits: int, device: str) -> tuple[Tensor, Any]:
+    """Levels [2^bits] of one real dimension of QAM, power 1/2, and Sionna's sum over them."""
+    mapping = sionna_phy().mapping
+    points = mapping.Constellation("pam", bits, precision="single", device=device).points
+    marginalise = mapping.SymbolLogits2LLRs("app", bits, precision="single", device=device)
+    return points.real / math.sqrt(2.0), marginalise

@@ -1,0 +1,47 @@
+"""Receivers that know the gain: zero forcing, MMSE, and the receive SNR they report."""
+
+import torch
+from torch import Tensor
+
+from channels.base import ChannelOutput
+from channels.units import linear_to_db
+
+__all__ = ["mmse", "receive_snr_db", "zero_forcing"]
+
+
+def zero_forcing(received: ChannelOutput) -> Tensor:
+    """Undo the gain, y / h, whatever that does to the noise.
+
+    Shapes: y, h [B, k] -> [B, k] complex64.
+    """
+    return received.y / received.h
+
+
+def mmse(received: ChannelOutput) -> Tensor:
+    """Estimate x of unit power with the least mean squared error, h* y / (|h|^2 + N0).
+
+    Shapes: y, h [B, k], noise_power [B, 1] -> [B, k] complex64.
+    """
+    gain_power = received.h.abs().square()
+    return received.h.conj() * received.y / (gain_power + received.noise_power)
+
+
+def receive_snr_db(received: ChannelOutput, *, used: Tensor | None = None) -> Tensor:
+    """SNR that each image met, 10 log10(mean |h|^2 / N0) over its used symbols.
+
+    Shapes: h [B, k], noise_power [B, 1], used [B, k] bool or None (all) -> [B, 1] float32.
+    Raises: ValueError if `used` has another shape or type, or an image uses no symbol.
+    """
+    gain_power = received.h.abs().square()
+    if used is None:
+        mean_power = gain_power.mean(dim=1, keepdim=True)
+    else:
+        if used.dtype != torch.bool or used.shape != gain_power.shape:
+            raise ValueError(
+                f"used must be bool [B, k] = {list(gain_power.shape)}, "
+                f"got {used.dtype} {list(used.shape)}"
+            )
+        if not bool(used.any(dim=1).all()):
+            raise ValueError("every image must use at least one symbol, got an empty row in used")
+        mean_power = (gain_power * used).sum(dim=1, keepdim=True) / used.sum(dim=1, keepdim=True)
+    return linear_to_db(mean_power / received.noise_power)

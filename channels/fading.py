@@ -1,0 +1,117 @@
+"""Flat fading: Rayleigh and Rician gains that hold for an image, for a block or for one use.
+
+Gaussian gains come from Sionna's GenerateFlatFadingChannel with one antenna at each end.
+"""
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from channels.awgn import add_noise
+from channels.base import ChannelOutput, check_inputs
+from channels.streams import lend_to_sionna, sionna_device, sionna_phy
+from channels.units import noise_power_from_snr_db
+
+__all__ = ["RayleighChannel", "RicianChannel"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RayleighChannel:
+    """Flat Rayleigh fading, constant over blocks of `coherence` channel uses of an image.
+
+    y = h x + w with h ~ CN(0, 1) per block and w ~ CN(0, N0) per use [1, sec. 2.4.2]. Where k is
+    not a multiple of `coherence`, the last block is shorter.
+
+    Shapes: x [B, k] complex, snr_db [B, 1] -> y [B, k], h [B, k], noise_power [B, 1].
+    Units:  snr_db is Es/N0 in dB, averaged over the fading; all else is linear.
+    Raises: ValueError if a shape, a type or a device is wrong; if coherence is below 1.
+
+    [1] Tse and Viswanath, Fundamentals of Wireless Communication, 2005.
+    """
+
+    coherence: int | None  # channel uses per fading block; None: one gain per image
+
+    def __post_init__(self) -> None:
+        """Check the block length."""
+        if self.coherence is not None and self.coherence < 1:
+            raise ValueError(f"coherence must be at least 1 channel use, got {self.coherence}")
+
+    @property
+    def name(self) -> str:
+        """Canonical name: rayleigh, rayleigh_fast (one gain per use) or rayleigh_block:L."""
+        if self.coherence is None:
+            return "rayleigh"
+        return "rayleigh_fast" if self.coherence == 1 else f"rayleigh_block:{self.coherence}"
+
+    def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
+        """Send x; differentiable in x."""
+        check_inputs(x, snr_db=snr_db, generator=generator)
+        batch, k = x.shape
+        coherence = k if self.coherence is None else min(self.coherence, k)
+        gains = _complex_normal(batch, math.ceil(k / coherence), generator=generator)  # [B, blocks]
+        h = gains.repeat_interleave(coherence, dim=1)[:, :k]  # [B, k]
+        return _fade(x, h, snr_db=snr_db, generator=generator)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RicianChannel:
+    """Flat Rician fading with one gain per image.
+
+    y = h x + w, h = sqrt(K/(K+1)) e^{j phi} + sqrt(1/(K+1)) g with g ~ CN(0, 1) and phi uniform, so
+    E|h|^2 = 1 for every K [1, sec. 2.4.2]. K = 0 is Rayleigh fading.
+
+    Shapes: x [B, k] complex, snr_db [B, 1] -> y [B, k], h [B, k], noise_power [B, 1].
+    Units:  snr_db is Es/N0 in dB, averaged over the fading; k_factor K is a linear power ratio.
+    Raises: ValueError if a shape, a type or a device is wrong, or k_factor not finite or below 0.
+
+    [1] Tse and Viswanath, Fundamentals of Wireless Communication, 2005.
+    """
+
+    k_factor: float  # power of the line of sight over that of the scattered paths
+
+    def __post_init__(self) -> None:
+        """Check the K factor."""
+        if not (math.isfinite(self.k_factor) and self.k_factor >= 0):
+            raise ValueError(
+                f"k_factor must be a finite linear ratio of at least 0, got {self.k_factor}"
+            )
+
+    @property
+    def name(self) -> str:
+        """Canonical name, rician:K with K linear."""
+        return f"rician:{str(self.k_factor).removesuffix('.0')}"
+
+    def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
+        """Send x; differentiable in x."""
+        check_inputs(x, snr_db=snr_db, generator=generator)
+        batch, k = x.shape
+        turns = torch.rand((batch, 1), generator=generator, device=x.device)  # phase over 2 pi
+        line_of_sight = torch.polar(torch.ones_like(turns), 2 * math.pi * turns)  # [B, 1]
+        scattered = _complex_normal(batch, 1, generator=generator)  # [B, 1]
+        share = self.k_factor / (self.k_factor + 1)  # of the power, in the line of sight
+        gain = math.sqrt(share) * line_of_sight + math.sqrt(1 - share) * scattered
+        return _fade(x, gain.expand(batch, k), snr_db=snr_db, generator=generator)
+
+
+def _fade(x: Tensor, h: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
+    """Apply given gains, then noise: y = h x + w."""
+    noise_power = noise_power_from_snr_db(snr_db).to(torch.float32)  # [B, 1]
+    y = add_noise(h * x, noise_power=noise_power, generator=generator)
+    return ChannelOutput(y=y, h=h, noise_power=noise_power)
+
+
+def _complex_normal(batch: int, blocks: int, *, generator: torch.Generator) -> Tensor:
+    """Independent gains CN(0, 1), [batch, blocks] complex64."""
+    with lend_to_sionna(generator):
+        gains: Tensor = _gain_block(sionna_device(generator.device))(batch * blocks)
+    return gains.reshape(batch, blocks)
+
+
+@functools.cache
+def _gain_block(device: str) -> Any:
+    """Sionna's generator of flat-fading gains for one device, one antenna at each end."""
+    return sionna_phy().channel.GenerateFlatFadingChannel(1, 1, precision="single", device=device)

@@ -1,0 +1,47 @@
+"""Several channels in one batch, for training under diverse conditions."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from channels.base import Channel, ChannelOutput, check_inputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelMixture:
+    """Equal, consecutive shares of the batch go through each of `channels`.
+
+    Shuffle the batch, and every image meets every channel with equal chance.
+
+    Shapes: x [B, k] complex, snr_db [B, 1] -> y [B, k], h [B, k], noise_power [B, 1].
+    Units:  snr_db is Es/N0 in dB, averaged over the fading.
+    Raises: ValueError if a shape, a type or a device is wrong; if there is no channel.
+    """
+
+    channels: tuple[Channel, ...]
+
+    def __post_init__(self) -> None:
+        if not self.channels:
+            raise ValueError("channels must hold at least one channel, got none")
+
+    @property
+    def name(self) -> str:
+        """The names of its channels, joined by "+"."""
+        return "+".join(channel.name for channel in self.channels)
+
+    def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
+        """Send each share through its channel; all draw from the one generator in turn."""
+        check_inputs(x, snr_db=snr_db, generator=generator)
+        shares = zip(
+            self.channels,
+            x.tensor_split(len(self.channels)),
+            snr_db.tensor_split(len(self.channels)),
+            strict=True,
+        )
+        parts = [
+            channel(symbols, snr_db=snr, generator=generator)
+            for channel, symbols, snr in shares
+            if len(symbols)
+        ]
+        return ChannelOutput(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))

@@ -1,0 +1,257 @@
+"""Closed forms that the simulator is measured against: error rates, capacity, fading moments.
+
+SNR is Es/N0 in dB per complex channel use; all rates assume coherent detection with a known gain.
+
+[1] Proakis and Salehi, Digital Communications, 5th ed., 2008.
+[2] Simon and Alouini, Digital Communication over Fading Channels, 2nd ed., 2005.
+[3] Cho and Yoon, On the general BER expression of one- and two-dimensional amplitude modulations,
+    IEEE Trans. Commun. 50(7), 2002.
+[4] Tse and Viswanath, Fundamentals of Wireless Communication, 2005.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import integrate, special, stats
+
+from channels.units import db_to_linear
+
+__all__ = [
+    "average_over_rayleigh",
+    "biorthogonal_symbol_error_rate",
+    "bpsk_bit_error_rate_awgn",
+    "bpsk_bit_error_rate_rayleigh",
+    "bpsk_bit_error_rate_rician",
+    "capacity_bits",
+    "orthogonal_symbol_error_rate",
+    "q_function",
+    "qam_bit_error_rate_awgn",
+    "qam_bit_error_rate_rayleigh",
+    "qam_bit_error_rate_rician",
+    "qam_symbol_error_rate_awgn",
+    "qam_symbol_error_rate_rayleigh",
+    "rayleigh_power_cdf",
+    "rayleigh_snr_spread_db",
+    "rician_power_cdf",
+    "rician_power_variance",
+]
+
+Floats = NDArray[np.float64]
+
+
+def q_function(x: float) -> float:
+    """Probability that a standard normal variable exceeds x [1, sec. 2.3]."""
+    return 0.5 * math.erfc(x / math.sqrt(2.0))
+
+
+def capacity_bits(snr_db: float) -> float:
+    """Capacity of the AWGN channel in bits per complex use, log2(1 + SNR) [4, sec. 5.1]."""
+    return math.log2(1.0 + db_to_linear(snr_db))
+
+
+# Error rates of BPSK and square Gray QAM. Each is a sum of terms weight Q(sqrt(2 scale SNR)), so
+# fading averages Q alone.
+
+
+def bpsk_bit_error_rate_awgn(snr_db: float) -> float:
+    """Bit error rate of BPSK on AWGN, Q(sqrt(2 SNR)) [1, sec. 4.2-1]."""
+    return _q_awgn(db_to_linear(snr_db))
+
+
+def bpsk_bit_error_rate_rayleigh(snr_db: float) -> float:
+    """Bit error rate of BPSK with Rayleigh fading, (1 - sqrt(SNR/(1+SNR))) / 2 [1, eq. 13.3-7]."""
+    return _q_rayleigh(db_to_linear(snr_db))
+
+
+def bpsk_bit_error_rate_rician(snr_db: float, *, k_factor: float) -> float:
+    """Bit error rate of BPSK with Rician fading of linear K factor [2, sec. 5.1.3]."""
+    return _q_rician(db_to_linear(snr_db), k_factor)
+
+
+def qam_bit_error_rate_awgn(snr_db: float, *, bits_per_symbol: int) -> float:
+    """Exact bit error rate of square Gray QAM on AWGN, QPSK included [3, eq. 14 and 16]."""
+    return _qam_bit_error_rate(_q_awgn, snr_db, bits_per_symbol)
+
+
+def qam_bit_error_rate_rayleigh(snr_db: float, *, bits_per_symbol: int) -> float:
+    """Exact bit error rate of square Gray QAM with Rayleigh fading: [3] averaged term by term."""
+    return _qam_bit_error_rate(_q_rayleigh, snr_db, bits_per_symbol)
+
+
+def qam_bit_error_rate_rician(snr_db: float, *, bits_per_symbol: int, k_factor: float) -> float:
+    """Exact bit error rate of square Gray QAM with Rician fading: [3] averaged term by term."""
+    return _qam_bit_error_rate(lambda mean: _q_rician(mean, k_factor), snr_db, bits_per_symbol)
+
+
+def qam_symbol_error_rate_awgn(snr_db: float, *, bits_per_symbol: int) -> float:
+    """Symbol error rate of square QAM on AWGN, 4 c Q - 4 c^2 Q^2 [2, eq. 8.10].
+
+    c = 1 - 1/sqrt(M) and Q = Q(sqrt(3 SNR / (M - 1))).
+    """
+    edge = 1.0 - 1.0 / _pam_levels(bits_per_symbol)
+    one_side = _q_awgn(_qam_scale(bits_per_symbol) * db_to_linear(snr_db))
+    return 4.0 * edge * one_side - (2.0 * edge * one_side) ** 2
+
+
+def qam_symbol_error_rate_rayleigh(snr_db: float, *, bits_per_symbol: int) -> float:
+    """Symbol error rate of square QAM with Rayleigh fading [2, sec. 8.2]: means of Q and Q^2."""
+    edge = 1.0 - 1.0 / _pam_levels(bits_per_symbol)
+    mean = _qam_scale(bits_per_symbol) * db_to_linear(snr_db)
+    root = math.sqrt(mean / (1.0 + mean))
+    mean_q_squared = 0.25 * (1.0 - root * 4.0 / math.pi * math.atan(1.0 / root)) if mean else 0.25
+    return 4.0 * edge * _q_rayleigh(mean) - 4.0 * edge**2 * mean_q_squared
+
+
+def _q_awgn(mean: float) -> float:
+    """Q(sqrt(2 mean)) without fading."""
+    return q_function(math.sqrt(2.0 * mean))
+
+
+def _q_rayleigh(mean: float) -> float:
+    """Mean of Q(sqrt(2 mean g)) over g exponential with mean 1, without loss at large SNR."""
+    root = math.sqrt(mean / (1.0 + mean))
+    return 0.5 / ((1.0 + mean) * (1.0 + root))
+
+
+def _q_rician(mean: float, k_factor: float) -> float:
+    """Mean of Q(sqrt(2 mean g)) over a Rician power g, by Craig's form of Q [2, sec. 5.1.3]."""
+
+    def integrand(angle: float) -> float:
+        scattered = (1.0 + k_factor) * math.sin(angle) ** 2
+        total = scattered + mean
+        return scattered / total * math.exp(-k_factor * mean / total) / math.pi
+
+    return float(integrate.quad(integrand, 0.0, math.pi / 2.0, epsabs=0.0, epsrel=1e-9)[0])
+
+
+def _pam_levels(bits_per_symbol: int) -> int:
+    """Levels per real dimension of square QAM."""
+    if bits_per_symbol < 2 or bits_per_symbol % 2:
+        raise ValueError(f"bits_per_symbol must be even and at least 2, got {bits_per_symbol}")
+    return 1 << (bits_per_symbol // 2)
+
+
+def _qam_scale(bits_per_symbol: int) -> float:
+    """Squared half distance of neighbours over Es: 3 / (2 (M - 1)), unit power."""
+    _pam_levels(bits_per_symbol)
+    return 1.5 / ((1 << bits_per_symbol) - 1)
+
+
+def _qam_bit_error_rate(q: Callable[[float], float], snr_db: float, bits_per_symbol: int) -> float:
+    """Mean over the bits of one real dimension; 2 Q(sqrt(2 x)) = erfc(sqrt(x)) in [3]."""
+    levels = _pam_levels(bits_per_symbol)
+    mean = _qam_scale(bits_per_symbol) * db_to_linear(snr_db)
+    total = 0.0
+    for bit in range(1, bits_per_symbol // 2 + 1):
+        half = 1 << (bit - 1)
+        for i in range(levels - levels // (1 << bit)):
+            sign = -1.0 if (i * half // levels) % 2 else 1.0
+            weight = half - math.floor(i * half / levels + 0.5)
+            total += sign * weight * 2.0 * q((2 * i + 1) ** 2 * mean) / levels
+    return total / (bits_per_symbol // 2)
+
+
+# Sets of equally likely signals of equal energy, sent over real dimensions with N0/2 each.
+
+
+def orthogonal_symbol_error_rate(num_signals: int, energy_ratio: float) -> float:
+    """Error rate of coherent detection among orthogonal signals [1, sec. 4.4-1].
+
+    P = int (1 - (1 - Q(x))^(M-1)) phi(x - sqrt(2 E/N0)) dx.
+
+    Units:  energy_ratio is the total E/N0 of a signal, linear: k Es/N0 over k channel uses.
+    Raises: ValueError if num_signals < 2 or energy_ratio < 0.
+    """
+    if num_signals < 2 or energy_ratio < 0:
+        raise ValueError(
+            "num_signals must be at least 2 and energy_ratio at least 0, "
+            f"got {num_signals} and {energy_ratio}"
+        )
+    mean = math.sqrt(2.0 * energy_ratio)
+    x, weights = _normal_nodes(mean, lower=-math.inf)
+    wrong = -np.expm1((num_signals - 1) * special.log_ndtr(x))
+    return float(weights @ wrong)
+
+
+def biorthogonal_symbol_error_rate(num_signals: int, energy_ratio: float) -> float:
+    """Error rate of coherent detection among M/2 orthogonal signals and their negatives.
+
+    P = Q(sqrt(2 E/N0)) + int_0^inf (1 - (1 - 2 Q(x))^(M/2-1)) phi(x - sqrt(2 E/N0)) dx
+    [1, sec. 4.4-2].
+
+    Units:  energy_ratio is the total E/N0 of a signal, linear: k Es/N0 over k channel uses.
+    Raises: ValueError if num_signals is odd or below 2, or energy_ratio < 0.
+    """
+    if num_signals < 2 or num_signals % 2 or energy_ratio < 0:
+        raise ValueError(
+            "num_signals must be even and at least 2 and energy_ratio at least 0, "
+            f"got {num_signals} and {energy_ratio}"
+        )
+    mean = math.sqrt(2.0 * energy_ratio)
+    x, weights = _normal_nodes(mean, lower=0.0)
+    all_smaller = (num_signals // 2 - 1) * np.log1p(-2.0 * special.ndtr(-x))
+    return q_function(mean) + float(weights @ -np.expm1(all_smaller))
+
+
+def average_over_rayleigh(error_rate: Callable[[float], float], energy_ratio: float) -> float:
+    """Mean of error_rate(g energy_ratio) over one Rayleigh gain, g exponential with mean 1.
+
+    With g = e^t the integrand error_rate(e^t energy_ratio) e^(t - e^t) is smooth in t.
+
+    Raises: ValueError if energy_ratio < 0.
+    """
+    if energy_ratio < 0:
+        raise ValueError(f"energy_ratio must be at least 0, got {energy_ratio}")
+
+    def integrand(t: float) -> float:
+        return error_rate(math.exp(t) * energy_ratio) * math.exp(t - math.exp(t))
+
+    # e^-40 and e^-e^4 of the probability are left out, far below what can be measured
+    return float(integrate.quad(integrand, -40.0, 4.0, epsabs=0.0, epsrel=1e-8, limit=200)[0])
+
+
+@functools.cache
+def _legendre() -> tuple[Floats, Floats]:
+    """Nodes and weights of Gauss-Legendre quadrature on [-1, 1]."""
+    nodes, weights = np.polynomial.legendre.leggauss(256)
+    return nodes, weights
+
+
+def _normal_nodes(mean: float, *, lower: float) -> tuple[Floats, Floats]:
+    """Nodes x and weights of an integral with density N(mean, 1) from `lower` to infinity."""
+    low, high = max(lower, mean - 12.0), mean + 12.0  # N(0, 1) beyond 12 is below 1e-32
+    nodes, weights = _legendre()
+    x = low + (high - low) * (nodes + 1.0) / 2.0
+    return x, weights * (high - low) / 2.0 * stats.norm.pdf(x - mean)
+
+
+# Fading power |h|^2, mean 1.
+
+
+def rayleigh_power_cdf(power: Floats) -> Floats:
+    """Distribution function of |h|^2 with Rayleigh fading, 1 - exp(-power) [4, sec. 2.4.2]."""
+    return np.asarray(-np.expm1(-np.maximum(power, 0.0)))
+
+
+def rician_power_cdf(power: Floats, *, k_factor: float) -> Floats:
+    """Distribution function of |h|^2 with Rician fading of linear K factor.
+
+    2 (1 + K) |h|^2 is noncentral chi-square, 2 degrees of freedom, noncentrality 2 K [1, sec. 2.3].
+    """
+    return np.asarray(stats.ncx2.cdf(2.0 * (1.0 + k_factor) * power, df=2, nc=2.0 * k_factor))
+
+
+def rician_power_variance(k_factor: float) -> float:
+    """Variance of |h|^2, (1 + 2 K) / (1 + K)^2; 1 for Rayleigh fading, K = 0."""
+    return (1.0 + 2.0 * k_factor) / (1.0 + k_factor) ** 2
+
+
+def rayleigh_snr_spread_db() -> float:
+    """Standard deviation of the receive SNR in dB with Rayleigh fading, about 5.57 dB.
+
+    ln |h|^2 is minus a Gumbel variable, whose standard deviation is pi / sqrt(6).
+    """
+    return 10.0 / math.log(10.0) * math.pi / math.sqrt(6.0)

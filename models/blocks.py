@@ -1,0 +1,39 @@
+"""Layers used by at least two models."""
+
+import torch
+from torch import Tensor, nn
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with batch normalisation and an identity or 1x1 shortcut.
+
+    Shapes: [B, in_width, H, W] -> [B, out_width, ceil(H / stride), ceil(W / stride)].
+    Source: He et al., Deep Residual Learning for Image Recognition, 2016, fig. 2.
+    """
+
+    def __init__(self, in_width: int, out_width: int, *, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_width, out_width, 3, stride, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(out_width)
+        self.conv2 = nn.Conv2d(out_width, out_width, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(out_width)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or in_width != out_width:
+            conv = nn.Conv2d(in_width, out_width, 1, stride, bias=False)
+            self.shortcut = nn.Sequential(conv, nn.BatchNorm2d(out_width))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The block's output, after the last activation."""
+        hidden = torch.relu(self.norm1(self.conv1(images)))
+        hidden = self.norm2(self.conv2(hidden))
+        return torch.relu(hidden + self.shortcut(images))
+
+
+def mlp(in_width: int, hidden: int, out_width: int) -> nn.Sequential:
+    """One hidden layer with GELU: [B, in_width] -> [B, out_width]."""
+    return nn.Sequential(nn.Linear(in_width, hidden), nn.GELU(), nn.Linear(hidden, out_width))
+
+
+def parameter_count(*modules: nn.Module) -> int:
+    """Trainable and frozen parameters, buffers not counted."""
+    return sum(p.numel() for module in modules for p in module.parameters())

@@ -1,0 +1,171 @@
+"""The channel-aware transformer (CAT) codec with a variable number of channel uses.
+
+Source: RKD-SC (arXiv 2508.02148) names the block; its inside follows the public text as far as it
+goes, and DiT's adaptive layer normalisation (Peebles and Xie, 2023) for the channel condition.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad, scaled_dot_product_attention
+
+from models.blocks import mlp
+
+SNR_RANGE_DB = (-20.0, 30.0)  # SNR inputs are clamped to what training may have seen
+
+
+@dataclass(frozen=True, kw_only=True)
+class CatConfig:
+    """Size of a CAT codec."""
+
+    feature_dim: int  # D
+    max_uses: int  # K, symbols of the longest codeword
+    tokens: int  # T, pieces into which the feature vector is cut
+    width: int  # d, width of a token
+    blocks: int  # transformer blocks per side
+    heads: int  # attention heads
+    mlp_ratio: int  # hidden width of a block's MLP over d
+    use_snr: bool  # False: the codec is not told the SNR (an ablation)
+
+    def __post_init__(self) -> None:
+        for name, value in (("feature_dim", self.feature_dim), ("max_uses", self.max_uses)):
+            if value % self.tokens:
+                raise ValueError(f"{name} must be a multiple of tokens={self.tokens}, got {value}")
+        if self.width % self.heads:
+            raise ValueError(f"width must be a multiple of heads={self.heads}, got {self.width}")
+
+    def build(self) -> "CatCodec":
+        """The codec with fresh weights from torch's global state."""
+        return CatCodec(self)
+
+
+class CatBlock(nn.Module):
+    """Pre-norm attention and MLP; the condition shifts, scales and gates both branches.
+
+    Shapes: tokens [B, T, d], condition [B, d] -> [B, T, d]. Attention runs over the tokens of one
+    image. The modulation starts at zero, so that a fresh block is a plain transformer block.
+    """
+
+    def __init__(self, config: CatConfig) -> None:
+        super().__init__()
+        d = config.width
+        self.heads = config.heads
+        self.norm1 = nn.LayerNorm(d, elementwise_affine=False)
+        self.norm2 = nn.LayerNorm(d, elementwise_affine=False)
+        self.to_qkv = nn.Linear(d, 3 * d)
+        self.from_heads = nn.Linear(d, d)
+        self.mlp = mlp(d, config.mlp_ratio * d, d)
+        self.modulation = nn.Linear(d, 6 * d)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, tokens: Tensor, condition: Tensor) -> Tensor:
+        """One block."""
+        modulation = self.modulation(condition).unsqueeze(1)  # [B, 1, 6d]
+        shift1, scale1, gate1, shift2, scale2, gate2 = modulation.chunk(6, dim=2)
+        attended = self._attend(self.norm1(tokens) * (1 + scale1) + shift1)
+        tokens = tokens + (1 + gate1) * attended
+        mixed: Tensor = self.mlp(self.norm2(tokens) * (1 + scale2) + shift2)
+        out: Tensor = tokens + (1 + gate2) * mixed
+        return out
+
+    def _attend(self, tokens: Tensor) -> Tensor:
+        batch, num_tokens, width = tokens.shape
+        shape = (batch, num_tokens, 3, self.heads, width // self.heads)
+        q, k, v = self.to_qkv(tokens).view(shape).permute(2, 0, 3, 1, 4)  # [B, heads, T, d/heads]
+        attended = scaled_dot_product_attention(q, k, v).transpose(1, 2)
+        out: Tensor = self.from_heads(attended.reshape(batch, num_tokens, width))
+        return out
+
+
+class CatTrunk(nn.Module):
+    """Position, channel condition and blocks, the same on both sides.
+
+    Shapes: pieces [B, T, in_width] -> [B, T, out_width]. The condition is an MLP of
+    [SNR / 10 dB, 2 k / K - 1].
+    """
+
+    def __init__(self, config: CatConfig, *, in_width: int, out_width: int) -> None:
+        super().__init__()
+        self.max_uses = config.max_uses
+        self.use_snr = config.use_snr
+        self.embed = nn.Linear(in_width, config.width)
+        self.position = nn.Parameter(0.02 * torch.randn(config.tokens, config.width))
+        self.condition = mlp(2, config.width, config.width)
+        self.blocks = nn.ModuleList(CatBlock(config) for _ in range(config.blocks))
+        self.out = nn.Linear(config.width, out_width)
+
+    def forward(self, pieces: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
+        """The trunk's output, one row per token."""
+        snr = snr_db.clamp(*SNR_RANGE_DB) / 10 if self.use_snr else torch.zeros_like(snr_db)
+        length = 2 * uses.to(snr.dtype) / self.max_uses - 1
+        condition = self.condition(torch.cat([snr, length], dim=1))  # [B, d]
+        tokens: Tensor = self.embed(pieces) + self.position
+        for block in self.blocks:
+            tokens = block(tokens, condition)
+        out: Tensor = self.out(tokens)
+        return out
+
+
+class CatEncoder(nn.Module):
+    """Features to symbols. Every prefix of the K symbols is a codeword of its own.
+
+    Shapes: features [B, D], snr_db [B, 1], uses [B, 1] -> values [B, 2K], pairs (re, im).
+    The order is symbol-major, tokens inner: symbol 1 of every token, then symbol 2, and so on,
+    so that a prefix of k >= T symbols serves all tokens evenly.
+    """
+
+    def __init__(self, config: CatConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.trunk = CatTrunk(
+            config,
+            in_width=config.feature_dim // config.tokens,
+            out_width=2 * config.max_uses // config.tokens,
+        )
+
+    def forward(self, features: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
+        """Real values of all K symbols, before power control."""
+        pieces = features.view(features.shape[0], self.config.tokens, -1)
+        out: Tensor = self.trunk(pieces, snr_db=snr_db, uses=uses)  # [B, T, 2K/T]
+        values: Tensor = out.unflatten(2, (-1, 2)).transpose(1, 2).flatten(1)
+        return values
+
+
+class CatDecoder(nn.Module):
+    """Received symbols to features.
+
+    Shapes: values [B, 2w] with w <= K, snr_db [B, 1], uses [B, 1] -> features [B, D].
+    Symbols at or beyond `uses` are set to zero and marked as missing.
+    """
+
+    def __init__(self, config: CatConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.trunk = CatTrunk(
+            config,
+            in_width=3 * config.max_uses // config.tokens,
+            out_width=config.feature_dim // config.tokens,
+        )
+
+    def forward(self, values: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
+        """Estimated features."""
+        config = self.config
+        padded = pad(values, (0, 2 * config.max_uses - values.shape[1])).unflatten(1, (-1, 2))
+        known = torch.arange(config.max_uses, device=values.device) < uses  # [B, K]
+        known = known.unsqueeze(2).to(values.dtype)
+        slots = torch.cat([padded * known, known], dim=2)  # [B, K, 3]
+        pieces = slots.unflatten(1, (-1, config.tokens)).transpose(1, 2).flatten(2)  # [B, T, 3K/T]
+        out: Tensor = self.trunk(pieces, snr_db=snr_db, uses=uses)  # [B, T, D/T]
+        return out.flatten(1)
+
+
+class CatCodec(nn.Module):
+    """Both ends of the channel codec."""
+
+    def __init__(self, config: CatConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = CatEncoder(config)
+        self.decoder = CatDecoder(config)

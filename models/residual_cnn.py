@@ -1,0 +1,96 @@
+"""A residual CNN from images to features, and a classifier on top of it.
+
+The hand-made student and the offline teacher are both such classifiers, of different size.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from models.blocks import ResidualBlock
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResidualCnnConfig:
+    """Size of a `ResidualCnn`; the image's channels come from the data."""
+
+    widths: tuple[int, ...]  # one stage each; every stage but the first halves height and width
+    blocks: int  # residual blocks per stage
+    feature_dim: int  # D
+
+    def __post_init__(self) -> None:
+        if not self.widths or min(self.widths) < 1 or self.blocks < 1 or self.feature_dim < 1:
+            raise ValueError(f"widths, blocks and feature_dim must be at least 1, got {self}")
+
+    def build(self, *, image_channels: int) -> "ResidualCnn":
+        """The network with fresh weights from torch's global state."""
+        return ResidualCnn(self, image_channels=image_channels)
+
+
+class ResidualCnn(nn.Module):
+    """Stem, residual stages, global average pooling, one linear projection.
+
+    Shapes: images [B, C, H, W] in [0, 1] -> features [B, D]. Any H and W.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, config: ResidualCnnConfig, *, image_channels: int) -> None:
+        super().__init__()
+        self.config = config
+        first = config.widths[0]
+        # a fixed affine map of [0, 1] to about zero mean and unit variance, the same for all data
+        self.register_buffer("mean", torch.tensor(0.5), persistent=False)
+        self.register_buffer("deviation", torch.tensor(0.25), persistent=False)
+        self.stem = nn.Sequential(
+            nn.Conv2d(image_channels, first, 3, padding=1, bias=False),
+            nn.BatchNorm2d(first),
+            nn.ReLU(),
+        )
+        self.stages = nn.Sequential(*_stages(config))
+        self.projection = nn.Linear(config.widths[-1], config.feature_dim)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features [B, D] of images [B, C, H, W]; float32 also under autocast."""
+        normalised = (images - self.mean) / self.deviation
+        hidden = self.stages(self.stem(normalised.to(memory_format=torch.channels_last)))
+        features: Tensor = self.projection(hidden.mean(dim=(2, 3)))
+        return features.float()
+
+
+class Classified(NamedTuple):
+    """Features [B, D] and class scores [B, num_classes] of a batch, both float32."""
+
+    features: Tensor
+    scores: Tensor
+
+
+class ImageClassifier(nn.Module):
+    """A residual CNN and a linear head.
+
+    Shapes: images [B, C, H, W] in [0, 1] -> features [B, D], scores [B, num_classes].
+    """
+
+    def __init__(self, config: ResidualCnnConfig, *, image_channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.body = config.build(image_channels=image_channels)
+        self.head = nn.Linear(config.feature_dim, num_classes)
+
+    def forward(self, images: Tensor) -> Classified:
+        """Features and scores."""
+        features = self.body(images)
+        return Classified(features, self.head(features).float())
+
+
+def _stages(config: ResidualCnnConfig) -> list[nn.Module]:
+    blocks: list[nn.Module] = []
+    in_width = config.widths[0]
+    for stage, width in enumerate(config.widths):
+        for block in range(config.blocks):
+            stride = 2 if stage > 0 and block == 0 else 1
+            blocks.append(ResidualBlock(in_width, width, stride=stride))
+            in_width = width
+    return blocks

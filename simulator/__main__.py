@@ -1,0 +1,158 @@
+"""The command line `semlink`, also `python -m simulator`: options and help, nothing else.
+
+What the commands do stands in `simulator/commands.py`, imported when a command runs, so that
+`--help` answers at once.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from simulator.errors import UserError
+
+# Idle threads of torch wait without spinning: on a machine that is busy otherwise, spinning makes
+# training up to 40 times slower. Must be set before torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
+AFTER_STOP = {
+    "train": "run the same command again to go on from the last finished epoch",
+    "sweep": "nothing was written, and earlier results in --out are as they were",
+}
+RECIPE = click.argument("recipe")
+DATA = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Images: parquet files in the Hugging Face layout, or one subfolder per class.",
+)
+DEVICE = click.option(
+    "--device", default="cpu", show_default=True, metavar="cpu|cuda", help="Where to compute."
+)
+
+
+def out_option(default: str) -> Callable[[Any], Any]:
+    """The option --out with its default named in the help."""
+    text = f"Folder to write to.  [default: {default}]"
+    return click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help=text)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="semlink", prog_name="semlink")
+def cli() -> None:
+    r"""Semantic communication, simulated end to end.
+
+    Images go through a trained encoder and a channel codec over k noisy channel uses each, and are
+    classified at the receiver. The result is a table and a figure: accuracy versus SNR, beside
+    baselines that use the same images, the same noise and the same number of channel uses.
+
+    \b
+    semlink sweep digits                          the demo: embedded data and weights
+    semlink train images --data my_images         train on your own images ...
+    semlink sweep images --data my_images         ... and draw their curves
+    semlink doctor                                is the physics right on this machine?
+
+    SNR is Es/N0 in dB per complex channel use, averaged over fading.
+    """
+
+
+@cli.command()
+@RECIPE
+@click.option(
+    "--channels",
+    metavar="A,B",
+    help="awgn, rayleigh, rayleigh_block:L, rayleigh_fast, "
+    "rician:K (K linear); several with commas.",
+)
+@click.option("--snr-db", metavar="RANGE", help="FIRST:LAST:STEP or a list: -10:20:2 or -10,0,10.")
+@click.option("--channel-uses", metavar="K,K", help="Complex channel uses per image: 16,64.")
+@click.option("--schemes", metavar="A,B", help="rkd_sc, deep_jscc, separate, label_code, or all.")
+@click.option("--images", type=int, metavar="N", help="Use the first N test images.")
+@click.option("--realizations", type=int, metavar="R", help="Channel draws per image and point.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all channel draws.")
+@DATA
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Trained weights.  [default: results/runs/RECIPE/weights, else the committed]",
+)
+@DEVICE
+@out_option("results/runs/RECIPE")
+def sweep(recipe: str, **options: object) -> None:
+    """Evaluate schemes over channels, SNRs and channel uses; write a table and figures.
+
+    RECIPE is digits, cifar100 or images. Without options its own grid is swept.
+    """
+    from simulator import commands
+
+    commands.sweep(recipe, **options)  # type: ignore[arg-type]
+
+
+@cli.command()
+@RECIPE
+@DATA
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the training.")
+@click.option("--fresh", is_flag=True, help="Forget finished parts and checkpoints in --out.")
+@DEVICE
+@out_option("results/runs/RECIPE")
+def train(recipe: str, **options: object) -> None:
+    """Train a recipe's models: teacher, student, head, codec, deep JSCC.
+
+    Stop with Ctrl-C at any time; the same command goes on from the last finished epoch.
+    """
+    from simulator import commands
+
+    commands.train(recipe, **options)  # type: ignore[arg-type]
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@out_option("FOLDER")
+def plot(folder: Path, out: Path | None) -> None:
+    """Draw the figures of a finished sweep in FOLDER again."""
+    from simulator import commands
+
+    commands.plot(folder, out=out)
+
+
+@cli.command()
+@DATA
+@DEVICE
+def doctor(data: Path | None, device: str) -> None:
+    """Check versions, device, data, and every channel against closed form; exit 1 if one is off."""
+    from simulator import commands
+
+    if not commands.doctor(data=data, device=device):
+        sys.exit(1)
+
+
+def main() -> None:
+    """Run the command line: a user's mistake is one line on stderr and exit status 2."""
+    try:
+        cli(prog_name="semlink", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+    except click.ClickException as error:
+        fail(error.format_message())
+    except UserError as error:
+        fail(str(error))
+    except (KeyboardInterrupt, click.Abort):
+        click.echo(
+            f"\nsemlink: stopped; {AFTER_STOP.get(sys.argv[1], 'nothing was written')}", err=True
+        )
+        sys.exit(INTERRUPTED)
+
+
+def fail(message: str) -> None:
+    """Say what is wrong in one line and exit with status 2."""
+    click.echo("semlink: error: " + " ".join(message.split()), err=True)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""Frozen descriptions of an experiment and their JSON form. They hold values and do nothing."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from torch import Tensor
+
+from models import CatConfig, DeepJsccConfig, ResidualCnnConfig
+from simulator.link import Scheme
+
+Classify = Callable[[Tensor], Tensor]  # images [B, C, H, W] in [0, 1] to scores [B, num_classes]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How long, how fast and in which precision one stage is trained.
+
+    The learning rate rises linearly over the first `warmup` share of the steps and falls to zero
+    along a half cosine.
+    """
+
+    epochs: int
+    batch_size: int
+    optimiser: Literal["sgd", "adamw"]
+    learning_rate: float  # at its peak
+    weight_decay: float
+    warmup: float  # share of all steps
+    clip: float  # largest norm of the gradient
+    precision: Literal["fp32", "bf16"]
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 1 or not 0 < self.warmup < 1:
+            raise ValueError(f"epochs, batch_size >= 1 and 0 < warmup < 1 must hold, got {self}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    """Augmentation shared by every stage and every trained scheme."""
+
+    crop_padding: int  # pixels of zero padding before a random crop
+    flip: bool  # mirror half of the images left to right
+    views: int  # augmented views of the training set that teacher and student share
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossWeights:
+    """Weights of the distillation loss [METHOD, section 3]."""
+
+    mse: float  # squared error to the teacher's normalised feature vector
+    ce: float  # cross-entropy to the label
+    kl: float  # temperature^2 * KL(teacher || student)
+    temperature: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherStage:
+    """An offline teacher trained with cross-entropy."""
+
+    model: ResidualCnnConfig
+    training: TrainConfig
+    label_smoothing: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudentStage:
+    """Stage 1 (clean distillation of the encoder) and stage 1b (its linear head)."""
+
+    model: ResidualCnnConfig
+    training: TrainConfig
+    loss: LossWeights
+    head: TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkConditions:
+    """What the channel is like while a codec is trained; drawn anew for every image."""
+
+    channels: tuple[str, ...]  # equal shares of every batch
+    snr_db: tuple[float, float]  # (low, high), uniform
+    uses: tuple[int, ...]  # channel uses, drawn with equal chance
+    full_share: float  # share of the images that are given the largest of `uses` for certain
+
+    def __post_init__(self) -> None:
+        if self.snr_db[0] > self.snr_db[1]:
+            raise ValueError(f"snr_db must be (low, high) in dB, got {self.snr_db}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodecStage:
+    """Stage 2: the CAT codec and its head through the channel, the student frozen."""
+
+    model: CatConfig
+    training: TrainConfig
+    loss: LossWeights
+    conditions: LinkConditions
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepJsccStage:
+    """Task-oriented deep JSCC, one model for each entry of `uses`, all at one SNR."""
+
+    model: DeepJsccConfig
+    training: TrainConfig
+    channels: tuple[str, ...]
+    snr_db: float
+    uses: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepConfig:
+    """The default grid of a recipe."""
+
+    channels: tuple[str, ...]
+    snr_db: tuple[float, ...]
+    channel_uses: tuple[int, ...]
+    realizations: int  # channel draws per image and point
+
+
+class BaselineConfig(Protocol):
+    """A scheme without weights of its own; it is given the noiseless student chain."""
+
+    @property
+    def name(self) -> str:
+        """The scheme's name in tables and on the command line."""
+
+    def build(
+        self, *, classify: Classify, num_classes: int, image_shape: tuple[int, int, int]
+    ) -> Scheme:
+        """The scheme, ready to transmit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """Everything that decides a result, but for the data and the seed."""
+
+    name: str
+    title: str  # the data in words, for figures
+    embedded_data: bool  # True: the data set comes with semlink; False: --data must name a folder
+    augment: AugmentConfig
+    teacher: TeacherStage
+    student: StudentStage
+    codec: CodecStage
+    deep_jscc: DeepJsccStage
+    baselines: tuple[BaselineConfig, ...]
+    sweep: SweepConfig
+
+
+def describe(value: object) -> Any:
+    """The JSON form of a config: dataclasses become objects that carry their type's name."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"type": type(value).__name__, **fields}
+    if isinstance(value, dict):
+        return {str(key): describe(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [describe(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(value)
+
+
+def digest(value: object) -> str:
+    """SHA-256 of the JSON form, 16 hexadecimal digits: equal for equal descriptions."""
+    text = json.dumps(describe(value), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

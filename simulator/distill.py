@@ -1,0 +1,269 @@
+"""Two-stage robust knowledge distillation: teacher, clean student, its head, codec under noise.
+
+The stages follow METHOD section 3. Each one is a `train_part` with its own loss, reads only what
+earlier ones left, and can be taken up again after an interruption.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from channels.mixture import ChannelMixture
+from channels.names import channel_from_name
+from models import CatCodec, CatConfig, ImageClassifier, ResidualCnnConfig
+from simulator.config import LinkConditions
+from simulator.link import send_features
+from simulator.objectives import TeacherTargets, distillation_loss
+from simulator.train import BatchLoss
+from simulator.training_run import TrainingRun, in_chunks, train_part
+
+VALIDATION_SNR_DB = (-4.0, 4.0, 12.0)
+VALIDATION_SHARES = (4, 1)  # k = K/4 and K
+
+
+class Views(NamedTuple):
+    """Teacher outputs on the shared augmented views, features normalised.
+
+    features [V, N, D] float16, scores [V, N, num_classes] float16; t = (z_t - mean) / scale with
+    mean [D] the training mean and scale the root of the mean variance over dimensions, so that
+    predicting the mean costs a squared error of 1.
+    """
+
+    features: Tensor
+    scores: Tensor
+    mean: Tensor
+    scale: Tensor
+
+    def targets(self, view: int, indices: Tensor) -> TeacherTargets:
+        """Targets of some images of one view, float32."""
+        return TeacherTargets(
+            self.features[view, indices].float(), self.scores[view, indices].float()
+        )
+
+
+class LinkModel(nn.Module):
+    """What stage 2 trains: the channel codec and the head behind it."""
+
+    def __init__(self, config: CatConfig, *, num_classes: int) -> None:
+        super().__init__()
+        self.codec: CatCodec = config.build()
+        self.head = nn.Linear(config.feature_dim, num_classes)
+
+
+def train_teacher(run: TrainingRun) -> ImageClassifier:
+    """The offline teacher: cross-entropy with fresh augmentation in every epoch."""
+    stage = run.experiment.teacher
+    labels = run.labels
+
+    def epoch(model: ImageClassifier, index: int) -> BatchLoss:
+        images = run.view("teacher", index)
+
+        def loss(indices: Tensor) -> Tensor:
+            scores = model(_pixels(images, indices)).scores
+            return functional.cross_entropy(
+                scores, labels[indices], label_smoothing=stage.label_smoothing
+            )
+
+        return loss
+
+    return train_part(
+        run,
+        "teacher",
+        build=lambda: _classifier(run, stage.model),
+        config=stage.training,
+        description=stage,
+        made_from=(),
+        epoch=epoch,
+        validate=lambda model: classifier_accuracy(run, model),
+    )
+
+
+def teacher_views(run: TrainingRun, teacher: ImageClassifier) -> Views:
+    """The teacher's outputs on every shared view; no later stage runs the teacher."""
+    precision = run.experiment.teacher.training.precision
+    width = run.experiment.teacher.model.feature_dim
+
+    def look(images: Tensor) -> Tensor:
+        return torch.cat(teacher(images), dim=1)
+
+    outputs = torch.stack(
+        [
+            in_chunks(look, run.view("shared", view), precision=precision)
+            for view in range(run.experiment.augment.views)
+        ]
+    )  # [V, N, D + num_classes]
+    features, scores = outputs[..., :width], outputs[..., width:]
+    mean = features.mean(dim=(0, 1))
+    scale = features.var(dim=(0, 1), correction=0).mean().sqrt()
+    return Views(((features - mean) / scale).half(), scores.half(), mean, scale)
+
+
+def train_student(run: TrainingRun, views: Views) -> ImageClassifier:
+    """Stage 1: the student's features are pulled to the teacher's, without noise.
+
+    The head trained along serves the label terms of the loss and the progress line; the head that
+    is used is trained by `train_head`.
+    """
+    stage = run.experiment.student
+    labels = run.labels
+
+    def epoch(model: ImageClassifier, index: int) -> BatchLoss:
+        view = index % run.experiment.augment.views
+        images = run.view("shared", view)
+
+        def loss(indices: Tensor) -> Tensor:
+            features, scores = model(_pixels(images, indices))
+            targets = views.targets(view, indices)
+            return distillation_loss(features, scores, labels[indices], targets, stage.loss)
+
+        return loss
+
+    return train_part(
+        run,
+        "student",
+        build=lambda: _classifier(run, stage.model),
+        config=stage.training,
+        description=(stage.model, stage.training, stage.loss),
+        made_from=("teacher",),
+        epoch=epoch,
+        validate=lambda model: classifier_accuracy(run, model),
+    )
+
+
+def student_features(run: TrainingRun, student: ImageClassifier) -> Tensor:
+    """The frozen student's features of every shared view, float16 [V, N, D]."""
+    return torch.stack(
+        [
+            in_chunks(student.body, run.view("shared", view), precision="fp32").half()
+            for view in range(run.experiment.augment.views)
+        ]
+    )
+
+
+def train_head(run: TrainingRun, student: ImageClassifier, features: Tensor) -> nn.Linear:
+    """Stage 1b: a linear head on the frozen student's features, by cross-entropy."""
+    stage = run.experiment.student
+    labels = run.labels
+    validation = in_chunks(student.body, run.validation.images.to(run.device), precision="fp32")
+
+    def epoch(model: nn.Linear, index: int) -> BatchLoss:
+        view = features[index % len(features)]
+
+        def loss(indices: Tensor) -> Tensor:
+            return functional.cross_entropy(model(view[indices].float()), labels[indices])
+
+        return loss
+
+    return train_part(
+        run,
+        "head",
+        build=lambda: nn.Linear(stage.model.feature_dim, run.num_classes),
+        config=stage.head,
+        description=stage.head,
+        made_from=("student",),
+        epoch=epoch,
+        validate=lambda model: accuracy(model(validation), run.validation.labels),
+    )
+
+
+def train_codec(
+    run: TrainingRun, student: ImageClassifier, head: nn.Linear, features: Tensor, views: Views
+) -> LinkModel:
+    """Stage 2: codec and head through the channel; SNR, k and channel differ from image to image.
+
+    The noisy estimate is pulled to the teacher's clean feature, not to the student's. The link's
+    head starts from the head of stage 1b.
+    """
+    stage = run.experiment.codec
+    labels = run.labels
+    mixture = ChannelMixture(channels=tuple(map(channel_from_name, stage.conditions.channels)))
+    validation = in_chunks(student.body, run.validation.images.to(run.device), precision="fp32")
+
+    def build() -> LinkModel:
+        model = LinkModel(stage.model, num_classes=run.num_classes)
+        model.head.load_state_dict(head.state_dict())
+        return model
+
+    def epoch(model: LinkModel, index: int) -> BatchLoss:
+        view = index % len(features)
+        draws = run.streams("conditions", "codec", index)
+        noise = run.streams("channel", "codec", index, device=run.device.type)
+
+        def loss(indices: Tensor) -> Tensor:
+            snr_db, uses = draw_conditions(len(indices), stage.conditions, generator=draws)
+            estimate = send_features(
+                model.codec,
+                features[view, indices].float(),
+                channel=mixture,
+                snr_db=snr_db.to(run.device),
+                uses=uses.to(run.device),
+                generator=noise,
+            )
+            targets = views.targets(view, indices)
+            scores = model.head(estimate)
+            return distillation_loss(estimate, scores, labels[indices], targets, stage.loss)
+
+        return loss
+
+    return train_part(
+        run,
+        "codec",
+        build=build,
+        config=stage.training,
+        description=stage,
+        made_from=("teacher", "student", "head"),
+        epoch=epoch,
+        validate=lambda model: _link_accuracy(run, model, mixture, validation),
+    )
+
+
+def draw_conditions(
+    batch: int, conditions: LinkConditions, *, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """SNR in dB and channel uses for every image of a batch, both [batch, 1]."""
+    low, high = conditions.snr_db
+    snr_db = low + (high - low) * torch.rand((batch, 1), generator=generator)
+    choices = torch.tensor(sorted(conditions.uses))
+    drawn = choices[torch.randint(len(choices), (batch, 1), generator=generator)]
+    full = torch.rand((batch, 1), generator=generator) < conditions.full_share
+    return snr_db, torch.where(full, choices[-1], drawn)
+
+
+def accuracy(scores: Tensor, labels: Tensor) -> float:
+    """Share of images whose largest score is the label's."""
+    return float((scores.argmax(dim=1) == labels.to(scores.device)).double().mean())
+
+
+def classifier_accuracy(run: TrainingRun, model: ImageClassifier) -> float:
+    """Clean accuracy on the validation split."""
+    images = run.validation.images.to(run.device)
+    scores = in_chunks(lambda x: model(x).scores, images, precision="fp32")
+    return accuracy(scores, run.validation.labels)
+
+
+def _link_accuracy(
+    run: TrainingRun, model: LinkModel, channel: ChannelMixture, features: Tensor
+) -> float:
+    """Mean validation accuracy over a few SNRs and lengths; the noise is the same every time."""
+    largest = model.codec.config.max_uses
+    total = 0.0
+    for snr_db in VALIDATION_SNR_DB:
+        for share in VALIDATION_SHARES:
+            snr = torch.full((len(features), 1), snr_db, device=run.device)
+            uses = torch.full_like(snr, largest // share, dtype=torch.int64)
+            generator = run.streams("validation", snr_db, share, device=run.device.type)
+            estimate = send_features(
+                model.codec, features, channel=channel, snr_db=snr, uses=uses, generator=generator
+            )
+            total += accuracy(model.head(estimate), run.validation.labels)
+    return total / (len(VALIDATION_SNR_DB) * len(VALIDATION_SHARES))
+
+
+def _classifier(run: TrainingRun, config: ResidualCnnConfig) -> ImageClassifier:
+    return ImageClassifier(config, image_channels=run.image_channels, num_classes=run.num_classes)
+
+
+def _pixels(images: Tensor, indices: Tensor) -> Tensor:
+    return images[indices].float() / 255

@@ -1,0 +1,82 @@
+"""From the text of a command-line option to a checked value; every mistake is one line."""
+
+import math
+from pathlib import Path
+
+from channels.base import Channel
+from channels.names import channel_from_name
+from simulator.errors import UserError
+
+MOST_POINTS = 10_000  # entries of one axis of a sweep
+
+
+def parse_snr_db(text: str) -> tuple[float, ...]:
+    """`-10:20:2` (both ends included) or `-10,0,10` to SNRs in dB, ascending, without repeats."""
+    hint = f"--snr-db must be FIRST:LAST:STEP or a list such as -10,0,10 in dB, got {text!r}"
+    try:
+        numbers = [float(part) for part in text.split(":" if ":" in text else ",")]
+    except ValueError:
+        raise UserError(hint) from None
+    if not all(math.isfinite(number) for number in numbers):
+        raise UserError(hint + ": every number must be finite")
+    if ":" not in text:
+        return tuple(sorted(set(numbers)))
+    if len(numbers) != 3:
+        raise UserError(hint)
+    first, last, step = numbers
+    if step <= 0 or last < first:
+        raise UserError(hint + ": the range is empty; STEP must be above 0 and LAST >= FIRST")
+    count = math.floor((last - first) / step + 1e-9) + 1
+    if count > MOST_POINTS:
+        raise UserError(hint + f": {count} points are more than {MOST_POINTS}; use a larger STEP")
+    return tuple(round(first + index * step, 9) for index in range(count))
+
+
+def parse_channel_uses(text: str) -> tuple[int, ...]:
+    """`16,64` to channel uses, ascending, without repeats."""
+    hint = f"--channel-uses must be whole numbers of at least 1 such as 16,64, got {text!r}"
+    try:
+        uses = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UserError(hint) from None
+    if min(uses) < 1:
+        raise UserError(hint)
+    return tuple(sorted(set(uses)))
+
+
+def parse_channels(names: tuple[str, ...]) -> tuple[Channel, ...]:
+    """Channel names to channels, in the given order, without repeats."""
+    try:
+        channels = [channel_from_name(name) for name in names]
+    except ValueError as error:
+        raise UserError(f"--channels: {error}") from None
+    return tuple({channel.name: channel for channel in channels}.values())
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """`a,b` to names without spaces and repeats, in the given order."""
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+
+
+def at_least(option: str, value: int, least: int) -> int:
+    """Check a whole number. Raises: UserError naming the option."""
+    if value < least:
+        raise UserError(f"{option} must be a whole number of at least {least}, got {value}")
+    return value
+
+
+def find_weights(recipe: str, asked: Path | None, root: Path) -> Path:
+    """The folder of weights to use: the one asked for, one's own training, or the committed one.
+
+    Raises: UserError if none is there.
+    """
+    own = Path("results/runs") / recipe / "weights"
+    committed = root / "results/reference" / recipe / "weights"
+    if asked is not None:
+        if not asked.is_dir():
+            raise UserError(f"--weights must be a folder of trained weights, got {asked}")
+        return asked
+    for folder in (own, committed):
+        if any(folder.glob("*.safetensors")):
+            return folder
+    raise UserError(f"recipe {recipe} has no trained weights yet; run semlink train {recipe}")

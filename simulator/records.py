@@ -1,0 +1,183 @@
+"""Run folders: weights, checkpoints, tables and what they were made from; alone in writing them.
+
+Weights are safetensors with a JSON header that says what they are. Every file is written beside
+its place and moved there, so that a reader never meets half a file.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from simulator.config import digest
+from simulator.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("torch", "sionna-no-rt", "numpy", "pandas", "pillow", "scikit-learn")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What a file of tensors was made from; equal origins mean interchangeable files."""
+
+    recipe: str
+    part: str  # "student", "codec", ...
+    description: Any  # JSON form of everything that shaped it
+    data: str  # Dataset.key
+    classes: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    seed: int
+    made_from: dict[str, str]  # part -> key of the origin that it was trained on
+
+    @property
+    def key(self) -> str:
+        """Short hash of all fields."""
+        return digest(asdict(self))
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path in the same folder, moved to `path` when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Write tensors and a JSON header as one safetensors file, atomically."""
+    plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    with replacing(path) as temporary:
+        save_file(plain, temporary, metadata={"semlink": json.dumps(header)})
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and JSON header of a file written by `save_tensors`.
+
+    Raises: UserError naming the file if it is missing, no safetensors, or not semlink's.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})["semlink"])
+            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+    except FileNotFoundError:
+        raise UserError(f"no such file: {path}") from None
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} must be a safetensors file, but: {error}") from None
+    except (KeyError, json.JSONDecodeError):
+        raise UserError(f"{path} holds no semlink header; train it with semlink train") from None
+
+
+def check_writable(folder: Path) -> None:
+    """Check that a folder can be made and written to, and leave everything as it was.
+
+    Raises: UserError naming the folder.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(
+            f"--out must be a folder that can be written to, got {folder}: {reason}"
+        ) from None
+    finally:
+        for path in missing:
+            if path.is_dir():
+                path.rmdir()
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON, indented, atomically."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def write_table(path: Path, rows: pd.DataFrame) -> None:
+    """Write rows as CSV or Parquet, by the name's ending, atomically."""
+    with replacing(path) as temporary:
+        if path.suffix == ".parquet":
+            rows.to_parquet(temporary, index=False)
+        else:
+            rows.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def read_results(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Rows and description of a finished sweep.
+
+    Raises: UserError naming what is missing or cannot be read.
+    """
+    for name in ("results.csv", "run.json"):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder} must hold a finished sweep, but {name} is missing")
+    try:
+        rows = pd.read_csv(folder / "results.csv", dtype={"settings": str})
+        run: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (ValueError, pd.errors.ParserError) as error:
+        raise UserError(f"{folder} holds damaged results: {error}") from None
+    if rows.empty or "accuracy" not in rows.columns:
+        raise UserError(f"{folder / 'results.csv'} holds no rows of a sweep")
+    return rows, run
+
+
+def environment(device: str) -> dict[str, Any]:
+    """Versions, commit and machine, for run.json."""
+    return {
+        "semlink": version("semlink"),
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "machine": {
+            "device": device if device == "cpu" else torch.cuda.get_device_name(device),
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "system": platform.platform(),
+        },
+    }
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _commit() -> str:
+    """The commit of the source tree, with "+" when files differ from it; "unknown" outside git."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=40", "--dirty=+"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

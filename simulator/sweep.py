@@ -1,0 +1,194 @@
+"""Evaluation over channel x SNR x channel uses.
+
+Images are computed and noise is drawn in fixed blocks of 250 images in data order, the last one
+padded, by one thread. A point's noise comes from a stream named by (channel, SNR, k, realisation),
+so schemes that use equally many channel uses meet the same gains and the same noise, and nothing
+depends on which other points are computed.
+"""
+
+import itertools
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from channels.base import Channel
+from channels.streams import PointStreams, Streams
+from simulator.data import Split, to_float
+from simulator.errors import UserError
+from simulator.link import Scheme
+from simulator.objectives import image_credits
+from simulator.statistics import accuracy_interval
+
+BLOCK = 250  # images computed and drawn at a time
+PURPOSES = ("channel", "scrambling")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """What to evaluate: every scheme at every (channel, k, SNR), `realizations` times."""
+
+    channels: tuple[Channel, ...]
+    snr_db: tuple[float, ...]
+    channel_uses: tuple[int, ...]
+    realizations: int
+    seed: int
+
+
+class Point(NamedTuple):
+    """One row of the table."""
+
+    scheme: Scheme
+    channel: Channel
+    k: int
+    snr_db: float
+
+
+class Tables(NamedTuple):
+    """Result rows, and the core-seconds that each point took."""
+
+    results: pd.DataFrame
+    timing: pd.DataFrame
+
+
+def plan(schemes: Sequence[Scheme], grid: Grid) -> tuple[list[Point], list[str]]:
+    """The points of a sweep, and one line for each (scheme, k) that is left out.
+
+    Raises: UserError if no point is left, or if two streams of the sweep would share a seed.
+    """
+    points: list[Point] = []
+    left_out: list[str] = []
+    for scheme in schemes:
+        for k in grid.channel_uses:
+            if not scheme.serves(k):
+                left_out.append(f"{scheme.name} serves {scheme.channel_uses}: k = {k} left out")
+                continue
+            points += [
+                Point(scheme, channel, k, snr)
+                for channel, snr in itertools.product(grid.channels, grid.snr_db)
+            ]
+    if not points:
+        raise UserError("nothing to sweep: " + "; ".join(left_out))
+    _check_seeds(grid)
+    return points, left_out
+
+
+def run_sweep(points: Sequence[Point], grid: Grid, split: Split, device: torch.device) -> Tables:
+    """Evaluate all points on the images of `split`, showing progress on stderr."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    total = len(points) * len(split.labels) * grid.realizations
+    try:
+        with tqdm(total=total, desc="sweep", unit="img", smoothing=0.05, mininterval=0.5) as bar:
+            return _evaluate(points, grid, split, device, bar)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _evaluate(
+    points: Sequence[Point], grid: Grid, split: Split, device: torch.device, bar: Any
+) -> Tables:
+    blocks = list(_blocks(split.images, device))
+    labels = split.labels.to(device)
+    results, timing = [], []
+    for scheme, own in itertools.groupby(points, key=lambda point: point.scheme):
+        start = time.process_time()
+        prepared = [scheme.prepare(block) for block in blocks]
+        preparation = time.process_time() - start
+        for point in own:
+            now = f"{scheme.name} {point.channel.name} k={point.k}"
+            bar.set_postfix_str(now, refresh=False)
+            start = time.process_time()
+            outcome = _transmit(point, grid, prepared, labels, bar)
+            spent = time.process_time() - start
+            results.append(_row(point, grid, outcome, split))
+            timing.append({**_names(point), "core_seconds": spent, "prepare_s": preparation})
+    return Tables(pd.DataFrame(results), pd.DataFrame(timing))
+
+
+class _Outcome(NamedTuple):
+    credits: Tensor  # [N], summed over realisations
+    delivered: int  # transmissions that were not outages
+
+
+def _transmit(
+    point: Point, grid: Grid, prepared: Sequence[Any], labels: Tensor, bar: Any
+) -> _Outcome:
+    total = torch.zeros(len(labels), dtype=torch.float64)
+    delivered = 0
+    snr_db = torch.full((BLOCK, 1), point.snr_db, device=labels.device)
+    for realization in range(grid.realizations):
+        streams = PointStreams(Streams(seed=grid.seed), *_stream_name(point, realization))
+        for index, block in enumerate(prepared):
+            own = labels[index * BLOCK : (index + 1) * BLOCK]
+            received = point.scheme.transmit(
+                block, channel=point.channel, snr_db=snr_db, k=point.k, streams=streams
+            )
+            scores, arrived = received.scores[: len(own)], received.delivered[: len(own)]
+            total[index * BLOCK :][: len(own)] += image_credits(scores, own, arrived).cpu()
+            delivered += int(arrived.sum())
+            bar.update(len(own))
+    return _Outcome(total, delivered)
+
+
+def _row(point: Point, grid: Grid, outcome: _Outcome, split: Split) -> dict[str, Any]:
+    images = len(split.labels)
+    transmissions = images * grid.realizations
+    interval = accuracy_interval((outcome.credits / grid.realizations).numpy())
+    correct = float(outcome.credits.sum())
+    return {
+        **_names(point),
+        "bandwidth_ratio": point.k / split.images[0].numel(),
+        "images": images,
+        "realizations": grid.realizations,
+        "correct": correct,
+        "transmissions": transmissions,
+        "accuracy": correct / transmissions,
+        "ci_low": interval.low,
+        "ci_high": interval.high,
+        "delivered": outcome.delivered / transmissions,
+        "settings": point.scheme.settings(point.k),
+    }
+
+
+def _names(point: Point) -> dict[str, Any]:
+    return {
+        "scheme": point.scheme.name,
+        "channel": point.channel.name,
+        "snr_db": point.snr_db,
+        "channel_uses": point.k,
+    }
+
+
+def _blocks(images: Tensor, device: torch.device) -> Iterator[Tensor]:
+    """Blocks [250, C, H, W] in [0, 1]; the last one is filled up with black images."""
+    for chunk in images.split(BLOCK):
+        block = torch.zeros((BLOCK, *images.shape[1:]), device=device)
+        block[: len(chunk)] = to_float(chunk.to(device))
+        yield block
+
+
+def _stream_name(point: Point, realization: int) -> tuple[str | int | float, ...]:
+    return (point.channel.name, point.snr_db, point.k, realization)
+
+
+def _check_seeds(grid: Grid) -> None:
+    names = itertools.product(
+        PURPOSES,
+        (channel.name for channel in grid.channels),
+        grid.snr_db,
+        grid.channel_uses,
+        range(grid.realizations),
+    )
+    streams = Streams(seed=grid.seed)
+    seeds = [streams.seed_of(*name) for name in names]
+    if len(set(seeds)) < len(seeds):
+        raise UserError(
+            f"two noise streams of this sweep would be equal under --seed {grid.seed}; "
+            "choose another seed"
+        )

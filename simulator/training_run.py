@@ -1,0 +1,158 @@
+"""What the stages of one training share: the data's views, and parts kept with their origin."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from channels.streams import Streams
+from simulator.config import Experiment, TrainConfig, describe
+from simulator.data import Dataset, Split, augment, to_float
+from simulator.errors import UserError
+from simulator.records import Origin, load_tensors, save_tensors
+from simulator.train import BatchLoss, Checkpoint, Stage, fresh, train
+
+Module = TypeVar("Module", bound=nn.Module)
+CHUNK = 1000  # images augmented or encoded at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRun:
+    """One training: what, on which data, from which seed, where to."""
+
+    experiment: Experiment
+    dataset: Dataset
+    folder: Path
+    seed: int
+    device: torch.device
+
+    @property
+    def streams(self) -> Streams:
+        """The streams of this run's seed."""
+        return Streams(seed=self.seed)
+
+    @property
+    def image_channels(self) -> int:
+        """C."""
+        return self.dataset.image_shape[0]
+
+    @property
+    def num_classes(self) -> int:
+        """Classes of the data."""
+        return self.dataset.num_classes
+
+    @property
+    def training(self) -> Split:
+        """The training split. Raises: UserError if the data has none."""
+        if self.dataset.train is None:
+            raise UserError(
+                "training needs training images, but the data holds only a test split; "
+                "add train files or a train folder"
+            )
+        return self.dataset.train
+
+    @property
+    def validation(self) -> Split:
+        """The validation split. Raises: UserError if the data has none."""
+        if self.dataset.validation is None:
+            raise UserError("training needs validation images, but the data holds none")
+        return self.dataset.validation
+
+    @property
+    def labels(self) -> Tensor:
+        """Training labels [N] on the device."""
+        return self.training.labels.to(self.device)
+
+    def path(self, part: str) -> Path:
+        """Where a finished part lies."""
+        return self.folder / "weights" / f"{part}.safetensors"
+
+    def origin(self, part: str, description: object, made_from: tuple[str, ...]) -> Origin:
+        """What `part` is made from; `made_from` names parts that are finished already."""
+        return Origin(
+            recipe=self.experiment.name,
+            part=part,
+            description=describe(description),
+            data=self.dataset.key,
+            classes=self.dataset.classes,
+            image_shape=self.dataset.image_shape,
+            seed=self.seed,
+            made_from={name: str(load_tensors(self.path(name))[1]["key"]) for name in made_from},
+        )
+
+    def view(self, purpose: str, index: int) -> Tensor:
+        """Augmented training images uint8 [N, C, H, W], in data order, on the device.
+
+        The same purpose and index always give the same pixels.
+        """
+        config = self.experiment.augment
+        generator = self.streams("view", purpose, index)
+        images = self.training.images
+        parts = [
+            augment(chunk, crop_padding=config.crop_padding, flip=config.flip, generator=generator)
+            for chunk in images.split(CHUNK)
+        ]
+        return torch.cat(parts).to(self.device)
+
+
+def train_part(
+    run: TrainingRun,
+    name: str,
+    *,
+    build: Callable[[], Module],
+    config: TrainConfig,
+    description: object,
+    made_from: tuple[str, ...],
+    epoch: Callable[[Module, int], BatchLoss],
+    validate: Callable[[Module], float],
+) -> Module:
+    """A finished part: loaded if it is there already, else trained and kept.
+
+    `epoch(model, e)` gives the loss of epoch e, `validate(model)` an accuracy.
+    Raises: UserError if the part is there but was made from something else.
+    """
+    origin = run.origin(name, (run.experiment.augment, description), made_from)
+    model = fresh(build, seed=run.streams.seed_of("init", name)).to(run.device)
+    path = run.path(name)
+    if path.exists():
+        tensors, header = load_tensors(path)
+        if header.get("key") != origin.key:
+            raise UserError(
+                f"{path} was made from another description, data or seed; "
+                "add --fresh to train anew, or choose another --out"
+            )
+        model.load_state_dict(tensors)
+        return model.eval()
+    checkpoint = Checkpoint(path=run.folder / "checkpoints" / path.name, key=origin.key)
+    stage = Stage(
+        name=name,
+        model=model,
+        config=config,
+        num_images=len(run.training.labels),
+        epoch=lambda index: epoch(model, index),
+        validate=lambda: _evaluated(model, validate),
+    )
+    history = train(stage, streams=run.streams, checkpoint=checkpoint)
+    header = {"key": origin.key, "origin": describe(origin), "history": history}
+    save_tensors(path, model.state_dict(), header)
+    checkpoint.path.unlink(missing_ok=True)
+    return model.eval()
+
+
+def _evaluated(model: Module, validate: Callable[[Module], float]) -> float:
+    model.eval()
+    with torch.no_grad():
+        return validate(model)
+
+
+@torch.no_grad()
+def in_chunks(function: Callable[[Tensor], Tensor], images: Tensor, *, precision: str) -> Tensor:
+    """`function` of uint8 images [N, C, H, W], a chunk at a time, as float32 in data order."""
+    parts = []
+    for chunk in images.split(CHUNK):
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
+            parts.append(function(to_float(chunk)).float())
+    return torch.cat(parts)

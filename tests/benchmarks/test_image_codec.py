@@ -1,0 +1,175 @@
+"""The separate scheme: what arrives, what is lost, and what an undetected error does."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from torch import Tensor
+
+from benchmarks.baselines.image_codec import PreparedFiles, SeparateConfig, SeparateScheme
+from benchmarks.baselines.jpeg_scan import JpegScanCodec
+from channels.awgn import AwgnChannel
+from channels.bit_pipe import BitPipe, BitPipeOutput
+from channels.streams import PointStreams, Streams
+from simulator.link import Received
+
+QUALITIES = (1, 3, 5, 8, 10, 12, 14, 16, 18, 20, 25, 30, 40, 50, 75, 95)
+BATCH = 40
+
+
+def classify(images: Tensor) -> Tensor:
+    """Ten fixed random projections of the pixels."""
+    weights = torch.randn(64, 10, generator=torch.Generator().manual_seed(1))
+    return images.flatten(1) @ weights
+
+
+@pytest.fixture(scope="module")
+def scheme() -> SeparateScheme:
+    config = SeparateConfig(qualities=QUALITIES, link={64: (4, 0.5), 48: (4, 0.5)})
+    assert config.name == "separate"
+    return config.build(classify=classify, num_classes=10, image_shape=(1, 8, 8))
+
+
+@pytest.fixture(scope="module")
+def images() -> Tensor:
+    """Digits; the second is noise, which does not fit at any quality."""
+    digits = torch.from_numpy(load_digits().images[:BATCH].astype(np.float32) / 16)[:, None]
+    digits[1] = (torch.rand(1, 8, 8, generator=torch.Generator().manual_seed(2)) > 0.5).float()
+    return digits
+
+
+@pytest.fixture(scope="module")
+def prepared(scheme: SeparateScheme, images: Tensor) -> dict[int, PreparedFiles]:
+    return scheme.prepare(images)
+
+
+def send(scheme: SeparateScheme, prepared: Any, *, snr_db: float, k: int = 64) -> Received:
+    return scheme.transmit(
+        prepared,
+        channel=AwgnChannel(),
+        snr_db=torch.full((BATCH, 1), snr_db),
+        k=k,
+        streams=PointStreams(Streams(seed=7), snr_db, k),
+    )
+
+
+def patch_pipe(monkeypatch: pytest.MonkeyPatch, payload: Tensor) -> None:
+    """A pipe that delivers these payloads and vouches for them."""
+
+    def deliver(_pipe: BitPipe, sent: Tensor, **_: object) -> BitPipeOutput:
+        return BitPipeOutput(payload, torch.ones(len(sent), dtype=torch.bool))
+
+    monkeypatch.setattr(BitPipe, "__call__", deliver)
+
+
+def test_prepared_scores_are_those_of_the_decoded_file(
+    scheme: SeparateScheme, images: Tensor, prepared: dict[int, PreparedFiles]
+) -> None:
+    codec = JpegScanCodec(image_shape=(1, 8, 8), qualities=QUALITIES)
+    assert sorted(prepared) == [48, 64]
+    for k, files in prepared.items():
+        room = files.payload.shape[1]
+        assert room == {64: 112, 48: 80}[k]
+        for i, image in enumerate(images):
+            payload = codec.pack(codec.scans((image * 255).round().byte()), payload_bits=room)
+            assert bool(files.fits[i]) == (payload is not None)
+            if payload is None:
+                assert files.payload[i].sum() == 0
+                continue
+            assert torch.equal(files.payload[i], payload)
+            decoded = codec.decode(payload)
+            assert decoded is not None
+            expected = classify(decoded[None].float() / 255)[0]
+            torch.testing.assert_close(files.scores[i], expected, rtol=1e-5, atol=1e-5)
+    assert not prepared[64].fits[1]
+    assert int(prepared[64].fits.sum()) == BATCH - 1
+    assert int(prepared[48].fits.sum()) < int(prepared[64].fits.sum())
+
+
+@pytest.mark.parametrize("k", [48, 64])
+def test_at_30_db_all_that_fits_arrives_unharmed(
+    scheme: SeparateScheme, prepared: dict[int, PreparedFiles], k: int
+) -> None:
+    received = send(scheme, prepared, snr_db=30.0, k=k)
+    assert torch.equal(received.delivered, prepared[k].fits)
+    assert torch.equal(received.scores, prepared[k].scores)
+
+
+def test_at_minus_20_db_everything_is_an_outage(
+    scheme: SeparateScheme, prepared: dict[int, PreparedFiles]
+) -> None:
+    assert not send(scheme, prepared, snr_db=-20.0).delivered.any()
+
+
+def test_undetected_errors_are_really_decoded(
+    scheme: SeparateScheme,
+    prepared: dict[int, PreparedFiles],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    files = prepared[64]
+    other = files.payload.clone()
+    other[[0, 5]] = files.payload[[7, 9]]
+    other[1] = files.payload[7]  # did not fit: whatever arrives, it was not sent
+    before = files.scores.clone()
+    patch_pipe(monkeypatch, other)
+    received = send(scheme, prepared, snr_db=0.0)
+    assert torch.equal(received.delivered, files.fits)
+    torch.testing.assert_close(received.scores[[0, 5]], files.scores[[7, 9]])
+    assert not torch.allclose(files.scores[0], files.scores[7])
+    untouched = [2, 3, 4, *range(6, BATCH)]
+    assert torch.equal(received.scores[untouched], files.scores[untouched])
+    assert torch.equal(files.scores, before)  # what was prepared serves the next point too
+
+
+def test_undetected_errors_that_are_no_image_are_outages(
+    scheme: SeparateScheme,
+    prepared: dict[int, PreparedFiles],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    codec = JpegScanCodec(image_shape=(1, 8, 8), qualities=QUALITIES)
+    noise = torch.randint(
+        0, 2, (200, 112), dtype=torch.uint8, generator=torch.Generator().manual_seed(6)
+    )
+    broken = next(bits for bits in noise if codec.decode(bits) is None)
+    payload = prepared[64].payload.clone()
+    payload[3] = broken
+    patch_pipe(monkeypatch, payload)
+    received = send(scheme, prepared, snr_db=0.0)
+    assert not received.delivered[3]
+    assert int(received.delivered.sum()) == BATCH - 2
+
+
+def test_colour_images_pass_too() -> None:
+    config = SeparateConfig(qualities=QUALITIES, link={256: (4, 0.5)})
+    generator = torch.Generator().manual_seed(8)
+    pictures = torch.rand(BATCH, 3, 4, 4, generator=generator)
+    pictures = torch.nn.functional.interpolate(pictures, 32, mode="bilinear")
+    colour = config.build(
+        classify=lambda batch: batch.mean(dim=(2, 3)), num_classes=3, image_shape=(3, 32, 32)
+    )
+    prepared = colour.prepare(pictures)
+    assert bool(prepared[256].fits.any())
+    received = send(colour, prepared, snr_db=30.0, k=256)
+    assert torch.equal(received.delivered, prepared[256].fits)
+    close = (received.scores - pictures.mean(dim=(2, 3))).abs().amax(dim=1) < 0.1
+    assert bool(close[received.delivered].all())
+
+
+def test_what_the_scheme_says_of_itself(scheme: SeparateScheme) -> None:
+    assert scheme.name == "separate"
+    assert scheme.channel_uses == "k in {48, 64}"
+    assert [k for k in (16, 48, 63, 64) if scheme.serves(k)] == [48, 64]
+    assert scheme.settings(64) == (
+        "JPEG scan data (tables and headers known, quality index charged), "
+        "CRC16, 5G LDPC rate 0.50, 16-QAM, 20 BP iterations"
+    )
+
+
+def test_wrong_configurations_are_refused() -> None:
+    with pytest.raises(ValueError, match="16 ascending integers"):
+        SeparateConfig(qualities=(1, 2, 3), link={64: (4, 0.5)})
+    tiny = SeparateConfig(qualities=QUALITIES, link={2: (2, 0.5)})
+    with pytest.raises(ValueError):
+        tiny.build(classify=classify, num_classes=10, image_shape=(1, 8, 8))

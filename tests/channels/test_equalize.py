@@ -1,0 +1,72 @@
+"""Zero forcing, MMSE and receive SNR by values worked out by hand."""
+
+import math
+
+import pytest
+import torch
+
+from channels.base import ChannelOutput
+from channels.equalize import mmse, receive_snr_db, zero_forcing
+from channels.fading import RayleighChannel
+
+RECEIVED = ChannelOutput(
+    y=torch.tensor([[2 + 4j, 3j], [1 + 0j, 1 + 1j]]),
+    h=torch.tensor([[1 + 1j, 3 + 0j], [0.5j, -1 + 0j]]),
+    noise_power=torch.tensor([[0.5], [0.25]]),
+)
+
+
+def test_zero_forcing_by_hand() -> None:
+    # (2+4j)/(1+1j) = 3+1j, 3j/3 = 1j, 1/0.5j = -2j, (1+1j)/-1
+    expected = torch.tensor([[3 + 1j, 1j], [-2j, -1 - 1j]])
+    torch.testing.assert_close(zero_forcing(RECEIVED), expected)
+
+
+def test_mmse_by_hand() -> None:
+    # (1-1j)(2+4j)/2.5 = (6+2j)/2.5, 9j/9.5, -0.5j/0.5, (-1-1j)/1.25
+    expected = torch.tensor([[2.4 + 0.8j, 9j / 9.5], [-1j, -0.8 - 0.8j]])
+    torch.testing.assert_close(mmse(RECEIVED), expected)
+
+
+def test_receive_snr_by_hand() -> None:
+    # mean |h|^2 is (2 + 9)/2 over 0.5, and (0.25 + 1)/2 over 0.25
+    expected = torch.tensor([[10 * math.log10(11.0)], [10 * math.log10(2.5)]])
+    torch.testing.assert_close(receive_snr_db(RECEIVED), expected)
+    used = torch.tensor([[True, False], [True, True]])
+    expected[0] = 10 * math.log10(4.0)
+    torch.testing.assert_close(receive_snr_db(RECEIVED, used=used), expected)
+
+
+@pytest.mark.parametrize(
+    "used",
+    [
+        torch.ones(2, 2),
+        torch.ones(2, 1, dtype=torch.bool),
+        torch.tensor([[False, False], [True, True]]),
+    ],
+)
+def test_wrong_masks_are_refused(used: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match="used"):
+        receive_snr_db(RECEIVED, used=used)
+
+
+def test_mmse_has_the_mean_squared_error_of_theory(generator: torch.Generator) -> None:
+    """The best linear estimate leaves N0 / (|h|^2 + N0), zero forcing more: N0 / |h|^2."""
+    x = torch.view_as_complex(torch.randn(1, 100_000, 2, generator=generator) / math.sqrt(2.0))
+    channel = RayleighChannel(coherence=1)
+    received = channel(x, snr_db=torch.tensor([[3.0]]), generator=generator)
+    error = (mmse(received) - x).abs().double().square()
+    expected = received.noise_power / (received.h.abs().double().square() + received.noise_power)
+    difference = error - expected
+    standard_error = float(difference.std()) / math.sqrt(difference.numel())
+    assert abs(float(difference.mean())) < 4 * standard_error
+    assert float((zero_forcing(received) - x).abs().square().mean()) > 2 * float(error.mean())
+
+
+def test_without_noise_both_give_the_symbols_back(generator: torch.Generator) -> None:
+    x = torch.view_as_complex(torch.randn(5, 8, 2, generator=generator))
+    channel = RayleighChannel(coherence=3)
+    received = channel(x, snr_db=torch.full((5, 1), math.inf), generator=generator)
+    assert bool((received.noise_power == 0).all())
+    torch.testing.assert_close(zero_forcing(received), x, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(mmse(received), x, rtol=1e-4, atol=1e-4)

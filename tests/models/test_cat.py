@@ -1,0 +1,116 @@
+"""The CAT codec: sizes, prefix property, independence of images."""
+
+import pytest
+import torch
+
+from models import CatCodec, CatConfig
+from models.blocks import parameter_count
+
+CAT_64 = CatConfig(
+    feature_dim=512,
+    max_uses=256,
+    tokens=16,
+    width=64,
+    blocks=2,
+    heads=4,
+    mlp_ratio=2,
+    use_snr=True,
+)
+SMALL = CatConfig(
+    feature_dim=32, max_uses=16, tokens=4, width=16, blocks=1, heads=2, mlp_ratio=2, use_snr=True
+)
+
+
+@pytest.fixture
+def codec() -> CatCodec:
+    """A small codec whose modulation is not zero, so that SNR and k matter."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        codec = SMALL.build()
+        for parameter in codec.parameters():
+            torch.nn.init.normal_(parameter, std=0.2)
+    return codec.eval()
+
+
+def test_parameter_count_is_the_specified_one() -> None:
+    codec = CAT_64.build()
+    assert round(parameter_count(codec.encoder) / 1000) == 126  # METHOD 4.1
+    assert round(parameter_count(codec.decoder) / 1000) == 127
+
+
+def test_fresh_block_ignores_the_condition() -> None:
+    codec = SMALL.build()
+    features = torch.ones(1, 32)
+    one = codec.encoder(features, snr_db=torch.tensor([[0.0]]), uses=torch.tensor([[4]]))
+    other = codec.encoder(features, snr_db=torch.tensor([[20.0]]), uses=torch.tensor([[16]]))
+    torch.testing.assert_close(one, other)
+
+
+def test_symbols_after_k_do_not_reach_the_decoder(
+    codec: CatCodec, generator: torch.Generator
+) -> None:
+    values = torch.randn(3, 32, generator=generator)
+    changed = values.clone()
+    changed[:, 2 * 5 :] += 1.0
+    snr_db, uses = torch.zeros(3, 1), torch.full((3, 1), 5)
+    same = codec.decoder(values, snr_db=snr_db, uses=uses)
+    torch.testing.assert_close(codec.decoder(changed, snr_db=snr_db, uses=uses), same)
+    torch.testing.assert_close(codec.decoder(values[:, :10], snr_db=snr_db, uses=uses), same)
+    longer = codec.decoder(changed, snr_db=snr_db, uses=uses + 1)
+    assert (longer - same).abs().max() > 1e-3
+
+
+def test_order_is_symbol_major_tokens_inner() -> None:
+    """With the trunk replaced by a counter, symbol s of token t stands at place s * T + t."""
+    codec = SMALL.build()
+    codec.encoder.trunk.forward = lambda _, **__: torch.arange(32.0).view(1, 4, 8)  # type: ignore[method-assign]
+    values = codec.encoder(
+        torch.zeros(1, 32), snr_db=torch.zeros(1, 1), uses=torch.full((1, 1), 16)
+    )
+    real_parts = values[0, ::2].view(4, 4)  # [symbol, token]
+    expected = torch.tensor([[8 * t + 2 * s for t in range(4)] for s in range(4)])
+    torch.testing.assert_close(real_parts, expected.float())
+
+
+def test_decoder_groups_symbols_as_the_encoder_spread_them() -> None:
+    codec = SMALL.build()
+    seen: list[torch.Tensor] = []
+    codec.decoder.trunk.forward = lambda pieces, **_: seen.append(pieces) or torch.zeros(1, 4, 8)  # type: ignore[func-returns-value, method-assign]
+    values = torch.arange(32.0).view(1, 32)  # symbol i is (2i, 2i + 1)
+    codec.decoder(values, snr_db=torch.zeros(1, 1), uses=torch.full((1, 1), 16))
+    token_1 = seen[0][0, 1].view(4, 3)  # symbols 1, 5, 9, 13 as (re, im, known)
+    expected = torch.tensor([[2.0, 3, 1], [10, 11, 1], [18, 19, 1], [26, 27, 1]])
+    torch.testing.assert_close(token_1, expected)
+
+
+def test_image_does_not_depend_on_its_batch(codec: CatCodec, generator: torch.Generator) -> None:
+    features = torch.randn(6, 32, generator=generator)
+    snr_db = torch.linspace(-10, 20, 6).view(6, 1)
+    uses = torch.tensor([[1], [3], [4], [8], [15], [16]])
+    together = codec.encoder(features, snr_db=snr_db, uses=uses)
+    alone = codec.encoder(features[2:3], snr_db=snr_db[2:3], uses=uses[2:3])
+    torch.testing.assert_close(together[2:3], alone, rtol=0, atol=1e-5)
+    out = codec.decoder(together, snr_db=snr_db, uses=uses)
+    out_alone = codec.decoder(alone, snr_db=snr_db[2:3], uses=uses[2:3])
+    torch.testing.assert_close(out[2:3], out_alone, rtol=0, atol=1e-5)
+
+
+def test_snr_input_is_clamped_and_can_be_switched_off(
+    codec: CatCodec, generator: torch.Generator
+) -> None:
+    features, uses = torch.randn(1, 32, generator=generator), torch.tensor([[8]])
+
+    def at(snr: float) -> torch.Tensor:
+        values: torch.Tensor = codec.encoder(features, snr_db=torch.tensor([[snr]]), uses=uses)
+        return values
+
+    torch.testing.assert_close(at(-20.0), at(-90.0))
+    assert (at(0.0) - at(10.0)).abs().max() > 1e-3
+    codec.encoder.trunk.use_snr = False
+    torch.testing.assert_close(at(0.0), at(10.0))
+
+
+def test_config_refuses_sizes_that_do_not_divide() -> None:
+    sizes = {"feature_dim": 30, "max_uses": 16, "tokens": 4, "width": 16, "blocks": 1}
+    with pytest.raises(ValueError, match="feature_dim must be a multiple of tokens=4, got 30"):
+        CatConfig(**sizes, heads=2, mlp_ratio=2, use_snr=True)

@@ -1,0 +1,80 @@
+"""The image networks: shapes, determinism, learning on one batch, independence of images."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from models import DeepJscc, DeepJsccConfig, ImageClassifier, ResidualCnnConfig
+
+SMALL = ResidualCnnConfig(widths=(4, 8), blocks=1, feature_dim=6)
+
+
+def classifier() -> ImageClassifier:
+    """A small classifier with fixed weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return ImageClassifier(SMALL, image_channels=3, num_classes=5)
+
+
+def deep_jscc(uses: int = 7) -> DeepJscc:
+    """A small deep JSCC pair with fixed weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        config = DeepJsccConfig(body=SMALL, hidden=8)
+        return config.build(image_channels=3, num_classes=5, uses=uses)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 13), (32, 32)])
+def test_shapes_of_any_image_size(size: tuple[int, int], generator: torch.Generator) -> None:
+    images = torch.rand((2, 3, *size), generator=generator)
+    features, scores = classifier().eval()(images)
+    assert features.shape == (2, 6)
+    assert scores.shape == (2, 5)
+    model = deep_jscc().eval()
+    assert model.encode(images).shape == (2, 14)
+    assert model.decode(model.encode(images)).shape == (2, 5)
+
+
+def test_image_does_not_depend_on_its_batch_in_eval(generator: torch.Generator) -> None:
+    images = torch.rand((4, 3, 8, 8), generator=generator)
+    model = classifier().eval()
+    torch.testing.assert_close(
+        model(images).scores[1:2], model(images[1:2]).scores, atol=1e-5, rtol=0
+    )
+    pair = deep_jscc().eval()
+    torch.testing.assert_close(
+        pair.encode(images)[1:2], pair.encode(images[1:2]), atol=1e-5, rtol=0
+    )
+
+
+@pytest.mark.parametrize("build", [classifier, deep_jscc])
+def test_loss_falls_on_one_batch(build: type[nn.Module], generator: torch.Generator) -> None:
+    images = torch.rand((16, 3, 8, 8), generator=generator)
+    labels = torch.randint(0, 5, (16,), generator=generator)
+    model = build()
+
+    def loss() -> Tensor:
+        if isinstance(model, DeepJscc):
+            return cross_entropy(model.decode(model.encode(images)), labels)
+        return cross_entropy(model(images).scores, labels)
+
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
+    first = float(loss().detach())
+    for _ in range(20):
+        optimiser.zero_grad()
+        loss().backward()
+        optimiser.step()
+    assert float(loss().detach()) < 0.7 * first
+
+
+def test_output_is_float32_under_autocast(generator: torch.Generator) -> None:
+    images = torch.rand((2, 3, 8, 8), generator=generator)
+    with torch.autocast("cpu", torch.bfloat16):
+        features, scores = classifier().eval()(images)
+    assert features.dtype == scores.dtype == torch.float32
+
+
+def test_config_refuses_empty_sizes() -> None:
+    with pytest.raises(ValueError, match="must be at least 1"):
+        ResidualCnnConfig(widths=(), blocks=1, feature_dim=6)

@@ -1,0 +1,129 @@
+"""The sweep: same table whatever the batch, shared noise, honest counting."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor
+
+from channels.base import Channel
+from channels.names import channel_from_name
+from channels.streams import PointStreams
+from simulator.data import Split
+from simulator.errors import UserError
+from simulator.link import Received, send_values
+from simulator.sweep import BLOCK, Grid, plan, run_sweep
+
+CPU = torch.device("cpu")
+
+
+class Probe:
+    """Sends k known symbols per image; the class is read off the first one. Keeps what it saw."""
+
+    def __init__(self, name: str, *, outage: bool = False) -> None:
+        self.name = name
+        self.channel_uses = "k = 1 to 8"
+        self.outage = outage
+        self.seen: list[Tensor] = []
+
+    def serves(self, k: int) -> bool:
+        return k <= 8
+
+    def settings(self, k: int) -> str:
+        return f"probe {k}"
+
+    def prepare(self, images: Tensor) -> Tensor:
+        assert len(images) == BLOCK
+        return 2 * images.flatten(1)[:, :1] - 1  # [B, 1] in -1..1
+
+    def transmit(
+        self, prepared: Tensor, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
+    ) -> Received:
+        values = prepared.expand(-1, 2 * k).contiguous()
+        out = send_values(values, channel=channel, snr_db=snr_db, generator=streams("channel"))
+        self.seen.append(out - values)
+        score = out.sum(dim=1, keepdim=True)
+        delivered = torch.full((len(out),), not self.outage)
+        return Received(torch.cat([-score, score], dim=1), delivered)
+
+
+def split(images: int) -> Split:
+    """Black and white pictures in turn."""
+    labels = torch.arange(images) % 2
+    return Split(images=(255 * labels).to(torch.uint8).view(-1, 1, 1, 1), labels=labels)
+
+
+def grid(**changes: Any) -> Grid:
+    settings: dict[str, Any] = {
+        "channels": tuple(map(channel_from_name, ("awgn", "rayleigh"))),
+        "snr_db": (-5.0, 0.0),
+        "channel_uses": (2, 4),
+        "realizations": 2,
+        "seed": 1,
+    }
+    return Grid(**{**settings, **changes})
+
+
+def table(schemes: list[Probe], images: int, **changes: Any) -> pd.DataFrame:
+    sweep = grid(**changes)
+    points, _ = plan(schemes, sweep)
+    return run_sweep(points, sweep, split(images), CPU).results
+
+
+def test_same_seed_same_table_and_other_seed_other_table() -> None:
+    first = table([Probe("a")], 300)
+    pd.testing.assert_frame_equal(first, table([Probe("a")], 300), check_exact=True)
+    other = table([Probe("a")], 300, seed=2)
+    assert (first["correct"] != other["correct"]).any()
+
+
+def test_a_point_does_not_depend_on_the_rest_of_the_sweep() -> None:
+    whole = table([Probe("a"), Probe("b")], 300)
+    alone = table(
+        [Probe("b")], 300, snr_db=(0.0,), channel_uses=(4,), channels=(channel_from_name("awgn"),)
+    )
+    rows = whole.query("scheme == 'b' and channel == 'awgn' and snr_db == 0 and channel_uses == 4")
+    pd.testing.assert_frame_equal(rows.reset_index(drop=True), alone, check_exact=True)
+
+
+def test_image_meets_the_same_noise_alone_and_in_any_batch() -> None:
+    many, one = Probe("many"), Probe("one")
+    table([many], 700, realizations=1)
+    table([one], 1, realizations=1)
+    per_point = many.seen[::3]  # three blocks of 250 cover 700 images
+    assert len(per_point) == len(one.seen) == 8
+    for block, alone in zip(per_point, one.seen, strict=True):
+        assert torch.equal(block[0], alone[0])
+
+
+def test_schemes_with_equal_k_share_gains_and_noise() -> None:
+    a, b = Probe("a"), Probe("b")
+    table([a, b], 10)
+    assert all(torch.equal(x, y) for x, y in zip(a.seen, b.seen, strict=True))
+    assert not torch.equal(a.seen[0], a.seen[1])  # the next realisation has noise of its own
+
+
+def test_accuracy_counts_images_and_realisations() -> None:
+    rows = table([Probe("a")], 260, snr_db=(30.0,))
+    assert rows["images"].eq(260).all()
+    assert rows["transmissions"].eq(520).all()
+    awgn = rows[rows["channel"] == "awgn"]
+    assert awgn["correct"].eq(520).all()
+    assert awgn["accuracy"].eq(1).all()
+    assert awgn["ci_low"].between(0.97, 0.999).all()
+    assert rows["bandwidth_ratio"].tolist() == [2.0, 2.0, 4.0, 4.0]
+
+
+def test_outage_counts_as_a_uniform_guess() -> None:
+    rows = table([Probe("a", outage=True)], 20)
+    assert rows["accuracy"].eq(0.5).all()
+    assert rows["delivered"].eq(0).all()
+
+
+def test_points_outside_a_schemes_range_are_named_and_left_out() -> None:
+    points, left_out = plan([Probe("a")], grid(channel_uses=(4, 9)))
+    assert {point.k for point in points} == {4}
+    assert left_out == ["a serves k = 1 to 8: k = 9 left out"]
+    with pytest.raises(UserError, match="^nothing to sweep: a serves k = 1 to 8: k = 9 left out"):
+        plan([Probe("a")], grid(channel_uses=(9,)))

@@ -1,0 +1,136 @@
+"""A tiny link learns and resumes; the committed weights keep the promises of the README."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from benchmarks.recipes import RECIPES, cifar100, digits
+from channels.names import channel_from_name
+from simulator import commands
+from simulator.config import Experiment, describe
+from simulator.data import load_dataset
+from simulator.errors import UserError
+from simulator.records import ROOT
+from simulator.schemes import TrainedParts, scheme_names
+from simulator.sweep import Grid, plan, run_sweep
+
+CPU = torch.device("cpu")
+WEIGHTS = ROOT / "results/reference/digits/weights"
+
+
+def tiny() -> Experiment:
+    """The digits with a few epochs of everything."""
+    recipe = digits()
+    teacher, student, codec, joint = recipe.teacher, recipe.student, recipe.codec, recipe.deep_jscc
+    return replace(
+        recipe,
+        augment=replace(recipe.augment, views=2),
+        teacher=replace(teacher, training=replace(teacher.training, epochs=2)),
+        student=replace(
+            student,
+            training=replace(student.training, epochs=4),
+            head=replace(student.head, epochs=4),
+        ),
+        codec=replace(codec, training=replace(codec.training, epochs=12)),
+        deep_jscc=replace(joint, training=replace(joint.training, epochs=1), uses=(16,)),
+    )
+
+
+def sweep(experiment: Experiment, weights: Path, names: list[str], **grid: object) -> pd.DataFrame:
+    """A sweep of some schemes on the digits."""
+    dataset = load_dataset(None)
+    parts = TrainedParts(experiment, dataset, weights, CPU)
+    settings = {"channels": (channel_from_name("awgn"),), "realizations": 2, "seed": 0}
+    asked = Grid(**{**settings, **grid})  # type: ignore[arg-type]
+    points, _ = plan([parts.scheme(name) for name in names], asked)
+    return run_sweep(points, asked, dataset.test, CPU).results
+
+
+def test_tiny_link_learns_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "_recipe", lambda _: tiny())
+
+    def train(seed: int = 0) -> None:
+        commands.train("digits", data=None, seed=seed, fresh=False, device="cpu", out=tmp_path)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("simulator.training_run.TrainingRun.view", interrupt_after(1))
+        train()
+    assert list((tmp_path / "checkpoints").iterdir())
+    train()
+    assert not list((tmp_path / "checkpoints").iterdir())
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "weights").iterdir()}
+    train()  # everything is there already
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "weights").iterdir()} == before
+    with pytest.raises(UserError, match="was made from another description, data or seed"):
+        train(seed=1)
+
+    rows = sweep(
+        tiny(), tmp_path / "weights", ["rkd_sc"], snr_db=(-10.0, 10.0), channel_uses=(16, 64)
+    ).set_index(["channel_uses", "snr_db"])["accuracy"]
+    assert rows[64, 10.0] > 0.8
+    assert rows[64, 10.0] > rows[16, -10.0] + 0.2
+
+
+def interrupt_after(views: int) -> object:
+    """Like `TrainingRun.view`, but Ctrl-C comes when it is asked for one view more."""
+    from simulator.training_run import TrainingRun
+
+    whole, asked = TrainingRun.view, 0
+
+    def view(run: TrainingRun, purpose: str, index: int) -> torch.Tensor:
+        nonlocal asked
+        asked += 1
+        if asked > views:
+            raise KeyboardInterrupt
+        return whole(run, purpose, index)
+
+    return view
+
+
+def test_committed_digits_weights_meet_the_promises_of_the_readme() -> None:
+    rows = sweep(
+        digits(),
+        WEIGHTS,
+        ["rkd_sc", "label_code"],
+        snr_db=(-10.0, 0.0, 10.0, 40.0),
+        channel_uses=(4, 16, 64),
+    ).set_index(["scheme", "channel_uses", "snr_db"])["accuracy"]
+    noiseless = rows["label_code", 64, 40.0]
+    assert noiseless > 0.97
+    assert rows["rkd_sc", 16, 10.0] > noiseless - 0.02
+    for k in (4, 16, 64):  # one nested model, better with more symbols, no cliff
+        assert rows["rkd_sc", k, -10.0] < rows["rkd_sc", k, 10.0]
+    assert rows["rkd_sc", 4, 0.0] + 0.05 < rows["rkd_sc", 16, 0.0]
+    assert rows["rkd_sc", 16, -10.0] > 0.4
+
+
+def test_separate_has_its_cliff() -> None:
+    rows = sweep(digits(), WEIGHTS, ["separate"], snr_db=(4.0, 12.0), channel_uses=(64,))
+    low, high = rows["accuracy"]
+    assert low < 0.12  # outage: a uniform guess
+    assert high > 0.9
+    assert rows["delivered"].tolist() == pytest.approx([0.0, 1.0], abs=0.02)
+
+
+def test_committed_weights_are_under_a_megabyte() -> None:
+    names = ["student", "head", "codec", *(f"deep_jscc_k{k}" for k in digits().deep_jscc.uses)]
+    assert sum((WEIGHTS / f"{name}.safetensors").stat().st_size for name in names) < 1_000_000
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_recipes_describe_themselves_and_compare_fairly(recipe: object) -> None:
+    experiment: Experiment = recipe()  # type: ignore[operator]
+    assert describe(experiment)["name"] == recipe.__name__  # type: ignore[attr-defined]
+    assert scheme_names(experiment) == ("rkd_sc", "deep_jscc", "separate", "label_code")
+    ours = experiment.student.training.epochs + experiment.codec.training.epochs
+    assert experiment.deep_jscc.training.epochs == ours  # the same passes over the images
+    assert experiment.deep_jscc.model.body == experiment.student.model
+    assert experiment.codec.model.feature_dim == experiment.teacher.model.feature_dim
+
+
+def test_images_recipe_differs_from_cifar100_in_name_only() -> None:
+    images = next(recipe for recipe in RECIPES if recipe.__name__ == "images")()
+    assert replace(images, name="cifar100", title=cifar100().title) == cifar100()
