@@ -47,7 +47,8 @@ def digits() -> Experiment:
         name="digits",
         title="scikit-learn digits, 8x8 grey, 10 classes",
         embedded_data=True,
-        augment=AugmentConfig(crop_padding=1, flip=False, views=16),
+        augment=AugmentConfig(crop_padding=1, flip=False),
+        views=16,
         teacher=TeacherStage(
             model=ResidualCnnConfig(widths=(32, 64, 128), blocks=1, feature_dim=64),
             training=replace(sgd, epochs=40),
@@ -122,7 +123,8 @@ def cifar100() -> Experiment:
         name="cifar100",
         title="CIFAR-100, 32x32 RGB, 100 classes",
         embedded_data=False,
-        augment=AugmentConfig(crop_padding=4, flip=True, views=2),
+        augment=AugmentConfig(crop_padding=4, flip=True),
+        views=2,
         teacher=TeacherStage(
             model=ResidualCnnConfig(widths=(32, 64, 128, 256), blocks=1, feature_dim=256),
             training=sgd,

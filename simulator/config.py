@@ -43,7 +43,6 @@ class AugmentConfig:
 
     crop_padding: int  # pixels of zero padding before a random crop
     flip: bool  # mirror half of the images left to right
-    views: int  # augmented views of the training set that teacher and student share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +140,7 @@ class Experiment:
     title: str  # the data in words, for figures
     embedded_data: bool  # True: the data set comes with semlink; False: --data must name a folder
     augment: AugmentConfig
+    views: int  # augmented views of the training set that teacher and student share
     teacher: TeacherStage
     student: StudentStage
     codec: CodecStage

@@ -4,6 +4,7 @@ The stages follow METHOD section 3. Each one is a `train_part` with its own loss
 earlier ones left, and can be taken up again after an interruption.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -17,7 +18,7 @@ from simulator.config import LinkConditions
 from simulator.link import send_features
 from simulator.objectives import TeacherTargets, distillation_loss
 from simulator.train import BatchLoss
-from simulator.training_run import TrainingRun, in_chunks, train_part
+from simulator.training_run import TrainingRun, cached, in_chunks, train_part
 
 VALIDATION_SNR_DB = (-4.0, 4.0, 12.0)
 VALIDATION_SHARES = (4, 1)  # k = K/4 and K
@@ -81,23 +82,21 @@ def train_teacher(run: TrainingRun) -> ImageClassifier:
 
 
 def teacher_views(run: TrainingRun, teacher: ImageClassifier) -> Views:
-    """The teacher's outputs on every shared view; no later stage runs the teacher."""
-    precision = run.experiment.teacher.training.precision
+    """The teacher's outputs on every shared view, cached; no later stage runs the teacher."""
     width = run.experiment.teacher.model.feature_dim
 
     def look(images: Tensor) -> Tensor:
         return torch.cat(teacher(images), dim=1)
 
-    outputs = torch.stack(
-        [
-            in_chunks(look, run.view("shared", view), precision=precision)
-            for view in range(run.experiment.augment.views)
-        ]
-    )  # [V, N, D + num_classes]
-    features, scores = outputs[..., :width], outputs[..., width:]
-    mean = features.mean(dim=(0, 1))
-    scale = features.var(dim=(0, 1), correction=0).mean().sqrt()
-    return Views(((features - mean) / scale).half(), scores.half(), mean, scale)
+    def compute() -> dict[str, Tensor]:
+        outputs = _over_views(run, look, run.experiment.teacher.training.precision)
+        features, scores = outputs[..., :width], outputs[..., width:]
+        mean = features.mean(dim=(0, 1))
+        scale = features.var(dim=(0, 1), correction=0).mean().sqrt()
+        features = ((features - mean) / scale).half()
+        return Views(features, scores.half().contiguous(), mean, scale)._asdict()
+
+    return Views(**cached(run, "teacher_views", made_from="teacher", compute=compute))
 
 
 def train_student(run: TrainingRun, views: Views) -> ImageClassifier:
@@ -110,7 +109,7 @@ def train_student(run: TrainingRun, views: Views) -> ImageClassifier:
     labels = run.labels
 
     def epoch(model: ImageClassifier, index: int) -> BatchLoss:
-        view = index % run.experiment.augment.views
+        view = index % run.experiment.views
         images = run.view("shared", view)
 
         def loss(indices: Tensor) -> Tensor:
@@ -125,7 +124,7 @@ def train_student(run: TrainingRun, views: Views) -> ImageClassifier:
         "student",
         build=lambda: _classifier(run, stage.model),
         config=stage.training,
-        description=(stage.model, stage.training, stage.loss),
+        description=(stage.model, stage.training, stage.loss, run.experiment.views),
         made_from=("teacher",),
         epoch=epoch,
         validate=lambda model: classifier_accuracy(run, model),
@@ -133,13 +132,12 @@ def train_student(run: TrainingRun, views: Views) -> ImageClassifier:
 
 
 def student_features(run: TrainingRun, student: ImageClassifier) -> Tensor:
-    """The frozen student's features of every shared view, float16 [V, N, D]."""
-    return torch.stack(
-        [
-            in_chunks(student.body, run.view("shared", view), precision="fp32").half()
-            for view in range(run.experiment.augment.views)
-        ]
-    )
+    """The frozen student's features of every shared view, cached, float16 [V, N, D]."""
+
+    def compute() -> dict[str, Tensor]:
+        return {"features": _over_views(run, student.body, "fp32").half()}
+
+    return cached(run, "student_features", made_from="student", compute=compute)["features"]
 
 
 def train_head(run: TrainingRun, student: ImageClassifier, features: Tensor) -> nn.Linear:
@@ -259,6 +257,13 @@ def _link_accuracy(
             )
             total += accuracy(model.head(estimate), run.validation.labels)
     return total / (len(VALIDATION_SNR_DB) * len(VALIDATION_SHARES))
+
+
+def _over_views(run: TrainingRun, function: Callable[[Tensor], Tensor], precision: str) -> Tensor:
+    """`function` of the images of every shared view, float32 [V, N, ...]."""
+    views = range(run.experiment.views)
+    images = (run.view("shared", view) for view in views)
+    return torch.stack([in_chunks(function, view, precision=precision) for view in images])
 
 
 def _classifier(run: TrainingRun, config: ResidualCnnConfig) -> ImageClassifier:

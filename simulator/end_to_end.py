@@ -29,7 +29,7 @@ def train_deep_jscc(run: TrainingRun, uses: int) -> DeepJscc:
         )
 
     def epoch(model: DeepJscc, index: int) -> BatchLoss:
-        images = run.view("shared", index % run.experiment.augment.views)
+        images = run.view("shared", index % run.experiment.views)
         noise = run.streams("channel", name, index, device=run.device.type)
 
         def loss(indices: Tensor) -> Tensor:
@@ -51,7 +51,14 @@ def train_deep_jscc(run: TrainingRun, uses: int) -> DeepJscc:
             image_channels=run.image_channels, num_classes=run.num_classes, uses=uses
         ),
         config=stage.training,
-        description=(stage.model, stage.training, stage.channels, stage.snr_db, uses),
+        description=(
+            stage.model,
+            stage.training,
+            stage.channels,
+            stage.snr_db,
+            uses,
+            run.experiment.views,
+        ),
         made_from=(),
         epoch=epoch,
         validate=validate,

@@ -142,6 +142,28 @@ def train_part(
     return model.eval()
 
 
+def cached(
+    run: TrainingRun,
+    name: str,
+    *,
+    made_from: str,
+    compute: Callable[[], dict[str, Tensor]],
+) -> dict[str, Tensor]:
+    """What a finished part says of the shared views: from the cache, else computed and kept.
+
+    Cached tensors lie on the device. A cache made from something else is made anew.
+    """
+    origin = run.origin(name, (run.experiment.augment, run.experiment.views), (made_from,))
+    path = run.folder / "cache" / f"{name}.safetensors"
+    if path.exists():
+        tensors, header = load_tensors(path)
+        if header.get("key") == origin.key:
+            return {key: tensor.to(run.device) for key, tensor in tensors.items()}
+    tensors = compute()
+    save_tensors(path, tensors, {"key": origin.key, "origin": describe(origin)})
+    return tensors
+
+
 def _evaluated(model: Module, validate: Callable[[Module], float]) -> float:
     model.eval()
     with torch.no_grad():

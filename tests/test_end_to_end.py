@@ -27,7 +27,7 @@ def tiny() -> Experiment:
     teacher, student, codec, joint = recipe.teacher, recipe.student, recipe.codec, recipe.deep_jscc
     return replace(
         recipe,
-        augment=replace(recipe.augment, views=2),
+        views=2,
         teacher=replace(teacher, training=replace(teacher.training, epochs=2)),
         student=replace(
             student,
