@@ -44,7 +44,7 @@ def out_option(default: str) -> Callable[[Any], Any]:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="semlink", prog_name="semlink")
 def cli() -> None:
-    r"""Semantic communication, simulated end to end.
+    """Semantic communication, simulated end to end.
 
     Images go through a trained encoder and a channel codec over k noisy channel uses each, and are
     classified at the receiver. The result is a table and a figure: accuracy versus SNR, beside
@@ -57,7 +57,7 @@ def cli() -> None:
     semlink doctor                                is the physics right on this machine?
 
     SNR is Es/N0 in dB per complex channel use, averaged over fading.
-    """
+    """  # noqa: D301 - click wants the backspace itself
 
 
 @cli.command()
@@ -84,7 +84,7 @@ def cli() -> None:
 @DEVICE
 @out_option("results/runs/RECIPE")
 def sweep(recipe: str, **options: object) -> None:
-    """Evaluate schemes over channels, SNRs and channel uses; write a table and figures.
+    """Evaluate schemes over a grid; write a table and figures.
 
     RECIPE is digits, cifar100 or images. Without options its own grid is swept.
     """
@@ -101,7 +101,9 @@ def sweep(recipe: str, **options: object) -> None:
 @DEVICE
 @out_option("results/runs/RECIPE")
 def train(recipe: str, **options: object) -> None:
-    """Train a recipe's models: teacher, student, head, codec, deep JSCC.
+    """Train the models of a recipe.
+
+    In order: teacher, student (stage 1), head (stage 1b), codec (stage 2), deep JSCC for each k.
 
     Stop with Ctrl-C at any time; the same command goes on from the last finished epoch.
     """
@@ -114,7 +116,10 @@ def train(recipe: str, **options: object) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @out_option("FOLDER")
 def plot(folder: Path, out: Path | None) -> None:
-    """Draw the figures of a finished sweep in FOLDER again."""
+    """Draw the figures of a finished sweep again.
+
+    FOLDER is what --out was when it was swept.
+    """
     from simulator import commands
 
     commands.plot(folder, out=out)
@@ -124,7 +129,10 @@ def plot(folder: Path, out: Path | None) -> None:
 @DATA
 @DEVICE
 def doctor(data: Path | None, device: str) -> None:
-    """Check versions, device, data, and every channel against closed form; exit 1 if one is off."""
+    """Measure every channel against closed form.
+
+    Prints versions, device, the data found and a table; exit status 1 if a channel is off.
+    """
     from simulator import commands
 
     if not commands.doctor(data=data, device=device):
