@@ -28,7 +28,8 @@ $(STAMP): requirements.txt constraints.txt pyproject.toml
 	@touch $@
 
 demo: setup ## send the digits over the air and draw accuracy versus SNR (results/runs/demo)
-	@$(VENV)/bin/semlink sweep digits --out results/runs/demo
+	@$(VENV)/bin/semlink sweep digits --weights results/reference/digits/weights \
+	  --out results/runs/demo
 
 test: setup ## run the fast tests
 	@$(RUN) -m pytest
@@ -42,7 +43,7 @@ check: setup ## check format, lint and types
 	@$(VENV)/bin/mypy
 
 weights: setup ## train the digits weights anew (results/reference/digits)
-	@$(VENV)/bin/semlink train digits --out results/reference/digits
+	@$(VENV)/bin/semlink train digits --fresh --out results/reference/digits
 
 clean: ## remove .venv, caches and build output, never results
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -34,6 +34,7 @@ def digits() -> Experiment:
     student = ResidualCnnConfig(widths=(12, 24, 40), blocks=1, feature_dim=64)
     sgd = TrainConfig(
         epochs=60,
+        least_steps=0,
         batch_size=64,
         optimiser="sgd",
         learning_rate=0.05,
@@ -45,7 +46,6 @@ def digits() -> Experiment:
     adamw = replace(sgd, optimiser="adamw", learning_rate=2e-3, weight_decay=0.01, clip=1.0)
     return Experiment(
         name="digits",
-        title="scikit-learn digits, 8x8 grey, 10 classes",
         embedded_data=True,
         augment=AugmentConfig(crop_padding=1, flip=False),
         views=16,
@@ -102,6 +102,7 @@ def cifar100() -> Experiment:
     student = ResidualCnnConfig(widths=(24, 48, 96, 192), blocks=1, feature_dim=256)
     sgd = TrainConfig(
         epochs=6,
+        least_steps=0,
         batch_size=128,
         optimiser="sgd",
         learning_rate=0.1,
@@ -121,7 +122,6 @@ def cifar100() -> Experiment:
     )
     return Experiment(
         name="cifar100",
-        title="CIFAR-100, 32x32 RGB, 100 classes",
         embedded_data=False,
         augment=AugmentConfig(crop_padding=4, flip=True),
         views=2,
@@ -174,8 +174,22 @@ def cifar100() -> Experiment:
 
 
 def images() -> Experiment:
-    """Your own images, one folder per class: as CIFAR-100 but for the data; needs --data."""
-    return replace(cifar100(), name="images", title="own images")
+    """Your own images: as CIFAR-100, with more epochs where there are few; needs --data."""
+    recipe = cifar100()
+    student, codec, joint = recipe.student, recipe.codec, recipe.deep_jscc
+    teacher = replace(recipe.teacher, training=replace(recipe.teacher.training, least_steps=1000))
+    return replace(
+        recipe,
+        name="images",
+        teacher=teacher,
+        student=replace(
+            student,
+            training=replace(student.training, least_steps=1000),
+            head=replace(student.head, least_steps=500),
+        ),
+        codec=replace(codec, training=replace(codec.training, least_steps=1500)),
+        deep_jscc=replace(joint, training=replace(joint.training, least_steps=2500)),
+    )
 
 
 RECIPES = (digits, cifar100, images)

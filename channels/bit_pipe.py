@@ -76,6 +76,11 @@ class BitPipe:
             )
 
     @property
+    def modulation(self) -> str:
+        """Name of the modulation, such as 16-QAM."""
+        return MODULATIONS[self.bits_per_symbol]
+
+    @property
     def crc_bits(self) -> int:
         """Check bits that are sent with the payload, 16 or 24."""
         return _crc_bits(self.payload_bits)

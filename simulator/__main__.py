@@ -12,17 +12,13 @@ from typing import Any
 
 import click
 
-from simulator.errors import UserError
+from simulator.errors import Stopped, UserError
 
-# Idle threads of torch wait without spinning: on a machine that is busy otherwise, spinning makes
-# training up to 40 times slower. Must be set before torch is imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Threads of torch that wait for each other soon stop spinning: on a machine that is busy otherwise,
+# spinning makes small networks up to 40 times slower. Must be set before torch is imported.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
-AFTER_STOP = {
-    "train": "run the same command again to go on from the last finished epoch",
-    "sweep": "nothing was written, and earlier results in --out are as they were",
-}
 RECIPE = click.argument("recipe")
 DATA = click.option(
     "--data",
@@ -149,10 +145,13 @@ def main() -> None:
         fail(error.format_message())
     except UserError as error:
         fail(str(error))
+    except Stopped as stop:
+        click.echo(f"\nsemlink: stopped; {stop}", err=True)
+        sys.exit(INTERRUPTED)
+    except OSError as error:
+        fail(f"{error.filename or 'a file'}: {error.strerror or error}")
     except (KeyboardInterrupt, click.Abort):
-        click.echo(
-            f"\nsemlink: stopped; {AFTER_STOP.get(sys.argv[1], 'nothing was written')}", err=True
-        )
+        click.echo("\nsemlink: stopped", err=True)
         sys.exit(INTERRUPTED)
 
 

@@ -9,7 +9,7 @@ import click
 import pandas as pd
 import torch
 
-from simulator.config import Experiment, describe
+from simulator.config import Experiment, SweepConfig, describe
 from simulator.data import Dataset, Split, load_dataset
 from simulator.distill import (
     student_features,
@@ -21,25 +21,31 @@ from simulator.distill import (
 )
 from simulator.doctor import check_channels, found_data, versions
 from simulator.end_to_end import train_deep_jscc
-from simulator.errors import UserError
+from simulator.errors import Stopped, UserError
 from simulator.options import (
-    at_least,
+    MOST_REALIZATIONS,
+    MOST_SEED,
     find_weights,
+    in_range,
     parse_channel_uses,
     parse_channels,
     parse_names,
     parse_snr_db,
 )
+from simulator.parts import recipe_parts
 from simulator.records import (
     ROOT,
     check_writable,
     environment,
+    forget,
+    forget_figures,
+    load_tensors,
     read_results,
     write_json,
     write_table,
 )
 from simulator.schemes import TrainedParts, scheme_names
-from simulator.sweep import Grid, plan, run_sweep
+from simulator.sweep import Grid, Tables, noiseless_accuracy, plan, run_sweep
 from simulator.training_run import TrainingRun
 
 COLUMNS = [
@@ -66,32 +72,27 @@ def sweep(
 ) -> None:
     """`semlink sweep`: evaluate, then write tables and figures below `out`."""
     experiment = _recipe(recipe)
-    default = experiment.sweep
-    grid = Grid(
-        channels=parse_channels(parse_names(channels) if channels else default.channels),
-        snr_db=default.snr_db if snr_db is None else parse_snr_db(snr_db),
-        channel_uses=(
-            default.channel_uses if channel_uses is None else parse_channel_uses(channel_uses)
-        ),
-        realizations=at_least(
-            "--realizations", default.realizations if realizations is None else realizations, 1
-        ),
-        seed=at_least("--seed", seed, 0),
-    )
+    grid = _grid(experiment.sweep, channels, snr_db, channel_uses, realizations, seed)
     names = scheme_names(experiment)
     asked = names if schemes in (None, "all") else parse_names(str(schemes))
     target = _device(device)
     dataset = _dataset(experiment, data)
     test = _first(dataset.test, images)
-    parts = TrainedParts(experiment, dataset, find_weights(recipe, weights, ROOT), target)
+    parts = TrainedParts(experiment, dataset, _weights(experiment, weights), target)
     points, left_out = plan([parts.scheme(name) for name in asked], grid)
     folder = out or Path("results/runs") / recipe
     check_writable(folder)
-    for line in left_out:
+    for line in [*left_out, *_remarks(parts, dataset)]:
         click.echo(f"semlink: {line}", err=True)
 
     start = time.perf_counter()
-    tables = run_sweep(points, grid, test, target)
+    try:
+        tables = run_sweep(points, grid, test, target)
+    except KeyboardInterrupt:
+        raise Stopped(
+            f"nothing was written, earlier results in {folder} are as they were"
+        ) from None
+    noiseless = noiseless_accuracy(parts.noiseless(), test, target)
     results = tables.results.assign(train_seed=parts.train_seed)[COLUMNS]
     run = {
         "recipe": describe(experiment),
@@ -99,27 +100,17 @@ def sweep(
         "schemes": list(asked),
         "seed": seed,
         "train_seed": parts.train_seed,
-        "data": {
-            "name": dataset.name,
-            "hash": dataset.key,
-            "test_images": len(test.labels),
-            "image_shape": list(dataset.image_shape),
-            "classes": dataset.num_classes,
+        "data": _about(dataset, test),
+        "noiseless_accuracy": noiseless,
+        "weights": {
+            name: {"sha256": parts.hashes[name], "origin": origin}
+            for name, origin in parts.origins.items()
         },
-        "weights": parts.hashes,
         "left_out": left_out,
         "wall_seconds": round(time.perf_counter() - start, 1),
-        "environment": environment(device),
+        "environment": environment(target),
     }
-    write_table(folder / "results.csv", results)
-    write_table(folder / "results.parquet", results)
-    write_table(folder / "timing.csv", tables.timing)
-    write_json(folder / "run.json", run)
-    figures = _draw(results, run, folder / "figures")
-    _show(results)
-    click.echo(f"table:   {folder / 'results.csv'}")
-    for figure in figures:
-        click.echo(f"figure:  {figure}")
+    _write(folder, Tables(results, tables.timing), run)
 
 
 def train(
@@ -127,30 +118,40 @@ def train(
 ) -> None:
     """`semlink train`: all stages in order; finished ones are taken from `out`."""
     experiment = _recipe(recipe)
-    at_least("--seed", seed, 0)
     run = TrainingRun(
         experiment=experiment,
         dataset=_dataset(experiment, data),
         folder=out or Path("results/runs") / recipe,
-        seed=seed,
+        seed=in_range("--seed", seed, 0, MOST_SEED),
         device=_device(device),
     )
     _ = run.training, run.validation  # the data must hold both
     check_writable(run.folder)
     if fresh:
-        for path in run.folder.glob("*/*.safetensors"):
-            path.unlink()
+        forget(run.folder, recipe_parts(experiment))
     start = time.perf_counter()
+    try:
+        _train_all(run)
+    except KeyboardInterrupt:
+        raise Stopped("run the same command again to go on from the last finished epoch") from None
+    click.echo(f"validation accuracy (a guess: {100 / run.num_classes:.3g} %)")
+    for part in recipe_parts(experiment):
+        accuracy = load_tensors(run.path(part))[1]["history"][-1]["validation"]
+        click.echo(f"  {part:15} {100 * accuracy:6.2f} %")
+    minutes = (time.perf_counter() - start) / 60
+    click.echo(f"weights: {run.folder / 'weights'}  ({minutes:.1f} min)")
+
+
+def _train_all(run: TrainingRun) -> None:
+    """Teacher, stage 1, stage 1b, stage 2, and deep JSCC for each k."""
     teacher = train_teacher(run)
     views = teacher_views(run, teacher)
     student = train_student(run, views)
     features = student_features(run, student)
     head = train_head(run, student, features)
     train_codec(run, student, head, features, views)
-    for uses in experiment.deep_jscc.uses:
+    for uses in run.experiment.deep_jscc.uses:
         train_deep_jscc(run, uses)
-    minutes = (time.perf_counter() - start) / 60
-    click.echo(f"weights: {run.folder / 'weights'}  ({minutes:.1f} min)")
 
 
 def plot(folder: Path, *, out: Path | None) -> None:
@@ -165,13 +166,82 @@ def plot(folder: Path, *, out: Path | None) -> None:
 def doctor(*, data: Path | None, device: str) -> bool:
     """`semlink doctor`: print what is installed and measured; True if all is well."""
     target = _device(device)
-    click.echo(versions(device))
+    click.echo(versions(target))
     click.echo(found_data(data))
     table = check_channels(target)
     click.echo(table.to_string(index=False))
     bad = int((table["verdict"] != "ok").sum())
     click.echo("all channels agree with theory" if not bad else f"{bad} measurements are off")
     return not bad
+
+
+def _grid(
+    default: SweepConfig,
+    channels: str | None,
+    snr_db: str | None,
+    channel_uses: str | None,
+    realizations: int | None,
+    seed: int,
+) -> Grid:
+    """The recipe's grid, with what the options say in place of its own."""
+    names = default.channels if channels is None else parse_names(channels)
+    repeats = default.realizations if realizations is None else realizations
+    return Grid(
+        channels=parse_channels(names),
+        snr_db=default.snr_db if snr_db is None else parse_snr_db(snr_db),
+        channel_uses=(
+            default.channel_uses if channel_uses is None else parse_channel_uses(channel_uses)
+        ),
+        realizations=in_range("--realizations", repeats, 1, MOST_REALIZATIONS),
+        seed=in_range("--seed", seed, 0, MOST_SEED),
+    )
+
+
+def _weights(experiment: Experiment, asked: Path | None) -> Path:
+    """The folder of weights; what a sweep needs is every part but the teacher."""
+    needed = [part for part in recipe_parts(experiment) if part != "teacher"]
+    data = "" if experiment.embedded_data else " --data DIR"
+    hint = f"semlink train {experiment.name}{data}"
+    return find_weights(experiment.name, asked, ROOT, parts=needed, hint=hint)
+
+
+def _remarks(parts: TrainedParts, dataset: Dataset) -> list[str]:
+    """What a user should know of the weights before believing the numbers."""
+    remarks = [f"weights from {parts.folder}"]
+    if parts.trained_on != {dataset.key}:
+        remarks.append("these weights were trained on other images than those of --data")
+    return remarks
+
+
+def _about(dataset: Dataset, test: Split) -> dict[str, Any]:
+    channels, height, width = dataset.image_shape
+    colour = "grey" if channels == 1 else "RGB"
+    return {
+        "name": dataset.name,
+        "title": f"{dataset.name}, {height}x{width} {colour}, {dataset.num_classes} classes",
+        "hash": dataset.key,
+        "test_images": len(test.labels),
+        "image_shape": list(dataset.image_shape),
+        "classes": dataset.num_classes,
+    }
+
+
+def _write(folder: Path, tables: Tables, run: dict[str, Any]) -> None:
+    """Tables, description and figures into the run's folder; the table also to the screen."""
+    write_table(folder / "results.csv", tables.results)
+    write_table(folder / "results.parquet", tables.results)
+    write_table(folder / "timing.csv", tables.timing)
+    write_json(folder / "run.json", run)
+    figures = _draw(tables.results, run, folder / "figures")
+    _show(tables.results)
+    noiseless = run["noiseless_accuracy"]
+    click.echo(
+        f"noiseless: {100 * noiseless['accuracy']:.1f} % (student and head, no channel; "
+        f"95 % interval {100 * noiseless['ci_low']:.1f} to {100 * noiseless['ci_high']:.1f} %)"
+    )
+    click.echo(f"table:   {folder / 'results.csv'}")
+    for figure in figures:
+        click.echo(f"figure:  {figure}")
 
 
 def _recipe(name: str) -> Experiment:
@@ -199,30 +269,27 @@ def _device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError):
         raise UserError(f"--device must be one that torch can use here, got {name!r}") from None
-    if device.type not in ("cpu", "cuda"):
+    if device.type == "cpu":
+        return torch.device("cpu")
+    if device.type != "cuda":
         raise UserError(f"--device must be cpu or cuda, got {name!r}")
-    return device
+    return torch.device("cuda", device.index or 0)
 
 
 def _first(split: Split, images: int | None) -> Split:
     if images is None:
         return split
-    at_least("--images", images, 1)
-    if images > len(split.labels):
-        raise UserError(
-            f"--images must be at most the {len(split.labels)} test images at hand, got {images}"
-        )
+    in_range("--images", images, 1, len(split.labels))
     return Split(images=split.images[:images], labels=split.labels[:images])
 
 
 def _draw(rows: pd.DataFrame, run: dict[str, Any], folder: Path) -> list[Path]:
-    for old in folder.glob("accuracy_*"):
-        old.unlink()  # of a sweep that these results replace
+    forget_figures(folder)
     channels, height, width = run["data"]["image_shape"]
     figures: list[Path] = _benchmarks("figures").plot_all(
         rows,
         folder,
-        title=run["recipe"]["title"],
+        title=run["data"]["title"],
         source_values=channels * height * width,
         num_classes=run["data"]["classes"],
     )

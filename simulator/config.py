@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -24,6 +25,7 @@ class TrainConfig:
     """
 
     epochs: int
+    least_steps: int  # small data sets get more epochs, until there are so many steps
     batch_size: int
     optimiser: Literal["sgd", "adamw"]
     learning_rate: float  # at its peak
@@ -35,6 +37,14 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1 or not 0 < self.warmup < 1:
             raise ValueError(f"epochs, batch_size >= 1 and 0 < warmup < 1 must hold, got {self}")
+
+    def epochs_on(self, num_images: int) -> int:
+        """Epochs on a training set of this size."""
+        return max(self.epochs, math.ceil(self.least_steps / self.steps_on(num_images)))
+
+    def steps_on(self, num_images: int) -> int:
+        """Steps per epoch on a training set of this size; an incomplete last batch is left out."""
+        return num_images // min(self.batch_size, num_images)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +147,6 @@ class Experiment:
     """Everything that decides a result, but for the data and the seed."""
 
     name: str
-    title: str  # the data in words, for figures
     embedded_data: bool  # True: the data set comes with semlink; False: --data must name a folder
     augment: AugmentConfig
     views: int  # augmented views of the training set that teacher and student share

@@ -74,8 +74,6 @@ def train_teacher(run: TrainingRun) -> ImageClassifier:
         "teacher",
         build=lambda: _classifier(run, stage.model),
         config=stage.training,
-        description=stage,
-        made_from=(),
         epoch=epoch,
         validate=lambda model: classifier_accuracy(run, model),
     )
@@ -124,8 +122,6 @@ def train_student(run: TrainingRun, views: Views) -> ImageClassifier:
         "student",
         build=lambda: _classifier(run, stage.model),
         config=stage.training,
-        description=(stage.model, stage.training, stage.loss, run.experiment.views),
-        made_from=("teacher",),
         epoch=epoch,
         validate=lambda model: classifier_accuracy(run, model),
     )
@@ -159,8 +155,6 @@ def train_head(run: TrainingRun, student: ImageClassifier, features: Tensor) -> 
         "head",
         build=lambda: nn.Linear(stage.model.feature_dim, run.num_classes),
         config=stage.head,
-        description=stage.head,
-        made_from=("student",),
         epoch=epoch,
         validate=lambda model: accuracy(model(validation), run.validation.labels),
     )
@@ -187,7 +181,7 @@ def train_codec(
     def epoch(model: LinkModel, index: int) -> BatchLoss:
         view = index % len(features)
         draws = run.streams("conditions", "codec", index)
-        noise = run.streams("channel", "codec", index, device=run.device.type)
+        noise = run.streams("channel", "codec", index, device=run.device)
 
         def loss(indices: Tensor) -> Tensor:
             snr_db, uses = draw_conditions(len(indices), stage.conditions, generator=draws)
@@ -210,8 +204,6 @@ def train_codec(
         "codec",
         build=build,
         config=stage.training,
-        description=stage,
-        made_from=("teacher", "student", "head"),
         epoch=epoch,
         validate=lambda model: _link_accuracy(run, model, mixture, validation),
     )
@@ -251,7 +243,7 @@ def _link_accuracy(
         for share in VALIDATION_SHARES:
             snr = torch.full((len(features), 1), snr_db, device=run.device)
             uses = torch.full_like(snr, largest // share, dtype=torch.int64)
-            generator = run.streams("validation", snr_db, share, device=run.device.type)
+            generator = run.streams("validation", snr_db, share, device=run.device)
             estimate = send_features(
                 model.codec, features, channel=channel, snr_db=snr, uses=uses, generator=generator
             )

@@ -56,7 +56,7 @@ def check_channels(
     return pd.DataFrame([{**row._asdict(), "verdict": row.verdict} for row in rows])
 
 
-def versions(device: str) -> str:
+def versions(device: torch.device) -> str:
     """Versions and device, one line."""
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     python = platform.python_version()
@@ -100,7 +100,9 @@ def _measure(channel: Channel, device: torch.device) -> list[Measurement]:
     wrong = (decided.cpu() != bits.bool()).double()
     rows = [
         _mean_of(channel, "E|w|^2", noise, float(db_to_linear(-SNR_DB))),
+        _mean_of(channel, "N0 told", received.noise_power, float(db_to_linear(-SNR_DB))),
         _mean_of(channel, "E|h|^2", gain, 1.0),
+        _variance_of_mean_gain(channel, gain),
         _mean_of(channel, "QPSK bit error rate", wrong, _bit_error_rate(channel)),
     ]
     return [*rows, *_spread(channel, received)]
@@ -111,6 +113,29 @@ def _mean_of(channel: Channel, quantity: str, values: torch.Tensor, expected: fl
     error = float(per_image.std()) / math.sqrt(len(per_image))
     # a constant quantity (the gain of AWGN) still has the rounding of single precision
     return Measurement(channel.name, quantity, float(per_image.mean()), expected, max(error, 1e-6))
+
+
+def _variance_of_mean_gain(channel: Channel, gain: torch.Tensor) -> Measurement:
+    """Variance over images of the mean of |h|^2 over an image: tells how long a gain holds."""
+    per_image = gain.double().mean(dim=1)
+    squares = (per_image - per_image.mean()).square()
+    error = float(squares.std()) / math.sqrt(len(squares))
+    return Measurement(
+        channel.name,
+        "var of mean |h|^2",
+        float(squares.mean()),
+        _gain_variance(channel),
+        max(error, 1e-6),
+    )
+
+
+def _gain_variance(channel: Channel) -> float:
+    """Closed form: Var |h|^2 over the number of independent gains in an image."""
+    if isinstance(channel, RicianChannel):
+        return theory.rician_power_variance(channel.k_factor)
+    if isinstance(channel, RayleighChannel):
+        return (channel.coherence or USES) / USES
+    return 0.0
 
 
 def _bit_error_rate(channel: Channel) -> float:

@@ -10,8 +10,9 @@ from models import DeepJscc
 from simulator.data import to_float
 from simulator.distill import accuracy
 from simulator.link import send_values
+from simulator.parts import deep_jscc_part
 from simulator.train import BatchLoss
-from simulator.training_run import CHUNK, TrainingRun, train_part
+from simulator.training_run import TrainingRun, chunk_size, train_part
 
 
 def train_deep_jscc(run: TrainingRun, uses: int) -> DeepJscc:
@@ -30,7 +31,7 @@ def train_deep_jscc(run: TrainingRun, uses: int) -> DeepJscc:
 
     def epoch(model: DeepJscc, index: int) -> BatchLoss:
         images = run.view("shared", index % run.experiment.views)
-        noise = run.streams("channel", name, index, device=run.device.type)
+        noise = run.streams("channel", name, index, device=run.device)
 
         def loss(indices: Tensor) -> Tensor:
             scores = send(model, images[indices], noise)
@@ -39,9 +40,9 @@ def train_deep_jscc(run: TrainingRun, uses: int) -> DeepJscc:
         return loss
 
     def validate(model: DeepJscc) -> float:
-        generator = run.streams("validation", name, device=run.device.type)
+        generator = run.streams("validation", name, device=run.device)
         images = run.validation.images.to(run.device)
-        scores = [send(model, chunk, generator) for chunk in images.split(CHUNK)]
+        scores = [send(model, chunk, generator) for chunk in images.split(chunk_size(images))]
         return accuracy(torch.cat(scores), run.validation.labels)
 
     return train_part(
@@ -51,20 +52,6 @@ def train_deep_jscc(run: TrainingRun, uses: int) -> DeepJscc:
             image_channels=run.image_channels, num_classes=run.num_classes, uses=uses
         ),
         config=stage.training,
-        description=(
-            stage.model,
-            stage.training,
-            stage.channels,
-            stage.snr_db,
-            uses,
-            run.experiment.views,
-        ),
-        made_from=(),
         epoch=epoch,
         validate=validate,
     )
-
-
-def deep_jscc_part(uses: int) -> str:
-    """Name of the part that holds the model for `uses` channel uses."""
-    return f"deep_jscc_k{uses}"

@@ -4,17 +4,19 @@ A scheme works in two steps, and this is what makes sweeps cheap: `prepare` does
 on no channel, `transmit` does the rest for one point of the sweep.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from channels.base import Channel
 from channels.equalize import mmse, receive_snr_db
 from channels.streams import PointStreams
 from channels.symbols import from_symbols, to_symbols
-from models import CatCodec, DeepJscc
+from models import CatCodec, DeepJscc, FeatureDecoder, FeatureEncoder
+
+PIECE_PIXELS = 250 * 64 * 64  # pixels encoded at a time: about 3 GB in a student of width 24
 
 
 class Received(NamedTuple):
@@ -90,7 +92,7 @@ class RkdScheme:
 
     name = "rkd_sc"
 
-    def __init__(self, *, student: nn.Module, codec: CatCodec, head: nn.Module) -> None:
+    def __init__(self, *, student: FeatureEncoder, codec: CatCodec, head: FeatureDecoder) -> None:
         self._student = student
         self._codec = codec
         self._head = head
@@ -111,8 +113,7 @@ class RkdScheme:
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensor:
         """Student features [B, D]."""
-        features: Tensor = self._student(images)
-        return features
+        return in_pieces(self._student, images)
 
     @torch.inference_mode()
     def transmit(
@@ -125,7 +126,7 @@ class RkdScheme:
             channel=channel,
             snr_db=snr_db,
             uses=torch.full_like(snr_db, k, dtype=torch.int64),
-            generator=streams("channel", device=prepared.device.type),
+            generator=streams("channel", device=prepared.device),
         )
         return Received(self._head(features), _all_delivered(prepared))
 
@@ -155,7 +156,7 @@ class DeepJsccScheme:
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> dict[int, Tensor]:
         """The values [B, 2k] of every model: no encoder is told the channel."""
-        return {k: model.encode(images) for k, model in self._models.items()}
+        return {k: in_pieces(model.encode, images) for k, model in self._models.items()}
 
     @torch.inference_mode()
     def transmit(
@@ -169,9 +170,18 @@ class DeepJsccScheme:
     ) -> Received:
         """This k's values through the channel to scores."""
         values = prepared[k]
-        generator = streams("channel", device=values.device.type)
+        generator = streams("channel", device=values.device)
         equalised = send_values(values, channel=channel, snr_db=snr_db, generator=generator)
         return Received(self._models[k].decode(equalised), _all_delivered(values))
+
+
+def in_pieces(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """`function` of images [B, C, H, W], at most 250 of 64x64 at a time and fewer of larger ones.
+
+    The pieces depend on H and W alone, so results do not depend on the batch.
+    """
+    size = max(1, PIECE_PIXELS // (images.shape[2] * images.shape[3]))
+    return torch.cat([function(piece) for piece in images.split(size)])
 
 
 def _all_delivered(batch: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """From the text of a command-line option to a checked value; every mistake is one line."""
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 from channels.base import Channel
@@ -8,6 +9,10 @@ from channels.names import channel_from_name
 from simulator.errors import UserError
 
 MOST_POINTS = 10_000  # entries of one axis of a sweep
+MOST_REALIZATIONS = 10_000  # channel draws per image and point
+MOST_SEED = 2**31 - 1
+MOST_USES = 100_000  # channel uses per image
+FARTHEST_SNR_DB = 100.0  # farther out, single precision overflows
 
 
 def parse_snr_db(text: str) -> tuple[float, ...]:
@@ -17,8 +22,8 @@ def parse_snr_db(text: str) -> tuple[float, ...]:
         numbers = [float(part) for part in text.split(":" if ":" in text else ",")]
     except ValueError:
         raise UserError(hint) from None
-    if not all(math.isfinite(number) for number in numbers):
-        raise UserError(hint + ": every number must be finite")
+    if not all(abs(number) <= FARTHEST_SNR_DB for number in numbers):
+        raise UserError(hint + f": every number must lie within +-{FARTHEST_SNR_DB:g} dB")
     if ":" not in text:
         return tuple(sorted(set(numbers)))
     if len(numbers) != 3:
@@ -34,13 +39,11 @@ def parse_snr_db(text: str) -> tuple[float, ...]:
 
 def parse_channel_uses(text: str) -> tuple[int, ...]:
     """`16,64` to channel uses, ascending, without repeats."""
-    hint = f"--channel-uses must be whole numbers of at least 1 such as 16,64, got {text!r}"
-    try:
-        uses = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise UserError(hint) from None
-    if min(uses) < 1:
+    hint = f"--channel-uses must be whole numbers from 1 to 100000 such as 16,64, got {text!r}"
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and 1 <= int(part) <= MOST_USES for part in parts):
         raise UserError(hint)
+    uses = [int(part) for part in parts]
     return tuple(sorted(set(uses)))
 
 
@@ -58,17 +61,20 @@ def parse_names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in text.split(",")))
 
 
-def at_least(option: str, value: int, least: int) -> int:
+def in_range(option: str, value: int, least: int, most: int) -> int:
     """Check a whole number. Raises: UserError naming the option."""
-    if value < least:
-        raise UserError(f"{option} must be a whole number of at least {least}, got {value}")
+    if not least <= value <= most:
+        raise UserError(f"{option} must be a whole number from {least} to {most}, got {value}")
     return value
 
 
-def find_weights(recipe: str, asked: Path | None, root: Path) -> Path:
+def find_weights(
+    recipe: str, asked: Path | None, root: Path, *, parts: Iterable[str], hint: str
+) -> Path:
     """The folder of weights to use: the one asked for, one's own training, or the committed one.
 
-    Raises: UserError if none is there.
+    One's own training counts when it is finished, that is when it holds all `parts`; `hint` is the
+    command that trains. Raises: UserError if none is there.
     """
     own = Path("results/runs") / recipe / "weights"
     committed = root / "results/reference" / recipe / "weights"
@@ -76,7 +82,8 @@ def find_weights(recipe: str, asked: Path | None, root: Path) -> Path:
         if not asked.is_dir():
             raise UserError(f"--weights must be a folder of trained weights, got {asked}")
         return asked
+    names = [f"{part}.safetensors" for part in parts]
     for folder in (own, committed):
-        if any(folder.glob("*.safetensors")):
+        if all((folder / name).exists() for name in names):
             return folder
-    raise UserError(f"recipe {recipe} has no trained weights yet; run semlink train {recipe}")
+    raise UserError(f"recipe {recipe} has no trained weights yet; run {hint}")

@@ -8,9 +8,10 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -26,13 +27,14 @@ from torch import Tensor
 from simulator.config import digest
 from simulator.errors import UserError
 
+FIGURE_NAME = re.compile(r"accuracy_(snr_k\d+|uses_snr-?[\d.]+)\.(png|pdf)")
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("torch", "sionna-no-rt", "numpy", "pandas", "pillow", "scikit-learn")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """What a file of tensors was made from; equal origins mean interchangeable files."""
+    """What a file of tensors was made from."""
 
     recipe: str
     part: str  # "student", "codec", ...
@@ -41,7 +43,7 @@ class Origin:
     classes: tuple[str, ...]
     image_shape: tuple[int, int, int]
     seed: int
-    made_from: dict[str, str]  # part -> key of the origin that it was trained on
+    made_from: dict[str, str]  # part -> SHA-256 of the file that it was trained on
 
     @property
     def key(self) -> str:
@@ -71,6 +73,22 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str,
         save_file(plain, temporary, metadata={"semlink": json.dumps(header)})
 
 
+def forget(folder: Path, parts: Iterable[str]) -> None:
+    """Remove a training's finished parts, checkpoints and caches, and nothing else."""
+    for part in parts:
+        for kind in ("weights", "checkpoints"):
+            (folder / kind / f"{part}.safetensors").unlink(missing_ok=True)
+    for cache in ("teacher_views", "student_features"):
+        (folder / "cache" / f"{cache}.safetensors").unlink(missing_ok=True)
+
+
+def forget_figures(folder: Path) -> None:
+    """Remove the figures of an earlier sweep, and nothing else."""
+    for path in folder.glob("accuracy_*"):
+        if FIGURE_NAME.fullmatch(path.name):
+            path.unlink()
+
+
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and JSON header of a file written by `save_tensors`.
 
@@ -79,6 +97,8 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})["semlink"])
+            if not isinstance(header, dict):
+                raise KeyError
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
     except FileNotFoundError:
         raise UserError(f"no such file: {path}") from None
@@ -137,12 +157,14 @@ def read_results(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         run: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except (ValueError, pd.errors.ParserError) as error:
         raise UserError(f"{folder} holds damaged results: {error}") from None
-    if rows.empty or "accuracy" not in rows.columns:
-        raise UserError(f"{folder / 'results.csv'} holds no rows of a sweep")
+    if rows.empty or rows.isna().any(axis=None) or "accuracy" not in rows.columns:
+        raise UserError(f"{folder / 'results.csv'} must hold rows of a sweep without gaps")
+    if not isinstance(run, dict) or not isinstance(run.get("data"), dict):
+        raise UserError(f"{folder / 'run.json'} must describe a sweep; sweep again")
     return rows, run
 
 
-def environment(device: str) -> dict[str, Any]:
+def environment(device: torch.device) -> dict[str, Any]:
     """Versions, commit and machine, for run.json."""
     return {
         "semlink": version("semlink"),
@@ -150,7 +172,7 @@ def environment(device: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
         "machine": {
-            "device": device if device == "cpu" else torch.cuda.get_device_name(device),
+            "device": "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device),
             "processor": _processor(),
             "cores": os.cpu_count(),
             "system": platform.platform(),

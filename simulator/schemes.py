@@ -1,6 +1,7 @@
 """From trained parts on disk to schemes that transmit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -8,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from models import DeepJscc, ImageClassifier
-from simulator.config import Experiment
+from simulator.config import Experiment, describe
 from simulator.data import Dataset
 from simulator.distill import LinkModel
-from simulator.end_to_end import deep_jscc_part
 from simulator.errors import UserError
-from simulator.link import DeepJsccScheme, RkdScheme, Scheme
-from simulator.records import file_hash, load_tensors
+from simulator.link import DeepJsccScheme, RkdScheme, Scheme, in_pieces
+from simulator.parts import deep_jscc_part, recipe_parts
+from simulator.records import Origin, file_hash, load_tensors
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -32,10 +33,21 @@ class TrainedParts:
     ) -> None:
         self._experiment = experiment
         self._dataset = dataset
-        self._folder = folder
+        self.folder = folder
         self._device = device
-        self.train_seed = 0
+        self._parts = recipe_parts(experiment)
+        self.origins: dict[str, Any] = {}  # part -> what its file was made from
         self.hashes: dict[str, str] = {}  # part -> SHA-256 of its file
+
+    @property
+    def train_seed(self) -> int:
+        """Seed of the training; all parts have the same."""
+        return int(next(iter(self.origins.values()))["seed"])
+
+    @property
+    def trained_on(self) -> set[str]:
+        """Keys of the data sets that the parts were trained on."""
+        return {origin["data"] for origin in self.origins.values()}
 
     def scheme(self, name: str) -> Scheme:
         """A scheme by its name, its weights loaded.
@@ -61,8 +73,9 @@ class TrainedParts:
 
     def _rkd_sc(self) -> RkdScheme:
         config = self._experiment.codec.model
+        student = self._student().body
         link = self._load("codec", lambda: LinkModel(config, num_classes=self._dataset.num_classes))
-        return RkdScheme(student=self._student().body, codec=link.codec, head=link.head)
+        return RkdScheme(student=student, codec=link.codec, head=link.head)
 
     def _student(self) -> ImageClassifier:
         return self._load(
@@ -84,6 +97,10 @@ class TrainedParts:
             ),
         )
 
+    def noiseless(self) -> Callable[[Tensor], Tensor]:
+        """Scores of images by student and head, no channel between."""
+        return self._classify()
+
     def _classify(self) -> Callable[[Tensor], Tensor]:
         """The noiseless chain: student and the head of stage 1b."""
         body = self._student().body
@@ -92,21 +109,23 @@ class TrainedParts:
 
         @torch.inference_mode()
         def classify(images: Tensor) -> Tensor:
-            scores: Tensor = head(body(images))
+            scores: Tensor = head(in_pieces(body, images))
             return scores
 
         return classify
 
     def _load(self, part: str, build: Callable[[], Module]) -> Module:
-        path = self._folder / f"{part}.safetensors"
+        path = self.folder / f"{part}.safetensors"
         if not path.exists():
             name = self._experiment.name
             raise UserError(
-                f"{path} must hold trained weights, but is missing; run semlink train {name}, "
-                "or name another folder with --weights"
+                f"{path} must hold trained weights, but is missing; run semlink train {name}"
+                f"{'' if self._experiment.embedded_data else ' --data DIR'}, or name another "
+                "folder with --weights"
             )
         tensors, header = load_tensors(path)
-        self._check(path, header)
+        self.hashes[part] = file_hash(path)
+        self._check(path, part, header.get("origin"))
         model = build()
         try:
             model.load_state_dict(tensors)
@@ -114,27 +133,47 @@ class TrainedParts:
             raise UserError(
                 f"{path} does not fit the models of recipe {self._experiment.name}; train it again"
             ) from None
-        self.hashes[part] = file_hash(path)
         return model.eval().to(self._device)
 
-    def _check(self, path: Path, header: dict[str, Any]) -> None:
-        origin = header.get("origin", {})
+    def _check(self, path: Path, part: str, origin: Any) -> None:
         recipe, dataset = self._experiment.name, self._dataset
-        if origin.get("recipe") != recipe:
+        if not isinstance(origin, dict) or not origin.keys() >= {f.name for f in fields(Origin)}:
+            raise UserError(f"{path} does not say what it was made from; train it again")
+        if origin["recipe"] != recipe:
             raise UserError(
                 f"{path} must belong to recipe {recipe}, but was trained for "
-                f"{origin.get('recipe')!r}; name another folder with --weights"
+                f"{origin['recipe']!r}; name another folder with --weights"
             )
-        shape, classes = tuple(origin["image_shape"]), tuple(origin["classes"])
-        if shape != dataset.image_shape:
+        if tuple(origin["image_shape"]) != dataset.image_shape:
             raise UserError(
-                f"{path} was trained on images {list(shape)} [C, H, W], but the data holds "
-                f"{list(dataset.image_shape)}; train on this data first"
+                f"{path} was trained on images {origin['image_shape']} [C, H, W], but the data "
+                f"holds {list(dataset.image_shape)}; train on this data first"
             )
-        if classes != dataset.classes:
+        if tuple(origin["classes"]) != dataset.classes:
             raise UserError(
-                f"{path} was trained on {len(classes)} classes ({', '.join(classes[:3])}, ...), "
-                f"but the data holds {dataset.num_classes} ({', '.join(dataset.classes[:3])}, "
-                "...); train on this data first"
+                f"{path} was trained on {_some(origin['classes'])}, but the data holds "
+                f"{_some(dataset.classes)}; train on this data first"
             )
-        self.train_seed = int(origin["seed"])
+        if origin["part"] != part or origin["description"] != describe(
+            self._parts[part].description
+        ):
+            raise UserError(
+                f"{path} was trained by another version of recipe {recipe}; train it again"
+            )
+        self._check_company(path, part, origin)
+
+    def _check_company(self, path: Path, part: str, origin: dict[str, Any]) -> None:
+        """Parts that are used together must come from one training."""
+        for name, wanted in origin["made_from"].items():
+            if self.hashes.get(name, wanted) != wanted:
+                raise UserError(f"{path} was trained on another {name} than the one beside it")
+        if self.origins and self.train_seed != origin["seed"]:
+            raise UserError(
+                f"{path} was trained with seed {origin['seed']}, the parts beside it with "
+                f"{self.train_seed}"
+            )
+        self.origins[part] = origin
+
+
+def _some(classes: Sequence[str]) -> str:
+    return f"{len(classes)} classes ({', '.join(classes[:3])}, ...)"

@@ -8,7 +8,7 @@ depends on which other points are computed.
 
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -90,6 +90,20 @@ def run_sweep(points: Sequence[Point], grid: Grid, split: Split, device: torch.d
         torch.set_num_threads(threads)
 
 
+@torch.inference_mode()
+def noiseless_accuracy(
+    classify: Callable[[Tensor], Tensor], split: Split, device: torch.device
+) -> dict[str, float]:
+    """Accuracy of a classifier without a channel, with its interval over images."""
+    right = []
+    for block, labels in zip(_blocks(split.images, device), split.labels.split(BLOCK), strict=True):
+        scores = classify(block)[: len(labels)]
+        right.append((scores.argmax(dim=1).cpu() == labels).double())
+    values = torch.cat(right).numpy()
+    interval = accuracy_interval(values)
+    return {"accuracy": float(values.mean()), "ci_low": interval.low, "ci_high": interval.high}
+
+
 def _evaluate(
     points: Sequence[Point], grid: Grid, split: Split, device: torch.device, bar: Any
 ) -> Tables:
@@ -107,7 +121,9 @@ def _evaluate(
             outcome = _transmit(point, grid, prepared, labels, bar)
             spent = time.process_time() - start
             results.append(_row(point, grid, outcome, split))
-            timing.append({**_names(point), "core_seconds": spent, "prepare_s": preparation})
+            timing.append(
+                {**_names(point), "core_seconds": spent, "prepare_core_seconds": preparation}
+            )
     return Tables(pd.DataFrame(results), pd.DataFrame(timing))
 
 
@@ -140,7 +156,7 @@ def _row(point: Point, grid: Grid, outcome: _Outcome, split: Split) -> dict[str,
     images = len(split.labels)
     transmissions = images * grid.realizations
     interval = accuracy_interval((outcome.credits / grid.realizations).numpy())
-    correct = float(outcome.credits.sum())
+    correct = round(float(outcome.credits.sum()), 9)
     return {
         **_names(point),
         "bandwidth_ratio": point.k / split.images[0].numel(),

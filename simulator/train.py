@@ -2,7 +2,7 @@
 
 Checkpoints are written at the end of an epoch. Every random draw of an epoch comes from a stream
 named by the stage and the epoch, so a checkpoint needs no generator state, and a resumed training
-takes the very steps of an uninterrupted one.
+takes the very steps of an uninterrupted one (on the same device, with as many threads).
 """
 
 import math
@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from channels.streams import Streams
 from simulator.config import TrainConfig
+from simulator.data import epoch_order
 from simulator.errors import UserError
 from simulator.records import load_tensors, save_tensors
 
@@ -46,7 +47,7 @@ class Checkpoint:
 
 def fresh(build: Callable[[], Module], *, seed: int) -> Module:
     """A model whose initial weights depend on `seed` alone; torch's global state is untouched."""
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng():
         torch.manual_seed(seed)
         return build()
 
@@ -69,17 +70,17 @@ def train(stage: Stage, *, streams: Streams, checkpoint: Checkpoint) -> list[dic
     optimiser = _optimiser(stage.model, config)
     history = _resume(stage.model, optimiser, checkpoint)
     batch = min(config.batch_size, stage.num_images)
-    steps = stage.num_images // batch  # an incomplete last batch is left out
-    bar = tqdm(total=config.epochs * steps * batch, desc=stage.name, unit="img", mininterval=0.5)
+    steps, epochs = config.steps_on(stage.num_images), config.epochs_on(stage.num_images)
+    bar = tqdm(total=epochs * steps * batch, desc=stage.name, unit="img", mininterval=0.5)
     bar.update(len(history) * steps * batch)
-    for epoch in range(len(history), config.epochs):
+    for epoch in range(len(history), epochs):
         batch_loss = stage.epoch(epoch)
         generator = streams("order", stage.name, epoch)
-        order = torch.randperm(stage.num_images, generator=generator)
+        order = epoch_order(stage.num_images, generator=generator)
         total = 0.0
         stage.model.train()
         for step, indices in enumerate(order[: steps * batch].split(batch)):
-            progress = (epoch * steps + step + 1) / (config.epochs * steps)
+            progress = (epoch * steps + step + 1) / (epochs * steps)
             for group in optimiser.param_groups:
                 group["lr"] = config.learning_rate * learning_rate_factor(progress, config.warmup)
             total += _step(stage, optimiser, batch_loss, indices)

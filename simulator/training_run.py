@@ -1,5 +1,6 @@
 """What the stages of one training share: the data's views, and parts kept with their origin."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,12 @@ from channels.streams import Streams
 from simulator.config import Experiment, TrainConfig, describe
 from simulator.data import Dataset, Split, augment, to_float
 from simulator.errors import UserError
-from simulator.records import Origin, load_tensors, save_tensors
+from simulator.parts import recipe_parts
+from simulator.records import Origin, file_hash, load_tensors, save_tensors
 from simulator.train import BatchLoss, Checkpoint, Stage, fresh, train
 
 Module = TypeVar("Module", bound=nn.Module)
-CHUNK = 1000  # images augmented or encoded at a time
+CHUNK = 1000  # images of 32x32 augmented or encoded at a time; fewer of larger ones
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,17 +72,17 @@ class TrainingRun:
         """Where a finished part lies."""
         return self.folder / "weights" / f"{part}.safetensors"
 
-    def origin(self, part: str, description: object, made_from: tuple[str, ...]) -> Origin:
-        """What `part` is made from; `made_from` names parts that are finished already."""
+    def origin(self, name: str, description: object, made_from: tuple[str, ...]) -> Origin:
+        """What a file of this run is made from; `made_from` names finished parts."""
         return Origin(
             recipe=self.experiment.name,
-            part=part,
+            part=name,
             description=describe(description),
             data=self.dataset.key,
             classes=self.dataset.classes,
             image_shape=self.dataset.image_shape,
             seed=self.seed,
-            made_from={name: str(load_tensors(self.path(name))[1]["key"]) for name in made_from},
+            made_from={part: file_hash(self.path(part)) for part in made_from},
         )
 
     def view(self, purpose: str, index: int) -> Tensor:
@@ -93,7 +95,7 @@ class TrainingRun:
         images = self.training.images
         parts = [
             augment(chunk, crop_padding=config.crop_padding, flip=config.flip, generator=generator)
-            for chunk in images.split(CHUNK)
+            for chunk in images.split(chunk_size(images))
         ]
         return torch.cat(parts).to(self.device)
 
@@ -104,8 +106,6 @@ def train_part(
     *,
     build: Callable[[], Module],
     config: TrainConfig,
-    description: object,
-    made_from: tuple[str, ...],
     epoch: Callable[[Module, int], BatchLoss],
     validate: Callable[[Module], float],
 ) -> Module:
@@ -114,7 +114,7 @@ def train_part(
     `epoch(model, e)` gives the loss of epoch e, `validate(model)` an accuracy.
     Raises: UserError if the part is there but was made from something else.
     """
-    origin = run.origin(name, (run.experiment.augment, description), made_from)
+    origin = run.origin(name, *recipe_parts(run.experiment)[name])
     model = fresh(build, seed=run.streams.seed_of("init", name)).to(run.device)
     path = run.path(name)
     if path.exists():
@@ -155,7 +155,7 @@ def cached(
     """
     origin = run.origin(name, (run.experiment.augment, run.experiment.views), (made_from,))
     path = run.folder / "cache" / f"{name}.safetensors"
-    if path.exists():
+    with contextlib.suppress(UserError):  # missing or damaged: it is made anew
         tensors, header = load_tensors(path)
         if header.get("key") == origin.key:
             return {key: tensor.to(run.device) for key, tensor in tensors.items()}
@@ -170,11 +170,16 @@ def _evaluated(model: Module, validate: Callable[[Module], float]) -> float:
         return validate(model)
 
 
+def chunk_size(images: Tensor) -> int:
+    """How many of these images [N, C, H, W] to handle at a time; depends on H and W alone."""
+    return max(1, CHUNK * 32 * 32 // (images.shape[2] * images.shape[3]))
+
+
 @torch.no_grad()
 def in_chunks(function: Callable[[Tensor], Tensor], images: Tensor, *, precision: str) -> Tensor:
     """`function` of uint8 images [N, C, H, W], a chunk at a time, as float32 in data order."""
     parts = []
-    for chunk in images.split(CHUNK):
+    for chunk in images.split(chunk_size(images)):
         with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
             parts.append(function(to_float(chunk)).float())
     return torch.cat(parts)

@@ -1,5 +1,7 @@
 """What all tests share: seeded randomness, never torch's global state."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
@@ -21,3 +23,11 @@ def generator() -> torch.Generator:
 def streams() -> Streams:
     """The named streams of seed 0."""
     return Streams(seed=0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Decoded images go to a folder of the tests, not to the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEMLINK_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -109,8 +109,8 @@ def test_folder_with_only_a_test_split_sweeps(run: Run, tmp_path: Path) -> None:
         (["sweep", "digits", "--channel-uses", "0"], "--channel-uses must be"),
         (["sweep", "digits", "--channel-uses", "2.5"], "--channel-uses must be"),
         (["sweep", "digits", "--channel-uses", "65", "--schemes", "rkd_sc"], "nothing to sweep"),
-        (["sweep", "digits", "--images", "0"], "--images must be a whole number of at least 1"),
-        (["sweep", "digits", "--images", "501"], "--images must be at most the 500 test images"),
+        (["sweep", "digits", "--images", "0"], "--images must be a whole number from 1 to 500"),
+        (["sweep", "digits", "--images", "501"], "--images must be a whole number from 1 to 500"),
         (["sweep", "digits", "--images", "many"], "--images"),
         (["sweep", "digits", "--realizations", "0"], "--realizations must be"),
         (["sweep", "digits", "--seed", "-1"], "--seed must be"),
@@ -170,7 +170,7 @@ def test_wrong_weights_are_refused(
 
     folder = tmp_path / "weights"
     folder.mkdir()
-    told("codec.safetensors must hold trained weights, but is missing")
+    told("student.safetensors must hold trained weights, but is missing")
     for path in WEIGHTS.glob("*.safetensors"):
         shutil.copy(path, folder)
     student, codec = folder / "student.safetensors", folder / "codec.safetensors"

@@ -12,7 +12,8 @@ from channels.names import channel_from_name
 from simulator import commands
 from simulator.config import Experiment, describe
 from simulator.data import load_dataset
-from simulator.errors import UserError
+from simulator.errors import Stopped, UserError
+from simulator.parts import recipe_parts
 from simulator.records import ROOT
 from simulator.schemes import TrainedParts, scheme_names
 from simulator.sweep import Grid, plan, run_sweep
@@ -55,7 +56,7 @@ def test_tiny_link_learns_and_resumes(tmp_path: Path, monkeypatch: pytest.Monkey
     def train(seed: int = 0) -> None:
         commands.train("digits", data=None, seed=seed, fresh=False, device="cpu", out=tmp_path)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
         patch.setattr("simulator.training_run.TrainingRun.view", interrupt_after(1))
         train()
     assert list((tmp_path / "checkpoints").iterdir())
@@ -131,6 +132,10 @@ def test_recipes_describe_themselves_and_compare_fairly(recipe: object) -> None:
     assert experiment.codec.model.feature_dim == experiment.teacher.model.feature_dim
 
 
-def test_images_recipe_differs_from_cifar100_in_name_only() -> None:
+def test_images_recipe_is_cifar100_with_more_epochs_on_few_images() -> None:
     images = next(recipe for recipe in RECIPES if recipe.__name__ == "images")()
-    assert replace(images, name="cifar100", title=cifar100().title) == cifar100()
+    for part, other in zip(recipe_parts(images), recipe_parts(cifar100()), strict=True):
+        assert part == other
+    assert images.codec.model == cifar100().codec.model
+    assert images.student.training.epochs_on(45_000) == cifar100().student.training.epochs
+    assert images.student.training.epochs_on(100) >= 100

@@ -58,7 +58,7 @@ class SeparateScheme:
         return (
             "JPEG scan data (tables and headers known, quality index charged), "
             f"CRC{pipe.crc_bits}, 5G LDPC rate {pipe.code_rate:.2f}, "
-            f"{2**pipe.bits_per_symbol}-QAM, {pipe.iterations} BP iterations"
+            f"{pipe.modulation}, {pipe.iterations} BP iterations"
         )
 
     @torch.inference_mode()
@@ -93,7 +93,7 @@ class SeparateScheme:
     ) -> Received:
         """Payloads through the digital link; only what arrives otherwise is decoded again."""
         payload, fits, scores = prepared[k]
-        device = payload.device.type
+        device = payload.device
         arrived = self._pipes[k](
             payload,
             channel=channel,

@@ -55,7 +55,7 @@ class LabelCodeScheme:
     ) -> Received:
         """The words of the classes through the channel to log-posteriors."""
         words = label_codebook(self._num_classes, k).to(prepared.device)
-        generator = streams("channel", device=prepared.device.type)
+        generator = streams("channel", device=prepared.device)
         received = channel(words[prepared], snr_db=snr_db, generator=generator)
         delivered = torch.ones(len(prepared), dtype=torch.bool, device=prepared.device)
         return Received(log_posteriors(received, words), delivered)

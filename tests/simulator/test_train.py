@@ -20,6 +20,7 @@ def config(optimiser: str = "adamw", epochs: int = 4) -> TrainConfig:
     """A tiny training."""
     return TrainConfig(
         epochs=epochs,
+        least_steps=0,
         batch_size=16,
         optimiser=optimiser,  # type: ignore[arg-type]
         learning_rate=0.05,

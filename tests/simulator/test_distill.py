@@ -1,0 +1,87 @@
+"""Training conditions and the pairing of images, targets and labels."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.recipes import digits
+from simulator.config import LinkConditions
+from simulator.data import load_dataset
+from simulator.distill import Views, draw_conditions, teacher_views
+from simulator.train import fresh
+from simulator.training_run import TrainingRun, in_chunks
+
+CONDITIONS = LinkConditions(
+    channels=("awgn",), snr_db=(-12.0, 26.0), uses=(16, 4, 64), full_share=0.25
+)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> TrainingRun:
+    """A training of the digits in an empty folder."""
+    return TrainingRun(
+        experiment=digits(),
+        dataset=load_dataset(None),
+        folder=tmp_path,
+        seed=0,
+        device=torch.device("cpu"),
+    )
+
+
+def test_snr_and_k_differ_from_image_to_image(generator: torch.Generator) -> None:
+    snr_db, uses = draw_conditions(30_000, CONDITIONS, generator=generator)
+    assert snr_db.shape == uses.shape == (30_000, 1)
+    assert snr_db.min() >= -12
+    assert snr_db.max() <= 26
+    deviation = 38 / 12**0.5
+    assert abs(float(snr_db.mean()) - 7) < 4 * deviation / 30_000**0.5
+    assert abs(float(snr_db.std()) - deviation) < 0.15
+    shares = [float((uses == k).double().mean()) for k in (4, 16, 64)]
+    error = 4 * (0.25 / 30_000) ** 0.5
+    assert shares == pytest.approx([0.25, 0.25, 0.5], abs=error)  # 64: full share + a third of rest
+    correlation = torch.corrcoef(torch.cat([snr_db, uses.double()], dim=1).T)[0, 1]
+    assert abs(float(correlation)) < 4 / 30_000**0.5
+
+
+def test_views_repeat_and_differ(run: TrainingRun) -> None:
+    one = run.view("shared", 0)
+    assert torch.equal(one, run.view("shared", 0))
+    assert not torch.equal(one, run.view("shared", 1))
+    assert not torch.equal(one, run.view("teacher", 0))
+
+
+def test_targets_belong_to_the_view_and_the_images(
+    run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Target i of view v is the teacher's answer to image i as view v shows it."""
+    from simulator.distill import _classifier
+
+    teacher = fresh(lambda: _classifier(run, run.experiment.teacher.model), seed=0).eval()
+    monkeypatch.setattr(type(run), "origin", lambda *_: _Origin())
+    views = teacher_views(run, teacher)
+    indices = torch.tensor([3, 999, 0])
+    targets = views.targets(5, indices)
+    shown = run.view("shared", 5)[indices]
+    expected = in_chunks(lambda x: teacher(x).scores, shown, precision="fp32")
+    torch.testing.assert_close(targets.scores, expected, atol=2e-3, rtol=2e-3)
+    features = in_chunks(teacher.body, shown, precision="fp32")
+    normalised = (features - views.mean) / views.scale
+    torch.testing.assert_close(targets.features, normalised, atol=2e-2, rtol=2e-3)
+
+
+def test_predicting_the_mean_costs_one(run: TrainingRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    from simulator.distill import _classifier
+
+    teacher = fresh(lambda: _classifier(run, run.experiment.teacher.model), seed=0).eval()
+    monkeypatch.setattr(type(run), "origin", lambda *_: _Origin())
+    views: Views = teacher_views(run, teacher)
+    assert float(views.features.float().square().mean()) == pytest.approx(1, abs=0.01)
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """Stands in for the origin of a cache."""
+
+    key: str = "key"

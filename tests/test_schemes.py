@@ -1,0 +1,145 @@
+"""What every scheme must satisfy, shown with the committed weights of the digits."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.recipes import digits
+from channels.base import ChannelOutput
+from channels.names import channel_from_name
+from channels.streams import PointStreams, Streams
+from simulator.data import load_dataset, to_float
+from simulator.errors import UserError
+from simulator.link import Received, Scheme
+from simulator.records import ROOT, load_tensors, save_tensors
+from simulator.schemes import TrainedParts, scheme_names
+from simulator.sweep import BLOCK
+
+CPU = torch.device("cpu")
+REFERENCE = ROOT / "results/reference/digits"
+POINTS = [("rkd_sc", 4), ("rkd_sc", 17), ("rkd_sc", 64), ("deep_jscc", 16), ("separate", 64)]
+POINTS += [("label_code", 4), ("label_code", 64)]
+
+
+class Spy:
+    """A Rayleigh channel that keeps what it was given."""
+
+    name = "rayleigh"
+
+    def __init__(self) -> None:
+        self.right = channel_from_name("rayleigh")
+        self.sent: list[tuple[Tensor, Tensor]] = []
+
+    def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
+        self.sent.append((x, snr_db))
+        return self.right(x, snr_db=snr_db, generator=generator)
+
+
+@cache
+def scheme(name: str) -> Scheme:
+    """A scheme of the digits with the committed weights."""
+    return TrainedParts(digits(), load_dataset(None), REFERENCE / "weights", CPU).scheme(name)
+
+
+@cache
+def images() -> Tensor:
+    """One block of test images [250, 1, 8, 8]."""
+    return to_float(load_dataset(None).test.images[:BLOCK])
+
+
+def transmit(name: str, k: int, batch: Tensor, snr_db: float = 5.0) -> tuple[Received, Spy]:
+    """One transmission of a block, from the beginning of its streams."""
+    spy = Spy()
+    received = scheme(name).transmit(
+        scheme(name).prepare(batch),
+        channel=spy,
+        snr_db=torch.full((len(batch), 1), snr_db),
+        k=k,
+        streams=PointStreams(Streams(seed=4), "point"),
+    )
+    return received, spy
+
+
+def test_every_scheme_of_the_recipe_is_tried() -> None:
+    assert {name for name, _ in POINTS} == set(scheme_names(digits()))
+
+
+@pytest.mark.parametrize(("name", "k"), POINTS)
+def test_k_symbols_of_unit_power_go_through_the_channel_once(name: str, k: int) -> None:
+    received, spy = transmit(name, k, images())
+    ((x, snr_db),) = spy.sent
+    assert x.shape == (BLOCK, k)
+    assert snr_db.eq(5.0).all()
+    power = x.abs().square().mean(dim=1)
+    if name == "separate":  # QAM: on average over the constellation, 16-QAM has Var |x|^2 = 0.32
+        assert abs(float(power.mean()) - 1) < 4 * (0.32 / (BLOCK * k)) ** 0.5
+    else:
+        torch.testing.assert_close(power, torch.ones(BLOCK))
+    assert received.scores.shape == (BLOCK, 10)
+    assert received.scores.isfinite().all()
+    assert received.delivered.shape == (BLOCK,)
+    assert received.delivered.dtype == torch.bool
+
+
+@pytest.mark.parametrize(("name", "k"), POINTS)
+def test_an_image_does_not_depend_on_its_batch(name: str, k: int) -> None:
+    other = images().flip(0).clone()
+    other[7] = images()[7]
+    one, _ = transmit(name, k, images(), snr_db=12.0)
+    two, _ = transmit(name, k, other, snr_db=12.0)
+    torch.testing.assert_close(one.scores[7], two.scores[7], atol=1e-5, rtol=0)
+    assert one.delivered[7] == two.delivered[7]
+    assert not torch.allclose(one.scores[8], two.scores[8], atol=1e-3)
+
+
+@pytest.mark.parametrize(("name", "k"), POINTS)
+def test_what_is_sent_does_not_depend_on_the_noise(name: str, k: int) -> None:
+    _, first = transmit(name, k, images())
+    _, again = transmit(name, k, images())
+    assert torch.equal(first.sent[0][0], again.sent[0][0])
+
+
+@pytest.mark.parametrize("name", scheme_names(digits()))
+def test_a_scheme_says_what_it_serves_and_charges(name: str) -> None:
+    assert scheme(name).name == name
+    assert scheme(name).channel_uses.startswith("k ")
+    assert scheme(name).serves(64)
+    assert not scheme(name).serves(0)
+    assert "header" in scheme(name).settings(64)
+
+
+def test_committed_results_belong_to_the_committed_weights() -> None:
+    run = json.loads((REFERENCE / "run.json").read_text())
+    for part, about in run["weights"].items():
+        header = load_tensors(REFERENCE / "weights" / f"{part}.safetensors")[1]
+        assert about["origin"] == header["origin"]
+    assert run["environment"]["commit"].rstrip("+").isalnum()
+    assert run["environment"]["commit"] != "unknown"
+    assert run["data"]["hash"] == load_dataset(None).key
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"seed": 7}, "was trained with seed 7, the parts beside it with 0"),
+        ({"made_from": {"student": "other"}}, "was trained on another student than the one"),
+        ({"description": {}}, "was trained by another version of recipe digits"),
+        ({"part": "head"}, "was trained by another version of recipe digits"),
+    ],
+)
+def test_parts_that_do_not_belong_together_are_refused(
+    tmp_path: Path, change: dict[str, object], told: str
+) -> None:
+    for path in (REFERENCE / "weights").glob("*.safetensors"):
+        (tmp_path / path.name).symlink_to(path)
+    codec = tmp_path / "codec.safetensors"
+    tensors, header = load_tensors(codec)
+    codec.unlink()
+    save_tensors(codec, tensors, {**header, "origin": {**header["origin"], **change}})
+    parts = TrainedParts(digits(), load_dataset(None), tmp_path, CPU)
+    with pytest.raises(UserError, match=told):
+        parts.scheme("rkd_sc")
