@@ -80,6 +80,7 @@ def sweep(
     test = _first(dataset.test, images)
     parts = TrainedParts(experiment, dataset, _weights(experiment, weights), target)
     points, left_out = plan([parts.scheme(name) for name in asked], grid)
+    noiseless = noiseless_accuracy(parts.noiseless(), test, target)
     folder = out or Path("results/runs") / recipe
     check_writable(folder)
     for line in [*left_out, *_remarks(parts, dataset)]:
@@ -92,7 +93,6 @@ def sweep(
         raise Stopped(
             f"nothing was written, earlier results in {folder} are as they were"
         ) from None
-    noiseless = noiseless_accuracy(parts.noiseless(), test, target)
     results = tables.results.assign(train_seed=parts.train_seed)[COLUMNS]
     run = {
         "recipe": describe(experiment),
