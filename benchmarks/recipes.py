@@ -98,10 +98,10 @@ def digits() -> Experiment:
 
 
 def cifar100() -> Experiment:
-    """CIFAR-100 in a short training of minutes on two cores; needs --data."""
-    student = ResidualCnnConfig(widths=(24, 48, 96, 192), blocks=1, feature_dim=256)
+    """CIFAR-100 on two cores: offline teacher, hand-made student, CAT; needs --data."""
+    student = ResidualCnnConfig(widths=(32, 64, 128, 256), blocks=1, feature_dim=256)
     sgd = TrainConfig(
-        epochs=6,
+        epochs=24,
         least_steps=0,
         batch_size=128,
         optimiser="sgd",
@@ -124,17 +124,17 @@ def cifar100() -> Experiment:
         name="cifar100",
         embedded_data=False,
         augment=AugmentConfig(crop_padding=4, flip=True),
-        views=2,
+        views=5,
         teacher=TeacherStage(
-            model=ResidualCnnConfig(widths=(32, 64, 128, 256), blocks=1, feature_dim=256),
+            model=ResidualCnnConfig(widths=(32, 96, 192, 384), blocks=2, feature_dim=256),
             training=sgd,
             label_smoothing=0.1,
         ),
         student=StudentStage(
             model=student,
-            training=sgd,
-            loss=LossWeights(mse=1.0, ce=1.0, kl=0.0, temperature=4.0),
-            head=replace(adamw, epochs=4),
+            training=replace(sgd, epochs=20),
+            loss=LossWeights(mse=1.0, ce=0.1, kl=0.9, temperature=2.0),
+            head=replace(adamw, epochs=10),
         ),
         codec=CodecStage(
             model=CatConfig(
@@ -147,7 +147,7 @@ def cifar100() -> Experiment:
                 mlp_ratio=2,
                 use_snr=True,
             ),
-            training=replace(adamw, epochs=4),
+            training=replace(adamw, epochs=25),
             loss=LossWeights(mse=1.0, ce=1.0, kl=0.0, temperature=4.0),
             conditions=LinkConditions(
                 channels=FADING_MIX,
