@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from benchmarks.baselines.image_codec import SeparateConfig
 from benchmarks.baselines.label_code import LabelCodeConfig
+from benchmarks.variants import ablations
 from models import CatConfig, DeepJsccConfig, ResidualCnnConfig
 from simulator.config import (
     AugmentConfig,
@@ -120,7 +121,7 @@ def cifar100() -> Experiment:
         clip=1.0,
         precision="fp32",
     )
-    return Experiment(
+    recipe = Experiment(
         name="cifar100",
         embedded_data=False,
         augment=AugmentConfig(crop_padding=4, flip=True),
@@ -158,7 +159,7 @@ def cifar100() -> Experiment:
         ),
         deep_jscc=DeepJsccStage(
             model=DeepJsccConfig(body=student, hidden=256),
-            training=replace(sgd, epochs=10),
+            training=replace(sgd, epochs=45),
             channels=FADING_MIX,
             snr_db=10.0,
             uses=(64,),
@@ -171,6 +172,7 @@ def cifar100() -> Experiment:
             channels=FADING_MIX, snr_db=SNR_DB, channel_uses=(16, 64, 256), realizations=2
         ),
     )
+    return replace(recipe, variants=ablations(recipe))
 
 
 def images() -> Experiment:
@@ -181,6 +183,7 @@ def images() -> Experiment:
     return replace(
         recipe,
         name="images",
+        variants=(),
         teacher=teacher,
         student=replace(
             student,

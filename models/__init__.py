@@ -4,22 +4,40 @@ A model knows its shapes and nothing of noise, of optimisers or of files. Each f
 config with `build()`, the modules, and the source they come from.
 """
 
-from models.base import FeatureDecoder, FeatureEncoder, SymbolDecoder, SymbolEncoder
+from models.base import (
+    ChannelCodec,
+    CodecConfig,
+    FeatureDecoder,
+    FeatureEncoder,
+    SymbolDecoder,
+    SymbolEncoder,
+)
 from models.cat import CatCodec, CatConfig
+from models.conference import ConferenceCodec, ConferenceConfig
 from models.deepjscc import DeepJscc, DeepJsccConfig
+from models.mlp_codec import MlpCodec, MlpCodecConfig
 from models.residual_cnn import Classified, ImageClassifier, ResidualCnn, ResidualCnnConfig
+from models.uncoded import UncodedCodec, UncodedConfig
 
 __all__ = [
     "CatCodec",
     "CatConfig",
+    "ChannelCodec",
     "Classified",
+    "CodecConfig",
+    "ConferenceCodec",
+    "ConferenceConfig",
     "DeepJscc",
     "DeepJsccConfig",
     "FeatureDecoder",
     "FeatureEncoder",
     "ImageClassifier",
+    "MlpCodec",
+    "MlpCodecConfig",
     "ResidualCnn",
     "ResidualCnnConfig",
     "SymbolDecoder",
     "SymbolEncoder",
+    "UncodedCodec",
+    "UncodedConfig",
 ]

@@ -39,3 +39,41 @@ class FeatureDecoder(Protocol):
 
     def __call__(self, features: Tensor) -> Tensor:
         """Scores of every class."""
+
+
+class CodecConfig(Protocol):
+    """Size of a channel codec: a frozen dataclass that can build it."""
+
+    @property
+    def feature_dim(self) -> int:
+        """D."""
+
+    @property
+    def max_uses(self) -> int:
+        """K, symbols of the longest codeword."""
+
+    @property
+    def kind(self) -> str:
+        """The codec in words, for tables and legends."""
+
+    def serves(self, k: int) -> bool:
+        """Whether k channel uses can be granted."""
+
+    def build(self) -> "ChannelCodec":
+        """The codec with fresh weights from torch's global state."""
+
+
+class ChannelCodec(Protocol):
+    """Both ends of a channel codec; a `torch.nn.Module`."""
+
+    @property
+    def config(self) -> CodecConfig:
+        """What it was built from."""
+
+    @property
+    def encoder(self) -> SymbolEncoder:
+        """Transmitter."""
+
+    @property
+    def decoder(self) -> SymbolDecoder:
+        """Receiver."""

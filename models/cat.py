@@ -27,13 +27,25 @@ class CatConfig:
     heads: int  # attention heads
     mlp_ratio: int  # hidden width of a block's MLP over d
     use_snr: bool  # False: the codec is not told the SNR (an ablation)
+    lengths: tuple[int, ...] = ()  # an output layer for each of these k, instead of prefixes
 
     def __post_init__(self) -> None:
         for name, value in (("feature_dim", self.feature_dim), ("max_uses", self.max_uses)):
             if value % self.tokens:
                 raise ValueError(f"{name} must be a multiple of tokens={self.tokens}, got {value}")
+        if any(2 * k % self.tokens or not 0 < k <= self.max_uses for k in self.lengths):
+            raise ValueError(f"2 k must be a multiple of tokens for k in lengths, got {self}")
         if self.width % self.heads:
             raise ValueError(f"width must be a multiple of heads={self.heads}, got {self.width}")
+
+    @property
+    def kind(self) -> str:
+        """The codec in words."""
+        return "one model, a head per k" if self.lengths else "one nested model"
+
+    def serves(self, k: int) -> bool:
+        """Whether k channel uses can be granted."""
+        return k in self.lengths if self.lengths else 1 <= k <= self.max_uses
 
     def build(self) -> "CatCodec":
         """The codec with fresh weights from torch's global state."""
@@ -94,18 +106,22 @@ class CatTrunk(nn.Module):
         self.position = nn.Parameter(0.02 * torch.randn(config.tokens, config.width))
         self.condition = mlp(2, config.width, config.width)
         self.blocks = nn.ModuleList(CatBlock(config) for _ in range(config.blocks))
-        self.out = nn.Linear(config.width, out_width)
+        self.out: nn.Module = nn.Linear(config.width, out_width)
 
     def forward(self, pieces: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
         """The trunk's output, one row per token."""
+        out: Tensor = self.out(self.hidden(pieces, snr_db=snr_db, uses=uses))
+        return out
+
+    def hidden(self, pieces: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
+        """Tokens [B, T, d] before the output layer."""
         snr = snr_db.clamp(*SNR_RANGE_DB) / 10 if self.use_snr else torch.zeros_like(snr_db)
         length = 2 * uses.to(snr.dtype) / self.max_uses - 1
         condition = self.condition(torch.cat([snr, length], dim=1))  # [B, d]
         tokens: Tensor = self.embed(pieces) + self.position
         for block in self.blocks:
             tokens = block(tokens, condition)
-        out: Tensor = self.out(tokens)
-        return out
+        return tokens
 
 
 class CatEncoder(nn.Module):
@@ -124,12 +140,27 @@ class CatEncoder(nn.Module):
             in_width=config.feature_dim // config.tokens,
             out_width=2 * config.max_uses // config.tokens,
         )
+        if config.lengths:
+            self.trunk.out = nn.Identity()
+            outs = (nn.Linear(config.width, 2 * k // config.tokens) for k in config.lengths)
+            self.outs = nn.ModuleList(outs)
 
     def forward(self, features: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
         """Real values of all K symbols, before power control."""
         pieces = features.view(features.shape[0], self.config.tokens, -1)
+        if self.config.lengths:
+            tokens = self.trunk.hidden(pieces, snr_db=snr_db, uses=uses)
+            return self._by_length(tokens, uses)
         out: Tensor = self.trunk(pieces, snr_db=snr_db, uses=uses)  # [B, T, 2K/T]
         values: Tensor = out.unflatten(2, (-1, 2)).transpose(1, 2).flatten(1)
+        return values
+
+    def _by_length(self, tokens: Tensor, uses: Tensor) -> Tensor:
+        """Every image through the output layer of its k; zeros beyond [METHOD, 4.2, V2]."""
+        values = tokens.new_zeros((tokens.shape[0], 2 * self.config.max_uses))
+        for k, layer in zip(self.config.lengths, self.outs, strict=True):
+            own = layer(tokens).transpose(1, 2).flatten(1)  # [B, 2k], tokens inner
+            values = torch.where(uses == k, pad(own, (0, values.shape[1] - own.shape[1])), values)
         return values
 
 

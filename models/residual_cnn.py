@@ -53,6 +53,13 @@ class ResidualCnn(nn.Module):
         self.stages = nn.Sequential(*_stages(config))
         self.projection = nn.Linear(config.widths[-1], config.feature_dim)
 
+    def freeze_all_but_last_stage(self) -> None:
+        """Leave only the last stage and the projection trainable."""
+        self.requires_grad_(False)
+        last = self.stages[-self.config.blocks :]
+        for module in (last, self.projection):
+            module.requires_grad_(True)
+
     def forward(self, images: Tensor) -> Tensor:
         """Features [B, D] of images [B, C, H, W]; float32 also under autocast."""
         normalised = (images - self.mean) / self.deviation

@@ -92,6 +92,14 @@ def sweep(recipe: str, **options: object) -> None:
 @cli.command()
 @RECIPE
 @DATA
+@click.option(
+    "--stage",
+    type=click.Choice(["teacher", "cache", "stage1", "head", "stage2", "all"]),
+    default="all",
+    show_default=True,
+    help="Stop after this stage; earlier ones that are missing are trained first.",
+)
+@click.option("--variants", metavar="A,B", help="Train these ablations too, after stage 2; or all.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the training.")
 @click.option("--fresh", is_flag=True, help="Forget finished parts and checkpoints in --out.")
 @DEVICE
@@ -99,7 +107,8 @@ def sweep(recipe: str, **options: object) -> None:
 def train(recipe: str, **options: object) -> None:
     """Train the models of a recipe.
 
-    In order: teacher, student (stage 1), head (stage 1b), codec (stage 2), deep JSCC for each k.
+    In order: teacher, cache (its outputs), student (stage1), head (stage 1b), codec (stage2), and
+    with "all" deep JSCC for each k.
 
     Stop with Ctrl-C at any time; the same command goes on from the last finished epoch.
     """

@@ -2,6 +2,7 @@
 
 import importlib
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import click
 import pandas as pd
 import torch
 
-from simulator.config import Experiment, SweepConfig, describe
+from simulator.config import Experiment, SweepConfig, Variant, describe
 from simulator.data import Dataset, Split, load_dataset
 from simulator.distill import (
     student_features,
@@ -18,6 +19,7 @@ from simulator.distill import (
     train_head,
     train_student,
     train_teacher,
+    train_variant,
 )
 from simulator.doctor import check_channels, found_data, versions
 from simulator.end_to_end import train_deep_jscc
@@ -53,6 +55,7 @@ COLUMNS = [
     *("correct", "transmissions", "accuracy", "ci_low", "ci_high", "delivered"),
     *("train_seed", "settings"),
 ]
+STAGES = ("teacher", "cache", "stage1", "head", "stage2", "all")
 
 
 def sweep(
@@ -114,10 +117,19 @@ def sweep(
 
 
 def train(
-    recipe: str, *, data: Path | None, seed: int, fresh: bool, device: str, out: Path | None
+    recipe: str,
+    *,
+    stage: str,
+    variants: str | None,
+    data: Path | None,
+    seed: int,
+    fresh: bool,
+    device: str,
+    out: Path | None,
 ) -> None:
-    """`semlink train`: all stages in order; finished ones are taken from `out`."""
+    """`semlink train`: the stages in order; finished ones are taken from `out`."""
     experiment = _recipe(recipe)
+    chosen = _variants(experiment, variants)
     run = TrainingRun(
         experiment=experiment,
         dataset=_dataset(experiment, data),
@@ -131,27 +143,50 @@ def train(
         forget(run.folder, recipe_parts(experiment))
     start = time.perf_counter()
     try:
-        _train_all(run)
+        _train(run, stage, chosen)
     except KeyboardInterrupt:
         raise Stopped("run the same command again to go on from the last finished epoch") from None
     click.echo(f"validation accuracy (a guess: {100 / run.num_classes:.3g} %)")
     for part in recipe_parts(experiment):
+        if not run.path(part).exists():
+            continue
         accuracy = load_tensors(run.path(part))[1]["history"][-1]["validation"]
         click.echo(f"  {part:15} {100 * accuracy:6.2f} %")
     minutes = (time.perf_counter() - start) / 60
     click.echo(f"weights: {run.folder / 'weights'}  ({minutes:.1f} min)")
 
 
-def _train_all(run: TrainingRun) -> None:
-    """Teacher, stage 1, stage 1b, stage 2, and deep JSCC for each k."""
+def _train(run: TrainingRun, stage: str, variants: Sequence[Variant]) -> None:
+    """Every stage up to the one asked for, then the variants; `all` ends with deep JSCC."""
+    last = STAGES.index(stage)
     teacher = train_teacher(run)
+    if last < STAGES.index("cache"):
+        return
     views = teacher_views(run, teacher)
+    if last < STAGES.index("stage1"):
+        return
     student = train_student(run, views)
+    if last < STAGES.index("head"):
+        return
     features = student_features(run, student)
     head = train_head(run, student, features)
+    if last < STAGES.index("stage2"):
+        return
     train_codec(run, student, head, features, views)
-    for uses in run.experiment.deep_jscc.uses:
-        train_deep_jscc(run, uses)
+    for variant in variants:
+        train_variant(run, variant, views)
+    if stage == "all":
+        for uses in run.experiment.deep_jscc.uses:
+            train_deep_jscc(run, uses)
+
+
+def _variants(experiment: Experiment, names: str | None) -> Sequence[Variant]:
+    """The variants that an option names."""
+    if names is None:
+        return ()
+    if names == "all":
+        return experiment.variants
+    return [experiment.variant(name) for name in parse_names(names)]
 
 
 def plot(folder: Path, *, out: Path | None) -> None:
@@ -198,8 +233,8 @@ def _grid(
 
 
 def _weights(experiment: Experiment, asked: Path | None) -> Path:
-    """The folder of weights; what a sweep needs is every part but the teacher."""
-    needed = [part for part in recipe_parts(experiment) if part != "teacher"]
+    """The folder of weights: the first that holds student, head and codec."""
+    needed = ("student", "head", "codec")
     data = "" if experiment.embedded_data else " --data DIR"
     hint = f"semlink train {experiment.name}{data}"
     return find_weights(experiment.name, asked, ROOT, parts=needed, hint=hint)

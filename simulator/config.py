@@ -10,7 +10,8 @@ from typing import Any, Literal, Protocol
 
 from torch import Tensor
 
-from models import CatConfig, DeepJsccConfig, ResidualCnnConfig
+from models import CodecConfig, DeepJsccConfig, ResidualCnnConfig
+from simulator.errors import UserError
 from simulator.link import Scheme
 
 Classify = Callable[[Tensor], Tensor]  # images [B, C, H, W] in [0, 1] to scores [B, num_classes]
@@ -63,6 +64,7 @@ class LossWeights:
     ce: float  # cross-entropy to the label
     kl: float  # temperature^2 * KL(teacher || student)
     temperature: float
+    consistency: float = 0.0  # temperature^2 * KL(scores without noise || scores with noise)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +94,8 @@ class LinkConditions:
     snr_db: tuple[float, float]  # (low, high), uniform
     uses: tuple[int, ...]  # channel uses, drawn with equal chance
     full_share: float  # share of the images that are given the largest of `uses` for certain
+    noiseless: bool = False  # True: no noise and no fading matter, the codec is told 20 dB
+    snr_list: tuple[float, ...] = ()  # instead of the range: one SNR for each share of the epochs
 
     def __post_init__(self) -> None:
         if self.snr_db[0] > self.snr_db[1]:
@@ -100,12 +104,19 @@ class LinkConditions:
 
 @dataclass(frozen=True, kw_only=True)
 class CodecStage:
-    """Stage 2: the CAT codec and its head through the channel, the student frozen."""
+    """Stage 2: the channel codec and its head through the channel.
 
-    model: CatConfig
+    `student` says what happens to the encoder [METHOD, section 3]: "frozen" (F0), "last" (F1: last
+    stage and projection go on learning), "all" (F2), or "scratch" (one-stage control: it starts
+    from fresh weights). It learns at `student_rate` times the learning rate.
+    """
+
+    model: CodecConfig
     training: TrainConfig
     loss: LossWeights
     conditions: LinkConditions
+    student: Literal["frozen", "last", "all", "scratch"] = "frozen"
+    student_rate: float = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +128,15 @@ class DeepJsccStage:
     channels: tuple[str, ...]
     snr_db: float
     uses: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """An ablation: what differs from the recipe. What is None is the recipe's own trained part."""
+
+    name: str  # swept as the scheme rkd_sc:NAME
+    student: StudentStage | None = None
+    codec: CodecStage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,12 +176,29 @@ class Experiment:
     deep_jscc: DeepJsccStage
     baselines: tuple[BaselineConfig, ...]
     sweep: SweepConfig
+    variants: tuple[Variant, ...] = ()
+
+    def variant(self, name: str) -> Variant:
+        """The variant of this name. Raises: UserError if there is none."""
+        for variant in self.variants:
+            if variant.name == name:
+                return variant
+        known = ", ".join(variant.name for variant in self.variants) or "none"
+        raise UserError(f"recipe {self.name} has no variant {name!r}; it has {known}")
 
 
 def describe(value: object) -> Any:
-    """The JSON form of a config: dataclasses become objects that carry their type's name."""
+    """The JSON form of a config: dataclasses become objects that carry their type's name.
+
+    A field at its declared default is left out, so that a setting that is added later leaves the
+    descriptions of earlier weights as they are.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = {
+            f.name: describe(getattr(value, f.name))
+            for f in dataclasses.fields(value)
+            if getattr(value, f.name) != f.default
+        }
         return {"type": type(value).__name__, **fields}
     if isinstance(value, dict):
         return {str(key): describe(item) for key, item in value.items()}

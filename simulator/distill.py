@@ -4,7 +4,9 @@ The stages follow METHOD section 3. Each one is a `train_part` with its own loss
 earlier ones left, and can be taken up again after an interruption.
 """
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -13,15 +15,17 @@ from torch.nn import functional
 
 from channels.mixture import ChannelMixture
 from channels.names import channel_from_name
-from models import CatCodec, CatConfig, ImageClassifier, ResidualCnnConfig
-from simulator.config import LinkConditions
-from simulator.link import send_features
-from simulator.objectives import TeacherTargets, distillation_loss
+from models import ChannelCodec, CodecConfig, ImageClassifier, ResidualCnn, ResidualCnnConfig
+from simulator.config import CodecStage, LinkConditions, StudentStage, Variant
+from simulator.link import clean_estimate, send_features
+from simulator.objectives import TeacherTargets, distillation_loss, softened_divergence
+from simulator.parts import variant_parts
 from simulator.train import BatchLoss
 from simulator.training_run import TrainingRun, cached, in_chunks, train_part
 
 VALIDATION_SNR_DB = (-4.0, 4.0, 12.0)
-VALIDATION_SHARES = (4, 1)  # k = K/4 and K
+VALIDATION_SHARES = (4, 1)  # k = K/4 and K, where the codec serves them
+NOISELESS_SNR_DB = 20.0  # what codecs are told when they are trained without noise
 
 
 class Views(NamedTuple):
@@ -45,12 +49,26 @@ class Views(NamedTuple):
 
 
 class LinkModel(nn.Module):
-    """What stage 2 trains: the channel codec and the head behind it."""
+    """What stage 2 trains: the channel codec, the head behind it, and at times the student.
 
-    def __init__(self, config: CatConfig, *, num_classes: int) -> None:
+    Shapes: the body takes images [B, C, H, W], the head gives scores [B, num_classes].
+    """
+
+    def __init__(
+        self, config: CodecConfig, *, num_classes: int, body: ResidualCnn | None = None
+    ) -> None:
         super().__init__()
-        self.codec: CatCodec = config.build()
+        self.codec: ChannelCodec = config.build()
         self.head = nn.Linear(config.feature_dim, num_classes)
+        self.body = body  # None: the student is frozen, and lies in a file of its own
+
+    def train(self, mode: bool = True) -> "LinkModel":
+        """As usual, but frozen batch normalisation goes on with the statistics that it has."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
+                module.eval()
+        return self
 
 
 def train_teacher(run: TrainingRun) -> ImageClassifier:
@@ -97,13 +115,15 @@ def teacher_views(run: TrainingRun, teacher: ImageClassifier) -> Views:
     return Views(**cached(run, "teacher_views", made_from="teacher", compute=compute))
 
 
-def train_student(run: TrainingRun, views: Views) -> ImageClassifier:
+def train_student(
+    run: TrainingRun, views: Views, *, part: str = "student", stage: StudentStage | None = None
+) -> ImageClassifier:
     """Stage 1: the student's features are pulled to the teacher's, without noise.
 
     The head trained along serves the label terms of the loss and the progress line; the head that
-    is used is trained by `train_head`.
+    is used is trained by `train_head`. `part` and `stage` belong to a variant.
     """
-    stage = run.experiment.student
+    stage = stage or run.experiment.student
     labels = run.labels
 
     def epoch(model: ImageClassifier, index: int) -> BatchLoss:
@@ -119,7 +139,7 @@ def train_student(run: TrainingRun, views: Views) -> ImageClassifier:
 
     return train_part(
         run,
-        "student",
+        part,
         build=lambda: _classifier(run, stage.model),
         config=stage.training,
         epoch=epoch,
@@ -127,20 +147,29 @@ def train_student(run: TrainingRun, views: Views) -> ImageClassifier:
     )
 
 
-def student_features(run: TrainingRun, student: ImageClassifier) -> Tensor:
+def student_features(
+    run: TrainingRun, student: ImageClassifier, *, part: str = "student"
+) -> Tensor:
     """The frozen student's features of every shared view, cached, float16 [V, N, D]."""
 
     def compute() -> dict[str, Tensor]:
         return {"features": _over_views(run, student.body, "fp32").half()}
 
-    return cached(run, "student_features", made_from="student", compute=compute)["features"]
+    return cached(run, f"{part}_features", made_from=part, compute=compute)["features"]
 
 
-def train_head(run: TrainingRun, student: ImageClassifier, features: Tensor) -> nn.Linear:
+def train_head(
+    run: TrainingRun,
+    student: ImageClassifier,
+    features: Tensor,
+    *,
+    part: str = "head",
+    stage: StudentStage | None = None,
+) -> nn.Linear:
     """Stage 1b: a linear head on the frozen student's features, by cross-entropy."""
-    stage = run.experiment.student
+    stage = stage or run.experiment.student
     labels = run.labels
-    validation = in_chunks(student.body, run.validation.images.to(run.device), precision="fp32")
+    validation = _validation_features(run, student.body)
 
     def epoch(model: nn.Linear, index: int) -> BatchLoss:
         view = features[index % len(features)]
@@ -152,7 +181,7 @@ def train_head(run: TrainingRun, student: ImageClassifier, features: Tensor) -> 
 
     return train_part(
         run,
-        "head",
+        part,
         build=lambda: nn.Linear(stage.model.feature_dim, run.num_classes),
         config=stage.head,
         epoch=epoch,
@@ -161,52 +190,106 @@ def train_head(run: TrainingRun, student: ImageClassifier, features: Tensor) -> 
 
 
 def train_codec(
-    run: TrainingRun, student: ImageClassifier, head: nn.Linear, features: Tensor, views: Views
+    run: TrainingRun,
+    student: ImageClassifier,
+    head: nn.Linear,
+    features: Tensor,
+    views: Views,
+    *,
+    part: str = "codec",
+    stage: CodecStage | None = None,
 ) -> LinkModel:
     """Stage 2: codec and head through the channel; SNR, k and channel differ from image to image.
 
     The noisy estimate is pulled to the teacher's clean feature, not to the student's. The link's
-    head starts from the head of stage 1b.
+    head starts from the head of stage 1b. A student that learns too sees the images of the views.
     """
-    stage = run.experiment.codec
-    labels = run.labels
-    mixture = ChannelMixture(channels=tuple(map(channel_from_name, stage.conditions.channels)))
-    validation = in_chunks(student.body, run.validation.images.to(run.device), precision="fp32")
-
-    def build() -> LinkModel:
-        model = LinkModel(stage.model, num_classes=run.num_classes)
-        model.head.load_state_dict(head.state_dict())
-        return model
+    stage = stage or run.experiment.codec
+    labels, conditions, loss_weights = run.labels, stage.conditions, stage.loss
+    mixture = ChannelMixture(channels=tuple(map(channel_from_name, conditions.channels)))
+    frozen = stage.student == "frozen"
+    validation = _validation_features(run, student.body) if frozen else None
 
     def epoch(model: LinkModel, index: int) -> BatchLoss:
         view = index % len(features)
+        images = None if frozen else run.view("shared", view)
         draws = run.streams("conditions", "codec", index)
         noise = run.streams("channel", "codec", index, device=run.device)
+        now = _now(conditions, index / stage.training.epochs_on(len(labels)))
 
         def loss(indices: Tensor) -> Tensor:
-            snr_db, uses = draw_conditions(len(indices), stage.conditions, generator=draws)
+            snr_db, uses = draw_conditions(len(indices), now, generator=draws)
+            snr_db, uses = snr_db.to(run.device), uses.to(run.device)
+            if model.body is None or images is None:
+                z = features[view, indices].float()
+            else:
+                z = model.body(_pixels(images, indices))
+            told = torch.full_like(snr_db, NOISELESS_SNR_DB) if now.noiseless else None
             estimate = send_features(
                 model.codec,
-                features[view, indices].float(),
+                z,
                 channel=mixture,
-                snr_db=snr_db.to(run.device),
-                uses=uses.to(run.device),
+                snr_db=torch.full_like(snr_db, math.inf) if now.noiseless else snr_db,
+                uses=uses,
                 generator=noise,
+                reported_snr_db=told,
             )
             targets = views.targets(view, indices)
             scores = model.head(estimate)
-            return distillation_loss(estimate, scores, labels[indices], targets, stage.loss)
+            total = distillation_loss(estimate, scores, labels[indices], targets, loss_weights)
+            if loss_weights.consistency:
+                with torch.no_grad():
+                    clean = model.head(clean_estimate(model.codec, z, snr_db=snr_db, uses=uses))
+                divergence = softened_divergence(clean, scores, loss_weights.temperature)
+                total = total + loss_weights.consistency * divergence
+            return total
 
         return loss
 
     return train_part(
         run,
-        "codec",
-        build=build,
+        part,
+        build=lambda: _link_model(run, stage, student, head),
         config=stage.training,
         epoch=epoch,
         validate=lambda model: _link_accuracy(run, model, mixture, validation),
+        rates={} if frozen else {"body.": stage.student_rate},
     )
+
+
+def train_variant(run: TrainingRun, variant: Variant, views: Views) -> LinkModel:
+    """A variant's parts, those of the recipe being there: own student and head if any, codec."""
+    parts, stage = variant_parts(variant), variant.student
+    student = train_student(run, views, part=parts.student, stage=stage)
+    features = student_features(run, student, part=parts.student)
+    head = train_head(run, student, features, part=parts.head, stage=stage)
+    return train_codec(run, student, head, features, views, part=parts.codec, stage=variant.codec)
+
+
+def _link_model(
+    run: TrainingRun, stage: CodecStage, student: ImageClassifier, head: nn.Linear
+) -> LinkModel:
+    """The model of stage 2 as its training begins."""
+    config = student.body.config
+    body = None
+    if stage.student != "frozen":
+        body = config.build(image_channels=run.image_channels)
+    model = LinkModel(stage.model, num_classes=run.num_classes, body=body)
+    if body is not None and stage.student != "scratch":
+        body.load_state_dict(student.body.state_dict())
+    if stage.student != "scratch":
+        model.head.load_state_dict(head.state_dict())
+    if body is not None and stage.student == "last":
+        body.freeze_all_but_last_stage()
+    return model
+
+
+def _now(conditions: LinkConditions, progress: float) -> LinkConditions:
+    """The conditions at this share of the training, if they change from epoch to epoch."""
+    if not conditions.snr_list:
+        return conditions
+    snr_db = conditions.snr_list[int(progress * len(conditions.snr_list))]
+    return replace(conditions, snr_db=(snr_db, snr_db))
 
 
 def draw_conditions(
@@ -234,21 +317,33 @@ def classifier_accuracy(run: TrainingRun, model: ImageClassifier) -> float:
 
 
 def _link_accuracy(
-    run: TrainingRun, model: LinkModel, channel: ChannelMixture, features: Tensor
+    run: TrainingRun, model: LinkModel, channel: ChannelMixture, features: Tensor | None
 ) -> float:
-    """Mean validation accuracy over a few SNRs and lengths; the noise is the same every time."""
-    largest = model.codec.config.max_uses
-    total = 0.0
+    """Mean validation accuracy over a few SNRs and lengths; the noise is the same every time.
+
+    `features` [N, D] are those of a frozen student, None if the model has a body of its own.
+    """
+    config = model.codec.config
+    if features is None:
+        assert model.body is not None
+        features = _validation_features(run, model.body)
+    accuracies = []
     for snr_db in VALIDATION_SNR_DB:
         for share in VALIDATION_SHARES:
+            if not config.serves(config.max_uses // share):
+                continue
             snr = torch.full((len(features), 1), snr_db, device=run.device)
-            uses = torch.full_like(snr, largest // share, dtype=torch.int64)
+            uses = torch.full_like(snr, config.max_uses // share, dtype=torch.int64)
             generator = run.streams("validation", snr_db, share, device=run.device)
             estimate = send_features(
                 model.codec, features, channel=channel, snr_db=snr, uses=uses, generator=generator
             )
-            total += accuracy(model.head(estimate), run.validation.labels)
-    return total / (len(VALIDATION_SNR_DB) * len(VALIDATION_SHARES))
+            accuracies.append(accuracy(model.head(estimate), run.validation.labels))
+    return sum(accuracies) / len(accuracies)
+
+
+def _validation_features(run: TrainingRun, body: ResidualCnn) -> Tensor:
+    return in_chunks(body, run.validation.images.to(run.device), precision="fp32")
 
 
 def _over_views(run: TrainingRun, function: Callable[[Tensor], Tensor], precision: str) -> Tensor:

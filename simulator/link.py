@@ -12,9 +12,11 @@ from torch import Tensor
 
 from channels.base import Channel
 from channels.equalize import mmse, receive_snr_db
+from channels.pilots import add_pilots, estimate_gain
 from channels.streams import PointStreams
 from channels.symbols import from_symbols, to_symbols
-from models import CatCodec, DeepJscc, FeatureDecoder, FeatureEncoder
+from channels.units import noise_power_from_snr_db
+from models import ChannelCodec, DeepJscc, FeatureDecoder, FeatureEncoder
 
 PIECE_PIXELS = 250 * 64 * 64  # pixels encoded at a time: about 3 GB in a student of width 24
 
@@ -53,30 +55,58 @@ class Scheme(Protocol):
 
 
 def send_features(
-    codec: CatCodec,
+    codec: ChannelCodec,
     features: Tensor,
     *,
     channel: Channel,
     snr_db: Tensor,
     uses: Tensor,
     generator: torch.Generator,
+    reported_snr_db: Tensor | None = None,
+    pilots: int = 0,
 ) -> Tensor:
-    """Features through the CAT codec and the channel.
+    """Features through the channel codec and the channel.
 
     The transmitter knows the average SNR and k. The receiver knows the gain, the noise power and
     k, equalises by MMSE, and feeds the SNR that it received to its decoder.
 
-    Shapes: features [B, D], snr_db [B, 1], uses [B, 1] integers in 1..K -> features [B, D].
+    `reported_snr_db` is what both ends believe in place of the true average SNR `snr_db`. With
+    `pilots` > 0 the receiver does not know the gain, taken to be one per image, but estimates it
+    from so many pilots of unit power, which are charged: `uses - pilots` are left for the codeword.
+
+    Shapes: features [B, D], snr_db and reported_snr_db [B, 1], uses [B, 1] integers in 1..K
+    (above `pilots`) -> features [B, D].
     """
-    width = int(uses.max())
-    values = codec.encoder(features, snr_db=snr_db, uses=uses)[:, : 2 * width]
-    used = torch.arange(width, device=uses.device) < uses  # [B, width]
-    x = to_symbols(values, used=used)
-    received = channel(x, snr_db=snr_db, generator=generator)
+    told = snr_db if reported_snr_db is None else reported_snr_db
+    left = uses - pilots
+    x, used = _codeword(codec, features, snr_db=told, uses=left)
+    received = channel(add_pilots(x, pilots), snr_db=snr_db, generator=generator)
+    if reported_snr_db is not None:
+        believed = noise_power_from_snr_db(reported_snr_db).to(received.noise_power)
+        received = received._replace(noise_power=believed)
+    if pilots:
+        received = estimate_gain(received, pilots)
     equalised = from_symbols(mmse(received))
     gamma = receive_snr_db(received, used=used)
-    out: Tensor = codec.decoder(equalised, snr_db=gamma, uses=uses)
-    return out
+    return codec.decoder(equalised, snr_db=gamma, uses=left).float()
+
+
+def clean_estimate(
+    codec: ChannelCodec, features: Tensor, *, snr_db: Tensor, uses: Tensor
+) -> Tensor:
+    """What the decoder makes of the very codeword, no channel between; shapes as above."""
+    x, _ = _codeword(codec, features, snr_db=snr_db, uses=uses)
+    return codec.decoder(from_symbols(x), snr_db=snr_db, uses=uses).float()
+
+
+def _codeword(
+    codec: ChannelCodec, features: Tensor, *, snr_db: Tensor, uses: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Symbols [B, w] complex of unit power over `uses`, and which of them are used [B, w]."""
+    width = int(uses.max())
+    values = codec.encoder(features, snr_db=snr_db, uses=uses)[:, : 2 * width].float()
+    used = torch.arange(width, device=uses.device) < uses  # [B, width]
+    return to_symbols(values, used=used), used
 
 
 def send_values(
@@ -88,27 +118,48 @@ def send_values(
 
 
 class RkdScheme:
-    """RKD-SC: frozen student, CAT codec with a granted k, linear head."""
+    """RKD-SC: frozen student, channel codec with a granted k, linear head.
+
+    `snr_offset_db` is how far the SNR that both ends believe in lies above the true one, `pilots`
+    how many of the k uses serve to estimate the gain (0: it is known).
+    """
 
     name = "rkd_sc"
 
-    def __init__(self, *, student: FeatureEncoder, codec: CatCodec, head: FeatureDecoder) -> None:
+    def __init__(
+        self,
+        *,
+        student: FeatureEncoder,
+        codec: ChannelCodec,
+        head: FeatureDecoder,
+        label: str = "",
+        snr_offset_db: float = 0.0,
+        pilots: int = 0,
+    ) -> None:
         self._student = student
         self._codec = codec
         self._head = head
+        self._snr_offset_db = snr_offset_db
+        self._pilots = pilots
+        if label:
+            self.name = f"{RkdScheme.name}:{label}"
 
     @property
     def channel_uses(self) -> str:
-        """1 to K."""
-        return f"k = 1 to {self._codec.config.max_uses}"
+        """The budgets that the codec serves, pilots included."""
+        return f"k = {1 + self._pilots} to {self._codec.config.max_uses + self._pilots}"
 
     def serves(self, k: int) -> bool:
-        """Any k up to K."""
-        return 1 <= k <= self._codec.config.max_uses
+        """Any k up to K, or the lengths that the codec has heads for."""
+        return self._codec.config.serves(k - self._pilots)
 
-    def settings(self, k: int) -> str:  # noqa: ARG002 - one nested model for every k
-        """One model for every k and SNR."""
-        return "one nested model, average SNR and k known to both ends, no header"
+    def settings(self, k: int) -> str:  # noqa: ARG002 - one model for every k
+        """One model for every k and SNR; what is charged or wrongly known."""
+        known = "average SNR and k known to both ends"
+        if self._snr_offset_db:
+            known = f"k known to both ends, average SNR believed {self._snr_offset_db:+g} dB off"
+        pilots = f", gain estimated from {self._pilots} pilots, charged" if self._pilots else ""
+        return f"{self._codec.config.kind}, {known}, no header{pilots}"
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensor:
@@ -120,6 +171,7 @@ class RkdScheme:
         self, prepared: Tensor, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
         """Features through the codec and the channel to scores."""
+        offset = self._snr_offset_db
         features = send_features(
             self._codec,
             prepared,
@@ -127,6 +179,8 @@ class RkdScheme:
             snr_db=snr_db,
             uses=torch.full_like(snr_db, k, dtype=torch.int64),
             generator=streams("channel", device=prepared.device),
+            reported_snr_db=snr_db + offset if offset else None,
+            pilots=self._pilots,
         )
         return Received(self._head(features), _all_delivered(prepared))
 

@@ -30,12 +30,20 @@ def distillation_loss(
     if weights.ce:
         loss = loss + weights.ce * functional.cross_entropy(scores, labels)
     if weights.kl:
-        tau = weights.temperature
-        told = functional.log_softmax(targets.scores / tau, dim=1)
-        said = functional.log_softmax(scores / tau, dim=1)
-        divergence = functional.kl_div(said, told, reduction="batchmean", log_target=True)
-        loss = loss + weights.kl * tau**2 * divergence
+        loss = loss + weights.kl * softened_divergence(targets.scores, scores, weights.temperature)
     return loss
+
+
+def softened_divergence(told: Tensor, said: Tensor, temperature: float) -> Tensor:
+    """tau^2 KL(softmax(told / tau) || softmax(said / tau)), mean over the batch.
+
+    Shapes: told, said [B, num_classes] -> scalar. Gradients reach `said` alone if `told` is
+    detached.
+    """
+    told = functional.log_softmax(told / temperature, dim=1)
+    said = functional.log_softmax(said / temperature, dim=1)
+    divergence = functional.kl_div(said, told, reduction="batchmean", log_target=True)
+    return temperature**2 * divergence
 
 
 def image_credits(scores: Tensor, labels: Tensor, delivered: Tensor) -> Tensor:

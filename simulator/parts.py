@@ -1,8 +1,9 @@
 """The trained parts of a recipe: what shapes each one, and which others it is trained on."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
-from simulator.config import Experiment
+from simulator.config import Experiment, Variant
 
 
 class Part(NamedTuple):
@@ -25,6 +26,39 @@ def recipe_parts(experiment: Experiment) -> dict[str, Part]:
     settings = (joint.model, joint.training, joint.channels, joint.snr_db)
     for uses in joint.uses:
         parts[deep_jscc_part(uses)] = Part((*seen, *settings, uses), ())
+    for variant in experiment.variants:
+        parts |= _variant_parts(experiment, variant)
+    return parts
+
+
+class VariantParts(NamedTuple):
+    """Names of the parts that a variant is made of: its own, or the recipe's."""
+
+    student: str
+    head: str
+    codec: str
+
+
+def variant_parts(variant: Variant) -> VariantParts:
+    """Where a variant's parts are kept."""
+    own = f"_{variant.name}" if variant.student else ""
+    return VariantParts(f"student{own}", f"head{own}", f"codec_{variant.name}")
+
+
+def own_parts(experiment: Experiment) -> list[str]:
+    """Parts of the recipe itself, without its variants."""
+    return list(recipe_parts(replace(experiment, variants=())))
+
+
+def _variant_parts(experiment: Experiment, variant: Variant) -> dict[str, Part]:
+    seen, names = (experiment.augment, experiment.views), variant_parts(variant)
+    parts = {}
+    if student := variant.student:
+        shape = (*seen, student.model, student.training, student.loss)
+        parts[names.student] = Part(shape, ("teacher",))
+        parts[names.head] = Part((*seen, student.head), (names.student,))
+    made_from = ("teacher", names.student, names.head)
+    parts[names.codec] = Part((*seen, variant.codec), made_from)
     return parts
 
 

@@ -8,20 +8,25 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from models import DeepJscc, ImageClassifier
-from simulator.config import Experiment, describe
+from models import DeepJscc, ImageClassifier, ResidualCnn
+from simulator.config import CodecStage, Experiment, describe
 from simulator.data import Dataset
 from simulator.distill import LinkModel
 from simulator.errors import UserError
+from simulator.labels import link_error
 from simulator.link import DeepJsccScheme, RkdScheme, Scheme, in_pieces
-from simulator.parts import deep_jscc_part, recipe_parts
+from simulator.parts import deep_jscc_part, recipe_parts, variant_parts
 from simulator.records import Origin, file_hash, load_tensors
 
 Module = TypeVar("Module", bound=nn.Module)
 
 
 def scheme_names(experiment: Experiment) -> tuple[str, ...]:
-    """Names that a recipe offers, in the order of tables and legends."""
+    """Names that a recipe offers by itself, in the order of tables and legends.
+
+    Beside them, `rkd_sc:VARIANT` is a trained variant, `rkd_sc:+3dB` and `rkd_sc:pilot1` are the
+    recipe's own weights under imperfect knowledge.
+    """
     return (RkdScheme.name, DeepJsccScheme.name, *(b.name for b in experiment.baselines))
 
 
@@ -56,8 +61,8 @@ class TrainedParts:
         another recipe, or for images or classes other than the data's.
         """
         experiment = self._experiment
-        if name == RkdScheme.name:
-            return self._rkd_sc()
+        if name.partition(":")[0] == RkdScheme.name:
+            return self._rkd_sc(name.partition(":")[2])
         if name == DeepJsccScheme.name:
             models = {k: self._deep_jscc(k) for k in experiment.deep_jscc.uses}
             return DeepJsccScheme(models, train_snr_db=experiment.deep_jscc.snr_db)
@@ -71,17 +76,45 @@ class TrainedParts:
         known = ", ".join(scheme_names(experiment))
         raise UserError(f"--schemes must name schemes among {known}, got {name!r}")
 
-    def _rkd_sc(self) -> RkdScheme:
-        config = self._experiment.codec.model
-        student = self._student().body
-        link = self._load("codec", lambda: LinkModel(config, num_classes=self._dataset.num_classes))
-        return RkdScheme(student=student, codec=link.codec, head=link.head)
+    def _rkd_sc(self, label: str) -> RkdScheme:
+        """RKD-SC as trained, under a link error, or a variant, by the label behind its name."""
+        experiment = self._experiment
+        error = link_error(label)
+        if error is not None:
+            body, link = self._link("student", "codec", experiment.codec)
+            return RkdScheme(
+                student=body,
+                codec=link.codec,
+                head=link.head,
+                label=label,
+                snr_offset_db=error.snr_offset_db,
+                pilots=error.pilots,
+            )
+        variant = experiment.variant(label)
+        names = variant_parts(variant)
+        body, link = self._link(names.student, names.codec, variant.codec)
+        return RkdScheme(student=body, codec=link.codec, head=link.head, label=label)
 
-    def _student(self) -> ImageClassifier:
+    def _link(self, student: str, codec: str, stage: CodecStage) -> tuple[ResidualCnn, LinkModel]:
+        """Encoder, and codec with its head; the encoder is the link's own if it learnt along."""
+        images, classes = self._dataset.image_shape[0], self._dataset.num_classes
+        trained = self._student(student).body
+        body = None
+        if stage.student != "frozen":
+            body = trained.config.build(image_channels=images)
+        link = self._load(codec, lambda: LinkModel(stage.model, num_classes=classes, body=body))
+        return link.body or trained, link
+
+    def _student(self, part: str = "student") -> ImageClassifier:
+        stages = {"student": self._experiment.student} | {
+            variant_parts(variant).student: variant.student
+            for variant in self._experiment.variants
+            if variant.student
+        }
         return self._load(
-            "student",
+            part,
             lambda: ImageClassifier(
-                self._experiment.student.model,
+                stages[part].model,
                 image_channels=self._dataset.image_shape[0],
                 num_classes=self._dataset.num_classes,
             ),

@@ -6,8 +6,8 @@ takes the very steps of an uninterrupted one (on the same device, with as many t
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,6 +35,8 @@ class Stage:
     num_images: int
     epoch: Callable[[int], BatchLoss]  # the loss of one epoch: its view, its streams
     validate: Callable[[], float]  # accuracy on the validation split
+    rates: Mapping[str, float] = field(default_factory=dict)  # beginning of a parameter's name to
+    # the factor on its learning rate; 1 where no name fits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,7 @@ def train(stage: Stage, *, streams: Streams, checkpoint: Checkpoint) -> list[dic
     Raises: UserError when the loss is not finite; the last good checkpoint stays.
     """
     config = stage.config
-    optimiser = _optimiser(stage.model, config)
+    optimiser = _optimiser(stage.model, config, stage.rates)
     history = _resume(stage.model, optimiser, checkpoint)
     batch = min(config.batch_size, stage.num_images)
     steps, epochs = config.steps_on(stage.num_images), config.epochs_on(stage.num_images)
@@ -82,7 +84,7 @@ def train(stage: Stage, *, streams: Streams, checkpoint: Checkpoint) -> list[dic
         for step, indices in enumerate(order[: steps * batch].split(batch)):
             progress = (epoch * steps + step + 1) / (epochs * steps)
             for group in optimiser.param_groups:
-                group["lr"] = config.learning_rate * learning_rate_factor(progress, config.warmup)
+                group["lr"] = group["peak"] * learning_rate_factor(progress, config.warmup)
             total += _step(stage, optimiser, batch_loss, indices)
             bar.update(batch)
         accuracy = stage.validate()
@@ -113,12 +115,19 @@ def _step(
     return value
 
 
-def _optimiser(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+def _optimiser(
+    model: nn.Module, config: TrainConfig, rates: Mapping[str, float]
+) -> torch.optim.Optimizer:
     """Weight decay acts on weight matrices and kernels, not on biases, norms and positions."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
+    grouped: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            rate = next((r for begin, r in rates.items() if name.startswith(begin)), 1.0)
+            decay = config.weight_decay if parameter.dim() > 1 else 0.0
+            grouped.setdefault((rate, decay), []).append(parameter)
     groups = [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+        {"params": own, "weight_decay": decay, "peak": rate * config.learning_rate}
+        for (rate, decay), own in sorted(grouped.items(), key=lambda item: item[0], reverse=True)
     ]
     if config.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9, nesterov=True)

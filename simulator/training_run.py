@@ -1,7 +1,7 @@
 """What the stages of one training share: the data's views, and parts kept with their origin."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -108,10 +108,12 @@ def train_part(
     config: TrainConfig,
     epoch: Callable[[Module, int], BatchLoss],
     validate: Callable[[Module], float],
+    rates: Mapping[str, float] | None = None,
 ) -> Module:
     """A finished part: loaded if it is there already, else trained and kept.
 
-    `epoch(model, e)` gives the loss of epoch e, `validate(model)` an accuracy.
+    `epoch(model, e)` gives the loss of epoch e, `validate(model)` an accuracy; `rates` are factors
+    on the learning rate, see `Stage`.
     Raises: UserError if the part is there but was made from something else.
     """
     origin = run.origin(name, *recipe_parts(run.experiment)[name])
@@ -134,6 +136,7 @@ def train_part(
         num_images=len(run.training.labels),
         epoch=lambda index: epoch(model, index),
         validate=lambda: _evaluated(model, validate),
+        rates=rates or {},
     )
     history = train(stage, streams=run.streams, checkpoint=checkpoint)
     header = {"key": origin.key, "origin": describe(origin), "history": history}

@@ -13,7 +13,7 @@ from simulator import commands
 from simulator.config import Experiment, describe
 from simulator.data import load_dataset
 from simulator.errors import Stopped, UserError
-from simulator.parts import recipe_parts
+from simulator.parts import own_parts
 from simulator.records import ROOT
 from simulator.schemes import TrainedParts, scheme_names
 from simulator.sweep import Grid, plan, run_sweep
@@ -54,7 +54,16 @@ def test_tiny_link_learns_and_resumes(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(commands, "_recipe", lambda _: tiny())
 
     def train(seed: int = 0) -> None:
-        commands.train("digits", data=None, seed=seed, fresh=False, device="cpu", out=tmp_path)
+        commands.train(
+            "digits",
+            stage="all",
+            variants=None,
+            data=None,
+            seed=seed,
+            fresh=False,
+            device="cpu",
+            out=tmp_path,
+        )
 
     with monkeypatch.context() as patch, pytest.raises(Stopped):
         patch.setattr("simulator.training_run.TrainingRun.view", interrupt_after(1))
@@ -134,7 +143,7 @@ def test_recipes_describe_themselves_and_compare_fairly(recipe: object) -> None:
 
 def test_images_recipe_is_cifar100_with_more_epochs_on_few_images() -> None:
     images = next(recipe for recipe in RECIPES if recipe.__name__ == "images")()
-    for part, other in zip(recipe_parts(images), recipe_parts(cifar100()), strict=True):
+    for part, other in zip(own_parts(images), own_parts(cifar100()), strict=True):
         assert part == other
     assert images.codec.model == cifar100().codec.model
     assert images.student.training.epochs_on(45_000) == cifar100().student.training.epochs

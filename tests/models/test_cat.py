@@ -111,6 +111,14 @@ def test_snr_input_is_clamped_and_can_be_switched_off(
 
 
 def test_config_refuses_sizes_that_do_not_divide() -> None:
-    sizes = {"feature_dim": 30, "max_uses": 16, "tokens": 4, "width": 16, "blocks": 1}
     with pytest.raises(ValueError, match="feature_dim must be a multiple of tokens=4, got 30"):
-        CatConfig(**sizes, heads=2, mlp_ratio=2, use_snr=True)
+        CatConfig(
+            feature_dim=30,
+            max_uses=16,
+            tokens=4,
+            width=16,
+            blocks=1,
+            heads=2,
+            mlp_ratio=2,
+            use_snr=True,
+        )

@@ -1,0 +1,114 @@
+"""Ablations of a recipe: each one changes one thing and keeps steps, data and augmentation.
+
+Trained by `semlink train RECIPE --variants NAME,...`, swept as the schemes `rkd_sc:NAME`.
+"""
+
+from dataclasses import replace
+
+from models import CatConfig, CodecConfig, ConferenceConfig, MlpCodecConfig, UncodedConfig
+from simulator.config import Experiment, LossWeights, StudentStage, TrainConfig, Variant
+
+# Losses by the names of METHOD, sections 2.2 and 3
+P1 = LossWeights(mse=1.0, ce=0.0, kl=0.0, temperature=4.0)
+P2 = LossWeights(mse=1.0, ce=1.0, kl=0.0, temperature=4.0)
+P3 = LossWeights(mse=1.0, ce=0.1, kl=0.9, temperature=4.0)
+R2 = LossWeights(mse=1.0, ce=1.0, kl=0.5, temperature=4.0, consistency=0.5)
+LABELS_ONLY = LossWeights(mse=0.0, ce=1.0, kl=0.0, temperature=4.0)
+CONFERENCE_SNR_DB = (-5.0, -2.0, 0.0, 5.0, 10.0, 15.0, 20.0)
+
+
+def ablations(recipe: Experiment) -> tuple[Variant, ...]:
+    """All variants of a recipe whose codec is CAT."""
+    return (*stage_variants(recipe), *codec_variants(recipe), *condition_variants(recipe))
+
+
+def stage_variants(recipe: Experiment) -> tuple[Variant, ...]:
+    """What each stage and the teacher bring."""
+    codec, noisy = recipe.codec, recipe.codec.conditions
+    untaught = _taught(recipe, LABELS_ONLY)
+    images = _on_images(recipe)
+    uncoded = UncodedConfig(feature_dim=codec.model.feature_dim, max_uses=codec.model.max_uses)
+    noise_free = replace(noisy, noiseless=True)
+    clean = replace(
+        codec,
+        model=uncoded,
+        loss=LABELS_ONLY,
+        conditions=replace(noise_free, uses=(uncoded.max_uses,)),
+    )
+    scratch = replace(codec, student="scratch", student_rate=1.0, training=images)
+    return (
+        Variant(name="ce_ce", student=untaught, codec=replace(codec, loss=LABELS_ONLY)),
+        Variant(name="kd_stage1", codec=replace(codec, loss=LABELS_ONLY)),
+        Variant(name="kd_stage2", student=untaught, codec=codec),
+        Variant(name="one_stage", codec=scratch),
+        Variant(name="uncoded", codec=clean),
+        Variant(name="noise_free", codec=replace(codec, conditions=noise_free)),
+        Variant(name="r2", codec=replace(codec, loss=R2)),
+        Variant(name="f1", codec=replace(codec, student="last", training=images)),
+        Variant(name="f2", codec=replace(codec, student="all", training=images)),
+        Variant(name="p1", student=_taught(recipe, P1), codec=codec),
+        Variant(name="p2", student=_taught(recipe, P2), codec=codec),
+        Variant(name="p3", student=_taught(recipe, P3), codec=codec),
+    )
+
+
+def codec_variants(recipe: Experiment) -> tuple[Variant, ...]:
+    """Other channel codecs, and CAT for one k only; passes as in the recipe."""
+    codec = recipe.codec
+    cat = codec.model
+    if not isinstance(cat, CatConfig):
+        raise TypeError(f"the recipe's codec must be CAT, got {cat}")
+    lengths = codec.conditions.uses
+    models: dict[str, CodecConfig] = {
+        "no_snr": replace(cat, use_snr=False),
+        "mlp": MlpCodecConfig(feature_dim=cat.feature_dim, max_uses=cat.max_uses, hidden=163),
+        "d32": replace(cat, width=32),
+        "d96": replace(cat, width=96),
+        "d128": replace(cat, width=128),
+        "heads": replace(cat, lengths=lengths),
+    }
+    fixed = [
+        Variant(name=f"k{k}", codec=replace(codec, conditions=replace(codec.conditions, uses=(k,))))
+        for k in (16, 64, 256)
+        if k in lengths
+    ]
+    return (
+        *(Variant(name=name, codec=replace(codec, model=model)) for name, model in models.items()),
+        *fixed,
+    )
+
+
+def condition_variants(recipe: Experiment) -> tuple[Variant, ...]:
+    """Other conditions of training, and the conference version's codec and schedule."""
+    codec, mixed = recipe.codec, recipe.codec.conditions
+    full = codec.model.max_uses
+    conference = ConferenceConfig(
+        feature_dim=codec.model.feature_dim, max_uses=full, tokens=16, width=512, blocks=2
+    )
+    as_published = replace(
+        codec,
+        model=conference,
+        conditions=replace(mixed, channels=("awgn",), uses=(full,), snr_list=CONFERENCE_SNR_DB),
+        training=replace(codec.training, learning_rate=5e-4),
+    )
+    awgn, fixed = replace(mixed, channels=("awgn",)), replace(mixed, snr_db=(10.0, 10.0))
+    return (
+        Variant(name="awgn_only", codec=replace(codec, conditions=awgn)),
+        Variant(name="snr10", codec=replace(codec, conditions=fixed)),
+        Variant(name="conference", codec=as_published),
+    )
+
+
+def _taught(recipe: Experiment, loss: LossWeights) -> StudentStage:
+    return replace(recipe.student, loss=loss)
+
+
+def _on_images(recipe: Experiment) -> TrainConfig:
+    """Stage 2 where the student learns along: in its precision, batches and number of passes."""
+    student = recipe.student.training
+    return replace(
+        recipe.codec.training,
+        epochs=student.epochs,
+        batch_size=student.batch_size,
+        precision=student.precision,
+    )

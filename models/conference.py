@@ -1,0 +1,116 @@
+"""The channel codec of the conference version of RKD-SC, written anew from its description.
+
+It knows no SNR and one length, its encoder runs MLP before attention and its decoder attention
+before MLP. In the published code attention runs over the images of a batch, so that a codeword
+depends on its batch mates [METHOD, 0.2, H1]; here it runs over tokens of one image.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad, scaled_dot_product_attention
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConferenceConfig:
+    """Size of the codec. `batch_axis` is for comparison with the published curve only."""
+
+    feature_dim: int  # D
+    max_uses: int  # K, the only length that it was made for
+    tokens: int  # T; 1 with batch_axis
+    width: int  # d
+    blocks: int  # per side
+    batch_axis: bool = False  # True: attention over the images of a batch; they then depend on
+    # each other, and no result of such a codec is one image's accuracy
+
+    def __post_init__(self) -> None:
+        if self.feature_dim % self.tokens or 2 * self.max_uses % self.tokens:
+            raise ValueError(f"tokens must divide feature_dim and 2 max_uses, got {self}")
+        if self.batch_axis and self.tokens != 1:
+            raise ValueError(f"batch_axis goes with tokens = 1, got {self.tokens}")
+
+    @property
+    def kind(self) -> str:
+        """The codec in words."""
+        axis = "attention over the batch: images depend on each other" if self.batch_axis else ""
+        return "conference codec" + (f" ({axis})" if axis else "")
+
+    def serves(self, k: int) -> bool:
+        """One length only."""
+        return k == self.max_uses
+
+    def build(self) -> "ConferenceCodec":
+        """The codec with fresh weights from torch's global state."""
+        return ConferenceCodec(self)
+
+
+class ConferenceBlock(nn.Module):
+    """Single-head attention and a ReLU MLP, each before a residual sum, with norms in front.
+
+    Shapes: [B, T, d] -> [B, T, d].
+    """
+
+    def __init__(self, width: int, *, mlp_first: bool) -> None:
+        super().__init__()
+        self.mlp_first = mlp_first
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.to_qkv = nn.Linear(width, 3 * width)
+        self.from_head = nn.Linear(width, width)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width)
+        )
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """One block."""
+        if self.mlp_first:
+            return self._attend(self._mix(tokens))
+        return self._mix(self._attend(tokens))
+
+    def _mix(self, tokens: Tensor) -> Tensor:
+        out: Tensor = tokens + self.mlp(self.norm2(tokens))
+        return out
+
+    def _attend(self, tokens: Tensor) -> Tensor:
+        q, k, v = self.to_qkv(self.norm1(tokens)).chunk(3, dim=2)
+        out: Tensor = tokens + self.from_head(scaled_dot_product_attention(q, k, v))
+        return out
+
+
+class ConferenceEnd(nn.Module):
+    """Embedding, blocks, output layer: [B, in_width] -> [B, out_width], SNR and k not used."""
+
+    def __init__(
+        self, config: ConferenceConfig, *, in_width: int, out_width: int, mlp_first: bool
+    ) -> None:
+        super().__init__()
+        self.config, self.in_width = config, in_width
+        self.embed = nn.Linear(in_width // config.tokens, config.width)
+        self.position = nn.Parameter(0.02 * torch.randn(config.tokens, config.width))
+        self.blocks = nn.Sequential(
+            *(ConferenceBlock(config.width, mlp_first=mlp_first) for _ in range(config.blocks))
+        )
+        self.out = nn.Linear(config.width, out_width // config.tokens)
+
+    def forward(self, values: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:  # noqa: ARG002
+        """Values of the other side."""
+        values = pad(values, (0, self.in_width - values.shape[1]))
+        tokens = self.embed(values.unflatten(1, (self.config.tokens, -1))) + self.position
+        if self.config.batch_axis:
+            tokens = tokens.transpose(0, 1)
+        tokens = self.blocks(tokens)
+        if self.config.batch_axis:
+            tokens = tokens.transpose(0, 1)
+        out: Tensor = self.out(tokens).flatten(1)
+        return out
+
+
+class ConferenceCodec(nn.Module):
+    """Both ends."""
+
+    def __init__(self, config: ConferenceConfig) -> None:
+        super().__init__()
+        self.config = config
+        features, symbols = config.feature_dim, 2 * config.max_uses
+        self.encoder = ConferenceEnd(config, in_width=features, out_width=symbols, mlp_first=True)
+        self.decoder = ConferenceEnd(config, in_width=symbols, out_width=features, mlp_first=False)

@@ -1,0 +1,76 @@
+"""A channel codec of two plain MLPs, the alternative to CAT at equal size."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from models.blocks import mlp
+from models.cat import SNR_RANGE_DB
+
+
+@dataclass(frozen=True, kw_only=True)
+class MlpCodecConfig:
+    """Size of an MLP codec; `hidden` = 163 has as many TX parameters as CAT-64 at D = K = 256."""
+
+    feature_dim: int  # D
+    max_uses: int  # K
+    hidden: int
+
+    @property
+    def kind(self) -> str:
+        """The codec in words."""
+        return "one nested MLP"
+
+    def serves(self, k: int) -> bool:
+        """Whether k channel uses can be granted."""
+        return 1 <= k <= self.max_uses
+
+    def build(self) -> "MlpCodec":
+        """The codec with fresh weights from torch's global state."""
+        return MlpCodec(self)
+
+
+class MlpEnd(nn.Module):
+    """One end: values, SNR and k through one hidden layer.
+
+    Shapes: values [B, in_width], snr_db [B, 1], uses [B, 1] -> [B, out_width].
+    """
+
+    def __init__(self, config: MlpCodecConfig, *, in_width: int, out_width: int) -> None:
+        super().__init__()
+        self.in_width = in_width
+        self.max_uses = config.max_uses
+        self.net = mlp(in_width + 2, config.hidden, out_width)
+
+    def forward(self, values: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
+        """Values of the other side."""
+        snr = snr_db.clamp(*SNR_RANGE_DB) / 10
+        length = 2 * uses.to(snr.dtype) / self.max_uses - 1
+        out: Tensor = self.net(torch.cat([values, snr, length], dim=1))
+        return out
+
+
+class MlpDecoder(MlpEnd):
+    """Received symbols to features; symbols at or beyond `uses` are set to zero.
+
+    Shapes: values [B, 2w] with w <= K -> features [B, D].
+    """
+
+    def forward(self, values: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
+        """Estimated features."""
+        padded = pad(values, (0, self.in_width - values.shape[1]))
+        known = torch.arange(self.in_width, device=values.device) < 2 * uses
+        return super().forward(padded * known, snr_db=snr_db, uses=uses)
+
+
+class MlpCodec(nn.Module):
+    """Both ends."""
+
+    def __init__(self, config: MlpCodecConfig) -> None:
+        super().__init__()
+        self.config = config
+        symbols = 2 * config.max_uses
+        self.encoder = MlpEnd(config, in_width=config.feature_dim, out_width=symbols)
+        self.decoder = MlpDecoder(config, in_width=symbols, out_width=config.feature_dim)

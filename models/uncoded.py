@@ -1,0 +1,74 @@
+"""No codec at all: the feature vector itself is sent at unit power [METHOD, section 6, B11]."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+
+@dataclass(frozen=True, kw_only=True)
+class UncodedConfig:
+    """Features of D real values as D/2 complex symbols, repeated while k lasts."""
+
+    feature_dim: int  # D, even
+    max_uses: int  # K, a multiple of D/2
+
+    def __post_init__(self) -> None:
+        if self.feature_dim % 2 or self.max_uses % (self.feature_dim // 2):
+            raise ValueError(f"max_uses must be a multiple of feature_dim / 2, got {self}")
+
+    @property
+    def kind(self) -> str:
+        """The codec in words."""
+        return "features sent uncoded"
+
+    def serves(self, k: int) -> bool:
+        """Only whole copies of the vector."""
+        return 1 <= k <= self.max_uses and k % (self.feature_dim // 2) == 0
+
+    def build(self) -> "UncodedCodec":
+        """The codec; it has no weights."""
+        return UncodedCodec(self)
+
+
+class UncodedEncoder(nn.Module):
+    """Shapes: features [B, D] -> values [B, 2K]: the same D values again and again."""
+
+    def __init__(self, config: UncodedConfig) -> None:
+        super().__init__()
+        self.copies = 2 * config.max_uses // config.feature_dim
+
+    def forward(self, features: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:  # noqa: ARG002
+        """Real values of all symbols, before power control."""
+        return features.repeat(1, self.copies)
+
+
+class UncodedDecoder(nn.Module):
+    """Shapes: values [B, 2k] -> features [B, D], the mean of all copies.
+
+    The power of an image is lost by power control; features come back at mean square 1.
+    """
+
+    def __init__(self, config: UncodedConfig) -> None:
+        super().__init__()
+        self.feature_dim = config.feature_dim
+
+    def forward(self, values: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:  # noqa: ARG002
+        """Estimated features."""
+        known = torch.arange(values.shape[1], device=values.device) < 2 * uses
+        padded = pad(values * known, (0, -values.shape[1] % self.feature_dim))
+        total = padded.unflatten(1, (-1, self.feature_dim)).sum(dim=1)
+        out: Tensor = math.sqrt(2) * total * self.feature_dim / (2 * uses)
+        return out
+
+
+class UncodedCodec(nn.Module):
+    """Both ends."""
+
+    def __init__(self, config: UncodedConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = UncodedEncoder(config)
+        self.decoder = UncodedDecoder(config)

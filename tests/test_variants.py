@@ -1,0 +1,131 @@
+"""Ablations are trained by the code of the recipe, and each one changes what it says."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.recipes import cifar100, digits
+from benchmarks.variants import ablations
+from channels.names import channel_from_name
+from models.blocks import parameter_count
+from simulator import commands
+from simulator.config import Experiment, TrainConfig, describe
+from simulator.data import load_dataset
+from simulator.errors import UserError
+from simulator.parts import recipe_parts, variant_parts
+from simulator.records import load_tensors
+from simulator.schemes import TrainedParts
+from simulator.sweep import Grid, plan, run_sweep
+
+CPU = torch.device("cpu")
+TRAINED = ("ce_ce", "one_stage", "uncoded", "noise_free", "r2", "f1", "f2", "mlp", "heads")
+
+
+def short(recipe: Experiment) -> Experiment:
+    """A recipe whose stages take a few epochs each, and all its variants."""
+
+    def cut(config: TrainConfig, epochs: int) -> TrainConfig:
+        return replace(config, epochs=epochs)
+
+    student, codec = recipe.student, recipe.codec
+    recipe = replace(
+        recipe,
+        views=1,
+        teacher=replace(recipe.teacher, training=cut(recipe.teacher.training, 2)),
+        student=replace(student, training=cut(student.training, 3), head=cut(student.head, 3)),
+        codec=replace(codec, training=cut(codec.training, 9)),
+    )
+    return replace(recipe, variants=ablations(recipe))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of some variants of the digits."""
+    folder = tmp_path_factory.mktemp("variants")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(commands, "_recipe", lambda _: short(digits()))
+        commands.train(
+            "digits",
+            stage="stage2",
+            variants=",".join(TRAINED),
+            data=None,
+            seed=0,
+            fresh=False,
+            device="cpu",
+            out=folder,
+        )
+    return folder / "weights"
+
+
+def changed(weights: Path, variant: str) -> set[str]:
+    """Tensors of the student that a variant's stage 2 has changed."""
+    before, _ = load_tensors(weights / "student.safetensors")
+    after, _ = load_tensors(weights / f"codec_{variant}.safetensors")
+    return {
+        name.removeprefix("body.")
+        for name, value in after.items()
+        if name.startswith("body.") and not torch.equal(value, before[name])
+    }
+
+
+def test_every_variant_can_be_swept(trained: Path) -> None:
+    dataset = load_dataset(None)
+    parts = TrainedParts(short(digits()), dataset, trained, CPU)
+    grid = Grid(
+        channels=(channel_from_name("rayleigh"),),
+        snr_db=(10.0,),
+        channel_uses=(64,),
+        realizations=1,
+        seed=0,
+    )
+    names = ["rkd_sc", *(f"rkd_sc:{name}" for name in (*TRAINED, "+3dB", "pilot1"))]
+    points, left_out = plan([parts.scheme(name) for name in names], grid)
+    rows = run_sweep(points, grid, dataset.test, CPU).results
+    assert not left_out
+    assert list(rows["scheme"]) == names
+    print(rows[["scheme", "accuracy"]])
+    assert (rows["accuracy"] > 0.15).all()  # a guess: 0.1
+
+
+def test_only_what_may_learn_changes(trained: Path) -> None:
+    config = digits().student.model
+    frozen = [f"stages.{block}." for block in range(len(config.widths) - 1)]
+    last = changed(trained, "f1")
+    assert any(name.startswith("projection.") for name in last)
+    assert not any(name.startswith((*frozen, "stem.")) for name in last)
+    assert any(name.startswith("stem.") for name in changed(trained, "f2"))
+    frozen_link, _ = load_tensors(trained / "codec_r2.safetensors")
+    assert not any(name.startswith("body.") for name in frozen_link)
+
+
+def test_a_variant_says_what_it_was_made_from(trained: Path) -> None:
+    _, header = load_tensors(trained / "codec_ce_ce.safetensors")
+    assert set(header["origin"]["made_from"]) == {"teacher", "student_ce_ce", "head_ce_ce"}
+    _, header = load_tensors(trained / "codec_r2.safetensors")
+    assert set(header["origin"]["made_from"]) == {"teacher", "student", "head"}
+
+
+def test_unknown_variant_is_one_line() -> None:
+    with pytest.raises(UserError, match="recipe digits has no variant 'r3'; it has none"):
+        digits().variant("r3")
+
+
+def test_variants_leave_the_recipe_as_it_is() -> None:
+    recipe = cifar100()
+    bare = recipe_parts(replace(recipe, variants=()))
+    whole = recipe_parts(recipe)
+    assert {name: describe(whole[name]) for name in bare} == {
+        name: describe(part) for name, part in bare.items()
+    }
+    names = [variant_parts(variant).codec for variant in recipe.variants]
+    assert len(set(names)) == len(names) >= 20
+
+
+def test_mlp_codec_has_as_many_transmitter_parameters_as_cat() -> None:
+    cat = cifar100().codec.model.build().encoder
+    mlp = cifar100().variant("mlp").codec.model.build().encoder
+    assert isinstance(cat, torch.nn.Module)
+    assert isinstance(mlp, torch.nn.Module)
+    assert parameter_count(mlp) == pytest.approx(parameter_count(cat), rel=0.03)
