@@ -34,6 +34,8 @@ STYLES = {
     "deep_jscc": Style("#D55E00", (0, (5, 1.5)), "s"),
     "separate": Style("#009E73", (0, (6, 1.5, 1, 1.5)), "^"),
     "label_code": Style("#CC79A7", (0, (1.5, 1.2)), "D"),
+    "published_figure": Style("#000000", (0, (4, 2)), "x"),
+    "published_notebook": Style("#666666", (0, (1, 1)), "+"),
 }
 SPARE_STYLES = (
     Style("#E69F00", (0, (8, 1.5)), "v"),
@@ -47,6 +49,8 @@ SCHEME_TITLES = {
     "deep_jscc": "deep JSCC",
     "separate": "separate",
     "label_code": "label code",
+    "published_figure": "published: RKD-SC 2025, figure",
+    "published_notebook": "published: RKD-SC 2025, notebook",
 }
 
 
@@ -173,8 +177,10 @@ def styles_of(schemes: Iterable[str]) -> dict[str, Style]:
 
 
 def scheme_title(name: str) -> str:
-    """A scheme's name in words."""
-    return SCHEME_TITLES.get(name, name.replace("_", " "))
+    """A scheme's name in words, with the label of its variant."""
+    kind, _, label = name.partition(":")
+    title = SCHEME_TITLES.get(kind, kind.replace("_", " "))
+    return f"{title}, {label.replace('_', ' ')}" if label else title
 
 
 def channel_title(name: str) -> str:

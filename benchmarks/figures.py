@@ -21,6 +21,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, ScalarForm
 from matplotlib.transforms import Affine2D
 
 from benchmarks.figure_plans import GUESS, DataText, FigurePlan, Style, over_snr, over_uses
+from benchmarks.published import with_published
 from simulator.records import replacing
 
 USES_SNR_DB = (-6.0, 0.0, 6.0, 12.0)  # accuracy over k is drawn at the measured SNRs nearest these
@@ -44,14 +45,23 @@ HANDLE = 32.0  # room for the piece of curve in the legend
 
 
 def plot_all(
-    rows: pd.DataFrame, folder: Path, *, title: str, source_values: int, num_classes: int
+    rows: pd.DataFrame,
+    folder: Path,
+    *,
+    title: str,
+    source_values: int,
+    num_classes: int,
+    published: bool = False,
 ) -> list[Path]:
     """Every figure that the rows can carry; returns the files written.
+
+    `published` adds the published curves of CIFAR-100 to the figures over SNR.
 
     Raises: UserError if the rows lack a column, are none, or hold a point twice.
     """
     text = DataText(title, source_values, num_classes)
-    return _write(over_snr(rows, text) + over_uses(rows, text, snr_db=USES_SNR_DB), folder)
+    over = over_snr(with_published(rows) if published else rows, text)
+    return _write(over + over_uses(rows, text, snr_db=USES_SNR_DB), folder)
 
 
 def plot_accuracy_snr(

@@ -66,9 +66,18 @@ def cli() -> None:
 )
 @click.option("--snr-db", metavar="RANGE", help="FIRST:LAST:STEP or a list: -10:20:2 or -10,0,10.")
 @click.option("--channel-uses", metavar="K,K", help="Complex channel uses per image: 16,64.")
-@click.option("--schemes", metavar="A,B", help="rkd_sc, deep_jscc, separate, label_code, or all.")
+@click.option(
+    "--schemes",
+    metavar="A,B",
+    help="rkd_sc, deep_jscc, separate, label_code, or all; rkd_sc:VARIANT (an ablation), "
+    "rkd_sc:+3dB (SNR reported too high), rkd_sc:pilot1 (gain estimated).",
+)
 @click.option("--images", type=int, metavar="N", help="Use the first N test images.")
-@click.option("--realizations", type=int, metavar="R", help="Channel draws per image and point.")
+@click.option(
+    "--realizations",
+    metavar="R",
+    help="Channel draws per image and point: 5, or awgn=5,rayleigh=20.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all channel draws.")
 @DATA
 @click.option(
@@ -128,6 +137,20 @@ def plot(folder: Path, out: Path | None) -> None:
     from simulator import commands
 
     commands.plot(folder, out=out)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--a", required=True, metavar="SCHEME", help="The scheme whose gain is asked for.")
+@click.option("--b", required=True, metavar="SCHEME", help="The scheme that it is compared with.")
+def compare(folder: Path, a: str, b: str) -> None:
+    """Compare two schemes of a finished sweep, image by image.
+
+    FOLDER is what --out was when it was swept. Writes compare_A_B.csv into it.
+    """
+    from simulator import commands
+
+    commands.compare(folder, a=a, b=b)
 
 
 @cli.command()

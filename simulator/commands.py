@@ -10,6 +10,8 @@ import click
 import pandas as pd
 import torch
 
+from simulator.compare import compare as compare_schemes
+from simulator.compare import save_outcomes
 from simulator.config import Experiment, SweepConfig, Variant, describe
 from simulator.data import Dataset, Split, load_dataset
 from simulator.distill import (
@@ -25,13 +27,13 @@ from simulator.doctor import check_channels, found_data, versions
 from simulator.end_to_end import train_deep_jscc
 from simulator.errors import Stopped, UserError
 from simulator.options import (
-    MOST_REALIZATIONS,
     MOST_SEED,
     find_weights,
     in_range,
     parse_channel_uses,
     parse_channels,
     parse_names,
+    parse_realizations,
     parse_snr_db,
 )
 from simulator.parts import recipe_parts
@@ -66,7 +68,7 @@ def sweep(
     channel_uses: str | None,
     schemes: str | None,
     images: int | None,
-    realizations: int | None,
+    realizations: str | None,
     seed: int,
     data: Path | None,
     weights: Path | None,
@@ -113,7 +115,7 @@ def sweep(
         "wall_seconds": round(time.perf_counter() - start, 1),
         "environment": environment(target),
     }
-    _write(folder, Tables(results, tables.timing), run)
+    _write(folder, tables._replace(results=results), run)
 
 
 def train(
@@ -198,6 +200,17 @@ def plot(folder: Path, *, out: Path | None) -> None:
         click.echo(f"figure:  {figure}")
 
 
+def compare(folder: Path, *, a: str, b: str) -> None:
+    """`semlink compare`: the paired difference of two schemes of a finished sweep."""
+    table = compare_schemes(folder, a, b)
+    path = folder / f"compare_{a}_{b}.csv".replace(":", "-")
+    write_table(path, table)
+    shown = table.drop(columns=["a", "b"]).round(4)
+    click.echo(f"{a} minus {b}, with the 95 % interval over images")
+    click.echo(shown.to_string(index=False))
+    click.echo(f"table:   {path}")
+
+
 def doctor(*, data: Path | None, device: str) -> bool:
     """`semlink doctor`: print what is installed and measured; True if all is well."""
     target = _device(device)
@@ -215,19 +228,20 @@ def _grid(
     channels: str | None,
     snr_db: str | None,
     channel_uses: str | None,
-    realizations: int | None,
+    realizations: str | None,
     seed: int,
 ) -> Grid:
     """The recipe's grid, with what the options say in place of its own."""
     names = default.channels if channels is None else parse_names(channels)
-    repeats = default.realizations if realizations is None else realizations
+    repeats, single = parse_realizations(realizations) if realizations else (None, {})
     return Grid(
         channels=parse_channels(names),
         snr_db=default.snr_db if snr_db is None else parse_snr_db(snr_db),
         channel_uses=(
             default.channel_uses if channel_uses is None else parse_channel_uses(channel_uses)
         ),
-        realizations=in_range("--realizations", repeats, 1, MOST_REALIZATIONS),
+        realizations=repeats or default.realizations,
+        realizations_of=single,
         seed=in_range("--seed", seed, 0, MOST_SEED),
     )
 
@@ -266,6 +280,7 @@ def _write(folder: Path, tables: Tables, run: dict[str, Any]) -> None:
     write_table(folder / "results.csv", tables.results)
     write_table(folder / "results.parquet", tables.results)
     write_table(folder / "timing.csv", tables.timing)
+    save_outcomes(folder, tables.results, tables.outcomes)
     write_json(folder / "run.json", run)
     figures = _draw(tables.results, run, folder / "figures")
     _show(tables.results)
@@ -327,6 +342,7 @@ def _draw(rows: pd.DataFrame, run: dict[str, Any], folder: Path) -> list[Path]:
         title=run["data"]["title"],
         source_values=channels * height * width,
         num_classes=run["data"]["classes"],
+        published=run.get("recipe", {}).get("name") == "cifar100",
     )
     return figures
 

@@ -47,6 +47,25 @@ def parse_channel_uses(text: str) -> tuple[int, ...]:
     return tuple(sorted(set(uses)))
 
 
+def parse_realizations(text: str) -> tuple[int | None, dict[str, int]]:
+    """`5` or `awgn=5,rayleigh=20` to the number for all channels, and those of single ones."""
+    hint = f"--realizations must be a whole number or like awgn=5,rayleigh=20, got {text!r}"
+    every: int | None = None
+    single: dict[str, int] = {}
+    for part in text.split(","):
+        name, _, number = part.strip().rpartition("=")
+        if not number.isdecimal():
+            raise UserError(hint)
+        value = in_range("--realizations", int(number), 1, MOST_REALIZATIONS)
+        if name:
+            single[parse_channels((name,))[0].name] = value
+        elif every is None:
+            every = value
+        else:
+            raise UserError(hint)
+    return every, single
+
+
 def parse_channels(names: tuple[str, ...]) -> tuple[Channel, ...]:
     """Channel names to channels, in the given order, without repeats."""
     try:

@@ -8,8 +8,8 @@ depends on which other points are computed.
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -38,6 +38,11 @@ class Grid:
     channel_uses: tuple[int, ...]
     realizations: int
     seed: int
+    realizations_of: Mapping[str, int] = field(default_factory=dict)  # channel -> its own number
+
+    def repeats(self, channel: Channel) -> int:
+        """Realisations on a channel."""
+        return self.realizations_of.get(channel.name, self.realizations)
 
 
 class Point(NamedTuple):
@@ -50,10 +55,11 @@ class Point(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """Result rows, and the core-seconds that each point took."""
+    """Result rows, the core-seconds that each took, and credits [rows, N] over draws."""
 
     results: pd.DataFrame
     timing: pd.DataFrame
+    outcomes: Tensor
 
 
 def plan(schemes: Sequence[Scheme], grid: Grid) -> tuple[list[Point], list[str]]:
@@ -82,7 +88,7 @@ def run_sweep(points: Sequence[Point], grid: Grid, split: Split, device: torch.d
     """Evaluate all points on the images of `split`, showing progress on stderr."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    total = len(points) * len(split.labels) * grid.realizations
+    total = len(split.labels) * sum(grid.repeats(point.channel) for point in points)
     try:
         with tqdm(total=total, desc="sweep", unit="img", smoothing=0.05, mininterval=0.5) as bar:
             return _evaluate(points, grid, split, device, bar)
@@ -109,7 +115,7 @@ def _evaluate(
 ) -> Tables:
     blocks = list(_blocks(split.images, device))
     labels = split.labels.to(device)
-    results, timing = [], []
+    results, timing, earned = [], [], []
     for scheme, own in itertools.groupby(points, key=lambda point: point.scheme):
         start = time.process_time()
         prepared = [scheme.prepare(block) for block in blocks]
@@ -121,10 +127,11 @@ def _evaluate(
             outcome = _transmit(point, grid, prepared, labels, bar)
             spent = time.process_time() - start
             results.append(_row(point, grid, outcome, split))
+            earned.append((outcome.credits / grid.repeats(point.channel)).float())
             timing.append(
                 {**_names(point), "core_seconds": spent, "prepare_core_seconds": preparation}
             )
-    return Tables(pd.DataFrame(results), pd.DataFrame(timing))
+    return Tables(pd.DataFrame(results), pd.DataFrame(timing), torch.stack(earned))
 
 
 class _Outcome(NamedTuple):
@@ -138,7 +145,7 @@ def _transmit(
     total = torch.zeros(len(labels), dtype=torch.float64)
     delivered = 0
     snr_db = torch.full((BLOCK, 1), point.snr_db, device=labels.device)
-    for realization in range(grid.realizations):
+    for realization in range(grid.repeats(point.channel)):
         streams = PointStreams(Streams(seed=grid.seed), *_stream_name(point, realization))
         for index, block in enumerate(prepared):
             own = labels[index * BLOCK : (index + 1) * BLOCK]
@@ -153,15 +160,15 @@ def _transmit(
 
 
 def _row(point: Point, grid: Grid, outcome: _Outcome, split: Split) -> dict[str, Any]:
-    images = len(split.labels)
-    transmissions = images * grid.realizations
-    interval = accuracy_interval((outcome.credits / grid.realizations).numpy())
+    images, realizations = len(split.labels), grid.repeats(point.channel)
+    transmissions = images * realizations
+    interval = accuracy_interval((outcome.credits / realizations).numpy())
     correct = round(float(outcome.credits.sum()), 9)
     return {
         **_names(point),
         "bandwidth_ratio": point.k / split.images[0].numel(),
         "images": images,
-        "realizations": grid.realizations,
+        "realizations": realizations,
         "correct": correct,
         "transmissions": transmissions,
         "accuracy": correct / transmissions,
@@ -199,7 +206,7 @@ def _check_seeds(grid: Grid) -> None:
         (channel.name for channel in grid.channels),
         grid.snr_db,
         grid.channel_uses,
-        range(grid.realizations),
+        range(max(map(grid.repeats, grid.channels))),
     )
     streams = Streams(seed=grid.seed)
     seeds = [streams.seed_of(*name) for name in names]

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy.stats import betabinom
 
-from simulator.statistics import Interval, accuracy_interval, effective_images, wilson
+from simulator.statistics import (
+    Interval,
+    accuracy_interval,
+    effective_images,
+    paired_difference,
+    paired_ratio,
+    wilson,
+)
 
 Z2 = 1.959963984540054**2
 RUNS = 2000
@@ -130,3 +137,31 @@ def test_wrong_credits_are_refused(values: list[float], message: str) -> None:
 def test_wrong_fractions_are_refused(p: float, n: float) -> None:
     with pytest.raises(ValueError, match="must be"):
         wilson(p, n)
+
+
+def test_paired_difference_uses_the_pairing() -> None:
+    rng = np.random.default_rng(0)
+    hard = rng.random(2000) < 0.5
+    better = np.where(rng.random(2000) < 0.02, 1.0, hard.astype(float))
+    found = paired_difference(better, hard.astype(float), seed=1)
+    assert found.value == pytest.approx(better.mean() - hard.mean())
+    assert 0 < found.low < found.value < found.high < 0.02  # unpaired: +- 0.03
+    shuffled = paired_difference(rng.permutation(better), hard.astype(float), seed=1)
+    assert shuffled.low < 0 < shuffled.high
+
+
+def test_paired_bootstrap_covers_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(2)
+    inside = 0
+    for run in range(400):
+        teacher = rng.random(500) < 0.8
+        student = np.where(rng.random(500) < 0.9, teacher, rng.random(500) < 0.5)
+        ratio = paired_ratio(student.astype(float), teacher.astype(float), seed=run, resamples=1000)
+        truth = (0.9 * 0.8 + 0.1 * 0.5) / 0.8
+        inside += ratio.low <= truth <= ratio.high
+    assert 0.92 <= inside / 400 <= 0.98
+
+
+def test_pairs_must_match() -> None:
+    with pytest.raises(ValueError, match="one length"):
+        paired_difference(np.zeros(3), np.zeros(4), seed=0)
