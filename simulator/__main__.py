@@ -154,6 +154,29 @@ def compare(folder: Path, a: str, b: str) -> None:
 
 
 @cli.command()
+@RECIPE
+@DATA
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Trained weights.  [default: results/runs/RECIPE/weights, else the committed]",
+)
+@click.option("--images", type=int, metavar="N", help="Use the first N test images.")
+@click.option("--realizations", type=int, default=5, show_default=True, help="Draws at 24 dB.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all draws.")
+@out_option("results/runs/RECIPE")
+def table(recipe: str, **options: object) -> None:
+    """Tabulate size, cost and clean accuracy of teacher and students.
+
+    Writes sizes.csv: parameters, MACs, CPU time, accuracy, and the share of the teacher's.
+    """
+    from simulator import commands
+
+    commands.table(recipe, **options)  # type: ignore[arg-type]
+
+
+@cli.command()
 @DATA
 @DEVICE
 def doctor(data: Path | None, device: str) -> None:

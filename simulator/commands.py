@@ -27,6 +27,7 @@ from simulator.doctor import check_channels, found_data, versions
 from simulator.end_to_end import train_deep_jscc
 from simulator.errors import Stopped, UserError
 from simulator.options import (
+    MOST_REALIZATIONS,
     MOST_SEED,
     find_weights,
     in_range,
@@ -49,6 +50,7 @@ from simulator.records import (
     write_table,
 )
 from simulator.schemes import TrainedParts, scheme_names
+from simulator.size_table import size_table
 from simulator.sweep import Grid, Tables, noiseless_accuracy, plan, run_sweep
 from simulator.training_run import TrainingRun
 
@@ -209,6 +211,36 @@ def compare(folder: Path, *, a: str, b: str) -> None:
     click.echo(f"{a} minus {b}, with the 95 % interval over images")
     click.echo(shown.to_string(index=False))
     click.echo(f"table:   {path}")
+
+
+def table(
+    recipe: str,
+    *,
+    data: Path | None,
+    weights: Path | None,
+    images: int | None,
+    realizations: int,
+    seed: int,
+    out: Path | None,
+) -> None:
+    """`semlink table`: size, cost and clean accuracy of teacher and students."""
+    experiment = _recipe(recipe)
+    dataset = _dataset(experiment, data)
+    folder = out or Path("results/runs") / recipe
+    check_writable(folder)
+    cpu = torch.device("cpu")
+    parts = TrainedParts(experiment, dataset, _weights(experiment, weights), cpu)
+    if parts.teacher() is None:
+        click.echo(f"semlink: no teacher in {parts.folder}: no retention", err=True)
+    rows = size_table(
+        parts,
+        _first(dataset.test, images),
+        realizations=in_range("--realizations", realizations, 1, MOST_REALIZATIONS),
+        seed=in_range("--seed", seed, 0, MOST_SEED),
+    )
+    write_table(folder / "sizes.csv", rows)
+    click.echo(rows.set_index("name").T.to_string())
+    click.echo(f"table:   {folder / 'sizes.csv'}")
 
 
 def doctor(*, data: Path | None, device: str) -> bool:

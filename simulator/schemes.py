@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from models import DeepJscc, ImageClassifier, ResidualCnn
+from models import ChannelCodec, DeepJscc, ImageClassifier, ResidualCnn, ResidualCnnConfig
 from simulator.config import CodecStage, Experiment, describe
 from simulator.data import Dataset
 from simulator.distill import LinkModel
@@ -69,7 +69,7 @@ class TrainedParts:
         for baseline in experiment.baselines:
             if baseline.name == name:
                 return baseline.build(
-                    classify=self._classify(),
+                    classify=self.classifier(),
                     num_classes=self._dataset.num_classes,
                     image_shape=self._dataset.image_shape,
                 )
@@ -111,10 +111,13 @@ class TrainedParts:
             for variant in self._experiment.variants
             if variant.student
         }
+        return self._classifier(part, stages[part].model)
+
+    def _classifier(self, part: str, config: ResidualCnnConfig) -> ImageClassifier:
         return self._load(
             part,
             lambda: ImageClassifier(
-                stages[part].model,
+                config,
                 image_channels=self._dataset.image_shape[0],
                 num_classes=self._dataset.num_classes,
             ),
@@ -130,15 +133,44 @@ class TrainedParts:
             ),
         )
 
+    @property
+    def links(self) -> dict[str, str]:
+        """Trained students, each with a scheme that uses it: the recipe's, and variants' own."""
+        found = {"student": RkdScheme.name}
+        for variant in self._experiment.variants:
+            names = variant_parts(variant)
+            there = all((self.folder / f"{part}.safetensors").exists() for part in names)
+            if variant.student and there:
+                found[names.student] = f"{RkdScheme.name}:{variant.name}"
+        return found
+
+    def teacher(self) -> ImageClassifier | None:
+        """The offline teacher, if its weights are beside the others."""
+        if not (self.folder / "teacher.safetensors").exists():
+            return None
+        return self._classifier("teacher", self._experiment.teacher.model)
+
+    def link_modules(self, scheme: str) -> tuple[ResidualCnn, ChannelCodec]:
+        """Encoder and channel codec of `rkd_sc` or `rkd_sc:VARIANT`."""
+        label = scheme.partition(":")[2]
+        if not label:
+            body, link = self._link("student", "codec", self._experiment.codec)
+        else:
+            variant = self._experiment.variant(label)
+            names = variant_parts(variant)
+            body, link = self._link(names.student, names.codec, variant.codec)
+        return body, link.codec
+
     def noiseless(self) -> Callable[[Tensor], Tensor]:
         """Scores of images by student and head, no channel between."""
-        return self._classify()
+        return self.classifier()
 
-    def _classify(self) -> Callable[[Tensor], Tensor]:
-        """The noiseless chain: student and the head of stage 1b."""
-        body = self._student().body
-        dim = self._experiment.student.model.feature_dim
-        head = self._load("head", lambda: nn.Linear(dim, self._dataset.num_classes))
+    def classifier(self, student: str = "student") -> Callable[[Tensor], Tensor]:
+        """The noiseless chain: a student and its head of stage 1b."""
+        body = self._student(student).body
+        dim = body.config.feature_dim
+        part = student.replace("student", "head", 1)
+        head = self._load(part, lambda: nn.Linear(dim, self._dataset.num_classes))
 
         @torch.inference_mode()
         def classify(images: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from simulator.errors import UserError
 from simulator.parts import recipe_parts, variant_parts
 from simulator.records import load_tensors
 from simulator.schemes import TrainedParts
+from simulator.size_table import size_table
 from simulator.sweep import Grid, plan, run_sweep
 
 CPU = torch.device("cpu")
@@ -105,6 +107,26 @@ def test_a_variant_says_what_it_was_made_from(trained: Path) -> None:
     assert set(header["origin"]["made_from"]) == {"teacher", "student_ce_ce", "head_ce_ce"}
     _, header = load_tensors(trained / "codec_r2.safetensors")
     assert set(header["origin"]["made_from"]) == {"teacher", "student", "head"}
+
+
+def test_size_table_counts_and_keeps(trained: Path) -> None:
+    dataset = load_dataset(None)
+    parts = TrainedParts(short(digits()), dataset, trained, CPU)
+    table = size_table(parts, dataset.test, realizations=2, seed=0)
+    assert list(table["name"]) == ["teacher", "student", "student_ce_ce"]
+    rows: dict[str, Any] = table.set_index("name").to_dict("index")
+    student = digits().student.model.build(image_channels=1)
+    assert rows["student"]["encoder_parameters"] == parameter_count(student)
+    codec = digits().codec.model.build()
+    assert isinstance(codec, torch.nn.Module)
+    both = rows["student"]["both_ends_parameters"]
+    assert both == parameter_count(student) + parameter_count(codec)
+    first = 8 * 8 * 12 * 9  # MACs of the stem alone
+    assert rows["student"]["encoder_macs"] > 20 * first
+    assert rows["teacher"]["retention"] == pytest.approx(1)
+    ratio = rows["student"]["accuracy"] / rows["teacher"]["accuracy"]
+    assert rows["student"]["retention"] == pytest.approx(ratio)
+    assert rows["student"]["retention_low"] < ratio < rows["student"]["retention_high"]
 
 
 def test_unknown_variant_is_one_line() -> None:
