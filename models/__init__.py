@@ -16,6 +16,7 @@ from models.cat import CatCodec, CatConfig
 from models.conference import ConferenceCodec, ConferenceConfig
 from models.deepjscc import DeepJscc, DeepJsccConfig
 from models.mlp_codec import MlpCodec, MlpCodecConfig
+from models.pretrained import PretrainedTeacher, PretrainedTeacherConfig, PretrainedTower
 from models.residual_cnn import Classified, ImageClassifier, ResidualCnn, ResidualCnnConfig
 from models.uncoded import UncodedCodec, UncodedConfig
 
@@ -34,6 +35,9 @@ __all__ = [
     "ImageClassifier",
     "MlpCodec",
     "MlpCodecConfig",
+    "PretrainedTeacher",
+    "PretrainedTeacherConfig",
+    "PretrainedTower",
     "ResidualCnn",
     "ResidualCnnConfig",
     "SymbolDecoder",

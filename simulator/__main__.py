@@ -110,6 +110,12 @@ def sweep(recipe: str, **options: object) -> None:
 )
 @click.option("--variants", metavar="A,B", help="Train these ablations too, after stage 2; or all.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the training.")
+@click.option(
+    "--teacher",
+    metavar="NAME|DIR",
+    help="A pretrained CLIP, DINOv2 or ViT from the hub or a folder, in place of the recipe's.",
+)
+@click.option("--minutes", type=float, metavar="M", help="Stop at a checkpoint after M minutes.")
 @click.option("--fresh", is_flag=True, help="Forget finished parts and checkpoints in --out.")
 @DEVICE
 @out_option("results/runs/RECIPE")
@@ -119,7 +125,7 @@ def train(recipe: str, **options: object) -> None:
     In order: teacher, cache (its outputs), student (stage1), head (stage 1b), codec (stage2), and
     with "all" deep JSCC for each k.
 
-    Stop with Ctrl-C at any time; the same command goes on from the last finished epoch.
+    Stop with Ctrl-C at any time; the same command goes on from the last checkpoint.
     """
     from simulator import commands
 

@@ -1,8 +1,10 @@
 """What the commands do: read options, check everything, then work, then write."""
 
 import importlib
+import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +12,21 @@ import click
 import pandas as pd
 import torch
 
+from models import PretrainedTeacherConfig
 from simulator.compare import compare as compare_schemes
 from simulator.compare import save_outcomes
 from simulator.config import Experiment, SweepConfig, Variant, describe
 from simulator.data import Dataset, Split, load_dataset
 from simulator.distill import (
     student_features,
-    teacher_views,
     train_codec,
     train_head,
     train_student,
-    train_teacher,
     train_variant,
 )
 from simulator.doctor import check_channels, found_data, versions
 from simulator.end_to_end import train_deep_jscc
-from simulator.errors import Stopped, UserError
+from simulator.errors import Stopped, TimeUp, UserError
 from simulator.options import (
     MOST_REALIZATIONS,
     MOST_SEED,
@@ -52,6 +53,7 @@ from simulator.records import (
 from simulator.schemes import TrainedParts, scheme_names
 from simulator.size_table import size_table
 from simulator.sweep import Grid, Tables, noiseless_accuracy, plan, run_sweep
+from simulator.teachers import teacher_views, train_teacher
 from simulator.training_run import TrainingRun
 
 COLUMNS = [
@@ -128,11 +130,16 @@ def train(
     data: Path | None,
     seed: int,
     fresh: bool,
+    minutes: float | None,
+    teacher: str | None,
     device: str,
     out: Path | None,
 ) -> None:
     """`semlink train`: the stages in order; finished ones are taken from `out`."""
     experiment = _recipe(recipe)
+    if teacher is not None:
+        model = PretrainedTeacherConfig(source=teacher)
+        experiment = replace(experiment, teacher=replace(experiment.teacher, model=model))
     chosen = _variants(experiment, variants)
     run = TrainingRun(
         experiment=experiment,
@@ -140,6 +147,7 @@ def train(
         folder=out or Path("results/runs") / recipe,
         seed=in_range("--seed", seed, 0, MOST_SEED),
         device=_device(device),
+        deadline=_deadline(minutes),
     )
     _ = run.training, run.validation  # the data must hold both
     check_writable(run.folder)
@@ -148,8 +156,11 @@ def train(
     start = time.perf_counter()
     try:
         _train(run, stage, chosen)
+    except TimeUp:
+        click.echo(f"stopped after {minutes:g} min; run the same command again to go on")
+        return
     except KeyboardInterrupt:
-        raise Stopped("run the same command again to go on from the last finished epoch") from None
+        raise Stopped("run the same command again to go on from the last checkpoint") from None
     click.echo(f"validation accuracy (a guess: {100 / run.num_classes:.3g} %)")
     for part in recipe_parts(experiment):
         if not run.path(part).exists():
@@ -182,6 +193,14 @@ def _train(run: TrainingRun, stage: str, variants: Sequence[Variant]) -> None:
     if stage == "all":
         for uses in run.experiment.deep_jscc.uses:
             train_deep_jscc(run, uses)
+
+
+def _deadline(minutes: float | None) -> float:
+    if minutes is None:
+        return math.inf
+    if not minutes > 0:
+        raise UserError(f"--minutes must be above 0, got {minutes:g}")
+    return time.monotonic() + 60 * minutes
 
 
 def _variants(experiment: Experiment, names: str | None) -> Sequence[Variant]:

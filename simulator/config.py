@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 from torch import Tensor
 
-from models import CodecConfig, DeepJsccConfig, ResidualCnnConfig
+from models import CodecConfig, DeepJsccConfig, PretrainedTeacherConfig, ResidualCnnConfig
 from simulator.errors import UserError
 from simulator.link import Scheme
 
@@ -69,9 +69,9 @@ class LossWeights:
 
 @dataclass(frozen=True, kw_only=True)
 class TeacherStage:
-    """An offline teacher trained with cross-entropy."""
+    """A teacher: offline, trained with cross-entropy, or pretrained with a linear probe."""
 
-    model: ResidualCnnConfig
+    model: ResidualCnnConfig | PretrainedTeacherConfig
     training: TrainConfig
     label_smoothing: float
 

@@ -5,9 +5,7 @@ earlier ones left, and can be taken up again after an interruption.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,37 +13,28 @@ from torch.nn import functional
 
 from channels.mixture import ChannelMixture
 from channels.names import channel_from_name
-from models import ChannelCodec, CodecConfig, ImageClassifier, ResidualCnn, ResidualCnnConfig
+from models import ChannelCodec, CodecConfig, ImageClassifier, ResidualCnn
 from simulator.config import CodecStage, LinkConditions, StudentStage, Variant
 from simulator.link import clean_estimate, send_features
-from simulator.objectives import TeacherTargets, distillation_loss, softened_divergence
+from simulator.objectives import distillation_loss, softened_divergence
 from simulator.parts import variant_parts
-from simulator.train import BatchLoss
-from simulator.training_run import TrainingRun, cached, in_chunks, train_part
+from simulator.teachers import Views
+from simulator.train import Epoch
+from simulator.training_run import (
+    TrainingRun,
+    accuracy,
+    cached,
+    classifier,
+    classifier_accuracy,
+    in_chunks,
+    over_views,
+    pixels,
+    train_part,
+)
 
 VALIDATION_SNR_DB = (-4.0, 4.0, 12.0)
 VALIDATION_SHARES = (4, 1)  # k = K/4 and K, where the codec serves them
 NOISELESS_SNR_DB = 20.0  # what codecs are told when they are trained without noise
-
-
-class Views(NamedTuple):
-    """Teacher outputs on the shared augmented views, features normalised.
-
-    features [V, N, D] float16, scores [V, N, num_classes] float16; t = (z_t - mean) / scale with
-    mean [D] the training mean and scale the root of the mean variance over dimensions, so that
-    predicting the mean costs a squared error of 1.
-    """
-
-    features: Tensor
-    scores: Tensor
-    mean: Tensor
-    scale: Tensor
-
-    def targets(self, view: int, indices: Tensor) -> TeacherTargets:
-        """Targets of some images of one view, float32."""
-        return TeacherTargets(
-            self.features[view, indices].float(), self.scores[view, indices].float()
-        )
 
 
 class LinkModel(nn.Module):
@@ -71,50 +60,6 @@ class LinkModel(nn.Module):
         return self
 
 
-def train_teacher(run: TrainingRun) -> ImageClassifier:
-    """The offline teacher: cross-entropy with fresh augmentation in every epoch."""
-    stage = run.experiment.teacher
-    labels = run.labels
-
-    def epoch(model: ImageClassifier, index: int) -> BatchLoss:
-        images = run.view("teacher", index)
-
-        def loss(indices: Tensor) -> Tensor:
-            scores = model(_pixels(images, indices)).scores
-            return functional.cross_entropy(
-                scores, labels[indices], label_smoothing=stage.label_smoothing
-            )
-
-        return loss
-
-    return train_part(
-        run,
-        "teacher",
-        build=lambda: _classifier(run, stage.model),
-        config=stage.training,
-        epoch=epoch,
-        validate=lambda model: classifier_accuracy(run, model),
-    )
-
-
-def teacher_views(run: TrainingRun, teacher: ImageClassifier) -> Views:
-    """The teacher's outputs on every shared view, cached; no later stage runs the teacher."""
-    width = run.experiment.teacher.model.feature_dim
-
-    def look(images: Tensor) -> Tensor:
-        return torch.cat(teacher(images), dim=1)
-
-    def compute() -> dict[str, Tensor]:
-        outputs = _over_views(run, look, run.experiment.teacher.training.precision)
-        features, scores = outputs[..., :width], outputs[..., width:]
-        mean = features.mean(dim=(0, 1))
-        scale = features.var(dim=(0, 1), correction=0).mean().sqrt()
-        features = ((features - mean) / scale).half()
-        return Views(features, scores.half().contiguous(), mean, scale)._asdict()
-
-    return Views(**cached(run, "teacher_views", made_from="teacher", compute=compute))
-
-
 def train_student(
     run: TrainingRun, views: Views, *, part: str = "student", stage: StudentStage | None = None
 ) -> ImageClassifier:
@@ -126,21 +71,21 @@ def train_student(
     stage = stage or run.experiment.student
     labels = run.labels
 
-    def epoch(model: ImageClassifier, index: int) -> BatchLoss:
+    def epoch(model: ImageClassifier, index: int) -> Epoch:
         view = index % run.experiment.views
         images = run.view("shared", view)
 
         def loss(indices: Tensor) -> Tensor:
-            features, scores = model(_pixels(images, indices))
+            features, scores = model(pixels(images, indices))
             targets = views.targets(view, indices)
             return distillation_loss(features, scores, labels[indices], targets, stage.loss)
 
-        return loss
+        return Epoch(loss)
 
     return train_part(
         run,
         part,
-        build=lambda: _classifier(run, stage.model),
+        build=lambda: classifier(run, stage.model),
         config=stage.training,
         epoch=epoch,
         validate=lambda model: classifier_accuracy(run, model),
@@ -153,9 +98,9 @@ def student_features(
     """The frozen student's features of every shared view, cached, float16 [V, N, D]."""
 
     def compute() -> dict[str, Tensor]:
-        return {"features": _over_views(run, student.body, "fp32").half()}
+        return {"features": over_views(run, student.body, "fp32").half()}
 
-    return cached(run, f"{part}_features", made_from=part, compute=compute)["features"]
+    return cached(run, f"{part}_features", made_from=(part,), compute=compute)["features"]
 
 
 def train_head(
@@ -171,13 +116,13 @@ def train_head(
     labels = run.labels
     validation = _validation_features(run, student.body)
 
-    def epoch(model: nn.Linear, index: int) -> BatchLoss:
+    def epoch(model: nn.Linear, index: int) -> Epoch:
         view = features[index % len(features)]
 
         def loss(indices: Tensor) -> Tensor:
             return functional.cross_entropy(model(view[indices].float()), labels[indices])
 
-        return loss
+        return Epoch(loss)
 
     return train_part(
         run,
@@ -210,7 +155,7 @@ def train_codec(
     frozen = stage.student == "frozen"
     validation = _validation_features(run, student.body) if frozen else None
 
-    def epoch(model: LinkModel, index: int) -> BatchLoss:
+    def epoch(model: LinkModel, index: int) -> Epoch:
         view = index % len(features)
         images = None if frozen else run.view("shared", view)
         draws = run.streams("conditions", "codec", index)
@@ -223,7 +168,7 @@ def train_codec(
             if model.body is None or images is None:
                 z = features[view, indices].float()
             else:
-                z = model.body(_pixels(images, indices))
+                z = model.body(pixels(images, indices))
             told = torch.full_like(snr_db, NOISELESS_SNR_DB) if now.noiseless else None
             estimate = send_features(
                 model.codec,
@@ -244,7 +189,7 @@ def train_codec(
                 total = total + loss_weights.consistency * divergence
             return total
 
-        return loss
+        return Epoch(loss, (draws, noise))
 
     return train_part(
         run,
@@ -304,18 +249,6 @@ def draw_conditions(
     return snr_db, torch.where(full, choices[-1], drawn)
 
 
-def accuracy(scores: Tensor, labels: Tensor) -> float:
-    """Share of images whose largest score is the label's."""
-    return float((scores.argmax(dim=1) == labels.to(scores.device)).double().mean())
-
-
-def classifier_accuracy(run: TrainingRun, model: ImageClassifier) -> float:
-    """Clean accuracy on the validation split."""
-    images = run.validation.images.to(run.device)
-    scores = in_chunks(lambda x: model(x).scores, images, precision="fp32")
-    return accuracy(scores, run.validation.labels)
-
-
 def _link_accuracy(
     run: TrainingRun, model: LinkModel, channel: ChannelMixture, features: Tensor | None
 ) -> float:
@@ -344,18 +277,3 @@ def _link_accuracy(
 
 def _validation_features(run: TrainingRun, body: ResidualCnn) -> Tensor:
     return in_chunks(body, run.validation.images.to(run.device), precision="fp32")
-
-
-def _over_views(run: TrainingRun, function: Callable[[Tensor], Tensor], precision: str) -> Tensor:
-    """`function` of the images of every shared view, float32 [V, N, ...]."""
-    views = range(run.experiment.views)
-    images = (run.view("shared", view) for view in views)
-    return torch.stack([in_chunks(function, view, precision=precision) for view in images])
-
-
-def _classifier(run: TrainingRun, config: ResidualCnnConfig) -> ImageClassifier:
-    return ImageClassifier(config, image_channels=run.image_channels, num_classes=run.num_classes)
-
-
-def _pixels(images: Tensor, indices: Tensor) -> Tensor:
-    return images[indices].float() / 255

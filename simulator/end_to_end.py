@@ -8,11 +8,10 @@ from channels.mixture import ChannelMixture
 from channels.names import channel_from_name
 from models import DeepJscc
 from simulator.data import to_float
-from simulator.distill import accuracy
 from simulator.link import send_values
 from simulator.parts import deep_jscc_part
-from simulator.train import BatchLoss
-from simulator.training_run import TrainingRun, chunk_size, train_part
+from simulator.train import Epoch
+from simulator.training_run import TrainingRun, accuracy, chunk_size, train_part
 
 
 def train_deep_jscc(run: TrainingRun, uses: int) -> DeepJscc:
@@ -29,7 +28,7 @@ def train_deep_jscc(run: TrainingRun, uses: int) -> DeepJscc:
             send_values(values, channel=mixture, snr_db=snr_db, generator=generator)
         )
 
-    def epoch(model: DeepJscc, index: int) -> BatchLoss:
+    def epoch(model: DeepJscc, index: int) -> Epoch:
         images = run.view("shared", index % run.experiment.views)
         noise = run.streams("channel", name, index, device=run.device)
 
@@ -37,7 +36,7 @@ def train_deep_jscc(run: TrainingRun, uses: int) -> DeepJscc:
             scores = send(model, images[indices], noise)
             return functional.cross_entropy(scores, labels[indices])
 
-        return loss
+        return Epoch(loss, (noise,))
 
     def validate(model: DeepJscc) -> float:
         generator = run.streams("validation", name, device=run.device)

@@ -7,3 +7,7 @@ class UserError(ValueError):
 
 class Stopped(Exception):
     """The user stopped the work: what is kept and how to go on, in one line."""
+
+
+class TimeUp(Exception):
+    """The time given to a training is over; its checkpoint is written."""

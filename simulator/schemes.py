@@ -148,7 +148,10 @@ class TrainedParts:
         """The offline teacher, if its weights are beside the others."""
         if not (self.folder / "teacher.safetensors").exists():
             return None
-        return self._classifier("teacher", self._experiment.teacher.model)
+        config = self._experiment.teacher.model
+        if not isinstance(config, ResidualCnnConfig):
+            return None
+        return self._classifier("teacher", config)
 
     def link_modules(self, scheme: str) -> tuple[ResidualCnn, ChannelCodec]:
         """Encoder and channel codec of `rkd_sc` or `rkd_sc:VARIANT`."""

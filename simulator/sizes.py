@@ -16,7 +16,7 @@ def macs(run: Callable[[], object]) -> int:
     """Multiply-accumulates of one call in convolutions, matrix products and attention."""
     with FlopCounterMode(display=False) as counter:
         run()
-    return counter.get_total_flops() // 2
+    return int(counter.get_total_flops()) // 2
 
 
 @torch.inference_mode()

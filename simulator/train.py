@@ -1,15 +1,16 @@
 """The training loop: one function, used by every stage of every scheme.
 
-Checkpoints are written at the end of an epoch. Every random draw of an epoch comes from a stream
-named by the stage and the epoch, so a checkpoint needs no generator state, and a resumed training
-takes the very steps of an uninterrupted one (on the same device, with as many threads).
+Checkpoints hold the model, the optimiser and the state of every random stream of the epoch. They
+are written at the end of an epoch and every two minutes within it, so a resumed training takes the
+very steps of an uninterrupted one (on the same device, with as many threads).
 """
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,11 +19,20 @@ from tqdm import tqdm
 from channels.streams import Streams
 from simulator.config import TrainConfig
 from simulator.data import epoch_order
-from simulator.errors import UserError
+from simulator.errors import TimeUp, UserError
 from simulator.records import load_tensors, save_tensors
+from simulator.train_log import TrainLog
 
 Module = TypeVar("Module", bound=nn.Module)
 BatchLoss = Callable[[Tensor], Tensor]  # indices of images [b] to a scalar loss
+CHECKPOINT_SECONDS = 120.0
+
+
+class Epoch(NamedTuple):
+    """One epoch: the loss of a batch, and the generators that it draws from."""
+
+    loss: BatchLoss
+    generators: tuple[torch.Generator, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +43,7 @@ class Stage:
     model: nn.Module  # everything that is optimised
     config: TrainConfig
     num_images: int
-    epoch: Callable[[int], BatchLoss]  # the loss of one epoch: its view, its streams
+    epoch: Callable[[int], Epoch]  # the loss of one epoch: its view, its streams
     validate: Callable[[], float]  # accuracy on the validation split
     rates: Mapping[str, float] = field(default_factory=dict)  # beginning of a parameter's name to
     # the factor on its learning rate; 1 where no name fits
@@ -45,6 +55,18 @@ class Checkpoint:
 
     path: Path
     key: str  # key of the origin; a checkpoint with another key is not used
+    seconds: float = CHECKPOINT_SECONDS  # between two within an epoch
+    deadline: float = math.inf  # of time.monotonic(), when training stops
+
+
+@dataclass
+class _Progress:
+    """How far a training has come."""
+
+    history: list[dict[str, float]]  # one entry for every finished epoch
+    step: int = 0  # steps taken in the epoch that has begun
+    total: float = 0.0  # sum of the losses of these steps
+    streams: list[Tensor] = field(default_factory=list)  # states of the epoch's generators
 
 
 def fresh(build: Callable[[], Module], *, seed: int) -> Module:
@@ -61,39 +83,84 @@ def learning_rate_factor(progress: float, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
 
 
-def train(stage: Stage, *, streams: Streams, checkpoint: Checkpoint) -> list[dict[str, float]]:
+def train(
+    stage: Stage, *, streams: Streams, checkpoint: Checkpoint, log: TrainLog | None = None
+) -> list[dict[str, float]]:
     """Train `stage.model` to the end, going on from the checkpoint if there is one.
 
-    Returns the history: epoch, mean loss, validation accuracy. The checkpoint stays until the
-    caller has kept the result and removes it.
+    Returns the history: epoch, mean loss, validation accuracy, last learning rate. The checkpoint
+    stays until the caller has kept the result and removes it.
     Raises: UserError when the loss is not finite; the last good checkpoint stays.
+            TimeUp at the deadline, the checkpoint being written.
     """
     config = stage.config
     optimiser = _optimiser(stage.model, config, stage.rates)
-    history = _resume(stage.model, optimiser, checkpoint)
+    progress = _resume(stage.model, optimiser, checkpoint)
     batch = min(config.batch_size, stage.num_images)
     steps, epochs = config.steps_on(stage.num_images), config.epochs_on(stage.num_images)
-    bar = tqdm(total=epochs * steps * batch, desc=stage.name, unit="img", mininterval=0.5)
-    bar.update(len(history) * steps * batch)
-    for epoch in range(len(history), epochs):
-        batch_loss = stage.epoch(epoch)
-        generator = streams("order", stage.name, epoch)
-        order = epoch_order(stage.num_images, generator=generator)
-        total = 0.0
-        stage.model.train()
-        for step, indices in enumerate(order[: steps * batch].split(batch)):
-            progress = (epoch * steps + step + 1) / (epochs * steps)
-            for group in optimiser.param_groups:
-                group["lr"] = group["peak"] * learning_rate_factor(progress, config.warmup)
-            total += _step(stage, optimiser, batch_loss, indices)
-            bar.update(batch)
-        accuracy = stage.validate()
-        history.append({"epoch": epoch + 1, "loss": total / steps, "validation": accuracy})
-        bar.set_postfix(loss=f"{total / steps:.4f}", val=f"{100 * accuracy:.2f}%", refresh=False)
-        _save(stage.model, optimiser, checkpoint, history)
-    bar.close()
+    done = len(progress.history) * steps + progress.step
+    with tqdm(total=epochs * steps * batch, desc=stage.name, unit="img", mininterval=0.5) as bar:
+        bar.update(done * batch)
+        for _ in range(len(progress.history), epochs):
+            start = time.perf_counter()
+            rate = _run_epoch(stage, optimiser, progress, streams, checkpoint, bar)
+            entry = {
+                "epoch": len(progress.history) + 1,
+                "loss": progress.total / steps,
+                "validation": stage.validate(),
+                "learning_rate": rate,
+            }
+            progress = _Progress([*progress.history, entry])
+            shown = {"loss": f"{entry['loss']:.4f}", "val": f"{100 * entry['validation']:.2f}%"}
+            bar.set_postfix(shown, refresh=False)
+            _save(stage.model, optimiser, checkpoint, progress)
+            if log is not None:
+                log.write(progress.history, seconds=time.perf_counter() - start)
+            _check_time(checkpoint, last=len(progress.history) == epochs)
     stage.model.eval()
-    return history
+    return progress.history
+
+
+def _run_epoch(
+    stage: Stage,
+    optimiser: torch.optim.Optimizer,
+    progress: _Progress,
+    streams: Streams,
+    checkpoint: Checkpoint,
+    bar: Any,
+) -> float:
+    """The steps of one epoch that are still to be taken; returns the last learning rate."""
+    config, epoch = stage.config, len(progress.history)
+    steps, epochs = config.steps_on(stage.num_images), config.epochs_on(stage.num_images)
+    batch = min(config.batch_size, stage.num_images)
+    batch_loss, generators = stage.epoch(epoch)
+    for generator, state in zip(generators, progress.streams, strict=progress.step > 0):
+        generator.set_state(state)
+    order = epoch_order(stage.num_images, generator=streams("order", stage.name, epoch))
+    batches = order[: steps * batch].split(batch)
+    stage.model.train()
+    written = time.monotonic()
+    rate = 0.0
+    for step in range(progress.step, steps):
+        factor = learning_rate_factor((epoch * steps + step + 1) / (epochs * steps), config.warmup)
+        for group in optimiser.param_groups:
+            group["lr"] = group["peak"] * factor
+        rate = config.learning_rate * factor
+        progress.total += _step(stage, optimiser, batch_loss, batches[step])
+        progress.step = step + 1
+        bar.update(batch)
+        late = time.monotonic() > checkpoint.deadline
+        if step + 1 < steps and (late or time.monotonic() - written >= checkpoint.seconds):
+            progress.streams = [generator.get_state() for generator in generators]
+            _save(stage.model, optimiser, checkpoint, progress)
+            written = time.monotonic()
+            _check_time(checkpoint)
+    return rate
+
+
+def _check_time(checkpoint: Checkpoint, *, last: bool = False) -> None:
+    if not last and time.monotonic() > checkpoint.deadline:
+        raise TimeUp
 
 
 def _step(
@@ -138,21 +205,29 @@ def _save(
     model: nn.Module,
     optimiser: torch.optim.Optimizer,
     checkpoint: Checkpoint,
-    history: list[dict[str, float]],
+    progress: _Progress,
 ) -> None:
     tensors = {f"model/{name}": value for name, value in model.state_dict().items()}
     for index, state in optimiser.state_dict()["state"].items():
         for name, value in state.items():
             tensors[f"optimiser/{index}/{name}"] = torch.as_tensor(value)
-    save_tensors(checkpoint.path, tensors, {"key": checkpoint.key, "history": history})
+    for index, value in enumerate(progress.streams):
+        tensors[f"stream/{index:03}"] = value
+    header = {
+        "key": checkpoint.key,
+        "history": progress.history,
+        "step": progress.step,
+        "total": progress.total,
+    }
+    save_tensors(checkpoint.path, tensors, header)
 
 
 def _resume(
     model: nn.Module, optimiser: torch.optim.Optimizer, checkpoint: Checkpoint
-) -> list[dict[str, float]]:
-    """Load model and optimiser; the history so far, empty when there is nothing to go on from."""
+) -> _Progress:
+    """Load model and optimiser; how far they had come."""
     if not checkpoint.path.exists():
-        return []
+        return _Progress([])
     tensors, header = load_tensors(checkpoint.path)
     if header.get("key") != checkpoint.key:
         raise UserError(
@@ -166,8 +241,8 @@ def _resume(
         state.setdefault(int(index), {})[key] = value
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": groups})
-    history: list[dict[str, Any]] = header["history"]
-    return history
+    states = [value for _, value in sorted(_below(tensors, "stream/").items())]
+    return _Progress(header["history"], header.get("step", 0), header.get("total", 0.0), states)
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

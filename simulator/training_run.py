@@ -1,6 +1,7 @@
 """What the stages of one training share: the data's views, and parts kept with their origin."""
 
 import contextlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from channels.streams import Streams
+from models import ImageClassifier, ResidualCnnConfig
 from simulator.config import Experiment, TrainConfig, describe
 from simulator.data import Dataset, Split, augment, to_float
 from simulator.errors import UserError
 from simulator.parts import recipe_parts
 from simulator.records import Origin, file_hash, load_tensors, save_tensors
-from simulator.train import BatchLoss, Checkpoint, Stage, fresh, train
+from simulator.train import Checkpoint, Epoch, Stage, fresh, train
+from simulator.train_log import TrainLog
 
 Module = TypeVar("Module", bound=nn.Module)
 CHUNK = 1000  # images of 32x32 augmented or encoded at a time; fewer of larger ones
@@ -30,6 +33,7 @@ class TrainingRun:
     folder: Path
     seed: int
     device: torch.device
+    deadline: float = math.inf  # of time.monotonic(), when training stops at a checkpoint
 
     @property
     def streams(self) -> Streams:
@@ -106,7 +110,7 @@ def train_part(
     *,
     build: Callable[[], Module],
     config: TrainConfig,
-    epoch: Callable[[Module, int], BatchLoss],
+    epoch: Callable[[Module, int], Epoch],
     validate: Callable[[Module], float],
     rates: Mapping[str, float] | None = None,
 ) -> Module:
@@ -128,7 +132,9 @@ def train_part(
             )
         model.load_state_dict(tensors)
         return model.eval()
-    checkpoint = Checkpoint(path=run.folder / "checkpoints" / path.name, key=origin.key)
+    checkpoint = Checkpoint(
+        path=run.folder / "checkpoints" / path.name, key=origin.key, deadline=run.deadline
+    )
     stage = Stage(
         name=name,
         model=model,
@@ -138,7 +144,8 @@ def train_part(
         validate=lambda: _evaluated(model, validate),
         rates=rates or {},
     )
-    history = train(stage, streams=run.streams, checkpoint=checkpoint)
+    log = TrainLog(run.folder, name, images=len(run.training.labels))
+    history = train(stage, streams=run.streams, checkpoint=checkpoint, log=log)
     header = {"key": origin.key, "origin": describe(origin), "history": history}
     save_tensors(path, model.state_dict(), header)
     checkpoint.path.unlink(missing_ok=True)
@@ -149,14 +156,16 @@ def cached(
     run: TrainingRun,
     name: str,
     *,
-    made_from: str,
+    made_from: tuple[str, ...],
     compute: Callable[[], dict[str, Tensor]],
+    about: tuple[object, ...] = (),
 ) -> dict[str, Tensor]:
     """What a finished part says of the shared views: from the cache, else computed and kept.
 
+    `made_from` names the parts that say it, `about` what shapes it besides them and the views.
     Cached tensors lie on the device. A cache made from something else is made anew.
     """
-    origin = run.origin(name, (run.experiment.augment, run.experiment.views), (made_from,))
+    origin = run.origin(name, (run.experiment.augment, run.experiment.views, *about), made_from)
     path = run.folder / "cache" / f"{name}.safetensors"
     with contextlib.suppress(UserError):  # missing or damaged: it is made anew
         tensors, header = load_tensors(path)
@@ -186,3 +195,32 @@ def in_chunks(function: Callable[[Tensor], Tensor], images: Tensor, *, precision
         with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
             parts.append(function(to_float(chunk)).float())
     return torch.cat(parts)
+
+
+def accuracy(scores: Tensor, labels: Tensor) -> float:
+    """Share of images whose largest score is the label's."""
+    return float((scores.argmax(dim=1) == labels.to(scores.device)).double().mean())
+
+
+def classifier_accuracy(run: TrainingRun, model: ImageClassifier) -> float:
+    """Clean accuracy on the validation split."""
+    images = run.validation.images.to(run.device)
+    scores = in_chunks(lambda x: model(x).scores, images, precision="fp32")
+    return accuracy(scores, run.validation.labels)
+
+
+def over_views(run: TrainingRun, function: Callable[[Tensor], Tensor], precision: str) -> Tensor:
+    """`function` of the images of every shared view, float32 [V, N, ...]."""
+    views = range(run.experiment.views)
+    images = (run.view("shared", view) for view in views)
+    return torch.stack([in_chunks(function, view, precision=precision) for view in images])
+
+
+def classifier(run: TrainingRun, config: ResidualCnnConfig) -> ImageClassifier:
+    """A fresh classifier for the data of this run."""
+    return ImageClassifier(config, image_channels=run.image_channels, num_classes=run.num_classes)
+
+
+def pixels(images: Tensor, indices: Tensor) -> Tensor:
+    """Some of the uint8 images [N, C, H, W], as float32 in [0, 1]."""
+    return images[indices].float() / 255

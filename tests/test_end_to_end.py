@@ -61,6 +61,8 @@ def test_tiny_link_learns_and_resumes(tmp_path: Path, monkeypatch: pytest.Monkey
             data=None,
             seed=seed,
             fresh=False,
+            minutes=None,
+            teacher=None,
             device="cpu",
             out=tmp_path,
         )
@@ -138,7 +140,7 @@ def test_recipes_describe_themselves_and_compare_fairly(recipe: object) -> None:
     ours = experiment.student.training.epochs + experiment.codec.training.epochs
     assert experiment.deep_jscc.training.epochs == ours  # the same passes over the images
     assert experiment.deep_jscc.model.body == experiment.student.model
-    assert experiment.codec.model.feature_dim == experiment.teacher.model.feature_dim
+    assert experiment.codec.model.feature_dim == experiment.student.model.feature_dim
 
 
 def test_images_recipe_is_cifar100_with_more_epochs_on_few_images() -> None:

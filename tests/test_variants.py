@@ -55,6 +55,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
             data=None,
             seed=0,
             fresh=False,
+            minutes=None,
+            teacher=None,
             device="cpu",
             out=folder,
         )
@@ -114,7 +116,7 @@ def test_size_table_counts_and_keeps(trained: Path) -> None:
     parts = TrainedParts(short(digits()), dataset, trained, CPU)
     table = size_table(parts, dataset.test, realizations=2, seed=0)
     assert list(table["name"]) == ["teacher", "student", "student_ce_ce"]
-    rows: dict[str, Any] = table.set_index("name").to_dict("index")
+    rows: dict[Any, dict[Any, Any]] = table.set_index("name").to_dict("index")
     student = digits().student.model.build(image_channels=1)
     assert rows["student"]["encoder_parameters"] == parameter_count(student)
     codec = digits().codec.model.build()

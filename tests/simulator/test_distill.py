@@ -9,9 +9,10 @@ import torch
 from benchmarks.recipes import digits
 from simulator.config import LinkConditions
 from simulator.data import load_dataset
-from simulator.distill import Views, draw_conditions, teacher_views
+from simulator.distill import draw_conditions
+from simulator.teachers import Views, teacher_views
 from simulator.train import fresh
-from simulator.training_run import TrainingRun, in_chunks
+from simulator.training_run import TrainingRun, classifier, in_chunks
 
 CONDITIONS = LinkConditions(
     channels=("awgn",), snr_db=(-12.0, 26.0), uses=(16, 4, 64), full_share=0.25
@@ -56,9 +57,7 @@ def test_targets_belong_to_the_view_and_the_images(
     run: TrainingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Target i of view v is the teacher's answer to image i as view v shows it."""
-    from simulator.distill import _classifier
-
-    teacher = fresh(lambda: _classifier(run, run.experiment.teacher.model), seed=0).eval()
+    teacher = fresh(lambda: classifier(run, digits().student.model), seed=0).eval()
     monkeypatch.setattr(type(run), "origin", lambda *_: _Origin())
     views = teacher_views(run, teacher)
     indices = torch.tensor([3, 999, 0])
@@ -72,9 +71,7 @@ def test_targets_belong_to_the_view_and_the_images(
 
 
 def test_predicting_the_mean_costs_one(run: TrainingRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    from simulator.distill import _classifier
-
-    teacher = fresh(lambda: _classifier(run, run.experiment.teacher.model), seed=0).eval()
+    teacher = fresh(lambda: classifier(run, digits().student.model), seed=0).eval()
     monkeypatch.setattr(type(run), "origin", lambda *_: _Origin())
     views: Views = teacher_views(run, teacher)
     assert float(views.features.float().square().mean()) == pytest.approx(1, abs=0.01)

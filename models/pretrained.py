@@ -1,0 +1,173 @@
+"""Large pretrained image models as teachers, through `transformers` (extra `teachers`).
+
+CLIP image towers (the projected embedding), DINOv2 and ViT (the class token after the last norm).
+Weights come from the Hugging Face hub or from a folder made by `save_pretrained`.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from models.residual_cnn import Classified
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainedTeacherConfig:
+    """Which pretrained model."""
+
+    source: str  # name on the hub, such as "openai/clip-vit-base-patch32", or a local folder
+
+    def build(self) -> "PretrainedTower":
+        """The frozen tower with its weights.
+
+        Raises: ValueError in one line if transformers, the weights or the kind of model is missing.
+        """
+        return load_tower(self.source)
+
+
+class PretrainedTower(nn.Module):
+    """A frozen image model with its own resizing and normalisation.
+
+    Shapes: images [B, 3, H, W] in [0, 1] -> features [B, D], float32.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(
+        self,
+        model: nn.Module,
+        embed: Callable[[Any], Tensor],
+        *,
+        feature_dim: int,
+        size: tuple[int, int],
+        mean: list[float],
+        deviation: list[float],
+    ) -> None:
+        super().__init__()
+        self.model = model.eval().requires_grad_(False)
+        self._embed = embed
+        self.feature_dim = feature_dim
+        self.size = size
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
+        self.register_buffer("deviation", torch.tensor(deviation).view(1, -1, 1, 1))
+
+    def train(self, mode: bool = True) -> "PretrainedTower":  # noqa: ARG002 - frozen for good
+        """A frozen tower stays in evaluation mode."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Tensor:
+        """Features of images of any size, made as large as the model expects (bicubic)."""
+        if images.shape[1] == 1:
+            images = images.expand(-1, 3, -1, -1)
+        resized = interpolate(images, self.size, mode="bicubic", antialias=True).clamp(0, 1)
+        outputs = self.model(pixel_values=(resized - self.mean) / self.deviation)
+        return self._embed(outputs).float()
+
+
+class PretrainedTeacher(nn.Module):
+    """A frozen tower with a linear probe.
+
+    Shapes: images [B, 3, H, W] in [0, 1] -> features [B, D], scores [B, num_classes].
+    """
+
+    def __init__(self, tower: PretrainedTower, head: nn.Linear) -> None:
+        super().__init__()
+        self.tower = tower
+        self.head = head
+
+    def forward(self, images: Tensor) -> Classified:
+        """Features and scores."""
+        features = self.tower(images)
+        return Classified(features, self.head(features).float())
+
+
+def load_tower(source: str) -> PretrainedTower:
+    """A tower from the hub or from a folder.
+
+    Raises: ValueError in one line if transformers is not installed, the source cannot be read, or
+            it holds another kind of model.
+    """
+    try:
+        import transformers
+    except ImportError:
+        raise ValueError(
+            "pretrained teachers need transformers: pip install 'semlink[teachers]'"
+        ) from None
+    try:
+        config = transformers.AutoConfig.from_pretrained(source)
+        pixels = _preprocessing(source)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"a teacher must be a folder or a name on the hub that can be reached, got {source!r}: "
+            + " ".join(str(error).split())[:200]
+        ) from None
+    kinds: dict[str, tuple[Any, Callable[[Any], Tensor], Callable[[Any], int]]] = {
+        "clip": (transformers.CLIPVisionModelWithProjection, _image_embeds, _projection),
+        "clip_vision_model": (
+            transformers.CLIPVisionModelWithProjection,
+            _image_embeds,
+            _projection,
+        ),
+        "dinov2": (transformers.Dinov2Model, _class_token, _hidden),
+        "vit": (transformers.ViTModel, _class_token, _hidden),
+    }
+    if config.model_type not in kinds:
+        raise ValueError(
+            f"a teacher must be one of {', '.join(kinds)}, got {config.model_type!r} in {source!r}"
+        )
+    kind, embed, width = kinds[config.model_type]
+    return PretrainedTower(
+        kind.from_pretrained(source),
+        embed,
+        feature_dim=width(config),
+        size=_size(pixels),
+        mean=pixels["image_mean"],
+        deviation=pixels["image_std"],
+    )
+
+
+def _preprocessing(source: str) -> dict[str, Any]:
+    """The file that says how a model wants its images."""
+    from transformers.utils import cached_file
+
+    name = "preprocessor_config.json"
+    path = Path(source) / name
+    found = path if Path(source).is_dir() else Path(str(cached_file(source, name)))
+    values: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
+    return values
+
+
+def _size(pixels: dict[str, Any]) -> tuple[int, int]:
+    """Height and width that a model expects, after its own cropping if it crops."""
+    size = pixels["crop_size"] if pixels.get("do_center_crop") else pixels["size"]
+    if isinstance(size, int):
+        return size, size
+    if "shortest_edge" in size:
+        return int(size["shortest_edge"]), int(size["shortest_edge"])
+    return int(size["height"]), int(size["width"])
+
+
+def _image_embeds(outputs: Any) -> Tensor:
+    embeds: Tensor = outputs.image_embeds
+    return embeds
+
+
+def _class_token(outputs: Any) -> Tensor:
+    token: Tensor = outputs.last_hidden_state[:, 0]
+    return token
+
+
+def _projection(config: Any) -> int:
+    return int(config.projection_dim)
+
+
+def _hidden(config: Any) -> int:
+    return int(config.hidden_size)

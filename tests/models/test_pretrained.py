@@ -1,0 +1,134 @@
+"""Pretrained teachers: the real loading code on tiny models made here."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.recipes import digits
+from models import PretrainedTeacher, PretrainedTeacherConfig
+from models.pretrained import load_tower
+from simulator import commands
+from simulator.errors import UserError
+from simulator.records import load_tensors
+from simulator.teachers import principal_components
+from simulator.train import fresh
+
+transformers = pytest.importorskip("transformers", reason="extra teachers is not installed")
+SIZES = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "image_size": 28,
+    "patch_size": 14,
+}
+MEAN, DEVIATION = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
+
+
+def saved(folder: Path, kind: str) -> Path:
+    """A tiny model with random weights, and how it wants its images."""
+    if kind == "clip":
+        config = transformers.CLIPVisionConfig(**SIZES, projection_dim=12)
+        build: Any = transformers.CLIPVisionModelWithProjection
+    elif kind == "dinov2":
+        config = transformers.Dinov2Config(**{**SIZES, "mlp_ratio": 2})
+        build = transformers.Dinov2Model
+    else:
+        config = transformers.ViTConfig(**SIZES)
+        build = transformers.ViTModel
+    model: nn.Module = fresh(lambda: build(config), seed=0)
+    model.save_pretrained(folder)  # type: ignore[operator]
+    pixels = {"size": {"shortest_edge": 28}, "image_mean": MEAN, "image_std": DEVIATION}
+    (folder / "preprocessor_config.json").write_text(json.dumps(pixels), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(("kind", "width"), [("clip", 12), ("dinov2", 16), ("vit", 16)])
+def test_features_are_the_models_own(
+    tmp_path: Path, kind: str, width: int, generator: torch.Generator
+) -> None:
+    tower = load_tower(str(saved(tmp_path, kind)))
+    images = torch.rand((5, 3, 28, 28), generator=generator)
+    features = tower(images)
+    assert features.shape == (5, width)
+    assert tower.feature_dim == width
+    by_hand = (images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(DEVIATION).view(3, 1, 1)
+    with torch.no_grad():
+        outputs = tower.model(pixel_values=by_hand)
+    expected = outputs.image_embeds if kind == "clip" else outputs.last_hidden_state[:, 0]
+    torch.testing.assert_close(features, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(tower(images[2:3]), features[2:3], rtol=1e-4, atol=1e-5)
+    assert tower(torch.rand((2, 1, 8, 8), generator=generator)).shape == (2, width)  # grey, small
+    assert not any(parameter.requires_grad for parameter in tower.parameters())
+    assert not tower.train().training
+    teacher = PretrainedTeacher(tower, nn.Linear(width, 7))
+    assert teacher(images).scores.shape == (5, 7)
+
+
+def test_what_cannot_be_loaded_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a teacher must be a folder or a name on the hub"):
+        load_tower(str(tmp_path / "nothing"))
+    transformers.BertConfig(hidden_size=8).save_pretrained(tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ValueError, match="must be one of clip, .*, got 'bert'"):
+        load_tower(str(tmp_path))
+
+
+def test_a_pretrained_teacher_teaches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """16 features of a ViT are reduced to the student's 8; only the probe is kept."""
+    from dataclasses import replace
+
+    recipe = digits()
+    student = recipe.student
+    small = replace(student.model, feature_dim=8)
+    teacher = replace(
+        recipe.teacher,
+        training=replace(student.head, epochs=3),
+    )
+    monkeypatch.setattr(
+        commands,
+        "_recipe",
+        lambda _: replace(
+            recipe,
+            views=1,
+            teacher=teacher,
+            student=replace(student, model=small, training=replace(student.training, epochs=1)),
+        ),
+    )
+    arguments: dict[str, Any] = {
+        "stage": "stage1",
+        "variants": None,
+        "data": None,
+        "seed": 0,
+        "fresh": False,
+        "minutes": None,
+        "device": "cpu",
+        "out": tmp_path / "run",
+    }
+    commands.train("digits", teacher=str(saved(tmp_path / "vit", "vit")), **arguments)
+    head, _ = load_tensors(tmp_path / "run" / "weights" / "teacher.safetensors")
+    assert head["weight"].shape == (10, 16)
+    assert set(head) == {"weight", "bias"}
+    views, _ = load_tensors(tmp_path / "run" / "cache" / "teacher_views.safetensors")
+    assert views["features"].shape[2] == 8
+    assert 0.3 < float(views["explained"]) <= 1
+    with pytest.raises(UserError, match="a teacher must be a folder or a name"):
+        commands.train("digits", teacher=str(tmp_path / "no"), **{**arguments, "fresh": True})
+
+
+def test_principal_components(generator: torch.Generator) -> None:
+    wide = torch.randn((1, 500, 6), generator=generator) * torch.tensor([5.0, 3, 1, 1, 0.1, 0.1])
+    projected, explained = principal_components(wide, 2)
+    assert projected.shape == (1, 500, 2)
+    assert float(explained) == pytest.approx(34 / 36.02, abs=0.02)
+    assert projected.var(dim=(0, 1)).tolist() == pytest.approx([25, 9], rel=0.2)
+    with pytest.raises(UserError, match="feature_dim 9 must not exceed the teacher's 6"):
+        principal_components(wide, 9)
+
+
+def test_config_names_its_source() -> None:
+    assert PretrainedTeacherConfig(source="openai/clip-vit-base-patch32").source.startswith("open")
