@@ -9,7 +9,7 @@ from dataclasses import replace
 from benchmarks.baselines.image_codec import SeparateConfig
 from benchmarks.baselines.label_code import LabelCodeConfig
 from benchmarks.variants import ablations
-from models import CatConfig, DeepJsccConfig, ResidualCnnConfig
+from models import CatConfig, DeepJsccConfig, ResidualCnnConfig, WideResNetConfig
 from simulator.config import (
     AugmentConfig,
     CodecStage,
@@ -175,6 +175,26 @@ def cifar100() -> Experiment:
     return replace(recipe, variants=ablations(recipe))
 
 
+def cifar100_gpu() -> Experiment:
+    """CIFAR-100 with a WRN-28-10 as offline teacher and long stages, for one modern GPU."""
+    recipe = cifar100()
+    student, codec = recipe.student, recipe.codec
+    long = replace(student.training, epochs=100)
+    return replace(
+        recipe,
+        name="cifar100_gpu",
+        teacher=replace(
+            recipe.teacher,
+            model=WideResNetConfig(depth=28, widen=10),
+            training=replace(recipe.teacher.training, epochs=60),
+        ),
+        student=replace(student, training=long),
+        codec=replace(codec, training=replace(codec.training, epochs=40)),
+        deep_jscc=replace(recipe.deep_jscc, training=replace(long, epochs=140)),
+        variants=(),
+    )
+
+
 def images() -> Experiment:
     """Your own images: as CIFAR-100, with more epochs where there are few; needs --data."""
     recipe = cifar100()
@@ -195,4 +215,4 @@ def images() -> Experiment:
     )
 
 
-RECIPES = (digits, cifar100, images)
+RECIPES = (digits, cifar100, cifar100_gpu, images)

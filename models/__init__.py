@@ -19,6 +19,7 @@ from models.mlp_codec import MlpCodec, MlpCodecConfig
 from models.pretrained import PretrainedTeacher, PretrainedTeacherConfig, PretrainedTower
 from models.residual_cnn import Classified, ImageClassifier, ResidualCnn, ResidualCnnConfig
 from models.uncoded import UncodedCodec, UncodedConfig
+from models.wide_resnet import WideResNet, WideResNetConfig
 
 __all__ = [
     "CatCodec",
@@ -44,4 +45,6 @@ __all__ = [
     "SymbolEncoder",
     "UncodedCodec",
     "UncodedConfig",
+    "WideResNet",
+    "WideResNetConfig",
 ]

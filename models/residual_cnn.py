@@ -4,7 +4,7 @@ The hand-made student and the offline teacher are both such classifiers, of diff
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -68,6 +68,17 @@ class ResidualCnn(nn.Module):
         return features.float()
 
 
+class BodyConfig(Protocol):
+    """Size of a network from images to features."""
+
+    @property
+    def feature_dim(self) -> int:
+        """D."""
+
+    def build(self, *, image_channels: int) -> nn.Module:
+        """The network, [B, C, H, W] in [0, 1] -> [B, D], with fresh weights."""
+
+
 class Classified(NamedTuple):
     """Features [B, D] and class scores [B, num_classes] of a batch, both float32."""
 
@@ -76,14 +87,14 @@ class Classified(NamedTuple):
 
 
 class ImageClassifier(nn.Module):
-    """A residual CNN and a linear head.
+    """A network from images to features, and a linear head.
 
     Shapes: images [B, C, H, W] in [0, 1] -> features [B, D], scores [B, num_classes].
     """
 
-    def __init__(self, config: ResidualCnnConfig, *, image_channels: int, num_classes: int) -> None:
+    def __init__(self, config: BodyConfig, *, image_channels: int, num_classes: int) -> None:
         super().__init__()
-        self.body = config.build(image_channels=image_channels)
+        self.body: Any = config.build(image_channels=image_channels)
         self.head = nn.Linear(config.feature_dim, num_classes)
 
     def forward(self, images: Tensor) -> Classified:

@@ -91,7 +91,7 @@ def cli() -> None:
 def sweep(recipe: str, **options: object) -> None:
     """Evaluate schemes over a grid; write a table and figures.
 
-    RECIPE is digits, cifar100 or images. Without options its own grid is swept.
+    RECIPE is digits, cifar100, cifar100_gpu or images. Without options its own grid is swept.
     """
     from simulator import commands
 

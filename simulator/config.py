@@ -10,7 +10,13 @@ from typing import Any, Literal, Protocol
 
 from torch import Tensor
 
-from models import CodecConfig, DeepJsccConfig, PretrainedTeacherConfig, ResidualCnnConfig
+from models import (
+    CodecConfig,
+    DeepJsccConfig,
+    PretrainedTeacherConfig,
+    ResidualCnnConfig,
+    WideResNetConfig,
+)
 from simulator.errors import UserError
 from simulator.link import Scheme
 
@@ -71,7 +77,7 @@ class LossWeights:
 class TeacherStage:
     """A teacher: offline, trained with cross-entropy, or pretrained with a linear probe."""
 
-    model: ResidualCnnConfig | PretrainedTeacherConfig
+    model: ResidualCnnConfig | WideResNetConfig | PretrainedTeacherConfig
     training: TrainConfig
     label_smoothing: float
 

@@ -8,7 +8,15 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from models import ChannelCodec, DeepJscc, ImageClassifier, ResidualCnn, ResidualCnnConfig
+from models import (
+    ChannelCodec,
+    DeepJscc,
+    ImageClassifier,
+    PretrainedTeacherConfig,
+    ResidualCnn,
+    ResidualCnnConfig,
+    WideResNetConfig,
+)
 from simulator.config import CodecStage, Experiment, describe
 from simulator.data import Dataset
 from simulator.distill import LinkModel
@@ -113,7 +121,9 @@ class TrainedParts:
         }
         return self._classifier(part, stages[part].model)
 
-    def _classifier(self, part: str, config: ResidualCnnConfig) -> ImageClassifier:
+    def _classifier(
+        self, part: str, config: ResidualCnnConfig | WideResNetConfig
+    ) -> ImageClassifier:
         return self._load(
             part,
             lambda: ImageClassifier(
@@ -149,7 +159,7 @@ class TrainedParts:
         if not (self.folder / "teacher.safetensors").exists():
             return None
         config = self._experiment.teacher.model
-        if not isinstance(config, ResidualCnnConfig):
+        if isinstance(config, PretrainedTeacherConfig):
             return None
         return self._classifier("teacher", config)
 

@@ -13,6 +13,7 @@ from models import (
     PretrainedTeacherConfig,
     PretrainedTower,
     ResidualCnnConfig,
+    WideResNetConfig,
 )
 from simulator.errors import UserError
 from simulator.objectives import TeacherTargets
@@ -111,7 +112,9 @@ def principal_components(features: Tensor, width: int) -> tuple[Tensor, Tensor]:
     return projected, (variances.flip(0)[:width].sum() / variances.sum()).float()
 
 
-def _train_offline(run: TrainingRun, config: ResidualCnnConfig) -> ImageClassifier:
+def _train_offline(
+    run: TrainingRun, config: ResidualCnnConfig | WideResNetConfig
+) -> ImageClassifier:
     """Cross-entropy with fresh augmentation in every epoch."""
     stage = run.experiment.teacher
     labels = run.labels

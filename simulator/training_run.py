@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from channels.streams import Streams
-from models import ImageClassifier, ResidualCnnConfig
+from models import ImageClassifier, ResidualCnnConfig, WideResNetConfig
 from simulator.config import Experiment, TrainConfig, describe
 from simulator.data import Dataset, Split, augment, to_float
 from simulator.errors import UserError
@@ -216,7 +216,7 @@ def over_views(run: TrainingRun, function: Callable[[Tensor], Tensor], precision
     return torch.stack([in_chunks(function, view, precision=precision) for view in images])
 
 
-def classifier(run: TrainingRun, config: ResidualCnnConfig) -> ImageClassifier:
+def classifier(run: TrainingRun, config: ResidualCnnConfig | WideResNetConfig) -> ImageClassifier:
     """A fresh classifier for the data of this run."""
     return ImageClassifier(config, image_channels=run.image_channels, num_classes=run.num_classes)
 

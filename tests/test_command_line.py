@@ -99,7 +99,10 @@ def test_folder_with_only_a_test_split_sweeps(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["sweep", "letters"], "RECIPE must be one of digits, cifar100, images, got 'letters'"),
+        (
+            ["sweep", "letters"],
+            "RECIPE must be one of digits, cifar100, cifar100_gpu, images, got 'letters'",
+        ),
         (["train", "letters"], "RECIPE must be one of"),
         (["sweep", "digits", "--schemes", "magic"], "--schemes must name schemes among rkd_sc"),
         (["sweep", "digits", "--channels", "fog"], "--channels:"),

@@ -5,7 +5,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from models import DeepJscc, DeepJsccConfig, ImageClassifier, ResidualCnnConfig
+from models import (
+    DeepJscc,
+    DeepJsccConfig,
+    ImageClassifier,
+    ResidualCnnConfig,
+    WideResNetConfig,
+)
+from models.blocks import parameter_count
 
 SMALL = ResidualCnnConfig(widths=(4, 8), blocks=1, feature_dim=6)
 
@@ -78,3 +85,22 @@ def test_output_is_float32_under_autocast(generator: torch.Generator) -> None:
 def test_config_refuses_empty_sizes() -> None:
     with pytest.raises(ValueError, match="must be at least 1"):
         ResidualCnnConfig(widths=(), blocks=1, feature_dim=6)
+
+
+def test_wrn_28_10_has_its_published_size() -> None:
+    with torch.device("meta"):
+        teacher = ImageClassifier(
+            WideResNetConfig(depth=28, widen=10), image_channels=3, num_classes=100
+        )
+    assert parameter_count(teacher) == 36_536_884
+
+
+def test_wide_resnet_takes_any_image(generator: torch.Generator) -> None:
+    config = WideResNetConfig(depth=10, widen=1)
+    network = config.build(image_channels=1).eval()
+    images = torch.rand((3, 1, 12, 9), generator=generator)
+    features = network(images)
+    assert features.shape == (3, config.feature_dim) == (3, 64)
+    torch.testing.assert_close(network(images[1:2]), features[1:2], rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="depth must be 6 n"):
+        WideResNetConfig(depth=12, widen=1)
