@@ -9,7 +9,13 @@ from dataclasses import replace
 from benchmarks.baselines.image_codec import SeparateConfig
 from benchmarks.baselines.label_code import LabelCodeConfig
 from benchmarks.variants import ablations
-from models import CatConfig, DeepJsccConfig, ResidualCnnConfig, WideResNetConfig
+from models import (
+    CatConfig,
+    DeepJsccConfig,
+    PooledCnnConfig,
+    ResidualCnnConfig,
+    WideResNetConfig,
+)
 from simulator.config import (
     AugmentConfig,
     CodecStage,
@@ -100,7 +106,7 @@ def digits() -> Experiment:
 
 def cifar100() -> Experiment:
     """CIFAR-100 on two cores: offline teacher, hand-made student, CAT; needs --data."""
-    student = ResidualCnnConfig(widths=(32, 64, 128, 256), blocks=1, feature_dim=256)
+    student = PooledCnnConfig(stem=24, widths=(64, 160, 224), projected_dim=256)
     sgd = TrainConfig(
         epochs=24,
         least_steps=0,
@@ -121,6 +127,11 @@ def cifar100() -> Experiment:
         clip=1.0,
         precision="fp32",
     )
+    wide = TeacherStage(
+        model=PooledCnnConfig(stem=24, widths=(128, 384, 384), projected_dim=None),
+        training=replace(sgd, epochs=16),
+        label_smoothing=0.1,
+    )
     recipe = Experiment(
         name="cifar100",
         embedded_data=False,
@@ -131,6 +142,7 @@ def cifar100() -> Experiment:
             training=sgd,
             label_smoothing=0.1,
         ),
+        more_teachers=(wide, wide),
         student=StudentStage(
             model=student,
             training=replace(sgd, epochs=20),
@@ -191,6 +203,7 @@ def cifar100_gpu() -> Experiment:
         student=replace(student, training=long),
         codec=replace(codec, training=replace(codec.training, epochs=40)),
         deep_jscc=replace(recipe.deep_jscc, training=replace(long, epochs=140)),
+        more_teachers=(),
         variants=(),
     )
 
@@ -205,6 +218,7 @@ def images() -> Experiment:
         name="images",
         variants=(),
         teacher=teacher,
+        more_teachers=(),
         student=replace(
             student,
             training=replace(student.training, least_steps=1000),

@@ -15,9 +15,12 @@ from models.base import (
 from models.cat import CatCodec, CatConfig
 from models.conference import ConferenceCodec, ConferenceConfig
 from models.deepjscc import DeepJscc, DeepJsccConfig
+from models.ensemble import Ensemble
 from models.mlp_codec import MlpCodec, MlpCodecConfig
+from models.pooled_cnn import PooledCnn, PooledCnnConfig
 from models.pretrained import PretrainedTeacher, PretrainedTeacherConfig, PretrainedTower
 from models.residual_cnn import Classified, ImageClassifier, ResidualCnn, ResidualCnnConfig
+from models.students import Student, StudentConfig
 from models.uncoded import UncodedCodec, UncodedConfig
 from models.wide_resnet import WideResNet, WideResNetConfig
 
@@ -31,16 +34,21 @@ __all__ = [
     "ConferenceConfig",
     "DeepJscc",
     "DeepJsccConfig",
+    "Ensemble",
     "FeatureDecoder",
     "FeatureEncoder",
     "ImageClassifier",
     "MlpCodec",
     "MlpCodecConfig",
+    "PooledCnn",
+    "PooledCnnConfig",
     "PretrainedTeacher",
     "PretrainedTeacherConfig",
     "PretrainedTower",
     "ResidualCnn",
     "ResidualCnnConfig",
+    "Student",
+    "StudentConfig",
     "SymbolDecoder",
     "SymbolEncoder",
     "UncodedCodec",

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from models.blocks import mlp
-from models.residual_cnn import ResidualCnnConfig
+from models.students import StudentConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeepJsccConfig:
     """Size of a task-oriented deep JSCC pair."""
 
-    body: ResidualCnnConfig  # the backbone, the same as the student's for a fair comparison
+    body: StudentConfig  # the backbone, the same as the student's for a fair comparison
     hidden: int  # hidden width of the channel encoder and decoder
 
     def build(self, *, image_channels: int, num_classes: int, uses: int) -> "DeepJscc":

@@ -53,7 +53,7 @@ from simulator.records import (
 from simulator.schemes import TrainedParts, scheme_names
 from simulator.size_table import size_table
 from simulator.sweep import Grid, Tables, noiseless_accuracy, plan, run_sweep
-from simulator.teachers import teacher_views, train_teacher
+from simulator.teachers import teacher_views, train_teachers
 from simulator.training_run import TrainingRun
 
 COLUMNS = [
@@ -139,7 +139,8 @@ def train(
     experiment = _recipe(recipe)
     if teacher is not None:
         model = PretrainedTeacherConfig(source=teacher)
-        experiment = replace(experiment, teacher=replace(experiment.teacher, model=model))
+        alone = replace(experiment.teacher, model=model)
+        experiment = replace(experiment, teacher=alone, more_teachers=())
     chosen = _variants(experiment, variants)
     run = TrainingRun(
         experiment=experiment,
@@ -174,10 +175,10 @@ def train(
 def _train(run: TrainingRun, stage: str, variants: Sequence[Variant]) -> None:
     """Every stage up to the one asked for, then the variants; `all` ends with deep JSCC."""
     last = STAGES.index(stage)
-    teacher = train_teacher(run)
+    teachers = train_teachers(run)
     if last < STAGES.index("cache"):
         return
-    views = teacher_views(run, teacher)
+    views = teacher_views(run, teachers)
     if last < STAGES.index("stage1"):
         return
     student = train_student(run, views)

@@ -14,7 +14,7 @@ from models import (
     CodecConfig,
     DeepJsccConfig,
     PretrainedTeacherConfig,
-    ResidualCnnConfig,
+    StudentConfig,
     WideResNetConfig,
 )
 from simulator.errors import UserError
@@ -77,7 +77,7 @@ class LossWeights:
 class TeacherStage:
     """A teacher: offline, trained with cross-entropy, or pretrained with a linear probe."""
 
-    model: ResidualCnnConfig | WideResNetConfig | PretrainedTeacherConfig
+    model: StudentConfig | WideResNetConfig | PretrainedTeacherConfig
     training: TrainConfig
     label_smoothing: float
 
@@ -86,7 +86,7 @@ class TeacherStage:
 class StudentStage:
     """Stage 1 (clean distillation of the encoder) and stage 1b (its linear head)."""
 
-    model: ResidualCnnConfig
+    model: StudentConfig
     training: TrainConfig
     loss: LossWeights
     head: TrainConfig
@@ -183,6 +183,13 @@ class Experiment:
     baselines: tuple[BaselineConfig, ...]
     sweep: SweepConfig
     variants: tuple[Variant, ...] = ()
+    more_teachers: tuple[TeacherStage, ...] = ()  # with `teacher` they teach as an ensemble
+
+    @property
+    def teachers(self) -> dict[str, TeacherStage]:
+        """All teachers by the names of their parts: teacher, teacher_2, ..."""
+        more = {f"teacher_{i}": stage for i, stage in enumerate(self.more_teachers, start=2)}
+        return {"teacher": self.teacher, **more}
 
     def variant(self, name: str) -> Variant:
         """The variant of this name. Raises: UserError if there is none."""

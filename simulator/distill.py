@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from channels.mixture import ChannelMixture
 from channels.names import channel_from_name
-from models import ChannelCodec, CodecConfig, ImageClassifier, ResidualCnn
+from models import ChannelCodec, CodecConfig, ImageClassifier, Student
 from simulator.config import CodecStage, LinkConditions, StudentStage, Variant
 from simulator.link import clean_estimate, send_features
 from simulator.objectives import distillation_loss, softened_divergence
@@ -44,7 +44,7 @@ class LinkModel(nn.Module):
     """
 
     def __init__(
-        self, config: CodecConfig, *, num_classes: int, body: ResidualCnn | None = None
+        self, config: CodecConfig, *, num_classes: int, body: Student | None = None
     ) -> None:
         super().__init__()
         self.codec: ChannelCodec = config.build()
@@ -98,7 +98,7 @@ def student_features(
     """The frozen student's features of every shared view, cached, float16 [V, N, D]."""
 
     def compute() -> dict[str, Tensor]:
-        return {"features": over_views(run, student.body, "fp32").half()}
+        return {"features": over_views(run, student.body, "fp32", name=part).half()}
 
     return cached(run, f"{part}_features", made_from=(part,), compute=compute)["features"]
 
@@ -275,5 +275,5 @@ def _link_accuracy(
     return sum(accuracies) / len(accuracies)
 
 
-def _validation_features(run: TrainingRun, body: ResidualCnn) -> Tensor:
+def _validation_features(run: TrainingRun, body: Student) -> Tensor:
     return in_chunks(body, run.validation.images.to(run.device), precision="fp32")

@@ -17,11 +17,14 @@ def recipe_parts(experiment: Experiment) -> dict[str, Part]:
     """Every part that `semlink train` makes, in its order."""
     student, codec, joint = experiment.student, experiment.codec, experiment.deep_jscc
     seen = (experiment.augment, experiment.views)
+    teachers = tuple(experiment.teachers)
     parts = {
-        "teacher": Part((experiment.augment, experiment.teacher), ()),
-        "student": Part((*seen, student.model, student.training, student.loss), ("teacher",)),
+        name: Part((experiment.augment, stage), ()) for name, stage in experiment.teachers.items()
+    }
+    parts |= {
+        "student": Part((*seen, student.model, student.training, student.loss), teachers),
         "head": Part((*seen, student.head), ("student",)),
-        "codec": Part((*seen, codec), ("teacher", "student", "head")),
+        "codec": Part((*seen, codec), (*teachers, "student", "head")),
     }
     settings = (joint.model, joint.training, joint.channels, joint.snr_db)
     for uses in joint.uses:
@@ -52,12 +55,12 @@ def own_parts(experiment: Experiment) -> list[str]:
 
 def _variant_parts(experiment: Experiment, variant: Variant) -> dict[str, Part]:
     seen, names = (experiment.augment, experiment.views), variant_parts(variant)
-    parts = {}
+    parts, teachers = {}, tuple(experiment.teachers)
     if student := variant.student:
         shape = (*seen, student.model, student.training, student.loss)
-        parts[names.student] = Part(shape, ("teacher",))
+        parts[names.student] = Part(shape, teachers)
         parts[names.head] = Part((*seen, student.head), (names.student,))
-    made_from = ("teacher", names.student, names.head)
+    made_from = (*teachers, names.student, names.head)
     parts[names.codec] = Part((*seen, variant.codec), made_from)
     return parts
 

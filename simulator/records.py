@@ -78,8 +78,8 @@ def forget(folder: Path, parts: Iterable[str]) -> None:
     for part in parts:
         for kind in ("weights", "checkpoints"):
             (folder / kind / f"{part}.safetensors").unlink(missing_ok=True)
-    for cache in ("teacher_views", "student_features"):
-        (folder / "cache" / f"{cache}.safetensors").unlink(missing_ok=True)
+    for cache in folder.glob("cache/*.safetensors"):
+        cache.unlink()
 
 
 def forget_figures(folder: Path) -> None:

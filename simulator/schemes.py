@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from models import (
     ChannelCodec,
     DeepJscc,
+    Ensemble,
     ImageClassifier,
     PretrainedTeacherConfig,
-    ResidualCnn,
-    ResidualCnnConfig,
+    Student,
+    StudentConfig,
     WideResNetConfig,
 )
 from simulator.config import CodecStage, Experiment, describe
@@ -103,7 +104,7 @@ class TrainedParts:
         body, link = self._link(names.student, names.codec, variant.codec)
         return RkdScheme(student=body, codec=link.codec, head=link.head, label=label)
 
-    def _link(self, student: str, codec: str, stage: CodecStage) -> tuple[ResidualCnn, LinkModel]:
+    def _link(self, student: str, codec: str, stage: CodecStage) -> tuple[Student, LinkModel]:
         """Encoder, and codec with its head; the encoder is the link's own if it learnt along."""
         images, classes = self._dataset.image_shape[0], self._dataset.num_classes
         trained = self._student(student).body
@@ -121,9 +122,7 @@ class TrainedParts:
         }
         return self._classifier(part, stages[part].model)
 
-    def _classifier(
-        self, part: str, config: ResidualCnnConfig | WideResNetConfig
-    ) -> ImageClassifier:
+    def _classifier(self, part: str, config: StudentConfig | WideResNetConfig) -> ImageClassifier:
         return self._load(
             part,
             lambda: ImageClassifier(
@@ -154,16 +153,17 @@ class TrainedParts:
                 found[names.student] = f"{RkdScheme.name}:{variant.name}"
         return found
 
-    def teacher(self) -> ImageClassifier | None:
-        """The offline teacher, if its weights are beside the others."""
-        if not (self.folder / "teacher.safetensors").exists():
-            return None
-        config = self._experiment.teacher.model
-        if isinstance(config, PretrainedTeacherConfig):
-            return None
-        return self._classifier("teacher", config)
+    def teacher(self) -> Ensemble | None:
+        """The offline teachers as one, if the weights of all are beside the others."""
+        members = []
+        for part, stage in self._experiment.teachers.items():
+            there = (self.folder / f"{part}.safetensors").exists()
+            if not there or isinstance(stage.model, PretrainedTeacherConfig):
+                return None
+            members.append(self._classifier(part, stage.model))
+        return Ensemble(members)
 
-    def link_modules(self, scheme: str) -> tuple[ResidualCnn, ChannelCodec]:
+    def link_modules(self, scheme: str) -> tuple[Student, ChannelCodec]:
         """Encoder and channel codec of `rkd_sc` or `rkd_sc:VARIANT`."""
         label = scheme.partition(":")[2]
         if not label:

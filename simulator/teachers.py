@@ -1,5 +1,6 @@
 """Teachers: trained or probed, then asked once for their outputs on the shared views."""
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 import torch
@@ -12,9 +13,10 @@ from models import (
     PretrainedTeacher,
     PretrainedTeacherConfig,
     PretrainedTower,
-    ResidualCnnConfig,
+    StudentConfig,
     WideResNetConfig,
 )
+from simulator.config import TeacherStage
 from simulator.errors import UserError
 from simulator.objectives import TeacherTargets
 from simulator.train import Epoch
@@ -61,38 +63,60 @@ class Views(NamedTuple):
         )
 
 
-def train_teacher(run: TrainingRun) -> Teacher:
-    """The recipe's teacher: an offline one trained here, or a linear probe on a pretrained one."""
-    model = run.experiment.teacher.model
-    if isinstance(model, PretrainedTeacherConfig):
-        return _probe(run, model)
-    return _train_offline(run, model)
+def train_teachers(run: TrainingRun) -> dict[str, Teacher]:
+    """The recipe's teachers: offline ones trained here, linear probes on pretrained ones."""
+    return {part: _train(run, part, stage) for part, stage in run.experiment.teachers.items()}
 
 
-def teacher_views(run: TrainingRun, teacher: Teacher) -> Views:
-    """The teacher's outputs on every shared view, cached; no later stage runs the teacher.
+def teacher_views(run: TrainingRun, teachers: Mapping[str, Teacher]) -> Views:
+    """What the teachers say of every shared view, cached; no later stage runs them.
 
-    Features of another length than the student's are projected on their principal components.
+    The features of several teachers are put side by side, each at unit variance; features of
+    another length than the student's are projected on their principal components. Scores are
+    averaged as log-probabilities.
     """
     width = run.experiment.student.model.feature_dim
+
+    def compute() -> dict[str, Tensor]:
+        outputs = [_outputs(run, part, teacher) for part, teacher in teachers.items()]
+        features = [own["features"] for own in outputs]
+        if len(outputs) > 1:
+            features = [own / _scale(own) for own in features]
+        joined = torch.cat([own.float() for own in features], dim=2)
+        kept = {"explained": torch.ones(())}
+        if joined.shape[2] != width:
+            joined, kept["explained"] = principal_components(joined, width)
+        mean, scale = joined.mean(dim=(0, 1)), _scale(joined)
+        scores = torch.stack([own["scores"].float().log_softmax(dim=2) for own in outputs])
+        normalised = ((joined - mean) / scale).half()
+        return Views(normalised, scores.mean(dim=0).half(), mean, scale)._asdict() | kept
+
+    tensors = cached(run, "teacher_views", made_from=tuple(teachers), compute=compute)
+    tensors.pop("explained", None)  # kept in the cache for whoever wants to know
+    return Views(**tensors)
+
+
+def _outputs(run: TrainingRun, part: str, teacher: Teacher) -> dict[str, Tensor]:
+    """One teacher's features [V, N, D] and scores [V, N, num_classes], float16, cached."""
+    stage = run.experiment.teachers[part]
 
     def look(images: Tensor) -> Tensor:
         return torch.cat(teacher(images), dim=1)
 
     def compute() -> dict[str, Tensor]:
-        outputs = over_views(run, look, run.experiment.teacher.training.precision)
+        outputs = over_views(run, look, stage.training.precision, name=part).half()
         features, scores = outputs.split([outputs.shape[2] - run.num_classes, run.num_classes], 2)
-        kept = {"explained": torch.ones(())}
-        if features.shape[2] != width:
-            features, kept["explained"] = principal_components(features, width)
-        mean = features.mean(dim=(0, 1))
-        scale = features.var(dim=(0, 1), correction=0).mean().sqrt()
-        features = ((features - mean) / scale).half()
-        return Views(features, scores.half().contiguous(), mean, scale)._asdict() | kept
+        return {"features": features.contiguous(), "scores": scores.contiguous()}
 
-    tensors = cached(run, "teacher_views", made_from=("teacher",), compute=compute)
-    tensors.pop("explained", None)  # kept in the cache for whoever wants to know
-    return Views(**tensors)
+    return cached(run, f"{part}_outputs", made_from=(part,), compute=compute)
+
+
+def _scale(features: Tensor) -> Tensor:
+    """Root of the mean variance over dimensions of features [V, N, D]."""
+    views = [view.float() for view in features]
+    mean = torch.stack([view.mean(dim=0) for view in views]).mean(dim=0)
+    squares = torch.stack([(view - mean).square().mean(dim=0) for view in views])
+    return squares.mean().sqrt()
 
 
 def principal_components(features: Tensor, width: int) -> tuple[Tensor, Tensor]:
@@ -104,23 +128,29 @@ def principal_components(features: Tensor, width: int) -> tuple[Tensor, Tensor]:
         raise UserError(
             f"the student's feature_dim {width} must not exceed the teacher's {features.shape[2]}"
         )
-    flat = features.flatten(0, 1)
-    centred = (flat - flat.mean(dim=0)).double()
-    variances, directions = torch.linalg.eigh(centred.T @ centred / len(centred))
-    directions = directions.flip(1)[:, :width]  # eigh sorts upwards
-    projected = (centred @ directions).float().unflatten(0, features.shape[:2])
+    mean = features.mean(dim=(0, 1))
+    second = sum((view - mean).T.double() @ (view - mean).double() for view in features)
+    assert isinstance(second, Tensor)
+    variances, directions = torch.linalg.eigh(second)
+    directions = directions.flip(1)[:, :width].float()  # eigh sorts upwards
+    projected = torch.stack([(view - mean) @ directions for view in features])
     return projected, (variances.flip(0)[:width].sum() / variances.sum()).float()
 
 
+def _train(run: TrainingRun, part: str, stage: TeacherStage) -> Teacher:
+    if isinstance(stage.model, PretrainedTeacherConfig):
+        return _probe(run, part, stage, stage.model)
+    return _train_offline(run, part, stage, stage.model)
+
+
 def _train_offline(
-    run: TrainingRun, config: ResidualCnnConfig | WideResNetConfig
+    run: TrainingRun, part: str, stage: TeacherStage, config: StudentConfig | WideResNetConfig
 ) -> ImageClassifier:
     """Cross-entropy with fresh augmentation in every epoch."""
-    stage = run.experiment.teacher
     labels = run.labels
 
     def epoch(model: ImageClassifier, index: int) -> Epoch:
-        images = run.view("teacher", index)
+        images = run.view(part, index)
 
         def loss(indices: Tensor) -> Tensor:
             scores = model(pixels(images, indices)).scores
@@ -132,7 +162,7 @@ def _train_offline(
 
     return train_part(
         run,
-        "teacher",
+        part,
         build=lambda: classifier(run, config),
         config=stage.training,
         epoch=epoch,
@@ -140,13 +170,15 @@ def _train_offline(
     )
 
 
-def _probe(run: TrainingRun, config: PretrainedTeacherConfig) -> PretrainedTeacher:
+def _probe(
+    run: TrainingRun, part: str, stage: TeacherStage, config: PretrainedTeacherConfig
+) -> PretrainedTeacher:
     """A linear head on a frozen tower, on the shared views; only the head is kept."""
     try:
         tower = config.build().to(run.device)
     except ValueError as error:
         raise UserError(str(error)) from None
-    labels, features = run.labels, _tower_features(run, tower)
+    labels, features = run.labels, _tower_features(run, part, config, tower)
     validation = in_chunks(tower, run.validation.images.to(run.device), precision="fp32")
 
     def epoch(model: nn.Linear, index: int) -> Epoch:
@@ -159,20 +191,22 @@ def _probe(run: TrainingRun, config: PretrainedTeacherConfig) -> PretrainedTeach
 
     head = train_part(
         run,
-        "teacher",
+        part,
         build=lambda: nn.Linear(tower.feature_dim, run.num_classes),
-        config=run.experiment.teacher.training,
+        config=stage.training,
         epoch=epoch,
         validate=lambda model: accuracy(model(validation), run.validation.labels),
     )
     return PretrainedTeacher(tower, head).eval()
 
 
-def _tower_features(run: TrainingRun, tower: PretrainedTower) -> Tensor:
+def _tower_features(
+    run: TrainingRun, part: str, config: PretrainedTeacherConfig, tower: PretrainedTower
+) -> Tensor:
     """What a frozen tower says of every shared view, float16 [V, N, D]."""
 
     def compute() -> dict[str, Tensor]:
-        return {"features": over_views(run, tower, "fp32").half()}
+        return {"features": over_views(run, tower, "fp32", name=part).half()}
 
-    about = run.experiment.teacher.model
-    return cached(run, "tower_features", made_from=(), about=(about,), compute=compute)["features"]
+    name = f"{part}_tower"
+    return cached(run, name, made_from=(), about=(config,), compute=compute)["features"]

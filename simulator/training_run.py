@@ -9,9 +9,10 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from channels.streams import Streams
-from models import ImageClassifier, ResidualCnnConfig, WideResNetConfig
+from models import ImageClassifier, StudentConfig, WideResNetConfig
 from simulator.config import Experiment, TrainConfig, describe
 from simulator.data import Dataset, Split, augment, to_float
 from simulator.errors import UserError
@@ -209,14 +210,17 @@ def classifier_accuracy(run: TrainingRun, model: ImageClassifier) -> float:
     return accuracy(scores, run.validation.labels)
 
 
-def over_views(run: TrainingRun, function: Callable[[Tensor], Tensor], precision: str) -> Tensor:
-    """`function` of the images of every shared view, float32 [V, N, ...]."""
-    views = range(run.experiment.views)
-    images = (run.view("shared", view) for view in views)
-    return torch.stack([in_chunks(function, view, precision=precision) for view in images])
+def over_views(
+    run: TrainingRun, function: Callable[[Tensor], Tensor], precision: str, *, name: str
+) -> Tensor:
+    """`function` of the images of every shared view, float32 [V, N, ...], with progress."""
+    parts = []
+    for view in tqdm(range(run.experiment.views), desc=f"{name} on views", unit="view"):
+        parts.append(in_chunks(function, run.view("shared", view), precision=precision))
+    return torch.stack(parts)
 
 
-def classifier(run: TrainingRun, config: ResidualCnnConfig | WideResNetConfig) -> ImageClassifier:
+def classifier(run: TrainingRun, config: StudentConfig | WideResNetConfig) -> ImageClassifier:
     """A fresh classifier for the data of this run."""
     return ImageClassifier(config, image_channels=run.image_channels, num_classes=run.num_classes)
 

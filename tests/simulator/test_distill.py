@@ -59,11 +59,11 @@ def test_targets_belong_to_the_view_and_the_images(
     """Target i of view v is the teacher's answer to image i as view v shows it."""
     teacher = fresh(lambda: classifier(run, digits().student.model), seed=0).eval()
     monkeypatch.setattr(type(run), "origin", lambda *_: _Origin())
-    views = teacher_views(run, teacher)
+    views = teacher_views(run, {"teacher": teacher})
     indices = torch.tensor([3, 999, 0])
     targets = views.targets(5, indices)
     shown = run.view("shared", 5)[indices]
-    expected = in_chunks(lambda x: teacher(x).scores, shown, precision="fp32")
+    expected = in_chunks(lambda x: teacher(x).scores, shown, precision="fp32").log_softmax(dim=1)
     torch.testing.assert_close(targets.scores, expected, atol=2e-3, rtol=2e-3)
     features = in_chunks(teacher.body, shown, precision="fp32")
     normalised = (features - views.mean) / views.scale
@@ -73,7 +73,7 @@ def test_targets_belong_to_the_view_and_the_images(
 def test_predicting_the_mean_costs_one(run: TrainingRun, monkeypatch: pytest.MonkeyPatch) -> None:
     teacher = fresh(lambda: classifier(run, digits().student.model), seed=0).eval()
     monkeypatch.setattr(type(run), "origin", lambda *_: _Origin())
-    views: Views = teacher_views(run, teacher)
+    views: Views = teacher_views(run, {"teacher": teacher})
     assert float(views.features.float().square().mean()) == pytest.approx(1, abs=0.01)
 
 

@@ -1,0 +1,44 @@
+"""Several classifiers as one."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from models.residual_cnn import Classified, ImageClassifier
+
+
+class SideBySide(nn.Module):
+    """Features of several encoders, one after the other.
+
+    Shapes: images [B, C, H, W] in [0, 1] -> features [B, sum of all D].
+    """
+
+    def __init__(self, encoders: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.encoders = nn.ModuleList(encoders)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """All features."""
+        return torch.cat([encoder(images) for encoder in self.encoders], dim=1)
+
+
+class Ensemble(nn.Module):
+    """Features side by side, scores averaged as log-probabilities.
+
+    Shapes: images [B, C, H, W] in [0, 1] -> features [B, sum of all D], scores [B, num_classes].
+    """
+
+    def __init__(self, members: Sequence[ImageClassifier]) -> None:
+        super().__init__()
+        self.body = SideBySide([member.body for member in members])
+        self.heads = nn.ModuleList(member.head for member in members)
+
+    def forward(self, images: Tensor) -> Classified:
+        """Features and scores."""
+        features = [encoder(images) for encoder in self.body.encoders]
+        scores = [
+            head(own).float().log_softmax(dim=1)
+            for head, own in zip(self.heads, features, strict=True)
+        ]
+        return Classified(torch.cat(features, dim=1), torch.stack(scores).mean(dim=0))
