@@ -26,6 +26,12 @@ DATA = click.option(
     metavar="DIR",
     help="Images: parquet files in the Hugging Face layout, or one subfolder per class.",
 )
+WEIGHTS = click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Trained weights.  [default: results/runs/RECIPE/weights, else the committed]",
+)
 DEVICE = click.option(
     "--device", default="cpu", show_default=True, metavar="cpu|cuda", help="Where to compute."
 )
@@ -80,12 +86,7 @@ def cli() -> None:
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all channel draws.")
 @DATA
-@click.option(
-    "--weights",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Trained weights.  [default: results/runs/RECIPE/weights, else the committed]",
-)
+@WEIGHTS
 @DEVICE
 @out_option("results/runs/RECIPE")
 def sweep(recipe: str, **options: object) -> None:
@@ -162,12 +163,7 @@ def compare(folder: Path, a: str, b: str) -> None:
 @cli.command()
 @RECIPE
 @DATA
-@click.option(
-    "--weights",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Trained weights.  [default: results/runs/RECIPE/weights, else the committed]",
-)
+@WEIGHTS
 @click.option("--images", type=int, metavar="N", help="Use the first N test images.")
 @click.option("--realizations", type=int, default=5, show_default=True, help="Draws at 24 dB.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all draws.")
@@ -180,6 +176,38 @@ def table(recipe: str, **options: object) -> None:
     from simulator import commands
 
     commands.table(recipe, **options)  # type: ignore[arg-type]
+
+
+@cli.command()
+@RECIPE
+@click.option("--scheme", default="rkd_sc", show_default=True, help="Whose budget is adapted.")
+@click.option(
+    "--retention",
+    type=float,
+    default=0.99,
+    show_default=True,
+    metavar="Q",
+    help="Share of the accuracy with the largest k that must be kept.",
+)
+@click.option("--channels", metavar="A,B", help="As for sweep.")
+@click.option("--snr-db", metavar="RANGE", help="As for sweep.")
+@click.option("--channel-uses", metavar="K,K", help="The k to choose from.")
+@click.option("--images", type=int, metavar="N", help="Use the first N test images.")
+@click.option("--realizations", metavar="R", help="As for sweep.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all channel draws.")
+@DATA
+@WEIGHTS
+@DEVICE
+@out_option("results/runs/RECIPE")
+def adapt(recipe: str, **options: object) -> None:
+    """Find the fewest channel uses that keep the accuracy, at every SNR.
+
+    The rule is made on validation images and tested on test images. Writes adaptive.csv: k for
+    each channel and SNR, the accuracy there, and its difference to that with the largest k.
+    """
+    from simulator import commands
+
+    commands.adapt(recipe, **options)  # type: ignore[arg-type]
 
 
 @cli.command()

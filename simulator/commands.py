@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 
 from models import PretrainedTeacherConfig
+from simulator.adaptive import adaptive_table
 from simulator.compare import compare as compare_schemes
 from simulator.compare import save_outcomes
 from simulator.config import Experiment, SweepConfig, Variant, describe
@@ -231,6 +232,49 @@ def compare(folder: Path, *, a: str, b: str) -> None:
     click.echo(f"{a} minus {b}, with the 95 % interval over images")
     click.echo(shown.to_string(index=False))
     click.echo(f"table:   {path}")
+
+
+def adapt(
+    recipe: str,
+    *,
+    scheme: str,
+    retention: float,
+    channels: str | None,
+    snr_db: str | None,
+    channel_uses: str | None,
+    realizations: str | None,
+    images: int | None,
+    seed: int,
+    data: Path | None,
+    weights: Path | None,
+    device: str,
+    out: Path | None,
+) -> None:
+    """`semlink adapt`: the budget rule and what it costs, into adaptive.csv."""
+    experiment = _recipe(recipe)
+    if not 0 < retention <= 1:
+        raise UserError(f"--retention must be above 0 and at most 1, got {retention:g}")
+    grid = _grid(experiment.sweep, channels, snr_db, channel_uses, realizations, seed)
+    target = _device(device)
+    dataset = _dataset(experiment, data)
+    if dataset.validation is None:
+        raise UserError("the budget rule is made on validation images, but the data holds none")
+    parts = TrainedParts(experiment, dataset, _weights(experiment, weights), target)
+    chosen = parts.scheme(scheme)
+    folder = out or Path("results/runs") / recipe
+    check_writable(folder)
+    rows = adaptive_table(
+        chosen,
+        grid,
+        validation=dataset.validation,
+        test=_first(dataset.test, images),
+        share=retention,
+        device=target,
+    )
+    write_table(folder / "adaptive.csv", rows)
+    click.echo(rows.drop(columns=["scheme", "images", "realizations"]).round(4).to_string())
+    click.echo(f"mean k over these SNRs: {rows['channel_uses'].mean():.1f}")
+    click.echo(f"table:   {folder / 'adaptive.csv'}")
 
 
 def table(

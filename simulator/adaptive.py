@@ -1,0 +1,73 @@
+"""The adaptive budget: at every SNR the fewest channel uses that keep a share of the accuracy.
+
+The rule is a table (channel, average SNR) -> k, made on validation images. Both ends hold it and
+know the average SNR, so the receiver derives k itself and no header is sent [METHOD, section 4.2].
+"""
+
+import pandas as pd
+import torch
+
+from channels.streams import Streams
+from simulator.data import Split
+from simulator.link import Scheme
+from simulator.statistics import paired_difference
+from simulator.sweep import Grid, Point, plan, run_sweep
+
+Rule = dict[tuple[str, float], int]  # (channel, average SNR in dB) -> k
+KEPT = [
+    *("scheme", "channel", "snr_db", "channel_uses", "images", "realizations"),
+    *("accuracy", "ci_low", "ci_high"),
+]
+
+
+def smallest_uses(rows: pd.DataFrame, *, share: float) -> Rule:
+    """The smallest k whose accuracy is at least `share` of that at the largest k in `rows`."""
+    rule: Rule = {}
+    for _, own in rows.groupby(["channel", "snr_db"], sort=False):
+        by_uses = own.sort_values("channel_uses")
+        channel, snr_db = own["channel"].iloc[0], own["snr_db"].iloc[0]
+        enough = by_uses["accuracy"] >= share * by_uses["accuracy"].iloc[-1]
+        rule[str(channel), float(snr_db)] = int(by_uses.loc[enough, "channel_uses"].iloc[0])
+    return rule
+
+
+def adaptive_table(
+    scheme: Scheme,
+    grid: Grid,
+    *,
+    validation: Split,
+    test: Split,
+    share: float,
+    device: torch.device,
+) -> pd.DataFrame:
+    """The rule, made on the validation images over `grid`, and what it costs on the test images.
+
+    One row per (channel, SNR): k, accuracy there and with the most uses, and their difference, all
+    on test images, the intervals over images.
+    """
+    tried, _ = plan([scheme], grid)
+    rule = smallest_uses(run_sweep(tried, grid, validation, device).results, share=share)
+    most = max(point.k for point in tried)
+    needed = [point for point in tried if point.k in (most, rule[_place(point)])]
+    tables = run_sweep(needed, grid, test, device)
+    index = {(*_place(point), point.k): number for number, point in enumerate(needed)}
+    streams = Streams(seed=grid.seed)
+    rows = []
+    for place, k in rule.items():
+        chosen, largest = index[*place, k], index[*place, most]
+        at_k, at_most = (tables.outcomes[i].double().numpy() for i in (chosen, largest))
+        lost = paired_difference(at_k, at_most, seed=streams.seed_of("bootstrap", *place))
+        rows.append(
+            {
+                **tables.results.iloc[chosen][KEPT].to_dict(),
+                "accuracy_at_most_uses": float(at_most.mean()),
+                "difference": lost.value,
+                "difference_low": lost.low,
+                "difference_high": lost.high,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _place(point: Point) -> tuple[str, float]:
+    return point.channel.name, point.snr_db

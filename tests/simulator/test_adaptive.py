@@ -1,0 +1,49 @@
+"""The adaptive budget: the smallest k that keeps enough, and honest numbers on other images."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from simulator.adaptive import smallest_uses
+from tests.test_command_line import Run, run  # noqa: F401 - the fixture
+
+
+def rows(accuracies: dict[int, float], *, channel: str = "awgn", snr_db: float = 0.0) -> list[dict]:
+    """Rows of one (channel, SNR)."""
+    return [
+        {"channel": channel, "snr_db": snr_db, "channel_uses": k, "accuracy": accuracy}
+        for k, accuracy in accuracies.items()
+    ]
+
+
+def test_the_smallest_k_that_keeps_the_share() -> None:
+    table = pd.DataFrame(
+        rows({4: 0.5, 16: 0.79, 64: 0.8})
+        + rows({4: 0.7, 16: 0.69, 64: 0.71}, snr_db=10.0)
+        + rows({4: 0.1, 16: 0.2, 64: 0.6}, channel="rayleigh")
+    )
+    places = [("awgn", 0.0), ("awgn", 10.0), ("rayleigh", 0.0)]
+    assert smallest_uses(table, share=0.98) == dict(zip(places, (16, 4, 64), strict=True))
+    assert smallest_uses(table, share=1.0) == dict.fromkeys(places, 64)
+
+
+def test_adapt_writes_its_table(run: Run, tmp_path: Path) -> None:  # noqa: F811
+    arguments = ["--snr-db", "-10,20", "--images", "100", "--channels", "awgn", "--out", "out"]
+    assert run("adapt", "digits", *arguments, "--channel-uses", "4,16,64") == 0
+    table = pd.read_csv(tmp_path / "out/adaptive.csv")
+    low, high = table["channel_uses"]
+    assert low > high  # less SNR, more channel uses
+    assert (table["accuracy"] >= 0.9 * table["accuracy_at_most_uses"]).all()
+    assert (table["difference_low"] <= table["difference"]).all()
+    assert table["images"].eq(100).all()
+
+
+@pytest.mark.parametrize("share", ["0", "1.5"])
+def test_a_share_is_above_0_and_at_most_1(
+    run: Run,  # noqa: F811
+    share: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("adapt", "digits", "--retention", share) == 2
+    assert "--retention must be above 0" in capsys.readouterr().err
