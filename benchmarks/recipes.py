@@ -212,7 +212,8 @@ def images() -> Experiment:
     """Your own images: as CIFAR-100, with more epochs where there are few; needs --data."""
     recipe = cifar100()
     student, codec, joint = recipe.student, recipe.codec, recipe.deep_jscc
-    teacher = replace(recipe.teacher, training=replace(recipe.teacher.training, least_steps=1000))
+    strong = recipe.more_teachers[0]
+    teacher = replace(strong, training=replace(strong.training, least_steps=1000))
     return replace(
         recipe,
         name="images",

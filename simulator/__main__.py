@@ -84,7 +84,26 @@ def cli() -> None:
     metavar="R",
     help="Channel draws per image and point: 5, or awgn=5,rayleigh=20.",
 )
+@click.option(
+    "--mc",
+    type=float,
+    metavar="POINTS",
+    help="Draw again, R at a time, until the channel's 95 % interval is +-POINTS of accuracy.",
+)
+@click.option(
+    "--max-realizations", type=int, default=200, show_default=True, metavar="N", help="End of --mc."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all channel draws.")
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "bf16"]),
+    default="fp32",
+    show_default=True,
+    help="Of the networks.",
+)
+@click.option("--workers", type=int, metavar="N", help="Processes.  [default: the cores]")
+@click.option("--cluster", metavar="ADDRESS|auto", help="Compute on a Ray cluster instead.")
+@click.option("--fresh", is_flag=True, help="Forget what an earlier sweep in --out has finished.")
 @DATA
 @WEIGHTS
 @DEVICE
@@ -93,6 +112,7 @@ def sweep(recipe: str, **options: object) -> None:
     """Evaluate schemes over a grid; write a table and figures.
 
     RECIPE is digits, cifar100, cifar100_gpu or images. Without options its own grid is swept.
+    Stop with Ctrl-C at any time; the same command goes on with what is not finished.
     """
     from simulator import commands
 

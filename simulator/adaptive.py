@@ -4,6 +4,8 @@ The rule is a table (channel, average SNR) -> k, made on validation images. Both
 know the average SNR, so the receiver derives k itself and no header is sent [METHOD, section 4.2].
 """
 
+from functools import partial
+
 import pandas as pd
 import torch
 
@@ -11,7 +13,7 @@ from channels.streams import Streams
 from simulator.data import Split
 from simulator.link import Scheme
 from simulator.statistics import paired_difference
-from simulator.sweep import Grid, Point, plan, run_sweep
+from simulator.sweep import Grid, Point, plan, sweep_here
 
 Rule = dict[tuple[str, float], int]  # (channel, average SNR in dB) -> k
 KEPT = [
@@ -38,6 +40,7 @@ def adaptive_table(
     validation: Split,
     test: Split,
     share: float,
+    num_classes: int,
     device: torch.device,
 ) -> pd.DataFrame:
     """The rule, made on the validation images over `grid`, and what it costs on the test images.
@@ -46,20 +49,22 @@ def adaptive_table(
     on test images, the intervals over images.
     """
     tried, _ = plan([scheme], grid)
-    rule = smallest_uses(run_sweep(tried, grid, validation, device).results, share=share)
+    here = partial(sweep_here, [scheme], grid=grid, device=device, num_classes=num_classes)
+    rule = smallest_uses(here(tried, split=validation).table, share=share)
     most = max(point.k for point in tried)
     needed = [point for point in tried if point.k in (most, rule[_place(point)])]
-    tables = run_sweep(needed, grid, test, device)
+    results = here(needed, split=test)
+    table = results.table
     index = {(*_place(point), point.k): number for number, point in enumerate(needed)}
     streams = Streams(seed=grid.seed)
     rows = []
     for place, k in rule.items():
         chosen, largest = index[*place, k], index[*place, most]
-        at_k, at_most = (tables.outcomes[i].double().numpy() for i in (chosen, largest))
+        at_k, at_most = (results.tally(needed[i]).credits_of_images for i in (chosen, largest))
         lost = paired_difference(at_k, at_most, seed=streams.seed_of("bootstrap", *place))
         rows.append(
             {
-                **tables.results.iloc[chosen][KEPT].to_dict(),
+                **table.iloc[chosen][KEPT].to_dict(),
                 "accuracy_at_most_uses": float(at_most.mean()),
                 "difference": lost.value,
                 "difference_low": lost.low,
@@ -70,4 +75,4 @@ def adaptive_table(
 
 
 def _place(point: Point) -> tuple[str, float]:
-    return point.channel.name, point.snr_db
+    return point.channel, point.snr_db

@@ -15,7 +15,6 @@ import torch
 from models import PretrainedTeacherConfig
 from simulator.adaptive import adaptive_table
 from simulator.compare import compare as compare_schemes
-from simulator.compare import save_outcomes
 from simulator.config import Experiment, SweepConfig, Variant, describe
 from simulator.data import Dataset, Split, load_dataset
 from simulator.distill import (
@@ -28,9 +27,12 @@ from simulator.distill import (
 from simulator.doctor import check_channels, found_data, versions
 from simulator.end_to_end import train_deep_jscc
 from simulator.errors import Stopped, TimeUp, UserError
+from simulator.evaluate import Setting
+from simulator.journal import Journal
 from simulator.options import (
     MOST_REALIZATIONS,
     MOST_SEED,
+    MOST_WORKERS,
     find_weights,
     in_range,
     parse_channel_uses,
@@ -46,6 +48,7 @@ from simulator.records import (
     environment,
     forget,
     forget_figures,
+    forget_prepared,
     load_tensors,
     read_results,
     write_json,
@@ -53,13 +56,23 @@ from simulator.records import (
 )
 from simulator.schemes import TrainedParts, scheme_names
 from simulator.size_table import size_table
-from simulator.sweep import Grid, Tables, noiseless_accuracy, plan, run_sweep
+from simulator.sweep import (
+    Grid,
+    Results,
+    facts_of,
+    noiseless_accuracy,
+    plan,
+    run_sweep,
+)
+from simulator.sweep_job import FOLDER as PREPARED
+from simulator.sweep_job import Job, about_of, check_same, open_pool
 from simulator.teachers import teacher_views, train_teachers
 from simulator.training_run import TrainingRun
 
 COLUMNS = [
     *("scheme", "channel", "snr_db", "channel_uses", "bandwidth_ratio", "images", "realizations"),
-    *("correct", "transmissions", "accuracy", "ci_low", "ci_high", "delivered"),
+    *("correct", "transmissions", "accuracy", "ci_low", "ci_high"),
+    *("mc_low", "mc_high", "delivered"),
     *("train_seed", "settings"),
 ]
 STAGES = ("teacher", "cache", "stage1", "head", "stage2", "all")
@@ -74,22 +87,32 @@ def sweep(
     schemes: str | None,
     images: int | None,
     realizations: str | None,
+    mc: float | None,
+    max_realizations: int,
     seed: int,
+    precision: str,
+    workers: int | None,
+    cluster: str | None,
+    fresh: bool,
     data: Path | None,
     weights: Path | None,
     device: str,
     out: Path | None,
 ) -> None:
-    """`semlink sweep`: evaluate, then write tables and figures below `out`."""
+    """`semlink sweep`: evaluate what is not in the journal, then write tables and figures."""
     experiment = _recipe(recipe)
     grid = _grid(experiment.sweep, channels, snr_db, channel_uses, realizations, seed)
+    grid = _with_stop_rule(grid, mc, max_realizations)
+    if workers is not None:
+        in_range("--workers", workers, 1, MOST_WORKERS)
     names = scheme_names(experiment)
     asked = names if schemes in (None, "all") else parse_names(str(schemes))
     target = _device(device)
     dataset = _dataset(experiment, data)
     test = _first(dataset.test, images)
     parts = TrainedParts(experiment, dataset, _weights(experiment, weights), target)
-    points, left_out = plan([parts.scheme(name) for name in asked], grid)
+    built = [parts.scheme(name) for name in asked]
+    points, left_out = plan(built, grid)
     noiseless = noiseless_accuracy(parts.noiseless(), test, target)
     folder = out or Path("results/runs") / recipe
     check_writable(folder)
@@ -97,30 +120,65 @@ def sweep(
         click.echo(f"semlink: {line}", err=True)
 
     start = time.perf_counter()
-    try:
-        tables = run_sweep(points, grid, test, target)
-    except KeyboardInterrupt:
-        raise Stopped(
-            f"nothing was written, earlier results in {folder} are as they were"
-        ) from None
-    results = tables.results.assign(train_seed=parts.train_seed)[COLUMNS]
-    run = {
-        "recipe": describe(experiment),
-        "grid": {**describe(grid), "channels": [channel.name for channel in grid.channels]},
-        "schemes": list(asked),
-        "seed": seed,
-        "train_seed": parts.train_seed,
-        "data": _about(dataset, test),
-        "noiseless_accuracy": noiseless,
-        "weights": {
-            name: {"sha256": parts.hashes[name], "origin": origin}
-            for name, origin in parts.origins.items()
-        },
-        "left_out": left_out,
-        "wall_seconds": round(time.perf_counter() - start, 1),
-        "environment": environment(target),
-    }
-    _write(folder, tables._replace(results=results), run)
+    used = sorted({point.scheme for point in points})
+    job = Job(
+        experiment=experiment,
+        name=dataset.name,
+        classes=dataset.classes,
+        data_key=dataset.key,
+        weights=parts.folder.resolve(),
+        folder=folder.resolve() / PREPARED,
+        setting=Setting(seed, target, precision),
+        identities={name: parts.identity(name) for name in used},
+    )
+    facts = facts_of(built, points, test, num_classes=dataset.num_classes)
+    with Journal(folder) as journal:
+        if fresh:
+            journal.forget()
+        about = about_of(job, len(test.labels))
+        check_same(journal.abouts, about, folder)
+        if journal.damaged:
+            click.echo(f"semlink: {journal.path}: {journal.damaged} torn lines left out", err=True)
+        journal.begin(about)
+        job.write_images(test)
+        transmissions = sum(len(test.labels) * grid.repeats(point.channel) for point in points)
+        pool = open_pool(job, workers=workers, cluster=cluster, transmissions=transmissions)
+        try:
+            results = run_sweep(points, grid, facts, pool=pool, store=journal)
+        except KeyboardInterrupt:
+            raise Stopped(
+                f"{len(journal)} finished units are in {journal.path}; run the same command again "
+                "to go on"
+            ) from None
+        finally:
+            pool.close()
+        forget_prepared(job.folder)
+        run = {
+            "recipe": describe(experiment),
+            "grid": {**describe(grid), "channels": [channel.name for channel in grid.channels]},
+            "schemes": list(asked),
+            "seed": seed,
+            "precision": precision,
+            "train_seed": parts.train_seed,
+            "data": _about(dataset, test),
+            "noiseless_accuracy": noiseless,
+            "weights": {
+                name: {"sha256": parts.hashes[name], "origin": origin}
+                for name, origin in parts.origins.items()
+            },
+            "left_out": left_out,
+            "wall_seconds": round(time.perf_counter() - start, 1),
+            "environment": environment(target),
+        }
+        _write(folder, results, run)
+
+
+def _with_stop_rule(grid: Grid, mc: float | None, max_realizations: int) -> Grid:
+    """The grid with --mc and --max-realizations."""
+    if mc is not None and not 0 < mc < 100:
+        raise UserError(f"--mc must be a half-width between 0 and 100 points, got {mc:g}")
+    in_range("--max-realizations", max_realizations, 1, MOST_REALIZATIONS)
+    return replace(grid, mc=mc, max_realizations=max_realizations)
 
 
 def train(
@@ -269,6 +327,7 @@ def adapt(
         validation=dataset.validation,
         test=_first(dataset.test, images),
         share=retention,
+        num_classes=dataset.num_classes,
         device=target,
     )
     write_table(folder / "adaptive.csv", rows)
@@ -371,15 +430,15 @@ def _about(dataset: Dataset, test: Split) -> dict[str, Any]:
     }
 
 
-def _write(folder: Path, tables: Tables, run: dict[str, Any]) -> None:
+def _write(folder: Path, results: Results, run: dict[str, Any]) -> None:
     """Tables, description and figures into the run's folder; the table also to the screen."""
-    write_table(folder / "results.csv", tables.results)
-    write_table(folder / "results.parquet", tables.results)
-    write_table(folder / "timing.csv", tables.timing)
-    save_outcomes(folder, tables.results, tables.outcomes)
+    table = results.table.assign(train_seed=run["train_seed"])[COLUMNS]
+    write_table(folder / "results.csv", table)
+    write_table(folder / "results.parquet", table)
+    write_table(folder / "timing.csv", results.timing)
     write_json(folder / "run.json", run)
-    figures = _draw(tables.results, run, folder / "figures")
-    _show(tables.results)
+    figures = _draw(table, run, folder / "figures")
+    _show(table)
     noiseless = run["noiseless_accuracy"]
     click.echo(
         f"noiseless: {100 * noiseless['accuracy']:.1f} % (student and head, no channel; "

@@ -1,16 +1,16 @@
 """The contract of every scheme, and the neural schemes: encode, power, channel, equalise, decode.
 
-A scheme works in two steps, and this is what makes sweeps cheap: `prepare` does once what depends
-on no channel, `transmit` does the rest for one point of the sweep.
+A scheme works in three steps, and this is what makes sweeps cheap: `prepare` does once what depends
+on no channel, `encode` once for a point what depends on no draw, `transmit` the rest.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from channels.base import Channel
+from channels.base import Channel, ChannelOutput
 from channels.equalize import mmse, receive_snr_db
 from channels.pilots import add_pilots, estimate_gain
 from channels.streams import PointStreams
@@ -28,8 +28,16 @@ class Received(NamedTuple):
     delivered: Tensor
 
 
+Tensors = Mapping[str, Tensor]  # each [B, ...]: what is kept of a batch between two steps
+
+
 class Scheme(Protocol):
-    """A way to send images over k complex channel uses each and to classify what arrives."""
+    """A way to send images over k complex channel uses each and to classify what arrives.
+
+    `version` goes up whenever the same weights would give other numbers.
+    """
+
+    version: int
 
     @property
     def name(self) -> str:
@@ -45,13 +53,16 @@ class Scheme(Protocol):
     def settings(self, k: int) -> str:
         """Modulation, rate, codec; what is charged; what is taken as known beforehand."""
 
-    def prepare(self, images: Tensor) -> Any:
+    def prepare(self, images: Tensor) -> Tensors:
         """Everything that depends on no channel. Shapes: images [B, C, H, W] in [0, 1]."""
 
+    def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
+        """What every realisation of a point sends. Shapes: snr_db [B, 1], the average SNR."""
+
     def transmit(
-        self, prepared: Any, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
+        self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
-        """One transmission of every prepared image. Shapes: snr_db [B, 1]."""
+        """One transmission of every encoded image. Shapes: snr_db [B, 1]."""
 
 
 def send_features(
@@ -78,16 +89,30 @@ def send_features(
     (above `pilots`) -> features [B, D].
     """
     told = snr_db if reported_snr_db is None else reported_snr_db
-    left = uses - pilots
-    x, used = _codeword(codec, features, snr_db=told, uses=left)
+    x = codeword(codec, features, snr_db=told, uses=uses - pilots)
     received = channel(add_pilots(x, pilots), snr_db=snr_db, generator=generator)
+    return receive_features(
+        codec, received, uses=uses, reported_snr_db=reported_snr_db, pilots=pilots
+    )
+
+
+def receive_features(
+    codec: ChannelCodec,
+    received: ChannelOutput,
+    *,
+    uses: Tensor,
+    reported_snr_db: Tensor | None = None,
+    pilots: int = 0,
+) -> Tensor:
+    """The receiver's half of `send_features`: received [B, w] of pilots and codeword -> [B, D]."""
     if reported_snr_db is not None:
         believed = noise_power_from_snr_db(reported_snr_db).to(received.noise_power)
         received = received._replace(noise_power=believed)
     if pilots:
         received = estimate_gain(received, pilots)
+    left = uses - pilots
+    gamma = receive_snr_db(received, used=_used(left, width=received.y.shape[1]))
     equalised = from_symbols(mmse(received))
-    gamma = receive_snr_db(received, used=used)
     return codec.decoder(equalised, snr_db=gamma, uses=left).float()
 
 
@@ -95,18 +120,23 @@ def clean_estimate(
     codec: ChannelCodec, features: Tensor, *, snr_db: Tensor, uses: Tensor
 ) -> Tensor:
     """What the decoder makes of the very codeword, no channel between; shapes as above."""
-    x, _ = _codeword(codec, features, snr_db=snr_db, uses=uses)
+    x = codeword(codec, features, snr_db=snr_db, uses=uses)
     return codec.decoder(from_symbols(x), snr_db=snr_db, uses=uses).float()
 
 
-def _codeword(
-    codec: ChannelCodec, features: Tensor, *, snr_db: Tensor, uses: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Symbols [B, w] complex of unit power over `uses`, and which of them are used [B, w]."""
+def codeword(codec: ChannelCodec, features: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
+    """Symbols of unit power over `uses`, zero beyond; snr_db is what the transmitter believes.
+
+    Shapes: features [B, D], snr_db [B, 1], uses [B, 1] -> [B, w] complex64, w the largest of uses.
+    """
     width = int(uses.max())
     values = codec.encoder(features, snr_db=snr_db, uses=uses)[:, : 2 * width].float()
-    used = torch.arange(width, device=uses.device) < uses  # [B, width]
-    return to_symbols(values, used=used), used
+    return to_symbols(values, used=_used(uses, width=width))
+
+
+def _used(uses: Tensor, *, width: int) -> Tensor:
+    """Which of `width` symbols an image uses, [B, width] bool."""
+    return torch.arange(width, device=uses.device) < uses
 
 
 def send_values(
@@ -125,6 +155,7 @@ class RkdScheme:
     """
 
     name = "rkd_sc"
+    version = 1
 
     def __init__(
         self,
@@ -162,33 +193,48 @@ class RkdScheme:
         return f"{self._codec.config.kind}, {known}, no header{pilots}"
 
     @torch.inference_mode()
-    def prepare(self, images: Tensor) -> Tensor:
+    def prepare(self, images: Tensor) -> Tensors:
         """Student features [B, D]."""
-        return in_pieces(self._student, images)
+        return {"features": in_pieces(self._student, images)}
+
+    @torch.inference_mode()
+    def encode(
+        self,
+        prepared: Tensors,
+        *,
+        channel: Channel,  # noqa: ARG002 - the transmitter does not know it
+        snr_db: Tensor,
+        k: int,
+    ) -> Tensors:
+        """Pilots and codeword [B, k]."""
+        uses = torch.full_like(snr_db, k - self._pilots, dtype=torch.int64)
+        told = snr_db + self._snr_offset_db
+        x = codeword(self._codec, prepared["features"], snr_db=told, uses=uses)
+        return {"x": add_pilots(x, self._pilots)}
 
     @torch.inference_mode()
     def transmit(
-        self, prepared: Tensor, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
+        self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
-        """Features through the codec and the channel to scores."""
-        offset = self._snr_offset_db
-        features = send_features(
+        """The codeword through the channel to scores."""
+        x = encoded["x"]
+        generator = streams("channel", device=x.device)
+        received = channel(x, snr_db=snr_db, generator=generator)
+        features = receive_features(
             self._codec,
-            prepared,
-            channel=channel,
-            snr_db=snr_db,
+            received,
             uses=torch.full_like(snr_db, k, dtype=torch.int64),
-            generator=streams("channel", device=prepared.device),
-            reported_snr_db=snr_db + offset if offset else None,
+            reported_snr_db=snr_db + self._snr_offset_db if self._snr_offset_db else None,
             pilots=self._pilots,
         )
-        return Received(self._head(features), _all_delivered(prepared))
+        return Received(self._head(features), _all_delivered(x))
 
 
 class DeepJsccScheme:
     """Task-oriented deep JSCC: one end-to-end model for each k, all trained at one SNR."""
 
     name = "deep_jscc"
+    version = 1
 
     def __init__(self, models: Mapping[int, DeepJscc], *, train_snr_db: float) -> None:
         self._models = dict(models)
@@ -208,25 +254,32 @@ class DeepJsccScheme:
         return f"one model for k = {k}, trained at {self._train_snr_db:g} dB, no header"
 
     @torch.inference_mode()
-    def prepare(self, images: Tensor) -> dict[int, Tensor]:
+    def prepare(self, images: Tensor) -> Tensors:
         """The values [B, 2k] of every model: no encoder is told the channel."""
-        return {k: in_pieces(model.encode, images) for k, model in self._models.items()}
+        return {str(k): in_pieces(model.encode, images) for k, model in self._models.items()}
+
+    @torch.inference_mode()
+    def encode(
+        self,
+        prepared: Tensors,
+        *,
+        channel: Channel,  # noqa: ARG002 - the transmitter does not know it
+        snr_db: Tensor,  # noqa: ARG002 - nor this
+        k: int,
+    ) -> Tensors:
+        """This k's symbols [B, k]."""
+        return {"x": to_symbols(prepared[str(k)].float())}
 
     @torch.inference_mode()
     def transmit(
-        self,
-        prepared: dict[int, Tensor],
-        *,
-        channel: Channel,
-        snr_db: Tensor,
-        k: int,
-        streams: PointStreams,
+        self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
-        """This k's values through the channel to scores."""
-        values = prepared[k]
-        generator = streams("channel", device=values.device)
-        equalised = send_values(values, channel=channel, snr_db=snr_db, generator=generator)
-        return Received(self._models[k].decode(equalised), _all_delivered(values))
+        """The symbols through the channel to scores."""
+        x = encoded["x"]
+        generator = streams("channel", device=x.device)
+        received = channel(x, snr_db=snr_db, generator=generator)
+        scores = self._models[k].decode(from_symbols(mmse(received)))
+        return Received(scores, _all_delivered(x))
 
 
 def in_pieces(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from simulator.errors import UserError
 
 MOST_POINTS = 10_000  # entries of one axis of a sweep
 MOST_REALIZATIONS = 10_000  # channel draws per image and point
+MOST_WORKERS = 1024
 MOST_SEED = 2**31 - 1
 MOST_USES = 100_000  # channel uses per image
 FARTHEST_SNR_DB = 100.0  # farther out, single precision overflows

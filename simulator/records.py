@@ -89,6 +89,14 @@ def forget_figures(folder: Path) -> None:
             path.unlink()
 
 
+def forget_prepared(folder: Path) -> None:
+    """Remove what a sweep prepared for its workers, and nothing else."""
+    for path in folder.glob("*.safetensors"):
+        path.unlink()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and JSON header of a file written by `save_tensors`.
 

@@ -52,11 +52,17 @@ class TrainedParts:
         self._parts = recipe_parts(experiment)
         self.origins: dict[str, Any] = {}  # part -> what its file was made from
         self.hashes: dict[str, str] = {}  # part -> SHA-256 of its file
+        self._used: set[str] = set()  # parts of the scheme that was loaded last
 
     @property
     def train_seed(self) -> int:
         """Seed of the training; all parts have the same."""
         return int(next(iter(self.origins.values()))["seed"])
+
+    @property
+    def num_classes(self) -> int:
+        """Classes of the data."""
+        return self._dataset.num_classes
 
     @property
     def trained_on(self) -> set[str]:
@@ -70,6 +76,7 @@ class TrainedParts:
         another recipe, or for images or classes other than the data's.
         """
         experiment = self._experiment
+        self._used = set()
         if name.partition(":")[0] == RkdScheme.name:
             return self._rkd_sc(name.partition(":")[2])
         if name == DeepJsccScheme.name:
@@ -84,6 +91,16 @@ class TrainedParts:
                 )
         known = ", ".join(scheme_names(experiment))
         raise UserError(f"--schemes must name schemes among {known}, got {name!r}")
+
+    def identity(self, name: str) -> dict[str, Any]:
+        """What a scheme's numbers depend on: version of its code, settings, weights by hash."""
+        scheme = self.scheme(name)
+        configs = [b for b in self._experiment.baselines if b.name == name]
+        return {
+            "version": scheme.version,
+            "settings": describe(configs),
+            "weights": {part: self.hashes[part] for part in sorted(self._used)},
+        }
 
     def _rkd_sc(self, label: str) -> RkdScheme:
         """RKD-SC as trained, under a link error, or a variant, by the label behind its name."""
@@ -201,6 +218,7 @@ class TrainedParts:
                 f"{'' if self._experiment.embedded_data else ' --data DIR'}, or name another "
                 "folder with --weights"
             )
+        self._used.add(part)
         tensors, header = load_tensors(path)
         self.hashes[part] = file_hash(path)
         self._check(path, part, header.get("origin"))

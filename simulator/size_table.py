@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from channels.awgn import AwgnChannel
-from channels.streams import PointStreams, Streams
+from channels.streams import Streams
 from models import ChannelCodec
 from models.blocks import parameter_count
 from simulator.data import Split, to_float
+from simulator.evaluate import BLOCK
 from simulator.schemes import TrainedParts
 from simulator.sizes import cpu_ms, macs
 from simulator.statistics import accuracy_interval, paired_ratio
-from simulator.sweep import BLOCK
+from simulator.sweep import Grid, plan, sweep_here
 
 LINK_SNR_DB = 24.0
 Credits = NDArray[np.float64]
@@ -106,22 +107,17 @@ def _through(
     """Mean credits of every image through the codec at 24 dB on AWGN."""
     scheme = parts.scheme(scheme_name)
     k = parts.link_modules(scheme_name)[1].config.max_uses
-    blocks = [scheme.prepare(to_float(images)) for images in test.images.split(BLOCK)]
-    total = torch.zeros(len(test.labels), dtype=torch.float64)
-    for realization in range(realizations):
-        streams = PointStreams(Streams(seed=seed), "awgn", LINK_SNR_DB, k, realization)
-        scores = [
-            scheme.transmit(
-                block,
-                channel=AwgnChannel(),
-                snr_db=torch.full((len(block), 1), LINK_SNR_DB),
-                k=k,
-                streams=streams,
-            ).scores
-            for block in blocks
-        ]
-        total += (torch.cat(scores).argmax(dim=1) == test.labels).double()
-    return (total / realizations).numpy()
+    grid = Grid(
+        channels=(AwgnChannel(),),
+        snr_db=(LINK_SNR_DB,),
+        channel_uses=(k,),
+        realizations=realizations,
+        seed=seed,
+    )
+    points, _ = plan([scheme], grid)
+    cpu = torch.device("cpu")
+    results = sweep_here([scheme], points, grid, test, cpu, num_classes=parts.num_classes)
+    return results.tally(points[0]).credits_of_images
 
 
 def _accuracy(name: str, credits_of: Credits) -> dict[str, float]:

@@ -1,11 +1,13 @@
-"""How sure an accuracy is: 95 % intervals with the image as the sampling unit."""
+"""How sure an accuracy is: 95 % intervals over images and over channel draws, and paired tests."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from simulator.outcomes import Tally
 
 Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
 _ROUNDING = 1e-9  # by which a mean of credits may leave [0, 1]
@@ -75,9 +77,34 @@ def accuracy_interval(image_credits: NDArray[np.floating]) -> Interval:
             f"image_credits must be in [0, 1], got {values.min()} to {values.max()}; "
             "divide by the number of realisations"
         )
-    p = float(values.mean().clip(0, 1))
-    sampled = wilson(p, effective_images(values))
-    unseen = Z**2 / (values.size + Z**2)
+    return _hull(float(values.mean().clip(0, 1)), effective_images(values), values.size)
+
+
+def channel_interval(tally: Tally) -> Interval:
+    """95 % interval for the accuracy on these very images over all draws of the channel.
+
+    What an image earns varies from draw to draw with a variance s_i^2 of its own, independently
+    of the other images. The interval is Wilson's with n_eff = p (1 - p) / (sum s_i^2 / (N^2 R)),
+    widened for rare draws as in `accuracy_interval`. One draw shows no s_i^2: then it is taken as
+    large as it can be, and the interval is wider than it need be.
+    """
+    p = min(max(tally.correct / tally.transmissions, 0.0), 1.0)
+    if tally.realizations == 1:
+        return wilson(p, tally.transmissions)
+    scale = tally.realizations / (tally.realizations - 1)
+    own = scale * (tally.squared_credits - tally.credits_of_images**2).clip(min=0)
+    variance = float(own.mean()) / tally.transmissions
+    if p in (0.0, 1.0):
+        effective = float(tally.transmissions)
+    else:
+        effective = p * (1 - p) / variance if variance > 0 else math.inf
+    return _hull(p, max(effective, tally.transmissions), tally.transmissions)
+
+
+def _hull(p: float, effective: float, number: int) -> Interval:
+    """Wilson's interval with an effective number, and what may be unseen in `number` trials."""
+    sampled = wilson(p, effective)
+    unseen = Z**2 / (number + Z**2)
     return Interval(
         low=min(sampled.low, p * (1 - unseen)), high=max(sampled.high, p + (1 - p) * unseen)
     )
@@ -120,6 +147,33 @@ def paired_ratio(
 ) -> Estimate:
     """Mean of a over mean of b (retention), with a paired bootstrap interval; shapes as above."""
     return _bootstrap(a, b, lambda x, y: x / y, seed=seed, resamples=resamples)
+
+
+def mcnemar(difference: NDArray[np.floating]) -> float:
+    """Two-sided p-value for "neither scheme is better", from each image's mean difference.
+
+    McNemar's test for several transmissions of each image [1]: (sum d)^2 / sum d^2 is about
+    chi-squared with 1 degree of freedom. With one transmission it is McNemar's own statistic
+    (b - c)^2 / (b + c), b and c the images that only one of the two schemes had right.
+
+    Shapes: difference [N]. 1 if all are zero.
+
+    [1] Obuchowski, On the comparison of correlated proportions for clustered data, 1998.
+    """
+    squares = float(np.square(difference).sum())
+    if squares == 0:
+        return 1.0
+    return math.erfc(math.sqrt(float(difference.sum()) ** 2 / squares / 2))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values adjusted for being several [Holm 1979]: rejecting at 5 % errs in 5 % of families."""
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted
 
 
 def _bootstrap(

@@ -1,15 +1,13 @@
-"""Evaluation over channel x SNR x channel uses.
+"""A sweep: which units are still to be computed, when a point has enough, and the table of it all.
 
-Images are computed and noise is drawn in fixed blocks of 250 images in data order, the last one
-padded, by one thread. A point's noise comes from a stream named by (channel, SNR, k, realisation),
-so schemes that use equally many channel uses meet the same gains and the same noise, and nothing
-depends on which other points are computed.
+Units are handed to a pool of workers and kept in a store as they come back. The table is made from
+the store alone, so it does not matter who computed what, in which order, or when.
 """
 
-import itertools
-import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -17,83 +15,155 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from channels.base import Channel
-from channels.streams import PointStreams, Streams
-from simulator.data import Split, to_float
-from simulator.errors import UserError
+from simulator.data import Split
+from simulator.evaluate import BLOCK, Evaluator, Prepared, Setting, image_blocks, prepare_all
+from simulator.journal import Finished, MemoryStore, UnitStore
 from simulator.link import Scheme
-from simulator.objectives import image_credits
-from simulator.statistics import accuracy_interval
+from simulator.outcomes import Tally
+from simulator.points import Grid, Point, Task, Unit, plan, tasks_of
+from simulator.statistics import accuracy_interval, channel_interval
+from simulator.workers import InProcess, Pool
 
-BLOCK = 250  # images computed and drawn at a time
-PURPOSES = ("channel", "scrambling")
+__all__ = ["Grid", "Point", "Results", "noiseless_accuracy", "plan", "run_sweep", "sweep_here"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grid:
-    """What to evaluate: every scheme at every (channel, k, SNR), `realizations` times."""
+class Facts:
+    """What the rows say besides outcomes."""
 
-    channels: tuple[Channel, ...]
-    snr_db: tuple[float, ...]
-    channel_uses: tuple[int, ...]
-    realizations: int
-    seed: int
-    realizations_of: Mapping[str, int] = field(default_factory=dict)  # channel -> its own number
-
-    def repeats(self, channel: Channel) -> int:
-        """Realisations on a channel."""
-        return self.realizations_of.get(channel.name, self.realizations)
+    images: int
+    num_classes: int
+    source_values: int  # C H W
+    settings: Mapping[tuple[str, int], str]  # (scheme, k) -> what Scheme.settings says
 
 
-class Point(NamedTuple):
-    """One row of the table."""
+@dataclass(frozen=True)
+class Results:
+    """The rows of a sweep, read from its store point by point."""
 
-    scheme: Scheme
-    channel: Channel
-    k: int
-    snr_db: float
+    store: UnitStore
+    facts: Facts
+    realizations: Mapping[Point, int] = field(default_factory=dict)
 
+    def tally(self, point: Point) -> Tally:
+        """Outcomes of a point over its realisations."""
+        units = (Unit(point, r) for r in range(self.realizations[point]))
+        codes = [self.store.read(unit).codes for unit in units]
+        return Tally.of(codes, num_classes=self.facts.num_classes)
 
-class Tables(NamedTuple):
-    """Result rows, the core-seconds that each took, and credits [rows, N] over draws."""
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per point, in the order of the plan."""
+        return pd.DataFrame([_row(point, self.tally(point), self.facts) for point in self])
 
-    results: pd.DataFrame
-    timing: pd.DataFrame
-    outcomes: Tensor
+    @property
+    def timing(self) -> pd.DataFrame:
+        """Core-seconds of every point."""
+        rows = []
+        for point, count in self.realizations.items():
+            spent = [self.store.read(Unit(point, r)).core_seconds for r in range(count)]
+            rows.append({**_names(point), "core_seconds": round(sum(spent), 3)})
+        return pd.DataFrame(rows)
 
-
-def plan(schemes: Sequence[Scheme], grid: Grid) -> tuple[list[Point], list[str]]:
-    """The points of a sweep, and one line for each (scheme, k) that is left out.
-
-    Raises: UserError if no point is left, or if two streams of the sweep would share a seed.
-    """
-    points: list[Point] = []
-    left_out: list[str] = []
-    for scheme in schemes:
-        for k in grid.channel_uses:
-            if not scheme.serves(k):
-                left_out.append(f"{scheme.name} serves {scheme.channel_uses}: k = {k} left out")
-                continue
-            points += [
-                Point(scheme, channel, k, snr)
-                for channel, snr in itertools.product(grid.channels, grid.snr_db)
-            ]
-    if not points:
-        raise UserError("nothing to sweep: " + "; ".join(left_out))
-    _check_seeds(grid)
-    return points, left_out
+    def __iter__(self) -> Iterator[Point]:
+        """All points."""
+        return iter(self.realizations)
 
 
-def run_sweep(points: Sequence[Point], grid: Grid, split: Split, device: torch.device) -> Tables:
-    """Evaluate all points on the images of `split`, showing progress on stderr."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    total = len(split.labels) * sum(grid.repeats(point.channel) for point in points)
+class _Schedule:
+    """Which units are asked for, and which of them are not finished."""
+
+    def __init__(self, grid: Grid, facts: Facts, store: UnitStore, bar: Any) -> None:
+        self._grid, self._facts, self._store, self._bar = grid, facts, store, bar
+        self.waiting: deque[Task] = deque()
+        self.asked: dict[Point, int] = {}  # realisations of the rounds so far
+        self._missing: dict[Point, int] = {}  # units of these that are not finished
+
+    def ask(self, point: Point) -> None:
+        """Ask for one round more of a point; for further ones while all of it is there."""
+        images, before = self._facts.images, self.asked.get(point, 0)
+        self.asked[point] = before + self._grid.repeats(point.channel)
+        new = range(before, self.asked[point])
+        missing = [r for r in new if Unit(point, r) not in self._store]
+        self._missing[point] = len(missing)
+        self._bar.total += images * len(new)
+        self._bar.update(images * (len(new) - len(missing)))
+        self.waiting.extend(tasks_of(point, missing))
+        if not missing:
+            self._settle(point)
+
+    def add(self, finished: Sequence[Finished]) -> None:
+        """Keep the units of one task."""
+        self._store.add(finished)
+        for item in finished:
+            self._bar.set_postfix_str(item.unit.point.text, refresh=False)
+            self._bar.update(len(item.codes))
+        point = finished[0].unit.point
+        self._missing[point] -= len(finished)
+        if not self._missing[point]:
+            self._settle(point)
+
+    def _settle(self, point: Point) -> None:
+        """The round is there: is it enough?"""
+        mc, asked = self._grid.mc, self.asked[point]
+        if mc is None or asked + self._grid.repeats(point.channel) > self._grid.most(point.channel):
+            return
+        tally = Results(self._store, self._facts, {point: asked}).tally(point)
+        interval = channel_interval(tally)
+        if 100 * (interval.high - interval.low) / 2 > mc:
+            self.ask(point)
+
+
+def run_sweep(
+    points: Sequence[Point], grid: Grid, facts: Facts, *, pool: Pool, store: UnitStore
+) -> Results:
+    """Compute what the store lacks of these points, showing progress on stderr."""
+    with tqdm(desc="sweep", unit="img", smoothing=0.05, mininterval=0.5, total=0) as bar:
+        schedule = _Schedule(grid, facts, store, bar)
+        for point in points:
+            schedule.ask(point)
+        for scheme in dict.fromkeys(task.point.scheme for task in schedule.waiting):
+            pool.submit(scheme)
+        while pool.in_hand:
+            pool.next_done()
+        while schedule.waiting or pool.in_hand:
+            while schedule.waiting and pool.room > 0:
+                pool.submit(schedule.waiting.popleft())
+            schedule.add(pool.next_done())
+    return Results(store, facts, {point: schedule.asked[point] for point in points})
+
+
+def sweep_here(
+    schemes: Sequence[Scheme],
+    points: Sequence[Point],
+    grid: Grid,
+    split: Split,
+    device: torch.device,
+    *,
+    num_classes: int,
+) -> Results:
+    """A small sweep in this process, kept in memory; nothing is written."""
+    setting = Setting(grid.seed, device)
+    evaluator = Evaluator(partial(_prepared, schemes, split, setting), split.labels, setting)
+    pool = InProcess(evaluator)
+    facts = facts_of(schemes, points, split, num_classes=num_classes)
     try:
-        with tqdm(total=total, desc="sweep", unit="img", smoothing=0.05, mininterval=0.5) as bar:
-            return _evaluate(points, grid, split, device, bar)
+        return run_sweep(points, grid, facts, pool=pool, store=MemoryStore())
     finally:
-        torch.set_num_threads(threads)
+        pool.close()
+
+
+def facts_of(
+    schemes: Sequence[Scheme], points: Sequence[Point], split: Split, *, num_classes: int
+) -> Facts:
+    """What the rows of these points say besides outcomes."""
+    named = {scheme.name: scheme for scheme in schemes}
+    return Facts(
+        images=len(split.labels),
+        num_classes=num_classes,
+        source_values=split.images[0].numel(),
+        settings={(p.scheme, p.k): named[p.scheme].settings(p.k) for p in points},
+    )
 
 
 @torch.inference_mode()
@@ -102,7 +172,8 @@ def noiseless_accuracy(
 ) -> dict[str, float]:
     """Accuracy of a classifier without a channel, with its interval over images."""
     right = []
-    for block, labels in zip(_blocks(split.images, device), split.labels.split(BLOCK), strict=True):
+    blocks = image_blocks(split.images, device)
+    for block, labels in zip(blocks, split.labels.split(BLOCK), strict=True):
         scores = classify(block)[: len(labels)]
         right.append((scores.argmax(dim=1).cpu() == labels).double())
     values = torch.cat(right).numpy()
@@ -110,108 +181,40 @@ def noiseless_accuracy(
     return {"accuracy": float(values.mean()), "ci_low": interval.low, "ci_high": interval.high}
 
 
-def _evaluate(
-    points: Sequence[Point], grid: Grid, split: Split, device: torch.device, bar: Any
-) -> Tables:
-    blocks = list(_blocks(split.images, device))
-    labels = split.labels.to(device)
-    results, timing, earned = [], [], []
-    for scheme, own in itertools.groupby(points, key=lambda point: point.scheme):
-        start = time.process_time()
-        prepared = [scheme.prepare(block) for block in blocks]
-        preparation = time.process_time() - start
-        for point in own:
-            now = f"{scheme.name} {point.channel.name} k={point.k}"
-            bar.set_postfix_str(now, refresh=False)
-            start = time.process_time()
-            outcome = _transmit(point, grid, prepared, labels, bar)
-            spent = time.process_time() - start
-            results.append(_row(point, grid, outcome, split))
-            earned.append((outcome.credits / grid.repeats(point.channel)).float())
-            timing.append(
-                {**_names(point), "core_seconds": spent, "prepare_core_seconds": preparation}
-            )
-    return Tables(pd.DataFrame(results), pd.DataFrame(timing), torch.stack(earned))
+def _prepared(
+    schemes: Sequence[Scheme], split: Split, setting: Setting, name: str
+) -> tuple[Scheme, Prepared]:
+    scheme = next(scheme for scheme in schemes if scheme.name == name)
+    return scheme, prepare_all(scheme, split, setting)
 
 
-class _Outcome(NamedTuple):
-    credits: Tensor  # [N], summed over realisations
-    delivered: int  # transmissions that were not outages
-
-
-def _transmit(
-    point: Point, grid: Grid, prepared: Sequence[Any], labels: Tensor, bar: Any
-) -> _Outcome:
-    total = torch.zeros(len(labels), dtype=torch.float64)
-    delivered = 0
-    snr_db = torch.full((BLOCK, 1), point.snr_db, device=labels.device)
-    for realization in range(grid.repeats(point.channel)):
-        streams = PointStreams(Streams(seed=grid.seed), *_stream_name(point, realization))
-        for index, block in enumerate(prepared):
-            own = labels[index * BLOCK : (index + 1) * BLOCK]
-            received = point.scheme.transmit(
-                block, channel=point.channel, snr_db=snr_db, k=point.k, streams=streams
-            )
-            scores, arrived = received.scores[: len(own)], received.delivered[: len(own)]
-            total[index * BLOCK :][: len(own)] += image_credits(scores, own, arrived).cpu()
-            delivered += int(arrived.sum())
-            bar.update(len(own))
-    return _Outcome(total, delivered)
-
-
-def _row(point: Point, grid: Grid, outcome: _Outcome, split: Split) -> dict[str, Any]:
-    images, realizations = len(split.labels), grid.repeats(point.channel)
-    transmissions = images * realizations
-    interval = accuracy_interval((outcome.credits / realizations).numpy())
-    correct = round(float(outcome.credits.sum()), 9)
+def _row(point: Point, tally: Tally, facts: Facts) -> dict[str, Any]:
+    over_images = accuracy_interval(tally.credits_of_images)
+    over_draws = channel_interval(tally)
     return {
         **_names(point),
-        "bandwidth_ratio": point.k / split.images[0].numel(),
-        "images": images,
-        "realizations": realizations,
-        "correct": correct,
-        "transmissions": transmissions,
-        "accuracy": correct / transmissions,
-        "ci_low": interval.low,
-        "ci_high": interval.high,
-        "delivered": outcome.delivered / transmissions,
-        "settings": point.scheme.settings(point.k),
+        "bandwidth_ratio": point.k / facts.source_values,
+        "images": facts.images,
+        "realizations": tally.realizations,
+        "correct": tally.correct,
+        "transmissions": tally.transmissions,
+        "accuracy": tally.correct / tally.transmissions,
+        "ci_low": over_images.low,
+        "ci_high": over_images.high,
+        "mc_low": over_draws.low,
+        "mc_high": over_draws.high,
+        "delivered": tally.delivered,
+        "settings": facts.settings[point.scheme, point.k],
     }
+
+
+class _Names(NamedTuple):
+    scheme: str
+    channel: str
+    snr_db: float
+    channel_uses: int
 
 
 def _names(point: Point) -> dict[str, Any]:
-    return {
-        "scheme": point.scheme.name,
-        "channel": point.channel.name,
-        "snr_db": point.snr_db,
-        "channel_uses": point.k,
-    }
-
-
-def _blocks(images: Tensor, device: torch.device) -> Iterator[Tensor]:
-    """Blocks [250, C, H, W] in [0, 1]; the last one is filled up with black images."""
-    for chunk in images.split(BLOCK):
-        block = torch.zeros((BLOCK, *images.shape[1:]), device=device)
-        block[: len(chunk)] = to_float(chunk.to(device))
-        yield block
-
-
-def _stream_name(point: Point, realization: int) -> tuple[str | int | float, ...]:
-    return (point.channel.name, point.snr_db, point.k, realization)
-
-
-def _check_seeds(grid: Grid) -> None:
-    names = itertools.product(
-        PURPOSES,
-        (channel.name for channel in grid.channels),
-        grid.snr_db,
-        grid.channel_uses,
-        range(max(map(grid.repeats, grid.channels))),
-    )
-    streams = Streams(seed=grid.seed)
-    seeds = [streams.seed_of(*name) for name in names]
-    if len(set(seeds)) < len(seeds):
-        raise UserError(
-            f"two noise streams of this sweep would be equal under --seed {grid.seed}; "
-            "choose another seed"
-        )
+    """The columns that name a row."""
+    return _Names(*point)._asdict()

@@ -12,6 +12,9 @@ import torch
 from safetensors.torch import save_file
 
 from simulator.__main__ import main
+from simulator.evaluate import Evaluator
+from simulator.journal import Finished
+from simulator.points import Task
 from simulator.records import ROOT, load_tensors, save_tensors
 from tests.simulator.data_files import write_folders
 
@@ -202,16 +205,74 @@ def test_help_and_version(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
         assert "Usage: semlink" in capsys.readouterr().out
 
 
-def test_ctrl_c_in_a_sweep_leaves_nothing(
+def test_ctrl_c_in_a_sweep_keeps_what_is_finished(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+    arguments = [*SMALL, "--schemes", "rkd_sc,label_code", "--channel-uses", "4,16"]
+    assert run("sweep", "digits", *arguments, "--out", "whole") == 0
+    computed, whole = [0], Evaluator.__call__
 
-    monkeypatch.setattr("simulator.commands.run_sweep", interrupt)
-    assert run("sweep", "digits", *SMALL, "--schemes", "label_code", "--out", "out") == 130
-    assert "nothing was written" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
+    def count_down(self: Evaluator, task: Task) -> list[Finished]:
+        if computed[0] == 3:
+            raise KeyboardInterrupt
+        computed[0] += 1
+        return whole(self, task)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Evaluator, "__call__", count_down)
+        assert run("sweep", "digits", *arguments, "--out", "out") == 130
+    assert "3 finished units are in out/journal.jsonl; run the same" in capsys.readouterr().err
+    assert not (tmp_path / "out/results.csv").exists()
+    computed[0] = -5
+    monkeypatch.setattr(Evaluator, "__call__", count_down)
+    assert run("sweep", "digits", *arguments, "--out", "out") == 0
+    assert computed[0] == 0  # five of eight units were left
+    one, two = (tmp_path / name / "results.csv" for name in ("whole", "out"))
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_a_larger_grid_takes_what_is_there(run: Run, tmp_path: Path) -> None:
+    arguments = ["--schemes", "label_code", "--channel-uses", "4", "--images", "20"]
+    assert run("sweep", "digits", *arguments, "--snr-db", "0", "--out", "a") == 0
+    before = (tmp_path / "a/journal.jsonl").read_bytes()
+    assert run("sweep", "digits", *arguments, "--snr-db", "0,5", "--out", "a") == 0
+    assert (tmp_path / "a/journal.jsonl").read_bytes().startswith(before)
+    assert pd.read_csv(tmp_path / "a/results.csv")["snr_db"].tolist() == [0, 5, 0, 5]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (["--seed", "1"], "changed: seed 0 -> 1"),
+        (["--images", "30"], "changed: images 20 -> 30"),
+        (["--precision", "bf16"], "changed: precision fp32 -> bf16"),
+    ],
+)
+def test_a_changed_description_says_what_changed(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: list[str], told: str
+) -> None:
+    arguments = [*SMALL, "--schemes", "rkd_sc", "--channel-uses", "4", "--out", "a"]
+    assert run("sweep", "digits", *arguments) == 0
+    before = (tmp_path / "a/journal.jsonl").read_bytes()
+    capsys.readouterr()
+    assert run("sweep", "digits", *arguments, *change) == 2
+    assert told in capsys.readouterr().err
+    assert (tmp_path / "a/journal.jsonl").read_bytes() == before
+    assert run("sweep", "digits", *arguments, *change, "--fresh") == 0
+
+
+def test_weights_changed_under_a_sweep_are_named(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(WEIGHTS, tmp_path / "w")
+    arguments = [*SMALL, "--schemes", "rkd_sc", "--channel-uses", "4", "--out", "a"]
+    assert run("sweep", "digits", *arguments, "--weights", "w") == 0
+    tensors, header = load_tensors(tmp_path / "w/codec.safetensors")
+    tensors["head.bias"] += 1
+    save_tensors(tmp_path / "w/codec.safetensors", tensors, header)
+    capsys.readouterr()
+    assert run("sweep", "digits", *arguments, "--weights", "w") == 2
+    assert "changed: codec of rkd_sc. Add --fresh" in capsys.readouterr().err
 
 
 def test_new_sweep_replaces_the_figures_of_the_old_one(run: Run, tmp_path: Path) -> None:

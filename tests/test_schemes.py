@@ -3,6 +3,7 @@
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,10 +15,10 @@ from channels.names import channel_from_name
 from channels.streams import PointStreams, Streams
 from simulator.data import load_dataset, to_float
 from simulator.errors import UserError
+from simulator.evaluate import BLOCK
 from simulator.link import Received, Scheme
 from simulator.records import ROOT, load_tensors, save_tensors
 from simulator.schemes import TrainedParts, scheme_names
-from simulator.sweep import BLOCK
 
 CPU = torch.device("cpu")
 REFERENCE = ROOT / "results/reference/digits"
@@ -54,13 +55,14 @@ def images() -> Tensor:
 def transmit(name: str, k: int, batch: Tensor, snr_db: float = 5.0) -> tuple[Received, Spy]:
     """One transmission of a block, from the beginning of its streams."""
     spy = Spy()
-    received = scheme(name).transmit(
-        scheme(name).prepare(batch),
-        channel=spy,
-        snr_db=torch.full((len(batch), 1), snr_db),
-        k=k,
-        streams=PointStreams(Streams(seed=4), "point"),
-    )
+    point: dict[str, Any] = {
+        "channel": spy,
+        "snr_db": torch.full((len(batch), 1), snr_db),
+        "k": k,
+    }
+    encoded = scheme(name).encode(scheme(name).prepare(batch), **point)
+    streams = PointStreams(Streams(seed=4), "point")
+    received = scheme(name).transmit(encoded, **point, streams=streams)
     return received, spy
 
 

@@ -19,7 +19,7 @@ from simulator.parts import recipe_parts, variant_parts
 from simulator.records import load_tensors
 from simulator.schemes import TrainedParts
 from simulator.size_table import size_table
-from simulator.sweep import Grid, plan, run_sweep
+from simulator.sweep import Grid, plan, sweep_here
 
 CPU = torch.device("cpu")
 TRAINED = ("ce_ce", "one_stage", "uncoded", "noise_free", "r2", "f1", "f2", "mlp", "heads")
@@ -85,8 +85,9 @@ def test_every_variant_can_be_swept(trained: Path) -> None:
         seed=0,
     )
     names = ["rkd_sc", *(f"rkd_sc:{name}" for name in (*TRAINED, "+3dB", "pilot1"))]
-    points, left_out = plan([parts.scheme(name) for name in names], grid)
-    rows = run_sweep(points, grid, dataset.test, CPU).results
+    schemes = [parts.scheme(name) for name in names]
+    points, left_out = plan(schemes, grid)
+    rows = sweep_here(schemes, points, grid, dataset.test, CPU, num_classes=10).table
     assert not left_out
     assert list(rows["scheme"]) == names
     print(rows[["scheme", "accuracy"]])

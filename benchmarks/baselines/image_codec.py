@@ -6,7 +6,6 @@ image is lost: an outage.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,25 +15,14 @@ from channels.base import Channel
 from channels.bit_pipe import BitPipe, payload_bits_for
 from channels.streams import PointStreams
 from simulator.config import Classify
-from simulator.link import Received
-
-
-class PreparedFiles(NamedTuple):
-    """What one k sends of a batch, and the scores at the receiver if it arrives.
-
-    Shapes: payload [B, payload_bits] uint8, all zeros where not even the smallest file fits;
-            fits [B] bool; scores [B, num_classes], of no meaning where it does not fit.
-    """
-
-    payload: Tensor
-    fits: Tensor
-    scores: Tensor
+from simulator.link import Received, Tensors
 
 
 class SeparateScheme:
     """JPEG scan data over LDPC-coded QAM, one modulation and code rate for each k."""
 
     name = "separate"
+    version = 1
 
     def __init__(
         self, *, codec: JpegScanCodec, pipes: dict[int, BitPipe], classify: Classify
@@ -62,37 +50,48 @@ class SeparateScheme:
         )
 
     @torch.inference_mode()
-    def prepare(self, images: Tensor) -> dict[int, PreparedFiles]:
-        """Payloads and error-free scores for every k that is served."""
+    def prepare(self, images: Tensor) -> Tensors:
+        """What every k sends of a batch, and the scores at the receiver if it arrives.
+
+        Shapes: payload_K [B, payload_bits] uint8, all zeros where not even the smallest file fits;
+                fits_K [B] bool; scores_K [B, num_classes], of no meaning where it does not fit.
+        """
         pixels = (images * 255).round().clamp(0, 255).to(torch.uint8).cpu()
         scans = [self._codec.scans(image) for image in pixels]
-        return {
-            k: self._prepare_for(scans, pipe.payload_bits, images.device)
-            for k, pipe in self._pipes.items()
-        }
+        prepared: dict[str, Tensor] = {}
+        for k, pipe in self._pipes.items():
+            files = self._prepare_for(scans, pipe.payload_bits, images.device)
+            prepared |= {f"{name}_{k}": values for name, values in files.items()}
+        return prepared
 
     def _prepare_for(
         self, scans: list[list[bytes]], payload_bits: int, device: torch.device
-    ) -> PreparedFiles:
+    ) -> dict[str, Tensor]:
         packed = [self._codec.pack(image, payload_bits=payload_bits) for image in scans]
         nothing = torch.zeros(payload_bits, dtype=torch.uint8)
         payload = torch.stack([nothing if bits is None else bits for bits in packed]).to(device)
         fits = torch.tensor([bits is not None for bits in packed], device=device)
         scores, _ = self._receive(payload)
-        return PreparedFiles(payload, fits, scores)
+        return {"payload": payload, "fits": fits, "scores": scores}
+
+    @torch.inference_mode()
+    def encode(
+        self,
+        prepared: Tensors,
+        *,
+        channel: Channel,  # noqa: ARG002 - the link is fixed for each k
+        snr_db: Tensor,  # noqa: ARG002 - whatever the SNR
+        k: int,
+    ) -> Tensors:
+        """This k's payloads, and what they are worth."""
+        return {name: prepared[f"{name}_{k}"] for name in ("payload", "fits", "scores")}
 
     @torch.inference_mode()
     def transmit(
-        self,
-        prepared: dict[int, PreparedFiles],
-        *,
-        channel: Channel,
-        snr_db: Tensor,
-        k: int,
-        streams: PointStreams,
+        self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
         """Payloads through the digital link; only what arrives otherwise is decoded again."""
-        payload, fits, scores = prepared[k]
+        payload, fits, scores = (encoded[name] for name in ("payload", "fits", "scores"))
         device = payload.device
         arrived = self._pipes[k](
             payload,

@@ -13,7 +13,7 @@ from benchmarks.baselines.codebook import code_family, label_codebook
 from channels.base import Channel, ChannelOutput
 from channels.streams import PointStreams
 from simulator.config import Classify
-from simulator.link import Received
+from simulator.link import Received, Tensors
 
 _LEAST_NOISE_POWER = 1e-30  # keeps the scores finite on a noiseless channel
 
@@ -22,6 +22,7 @@ class LabelCodeScheme:
     """Class decided by the noiseless chain, one word per class, maximum-likelihood receiver."""
 
     name = "label_code"
+    version = 1
 
     def __init__(self, *, classify: Classify, num_classes: int) -> None:
         self._classify = classify
@@ -45,19 +46,32 @@ class LabelCodeScheme:
         )
 
     @torch.inference_mode()
-    def prepare(self, images: Tensor) -> Tensor:
+    def prepare(self, images: Tensor) -> Tensors:
         """The decided classes [B]."""
-        return self._classify(images).argmax(dim=1)
+        return {"classes": self._classify(images).argmax(dim=1)}
+
+    @torch.inference_mode()
+    def encode(
+        self,
+        prepared: Tensors,
+        *,
+        channel: Channel,  # noqa: ARG002 - the words are the same on every channel
+        snr_db: Tensor,  # noqa: ARG002 - and at every SNR
+        k: int,
+    ) -> Tensors:
+        """The words [B, k] of the classes."""
+        classes = prepared["classes"]
+        return {"x": label_codebook(self._num_classes, k).to(classes.device)[classes]}
 
     @torch.inference_mode()
     def transmit(
-        self, prepared: Tensor, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
+        self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
-        """The words of the classes through the channel to log-posteriors."""
-        words = label_codebook(self._num_classes, k).to(prepared.device)
-        generator = streams("channel", device=prepared.device)
-        received = channel(words[prepared], snr_db=snr_db, generator=generator)
-        delivered = torch.ones(len(prepared), dtype=torch.bool, device=prepared.device)
+        """The words through the channel to log-posteriors."""
+        x = encoded["x"]
+        received = channel(x, snr_db=snr_db, generator=streams("channel", device=x.device))
+        words = label_codebook(self._num_classes, k).to(x.device)
+        delivered = torch.ones(len(x), dtype=torch.bool, device=x.device)
         return Received(log_posteriors(received, words), delivered)
 
 

@@ -1,6 +1,6 @@
 """The separate scheme: what arrives, what is lost, and what an undetected error does."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -8,12 +8,12 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor
 
-from benchmarks.baselines.image_codec import PreparedFiles, SeparateConfig, SeparateScheme
+from benchmarks.baselines.image_codec import SeparateConfig, SeparateScheme
 from benchmarks.baselines.jpeg_scan import JpegScanCodec
 from channels.awgn import AwgnChannel
 from channels.bit_pipe import BitPipe, BitPipeOutput
 from channels.streams import PointStreams, Streams
-from simulator.link import Received
+from simulator.link import Received, Tensors
 
 QUALITIES = (1, 3, 5, 8, 10, 12, 14, 16, 18, 20, 25, 30, 40, 50, 75, 95)
 BATCH = 40
@@ -40,19 +40,34 @@ def images() -> Tensor:
     return digits
 
 
+class Files(NamedTuple):
+    """What one k sends."""
+
+    payload: Tensor
+    fits: Tensor
+    scores: Tensor
+
+
 @pytest.fixture(scope="module")
-def prepared(scheme: SeparateScheme, images: Tensor) -> dict[int, PreparedFiles]:
-    return scheme.prepare(images)
+def prepared(scheme: SeparateScheme, images: Tensor) -> dict[int, Files]:
+    return by_uses(scheme.prepare(images), 48, 64)
 
 
-def send(scheme: SeparateScheme, prepared: Any, *, snr_db: float, k: int = 64) -> Received:
-    return scheme.transmit(
-        prepared,
-        channel=AwgnChannel(),
-        snr_db=torch.full((BATCH, 1), snr_db),
-        k=k,
-        streams=PointStreams(Streams(seed=7), snr_db, k),
-    )
+def by_uses(flat: Tensors, *uses: int) -> dict[int, Files]:
+    return {k: Files(*(flat[f"{name}_{k}"] for name in Files._fields)) for k in uses}
+
+
+def send(
+    scheme: SeparateScheme, prepared: dict[int, Files], *, snr_db: float, k: int = 64
+) -> Received:
+    flat = {f"{name}_{k}": values for name, values in prepared[k]._asdict().items()}
+    point: dict[str, Any] = {
+        "channel": AwgnChannel(),
+        "snr_db": torch.full((BATCH, 1), snr_db),
+        "k": k,
+    }
+    streams = PointStreams(Streams(seed=7), snr_db, k)
+    return scheme.transmit(scheme.encode(flat, **point), **point, streams=streams)
 
 
 def patch_pipe(monkeypatch: pytest.MonkeyPatch, payload: Tensor) -> None:
@@ -65,10 +80,9 @@ def patch_pipe(monkeypatch: pytest.MonkeyPatch, payload: Tensor) -> None:
 
 
 def test_prepared_scores_are_those_of_the_decoded_file(
-    scheme: SeparateScheme, images: Tensor, prepared: dict[int, PreparedFiles]
+    scheme: SeparateScheme, images: Tensor, prepared: dict[int, Files]
 ) -> None:
     codec = JpegScanCodec(image_shape=(1, 8, 8), qualities=QUALITIES)
-    assert sorted(prepared) == [48, 64]
     for k, files in prepared.items():
         room = files.payload.shape[1]
         assert room == {64: 112, 48: 80}[k]
@@ -90,7 +104,7 @@ def test_prepared_scores_are_those_of_the_decoded_file(
 
 @pytest.mark.parametrize("k", [48, 64])
 def test_at_30_db_all_that_fits_arrives_unharmed(
-    scheme: SeparateScheme, prepared: dict[int, PreparedFiles], k: int
+    scheme: SeparateScheme, prepared: dict[int, Files], k: int
 ) -> None:
     received = send(scheme, prepared, snr_db=30.0, k=k)
     assert torch.equal(received.delivered, prepared[k].fits)
@@ -98,14 +112,14 @@ def test_at_30_db_all_that_fits_arrives_unharmed(
 
 
 def test_at_minus_20_db_everything_is_an_outage(
-    scheme: SeparateScheme, prepared: dict[int, PreparedFiles]
+    scheme: SeparateScheme, prepared: dict[int, Files]
 ) -> None:
     assert not send(scheme, prepared, snr_db=-20.0).delivered.any()
 
 
 def test_undetected_errors_are_really_decoded(
     scheme: SeparateScheme,
-    prepared: dict[int, PreparedFiles],
+    prepared: dict[int, Files],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     files = prepared[64]
@@ -125,7 +139,7 @@ def test_undetected_errors_are_really_decoded(
 
 def test_undetected_errors_that_are_no_image_are_outages(
     scheme: SeparateScheme,
-    prepared: dict[int, PreparedFiles],
+    prepared: dict[int, Files],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     codec = JpegScanCodec(image_shape=(1, 8, 8), qualities=QUALITIES)
@@ -149,7 +163,7 @@ def test_colour_images_pass_too() -> None:
     colour = config.build(
         classify=lambda batch: batch.mean(dim=(2, 3)), num_classes=3, image_shape=(3, 32, 32)
     )
-    prepared = colour.prepare(pictures)
+    prepared = by_uses(colour.prepare(pictures), 256)
     assert bool(prepared[256].fits.any())
     received = send(colour, prepared, snr_db=30.0, k=256)
     assert torch.equal(received.delivered, prepared[256].fits)

@@ -40,9 +40,9 @@ def errors(num_classes: int, k: int, *, channel: Channel, snr_db: float, trials:
     labels = torch.randint(0, num_classes, (trials,), generator=streams("labels"))
     scheme = make_scheme(num_classes)
     prepared = scheme.prepare(torch.nn.functional.one_hot(labels, num_classes)[:, None, None])
-    received = scheme.transmit(
-        prepared, channel=channel, snr_db=torch.full((trials, 1), snr_db), k=k, streams=streams
-    )
+    snr = torch.full((trials, 1), snr_db)
+    encoded = scheme.encode(prepared, channel=channel, snr_db=snr, k=k)
+    received = scheme.transmit(encoded, channel=channel, snr_db=snr, k=k, streams=streams)
     assert bool(received.delivered.all())
     return int((received.scores.argmax(dim=1) != labels).sum())
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from benchmarks.recipes import digits
-from models import PretrainedTeacher, PretrainedTeacherConfig
+from models import PretrainedTeacher, PretrainedTeacherConfig, ResidualCnnConfig
 from models.pretrained import load_tower
 from simulator import commands
 from simulator.errors import UserError
@@ -84,6 +84,7 @@ def test_a_pretrained_teacher_teaches(tmp_path: Path, monkeypatch: pytest.Monkey
 
     recipe = digits()
     student = recipe.student
+    assert isinstance(student.model, ResidualCnnConfig)
     small = replace(student.model, feature_dim=8)
     teacher = replace(
         recipe.teacher,

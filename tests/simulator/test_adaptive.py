@@ -9,7 +9,9 @@ from simulator.adaptive import smallest_uses
 from tests.test_command_line import Run, run  # noqa: F401 - the fixture
 
 
-def rows(accuracies: dict[int, float], *, channel: str = "awgn", snr_db: float = 0.0) -> list[dict]:
+def rows(
+    accuracies: dict[int, float], *, channel: str = "awgn", snr_db: float = 0.0
+) -> list[dict[str, object]]:
     """Rows of one (channel, SNR)."""
     return [
         {"channel": channel, "snr_db": snr_db, "channel_uses": k, "accuracy": accuracy}

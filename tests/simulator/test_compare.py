@@ -1,28 +1,48 @@
 """Paired comparison of two schemes from what a sweep has kept."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
-import torch
 
-from simulator.compare import compare, save_outcomes
+from simulator.compare import compare
 from simulator.errors import UserError
+from simulator.journal import Finished, Journal
 from simulator.options import parse_realizations
+from simulator.outcomes import Codes
+from simulator.points import Point, Unit
+
+EARNED = {
+    ("a", 0.0, 16): [1, 1, 1, 0],
+    ("a", 5.0, 16): [1, 1, 1, 1],
+    ("b", 0.0, 16): [1, 0, 1, 0],
+    ("c", 0.0, 64): [0, 0, 0, 0],
+}
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A sweep of three schemes over two SNRs; b lacks the second, c shares none with a."""
-    names = [("a", 0.0, 16), ("a", 5.0, 16), ("b", 0.0, 16), ("c", 0.0, 64)]
-    rows = pd.DataFrame(
-        [
-            {"scheme": scheme, "channel": "awgn", "channel_uses": k, "snr_db": snr}
-            for scheme, snr, k in names
-        ]
-    )
-    earned = torch.tensor([[1.0, 1, 1, 0], [1, 1, 1, 1], [1, 0, 1, 0], [0, 0, 0, 0]])
-    save_outcomes(tmp_path, rows, earned.repeat(1, 50))
+    rows = [
+        {
+            "scheme": scheme,
+            "channel": "awgn",
+            "channel_uses": k,
+            "snr_db": snr,
+            "accuracy": 0.5,
+            "realizations": 2,
+        }
+        for scheme, snr, k in EARNED
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "results.csv", index=False)
+    (tmp_path / "run.json").write_text(json.dumps({"data": {"classes": 10}}))
+    with Journal(tmp_path) as journal:
+        for (scheme, snr, k), earned in EARNED.items():
+            codes: Codes = np.tile(np.array(earned, dtype=np.uint8), 50)
+            point = Point(scheme, "awgn", snr, k)
+            journal.add([Finished(Unit(point, r), codes, 0.0) for r in range(2)])
     return tmp_path
 
 
@@ -33,6 +53,8 @@ def test_difference_of_shared_points(folder: Path) -> None:
     assert row["accuracy_a"] == pytest.approx(0.75)
     assert row["difference"] == pytest.approx(0.25)
     assert 0.1 < row["ci_low"] < 0.25 < row["ci_high"] < 0.4
+    assert row["p_value"] < 1e-6
+    assert row["p_holm"] == row["p_value"]
     assert compare(folder, "b", "a").iloc[0]["difference"] == pytest.approx(-0.25)
 
 
@@ -41,8 +63,11 @@ def test_what_cannot_be_compared_is_one_line(folder: Path, tmp_path: Path) -> No
         compare(folder, "a", "x")
     with pytest.raises(UserError, match="a and c must share a point"):
         compare(folder, "a", "c")
-    with pytest.raises(UserError, match="no such file"):
+    with pytest.raises(UserError, match="must hold a finished sweep"):
         compare(tmp_path / "empty", "a", "b")
+    (folder / "journal.jsonl").unlink()
+    with pytest.raises(UserError, match="what every image earned, but a awgn k=16 0 dB is missing"):
+        compare(folder, "a", "b")
 
 
 def test_realizations_for_all_and_for_single_channels() -> None:

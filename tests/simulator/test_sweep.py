@@ -12,8 +12,9 @@ from channels.names import channel_from_name
 from channels.streams import PointStreams
 from simulator.data import Split
 from simulator.errors import UserError
-from simulator.link import Received, send_values
-from simulator.sweep import BLOCK, Grid, plan, run_sweep
+from simulator.evaluate import BLOCK
+from simulator.link import Received, Tensors, send_values
+from simulator.sweep import Grid, plan, sweep_here
 
 CPU = torch.device("cpu")
 
@@ -26,6 +27,8 @@ class Probe:
         self.channel_uses = "k = 1 to 8"
         self.outage = outage
         self.seen: list[Tensor] = []
+        self.encoded = 0
+        self.version = 1
 
     def serves(self, k: int) -> bool:
         return k <= 8
@@ -33,14 +36,18 @@ class Probe:
     def settings(self, k: int) -> str:
         return f"probe {k}"
 
-    def prepare(self, images: Tensor) -> Tensor:
+    def prepare(self, images: Tensor) -> Tensors:
         assert len(images) == BLOCK
-        return 2 * images.flatten(1)[:, :1] - 1  # [B, 1] in -1..1
+        return {"sign": 2 * images.flatten(1)[:, :1] - 1}  # [B, 1] in -1..1
+
+    def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
+        self.encoded += 1
+        return {"values": prepared["sign"].expand(-1, 2 * k).contiguous()}
 
     def transmit(
-        self, prepared: Tensor, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
+        self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
-        values = prepared.expand(-1, 2 * k).contiguous()
+        values = encoded["values"]
         out = send_values(values, channel=channel, snr_db=snr_db, generator=streams("channel"))
         self.seen.append(out - values)
         score = out.sum(dim=1, keepdim=True)
@@ -68,7 +75,7 @@ def grid(**changes: Any) -> Grid:
 def table(schemes: list[Probe], images: int, **changes: Any) -> pd.DataFrame:
     sweep = grid(**changes)
     points, _ = plan(schemes, sweep)
-    return run_sweep(points, sweep, split(images), CPU).results
+    return sweep_here(schemes, points, sweep, split(images), CPU, num_classes=2).table
 
 
 def test_same_seed_same_table_and_other_seed_other_table() -> None:
@@ -127,3 +134,26 @@ def test_points_outside_a_schemes_range_are_named_and_left_out() -> None:
     assert left_out == ["a serves k = 1 to 8: k = 9 left out"]
     with pytest.raises(UserError, match="^nothing to sweep: a serves k = 1 to 8: k = 9 left out"):
         plan([Probe("a")], grid(channel_uses=(9,)))
+
+
+def test_one_pass_of_the_encoder_serves_the_realisations_of_a_task() -> None:
+    probe = Probe("a")
+    table([probe], 300, realizations=5)
+    assert probe.encoded == 2 * 8  # two blocks at each of eight points
+    assert len(probe.seen) == 5 * 2 * 8
+
+
+def test_realisations_are_added_until_the_channel_is_known_well_enough() -> None:
+    rows = table([Probe("a")], 400, mc=1.0, max_realizations=40)
+    width = 50 * (rows["mc_high"] - rows["mc_low"])
+    assert (rows["realizations"] % 2 == 0).all()  # whole rounds
+    assert ((width <= 1.0) | (rows["realizations"] == 40)).all()
+    assert rows["realizations"].nunique() > 1
+    again = table([Probe("b"), Probe("a")], 400, mc=1.0, max_realizations=40)
+    alone = again[again["scheme"] == "a"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone, rows, check_exact=True)
+
+
+def test_max_realizations_ends_a_point_at_a_whole_round() -> None:
+    rows = table([Probe("a")], 20, mc=0.001, max_realizations=5)
+    assert rows["realizations"].eq(4).all()

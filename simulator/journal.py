@@ -1,0 +1,206 @@
+"""The journal of a sweep: every finished unit, appended and on disk before anything else happens.
+
+A text file, one JSON object per line with a checksum. Lines that begin a run say what it is about;
+all others are finished units. What is torn or damaged is left out, and computed again. Nothing is
+ever changed but the end: a torn last line is cut off before more is written.
+"""
+
+import json
+import os
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol
+
+from filelock import FileLock, Timeout
+
+from simulator.errors import UserError
+from simulator.outcomes import Codes, pack, unpack
+from simulator.points import Point, Unit
+
+FILE, LOCK = "journal.jsonl", ".lock"
+
+
+class Finished(NamedTuple):
+    """A unit, what became of every image, and the core-seconds it took."""
+
+    unit: Unit
+    codes: Codes
+    core_seconds: float
+
+
+class UnitStore(Protocol):
+    """Where finished units are kept."""
+
+    def __contains__(self, unit: Unit) -> bool:
+        """Whether the unit is finished."""
+
+    def add(self, finished: Iterable[Finished]) -> None:
+        """Keep finished units."""
+
+    def read(self, unit: Unit) -> Finished:
+        """A finished unit."""
+
+
+class MemoryStore:
+    """Units of a small sweep, in memory."""
+
+    def __init__(self) -> None:
+        self._units: dict[Unit, Finished] = {}
+
+    def __contains__(self, unit: Unit) -> bool:
+        """Whether the unit is finished."""
+        return unit in self._units
+
+    def add(self, finished: Iterable[Finished]) -> None:
+        """Keep finished units."""
+        self._units |= {item.unit: item for item in finished}
+
+    def read(self, unit: Unit) -> Finished:
+        """A finished unit."""
+        return self._units[unit]
+
+
+class Journal:
+    """The finished units of the sweeps of one folder. Only their places are held in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read what is there; nothing is written and nothing locked."""
+        self.path = folder / FILE
+        self.abouts: list[dict[str, Any]] = []  # of every run that wrote here, the oldest first
+        self.damaged = 0  # lines that were left out
+        self._places: dict[Unit, tuple[int, int]] = {}  # offset and length of its line
+        self._end = 0  # of the last whole line
+        self._lock = FileLock(folder / LOCK)
+        if self.path.exists():
+            self._scan()
+
+    def __len__(self) -> int:
+        """Finished units."""
+        return len(self._places)
+
+    def __contains__(self, unit: Unit) -> bool:
+        """Whether the unit is finished."""
+        return unit in self._places
+
+    def __enter__(self) -> "Journal":
+        """Keep other processes out.
+
+        Raises: UserError if another process works in this folder.
+        """
+        folder = self.path.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(
+                f"{folder} is in use by another semlink process; wait for it, or choose another "
+                "--out"
+            ) from None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Let others in."""
+        self._lock.release()
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.path.unlink(missing_ok=True)
+        self.abouts, self.damaged, self._places, self._end = [], 0, {}, 0
+
+    def begin(self, about: dict[str, Any]) -> None:
+        """Note what the next units are about, if no run has said so yet."""
+        if about not in self.abouts:
+            self._append([{"about": about}])
+            self.abouts.append(about)
+
+    def add(self, finished: Iterable[Finished]) -> None:
+        """Append finished units; they are on disk when this returns.
+
+        Raises: UserError if they cannot be written; what was finished before is kept.
+        """
+        items = list(finished)
+        records = [
+            {
+                **item.unit.point._asdict(),
+                "realization": item.unit.realization,
+                "images": len(item.codes),
+                "outcomes": pack(item.codes),
+                "core_seconds": round(item.core_seconds, 4),
+            }
+            for item in items
+        ]
+        for item, place in zip(items, self._append(records), strict=True):
+            self._places[item.unit] = place
+
+    def read(self, unit: Unit) -> Finished:
+        """A finished unit. Raises: KeyError if there is none."""
+        offset, length = self._places[unit]
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            record = _parse(file.read(length))
+        assert record is not None
+        codes = unpack(record["outcomes"], record["images"])
+        return Finished(unit, codes, record["core_seconds"])
+
+    def _append(self, records: list[dict[str, Any]]) -> list[tuple[int, int]]:
+        """Write lines behind the last whole one; offset and length of each."""
+        lines = [_line(record) for record in records]
+        try:
+            with self.path.open("r+b" if self.path.exists() else "w+b") as file:
+                file.seek(self._end)
+                file.truncate()
+                try:
+                    file.write(b"".join(lines))
+                    file.flush()
+                    os.fsync(file.fileno())
+                except OSError:
+                    file.truncate(self._end)
+                    raise
+        except OSError as error:
+            raise UserError(
+                f"{self.path}: {error.strerror or error}; {len(self)} finished units are kept: "
+                "make room, then run the same command again"
+            ) from None
+        places = []
+        for line in lines:
+            places.append((self._end, len(line)))
+            self._end += len(line)
+        return places
+
+    def _scan(self) -> None:
+        """Find the whole lines."""
+        offset = 0
+        with self.path.open("rb") as file:
+            for line in file:
+                record = _parse(line)
+                if record is None:
+                    self.damaged += 1
+                elif "about" in record:
+                    self.abouts.append(record["about"])
+                else:
+                    point = Point(*(record[name] for name in Point._fields))
+                    self._places[Unit(point, record["realization"])] = (offset, len(line))
+                offset += len(line)
+                if line.endswith(b"\n"):
+                    self._end = offset
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    text = json.dumps(record, sort_keys=True)
+    return f"{zlib.crc32(text.encode()):08x} {text}\n".encode()
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """The object of a line; None if it is torn or damaged."""
+    checksum, _, text = line.removesuffix(b"\n").partition(b" ")
+    if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(text):
+        return None
+    record: dict[str, Any] = json.loads(text)
+    return record

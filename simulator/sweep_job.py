@@ -1,0 +1,142 @@
+"""What a sweep's workers rebuild from files, and what a journal says it is about."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from simulator.config import Experiment, digest
+from simulator.data import Dataset, Split
+from simulator.errors import UserError
+from simulator.evaluate import Evaluator, Prepared, Setting, prepare_all
+from simulator.link import Scheme
+from simulator.records import load_tensors, save_tensors
+from simulator.schemes import TrainedParts
+from simulator.workers import InProcess, LocalPool, Pool, RayPool
+
+FOLDER = "prepared"  # below --out, while a sweep runs
+TEST = "test_images"
+FEW = 200_000  # transmissions that are done before other processes have started
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """Everything that a worker needs, as names and files; calling it gives the evaluator."""
+
+    experiment: Experiment
+    name: str  # of the data set
+    classes: tuple[str, ...]
+    data_key: str
+    weights: Path
+    folder: Path  # of what is prepared
+    setting: Setting
+    identities: dict[str, Any]  # scheme -> what it is made of
+
+    @property
+    def key(self) -> str:
+        """Equal for equal jobs."""
+        return digest([self.data_key, str(self.folder), str(self.setting), self.identities])
+
+    def write_images(self, test: Split) -> None:
+        """Put the test images where the workers find them."""
+        tensors = {"images": test.images, "labels": test.labels}
+        save_tensors(self._path(TEST), tensors, {"key": self.data_key})
+
+    def __call__(self) -> Evaluator:
+        """The evaluator, its schemes loaded when they are asked for."""
+        tensors, _ = load_tensors(self._path(TEST))
+        test = Split(images=tensors["images"], labels=tensors["labels"])
+        dataset = Dataset(self.name, self.classes, None, None, test, self.data_key)
+        parts = TrainedParts(self.experiment, dataset, self.weights, self.setting.device)
+
+        def load(name: str) -> tuple[Scheme, Prepared]:
+            scheme = parts.scheme(name)
+            return scheme, self._prepared(scheme, test)
+
+        return Evaluator(load, test.labels, self.setting)
+
+    def _prepared(self, scheme: Scheme, test: Split) -> Prepared:
+        """From the file that another worker or an earlier run has written, else made now.
+
+        The file is mapped, not read, so all workers share one copy of it.
+        """
+        path = self._path(scheme.name.replace(":", "-"))
+        key = digest([self.key, len(test.labels), scheme.name])
+        if path.exists():
+            tensors, header = load_tensors(path)
+            if header.get("key") == key:
+                return {name: t.to(self.setting.device) for name, t in tensors.items()}
+        tensors = prepare_all(scheme, test, self.setting)
+        save_tensors(path, tensors, {"key": key})
+        return tensors
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.safetensors"
+
+
+def about_of(job: Job, images: int) -> dict[str, Any]:
+    """What decides the outcomes of a unit besides its point."""
+    return {
+        "seed": job.setting.seed,
+        "data": job.data_key,
+        "images": images,
+        "precision": job.setting.precision,
+        "device": job.setting.device.type,
+        "torch": str(torch.__version__),
+        "schemes": job.identities,
+    }
+
+
+def check_same(before: list[dict[str, Any]], now: dict[str, Any], folder: Path) -> None:
+    """Whether units of earlier runs may stand beside new ones.
+
+    Raises: UserError saying what changed.
+    """
+    changes: list[str] = []
+    for about in before:
+        changes += [
+            f"{name} {about[name]} -> {now[name]}"
+            for name in now
+            if name != "schemes" and about.get(name) != now[name]
+        ]
+        for scheme in about["schemes"].keys() & now["schemes"].keys():
+            old, new = about["schemes"][scheme], now["schemes"][scheme]
+            changes += [f"{what} of {scheme}" for what in _differences(old, new)]
+    if changes:
+        raise UserError(
+            f"{folder} holds a sweep with other settings; changed: "
+            f"{'; '.join(dict.fromkeys(changes))}. Add --fresh to begin anew, or choose another "
+            "--out"
+        )
+
+
+def open_pool(job: Job, *, workers: int | None, cluster: str | None, transmissions: int) -> Pool:
+    """Who computes: a cluster if one is named, else so many processes, else as many as cores.
+
+    Little work is done in this process unless a number is named.
+    """
+    if cluster is not None:
+        return RayPool(job, cluster)
+    if workers is None:
+        workers = 1 if transmissions <= FEW or job.setting.device.type != "cpu" else cores()
+    return InProcess(job()) if workers == 1 else LocalPool(job, workers)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _differences(old: Any, new: Any) -> list[str]:
+    """Names of what differs between two identities; of weights, the parts."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return ["description"]
+    names: list[str] = []
+    for name in sorted(old.keys() | new.keys()):
+        if old.get(name) != new.get(name):
+            names += _differences(old.get(name), new.get(name)) if name == "weights" else [name]
+    return names

@@ -1,0 +1,246 @@
+"""Who computes the units: this process, processes of this machine, or a Ray cluster.
+
+Every worker is one thread that rebuilds the schemes from files (weights, and what was prepared), so
+nothing large is sent around, and files that several processes read are in memory once.
+"""
+
+import multiprocessing
+import signal
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Protocol
+
+import torch
+
+from simulator.errors import UserError
+from simulator.evaluate import Evaluate
+from simulator.journal import Finished
+from simulator.points import Task
+
+MOST_DEATHS = 5  # workers that may be killed in a row, without one unit finished between
+Work = Task | str  # units to compute, or the name of a scheme to prepare
+
+
+class Build(Protocol):
+    """Makes a worker's evaluator; itself small enough to be sent around with every task."""
+
+    @property
+    def key(self) -> str:
+        """Equal for equal evaluators."""
+
+    def __call__(self) -> Evaluate:
+        """The evaluator."""
+
+
+class Pool(Protocol):
+    """Workers, and the work that they have in hand."""
+
+    @property
+    def room(self) -> int:
+        """How much more work may be handed in now, so that no worker is ever idle."""
+
+    @property
+    def in_hand(self) -> int:
+        """Pieces of work that were handed in and not given back."""
+
+    def submit(self, work: Work) -> None:
+        """Hand in work."""
+
+    def next_done(self) -> list[Finished]:
+        """Wait for the next piece of work that is done; its units, none for a preparation."""
+
+    def close(self) -> None:
+        """Stop at once; work in hand is dropped."""
+
+
+_evaluators: dict[str, Evaluate] = {}  # of this worker process, the last one alone
+
+
+def run_work(build: Build, work: Work) -> list[Finished]:
+    """Do one piece of work in this process."""
+    torch.set_num_threads(1)
+    evaluate = _evaluators.get(build.key)
+    if evaluate is None:
+        _evaluators.clear()
+        evaluate = _evaluators[build.key] = build()
+    if isinstance(work, str):
+        evaluate.prepare(work)
+        return []
+    return evaluate(work)
+
+
+class InProcess:
+    """No other process: work is done when it is asked for."""
+
+    def __init__(self, evaluate: Evaluate) -> None:
+        self._evaluate = evaluate
+        self._waiting: deque[Work] = deque()
+        self._threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+
+    @property
+    def room(self) -> int:
+        """One piece at a time."""
+        return 1 - len(self._waiting)
+
+    @property
+    def in_hand(self) -> int:
+        """Work handed in."""
+        return len(self._waiting)
+
+    def submit(self, work: Work) -> None:
+        """Hand in work."""
+        self._waiting.append(work)
+
+    def next_done(self) -> list[Finished]:
+        """Do the oldest piece of work."""
+        work = self._waiting.popleft()
+        if isinstance(work, str):
+            self._evaluate.prepare(work)
+            return []
+        return self._evaluate(work)
+
+    def close(self) -> None:
+        """Nothing runs."""
+        torch.set_num_threads(self._threads)
+
+
+class LocalPool:
+    """Processes of this machine. One that is killed is replaced, and its work done again."""
+
+    def __init__(self, build: Build, workers: int) -> None:
+        self._build = build
+        self._workers = workers
+        self._hand: dict[Future[list[Finished]], Work] = {}
+        self._deaths = 0
+        self._start()
+
+    @property
+    def room(self) -> int:
+        """Two pieces for each worker."""
+        return 2 * self._workers - len(self._hand)
+
+    @property
+    def in_hand(self) -> int:
+        """Work handed in."""
+        return len(self._hand)
+
+    def submit(self, work: Work) -> None:
+        """Hand in work."""
+        try:
+            self._hand[self._executor.submit(run_work, self._build, work)] = work
+        except BrokenProcessPool:
+            self._restart([work])
+
+    def next_done(self) -> list[Finished]:
+        """Wait for the next piece of work that is done.
+
+        Raises: UserError if workers keep dying.
+        """
+        while True:
+            done, _ = wait(self._hand, return_when=FIRST_COMPLETED)
+            future = done.pop()
+            try:
+                finished = future.result()
+            except BrokenProcessPool:
+                self._restart([])
+                continue
+            del self._hand[future]
+            self._deaths = 0
+            return finished
+
+    def close(self) -> None:
+        """Kill the workers: what they had in hand is computed again another time."""
+        processes = list((self._executor._processes or {}).values())  # there is no other way
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.kill()
+        for process in processes:
+            process.join()
+
+    def _start(self) -> None:
+        # a fork of this process would inherit torch's threads in an undefined state
+        methods = multiprocessing.get_all_start_methods()
+        context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+        if context.get_start_method() == "forkserver":
+            context.set_forkserver_preload(["simulator.worker_imports"])
+        self._executor = ProcessPoolExecutor(
+            self._workers, mp_context=context, initializer=_ignore_interrupts
+        )
+
+    def _restart(self, more: list[Work]) -> None:
+        """New processes for all work in hand."""
+        self._deaths += 1
+        if self._deaths > MOST_DEATHS:
+            raise UserError(
+                "the workers were killed again and again, perhaps for want of memory; "
+                "finished units are kept: run again with fewer --workers"
+            )
+        waiting = [*self._hand.values(), *more]
+        self._hand.clear()
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._start()
+        for work in waiting:
+            self.submit(work)
+
+
+class RayPool:
+    """Workers of a Ray cluster; work of lost nodes is done again by others.
+
+    All nodes must see the same files: weights and --out on a shared file system.
+    """
+
+    def __init__(self, build: Build, address: str) -> None:
+        try:
+            import ray
+        except ImportError:
+            raise UserError(
+                "--cluster needs Ray: pip install 'semlink[cluster]', or leave it out"
+            ) from None
+        self._ray: Any = ray
+        try:
+            ray.init(
+                address=None if address == "local" else address,
+                log_to_driver=False,
+                logging_level="error",
+                configure_logging=False,
+            )
+        except (ConnectionError, ValueError) as error:
+            raise UserError(f"--cluster {address}: no Ray cluster there ({error})") from None
+        remote = ray.remote(num_cpus=1, max_retries=-1, retry_exceptions=False)(run_work)
+        self._work, self._build = remote, ray.put(build)
+        self._hand: list[Any] = []
+
+    @property
+    def room(self) -> int:
+        """Two pieces for each core of the cluster."""
+        return 2 * int(self._ray.cluster_resources().get("CPU", 1)) - len(self._hand)
+
+    @property
+    def in_hand(self) -> int:
+        """Work handed in."""
+        return len(self._hand)
+
+    def submit(self, work: Work) -> None:
+        """Hand in work."""
+        self._hand.append(self._work.remote(self._build, work))
+
+    def next_done(self) -> list[Finished]:
+        """Wait for the next piece of work that is done."""
+        (done,), self._hand = self._ray.wait(self._hand, num_returns=1)
+        try:
+            finished: list[Finished] = self._ray.get(done)
+        except self._ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+        return finished
+
+    def close(self) -> None:
+        """Leave the cluster."""
+        self._ray.shutdown()
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C goes to all processes of a terminal; only the first one answers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)

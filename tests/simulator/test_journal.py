@@ -1,0 +1,114 @@
+"""The journal: nothing finished is lost, nothing torn is believed."""
+
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simulator.errors import UserError
+from simulator.journal import FILE, Finished, Journal
+from simulator.outcomes import OUTAGE, RIGHT, Codes, Tally, pack, unpack
+from simulator.points import Point, Unit
+
+POINT = Point("rkd_sc", "rayleigh_block:4", -2.5, 16)
+
+
+def codes(seed: int, images: int = 1001) -> Codes:
+    """Random outcomes."""
+    return np.random.default_rng(seed).integers(0, 3, images).astype(np.uint8)
+
+
+def finished(realization: int) -> Finished:
+    return Finished(Unit(POINT, realization), codes(realization), 0.5)
+
+
+def written(folder: Path, units: int) -> Path:
+    """A journal with some units."""
+    with Journal(folder) as journal:
+        journal.begin({"seed": 0})
+        for realization in range(units):
+            journal.add([finished(realization)])
+    return folder / FILE
+
+
+@pytest.mark.parametrize("images", [1, 7, 8, 5000])
+def test_outcomes_survive_packing(images: int) -> None:
+    assert (unpack(pack(codes(0, images)), images) == codes(0, images)).all()
+
+
+def test_units_come_back_as_they_were(tmp_path: Path) -> None:
+    written(tmp_path, 3)
+    journal = Journal(tmp_path)
+    assert len(journal) == 3
+    assert journal.abouts == [{"seed": 0}]
+    for realization in range(3):
+        back, kept = journal.read(Unit(POINT, realization)), finished(realization)
+        assert back.unit == kept.unit
+        assert (back.codes == kept.codes).all()
+        assert back.core_seconds == 0.5
+    assert Unit(POINT, 3) not in journal
+    assert Unit(POINT._replace(snr_db=-2.0), 0) not in journal
+
+
+def test_a_torn_journal_loses_nothing_that_was_whole(tmp_path: Path) -> None:
+    path = written(tmp_path, 3)
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    for end in range(len(whole)):  # torn anywhere
+        path.write_bytes(whole[:end])
+        complete = [i for i in range(len(lines)) if sum(map(len, lines[: i + 1])) <= end]
+        there = max(len(complete) - 1, 0)  # the first line says what it is about
+        journal = Journal(tmp_path)
+        assert len(journal) == there
+    with Journal(tmp_path) as journal:  # torn one byte before its end
+        journal.add([finished(2)])
+    assert path.read_bytes() == whole
+
+
+def test_a_damaged_line_is_left_out(tmp_path: Path) -> None:
+    path = written(tmp_path, 3)
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[2] = lines[2].replace(b"rkd", b"rxd")
+    path.write_bytes(b"".join(lines))
+    journal = Journal(tmp_path)
+    assert journal.damaged == 1
+    assert [Unit(POINT, r) in journal for r in range(3)] == [True, False, True]
+
+
+def test_second_process_is_refused_with_a_line(tmp_path: Path) -> None:
+    with Journal(tmp_path), pytest.raises(UserError, match="in use by another semlink process"):
+        Journal(tmp_path).__enter__()
+    with Journal(tmp_path):
+        pass  # free again
+
+
+def test_full_disk_keeps_what_was_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, 2)
+    before = path.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with Journal(tmp_path) as journal:
+        with monkeypatch.context() as patch, pytest.raises(UserError) as caught:
+            patch.setattr("os.fsync", full)
+            journal.add([finished(2)])
+        assert "No space left on device; 2 finished units are kept" in str(caught.value)
+        assert path.read_bytes() == before
+        assert Unit(POINT, 2) not in journal
+        journal.add([finished(2)])
+    assert len(Journal(tmp_path)) == 3
+
+
+def test_tally_counts_rights_and_outages() -> None:
+    tally = Tally.of(
+        [np.array([RIGHT, OUTAGE, 0], np.uint8), np.array([RIGHT, RIGHT, OUTAGE], np.uint8)],
+        num_classes=4,
+    )
+    assert tally.credits_of_images.tolist() == [1, 0.625, 0.125]
+    assert tally.correct == 3.5
+    assert tally.transmissions == 6
+    assert tally.delivered == pytest.approx(4 / 6)
+    assert tally.squared_credits.tolist() == [1, (1 + 1 / 16) / 2, 1 / 32]
