@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.setup-done
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check weights clean
+.PHONY: help setup demo test test-slow torture check weights clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test: setup ## run the fast tests
 
 test-slow: setup ## run the tests that train
 	@$(RUN) -m pytest -m slow
+
+torture: setup ## kill a sweep of the digits 20 times, and compare what it comes to
+	@$(RUN) -m benchmarks.torture --kills 20
 
 check: setup ## check format, lint and types
 	@$(VENV)/bin/ruff format --check

@@ -1,18 +1,20 @@
 """Payload bits to payload bits over any channel: CRC, 5G NR LDPC, scrambling, Gray QAM, and back.
 
-The blocks are Sionna's; documents are 3GPP TS 38.212 (coding) and TS 38.211 (modulation).
+The blocks are Sionna's, but for the LDPC decoder, see `channels.ldpc`; documents are 3GPP
+TS 38.212 (coding) and TS 38.211 (modulation).
 """
 
 import functools
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from channels.base import Channel
+from channels.ldpc import LayeredDecoder
 from channels.streams import sionna_device, sionna_phy
 
 __all__ = ["BitPipe", "BitPipeOutput", "payload_bits_for", "qam_llr"]
@@ -39,7 +41,7 @@ class BitPipe:
 
     CRC (16 bits up to 3824 payload bits, else 24), 5G LDPC with rate matching and bit interleaving,
     scrambling with fresh bits known to both ends, Gray QAM of unit average power, channel, exact
-    LLRs of y/h with noise power N0/|h|^2, descrambling, belief propagation, CRC check. The power is
+    LLRs of y/h with noise power N0/|h|^2, descrambling, LDPC decoding, CRC check. The power is
     1 on average over the constellation, not for each image.
 
     Raises: ValueError if the modulation is unknown or no 5G LDPC code has these sizes.
@@ -48,7 +50,8 @@ class BitPipe:
     payload_bits: int  # per image, without CRC
     channel_uses: int  # per image, one QAM symbol each
     bits_per_symbol: int  # 2, 4, 6 or 8
-    iterations: int = 20  # of belief propagation
+    iterations: int = 20  # of the decoder, at most
+    decoder: Literal["layered", "sionna"] = "layered"  # sionna: belief propagation, to compare
 
     def __post_init__(self) -> None:
         """Check that Sionna has such a code."""
@@ -114,8 +117,28 @@ class BitPipe:
         self._check_payload(payload)
         blocks = _blocks(self, sionna_device(payload.device))
         coded = blocks.encoder(blocks.crc_encoder(payload.to(torch.float32))).to(torch.uint8)
+        return self.send(
+            coded,
+            channel=channel,
+            snr_db=snr_db,
+            channel_generator=channel_generator,
+            scrambling_generator=scrambling_generator,
+        )
+
+    @torch.no_grad()
+    def send(
+        self,
+        coded: Tensor,
+        *,
+        channel: Channel,
+        snr_db: Tensor,
+        channel_generator: torch.Generator,
+        scrambling_generator: torch.Generator,
+    ) -> BitPipeOutput:
+        """Send code words [B, coded_bits] uint8, such as all zeros; the rest as above."""
+        blocks = _blocks(self, sionna_device(coded.device))
         scrambling = torch.randint(
-            0, 2, coded.shape, generator=scrambling_generator, device=payload.device
+            0, 2, coded.shape, generator=scrambling_generator, device=coded.device
         ).to(torch.uint8)
         x = blocks.mapper(coded ^ scrambling)  # [B, k]
         received = channel(x, snr_db=snr_db, generator=channel_generator)
@@ -125,7 +148,7 @@ class BitPipe:
             bits_per_symbol=self.bits_per_symbol,
         )
         llr = llr * (1.0 - 2.0 * scrambling)  # a flipped bit has the opposite sign
-        decided, crc_ok = blocks.crc_decoder(blocks.decoder(llr))
+        decided, crc_ok = blocks.crc_decoder(blocks.decoder(llr).float())
         return BitPipeOutput(payload=decided.to(torch.uint8), crc_ok=crc_ok.squeeze(-1))
 
     def _check_payload(self, payload: Tensor) -> None:
@@ -213,9 +236,15 @@ def _blocks(pipe: BitPipe, device: str) -> _Blocks:
         crc_encoder=crc_encoder,
         encoder=encoder,
         mapper=phy.mapping.Mapper("qam", pipe.bits_per_symbol, **where),
-        decoder=phy.fec.ldpc.LDPC5GDecoder(encoder, num_iter=pipe.iterations, **where),
+        decoder=_decoder(pipe, encoder, where),
         crc_decoder=phy.fec.crc.CRCDecoder(crc_encoder, **where),
     )
+
+
+def _decoder(pipe: BitPipe, encoder: Any, where: dict[str, str]) -> Any:
+    if pipe.decoder == "layered":
+        return LayeredDecoder(encoder, iterations=pipe.iterations)
+    return sionna_phy().fec.ldpc.LDPC5GDecoder(encoder, num_iter=pipe.iterations, **where)
 
 
 @functools.cache

@@ -101,6 +101,7 @@ def cli() -> None:
     show_default=True,
     help="Of the networks.",
 )
+@click.option("--bit-true", is_flag=True, help="Decode every LDPC block instead of using tables.")
 @click.option("--workers", type=int, metavar="N", help="Processes.  [default: the cores]")
 @click.option("--cluster", metavar="ADDRESS|auto", help="Compute on a Ray cluster instead.")
 @click.option("--fresh", is_flag=True, help="Forget what an earlier sweep in --out has finished.")

@@ -91,6 +91,7 @@ def sweep(
     max_realizations: int,
     seed: int,
     precision: str,
+    bit_true: bool,
     workers: int | None,
     cluster: str | None,
     fresh: bool,
@@ -101,6 +102,9 @@ def sweep(
 ) -> None:
     """`semlink sweep`: evaluate what is not in the journal, then write tables and figures."""
     experiment = _recipe(recipe)
+    if bit_true:
+        baselines = tuple(baseline.decoding_all() for baseline in experiment.baselines)
+        experiment = replace(experiment, baselines=baselines)
     grid = _grid(experiment.sweep, channels, snr_db, channel_uses, realizations, seed)
     grid = _with_stop_rule(grid, mc, max_realizations)
     if workers is not None:

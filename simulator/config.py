@@ -162,6 +162,9 @@ class BaselineConfig(Protocol):
     def name(self) -> str:
         """The scheme's name in tables and on the command line."""
 
+    def decoding_all(self) -> "BaselineConfig":
+        """The same with every block of bits decoded, not drawn from a table of error rates."""
+
     def build(
         self, *, classify: Classify, num_classes: int, image_shape: tuple[int, int, int]
     ) -> Scheme:

@@ -1,5 +1,6 @@
 """The separate scheme: what arrives, what is lost, and what an undetected error does."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,10 +9,13 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor
 
+from benchmarks.baselines.block_errors import block_errors
 from benchmarks.baselines.image_codec import SeparateConfig, SeparateScheme
 from benchmarks.baselines.jpeg_scan import JpegScanCodec
 from channels.awgn import AwgnChannel
+from channels.base import Channel
 from channels.bit_pipe import BitPipe, BitPipeOutput
+from channels.fading import RayleighChannel
 from channels.streams import PointStreams, Streams
 from simulator.link import Received, Tensors
 
@@ -27,7 +31,7 @@ def classify(images: Tensor) -> Tensor:
 
 @pytest.fixture(scope="module")
 def scheme() -> SeparateScheme:
-    config = SeparateConfig(qualities=QUALITIES, link={64: (4, 0.5), 48: (4, 0.5)})
+    config = SeparateConfig(qualities=QUALITIES, link={64: (4, 0.5), 48: (4, 0.5)}, bit_true=True)
     assert config.name == "separate"
     return config.build(classify=classify, num_classes=10, image_shape=(1, 8, 8))
 
@@ -156,7 +160,7 @@ def test_undetected_errors_that_are_no_image_are_outages(
 
 
 def test_colour_images_pass_too() -> None:
-    config = SeparateConfig(qualities=QUALITIES, link={256: (4, 0.5)})
+    config = SeparateConfig(qualities=QUALITIES, link={256: (4, 0.5)}, bit_true=True)
     generator = torch.Generator().manual_seed(8)
     pictures = torch.rand(BATCH, 3, 4, 4, generator=generator)
     pictures = torch.nn.functional.interpolate(pictures, 32, mode="bilinear")
@@ -177,7 +181,7 @@ def test_what_the_scheme_says_of_itself(scheme: SeparateScheme) -> None:
     assert [k for k in (16, 48, 63, 64) if scheme.serves(k)] == [48, 64]
     assert scheme.settings(64) == (
         "JPEG scan data (tables and headers known, quality index charged), "
-        "CRC16, 5G LDPC rate 0.50, 16-QAM, 20 BP iterations"
+        "CRC16, 5G LDPC rate 0.50, 16-QAM"
     )
 
 
@@ -187,3 +191,45 @@ def test_wrong_configurations_are_refused() -> None:
     tiny = SeparateConfig(qualities=QUALITIES, link={2: (2, 0.5)})
     with pytest.raises(ValueError):
         tiny.build(classify=classify, num_classes=10, image_shape=(1, 8, 8))
+
+
+def delivered(config: SeparateConfig, images: Tensor, channel: Channel, snr_db: float) -> Tensor:
+    """Which images arrive over k = 64 uses."""
+    built = config.build(classify=classify, num_classes=10, image_shape=(1, 8, 8))
+    point: dict[str, Any] = {
+        "channel": channel,
+        "snr_db": torch.full((len(images), 1), snr_db),
+        "k": 64,
+    }
+    encoded = built.encode(built.prepare(images), **point)
+    return built.transmit(
+        encoded, **point, streams=PointStreams(Streams(seed=7), "point")
+    ).delivered
+
+
+def test_table_and_decoding_meet_the_same_gains_and_agree(
+    images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Rayleigh fading the gain decides most outages, so they are the same ones."""
+    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path))
+    for constant, value in (("LEAST_BLOCKS", 2000), ("MOST_BLOCKS", 2000)):
+        monkeypatch.setattr(f"benchmarks.baselines.block_errors.{constant}", value)
+    block_errors.cache_clear()
+    config = SeparateConfig(qualities=QUALITIES, link={64: (4, 0.5)})
+    many, rayleigh = images.repeat(25, 1, 1, 1), RayleighChannel(coherence=None)
+    table, decoded = (
+        delivered(own, many, rayleigh, 10.0).double() for own in (config, config.decoding_all())
+    )
+    assert 0.3 < float(table.mean()) < 0.8
+    assert float((table != decoded).double().mean()) < 0.1
+    assert abs(float(table.mean() - decoded.mean())) < 0.04
+    block_errors.cache_clear()
+
+
+def test_a_gain_that_changes_within_a_block_is_decoded(images: Tensor) -> None:
+    config, fast = (
+        SeparateConfig(qualities=QUALITIES, link={64: (4, 0.5)}),
+        RayleighChannel(coherence=8),
+    )
+    ours, decoded = (delivered(own, images, fast, 12.0) for own in (config, config.decoding_all()))
+    assert torch.equal(ours, decoded)

@@ -207,7 +207,7 @@ def test_llr_of_the_right_scale_decodes_best() -> None:
             y, h, noise_power = AwgnChannel()(x, snr_db=snr_db, generator=generator)
             return ChannelOutput(y=y, h=h, noise_power=self.factor * noise_power)
 
-    pipe = BitPipe(payload_bits=240, channel_uses=256, bits_per_symbol=2)
+    pipe = BitPipe(payload_bits=240, channel_uses=256, bits_per_symbol=2, decoder="sionna")
     payload = random_payload(pipe, 250)
     honest, flat, steep = (
         int(send(pipe, payload, channel=Liar(factor), snr_db=1.5).crc_ok.sum())

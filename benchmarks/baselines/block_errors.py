@@ -1,0 +1,117 @@
+"""Block error rates of digital links, measured once and kept, in place of decoding in sweeps.
+
+Every block is scrambled by a fresh pseudo-random sequence that both ends know, and the LLRs are
+descrambled. So whether a block fails depends on gain and noise, not on what it carries, and a table
+over the SNR that a block meets is all a sweep needs. It is measured with all-zero code words.
+"""
+
+import contextlib
+import functools
+import json
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from channels.awgn import AwgnChannel
+from channels.bit_pipe import BitPipe
+from channels.streams import Streams
+from simulator.config import digest
+from simulator.data_cache import default_cache
+from simulator.errors import UserError
+from simulator.records import ROOT, write_json
+
+COMMITTED = ROOT / "results/reference/block_errors"
+VERSION = 1  # of the measurement; another number measures anew
+STEP_DB = 0.5
+COARSE_DB = 2.0
+FROM_DB, TO_DB = -14.0, 40.0
+BATCH = 1000
+LEAST_BLOCKS, MOST_BLOCKS = 20_000, 50_000
+ENOUGH_ERRORS = 500
+RARE = 1e-4  # a rate below this ends the table
+
+
+@dataclass(frozen=True)
+class BlockErrors:
+    """Block error rate over the SNR of a block in dB: 1 below the table, 0 above it.
+
+    Between two points the logarithm of the rate is interpolated. `undetected` errors, which the CRC
+    has missed, are counted among `errors`.
+    """
+
+    snr_db: tuple[float, ...]
+    blocks: tuple[int, ...]
+    errors: tuple[int, ...]
+    undetected: tuple[int, ...]
+
+    def __call__(self, snr_db: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Rates at some SNRs."""
+        errors, blocks = np.maximum(self.errors, 0.5), np.array(self.blocks)
+        rate = np.exp(np.interp(snr_db, self.snr_db, np.log(errors / blocks), left=0.0))
+        return np.where(snr_db > self.snr_db[-1], 0.0, rate)
+
+
+@functools.lru_cache(maxsize=256)
+def block_errors(pipe: BitPipe) -> BlockErrors:
+    """The table of a link: committed, or in the cache, else measured now and kept there.
+
+    The cache is that of data sets; where there is none, the table is measured every time.
+    """
+    name = f"{digest({**asdict(pipe), 'version': VERSION})}.json"
+    folders = [COMMITTED]
+    with contextlib.suppress(RuntimeError):  # no home folder
+        folders.append(default_cache() / "block_errors")
+    for folder in folders:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # none, or damaged
+            kept = json.loads((folder / name).read_text(encoding="utf-8"))["table"]
+            return BlockErrors(**{key: tuple(values) for key, values in kept.items()})
+    table = measure(pipe)
+    with contextlib.suppress(OSError):
+        record = {"link": asdict(pipe), "version": VERSION, "table": asdict(table)}
+        write_json(default_cache() / "block_errors" / name, record)
+    return table
+
+
+def measure(pipe: BitPipe) -> BlockErrors:
+    """Measure upwards in SNR until errors are rare.
+
+    Raises: UserError if that is not reached.
+    """
+    rows: list[tuple[float, int, int, int]] = []
+    snr_db = _first_success(pipe) - COARSE_DB
+    while not rows or rows[-1][2] / rows[-1][1] > RARE:
+        if snr_db > TO_DB:
+            raise UserError(f"the link {pipe} has block errors even at {TO_DB:g} dB")
+        blocks = errors = undetected = 0
+        while blocks < LEAST_BLOCKS or (errors < ENOUGH_ERRORS and blocks < MOST_BLOCKS):
+            wrong, unseen = _errors(pipe, snr_db, blocks, BATCH)
+            blocks, errors, undetected = blocks + BATCH, errors + wrong, undetected + unseen
+        rows.append((snr_db, blocks, errors, undetected))
+        snr_db += STEP_DB
+    return BlockErrors(*zip(*rows, strict=True))
+
+
+def _first_success(pipe: BitPipe) -> float:
+    """The first SNR of a coarse grid at which some of a few blocks arrive."""
+    snr_db = FROM_DB
+    while snr_db < TO_DB and _errors(pipe, snr_db, -1, 100)[0] == 100:
+        snr_db += COARSE_DB
+    return snr_db
+
+
+def _errors(pipe: BitPipe, snr_db: float, done: int, batch: int) -> tuple[int, int]:
+    """Block errors among `batch` blocks on AWGN, and those that the CRC missed."""
+    streams = Streams(seed=0)
+    name = (pipe.payload_bits, pipe.channel_uses, pipe.bits_per_symbol, snr_db, done)
+    arrived = pipe.send(
+        torch.zeros((batch, pipe.coded_bits), dtype=torch.uint8),
+        channel=AwgnChannel(),
+        snr_db=torch.full((batch, 1), snr_db),
+        channel_generator=streams("block errors", *name),
+        scrambling_generator=streams("block errors, scrambling", *name),
+    )
+    wrong = arrived.payload.any(dim=1)
+    undetected = int((wrong & arrived.crc_ok).sum())
+    return int((wrong | ~arrived.crc_ok).sum()), undetected

@@ -1,0 +1,63 @@
+"""Block error rates from tables against decoding, and what a table says between its points."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.baselines.block_errors import BlockErrors, block_errors
+from channels.base import Channel
+from channels.bit_pipe import BitPipe, payload_bits_for
+from channels.names import channel_from_name
+from channels.streams import Streams
+
+TABLE = BlockErrors(
+    snr_db=(0.0, 1.0, 2.0), blocks=(100, 1000, 10_000), errors=(100, 100, 1), undetected=(0, 0, 0)
+)
+
+
+def test_rates_between_below_and_above_the_table() -> None:
+    rates = TABLE(np.array([-5.0, 0.0, 0.5, 1.0, 2.0, 2.1]))
+    np.testing.assert_allclose(rates, [1, 1, 10**-0.5, 0.1, 1e-4, 0])
+
+
+def pipe() -> BitPipe:
+    payload = payload_bits_for(channel_uses=48, bits_per_symbol=4, code_rate=0.5)
+    return BitPipe(payload_bits=payload, channel_uses=48, bits_per_symbol=4)
+
+
+@pytest.mark.parametrize(
+    ("name", "snr_db"), [("awgn", 6.0), ("awgn", 7.1), ("rayleigh", 8.0), ("rician:4", 7.0)]
+)
+def test_table_and_decoding_agree(
+    name: str, snr_db: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Random payloads, every block decoded, against the mean rate at the SNRs that blocks met."""
+    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path))
+    for constant, value in (("LEAST_BLOCKS", 5000), ("MOST_BLOCKS", 5000), ("STEP_DB", 0.5)):
+        monkeypatch.setattr(f"benchmarks.baselines.block_errors.{constant}", value)
+    block_errors.cache_clear()
+    table = block_errors(pipe())
+    blocks, streams = 8000, Streams(seed=5)
+    channel: Channel = channel_from_name(name)
+    snr = torch.full((blocks, 1), snr_db)
+    payload = torch.randint(
+        0, 2, (blocks, pipe().payload_bits), generator=streams("payload"), dtype=torch.uint8
+    )
+    arrived = pipe()(
+        payload,
+        channel=channel,
+        snr_db=snr,
+        channel_generator=streams("channel", name),
+        scrambling_generator=streams("scrambling", name),
+    )
+    failed = ~arrived.crc_ok
+    ones = torch.ones((blocks, 48), dtype=torch.complex64)
+    h = channel(ones, snr_db=snr, generator=streams("channel", name)).h[:, 0]
+    rate = table(snr_db + 20 * np.log10(h.abs().numpy().astype(np.float64)))
+    spread = float(np.sqrt((rate * (1 - rate)).sum())) / blocks + 0.5 / 5000**0.5 / 4
+    assert abs(float(failed.double().mean()) - rate.mean()) < 4 * spread
+    again = block_errors.__wrapped__(pipe())  # from the file
+    assert again == table
+    block_errors.cache_clear()

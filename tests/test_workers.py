@@ -1,0 +1,37 @@
+"""Whoever computes, and however often it is killed, the table is the same."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.torture import finish, torture
+
+GRID = ["--snr-db", "-5,5", "--channel-uses", "16", "--realizations", "10", "--images", "300"]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The table of one worker."""
+    folder = tmp_path_factory.mktemp("alone")
+    return finish(folder, [*GRID, "--workers", "1", "--schemes", "rkd_sc,label_code"])
+
+
+def test_two_processes_give_the_same_table(tmp_path: Path, alone: bytes) -> None:
+    schemes = ["--schemes", "label_code,rkd_sc"]
+    table = finish(tmp_path, [*GRID, "--workers", "2", "--schemes", "rkd_sc,label_code"])
+    assert table == alone
+    rows = set(alone.splitlines())
+    assert set(finish(tmp_path, [*GRID, "--workers", "2", *schemes]).splitlines()) == rows
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ray is tested on Linux alone")
+def test_ray_gives_the_same_table(tmp_path: Path, alone: bytes) -> None:
+    pytest.importorskip("ray")
+    arguments = [*GRID, "--cluster", "local", "--schemes", "rkd_sc,label_code"]
+    assert finish(tmp_path, arguments) == alone
+
+
+def test_killed_and_resumed_sweeps_give_the_same_table(tmp_path: Path) -> None:
+    arguments = ["--schemes", "rkd_sc,label_code", "--snr-db", "-10:20:2", "--realizations", "20"]
+    assert torture(tmp_path, [*arguments, "--workers", "2"], kills=2) == 2
