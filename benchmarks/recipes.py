@@ -136,16 +136,17 @@ def cifar100() -> Experiment:
         name="cifar100",
         embedded_data=False,
         augment=AugmentConfig(crop_padding=4, flip=True),
-        views=5,
+        views=12,
         teacher=TeacherStage(
             model=ResidualCnnConfig(widths=(32, 96, 192, 384), blocks=2, feature_dim=256),
             training=sgd,
             label_smoothing=0.1,
         ),
-        more_teachers=(wide, wide),
+        more_teachers=(wide,),
+        mirrored=True,
         student=StudentStage(
             model=student,
-            training=replace(sgd, epochs=20),
+            training=replace(sgd, epochs=60),
             loss=LossWeights(mse=1.0, ce=0.1, kl=0.9, temperature=2.0),
             head=replace(adamw, epochs=10),
         ),
@@ -171,7 +172,7 @@ def cifar100() -> Experiment:
         ),
         deep_jscc=DeepJsccStage(
             model=DeepJsccConfig(body=student, hidden=256),
-            training=replace(sgd, epochs=45),
+            training=replace(sgd, epochs=85),
             channels=FADING_MIX,
             snr_db=10.0,
             uses=(64,),
@@ -204,6 +205,7 @@ def cifar100_gpu() -> Experiment:
         codec=replace(codec, training=replace(codec.training, epochs=40)),
         deep_jscc=replace(recipe.deep_jscc, training=replace(long, epochs=140)),
         more_teachers=(),
+        mirrored=False,
         variants=(),
     )
 

@@ -15,7 +15,7 @@ from models.base import (
 from models.cat import CatCodec, CatConfig
 from models.conference import ConferenceCodec, ConferenceConfig
 from models.deepjscc import DeepJscc, DeepJsccConfig
-from models.ensemble import Ensemble
+from models.ensemble import Ensemble, Mirrored
 from models.mlp_codec import MlpCodec, MlpCodecConfig
 from models.pooled_cnn import PooledCnn, PooledCnnConfig
 from models.pretrained import PretrainedTeacher, PretrainedTeacherConfig, PretrainedTower
@@ -38,6 +38,7 @@ __all__ = [
     "FeatureDecoder",
     "FeatureEncoder",
     "ImageClassifier",
+    "Mirrored",
     "MlpCodec",
     "MlpCodecConfig",
     "PooledCnn",

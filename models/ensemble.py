@@ -1,6 +1,6 @@
 """Several classifiers as one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -42,3 +42,21 @@ class Ensemble(nn.Module):
             for head, own in zip(self.heads, features, strict=True)
         ]
         return Classified(torch.cat(features, dim=1), torch.stack(scores).mean(dim=0))
+
+
+class Mirrored(nn.Module):
+    """A classifier asked twice: of the image and of its mirror image; the mean of both answers.
+
+    Shapes: images [B, C, H, W] in [0, 1] -> features [B, D], scores [B, num_classes], which are
+    mean log-probabilities.
+    """
+
+    def __init__(self, classifier: Callable[[Tensor], Classified]) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, images: Tensor) -> Classified:
+        """Features and scores."""
+        left, right = self.classifier(images), self.classifier(images.flip(3))
+        scores = (left.scores.float().log_softmax(dim=1), right.scores.float().log_softmax(dim=1))
+        return Classified((left.features + right.features) / 2, (scores[0] + scores[1]) / 2)

@@ -187,6 +187,21 @@ class Experiment:
     sweep: SweepConfig
     variants: tuple[Variant, ...] = ()
     more_teachers: tuple[TeacherStage, ...] = ()  # with `teacher` they teach as an ensemble
+    mirrored: bool = False  # views come in pairs, image and mirror image; teachers say the mean
+
+    def __post_init__(self) -> None:
+        if self.mirrored and self.views % 2:
+            raise ValueError(f"views must be even if they are mirrored, got {self.views}")
+
+    @property
+    def seen(self) -> tuple[object, ...]:
+        """What shapes the images that students see."""
+        return (self.augment, self.views, *(["mirrored"] if self.mirrored else []))
+
+    @property
+    def taught_views(self) -> int:
+        """Views that teachers are asked about; further ones are their mirror images."""
+        return self.views // 2 if self.mirrored else self.views
 
     @property
     def teachers(self) -> dict[str, TeacherStage]:

@@ -96,9 +96,10 @@ def student_features(
     run: TrainingRun, student: ImageClassifier, *, part: str = "student"
 ) -> Tensor:
     """The frozen student's features of every shared view, cached, float16 [V, N, D]."""
+    views = run.experiment.views
 
     def compute() -> dict[str, Tensor]:
-        return {"features": over_views(run, student.body, "fp32", name=part).half()}
+        return {"features": over_views(run, student.body, "fp32", name=part, views=views).half()}
 
     return cached(run, f"{part}_features", made_from=(part,), compute=compute)["features"]
 

@@ -16,7 +16,7 @@ class Part(NamedTuple):
 def recipe_parts(experiment: Experiment) -> dict[str, Part]:
     """Every part that `semlink train` makes, in its order."""
     student, codec, joint = experiment.student, experiment.codec, experiment.deep_jscc
-    seen = (experiment.augment, experiment.views)
+    seen = experiment.seen
     teachers = tuple(experiment.teachers)
     parts = {
         name: Part((experiment.augment, stage), ()) for name, stage in experiment.teachers.items()
@@ -54,7 +54,7 @@ def own_parts(experiment: Experiment) -> list[str]:
 
 
 def _variant_parts(experiment: Experiment, variant: Variant) -> dict[str, Part]:
-    seen, names = (experiment.augment, experiment.views), variant_parts(variant)
+    seen, names = experiment.seen, variant_parts(variant)
     parts, teachers = {}, tuple(experiment.teachers)
     if student := variant.student:
         shape = (*seen, student.model, student.training, student.loss)

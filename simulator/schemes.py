@@ -60,6 +60,11 @@ class TrainedParts:
         return int(next(iter(self.origins.values()))["seed"])
 
     @property
+    def mirrored(self) -> bool:
+        """Whether the recipe asks its teachers about mirror images too."""
+        return self._experiment.mirrored
+
+    @property
     def num_classes(self) -> int:
         """Classes of the data."""
         return self._dataset.num_classes

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from channels.awgn import AwgnChannel
 from channels.streams import Streams
-from models import ChannelCodec
+from models import ChannelCodec, Mirrored
 from models.blocks import parameter_count
 from simulator.data import Split, to_float
 from simulator.evaluate import BLOCK
@@ -59,7 +59,8 @@ def size_table(parts: TrainedParts, test: Split, *, realizations: int, seed: int
 def _networks(parts: TrainedParts) -> list[Row]:
     rows = []
     if teacher := parts.teacher():
-        rows.append(Row("teacher", teacher.body, None, lambda images: teacher(images).scores))
+        asked = Mirrored(teacher) if parts.mirrored else teacher
+        rows.append(Row("teacher", teacher.body, None, lambda images: asked(images).scores))
     for name, scheme in parts.links.items():
         body, codec = parts.link_modules(scheme)
         rows.append(Row(name, body, codec, parts.classifier(name)))

@@ -10,6 +10,7 @@ from torch.nn import functional
 from models import (
     Classified,
     ImageClassifier,
+    Mirrored,
     PretrainedTeacher,
     PretrainedTeacherConfig,
     PretrainedTower,
@@ -57,9 +58,10 @@ class Views(NamedTuple):
     scale: Tensor
 
     def targets(self, view: int, indices: Tensor) -> TeacherTargets:
-        """Targets of some images of one view, float32."""
+        """Targets of some images of one view, or of its mirror image further back, float32."""
+        own = view % len(self.features)
         return TeacherTargets(
-            self.features[view, indices].float(), self.scores[view, indices].float()
+            self.features[own, indices].float(), self.scores[own, indices].float()
         )
 
 
@@ -100,11 +102,15 @@ def _outputs(run: TrainingRun, part: str, teacher: Teacher) -> dict[str, Tensor]
     """One teacher's features [V, N, D] and scores [V, N, num_classes], float16, cached."""
     stage = run.experiment.teachers[part]
 
+    shown = run.experiment.taught_views
+    whole = Mirrored(teacher) if run.experiment.mirrored else teacher
+
     def look(images: Tensor) -> Tensor:
-        return torch.cat(teacher(images), dim=1)
+        return torch.cat(whole(images), dim=1)
 
     def compute() -> dict[str, Tensor]:
-        outputs = over_views(run, look, stage.training.precision, name=part).half()
+        precision = stage.training.precision
+        outputs = over_views(run, look, precision, name=part, views=shown).half()
         features, scores = outputs.split([outputs.shape[2] - run.num_classes, run.num_classes], 2)
         return {"features": features.contiguous(), "scores": scores.contiguous()}
 
@@ -206,7 +212,8 @@ def _tower_features(
     """What a frozen tower says of every shared view, float16 [V, N, D]."""
 
     def compute() -> dict[str, Tensor]:
-        return {"features": over_views(run, tower, "fp32", name=part).half()}
+        views = run.experiment.views
+        return {"features": over_views(run, tower, "fp32", name=part, views=views).half()}
 
     name = f"{part}_tower"
     return cached(run, name, made_from=(), about=(config,), compute=compute)["features"]

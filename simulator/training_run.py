@@ -93,16 +93,21 @@ class TrainingRun:
     def view(self, purpose: str, index: int) -> Tensor:
         """Augmented training images uint8 [N, C, H, W], in data order, on the device.
 
-        The same purpose and index always give the same pixels.
+        The same purpose and index always give the same pixels. Purpose "shared" is what teachers
+        are asked about; its views may come in pairs, see `Experiment.mirrored`.
         """
-        config = self.experiment.augment
+        config, mirror = self.experiment.augment, False
+        if purpose == "shared":
+            mirror = index >= self.experiment.taught_views
+            index %= self.experiment.taught_views
         generator = self.streams("view", purpose, index)
         images = self.training.images
         parts = [
             augment(chunk, crop_padding=config.crop_padding, flip=config.flip, generator=generator)
             for chunk in images.split(chunk_size(images))
         ]
-        return torch.cat(parts).to(self.device)
+        view = torch.cat(parts)
+        return (view.flip(3) if mirror else view).to(self.device)
 
 
 def train_part(
@@ -166,7 +171,7 @@ def cached(
     `made_from` names the parts that say it, `about` what shapes it besides them and the views.
     Cached tensors lie on the device. A cache made from something else is made anew.
     """
-    origin = run.origin(name, (run.experiment.augment, run.experiment.views, *about), made_from)
+    origin = run.origin(name, (*run.experiment.seen, *about), made_from)
     path = run.folder / "cache" / f"{name}.safetensors"
     with contextlib.suppress(UserError):  # missing or damaged: it is made anew
         tensors, header = load_tensors(path)
@@ -211,11 +216,16 @@ def classifier_accuracy(run: TrainingRun, model: ImageClassifier) -> float:
 
 
 def over_views(
-    run: TrainingRun, function: Callable[[Tensor], Tensor], precision: str, *, name: str
+    run: TrainingRun,
+    function: Callable[[Tensor], Tensor],
+    precision: str,
+    *,
+    name: str,
+    views: int,
 ) -> Tensor:
-    """`function` of the images of every shared view, float32 [V, N, ...], with progress."""
+    """`function` of the images of the first shared views, float32 [V, N, ...], with progress."""
     parts = []
-    for view in tqdm(range(run.experiment.views), desc=f"{name} on views", unit="view"):
+    for view in tqdm(range(views), desc=f"{name} on views", unit="view"):
         parts.append(in_chunks(function, run.view("shared", view), precision=precision))
     return torch.stack(parts)
 

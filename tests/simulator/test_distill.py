@@ -1,12 +1,13 @@
 """Training conditions and the pairing of images, targets and labels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from benchmarks.recipes import digits
+from models import ImageClassifier
 from simulator.config import LinkConditions
 from simulator.data import load_dataset
 from simulator.distill import draw_conditions
@@ -82,3 +83,57 @@ class _Origin:
     """Stands in for the origin of a cache."""
 
     key: str = "key"
+
+
+def test_mirrored_views_share_their_targets(
+    run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Teachers say the mean of what they say of an image and of its mirror image."""
+    pairs = replace(run, experiment=replace(run.experiment, views=4, mirrored=True))
+    assert torch.equal(pairs.view("shared", 2), pairs.view("shared", 0).flip(3))
+    assert torch.equal(pairs.view("shared", 0), run.view("shared", 0))
+    teacher = fresh(lambda: classifier(run, digits().student.model), seed=0).eval()
+    monkeypatch.setattr(type(run), "origin", lambda *_: _Origin())
+    views = teacher_views(pairs, {"teacher": teacher})
+    assert len(views.scores) == 2
+    indices = torch.tensor([3, 999, 0])
+    same, mirror = (views.targets(view, indices) for view in (1, 3))
+    assert torch.equal(same.features, mirror.features)
+    shown = run.view("shared", 1)[indices]
+    both = [
+        in_chunks(lambda x: teacher(x).scores, images, precision="fp32").log_softmax(dim=1)
+        for images in (shown, shown.flip(3))
+    ]
+    torch.testing.assert_close(same.scores, (both[0] + both[1]) / 2, atol=5e-3, rtol=2e-3)
+
+
+def test_several_teachers_are_put_side_by_side(
+    run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Features of both at equal weight, reduced to the student's length; scores averaged."""
+    config = digits().student.model
+    one, two = (fresh(lambda: classifier(run, config), seed=seed).eval() for seed in (0, 1))
+    with torch.no_grad():
+        two.body.projection.weight.mul_(100)  # louder, but no more important
+    recipe = replace(run.experiment, views=1, more_teachers=(run.experiment.teacher,))
+    pair = replace(run, experiment=recipe)
+    assert list(recipe.teachers) == ["teacher", "teacher_2"]
+    monkeypatch.setattr(type(run), "origin", lambda _, name, *rest: _Origin(name))
+    views = teacher_views(pair, {"teacher": one, "teacher_2": two})
+    assert views.features.shape == (1, len(run.labels), config.feature_dim)
+    shown = run.view("shared", 0)
+    said = [_scores(teacher, shown) for teacher in (one, two)]
+    mean = sum(scores.log_softmax(dim=1) for scores in said) / 2
+    torch.testing.assert_close(views.scores[0].float(), mean, atol=0.05, rtol=5e-3)
+    variance = views.features.float().var(dim=(0, 1))
+    assert bool((variance[:-1] >= variance[1:] - 1e-3).all())  # principal components, in order
+    for teacher in (one, two):  # neither drowns the other
+        own = in_chunks(teacher.body, shown, precision="fp32")
+        own = (own - own.mean(dim=0)) / own.std()
+        joined = views.features[0].float()
+        fitted = joined @ torch.linalg.lstsq(joined, own).solution
+        assert float((own - fitted).square().mean()) < 0.5
+
+
+def _scores(teacher: ImageClassifier, images: torch.Tensor) -> torch.Tensor:
+    return in_chunks(lambda x: teacher(x).scores, images, precision="fp32")
