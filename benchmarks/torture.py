@@ -1,6 +1,7 @@
-"""Kill a sweep at random moments, resume it, and compare the table with an uninterrupted one.
+"""Kill a sweep or a training at random moments, resume it, and compare with an uninterrupted one.
 
 `python -m benchmarks.torture --kills 20 --workers 2 --out results/runs/torture`, or `make torture`.
+`python -m benchmarks.torture --train 3` kills the training of the digits three times instead.
 """
 
 import argparse
@@ -73,14 +74,53 @@ def torture(folder: Path, arguments: Sequence[str], *, kills: int, seed: int = 0
     return killed
 
 
+def start(folder: Path, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
+    """A training in a process group of its own."""
+    command = [sys.executable, "-m", "simulator", "train", *arguments, "--out", str(folder)]
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+
+
+def torture_training(folder: Path, arguments: Sequence[str], *, kills: int, seed: int = 0) -> None:
+    """Kill a training at `kills` random moments of its length, and compare weights and losses.
+
+    Raises: SystemExit if a file of weights differs in a byte; it holds the losses too.
+    """
+    begun = time.monotonic()
+    if start(folder / "whole", arguments).wait():
+        raise SystemExit("the training failed")
+    seconds = time.monotonic() - begun
+    chance = random.Random(seed)
+    for _ in range(kills):
+        process = start(folder / "killed", arguments)
+        time.sleep(chance.uniform(0.15, 1.5 / (kills + 1)) * seconds)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    if start(folder / "killed", arguments).wait():
+        raise SystemExit("the training failed after it was killed")
+    for path in sorted((folder / "whole/weights").iterdir()):
+        if path.read_bytes() != (folder / "killed/weights" / path.name).read_bytes():
+            raise SystemExit(f"{path.name} differs after the training was killed")
+
+
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--train", type=int, metavar="KILLS", help="kill a training instead")
+    parser.add_argument(
+        "--recipe", nargs="+", default=["digits"], help="what to train, options too"
+    )
     parser.add_argument("--out", type=Path, default=Path("results/runs/torture"))
     options = parser.parse_args()
     shutil.rmtree(options.out, ignore_errors=True)
+    if options.train is not None:
+        torture_training(options.out, options.recipe, kills=options.train)
+        print(f"{options.train} kills, resumed to the same weights and losses, byte for byte")
+        return
     arguments = [*SWEEP, "--workers", str(options.workers)]
     killed = torture(options.out, arguments, kills=options.kills)
     print(f"{killed} kills, each resumed to the same results.csv, byte for byte")

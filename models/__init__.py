@@ -15,6 +15,7 @@ from models.base import (
 from models.cat import CatCodec, CatConfig
 from models.conference import ConferenceCodec, ConferenceConfig
 from models.deepjscc import DeepJscc, DeepJsccConfig
+from models.deepjscc_image import DeepJsccImage, DeepJsccImageConfig
 from models.ensemble import Ensemble, Mirrored
 from models.mlp_codec import MlpCodec, MlpCodecConfig
 from models.pooled_cnn import PooledCnn, PooledCnnConfig
@@ -34,6 +35,8 @@ __all__ = [
     "ConferenceConfig",
     "DeepJscc",
     "DeepJsccConfig",
+    "DeepJsccImage",
+    "DeepJsccImageConfig",
     "Ensemble",
     "FeatureDecoder",
     "FeatureEncoder",

@@ -4,12 +4,16 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import betabinom
+from scipy.stats import betabinom, binomtest, chi2
 
+from simulator.outcomes import Tally
 from simulator.statistics import (
     Interval,
     accuracy_interval,
+    channel_interval,
     effective_images,
+    holm,
+    mcnemar,
     paired_difference,
     paired_ratio,
     wilson,
@@ -165,3 +169,45 @@ def test_paired_bootstrap_covers_as_often_as_it_says() -> None:
 def test_pairs_must_match() -> None:
     with pytest.raises(ValueError, match="one length"):
         paired_difference(np.zeros(3), np.zeros(4), seed=0)
+
+
+@pytest.mark.parametrize("realizations", [2, 5, 20])
+@pytest.mark.parametrize("p", [0.01, 0.5, 0.99])
+def test_channel_interval_covers_the_accuracy_on_these_images(p: float, realizations: int) -> None:
+    """The images are fixed, each with a chance of its own; only the draws differ between runs."""
+    rng = np.random.default_rng(13)
+    chances = rng.beta(p, 1 - p, size=1000)
+    truth, covered, narrower = chances.mean(), 0, 0
+    for right in rng.binomial(realizations, chances, size=(RUNS // 2, 1000)):
+        tally = Tally(right, np.zeros(1000, np.int64), realizations, 10)
+        found = channel_interval(tally)
+        covered += found.low <= truth <= found.high
+        narrower += np.ptp(found) < np.ptp(accuracy_interval(tally.credits_of_images))
+    assert 0.93 <= covered / (RUNS // 2) <= (0.985 if p != 0.5 else 0.97)
+    assert narrower == RUNS // 2
+
+
+def test_channel_interval_of_one_draw_is_wide_enough() -> None:
+    tally = Tally(np.array([1, 1, 0, 0]), np.zeros(4, np.int64), 1, 10)
+    assert channel_interval(tally) == wilson(0.5, 4)
+
+
+def test_mcnemar_of_single_transmissions_is_the_textbook_one() -> None:
+    difference = np.array([1.0] * 30 + [-1.0] * 12 + [0.0] * 900)
+    assert mcnemar(difference) == pytest.approx(chi2.sf((30 - 12) ** 2 / 42, 1))
+    assert mcnemar(difference) == pytest.approx(binomtest(30, 42).pvalue, rel=0.5)
+    assert mcnemar(np.zeros(5)) == 1
+
+
+def test_mcnemar_errs_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(14)
+    chance = rng.beta(1, 1, size=(RUNS, 300))
+    a, b = (rng.binomial(5, chance) / 5 for _ in range(2))  # equal schemes, five draws of each
+    rejected = [mcnemar(difference) < 0.05 for difference in a - b]
+    assert 0.035 < np.mean(rejected) < 0.065
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
