@@ -1,7 +1,7 @@
 """A folder that holds a test split alone, made of a data set's validation images.
 
-`python -m benchmarks.held_out --data DIR --out FOLDER` writes FOLDER/test/CLASS/NUMBER.png. No model
-was fitted to these images; the sweep of such a folder must agree with that of the test images.
+`python -m benchmarks.held_out --data DIR --out FOLDER` writes FOLDER/test/CLASS/NUMBER.png. No
+model was fitted to these images: a sweep over them must agree with that of the test images.
 """
 
 import argparse

@@ -290,11 +290,11 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
-    parts = {
+    parts: dict[str, Callable[[], Iterator[Row]]] = {
         "schemes": schemes,
         "ldpc": ldpc,
         "shares": shares,
-        "wall": lambda: wall(options.out / "sweep"),
+        "wall": partial(wall, options.out / "sweep"),
     }
     chosen = [options.only] if options.only else list(parts)
     rows = [asdict(row) for name in chosen for row in parts[name]()]

@@ -71,6 +71,7 @@ class LossWeights:
     kl: float  # temperature^2 * KL(teacher || student)
     temperature: float
     consistency: float = 0.0  # temperature^2 * KL(scores without noise || scores with noise)
+    mse_bits: float = 0.0  # channel capacity in bits below which `mse` fades in proportion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +102,7 @@ class LinkConditions:
     uses: tuple[int, ...]  # channel uses, drawn with equal chance
     full_share: float  # share of the images that are given the largest of `uses` for certain
     noiseless: bool = False  # True: no noise and no fading matter, the codec is told 20 dB
+    snr_skew: float = 1.0  # above 1: low SNRs are drawn more often, u^skew in place of uniform u
     snr_list: tuple[float, ...] = ()  # instead of the range: one SNR for each share of the epochs
 
     def __post_init__(self) -> None:

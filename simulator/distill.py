@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from channels.mixture import ChannelMixture
 from channels.names import channel_from_name
+from channels.units import db_to_linear
 from models import ChannelCodec, CodecConfig, ImageClassifier, Student
 from simulator.config import CodecStage, LinkConditions, StudentStage, Variant
 from simulator.link import clean_estimate, send_features
@@ -182,7 +183,14 @@ def train_codec(
             )
             targets = views.targets(view, indices)
             scores = model.head(estimate)
-            total = distillation_loss(estimate, scores, labels[indices], targets, loss_weights)
+            total = distillation_loss(
+                estimate,
+                scores,
+                labels[indices],
+                targets,
+                loss_weights,
+                bits=uses * torch.log2(1 + db_to_linear(snr_db)),
+            )
             if loss_weights.consistency:
                 with torch.no_grad():
                     clean = model.head(clean_estimate(model.codec, z, snr_db=snr_db, uses=uses))
@@ -243,7 +251,8 @@ def draw_conditions(
 ) -> tuple[Tensor, Tensor]:
     """SNR in dB and channel uses for every image of a batch, both [batch, 1]."""
     low, high = conditions.snr_db
-    snr_db = low + (high - low) * torch.rand((batch, 1), generator=generator)
+    position = torch.rand((batch, 1), generator=generator) ** conditions.snr_skew
+    snr_db = low + (high - low) * position
     choices = torch.tensor(sorted(conditions.uses))
     drawn = choices[torch.randint(len(choices), (batch, 1), generator=generator)]
     full = torch.rand((batch, 1), generator=generator) < conditions.full_share

@@ -1,4 +1,4 @@
-"""Losses and per-image metrics: plain functions of tensors."""
+"""Losses: plain functions of tensors."""
 
 from typing import NamedTuple
 
@@ -17,21 +17,38 @@ class TeacherTargets(NamedTuple):
 
 
 def distillation_loss(
-    features: Tensor, scores: Tensor, labels: Tensor, targets: TeacherTargets, weights: LossWeights
+    features: Tensor,
+    scores: Tensor,
+    labels: Tensor,
+    targets: TeacherTargets,
+    weights: LossWeights,
+    *,
+    bits: Tensor | None = None,
 ) -> Tensor:
     """Weighted sum of MSE(z, t), CE(v, y) and tau^2 KL(softmax(v_t / tau) || softmax(v / tau)).
 
-    Shapes: features [B, D], scores [B, num_classes], labels [B] -> scalar, mean over the batch.
-    A term of weight zero is not computed.
+    `bits` is what the channel could carry of each image: with `weights.mse_bits` the first term
+    counts only in proportion to it, because features cannot arrive over a channel that hardly
+    carries a label, and trying to send them costs accuracy.
+
+    Shapes: features [B, D], scores [B, num_classes], labels [B], bits [B, 1] -> scalar, mean over
+    the batch. A term of weight zero is not computed.
     """
     loss = features.new_zeros(())
     if weights.mse:
-        loss = loss + weights.mse * functional.mse_loss(features, targets.features)
+        loss = loss + weights.mse * _squared_error(features, targets.features, weights, bits)
     if weights.ce:
         loss = loss + weights.ce * functional.cross_entropy(scores, labels)
     if weights.kl:
         loss = loss + weights.kl * softened_divergence(targets.scores, scores, weights.temperature)
     return loss
+
+
+def _squared_error(told: Tensor, said: Tensor, weights: LossWeights, bits: Tensor | None) -> Tensor:
+    if not weights.mse_bits or bits is None:
+        return functional.mse_loss(told, said)
+    counts = (bits[:, 0] / weights.mse_bits).clamp(max=1)
+    return ((told - said).square().mean(dim=1) * counts).mean()
 
 
 def softened_divergence(told: Tensor, said: Tensor, temperature: float) -> Tensor:
@@ -44,13 +61,3 @@ def softened_divergence(told: Tensor, said: Tensor, temperature: float) -> Tenso
     said = functional.log_softmax(said / temperature, dim=1)
     divergence = functional.kl_div(said, told, reduction="batchmean", log_target=True)
     return temperature**2 * divergence
-
-
-def image_credits(scores: Tensor, labels: Tensor, delivered: Tensor) -> Tensor:
-    """Per-image credit: 1 for the right class, 0 for a wrong one, 1 / num_classes for an outage.
-
-    Shapes: scores [B, num_classes], labels [B], delivered [B] bool -> [B] float64.
-    """
-    right = (scores.argmax(dim=1) == labels).double()
-    guess = torch.full_like(right, 1 / scores.shape[1])
-    return torch.where(delivered, right, guess)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from simulator.errors import UserError
 from simulator.journal import FILE, Finished, Journal
-from simulator.outcomes import OUTAGE, RIGHT, Codes, Tally, pack, unpack
+from simulator.outcomes import OUTAGE, RIGHT, WRONG, Codes, Tally, outcome_codes, pack, unpack
 from simulator.points import Point, Unit
 
 POINT = Point("rkd_sc", "rayleigh_block:4", -2.5, 16)
@@ -112,3 +113,11 @@ def test_tally_counts_rights_and_outages() -> None:
     assert tally.transmissions == 6
     assert tally.delivered == pytest.approx(4 / 6)
     assert tally.squared_credits.tolist() == [1, (1 + 1 / 16) / 2, 1 / 32]
+
+
+def test_codes_of_right_wrong_and_lost_images() -> None:
+    scores = torch.tensor([[0.0, 1.0, 0.0, 0.0]] * 3)
+    delivered = torch.tensor([True, True, False])
+    codes = outcome_codes(scores, torch.tensor([1, 2, 1]), delivered)
+    assert codes.tolist() == [RIGHT, WRONG, OUTAGE]
+    assert Tally.of([codes.numpy()], num_classes=4).credits_of_images.tolist() == [1, 0, 0.25]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from simulator.config import LossWeights
-from simulator.objectives import TeacherTargets, distillation_loss, image_credits
+from simulator.objectives import TeacherTargets, distillation_loss
 
 FEATURES = torch.tensor([[1.0, 0.0]])
 SCORES = torch.tensor([[math.log(3.0), 0.0]])  # probabilities 3/4, 1/4
@@ -39,7 +39,16 @@ def test_temperature_softens_and_rescales() -> None:
     assert float(loss) == pytest.approx(expected, abs=1e-6)
 
 
-def test_credits_of_right_wrong_and_lost_images() -> None:
-    scores = torch.tensor([[0.0, 1.0, 0.0, 0.0]] * 3)
-    delivered = torch.tensor([True, True, False])
-    assert image_credits(scores, torch.tensor([1, 2, 1]), delivered).tolist() == [1.0, 0.0, 0.25]
+def test_features_count_by_what_the_channel_could_carry() -> None:
+    generator = torch.Generator().manual_seed(3)
+    features, told = torch.randn((2, 4, 8), generator=generator)
+    scores, labels = torch.zeros(4, 3), torch.zeros(4, dtype=torch.int64)
+    targets = TeacherTargets(told, scores)
+    weights = LossWeights(mse=1.0, ce=0.0, kl=0.0, temperature=1.0, mse_bits=100.0)
+    bits = torch.tensor([[0.0], [50.0], [100.0], [1000.0]])
+    errors = (features - told).square().mean(dim=1)
+    expected = (0.5 * errors[1] + errors[2] + errors[3]) / 4
+    found = distillation_loss(features, scores, labels, targets, weights, bits=bits)
+    torch.testing.assert_close(found, expected)
+    whole = distillation_loss(features, scores, labels, targets, weights)
+    torch.testing.assert_close(whole, errors.mean())
