@@ -3,12 +3,15 @@
 Every block is scrambled by a fresh pseudo-random sequence that both ends know, and the LLRs are
 descrambled. So whether a block fails depends on gain and noise, not on what it carries, and a table
 over the SNR that a block meets is all a sweep needs. It is measured with all-zero code words.
+
+`python -m benchmarks.measure_links` measures the links of all recipes, for `results/reference/`.
 """
 
 import contextlib
 import functools
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -59,7 +62,7 @@ def block_errors(pipe: BitPipe) -> BlockErrors:
 
     The cache is that of data sets; where there is none, the table is measured every time.
     """
-    name = f"{digest({**asdict(pipe), 'version': VERSION})}.json"
+    name = file_name(pipe)
     folders = [COMMITTED]
     with contextlib.suppress(RuntimeError):  # no home folder
         folders.append(default_cache() / "block_errors")
@@ -68,10 +71,20 @@ def block_errors(pipe: BitPipe) -> BlockErrors:
             kept = json.loads((folder / name).read_text(encoding="utf-8"))["table"]
             return BlockErrors(**{key: tuple(values) for key, values in kept.items()})
     table = measure(pipe)
-    with contextlib.suppress(OSError):
-        record = {"link": asdict(pipe), "version": VERSION, "table": asdict(table)}
-        write_json(default_cache() / "block_errors" / name, record)
+    with contextlib.suppress(OSError, RuntimeError):
+        keep(table, pipe, default_cache() / "block_errors")
     return table
+
+
+def keep(table: BlockErrors, pipe: BitPipe, folder: Path) -> None:
+    """Write a table where `block_errors` finds it."""
+    record = {"link": asdict(pipe), "version": VERSION, "table": asdict(table)}
+    write_json(folder / file_name(pipe), record)
+
+
+def file_name(pipe: BitPipe) -> str:
+    """The name of a link's table."""
+    return f"{digest({**asdict(pipe), 'version': VERSION})}.json"
 
 
 def measure(pipe: BitPipe) -> BlockErrors:

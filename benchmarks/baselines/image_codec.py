@@ -175,6 +175,20 @@ class SeparateConfig:
         """The scheme's name."""
         return SeparateScheme.name
 
+    @property
+    def pipes(self) -> dict[int, BitPipe]:
+        """The digital link of every k."""
+        return {
+            k: BitPipe(
+                payload_bits=payload_bits_for(
+                    channel_uses=k, bits_per_symbol=bits_per_symbol, code_rate=code_rate
+                ),
+                channel_uses=k,
+                bits_per_symbol=bits_per_symbol,
+            )
+            for k, (bits_per_symbol, code_rate) in self.link.items()
+        }
+
     def decoding_all(self) -> "SeparateConfig":
         """With every block decoded."""
         return replace(self, bit_true=True)
@@ -188,14 +202,6 @@ class SeparateConfig:
     ) -> SeparateScheme:
         """The scheme for a classifier and an image size."""
         codec = JpegScanCodec(image_shape=image_shape, qualities=self.qualities)
-        pipes = {
-            k: BitPipe(
-                payload_bits=payload_bits_for(
-                    channel_uses=k, bits_per_symbol=bits_per_symbol, code_rate=code_rate
-                ),
-                channel_uses=k,
-                bits_per_symbol=bits_per_symbol,
-            )
-            for k, (bits_per_symbol, code_rate) in self.link.items()
-        }
-        return SeparateScheme(codec=codec, pipes=pipes, classify=classify, bit_true=self.bit_true)
+        return SeparateScheme(
+            codec=codec, pipes=self.pipes, classify=classify, bit_true=self.bit_true
+        )

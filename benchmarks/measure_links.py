@@ -1,0 +1,33 @@
+"""Measure the block error rates of the links of all recipes.
+
+`python -m benchmarks.measure_links` writes results/reference/block_errors.
+"""
+
+import torch
+
+from benchmarks.baselines.block_errors import COMMITTED, keep, measure
+from benchmarks.baselines.image_codec import SeparateConfig
+from benchmarks.recipes import RECIPES
+
+
+def main() -> None:
+    """Write a table for every link into results/reference/block_errors."""
+    torch.set_num_threads(1)
+    baselines = [baseline for recipe in RECIPES for baseline in recipe().baselines]
+    pipes = [
+        pipe
+        for baseline in baselines
+        if isinstance(baseline, SeparateConfig)
+        for pipe in baseline.pipes.values()
+    ]
+    for pipe in dict.fromkeys(pipes):
+        table = measure(pipe)
+        keep(table, pipe, COMMITTED)
+        print(pipe)
+        rows = zip(table.snr_db, table.blocks, table.errors, table.undetected, strict=True)
+        for snr_db, blocks, errors, undetected in rows:
+            print(f"  {snr_db:6.2f} dB  {errors:6} of {blocks:6}, {undetected} undetected")
+
+
+if __name__ == "__main__":
+    main()
