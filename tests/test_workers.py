@@ -32,6 +32,7 @@ def test_ray_gives_the_same_table(tmp_path: Path, alone: bytes) -> None:
     assert finish(tmp_path, arguments) == alone
 
 
-def test_killed_and_resumed_sweeps_give_the_same_table(tmp_path: Path) -> None:
-    arguments = ["--schemes", "rkd_sc,label_code", "--snr-db", "-10:20:2", "--realizations", "20"]
-    assert torture(tmp_path, [*arguments, "--workers", "2"], kills=2) == 2
+def test_a_killed_and_resumed_sweep_gives_the_same_table(tmp_path: Path) -> None:
+    """`make torture` kills 20 times."""
+    arguments = ["--schemes", "rkd_sc", "--snr-db", "-10:20:2", "--realizations", "10"]
+    assert torture(tmp_path, [*arguments, "--workers", "2"], kills=1) == 1

@@ -184,7 +184,7 @@ def test_channel_interval_covers_the_accuracy_on_these_images(p: float, realizat
         covered += found.low <= truth <= found.high
         narrower += np.ptp(found) < np.ptp(accuracy_interval(tally.credits_of_images))
     assert 0.93 <= covered / (RUNS // 2) <= (0.985 if p != 0.5 else 0.97)
-    assert narrower == RUNS // 2
+    assert narrower > 0.9 * (RUNS // 2)
 
 
 def test_channel_interval_of_one_draw_is_wide_enough() -> None:
