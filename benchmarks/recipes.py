@@ -146,7 +146,7 @@ def cifar100() -> Experiment:
         mirrored=True,
         student=StudentStage(
             model=student,
-            training=replace(sgd, epochs=60),
+            training=replace(sgd, epochs=48),
             loss=LossWeights(mse=1.0, ce=0.1, kl=0.9, temperature=2.0),
             head=replace(adamw, epochs=10),
         ),
@@ -172,7 +172,7 @@ def cifar100() -> Experiment:
         ),
         deep_jscc=DeepJsccStage(
             model=DeepJsccConfig(body=student, hidden=256),
-            training=replace(sgd, epochs=85),
+            training=replace(sgd, epochs=73),
             channels=FADING_MIX,
             snr_db=10.0,
             uses=(64,),
