@@ -17,16 +17,51 @@ LABELS_ONLY = LossWeights(mse=0.0, ce=1.0, kl=0.0, temperature=4.0)
 CONFERENCE_SNR_DB = (-5.0, -2.0, 0.0, 5.0, 10.0, 15.0, 20.0)
 
 
+STUDENT_EPOCHS, CODEC_EPOCHS = 16, 10  # of every variant, unless the recipe has fewer
+
+
 def ablations(recipe: Experiment) -> tuple[Variant, ...]:
-    """All variants of a recipe whose codec is CAT."""
-    return (*stage_variants(recipe), *codec_variants(recipe), *condition_variants(recipe))
+    """All variants of a recipe whose codec is CAT, on a short schedule.
+
+    `short` has a student of its own, and is what variants with students of their own are compared
+    with; `brief` keeps the recipe's student, and is what all others are compared with. Each changes
+    one thing. The conference version keeps its own schedule of SNRs.
+    """
+    brief = replace(
+        recipe,
+        student=replace(recipe.student, training=_at_most(recipe.student.training, STUDENT_EPOCHS)),
+        codec=replace(recipe.codec, training=_at_most(recipe.codec.training, CODEC_EPOCHS)),
+    )
+    references = (
+        Variant(name="short", student=brief.student, codec=brief.codec),
+        Variant(name="brief", codec=brief.codec),
+    )
+    further = (student_variants, stage_variants, codec_variants, condition_variants)
+    return (*references, *(variant for variants in further for variant in variants(brief)))
+
+
+def student_variants(recipe: Experiment) -> tuple[Variant, ...]:
+    """Other lessons for the student, and no lesson at all; against `short`."""
+    codec = recipe.codec
+    untaught = _taught(recipe, LABELS_ONLY)
+    both = recipe.student.training.epochs + codec.training.epochs
+    scratch = replace(
+        codec, student="scratch", student_rate=1.0, training=_on_images(recipe, epochs=both)
+    )
+    return (
+        Variant(name="ce_ce", student=untaught, codec=replace(codec, loss=LABELS_ONLY)),
+        Variant(name="kd_stage2", student=untaught, student_of="ce_ce", codec=codec),
+        Variant(name="one_stage", codec=scratch),
+        Variant(name="p1", student=_taught(recipe, P1), codec=codec),
+        Variant(name="p2", student=_taught(recipe, P2), codec=codec),
+        Variant(name="p3", student=_taught(recipe, P3), codec=codec),
+    )
 
 
 def stage_variants(recipe: Experiment) -> tuple[Variant, ...]:
-    """What each stage and the teacher bring."""
+    """Other lessons for the codec, fine-tuned students, no noise, no codec; against `brief`."""
     codec, noisy = recipe.codec, recipe.codec.conditions
-    untaught = _taught(recipe, LABELS_ONLY)
-    images = _on_images(recipe)
+    images = _on_images(recipe, epochs=codec.training.epochs)
     uncoded = UncodedConfig(feature_dim=codec.model.feature_dim, max_uses=codec.model.max_uses)
     noise_free = replace(noisy, noiseless=True)
     clean = replace(
@@ -35,20 +70,13 @@ def stage_variants(recipe: Experiment) -> tuple[Variant, ...]:
         loss=LABELS_ONLY,
         conditions=replace(noise_free, uses=(uncoded.max_uses,)),
     )
-    scratch = replace(codec, student="scratch", student_rate=1.0, training=images)
     return (
-        Variant(name="ce_ce", student=untaught, codec=replace(codec, loss=LABELS_ONLY)),
         Variant(name="kd_stage1", codec=replace(codec, loss=LABELS_ONLY)),
-        Variant(name="kd_stage2", student=untaught, codec=codec),
-        Variant(name="one_stage", codec=scratch),
         Variant(name="uncoded", codec=clean),
         Variant(name="noise_free", codec=replace(codec, conditions=noise_free)),
         Variant(name="r2", codec=replace(codec, loss=R2)),
         Variant(name="f1", codec=replace(codec, student="last", training=images)),
         Variant(name="f2", codec=replace(codec, student="all", training=images)),
-        Variant(name="p1", student=_taught(recipe, P1), codec=codec),
-        Variant(name="p2", student=_taught(recipe, P2), codec=codec),
-        Variant(name="p3", student=_taught(recipe, P3), codec=codec),
     )
 
 
@@ -103,12 +131,16 @@ def _taught(recipe: Experiment, loss: LossWeights) -> StudentStage:
     return replace(recipe.student, loss=loss)
 
 
-def _on_images(recipe: Experiment) -> TrainConfig:
-    """Stage 2 where the student learns along: in its precision, batches and number of passes."""
+def _on_images(recipe: Experiment, *, epochs: int) -> TrainConfig:
+    """Stage 2 where the student learns along: in the student's precision and batches."""
     student = recipe.student.training
     return replace(
         recipe.codec.training,
-        epochs=student.epochs,
+        epochs=epochs,
         batch_size=student.batch_size,
         precision=student.precision,
     )
+
+
+def _at_most(training: TrainConfig, epochs: int) -> TrainConfig:
+    return replace(training, epochs=min(training.epochs, epochs))

@@ -145,6 +145,7 @@ class Variant:
     name: str  # swept as the scheme rkd_sc:NAME
     student: StudentStage | None = None
     codec: CodecStage
+    student_of: str = ""  # another variant with the same student, which is trained once
 
 
 @dataclass(frozen=True, kw_only=True)

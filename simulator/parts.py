@@ -44,7 +44,7 @@ class VariantParts(NamedTuple):
 
 def variant_parts(variant: Variant) -> VariantParts:
     """Where a variant's parts are kept."""
-    own = f"_{variant.name}" if variant.student else ""
+    own = f"_{variant.student_of or variant.name}" if variant.student else ""
     return VariantParts(f"student{own}", f"head{own}", f"codec_{variant.name}")
 
 

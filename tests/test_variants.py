@@ -22,7 +22,10 @@ from simulator.size_table import size_table
 from simulator.sweep import Grid, plan, sweep_here
 
 CPU = torch.device("cpu")
-TRAINED = ("ce_ce", "one_stage", "uncoded", "noise_free", "r2", "f1", "f2", "mlp", "heads")
+TRAINED = (
+    *("ce_ce", "kd_stage2", "one_stage", "uncoded", "noise_free", "r2", "f1", "f2"),
+    *("mlp", "heads"),
+)
 
 
 def short(recipe: Experiment) -> Experiment:
@@ -146,6 +149,27 @@ def test_variants_leave_the_recipe_as_it_is() -> None:
     }
     names = [variant_parts(variant).codec for variant in recipe.variants]
     assert len(set(names)) == len(names) >= 20
+
+
+def test_two_variants_share_a_student(trained: Path) -> None:
+    recipe = cifar100()
+    parts = [variant_parts(recipe.variant(name)) for name in ("ce_ce", "kd_stage2")]
+    assert parts[0][:2] == parts[1][:2] == ("student_ce_ce", "head_ce_ce")
+    assert not (trained / "student_kd_stage2.safetensors").exists()
+
+
+def test_variants_have_the_passes_of_what_they_are_compared_with() -> None:
+    recipe = cifar100()
+    short, brief = recipe.variant("short"), recipe.variant("brief")
+    assert short.student is not None
+    for variant in recipe.variants:
+        if variant.name == "one_stage":
+            both = short.student.training.epochs + short.codec.training.epochs
+            assert variant.codec.training.epochs == both
+            continue
+        assert variant.codec.training.epochs == brief.codec.training.epochs
+        if variant.student:
+            assert variant.student.training.epochs == short.student.training.epochs
 
 
 def test_mlp_codec_has_as_many_transmitter_parameters_as_cat() -> None:
