@@ -230,32 +230,34 @@ def decoded(decoder: Callable[[Tensor], Tensor], llr: Tensor) -> int:
     return decoder(llr).numel()
 
 
-def command(*arguments: str, folder: Path) -> float:
-    """Wall seconds of a sweep of the digits, as a user starts it."""
+def command(*arguments: str, folder: Path) -> tuple[float, float]:
+    """Wall seconds and peak MB of a sweep of the digits, as a user starts it."""
     start = time.perf_counter()
-    subprocess.run(
+    process = subprocess.Popen(
         [*SWEEP, "--out", str(folder), *arguments],
-        check=True,
-        capture_output=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
-    return time.perf_counter() - start
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"the sweep failed: {arguments}")
+    return time.perf_counter() - start, usage.ru_maxrss / 1024
 
 
 def wall(folder: Path) -> Iterator[Row]:
-    """(e) and (f): wall time against points and images, and two workers against one."""
-    runs = ["--realizations", "100", "--channel-uses", "64", "--workers"]
-    for snr_db in ("0", "0,2", "0,2,4,6", "-6:8:2"):
-        points = 2 * (len(snr_db.split(",")) if ":" not in snr_db else 8)
-        seconds = command(*runs, "1", "--snr-db", snr_db, folder=folder)
-        yield Row(f"wall, {points} points of 500 images x 100", seconds, "s", seconds, seconds, 1)
-    for images in ("125", "250", "500"):
-        arguments = [*runs, "1", "--snr-db", "-6:8:2", "--images", images]
-        seconds = command(*arguments, folder=folder)
-        yield Row(f"wall, 16 points of {images} images x 100", seconds, "s", seconds, seconds, 1)
+    """(e) and (f): wall time and memory against points and images; two workers against one."""
+    common = ["--channel-uses", "64", "--workers"]
+    grids = {f"{n} points": ["--snr-db", f"0:{n / 2 - 0.5}:0.5"] for n in (4, 8, 16, 32)}
+    grids |= {f"{n} images": ["--snr-db", "0:3.5:0.5", "--images", str(n)] for n in (125, 250)}
+    for what, grid in grids.items():
+        arguments = [*common, "1", "--realizations", "100", "--channels", "awgn", *grid]
+        seconds, memory = command(*arguments, folder=folder)
+        yield Row(f"wall, {what} x 100 realisations, one worker", seconds, "s", seconds, seconds, 1)
+        yield Row(f"peak memory, {what} x 100 realisations", memory, "MB", memory, memory, 1)
     for workers in ("1", "2"):
-        arguments = ["--realizations", "500", "--channel-uses", "64", "--workers", workers]
-        seconds = command(*arguments, "--snr-db", "-10:20:2", folder=folder)
-        what = f"wall, 32 points of 500 images x 500, {workers} workers"
+        arguments = [*common, workers, "--realizations", "500", "--snr-db", "-10:20:2"]
+        seconds, _ = command(*arguments, folder=folder)
+        what = f"wall, 32 points x 500 realisations, {workers} workers"
         yield Row(what, seconds, "s", seconds, seconds, 1)
 
 
