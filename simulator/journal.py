@@ -73,8 +73,7 @@ class Journal:
         self._places: dict[Unit, tuple[int, int]] = {}  # offset and length of its line
         self._end = 0  # of the last whole line
         self._lock = FileLock(folder / LOCK)
-        if self.path.exists():
-            self._scan()
+        self._scan()
 
     def __len__(self) -> int:
         """Finished units."""
@@ -85,7 +84,7 @@ class Journal:
         return unit in self._places
 
     def __enter__(self) -> "Journal":
-        """Keep other processes out.
+        """Keep other processes out, and read what they have written until now.
 
         Raises: UserError if another process works in this folder.
         """
@@ -98,6 +97,7 @@ class Journal:
                 f"{folder} is in use by another semlink process; wait for it, or choose another "
                 "--out"
             ) from None
+        self._scan()
         return self
 
     def __exit__(
@@ -112,7 +112,7 @@ class Journal:
     def forget(self) -> None:
         """Begin anew."""
         self.path.unlink(missing_ok=True)
-        self.abouts, self.damaged, self._places, self._end = [], 0, {}, 0
+        self._scan()
 
     def begin(self, about: dict[str, Any]) -> None:
         """Note what the next units are about, if no run has said so yet."""
@@ -176,6 +176,9 @@ class Journal:
 
     def _scan(self) -> None:
         """Find the whole lines."""
+        self.abouts, self.damaged, self._places, self._end = [], 0, {}, 0
+        if not self.path.exists():
+            return
         offset = 0
         with self.path.open("rb") as file:
             for line in file:

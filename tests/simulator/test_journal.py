@@ -85,6 +85,14 @@ def test_second_process_is_refused_with_a_line(tmp_path: Path) -> None:
         pass  # free again
 
 
+def test_what_another_process_wrote_before_the_lock_was_free_is_kept(tmp_path: Path) -> None:
+    early = Journal(tmp_path)  # looked before the other one wrote
+    written(tmp_path, 2)
+    with early:
+        early.add([finished(2)])
+    assert len(Journal(tmp_path)) == 3
+
+
 def test_full_disk_keeps_what_was_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path, 2)
     before = path.read_bytes()
