@@ -5,6 +5,7 @@
 """
 
 import argparse
+import contextlib
 import os
 import random
 import shutil
@@ -39,9 +40,11 @@ def finish(folder: Path, arguments: Sequence[str]) -> bytes:
 
 
 def kill_once(folder: Path, arguments: Sequence[str], *, chance: random.Random) -> bool:
-    """Start or resume a sweep, and kill it and all its workers; False if it ended before that.
+    """Start or resume a sweep and kill it; False if it ended before that.
 
-    The moment is random, after this process has journalled its first unit.
+    The moment is random, after this process has journalled its first unit. What is killed is
+    random too: a worker and, later, everything; everything at once; or the main process, whose
+    workers must then end by themselves.
     """
     journal = folder / "journal.jsonl"
     before = journal.stat().st_size if journal.exists() else 0
@@ -49,13 +52,36 @@ def kill_once(folder: Path, arguments: Sequence[str], *, chance: random.Random) 
     while process.poll() is None and (not journal.exists() or journal.stat().st_size <= before):
         time.sleep(0.002)
     time.sleep(chance.uniform(0, 0.5))
+    kind = chance.choice(("worker", "all", "main"))
+    workers = workers_of(process.pid)
+    if kind == "worker" and workers:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(chance.choice(workers), signal.SIGKILL)
+        time.sleep(chance.uniform(0, 0.5))
     ended = process.poll() is not None
     if not ended:
-        os.killpg(process.pid, signal.SIGKILL)
+        (os.kill if kind == "main" else os.killpg)(process.pid, signal.SIGKILL)
     process.wait()
+    deadline = time.monotonic() + 20
+    while workers_of(process.pid):
+        if time.monotonic() > deadline:
+            raise SystemExit("workers outlived their sweep")
+        time.sleep(0.05)
     if process.stderr is not None:
         process.stderr.close()
     return not ended
+
+
+def workers_of(session: int) -> list[int]:
+    """Processes of a session whose parent is neither its leader nor a process outside of it."""
+    parents: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session and fields[0] != "Z":
+                parents[int(path.parent.name)] = int(fields[1])
+    leaders = {pid for pid, parent in parents.items() if parent == session}
+    return [pid for pid, parent in parents.items() if parent in leaders]
 
 
 def torture(folder: Path, arguments: Sequence[str], *, kills: int, seed: int = 0) -> int:
@@ -82,27 +108,30 @@ def start(folder: Path, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
     )
 
 
-def torture_training(folder: Path, arguments: Sequence[str], *, kills: int, seed: int = 0) -> None:
+def torture_training(folder: Path, arguments: Sequence[str], *, kills: int, seed: int = 0) -> int:
     """Kill a training at `kills` random moments of its length, and compare weights and losses.
 
-    Raises: SystemExit if a file of weights differs in a byte; it holds the losses too.
+    Returns how often it was killed before it had ended.
+    Raises: SystemExit if a file of weights differs in a byte; the losses are in its header.
     """
     begun = time.monotonic()
     if start(folder / "whole", arguments).wait():
         raise SystemExit("the training failed")
     seconds = time.monotonic() - begun
-    chance = random.Random(seed)
+    chance, killed = random.Random(seed), 0
     for _ in range(kills):
         process = start(folder / "killed", arguments)
         time.sleep(chance.uniform(0.15, 1.5 / (kills + 1)) * seconds)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
+            killed += 1
         process.wait()
     if start(folder / "killed", arguments).wait():
         raise SystemExit("the training failed after it was killed")
     for path in sorted((folder / "whole/weights").iterdir()):
         if path.read_bytes() != (folder / "killed/weights" / path.name).read_bytes():
             raise SystemExit(f"{path.name} differs after the training was killed")
+    return killed
 
 
 def main() -> None:
@@ -116,10 +145,11 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("results/runs/torture"))
     options = parser.parse_args()
-    shutil.rmtree(options.out, ignore_errors=True)
+    for name in ("whole", "killed"):
+        shutil.rmtree(options.out / name, ignore_errors=True)
     if options.train is not None:
-        torture_training(options.out, options.recipe, kills=options.train)
-        print(f"{options.train} kills, resumed to the same weights and losses, byte for byte")
+        killed = torture_training(options.out, options.recipe, kills=options.train)
+        print(f"{killed} kills, resumed to the same weights and losses, byte for byte")
         return
     arguments = [*SWEEP, "--workers", str(options.workers)]
     killed = torture(options.out, arguments, kills=options.kills)

@@ -6,6 +6,7 @@ Gaussian gains come from Sionna's GenerateFlatFadingChannel with one antenna at 
 import functools
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import torch
@@ -83,7 +84,8 @@ class RicianChannel:
     @property
     def name(self) -> str:
         """Canonical name, rician:K with K linear."""
-        return f"rician:{str(self.k_factor).removesuffix('.0')}"
+        digits = f"{Decimal(str(self.k_factor)):f}"  # never with an exponent
+        return f"rician:{digits.removesuffix('.0')}"
 
     def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
         """Send x; differentiable in x."""

@@ -100,7 +100,8 @@ def sionna_phy() -> Any:
 
     Its import seeds torch's global generators, CUDA's too, from the clock; they are put back.
     """
-    devices = list(range(torch.cuda.device_count()))
+    # where CUDA is not in use, nothing is to be put back, and asking would begin to use it
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices=devices):
         import sionna.phy
 

@@ -4,7 +4,9 @@ What the commands do stands in `simulator/commands.py`, imported when a command 
 `--help` answers at once.
 """
 
+import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -247,6 +249,8 @@ def doctor(data: Path | None, device: str) -> None:
 
 def main() -> None:
     """Run the command line: a user's mistake is one line on stderr and exit status 2."""
+    with contextlib.suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as tidily as Ctrl-C
     try:
         cli(prog_name="semlink", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

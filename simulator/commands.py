@@ -49,6 +49,7 @@ from simulator.records import (
     forget,
     forget_figures,
     forget_prepared,
+    forget_results,
     load_tensors,
     read_results,
     write_json,
@@ -65,7 +66,7 @@ from simulator.sweep import (
     run_sweep,
 )
 from simulator.sweep_job import FOLDER as PREPARED
-from simulator.sweep_job import Job, about_of, check_same, open_pool
+from simulator.sweep_job import Job, check_same, open_pool
 from simulator.teachers import teacher_views, train_teachers
 from simulator.training_run import TrainingRun
 
@@ -101,10 +102,7 @@ def sweep(
     out: Path | None,
 ) -> None:
     """`semlink sweep`: evaluate what is not in the journal, then write tables and figures."""
-    experiment = _recipe(recipe)
-    if bit_true:
-        baselines = tuple(baseline.decoding_all() for baseline in experiment.baselines)
-        experiment = replace(experiment, baselines=baselines)
+    experiment = _decoding_all(_recipe(recipe)) if bit_true else _recipe(recipe)
     grid = _grid(experiment.sweep, channels, snr_db, channel_uses, realizations, seed)
     grid = _with_stop_rule(grid, mc, max_realizations)
     if workers is not None:
@@ -115,13 +113,12 @@ def sweep(
     dataset = _dataset(experiment, data)
     test = _first(dataset.test, images)
     parts = TrainedParts(experiment, dataset, _weights(experiment, weights), target)
-    built = [parts.scheme(name) for name in asked]
+    identified = {name: parts.identified(name) for name in asked}
+    built = [scheme for scheme, _ in identified.values()]
     points, left_out = plan(built, grid)
     noiseless = noiseless_accuracy(parts.noiseless(), test, target)
     folder = out or Path("results/runs") / recipe
     check_writable(folder)
-    for line in [*left_out, *_remarks(parts, dataset)]:
-        click.echo(f"semlink: {line}", err=True)
 
     start = time.perf_counter()
     used = sorted({point.scheme for point in points})
@@ -133,20 +130,22 @@ def sweep(
         weights=parts.folder.resolve(),
         folder=folder.resolve() / PREPARED,
         setting=Setting(seed, target, precision),
-        identities={name: parts.identity(name) for name in used},
+        images=len(test.labels),
+        identities={name: identified[name][1] for name in used},
     )
     facts = facts_of(built, points, test, num_classes=dataset.num_classes)
     with Journal(folder) as journal:
-        if fresh:
-            journal.forget()
-        about = about_of(job, len(test.labels))
-        check_same(journal.abouts, about, folder)
-        if journal.damaged:
-            click.echo(f"semlink: {journal.path}: {journal.damaged} torn lines left out", err=True)
-        journal.begin(about)
+        if not fresh:
+            check_same(journal.abouts, job.about, folder)
+        for line in [*left_out, *_remarks(parts, dataset), *journal.remarks]:
+            click.echo(f"semlink: {line}", err=True)
         job.write_images(test)
         transmissions = sum(len(test.labels) * grid.repeats(point.channel) for point in points)
         pool = open_pool(job, workers=workers, cluster=cluster, transmissions=transmissions)
+        if fresh:
+            journal.forget()
+            forget_results(folder)
+        journal.begin(job.about)
         try:
             results = run_sweep(points, grid, facts, pool=pool, store=journal)
         except KeyboardInterrupt:
@@ -170,11 +169,18 @@ def sweep(
                 name: {"sha256": parts.hashes[name], "origin": origin}
                 for name, origin in parts.origins.items()
             },
+            "journal": journal.about_key,
             "left_out": left_out,
             "wall_seconds": round(time.perf_counter() - start, 1),
             "environment": environment(target),
         }
         _write(folder, results, run)
+
+
+def _decoding_all(experiment: Experiment) -> Experiment:
+    """The experiment with every block of bits decoded."""
+    baselines = tuple(baseline.decoding_all() for baseline in experiment.baselines)
+    return replace(experiment, baselines=baselines)
 
 
 def _with_stop_rule(grid: Grid, mc: float | None, max_realizations: int) -> Grid:

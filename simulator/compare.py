@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from channels.streams import Streams
+from simulator.config import digest
 from simulator.errors import UserError
 from simulator.journal import Journal
 from simulator.outcomes import Tally
@@ -29,6 +30,11 @@ def compare(folder: Path, a: str, b: str) -> pd.DataFrame:
             known = ", ".join(dict.fromkeys(rows["scheme"]))
             raise UserError(f"{folder} must hold the scheme {name!r}, but it has {known}")
     journal = Journal(folder)
+    if run.get("journal") not in {digest(about) for about in journal.abouts}:
+        raise UserError(
+            f"{journal.path} must hold what every image earned in this sweep, but does not; run "
+            "the sweep again"
+        )
     shared = rows[rows["scheme"] == a].merge(rows[rows["scheme"] == b], on=PLACE)
     if shared.empty:
         raise UserError(f"{a} and {b} must share a point to be compared, but have none")
@@ -67,4 +73,4 @@ def _tally(journal: Journal, point: Point, realizations: int, classes: int) -> T
             f"{journal.path} must hold what every image earned, but {point.text} is missing; "
             "run the sweep again"
         )
-    return Tally.of([journal.read(unit).codes for unit in units], num_classes=classes)
+    return Tally.of((journal.read(unit).codes for unit in units), num_classes=classes)

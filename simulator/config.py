@@ -165,6 +165,9 @@ class BaselineConfig(Protocol):
     def name(self) -> str:
         """The scheme's name in tables and on the command line."""
 
+    def needs(self) -> dict[str, str]:
+        """What its numbers depend on besides settings and weights: versions, hashes of tables."""
+
     def decoding_all(self) -> "BaselineConfig":
         """The same with every block of bits decoded, not drawn from a table of error rates."""
 

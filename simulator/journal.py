@@ -5,6 +5,8 @@ all others are finished units. What is torn or damaged is left out, and computed
 ever changed but the end: a torn last line is cut off before more is written.
 """
 
+import errno
+import io
 import json
 import os
 import zlib
@@ -15,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 from filelock import FileLock, Timeout
 
+from simulator.config import digest
 from simulator.errors import UserError
 from simulator.outcomes import Codes, pack, unpack
 from simulator.points import Point, Unit
@@ -70,6 +73,7 @@ class Journal:
         self.path = folder / FILE
         self.abouts: list[dict[str, Any]] = []  # of every run that wrote here, the oldest first
         self.damaged = 0  # lines that were left out
+        self.about_key = ""  # of what units are about that are added now
         self._places: dict[Unit, tuple[int, int]] = {}  # offset and length of its line
         self._end = 0  # of the last whole line
         self._lock = FileLock(folder / LOCK)
@@ -82,6 +86,11 @@ class Journal:
     def __contains__(self, unit: Unit) -> bool:
         """Whether the unit is finished."""
         return unit in self._places
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a user should know of the file."""
+        return [f"{self.path}: {self.damaged} damaged lines left out"] if self.damaged else []
 
     def __enter__(self) -> "Journal":
         """Keep other processes out, and read what they have written until now.
@@ -116,6 +125,7 @@ class Journal:
 
     def begin(self, about: dict[str, Any]) -> None:
         """Note what the next units are about, if no run has said so yet."""
+        self.about_key = digest(about)
         if about not in self.abouts:
             self._append([{"about": about}])
             self.abouts.append(about)
@@ -130,6 +140,7 @@ class Journal:
             {
                 **item.unit.point._asdict(),
                 "realization": item.unit.realization,
+                "of": self.about_key,
                 "images": len(item.codes),
                 "outcomes": pack(item.codes),
                 "core_seconds": round(item.core_seconds, 4),
@@ -153,20 +164,20 @@ class Journal:
         """Write lines behind the last whole one; offset and length of each."""
         lines = [_line(record) for record in records]
         try:
-            with self.path.open("r+b" if self.path.exists() else "w+b") as file:
+            with self.path.open("r+b" if self.path.exists() else "w+b", buffering=0) as file:
+                file.truncate(self._end)
                 file.seek(self._end)
-                file.truncate()
                 try:
-                    file.write(b"".join(lines))
-                    file.flush()
+                    _write_all(file, b"".join(lines))
                     os.fsync(file.fileno())
                 except OSError:
                     file.truncate(self._end)
                     raise
         except OSError as error:
+            wayout = "make room, then " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
             raise UserError(
                 f"{self.path}: {error.strerror or error}; {len(self)} finished units are kept: "
-                "make room, then run the same command again"
+                f"{wayout}run the same command again"
             ) from None
         places = []
         for line in lines:
@@ -179,7 +190,7 @@ class Journal:
         self.abouts, self.damaged, self._places, self._end = [], 0, {}, 0
         if not self.path.exists():
             return
-        offset = 0
+        offset, keys = 0, {""}
         with self.path.open("rb") as file:
             for line in file:
                 record = _parse(line)
@@ -187,12 +198,21 @@ class Journal:
                     self.damaged += 1
                 elif "about" in record:
                     self.abouts.append(record["about"])
+                    keys.add(digest(record["about"]))
+                elif record["of"] not in keys:  # the line that says what it is about is damaged
+                    self.damaged += 1
                 else:
                     point = Point(*(record[name] for name in Point._fields))
                     self._places[Unit(point, record["realization"])] = (offset, len(line))
                 offset += len(line)
                 if line.endswith(b"\n"):
                     self._end = offset
+
+
+def _write_all(file: io.FileIO, text: bytes) -> None:
+    """A raw file may take less than it is given."""
+    while text:
+        text = text[file.write(text) :]
 
 
 def _line(record: dict[str, Any]) -> bytes:

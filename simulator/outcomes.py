@@ -2,6 +2,7 @@
 
 import base64
 import zlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -44,11 +45,29 @@ class Tally(NamedTuple):
     num_classes: int
 
     @staticmethod
-    def of(codes: list[Codes], *, num_classes: int) -> "Tally":
-        """Sum of several realisations."""
-        stacked = np.stack(codes)
-        right = (stacked == RIGHT).sum(axis=0)
-        return Tally(right, (stacked == OUTAGE).sum(axis=0), len(codes), num_classes)
+    def of(codes: Iterable[Codes], *, num_classes: int) -> "Tally":
+        """Sum of several realisations, one in memory at a time. Raises: ValueError for none."""
+        tally: Tally | None = None
+        for own in codes:
+            tally = tally or Tally.none(len(own), num_classes=num_classes)
+            tally = tally.plus(own)
+        if tally is None:
+            raise ValueError("a tally must be of at least one realisation, got none")
+        return tally
+
+    @staticmethod
+    def none(images: int, *, num_classes: int) -> "Tally":
+        """No realisation yet."""
+        zeros = np.zeros(images, dtype=np.int64)
+        return Tally(zeros, zeros, 0, num_classes)
+
+    def plus(self, codes: Codes) -> "Tally":
+        """With one realisation more."""
+        return self._replace(
+            right=self.right + (codes == RIGHT),
+            outages=self.outages + (codes == OUTAGE),
+            realizations=self.realizations + 1,
+        )
 
     @property
     def credits_of_images(self) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ Weights are safetensors with a JSON header that says what they are. Every file i
 its place and moved there, so that a reader never meets half a file.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -62,6 +63,10 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o644)
         temporary.replace(path)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -70,7 +75,11 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str,
     """Write tensors and a JSON header as one safetensors file, atomically."""
     plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     with replacing(path) as temporary:
-        save_file(plain, temporary, metadata={"semlink": json.dumps(header)})
+        try:
+            save_file(plain, temporary, metadata={"semlink": json.dumps(header)})
+        except SafetensorError as error:
+            reason = str(error).partition(": ")[2] or str(error)
+            raise OSError(errno.EIO, reason, str(path)) from None
 
 
 def forget(folder: Path, parts: Iterable[str]) -> None:
@@ -82,6 +91,12 @@ def forget(folder: Path, parts: Iterable[str]) -> None:
         cache.unlink()
 
 
+def forget_results(folder: Path) -> None:
+    """Remove the tables and the description of an earlier sweep, and nothing else."""
+    for name in ("results.csv", "results.parquet", "timing.csv", "run.json"):
+        (folder / name).unlink(missing_ok=True)
+
+
 def forget_figures(folder: Path) -> None:
     """Remove the figures of an earlier sweep, and nothing else."""
     for path in folder.glob("accuracy_*"):
@@ -90,9 +105,10 @@ def forget_figures(folder: Path) -> None:
 
 
 def forget_prepared(folder: Path) -> None:
-    """Remove what a sweep prepared for its workers, and nothing else."""
-    for path in folder.glob("*.safetensors"):
-        path.unlink()
+    """Remove what a sweep prepared for its workers, half-written files too, and nothing else."""
+    for pattern in ("*.safetensors", ".*.safetensors.*"):
+        for path in folder.glob(pattern):
+            path.unlink()
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
 

@@ -97,13 +97,17 @@ class TrainedParts:
         known = ", ".join(scheme_names(experiment))
         raise UserError(f"--schemes must name schemes among {known}, got {name!r}")
 
-    def identity(self, name: str) -> dict[str, Any]:
-        """What a scheme's numbers depend on: version of its code, settings, weights by hash."""
+    def identified(self, name: str) -> tuple[Scheme, dict[str, Any]]:
+        """A scheme, and what its numbers depend on.
+
+        That is the version of its code, its settings, what these refer to, and weights by hash.
+        """
         scheme = self.scheme(name)
         configs = [b for b in self._experiment.baselines if b.name == name]
-        return {
+        return scheme, {
             "version": scheme.version,
             "settings": describe(configs),
+            "needs": [config.needs() for config in configs],
             "weights": {part: self.hashes[part] for part in sorted(self._used)},
         }
 

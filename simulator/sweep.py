@@ -48,7 +48,7 @@ class Results:
     def tally(self, point: Point) -> Tally:
         """Outcomes of a point over its realisations."""
         units = (Unit(point, r) for r in range(self.realizations[point]))
-        codes = [self.store.read(unit).codes for unit in units]
+        codes = (self.store.read(unit).codes for unit in units)
         return Tally.of(codes, num_classes=self.facts.num_classes)
 
     @property
@@ -79,18 +79,19 @@ class _Schedule:
         self.asked: dict[Point, int] = {}  # realisations of the rounds so far
         self._missing: dict[Point, int] = {}  # units of these that are not finished
 
-    def ask(self, point: Point) -> None:
-        """Ask for one round more of a point; for further ones while all of it is there."""
-        images, before = self._facts.images, self.asked.get(point, 0)
-        self.asked[point] = before + self._grid.repeats(point.channel)
-        new = range(before, self.asked[point])
-        missing = [r for r in new if Unit(point, r) not in self._store]
-        self._missing[point] = len(missing)
-        self._bar.total += images * len(new)
-        self._bar.update(images * (len(new) - len(missing)))
-        self.waiting.extend(tasks_of(point, missing))
-        if not missing:
-            self._settle(point)
+    def advance(self, point: Point) -> None:
+        """Ask for rounds of a point until one is not all there, or there are enough."""
+        tally = Tally.none(self._facts.images, num_classes=self._facts.num_classes)
+        while not self._last(point):
+            before = self.asked.get(point, 0)
+            for realization in range(tally.realizations, before):
+                tally = tally.plus(self._store.read(Unit(point, realization)).codes)
+            if before and self._sure(tally):
+                return
+            self.asked[point] = before + self._grid.repeats(point.channel)
+            self._ask(point, range(before, self.asked[point]))
+            if self._missing[point]:
+                return
 
     def add(self, finished: Sequence[Finished]) -> None:
         """Keep the units of one task."""
@@ -101,17 +102,25 @@ class _Schedule:
         point = finished[0].unit.point
         self._missing[point] -= len(finished)
         if not self._missing[point]:
-            self._settle(point)
+            self.advance(point)
 
-    def _settle(self, point: Point) -> None:
-        """The round is there: is it enough?"""
-        mc, asked = self._grid.mc, self.asked[point]
-        if mc is None or asked + self._grid.repeats(point.channel) > self._grid.most(point.channel):
-            return
-        tally = Results(self._store, self._facts, {point: asked}).tally(point)
+    def _ask(self, point: Point, realizations: range) -> None:
+        images = self._facts.images
+        missing = [r for r in realizations if Unit(point, r) not in self._store]
+        self._missing[point] = len(missing)
+        self._bar.total += images * len(realizations)
+        self._bar.update(images * (len(realizations) - len(missing)))
+        self.waiting.extend(tasks_of(point, missing))
+
+    def _last(self, point: Point) -> bool:
+        """Whether there is no round after those asked for."""
+        asked, more = self.asked.get(point, 0), self._grid.repeats(point.channel)
+        return asked > 0 and asked + more > self._grid.most(point.channel)
+
+    def _sure(self, tally: Tally) -> bool:
+        """Whether the channel's interval is as narrow as was asked for."""
         interval = channel_interval(tally)
-        if 100 * (interval.high - interval.low) / 2 > mc:
-            self.ask(point)
+        return self._grid.mc is not None and 50 * (interval.high - interval.low) <= self._grid.mc
 
 
 def run_sweep(
@@ -121,7 +130,7 @@ def run_sweep(
     with tqdm(desc="sweep", unit="img", smoothing=0.05, mininterval=0.5, total=0) as bar:
         schedule = _Schedule(grid, facts, store, bar)
         for point in points:
-            schedule.ask(point)
+            schedule.advance(point)
         for scheme in dict.fromkeys(task.point.scheme for task in schedule.waiting):
             pool.submit(scheme)
         while pool.in_hand:

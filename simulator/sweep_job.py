@@ -1,5 +1,6 @@
 """What a sweep's workers rebuild from files, and what a journal says it is about."""
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +33,26 @@ class Job:
     weights: Path
     folder: Path  # of what is prepared
     setting: Setting
-    identities: dict[str, Any]  # scheme -> what it is made of
+    images: int  # of the test split that are used
+    identities: dict[str, Any]  # scheme -> what its numbers depend on
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What decides the outcomes of a unit besides its point."""
+        return {
+            "seed": self.setting.seed,
+            "data": self.data_key,
+            "images": self.images,
+            "precision": self.setting.precision,
+            "device": self.setting.device.type,
+            "torch": str(torch.__version__),
+            "schemes": self.identities,
+        }
 
     @property
     def key(self) -> str:
         """Equal for equal jobs."""
-        return digest([self.data_key, str(self.folder), str(self.setting), self.identities])
+        return digest([self.about, str(self.folder)])
 
     def write_images(self, test: Split) -> None:
         """Put the test images where the workers find them."""
@@ -52,7 +67,10 @@ class Job:
         parts = TrainedParts(self.experiment, dataset, self.weights, self.setting.device)
 
         def load(name: str) -> tuple[Scheme, Prepared]:
-            scheme = parts.scheme(name)
+            scheme, identity = parts.identified(name)
+            if identity != self.identities[name]:
+                what = ", ".join(_differences(self.identities[name], identity))
+                raise UserError(f"{what} of {name} changed while the sweep ran; run it again")
             return scheme, self._prepared(scheme, test)
 
         return Evaluator(load, test.labels, self.setting)
@@ -63,8 +81,8 @@ class Job:
         The file is mapped, not read, so all workers share one copy of it.
         """
         path = self._path(scheme.name.replace(":", "-"))
-        key = digest([self.key, len(test.labels), scheme.name])
-        if path.exists():
+        key = digest([self.key, scheme.name])
+        with contextlib.suppress(UserError):  # not there, or damaged
             tensors, header = load_tensors(path)
             if header.get("key") == key:
                 return {name: t.to(self.setting.device) for name, t in tensors.items()}
@@ -76,19 +94,6 @@ class Job:
         return self.folder / f"{name}.safetensors"
 
 
-def about_of(job: Job, images: int) -> dict[str, Any]:
-    """What decides the outcomes of a unit besides its point."""
-    return {
-        "seed": job.setting.seed,
-        "data": job.data_key,
-        "images": images,
-        "precision": job.setting.precision,
-        "device": job.setting.device.type,
-        "torch": str(torch.__version__),
-        "schemes": job.identities,
-    }
-
-
 def check_same(before: list[dict[str, Any]], now: dict[str, Any], folder: Path) -> None:
     """Whether units of earlier runs may stand beside new ones.
 
@@ -97,11 +102,11 @@ def check_same(before: list[dict[str, Any]], now: dict[str, Any], folder: Path) 
     changes: list[str] = []
     for about in before:
         changes += [
-            f"{name} {about[name]} -> {now[name]}"
+            f"{name} {about.get(name)} -> {now[name]}"
             for name in now
             if name != "schemes" and about.get(name) != now[name]
         ]
-        for scheme in about["schemes"].keys() & now["schemes"].keys():
+        for scheme in about.get("schemes", {}).keys() & now["schemes"].keys():
             old, new = about["schemes"][scheme], now["schemes"][scheme]
             changes += [f"{what} of {scheme}" for what in _differences(old, new)]
     if changes:
@@ -118,6 +123,8 @@ def open_pool(job: Job, *, workers: int | None, cluster: str | None, transmissio
     Little work is done in this process unless a number is named.
     """
     if cluster is not None:
+        if job.setting.device.type != "cpu":
+            raise UserError("--cluster computes on CPUs: leave out --device, or --cluster")
         return RayPool(job, cluster)
     if workers is None:
         workers = 1 if transmissions <= FEW or job.setting.device.type != "cpu" else cores()

@@ -5,10 +5,15 @@ nothing large is sent around, and files that several processes read are in memor
 """
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import forkserver
 from typing import Any, Protocol
 
 import torch
@@ -18,6 +23,7 @@ from simulator.evaluate import Evaluate
 from simulator.journal import Finished
 from simulator.points import Task
 
+MOST_RETRIES = 20  # of a task of a Ray cluster whose node is lost
 MOST_DEATHS = 5  # workers that may be killed in a row, without one unit finished between
 Work = Task | str  # units to compute, or the name of a scheme to prepare
 
@@ -161,12 +167,16 @@ class LocalPool:
 
     def _start(self) -> None:
         # a fork of this process would inherit torch's threads in an undefined state
-        methods = multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-        if context.get_start_method() == "forkserver":
+        # and CUDA does not survive one at all
+        forked = "forkserver" in multiprocessing.get_all_start_methods()
+        forked = forked and not torch.cuda.is_available()
+        context = multiprocessing.get_context("forkserver" if forked else "spawn")
+        if forked:
             context.set_forkserver_preload(["simulator.worker_imports"])
+            with _no_interrupts():  # its imports are not to be stopped by Ctrl-C, but by us
+                forkserver.ensure_running()
         self._executor = ProcessPoolExecutor(
-            self._workers, mp_context=context, initializer=_ignore_interrupts
+            self._workers, mp_context=context, initializer=_begin_worker
         )
 
     def _restart(self, more: list[Work]) -> None:
@@ -206,9 +216,10 @@ class RayPool:
                 logging_level="error",
                 configure_logging=False,
             )
-        except (ConnectionError, ValueError) as error:
-            raise UserError(f"--cluster {address}: no Ray cluster there ({error})") from None
-        remote = ray.remote(num_cpus=1, max_retries=-1, retry_exceptions=False)(run_work)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"--cluster {address}: cannot be joined ({reason})") from None
+        remote = ray.remote(num_cpus=1, max_retries=MOST_RETRIES, retry_exceptions=False)(run_work)
         self._work, self._build = remote, ray.put(build)
         self._hand: list[Any] = []
 
@@ -233,6 +244,12 @@ class RayPool:
             finished: list[Finished] = self._ray.get(done)
         except self._ray.exceptions.RayTaskError as error:
             raise error.cause from None
+        except self._ray.exceptions.RayError as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(
+                f"the Ray cluster gave up on a task ({reason}); finished units are kept: run the "
+                "same command again"
+            ) from None
         return finished
 
     def close(self) -> None:
@@ -240,7 +257,29 @@ class RayPool:
         self._ray.shutdown()
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C goes to all processes of a terminal; only the first one answers."""
+def _begin_worker() -> None:
+    """Ctrl-C goes to all processes of a terminal, only the first one answers; and end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Workers whose sweep was killed would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@contextmanager
+def _no_interrupts() -> Iterator[None]:
+    """Ctrl-C is ignored, also by processes that are started here."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

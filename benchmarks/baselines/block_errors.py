@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from channels.awgn import AwgnChannel
 from channels.bit_pipe import BitPipe
@@ -94,15 +95,18 @@ def measure(pipe: BitPipe) -> BlockErrors:
     """
     rows: list[tuple[float, int, int, int]] = []
     snr_db = _first_success(pipe) - COARSE_DB
+    bar = tqdm(desc=f"block errors of k = {pipe.channel_uses}, once", unit="block")
     while not rows or rows[-1][2] / rows[-1][1] > RARE:
         if snr_db > TO_DB:
             raise UserError(f"the link {pipe} has block errors even at {TO_DB:g} dB")
         blocks = errors = undetected = 0
         while blocks < LEAST_BLOCKS or (errors < ENOUGH_ERRORS and blocks < MOST_BLOCKS):
             wrong, unseen = _errors(pipe, snr_db, blocks, BATCH)
+            bar.update(BATCH)
             blocks, errors, undetected = blocks + BATCH, errors + wrong, undetected + unseen
         rows.append((snr_db, blocks, errors, undetected))
         snr_db += STEP_DB
+    bar.close()
     return BlockErrors(*zip(*rows, strict=True))
 
 

@@ -5,7 +5,8 @@ image -> classifier [METHOD, B6]. Where the CRC fails, or where not even the sma
 image is lost: an outage.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from channels.base import Channel
 from channels.bit_pipe import BitPipe, payload_bits_for
 from channels.streams import PointStreams
 from channels.units import linear_to_db
-from simulator.config import Classify
+from simulator.config import Classify, digest
 from simulator.link import Received, Tensors
 
 
@@ -188,6 +189,16 @@ class SeparateConfig:
             )
             for k, (bits_per_symbol, code_rate) in self.link.items()
         }
+
+    def needs(self) -> dict[str, str]:
+        """Who compresses, who codes, and the block error rates; these are measured if need be."""
+        tables = (
+            {}
+            if self.bit_true
+            else {f"k = {k}": digest(asdict(block_errors(pipe))) for k, pipe in self.pipes.items()}
+        )
+        packages = ("pillow", "sionna-no-rt")
+        return {**{name: version(name) for name in packages}, **tables}
 
     def decoding_all(self) -> "SeparateConfig":
         """With every block decoded."""

@@ -100,6 +100,10 @@ class LabelCodeConfig:
         """The scheme's name."""
         return LabelCodeScheme.name
 
+    def needs(self) -> dict[str, str]:
+        """Nothing else."""
+        return {}
+
     def decoding_all(self) -> "LabelCodeConfig":
         """The same: words are always decoded."""
         return self

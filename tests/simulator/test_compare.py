@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from simulator.compare import compare
+from simulator.config import digest
 from simulator.errors import UserError
 from simulator.journal import Finished, Journal
 from simulator.options import parse_realizations
@@ -37,8 +38,11 @@ def folder(tmp_path: Path) -> Path:
         for scheme, snr, k in EARNED
     ]
     pd.DataFrame(rows).to_csv(tmp_path / "results.csv", index=False)
-    (tmp_path / "run.json").write_text(json.dumps({"data": {"classes": 10}}))
+    (tmp_path / "run.json").write_text(
+        json.dumps({"data": {"classes": 10}, "journal": digest({"seed": 0})})
+    )
     with Journal(tmp_path) as journal:
+        journal.begin({"seed": 0})
         for (scheme, snr, k), earned in EARNED.items():
             codes: Codes = np.tile(np.array(earned, dtype=np.uint8), 50)
             point = Point(scheme, "awgn", snr, k)
@@ -65,8 +69,13 @@ def test_what_cannot_be_compared_is_one_line(folder: Path, tmp_path: Path) -> No
         compare(folder, "a", "c")
     with pytest.raises(UserError, match="must hold a finished sweep"):
         compare(tmp_path / "empty", "a", "b")
-    (folder / "journal.jsonl").unlink()
+    path = folder / "journal.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:2]))
     with pytest.raises(UserError, match="what every image earned, but a awgn k=16 0 dB is missing"):
+        compare(folder, "a", "b")
+    path.unlink()
+    with pytest.raises(UserError, match="what every image earned in this sweep, but does not"):
         compare(folder, "a", "b")
 
 

@@ -64,6 +64,7 @@ def test_a_torn_journal_loses_nothing_that_was_whole(tmp_path: Path) -> None:
         journal = Journal(tmp_path)
         assert len(journal) == there
     with Journal(tmp_path) as journal:  # torn one byte before its end
+        journal.begin({"seed": 0})
         journal.add([finished(2)])
     assert path.read_bytes() == whole
 
@@ -129,3 +130,13 @@ def test_codes_of_right_wrong_and_lost_images() -> None:
     codes = outcome_codes(scores, torch.tensor([1, 2, 1]), delivered)
     assert codes.tolist() == [RIGHT, WRONG, OUTAGE]
     assert Tally.of([codes.numpy()], num_classes=4).credits_of_images.tolist() == [1, 0, 0.25]
+
+
+def test_units_whose_description_is_damaged_are_not_believed(tmp_path: Path) -> None:
+    path = written(tmp_path, 2)
+    text = path.read_bytes()
+    path.write_bytes(text.replace(b'"seed": 0', b'"seed": 1', 1))
+    journal = Journal(tmp_path)
+    assert len(journal) == 0
+    assert journal.damaged == 3
+    assert "3 damaged lines left out" in journal.remarks[0]
