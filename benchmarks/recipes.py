@@ -149,6 +149,7 @@ def cifar100() -> Experiment:
             training=replace(sgd, epochs=48),
             loss=LossWeights(mse=1.0, ce=0.1, kl=0.9, temperature=2.0),
             head=replace(adamw, epochs=10),
+            head_from="student",
         ),
         codec=CodecStage(
             model=CatConfig(

@@ -91,6 +91,7 @@ class StudentStage:
     training: TrainConfig
     loss: LossWeights
     head: TrainConfig
+    head_from: Literal["fresh", "student"] = "fresh"  # "student": from the head trained along
 
 
 @dataclass(frozen=True, kw_only=True)

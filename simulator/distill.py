@@ -113,10 +113,19 @@ def train_head(
     part: str = "head",
     stage: StudentStage | None = None,
 ) -> nn.Linear:
-    """Stage 1b: a linear head on the frozen student's features, by cross-entropy."""
+    """Stage 1b: a linear head on the frozen student's features, by cross-entropy.
+
+    It begins anew, or as the head that was trained along with the student.
+    """
     stage = stage or run.experiment.student
     labels = run.labels
     validation = _validation_features(run, student.body)
+
+    def build() -> nn.Linear:
+        head = nn.Linear(stage.model.feature_dim, run.num_classes)
+        if stage.head_from == "student":
+            head.load_state_dict(student.head.state_dict())
+        return head
 
     def epoch(model: nn.Linear, index: int) -> Epoch:
         view = features[index % len(features)]
@@ -129,7 +138,7 @@ def train_head(
     return train_part(
         run,
         part,
-        build=lambda: nn.Linear(stage.model.feature_dim, run.num_classes),
+        build=build,
         config=stage.head,
         epoch=epoch,
         validate=lambda model: accuracy(model(validation), run.validation.labels),

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import NamedTuple
 
-from simulator.config import Experiment, Variant
+from simulator.config import Experiment, StudentStage, Variant
 
 
 class Part(NamedTuple):
@@ -23,7 +23,7 @@ def recipe_parts(experiment: Experiment) -> dict[str, Part]:
     }
     parts |= {
         "student": Part((*seen, student.model, student.training, student.loss), teachers),
-        "head": Part((*seen, student.head), ("student",)),
+        "head": Part(_head_description(experiment, student), ("student",)),
         "codec": Part((*seen, codec), (*teachers, "student", "head")),
     }
     settings = (joint.model, joint.training, joint.channels, joint.snr_db)
@@ -59,10 +59,15 @@ def _variant_parts(experiment: Experiment, variant: Variant) -> dict[str, Part]:
     if student := variant.student:
         shape = (*seen, student.model, student.training, student.loss)
         parts[names.student] = Part(shape, teachers)
-        parts[names.head] = Part((*seen, student.head), (names.student,))
+        parts[names.head] = Part(_head_description(experiment, student), (names.student,))
     made_from = (*teachers, names.student, names.head)
     parts[names.codec] = Part((*seen, variant.codec), made_from)
     return parts
+
+
+def _head_description(experiment: Experiment, student: StudentStage) -> tuple[object, ...]:
+    begun = [] if student.head_from == "fresh" else [f"from the {student.head_from}"]
+    return (*experiment.seen, student.head, *begun)
 
 
 def deep_jscc_part(uses: int) -> str:
