@@ -162,7 +162,7 @@ def cifar100() -> Experiment:
                 mlp_ratio=2,
                 use_snr=True,
             ),
-            training=replace(adamw, epochs=25),
+            training=replace(adamw, epochs=36),
             loss=LossWeights(mse=1.0, ce=1.0, kl=0.0, temperature=4.0),
             conditions=LinkConditions(
                 channels=FADING_MIX,
@@ -173,7 +173,7 @@ def cifar100() -> Experiment:
         ),
         deep_jscc=DeepJsccStage(
             model=DeepJsccConfig(body=student, hidden=256),
-            training=replace(sgd, epochs=73),
+            training=replace(sgd, epochs=84),
             channels=FADING_MIX,
             snr_db=10.0,
             uses=(64,),
