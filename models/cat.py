@@ -28,6 +28,8 @@ class CatConfig:
     mlp_ratio: int  # hidden width of a block's MLP over d
     use_snr: bool  # False: the codec is not told the SNR (an ablation)
     lengths: tuple[int, ...] = ()  # an output layer for each of these k, instead of prefixes
+    dense: bool = False  # the first and last layers mix all tokens, not the values of each
+    condition_width: int | None = None  # of the channel condition; None: d
 
     def __post_init__(self) -> None:
         for name, value in (("feature_dim", self.feature_dim), ("max_uses", self.max_uses)):
@@ -52,10 +54,35 @@ class CatConfig:
         return CatCodec(self)
 
 
+class DenseLinear(nn.Module):
+    """A linear layer from all tokens to all tokens: [B, T, in_width] -> [B, T, out_width].
+
+    A linear layer that tokens share cannot treat the values of one token differently from those of
+    another, so that codewords over the whole vector are out of its reach.
+    """
+
+    def __init__(self, tokens: int, in_width: int, out_width: int) -> None:
+        super().__init__()
+        self.tokens = tokens
+        self.linear = nn.Linear(tokens * in_width, tokens * out_width)
+
+    def forward(self, pieces: Tensor) -> Tensor:
+        """New tokens."""
+        out: Tensor = self.linear(pieces.flatten(1)).unflatten(1, (self.tokens, -1))
+        return out
+
+
+def outer_layer(config: CatConfig, in_width: int, out_width: int) -> nn.Module:
+    """The first or the last layer of a trunk."""
+    if config.dense:
+        return DenseLinear(config.tokens, in_width, out_width)
+    return nn.Linear(in_width, out_width)
+
+
 class CatBlock(nn.Module):
     """Pre-norm attention and MLP; the condition shifts, scales and gates both branches.
 
-    Shapes: tokens [B, T, d], condition [B, d] -> [B, T, d]. Attention runs over the tokens of one
+    Shapes: tokens [B, T, d], condition [B, c] -> [B, T, d]. Attention runs over the tokens of one
     image. The modulation starts at zero, so that a fresh block is a plain transformer block.
     """
 
@@ -68,7 +95,7 @@ class CatBlock(nn.Module):
         self.to_qkv = nn.Linear(d, 3 * d)
         self.from_heads = nn.Linear(d, d)
         self.mlp = mlp(d, config.mlp_ratio * d, d)
-        self.modulation = nn.Linear(d, 6 * d)
+        self.modulation = nn.Linear(config.condition_width or d, 6 * d)
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
 
@@ -102,11 +129,12 @@ class CatTrunk(nn.Module):
         super().__init__()
         self.max_uses = config.max_uses
         self.use_snr = config.use_snr
-        self.embed = nn.Linear(in_width, config.width)
+        self.embed = outer_layer(config, in_width, config.width)
         self.position = nn.Parameter(0.02 * torch.randn(config.tokens, config.width))
-        self.condition = mlp(2, config.width, config.width)
+        self.condition = mlp(2, config.width, config.condition_width or config.width)
         self.blocks = nn.ModuleList(CatBlock(config) for _ in range(config.blocks))
-        self.out: nn.Module = nn.Linear(config.width, out_width)
+        self.norm = nn.LayerNorm(config.width) if config.dense else nn.Identity()
+        self.out = outer_layer(config, config.width, out_width)
 
     def forward(self, pieces: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
         """The trunk's output, one row per token."""
@@ -117,11 +145,12 @@ class CatTrunk(nn.Module):
         """Tokens [B, T, d] before the output layer."""
         snr = snr_db.clamp(*SNR_RANGE_DB) / 10 if self.use_snr else torch.zeros_like(snr_db)
         length = 2 * uses.to(snr.dtype) / self.max_uses - 1
-        condition = self.condition(torch.cat([snr, length], dim=1))  # [B, d]
+        condition = self.condition(torch.cat([snr, length], dim=1))  # [B, c]
         tokens: Tensor = self.embed(pieces) + self.position
         for block in self.blocks:
             tokens = block(tokens, condition)
-        return tokens
+        out: Tensor = self.norm(tokens)
+        return out
 
 
 class CatEncoder(nn.Module):
@@ -142,7 +171,8 @@ class CatEncoder(nn.Module):
         )
         if config.lengths:
             self.trunk.out = nn.Identity()
-            outs = (nn.Linear(config.width, 2 * k // config.tokens) for k in config.lengths)
+            widths = (2 * k // config.tokens for k in config.lengths)
+            outs = (outer_layer(config, config.width, width) for width in widths)
             self.outs = nn.ModuleList(outs)
 
     def forward(self, features: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
@@ -168,7 +198,8 @@ class CatDecoder(nn.Module):
     """Received symbols to features.
 
     Shapes: values [B, 2w] with w <= K, snr_db [B, 1], uses [B, 1] -> features [B, D].
-    Symbols at or beyond `uses` are set to zero and marked as missing.
+    Symbols at or beyond `uses` are set to zero and marked as missing, so that a token is given
+    3K/T values; with dense ends k alone marks them, and a token is given 2K/T.
     """
 
     def __init__(self, config: CatConfig) -> None:
@@ -176,7 +207,7 @@ class CatDecoder(nn.Module):
         self.config = config
         self.trunk = CatTrunk(
             config,
-            in_width=3 * config.max_uses // config.tokens,
+            in_width=(2 if config.dense else 3) * config.max_uses // config.tokens,
             out_width=config.feature_dim // config.tokens,
         )
 
@@ -186,8 +217,8 @@ class CatDecoder(nn.Module):
         padded = pad(values, (0, 2 * config.max_uses - values.shape[1])).unflatten(1, (-1, 2))
         known = torch.arange(config.max_uses, device=values.device) < uses  # [B, K]
         known = known.unsqueeze(2).to(values.dtype)
-        slots = torch.cat([padded * known, known], dim=2)  # [B, K, 3]
-        pieces = slots.unflatten(1, (-1, config.tokens)).transpose(1, 2).flatten(2)  # [B, T, 3K/T]
+        slots = padded * known if config.dense else torch.cat([padded * known, known], dim=2)
+        pieces = slots.unflatten(1, (-1, config.tokens)).transpose(1, 2).flatten(2)
         out: Tensor = self.trunk(pieces, snr_db=snr_db, uses=uses)  # [B, T, D/T]
         return out.flatten(1)
 

@@ -1,6 +1,6 @@
 """The command line `semlink`, also `python -m simulator`: options and help, nothing else.
 
-What the commands do stands in `simulator/commands.py`, imported when a command runs, so that
+What the commands do stands in `simulator/commands/`, imported when a command runs, so that
 `--help` answers at once.
 """
 
@@ -117,9 +117,9 @@ def sweep(recipe: str, **options: object) -> None:
     RECIPE is digits, cifar100, cifar100_gpu or images. Without options its own grid is swept.
     Stop with Ctrl-C at any time; the same command goes on with what is not finished.
     """
-    from simulator import commands
+    from simulator.commands import sweep as command
 
-    commands.sweep(recipe, **options)  # type: ignore[arg-type]
+    command.sweep(recipe, **options)  # type: ignore[arg-type]
 
 
 @cli.command()
@@ -151,9 +151,9 @@ def train(recipe: str, **options: object) -> None:
 
     Stop with Ctrl-C at any time; the same command goes on from the last checkpoint.
     """
-    from simulator import commands
+    from simulator.commands import train as command
 
-    commands.train(recipe, **options)  # type: ignore[arg-type]
+    command.train(recipe, **options)  # type: ignore[arg-type]
 
 
 @cli.command()
@@ -164,9 +164,9 @@ def plot(folder: Path, out: Path | None) -> None:
 
     FOLDER is what --out was when it was swept.
     """
-    from simulator import commands
+    from simulator.commands import results
 
-    commands.plot(folder, out=out)
+    results.plot(folder, out=out)
 
 
 @cli.command()
@@ -178,9 +178,9 @@ def compare(folder: Path, a: str, b: str) -> None:
 
     FOLDER is what --out was when it was swept. Writes compare_A_B.csv into it.
     """
-    from simulator import commands
+    from simulator.commands import results
 
-    commands.compare(folder, a=a, b=b)
+    results.compare(folder, a=a, b=b)
 
 
 @cli.command()
@@ -196,9 +196,9 @@ def table(recipe: str, **options: object) -> None:
 
     Writes sizes.csv: parameters, MACs, CPU time, accuracy, and the share of the teacher's.
     """
-    from simulator import commands
+    from simulator.commands import measure
 
-    commands.table(recipe, **options)  # type: ignore[arg-type]
+    measure.table(recipe, **options)  # type: ignore[arg-type]
 
 
 @cli.command()
@@ -228,9 +228,9 @@ def adapt(recipe: str, **options: object) -> None:
     The rule is made on validation images and tested on test images. Writes adaptive.csv: k for
     each channel and SNR, the accuracy there, and its difference to that with the largest k.
     """
-    from simulator import commands
+    from simulator.commands import measure
 
-    commands.adapt(recipe, **options)  # type: ignore[arg-type]
+    measure.adapt(recipe, **options)  # type: ignore[arg-type]
 
 
 @cli.command()
@@ -241,9 +241,9 @@ def doctor(data: Path | None, device: str) -> None:
 
     Prints versions, device, the data found and a table; exit status 1 if a channel is off.
     """
-    from simulator import commands
+    from simulator.commands import measure
 
-    if not commands.doctor(data=data, device=device):
+    if not measure.doctor(data=data, device=device):
         sys.exit(1)
 
 

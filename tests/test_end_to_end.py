@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.recipes import RECIPES, cifar100, digits
 from channels.names import channel_from_name
-from simulator import commands
+from simulator.commands import train as train_command
 from simulator.config import Experiment, describe
 from simulator.data import load_dataset
 from simulator.errors import Stopped, UserError
@@ -52,10 +52,10 @@ def sweep(experiment: Experiment, weights: Path, names: list[str], **grid: objec
 
 
 def test_tiny_link_learns_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "_recipe", lambda _: tiny())
+    monkeypatch.setattr(train_command, "recipe_named", lambda _: tiny())
 
     def train(seed: int = 0) -> None:
-        commands.train(
+        train_command.train(
             "digits",
             stage="all",
             variants=None,

@@ -11,7 +11,7 @@ from benchmarks.recipes import cifar100, digits
 from benchmarks.variants import ablations
 from channels.names import channel_from_name
 from models.blocks import parameter_count
-from simulator import commands
+from simulator.commands import train
 from simulator.config import Experiment, TrainConfig, describe
 from simulator.data import load_dataset
 from simulator.errors import UserError
@@ -50,8 +50,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights of some variants of the digits."""
     folder = tmp_path_factory.mktemp("variants")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(commands, "_recipe", lambda _: short(digits()))
-        commands.train(
+        patch.setattr(train, "recipe_named", lambda _: short(digits()))
+        train.train(
             "digits",
             stage="stage2",
             variants=",".join(TRAINED),

@@ -11,7 +11,7 @@ from torch import nn
 from benchmarks.recipes import digits
 from models import PretrainedTeacher, PretrainedTeacherConfig, ResidualCnnConfig
 from models.pretrained import load_tower
-from simulator import commands
+from simulator.commands import train
 from simulator.errors import UserError
 from simulator.records import load_tensors
 from simulator.teachers import principal_components
@@ -91,8 +91,8 @@ def test_a_pretrained_teacher_teaches(tmp_path: Path, monkeypatch: pytest.Monkey
         training=replace(student.head, epochs=3),
     )
     monkeypatch.setattr(
-        commands,
-        "_recipe",
+        train,
+        "recipe_named",
         lambda _: replace(
             recipe,
             views=1,
@@ -110,7 +110,7 @@ def test_a_pretrained_teacher_teaches(tmp_path: Path, monkeypatch: pytest.Monkey
         "device": "cpu",
         "out": tmp_path / "run",
     }
-    commands.train("digits", teacher=str(saved(tmp_path / "vit", "vit")), **arguments)
+    train.train("digits", teacher=str(saved(tmp_path / "vit", "vit")), **arguments)
     head, _ = load_tensors(tmp_path / "run" / "weights" / "teacher.safetensors")
     assert head["weight"].shape == (10, 16)
     assert set(head) == {"weight", "bias"}
@@ -118,7 +118,7 @@ def test_a_pretrained_teacher_teaches(tmp_path: Path, monkeypatch: pytest.Monkey
     assert views["features"].shape[2] == 8
     assert 0.3 < float(views["explained"]) <= 1
     with pytest.raises(UserError, match="a teacher must be a folder or a name"):
-        commands.train("digits", teacher=str(tmp_path / "no"), **{**arguments, "fresh": True})
+        train.train("digits", teacher=str(tmp_path / "no"), **{**arguments, "fresh": True})
 
 
 def test_principal_components(generator: torch.Generator) -> None:

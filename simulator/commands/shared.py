@@ -1,0 +1,118 @@
+"""What several commands do first: recipe, data, device, weights and grid from their options."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from simulator.config import Experiment, SweepConfig
+from simulator.data import Dataset, Split, load_dataset
+from simulator.errors import UserError
+from simulator.options import (
+    MOST_SEED,
+    find_weights,
+    in_range,
+    parse_channel_uses,
+    parse_channels,
+    parse_names,
+    parse_realizations,
+    parse_snr_db,
+)
+from simulator.records import (
+    ROOT,
+    forget_figures,
+)
+from simulator.sweep import (
+    Grid,
+)
+
+
+def recipe_named(name: str) -> Experiment:
+    """The recipe of this name. Raises: UserError if there is none."""
+    recipes = {recipe.__name__: recipe for recipe in _benchmarks("recipes").RECIPES}
+    if name not in recipes:
+        raise UserError(f"RECIPE must be one of {', '.join(recipes)}, got {name!r}")
+    experiment: Experiment = recipes[name]()
+    return experiment
+
+
+def _benchmarks(module: str) -> Any:
+    """A module of `benchmarks`, found at run time: the simulator never imports it."""
+    return importlib.import_module(f"benchmarks.{module}")
+
+
+def dataset_of(experiment: Experiment, data: Path | None) -> Dataset:
+    """The recipe's own data, or that of --data. Raises: UserError if it needs --data."""
+    if data is None and not experiment.embedded_data:
+        raise UserError(f"recipe {experiment.name} needs images: add --data DIR")
+    return load_dataset(data)
+
+
+def device_named(name: str) -> torch.device:
+    """A device that torch can use here. Raises: UserError if it cannot."""
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):
+        raise UserError(f"--device must be one that torch can use here, got {name!r}") from None
+    if device.type == "cpu":
+        return torch.device("cpu")
+    if device.type != "cuda":
+        raise UserError(f"--device must be cpu or cuda, got {name!r}")
+    return torch.device("cuda", device.index or 0)
+
+
+def first_images(split: Split, images: int | None) -> Split:
+    """The first so many images, or all. Raises: UserError if there are not so many."""
+    if images is None:
+        return split
+    in_range("--images", images, 1, len(split.labels))
+    return Split(images=split.images[:images], labels=split.labels[:images])
+
+
+def grid_of(
+    default: SweepConfig,
+    channels: str | None,
+    snr_db: str | None,
+    channel_uses: str | None,
+    realizations: str | None,
+    seed: int,
+) -> Grid:
+    """The recipe's grid, with what the options say in place of its own."""
+    names = default.channels if channels is None else parse_names(channels)
+    repeats, single = parse_realizations(realizations) if realizations else (None, {})
+    return Grid(
+        channels=parse_channels(names),
+        snr_db=default.snr_db if snr_db is None else parse_snr_db(snr_db),
+        channel_uses=(
+            default.channel_uses if channel_uses is None else parse_channel_uses(channel_uses)
+        ),
+        realizations=repeats or default.realizations,
+        realizations_of=single,
+        seed=in_range("--seed", seed, 0, MOST_SEED),
+    )
+
+
+def weights_folder(experiment: Experiment, asked: Path | None) -> Path:
+    """The folder of weights: the first that holds student, head and codec."""
+    needed = ("student", "head", "codec")
+    data = "" if experiment.embedded_data else " --data DIR"
+    hint = f"semlink train {experiment.name}{data}"
+    return find_weights(experiment.name, asked, ROOT, parts=needed, hint=hint)
+
+
+def draw(rows: pd.DataFrame, run: dict[str, Any], folder: Path) -> list[Path]:
+    """Every figure of a sweep; returns the files written."""
+    forget_figures(folder)
+    channels, height, width = run["data"]["image_shape"]
+    figures: list[Path] = _benchmarks("figures").plot_all(
+        rows,
+        folder,
+        title=run["data"]["title"],
+        source_values=channels * height * width,
+        num_classes=run["data"]["classes"],
+        published=run.get("recipe", {}).get("name") == "cifar100",
+    )
+    return figures

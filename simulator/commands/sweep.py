@@ -1,0 +1,222 @@
+"""`semlink sweep`: check everything, evaluate what the journal lacks, write tables and figures."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import pandas as pd
+
+from simulator.commands.shared import (
+    dataset_of,
+    device_named,
+    draw,
+    first_images,
+    grid_of,
+    recipe_named,
+    weights_folder,
+)
+from simulator.config import Experiment, describe
+from simulator.data import Dataset, Split
+from simulator.errors import Stopped, UserError
+from simulator.evaluate import Setting
+from simulator.journal import Journal
+from simulator.options import (
+    MOST_REALIZATIONS,
+    MOST_WORKERS,
+    in_range,
+    parse_names,
+)
+from simulator.records import (
+    check_writable,
+    environment,
+    forget_prepared,
+    forget_results,
+    write_json,
+    write_table,
+)
+from simulator.schemes import TrainedParts, scheme_names
+from simulator.sweep import (
+    Grid,
+    Results,
+    facts_of,
+    noiseless_accuracy,
+    plan,
+    run_sweep,
+)
+from simulator.sweep_job import FOLDER as PREPARED
+from simulator.sweep_job import Job, check_same, open_pool
+
+COLUMNS = [
+    *("scheme", "channel", "snr_db", "channel_uses", "bandwidth_ratio", "images", "realizations"),
+    *("correct", "transmissions", "accuracy", "ci_low", "ci_high"),
+    *("mc_low", "mc_high", "delivered"),
+    *("train_seed", "settings"),
+]
+
+
+def sweep(
+    recipe: str,
+    *,
+    channels: str | None,
+    snr_db: str | None,
+    channel_uses: str | None,
+    schemes: str | None,
+    images: int | None,
+    realizations: str | None,
+    mc: float | None,
+    max_realizations: int,
+    seed: int,
+    precision: str,
+    bit_true: bool,
+    workers: int | None,
+    cluster: str | None,
+    fresh: bool,
+    data: Path | None,
+    weights: Path | None,
+    device: str,
+    out: Path | None,
+) -> None:
+    """`semlink sweep`: evaluate what is not in the journal, then write tables and figures."""
+    experiment = _decoding_all(recipe_named(recipe)) if bit_true else recipe_named(recipe)
+    grid = grid_of(experiment.sweep, channels, snr_db, channel_uses, realizations, seed)
+    grid = _with_stop_rule(grid, mc, max_realizations)
+    if workers is not None:
+        in_range("--workers", workers, 1, MOST_WORKERS)
+    names = scheme_names(experiment)
+    asked = names if schemes in (None, "all") else parse_names(str(schemes))
+    target = device_named(device)
+    dataset = dataset_of(experiment, data)
+    test = first_images(dataset.test, images)
+    parts = TrainedParts(experiment, dataset, weights_folder(experiment, weights), target)
+    identified = {name: parts.identified(name) for name in asked}
+    built = [scheme for scheme, _ in identified.values()]
+    points, left_out = plan(built, grid)
+    noiseless = noiseless_accuracy(parts.noiseless(), test, target)
+    folder = out or Path("results/runs") / recipe
+    check_writable(folder)
+
+    start = time.perf_counter()
+    used = sorted({point.scheme for point in points})
+    job = Job(
+        experiment=experiment,
+        name=dataset.name,
+        classes=dataset.classes,
+        data_key=dataset.key,
+        weights=parts.folder.resolve(),
+        folder=folder.resolve() / PREPARED,
+        setting=Setting(seed, target, precision),
+        images=len(test.labels),
+        identities={name: identified[name][1] for name in used},
+    )
+    facts = facts_of(built, points, test, num_classes=dataset.num_classes)
+    with Journal(folder) as journal:
+        if not fresh:
+            check_same(journal.abouts, job.about, folder)
+        for line in [*left_out, *_remarks(parts, dataset), *journal.remarks]:
+            click.echo(f"semlink: {line}", err=True)
+        job.write_images(test)
+        transmissions = sum(len(test.labels) * grid.repeats(point.channel) for point in points)
+        pool = open_pool(job, workers=workers, cluster=cluster, transmissions=transmissions)
+        if fresh:
+            journal.forget()
+            forget_results(folder)
+        journal.begin(job.about)
+        try:
+            results = run_sweep(points, grid, facts, pool=pool, store=journal)
+        except KeyboardInterrupt:
+            raise Stopped(
+                f"{len(journal)} finished units are in {journal.path}; run the same command again "
+                "to go on"
+            ) from None
+        finally:
+            pool.close()
+        forget_prepared(job.folder)
+        run = {
+            "recipe": describe(experiment),
+            "grid": {**describe(grid), "channels": [channel.name for channel in grid.channels]},
+            "schemes": list(asked),
+            "seed": seed,
+            "precision": precision,
+            "train_seed": parts.train_seed,
+            "data": _about(dataset, test),
+            "noiseless_accuracy": noiseless,
+            "weights": {
+                name: {"sha256": parts.hashes[name], "origin": origin}
+                for name, origin in parts.origins.items()
+            },
+            "journal": journal.about_key,
+            "left_out": left_out,
+            "wall_seconds": round(time.perf_counter() - start, 1),
+            "environment": environment(target),
+        }
+        _write(folder, results, run)
+
+
+def _decoding_all(experiment: Experiment) -> Experiment:
+    """The experiment with every block of bits decoded."""
+    baselines = tuple(baseline.decoding_all() for baseline in experiment.baselines)
+    return replace(experiment, baselines=baselines)
+
+
+def _with_stop_rule(grid: Grid, mc: float | None, max_realizations: int) -> Grid:
+    """The grid with --mc and --max-realizations."""
+    if mc is not None and not 0 < mc < 100:
+        raise UserError(f"--mc must be a half-width between 0 and 100 points, got {mc:g}")
+    in_range("--max-realizations", max_realizations, 1, MOST_REALIZATIONS)
+    return replace(grid, mc=mc, max_realizations=max_realizations)
+
+
+def _remarks(parts: TrainedParts, dataset: Dataset) -> list[str]:
+    """What a user should know of the weights before believing the numbers."""
+    remarks = [f"weights from {parts.folder}"]
+    if parts.trained_on != {dataset.key}:
+        remarks.append("these weights were trained on other images than those of --data")
+    return remarks
+
+
+def _about(dataset: Dataset, test: Split) -> dict[str, Any]:
+    channels, height, width = dataset.image_shape
+    colour = "grey" if channels == 1 else "RGB"
+    return {
+        "name": dataset.name,
+        "title": f"{dataset.name}, {height}x{width} {colour}, {dataset.num_classes} classes",
+        "hash": dataset.key,
+        "test_images": len(test.labels),
+        "image_shape": list(dataset.image_shape),
+        "classes": dataset.num_classes,
+    }
+
+
+def _write(folder: Path, results: Results, run: dict[str, Any]) -> None:
+    """Tables, description and figures into the run's folder; the table also to the screen."""
+    table = results.table.assign(train_seed=run["train_seed"])[COLUMNS]
+    write_table(folder / "results.csv", table)
+    write_table(folder / "results.parquet", table)
+    write_table(folder / "timing.csv", results.timing)
+    write_json(folder / "run.json", run)
+    figures = draw(table, run, folder / "figures")
+    _show(table)
+    noiseless = run["noiseless_accuracy"]
+    click.echo(
+        f"noiseless: {100 * noiseless['accuracy']:.1f} % (student and head, no channel; "
+        f"95 % interval {100 * noiseless['ci_low']:.1f} to {100 * noiseless['ci_high']:.1f} %)"
+    )
+    click.echo(f"table:   {folder / 'results.csv'}")
+    for figure in figures:
+        click.echo(f"figure:  {figure}")
+
+
+def _show(results: pd.DataFrame) -> None:
+    """Print accuracy in percent, one line per scheme, channel and k, one column per SNR."""
+    percent = results.assign(accuracy=(100 * results["accuracy"]).round(1))
+    table = percent.pivot_table(
+        index=["channel", "channel_uses", "scheme"],
+        columns="snr_db",
+        values="accuracy",
+        sort=True,
+    )
+    table.columns = pd.Index([f"{snr:g}" for snr in table.columns], name="snr_db")
+    click.echo("accuracy in % at SNR (Es/N0 per channel use) in dB")
+    click.echo(table.to_string())
