@@ -5,7 +5,6 @@ earlier ones left, and can be taken up again after an interruption.
 """
 
 import math
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +14,8 @@ from channels.mixture import ChannelMixture
 from channels.names import channel_from_name
 from channels.units import db_to_linear
 from models import ChannelCodec, CodecConfig, ImageClassifier, Student
-from simulator.config import CodecStage, LinkConditions, StudentStage, Variant
+from simulator.conditions import conditions_at, draw_conditions
+from simulator.config import CodecStage, StudentStage, Variant
 from simulator.link import clean_estimate, send_features
 from simulator.objectives import distillation_loss, softened_divergence
 from simulator.parts import variant_parts
@@ -96,13 +96,18 @@ def train_student(
 def student_features(
     run: TrainingRun, student: ImageClassifier, *, part: str = "student"
 ) -> Tensor:
-    """The frozen student's features of every shared view, cached, float16 [V, N, D]."""
-    views = run.experiment.views
+    """The frozen student's features of every shared view, cached, float16 [V, N, D].
+
+    They are computed in the precision that it was trained in.
+    """
+    views, precision = run.experiment.views, run.experiment.student.training.precision
 
     def compute() -> dict[str, Tensor]:
-        return {"features": over_views(run, student.body, "fp32", name=part, views=views).half()}
+        told = over_views(run, student.body, precision, name=part, views=views)
+        return {"features": told.half()}
 
-    return cached(run, f"{part}_features", made_from=(part,), compute=compute)["features"]
+    name, about = f"{part}_features", (precision,)
+    return cached(run, name, made_from=(part,), about=about, compute=compute)["features"]
 
 
 def train_head(
@@ -142,6 +147,7 @@ def train_head(
         config=stage.head,
         epoch=epoch,
         validate=lambda model: accuracy(model(validation), run.validation.labels),
+        threads=1,
     )
 
 
@@ -171,7 +177,7 @@ def train_codec(
         images = None if frozen else run.view("shared", view)
         draws = run.streams("conditions", "codec", index)
         noise = run.streams("channel", "codec", index, device=run.device)
-        now = _now(conditions, index / stage.training.epochs_on(len(labels)))
+        now = conditions_at(conditions, index / stage.training.epochs_on(len(labels)))
 
         def loss(indices: Tensor) -> Tensor:
             snr_db, uses = draw_conditions(len(indices), now, generator=draws)
@@ -217,6 +223,7 @@ def train_codec(
         epoch=epoch,
         validate=lambda model: _link_accuracy(run, model, mixture, validation),
         rates={} if frozen else {"body.": stage.student_rate},
+        threads=1 if frozen else None,
     )
 
 
@@ -245,27 +252,6 @@ def _link_model(
     if body is not None and stage.student == "last":
         body.freeze_all_but_last_stage()
     return model
-
-
-def _now(conditions: LinkConditions, progress: float) -> LinkConditions:
-    """The conditions at this share of the training, if they change from epoch to epoch."""
-    if not conditions.snr_list:
-        return conditions
-    snr_db = conditions.snr_list[int(progress * len(conditions.snr_list))]
-    return replace(conditions, snr_db=(snr_db, snr_db))
-
-
-def draw_conditions(
-    batch: int, conditions: LinkConditions, *, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """SNR in dB and channel uses for every image of a batch, both [batch, 1]."""
-    low, high = conditions.snr_db
-    position = torch.rand((batch, 1), generator=generator) ** conditions.snr_skew
-    snr_db = low + (high - low) * position
-    choices = torch.tensor(sorted(conditions.uses))
-    drawn = choices[torch.randint(len(choices), (batch, 1), generator=generator)]
-    full = torch.rand((batch, 1), generator=generator) < conditions.full_share
-    return snr_db, torch.where(full, choices[-1], drawn)
 
 
 def _link_accuracy(

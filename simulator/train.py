@@ -7,7 +7,8 @@ very steps of an uninterrupted one (on the same device, with as many threads).
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -47,6 +48,7 @@ class Stage:
     validate: Callable[[], float]  # accuracy on the validation split
     rates: Mapping[str, float] = field(default_factory=dict)  # beginning of a parameter's name to
     # the factor on its learning rate; 1 where no name fits
+    threads: int | None = None  # of the CPU; None: all. One is fastest where layers are small
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,25 @@ def train(
     Raises: UserError when the loss is not finite; the last good checkpoint stays.
             TimeUp at the deadline, the checkpoint being written.
     """
+    with cpu_threads(stage.threads):
+        return _train(stage, streams, checkpoint, log)
+
+
+@contextmanager
+def cpu_threads(number: int | None) -> Iterator[None]:
+    """So many threads of torch for as long as the block runs; None leaves them as they are."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _train(
+    stage: Stage, streams: Streams, checkpoint: Checkpoint, log: TrainLog | None
+) -> list[dict[str, float]]:
+    """What `train` does, with the threads as they are."""
     config = stage.config
     optimiser = _optimiser(stage.model, config, stage.rates)
     progress = _resume(stage.model, optimiser, checkpoint)

@@ -119,11 +119,12 @@ def train_part(
     epoch: Callable[[Module, int], Epoch],
     validate: Callable[[Module], float],
     rates: Mapping[str, float] | None = None,
+    threads: int | None = None,
 ) -> Module:
     """A finished part: loaded if it is there already, else trained and kept.
 
-    `epoch(model, e)` gives the loss of epoch e, `validate(model)` an accuracy; `rates` are factors
-    on the learning rate, see `Stage`.
+    `epoch(model, e)` gives the loss of epoch e, `validate(model)` an accuracy; for `rates`
+    and `threads` see `Stage`.
     Raises: UserError if the part is there but was made from something else.
     """
     origin = run.origin(name, *recipe_parts(run.experiment)[name])
@@ -149,6 +150,7 @@ def train_part(
         epoch=lambda index: epoch(model, index),
         validate=lambda: _evaluated(model, validate),
         rates=rates or {},
+        threads=threads,
     )
     log = TrainLog(run.folder, name, images=len(run.training.labels))
     history = train(stage, streams=run.streams, checkpoint=checkpoint, log=log)
