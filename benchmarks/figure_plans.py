@@ -128,12 +128,13 @@ def over_snr(rows: pd.DataFrame, text: DataText) -> list[FigurePlan]:
 def over_uses(rows: pd.DataFrame, text: DataText, *, snr_db: Sequence[float]) -> list[FigurePlan]:
     """Accuracy versus k, one figure for each measured SNR that is nearest to one asked for.
 
-    None unless the rows hold `rkd_sc` at three values of k or more.
+    None unless the rows hold `rkd_sc`, or a variant of it, at three values of k or more.
 
     Raises: UserError if the rows lack a column, are none, or hold a point twice.
     """
     check_rows(rows)
-    if rows.loc[rows["scheme"] == "rkd_sc", "channel_uses"].nunique() < 3:
+    ours = rows[rows["scheme"].str.partition(":")[0] == "rkd_sc"]
+    if not (ours.groupby("scheme")["channel_uses"].nunique() >= 3).any():
         return []
     plans = []
     for snr in _nearest(snr_db, among=[float(snr) for snr in rows["snr_db"]]):

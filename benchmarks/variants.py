@@ -17,7 +17,7 @@ LABELS_ONLY = LossWeights(mse=0.0, ce=1.0, kl=0.0, temperature=4.0)
 CONFERENCE_SNR_DB = (-5.0, -2.0, 0.0, 5.0, 10.0, 15.0, 20.0)
 
 
-STUDENT_EPOCHS, CODEC_EPOCHS = 16, 10  # of every variant, unless the recipe has fewer
+STUDENT_EPOCHS, CODEC_EPOCHS = 12, 10  # of every variant, unless the recipe has fewer
 
 
 def ablations(recipe: Experiment) -> tuple[Variant, ...]:
@@ -74,6 +74,8 @@ def stage_variants(recipe: Experiment) -> tuple[Variant, ...]:
         Variant(name="kd_stage1", codec=replace(codec, loss=LABELS_ONLY)),
         Variant(name="uncoded", codec=clean),
         Variant(name="noise_free", codec=replace(codec, conditions=noise_free)),
+        Variant(name="r1", codec=replace(codec, loss=P2)),
+        Variant(name="mse_always", codec=replace(codec, loss=replace(codec.loss, mse_bits=0.0))),
         Variant(name="r2", codec=replace(codec, loss=R2)),
         Variant(name="f1", codec=replace(codec, student="last", training=images)),
         Variant(name="f2", codec=replace(codec, student="all", training=images)),
@@ -89,7 +91,9 @@ def codec_variants(recipe: Experiment) -> tuple[Variant, ...]:
     lengths = codec.conditions.uses
     models: dict[str, CodecConfig] = {
         "no_snr": replace(cat, use_snr=False),
-        "mlp": MlpCodecConfig(feature_dim=cat.feature_dim, max_uses=cat.max_uses, hidden=163),
+        "mlp": MlpCodecConfig(feature_dim=cat.feature_dim, max_uses=cat.max_uses, hidden=301),
+        "no_prototypes": replace(cat, width=56, prototypes=0),
+        "cat64": replace(cat, tokens=16, width=64, dense=False, condition_width=None, prototypes=0),
         "d32": replace(cat, width=32),
         "d96": replace(cat, width=96),
         "d128": replace(cat, width=128),
@@ -111,13 +115,13 @@ def condition_variants(recipe: Experiment) -> tuple[Variant, ...]:
     codec, mixed = recipe.codec, recipe.codec.conditions
     full = codec.model.max_uses
     conference = ConferenceConfig(
-        feature_dim=codec.model.feature_dim, max_uses=full, tokens=16, width=512, blocks=2
+        feature_dim=codec.model.feature_dim, max_uses=full, tokens=4, width=512, blocks=2
     )
     as_published = replace(
         codec,
         model=conference,
         conditions=replace(mixed, channels=("awgn",), uses=(full,), snr_list=CONFERENCE_SNR_DB),
-        training=replace(codec.training, learning_rate=5e-4),
+        training=replace(codec.training, learning_rate=5e-4, precision="bf16"),
     )
     awgn, fixed = replace(mixed, channels=("awgn",)), replace(mixed, snr_db=(10.0, 10.0))
     return (

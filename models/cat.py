@@ -5,6 +5,7 @@ goes, and DiT's adaptive layer normalisation (Peebles and Xie, 2023) for the cha
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,7 @@ class CatConfig:
     lengths: tuple[int, ...] = ()  # an output layer for each of these k, instead of prefixes
     dense: bool = False  # the first and last layers mix all tokens, not the values of each
     condition_width: int | None = None  # of the channel condition; None: d
+    prototypes: int = 0  # M, feature vectors among which both ends can choose; 0: no such layer
 
     def __post_init__(self) -> None:
         for name, value in (("feature_dim", self.feature_dim), ("max_uses", self.max_uses)):
@@ -69,6 +71,24 @@ class DenseLinear(nn.Module):
     def forward(self, pieces: Tensor) -> Tensor:
         """New tokens."""
         out: Tensor = self.linear(pieces.flatten(1)).unflatten(1, (self.tokens, -1))
+        return out
+
+
+class Prototypes(nn.Module):
+    """A soft choice among M learnt prototypes: V softmax(K x + b), [B, in_width] -> [B, out_width].
+
+    What a channel of little capacity can carry is a choice, such as that of a class. Blocks of
+    small width are slow to learn one; with this layer it is one step.
+    """
+
+    def __init__(self, in_width: int, number: int, out_width: int) -> None:
+        super().__init__()
+        self.keys = nn.Linear(in_width, number)
+        self.values = nn.Linear(number, out_width, bias=False)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """The mean of the chosen prototypes' values."""
+        out: Tensor = self.values(self.keys(values).softmax(dim=1))
         return out
 
 
@@ -125,7 +145,9 @@ class CatTrunk(nn.Module):
     [SNR / 10 dB, 2 k / K - 1].
     """
 
-    def __init__(self, config: CatConfig, *, in_width: int, out_width: int) -> None:
+    def __init__(
+        self, config: CatConfig, *, in_width: int, out_width: int, choose: Literal["in", "out"]
+    ) -> None:
         super().__init__()
         self.max_uses = config.max_uses
         self.use_snr = config.use_snr
@@ -135,11 +157,17 @@ class CatTrunk(nn.Module):
         self.blocks = nn.ModuleList(CatBlock(config) for _ in range(config.blocks))
         self.norm = nn.LayerNorm(config.width) if config.dense else nn.Identity()
         self.out = outer_layer(config, config.width, out_width)
+        if config.prototypes:
+            ends = (in_width, config.width) if choose == "in" else (config.width, out_width)
+            first, last = (config.tokens * width for width in ends)
+            self.choice = Prototypes(first, config.prototypes, last)
+        self.choose = choose if config.prototypes else None
 
     def forward(self, pieces: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
         """The trunk's output, one row per token."""
-        out: Tensor = self.out(self.hidden(pieces, snr_db=snr_db, uses=uses))
-        return out
+        tokens = self.hidden(pieces, snr_db=snr_db, uses=uses)
+        out: Tensor = self.out(tokens)
+        return out + self._chosen(tokens, out) if self.choose == "out" else out
 
     def hidden(self, pieces: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
         """Tokens [B, T, d] before the output layer."""
@@ -147,10 +175,17 @@ class CatTrunk(nn.Module):
         length = 2 * uses.to(snr.dtype) / self.max_uses - 1
         condition = self.condition(torch.cat([snr, length], dim=1))  # [B, c]
         tokens: Tensor = self.embed(pieces) + self.position
+        if self.choose == "in":
+            tokens = tokens + self._chosen(pieces, tokens)
         for block in self.blocks:
             tokens = block(tokens, condition)
         out: Tensor = self.norm(tokens)
         return out
+
+    def _chosen(self, tokens: Tensor, like: Tensor) -> Tensor:
+        """What the choice among prototypes adds, in the shape of `like`."""
+        chosen: Tensor = self.choice(tokens.flatten(1)).view_as(like)
+        return chosen
 
 
 class CatEncoder(nn.Module):
@@ -168,6 +203,7 @@ class CatEncoder(nn.Module):
             config,
             in_width=config.feature_dim // config.tokens,
             out_width=2 * config.max_uses // config.tokens,
+            choose="in",
         )
         if config.lengths:
             self.trunk.out = nn.Identity()
@@ -209,6 +245,7 @@ class CatDecoder(nn.Module):
             config,
             in_width=(2 if config.dense else 3) * config.max_uses // config.tokens,
             out_width=config.feature_dim // config.tokens,
+            choose="out",
         )
 
     def forward(self, values: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:

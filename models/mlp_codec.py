@@ -14,7 +14,7 @@ from models.cat import SNR_RANGE_DB
 class MlpCodecConfig:
     """Size of an MLP codec.
 
-    At D = K = 256 `hidden` = 163 has as many TX parameters as CAT-64, 306 as many as the CAT of the
+    At D = K = 256 `hidden` = 163 has as many TX parameters as CAT-64, 301 as many as the CAT of the
     recipe `cifar100`.
     """
 

@@ -135,6 +135,12 @@ def sweep(recipe: str, **options: object) -> None:
 @click.option("--variants", metavar="A,B", help="Train these ablations too, after stage 2; or all.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the training.")
 @click.option(
+    "--teacher-seed",
+    type=int,
+    metavar="N",
+    help="Seed of the teachers in --out and of what they were shown.  [default: --seed]",
+)
+@click.option(
     "--teacher",
     metavar="NAME|DIR",
     help="A pretrained CLIP, DINOv2 or ViT from the hub or a folder, in place of the recipe's.",

@@ -22,6 +22,7 @@ from simulator.parts import variant_parts
 from simulator.teachers import Views
 from simulator.train import Epoch
 from simulator.training_run import (
+    SHARED,
     TrainingRun,
     accuracy,
     cached,
@@ -74,7 +75,7 @@ def train_student(
 
     def epoch(model: ImageClassifier, index: int) -> Epoch:
         view = index % run.experiment.views
-        images = run.view("shared", view)
+        images = run.view(SHARED, view)
 
         def loss(indices: Tensor) -> Tensor:
             features, scores = model(pixels(images, indices))
@@ -174,7 +175,7 @@ def train_codec(
 
     def epoch(model: LinkModel, index: int) -> Epoch:
         view = index % len(features)
-        images = None if frozen else run.view("shared", view)
+        images = None if frozen else run.view(SHARED, view)
         draws = run.streams("conditions", "codec", index)
         noise = run.streams("channel", "codec", index, device=run.device)
         now = conditions_at(conditions, index / stage.training.epochs_on(len(labels)))

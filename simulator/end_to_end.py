@@ -11,7 +11,7 @@ from simulator.data import to_float
 from simulator.link import send_values
 from simulator.parts import deep_jscc_part
 from simulator.train import Epoch
-from simulator.training_run import TrainingRun, accuracy, chunk_size, train_part
+from simulator.training_run import SHARED, TrainingRun, accuracy, chunk_size, train_part
 
 
 def train_deep_jscc(run: TrainingRun, uses: int) -> DeepJscc:
@@ -29,7 +29,7 @@ def train_deep_jscc(run: TrainingRun, uses: int) -> DeepJscc:
         )
 
     def epoch(model: DeepJscc, index: int) -> Epoch:
-        images = run.view("shared", index % run.experiment.views)
+        images = run.view(SHARED, index % run.experiment.views)
         noise = run.streams("channel", name, index, device=run.device)
 
         def loss(indices: Tensor) -> Tensor:

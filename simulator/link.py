@@ -151,7 +151,8 @@ class RkdScheme:
     """RKD-SC: frozen student, channel codec with a granted k, linear head.
 
     `snr_offset_db` is how far the SNR that both ends believe in lies above the true one, `pilots`
-    how many of the k uses serve to estimate the gain (0: it is known).
+    how many of the k uses serve to estimate the gain (0: it is known). `only` is the one k that
+    the codec was trained for, where it was trained for one.
     """
 
     name = "rkd_sc"
@@ -166,8 +167,10 @@ class RkdScheme:
         label: str = "",
         snr_offset_db: float = 0.0,
         pilots: int = 0,
+        only: int | None = None,
     ) -> None:
         self._student = student
+        self._only = only
         self._codec = codec
         self._head = head
         self._snr_offset_db = snr_offset_db
@@ -178,10 +181,14 @@ class RkdScheme:
     @property
     def channel_uses(self) -> str:
         """The budgets that the codec serves, pilots included."""
+        if self._only is not None:
+            return f"k = {self._only + self._pilots}"
         return f"k = {1 + self._pilots} to {self._codec.config.max_uses + self._pilots}"
 
     def serves(self, k: int) -> bool:
-        """Any k up to K, or the lengths that the codec has heads for."""
+        """Any k up to K, or the lengths that the codec has heads or training for."""
+        if self._only is not None:
+            return k - self._pilots == self._only
         return self._codec.config.serves(k - self._pilots)
 
     def settings(self, k: int) -> str:  # noqa: ARG002 - one model for every k

@@ -26,6 +26,7 @@ from simulator.labels import link_error
 from simulator.link import DeepJsccScheme, RkdScheme, Scheme, in_pieces
 from simulator.parts import deep_jscc_part, recipe_parts, variant_parts
 from simulator.records import Origin, file_hash, load_tensors
+from simulator.training_run import TEACHER
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -56,8 +57,9 @@ class TrainedParts:
 
     @property
     def train_seed(self) -> int:
-        """Seed of the training; all parts have the same."""
-        return int(next(iter(self.origins.values()))["seed"])
+        """Seed of the training; all parts but teachers have the same."""
+        own = (o for part, o in self.origins.items() if not part.startswith(TEACHER))
+        return int(next(own)["seed"])
 
     @property
     def mirrored(self) -> bool:
@@ -128,7 +130,14 @@ class TrainedParts:
         variant = experiment.variant(label)
         names = variant_parts(variant)
         body, link = self._link(names.student, names.codec, variant.codec)
-        return RkdScheme(student=body, codec=link.codec, head=link.head, label=label)
+        lengths = variant.codec.conditions.uses
+        return RkdScheme(
+            student=body,
+            codec=link.codec,
+            head=link.head,
+            label=label,
+            only=lengths[0] if len(lengths) == 1 else None,
+        )
 
     def _link(self, student: str, codec: str, stage: CodecStage) -> tuple[Student, LinkModel]:
         """Encoder, and codec with its head; the encoder is the link's own if it learnt along."""
@@ -272,10 +281,11 @@ class TrainedParts:
         for name, wanted in origin["made_from"].items():
             if self.hashes.get(name, wanted) != wanted:
                 raise UserError(f"{path} was trained on another {name} than the one beside it")
-        if self.origins and self.train_seed != origin["seed"]:
+        seeds = {o["seed"] for name, o in self.origins.items() if not name.startswith(TEACHER)}
+        if not part.startswith(TEACHER) and seeds - {origin["seed"]}:
             raise UserError(
                 f"{path} was trained with seed {origin['seed']}, the parts beside it with "
-                f"{self.train_seed}"
+                f"{seeds.pop()}"
             )
         self.origins[part] = origin
 

@@ -22,6 +22,7 @@ from simulator.train import Checkpoint, Epoch, Stage, fresh, train
 from simulator.train_log import TrainLog
 
 Module = TypeVar("Module", bound=nn.Module)
+TEACHER, SHARED = "teacher", "shared"  # how names of teachers' parts begin; views shown to them
 CHUNK = 1000  # images of 32x32 augmented or encoded at a time; fewer of larger ones
 
 
@@ -35,11 +36,17 @@ class TrainingRun:
     seed: int
     device: torch.device
     deadline: float = math.inf  # of time.monotonic(), when training stops at a checkpoint
+    teacher_seed: int | None = None  # of teachers and shared views; None: `seed`
 
     @property
     def streams(self) -> Streams:
         """The streams of this run's seed."""
         return Streams(seed=self.seed)
+
+    def streams_of(self, part: str) -> Streams:
+        """The streams of a part: teachers, and views that they are asked about, may differ."""
+        taught = self.seed if self.teacher_seed is None else self.teacher_seed
+        return Streams(seed=taught if part.startswith((TEACHER, SHARED)) else self.seed)
 
     @property
     def image_channels(self) -> int:
@@ -86,21 +93,21 @@ class TrainingRun:
             data=self.dataset.key,
             classes=self.dataset.classes,
             image_shape=self.dataset.image_shape,
-            seed=self.seed,
+            seed=self.streams_of(name).seed,
             made_from={part: file_hash(self.path(part)) for part in made_from},
         )
 
     def view(self, purpose: str, index: int) -> Tensor:
         """Augmented training images uint8 [N, C, H, W], in data order, on the device.
 
-        The same purpose and index always give the same pixels. Purpose "shared" is what teachers
+        The same purpose and index always give the same pixels. Purpose `SHARED` is what teachers
         are asked about; its views may come in pairs, see `Experiment.mirrored`.
         """
         config, mirror = self.experiment.augment, False
-        if purpose == "shared":
+        if purpose == SHARED:
             mirror = index >= self.experiment.taught_views
             index %= self.experiment.taught_views
-        generator = self.streams("view", purpose, index)
+        generator = self.streams_of(purpose)("view", purpose, index)
         images = self.training.images
         parts = [
             augment(chunk, crop_padding=config.crop_padding, flip=config.flip, generator=generator)
@@ -128,7 +135,8 @@ def train_part(
     Raises: UserError if the part is there but was made from something else.
     """
     origin = run.origin(name, *recipe_parts(run.experiment)[name])
-    model = fresh(build, seed=run.streams.seed_of("init", name)).to(run.device)
+    streams = run.streams_of(name)
+    model = fresh(build, seed=streams.seed_of("init", name)).to(run.device)
     path = run.path(name)
     if path.exists():
         tensors, header = load_tensors(path)
@@ -153,7 +161,7 @@ def train_part(
         threads=threads,
     )
     log = TrainLog(run.folder, name, images=len(run.training.labels))
-    history = train(stage, streams=run.streams, checkpoint=checkpoint, log=log)
+    history = train(stage, streams=streams, checkpoint=checkpoint, log=log)
     header = {"key": origin.key, "origin": describe(origin), "history": history}
     save_tensors(path, model.state_dict(), header)
     checkpoint.path.unlink(missing_ok=True)
@@ -228,7 +236,7 @@ def over_views(
     """`function` of the images of the first shared views, float32 [V, N, ...], with progress."""
     parts = []
     for view in tqdm(range(views), desc=f"{name} on views", unit="view"):
-        parts.append(in_chunks(function, run.view("shared", view), precision=precision))
+        parts.append(in_chunks(function, run.view(SHARED, view), precision=precision))
     return torch.stack(parts)
 
 

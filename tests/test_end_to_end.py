@@ -1,5 +1,6 @@
 """A tiny link learns and resumes; the committed weights keep the promises of the README."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from simulator.config import Experiment, describe
 from simulator.data import load_dataset
 from simulator.errors import Stopped, UserError
 from simulator.parts import own_parts
-from simulator.records import ROOT
+from simulator.records import ROOT, load_tensors
 from simulator.schemes import TrainedParts, scheme_names
 from simulator.sweep import Grid, plan, sweep_here
 
@@ -54,18 +55,21 @@ def sweep(experiment: Experiment, weights: Path, names: list[str], **grid: objec
 def test_tiny_link_learns_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train_command, "recipe_named", lambda _: tiny())
 
-    def train(seed: int = 0) -> None:
+    def train(
+        seed: int = 0, *, teacher_seed: int | None = None, stage: str = "all", out: Path = tmp_path
+    ) -> None:
         train_command.train(
             "digits",
-            stage="all",
+            stage=stage,
             variants=None,
             data=None,
             seed=seed,
             fresh=False,
+            teacher_seed=teacher_seed,
             minutes=None,
             teacher=None,
             device="cpu",
-            out=tmp_path,
+            out=out,
         )
 
     with monkeypatch.context() as patch, pytest.raises(Stopped):
@@ -79,6 +83,19 @@ def test_tiny_link_learns_and_resumes(tmp_path: Path, monkeypatch: pytest.Monkey
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "weights").iterdir()} == before
     with pytest.raises(UserError, match="was made from another description, data or seed"):
         train(seed=1)
+    other = tmp_path / "other"  # a student of another seed under the same teacher
+    (other / "weights").mkdir(parents=True)
+    taught = shutil.copy2(tmp_path / "weights/teacher.safetensors", other / "weights")
+    told = shutil.copytree(tmp_path / "cache", other / "cache") / "teacher_views.safetensors"
+    times = [Path(path).stat().st_mtime_ns for path in (taught, told)]
+    train(seed=1, teacher_seed=0, stage="stage2", out=other)
+    assert [Path(path).stat().st_mtime_ns for path in (taught, told)] == times
+    first, second = (
+        load_tensors(folder / "weights/student.safetensors")[0]["head.bias"]
+        for folder in (tmp_path, other)
+    )
+    assert not torch.equal(first, second)
+    sweep(tiny(), other / "weights", ["rkd_sc"], snr_db=(0.0,), channel_uses=(16,))
 
     rows = sweep(
         tiny(), tmp_path / "weights", ["rkd_sc"], snr_db=(-10.0, 10.0), channel_uses=(16, 64)

@@ -58,6 +58,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
             data=None,
             seed=0,
             fresh=False,
+            teacher_seed=None,
             minutes=None,
             teacher=None,
             device="cpu",

@@ -44,6 +44,7 @@ def train(
     variants: str | None,
     data: Path | None,
     seed: int,
+    teacher_seed: int | None,
     fresh: bool,
     minutes: float | None,
     teacher: str | None,
@@ -64,6 +65,9 @@ def train(
         seed=in_range("--seed", seed, 0, MOST_SEED),
         device=device_named(device),
         deadline=_deadline(minutes),
+        teacher_seed=teacher_seed
+        if teacher_seed is None
+        else in_range("--teacher-seed", teacher_seed, 0, MOST_SEED),
     )
     _ = run.training, run.validation  # the data must hold both
     check_writable(run.folder)

@@ -1,10 +1,13 @@
 """The CAT codec: sizes, prefix property, independence of images."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from models import CatCodec, CatConfig
 from models.blocks import parameter_count
+from models.cat import Prototypes
 
 CAT_64 = CatConfig(
     feature_dim=512,
@@ -20,13 +23,17 @@ SMALL = CatConfig(
     feature_dim=32, max_uses=16, tokens=4, width=16, blocks=1, heads=2, mlp_ratio=2, use_snr=True
 )
 
+DENSE = replace(SMALL, dense=True, condition_width=8)
+CHOOSING = replace(DENSE, prototypes=6)
 
-@pytest.fixture
-def codec() -> CatCodec:
+
+@pytest.fixture(params=[SMALL, DENSE, CHOOSING], ids=["shared", "dense", "prototypes"])
+def codec(request: pytest.FixtureRequest) -> CatCodec:
     """A small codec whose modulation is not zero, so that SNR and k matter."""
+    config: CatConfig = request.param
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        codec = SMALL.build()
+        codec = config.build()
         for parameter in codec.parameters():
             torch.nn.init.normal_(parameter, std=0.2)
     return codec.eval()
@@ -36,6 +43,26 @@ def test_parameter_count_is_the_specified_one() -> None:
     codec = CAT_64.build()
     assert round(parameter_count(codec.encoder) / 1000) == 126  # METHOD 4.1
     assert round(parameter_count(codec.decoder) / 1000) == 127
+
+
+def test_dense_layers_let_every_value_reach_every_token() -> None:
+    """One changed value of one token changes all tokens before the first block, if dense."""
+    for config, reached in ((SMALL, 1), (DENSE, 4)):
+        trunk = config.build().encoder.trunk
+        pieces = torch.zeros(1, 4, 8)
+        changed = pieces.clone()
+        changed[0, 2, 5] = 1.0
+        difference = (trunk.embed(changed) - trunk.embed(pieces)).abs().amax(dim=2)
+        assert int((difference > 0).sum()) == reached
+
+
+def test_prototypes_choose_the_nearest_key() -> None:
+    layer = Prototypes(3, 4, 2)
+    with torch.no_grad():
+        layer.keys.weight.copy_(50 * torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [-1, 0, 0]]))
+        layer.keys.bias.zero_()
+    chosen = layer(torch.tensor([[0.0, 0.9, 0.1], [-1.0, 0.2, 0.0]]))
+    torch.testing.assert_close(chosen, layer.values.weight.T[[1, 3]])
 
 
 def test_fresh_block_ignores_the_condition() -> None:

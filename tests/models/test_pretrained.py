@@ -106,6 +106,7 @@ def test_a_pretrained_teacher_teaches(tmp_path: Path, monkeypatch: pytest.Monkey
         "data": None,
         "seed": 0,
         "fresh": False,
+        "teacher_seed": None,
         "minutes": None,
         "device": "cpu",
         "out": tmp_path / "run",
