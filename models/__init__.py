@@ -13,10 +13,13 @@ from models.base import (
     SymbolEncoder,
 )
 from models.cat import CatCodec, CatConfig
+from models.cells import CellShape
 from models.conference import ConferenceCodec, ConferenceConfig
 from models.deepjscc import DeepJscc, DeepJsccConfig
 from models.deepjscc_image import DeepJsccImage, DeepJsccImageConfig
 from models.ensemble import Ensemble, Mirrored
+from models.genotype import Genotype
+from models.genotype_cnn import GenotypeCnn, GenotypeCnnConfig
 from models.mlp_codec import MlpCodec, MlpCodecConfig
 from models.pooled_cnn import PooledCnn, PooledCnnConfig
 from models.pretrained import PretrainedTeacher, PretrainedTeacherConfig, PretrainedTower
@@ -28,6 +31,7 @@ from models.wide_resnet import WideResNet, WideResNetConfig
 __all__ = [
     "CatCodec",
     "CatConfig",
+    "CellShape",
     "ChannelCodec",
     "Classified",
     "CodecConfig",
@@ -40,6 +44,9 @@ __all__ = [
     "Ensemble",
     "FeatureDecoder",
     "FeatureEncoder",
+    "Genotype",
+    "GenotypeCnn",
+    "GenotypeCnnConfig",
     "ImageClassifier",
     "Mirrored",
     "MlpCodec",

@@ -1,0 +1,132 @@
+"""A network of cells: what searched networks and the supernet that finds them have in common.
+
+The graph is that of DARTS (Liu, Simonyan and Yang, 2019, section 2.1): a cell has two inputs, the
+outputs of the two cells before it, and its output is its nodes put side by side. Its shape is that
+of `PooledCnn`: width grows from stage to stage, and resolution is halved by pooling a convolution
+that widens, not by strides (DECISIONS 24, 42).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from models.genotype import Kind
+from models.operations import batch_norm
+
+BuildCell = Callable[[Kind, int], nn.Module]  # (kind, width of a node) to a cell
+ApplyCell = Callable[[nn.Module, Kind, Tensor, Tensor], Tensor]  # to the cell's two inputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellShape:
+    """Size of a network of cells."""
+
+    stem: int  # channels at full resolution
+    widths: tuple[int, ...]  # of a node; one stage each, which begins with a reduction cell
+    normal_cells: tuple[int, ...]  # normal cells of every stage, behind its reduction cell
+    projected_dim: int  # D
+
+    def __post_init__(self) -> None:
+        if not self.widths or min(self.stem, *self.widths, self.projected_dim) < 1:
+            raise ValueError(f"stem, widths and projected_dim must be at least 1, got {self}")
+        if len(self.normal_cells) != len(self.widths) or min(self.normal_cells) < 0:
+            raise ValueError(f"normal_cells must have an entry for every width, got {self}")
+
+    @property
+    def cells(self) -> tuple[tuple[Kind, int], ...]:
+        """(kind, stage) of every cell."""
+        found: list[tuple[Kind, int]] = []
+        for stage, normal in enumerate(self.normal_cells):
+            found += [("reduce", stage), *[("normal", stage)] * normal]  # type: ignore[list-item]
+        return tuple(found)
+
+
+class Entry(nn.Module):
+    """Brings an input of a cell to the width of its nodes, and to their resolution.
+
+    Shapes: [B, in_width, H, W] -> [B, width, ceil(H / 2^halvings), ceil(W / 2^halvings)].
+    """
+
+    def __init__(
+        self, in_width: int, width: int, *, kernel: int, halvings: int, searched: bool
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_width, width, kernel, padding=kernel // 2, bias=False)
+        self.norm = batch_norm(width, searched)
+        self.pool: nn.Module = nn.Identity()
+        if halvings:
+            self.pool = nn.MaxPool2d(2**halvings, ceil_mode=True)
+        self.widens = kernel > 1
+
+    def forward(self, images: Tensor) -> Tensor:
+        """A 3x3 convolution is pooled behind, a pointwise one before, where that is cheaper."""
+        active = torch.relu(images)
+        mixed = self.pool(self.conv(active)) if self.widens else self.conv(self.pool(active))
+        normalised: Tensor = self.norm(mixed)
+        return normalised
+
+
+class CellStep(nn.Module):
+    """A cell behind the entries of its two inputs."""
+
+    def __init__(self, kind: Kind, before: Entry, last: Entry, cell: nn.Module) -> None:
+        super().__init__()
+        self.kind: Kind = kind
+        self.before = before
+        self.last = last
+        self.cell = cell
+
+
+class CellBackbone(nn.Module):
+    """Stem, cells, global average pooling, linear projection.
+
+    Shapes: images [B, C, H, W] in [0, 1] -> features [B, D]. Any H and W.
+    """
+
+    def __init__(
+        self,
+        shape: CellShape,
+        *,
+        nodes: int,
+        image_channels: int,
+        build: BuildCell,
+        searched: bool,
+    ) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(image_channels, shape.stem, 3, padding=1, bias=False),
+            batch_norm(shape.stem, searched),
+        )
+        steps: list[CellStep] = []
+        last_stage = 0
+        inputs = [(shape.stem, 0), (shape.stem, 0)]  # (width, halvings so far) of both
+        for kind, stage in shape.cells:
+            width, halvings = shape.widths[stage], stage + 1
+            entries = []
+            for (in_width, halved), kernel in zip(
+                inputs, (1, 3 if kind == "reduce" else 1), strict=True
+            ):
+                more = halvings - halved
+                entries.append(
+                    Entry(in_width, width, kernel=kernel, halvings=more, searched=searched)
+                )
+            if kind == "reduce":
+                last_stage = len(steps)
+            steps.append(CellStep(kind, entries[0], entries[1], build(kind, width)))
+            inputs = [inputs[1], (nodes * width, halvings)]
+        self.steps = nn.ModuleList(steps)
+        self.last_stage = last_stage  # number of the step that it begins with
+        self.projection = nn.Linear(inputs[1][0], shape.projected_dim)
+
+    def run(self, images: Tensor, apply: ApplyCell) -> Tensor:
+        """Features [B, D]; `apply` runs a cell. Float32 also under autocast."""
+        normalised = (images - 0.5) / 0.25  # about zero mean and unit variance, for all data
+        before = last = self.stem(normalised.to(memory_format=torch.channels_last))
+        for step in self.steps:
+            assert isinstance(step, CellStep)
+            output = apply(step.cell, step.kind, step.before(before), step.last(last))
+            before, last = last, output
+        features: Tensor = self.projection(torch.relu(last).mean(dim=(2, 3)))
+        return features.float()

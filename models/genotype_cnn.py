@@ -1,0 +1,114 @@
+"""A student built from a searched genotype."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from models.blocks import parameter_count
+from models.cells import CellBackbone, CellShape
+from models.genotype import CellPlan, Genotype, Kind
+from models.operations import SearchSpace, space_named
+
+STEP = 1 / 64  # of the scales among which `fitted` looks
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenotypeCnnConfig:
+    """Genotype and size of a `GenotypeCnn`; the image's channels come from the data."""
+
+    genotype: Genotype
+    shape: CellShape
+
+    @property
+    def feature_dim(self) -> int:
+        """D."""
+        return self.shape.projected_dim
+
+    def build(self, *, image_channels: int) -> "GenotypeCnn":
+        """The network with fresh weights from torch's global state."""
+        return GenotypeCnn(self, image_channels=image_channels)
+
+    def parameters(self, *, image_channels: int) -> int:
+        """Parameters of the network, counted without memory for them."""
+        with torch.device("meta"):
+            return parameter_count(self.build(image_channels=image_channels))
+
+
+class PlannedCell(nn.Module):
+    """A cell of two edges per node.
+
+    Shapes: both inputs [B, width, H, W] -> [B, nodes * width, H, W].
+    """
+
+    def __init__(self, plan: CellPlan, space: SearchSpace, width: int) -> None:
+        super().__init__()
+        builders = {operation.name: operation.build for operation in space.operations}
+        self.sources = [[edge.source for edge in edges] for edges in plan]
+        self.nodes = nn.ModuleList(
+            nn.ModuleList(builders[edge.operation](width, False) for edge in edges)
+            for edges in plan
+        )
+
+    def forward(self, before: Tensor, last: Tensor) -> Tensor:
+        """All nodes side by side, each the sum over its edges."""
+        states = [before, last]
+        for sources, operations in zip(self.sources, self.nodes, strict=True):
+            assert isinstance(operations, nn.ModuleList)
+            first, second = (
+                operation(states[source])
+                for source, operation in zip(sources, operations, strict=True)
+            )
+            states.append(first + second)
+        return torch.cat(states[2:], dim=1)
+
+
+class GenotypeCnn(nn.Module):
+    """Stem, cells of a genotype, global average pooling, linear projection.
+
+    Shapes: images [B, C, H, W] in [0, 1] -> features [B, D]. Any H and W.
+    """
+
+    def __init__(self, config: GenotypeCnnConfig, *, image_channels: int) -> None:
+        super().__init__()
+        self.config = config
+        genotype = config.genotype
+        space = space_named(genotype.space)
+
+        def cell(kind: Kind, width: int) -> PlannedCell:
+            return PlannedCell(genotype.of(kind), space, width)
+
+        self.backbone = CellBackbone(
+            config.shape,
+            nodes=len(genotype.normal),
+            image_channels=image_channels,
+            build=cell,
+            searched=False,
+        )
+
+    def freeze_all_but_last_stage(self) -> None:
+        """Leave only the last stage and the projection trainable."""
+        self.requires_grad_(False)
+        for module in (*self.backbone.steps[self.backbone.last_stage :], self.backbone.projection):
+            module.requires_grad_(True)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features [B, D] of images [B, C, H, W]; float32 also under autocast."""
+        return self.backbone.run(images, lambda cell, _, before, last: cell(before, last))
+
+
+def fitted(config: GenotypeCnnConfig, most: int, *, image_channels: int) -> GenotypeCnnConfig:
+    """The same genotype at the largest common scale of its widths with at most `most` parameters.
+
+    Raises: ValueError if even the narrowest network has more.
+    """
+    shape, best, scale = config.shape, None, STEP
+    while True:
+        widths = tuple(max(1, round(scale * width)) for width in shape.widths)
+        scaled = replace(config, shape=replace(shape, widths=widths))
+        if scaled.parameters(image_channels=image_channels) > most:
+            break
+        best, scale = scaled, scale + STEP
+    if best is None:
+        raise ValueError(f"parameters must be at least those of widths 1, got {most}")
+    return best

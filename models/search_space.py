@@ -1,0 +1,216 @@
+"""The supernet of an architecture search: every operation on every edge, mixed by weights.
+
+A step runs all operations (the continuous relaxation of DARTS) or one per edge, drawn by Gumbel's
+trick with a hard forward and a soft backward pass (GDAS: Dong and Yang, 2019, section 3.2).
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from models.cells import CellBackbone, CellShape
+from models.genotype import CellPlan, Kind, discretise, one_hot
+from models.operations import SearchSpace
+from models.residual_cnn import Classified
+
+SPREAD = 1e-3  # deviation of the architecture's first values
+
+
+class Mixture(NamedTuple):
+    """Weights of the operations on every edge of one kind of cell."""
+
+    weights: Tensor  # [edges, operations]
+    active: tuple[tuple[int, ...], ...]  # operations of every edge that are run
+
+    @classmethod
+    def of(cls, weights: Tensor) -> "Mixture":
+        """Run what has a weight other than zero."""
+        rows = weights.detach().cpu().tolist()
+        active = (tuple(o for o, w in enumerate(row) if w != 0) for row in rows)
+        return cls(weights, tuple(active))
+
+
+class Mixtures(NamedTuple):
+    """One mixture for each kind of cell."""
+
+    normal: Mixture
+    reduce: Mixture
+
+    def of(self, kind: Kind) -> Mixture:
+        """The mixture of this kind of cell."""
+        return self.normal if kind == "normal" else self.reduce
+
+
+class Choices(NamedTuple):
+    """One tensor [edges, operations] for each kind of cell: probabilities, noise, or weights."""
+
+    normal: Tensor
+    reduce: Tensor
+
+    def mixtures(self) -> Mixtures:
+        """These as the weights of a supernet."""
+        return Mixtures(*map(Mixture.of, self))
+
+
+class Plans(NamedTuple):
+    """One plan for each kind of cell."""
+
+    normal: CellPlan
+    reduce: CellPlan
+
+    def choices(self, space: SearchSpace) -> Choices:
+        """One-hot weights: what is kept has 1, all else 0."""
+        return Choices(*(one_hot(plan, space) for plan in self))
+
+
+class Architecture(nn.Module):
+    """What the upper level learns: a value for every operation on every edge, alpha.
+
+    Shapes: normal, reduce [edges, operations]. Begins with N(0, 1e-6) from torch's global state.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        super().__init__()
+        shape = (len(space.edges), len(space.operations))
+        self.normal = nn.Parameter(SPREAD * torch.randn(shape))
+        self.reduce = nn.Parameter(SPREAD * torch.randn(shape))
+
+    def probabilities(self) -> Choices:
+        """P = softmax(alpha) on every edge."""
+        return Choices(self.normal.softmax(dim=1), self.reduce.softmax(dim=1))
+
+    def sampled(self, noise: Choices, temperature: float) -> Choices:
+        """One operation per edge: hard values, gradients of softmax((ln p + noise) / temperature).
+
+        `noise` is Gumbel(0, 1), see `gumbel`.
+        """
+        pairs = zip((self.normal, self.reduce), noise, strict=True)
+        return Choices(*(_hard(alpha.log_softmax(dim=1) + g, temperature) for alpha, g in pairs))
+
+    def plans(self, space: SearchSpace, *, most_skips: int | None) -> Plans:
+        """Both cells as they are now; `most_skips` is the limit in the normal cell."""
+        normal, reduce = self.probabilities()
+        return Plans(discretise(normal, space, most_skips=most_skips), discretise(reduce, space))
+
+
+def gumbel(space: SearchSpace, *, generator: torch.Generator) -> Choices:
+    """Gumbel(0, 1) noise for both kinds of cells, each [edges, operations]."""
+    shape = (len(space.edges), len(space.operations))
+
+    def draw() -> Tensor:
+        uniform = torch.rand(shape, generator=generator, dtype=torch.float64, device="cpu")
+        return -(-uniform.clamp(min=1e-12).log()).log().float()
+
+    return Choices(draw(), draw())
+
+
+def _hard(scores: Tensor, temperature: float) -> Tensor:
+    soft = (scores / temperature).softmax(dim=1)
+    hard = torch.zeros_like(soft).scatter(1, scores.argmax(dim=1, keepdim=True), 1.0)
+    return hard + soft - soft.detach()
+
+
+class MixedEdge(nn.Module):
+    """All operations of an edge.
+
+    Shapes: [B, width, H, W], weights [operations] -> [B, width, H, W].
+    """
+
+    def __init__(self, space: SearchSpace, width: int) -> None:
+        super().__init__()
+        self.operations = nn.ModuleList(o.build(width, True) for o in space.operations)
+
+    def forward(self, images: Tensor, weights: Tensor, active: tuple[int, ...]) -> Tensor:
+        """Sum over the active operations of weight * operation(images)."""
+        terms = [weights[o] * self.operations[o](images) for o in active]
+        return torch.stack(terms).sum(dim=0) if len(terms) > 1 else terms[0]
+
+
+class MixedCell(nn.Module):
+    """A cell with all its edges.
+
+    Shapes: both inputs [B, width, H, W] -> [B, nodes * width, H, W].
+    """
+
+    def __init__(self, space: SearchSpace, width: int) -> None:
+        super().__init__()
+        self.space_edges = space.edges
+        self.num_nodes = space.nodes
+        self.edges = nn.ModuleList(MixedEdge(space, width) for _ in space.edges)
+
+    def forward(self, before: Tensor, last: Tensor, mixture: Mixture, skip: float) -> Tensor:
+        """All nodes side by side; `skip` is the weight of the auxiliary skip of every edge.
+
+        The auxiliary skip keeps signal and gradient alive early on, so that the skip among the
+        operations need not do it (DARTS-: Chu et al., 2021, section 3).
+        """
+        states = [before, last]
+        for node in range(self.num_nodes):
+            terms = []
+            for index, (into, source) in enumerate(self.space_edges):
+                if into != node or not mixture.active[index]:
+                    continue
+                edge, active = self.edges[index], mixture.active[index]
+                terms.append(edge(states[source], mixture.weights[index], active))
+                if skip:
+                    terms.append(skip * states[source])
+            states.append(torch.stack(terms).sum(dim=0))
+        return torch.cat(states[2:], dim=1)
+
+
+class Supernet(nn.Module):
+    """Every network of a space at once, with shared weights.
+
+    Shapes: images [B, C, H, W] in [0, 1] -> features [B, D], scores [B, num_classes]. Normalised
+    by the batch, so images of a batch depend on each other; networks built from a genotype do not.
+    """
+
+    def __init__(
+        self, space: SearchSpace, shape: CellShape, *, image_channels: int, num_classes: int
+    ) -> None:
+        super().__init__()
+        self.backbone = CellBackbone(
+            shape,
+            nodes=space.nodes,
+            image_channels=image_channels,
+            build=lambda _, width: MixedCell(space, width),
+            searched=True,
+        )
+        self.head = nn.Linear(shape.projected_dim, num_classes)
+
+    def forward(self, images: Tensor, mixtures: Mixtures, skip: float) -> Classified:
+        """Features and scores under these mixtures."""
+
+        def apply(cell: nn.Module, kind: Kind, before: Tensor, last: Tensor) -> Tensor:
+            output: Tensor = cell(before, last, mixtures.of(kind), skip)
+            return output
+
+        features = self.backbone.run(images, apply)
+        return Classified(features, self.head(features).float())
+
+
+class CostTable(NamedTuple):
+    """What a network costs at deployment: `fixed`, and per operation on one edge of all cells.
+
+    Shapes: normal, reduce [operations], summed over the cells of the kind.
+    """
+
+    fixed: float
+    normal: Tensor
+    reduce: Tensor
+
+    def expected(self, choices: Choices, space: SearchSpace) -> Tensor:
+        """Expected cost: every edge counts by the chance 2 / (i + 2) that node i keeps it."""
+        keeps = torch.tensor([2 / (node + 2) for node, _ in space.edges])
+        return self._total(choices, keeps[:, None].to(choices.normal.device))
+
+    def of(self, plans: Plans, space: SearchSpace) -> float:
+        """Cost of a network: one-hot weights, with the edges that are kept in place of chances."""
+        return float(self._total(plans.choices(space), torch.ones(1, 1)))
+
+    def _total(self, choices: Choices, keeps: Tensor) -> Tensor:
+        total = torch.full((), self.fixed, dtype=torch.float64, device=keeps.device)
+        for weights, costs in zip(choices, (self.normal, self.reduce), strict=True):
+            total = total + (keeps * weights * costs.to(weights.device)).double().sum()
+        return total
