@@ -41,6 +41,10 @@ class Mixtures(NamedTuple):
         """The mixture of this kind of cell."""
         return self.normal if kind == "normal" else self.reduce
 
+    def detached(self) -> "Mixtures":
+        """The same, for steps of the weights: no gradient reaches the architecture."""
+        return Mixtures(*(own._replace(weights=own.weights.detach()) for own in self))
+
 
 class Choices(NamedTuple):
     """One tensor [edges, operations] for each kind of cell: probabilities, noise, or weights."""
@@ -86,7 +90,12 @@ class Architecture(nn.Module):
         `noise` is Gumbel(0, 1), see `gumbel`.
         """
         pairs = zip((self.normal, self.reduce), noise, strict=True)
-        return Choices(*(_hard(alpha.log_softmax(dim=1) + g, temperature) for alpha, g in pairs))
+        return Choices(
+            *(
+                _hard(alpha.log_softmax(dim=1) + g.to(alpha.device), temperature)
+                for alpha, g in pairs
+            )
+        )
 
     def plans(self, space: SearchSpace, *, most_skips: int | None) -> Plans:
         """Both cells as they are now; `most_skips` is the limit in the normal cell."""

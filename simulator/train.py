@@ -21,6 +21,7 @@ from channels.streams import Streams
 from simulator.config import TrainConfig
 from simulator.data import epoch_order
 from simulator.errors import TimeUp, UserError
+from simulator.optimiser_state import below, load_optimiser, optimiser_tensors
 from simulator.records import load_tensors, save_tensors
 from simulator.train_log import TrainLog
 
@@ -229,9 +230,7 @@ def _save(
     progress: _Progress,
 ) -> None:
     tensors = {f"model/{name}": value for name, value in model.state_dict().items()}
-    for index, state in optimiser.state_dict()["state"].items():
-        for name, value in state.items():
-            tensors[f"optimiser/{index}/{name}"] = torch.as_tensor(value)
+    tensors |= optimiser_tensors(optimiser, "optimiser")
     for index, value in enumerate(progress.streams):
         tensors[f"stream/{index:03}"] = value
     header = {
@@ -255,16 +254,7 @@ def _resume(
             f"{checkpoint.path} belongs to another description, data or seed; "
             "remove it, add --fresh, or choose another --out"
         )
-    model.load_state_dict(_below(tensors, "model/"))
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in _below(tensors, "optimiser/").items():
-        index, _, key = name.partition("/")
-        state.setdefault(int(index), {})[key] = value
-    groups = optimiser.state_dict()["param_groups"]
-    optimiser.load_state_dict({"state": state, "param_groups": groups})
-    states = [value for _, value in sorted(_below(tensors, "stream/").items())]
+    model.load_state_dict(below(tensors, "model/"))
+    load_optimiser(optimiser, tensors, "optimiser")
+    states = [value for _, value in sorted(below(tensors, "stream/").items())]
     return _Progress(header["history"], header.get("step", 0), header.get("total", 0.0), states)
-
-
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

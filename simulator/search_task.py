@@ -1,0 +1,92 @@
+"""What an architecture search works on, and what it reports after every epoch."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from models.genotype import skips
+from models.operations import SearchSpace
+from models.search_space import Architecture, CostTable, Mixtures, Plans
+from simulator.config import describe
+from simulator.search_config import SearchConfig
+from simulator.search_steps import Batch, batch_loss
+
+Half = Literal["weights", "architecture"]
+Take = Callable[[Tensor], Batch]  # indices of images [b] of a half to a batch
+History = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchTask:
+    """What a search needs besides its random streams."""
+
+    name: str
+    space: SearchSpace
+    model: nn.Module  # a supernet of the space
+    architecture: Architecture
+    costs: CostTable
+    config: SearchConfig
+    num_images: int  # in each half
+    batches: Callable[[Half, int], Take]  # of a half in an epoch
+    validation: Sequence[Batch]
+
+    @property
+    def batch_size(self) -> int:
+        """Images in a batch."""
+        return min(self.config.batch_size, self.num_images)
+
+    @property
+    def steps(self) -> int:
+        """Steps per epoch; an incomplete last batch is left out."""
+        return self.num_images // self.batch_size
+
+    def plans(self) -> Plans:
+        """Both cells as they are now, with the limit on skips."""
+        return self.architecture.plans(self.space, most_skips=self.config.most_skips)
+
+
+@torch.no_grad()
+def observe(task: SearchTask, epoch: int, losses: tuple[float, float]) -> dict[str, Any]:
+    """The entry of an epoch that has ended."""
+    probabilities, plans = task.architecture.probabilities(), task.plans()
+    entropy = [-(p * p.log()).sum(dim=1).mean() / math.log(p.shape[1]) for p in probabilities]
+    raw = task.architecture.plans(task.space, most_skips=None)
+    hard = plans.choices(task.space).mixtures()
+    return {
+        "epoch": epoch + 1,
+        "loss": losses[0],
+        "upper_loss": losses[1],
+        "expected_cost": float(task.costs.expected(probabilities, task.space)),
+        "genotype_cost": task.costs.of(plans, task.space),
+        "entropy": float(torch.stack(entropy).mean()),
+        "skips": skips(raw.normal),
+        "auxiliary_skip": task.config.skip_weight(epoch),
+        "validation_p": _validate(task, probabilities.mixtures()),
+        "validation_genotype": _validate(task, hard),
+        "genotype": json.dumps(describe(plans)),
+    }
+
+
+def _validate(task: SearchTask, mixtures: Mixtures) -> float:
+    """Mean validation loss, without the auxiliary skip."""
+    losses = [
+        float(batch_loss(task.model, batch, mixtures, 0.0, task.config)) * len(batch.labels)
+        for batch in task.validation
+    ]
+    return sum(losses) / sum(len(batch.labels) for batch in task.validation)
+
+
+def shown(entry: dict[str, Any]) -> dict[str, str]:
+    """What stands behind the progress bar."""
+    return {
+        "loss": f"{entry['loss']:.3f}",
+        "cost": f"{entry['expected_cost']:.4g}",
+        "entropy": f"{entry['entropy']:.2f}",
+        "skips": str(entry["skips"]),
+        "genotype": entry["genotype"].replace('"', "").replace(" ", ""),
+    }
