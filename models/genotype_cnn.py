@@ -1,16 +1,14 @@
 """A student built from a searched genotype."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from models.blocks import parameter_count
 from models.cells import CellBackbone, CellShape
 from models.genotype import CellPlan, Genotype, Kind
 from models.operations import SearchSpace, space_named
-
-STEP = 1 / 64  # of the scales among which `fitted` looks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +27,17 @@ class GenotypeCnnConfig:
         """The network with fresh weights from torch's global state."""
         return GenotypeCnn(self, image_channels=image_channels)
 
-    def parameters(self, *, image_channels: int) -> int:
-        """Parameters of the network, counted without memory for them."""
-        with torch.device("meta"):
-            return parameter_count(self.build(image_channels=image_channels))
+    @classmethod
+    def from_json(cls, value: Any) -> "GenotypeCnnConfig":
+        """What `simulator.config.describe` described. Raises: ValueError."""
+        try:
+            shape = {name: item for name, item in value["shape"].items() if name != "type"}
+            for name in ("widths", "normal_cells"):
+                shape[name] = tuple(map(int, shape[name]))
+            genotype = Genotype.from_json(value["genotype"])
+            return cls(genotype=genotype, shape=CellShape(**shape))
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"a student must have genotype and shape: {error!r}") from None
 
 
 class PlannedCell(nn.Module):
@@ -95,20 +100,3 @@ class GenotypeCnn(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Features [B, D] of images [B, C, H, W]; float32 also under autocast."""
         return self.backbone.run(images, lambda cell, _, before, last: cell(before, last))
-
-
-def fitted(config: GenotypeCnnConfig, most: int, *, image_channels: int) -> GenotypeCnnConfig:
-    """The same genotype at the largest common scale of its widths with at most `most` parameters.
-
-    Raises: ValueError if even the narrowest network has more.
-    """
-    shape, best, scale = config.shape, None, STEP
-    while True:
-        widths = tuple(max(1, round(scale * width)) for width in shape.widths)
-        scaled = replace(config, shape=replace(shape, widths=widths))
-        if scaled.parameters(image_channels=image_channels) > most:
-            break
-        best, scale = scaled, scale + STEP
-    if best is None:
-        raise ValueError(f"parameters must be at least those of widths 1, got {most}")
-    return best

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from simulator.errors import Stopped, UserError
+from simulator.search_options import STUDENT, search_options
 
 # Threads of torch that wait for each other soon stop spinning: on a machine that is busy otherwise,
 # spinning makes small networks up to 40 times slower. Must be set before torch is imported.
@@ -103,6 +104,7 @@ def cli() -> None:
     show_default=True,
     help="Of the networks.",
 )
+@STUDENT
 @click.option("--bit-true", is_flag=True, help="Decode every LDPC block instead of using tables.")
 @click.option("--workers", type=int, metavar="N", help="Processes.  [default: the cores]")
 @click.option("--cluster", metavar="ADDRESS|auto", help="Compute on a Ray cluster instead.")
@@ -145,6 +147,7 @@ def sweep(recipe: str, **options: object) -> None:
     metavar="NAME|DIR",
     help="A pretrained CLIP, DINOv2 or ViT from the hub or a folder, in place of the recipe's.",
 )
+@STUDENT
 @click.option("--minutes", type=float, metavar="M", help="Stop at a checkpoint after M minutes.")
 @click.option("--fresh", is_flag=True, help="Forget finished parts and checkpoints in --out.")
 @DEVICE
@@ -160,6 +163,27 @@ def train(recipe: str, **options: object) -> None:
     from simulator.commands import train as command
 
     command.train(recipe, **options)  # type: ignore[arg-type]
+
+
+@cli.command()
+@RECIPE
+@search_options
+@DATA
+@click.option("--minutes", type=float, metavar="M", help="Stop at a checkpoint after M minutes.")
+@click.option("--fresh", is_flag=True, help="Forget what earlier searches in --out have finished.")
+@DEVICE
+@out_option("TRAINING/search/PRESET_TEACHING_lambdaL")
+def search(recipe: str, **options: object) -> None:
+    """Search an architecture for the student (KDL-DARTS).
+
+    Needs the teacher's outputs: semlink train RECIPE --stage cache. Writes genotype.json, which
+    train and sweep take as --student; its cells and their evolution as figures; search.csv.
+
+    Stop with Ctrl-C at any time; the same command goes on from the last epoch.
+    """
+    from simulator.commands import search as command
+
+    command.search(recipe, **options)  # type: ignore[arg-type]
 
 
 @cli.command()

@@ -13,6 +13,7 @@ MOST_REALIZATIONS = 10_000  # channel draws per image and point
 MOST_WORKERS = 1024
 MOST_SEED = 2**31 - 1
 MOST_USES = 100_000  # channel uses per image
+MOST_COUNT = 1e12
 FARTHEST_SNR_DB = 100.0  # farther out, single precision overflows
 
 
@@ -86,6 +87,18 @@ def in_range(option: str, value: int, least: int, most: int) -> int:
     if not least <= value <= most:
         raise UserError(f"{option} must be a whole number from {least} to {most}, got {value}")
     return value
+
+
+def parse_count(option: str, text: str) -> int:
+    """`1.2M`, `300k` or `1200000` to a whole number above 0. Raises: UserError."""
+    factor = {"k": 1e3, "m": 1e6}.get(text[-1:].lower(), 1.0)
+    try:
+        value = float(text[:-1] if factor > 1 else text) * factor
+    except ValueError:
+        value = math.nan
+    if not 1 <= value <= MOST_COUNT:
+        raise UserError(f"{option} must be a number such as 1.2M, 300k or 1200000, got {text!r}")
+    return round(value)
 
 
 def find_weights(

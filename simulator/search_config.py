@@ -1,7 +1,7 @@
 """Frozen description of an architecture search (KDL-DARTS, METHOD section 2)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from models import CellShape
 from models.operations import SearchSpace, space_named
@@ -73,3 +73,11 @@ class SearchConfig:
         """Temperature of the samples in this epoch."""
         first, last = self.temperature
         return float(first * (last / first) ** (epoch / max(1, self.epochs - 1)))
+
+
+class SearchPreset(NamedTuple):
+    """A search, and the short retraining that chooses among its seeds."""
+
+    name: str
+    search: SearchConfig
+    retraining_epochs: int

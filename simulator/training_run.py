@@ -37,6 +37,7 @@ class TrainingRun:
     device: torch.device
     deadline: float = math.inf  # of time.monotonic(), when training stops at a checkpoint
     teacher_seed: int | None = None  # of teachers and shared views; None: `seed`
+    taught_in: Path | None = None  # folder of the training whose teachers teach; None: this one
 
     @property
     def streams(self) -> Streams:
@@ -82,7 +83,8 @@ class TrainingRun:
 
     def path(self, part: str) -> Path:
         """Where a finished part lies."""
-        return self.folder / "weights" / f"{part}.safetensors"
+        elsewhere = self.taught_in if part in self.experiment.teachers else None
+        return (elsewhere or self.folder) / "weights" / f"{part}.safetensors"
 
     def origin(self, name: str, description: object, made_from: tuple[str, ...]) -> Origin:
         """What a file of this run is made from; `made_from` names finished parts."""

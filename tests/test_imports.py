@@ -17,7 +17,10 @@ MAY_IMPORT = {
     "simulator": {"simulator", "channels", "models"},
     "benchmarks": {"benchmarks", "simulator", "channels", "models"},
 }
-ONLY_IN = {"sionna": "channels/", "matplotlib": "benchmarks/figures.py"}
+ONLY_IN: dict[str, str | tuple[str, ...]] = {
+    "sionna": "channels/",
+    "matplotlib": ("benchmarks/figures.py", "benchmarks/cell_figures.py"),
+}
 # Formats that run code when they are read, and the calls of torch and others that use them.
 FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve"}
 FORBIDDEN_NAMES = {"torch.load", "torch.save", "pandas.read_pickle"}

@@ -10,6 +10,7 @@ import torch
 from benchmarks.recipes import cifar100, digits
 from benchmarks.variants import ablations
 from channels.names import channel_from_name
+from models import ResidualCnnConfig
 from models.blocks import parameter_count
 from simulator.commands import train
 from simulator.config import Experiment, TrainConfig, describe
@@ -100,6 +101,7 @@ def test_every_variant_can_be_swept(trained: Path) -> None:
 
 def test_only_what_may_learn_changes(trained: Path) -> None:
     config = digits().student.model
+    assert isinstance(config, ResidualCnnConfig)
     frozen = [f"stages.{block}." for block in range(len(config.widths) - 1)]
     last = changed(trained, "f1")
     assert any(name.startswith("projection.") for name in last)

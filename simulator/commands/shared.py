@@ -1,6 +1,9 @@
 """What several commands do first: recipe, data, device, weights and grid from their options."""
 
 import importlib
+import math
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,8 @@ from simulator.records import (
     ROOT,
     forget_figures,
 )
+from simulator.search_config import SearchPreset
+from simulator.search_run import Found, read_student
 from simulator.sweep import (
     Grid,
 )
@@ -116,3 +121,41 @@ def draw(rows: pd.DataFrame, run: dict[str, Any], folder: Path) -> list[Path]:
         published=run.get("recipe", {}).get("name") == "cifar100",
     )
     return figures
+
+
+def search_preset(experiment: Experiment, name: str) -> SearchPreset:
+    """A recipe's preset of an architecture search. Raises: UserError if there is none."""
+    preset: SearchPreset = _benchmarks("search_presets").preset(experiment, name)
+    return preset
+
+
+def cell_figures(found: Found, folder: Path, told: dict[str, Any]) -> list[Path]:
+    """The pictures of a search; returns the files written."""
+    title = (
+        f"preset {told['preset']}, lambda {told['lambda']:g}, seed {told['seed']}: "
+        f"{told['parameters']:,} parameters"
+    )
+    figures: list[Path] = _benchmarks("cell_figures").draw_search(
+        found.student.genotype, found.history, folder, title=title
+    )
+    return figures
+
+
+def with_student(experiment: Experiment, file: Path | None) -> Experiment:
+    """The recipe with a searched student in place of its own. Raises: UserError."""
+    if file is None:
+        return experiment
+    model = read_student(file)
+    needed = experiment.student.model.feature_dim
+    if model.feature_dim != needed:
+        raise UserError(f"--student must give {needed} features, got {model.feature_dim}")
+    return replace(experiment, student=replace(experiment.student, model=model))
+
+
+def deadline_in(minutes: float | None) -> float:
+    """The deadline of --minutes, of time.monotonic()."""
+    if minutes is None:
+        return math.inf
+    if not minutes > 0:
+        raise UserError(f"--minutes must be above 0, got {minutes:g}")
+    return time.monotonic() + 60 * minutes

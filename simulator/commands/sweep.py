@@ -16,6 +16,7 @@ from simulator.commands.shared import (
     grid_of,
     recipe_named,
     weights_folder,
+    with_student,
 )
 from simulator.config import Experiment, describe
 from simulator.data import Dataset, Split
@@ -77,9 +78,11 @@ def sweep(
     weights: Path | None,
     device: str,
     out: Path | None,
+    student: Path | None = None,
 ) -> None:
     """`semlink sweep`: evaluate what is not in the journal, then write tables and figures."""
-    experiment = _decoding_all(recipe_named(recipe)) if bit_true else recipe_named(recipe)
+    experiment = with_student(recipe_named(recipe), student)
+    experiment = _decoding_all(experiment) if bit_true else experiment
     grid = grid_of(experiment.sweep, channels, snr_db, channel_uses, realizations, seed)
     grid = _with_stop_rule(grid, mc, max_realizations)
     if workers is not None:

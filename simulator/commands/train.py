@@ -1,6 +1,5 @@
 """`semlink train`: the stages in order, each taken up where it was left."""
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +8,13 @@ from pathlib import Path
 import click
 
 from models import PretrainedTeacherConfig
-from simulator.commands.shared import dataset_of, device_named, recipe_named
+from simulator.commands.shared import (
+    dataset_of,
+    deadline_in,
+    device_named,
+    recipe_named,
+    with_student,
+)
 from simulator.config import Experiment, Variant
 from simulator.distill import (
     student_features,
@@ -19,7 +24,7 @@ from simulator.distill import (
     train_variant,
 )
 from simulator.end_to_end import train_deep_jscc
-from simulator.errors import Stopped, TimeUp, UserError
+from simulator.errors import Stopped, TimeUp
 from simulator.options import (
     MOST_SEED,
     in_range,
@@ -50,9 +55,10 @@ def train(
     teacher: str | None,
     device: str,
     out: Path | None,
+    student: Path | None = None,
 ) -> None:
     """`semlink train`: the stages in order; finished ones are taken from `out`."""
-    experiment = recipe_named(recipe)
+    experiment = with_student(recipe_named(recipe), student)
     if teacher is not None:
         model = PretrainedTeacherConfig(source=teacher)
         alone = replace(experiment.teacher, model=model)
@@ -64,7 +70,7 @@ def train(
         folder=out or Path("results/runs") / recipe,
         seed=in_range("--seed", seed, 0, MOST_SEED),
         device=device_named(device),
-        deadline=_deadline(minutes),
+        deadline=deadline_in(minutes),
         teacher_seed=teacher_seed
         if teacher_seed is None
         else in_range("--teacher-seed", teacher_seed, 0, MOST_SEED),
@@ -113,14 +119,6 @@ def _train(run: TrainingRun, stage: str, variants: Sequence[Variant]) -> None:
     if stage == "all":
         for uses in run.experiment.deep_jscc.uses:
             train_deep_jscc(run, uses)
-
-
-def _deadline(minutes: float | None) -> float:
-    if minutes is None:
-        return math.inf
-    if not minutes > 0:
-        raise UserError(f"--minutes must be above 0, got {minutes:g}")
-    return time.monotonic() + 60 * minutes
 
 
 def _variants(experiment: Experiment, names: str | None) -> Sequence[Variant]:

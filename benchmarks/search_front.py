@@ -1,0 +1,242 @@
+"""Accuracy versus parameters over lambda, beside controls: is what the search finds any good?
+
+    python -m benchmarks.search_front RECIPE [--data DIR] [--out DIR]
+
+One search for every lambda, and as controls, all at the parameters of the main lambda's network:
+the best of four random genotypes, the network of a search by labels alone, that of lambda = 0 at
+narrower or wider cells, and the hand-made student. All are retrained alike, on the same views with
+the same loss. Random ones are chosen on validation images; the table's accuracy is of test images.
+
+Takes, on two cores, about 15 minutes per search and 20 per retraining (CIFAR-100). Stop it at any
+time; the same command goes on. Writes OUT/front.csv, front.png and front.pdf, genotypes/, and
+OUT/searches/, the folder of every search.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.cell_figures import draw_front
+from benchmarks.search_presets import preset
+from channels.streams import Streams
+from models import Genotype, GenotypeCnnConfig, ImageClassifier, Mirrored, StudentConfig
+from models.fitting import encoder_parameters, fitted
+from models.genotype import random_plan
+from models.search_space import Plans
+from simulator.commands.search import adjusted, search_run, write_results
+from simulator.commands.shared import recipe_named
+from simulator.config import describe
+from simulator.errors import UserError
+from simulator.records import write_json, write_table
+from simulator.schemes import TrainedParts
+from simulator.search_config import SearchPreset
+from simulator.search_cost import cost_table
+from simulator.search_run import SearchRun, network_costs, retrain, search_seed
+from simulator.statistics import accuracy_interval, paired_ratio
+from simulator.training_run import classifier_accuracy, in_chunks
+
+RANDOM, TOLERANCE, MOST_DRAWS = 4, 0.05, 100_000
+Credits = NDArray[np.float64]
+
+
+class Entry(NamedTuple):
+    """A network of the front."""
+
+    name: str
+    kind: str
+    penalty: float | None  # lambda
+    model: StudentConfig
+
+
+def main() -> None:
+    """The command."""
+    options = _options()
+    try:
+        front(options)
+    except UserError as error:
+        raise SystemExit(f"search_front: error: {error}") from None
+    except KeyboardInterrupt:
+        raise SystemExit("stopped; run the same command again to go on") from None
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("recipe")
+    parser.add_argument("--preset", default="cpu")
+    parser.add_argument("--lambdas", default="0,0.1,0.3,1", help="the first must be 0")
+    parser.add_argument("--main-lambda", type=float, default=0.3, help="whose size controls have")
+    parser.add_argument("--target-params", default=None)
+    parser.add_argument("--search-epochs", type=int, default=None)
+    parser.add_argument("--epochs", type=int, default=10, help="of every retraining")
+    parser.add_argument("--seed", type=int, default=0, help="of the searches")
+    parser.add_argument("--data", type=Path, default=None)
+    parser.add_argument("--training", type=Path, default=None)
+    parser.add_argument("--out", type=Path, default=None)
+    return parser.parse_args()
+
+
+def front(options: argparse.Namespace) -> pd.DataFrame:
+    """Search, retrain, measure; the table is written anew after every network."""
+    penalties = _penalties(options)
+    taught_in = options.training or Path("results/runs") / options.recipe
+    out = options.out or taught_in / "search_front"
+    recipe = recipe_named(options.recipe)
+    base = _with(preset(recipe, options.preset), options, penalties[0], "kd")
+    whole = search_run(recipe, base, data=options.data, taught_in=taught_in, folder=out)
+    teacher = _teacher_credits(whole)
+    rows: list[dict[str, Any]] = []
+    for entry in entries(whole, options, penalties):
+        write_json(out / "genotypes" / f"{entry.name}.json", {"student": describe(entry.model)})
+        model = retrain(whole, entry.name, entry.model, epochs=options.epochs)
+        rows.append(_row(whole, entry, model, teacher, options.seed))
+        write_table(out / "front.csv", pd.DataFrame(rows).drop(columns="validation"))
+        print(pd.DataFrame(rows).iloc[-1].to_string(), flush=True)
+    table = _with_best_random(pd.DataFrame(rows)).drop(columns="validation")
+    write_table(out / "front.csv", table)
+    draw_front(table, out, title=f"{whole.run.dataset.name}, {options.epochs} epochs each")
+    return table
+
+
+def entries(
+    whole: SearchRun, options: argparse.Namespace, penalties: Sequence[float]
+) -> Iterator[Entry]:
+    """Every network of the front; a search runs when its network is asked for."""
+    found = {}
+    for penalty in penalties:
+        found[penalty] = _searched(whole, options, penalty, "kd")
+        yield Entry(f"kdl_darts_{penalty:g}", "kdl_darts", penalty, found[penalty])
+    main = options.main_lambda
+    channels = whole.run.image_channels
+    size = encoder_parameters(found[main], image_channels=channels)
+    hand_made = whole.run.experiment.student.model
+    yield Entry("hand_made", "hand_made", None, fitted(hand_made, size, image_channels=channels))
+    for index, model in enumerate(random_students(whole, size, RANDOM, options.seed)):
+        yield Entry(f"random_{index}", "random", None, model)
+    by_labels = _searched(whole, options, main, "ce")
+    ce_only = fitted(by_labels, size, image_channels=channels)
+    yield Entry("ce_only", "ce_only", main, ce_only)
+    free = fitted(found[0.0], size, image_channels=channels)
+    yield Entry("no_penalty", "no_penalty", 0.0, free)
+
+
+def random_students(
+    whole: SearchRun, size: int, number: int, seed: int
+) -> Iterator[GenotypeCnnConfig]:
+    """Random genotypes at the search's widths, with `size` parameters to within 5 %."""
+    config = replace(whole.preset.search, cost="parameters")
+    space = config.search_space
+    costs = cost_table(config, image_shape=whole.run.dataset.image_shape)
+    generator = Streams(seed=seed)("random genotypes", config.space)
+    for _ in range(MOST_DRAWS):
+        plans = Plans(
+            random_plan(space, generator=generator, most_skips=config.most_skips),
+            random_plan(space, generator=generator, most_skips=len(space.edges)),
+        )
+        if abs(costs.of(plans, space) / size - 1) <= TOLERANCE:
+            genotype = Genotype(space=config.space, normal=plans.normal, reduce=plans.reduce)
+            yield GenotypeCnnConfig(genotype=genotype, shape=config.deployed)
+            number -= 1
+        if number == 0:
+            return
+    raise UserError(f"too few random genotypes have {size} parameters to within 5 %")
+
+
+def _searched(
+    whole: SearchRun, options: argparse.Namespace, penalty: float, teaching: str
+) -> GenotypeCnnConfig:
+    """The network of one search, in a folder of its own below the front's."""
+    folder = whole.run.folder / "searches" / f"{teaching}_lambda{penalty:g}"
+    own = replace(
+        whole,
+        run=replace(whole.run, folder=folder),
+        preset=_with(whole.preset, options, penalty, teaching),
+    )
+    found = search_seed(own, options.seed)
+    write_results(own, [found], found, {})
+    return found.student
+
+
+def _with(
+    base: SearchPreset, options: argparse.Namespace, penalty: float, teaching: str
+) -> SearchPreset:
+    return adjusted(
+        base,
+        penalty=penalty,
+        target=options.target_params,
+        teaching=teaching,
+        epochs=options.search_epochs,
+    )
+
+
+def _penalties(options: argparse.Namespace) -> list[float]:
+    try:
+        penalties = [float(part) for part in options.lambdas.split(",")]
+    except ValueError:
+        penalties = []
+    if not penalties or 0.0 not in penalties or options.main_lambda not in penalties:
+        raise UserError(
+            f"--lambdas must be numbers with 0 and --main-lambda among them, got {options.lambdas}"
+        )
+    return penalties
+
+
+def _row(
+    whole: SearchRun, entry: Entry, model: ImageClassifier, teacher: Credits, seed: int
+) -> dict[str, Any]:
+    test = whole.run.dataset.test
+    scores = in_chunks(lambda images: model(images).scores, test.images, precision="fp32")
+    right = (scores.argmax(dim=1) == test.labels).double().numpy()
+    interval = accuracy_interval(right)
+    costs = network_costs(entry.model, whole.run.dataset.image_shape)
+    drawn = Streams(seed=0).seed_of("bootstrap", entry.name)
+    with torch.no_grad():
+        validation = classifier_accuracy(whole.run, model)
+    return {
+        "name": entry.name,
+        "kind": entry.kind,
+        "lambda": entry.penalty,
+        "seed": seed,
+        "params": costs["parameters"],
+        "macs": costs["macs"],
+        "cpu_ms": costs["cpu_ms"],
+        "accuracy": float(right.mean()),
+        "ci_low": interval.low,
+        "ci_high": interval.high,
+        "retention": paired_ratio(right, teacher, seed=drawn).value,
+        "validation": validation,
+    }
+
+
+def _with_best_random(rows: pd.DataFrame) -> pd.DataFrame:
+    """The random network that is best on validation images is called random_best."""
+    best = rows.loc[rows["kind"] == "random", "validation"].idxmax()
+    rows = rows.copy()
+    rows.loc[best, "kind"] = "random_best"
+    return rows
+
+
+def _teacher_credits(whole: SearchRun) -> Credits:
+    """1 for every test image that the teachers get right."""
+    run = whole.run
+    assert run.taught_in is not None
+    parts = TrainedParts(run.experiment, run.dataset, run.taught_in / "weights", run.device)
+    teacher = parts.teacher()
+    if teacher is None:
+        raise UserError(f"{run.taught_in} must hold the teachers' weights")
+    asked = Mirrored(teacher) if parts.mirrored else teacher
+    test = run.dataset.test
+    scores = in_chunks(lambda images: asked(images).scores, test.images, precision="fp32")
+    return (scores.argmax(dim=1) == test.labels).double().numpy()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Students of equal size: one scale for all widths."""
+
+from dataclasses import replace
+from typing import TypeVar
+
+import torch
+
+from models.blocks import parameter_count
+from models.genotype_cnn import GenotypeCnnConfig
+from models.pooled_cnn import PooledCnnConfig
+from models.residual_cnn import ResidualCnnConfig
+from models.students import StudentConfig
+
+Config = TypeVar("Config", GenotypeCnnConfig, PooledCnnConfig, ResidualCnnConfig)
+STEP = 1 / 64  # of the scales among which `fitted` looks
+
+
+def encoder_parameters(config: StudentConfig, *, image_channels: int) -> int:
+    """Parameters of a student, counted without memory for them."""
+    with torch.device("meta"):
+        return parameter_count(config.build(image_channels=image_channels))
+
+
+def fitted(config: Config, most: int, *, image_channels: int) -> Config:
+    """The same network at the largest scale of its widths with at most `most` parameters.
+
+    Raises: ValueError if even the narrowest network has more.
+    """
+    best, scale = None, STEP
+    while True:
+        wider = scaled(config, scale)
+        if encoder_parameters(wider, image_channels=image_channels) > most:
+            break
+        best, scale = wider, scale + STEP
+    if best is None:
+        raise ValueError(f"parameters must be at least those of the narrowest network, got {most}")
+    return best
+
+
+def scaled(config: Config, scale: float) -> Config:
+    """The network with every width times `scale`, rounded, at least 1; stem and D stay."""
+    if isinstance(config, GenotypeCnnConfig):
+        shape = replace(config.shape, widths=_widths(config.shape.widths, scale))
+        return replace(config, shape=shape)
+    return replace(config, widths=_widths(config.widths, scale))
+
+
+def _widths(widths: tuple[int, ...], scale: float) -> tuple[int, ...]:
+    return tuple(max(1, round(scale * width)) for width in widths)
