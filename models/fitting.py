@@ -1,17 +1,13 @@
 """Students of equal size: one scale for all widths."""
 
 from dataclasses import replace
-from typing import TypeVar
 
 import torch
 
 from models.blocks import parameter_count
 from models.genotype_cnn import GenotypeCnnConfig
-from models.pooled_cnn import PooledCnnConfig
-from models.residual_cnn import ResidualCnnConfig
 from models.students import StudentConfig
 
-Config = TypeVar("Config", GenotypeCnnConfig, PooledCnnConfig, ResidualCnnConfig)
 STEP = 1 / 64  # of the scales among which `fitted` looks
 
 
@@ -21,7 +17,7 @@ def encoder_parameters(config: StudentConfig, *, image_channels: int) -> int:
         return parameter_count(config.build(image_channels=image_channels))
 
 
-def fitted(config: Config, most: int, *, image_channels: int) -> Config:
+def fitted(config: StudentConfig, most: int, *, image_channels: int) -> StudentConfig:
     """The same network at the largest scale of its widths with at most `most` parameters.
 
     Raises: ValueError if even the narrowest network has more.
@@ -37,7 +33,7 @@ def fitted(config: Config, most: int, *, image_channels: int) -> Config:
     return best
 
 
-def scaled(config: Config, scale: float) -> Config:
+def scaled(config: StudentConfig, scale: float) -> StudentConfig:
     """The network with every width times `scale`, rounded, at least 1; stem and D stay."""
     if isinstance(config, GenotypeCnnConfig):
         shape = replace(config.shape, widths=_widths(config.shape.widths, scale))

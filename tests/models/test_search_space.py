@@ -1,0 +1,185 @@
+"""Cells, genotypes and the supernet: what is built is what was searched."""
+
+import json
+from typing import Any
+
+import pytest
+import torch
+
+from models import CellShape, Genotype, GenotypeCnnConfig, PooledCnnConfig, ResidualCnnConfig
+from models.fitting import STEP, encoder_parameters, fitted, scaled
+from models.genotype import Edge, discretise, one_hot, random_plan, skips
+from models.operations import CONV, DARTS, LITE, SPACES, SearchSpace
+from models.search_space import Architecture, Choices, Supernet, gumbel
+from models.students import StudentConfig
+from simulator.config import describe
+from simulator.train import fresh
+
+SHAPE = CellShape(stem=4, widths=(4, 6), normal_cells=(0, 1), projected_dim=5)
+
+
+def genotype(space: SearchSpace, generator: torch.Generator) -> Genotype:
+    """A random one."""
+    normal, reduce = (random_plan(space, generator=generator, most_skips=2) for _ in range(2))
+    return Genotype(space=space.name, normal=normal, reduce=reduce)
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
+def test_genotype_and_student_survive_json(space: SearchSpace, generator: torch.Generator) -> None:
+    for _ in range(20):
+        student = GenotypeCnnConfig(genotype=genotype(space, generator), shape=SHAPE)
+        text = json.dumps(describe(student))
+        assert GenotypeCnnConfig.from_json(json.loads(text)) == student
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        {},
+        {"space": "conv", "normal": [[[0, "conv3"], [1, "sep3"]]], "reduce": []},
+        {"space": "conv", "normal": [[[0, "conv3"], [2, "conv3"]]], "reduce": []},
+        {"space": "conv", "normal": [[[1, "conv3"], [1, "conv3"]]], "reduce": []},
+        {"space": "moon", "normal": [], "reduce": []},
+        {"space": "darts", "normal": [[[0, "none"], [1, "sep3"]]], "reduce": []},
+    ],
+)
+def test_genotype_that_cannot_be_built_is_refused(value: object) -> None:
+    with pytest.raises(ValueError):
+        Genotype.from_json(value)
+
+
+def test_discretisation_keeps_the_two_strongest_edges_and_never_none() -> None:
+    space = DARTS._replace(nodes=2)  # edges: 0-0 0-1 | 1-0 1-1 1-2
+    weights = torch.full((5, len(space.operations)), 0.1)
+    weights[:, space.names.index("none")] = 0.9
+    weights[2, space.names.index("sep3")] = 0.4
+    weights[3, space.names.index("dil5")] = 0.2
+    weights[4, space.names.index("skip")] = 0.3
+    assert discretise(weights, space)[1] == (Edge(0, "sep3"), Edge(2, "skip"))
+
+
+def test_third_skip_gives_way_to_the_next_best() -> None:
+    weights = torch.zeros(len(CONV.edges), len(CONV.operations))
+    weights[:, CONV.names.index("skip")] = torch.linspace(0.9, 0.5, len(CONV.edges))
+    weights[:, CONV.names.index("bottleneck")] = 0.4
+    free = discretise(weights, CONV)
+    assert skips(free) == 2 * CONV.nodes
+    held = discretise(weights, CONV, most_skips=2)
+    assert held[0] == (Edge(0, "skip"), Edge(1, "skip"))  # those of the largest weight
+    assert {edge.operation for node in held[1:] for edge in node} == {"bottleneck"}
+
+
+def test_plan_of_one_hot_weights_is_the_plan(generator: torch.Generator) -> None:
+    for space in SPACES:
+        plan = random_plan(space, generator=generator, most_skips=2)
+        assert discretise(one_hot(plan, space), space) == plan
+        assert one_hot(plan, space).sum() == 2 * space.nodes
+
+
+def test_samples_come_as_often_as_their_probability(generator: torch.Generator) -> None:
+    space, number = CONV, 2000
+    architecture = fresh(lambda: Architecture(space), seed=0)
+    with torch.no_grad():
+        architecture.normal.copy_(torch.randn(architecture.normal.shape, generator=generator))
+    p = architecture.probabilities().normal.detach()
+    counts = torch.zeros_like(p)
+    for _ in range(number):
+        drawn = architecture.sampled(gumbel(space, generator=generator), 1.0).normal.detach()
+        assert torch.equal(drawn.count_nonzero(dim=1), torch.ones(len(p), dtype=torch.int64))
+        counts += drawn.round()
+    deviation = (p * (1 - p) / number).sqrt()
+    assert ((counts / number - p).abs() < 4.5 * deviation).all()  # 45 of 5-sigma kind, p ~ 3e-4
+
+
+def test_gradient_of_a_sample_is_that_of_the_soft_weights(generator: torch.Generator) -> None:
+    architecture = fresh(lambda: Architecture(LITE), seed=0)
+    noise, worth = gumbel(LITE, generator=generator), torch.rand(9, 5, generator=generator)
+    (hard,) = torch.autograd.grad(
+        (architecture.sampled(noise, 0.7).normal * worth).sum(), architecture.normal
+    )
+    soft = ((architecture.normal.log_softmax(dim=1) + noise.normal) / 0.7).softmax(dim=1)
+    (expected,) = torch.autograd.grad((soft * worth).sum(), architecture.normal)
+    torch.testing.assert_close(hard, expected)
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
+def test_supernet_mixes_its_operations_in_proportion(
+    space: SearchSpace, generator: torch.Generator
+) -> None:
+    """One edge under mixed weights is the weighted sum of that edge under one-hot weights."""
+    net = fresh(lambda: Supernet(space, SHAPE, image_channels=3, num_classes=2), seed=0)
+    images = torch.rand((8, 4, 6, 6), generator=generator)
+    edge: Any = net.backbone.get_submodule("steps.0.cell.edges.0")
+    weights = torch.rand(len(space.operations), generator=generator)
+    everything = tuple(range(len(weights)))
+    mixed = edge(images, weights, everything)
+    alone = [w * edge(images, torch.ones(len(weights)), (o,)) for o, w in enumerate(weights)]
+    torch.testing.assert_close(mixed, torch.stack(alone).sum(dim=0))
+
+
+def test_supernet_learns_and_reaches_its_architecture(generator: torch.Generator) -> None:
+    net = fresh(lambda: Supernet(CONV, SHAPE, image_channels=1, num_classes=3), seed=0)
+    architecture = fresh(lambda: Architecture(CONV), seed=0)
+    images = torch.rand((16, 1, 9, 7), generator=generator)
+    features, scores = net(images, architecture.probabilities().mixtures(), 0.5)
+    assert (features.shape, scores.shape) == ((16, 5), (16, 3))
+    gradients = torch.autograd.grad(scores.square().sum(), list(architecture.parameters()))
+    assert all(bool((gradient != 0).any(dim=1).all()) for gradient in gradients)
+
+
+def test_auxiliary_skip_adds_its_share_on_every_edge(generator: torch.Generator) -> None:
+    net = fresh(lambda: Supernet(CONV, SHAPE, image_channels=3, num_classes=2), seed=0)
+    cell: Any = net.backbone.get_submodule("steps.0.cell")
+    before, last = torch.rand((2, 4, 4, 6, 6), generator=generator)
+    plan = tuple((Edge(0, "skip"), Edge(1, "skip")) for _ in range(CONV.nodes))
+    mixture = Choices(*[one_hot(plan, CONV)] * 2).mixtures().normal
+    without = cell(before, last, mixture, 0.0)
+    torch.testing.assert_close(without[:, :4], before + last)
+    torch.testing.assert_close(cell(before, last, mixture, 0.25), 1.25 * without)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 13), (32, 32)])
+def test_built_network_takes_any_image(size: tuple[int, int], generator: torch.Generator) -> None:
+    config = GenotypeCnnConfig(genotype=genotype(CONV, generator), shape=SHAPE)
+    network = fresh(lambda: config.build(image_channels=3), seed=0).eval()
+    images = torch.rand((3, 3, *size), generator=generator)
+    features = network(images)
+    assert features.shape == (3, config.feature_dim) == (3, 5)
+    torch.testing.assert_close(network(images[1:2]), features[1:2], rtol=1e-4, atol=1e-5)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert network(images).dtype == torch.float32
+
+
+def test_last_stage_alone_stays_trainable(generator: torch.Generator) -> None:
+    config = GenotypeCnnConfig(genotype=genotype(LITE, generator), shape=SHAPE)
+    network = fresh(lambda: config.build(image_channels=3), seed=0)
+    network.freeze_all_but_last_stage()
+    free = {name for name, p in network.named_parameters() if p.requires_grad}
+    last = ("backbone.steps.1.", "backbone.steps.2.", "backbone.projection.")
+    assert free == {name for name, _ in network.named_parameters() if name.startswith(last)}
+    assert free
+
+
+@pytest.mark.parametrize("most", [3_000, 20_000])
+def test_fitted_network_is_the_largest_that_fits(most: int, generator: torch.Generator) -> None:
+    configs: tuple[StudentConfig, ...] = (
+        GenotypeCnnConfig(genotype=genotype(CONV, generator), shape=SHAPE),
+        PooledCnnConfig(stem=4, widths=(6, 8), projected_dim=5),
+        ResidualCnnConfig(widths=(4, 6), blocks=1, feature_dim=5),
+    )
+    for config in configs:
+        best = fitted(config, most, image_channels=3)
+        size = encoder_parameters(best, image_channels=3)
+        widths = best.shape.widths if isinstance(best, GenotypeCnnConfig) else best.widths
+        own = config.shape.widths if isinstance(config, GenotypeCnnConfig) else config.widths
+        more = (max(widths) + 1) / max(own) + STEP
+        wider = scaled(config, more)
+        assert size <= most < encoder_parameters(wider, image_channels=3)
+    with pytest.raises(ValueError, match="narrowest"):
+        fitted(configs[0], 10, image_channels=3)
+
+
+def test_shape_refuses_what_does_not_match() -> None:
+    with pytest.raises(ValueError, match="normal_cells"):
+        CellShape(stem=4, widths=(4, 6), normal_cells=(1,), projected_dim=5)
