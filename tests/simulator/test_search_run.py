@@ -1,0 +1,167 @@
+"""`semlink search` and the front as a user meets them, on the digits, quickly."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from benchmarks import search_front
+from benchmarks.recipes import digits
+from models import GenotypeCnn
+from simulator.__main__ import main
+from simulator.commands import search as command
+from simulator.commands import train
+from simulator.config import Experiment
+from simulator.data import load_dataset
+from simulator.errors import UserError
+from simulator.schemes import TrainedParts
+from simulator.search_run import read_student
+
+
+def short() -> Experiment:
+    """The digits with a teacher of one epoch, one view, and a student of two."""
+    recipe = digits()
+    student = replace(recipe.student, training=replace(recipe.student.training, epochs=2))
+    teacher = replace(recipe.teacher, training=replace(recipe.teacher.training, epochs=1))
+    return replace(recipe, views=1, teacher=teacher, student=student)
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a teacher and what it says."""
+    folder = tmp_path_factory.mktemp("training")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "recipe_named", lambda _: short())
+        train.train("digits", stage="cache", out=folder, **TRAIN)
+    return folder
+
+
+TRAIN: dict[str, Any] = {
+    "variants": None,
+    "data": None,
+    "seed": 0,
+    "fresh": False,
+    "minutes": None,
+    "teacher": None,
+    "device": "cpu",
+}
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "recipe_named", lambda _: short())
+    monkeypatch.setattr(search_front, "recipe_named", lambda _: short())
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
+    """Run semlink; the exit status."""
+    monkeypatch.setattr("sys.argv", ["semlink", *map(str, arguments)])
+    try:
+        main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def test_search_writes_a_student_that_can_be_trained(
+    training: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    out = tmp_path / "out"
+    asked: list[str | Path] = [
+        "search",
+        "digits",
+        "--training",
+        training,
+        "--out",
+        out,
+        "--epochs",
+        "2",
+    ]
+    assert run(monkeypatch, *asked, "--seeds", "2", "--lambda", "0.5") == 0
+    told = json.loads((out / "genotype.json").read_text())
+    student = read_student(out / "genotype.json")
+    assert told["lambda"] == 0.5
+    assert told["validation_accuracy"] == max(
+        json.loads((out / f"genotypes/seed_{seed}.json").read_text())["validation_accuracy"]
+        for seed in (0, 1)
+    )
+    for name in ("cells.png", "cells.pdf", "evolution.png", "evolution.pdf"):
+        assert (out / "figures" / name).stat().st_size > 5_000
+    history = pd.read_csv(out / "search.csv")
+    assert list(history["auxiliary_skip"]) == [1, 0]
+    assert {"loss", "expected_cost", "genotype_cost", "entropy", "validation_p"} <= set(history)
+
+    before = (out / "genotype.json").read_bytes()
+    assert run(monkeypatch, *asked, "--seeds", "2", "--lambda", "0.5") == 0  # nothing left to do
+    keys = ("seed", "parameters", "macs", "student")
+    again = json.loads((out / "genotype.json").read_text())
+    assert {key: again[key] for key in keys} == {key: json.loads(before)[key] for key in keys}
+    capsys.readouterr()
+    assert run(monkeypatch, *asked, "--lambda", "0.1") == 2
+    assert "another description" in capsys.readouterr().err
+
+    monkeypatch.setattr(train, "recipe_named", lambda _: short())
+    mine = tmp_path / "mine"
+    train.train("digits", stage="stage1", out=mine, student=out / "genotype.json", **TRAIN)
+    recipe = replace(short(), student=replace(short().student, model=student))
+    parts = TrainedParts(recipe, load_dataset(None), mine / "weights", torch.device("cpu"))
+    assert isinstance(parts._student().body, GenotypeCnn)
+
+
+def test_front_holds_every_network_and_control(
+    training: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["--training", training, "--out", tmp_path, "--lambdas", "0,0.3"]
+    more = ["--search-epochs", "1", "--epochs", "1"]
+    monkeypatch.setattr("sys.argv", ["front", "digits", *map(str, arguments), *more])
+    search_front.main()
+    rows = pd.read_csv(tmp_path / "front.csv")
+    assert list(rows.columns) == [
+        *("name", "kind", "lambda", "seed", "params", "macs", "cpu_ms"),
+        *("accuracy", "ci_low", "ci_high", "retention"),
+    ]
+    kinds = rows["kind"].value_counts()
+    assert kinds["kdl_darts"] == 2
+    assert kinds["random"] + kinds["random_best"] == 4
+    assert {"hand_made", "ce_only", "no_penalty"} <= set(kinds.index)
+    size = rows.set_index("name")["params"]["kdl_darts_0.3"]
+    equal = rows[~rows["kind"].eq("kdl_darts")]["params"] / size
+    assert equal.between(0.85, 1.05).all()
+    assert (rows["ci_low"] <= rows["accuracy"]).all()
+    assert (tmp_path / "front.png").stat().st_size > 5_000
+    assert len(list((tmp_path / "genotypes").glob("*.json"))) == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "--stage cache"),
+        (["--lambda", "-1"], "--lambda must be"),
+        (["--target-params", "big"], "--target-params must be a number such as 1.2M"),
+        (["--seeds", "0"], "--seeds must be"),
+        (["--images-size", "1"], "--images-size must be"),
+        (["--minutes", "0"], "--minutes must be above 0"),
+    ],
+)
+def test_mistake_is_one_line_and_nothing_is_written(
+    arguments: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, "search", "digits", *arguments) == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_genotype_is_refused_by_name(tmp_path: Path) -> None:
+    for text in ("", "[]", "{}", '{"student": {"genotype": 3}}'):
+        (tmp_path / "g.json").write_text(text)
+        with pytest.raises(UserError, match=r"g\.json must be a genotype"):
+            read_student(tmp_path / "g.json")
+    with pytest.raises(UserError, match="no such file"):
+        read_student(tmp_path / "none.json")
