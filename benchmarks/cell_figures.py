@@ -13,6 +13,7 @@ import matplotlib.style
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from benchmarks.figures import LOOK
 from models.genotype import CellPlan, Genotype
@@ -135,10 +136,12 @@ def _evolution(history: Sequence[Mapping[str, Any]], title: str) -> Figure:
     ]
     last.bar(epochs, changes, color="#bbbbbb", label="edges of both cells that changed")
     last.plot(epochs, [entry["skips"] for entry in history], "k-", lw=1.3, label="skips, normal")
-    last.set_ylabel("number")
+    most = max(*changes, *(entry["skips"] for entry in history), 1)
+    last.set(ylabel="number", ylim=(0, 1.4 * most))  # room for the legend
     last.legend(fontsize=7, frameon=False)
     for axes in figure.axes[-2:]:
         axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 

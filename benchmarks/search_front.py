@@ -42,7 +42,7 @@ from simulator.search_run import SearchRun, network_costs, retrain, search_seed
 from simulator.statistics import accuracy_interval, paired_ratio
 from simulator.training_run import classifier_accuracy, in_chunks
 
-RANDOM, TOLERANCE, MOST_DRAWS = 4, 0.05, 100_000
+RANDOM, DRAWS = 4, 100
 Credits = NDArray[np.float64]
 
 
@@ -128,26 +128,24 @@ def entries(
     yield Entry("no_penalty", "no_penalty", 0.0, free)
 
 
-def random_students(
-    whole: SearchRun, size: int, number: int, seed: int
-) -> Iterator[GenotypeCnnConfig]:
-    """Random genotypes at the search's widths, with `size` parameters to within 5 %."""
+def random_students(whole: SearchRun, size: int, number: int, seed: int) -> Iterator[StudentConfig]:
+    """Random genotypes: each the nearest in cost of a hundred draws, scaled to `size` parameters."""
     config = replace(whole.preset.search, cost="parameters")
     space = config.search_space
-    costs = cost_table(config, image_shape=whole.run.dataset.image_shape)
+    image_shape = whole.run.dataset.image_shape
+    costs = cost_table(config, image_shape=image_shape)
     generator = Streams(seed=seed)("random genotypes", config.space)
-    for _ in range(MOST_DRAWS):
-        plans = Plans(
-            random_plan(space, generator=generator, most_skips=config.most_skips),
-            random_plan(space, generator=generator, most_skips=len(space.edges)),
-        )
-        if abs(costs.of(plans, space) / size - 1) <= TOLERANCE:
-            genotype = Genotype(space=config.space, normal=plans.normal, reduce=plans.reduce)
-            yield GenotypeCnnConfig(genotype=genotype, shape=config.deployed)
-            number -= 1
-        if number == 0:
-            return
-    raise UserError(f"too few random genotypes have {size} parameters to within 5 %")
+
+    def draw() -> Plans:
+        normal = random_plan(space, generator=generator, most_skips=config.most_skips)
+        return Plans(normal, random_plan(space, generator=generator, most_skips=len(space.edges)))
+
+    for _ in range(number):
+        draws = [draw() for _ in range(DRAWS)]
+        plans = min(draws, key=lambda own: abs(costs.of(own, space) - size))
+        genotype = Genotype(space=config.space, normal=plans.normal, reduce=plans.reduce)
+        student = GenotypeCnnConfig(genotype=genotype, shape=config.deployed)
+        yield fitted(student, size, image_channels=image_shape[0])
 
 
 def _searched(
