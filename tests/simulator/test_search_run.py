@@ -116,7 +116,7 @@ def test_front_holds_every_network_and_control(
     training: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ["--training", training, "--out", tmp_path, "--lambdas", "0,0.3"]
-    more = ["--search-epochs", "1", "--epochs", "1"]
+    more = ["--search-epochs", "1", "--epochs", "1", "--main-lambda", "0"]
     monkeypatch.setattr("sys.argv", ["front", "digits", *map(str, arguments), *more])
     search_front.main()
     rows = pd.read_csv(tmp_path / "front.csv")
@@ -128,7 +128,7 @@ def test_front_holds_every_network_and_control(
     assert kinds["kdl_darts"] == 2
     assert kinds["random"] + kinds["random_best"] == 4
     assert {"hand_made", "ce_only", "no_penalty"} <= set(kinds.index)
-    size = rows.set_index("name")["params"]["kdl_darts_0.3"]
+    size = rows.set_index("name")["params"]["kdl_darts_0"]
     equal = rows[~rows["kind"].eq("kdl_darts")]["params"] / size
     assert equal.between(0.85, 1.05).all()
     assert (rows["ci_low"] <= rows["accuracy"]).all()
