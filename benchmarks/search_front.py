@@ -129,7 +129,7 @@ def entries(
 
 
 def random_students(whole: SearchRun, size: int, number: int, seed: int) -> Iterator[StudentConfig]:
-    """Random genotypes: each the nearest in cost of a hundred draws, scaled to `size` parameters."""
+    """Random genotypes, each the nearest in cost of a hundred, scaled to `size` parameters."""
     config = replace(whole.preset.search, cost="parameters")
     space = config.search_space
     image_shape = whole.run.dataset.image_shape
