@@ -44,6 +44,7 @@ TRAIN: dict[str, Any] = {
     "variants": None,
     "data": None,
     "seed": 0,
+    "teacher_seed": None,
     "fresh": False,
     "minutes": None,
     "teacher": None,
