@@ -116,3 +116,9 @@ def draw(rows: pd.DataFrame, run: dict[str, Any], folder: Path) -> list[Path]:
         published=run.get("recipe", {}).get("name") == "cifar100",
     )
     return figures
+
+
+def draw_link(rows: pd.DataFrame, folder: Path, *, title: str, about: str) -> list[Path]:
+    """The figure of `semlink link`; returns the files written."""
+    figures: list[Path] = _benchmarks("figures").plot_link(rows, folder, title=title, about=about)
+    return figures
