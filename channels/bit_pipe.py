@@ -121,16 +121,21 @@ class BitPipe:
         Units:  snr_db is Es/N0 in dB, averaged over the fading.
         Raises: ValueError if a shape, a type, a value or a device is wrong.
         """
-        self._check_payload(payload)
-        blocks = _blocks(self, sionna_device(payload.device))
-        coded = blocks.encoder(blocks.crc_encoder(payload.to(torch.float32))).to(torch.uint8)
         return self.send(
-            coded,
+            self.encode(payload),
             channel=channel,
             snr_db=snr_db,
             channel_generator=channel_generator,
             scrambling_generator=scrambling_generator,
         )
+
+    @torch.no_grad()
+    def encode(self, payload: Tensor) -> Tensor:
+        """Code words [B, coded_bits] uint8, interleaved, not yet scrambled; the rest as above."""
+        self._check_payload(payload)
+        blocks = _blocks(self, sionna_device(payload.device))
+        coded: Tensor = blocks.encoder(blocks.crc_encoder(payload.to(torch.float32)))
+        return coded.to(torch.uint8)
 
     @torch.no_grad()
     def send(
