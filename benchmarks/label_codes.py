@@ -2,8 +2,8 @@
 
 `python -m benchmarks.label_codes` sends 100 classes over k = 16 to 256 uses by the words of
 `label_code` and by those of `label_code:polar`, with the same classes, gains and noise, and writes
-results/reference/label_codes/label_codes.csv. Both receivers are maximum likelihood. Takes about a
-minute.
+results/reference/label_codes/label_codes.csv. Both receivers are maximum likelihood. Takes some
+minutes.
 """
 
 import argparse

@@ -41,7 +41,8 @@ def link_test(
 
 def sigmas_from_theory(row: pd.Series, theory: float) -> float:
     """How many standard errors the bit error rate is off; blocks are the sampling unit."""
-    return abs(row["ber"] - theory) / ((row["ber_high"] - row["ber_low"]) / (2 * Z))
+    standard_error = (row["ber_high"] - row["ber_low"]) / (2 * Z)
+    return float(abs(row["ber"] - theory) / standard_error)
 
 
 @pytest.mark.parametrize(
