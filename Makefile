@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.setup-done
+ORACLE := .venv-tensorflow
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow torture check weights clean
+.PHONY: help setup demo test test-slow torture check crosscheck weights clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,9 +46,18 @@ check: setup ## check format, lint and types
 	@$(VENV)/bin/ruff check
 	@$(VENV)/bin/mypy
 
+$(ORACLE)/.setup-done: requirements-tensorflow.txt
+	@echo "setting up $(ORACLE), which takes some minutes the first time"
+	@$(PYTHON) -m venv $(ORACLE)
+	@$(ORACLE)/bin/python -m pip install -q --disable-pip-version-check -r $<
+	@touch $@
+
+crosscheck: setup $(ORACLE)/.setup-done ## compare with Sionna on TensorFlow (results/reference/crosscheck)
+	@$(RUN) -m benchmarks.crosscheck --python $(ORACLE)/bin/python
+
 weights: setup ## train the digits weights anew (results/reference/digits)
 	@$(VENV)/bin/semlink train digits --fresh --out results/reference/digits
 
-clean: ## remove .venv, caches and build output, never results
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache
+clean: ## remove .venv, .venv-tensorflow, caches and build output, never results
+	rm -rf $(VENV) $(ORACLE) build *.egg-info .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

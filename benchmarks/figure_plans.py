@@ -15,6 +15,7 @@ from simulator.errors import UserError
 AXIS_LABELS = {
     "snr_db": r"SNR = $E_\mathrm{s}/N_0$ per channel use, averaged over fading (dB)",
     "channel_uses": "k = complex channel uses per image",
+    "ebn0_db": r"$E_\mathrm{b}/N_0$ per payload bit, averaged over fading (dB)",
 }
 KEY = ["scheme", "channel", "snr_db", "channel_uses"]
 VALUES = ["images", "realizations", "accuracy", "ci_low", "ci_high", "settings"]
@@ -70,11 +71,11 @@ class FigurePlan:
 
     file_name: str  # without ending
     rows: pd.DataFrame
-    axis: Literal["snr_db", "channel_uses"]
+    axis: Literal["snr_db", "channel_uses", "ebn0_db"]
     styles: dict[str, Style]  # of every scheme of the table, in drawing order
     heading: str
     footer: str
-    guess: float  # accuracy of a uniform guess
+    guess: float | None = None  # accuracy of a uniform guess; None: error rates are drawn
 
     @property
     def axis_label(self) -> str:
@@ -94,6 +95,8 @@ class FigurePlan:
             settings = self.rows.loc[self.rows["scheme"] == name, "settings"]
             if len(settings):
                 entries.append((style, scheme_title(name), shared_settings(list(settings))))
+        if self.guess is None:
+            return entries
         return [*entries, (GUESS, f"uniform guess, {100 * self.guess:.3g} %", "")]
 
     def curve(self, channel: str, scheme: str) -> pd.DataFrame:

@@ -6,6 +6,7 @@ Figures are 3.5 inches wide for one channel (a print column), else 7.16 inches (
 type below 7 points. The same rows give the same bytes, whatever the user's Matplotlib settings.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, ScalarForm
 from matplotlib.transforms import Affine2D
 
 from benchmarks.figure_plans import GUESS, DataText, FigurePlan, Style, over_snr, over_uses
+from benchmarks.link_plan import over_ebn0
 from benchmarks.published import with_published
 from simulator.records import replacing
 
@@ -101,6 +103,11 @@ def plot_accuracy_uses(
     """
     text = DataText(title, source_values, num_classes, num_test_images_text)
     return _write(over_uses(rows, text, snr_db=snr_db), folder)
+
+
+def plot_link(rows: pd.DataFrame, folder: Path, *, title: str, about: str) -> list[Path]:
+    """Error rates of `semlink link` over Eb/N0: `link.png` and `link.pdf`."""
+    return _write([over_ebn0(rows, title=title, about=about)], folder)
 
 
 def compose(plan: FigurePlan) -> Figure:
@@ -229,16 +236,25 @@ def _draw_panels(
         axes = sheet.axes(LEFT + column * (width + GAP), y, width, height, first)
         first = first or axes
         axes.set_title(title, pad=4)
-        axes.set_ylim(0, 100)
-        axes.yaxis.set_major_locator(FixedLocator(range(0, 101, 20)))
+        _set_vertical_axis(axes, plan)
         axes.tick_params(length=2.5, width=0.6, labelleft=column == 0)
         if column == 0:
-            axes.set_ylabel("Accuracy (%)", labelpad=3)
+            axes.set_ylabel("Error rate" if plan.guess is None else "Accuracy (%)", labelpad=3)
         axes.grid(color="#dddddd", linewidth=0.5)
         axes.set_axisbelow(True)
-        axes.axhline(100 * plan.guess, color=GUESS.colour, linewidth=0.8, zorder=1.5)
         _set_axis(axes, plan)
         _draw_curves(axes, plan, channel)
+
+
+def _set_vertical_axis(axes: Axes, plan: FigurePlan) -> None:
+    """Accuracy from 0 to 100 %, or error rates by decades."""
+    if plan.guess is None:
+        axes.set_yscale("log")
+        axes.set_ylim(10 ** math.floor(math.log10(plan.rows["accuracy"].min())), 1)
+        return
+    axes.set_ylim(0, 100)
+    axes.yaxis.set_major_locator(FixedLocator(range(0, 101, 20)))
+    axes.axhline(100 * plan.guess, color=GUESS.colour, linewidth=0.8, zorder=1.5)
 
 
 def _set_axis(axes: Axes, plan: FigurePlan) -> None:
@@ -247,7 +263,7 @@ def _set_axis(axes: Axes, plan: FigurePlan) -> None:
     if len(points) == 1:
         axes.set_xlim(points[0] - 1, points[0] + 1)
         axes.xaxis.set_major_locator(FixedLocator(points))
-    elif plan.axis == "snr_db":
+    elif plan.axis != "channel_uses":
         margin = 0.03 * (points[-1] - points[0])
         axes.set_xlim(points[0] - margin, points[-1] + margin)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10]))
@@ -261,13 +277,14 @@ def _set_axis(axes: Axes, plan: FigurePlan) -> None:
 
 def _draw_curves(axes: Axes, plan: FigurePlan, channel: str) -> None:
     """Every scheme once; a lone point has a bar, and stands aside where all points are alone."""
+    unit = 1.0 if plan.guess is None else 100.0
     spread = 1.2 if plan.rows[plan.axis].nunique() == 1 else 0.0
     for number, (name, style) in enumerate(plan.styles.items()):
         rows = plan.curve(channel, name)
         if rows.empty:
             continue
         x = rows[plan.axis].to_numpy(dtype=float)
-        low, mean, high = (100 * rows[c].to_numpy() for c in ("ci_low", "accuracy", "ci_high"))
+        low, mean, high = (unit * rows[c].to_numpy() for c in ("ci_low", "accuracy", "ci_high"))
         if len(x) == 1:
             x = x + spread * ((number + 0.5) / len(plan.styles) - 0.5)
             bars = (mean - low, high - mean)

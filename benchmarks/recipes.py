@@ -98,6 +98,7 @@ def digits() -> Experiment:
             SeparateConfig(qualities=DIGITS_QUALITIES, link={32: (6, 2 / 3), 64: (4, 0.6)}),
             LabelCodeConfig(),
         ),
+        more_baselines=(LabelCodeConfig(code="polar"),),
         sweep=SweepConfig(
             channels=FADING_MIX, snr_db=SNR_DB, channel_uses=(4, 16, 64), realizations=3
         ),
@@ -185,6 +186,7 @@ def cifar100() -> Experiment:
             SeparateConfig(qualities=CIFAR_QUALITIES, link={256: (4, 2 / 3)}),
             LabelCodeConfig(),
         ),
+        more_baselines=(LabelCodeConfig(code="polar"),),
         sweep=SweepConfig(
             channels=FADING_MIX, snr_db=SNR_DB, channel_uses=(16, 64, 256), realizations=2
         ),

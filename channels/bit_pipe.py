@@ -17,7 +17,14 @@ from channels.base import Channel
 from channels.ldpc import LayeredDecoder
 from channels.streams import sionna_device, sionna_phy
 
-__all__ = ["BitPipe", "BitPipeOutput", "payload_bits_for", "qam_llr"]
+__all__ = [
+    "BitPipe",
+    "BitPipeOutput",
+    "channel_uses_for",
+    "payload_bits_for",
+    "qam_bits",
+    "qam_llr",
+]
 
 LONGEST_WITH_CRC16: Final = 3824  # payload bits, TS 38.212 sec. 7.2.1
 LONGEST_CODE_BLOCK: Final = 8448  # bits with CRC, TS 38.212 sec. 5.2.2; segmentation is not built
@@ -114,16 +121,21 @@ class BitPipe:
         Units:  snr_db is Es/N0 in dB, averaged over the fading.
         Raises: ValueError if a shape, a type, a value or a device is wrong.
         """
-        self._check_payload(payload)
-        blocks = _blocks(self, sionna_device(payload.device))
-        coded = blocks.encoder(blocks.crc_encoder(payload.to(torch.float32))).to(torch.uint8)
         return self.send(
-            coded,
+            self.encode(payload),
             channel=channel,
             snr_db=snr_db,
             channel_generator=channel_generator,
             scrambling_generator=scrambling_generator,
         )
+
+    @torch.no_grad()
+    def encode(self, payload: Tensor) -> Tensor:
+        """Code words [B, coded_bits] uint8, interleaved, not yet scrambled; the rest as above."""
+        self._check_payload(payload)
+        blocks = _blocks(self, sionna_device(payload.device))
+        coded: Tensor = blocks.encoder(blocks.crc_encoder(payload.to(torch.float32)))
+        return coded.to(torch.uint8)
 
     @torch.no_grad()
     def send(
@@ -187,6 +199,12 @@ def payload_bits_for(
     return payload
 
 
+def channel_uses_for(*, payload_bits: int, bits_per_symbol: int, code_rate: Fraction) -> int:
+    """Fewest channel uses at which the code rate, CRC included, does not exceed `code_rate`."""
+    block = payload_bits + _crc_bits(payload_bits)
+    return math.ceil(block / (code_rate * bits_per_symbol))
+
+
 def qam_llr(symbols: Tensor, *, noise_power: Tensor, bits_per_symbol: int) -> Tensor:
     """Exact LLRs ln P(b = 1 | r) - ln P(b = 0 | r) of r = x + w with x Gray QAM of unit power.
 
@@ -203,6 +221,19 @@ def qam_llr(symbols: Tensor, *, noise_power: Tensor, bits_per_symbol: int) -> Te
     exponents = -(parts - levels).square() / noise_power.clamp_min(smallest)[..., None, None]
     llr: Tensor = marginalise(exponents)  # [B, k, 2, bits_per_symbol / 2]
     return llr.transpose(2, 3).flatten(start_dim=1)  # real and imaginary bits take turns
+
+
+def qam_bits(symbols: Tensor, *, bits_per_symbol: int) -> Tensor:
+    """Bits of the nearest points of Gray QAM of unit power.
+
+    Shapes: symbols [B, k] complex -> [B, k bits_per_symbol] uint8.
+    """
+    half = bits_per_symbol // 2  # a level's place in Sionna's list, in binary, is its label
+    levels, _ = _gray_pam(half, sionna_device(symbols.device))
+    parts = torch.view_as_real(symbols.resolve_conj()).unsqueeze(-1)  # [B, k, 2, 1]
+    nearest = (parts - levels).abs().argmin(dim=-1)  # [B, k, 2]
+    bits = [nearest >> place & 1 for place in range(half - 1, -1, -1)]
+    return torch.stack(bits, dim=2).flatten(start_dim=1).to(torch.uint8)
 
 
 def _crc_bits(payload_bits: int) -> int:

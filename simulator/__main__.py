@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from simulator.errors import Stopped, UserError
+from simulator.link_options import link
 from simulator.search_options import STUDENT, search_options
 
 # Threads of torch that wait for each other soon stop spinning: on a machine that is busy otherwise,
@@ -261,6 +262,9 @@ def adapt(recipe: str, **options: object) -> None:
     from simulator.commands import measure
 
     measure.adapt(recipe, **options)  # type: ignore[arg-type]
+
+
+cli.add_command(link)
 
 
 @cli.command()

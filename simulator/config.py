@@ -193,6 +193,7 @@ class Experiment:
     baselines: tuple[BaselineConfig, ...]
     sweep: SweepConfig
     variants: tuple[Variant, ...] = ()
+    more_baselines: tuple[BaselineConfig, ...] = ()  # swept only where they are named
     more_teachers: tuple[TeacherStage, ...] = ()  # with `teacher` they teach as an ensemble
     mirrored: bool = False  # views come in pairs, image and mirror image; teachers say the mean
 

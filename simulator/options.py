@@ -17,9 +17,9 @@ MOST_COUNT = 1e12
 FARTHEST_SNR_DB = 100.0  # farther out, single precision overflows
 
 
-def parse_snr_db(text: str) -> tuple[float, ...]:
+def parse_snr_db(text: str, *, option: str = "--snr-db") -> tuple[float, ...]:
     """`-10:20:2` (both ends included) or `-10,0,10` to SNRs in dB, ascending, without repeats."""
-    hint = f"--snr-db must be FIRST:LAST:STEP or a list such as -10,0,10 in dB, got {text!r}"
+    hint = f"{option} must be FIRST:LAST:STEP or a list such as -10,0,10 in dB, got {text!r}"
     try:
         numbers = [float(part) for part in text.split(":" if ":" in text else ",")]
     except ValueError:

@@ -35,7 +35,7 @@ def scheme_names(experiment: Experiment) -> tuple[str, ...]:
     """Names that a recipe offers by itself, in the order of tables and legends.
 
     Beside them, `rkd_sc:VARIANT` is a trained variant, `rkd_sc:+3dB` and `rkd_sc:pilot1` are the
-    recipe's own weights under imperfect knowledge.
+    recipe's own weights under imperfect knowledge, and `more_baselines` go by their names.
     """
     return (RkdScheme.name, DeepJsccScheme.name, *(b.name for b in experiment.baselines))
 
@@ -89,7 +89,7 @@ class TrainedParts:
         if name == DeepJsccScheme.name:
             models = {k: self._deep_jscc(k) for k in experiment.deep_jscc.uses}
             return DeepJsccScheme(models, train_snr_db=experiment.deep_jscc.snr_db)
-        for baseline in experiment.baselines:
+        for baseline in (*experiment.baselines, *experiment.more_baselines):
             if baseline.name == name:
                 return baseline.build(
                     classify=self.classifier(),
@@ -105,7 +105,8 @@ class TrainedParts:
         That is the version of its code, its settings, what these refer to, and weights by hash.
         """
         scheme = self.scheme(name)
-        configs = [b for b in self._experiment.baselines if b.name == name]
+        baselines = (*self._experiment.baselines, *self._experiment.more_baselines)
+        configs = [baseline for baseline in baselines if baseline.name == name]
         return scheme, {
             "version": scheme.version,
             "settings": describe(configs),

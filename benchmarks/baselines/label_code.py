@@ -4,12 +4,15 @@ The strongest link for one fixed task, and so the bound that a semantic link is 
 [METHOD, B9]: it gives up that the receiver could do anything else with what it receives.
 """
 
+import itertools
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from benchmarks.baselines.codebook import code_family, label_codebook
+from benchmarks.baselines.polar_codebook import polar_codebook, polar_serves
 from channels.base import Channel, ChannelOutput
 from channels.streams import PointStreams
 from simulator.config import Classify
@@ -19,29 +22,49 @@ _LEAST_NOISE_POWER = 1e-30  # keeps the scores finite on a noiseless channel
 
 
 class LabelCodeScheme:
-    """Class decided by the noiseless chain, one word per class, maximum-likelihood receiver."""
+    """Class decided by the noiseless chain, one word per class, maximum-likelihood receiver.
 
-    name = "label_code"
+    The words are the recipe's own, see `codebook`, or those of a short polar code.
+    """
+
     version = 1
 
-    def __init__(self, *, classify: Classify, num_classes: int) -> None:
+    def __init__(
+        self, *, classify: Classify, num_classes: int, code: Literal["own", "polar"] = "own"
+    ) -> None:
         self._classify = classify
         self._num_classes = num_classes
+        self._code = code
+
+    @property
+    def name(self) -> str:
+        """label_code, or label_code:polar."""
+        return "label_code" if self._code == "own" else f"label_code:{self._code}"
 
     @property
     def channel_uses(self) -> str:
         """From the smallest k with enough words upwards."""
-        return f"k >= {next(k for k in range(1, self._num_classes) if self.serves(k))}"
+        return f"k >= {next(k for k in itertools.count(1) if self.serves(k))}"
 
     def serves(self, k: int) -> bool:
         """Where there is a word for every class."""
-        return code_family(self._num_classes, k) is not None
+        return self._family(k) is not None
+
+    def _family(self, k: int) -> str | None:
+        """What the words are called; None where there are too few."""
+        if self._code == "polar":
+            return "polar" if polar_serves(self._num_classes, k) else None
+        return code_family(self._num_classes, k)
+
+    def _words(self, k: int) -> Tensor:
+        if self._code == "polar":
+            return polar_codebook(self._num_classes, k)
+        return label_codebook(self._num_classes, k)
 
     def settings(self, k: int) -> str:
         """The code, and what both ends know."""
-        family = code_family(self._num_classes, k)
         return (
-            f"class decided at the transmitter, {self._num_classes} {family} words, "
+            f"class decided at the transmitter, {self._num_classes} {self._family(k)} words, "
             "maximum likelihood; codebook known, no header"
         )
 
@@ -61,7 +84,7 @@ class LabelCodeScheme:
     ) -> Tensors:
         """The words [B, k] of the classes."""
         classes = prepared["classes"]
-        return {"x": label_codebook(self._num_classes, k).to(classes.device)[classes]}
+        return {"x": self._words(k).to(classes.device)[classes]}
 
     @torch.inference_mode()
     def transmit(
@@ -70,7 +93,7 @@ class LabelCodeScheme:
         """The words through the channel to log-posteriors."""
         x = encoded["x"]
         received = channel(x, snr_db=snr_db, generator=streams("channel", device=x.device))
-        words = label_codebook(self._num_classes, k).to(x.device)
+        words = self._words(k).to(x.device)
         delivered = torch.ones(len(x), dtype=torch.bool, device=x.device)
         return Received(log_posteriors(received, words), delivered)
 
@@ -93,12 +116,14 @@ def log_posteriors(received: ChannelOutput, words: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelCodeConfig:
-    """The label code has nothing to choose: its words follow from k and the number of classes."""
+    """The words follow from k, the number of classes and the kind of code."""
+
+    code: Literal["own", "polar"] = "own"  # own: orthogonal, biorthogonal or Reed-Muller, by k
 
     @property
     def name(self) -> str:
         """The scheme's name."""
-        return LabelCodeScheme.name
+        return "label_code" if self.code == "own" else f"label_code:{self.code}"
 
     def needs(self) -> dict[str, str]:
         """Nothing else."""
@@ -116,4 +141,4 @@ class LabelCodeConfig:
         image_shape: tuple[int, int, int],  # noqa: ARG002 - other schemes need it
     ) -> LabelCodeScheme:
         """The scheme for a classifier."""
-        return LabelCodeScheme(classify=classify, num_classes=num_classes)
+        return LabelCodeScheme(classify=classify, num_classes=num_classes, code=self.code)

@@ -159,3 +159,9 @@ def deadline_in(minutes: float | None) -> float:
     if not minutes > 0:
         raise UserError(f"--minutes must be above 0, got {minutes:g}")
     return time.monotonic() + 60 * minutes
+
+
+def draw_link(rows: pd.DataFrame, folder: Path, *, title: str, about: str) -> list[Path]:
+    """The figure of `semlink link`; returns the files written."""
+    figures: list[Path] = _benchmarks("figures").plot_link(rows, folder, title=title, about=about)
+    return figures

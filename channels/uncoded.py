@@ -1,0 +1,73 @@
+"""Uncoded QAM: bits on symbols, each decided by itself; what coding is measured by."""
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from channels.base import Channel
+from channels.bit_pipe import MODULATIONS, BitPipeOutput, qam_bits
+from channels.streams import sionna_device, sionna_phy
+
+__all__ = ["UncodedPipe"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UncodedPipe:
+    """Gray QAM of unit average power without CRC or code; calling it transmits.
+
+    The receiver takes the point nearest to y/h. With bits that are equally likely this is what the
+    closed forms of `channels.theory` describe.
+
+    Raises: ValueError if the modulation is unknown or there is no channel use.
+    """
+
+    channel_uses: int  # per image, one QAM symbol each
+    bits_per_symbol: int  # 2, 4, 6 or 8
+
+    def __post_init__(self) -> None:
+        """Check the modulation."""
+        if self.bits_per_symbol not in MODULATIONS or self.channel_uses < 1:
+            raise ValueError(
+                f"bits_per_symbol must be one of {sorted(MODULATIONS)} and channel_uses at least "
+                f"1, got {self.bits_per_symbol} and {self.channel_uses}"
+            )
+
+    @property
+    def payload_bits(self) -> int:
+        """All bits that the channel uses carry."""
+        return self.channel_uses * self.bits_per_symbol
+
+    @property
+    def modulation(self) -> str:
+        """Name of the modulation, such as 16-QAM."""
+        return MODULATIONS[self.bits_per_symbol]
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        payload: Tensor,
+        *,
+        channel: Channel,
+        snr_db: Tensor,
+        channel_generator: torch.Generator,
+        scrambling_generator: torch.Generator,  # noqa: ARG002 - the contract of `BitPipe`
+    ) -> BitPipeOutput:
+        """Send the payload of every image; without a CRC nothing is ever found wrong.
+
+        Shapes: payload [B, payload_bits] uint8 of 0 and 1, snr_db [B, 1] -> BitPipeOutput.
+        Units:  snr_db is Es/N0 in dB, averaged over the fading.
+        """
+        x = _mapper(self.bits_per_symbol, sionna_device(payload.device))(payload)  # [B, k]
+        received = channel(x, snr_db=snr_db, generator=channel_generator)
+        decided = qam_bits(received.y / received.h, bits_per_symbol=self.bits_per_symbol)
+        nothing_found = torch.ones(len(payload), dtype=torch.bool, device=payload.device)
+        return BitPipeOutput(payload=decided, crc_ok=nothing_found)
+
+
+@functools.cache
+def _mapper(bits_per_symbol: int, device: str) -> Any:
+    """Sionna's Gray QAM."""
+    return sionna_phy().mapping.Mapper("qam", bits_per_symbol, precision="single", device=device)

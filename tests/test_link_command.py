@@ -1,0 +1,125 @@
+"""`semlink link` as a user meets it: table, figure, and the one line for every mistake."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from simulator import link_level
+from tests.test_command_line import Run, run  # noqa: F401 - the fixture
+
+COLUMNS = [
+    *("ebn0_db", "bits", "bit_errors", "ber", "blocks", "block_errors", "bler"),
+    *("ci_low", "ci_high", "theory_ber", "snr_db", "ber_low", "ber_high"),
+]
+
+
+def test_writes_table_description_and_figure(
+    run: Run,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["--modulation", "16", "--ebn0-db", "1:7:3", "--max-blocks", "200", "--out", "a"]
+    assert run("link", *arguments) == 0
+    rows = pd.read_csv(tmp_path / "a/link.csv")
+    assert list(rows.columns) == COLUMNS
+    assert rows["ebn0_db"].tolist() == [1, 4, 7]
+    assert rows["bler"].iloc[0] > 0.5 > rows["bler"].iloc[2]
+    assert (rows["ci_low"] <= rows["bler"]).all()
+    assert (rows["bler"] <= rows["ci_high"]).all()
+    description = json.loads((tmp_path / "a/run.json").read_text())
+    assert description["link"]["pipe"]["payload_bits"] == 512
+    assert description["link"]["pipe"]["channel_uses"] == 264
+    assert (tmp_path / "a/figures/link.png").stat().st_size > 10_000
+    assert (tmp_path / "a/figures/link.pdf").exists()
+    assert "a/link.csv" in capsys.readouterr().out
+    assert run("link", *arguments[:-1], "b") == 0
+    assert (tmp_path / "a/link.csv").read_bytes() == (tmp_path / "b/link.csv").read_bytes()
+    one, two = (tmp_path / f"{name}/figures/link.png" for name in "ab")
+    assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "payload", "uses"),
+    [
+        (["--code-rate", "1", "--modulation", "64"], 510, 85),
+        (["--code-rate", "1", "--channel-uses", "10"], 20, 10),
+        (["--code-rate", "0.75", "--channel-uses", "100"], 134, 100),
+        (["--channel-uses", "100", "--payload-bits", "50"], 50, 100),
+    ],
+)
+def test_sizes_follow_from_what_is_given(
+    run: Run,  # noqa: F811
+    tmp_path: Path,
+    arguments: list[str],
+    payload: int,
+    uses: int,
+) -> None:
+    few = ["--ebn0-db", "3", "--max-blocks", "20", "--channel", "rayleigh", "--out", "a"]
+    assert run("link", *arguments, *few) == 0
+    rows = pd.read_csv(tmp_path / "a/link.csv")
+    assert rows["bits"].tolist() == [20 * payload]
+    pipe = json.loads((tmp_path / "a/run.json").read_text())["link"]["pipe"]
+    assert pipe["channel_uses"] == uses
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--modulation", "5"], "--modulation must be the points of a QAM constellation, one of 4"),
+        (["--modulation", "many"], "--modulation"),
+        (["--code-rate", "0"], "--code-rate must be from 1/5 to 0.926 (5G LDPC) or 1 (uncoded)"),
+        (["--code-rate", "2"], "--code-rate must be"),
+        (["--code-rate", "1/0"], "--code-rate must be"),
+        (["--code-rate", "nan"], "--code-rate must be"),
+        (["--code-rate", "half"], "--code-rate must be"),
+        (["--payload-bits", "8425"], "--payload-bits must be a whole number from 1 to 8424"),
+        (["--payload-bits", "0"], "--payload-bits must be"),
+        (
+            ["--payload-bits", "85", "--channel-uses", "100"],
+            "--payload-bits must be at most 84 for 100 channel uses of 2 bits at code rate 1/2",
+        ),
+        (["--channel-uses", "5"], "ask for more channel uses"),
+        (["--channel-uses", "90000"], "must fit one code block of 8448 bits"),
+        (["--code-rate", "1", "--payload-bits", "7"], "--payload-bits must fill whole symbols"),
+        (["--code-rate", "1", "--payload-bits", "1"], "--payload-bits must fill whole symbols"),
+        (["--code-rate", "1", "--decoder", "sionna"], "--decoder sionna must have a code"),
+        (["--ebn0-db", "6:0:1"], "--ebn0-db must be FIRST:LAST:STEP"),
+        (["--ebn0-db", ""], "--ebn0-db must be"),
+        (["--channel", "fog"], "--channel: channel must be one of awgn"),
+        (["--channel", "awgn,rayleigh"], "--channel: channel must be one of"),
+        (["--errors", "0"], "--errors must be"),
+        (["--max-blocks", "0"], "--max-blocks must be"),
+        (["--seed", "-1"], "--seed must be"),
+    ],
+)
+def test_mistake_is_one_line_and_leaves_nothing(
+    run: Run,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    told: str,
+) -> None:
+    assert run("link", *arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("semlink: error: ")
+    assert err.count("\n") == 1
+    assert told in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_ends_cleanly(
+    run: Run,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(link_level, "_send", interrupt)
+    assert run("link", "--out", "a") == 130
+    assert "semlink: stopped; nothing was written" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
