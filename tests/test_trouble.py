@@ -29,7 +29,7 @@ def may_mount() -> bool:
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
-def status(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
+def status(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     """Exit status of semlink with some arguments."""
     monkeypatch.setattr("sys.argv", ["semlink", *map(str, arguments)])
     try:
