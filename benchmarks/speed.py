@@ -4,7 +4,7 @@
 writes speed.csv and run.json. Rates are per core-second of one thread. `--quick` rehearses it in a
 minute or two, `--only a,d` runs single sections:
 
-a, b  networks in our engine, and in a plain loop that encodes anew for every transmission
+a, b  networks in our engine, in both precisions, and in a plain loop that encodes every time
 c     the DeepJSCC network in Kaira, where --kaira-python names an interpreter that has it
 d     LDPC decoding, ours and Sionna's; block error tables in place of it
 e, f  wall time and memory against points and images; two workers against one
@@ -24,7 +24,7 @@ import torch
 
 from benchmarks.speed_networks import CPU, engine, kaira, plain_loop, shares
 from benchmarks.speed_rows import FULL, QUICK, Row, Size
-from benchmarks.speed_sweeps import growth, ldpc, papers_grid, separate, workers
+from benchmarks.speed_sweeps import growth, ldpc, papers_grid, precisions, separate, workers
 from simulator.records import environment, write_json, write_table
 
 SECTIONS = ("a", "b", "c", "d", "e", "f", "g", "grid")
@@ -38,7 +38,7 @@ def chosen(options: argparse.Namespace) -> dict[str, Callable[[], Iterable[Row]]
     size: Size = QUICK if options.quick else FULL
     folder: Path = options.out / "sweep"
     parts: dict[str, Callable[[], Iterable[Row]]] = {
-        "a": partial(engine, size),
+        "a": lambda: [*engine(size), *precisions(size, folder)],
         "b": partial(plain_loop, size),
         "d": lambda: [*ldpc(size), *separate(size, folder)],
         "e": partial(growth, size, folder),

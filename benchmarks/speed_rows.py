@@ -12,7 +12,7 @@ TRANSMISSIONS = "transmissions per core-second"
 
 @dataclass(frozen=True)
 class Row:
-    """One measured number, the least and the most of its repeats."""
+    """One measured number; the least and the most of its repeats, or its 95 % interval."""
 
     section: str
     what: str

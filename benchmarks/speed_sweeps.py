@@ -1,6 +1,6 @@
-"""Sections (d), (e) and (f) of the speed benchmark, and the paper's grid: decoders and sweeps.
+"""Sections (d) to (f) of the speed benchmark, accuracy, and the paper's grid.
 
-Sweeps run as a user starts them, in a process of their own.
+Decoders run here, sweeps as a user starts them, in a process of their own.
 """
 
 import contextlib
@@ -74,6 +74,17 @@ def separate(size: Size, folder: Path) -> Iterator[Row]:
     timing = pd.read_csv(folder / "timing.csv").groupby("scheme")["core_seconds"].mean()
     for scheme in ("rkd_sc", "separate"):
         yield single("d", f"digits, {scheme}, a point", float(timing[scheme]), "core-seconds")
+
+
+def precisions(size: Size, folder: Path) -> Iterator[Row]:
+    """(a): accuracy of the digits' own weights in both precisions, with intervals over images."""
+    grid = ["--snr-db", "-5,0,10", "--channel-uses", "16", "--channels", "awgn", "--workers", "1"]
+    for precision in ("fp32", "bf16"):
+        draws = ["--realizations", str(size.realizations), "--precision", precision]
+        command(folder, "digits", "--schemes", "rkd_sc", *grid, *draws)
+        for _, row in pd.read_csv(folder / "results.csv").iterrows():
+            what = f"digits {precision}, accuracy at {row['snr_db']:g} dB"
+            yield Row("a", what, row["accuracy"], "", row["ci_low"], row["ci_high"], 1)
 
 
 def growth(size: Size, folder: Path) -> Iterator[Row]:

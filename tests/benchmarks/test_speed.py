@@ -29,6 +29,7 @@ def test_a_section_replaces_its_own_rows_and_keeps_the_others(
 ) -> None:
     rows = iter(range(9))
     monkeypatch.setattr(speed, "engine", lambda _: [single("a", "x", next(rows), "")])
+    monkeypatch.setattr(speed, "precisions", lambda *_: [])
     monkeypatch.setattr(speed, "shares", lambda _: [single("g", "y", next(rows), "")])
     for only in ("g,a", "a"):
         speed.main(["--quick", "--only", only, "--out", str(tmp_path)])
