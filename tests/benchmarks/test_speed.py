@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
-from benchmarks import speed, speed_networks
-from benchmarks.speed_networks import image_jscc, kaira, pictures
+from benchmarks import speed
+from benchmarks.speed_networks import image_jscc, kaira, pictures, psnr
 from benchmarks.speed_rows import QUICK, of_several, single
 from models.blocks import parameter_count
+from simulator.evaluate import Setting
 
 
 def test_rows_hold_median_least_and_most() -> None:
@@ -58,8 +60,7 @@ def test_an_interpreter_without_kaira_is_named() -> None:
 def test_psnr_without_noise_is_that_of_the_network() -> None:
 
     scheme, split = image_jscc(), pictures(20)
-    setting = speed_networks.Setting(0, speed_networks.CPU, "fp32")
-    found = speed_networks.psnr(scheme, split, 100.0, setting)
+    found = psnr(scheme, split, 100.0, Setting(0, torch.device("cpu"), "fp32"))
     sent = split.images.float() / 255
     values = scheme.model.encode(sent)
     values = values / values.square().mean(dim=1, keepdim=True).sqrt() * 0.5**0.5
