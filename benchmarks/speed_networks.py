@@ -250,11 +250,11 @@ def shares(size: Size) -> Iterator[Row]:
                 "g", f"{scheme.name} {precision}, measured", run, TRANSMISSIONS, repeats=1
             )
             with profile(activities=[ProfilerActivity.CPU]) as found:
-                sent = run()
+                run()
             times = {event.key: event.self_cpu_time_total / 1e6 for event in found.key_averages()}
             matrices = sum(t for key, t in times.items() if any(op in key for op in MATRIX_OPS))
-            name, limit = f"{scheme.name} {precision}", sent / matrices
-            share = 1 - matrices / sum(times.values())
+            name, share = f"{scheme.name} {precision}", 1 - matrices / sum(times.values())
+            limit = measured.value / (1 - share)  # a profile is in wall seconds, a share is not
             yield measured
             yield single("g", f"{name}, share outside matrix products", share, "")
             yield single("g", f"{name}, matrix products alone", limit, TRANSMISSIONS)
