@@ -202,12 +202,12 @@ def plot(folder: Path, out: Path | None) -> None:
 
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--a", required=True, metavar="SCHEME", help="The scheme whose gain is asked for.")
+@click.option("--a", metavar="SCHEME", help="The scheme whose gain is asked for.  [default: all]")
 @click.option("--b", required=True, metavar="SCHEME", help="The scheme that it is compared with.")
-def compare(folder: Path, a: str, b: str) -> None:
-    """Compare two schemes of a finished sweep, image by image.
+def compare(folder: Path, a: str | None, b: str) -> None:
+    """Compare two schemes of a finished sweep, image by image, or all others with B.
 
-    FOLDER is what --out was when it was swept. Writes compare_A_B.csv into it.
+    FOLDER is what --out was when it was swept. Writes compare_A_B.csv or compare_all_B.csv there.
     """
     from simulator.commands import results
 

@@ -17,30 +17,63 @@ from simulator.statistics import holm, mcnemar, paired_difference
 PLACE = ["channel", "channel_uses", "snr_db"]
 
 
-def compare(folder: Path, a: str, b: str) -> pd.DataFrame:
+def compare(folder: Path, a: str | None, b: str) -> tuple[pd.DataFrame, list[str]]:
     """Accuracy of `a` minus accuracy of `b` at every point that both have, with its interval.
 
     Both met the same images, gains and noise at a point, so the difference is surer than either.
-    `p_value` is McNemar's, `p_holm` the same adjusted for the number of points.
+    `p_value` is McNemar's, `p_holm` the same adjusted for the number of points. Without `a`, every
+    other scheme is compared with `b`, in the order of the sweep, each adjusted for its own points;
+    those that share none are left out, and named in lines beside the table.
     Raises: UserError if the folder holds no sweep with both, or no journal of it.
     """
     rows, run = read_results(folder)
-    for name in (a, b):
-        if name not in set(rows["scheme"]):
-            known = ", ".join(dict.fromkeys(rows["scheme"]))
+    names = list(dict.fromkeys(rows["scheme"]))
+    for name in (b,) if a is None else (a, b):
+        if name not in names:
+            known = ", ".join(names)
             raise UserError(f"{folder} must hold the scheme {name!r}, but it has {known}")
+    if a == b:
+        raise UserError(f"--a and --b must be two schemes, got {b} twice")
     journal = Journal(folder)
     if run.get("journal") not in {digest(about) for about in journal.abouts}:
         raise UserError(
             f"{journal.path} must hold what every image earned in this sweep, but does not; run "
             "the sweep again"
         )
-    shared = rows[rows["scheme"] == a].merge(rows[rows["scheme"] == b], on=PLACE)
-    if shared.empty:
-        raise UserError(f"{a} and {b} must share a point to be compared, but have none")
     classes = int(run["data"]["classes"])
+    others = [name for name in names if name != b] if a is None else [a]
+    tables = {name: _pair(rows, journal, name, b, classes) for name in others}
+    there = [table for table in tables.values() if not table.empty]
+    if not there:
+        known = " or ".join(others) or "no other scheme"
+        raise UserError(f"{known} and {b} must share a point to be compared, but have none")
+    left_out = [f"{name} shares no point with {b}: left out" for name in others]
+    alone = [line for line, table in zip(left_out, tables.values(), strict=True) if table.empty]
+    return pd.concat(there, ignore_index=True), alone
+
+
+def compact(table: pd.DataFrame) -> pd.DataFrame:
+    """A comparison for the screen: differences and their intervals in points, a column per SNR.
+
+    A star marks a difference that is sure at 5 % after Holm's adjustment.
+    """
+    lines: dict[tuple[str, str, int, str], dict[float, str]] = {}
+    for _, row in table.iterrows():
+        star = "*" if row["p_holm"] < 0.05 else " "
+        for column, mark in (("difference", star), ("ci_low", " "), ("ci_high", " ")):
+            line = lines.setdefault((row["a"], row["channel"], row["channel_uses"], column), {})
+            line[row["snr_db"]] = f"{100 * row[column]:+.1f}{mark}"
+    index = pd.MultiIndex.from_tuples(lines, names=["scheme", "channel", "k", ""])
+    shown = pd.DataFrame(list(lines.values()), index=index).sort_index(axis=1).fillna("")
+    shown.columns = pd.Index([f"{snr:g}" for snr in shown.columns], name="SNR in dB")
+    return shown
+
+
+def _pair(rows: pd.DataFrame, journal: Journal, a: str, b: str, classes: int) -> pd.DataFrame:
+    """The points that two schemes share; empty if there are none."""
+    shared = rows[rows["scheme"] == a].merge(rows[rows["scheme"] == b], on=PLACE)
     table = pd.DataFrame([_row(row, journal, a, b, classes) for _, row in shared.iterrows()])
-    return table.assign(p_holm=holm(list(table["p_value"])))
+    return table if table.empty else table.assign(p_holm=holm(list(table["p_value"])))
 
 
 def _row(row: Any, journal: Journal, a: str, b: str, classes: int) -> dict[str, Any]:

@@ -17,10 +17,14 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return finish(folder, [*GRID, "--workers", "1", "--schemes", "rkd_sc,label_code"])
 
 
-def test_two_processes_give_the_same_table(tmp_path: Path, alone: bytes) -> None:
-    schemes = ["--schemes", "label_code,rkd_sc"]
-    table = finish(tmp_path, [*GRID, "--workers", "2", "--schemes", "rkd_sc,label_code"])
+@pytest.mark.parametrize("workers", ["2", "4"])
+def test_processes_give_the_same_table(tmp_path: Path, alone: bytes, workers: str) -> None:
+    table = finish(tmp_path, [*GRID, "--workers", workers, "--schemes", "rkd_sc,label_code"])
     assert table == alone
+
+
+def test_the_order_of_schemes_changes_no_row(tmp_path: Path, alone: bytes) -> None:
+    schemes = ["--schemes", "label_code,rkd_sc"]
     rows = set(alone.splitlines())
     assert set(finish(tmp_path, [*GRID, "--workers", "2", *schemes]).splitlines()) == rows
 

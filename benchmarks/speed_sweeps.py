@@ -1,0 +1,167 @@
+"""Sections (d) to (f) of the speed benchmark, accuracy, and the paper's grid.
+
+Decoders run here, sweeps as a user starts them, in a process of their own.
+"""
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from benchmarks.speed_rows import Row, Size, rate, single
+from channels.bit_pipe import qam_llr
+from channels.ldpc import LayeredDecoder
+from channels.streams import Streams, sionna_phy
+
+SNR_DB = 6.9  # where 16-QAM of LDPC (512, 1024) loses one block in a hundred, about
+BITS = "information bits per core-second"
+
+
+class Cost(NamedTuple):
+    """What a sweep took."""
+
+    wall_seconds: float
+    core_seconds: float  # of its workers' units
+    peak_mb: float  # of all its processes together
+
+
+def ldpc(size: Size) -> Iterator[Row]:
+    """(d): our decoder and Sionna's, on the same words; tables in place of decoding."""
+    phy, stream = sionna_phy(), Streams(seed=0)("ldpc")
+    code = phy.fec.ldpc.LDPC5GEncoder(
+        k=512, n=1024, num_bits_per_symbol=4, precision="single", device="cpu"
+    )
+    bits = torch.randint(0, 2, (size.blocks, 512), generator=stream).float()
+    x = phy.mapping.Mapper("qam", 4, precision="single", device="cpu")(code(bits).to(torch.uint8))
+    w = torch.randn((2, *x.shape), generator=stream) * (10 ** (-SNR_DB / 10) / 2) ** 0.5
+    noise_power = torch.full((size.blocks, 1), 10 ** (-SNR_DB / 10))
+    y = x + torch.complex(w[0], w[1])
+    llr = qam_llr(y, noise_power=noise_power, bits_per_symbol=4)
+    ours = LayeredDecoder(code)
+    theirs = phy.fec.ldpc.LDPC5GDecoder(code, num_iter=20, precision="single", device="cpu")
+    ours(llr[:10])
+    found = []
+    for name, decoder, count in (
+        ("layered min-sum", ours, size.blocks),
+        ("Sionna, 20 iterations", theirs, size.blocks // 4),
+    ):
+        wrong = (decoder(llr[:count]).to(torch.uint8) != bits[:count].to(torch.uint8)).any(dim=1)
+        yield single("d", f"LDPC {name}, block errors in {count}", float(wrong.sum()), "")
+        run = partial(decoded, decoder, llr[:count])
+        found.append(rate("d", f"LDPC {name}", run, BITS, repeats=size.repeats))
+        yield found[-1]
+    yield single("d", "LDPC, ours over Sionna's", found[0].value / found[1].value, "times")
+
+
+def decoded(decoder: Callable[[Tensor], Tensor], llr: Tensor) -> int:
+    """Information bits that were decoded."""
+    return decoder(llr).numel()
+
+
+def separate(size: Size, folder: Path) -> Iterator[Row]:
+    """(d): what a point costs in a sweep, `separate` by its table beside `rkd_sc`."""
+    grid = ["--snr-db", "0,10", "--channel-uses", "64", "--realizations", str(size.realizations)]
+    command(folder, "digits", "--schemes", "rkd_sc,separate", "--workers", "1", *grid)
+    timing = pd.read_csv(folder / "timing.csv").groupby("scheme")["core_seconds"].mean()
+    for scheme in ("rkd_sc", "separate"):
+        yield single("d", f"digits, {scheme}, a point", float(timing[scheme]), "core-seconds")
+
+
+def precisions(size: Size, folder: Path) -> Iterator[Row]:
+    """(a): accuracy of the digits' own weights in both precisions, with intervals over images."""
+    grid = ["--snr-db", "-5,0,10", "--channel-uses", "16", "--channels", "awgn", "--workers", "1"]
+    for precision in ("fp32", "bf16"):
+        draws = ["--realizations", str(size.realizations), "--precision", precision]
+        command(folder, "digits", "--schemes", "rkd_sc", *grid, *draws)
+        for _, row in pd.read_csv(folder / "results.csv").iterrows():
+            what = f"digits {precision}, accuracy at {row['snr_db']:g} dB"
+            yield Row("a", what, row["accuracy"], "", row["ci_low"], row["ci_high"], 1)
+
+
+def growth(size: Size, folder: Path) -> Iterator[Row]:
+    """(e): wall time and memory against points and against images."""
+    draws = ["--realizations", str(size.realizations), "--channels", "awgn", "--workers", "1"]
+    common = ["digits", "--schemes", "rkd_sc", "--channel-uses", "64", *draws]
+    grids = {
+        "points": {n: ["--snr-db", f"0:{n / 2 - 0.5}:0.5"] for n in (4, 8, 16, 32)},
+        "images": {n: ["--snr-db", "0:7.5:0.5", "--images", str(n)] for n in (125, 250, 500)},
+    }
+    for kind, steps in grids.items():
+        costs = {n: command(folder, *common, *step) for n, step in steps.items()}
+        for n, cost in costs.items():
+            yield single("e", f"{n} {kind}, wall", cost.wall_seconds, "s")
+            yield single("e", f"{n} {kind}, peak memory", cost.peak_mb, "MB")
+        x, y = np.array(list(costs)), np.array([cost.wall_seconds for cost in costs.values()])
+        slope, start = np.polyfit(x, y, 1)
+        off = float(np.abs(slope * x + start - y).max() / y.max())
+        yield single("e", f"wall against {kind}, slope", float(slope), f"s per {kind[:-1]}")
+        yield single("e", f"wall against {kind}, start", float(start), "s")
+        yield single("e", f"wall against {kind}, farthest from the line", off, "of the longest")
+
+
+def workers(size: Size, folder: Path) -> Iterator[Row]:
+    """(f): two workers against one, on a sweep that takes one worker about `size.seconds`."""
+    grid = ["--schemes", "rkd_sc", "--channel-uses", "64", "--snr-db", "-10:20:2"]
+    pilot = command(folder, "digits", *grid, "--realizations", "5", "--workers", "1")
+    draws = str(max(5, 5 * round(size.seconds / pilot.core_seconds)))
+    walls = []
+    for number in (1, 2):
+        arguments = [*grid, "--realizations", draws, "--workers", str(number)]
+        cost = command(folder, "digits", *arguments)
+        walls.append(cost.wall_seconds)
+        name = f"32 points x {draws} realisations, {number} workers"
+        yield single("f", f"{name}, wall", cost.wall_seconds, "s")
+        yield single("f", f"{name}, in units", cost.core_seconds, "core-seconds")
+        yield single("f", f"{name}, peak memory", cost.peak_mb, "MB")
+    yield single("f", "two workers over one", walls[0] / walls[1], "times")
+
+
+def papers_grid(size: Size, folder: Path, data: Path) -> Iterator[Row]:
+    """18 SNRs, 5 k, 2 channels, 5 and 20 realisations of CIFAR-100's images, on two cores."""
+    draws = "awgn=5,rayleigh=20" if size.repeats > 1 else "awgn=1,rayleigh=1"
+    grid = ["--snr-db", "-10:24:2", "--channel-uses", "16,32,64,128,256", "--realizations", draws]
+    images = ["--images", "5000" if size.repeats > 1 else "250"]
+    arguments = ["--schemes", "rkd_sc", "--data", str(data), "--workers", "2", *grid, *images]
+    cost = command(folder, "cifar100", *arguments)
+    yield single("grid", "the paper's grid, wall", cost.wall_seconds, "s")
+    yield single("grid", "the paper's grid, in units", cost.core_seconds, "core-seconds")
+    yield single("grid", "the paper's grid, peak memory", cost.peak_mb, "MB")
+
+
+def command(folder: Path, *arguments: str) -> Cost:
+    """What a fresh sweep into a folder takes."""
+    start, peak = time.perf_counter(), 0.0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "simulator", "sweep", *arguments, "--fresh", "--out", str(folder)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while process.poll() is None:
+        peak = max(peak, memory_mb(process.pid))
+        time.sleep(0.2)
+    if process.returncode:
+        raise SystemExit(f"the sweep failed: {' '.join(arguments)}")
+    wall_seconds = time.perf_counter() - start
+    core_seconds = float(pd.read_csv(folder / "timing.csv")["core_seconds"].sum())
+    return Cost(wall_seconds, core_seconds, peak)
+
+
+def memory_mb(session: int) -> float:
+    """Memory of all processes of a session now; what they share is counted once."""
+    total = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(stat.read_text().rpartition(")")[2].split()[3]) == session:
+                lines = stat.with_name("smaps_rollup").read_text().splitlines()
+                total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return total / 1024

@@ -1,0 +1,114 @@
+"""What a lab's machines do to a sweep: a clear line each, and nothing finished is lost."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator.__main__ import main
+from simulator.journal import Journal
+from simulator.records import ROOT, load_tensors, save_tensors
+from simulator.sweep_job import Job
+
+WEIGHTS = ROOT / "results/reference/digits/weights"
+SCRIPT = Path(__file__).parent / "full_disk.py"
+MOUNTS = ["unshare", "--map-root-user", "--mount"]
+SWEEP = ["sweep", "digits", "--channels", "awgn", "--snr-db", "-5", "--channel-uses", "4"]
+
+
+def may_mount() -> bool:
+    """Whether this machine lets its users mount in a namespace of their own."""
+    if shutil.which("unshare") is None:
+        return False
+    command = [*MOUNTS, "mount", "-t", "tmpfs", "tmpfs", "/tmp"]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
+def status(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """Exit status of semlink with some arguments."""
+    monkeypatch.setattr("sys.argv", ["semlink", *map(str, arguments)])
+    try:
+        main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+@pytest.mark.skipif(not may_mount(), reason="this machine lets nobody mount a small disk")
+def test_full_and_read_only_disks_lose_nothing(tmp_path: Path) -> None:
+    """The disk is full while images, then units, then figures are written; then it has room."""
+    command = [*MOUNTS, sys.executable, str(SCRIPT), str(tmp_path)]
+    setting = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=setting)
+    said: list[dict[str, Any]] = [json.loads(line) for line in done.stdout.splitlines()]
+    whole, images, units, figures, roomy, compared, locked = said
+    assert [one["status"] for one in (whole, images, units, figures, roomy)] == [0, 2, 2, 2, 0]
+    for one, file in ((images, "test_images"), (units, "journal.jsonl"), (figures, "figures/")):
+        assert one["said"].startswith("semlink: error: ")
+        assert file in one["said"]
+        assert "No space left on device" in one["said"]
+    assert f"{units['units']} finished units are kept: make room, then run" in units["said"]
+    assert 0 == images["units"] < units["units"] < figures["units"] == roomy["units"] == 300
+    assert not units["table"]
+    assert compared == {"same": True}
+    assert locked["status"] == 2
+    assert "--out must be a folder that can be written to" in locked["said"]
+    assert "Read-only file system" in locked["said"]
+    assert locked["units"] == 300
+
+
+def test_a_torn_line_is_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = [*SWEEP, "--schemes", "label_code", "--realizations", "7", "--out", tmp_path]
+    assert status(monkeypatch, *arguments) == 0
+    journal, table = tmp_path / "journal.jsonl", tmp_path / "results.csv"
+    before, rows = journal.read_bytes(), table.read_bytes()
+    journal.write_bytes(before[:-100])
+    table.unlink()
+    assert status(monkeypatch, *arguments) == 0
+    assert table.read_bytes() == rows
+    whole = before.rfind(b"\n", 0, -1) + 1
+    assert journal.read_bytes()[:whole] == before[:whole]
+    assert len(Journal(tmp_path)) == 7
+
+
+def test_a_second_sweep_on_one_folder_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [*SWEEP, "--schemes", "label_code", "--images", "20", "--out", tmp_path]
+    with Journal(tmp_path):
+        assert status(monkeypatch, *arguments) == 2
+    assert "is in use by another semlink process; wait for it" in capsys.readouterr().err
+    assert not (tmp_path / "journal.jsonl").exists()
+    assert status(monkeypatch, *arguments) == 0
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_weights_that_change_while_a_sweep_runs_are_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    workers: str,
+) -> None:
+    weights, write_images = tmp_path / "w", Job.write_images
+    shutil.copytree(WEIGHTS, weights)
+
+    def change(self: Job, *arguments: Any) -> None:
+        """Between what this process read and what its workers will."""
+        tensors, header = load_tensors(weights / "codec.safetensors")
+        tensors["head.bias"] += 1
+        save_tensors(weights / "codec.safetensors", tensors, header)
+        write_images(self, *arguments)
+
+    arguments = [*SWEEP, "--schemes", "rkd_sc", "--images", "20", "--weights", weights]
+    arguments += ["--workers", workers, "--out", tmp_path / "out"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Job, "write_images", change)
+        assert status(monkeypatch, *arguments) == 2
+    assert "codec of rkd_sc changed while the sweep ran" in capsys.readouterr().err
+    assert not (tmp_path / "out/results.csv").exists()
+    assert len(Journal(tmp_path / "out")) == 0
