@@ -93,7 +93,7 @@ def forget(folder: Path, parts: Iterable[str]) -> None:
 
 def forget_results(folder: Path) -> None:
     """Remove the tables and the description of an earlier sweep, and nothing else."""
-    for name in ("results.csv", "results.parquet", "timing.csv", "run.json"):
+    for name in ("results.csv", "results.parquet", "timing.csv", "choices.csv", "run.json"):
         (folder / name).unlink(missing_ok=True)
 
 

@@ -13,19 +13,28 @@ from models import (
     DeepJscc,
     Ensemble,
     ImageClassifier,
+    Mirrored,
     PretrainedTeacherConfig,
     Student,
     StudentConfig,
     WideResNetConfig,
 )
-from simulator.config import CodecStage, Experiment, describe
+from simulator.config import (
+    BaselineConfig,
+    Classify,
+    CodecStage,
+    Experiment,
+    describe,
+    digest,
+)
 from simulator.data import Dataset
 from simulator.distill import LinkModel
 from simulator.errors import UserError
 from simulator.labels import link_error
-from simulator.link import DeepJsccScheme, RkdScheme, Scheme, in_pieces
+from simulator.link import Adapted, DeepJsccScheme, RkdScheme, Scheme, in_pieces
 from simulator.parts import deep_jscc_part, recipe_parts, variant_parts
 from simulator.records import Origin, file_hash, load_tensors
+from simulator.supplies import Supplies
 from simulator.training_run import TEACHER
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -35,7 +44,7 @@ def scheme_names(experiment: Experiment) -> tuple[str, ...]:
     """Names that a recipe offers by itself, in the order of tables and legends.
 
     Beside them, `rkd_sc:VARIANT` is a trained variant, `rkd_sc:+3dB` and `rkd_sc:pilot1` are the
-    recipe's own weights under imperfect knowledge.
+    recipe's own weights under imperfect knowledge, and a baseline may have labels of its own.
     """
     return (RkdScheme.name, DeepJsccScheme.name, *(b.name for b in experiment.baselines))
 
@@ -89,15 +98,45 @@ class TrainedParts:
         if name == DeepJsccScheme.name:
             models = {k: self._deep_jscc(k) for k in experiment.deep_jscc.uses}
             return DeepJsccScheme(models, train_snr_db=experiment.deep_jscc.snr_db)
-        for baseline in experiment.baselines:
-            if baseline.name == name:
-                return baseline.build(
-                    classify=self.classifier(),
-                    num_classes=self._dataset.num_classes,
-                    image_shape=self._dataset.image_shape,
-                )
+        baseline = self._baseline(name)
+        if baseline is not None:
+            classify = self.classifier()
+            weights = [self.hashes[part] for part in sorted(self._used)]
+            return baseline.build(
+                classify=classify,
+                num_classes=self._dataset.num_classes,
+                image_shape=self._dataset.image_shape,
+                supplies=Supplies(
+                    key=digest(weights),
+                    validation=self._dataset.validation,
+                    device=self._device,
+                    teacher=self._teacher_as_classifier,
+                ),
+            )
         known = ", ".join(scheme_names(experiment))
         raise UserError(f"--schemes must name schemes among {known}, got {name!r}")
+
+    def _baseline(self, name: str) -> BaselineConfig | None:
+        """The recipe's baseline of this name, with the label behind it."""
+        kind, _, label = name.partition(":")
+        for baseline in self._experiment.baselines:
+            if baseline.name == kind:
+                return baseline.labelled(label) if label else baseline
+        return None
+
+    def _teacher_as_classifier(self) -> tuple[Classify, str]:
+        """The offline teachers' scores of images, and a key of their weights."""
+        teacher = self.teacher()
+        if teacher is None:
+            raise UserError(f"there are no weights of an offline teacher in {self.folder}")
+        parts = list(self._experiment.teachers)
+        asked = Mirrored(teacher) if self.mirrored else teacher
+
+        @torch.inference_mode()
+        def classify(images: Tensor) -> Tensor:
+            return in_pieces(lambda piece: asked(piece).scores, images)
+
+        return classify, digest([*(self.hashes[part] for part in parts), self.mirrored])
 
     def identified(self, name: str) -> tuple[Scheme, dict[str, Any]]:
         """A scheme, and what its numbers depend on.
@@ -105,11 +144,13 @@ class TrainedParts:
         That is the version of its code, its settings, what these refer to, and weights by hash.
         """
         scheme = self.scheme(name)
-        configs = [b for b in self._experiment.baselines if b.name == name]
+        baseline = self._baseline(name)
+        configs = [] if baseline is None else [baseline]
+        chosen = {"choices": scheme.choices_key} if isinstance(scheme, Adapted) else {}
         return scheme, {
             "version": scheme.version,
             "settings": describe(configs),
-            "needs": [config.needs() for config in configs],
+            "needs": [{**config.needs(), **chosen} for config in configs],
             "weights": {part: self.hashes[part] for part in sorted(self._used)},
         }
 

@@ -13,7 +13,9 @@ from benchmarks.baselines.codebook import code_family, label_codebook
 from channels.base import Channel, ChannelOutput
 from channels.streams import PointStreams
 from simulator.config import Classify
+from simulator.errors import UserError
 from simulator.link import Received, Tensors
+from simulator.supplies import Supplies
 
 _LEAST_NOISE_POWER = 1e-30  # keeps the scores finite on a noiseless channel
 
@@ -108,12 +110,17 @@ class LabelCodeConfig:
         """The same: words are always decoded."""
         return self
 
+    def labelled(self, label: str) -> "LabelCodeConfig":
+        """There is none. Raises: UserError."""
+        raise UserError(f"{self.name} has no variants, got {self.name}:{label}")
+
     def build(
         self,
         *,
         classify: Classify,
         num_classes: int,
         image_shape: tuple[int, int, int],  # noqa: ARG002 - other schemes need it
+        supplies: Supplies,  # noqa: ARG002 - nor is anything else of the training used
     ) -> LabelCodeScheme:
         """The scheme for a classifier."""
         return LabelCodeScheme(classify=classify, num_classes=num_classes)

@@ -1,6 +1,7 @@
 """`semlink sweep`: check everything, evaluate what the journal lacks, write tables and figures."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import click
 import pandas as pd
 
+from channels.names import channel_from_name
 from simulator.commands.shared import (
     dataset_of,
     device_named,
@@ -22,6 +24,7 @@ from simulator.data import Dataset, Split
 from simulator.errors import Stopped, UserError
 from simulator.evaluate import Setting
 from simulator.journal import Journal
+from simulator.link import Adapted, Scheme
 from simulator.options import (
     MOST_REALIZATIONS,
     MOST_WORKERS,
@@ -39,6 +42,7 @@ from simulator.records import (
 from simulator.schemes import TrainedParts, scheme_names
 from simulator.sweep import (
     Grid,
+    Point,
     Results,
     facts_of,
     noiseless_accuracy,
@@ -116,7 +120,7 @@ def sweep(
             check_same(journal.abouts, job.about, folder)
         for line in [*left_out, *_remarks(parts, dataset), *journal.remarks]:
             click.echo(f"semlink: {line}", err=True)
-        job.write_images(test)
+        job.write_images(test, dataset.validation)
         transmissions = sum(len(test.labels) * grid.repeats(point.channel) for point in points)
         pool = open_pool(job, workers=workers, cluster=cluster, transmissions=transmissions)
         if fresh:
@@ -151,7 +155,19 @@ def sweep(
             "wall_seconds": round(time.perf_counter() - start, 1),
             "environment": environment(target),
         }
-        _write(folder, results, run)
+        _write(folder, results, run, _choices(built, points))
+
+
+def _choices(schemes: Sequence[Scheme], points: Sequence[Point]) -> pd.DataFrame:
+    """What schemes chose on validation images at the points of a sweep."""
+    rows: list[dict[str, Any]] = []
+    for scheme in schemes:
+        if isinstance(scheme, Adapted):
+            own = [point for point in points if point.scheme == scheme.name]
+            rows += scheme.choices(
+                [(channel_from_name(point.channel), point.snr_db, point.k) for point in own]
+            )
+    return pd.DataFrame(rows)
 
 
 def _decoding_all(experiment: Experiment) -> Experiment:
@@ -189,12 +205,14 @@ def _about(dataset: Dataset, test: Split) -> dict[str, Any]:
     }
 
 
-def _write(folder: Path, results: Results, run: dict[str, Any]) -> None:
+def _write(folder: Path, results: Results, run: dict[str, Any], choices: pd.DataFrame) -> None:
     """Tables, description and figures into the run's folder; the table also to the screen."""
     table = results.table.assign(train_seed=run["train_seed"])[COLUMNS]
     write_table(folder / "results.csv", table)
     write_table(folder / "results.parquet", table)
     write_table(folder / "timing.csv", results.timing)
+    if len(choices):
+        write_table(folder / "choices.csv", choices)
     write_json(folder / "run.json", run)
     figures = draw(table, run, folder / "figures")
     _show(table)
