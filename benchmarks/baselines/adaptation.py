@@ -152,7 +152,7 @@ class Adaptation:
         right, fits = self._shares
         delivered = arrived[:, None] * fits
         accuracy = arrived[:, None] * right + (1.0 - delivered) / self.num_classes
-        row, column = np.unravel_index(int(accuracy.argmax()), accuracy.shape)
+        row, column = divmod(int(accuracy.argmax()), accuracy.shape[1])
         return Choice(
             list(self.offers)[column],
             self.links[row],

@@ -3,8 +3,8 @@
 Most of a small image's file is the same for all images of one size and quality: 623 of the 700
 bytes of a 32 x 32 JPEG, 290 of the 390 of an AVIF. Both ends can hold those bytes beforehand. They
 are found, for every codec alike, by writing reference images of many kinds: the positions from the
-front at which all files agree, and the bytes at the end that are equal in all. The other bytes are
-charged, length fields of a container among them. A file that does not agree there cannot be sent at
+front at which all files agree, four or more in a row, and the bytes at the end that are equal in
+all. The other bytes are charged, length fields of a container among them. A file that does not agree there cannot be sent at
 this quality.
 """
 
@@ -25,7 +25,8 @@ from torch import Tensor
 from channels.streams import Streams
 from simulator.errors import UserError
 
-REFERENCES = 16  # images that are written to see what files share
+REFERENCES = 24  # images that are written to see what files share
+SHORTEST_RUN = 4  # bytes in a row that must agree: shorter runs are chance, within the data
 UNREADABLE: Final = (  # what Pillow and its plugins raise for damaged files
     *(OSError, SyntaxError, ValueError, RuntimeError, EOFError, IndexError, KeyError),
     *(struct.error, MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning),
@@ -194,17 +195,27 @@ def _shared(form: FileFormat, shape: tuple[int, int, int], quality: int) -> Shar
     while tail < shortest and len({file[-tail - 1] for file in files}) == 1:
         tail += 1
     heads = np.array([np.frombuffer(file[: shortest - tail], np.uint8) for file in files])
-    fixed = (heads == heads[0]).all(axis=0)
+    fixed = _long_runs((heads == heads[0]).all(axis=0))
     length = int(np.flatnonzero(fixed)[-1]) + 1 if fixed.any() else 0
     return Shared(heads[0, :length].copy(), fixed[:length], files[0][len(files[0]) - tail :])
 
 
+def _long_runs(agree: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Only what agrees in a long enough run."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], agree, [False]])))
+    kept = np.zeros_like(agree)
+    for begin, end in edges.reshape(-1, 2):
+        kept[begin:end] = end - begin >= SHORTEST_RUN
+    return kept
+
+
 @functools.lru_cache(maxsize=8)
 def _references(shape: tuple[int, int, int]) -> tuple[Pixels, ...]:
-    """Black, white, and random images from smooth to rough and from faint to strong."""
+    """Black, white, a slope, and random images from smooth to rough."""
     generator = Streams(seed=0)("reference images")
-    images = [torch.zeros(shape), torch.ones(shape)]
-    for number in range(REFERENCES - 2):
+    slope = torch.linspace(0, 1, shape[2]).expand(shape)
+    images = [torch.zeros(shape), torch.ones(shape), slope]
+    for number in range(REFERENCES - 3):
         cells = (1, 2, 4, 8)[number % 4]
         size = [min(cells, length) for length in shape[1:]]
         coarse = torch.rand((1, shape[0], *size), generator=generator)

@@ -135,11 +135,11 @@ class SeparateConfig:
 
     def _files(self) -> str:
         titles = [FORMATS[name.removesuffix(WHOLE)].title for name in self.chosen_codecs]
-        what = "whole file charged"
+        what = "headers charged"
         if not self.chosen_codecs[0].endswith(WHOLE):
-            what = "bytes that all files share known (quality index charged)"
+            what = "headers known (all bytes that files share; quality index charged)"
         reader = "teacher" if "teacher" in self._words else "student"
-        return f"{' or '.join(titles)}: {what}, classified by the {reader}"
+        return f"{' or '.join(titles)} file, {what}, classified by the {reader}"
 
     def _chosen(self) -> str:
         by = "each image's own SNR (CSIT)" if "genie" in self._words else "the average SNR"

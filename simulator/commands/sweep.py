@@ -32,8 +32,10 @@ from simulator.options import (
     parse_names,
 )
 from simulator.records import (
+    CHOICES,
     check_writable,
     environment,
+    forget_choices,
     forget_prepared,
     forget_results,
     write_json,
@@ -211,8 +213,9 @@ def _write(folder: Path, results: Results, run: dict[str, Any], choices: pd.Data
     write_table(folder / "results.csv", table)
     write_table(folder / "results.parquet", table)
     write_table(folder / "timing.csv", results.timing)
+    forget_choices(folder)
     if len(choices):
-        write_table(folder / "choices.csv", choices)
+        write_table(folder / CHOICES, choices)
     write_json(folder / "run.json", run)
     figures = draw(table, run, folder / "figures")
     _show(table)
