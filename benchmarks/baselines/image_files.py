@@ -4,8 +4,8 @@ Most of a small image's file is the same for all images of one size and quality:
 bytes of a 32 x 32 JPEG, 290 of the 390 of an AVIF. Both ends can hold those bytes beforehand. They
 are found, for every codec alike, by writing reference images of many kinds: the positions from the
 front at which all files agree, four or more in a row, and the bytes at the end that are equal in
-all. The other bytes are charged, length fields of a container among them. A file that does not agree there cannot be sent at
-this quality.
+all. The other bytes are charged, length fields of a container among them. A file that does not
+agree there cannot be sent at this quality.
 """
 
 import functools
@@ -25,7 +25,7 @@ from torch import Tensor
 from channels.streams import Streams
 from simulator.errors import UserError
 
-REFERENCES = 24  # images that are written to see what files share
+REFERENCES = 48  # images that are written to see what files share
 SHORTEST_RUN = 4  # bytes in a row that must agree: shorter runs are chance, within the data
 UNREADABLE: Final = (  # what Pillow and its plugins raise for damaged files
     *(OSError, SyntaxError, ValueError, RuntimeError, EOFError, IndexError, KeyError),
@@ -211,7 +211,7 @@ def _long_runs(agree: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 @functools.lru_cache(maxsize=8)
 def _references(shape: tuple[int, int, int]) -> tuple[Pixels, ...]:
-    """Black, white, a slope, and random images from smooth to rough."""
+    """Black, white, a slope, and random images from smooth to rough and from faint to strong."""
     generator = Streams(seed=0)("reference images")
     slope = torch.linspace(0, 1, shape[2]).expand(shape)
     images = [torch.zeros(shape), torch.ones(shape), slope]
@@ -221,5 +221,7 @@ def _references(shape: tuple[int, int, int]) -> tuple[Pixels, ...]:
         coarse = torch.rand((1, shape[0], *size), generator=generator)
         smooth = torch.nn.functional.interpolate(coarse, shape[1:], mode="bilinear")[0]
         rough = torch.rand(shape, generator=generator)
-        images.append(0.9 * smooth + 0.1 * rough if number % 3 else rough)
+        image = 0.9 * smooth + 0.1 * rough if number % 3 else rough
+        contrast = (1.0, 0.4, 0.15)[number // 4 % 3]
+        images.append(image.mean() + contrast * (image - image.mean()))
     return tuple((255 * image).round().to(torch.uint8).numpy() for image in images)
