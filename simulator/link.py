@@ -4,8 +4,8 @@ A scheme works in three steps, and this is what makes sweeps cheap: `prepare` do
 on no channel, `encode` once for a point what depends on no draw, `transmit` the rest.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -63,18 +63,6 @@ class Scheme(Protocol):
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
         """One transmission of every encoded image. Shapes: snr_db [B, 1]."""
-
-
-@runtime_checkable
-class Adapted(Protocol):
-    """A scheme that chooses what it sends, for every channel, SNR and k, on validation images."""
-
-    @property
-    def choices_key(self) -> str:
-        """Equal where all choices are the same."""
-
-    def choices(self, points: Sequence[tuple[Channel, float, int]]) -> list[dict[str, Any]]:
-        """The choices at some points (channel, SNR in dB, k), as rows of a table."""
 
 
 def send_features(

@@ -1,7 +1,6 @@
 """From trained parts on disk to schemes that transmit."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import fields
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,10 +30,11 @@ from simulator.data import Dataset
 from simulator.distill import LinkModel
 from simulator.errors import UserError
 from simulator.labels import link_error
-from simulator.link import Adapted, DeepJsccScheme, RkdScheme, Scheme, in_pieces
+from simulator.link import DeepJsccScheme, RkdScheme, Scheme, in_pieces
+from simulator.origins import check_company, check_origin
 from simulator.parts import deep_jscc_part, recipe_parts, variant_parts
-from simulator.records import Origin, file_hash, load_tensors
-from simulator.supplies import Supplies
+from simulator.records import file_hash, load_tensors
+from simulator.supplies import Adapted, Supplies
 from simulator.training_run import TEACHER
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -280,7 +280,16 @@ class TrainedParts:
         self._used.add(part)
         tensors, header = load_tensors(path)
         self.hashes[part] = file_hash(path)
-        self._check(path, part, header.get("origin"))
+        origin = check_origin(
+            path,
+            part,
+            header.get("origin"),
+            recipe=self._experiment.name,
+            dataset=self._dataset,
+            description=self._parts[part].description,
+        )
+        check_company(path, part, origin, hashes=self.hashes, origins=self.origins)
+        self.origins[part] = origin
         model = build()
         try:
             model.load_state_dict(tensors)
@@ -289,47 +298,3 @@ class TrainedParts:
                 f"{path} does not fit the models of recipe {self._experiment.name}; train it again"
             ) from None
         return model.eval().to(self._device)
-
-    def _check(self, path: Path, part: str, origin: Any) -> None:
-        recipe, dataset = self._experiment.name, self._dataset
-        if not isinstance(origin, dict) or not origin.keys() >= {f.name for f in fields(Origin)}:
-            raise UserError(f"{path} does not say what it was made from; train it again")
-        if origin["recipe"] != recipe:
-            raise UserError(
-                f"{path} must belong to recipe {recipe}, but was trained for "
-                f"{origin['recipe']!r}; name another folder with --weights"
-            )
-        if tuple(origin["image_shape"]) != dataset.image_shape:
-            raise UserError(
-                f"{path} was trained on images {origin['image_shape']} [C, H, W], but the data "
-                f"holds {list(dataset.image_shape)}; train on this data first"
-            )
-        if tuple(origin["classes"]) != dataset.classes:
-            raise UserError(
-                f"{path} was trained on {_some(origin['classes'])}, but the data holds "
-                f"{_some(dataset.classes)}; train on this data first"
-            )
-        if origin["part"] != part or origin["description"] != describe(
-            self._parts[part].description
-        ):
-            raise UserError(
-                f"{path} was trained by another version of recipe {recipe}; train it again"
-            )
-        self._check_company(path, part, origin)
-
-    def _check_company(self, path: Path, part: str, origin: dict[str, Any]) -> None:
-        """Parts that are used together must come from one training."""
-        for name, wanted in origin["made_from"].items():
-            if self.hashes.get(name, wanted) != wanted:
-                raise UserError(f"{path} was trained on another {name} than the one beside it")
-        seeds = {o["seed"] for name, o in self.origins.items() if not name.startswith(TEACHER)}
-        if not part.startswith(TEACHER) and seeds - {origin["seed"]}:
-            raise UserError(
-                f"{path} was trained with seed {origin['seed']}, the parts beside it with "
-                f"{seeds.pop()}"
-            )
-        self.origins[part] = origin
-
-
-def _some(classes: Sequence[str]) -> str:
-    return f"{len(classes)} classes ({', '.join(classes[:3])}, ...)"

@@ -24,7 +24,7 @@ from simulator.data import Dataset, Split
 from simulator.errors import Stopped, UserError
 from simulator.evaluate import Setting
 from simulator.journal import Journal
-from simulator.link import Adapted, Scheme
+from simulator.link import Scheme
 from simulator.options import (
     MOST_REALIZATIONS,
     MOST_WORKERS,
@@ -42,6 +42,7 @@ from simulator.records import (
     write_table,
 )
 from simulator.schemes import TrainedParts, scheme_names
+from simulator.supplies import Adapted
 from simulator.sweep import (
     Grid,
     Point,

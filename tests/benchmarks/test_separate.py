@@ -1,7 +1,6 @@
 """Separate coding and its bound: what arrives, what is lost, and what an undetected error does."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,7 @@ from torch import Tensor
 
 from benchmarks.baselines.block_errors import block_errors
 from benchmarks.baselines.digital import DigitalScheme
-from benchmarks.baselines.image_files import ImageCodec
 from benchmarks.baselines.separate import CapacityConfig, Qualities, SeparateConfig
-from benchmarks.baselines.sources import NEVER, ImageSource
 from channels.awgn import AwgnChannel
 from channels.base import Channel
 from channels.bit_pipe import BitPipe, BitPipeOutput
@@ -102,48 +99,6 @@ def send(
     many = {name: torch.cat([values] * copies) for name, values in prepared.items()}
     encoded = scheme.encode(many, **place)
     return scheme.transmit(encoded, **place, streams=PointStreams(Streams(seed=7), snr_db))
-
-
-def source(*, whole: bool = False, kind: str = "jpeg") -> ImageSource:
-    codec = ImageCodec(kind=kind, image_shape=(1, 8, 8), qualities=QUALITIES)
-    return ImageSource(codec=codec, whole=whole, classify=classify, classifier="projections")
-
-
-@pytest.mark.parametrize("kind", ["jpeg", "webp", "avif"])
-@pytest.mark.parametrize("whole", [False, True])
-def test_bits_have_the_offered_size_and_lead_to_the_offered_answer(
-    kind: str, whole: bool, images: Tensor
-) -> None:
-    own, pixels = source(whole=whole, kind=kind), (images[:4] * 255).round().byte()
-    offer = own.offer(pixels)
-    assert float((offer.sizes < NEVER).double().mean()) > 0.8
-    room = int(offer.sizes[offer.sizes < NEVER].max()) + 11
-    for row, image in enumerate(pixels):
-        for option in torch.nonzero(offer.sizes[row] < NEVER)[:, 0].tolist():
-            bits = own.bits(image, option)
-            assert len(bits) == offer.sizes[row, option]
-            payload = torch.nn.functional.pad(bits, (0, room - len(bits)))[None]
-            answers, readable = own.answers(payload)
-            assert readable.tolist() == [True]
-            assert answers[0] == offer.answers[row, option]
-
-
-def test_a_whole_file_costs_its_bytes_and_one_bit(images: Tensor) -> None:
-    pixels = (images[:2] * 255).round().byte()
-    own = source(whole=True)
-    for row, option in ((0, 0), (1, 3)):
-        file = own.codec.file(pixels[row], option)
-        assert own.offer(pixels).sizes[row, option] == 8 * len(file) + 1
-
-
-def test_payloads_that_are_no_image_are_unreadable() -> None:
-    generator = torch.Generator().manual_seed(6)
-    noise = torch.randint(0, 2, (200, 112), dtype=torch.uint8, generator=generator)
-    noise[0] = 0
-    answers, readable = source().answers(noise)
-    assert not readable[0]
-    assert 0 < int(readable.sum()) < 200
-    assert answers.shape == (200,)
 
 
 def test_at_60_db_all_that_fits_arrives_and_at_minus_20_db_nothing(images: Tensor) -> None:
@@ -264,23 +219,6 @@ def test_undetected_errors_are_really_decoded(
     kept = received.delivered
     assert torch.equal(received.scores.argmax(dim=1)[kept], expected[kept])
     assert torch.equal(encoded["answers"], before)  # what was prepared serves the next point too
-
-
-def test_offers_are_kept_and_are_the_same_from_the_cache(
-    images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path))
-    pixels = (images * 255).round().byte()
-    first = source().offer(pixels)
-    monkeypatch.setattr(ImageCodec, "file", lambda *_: pytest.fail("computed again"))
-    again = source(whole=False).offer(pixels)
-    assert all(torch.equal(one, two) for one, two in zip(first, again, strict=True))
-    assert (source(whole=True).offer(pixels).sizes > first.sizes).all()  # of the same files
-    (path,) = tmp_path.glob("offers/*")
-    path.write_bytes(b"damaged")
-    monkeypatch.undo()
-    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path))
-    assert torch.equal(source().offer(pixels).sizes, first.sizes)
 
 
 def test_what_schemes_say_of_themselves() -> None:
