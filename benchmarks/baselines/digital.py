@@ -87,7 +87,7 @@ class DigitalScheme:
 
     def serves(self, k: int) -> bool:
         """Where there are links, if there are images to choose on."""
-        return self._tried is not None and (self._uses is None or k in self._uses)
+        return self._tried is not None and (k >= 1 if self._uses is None else k in self._uses)
 
     def settings(self, k: int) -> str:  # noqa: ARG002 - the choice is made for every k
         """What is charged, what is known beforehand, and the digital link."""

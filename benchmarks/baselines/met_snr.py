@@ -13,6 +13,7 @@ from torch import Tensor
 from channels.awgn import AwgnChannel
 from channels.base import Channel
 from channels.fading import RayleighChannel, RicianChannel
+from channels.names import channel_from_name
 from channels.streams import Streams
 from channels.theory import rayleigh_power_quantile, rician_power_quantile
 from channels.units import db_to_linear, linear_to_db
@@ -22,10 +23,14 @@ Floats = NDArray[np.float64]
 
 
 def one_gain(channel: Channel, uses: int) -> bool:
-    """Whether the gain of a channel of this project is the same for all uses of a block."""
+    """Whether the gain is the same for all uses of a block."""
+    channel = _known(channel)
     if isinstance(channel, RayleighChannel):
         return channel.coherence is None or channel.coherence >= uses
-    return isinstance(channel, AwgnChannel | RicianChannel)
+    if isinstance(channel, AwgnChannel | RicianChannel):
+        return True
+    h = _gains(channel, snr_db=0.0, blocks=8, uses=uses)
+    return bool((h == h[:, :1]).all())
 
 
 def distribution(channel: Channel, *, snr_db: float, uses: int) -> Floats:
@@ -33,20 +38,33 @@ def distribution(channel: Channel, *, snr_db: float, uses: int) -> Floats:
 
     In closed form where the gain is one for a block, else drawn.
     """
+    channel = _known(channel)
     if isinstance(channel, AwgnChannel):
         return np.array([snr_db])
-    if not one_gain(channel, uses):
-        ones = torch.ones((QUANTILES, uses), dtype=torch.complex64)
-        snr = torch.full((QUANTILES, 1), snr_db)
-        draws = Streams(seed=0)("gains of the choice", channel.name, snr_db, uses)
-        h = channel(ones, snr_db=snr, generator=draws).h
-        return np.asarray(met_by(h, snr_db=snr).numpy())
     levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
     if isinstance(channel, RicianChannel):
         power = rician_power_quantile(levels, k_factor=channel.k_factor)
-    else:
+    elif isinstance(channel, RayleighChannel) and one_gain(channel, uses):
         power = rayleigh_power_quantile(levels)
+    else:
+        h = _gains(channel, snr_db=snr_db, blocks=QUANTILES, uses=uses)
+        return np.asarray(met_by(h, snr_db=torch.full((QUANTILES, 1), snr_db)).numpy())
     return np.asarray(snr_db + 10 * np.log10(power))
+
+
+def _known(channel: Channel) -> Channel:
+    """The channel of this name, so that one in a wrapper is known for what it is; else itself."""
+    try:
+        return channel_from_name(channel.name)
+    except ValueError:
+        return channel
+
+
+def _gains(channel: Channel, *, snr_db: float, blocks: int, uses: int) -> Tensor:
+    """Gains [blocks, uses] of a stream of their own."""
+    ones = torch.ones((blocks, uses), dtype=torch.complex64)
+    draws = Streams(seed=0)("gains of the choice", channel.name, snr_db, uses)
+    return channel(ones, snr_db=torch.full((blocks, 1), snr_db), generator=draws).h
 
 
 def met_by(h: Tensor, *, snr_db: Tensor) -> Tensor:

@@ -108,7 +108,7 @@ class ImageSource:
         stripped, answers = whole.clone(), torch.zeros_like(whole, dtype=torch.int16)
         decoded = torch.zeros((len(options), *images.shape), dtype=torch.uint8)
         title = f"{self.codec.form.title} of {len(images)} images, once"
-        for row, image in enumerate(tqdm(images.cpu(), desc=title, leave=False, delay=2)):
+        for row, image in enumerate(tqdm(images.cpu(), desc=title, leave=False, delay=5)):
             for option in options:
                 file = self.codec.file(image, option)
                 pixels = self.codec.image(file)
