@@ -34,13 +34,14 @@ STYLES = {
     "rkd_sc": Style("#0072B2", "-", "o"),
     "deep_jscc": Style("#D55E00", (0, (5, 1.5)), "s"),
     "separate": Style("#009E73", (0, (6, 1.5, 1, 1.5)), "^"),
+    "capacity_bound": Style("#56B4E9", (0, (3, 1, 1, 1, 1, 1)), "v"),
     "label_code": Style("#CC79A7", (0, (1.5, 1.2)), "D"),
     "published_figure": Style("#000000", (0, (4, 2)), "x"),
     "published_notebook": Style("#666666", (0, (1, 1)), "+"),
 }
 SPARE_STYLES = (
     Style("#E69F00", (0, (8, 1.5)), "v"),
-    Style("#56B4E9", (0, (3, 1.5, 1, 1.5)), "P"),
+    Style("#0072B2", (0, (3, 1.5, 1, 1.5)), "P"),
     Style("#000000", (0, (4, 1, 1, 1, 1, 1)), "X"),
     Style("#F0E442", (0, (2, 2)), "*"),
 )
@@ -49,6 +50,7 @@ SCHEME_TITLES = {
     "rkd_sc": "RKD-SC (CAT)",
     "deep_jscc": "deep JSCC",
     "separate": "separate",
+    "capacity_bound": "capacity bound of separate",
     "label_code": "label code",
     "published_figure": "published: RKD-SC 2025, figure",
     "published_notebook": "published: RKD-SC 2025, notebook",
@@ -184,7 +186,7 @@ def scheme_title(name: str) -> str:
     """A scheme's name in words, with the label of its variant."""
     kind, _, label = name.partition(":")
     title = SCHEME_TITLES.get(kind, kind.replace("_", " "))
-    return f"{title}, {label.replace('_', ' ')}" if label else title
+    return f"{title}, {label.replace('_', ' ').replace(':', ', ')}" if label else title
 
 
 def channel_title(name: str) -> str:

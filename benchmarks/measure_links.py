@@ -6,7 +6,7 @@
 import torch
 
 from benchmarks.baselines.block_errors import COMMITTED, keep, measure
-from benchmarks.baselines.image_codec import SeparateConfig
+from benchmarks.baselines.separate import SeparateConfig
 from benchmarks.recipes import RECIPES
 
 
@@ -18,7 +18,8 @@ def main() -> None:
         pipe
         for baseline in baselines
         if isinstance(baseline, SeparateConfig)
-        for pipe in baseline.pipes.values()
+        for k in baseline.uses
+        for pipe in baseline.pipes(k)
     ]
     for pipe in dict.fromkeys(pipes):
         table = measure(pipe)

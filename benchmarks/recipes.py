@@ -6,8 +6,8 @@ A recipe says what to compute. Where to compute it (`--device`, `--out`) and whi
 
 from dataclasses import replace
 
-from benchmarks.baselines.image_codec import SeparateConfig
 from benchmarks.baselines.label_code import LabelCodeConfig
+from benchmarks.baselines.separate import Qualities, SeparateConfig
 from benchmarks.variants import ablations
 from models import (
     CatConfig,
@@ -30,9 +30,35 @@ from simulator.config import (
 )
 
 SNR_DB = tuple(float(snr) for snr in range(-10, 21, 2))
-# JPEG qualities among which the separate scheme picks, finest where the payloads of its k end
-DIGITS_QUALITIES = (1, 3, 5, 6, 8, 10, 12, 14, 16, 18, 20, 25, 30, 40, 50, 75)
-CIFAR_QUALITIES = (1, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 27, 35, 45, 60, 80)
+# Qualities among which the separate schemes pick, finest where the payloads of their k end
+DIGITS_JPEG = (1, 3, 5, 6, 8, 10, 12, 14, 16, 18, 20, 25, 30, 40, 50, 75)
+CIFAR_JPEG = (1, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 27, 35, 45, 60, 80)
+OTHER_CODECS = (
+    Qualities(codec="webp", qualities=(0, 2, 4, 7, 10, 14, 18, 22, 27, 33, 40, 48, 56, 65, 75, 85)),
+    Qualities(
+        codec="avif", qualities=(0, 4, 8, 12, 16, 20, 24, 28, 33, 38, 43, 48, 54, 60, 70, 80)
+    ),
+    Qualities(
+        codec="heic", qualities=(0, 4, 8, 12, 15, 18, 21, 24, 27, 30, 33, 37, 42, 48, 55, 65)
+    ),
+    Qualities(
+        codec="jxl", qualities=(0, 5, 10, 15, 20, 25, 30, 36, 42, 48, 54, 60, 66, 72, 80, 88)
+    ),
+)
+DIGITS_SEPARATE = SeparateConfig(
+    codecs=(Qualities(codec="jpeg", qualities=DIGITS_JPEG), *OTHER_CODECS),
+    best=("jpeg",),
+    uses=(32, 64),
+    payload_bits=(80, 500),
+    validation_images=297,
+)
+CIFAR_SEPARATE = SeparateConfig(
+    codecs=(Qualities(codec="jpeg", qualities=CIFAR_JPEG), *OTHER_CODECS),
+    best=("jpeg", "webp", "avif"),
+    uses=(256, 768, 1536),
+    payload_bits=(80, 6200),
+    validation_images=1000,
+)
 FADING_MIX = ("awgn", "rayleigh")  # channels of every training, in equal shares
 
 
@@ -95,10 +121,10 @@ def digits() -> Experiment:
             uses=(16, 64),
         ),
         baselines=(
-            SeparateConfig(qualities=DIGITS_QUALITIES, link={32: (6, 2 / 3), 64: (4, 0.6)}),
+            DIGITS_SEPARATE,
+            DIGITS_SEPARATE.bound,
             LabelCodeConfig(),
         ),
-        more_baselines=(LabelCodeConfig(code="polar"),),
         sweep=SweepConfig(
             channels=FADING_MIX, snr_db=SNR_DB, channel_uses=(4, 16, 64), realizations=3
         ),
@@ -183,10 +209,10 @@ def cifar100() -> Experiment:
             uses=(64,),
         ),
         baselines=(
-            SeparateConfig(qualities=CIFAR_QUALITIES, link={256: (4, 2 / 3)}),
+            CIFAR_SEPARATE,
+            CIFAR_SEPARATE.bound,
             LabelCodeConfig(),
         ),
-        more_baselines=(LabelCodeConfig(code="polar"),),
         sweep=SweepConfig(
             channels=FADING_MIX, snr_db=SNR_DB, channel_uses=(16, 64, 256), realizations=2
         ),

@@ -7,6 +7,8 @@ SNR is Es/N0 in dB per complex channel use; all rates assume coherent detection 
 [3] Cho and Yoon, On the general BER expression of one- and two-dimensional amplitude modulations,
     IEEE Trans. Commun. 50(7), 2002.
 [4] Tse and Viswanath, Fundamentals of Wireless Communication, 2005.
+[5] Polyanskiy, Poor and Verdu, Channel coding rate in the finite blocklength regime, IEEE Trans.
+    Inf. Theory 56(5), 2010.
 """
 
 import functools
@@ -26,6 +28,7 @@ __all__ = [
     "bpsk_bit_error_rate_rayleigh",
     "bpsk_bit_error_rate_rician",
     "capacity_bits",
+    "normal_approximation_bits",
     "orthogonal_symbol_error_rate",
     "q_function",
     "qam_bit_error_rate_awgn",
@@ -34,8 +37,10 @@ __all__ = [
     "qam_symbol_error_rate_awgn",
     "qam_symbol_error_rate_rayleigh",
     "rayleigh_power_cdf",
+    "rayleigh_power_quantile",
     "rayleigh_snr_spread_db",
     "rician_power_cdf",
+    "rician_power_quantile",
     "rician_power_variance",
 ]
 
@@ -50,6 +55,19 @@ def q_function(x: float) -> float:
 def capacity_bits(snr_db: float) -> float:
     """Capacity of the AWGN channel in bits per complex use, log2(1 + SNR) [4, sec. 5.1]."""
     return math.log2(1.0 + db_to_linear(snr_db))
+
+
+def normal_approximation_bits(snr_db: Floats, *, uses: int, block_error_rate: float) -> Floats:
+    """Bits that the best code carries over `uses` complex AWGN uses at this block error rate.
+
+    n C - sqrt(n V) Q^-1(e) + log2(n) / 2 with n = 2 `uses` real uses, C = log2(1 + S) / 2 and
+    V = S (S + 2) / (2 (S + 1)^2) log2(e)^2 [5, eq. 1 and 296, theorem 54]; at least 0.
+    """
+    snr, real_uses = np.power(10.0, np.asarray(snr_db) / 10.0), 2 * uses
+    capacity = np.log1p(snr) / (2 * math.log(2.0))
+    dispersion = snr * (snr + 2.0) / (2.0 * (snr + 1.0) ** 2) / math.log(2.0) ** 2
+    lost = np.sqrt(real_uses * dispersion) * stats.norm.isf(block_error_rate)
+    return np.maximum(real_uses * capacity - lost + math.log2(real_uses) / 2, 0.0)
 
 
 # Error rates of BPSK and square Gray QAM. Each is a sum of terms weight Q(sqrt(2 scale SNR)), so
@@ -242,6 +260,17 @@ def rician_power_cdf(power: Floats, *, k_factor: float) -> Floats:
     2 (1 + K) |h|^2 is noncentral chi-square, 2 degrees of freedom, noncentrality 2 K [1, sec. 2.3].
     """
     return np.asarray(stats.ncx2.cdf(2.0 * (1.0 + k_factor) * power, df=2, nc=2.0 * k_factor))
+
+
+def rayleigh_power_quantile(level: Floats) -> Floats:
+    """The inverse of `rayleigh_power_cdf`, -ln(1 - level)."""
+    return np.asarray(-np.log1p(-level))
+
+
+def rician_power_quantile(level: Floats, *, k_factor: float) -> Floats:
+    """The inverse of `rician_power_cdf`."""
+    upper = stats.ncx2.ppf(level, df=2, nc=2.0 * k_factor)
+    return np.asarray(upper / (2.0 * (1.0 + k_factor)))
 
 
 def rician_power_variance(k_factor: float) -> float:

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from torch import Tensor
 
@@ -19,6 +19,9 @@ from models import (
 )
 from simulator.errors import UserError
 from simulator.link import Scheme
+
+if TYPE_CHECKING:
+    from simulator.supplies import Supplies
 
 Classify = Callable[[Tensor], Tensor]  # images [B, C, H, W] in [0, 1] to scores [B, num_classes]
 
@@ -172,8 +175,16 @@ class BaselineConfig(Protocol):
     def decoding_all(self) -> "BaselineConfig":
         """The same with every block of bits decoded, not drawn from a table of error rates."""
 
+    def labelled(self, label: str) -> "BaselineConfig":
+        """The variant behind NAME:LABEL. Raises: UserError if there is no such label."""
+
     def build(
-        self, *, classify: Classify, num_classes: int, image_shape: tuple[int, int, int]
+        self,
+        *,
+        classify: Classify,
+        num_classes: int,
+        image_shape: tuple[int, int, int],
+        supplies: "Supplies",
     ) -> Scheme:
         """The scheme, ready to transmit."""
 
@@ -193,7 +204,6 @@ class Experiment:
     baselines: tuple[BaselineConfig, ...]
     sweep: SweepConfig
     variants: tuple[Variant, ...] = ()
-    more_baselines: tuple[BaselineConfig, ...] = ()  # swept only where they are named
     more_teachers: tuple[TeacherStage, ...] = ()  # with `teacher` they teach as an ensemble
     mirrored: bool = False  # views come in pairs, image and mirror image; teachers say the mean
 

@@ -29,6 +29,7 @@ from simulator.config import digest
 from simulator.errors import UserError
 
 FIGURE_NAME = re.compile(r"accuracy_(snr_k\d+|uses_snr-?[\d.]+)\.(png|pdf)")
+CHOICES = "choices.csv"  # what schemes chose on validation images
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("torch", "sionna-no-rt", "numpy", "pandas", "pillow", "scikit-learn")
 
@@ -93,8 +94,13 @@ def forget(folder: Path, parts: Iterable[str]) -> None:
 
 def forget_results(folder: Path) -> None:
     """Remove the tables and the description of an earlier sweep, and nothing else."""
-    for name in ("results.csv", "results.parquet", "timing.csv", "run.json"):
+    for name in ("results.csv", "results.parquet", "timing.csv", CHOICES, "run.json"):
         (folder / name).unlink(missing_ok=True)
+
+
+def forget_choices(folder: Path) -> None:
+    """Remove the choices of an earlier sweep, and nothing else."""
+    (folder / CHOICES).unlink(missing_ok=True)
 
 
 def forget_figures(folder: Path) -> None:

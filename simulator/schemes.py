@@ -1,7 +1,6 @@
 """From trained parts on disk to schemes that transmit."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import fields
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,19 +12,29 @@ from models import (
     DeepJscc,
     Ensemble,
     ImageClassifier,
+    Mirrored,
     PretrainedTeacherConfig,
     Student,
     StudentConfig,
     WideResNetConfig,
 )
-from simulator.config import CodecStage, Experiment, describe
+from simulator.config import (
+    BaselineConfig,
+    Classify,
+    CodecStage,
+    Experiment,
+    describe,
+    digest,
+)
 from simulator.data import Dataset
 from simulator.distill import LinkModel
 from simulator.errors import UserError
 from simulator.labels import link_error
 from simulator.link import DeepJsccScheme, RkdScheme, Scheme, in_pieces
+from simulator.origins import check_company, check_origin
 from simulator.parts import deep_jscc_part, recipe_parts, variant_parts
-from simulator.records import Origin, file_hash, load_tensors
+from simulator.records import file_hash, load_tensors
+from simulator.supplies import Adapted, Supplies
 from simulator.training_run import TEACHER
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -35,7 +44,7 @@ def scheme_names(experiment: Experiment) -> tuple[str, ...]:
     """Names that a recipe offers by itself, in the order of tables and legends.
 
     Beside them, `rkd_sc:VARIANT` is a trained variant, `rkd_sc:+3dB` and `rkd_sc:pilot1` are the
-    recipe's own weights under imperfect knowledge, and `more_baselines` go by their names.
+    recipe's own weights under imperfect knowledge, and a baseline may have labels of its own.
     """
     return (RkdScheme.name, DeepJsccScheme.name, *(b.name for b in experiment.baselines))
 
@@ -89,15 +98,45 @@ class TrainedParts:
         if name == DeepJsccScheme.name:
             models = {k: self._deep_jscc(k) for k in experiment.deep_jscc.uses}
             return DeepJsccScheme(models, train_snr_db=experiment.deep_jscc.snr_db)
-        for baseline in (*experiment.baselines, *experiment.more_baselines):
-            if baseline.name == name:
-                return baseline.build(
-                    classify=self.classifier(),
-                    num_classes=self._dataset.num_classes,
-                    image_shape=self._dataset.image_shape,
-                )
+        baseline = self._baseline(name)
+        if baseline is not None:
+            classify = self.classifier()
+            weights = [self.hashes[part] for part in sorted(self._used)]
+            return baseline.build(
+                classify=classify,
+                num_classes=self._dataset.num_classes,
+                image_shape=self._dataset.image_shape,
+                supplies=Supplies(
+                    key=digest(weights),
+                    validation=self._dataset.validation,
+                    device=self._device,
+                    teacher=self._teacher_as_classifier,
+                ),
+            )
         known = ", ".join(scheme_names(experiment))
         raise UserError(f"--schemes must name schemes among {known}, got {name!r}")
+
+    def _baseline(self, name: str) -> BaselineConfig | None:
+        """The recipe's baseline of this name, with the label behind it."""
+        kind, _, label = name.partition(":")
+        for baseline in self._experiment.baselines:
+            if baseline.name == kind:
+                return baseline.labelled(label) if label else baseline
+        return None
+
+    def _teacher_as_classifier(self) -> tuple[Classify, str]:
+        """The offline teachers' scores of images, and a key of their weights."""
+        teacher = self.teacher()
+        if teacher is None:
+            raise UserError(f"there are no weights of an offline teacher in {self.folder}")
+        parts = list(self._experiment.teachers)
+        asked = Mirrored(teacher) if self.mirrored else teacher
+
+        @torch.inference_mode()
+        def classify(images: Tensor) -> Tensor:
+            return in_pieces(lambda piece: asked(piece).scores, images)
+
+        return classify, digest([*(self.hashes[part] for part in parts), self.mirrored])
 
     def identified(self, name: str) -> tuple[Scheme, dict[str, Any]]:
         """A scheme, and what its numbers depend on.
@@ -105,12 +144,13 @@ class TrainedParts:
         That is the version of its code, its settings, what these refer to, and weights by hash.
         """
         scheme = self.scheme(name)
-        baselines = (*self._experiment.baselines, *self._experiment.more_baselines)
-        configs = [baseline for baseline in baselines if baseline.name == name]
+        baseline = self._baseline(name)
+        configs = [] if baseline is None else [baseline]
+        chosen = {"choices": scheme.choices_key} if isinstance(scheme, Adapted) else {}
         return scheme, {
             "version": scheme.version,
             "settings": describe(configs),
-            "needs": [config.needs() for config in configs],
+            "needs": [{**config.needs(), **chosen} for config in configs],
             "weights": {part: self.hashes[part] for part in sorted(self._used)},
         }
 
@@ -240,7 +280,16 @@ class TrainedParts:
         self._used.add(part)
         tensors, header = load_tensors(path)
         self.hashes[part] = file_hash(path)
-        self._check(path, part, header.get("origin"))
+        origin = check_origin(
+            path,
+            part,
+            header.get("origin"),
+            recipe=self._experiment.name,
+            dataset=self._dataset,
+            description=self._parts[part].description,
+        )
+        check_company(path, part, origin, hashes=self.hashes, origins=self.origins)
+        self.origins[part] = origin
         model = build()
         try:
             model.load_state_dict(tensors)
@@ -249,47 +298,3 @@ class TrainedParts:
                 f"{path} does not fit the models of recipe {self._experiment.name}; train it again"
             ) from None
         return model.eval().to(self._device)
-
-    def _check(self, path: Path, part: str, origin: Any) -> None:
-        recipe, dataset = self._experiment.name, self._dataset
-        if not isinstance(origin, dict) or not origin.keys() >= {f.name for f in fields(Origin)}:
-            raise UserError(f"{path} does not say what it was made from; train it again")
-        if origin["recipe"] != recipe:
-            raise UserError(
-                f"{path} must belong to recipe {recipe}, but was trained for "
-                f"{origin['recipe']!r}; name another folder with --weights"
-            )
-        if tuple(origin["image_shape"]) != dataset.image_shape:
-            raise UserError(
-                f"{path} was trained on images {origin['image_shape']} [C, H, W], but the data "
-                f"holds {list(dataset.image_shape)}; train on this data first"
-            )
-        if tuple(origin["classes"]) != dataset.classes:
-            raise UserError(
-                f"{path} was trained on {_some(origin['classes'])}, but the data holds "
-                f"{_some(dataset.classes)}; train on this data first"
-            )
-        if origin["part"] != part or origin["description"] != describe(
-            self._parts[part].description
-        ):
-            raise UserError(
-                f"{path} was trained by another version of recipe {recipe}; train it again"
-            )
-        self._check_company(path, part, origin)
-
-    def _check_company(self, path: Path, part: str, origin: dict[str, Any]) -> None:
-        """Parts that are used together must come from one training."""
-        for name, wanted in origin["made_from"].items():
-            if self.hashes.get(name, wanted) != wanted:
-                raise UserError(f"{path} was trained on another {name} than the one beside it")
-        seeds = {o["seed"] for name, o in self.origins.items() if not name.startswith(TEACHER)}
-        if not part.startswith(TEACHER) and seeds - {origin["seed"]}:
-            raise UserError(
-                f"{path} was trained with seed {origin['seed']}, the parts beside it with "
-                f"{seeds.pop()}"
-            )
-        self.origins[part] = origin
-
-
-def _some(classes: Sequence[str]) -> str:
-    return f"{len(classes)} classes ({', '.join(classes[:3])}, ...)"

@@ -19,6 +19,7 @@ from simulator.workers import InProcess, LocalPool, Pool, RayPool
 
 FOLDER = "prepared"  # below --out, while a sweep runs
 TEST = "test_images"
+VALIDATION = "validation_images"
 FEW = 200_000  # transmissions that are done before other processes have started
 
 
@@ -54,16 +55,19 @@ class Job:
         """Equal for equal jobs."""
         return digest([self.about, str(self.folder)])
 
-    def write_images(self, test: Split) -> None:
-        """Put the test images where the workers find them."""
-        tensors = {"images": test.images, "labels": test.labels}
-        save_tensors(self._path(TEST), tensors, {"key": self.data_key})
+    def write_images(self, test: Split, validation: Split | None) -> None:
+        """Put test and validation images where the workers find them."""
+        splits = {TEST: test} if validation is None else {TEST: test, VALIDATION: validation}
+        self._path(VALIDATION).unlink(missing_ok=True)  # of a run that was killed
+        for name, split in splits.items():
+            tensors = {"images": split.images, "labels": split.labels}
+            save_tensors(self._path(name), tensors, {"key": self.data_key})
 
     def __call__(self) -> Evaluator:
         """The evaluator, its schemes loaded when they are asked for."""
-        tensors, _ = load_tensors(self._path(TEST))
-        test = Split(images=tensors["images"], labels=tensors["labels"])
-        dataset = Dataset(self.name, self.classes, None, None, test, self.data_key)
+        test = self._split(TEST)
+        validation = self._split(VALIDATION) if self._path(VALIDATION).exists() else None
+        dataset = Dataset(self.name, self.classes, None, validation, test, self.data_key)
         parts = TrainedParts(self.experiment, dataset, self.weights, self.setting.device)
 
         def load(name: str) -> tuple[Scheme, Prepared]:
@@ -74,6 +78,10 @@ class Job:
             return scheme, self._prepared(scheme, test)
 
         return Evaluator(load, test.labels, self.setting)
+
+    def _split(self, name: str) -> Split:
+        tensors, _ = load_tensors(self._path(name))
+        return Split(images=tensors["images"], labels=tensors["labels"])
 
     def _prepared(self, scheme: Scheme, test: Split) -> Prepared:
         """From the file that another worker or an earlier run has written, else made now.

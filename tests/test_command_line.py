@@ -54,8 +54,12 @@ def test_sweep_writes_table_description_and_figures(
     assert run("sweep", "digits", *SMALL, "--channel-uses", "16", "--out", "made/here") == 0
     folder = tmp_path / "made/here"
     rows = pd.read_csv(folder / "results.csv")
-    assert list(rows["scheme"].unique()) == ["rkd_sc", "deep_jscc", "label_code"]
-    assert len(rows) == 6
+    names = ["rkd_sc", "deep_jscc", "capacity_bound", "label_code"]
+    assert list(rows["scheme"].unique()) == names
+    assert len(rows) == 8
+    choices = pd.read_csv(folder / "choices.csv")
+    assert list(choices["scheme"]) == ["capacity_bound"] * 2
+    assert list(choices["snr_db"]) == [-10, 10]
     assert rows["accuracy"].between(0, 1).all()
     assert (rows["ci_low"] <= rows["accuracy"]).all()
     assert (rows["accuracy"] <= rows["ci_high"]).all()

@@ -137,12 +137,15 @@ def test_committed_digits_weights_meet_the_promises_of_the_readme() -> None:
     assert rows["rkd_sc", 16, -10.0] > 0.4
 
 
-def test_separate_has_its_cliff() -> None:
-    rows = sweep(digits(), WEIGHTS, ["separate"], snr_db=(4.0, 12.0), channel_uses=(64,))
-    low, high = rows["accuracy"]
-    assert low < 0.12  # outage: a uniform guess
-    assert high > 0.9
-    assert rows["delivered"].tolist() == pytest.approx([0.0, 1.0], abs=0.02)
+def test_separate_fails_at_low_snr_and_never_passes_its_bound() -> None:
+    schemes = ["separate", "capacity_bound"]
+    rows = sweep(digits(), WEIGHTS, schemes, snr_db=(-10.0, 6.0, 16.0), channel_uses=(64,))
+    ours, bound = (rows[rows["scheme"] == name]["accuracy"].tolist() for name in schemes)
+    assert ours[0] < 0.12  # outage: a uniform guess
+    assert ours[0] < ours[1] < ours[2]
+    assert ours[2] > 0.95
+    for own, best in zip(ours, bound, strict=True):
+        assert own <= best + 3 * (best * (1 - best) / 500) ** 0.5
 
 
 def test_committed_weights_are_under_a_megabyte() -> None:
@@ -154,7 +157,9 @@ def test_committed_weights_are_under_a_megabyte() -> None:
 def test_recipes_describe_themselves_and_compare_fairly(recipe: object) -> None:
     experiment: Experiment = recipe()  # type: ignore[operator]
     assert describe(experiment)["name"] == recipe.__name__  # type: ignore[attr-defined]
-    assert scheme_names(experiment) == ("rkd_sc", "deep_jscc", "separate", "label_code")
+    assert scheme_names(experiment) == (
+        *("rkd_sc", "deep_jscc", "separate", "capacity_bound", "label_code"),
+    )
     ours = experiment.student.training.epochs + experiment.codec.training.epochs
     assert experiment.deep_jscc.training.epochs == ours  # the same passes over the images
     assert experiment.deep_jscc.model.body == experiment.student.model

@@ -10,6 +10,7 @@ over the SNR that a block meets is all a sweep needs. It is measured with all-ze
 import contextlib
 import functools
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,19 +22,23 @@ from tqdm import tqdm
 from channels.awgn import AwgnChannel
 from channels.bit_pipe import BitPipe
 from channels.streams import Streams
+from channels.units import linear_to_db
 from simulator.config import digest
 from simulator.data_cache import default_cache
 from simulator.errors import UserError
 from simulator.records import ROOT, write_json
 
 COMMITTED = ROOT / "results/reference/block_errors"
-VERSION = 1  # of the measurement; another number measures anew
-STEP_DB = 0.5
-COARSE_DB = 2.0
-FROM_DB, TO_DB = -14.0, 40.0
-BATCH = 1000
-LEAST_BLOCKS, MOST_BLOCKS = 20_000, 50_000
-ENOUGH_ERRORS = 500
+VERSION = 2  # of the measurement; another number measures anew
+STEP_DB, FINE_STEP_DB = 0.5, 0.25
+LONG = 2000  # coded bits from which error rates fall so steeply that the fine step is needed
+COARSE_DB = 1.0
+TO_DB = 40.0
+BATCH = 200
+BITS = 1_000_000  # coded bits that are sent at least at a point
+FEWEST_BLOCKS, LEAST_BLOCKS = 400, 4000  # bounds of the blocks that these are
+MORE = 2.5  # times as many blocks where errors are few
+ENOUGH_ERRORS = 100
 RARE = 1e-4  # a rate below this ends the table
 
 
@@ -95,25 +100,37 @@ def measure(pipe: BitPipe) -> BlockErrors:
     """
     rows: list[tuple[float, int, int, int]] = []
     snr_db = _first_success(pipe) - COARSE_DB
-    bar = tqdm(desc=f"block errors of k = {pipe.channel_uses}, once", unit="block")
-    while not rows or rows[-1][2] / rows[-1][1] > RARE:
-        if snr_db > TO_DB:
-            raise UserError(f"the link {pipe} has block errors even at {TO_DB:g} dB")
-        blocks = errors = undetected = 0
-        while blocks < LEAST_BLOCKS or (errors < ENOUGH_ERRORS and blocks < MOST_BLOCKS):
-            wrong, unseen = _errors(pipe, snr_db, blocks, BATCH)
-            bar.update(BATCH)
-            blocks, errors, undetected = blocks + BATCH, errors + wrong, undetected + unseen
-        rows.append((snr_db, blocks, errors, undetected))
-        snr_db += STEP_DB
-    bar.close()
+    step = FINE_STEP_DB if pipe.coded_bits >= LONG else STEP_DB
+    with tqdm(desc=f"block errors of k = {pipe.channel_uses}, once", unit="block") as bar:
+        while not rows or rows[-1][2] / rows[-1][1] > RARE:
+            if snr_db > TO_DB:
+                raise UserError(f"the link {pipe} has block errors even at {TO_DB:g} dB")
+            rows.append((snr_db, *_at(pipe, snr_db)))
+            bar.update(rows[-1][1])
+            snr_db += step
     return BlockErrors(*zip(*rows, strict=True))
 
 
+def _at(pipe: BitPipe, snr_db: float) -> tuple[int, int, int]:
+    """Blocks, errors and undetected errors at one SNR; few blocks where all of them fail."""
+    least = min(max(BITS // pipe.coded_bits, FEWEST_BLOCKS), LEAST_BLOCKS)
+    blocks = errors = undetected = 0
+    while blocks < least or (errors < ENOUGH_ERRORS and blocks < MORE * least):
+        wrong, unseen = _errors(pipe, snr_db, blocks, BATCH)
+        blocks, errors, undetected = blocks + BATCH, errors + wrong, undetected + unseen
+        if errors == blocks >= 2 * BATCH:
+            break
+    return blocks, errors, undetected
+
+
 def _first_success(pipe: BitPipe) -> float:
-    """The first SNR of a coarse grid at which some of a few blocks arrive."""
-    snr_db = FROM_DB
-    while snr_db < TO_DB and _errors(pipe, snr_db, -1, 100)[0] == 100:
+    """The first SNR of a coarse grid at which some of a few blocks arrive.
+
+    The grid begins 2 dB below the SNR at which the capacity is what the link carries.
+    """
+    needed = linear_to_db(2 ** (pipe.payload_bits / pipe.channel_uses) - 1)
+    snr_db = math.floor(needed) - 2.0
+    while snr_db < TO_DB and _errors(pipe, snr_db, -1, 50)[0] == 50:
         snr_db += COARSE_DB
     return snr_db
 

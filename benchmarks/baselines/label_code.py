@@ -5,7 +5,7 @@ The strongest link for one fixed task, and so the bound that a semantic link is 
 """
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -16,7 +16,9 @@ from benchmarks.baselines.polar_codebook import polar_codebook, polar_serves
 from channels.base import Channel, ChannelOutput
 from channels.streams import PointStreams
 from simulator.config import Classify
+from simulator.errors import UserError
 from simulator.link import Received, Tensors
+from simulator.supplies import Supplies
 
 _LEAST_NOISE_POWER = 1e-30  # keeps the scores finite on a noiseless channel
 
@@ -133,12 +135,19 @@ class LabelCodeConfig:
         """The same: words are always decoded."""
         return self
 
+    def labelled(self, label: str) -> "LabelCodeConfig":
+        """Words of another code. Raises: UserError for a label other than `polar`."""
+        if label != "polar":
+            raise UserError(f"the label behind label_code must be polar, got {label!r}")
+        return replace(self, code="polar")
+
     def build(
         self,
         *,
         classify: Classify,
         num_classes: int,
         image_shape: tuple[int, int, int],  # noqa: ARG002 - other schemes need it
+        supplies: Supplies,  # noqa: ARG002 - nor is anything else of the training used
     ) -> LabelCodeScheme:
         """The scheme for a classifier."""
         return LabelCodeScheme(classify=classify, num_classes=num_classes, code=self.code)

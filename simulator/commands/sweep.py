@@ -1,6 +1,7 @@
 """`semlink sweep`: check everything, evaluate what the journal lacks, write tables and figures."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import click
 import pandas as pd
 
+from channels.names import channel_from_name
 from simulator.commands.shared import (
     dataset_of,
     device_named,
@@ -23,6 +25,7 @@ from simulator.data import Dataset, Split
 from simulator.errors import Stopped, UserError
 from simulator.evaluate import Setting
 from simulator.journal import Journal
+from simulator.link import Scheme
 from simulator.options import (
     MOST_REALIZATIONS,
     MOST_WORKERS,
@@ -30,16 +33,20 @@ from simulator.options import (
     parse_names,
 )
 from simulator.records import (
+    CHOICES,
     check_writable,
     environment,
+    forget_choices,
     forget_prepared,
     forget_results,
     write_json,
     write_table,
 )
 from simulator.schemes import TrainedParts, scheme_names
+from simulator.supplies import Adapted
 from simulator.sweep import (
     Grid,
+    Point,
     Results,
     facts_of,
     noiseless_accuracy,
@@ -119,7 +126,7 @@ def sweep(
             check_same(journal.abouts, job.about, folder)
         for line in [*left_out, *_remarks(parts, dataset), *journal.remarks]:
             click.echo(f"semlink: {line}", err=True)
-        job.write_images(test)
+        job.write_images(test, dataset.validation)
         transmissions = sum(len(test.labels) * grid.repeats(point.channel) for point in points)
         pool = open_pool(job, workers=workers, cluster=cluster, transmissions=transmissions)
         if fresh:
@@ -154,7 +161,19 @@ def sweep(
             "wall_seconds": round(time.perf_counter() - start, 1),
             "environment": environment(target),
         }
-        _write(folder, results, run)
+        _write(folder, results, run, _choices(built, points))
+
+
+def _choices(schemes: Sequence[Scheme], points: Sequence[Point]) -> pd.DataFrame:
+    """What schemes chose on validation images at the points of a sweep."""
+    rows: list[dict[str, Any]] = []
+    for scheme in schemes:
+        if isinstance(scheme, Adapted):
+            own = [point for point in points if point.scheme == scheme.name]
+            rows += scheme.choices(
+                [(channel_from_name(point.channel), point.snr_db, point.k) for point in own]
+            )
+    return pd.DataFrame(rows)
 
 
 def _decoding_all(experiment: Experiment) -> Experiment:
@@ -192,12 +211,15 @@ def _about(dataset: Dataset, test: Split) -> dict[str, Any]:
     }
 
 
-def _write(folder: Path, results: Results, run: dict[str, Any]) -> None:
+def _write(folder: Path, results: Results, run: dict[str, Any], choices: pd.DataFrame) -> None:
     """Tables, description and figures into the run's folder; the table also to the screen."""
     table = results.table.assign(train_seed=run["train_seed"])[COLUMNS]
     write_table(folder / "results.csv", table)
     write_table(folder / "results.parquet", table)
     write_table(folder / "timing.csv", results.timing)
+    forget_choices(folder)
+    if len(choices):
+        write_table(folder / CHOICES, choices)
     write_json(folder / "run.json", run)
     figures = draw(table, run, folder / "figures")
     _show(table)

@@ -35,7 +35,7 @@ def test_table_and_decoding_agree(
 ) -> None:
     """Random payloads, every block decoded, against the mean rate at the SNRs that blocks met."""
     monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path))
-    for constant, value in (("LEAST_BLOCKS", 5000), ("MOST_BLOCKS", 5000), ("STEP_DB", 0.5)):
+    for constant, value in (("BITS", 10**7), ("LEAST_BLOCKS", 5000), ("MORE", 1.0)):
         monkeypatch.setattr(f"benchmarks.baselines.block_errors.{constant}", value)
     block_errors.cache_clear()
     table = block_errors(pipe())

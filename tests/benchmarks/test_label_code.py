@@ -19,6 +19,9 @@ from channels.theory import (
     biorthogonal_symbol_error_rate,
     orthogonal_symbol_error_rate,
 )
+from simulator.config import Classify
+from simulator.errors import UserError
+from simulator.supplies import Supplies
 
 STREAMS = Streams(seed=5)
 
@@ -29,8 +32,14 @@ def pixels_as_scores(images: Tensor) -> Tensor:
 
 
 def make_scheme(num_classes: int) -> LabelCodeScheme:
+    def no_teacher() -> tuple[Classify, str]:
+        raise UserError("no teacher")
+
     return LabelCodeConfig().build(
-        classify=pixels_as_scores, num_classes=num_classes, image_shape=(1, 1, num_classes)
+        classify=pixels_as_scores,
+        num_classes=num_classes,
+        image_shape=(1, 1, num_classes),
+        supplies=Supplies(key="", validation=None, device=torch.device("cpu"), teacher=no_teacher),
     )
 
 

@@ -5,11 +5,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.baselines.codebook import label_codebook
-from benchmarks.baselines.label_code import LabelCodeConfig
 from benchmarks.baselines.polar_codebook import polar_codebook, polar_serves
 from benchmarks.label_codes import wrong_decisions
 from benchmarks.recipes import digits
 from channels.theory import biorthogonal_symbol_error_rate
+from simulator.errors import UserError
 from simulator.schemes import scheme_names
 
 
@@ -51,15 +51,20 @@ def test_polar_loses_to_reed_muller_at_16_uses() -> None:
 def test_swept_by_its_name_and_not_among_all() -> None:
     recipe = digits()
     assert "label_code:polar" not in scheme_names(recipe)
-    (config,) = recipe.more_baselines
+    own = next(b for b in recipe.baselines if b.name == "label_code")
+    config = own.labelled("polar")
     scheme = config.build(
-        classify=lambda images: images.flatten(1), num_classes=10, image_shape=(1, 1, 10)
+        classify=lambda images: images.flatten(1),
+        num_classes=10,
+        image_shape=(1, 1, 10),
+        supplies=None,  # type: ignore[arg-type] # not used
     )
     assert scheme.name == config.name == "label_code:polar"
     assert scheme.channel_uses == "k >= 16"
     assert [k for k in (4, 15, 16, 64) if scheme.serves(k)] == [16, 64]
     assert "10 polar words" in scheme.settings(16)
-    assert LabelCodeConfig().name == "label_code"
+    with pytest.raises(UserError, match="the label behind label_code must be polar, got 'x'"):
+        own.labelled("x")
 
 
 def test_too_few_uses_are_refused() -> None:

@@ -1,0 +1,194 @@
+"""Link adaptation: the source and the link that promise the best accuracy, by validation images.
+
+Nothing is simulated. Offers say which images fit a payload and which are classified rightly when
+they arrive; block error rates say how often that is; an outage counts as a uniform guess.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmarks.baselines.block_errors import block_errors
+from benchmarks.baselines.met_snr import distribution
+from benchmarks.baselines.sources import Offer
+from channels.base import Channel
+from channels.bit_pipe import BitPipe
+from channels.theory import normal_approximation_bits
+from simulator.config import digest
+
+Floats = NDArray[np.float64]
+GRID_DB: Final = np.round(np.arange(-30.0, 50.0, 0.05), 2)  # SNRs for which genies hold a choice
+FINITE_ERROR_RATE: Final = 1e-3  # of the normal approximation
+
+
+class Link(Protocol):
+    """A number of bits, and how often they are lost."""
+
+    @property
+    def payload_bits(self) -> int:
+        """Bits per image."""
+
+    @property
+    def text(self) -> dict[str, Any]:
+        """What it is, for the table of choices."""
+
+    def error_rate(self, snr_db: Floats) -> Floats:
+        """How often the bits are lost at the SNR that a block meets."""
+
+
+@dataclass(frozen=True)
+class CodedLink:
+    """LDPC-coded QAM, its block error rates from a table."""
+
+    pipe: BitPipe
+
+    @property
+    def payload_bits(self) -> int:
+        """Without CRC."""
+        return self.pipe.payload_bits
+
+    @property
+    def text(self) -> dict[str, Any]:
+        """Modulation and rate."""
+        return {"modulation": self.pipe.modulation, "code_rate": round(self.pipe.code_rate, 4)}
+
+    @property
+    def key(self) -> str:
+        """Equal for equal tables."""
+        return digest(asdict(block_errors(self.pipe)))
+
+    def error_rate(self, snr_db: Floats) -> Floats:
+        """From the table."""
+        return block_errors(self.pipe)(snr_db)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdealLink:
+    """The best code there is: of any length, or (`finite`) as long as the channel uses allow."""
+
+    payload_bits: int
+    channel_uses: int
+    finite: bool
+
+    @property
+    def text(self) -> dict[str, Any]:
+        """No modulation; the rate is the payload's."""
+        return {"modulation": "any", "code_rate": round(self.payload_bits / self.channel_uses, 4)}
+
+    def error_rate(self, snr_db: Floats) -> Floats:
+        """0 (finite: 1e-3) up to what the SNR carries, 1 beyond."""
+        if self.finite:
+            carried = normal_approximation_bits(
+                snr_db, uses=self.channel_uses, block_error_rate=FINITE_ERROR_RATE
+            )
+            return np.where(self.payload_bits <= carried, FINITE_ERROR_RATE, 1.0)
+        carried = self.channel_uses * np.log2(1.0 + 10.0 ** (np.asarray(snr_db) / 10.0))
+        return np.where(self.payload_bits <= carried, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is sent at one point, and what validation images promise for it."""
+
+    source: str
+    link: Link
+    delivered: float
+    accuracy: float
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """For the table of choices."""
+        return {
+            "codec": self.source,
+            **self.link.text,
+            "payload_bits": self.link.payload_bits,
+            "validation_delivered": round(self.delivered, 6),
+            "validation_accuracy": round(self.accuracy, 6),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Adaptation:
+    """All pairs of a link and a source over k channel uses, and what they promise.
+
+    Raises: ValueError if there is no link or no source.
+    """
+
+    links: Sequence[Link]
+    offers: Mapping[str, Offer]  # of validation images, by the source's name
+    labels: Tensor  # [N] of these images
+    channel_uses: int
+    num_classes: int
+
+    def __post_init__(self) -> None:
+        if not self.links or not self.offers:
+            raise ValueError("a link and a source must be there to choose among")
+
+    @cached_property
+    def _shares(self) -> tuple[Floats, Floats]:
+        """Shares of images that fit and are right, and that fit, both [links, sources]."""
+        fit_and_right = np.zeros((len(self.links), len(self.offers)))
+        fit = np.zeros_like(fit_and_right)
+        for column, offer in enumerate(self.offers.values()):
+            for row, link in enumerate(self.links):
+                _, answers, fits = offer.best_fit(link.payload_bits)
+                fit_and_right[row, column] = float(
+                    (fits & (answers == self.labels)).double().mean()
+                )
+                fit[row, column] = float(fits.double().mean())
+        return fit_and_right, fit
+
+    def _best(self, arrived: Floats) -> Choice:
+        """The best of all pairs, for the share of blocks that arrive over each link [links].
+
+        Where several promise the same, the smallest payload and the first source.
+        """
+        right, fits = self._shares
+        delivered = arrived[:, None] * fits
+        accuracy = arrived[:, None] * right + (1.0 - delivered) / self.num_classes
+        row, column = divmod(int(accuracy.argmax()), accuracy.shape[1])
+        return Choice(
+            list(self.offers)[column],
+            self.links[row],
+            float(delivered[row, column]),
+            float(accuracy[row, column]),
+        )
+
+    def for_average(self, channel: Channel, snr_db: float) -> Choice:
+        """The best pair where the transmitter knows the channel and its average SNR alone."""
+        met = distribution(channel, snr_db=snr_db, uses=self.channel_uses)
+        return self._best(1.0 - np.array([link.error_rate(met).mean() for link in self.links]))
+
+    @cached_property
+    def for_met(self) -> list[Choice]:
+        """The best pair at every SNR of GRID_DB, where the transmitter knows what a block meets."""
+        arrived = 1.0 - np.array([link.error_rate(GRID_DB) for link in self.links])
+        choices: list[Choice] = []
+        before: Floats | None = None
+        for column in arrived.T:
+            same = before is not None and np.array_equal(column, before)
+            choices.append(choices[-1] if same else self._best(column))
+            before = column
+        return choices
+
+
+def grid_place(met_db: Floats) -> NDArray[np.int64]:
+    """The place in GRID_DB of the nearest SNR that is not above one that was met."""
+    places = np.searchsorted(GRID_DB, met_db + 1e-9, side="right") - 1
+    return np.clip(places, 0, len(GRID_DB) - 1)
+
+
+def offers_key(offers: Mapping[str, Offer], labels: Tensor) -> str:
+    """Equal for equal offers and labels."""
+    found = hashlib.sha256(labels.cpu().numpy().tobytes())
+    for name, offer in offers.items():
+        found.update(name.encode())
+        for values in offer:
+            found.update(values.cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()[:16]

@@ -1,0 +1,258 @@
+"""Separate source and channel coding (B6), and what capacity would allow it (B8).
+
+`separate` sends image files over 5G LDPC and QAM, `capacity_bound` the same files over links
+without any loss. Labels behind both names, joined by colons: a codec in place of the recipe's
+choice (`webp`, or `webp_file` with all headers charged; `files` is the recipe's choice of these),
+`genie`, `teacher`, and for the bound `finite`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+
+import torch
+
+from benchmarks.baselines.adaptation import CodedLink, IdealLink, Link
+from benchmarks.baselines.digital import Behaviour, DigitalScheme, Tried
+from benchmarks.baselines.image_files import FORMATS, ImageCodec, check_qualities
+from benchmarks.baselines.links import pipes_of
+from benchmarks.baselines.sources import NEVER, ImageSource, Offer, Source
+from channels.bit_pipe import BitPipe
+from simulator.config import Classify
+from simulator.errors import UserError
+from simulator.evaluate import BLOCK
+from simulator.supplies import Supplies
+
+WHOLE = "_file"
+CODE = "CRC, 5G LDPC, QPSK to 256-QAM"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Qualities:
+    """A codec and the qualities among which it picks, ascending.
+
+    Raises: ValueError if there is no such codec, or the qualities do not ascend in 0..100.
+    """
+
+    codec: str  # of FORMATS
+    qualities: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if self.codec not in FORMATS:
+            raise ValueError(f"codec must be one of {', '.join(FORMATS)}, got {self.codec!r}")
+        check_qualities(self.qualities)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeparateConfig:
+    """What separate source and channel coding may choose among."""
+
+    codecs: tuple[Qualities, ...]
+    best: tuple[str, ...]  # codecs among which `separate` without a codec's label chooses
+    uses: tuple[int, ...]  # k that are served
+    payload_bits: tuple[int, int]  # (least, most); links that carry less or more are not tried
+    validation_images: int  # on the first so many everything is chosen
+    label: str = ""
+    bit_true: bool = False  # True: every block is decoded; False: block error rates from a table
+
+    @property
+    def kind(self) -> str:
+        """The scheme's name without label."""
+        return "separate"
+
+    @property
+    def name(self) -> str:
+        """The scheme's name with its label."""
+        return f"{self.kind}:{self.label}" if self.label else self.kind
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Labels that are no codec."""
+        return ("genie", "teacher")
+
+    def needs(self) -> dict[str, str]:
+        """Whose LDPC code it is; codecs and tables are in `DigitalScheme.choices_key`."""
+        return {"sionna-no-rt": version("sionna-no-rt")}
+
+    def decoding_all(self) -> "SeparateConfig":
+        """With every block decoded."""
+        return replace(self, bit_true=True)
+
+    def labelled(self, label: str) -> "SeparateConfig":
+        """With a label. Raises: UserError if it is none."""
+        words = label.split(":")
+        codecs = [word for word in words if word not in self.flags]
+        known = [form.codec + end for form in self.codecs for end in ("", WHOLE)] + ["files"]
+        wrong = [word for word in codecs if word not in known]
+        if wrong or len(codecs) > 1 or len(set(words)) < len(words):
+            raise UserError(
+                f"{self.kind}:{label} must have one codec at most, of {', '.join(known)}, and "
+                f"any of {', '.join(self.flags)}, each once, joined by colons"
+            )
+        if self.bit_true and "genie" in words:
+            raise UserError(f"{self.kind}:{label} cannot be decoded bit by bit; drop --bit-true")
+        return replace(self, label=label)
+
+    @property
+    def _words(self) -> list[str]:
+        return self.label.split(":") if self.label else []
+
+    @property
+    def chosen_codecs(self) -> tuple[str, ...]:
+        """Names of the sources among which it chooses."""
+        named = [word for word in self._words if word not in self.flags]
+        if named == ["files"]:
+            return tuple(codec + WHOLE for codec in self.best)
+        return tuple(named) or self.best
+
+    def sources(
+        self, classify: Classify, classifier: str, image_shape: tuple[int, int, int]
+    ) -> list[Source]:
+        """The image codecs among which it chooses."""
+        qualities = {own.codec: own.qualities for own in self.codecs}
+        made: list[Source] = []
+        for name in self.chosen_codecs:
+            kind = name.removesuffix(WHOLE)
+            codec = ImageCodec(kind=kind, image_shape=image_shape, qualities=qualities[kind])
+            codec.needs()  # is it installed?
+            whole = name.endswith(WHOLE)
+            made.append(
+                ImageSource(codec=codec, whole=whole, classify=classify, classifier=classifier)
+            )
+        return made
+
+    def pipes(self, k: int) -> tuple[BitPipe, ...]:
+        """The digital links over k uses."""
+        return pipes_of(k, payload_bits=self.payload_bits) if k in self.uses else ()
+
+    def links(self, tried: Tried | None) -> Callable[[int], Sequence[Link]]:  # noqa: ARG002
+        """The links over k uses; what was tried does not matter."""
+        return lambda k: [CodedLink(pipe) for pipe in self.pipes(k)]
+
+    def settings(self) -> str:
+        """What is charged, what is known, and who chooses what."""
+        return f"{self._files()}, {CODE}, {self._chosen()}"
+
+    def _files(self) -> str:
+        titles = [FORMATS[name.removesuffix(WHOLE)].title for name in self.chosen_codecs]
+        what = "headers charged"
+        if not self.chosen_codecs[0].endswith(WHOLE):
+            what = "headers known (all bytes that files share; quality index charged)"
+        reader = "teacher" if "teacher" in self._words else "student"
+        return f"{' or '.join(titles)} file, {what}, classified by the {reader}"
+
+    def _chosen(self) -> str:
+        by = "each image's own SNR (CSIT)" if "genie" in self._words else "the average SNR"
+        return f"chosen by {by} on validation images"
+
+    def build(
+        self,
+        *,
+        classify: Classify,
+        num_classes: int,
+        image_shape: tuple[int, int, int],
+        supplies: Supplies,
+    ) -> DigitalScheme:
+        """The scheme for a classifier and an image size.
+
+        Raises: UserError if a codec is not installed, or the teacher is not there.
+        """
+        classifier = supplies.key
+        if "teacher" in self._words:
+            classify, classifier = supplies.teacher()
+        sources = self.sources(classify, classifier, image_shape)
+        tried = try_sources(sources, supplies, self.validation_images)
+        behaviour = Behaviour(
+            name=self.name,
+            version=2,
+            settings=self.settings(),
+            genie="genie" in self._words,
+            bit_true=self.bit_true,
+        )
+        return DigitalScheme(
+            behaviour,
+            sources=sources,
+            links=self.links(tried),
+            uses=self.served,
+            tried=tried,
+            num_classes=num_classes,
+        )
+
+    @property
+    def served(self) -> tuple[int, ...] | None:
+        """The k that are served; None: every one."""
+        return self.uses
+
+    @property
+    def bound(self) -> "CapacityConfig":
+        """The capacity bound of this very scheme."""
+        return CapacityConfig(
+            codecs=self.codecs,
+            best=self.best,
+            uses=self.uses,
+            payload_bits=self.payload_bits,
+            validation_images=self.validation_images,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CapacityConfig(SeparateConfig):
+    """The same files over links that lose nothing up to capacity."""
+
+    @property
+    def kind(self) -> str:
+        """The scheme's name without label."""
+        return "capacity_bound"
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Labels that are no codec."""
+        return ("genie", "teacher", "finite")
+
+    def needs(self) -> dict[str, str]:
+        """Nothing: no code is used."""
+        return {}
+
+    def decoding_all(self) -> "CapacityConfig":
+        """The same: there is nothing to decode."""
+        return self
+
+    @property
+    def served(self) -> tuple[int, ...] | None:
+        """Every k."""
+        return None
+
+    def pipes(self, k: int) -> tuple[BitPipe, ...]:  # noqa: ARG002
+        """None: no code is used."""
+        return ()
+
+    def links(self, tried: Tried | None) -> Callable[[int], Sequence[Link]]:
+        """A link for every size that an image was seen to have."""
+        offers = tried.offers.values() if tried else ()
+        sizes = torch.cat([offer.sizes.flatten() for offer in offers] or [torch.ones(1)]).unique()
+        payloads = [int(size) for size in sizes if size < NEVER]
+        finite = "finite" in self._words
+        return lambda k: [
+            IdealLink(payload_bits=bits, channel_uses=k, finite=finite) for bits in payloads
+        ]
+
+    def settings(self) -> str:
+        """What is charged, and what the links are."""
+        code = "log2(1 + SNR) bits per use without errors"
+        if "finite" in self._words:
+            code = "normal approximation at a block error rate of 1e-3"
+        return f"{self._files()}, {code}, {self._chosen()}"
+
+
+def try_sources(sources: Sequence[Source], supplies: Supplies, most: int) -> Tried | None:
+    """Offers of the first validation images; None where there are none."""
+    validation = supplies.validation
+    if validation is None:
+        return None
+    blocks = validation.images[:most].split(BLOCK)
+    offers = {}
+    for source in sources:
+        parts = [source.offer(block.to(supplies.device)) for block in blocks]
+        sizes, answers = (torch.cat(values).cpu() for values in zip(*parts, strict=True))
+        offers[source.name] = Offer(sizes, answers)
+    return Tried(offers=offers, labels=validation.labels[:most].cpu())

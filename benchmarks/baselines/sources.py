@@ -1,0 +1,176 @@
+"""What a digital link may carry of an image: choices of some bits, and the answer each leads to.
+
+A source turns an image into bits in several ways, its options, such as the qualities of an image
+codec. An offer says of many images how many bits every option takes, and which class the receiver
+names when they arrive. All that follows (modulation, rate, capacity) is made from offers alone.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from benchmarks.baselines.image_files import ImageCodec
+from simulator.config import Classify, describe, digest
+from simulator.data_cache import default_cache
+from simulator.errors import UserError
+from simulator.records import load_tensors, save_tensors
+
+NEVER: Final = 2**30  # bits of an option that an image cannot take
+VERSION = 1  # of what is kept in the cache
+
+
+class Offer(NamedTuple):
+    """Shapes: sizes [B, Q] int32, in bits; answers [B, Q] int16, classes. Options in order."""
+
+    sizes: Tensor
+    answers: Tensor
+
+    def best_fit(self, payload_bits: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The last option that fits: its index, its answer and whether there is one, all [B]."""
+        fitting = self.sizes <= payload_bits
+        order = torch.arange(1, fitting.shape[1] + 1, device=fitting.device)
+        option = (fitting * order).argmax(dim=1)
+        return option, self.answers.gather(1, option[:, None])[:, 0].long(), fitting.any(dim=1)
+
+
+class Source(Protocol):
+    """A way to turn images into bits and bits into classes."""
+
+    @property
+    def name(self) -> str:
+        """Its name in tables of choices."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What its offers depend on besides the images."""
+
+    def offer(self, images: Tensor) -> Offer:
+        """Sizes and answers of images [B, C, H, W] uint8."""
+
+    def bits(self, image: Tensor, option: int) -> Tensor:
+        """What is sent of an image [C, H, W]: zeros and ones, uint8 [size]."""
+
+    def answers(self, payloads: Tensor) -> tuple[Tensor, Tensor]:
+        """Classes of payloads [B, bits], filled up with zeros, and whether they are any [B]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSource:
+    """An image codec, and a classifier at the receiver.
+
+    A whole file (`whole`) is sent byte by byte. Else the bytes that all files share are known, and
+    an index of the quality comes first. Behind both stands a one, so that the receiver knows where
+    the filling with zeros begins.
+    """
+
+    codec: ImageCodec
+    whole: bool
+    classify: Classify
+    classifier: str  # equal for equal classifiers
+
+    @property
+    def name(self) -> str:
+        """The codec's name, with `_file` where headers are charged."""
+        return f"{self.codec.kind}_file" if self.whole else self.codec.kind
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Codec, its version, and classifier."""
+        return {
+            "source": self.name,
+            "codec": describe(self.codec),
+            "settings": [list(pair) for pair in self.codec.form.settings],
+            "packages": self.codec.needs(),
+            "classifier": self.classifier,
+        }
+
+    @property
+    def _index_bits(self) -> int:
+        return 0 if self.whole else (len(self.codec.qualities) - 1).bit_length()
+
+    def offer(self, images: Tensor) -> Offer:
+        """Every image at every quality; both kinds of source are computed at once, and kept."""
+        identity = {key: value for key, value in self.identity.items() if key != "source"}
+        found = cached(identity, images, lambda: self._compute(images))
+        sizes = found["whole" if self.whole else "stripped"]
+        return Offer(sizes, found["answers"])
+
+    def _compute(self, images: Tensor) -> dict[str, Tensor]:
+        options = range(len(self.codec.qualities))
+        whole = torch.full((len(images), len(options)), NEVER, dtype=torch.int32)
+        stripped, answers = whole.clone(), torch.zeros_like(whole, dtype=torch.int16)
+        decoded = torch.zeros((len(options), *images.shape), dtype=torch.uint8)
+        title = f"{self.codec.form.title} of {len(images)} images, once"
+        for row, image in enumerate(tqdm(images.cpu(), desc=title, leave=False, delay=5)):
+            for option in options:
+                file = self.codec.file(image, option)
+                pixels = self.codec.image(file)
+                if pixels is None:  # what was written cannot be read back
+                    continue
+                decoded[option, row] = pixels
+                whole[row, option] = 8 * len(file) + 1
+                sent = self.codec.shared(option).strip(file)
+                if sent is not None:
+                    index_bits = (len(options) - 1).bit_length()
+                    stripped[row, option] = index_bits + 8 * len(sent) + 1
+        for option in options:
+            batch = decoded[option].to(images.device).float() / 255
+            answers[:, option] = self.classify(batch).argmax(dim=1).cpu().to(torch.int16)
+        return {"whole": whole, "stripped": stripped, "answers": answers}
+
+    def bits(self, image: Tensor, option: int) -> Tensor:
+        """Quality index, bytes, and a one."""
+        file = self.codec.file(image, option)
+        sent = file if self.whole else self.codec.shared(option).strip(file)
+        if sent is None:
+            raise ValueError(f"{self.name} cannot send this image at option {option}")
+        index = [option >> place & 1 for place in reversed(range(self._index_bits))]
+        data = np.unpackbits(np.frombuffer(sent, np.uint8))
+        return torch.from_numpy(np.concatenate([index, data, [1]]).astype(np.uint8))
+
+    def answers(self, payloads: Tensor) -> tuple[Tensor, Tensor]:
+        """Decode and classify. Damaged bits usually make an image too: another one."""
+        images = [self._image(payload.cpu().numpy()) for payload in payloads]
+        blank = torch.zeros(self.codec.image_shape, dtype=torch.uint8)
+        pixels = torch.stack([blank if image is None else image for image in images])
+        readable = torch.tensor([image is not None for image in images], device=payloads.device)
+        scores = self.classify(pixels.to(payloads.device).float() / 255)
+        return scores.argmax(dim=1), readable
+
+    def _image(self, payload: "np.ndarray[Any, np.dtype[np.uint8]]") -> Tensor | None:
+        ones = np.flatnonzero(payload)
+        end = int(ones[-1]) if len(ones) else 0  # of the data: the last one is no part of them
+        if end < self._index_bits or (end - self._index_bits) % 8:
+            return None
+        data = np.packbits(payload[self._index_bits : end]).tobytes()
+        if self.whole:
+            return self.codec.image(data)
+        option = int("".join(map(str, payload[: self._index_bits])), 2)
+        if option >= len(self.codec.qualities):
+            return None
+        return self.codec.image(self.codec.shared(option).restore(data))
+
+
+def cached(
+    identity: dict[str, Any], images: Tensor, compute: Callable[[], dict[str, Tensor]]
+) -> dict[str, Tensor]:
+    """What is computed of images, kept in the cache folder by what it depends on."""
+    pixels = hashlib.sha256(images.cpu().contiguous().numpy().tobytes()).hexdigest()
+    key = digest({**identity, "images": [pixels, *images.shape], "version": VERSION})
+    found: dict[str, Tensor] = {}
+    with contextlib.suppress(UserError, RuntimeError):  # not there, damaged, or no home folder
+        found, header = load_tensors(default_cache() / "offers" / f"{key}.safetensors")
+        found = found if header.get("key") == key else {}
+    if not found:
+        found = compute()
+        with contextlib.suppress(OSError, RuntimeError):
+            path = default_cache() / "offers" / f"{key}.safetensors"
+            save_tensors(path, found, {"key": key})
+    return {name: values.to(images.device) for name, values in found.items()}

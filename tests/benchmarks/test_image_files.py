@@ -1,0 +1,122 @@
+"""What of an image file need not be sent, and files that are damaged or cannot be written."""
+
+import sys
+
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.baselines.image_files import FORMATS, ImageCodec
+from simulator.errors import UserError
+
+SHAPES = [(1, 8, 8), (3, 32, 32)]
+QUALITIES = (5, 30, 80)
+BUILT_IN = ("jpeg", "webp", "avif")
+PLUGINS = {"heic": "pillow_heif", "jxl": "pillow_jxl"}
+
+
+def codec_for(kind: str, shape: tuple[int, int, int]) -> ImageCodec:
+    if kind in PLUGINS:
+        pytest.importorskip(PLUGINS[kind])
+    return ImageCodec(kind=kind, image_shape=shape, qualities=QUALITIES)
+
+
+def some_images(shape: tuple[int, int, int]) -> list[Tensor]:
+    """Noise, black, white and a slope."""
+    generator = torch.Generator().manual_seed(3)
+    noise = torch.randint(0, 256, (2, *shape), dtype=torch.uint8, generator=generator)
+    slope = torch.arange(shape[2]).mul(255 // shape[2]).to(torch.uint8).expand(shape)
+    return [*noise, torch.zeros_like(slope), torch.full_like(slope, 255), slope]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_file_is_restored_to_the_last_byte(kind: str, shape: tuple[int, int, int]) -> None:
+    codec = codec_for(kind, shape)
+    for image in some_images(shape):
+        for option in range(len(QUALITIES)):
+            file = codec.file(image, option)
+            shared = codec.shared(option)
+            sent = shared.strip(file)
+            assert sent is not None
+            assert len(sent) == len(file) - int(shared.fixed.sum()) - len(shared.tail)
+            assert shared.restore(sent) == file
+            decoded = codec.image(file)
+            assert decoded is not None
+            assert decoded.shape == shape
+            assert decoded.dtype == torch.uint8
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_of_jpeg_all_but_the_scan_is_shared(shape: tuple[int, int, int]) -> None:
+    codec = codec_for("jpeg", shape)
+    file = codec.file(some_images(shape)[0], 1)
+    start = marker = 2  # behind SOI; segments up to SOS
+    while marker != 0xDA:
+        marker = file[start + 1]
+        start += 2 + int.from_bytes(file[start + 2 : start + 4], "big")
+    shared = codec.shared(1)
+    assert shared.fixed.all()
+    assert shared.head.tobytes() == file[:start]
+    assert shared.tail == b"\xff\xd9"
+
+
+def test_a_better_quality_is_nearer_to_the_image() -> None:
+    for kind in BUILT_IN:
+        codec = codec_for(kind, (3, 32, 32))
+        rough = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(5))
+        smooth = torch.nn.functional.interpolate(rough, 32, mode="bilinear")[0]
+        image = (255 * smooth).to(torch.uint8)
+        files = [codec.file(image, option) for option in range(len(QUALITIES))]
+        errors = []
+        for file in files:
+            decoded = codec.image(file)
+            assert decoded is not None
+            errors.append(float((decoded.float() - image.float()).square().mean()))
+        assert errors[0] > errors[1] > errors[2]
+        assert len(files[0]) < len(files[1]) < len(files[2])
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_damaged_files_are_no_image_or_some_image(kind: str) -> None:
+    """A bit is flipped, a byte lost, or all is noise: never an exception."""
+    codec = codec_for(kind, (3, 32, 32))
+    generator = torch.Generator().manual_seed(4)
+    file = codec.file(some_images((3, 32, 32))[4], 1)
+    places = torch.randint(0, len(file), (60,), generator=generator).tolist()
+    damaged = [file[:p] + bytes([file[p] ^ 1 << p % 8]) + file[p + 1 :] for p in places]
+    damaged += [file[:p] for p in places[:20]] + [b"", bytes(50), file[::-1]]
+    for image in map(codec.image, damaged):
+        assert image is None or (image.shape == (3, 32, 32) and image.dtype == torch.uint8)
+    assert codec.image(b"") is None
+
+
+def test_a_file_that_does_not_agree_with_the_others_is_not_stripped() -> None:
+    codec = codec_for("jpeg", (1, 8, 8))
+    shared, file = codec.shared(0), codec.file(some_images((1, 8, 8))[0], 0)
+    assert shared.strip(codec.file(some_images((1, 8, 8))[0], 1)) is None  # another quality
+    assert shared.strip(file[:-1]) is None
+    assert shared.strip(b"") is None
+
+
+def test_an_image_of_another_size_is_none() -> None:
+    small, large = codec_for("jpeg", (1, 8, 8)), codec_for("jpeg", (3, 32, 32))
+    assert small.image(large.file(some_images((3, 32, 32))[0], 0)) is None
+
+
+@pytest.mark.parametrize("kind", PLUGINS)
+def test_a_codec_that_is_not_installed_is_named(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, FORMATS[kind].plugin, None)
+    codec = ImageCodec(kind=kind, image_shape=(1, 8, 8), qualities=QUALITIES)
+    with pytest.raises(UserError, match=rf"codec {kind} needs .*pip install 'semlink\[codecs\]'"):
+        codec.needs()
+
+
+def test_wrong_images_and_qualities_are_refused() -> None:
+    with pytest.raises(ValueError, match="grey or RGB"):
+        codec_for("jpeg", (2, 8, 8))
+    with pytest.raises(ValueError, match="must be uint8"):
+        codec_for("jpeg", (1, 8, 8)).file(torch.zeros(1, 8, 8), 0)
+    for qualities in ((), (1,), (3, 2), (1, 1), (0, 101)):
+        with pytest.raises(ValueError, match="ascending integers"):
+            ImageCodec(kind="jpeg", image_shape=(1, 8, 8), qualities=qualities)

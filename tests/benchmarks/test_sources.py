@@ -1,0 +1,85 @@
+"""What image sources offer, send and read, and how their offers are kept."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from torch import Tensor
+
+from benchmarks.baselines.image_files import ImageCodec
+from benchmarks.baselines.sources import NEVER, ImageSource
+
+QUALITIES = (1, 5, 12, 25, 50, 95)
+
+
+def classify(images: Tensor) -> Tensor:
+    """Ten fixed random projections of the pixels."""
+    weights = torch.randn(64, 10, generator=torch.Generator().manual_seed(1))
+    return images.flatten(1) @ weights
+
+
+@pytest.fixture(scope="module")
+def images() -> Tensor:
+    """Some digits."""
+    return torch.from_numpy(load_digits().images[:6].astype(np.float32) / 16)[:, None]
+
+
+def source(*, whole: bool = False, kind: str = "jpeg") -> ImageSource:
+    codec = ImageCodec(kind=kind, image_shape=(1, 8, 8), qualities=QUALITIES)
+    return ImageSource(codec=codec, whole=whole, classify=classify, classifier="projections")
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "webp", "avif"])
+@pytest.mark.parametrize("whole", [False, True])
+def test_bits_have_the_offered_size_and_lead_to_the_offered_answer(
+    kind: str, whole: bool, images: Tensor
+) -> None:
+    own, pixels = source(whole=whole, kind=kind), (images[:4] * 255).round().byte()
+    offer = own.offer(pixels)
+    assert float((offer.sizes < NEVER).double().mean()) > 0.8
+    room = int(offer.sizes[offer.sizes < NEVER].max()) + 11
+    for row, image in enumerate(pixels):
+        for option in torch.nonzero(offer.sizes[row] < NEVER)[:, 0].tolist():
+            bits = own.bits(image, option)
+            assert len(bits) == offer.sizes[row, option]
+            payload = torch.nn.functional.pad(bits, (0, room - len(bits)))[None]
+            answers, readable = own.answers(payload)
+            assert readable.tolist() == [True]
+            assert answers[0] == offer.answers[row, option]
+
+
+def test_a_whole_file_costs_its_bytes_and_one_bit(images: Tensor) -> None:
+    pixels = (images[:2] * 255).round().byte()
+    own = source(whole=True)
+    for row, option in ((0, 0), (1, 3)):
+        file = own.codec.file(pixels[row], option)
+        assert own.offer(pixels).sizes[row, option] == 8 * len(file) + 1
+
+
+def test_payloads_that_are_no_image_are_unreadable() -> None:
+    generator = torch.Generator().manual_seed(6)
+    noise = torch.randint(0, 2, (200, 112), dtype=torch.uint8, generator=generator)
+    noise[0] = 0
+    answers, readable = source().answers(noise)
+    assert not readable[0]
+    assert 0 < int(readable.sum()) < 200
+    assert answers.shape == (200,)
+
+
+def test_offers_are_kept_and_are_the_same_from_the_cache(
+    images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path))
+    pixels = (images * 255).round().byte()
+    first = source().offer(pixels)
+    monkeypatch.setattr(ImageCodec, "file", lambda *_: pytest.fail("computed again"))
+    again = source(whole=False).offer(pixels)
+    assert all(torch.equal(one, two) for one, two in zip(first, again, strict=True))
+    assert (source(whole=True).offer(pixels).sizes > first.sizes).all()  # of the same files
+    (path,) = tmp_path.glob("offers/*")
+    path.write_bytes(b"damaged")
+    monkeypatch.undo()
+    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path))
+    assert torch.equal(source().offer(pixels).sizes, first.sizes)
