@@ -22,7 +22,7 @@ from channels.bit_pipe import qam_llr
 from channels.ldpc import LayeredDecoder
 from channels.streams import Streams, sionna_phy
 
-SNR_DB = 6.9  # where 16-QAM of LDPC (512, 1024) loses one block in a hundred, about
+SNR_DB = 7.0  # where 16-QAM of LDPC (512, 1024) loses one block in a hundred, about
 BITS = "information bits per core-second"
 
 

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmarks import speed
+from benchmarks import speed, speed_sweeps
 from benchmarks.speed_networks import image_jscc, kaira, pictures, psnr
 from benchmarks.speed_rows import QUICK, of_several, single
+from benchmarks.speed_sweeps import Cost, growth, workers
 from models.blocks import parameter_count
 from simulator.evaluate import Setting
 
@@ -67,3 +68,25 @@ def test_psnr_without_noise_is_that_of_the_network() -> None:
     back = scheme.model.decode(values, height=32, width=32)
     error = ((back - sent) ** 2).flatten(1).mean(dim=1)
     assert np.allclose(found.numpy(), -10 * np.log10(error.detach().numpy()), atol=1e-3)
+
+
+def test_slopes_and_speed_up_of_sweeps_that_take_what_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def command(folder: Path, *arguments: str) -> Cost:
+        """3 s to start, then 2 ms for each of 500 images at a point, or at each of 16 points."""
+        options = dict(zip(arguments[1::2], arguments[2::2], strict=True))
+        assert folder == tmp_path
+        first, last, step = map(float, options["--snr-db"].split(":"))
+        points = (last - first) / step + 1
+        work = 0.002 * points * int(options.get("--images", "500"))
+        return Cost(3 + work / int(options["--workers"]), work, 100.0)
+
+    monkeypatch.setattr(speed_sweeps, "command", command)
+    found = {row.what: row.value for row in growth(QUICK, tmp_path)}
+    assert found["wall against points, slope"] == pytest.approx(1.0)
+    assert found["wall against images, slope"] == pytest.approx(0.032)
+    assert found["wall against points, start"] == pytest.approx(3.0)
+    assert found["wall against points, farthest from the line"] == pytest.approx(0, abs=1e-9)
+    *_, last = workers(QUICK, tmp_path)
+    assert last.value == pytest.approx((3 + 16) / (3 + 8))
