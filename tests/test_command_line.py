@@ -279,6 +279,22 @@ def test_weights_changed_under_a_sweep_are_named(
     assert "changed: codec of rkd_sc. Add --fresh" in capsys.readouterr().err
 
 
+def test_all_leaves_out_what_is_not_trained(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Deep JSCC has weights of its own: without them the others are swept, and a line says so."""
+    shutil.copytree(WEIGHTS, tmp_path / "w")
+    (tmp_path / "w/deep_jscc_k64.safetensors").unlink()
+    few = ["--snr-db", "0", "--channel-uses", "16", "--channels", "awgn", "--images", "20"]
+    arguments = ["sweep", "digits", *few, "--weights", str(tmp_path / "w")]
+    assert run(*arguments, "--out", str(tmp_path / "out")) == 0
+    rows = pd.read_csv(tmp_path / "out/results.csv")
+    assert {"rkd_sc", "label_code"} <= set(rows["scheme"])
+    assert "deep_jscc" not in set(rows["scheme"])
+    assert "semlink: deep_jscc left out, it is not trained: no " in capsys.readouterr().err
+    assert run(*arguments, "--schemes", "deep_jscc", "--out", str(tmp_path / "named")) == 2
+
+
 def test_new_sweep_replaces_the_figures_of_the_old_one(run: Run, tmp_path: Path) -> None:
     for k in ("4", "16"):
         grid = ["--channel-uses", k, "--schemes", "label_code"]

@@ -25,13 +25,14 @@ from simulator.data import Dataset, Split
 from simulator.errors import Stopped, UserError
 from simulator.evaluate import Setting
 from simulator.journal import Journal
-from simulator.link import Scheme
+from simulator.link import DeepJsccScheme, Scheme
 from simulator.options import (
     MOST_REALIZATIONS,
     MOST_WORKERS,
     in_range,
     parse_names,
 )
+from simulator.parts import deep_jscc_part
 from simulator.records import (
     CHOICES,
     check_writable,
@@ -94,15 +95,15 @@ def sweep(
     grid = _with_stop_rule(grid, mc, max_realizations)
     if workers is not None:
         in_range("--workers", workers, 1, MOST_WORKERS)
-    names = scheme_names(experiment)
-    asked = names if schemes in (None, "all") else parse_names(str(schemes))
     target = device_named(device)
     dataset = dataset_of(experiment, data)
     test = first_images(dataset.test, images)
     parts = TrainedParts(experiment, dataset, weights_folder(experiment, weights), target)
+    asked, untrained = _asked(experiment, parts.folder, schemes)
     identified = {name: parts.identified(name) for name in asked}
     built = [scheme for scheme, _ in identified.values()]
     points, left_out = plan(built, grid)
+    left_out = [*untrained, *left_out]
     noiseless = noiseless_accuracy(parts.noiseless(), test, target)
     folder = out or Path("results/runs") / recipe
     check_writable(folder)
@@ -188,6 +189,23 @@ def _with_stop_rule(grid: Grid, mc: float | None, max_realizations: int) -> Grid
         raise UserError(f"--mc must be a half-width between 0 and 100 points, got {mc:g}")
     in_range("--max-realizations", max_realizations, 1, MOST_REALIZATIONS)
     return replace(grid, mc=mc, max_realizations=max_realizations)
+
+
+def _asked(
+    experiment: Experiment, weights: Path, schemes: str | None
+) -> tuple[Sequence[str], list[str]]:
+    """The schemes that --schemes names; of all, those that are trained, and a line if one is not.
+
+    Deep JSCC alone has weights beside those that every sweep needs.
+    """
+    if schemes not in (None, "all"):
+        return parse_names(str(schemes)), []
+    names, name = scheme_names(experiment), DeepJsccScheme.name
+    files = (weights / f"{deep_jscc_part(uses)}.safetensors" for uses in experiment.deep_jscc.uses)
+    missing = next((file for file in files if not file.exists()), None)
+    if missing is None:
+        return names, []
+    return [n for n in names if n != name], [f"{name} left out, it is not trained: no {missing}"]
 
 
 def _remarks(parts: TrainedParts, dataset: Dataset) -> list[str]:
