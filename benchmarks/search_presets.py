@@ -65,14 +65,14 @@ def _cpu(recipe: Experiment) -> SearchPreset:
 def _gpu(recipe: Experiment) -> SearchPreset:
     """All operations at once, 50 epochs, 8 cells; the rates of DARTS for batches of 256."""
     dim = recipe.student.model.feature_dim
-    cells = {"normal_cells": (2, 2, 1), "projected_dim": dim}
+    shape = CellShape(stem=48, widths=(16, 32, 64), normal_cells=(2, 2, 1), projected_dim=dim)
     return _cpu(recipe)._replace(
         name="gpu",
         search=replace(
             _cpu(recipe).search,
             space="darts",
-            shape=CellShape(stem=48, widths=(16, 32, 64), **cells),  # type: ignore[arg-type]
-            deployed=CellShape(stem=48, widths=(32, 64, 128), **cells),  # type: ignore[arg-type]
+            shape=shape,
+            deployed=replace(shape, widths=(32, 64, 128)),
             image_size=32,
             images=25_000,
             epochs=50,

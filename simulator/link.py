@@ -192,12 +192,15 @@ class RkdScheme:
         return self._codec.config.serves(k - self._pilots)
 
     def settings(self, k: int) -> str:  # noqa: ARG002 - one model for every k
-        """One model for every k and SNR; what is charged or wrongly known."""
+        """The codec, for every k or for one; what is charged or wrongly known."""
         known = "average SNR and k known to both ends"
         if self._snr_offset_db:
             known = f"k known to both ends, average SNR believed {self._snr_offset_db:+g} dB off"
         pilots = f", gain estimated from {self._pilots} pilots, charged" if self._pilots else ""
-        return f"{self._codec.config.kind}, {known}, no header{pilots}"
+        kind = self._codec.config.kind
+        if self._only is not None:
+            kind = f"trained for k = {self._only} alone"
+        return f"{kind}, {known}, no header{pilots}"
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensors:
