@@ -39,13 +39,15 @@ from models import (
     PooledCnnConfig,
 )
 from simulator.data import Split
-from simulator.evaluate import Evaluator, Prepared, Setting, autocast, prepare_all
+from simulator.evaluate import Evaluator, Setting, autocast, prepare_all
 from simulator.link import Received, RkdScheme, Scheme, Tensors, in_pieces
 from simulator.points import Point, tasks_of
 from simulator.train import fresh
 
 CPU = torch.device("cpu")
 PRECISIONS = ("fp32", "bf16")
+EAGER = tuple(Setting(0, CPU, precision) for precision in PRECISIONS)
+COMPILED = tuple(setting._replace(compiled=True) for setting in EAGER)
 MATRIX_OPS = ("mm", "addmm", "bmm", "baddbmm", "convolution", "scaled_dot_product", "linear")
 KAIRA = Path(__file__).with_name("speed_kaira.py")
 
@@ -134,9 +136,14 @@ def pictures(count: int) -> Split:
     return Split(images=images, labels=torch.zeros(count, dtype=torch.int64))
 
 
-def in_engine(scheme: Scheme, prepared: Prepared, k: int, setting: Setting, split: Split) -> int:
+def engine_of(scheme: Scheme, split: Split, setting: Setting) -> Evaluator:
+    """The engine with a scheme that is prepared, and compiled if it is to be."""
+    prepared = prepare_all(scheme, split, setting)
+    return Evaluator(lambda _: (scheme, prepared), split.labels, setting)
+
+
+def in_engine(evaluator: Evaluator, scheme: Scheme, k: int) -> int:
     """A sweep over ten SNRs as the engine does it; how many transmissions."""
-    evaluator = Evaluator(lambda _: (scheme, prepared), split.labels, setting)
     sent = 0
     for snr_db in SNR_DB:
         for task in tasks_of(Point(scheme.name, "awgn", snr_db, k), range(REALIZATIONS)):
@@ -169,11 +176,12 @@ def engine(size: Size) -> Iterator[Row]:
     """(a): both networks in our engine, in both precisions."""
     for scheme, k in networks():
         split = pictures(size.images if k == 64 else size.few)
-        for precision in PRECISIONS:
-            name, setting = f"{scheme.name} k={k} {precision}", Setting(0, CPU, precision)
+        for setting in (*EAGER, *(COMPILED if k == 64 else ())):
+            name = f"{scheme.name} k={k} {setting.networks}"
             few = Split(split.images[:250], split.labels[:250])
             prepare = partial(prepare_all, scheme, few, setting)
-            in_engine(scheme, prepare_all(scheme, few, setting), k, setting, few)  # warm
+            run = partial(in_engine, engine_of(scheme, split, setting), scheme, k)
+            run()  # warm
             encoded = rate(
                 "a",
                 f"{name}, prepare",
@@ -181,8 +189,6 @@ def engine(size: Size) -> Iterator[Row]:
                 "images per core-second",
                 repeats=size.repeats,
             )
-            prepared = prepare_all(scheme, split, setting)
-            run = partial(in_engine, scheme, prepared, k, setting, split)
             points = rate("a", f"{name}, points", run, TRANSMISSIONS, repeats=size.repeats)
             shared = len(SNR_DB) * REALIZATIONS
             whole = 1 / (1 / points.value + 1 / encoded.value / shared)
@@ -194,10 +200,9 @@ def plain_loop(size: Size) -> Iterator[Row]:
     """(b): the same in a plain loop that encodes anew for every point and realisation."""
     for scheme, k in networks():
         split = pictures(256 if k == 64 else size.few)
-        for precision in PRECISIONS:
-            setting = Setting(0, CPU, precision)
+        for setting in EAGER:
             run = partial(in_plain_loop, scheme, k, setting, split)
-            name = f"{scheme.name} k={k} {precision}, plain loop"
+            name = f"{scheme.name} k={k} {setting.precision}, plain loop"
             yield rate("b", name, run, TRANSMISSIONS, repeats=size.repeats)
 
 
@@ -242,10 +247,9 @@ def shares(size: Size) -> Iterator[Row]:
     """(g): the share of time outside matrix products, and what these alone would allow."""
     for scheme, k in networks():
         split = pictures(size.few if k == 64 else 250)
-        for precision in PRECISIONS:
-            setting = Setting(0, CPU, precision)
-            prepared = prepare_all(scheme, split, setting)
-            run = partial(in_engine, scheme, prepared, k, setting, split)
+        for setting in EAGER:
+            precision = setting.precision
+            run = partial(in_engine, engine_of(scheme, split, setting), scheme, k)
             measured = rate(
                 "g", f"{scheme.name} {precision}, measured", run, TRANSMISSIONS, repeats=1
             )

@@ -77,13 +77,14 @@ def separate(size: Size, folder: Path) -> Iterator[Row]:
 
 
 def precisions(size: Size, folder: Path) -> Iterator[Row]:
-    """(a): accuracy of the digits' own weights in both precisions, with intervals over images."""
+    """(a): accuracy of the digits' own weights in every setting, with intervals over images."""
     grid = ["--snr-db", "-5,0,10", "--channel-uses", "16", "--channels", "awgn", "--workers", "1"]
-    for precision in ("fp32", "bf16"):
-        draws = ["--realizations", str(size.realizations), "--precision", precision]
-        command(folder, "digits", "--schemes", "rkd_sc", *grid, *draws)
+    draws = ["--realizations", str(size.realizations)]
+    for networks in ("fp32", "bf16", "fp32, compiled", "bf16, compiled"):
+        setting = ["--precision", networks[:4], *(["--compile"] if "compiled" in networks else [])]
+        command(folder, "digits", "--schemes", "rkd_sc", *grid, *draws, *setting)
         for _, row in pd.read_csv(folder / "results.csv").iterrows():
-            what = f"digits {precision}, accuracy at {row['snr_db']:g} dB"
+            what = f"digits {networks}, accuracy at {row['snr_db']:g} dB"
             yield Row("a", what, row["accuracy"], "", row["ci_low"], row["ci_high"], 1)
 
 

@@ -5,7 +5,7 @@ goes, and DiT's adaptive layer normalisation (Peebles and Xie, 2023) for the cha
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -247,6 +247,10 @@ class CatDecoder(nn.Module):
             out_width=config.feature_dim // config.tokens,
             choose="out",
         )
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """As of any module, but for the trunk alone: its shapes are the same for every k."""
+        self.trunk.compile(*args, **kwargs)
 
     def forward(self, values: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
         """Estimated features."""

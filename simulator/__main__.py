@@ -106,6 +106,12 @@ def cli() -> None:
     show_default=True,
     help="Of the networks.",
 )
+@click.option(
+    "--compile",
+    "compiled",
+    is_flag=True,
+    help="Compile the receiver of rkd_sc first: faster where a sweep takes minutes.",
+)
 @STUDENT
 @click.option("--bit-true", is_flag=True, help="Decode every LDPC block instead of using tables.")
 @click.option("--workers", type=int, metavar="N", help="Processes.  [default: the cores]")

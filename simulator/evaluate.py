@@ -16,7 +16,7 @@ from torch import Tensor
 from channels.names import channel_from_name
 from simulator.data import Split, to_float
 from simulator.journal import Finished
-from simulator.link import Scheme
+from simulator.link import Compilable, Scheme
 from simulator.outcomes import outcome_codes
 from simulator.points import Task, Unit, unit_streams
 
@@ -30,6 +30,12 @@ class Setting(NamedTuple):
     seed: int
     device: torch.device
     precision: str = "fp32"  # or bf16, for the networks alone
+    compiled: bool = False  # receivers that can be are compiled by torch.compile
+
+    @property
+    def networks(self) -> str:
+        """How networks are computed, in words: what decides their last digits."""
+        return f"{self.precision}, compiled" if self.compiled else self.precision
 
 
 class Evaluate(Protocol):
@@ -63,6 +69,9 @@ class Evaluator:
         if self._name != scheme:
             self._scheme, self._prepared = self._load(scheme)
             self._name = scheme
+            if self._setting.compiled and isinstance(self._scheme, Compilable):
+                torch.compiler.reset()  # of another scheme: torch keeps a few compilations alone
+                self._scheme.compile()
 
     @torch.inference_mode()
     def __call__(self, task: Task) -> list[Finished]:

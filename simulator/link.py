@@ -5,10 +5,10 @@ on no channel, `encode` once for a point what depends on no draw, `transmit` the
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from channels.base import Channel, ChannelOutput
 from channels.equalize import mmse, receive_snr_db
@@ -63,6 +63,14 @@ class Scheme(Protocol):
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
         """One transmission of every encoded image. Shapes: snr_db [B, 1]."""
+
+
+@runtime_checkable
+class Compilable(Protocol):
+    """A scheme whose receiver `torch.compile` makes faster."""
+
+    def compile(self) -> None:
+        """Compile what every realisation runs; takes a while, at the first transmission."""
 
 
 def send_features(
@@ -201,6 +209,11 @@ class RkdScheme:
         if self._only is not None:
             kind = f"trained for k = {self._only} alone"
         return f"{kind}, {known}, no header{pilots}"
+
+    def compile(self) -> None:
+        """Compile the channel decoder for batches of one size."""
+        if isinstance(self._codec.decoder, nn.Module):
+            self._codec.decoder.compile(dynamic=False)
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensors:

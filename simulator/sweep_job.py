@@ -44,7 +44,7 @@ class Job:
             "seed": self.setting.seed,
             "data": self.data_key,
             "images": self.images,
-            "precision": self.setting.precision,
+            "precision": self.setting.networks,
             "device": self.setting.device.type,
             "torch": str(torch.__version__),
             "schemes": self.identities,

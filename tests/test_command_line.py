@@ -265,6 +265,31 @@ def test_a_changed_description_says_what_changed(
     assert run("sweep", "digits", *arguments, *change, "--fresh") == 0
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch by torch
+def test_a_compiled_receiver_gives_the_same_table(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--schemes", "rkd_sc,label_code", "--channel-uses", "4,64", "--snr-db", "0"]
+    for name, extra in {"plain": [], "compiled": ["--compile"]}.items():
+        assert run("sweep", "digits", *arguments, "--out", name, "--workers", "1", *extra) == 0
+    tables = [pd.read_csv(tmp_path / name / "results.csv") for name in ("plain", "compiled")]
+    plain, compiled = tables
+    assert (plain["correct"] - compiled["correct"]).abs().max() <= 1  # of 1,500
+    assert json.loads((tmp_path / "compiled/run.json").read_text())["compiled"] is True
+    capsys.readouterr()
+    assert run("sweep", "digits", *arguments, "--out", "compiled") == 2
+    assert "changed: precision fp32, compiled -> fp32" in capsys.readouterr().err
+
+
+def test_compiling_without_a_compiler_is_one_line(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
+    assert run("sweep", "digits", "--compile", "--out", "a") == 2
+    assert "--compile needs a C++ compiler" in capsys.readouterr().err
+
+
 def test_weights_changed_under_a_sweep_are_named(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,8 @@
 
 import importlib
 import math
+import os
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -67,6 +69,16 @@ def device_named(name: str) -> torch.device:
     if device.type != "cuda":
         raise UserError(f"--device must be cpu or cuda, got {name!r}")
     return torch.device("cuda", device.index or 0)
+
+
+def check_compiler() -> None:
+    """Raises: UserError if there is no C++ compiler, which torch.compile needs on a CPU."""
+    names = (os.environ.get("CXX", "g++"), "g++", "clang++", "cl")
+    if not any(map(shutil.which, names)):
+        raise UserError(
+            "--compile needs a C++ compiler, but neither g++ nor clang++ is there; install one, "
+            "or leave out --compile"
+        )
 
 
 def first_images(split: Split, images: int | None) -> Split:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from channels.names import channel_from_name
 from simulator.commands.shared import (
+    check_compiler,
     dataset_of,
     device_named,
     draw,
@@ -78,6 +79,7 @@ def sweep(
     max_realizations: int,
     seed: int,
     precision: str,
+    compiled: bool,
     bit_true: bool,
     workers: int | None,
     cluster: str | None,
@@ -96,6 +98,8 @@ def sweep(
     if workers is not None:
         in_range("--workers", workers, 1, MOST_WORKERS)
     target = device_named(device)
+    if compiled:
+        check_compiler()
     dataset = dataset_of(experiment, data)
     test = first_images(dataset.test, images)
     parts = TrainedParts(experiment, dataset, weights_folder(experiment, weights), target)
@@ -117,7 +121,7 @@ def sweep(
         data_key=dataset.key,
         weights=parts.folder.resolve(),
         folder=folder.resolve() / PREPARED,
-        setting=Setting(seed, target, precision),
+        setting=Setting(seed, target, precision, compiled),
         images=len(test.labels),
         identities={name: identified[name][1] for name in used},
     )
@@ -150,6 +154,7 @@ def sweep(
             "schemes": list(asked),
             "seed": seed,
             "precision": precision,
+            "compiled": compiled,
             "train_seed": parts.train_seed,
             "data": _about(dataset, test),
             "noiseless_accuracy": noiseless,

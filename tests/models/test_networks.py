@@ -8,11 +8,13 @@ from torch.nn.functional import cross_entropy
 from models import (
     DeepJscc,
     DeepJsccConfig,
+    DeepJsccImageConfig,
     ImageClassifier,
     ResidualCnnConfig,
     WideResNetConfig,
 )
 from models.blocks import parameter_count
+from models.deepjscc_image import SubPixelTransposed
 
 SMALL = ResidualCnnConfig(widths=(4, 8), blocks=1, feature_dim=6)
 
@@ -104,3 +106,24 @@ def test_wide_resnet_takes_any_image(generator: torch.Generator) -> None:
     torch.testing.assert_close(network(images[1:2]), features[1:2], rtol=1e-4, atol=1e-5)
     with pytest.raises(ValueError, match="depth must be 6 n"):
         WideResNetConfig(depth=12, widen=1)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 8)])
+def test_a_transposed_convolution_by_sub_pixels_is_that_convolution(
+    size: tuple[int, int], generator: torch.Generator
+) -> None:
+    layer = SubPixelTransposed(16, 3)
+    maps = torch.rand((2, 16, *size), generator=generator)
+    expected = nn.ConvTranspose2d.forward(layer, maps)
+    torch.testing.assert_close(layer(maps), expected, rtol=1e-5, atol=1e-6)
+    (slow,) = torch.autograd.grad(expected.square().sum(), layer.weight)
+    (quick,) = torch.autograd.grad(layer(maps).square().sum(), layer.weight)
+    torch.testing.assert_close(quick, slow, rtol=1e-4, atol=1e-4)
+
+
+def test_the_image_pair_rebuilds_the_shape() -> None:
+    pair = DeepJsccImageConfig(bottleneck=8).build(image_channels=3)
+    assert isinstance(pair.decoder[-2], SubPixelTransposed)
+    values = pair.encode(torch.rand(2, 3, 16, 32))
+    assert values.shape == (2, 8 * 16 * 32 // 16)
+    assert pair.decode(values, height=16, width=32).shape == (2, 3, 16, 32)
