@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from benchmarks.figures import LOOK
+from benchmarks.figure_sheet import LOOK
 from models.genotype import CellPlan, Genotype
 from simulator.records import replacing
 

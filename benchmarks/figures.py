@@ -15,35 +15,27 @@ import matplotlib.style
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.lines import Line2D
-from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, ScalarFormatter
-from matplotlib.transforms import Affine2D
 
 from benchmarks.figure_plans import GUESS, DataText, FigurePlan, Style, over_snr, over_uses
+from benchmarks.figure_sheet import (
+    HANDLE,
+    HEADING_SIZE,
+    HEADING_SPACING,
+    LOOK,
+    SIZE,
+    SPACING,
+    Sheet,
+    apply_style,
+    wrap,
+)
 from benchmarks.link_plan import over_ebn0
 from benchmarks.published import with_published
 from simulator.records import replacing
 
 USES_SNR_DB = (-6.0, 0.0, 6.0, 12.0)  # accuracy over k is drawn at the measured SNRs nearest these
-FONT = "DejaVu Sans"  # comes with Matplotlib: the same on every machine
-LOOK = {
-    "font.family": FONT,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "axes.linewidth": 0.6,
-    "axes.edgecolor": "#444444",
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "pdf.fonttype": 42,  # TrueType, as publishers ask for
-}
-# All lengths are points, 1/72 inch.
-SIZE, SPACING = 7.0, 9.0  # type and lines of legend and footer
-HEADING_SIZE, HEADING_SPACING = 9.0, 12.0
 LEFT, RIGHT, GAP = 36.0, 8.0, 12.0  # margins of the panels, and the gap between two
 TITLE, TICKS = 14.0, 16.0  # room above a panel for its title, below it for its tick labels
-HANDLE = 32.0  # room for the piece of curve in the legend
 
 
 def plot_all(
@@ -115,8 +107,8 @@ def compose(plan: FigurePlan) -> Figure:
     with matplotlib.style.context(["default", LOOK]):
         columns = {1: 1, 2: 2, 4: 2}.get(len(plan.panels), 3)
         width = 72 * (3.5 if columns == 1 else 7.16)
-        heading = _wrap(plan.heading, width=width - 2 * RIGHT, size=HEADING_SIZE)
-        footer = _wrap(plan.footer, width=width - 2 * RIGHT, size=SIZE)
+        heading = wrap(plan.heading, width=width - 2 * RIGHT, size=HEADING_SIZE)
+        footer = wrap(plan.footer, width=width - 2 * RIGHT, size=SIZE)
         legend = _legend(plan, columns=min(columns, 2), width=width - 2 * RIGHT)
         legend_height = max(sum(entry.height for entry in column) for column in legend)
         panel_width = (width - LEFT - RIGHT - (columns - 1) * GAP) / columns
@@ -127,7 +119,7 @@ def compose(plan: FigurePlan) -> Figure:
         legend_top = footer_top + 5 + legend_height
         label_top = legend_top + 17
         panels_top = label_top + panels_height
-        sheet = _Sheet(width, panels_top + HEADING_SPACING * len(heading) + 6)
+        sheet = Sheet(width, panels_top + HEADING_SPACING * len(heading) + 6)
         sheet.text(width / 2, sheet.height - 4, heading, size=HEADING_SIZE, align="center")
         _draw_panels(sheet, plan, columns=columns, panel=panel, top=panels_top)
         middle = width / 2 if columns == 1 else (LEFT + width - RIGHT) / 2
@@ -135,55 +127,6 @@ def compose(plan: FigurePlan) -> Figure:
         _draw_legend(sheet, legend, top=legend_top, width=width - 2 * RIGHT)
         sheet.text(RIGHT, footer_top, footer, size=SIZE, colour="#333333")
         return sheet.figure
-
-
-class _Sheet:
-    """A figure on which things are placed in points from the lower left corner."""
-
-    def __init__(self, width: float, height: float) -> None:
-        self.width, self.height = width, height
-        self.figure = Figure(figsize=(width / 72, height / 72), dpi=200)
-        self._points = Affine2D().scale(1 / 72) + self.figure.dpi_scale_trans
-
-    def text(
-        self,
-        x: float,
-        top: float,
-        lines: Sequence[str],
-        *,
-        size: float,
-        align: str = "left",
-        colour: str = "black",
-        weight: str = "normal",
-        math: bool = False,
-    ) -> None:
-        """Lines of text below `top`."""
-        spacing = HEADING_SPACING if size == HEADING_SIZE else SPACING
-        for number, line in enumerate(lines):
-            self.figure.text(
-                x,
-                top - number * spacing - size,
-                line,
-                transform=self._points,
-                fontsize=size,
-                ha=align,
-                color=colour,
-                fontweight=weight,
-                parse_math=math,
-            )
-
-    def axes(self, x: float, y: float, width: float, height: float, share: Axes | None) -> Axes:
-        """An empty panel, with the y axis of `share`."""
-        box = (x / self.width, y / self.height, width / self.width, height / self.height)
-        return self.figure.add_axes(box, sharey=share)
-
-    def handle(self, x: float, y: float, style: Style) -> None:
-        """A piece of curve with one marker."""
-        middle = x + (HANDLE - 8) / 2
-        for points, marker in (((x, x + HANDLE - 8), ""), ((middle,), style.marker)):
-            line = Line2D(points, [y] * len(points), transform=self._points)
-            _apply(line, style, marker)
-            self.figure.add_artist(line)
 
 
 @dataclass(frozen=True)
@@ -203,7 +146,7 @@ def _legend(plan: FigurePlan, *, columns: int, width: float) -> list[list[_Entry
     """Entries in one or two columns of nearly equal height."""
     room = width / columns - HANDLE - GAP / 2 * (columns - 1)
     entries = [
-        _Entry(style, title, _wrap(settings, width=room, size=SIZE))
+        _Entry(style, title, wrap(settings, width=room, size=SIZE))
         for style, title, settings in plan.legend
     ]
     if columns == 1:
@@ -214,7 +157,7 @@ def _legend(plan: FigurePlan, *, columns: int, width: float) -> list[list[_Entry
 
 
 def _draw_legend(
-    sheet: _Sheet, legend: Sequence[Sequence[_Entry]], *, top: float, width: float
+    sheet: Sheet, legend: Sequence[Sequence[_Entry]], *, top: float, width: float
 ) -> None:
     for index, column in enumerate(legend):
         x, y = RIGHT + index * (width + GAP) / len(legend), top
@@ -226,7 +169,7 @@ def _draw_legend(
 
 
 def _draw_panels(
-    sheet: _Sheet, plan: FigurePlan, *, columns: int, panel: tuple[float, float], top: float
+    sheet: Sheet, plan: FigurePlan, *, columns: int, panel: tuple[float, float], top: float
 ) -> None:
     first: Axes | None = None
     width, height = panel
@@ -292,26 +235,7 @@ def _draw_curves(axes: Axes, plan: FigurePlan, channel: str) -> None:
         else:
             axes.fill_between(x, low, high, color=style.colour, alpha=0.18, linewidth=0)
         (line,) = axes.plot(x, mean, label=name, clip_on=False, zorder=4 - number / 100)
-        _apply(line, style, style.marker)
-
-
-def _apply(line: Line2D, style: Style, marker: str) -> None:
-    line.set(color=style.colour, linestyle=style.dashes, linewidth=1.3)
-    line.set(marker=marker, markersize=3.6, markeredgecolor="white", markeredgewidth=0.4)
-
-
-def _wrap(text: str, *, width: float, size: float) -> list[str]:
-    """Break text into lines of at most `width` points."""
-    font = FontProperties(family=FONT, size=size)
-    lines: list[str] = []
-    for word in text.split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        fits = text_to_path.get_text_width_height_descent(longer, font, False)[0] <= width
-        if lines and fits:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return lines
+        apply_style(line, style, style.marker)
 
 
 def _write(plans: Sequence[FigurePlan], folder: Path) -> list[Path]:
