@@ -8,11 +8,13 @@ narrower or wider cells, and the hand-made student. All are retrained alike, on 
 the same loss. Random ones are chosen on validation images; the table's accuracy is of test images.
 
 Takes, on two cores, about 15 minutes per search and 20 per retraining (CIFAR-100). Stop it at any
-time; the same command goes on. Writes OUT/front.csv, front.png and front.pdf, genotypes/, and
+time; the same command goes on. Writes OUT/front.csv, front.png and front.pdf, pairs.csv (paired
+differences of accuracy between the searched networks and all others), genotypes/, and
 OUT/searches/, the folder of every search.
 """
 
 import argparse
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +41,7 @@ from simulator.schemes import TrainedParts
 from simulator.search_config import SearchPreset
 from simulator.search_cost import cost_table
 from simulator.search_run import SearchRun, network_costs, retrain, search_seed
-from simulator.statistics import accuracy_interval, paired_ratio
+from simulator.statistics import accuracy_interval, holm, mcnemar, paired_difference, paired_ratio
 from simulator.training_run import classifier_accuracy, in_chunks
 
 RANDOM, DRAWS = 4, 100
@@ -94,16 +96,37 @@ def front(options: argparse.Namespace) -> pd.DataFrame:
     whole = search_run(recipe, base, data=options.data, taught_in=taught_in, folder=out)
     teacher = _teacher_credits(whole)
     rows: list[dict[str, Any]] = []
+    right: dict[str, Credits] = {}  # by the network's name
     for entry in entries(whole, options, penalties):
         write_json(out / "genotypes" / f"{entry.name}.json", {"student": describe(entry.model)})
         model = retrain(whole, entry.name, entry.model, epochs=options.epochs)
-        rows.append(_row(whole, entry, model, teacher, options.seed))
+        right[entry.name] = _credits(whole, model)
+        rows.append(_row(whole, entry, model, right[entry.name], teacher, options.seed))
         write_table(out / "front.csv", pd.DataFrame(rows).drop(columns="validation"))
         print(pd.DataFrame(rows).iloc[-1].to_string(), flush=True)
     table = _with_best_random(pd.DataFrame(rows)).drop(columns="validation")
     write_table(out / "front.csv", table)
+    write_table(out / "pairs.csv", pairs(table, right))
     draw_front(table, out, title=f"{whole.run.dataset.name}, {options.epochs} epochs each")
     return table
+
+
+def pairs(front_table: pd.DataFrame, right: dict[str, Credits]) -> pd.DataFrame:
+    """Accuracy of each searched network minus that of every other network, on the same images.
+
+    Intervals are bootstrapped over images, p-values are McNemar's, and Holm's for all rows.
+    """
+    kinds = dict(zip(front_table["name"], front_table["kind"], strict=True))
+    rows = []
+    for a, b in itertools.permutations(right, 2):
+        if kinds[a] == "kdl_darts" and not (kinds[b] == "kdl_darts" and b < a):
+            drawn = Streams(seed=0).seed_of("bootstrap", a, b)
+            found = paired_difference(right[a], right[b], seed=drawn)
+            p_value = mcnemar(right[a] - right[b])
+            values = {"difference": found.value, "ci_low": found.low, "ci_high": found.high}
+            rows.append({"a": a, "b": b, "kind_of_b": kinds[b], **values, "p_value": p_value})
+    table = pd.DataFrame(rows)
+    return table.assign(p_holm=holm(list(table["p_value"])))
 
 
 def entries(
@@ -187,12 +210,21 @@ def _penalties(options: argparse.Namespace) -> list[float]:
     return penalties
 
 
-def _row(
-    whole: SearchRun, entry: Entry, model: ImageClassifier, teacher: Credits, seed: int
-) -> dict[str, Any]:
+def _credits(whole: SearchRun, model: ImageClassifier) -> Credits:
+    """1 for every test image that a network gets right."""
     test = whole.run.dataset.test
     scores = in_chunks(lambda images: model(images).scores, test.images, precision="fp32")
-    right = (scores.argmax(dim=1) == test.labels).double().numpy()
+    return (scores.argmax(dim=1) == test.labels).double().numpy()
+
+
+def _row(
+    whole: SearchRun,
+    entry: Entry,
+    model: ImageClassifier,
+    right: Credits,
+    teacher: Credits,
+    seed: int,
+) -> dict[str, Any]:
     interval = accuracy_interval(right)
     costs = network_costs(entry.model, whole.run.dataset.image_shape)
     drawn = Streams(seed=0).seed_of("bootstrap", entry.name)

@@ -226,6 +226,7 @@ def compare(folder: Path, a: str | None, b: str) -> None:
 @DATA
 @WEIGHTS
 @click.option("--images", type=int, metavar="N", help="Use the first N test images.")
+@STUDENT
 @click.option("--realizations", type=int, default=5, show_default=True, help="Draws at 24 dB.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all draws.")
 @out_option("results/runs/RECIPE")
@@ -241,6 +242,7 @@ def table(recipe: str, **options: object) -> None:
 
 @cli.command()
 @RECIPE
+@STUDENT
 @click.option("--scheme", default="rkd_sc", show_default=True, help="Whose budget is adapted.")
 @click.option(
     "--retention",

@@ -13,6 +13,7 @@ from simulator.commands.shared import (
     grid_of,
     recipe_named,
     weights_folder,
+    with_student,
 )
 from simulator.doctor import check_channels, found_data, versions
 from simulator.errors import UserError
@@ -44,9 +45,10 @@ def adapt(
     weights: Path | None,
     device: str,
     out: Path | None,
+    student: Path | None = None,
 ) -> None:
     """`semlink adapt`: the budget rule and what it costs, into adaptive.csv."""
-    experiment = recipe_named(recipe)
+    experiment = with_student(recipe_named(recipe), student)
     if not 0 < retention <= 1:
         raise UserError(f"--retention must be above 0 and at most 1, got {retention:g}")
     grid = grid_of(experiment.sweep, channels, snr_db, channel_uses, realizations, seed)
@@ -82,9 +84,10 @@ def table(
     realizations: int,
     seed: int,
     out: Path | None,
+    student: Path | None = None,
 ) -> None:
     """`semlink table`: size, cost and clean accuracy of teacher and students."""
-    experiment = recipe_named(recipe)
+    experiment = with_student(recipe_named(recipe), student)
     dataset = dataset_of(experiment, data)
     folder = out or Path("results/runs") / recipe
     check_writable(folder)

@@ -31,6 +31,7 @@ from simulator.search_run import (
     taught_views,
     write_found,
 )
+from simulator.teachers import teacher_views, train_teachers
 from simulator.training_run import TrainingRun
 
 MOST_SEEDS = 100
@@ -70,19 +71,20 @@ def search(
     in_range("--seed", seed, 0, MOST_SEED - seeds)
     taught_in = training or Path("results/runs") / recipe
     folder = out or taught_in / "search" / f"{preset}_{teaching}_lambda{penalty:g}"
-    whole = search_run(
-        experiment,
-        chosen,
-        data=data,
-        taught_in=taught_in,
-        folder=folder,
-        device=device,
-        deadline=deadline_in(minutes),
-    )
-    if fresh:
-        forget_search(folder)
+    deadline = deadline_in(minutes)
     start = time.perf_counter()
     try:
+        whole = search_run(
+            experiment,
+            chosen,
+            data=data,
+            taught_in=taught_in,
+            folder=folder,
+            device=device,
+            deadline=deadline,
+        )
+        if fresh:
+            forget_search(folder)
         found = [search_seed(whole, seed + more) for more in range(seeds)]
         best, accuracies = choose(whole, found)
     except TimeUp:
@@ -115,9 +117,17 @@ def search_run(
         taught_in=taught_in,
     )
     _ = run.training, run.validation  # the data must hold both
+    if experiment.embedded_data:  # a matter of seconds
+        check_writable(folder)
+        teach(replace(run, folder=taught_in, taught_in=None))
     views = taught_views(run)
     check_writable(folder)
     return SearchRun(run=run, preset=preset, views=views)
+
+
+def teach(run: TrainingRun) -> None:
+    """The teachers of a training and what they say of its views, if they are not there yet."""
+    teacher_views(run, train_teachers(run))
 
 
 def adjusted(

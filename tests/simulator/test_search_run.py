@@ -134,13 +134,35 @@ def test_front_holds_every_network_and_control(
     assert equal.between(0.85, 1.05).all()
     assert (rows["ci_low"] <= rows["accuracy"]).all()
     assert (tmp_path / "front.png").stat().st_size > 5_000
+    found = pd.read_csv(tmp_path / "pairs.csv")
+    assert len(found) == 2 * 7 + 1  # each searched one against seven controls, and one another
+    accuracy = rows.set_index("name")["accuracy"]
+    expected = accuracy[found["a"]].to_numpy() - accuracy[found["b"]].to_numpy()
+    assert found["difference"].to_numpy() == pytest.approx(expected, abs=1e-9)
+    assert (found["ci_low"] <= found["difference"]).all()
     assert len(list((tmp_path / "genotypes").glob("*.json"))) == len(rows)
+
+
+def test_search_teaches_the_digits_itself_and_asks_for_other_teachers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = ["search", "digits", "--epochs", "1", "--training", "t", "--out", "out"]
+    monkeypatch.setattr(
+        command, "recipe_named", lambda _: replace(short(), embedded_data=False, name="mine")
+    )
+    monkeypatch.setattr(command, "dataset_of", lambda *_: load_dataset(None))
+    assert run(monkeypatch, *asked) == 2
+    assert "run semlink train mine --stage cache --out t" in capsys.readouterr().err
+    monkeypatch.setattr(command, "recipe_named", lambda _: short())
+    assert run(monkeypatch, *asked) == 0
+    assert (tmp_path / "t/weights/teacher.safetensors").exists()
+    assert (tmp_path / "out/genotype.json").exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ([], "--stage cache"),
         (["--lambda", "-1"], "--lambda must be"),
         (["--target-params", "big"], "--target-params must be a number such as 1.2M"),
         (["--seeds", "0"], "--seeds must be"),
