@@ -21,7 +21,9 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     # the crosscheck runs another generation of Sionna, in an interpreter of its own
     "sionna": ("channels/", "benchmarks/crosscheck_tensorflow.py"),
     "tensorflow": ("benchmarks/crosscheck_tensorflow.py",),
-    "matplotlib": ("benchmarks/figures.py", "benchmarks/cell_figures.py"),
+    "matplotlib": tuple(
+        f"benchmarks/{name}.py" for name in ("figures", "figure_sheet", "cell_figures")
+    ),
 }
 # Formats that run code when they are read, and the calls of torch and others that use them.
 FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve"}
