@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from benchmarks.baselines.label_code import LabelCodeConfig
 from benchmarks.baselines.separate import Qualities, SeparateConfig
-from benchmarks.variants import ablations
+from benchmarks.joint_baselines import joint_baselines
+from benchmarks.variants import ablations, no_teacher
 from models import (
     CatConfig,
-    DeepJsccConfig,
     PooledCnnConfig,
     ResidualCnnConfig,
     WideResNetConfig,
@@ -19,7 +19,6 @@ from models import (
 from simulator.config import (
     AugmentConfig,
     CodecStage,
-    DeepJsccStage,
     Experiment,
     LinkConditions,
     LossWeights,
@@ -77,7 +76,7 @@ def digits() -> Experiment:
         precision="fp32",
     )
     adamw = replace(sgd, optimiser="adamw", learning_rate=2e-3, weight_decay=0.01, clip=1.0)
-    return Experiment(
+    recipe = Experiment(
         name="digits",
         embedded_data=True,
         augment=AugmentConfig(crop_padding=1, flip=False),
@@ -113,13 +112,6 @@ def digits() -> Experiment:
                 full_share=0.25,
             ),
         ),
-        deep_jscc=DeepJsccStage(
-            model=DeepJsccConfig(body=student, hidden=64),
-            training=replace(sgd, epochs=sgd.epochs + 200),
-            channels=FADING_MIX,
-            snr_db=10.0,
-            uses=(16, 64),
-        ),
         baselines=(
             DIGITS_SEPARATE,
             DIGITS_SEPARATE.bound,
@@ -129,6 +121,8 @@ def digits() -> Experiment:
             channels=FADING_MIX, snr_db=SNR_DB, channel_uses=(4, 16, 64), realizations=3
         ),
     )
+    joint = joint_baselines(recipe, hidden=64, uses=(16, 64), variant="no_teacher")
+    return replace(recipe, joint=joint, variants=(no_teacher(recipe),))
 
 
 def cifar100() -> Experiment:
@@ -201,13 +195,6 @@ def cifar100() -> Experiment:
                 full_share=0.25,
             ),
         ),
-        deep_jscc=DeepJsccStage(
-            model=DeepJsccConfig(body=student, hidden=256),
-            training=replace(sgd, epochs=108),
-            channels=FADING_MIX,
-            snr_db=10.0,
-            uses=(64,),
-        ),
         baselines=(
             CIFAR_SEPARATE,
             CIFAR_SEPARATE.bound,
@@ -217,7 +204,8 @@ def cifar100() -> Experiment:
             channels=FADING_MIX, snr_db=SNR_DB, channel_uses=(16, 64, 256), realizations=2
         ),
     )
-    return replace(recipe, variants=ablations(recipe))
+    joint = joint_baselines(recipe, hidden=256, uses=(16, 64, 256), variant="no_teacher")
+    return replace(recipe, joint=joint, variants=ablations(recipe))
 
 
 def cifar100_gpu() -> Experiment:
@@ -225,7 +213,7 @@ def cifar100_gpu() -> Experiment:
     recipe = cifar100()
     student, codec = recipe.student, recipe.codec
     long = replace(student.training, epochs=100)
-    return replace(
+    recipe = replace(
         recipe,
         name="cifar100_gpu",
         teacher=replace(
@@ -235,23 +223,23 @@ def cifar100_gpu() -> Experiment:
         ),
         student=replace(student, training=long),
         codec=replace(codec, training=replace(codec.training, epochs=100)),
-        deep_jscc=replace(recipe.deep_jscc, training=replace(long, epochs=200)),
         more_teachers=(),
         mirrored=False,
         variants=(),
     )
+    joint = joint_baselines(recipe, hidden=256, uses=(16, 64, 256), variant=None)
+    return replace(recipe, joint=joint)
 
 
 def images() -> Experiment:
     """Your own images: as CIFAR-100, with more epochs where there are few; needs --data."""
     recipe = cifar100()
-    student, codec, joint = recipe.student, recipe.codec, recipe.deep_jscc
+    student, codec = recipe.student, recipe.codec
     strong = recipe.more_teachers[0]
     teacher = replace(strong, training=replace(strong.training, least_steps=1000))
-    return replace(
+    recipe = replace(
         recipe,
         name="images",
-        variants=(),
         teacher=teacher,
         more_teachers=(),
         student=replace(
@@ -260,8 +248,9 @@ def images() -> Experiment:
             head=replace(student.head, least_steps=500),
         ),
         codec=replace(codec, training=replace(codec.training, least_steps=1500)),
-        deep_jscc=replace(joint, training=replace(joint.training, least_steps=2500)),
     )
+    joint = joint_baselines(recipe, hidden=256, uses=(16, 64, 256), variant="no_teacher")
+    return replace(recipe, joint=joint, variants=(no_teacher(recipe),))
 
 
 RECIPES = (digits, cifar100, cifar100_gpu, images)

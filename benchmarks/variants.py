@@ -36,16 +36,23 @@ def ablations(recipe: Experiment) -> tuple[Variant, ...]:
         Variant(name="short", student=brief.student, codec=brief.codec),
         Variant(name="brief", codec=brief.codec),
     )
-    no_teacher = Variant(  # the recipe's own schedule: what the teacher is worth in the end
-        name="no_teacher",
-        student=_taught(recipe, LABELS_ONLY),
-        codec=replace(recipe.codec, loss=LABELS_ONLY),
-    )
     further = (student_variants, stage_variants, codec_variants, condition_variants)
     return (
         *references,
-        no_teacher,
+        no_teacher(recipe),
         *(variant for variants in further for variant in variants(brief)),
+    )
+
+
+def no_teacher(recipe: Experiment) -> Variant:
+    """Labels alone on the recipe's own schedule: what the teacher is worth in the end.
+
+    Its student is the backbone of joint baselines.
+    """
+    return Variant(
+        name="no_teacher",
+        student=_taught(recipe, LABELS_ONLY),
+        codec=replace(recipe.codec, loss=LABELS_ONLY),
     )
 
 

@@ -4,6 +4,7 @@ A model knows its shapes and nothing of noise, of optimisers or of files. Each f
 config with `build()`, the modules, and the source they come from.
 """
 
+from models.adjscc import Adjscc, AdjsccConfig
 from models.base import (
     ChannelCodec,
     CodecConfig,
@@ -17,18 +18,23 @@ from models.cells import CellShape
 from models.conference import ConferenceCodec, ConferenceConfig
 from models.deepjscc import DeepJscc, DeepJsccConfig
 from models.deepjscc_image import DeepJsccImage, DeepJsccImageConfig
+from models.dt_jscc import DtJscc, DtJsccConfig
 from models.ensemble import Ensemble, Mirrored
 from models.genotype import Genotype
 from models.genotype_cnn import GenotypeCnn, GenotypeCnnConfig
+from models.joint import JointConfig, JointModel
 from models.mlp_codec import MlpCodec, MlpCodecConfig
 from models.pooled_cnn import PooledCnn, PooledCnnConfig
 from models.pretrained import PretrainedTeacher, PretrainedTeacherConfig, PretrainedTower
 from models.residual_cnn import Classified, ImageClassifier, ResidualCnn, ResidualCnnConfig
 from models.students import Student, StudentConfig
 from models.uncoded import UncodedCodec, UncodedConfig
+from models.vl_vfe import VlVfe, VlVfeConfig
 from models.wide_resnet import WideResNet, WideResNetConfig
 
 __all__ = [
+    "Adjscc",
+    "AdjsccConfig",
     "CatCodec",
     "CatConfig",
     "CellShape",
@@ -41,6 +47,8 @@ __all__ = [
     "DeepJsccConfig",
     "DeepJsccImage",
     "DeepJsccImageConfig",
+    "DtJscc",
+    "DtJsccConfig",
     "Ensemble",
     "FeatureDecoder",
     "FeatureEncoder",
@@ -48,6 +56,8 @@ __all__ = [
     "GenotypeCnn",
     "GenotypeCnnConfig",
     "ImageClassifier",
+    "JointConfig",
+    "JointModel",
     "Mirrored",
     "MlpCodec",
     "MlpCodecConfig",
@@ -64,6 +74,8 @@ __all__ = [
     "SymbolEncoder",
     "UncodedCodec",
     "UncodedConfig",
+    "VlVfe",
+    "VlVfeConfig",
     "WideResNet",
     "WideResNetConfig",
 ]

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+SNR_RANGE_DB = (-20.0, 30.0)  # SNR inputs are clamped to what training may have seen
+
 
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with batch normalisation and an identity or 1x1 shortcut.
@@ -32,6 +34,11 @@ class ResidualBlock(nn.Module):
 def mlp(in_width: int, hidden: int, out_width: int) -> nn.Sequential:
     """One hidden layer with GELU: [B, in_width] -> [B, out_width]."""
     return nn.Sequential(nn.Linear(in_width, hidden), nn.GELU(), nn.Linear(hidden, out_width))
+
+
+def snr_input(snr_db: Tensor) -> Tensor:
+    """An SNR in dB as networks are told it: clamped, in tens of dB; [B, 1] -> [B, 1]."""
+    return snr_db.clamp(*SNR_RANGE_DB) / 10
 
 
 def parameter_count(*modules: nn.Module) -> int:

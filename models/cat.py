@@ -11,9 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-from models.blocks import mlp
-
-SNR_RANGE_DB = (-20.0, 30.0)  # SNR inputs are clamped to what training may have seen
+from models.blocks import mlp, snr_input
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +169,7 @@ class CatTrunk(nn.Module):
 
     def hidden(self, pieces: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
         """Tokens [B, T, d] before the output layer."""
-        snr = snr_db.clamp(*SNR_RANGE_DB) / 10 if self.use_snr else torch.zeros_like(snr_db)
+        snr = snr_input(snr_db) if self.use_snr else torch.zeros_like(snr_db)
         length = 2 * uses.to(snr.dtype) / self.max_uses - 1
         condition = self.condition(torch.cat([snr, length], dim=1))  # [B, c]
         tokens: Tensor = self.embed(pieces) + self.position

@@ -1,4 +1,4 @@
-"""Task-oriented deep joint source-channel coding: trained end to end, one model per k.
+"""Task-oriented deep joint source-channel coding: one model per k, made for one SNR.
 
 Source: Bourtsoulatze, Kurka and Gunduz, Deep Joint Source-Channel Coding for Wireless Image
 Transmission, 2019, with the decoder of images replaced by a classifier (METHOD, baseline B2).
@@ -9,45 +9,39 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from models.blocks import mlp
-from models.students import StudentConfig
+from models.joint import JointConfig, JointModel
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeepJsccConfig:
+class DeepJsccConfig(JointConfig):
     """Size of a task-oriented deep JSCC pair."""
 
-    body: StudentConfig  # the backbone, the same as the student's for a fair comparison
-    hidden: int  # hidden width of the channel encoder and decoder
-
-    def build(self, *, image_channels: int, num_classes: int, uses: int) -> "DeepJscc":
+    def build(self, *, image_channels: int | None, num_classes: int, uses: int) -> "DeepJscc":
         """The pair for `uses` channel uses, fresh weights from torch's global state."""
         return DeepJscc(self, image_channels=image_channels, num_classes=num_classes, uses=uses)
 
 
-class DeepJscc(nn.Module):
-    """Backbone and MLP to k symbols; MLP and linear classifier from k symbols.
+class DeepJscc(JointModel):
+    """MLP from features to k symbols; MLP and linear classifier from k symbols.
 
-    Shapes: encode: images [B, C, H, W] -> values [B, 2k]; decode: values [B, 2k] -> scores
-    [B, num_classes]. Neither side is told the SNR: the model is made for one.
+    Shapes: as `JointModel`. Neither side uses the SNR: the model is made for one.
     """
 
     def __init__(
-        self, config: DeepJsccConfig, *, image_channels: int, num_classes: int, uses: int
+        self, config: DeepJsccConfig, *, image_channels: int | None, num_classes: int, uses: int
     ) -> None:
-        super().__init__()
+        super().__init__(config, uses=uses, image_channels=image_channels)
         dim = config.body.feature_dim
-        self.uses = uses
-        self.body = config.body.build(image_channels=image_channels)
         self.to_values = mlp(dim, config.hidden, 2 * uses)
         self.from_values = mlp(2 * uses, config.hidden, dim)
         self.head = nn.Linear(dim, num_classes)
 
-    def encode(self, images: Tensor) -> Tensor:
+    def encode(self, features: Tensor, *, snr_db: Tensor) -> Tensor:  # noqa: ARG002
         """Real values of the k symbols, before power control."""
-        values: Tensor = self.to_values(self.body(images))
+        values: Tensor = self.to_values(features)
         return values.float()
 
-    def decode(self, values: Tensor) -> Tensor:
+    def decode(self, received: Tensor, *, snr_db: Tensor, gamma_db: Tensor) -> Tensor:  # noqa: ARG002
         """Class scores from equalised values."""
-        scores: Tensor = self.head(self.from_values(values))
+        scores: Tensor = self.head(self.from_values(received))
         return scores.float()

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from models.blocks import mlp
-from models.cat import SNR_RANGE_DB
+from models.blocks import mlp, snr_input
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +49,7 @@ class MlpEnd(nn.Module):
 
     def forward(self, values: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
         """Values of the other side."""
-        snr = snr_db.clamp(*SNR_RANGE_DB) / 10
+        snr = snr_input(snr_db)
         length = 2 * uses.to(snr.dtype) / self.max_uses - 1
         out: Tensor = self.net(torch.cat([values, snr, length], dim=1))
         return out

@@ -79,9 +79,9 @@ def cli() -> None:
 @click.option(
     "--schemes",
     metavar="A,B",
-    help="rkd_sc, deep_jscc, separate, capacity_bound, label_code, or all that are trained; "
-    "rkd_sc:VARIANT (an ablation), rkd_sc:+3dB (SNR reported too high), rkd_sc:pilot1 (gain "
-    "estimated); further labels are in the README.",
+    help="rkd_sc, deep_jscc, adjscc, dt_jscc, dt_jscc:64qam, vl_vfe, separate, capacity_bound, "
+    "label_code, or all that are trained; rkd_sc:VARIANT (an ablation), rkd_sc:+3dB (SNR reported "
+    "too high), rkd_sc:pilot1 (gain estimated); further labels are in the README.",
 )
 @click.option("--images", type=int, metavar="N", help="Use the first N test images.")
 @click.option(
@@ -137,12 +137,14 @@ def sweep(recipe: str, **options: object) -> None:
 @DATA
 @click.option(
     "--stage",
-    type=click.Choice(["teacher", "cache", "stage1", "head", "stage2", "all"]),
+    type=click.Choice(["teacher", "cache", "stage1", "head", "stage2", "baselines", "all"]),
     default="all",
     show_default=True,
-    help="Stop after this stage; earlier ones that are missing are trained first.",
+    help="Stop after this stage; earlier ones that are missing are trained first. Baselines need "
+    "none of ours.",
 )
 @click.option("--variants", metavar="A,B", help="Train these ablations too, after stage 2; or all.")
+@click.option("--schemes", metavar="A,B", help="Train these baselines alone; or all.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the training.")
 @click.option(
     "--teacher-seed",
@@ -164,7 +166,7 @@ def train(recipe: str, **options: object) -> None:
     """Train the models of a recipe.
 
     In order: teacher, cache (its outputs), student (stage1), head (stage 1b), codec (stage2), and
-    with "all" deep JSCC for each k.
+    with "baselines" or "all" deep_jscc, adjscc, dt_jscc and vl_vfe, a model for each k.
 
     Stop with Ctrl-C at any time; the same command goes on from the last checkpoint.
     """

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from models import (
     CodecConfig,
-    DeepJsccConfig,
+    JointConfig,
+    JointModel,
     PretrainedTeacherConfig,
     StudentConfig,
     WideResNetConfig,
@@ -132,14 +133,38 @@ class CodecStage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeepJsccStage:
-    """Task-oriented deep JSCC, one model for each entry of `uses`, all at one SNR."""
+class JointStage:
+    """A joint source-channel coding baseline: one model for each entry of `uses`.
 
-    model: DeepJsccConfig
+    `backbone` says where its features come from: "scratch" (learnt end to end with the codec, as
+    published), "frozen" (of the student of variant `backbone_of`, whose head it begins with; the
+    codec learns on cached features), or "tuned" (as "frozen", but the backbone learns along, at
+    `backbone_rate` times the learning rate).
+    """
+
+    name: str  # of the scheme, with a label behind a colon if there are several of a kind
+    model: JointConfig
     training: TrainConfig
     channels: tuple[str, ...]
-    snr_db: float
+    snr_db: float | tuple[float, float]  # one, or (low, high), drawn uniformly once per image
     uses: tuple[int, ...]
+    backbone: Literal["scratch", "frozen", "tuned"] = "scratch"
+    backbone_of: str = ""
+    backbone_rate: float = 0.1
+
+    def __post_init__(self) -> None:
+        if (self.backbone == "scratch") != (not self.backbone_of):
+            raise ValueError(f"backbone_of goes with a backbone that is not scratch, got {self}")
+
+    @property
+    def snr_range_db(self) -> tuple[float, float]:
+        """Lowest and highest SNR of the training."""
+        return self.snr_db if isinstance(self.snr_db, tuple) else (self.snr_db, self.snr_db)
+
+    def build(self, *, uses: int, image_channels: int, num_classes: int) -> JointModel:
+        """The model for `uses` channel uses with fresh weights; without a frozen backbone."""
+        channels = None if self.backbone == "frozen" else image_channels
+        return self.model.build(image_channels=channels, num_classes=num_classes, uses=uses)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,9 +225,9 @@ class Experiment:
     teacher: TeacherStage
     student: StudentStage
     codec: CodecStage
-    deep_jscc: DeepJsccStage
     baselines: tuple[BaselineConfig, ...]
     sweep: SweepConfig
+    joint: tuple[JointStage, ...] = ()  # joint source-channel coding, trained
     variants: tuple[Variant, ...] = ()
     more_teachers: tuple[TeacherStage, ...] = ()  # with `teacher` they teach as an ensemble
     mirrored: bool = False  # views come in pairs, image and mirror image; teachers say the mean
@@ -226,6 +251,10 @@ class Experiment:
         """All teachers by the names of their parts: teacher, teacher_2, ..."""
         more = {f"teacher_{i}": stage for i, stage in enumerate(self.more_teachers, start=2)}
         return {"teacher": self.teacher, **more}
+
+    def joint_stage(self, name: str) -> JointStage | None:
+        """The trained baseline of this name, None if there is none."""
+        return next((stage for stage in self.joint if stage.name == name), None)
 
     def variant(self, name: str) -> Variant:
         """The variant of this name. Raises: UserError if there is none."""

@@ -5,6 +5,7 @@ earlier ones left, and can be taken up again after an interruption.
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +38,14 @@ from simulator.training_run import (
 VALIDATION_SNR_DB = (-4.0, 4.0, 12.0)
 VALIDATION_SHARES = (4, 1)  # k = K/4 and K, where the codec serves them
 NOISELESS_SNR_DB = 20.0  # what codecs are told when they are trained without noise
+
+
+class Taught(NamedTuple):
+    """A trained student, its cached features of the shared views [V, N, D], and its head."""
+
+    student: ImageClassifier
+    features: Tensor
+    head: nn.Linear
 
 
 class LinkModel(nn.Module):
@@ -125,7 +134,7 @@ def train_head(
     """
     stage = stage or run.experiment.student
     labels = run.labels
-    validation = _validation_features(run, student.body)
+    validation = validation_features(run, student.body)
 
     def build() -> nn.Linear:
         head = nn.Linear(stage.model.feature_dim, run.num_classes)
@@ -171,7 +180,7 @@ def train_codec(
     labels, conditions, loss_weights = run.labels, stage.conditions, stage.loss
     mixture = ChannelMixture(channels=tuple(map(channel_from_name, conditions.channels)))
     frozen = stage.student == "frozen"
-    validation = _validation_features(run, student.body) if frozen else None
+    validation = validation_features(run, student.body) if frozen else None
 
     def epoch(model: LinkModel, index: int) -> Epoch:
         view = index % len(features)
@@ -230,11 +239,19 @@ def train_codec(
 
 def train_variant(run: TrainingRun, variant: Variant, views: Views) -> LinkModel:
     """A variant's parts, those of the recipe being there: own student and head if any, codec."""
+    student, features, head = train_taught(run, variant, views)
+    part = variant_parts(variant).codec
+    return train_codec(run, student, head, features, views, part=part, stage=variant.codec)
+
+
+def train_taught(run: TrainingRun, variant: Variant, views: Views) -> Taught:
+    """A variant's student, its features and its head, its own or those of the recipe."""
     parts, stage = variant_parts(variant), variant.student
     student = train_student(run, views, part=parts.student, stage=stage)
     features = student_features(run, student, part=parts.student)
-    head = train_head(run, student, features, part=parts.head, stage=stage)
-    return train_codec(run, student, head, features, views, part=parts.codec, stage=variant.codec)
+    return Taught(
+        student, features, train_head(run, student, features, part=parts.head, stage=stage)
+    )
 
 
 def _link_model(
@@ -265,7 +282,7 @@ def _link_accuracy(
     config = model.codec.config
     if features is None:
         assert model.body is not None
-        features = _validation_features(run, model.body)
+        features = validation_features(run, model.body)
     accuracies = []
     for snr_db in VALIDATION_SNR_DB:
         for share in VALIDATION_SHARES:
@@ -281,5 +298,6 @@ def _link_accuracy(
     return sum(accuracies) / len(accuracies)
 
 
-def _validation_features(run: TrainingRun, body: Student) -> Tensor:
+def validation_features(run: TrainingRun, body: Student) -> Tensor:
+    """Features [N, D] of the validation images."""
     return in_chunks(body, run.validation.images.to(run.device), precision="fp32")

@@ -1,4 +1,4 @@
-"""The contract of every scheme, and the neural schemes: encode, power, channel, equalise, decode.
+"""The contract of every scheme, and RKD-SC: encode, power, channel, equalise, decode.
 
 A scheme works in three steps, and this is what makes sweeps cheap: `prepare` does once what depends
 on no channel, `encode` once for a point what depends on no draw, `transmit` the rest.
@@ -16,7 +16,7 @@ from channels.pilots import add_pilots, estimate_gain
 from channels.streams import PointStreams
 from channels.symbols import from_symbols, to_symbols
 from channels.units import noise_power_from_snr_db
-from models import ChannelCodec, DeepJscc, FeatureDecoder, FeatureEncoder
+from models import ChannelCodec, FeatureDecoder, FeatureEncoder
 
 PIECE_PIXELS = 250 * 64 * 64  # pixels encoded at a time: about 3 GB in a student of width 24
 
@@ -250,59 +250,7 @@ class RkdScheme:
             reported_snr_db=snr_db + self._snr_offset_db if self._snr_offset_db else None,
             pilots=self._pilots,
         )
-        return Received(self._head(features), _all_delivered(x))
-
-
-class DeepJsccScheme:
-    """Task-oriented deep JSCC: one end-to-end model for each k, all trained at one SNR."""
-
-    name = "deep_jscc"
-    version = 1
-
-    def __init__(self, models: Mapping[int, DeepJscc], *, train_snr_db: float) -> None:
-        self._models = dict(models)
-        self._train_snr_db = train_snr_db
-
-    @property
-    def channel_uses(self) -> str:
-        """Where a model was trained."""
-        return "k in {" + ", ".join(str(k) for k in sorted(self._models)) + "}"
-
-    def serves(self, k: int) -> bool:
-        """Where a model was trained."""
-        return k in self._models
-
-    def settings(self, k: int) -> str:
-        """How this k's model was trained."""
-        return f"one model for k = {k}, trained at {self._train_snr_db:g} dB, no header"
-
-    @torch.inference_mode()
-    def prepare(self, images: Tensor) -> Tensors:
-        """The values [B, 2k] of every model: no encoder is told the channel."""
-        return {str(k): in_pieces(model.encode, images) for k, model in self._models.items()}
-
-    @torch.inference_mode()
-    def encode(
-        self,
-        prepared: Tensors,
-        *,
-        channel: Channel,  # noqa: ARG002 - the transmitter does not know it
-        snr_db: Tensor,  # noqa: ARG002 - nor this
-        k: int,
-    ) -> Tensors:
-        """This k's symbols [B, k]."""
-        return {"x": to_symbols(prepared[str(k)].float())}
-
-    @torch.inference_mode()
-    def transmit(
-        self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
-    ) -> Received:
-        """The symbols through the channel to scores."""
-        x = encoded["x"]
-        generator = streams("channel", device=x.device)
-        received = channel(x, snr_db=snr_db, generator=generator)
-        scores = self._models[k].decode(from_symbols(mmse(received)))
-        return Received(scores, _all_delivered(x))
+        return Received(self._head(features), all_delivered(x))
 
 
 def in_pieces(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
@@ -314,5 +262,6 @@ def in_pieces(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     return torch.cat([function(piece) for piece in images.split(size)])
 
 
-def _all_delivered(batch: Tensor) -> Tensor:
+def all_delivered(batch: Tensor) -> Tensor:
+    """No outage: [B, ...] -> [B] bool."""
     return torch.ones(len(batch), dtype=torch.bool, device=batch.device)

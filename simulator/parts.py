@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import NamedTuple
 
-from simulator.config import Experiment, StudentStage, Variant
+from simulator.config import Experiment, JointStage, StudentStage, Variant
 
 
 class Part(NamedTuple):
@@ -15,7 +15,7 @@ class Part(NamedTuple):
 
 def recipe_parts(experiment: Experiment) -> dict[str, Part]:
     """Every part that `semlink train` makes, in its order."""
-    student, codec, joint = experiment.student, experiment.codec, experiment.deep_jscc
+    student, codec = experiment.student, experiment.codec
     seen = experiment.seen
     teachers = tuple(experiment.teachers)
     parts = {
@@ -26,11 +26,10 @@ def recipe_parts(experiment: Experiment) -> dict[str, Part]:
         "head": Part(_head_description(experiment, student), ("student",)),
         "codec": Part((*seen, codec), (*teachers, "student", "head")),
     }
-    settings = (joint.model, joint.training, joint.channels, joint.snr_db)
-    for uses in joint.uses:
-        parts[deep_jscc_part(uses)] = Part((*seen, *settings, uses), ())
     for variant in experiment.variants:
         parts |= _variant_parts(experiment, variant)
+    for joint in experiment.joint:
+        parts |= _joint_parts(experiment, joint)
     return parts
 
 
@@ -48,9 +47,23 @@ def variant_parts(variant: Variant) -> VariantParts:
     return VariantParts(f"student{own}", f"head{own}", f"codec_{variant.name}")
 
 
+def backbone_parts(experiment: Experiment, stage: JointStage) -> tuple[str, ...]:
+    """The student whose features a joint baseline takes, and its head; none from scratch."""
+    if stage.backbone == "scratch":
+        return ()
+    names = variant_parts(experiment.variant(stage.backbone_of))
+    return (names.student, names.head)
+
+
+def joint_part(name: str, uses: int) -> str:
+    """Name of a joint baseline's model for `uses` channel uses."""
+    return f"{name.replace(':', '_')}_k{uses}"
+
+
 def own_parts(experiment: Experiment) -> list[str]:
-    """Parts of the recipe itself, without its variants."""
-    return list(recipe_parts(replace(experiment, variants=())))
+    """Parts of the recipe itself, without variants and baselines."""
+    bare = replace(experiment, variants=(), joint=())
+    return list(recipe_parts(bare))
 
 
 def _variant_parts(experiment: Experiment, variant: Variant) -> dict[str, Part]:
@@ -65,11 +78,18 @@ def _variant_parts(experiment: Experiment, variant: Variant) -> dict[str, Part]:
     return parts
 
 
+def _joint_parts(experiment: Experiment, stage: JointStage) -> dict[str, Part]:
+    settings = (stage.model, stage.training, stage.channels, stage.snr_db)
+    backbone = {"scratch": (), "frozen": ("frozen",), "tuned": ("tuned", stage.backbone_rate)}
+    made_from = backbone_parts(experiment, stage)
+    return {
+        joint_part(stage.name, uses): Part(
+            (*experiment.seen, *settings, uses, *backbone[stage.backbone]), made_from
+        )
+        for uses in stage.uses
+    }
+
+
 def _head_description(experiment: Experiment, student: StudentStage) -> tuple[object, ...]:
     begun = [] if student.head_from == "fresh" else [f"from the {student.head_from}"]
     return (*experiment.seen, student.head, *begun)
-
-
-def deep_jscc_part(uses: int) -> str:
-    """Name of the deep JSCC model for `uses` channel uses."""
-    return f"deep_jscc_k{uses}"

@@ -1,6 +1,7 @@
 """From trained parts on disk to schemes that transmit."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,9 +10,9 @@ from torch import Tensor, nn
 
 from models import (
     ChannelCodec,
-    DeepJscc,
     Ensemble,
     ImageClassifier,
+    JointModel,
     Mirrored,
     PretrainedTeacherConfig,
     Student,
@@ -23,16 +24,18 @@ from simulator.config import (
     Classify,
     CodecStage,
     Experiment,
+    JointStage,
     describe,
     digest,
 )
 from simulator.data import Dataset
 from simulator.distill import LinkModel
 from simulator.errors import UserError
+from simulator.joint_link import JointScheme
 from simulator.labels import link_error
-from simulator.link import DeepJsccScheme, RkdScheme, Scheme, in_pieces
+from simulator.link import RkdScheme, Scheme, in_pieces
 from simulator.origins import check_company, check_origin
-from simulator.parts import deep_jscc_part, recipe_parts, variant_parts
+from simulator.parts import backbone_parts, joint_part, recipe_parts, variant_parts
 from simulator.records import file_hash, load_tensors
 from simulator.supplies import Adapted, Supplies
 from simulator.training_run import TEACHER
@@ -46,7 +49,8 @@ def scheme_names(experiment: Experiment) -> tuple[str, ...]:
     Beside them, `rkd_sc:VARIANT` is a trained variant, `rkd_sc:+3dB` and `rkd_sc:pilot1` are the
     recipe's own weights under imperfect knowledge, and a baseline may have labels of its own.
     """
-    return (RkdScheme.name, DeepJsccScheme.name, *(b.name for b in experiment.baselines))
+    joint = (stage.name for stage in experiment.joint)
+    return (RkdScheme.name, *joint, *(baseline.name for baseline in experiment.baselines))
 
 
 class TrainedParts:
@@ -95,9 +99,9 @@ class TrainedParts:
         self._used = set()
         if name.partition(":")[0] == RkdScheme.name:
             return self._rkd_sc(name.partition(":")[2])
-        if name == DeepJsccScheme.name:
-            models = {k: self._deep_jscc(k) for k in experiment.deep_jscc.uses}
-            return DeepJsccScheme(models, train_snr_db=experiment.deep_jscc.snr_db)
+        joint = experiment.joint_stage(name)
+        if joint is not None:
+            return self._joint(joint)
         baseline = self._baseline(name)
         if baseline is not None:
             classify = self.classifier()
@@ -208,15 +212,17 @@ class TrainedParts:
             ),
         )
 
-    def _deep_jscc(self, uses: int) -> DeepJscc:
-        return self._load(
-            deep_jscc_part(uses),
-            lambda: self._experiment.deep_jscc.model.build(
-                image_channels=self._dataset.image_shape[0],
-                num_classes=self._dataset.num_classes,
-                uses=uses,
-            ),
-        )
+    def _joint(self, stage: JointStage) -> JointScheme:
+        """A joint baseline: its models, and its backbone if that is frozen."""
+        shape = {"image_channels": self._dataset.image_shape[0], "num_classes": self.num_classes}
+        models: dict[int, JointModel] = {
+            k: self._load(joint_part(stage.name, k), partial(stage.build, uses=k, **shape))
+            for k in stage.uses
+        }
+        if stage.backbone != "frozen":
+            return JointScheme(stage, models)
+        student, _ = backbone_parts(self._experiment, stage)
+        return JointScheme(stage, models, backbone=self._student(student).body)
 
     @property
     def links(self) -> dict[str, str]:

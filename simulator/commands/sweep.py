@@ -26,14 +26,14 @@ from simulator.data import Dataset, Split
 from simulator.errors import Stopped, UserError
 from simulator.evaluate import Setting
 from simulator.journal import Journal
-from simulator.link import DeepJsccScheme, Scheme
+from simulator.link import Scheme
 from simulator.options import (
     MOST_REALIZATIONS,
     MOST_WORKERS,
     in_range,
     parse_names,
 )
-from simulator.parts import deep_jscc_part
+from simulator.parts import backbone_parts, joint_part
 from simulator.records import (
     CHOICES,
     check_writable,
@@ -201,16 +201,20 @@ def _asked(
 ) -> tuple[Sequence[str], list[str]]:
     """The schemes that --schemes names; of all, those that are trained, and a line if one is not.
 
-    Deep JSCC alone has weights beside those that every sweep needs.
+    Joint baselines have weights beside those that every sweep needs.
     """
     if schemes not in (None, "all"):
         return parse_names(str(schemes)), []
-    names, name = scheme_names(experiment), DeepJsccScheme.name
-    files = (weights / f"{deep_jscc_part(uses)}.safetensors" for uses in experiment.deep_jscc.uses)
-    missing = next((file for file in files if not file.exists()), None)
-    if missing is None:
-        return names, []
-    return [n for n in names if n != name], [f"{name} left out, it is not trained: no {missing}"]
+    missing = {}
+    for stage in experiment.joint:
+        names = [joint_part(stage.name, uses) for uses in stage.uses]
+        names += backbone_parts(experiment, stage)[:1]
+        files = (weights / f"{name}.safetensors" for name in names)
+        absent = next((file for file in files if not file.exists()), None)
+        if absent is not None:
+            missing[stage.name] = f"{stage.name} left out, it is not trained: no {absent}"
+    asked = [name for name in scheme_names(experiment) if name not in missing]
+    return asked, list(missing.values())
 
 
 def _remarks(parts: TrainedParts, dataset: Dataset) -> list[str]:

@@ -15,16 +15,18 @@ from simulator.commands.shared import (
     recipe_named,
     with_student,
 )
-from simulator.config import Experiment, Variant
+from simulator.config import Experiment, JointStage, Variant
 from simulator.distill import (
+    Taught,
     student_features,
     train_codec,
     train_head,
     train_student,
+    train_taught,
     train_variant,
 )
-from simulator.end_to_end import train_deep_jscc
-from simulator.errors import Stopped, TimeUp
+from simulator.errors import Stopped, TimeUp, UserError
+from simulator.joint_training import train_joint
 from simulator.options import (
     MOST_SEED,
     in_range,
@@ -39,7 +41,7 @@ from simulator.records import (
 from simulator.teachers import teacher_views, train_teachers
 from simulator.training_run import TrainingRun
 
-STAGES = ("teacher", "cache", "stage1", "head", "stage2", "all")
+STAGES = ("teacher", "cache", "stage1", "head", "stage2", "baselines", "all")
 
 
 def train(
@@ -47,6 +49,7 @@ def train(
     *,
     stage: str,
     variants: str | None,
+    schemes: str | None = None,
     data: Path | None,
     seed: int,
     teacher_seed: int | None,
@@ -63,7 +66,7 @@ def train(
         model = PretrainedTeacherConfig(source=teacher)
         alone = replace(experiment.teacher, model=model)
         experiment = replace(experiment, teacher=alone, more_teachers=())
-    chosen = _variants(experiment, variants)
+    chosen, joint = _variants(experiment, variants), _joint(experiment, schemes, stage)
     run = TrainingRun(
         experiment=experiment,
         dataset=dataset_of(experiment, data),
@@ -81,7 +84,7 @@ def train(
         forget(run.folder, recipe_parts(experiment))
     start = time.perf_counter()
     try:
-        _train(run, stage, chosen)
+        _train(run, stage, chosen, joint)
     except TimeUp:
         click.echo(f"stopped after {minutes:g} min; run the same command again to go on")
         return
@@ -92,13 +95,23 @@ def train(
         if not run.path(part).exists():
             continue
         accuracy = load_tensors(run.path(part))[1]["history"][-1]["validation"]
-        click.echo(f"  {part:15} {100 * accuracy:6.2f} %")
+        click.echo(f"  {part:19} {100 * accuracy:6.2f} %")
     minutes = (time.perf_counter() - start) / 60
     click.echo(f"weights: {run.folder / 'weights'}  ({minutes:.1f} min)")
 
 
-def _train(run: TrainingRun, stage: str, variants: Sequence[Variant]) -> None:
-    """Every stage up to the one asked for, then the variants; `all` ends with deep JSCC."""
+def _train(
+    run: TrainingRun, stage: str, variants: Sequence[Variant], joint: Sequence[JointStage]
+) -> None:
+    """What the stage asks for: ours up to it, baselines, or both."""
+    if stage != "baselines":
+        _train_ours(run, stage, variants)
+    if stage in ("baselines", "all"):
+        _train_joint(run, joint)
+
+
+def _train_ours(run: TrainingRun, stage: str, variants: Sequence[Variant]) -> None:
+    """Every stage up to the one asked for, then the variants."""
     last = STAGES.index(stage)
     teachers = train_teachers(run)
     if last < STAGES.index("cache"):
@@ -116,9 +129,33 @@ def _train(run: TrainingRun, stage: str, variants: Sequence[Variant]) -> None:
     train_codec(run, student, head, features, views)
     for variant in variants:
         train_variant(run, variant, views)
-    if stage == "all":
-        for uses in run.experiment.deep_jscc.uses:
-            train_deep_jscc(run, uses)
+
+
+def _train_joint(run: TrainingRun, stages: Sequence[JointStage]) -> None:
+    """The joint baselines for every k, after the backbones that they do not learn themselves."""
+    taught: dict[str, Taught] = {}
+    for name in sorted({stage.backbone_of for stage in stages} - {""}):
+        views = teacher_views(run, train_teachers(run))
+        taught[name] = train_taught(run, run.experiment.variant(name), views)
+    for stage in stages:
+        for uses in stage.uses:
+            train_joint(run, stage, uses, taught=taught.get(stage.backbone_of))
+
+
+def _joint(experiment: Experiment, names: str | None, stage: str) -> Sequence[JointStage]:
+    """The joint baselines that an option names; all without it."""
+    if names in (None, "all"):
+        return experiment.joint
+    if stage not in ("baselines", "all"):
+        raise UserError(f"--schemes goes with --stage baselines or all, got --stage {stage}")
+    known = {joint.name: joint for joint in experiment.joint}
+    asked = parse_names(str(names))
+    for name in asked:
+        if name not in known:
+            raise UserError(
+                f"--schemes must name trained baselines among {', '.join(known)}, got {name!r}"
+            )
+    return [known[name] for name in asked]
 
 
 def _variants(experiment: Experiment, names: str | None) -> Sequence[Variant]:

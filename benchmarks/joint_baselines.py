@@ -1,0 +1,65 @@
+"""The joint source-channel coding baselines of a recipe: equal backbones, passes and channels.
+
+Trained by `semlink train RECIPE --stage baselines`, swept by their names [METHOD, B2 to B5].
+"""
+
+from dataclasses import replace
+
+from models import AdjsccConfig, DeepJsccConfig, DtJsccConfig, JointConfig, VlVfeConfig
+from simulator.config import Experiment, JointStage, TrainConfig
+
+DISCRETE_USES = (16,)  # DT-JSCC is published for 16 symbols alone
+# constellation -> bits per symbol and SNR of the training, as the conference version sets them
+CONSTELLATIONS = {"dt_jscc": (4, 8.0), "dt_jscc:64qam": (6, 6.0)}
+TRAIN_SNR_DB = 10.0  # of deep JSCC
+
+
+def joint_baselines(
+    recipe: Experiment, *, hidden: int, uses: tuple[int, ...], variant: str | None
+) -> tuple[JointStage, ...]:
+    """All of them, with MLPs of one hidden width, trained on the channels that ours is trained on.
+
+    `variant` names the ablation whose student, taught by labels alone, is the frozen backbone; the
+    codecs then have the passes of ours. With None every model learns a backbone of its own, with as
+    many passes as student and codec have together.
+    """
+    body = recipe.student.model
+    models: dict[str, JointConfig] = {
+        "deep_jscc": DeepJsccConfig(body=body, hidden=hidden),
+        "adjscc": AdjsccConfig(body=body, hidden=hidden, attention=hidden // 4),
+    }
+    for name, (bits, _) in CONSTELLATIONS.items():
+        models[name] = DtJsccConfig(
+            body=body,
+            hidden=hidden,
+            bits_per_symbol=bits,
+            word=hidden // 4,
+            robustness=1e-3,
+            temperature=0.5,
+        )
+    models["vl_vfe"] = VlVfeConfig(body=body, hidden=hidden, threshold=1e-2, sparsity=9e-3)
+    every_snr = recipe.codec.conditions.snr_db
+    snr_db = {"deep_jscc": TRAIN_SNR_DB, "adjscc": every_snr, "vl_vfe": every_snr}
+    return tuple(
+        JointStage(
+            name=name,
+            model=model,
+            training=recipe.codec.training if variant else _end_to_end(recipe),
+            channels=recipe.codec.conditions.channels,
+            snr_db=CONSTELLATIONS[name][1] if name in CONSTELLATIONS else snr_db[name],
+            uses=DISCRETE_USES if name in CONSTELLATIONS else uses,
+            backbone="frozen" if variant else "scratch",
+            backbone_of=variant or "",
+        )
+        for name, model in models.items()
+    )
+
+
+def _end_to_end(recipe: Experiment) -> TrainConfig:
+    """As the student is trained, with the passes of the codec on top."""
+    student, codec = recipe.student.training, recipe.codec.training
+    return replace(
+        student,
+        epochs=student.epochs + codec.epochs,
+        least_steps=student.least_steps + codec.least_steps,
+    )

@@ -1,0 +1,40 @@
+"""Points of square QAM by their number, for schemes that choose among points and not among bits."""
+
+import functools
+
+import torch
+from torch import Tensor
+
+from channels.bit_pipe import MODULATIONS, qam_bits
+from channels.streams import sionna_device, sionna_phy
+
+__all__ = ["nearest_points", "qam_points"]
+
+
+def qam_points(bits_per_symbol: int, device: torch.device) -> Tensor:
+    """All points of Gray QAM, mean power 1: [M] complex64; a point's number is its label.
+
+    Raises: ValueError if the modulation is unknown.
+    """
+    if bits_per_symbol not in MODULATIONS:
+        raise ValueError(
+            f"bits_per_symbol must be one of {sorted(MODULATIONS)}, got {bits_per_symbol}"
+        )
+    return _points(bits_per_symbol, sionna_device(device))
+
+
+def nearest_points(symbols: Tensor, *, bits_per_symbol: int) -> Tensor:
+    """Numbers of the points nearest to y/h: [B, k] complex -> [B, k] int64.
+
+    Of symbols that are equally likely this is the decision of maximum likelihood.
+    """
+    bits = qam_bits(symbols, bits_per_symbol=bits_per_symbol)
+    places = 2 ** torch.arange(bits_per_symbol - 1, -1, -1, device=symbols.device)
+    return (bits.unflatten(1, (-1, bits_per_symbol)) * places).sum(dim=2)
+
+
+@functools.cache
+def _points(bits_per_symbol: int, device: str) -> Tensor:
+    constellation = sionna_phy().mapping.Constellation
+    points: Tensor = constellation("qam", bits_per_symbol, precision="single", device=device).points
+    return points

@@ -1,0 +1,94 @@
+"""SNR-adaptive deep joint source-channel coding: attention-feature modules at both ends.
+
+Source: Xu, Ai, Chen, Yang, Sun and Rodrigues, Wireless Image Transmission Using Deep Source Channel
+Coding With Attention Modules, 2020 (arXiv 2012.00533), section III; here around the MLPs of a
+classifier in place of the convolutions of an image codec (METHOD, baseline B3).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from models.blocks import mlp, snr_input
+from models.joint import JointConfig, JointModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdjsccConfig(JointConfig):
+    """Size of an SNR-adaptive pair."""
+
+    attention: int  # hidden width of every attention-feature module
+
+    def build(self, *, image_channels: int | None, num_classes: int, uses: int) -> "Adjscc":
+        """The pair for `uses` channel uses, fresh weights from torch's global state."""
+        return Adjscc(self, image_channels=image_channels, num_classes=num_classes, uses=uses)
+
+
+class AttentionFeature(nn.Module):
+    """Gains between 0 and 1 for every feature, from all features and the SNR.
+
+    Shapes: features [B, N], snr_db [B, 1] -> [B, N]. The source pools a feature map to one number
+    per channel first; a vector is pooled already.
+    """
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.factors = mlp(width + 1, hidden, width)
+
+    def forward(self, features: Tensor, *, snr_db: Tensor) -> Tensor:
+        """Features times their gains."""
+        context = torch.cat([features, snr_input(snr_db)], dim=1)
+        return features * torch.sigmoid(self.factors(context))
+
+
+class Attended(nn.Module):
+    """Attention, linear, GELU, attention, linear, with one hidden layer as `mlp` has.
+
+    Shapes: [B, in_width], snr_db [B, 1] -> [B, out_width].
+    """
+
+    def __init__(
+        self, in_width: int, hidden: int, out_width: int, *, attention: int, at_input: bool
+    ) -> None:
+        super().__init__()
+        self.attend_input = AttentionFeature(in_width, attention) if at_input else None
+        self.into = nn.Linear(in_width, hidden)
+        self.attend_hidden = AttentionFeature(hidden, attention)
+        self.out = nn.Linear(hidden, out_width)
+
+    def forward(self, values: Tensor, *, snr_db: Tensor) -> Tensor:
+        """Values of the other side."""
+        if self.attend_input is not None:
+            values = self.attend_input(values, snr_db=snr_db)
+        hidden = nn.functional.gelu(self.into(values))
+        out: Tensor = self.out(self.attend_hidden(hidden, snr_db=snr_db))
+        return out
+
+
+class Adjscc(JointModel):
+    """`DeepJscc` with attention behind every layer that learns features.
+
+    Shapes: as `JointModel`. The encoder attends by the average SNR, the decoder by the received.
+    """
+
+    def __init__(
+        self, config: AdjsccConfig, *, image_channels: int | None, num_classes: int, uses: int
+    ) -> None:
+        super().__init__(config, uses=uses, image_channels=image_channels)
+        dim, hidden, attention = config.body.feature_dim, config.hidden, config.attention
+        self.to_values = Attended(dim, hidden, 2 * uses, attention=attention, at_input=True)
+        self.from_values = Attended(2 * uses, hidden, dim, attention=attention, at_input=False)
+        self.attend_output = AttentionFeature(dim, attention)
+        self.head = nn.Linear(dim, num_classes)
+
+    def encode(self, features: Tensor, *, snr_db: Tensor) -> Tensor:
+        """Real values of the k symbols, before power control."""
+        values: Tensor = self.to_values(features, snr_db=snr_db)
+        return values.float()
+
+    def decode(self, received: Tensor, *, snr_db: Tensor, gamma_db: Tensor) -> Tensor:  # noqa: ARG002
+        """Class scores from equalised values."""
+        estimate = self.from_values(received, snr_db=gamma_db)
+        scores: Tensor = self.head(self.attend_output(estimate, snr_db=gamma_db))
+        return scores.float()

@@ -1,0 +1,129 @@
+"""Variable-length variational feature encoding: how many dimensions are sent depends on the SNR.
+
+Source: Shao, Mao and Zhang, Learning Task-Oriented Communication for Edge Inference: An Information
+Bottleneck Approach, 2021 (arXiv 2102.04170), section IV, and the sizes and constants of its
+authors' public code; here on a vector of features (METHOD, baseline B5). The log-uniform prior is
+that of Molchanov, Ashukha and Vetrov, Variational Dropout Sparsifies Deep Neural Networks, 2017.
+
+The source adds noise of deviation sigma to values that tanh keeps within +-1, and calls
+-20 log10(sigma) its peak SNR. Here the power over k uses is what is granted: if all 2k real values
+were at their peak, each would have power 1/2 after power control and meet noise of power N0/2, so
+the peak SNR is Es/N0 and sigma = 10^(-snr_db / 20). Dimensions that are not sent leave their energy
+to the others, so these have a better SNR than the peak SNR says; the silence is charged.
+"""
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.blocks import mlp, snr_input
+from models.joint import JointConfig, JointModel
+
+SCALE = 8.0  # root mean square of a value before its gate, as in the source's code
+NOISE_WIDTH = 16  # of the gate's layers and of what the decoder is told of the channel
+K1, K2, K3 = 0.63576, 1.87320, 1.48695  # Molchanov et al., eq. 14
+
+
+@dataclass(frozen=True, kw_only=True)
+class VlVfeConfig(JointConfig):
+    """Size of a variable-length pair, and what makes it spare dimensions."""
+
+    threshold: float  # a dimension is sent if its gate is above
+    sparsity: float  # beta: weight of the Kullback-Leibler divergence in the loss
+
+    def build(self, *, image_channels: int | None, num_classes: int, uses: int) -> "VlVfe":
+        """The pair for `uses` channel uses, fresh weights from torch's global state."""
+        return VlVfe(self, image_channels=image_channels, num_classes=num_classes, uses=uses)
+
+
+class Gate(nn.Module):
+    """Gates of all dimensions: falling from the first to the last, rising with the noise.
+
+    Layers with weights of one sign and tanh give increments, which are summed from the last
+    dimension on [1, eq. 20 to 22]. Shapes: sigma [B, 1] -> [B, dims].
+    """
+
+    def __init__(self, dims: int) -> None:
+        super().__init__()
+        sizes = (1, NOISE_WIDTH, NOISE_WIDTH, NOISE_WIDTH, dims)
+        pairs = itertools.pairwise(sizes)
+        self.weights = nn.ParameterList(0.1 * torch.randn(after, before) for before, after in pairs)
+
+    def forward(self, sigma: Tensor) -> Tensor:
+        """One gate per dimension."""
+        for weight in self.weights:
+            sigma = torch.tanh(functional.linear(sigma, weight.abs()))
+        return sigma.flip(1).cumsum(dim=1).flip(1)
+
+
+class VlVfe(JointModel):
+    """Gated values and their decoder, which is told the channel.
+
+    Shapes: as `JointModel`. Both ends know the average SNR, hence which dimensions are sent; these
+    do not depend on the image. The values of the others are zero, and are not looked at. With
+    `all_sent`, as early in a training, nothing is left out.
+    """
+
+    def __init__(
+        self, config: VlVfeConfig, *, image_channels: int | None, num_classes: int, uses: int
+    ) -> None:
+        super().__init__(config, uses=uses, image_channels=image_channels)
+        dim, hidden = config.body.feature_dim, config.hidden
+        self.config = config
+        self.into = nn.Linear(dim, hidden)
+        self.directions = nn.Parameter(torch.randn(2 * uses, hidden))
+        self.gate = Gate(2 * uses)
+        self.about_noise = mlp(1, NOISE_WIDTH, NOISE_WIDTH)
+        self.from_values = nn.Linear(2 * uses, hidden)
+        self.from_both = mlp(hidden + NOISE_WIDTH, hidden, dim)
+        self.head = nn.Linear(dim, num_classes)
+
+    def sent(self, snr_db: Tensor) -> Tensor:
+        """Which dimensions are sent at an average SNR: [B, 1] -> [B, 2k] bool, the first always."""
+        return self._open(self.gate(noise_deviation(snr_db)))
+
+    def encode(self, features: Tensor, *, snr_db: Tensor, all_sent: bool = False) -> Tensor:
+        """Values of all dimensions, zero where nothing is sent, before power control."""
+        hidden = functional.normalize(functional.gelu(self.into(features)), dim=1)
+        directions = functional.normalize(self.directions, dim=1)
+        ungated = SCALE * math.sqrt(hidden.shape[1]) * functional.linear(hidden, directions)
+        gate = self.gate(noise_deviation(snr_db))
+        values = torch.tanh(gate * ungated).float()
+        return values if all_sent else values * self._open(gate)
+
+    def decode(
+        self, received: Tensor, *, snr_db: Tensor, gamma_db: Tensor, all_sent: bool = False
+    ) -> Tensor:
+        """Class scores from equalised values."""
+        known = received if all_sent else received * self.sent(snr_db)
+        heard = functional.gelu(self.from_values(known))
+        told = self.about_noise(snr_input(gamma_db))
+        scores: Tensor = self.head(self.from_both(torch.cat([heard, told], dim=1)))
+        return scores.float()
+
+    def _open(self, gate: Tensor) -> Tensor:
+        always = torch.zeros_like(gate, dtype=torch.bool)
+        always[:, 0] = True
+        return (gate > self.config.threshold) | always
+
+
+def noise_deviation(snr_db: Tensor) -> Tensor:
+    """The source's sigma at an average SNR: noise deviation where the peak amplitude is 1."""
+    return torch.pow(10.0, -snr_db / 20.0)
+
+
+def divergence(values: Tensor, noise_power: Tensor) -> Tensor:
+    """KL divergence of noisy values from the log-uniform prior, per image [Molchanov, eq. 14].
+
+    alpha = noise power / signal power of every real value; what is exactly zero costs nothing.
+
+    Shapes: values [B, 2k] as they are sent, noise_power [B, 1] per complex use -> [B].
+    """
+    squares = values.square()
+    log_alpha = torch.log(noise_power / 2) - torch.log(squares.clamp_min(1e-12))
+    negative = K1 * torch.sigmoid(K2 + K3 * log_alpha) - 0.5 * functional.softplus(-log_alpha) - K1
+    return -(negative * (squares > 0)).sum(dim=1)
