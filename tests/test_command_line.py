@@ -54,9 +54,10 @@ def test_sweep_writes_table_description_and_figures(
     assert run("sweep", "digits", *SMALL, "--channel-uses", "16", "--out", "made/here") == 0
     folder = tmp_path / "made/here"
     rows = pd.read_csv(folder / "results.csv")
-    names = ["rkd_sc", "deep_jscc", "capacity_bound", "label_code"]
+    names = ["rkd_sc", "deep_jscc", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe"]
+    names += ["capacity_bound", "label_code"]
     assert list(rows["scheme"].unique()) == names
-    assert len(rows) == 8
+    assert len(rows) == 2 * len(names)
     choices = pd.read_csv(folder / "choices.csv")
     assert list(choices["scheme"]) == ["capacity_bound"] * 2
     assert list(choices["snr_db"]) == [-10, 10]

@@ -26,9 +26,10 @@ WEIGHTS = ROOT / "results/reference/digits/weights"
 def tiny() -> Experiment:
     """The digits with a few epochs of everything."""
     recipe = digits()
-    teacher, student, codec, joint = recipe.teacher, recipe.student, recipe.codec, recipe.deep_jscc
+    teacher, student, codec = recipe.teacher, recipe.student, recipe.codec
     return replace(
         recipe,
+        joint=(),
         views=2,
         teacher=replace(teacher, training=replace(teacher.training, epochs=2)),
         student=replace(
@@ -37,7 +38,6 @@ def tiny() -> Experiment:
             head=replace(student.head, epochs=4),
         ),
         codec=replace(codec, training=replace(codec.training, epochs=12)),
-        deep_jscc=replace(joint, training=replace(joint.training, epochs=1), uses=(16,)),
     )
 
 
@@ -148,9 +148,8 @@ def test_separate_fails_at_low_snr_and_never_passes_its_bound() -> None:
         assert own <= best + 3 * (best * (1 - best) / 500) ** 0.5
 
 
-def test_committed_weights_are_under_a_megabyte() -> None:
-    names = ["student", "head", "codec", *(f"deep_jscc_k{k}" for k in digits().deep_jscc.uses)]
-    assert sum((WEIGHTS / f"{name}.safetensors").stat().st_size for name in names) < 1_000_000
+def test_committed_weights_are_under_two_megabytes() -> None:
+    assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) < 2_000_000
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -158,11 +157,20 @@ def test_recipes_describe_themselves_and_compare_fairly(recipe: object) -> None:
     experiment: Experiment = recipe()  # type: ignore[operator]
     assert describe(experiment)["name"] == recipe.__name__  # type: ignore[attr-defined]
     assert scheme_names(experiment) == (
-        *("rkd_sc", "deep_jscc", "separate", "capacity_bound", "label_code"),
+        *("rkd_sc", "deep_jscc", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe"),
+        *("separate", "capacity_bound", "label_code"),
     )
     ours = experiment.student.training.epochs + experiment.codec.training.epochs
-    assert experiment.deep_jscc.training.epochs == ours  # the same passes over the images
-    assert experiment.deep_jscc.model.body == experiment.student.model
+    for joint in experiment.joint:  # the same passes over the images, and over the channel
+        backbone = 0
+        if joint.backbone_of:
+            taught = experiment.variant(joint.backbone_of).student
+            assert taught is not None
+            assert taught.loss.mse == taught.loss.kl == 0  # labels alone
+            backbone = taught.training.epochs
+        assert backbone + joint.training.epochs == ours
+        assert joint.model.body == experiment.student.model
+        assert joint.channels == experiment.codec.conditions.channels
     assert experiment.codec.model.feature_dim == experiment.student.model.feature_dim
 
 

@@ -23,7 +23,8 @@ from simulator.schemes import TrainedParts, scheme_names
 CPU = torch.device("cpu")
 REFERENCE = ROOT / "results/reference/digits"
 POINTS = [("rkd_sc", 4), ("rkd_sc", 17), ("rkd_sc", 64), ("deep_jscc", 16), ("separate", 64)]
-POINTS += [("capacity_bound", 16), ("label_code", 4), ("label_code", 64)]
+POINTS += [("capacity_bound", 16), ("label_code", 4), ("label_code", 64), ("adjscc", 16)]
+POINTS += [("dt_jscc", 16), ("dt_jscc:64qam", 16), ("vl_vfe", 16), ("vl_vfe", 64)]
 
 
 class Spy:
@@ -79,6 +80,8 @@ def test_k_symbols_of_unit_power_go_through_the_channel_once(name: str, k: int) 
     power = x.abs().square().mean(dim=1)
     if name == "separate":  # QAM: on average over the constellation, 16-QAM has Var |x|^2 = 0.32
         assert abs(float(power.mean()) - 1) < 4 * (0.32 / (BLOCK * k)) ** 0.5
+    elif name.startswith("dt_jscc"):  # on average over images, of which this is a sample
+        assert abs(float(power.mean()) - 1) < 4 * float(power.std()) / BLOCK**0.5 + 0.03
     else:
         torch.testing.assert_close(power, torch.ones(BLOCK))
     assert received.scores.shape == (BLOCK, 10)
@@ -109,9 +112,10 @@ def test_what_is_sent_does_not_depend_on_the_noise(name: str, k: int) -> None:
 def test_a_scheme_says_what_it_serves_and_charges(name: str) -> None:
     assert scheme(name).name == name
     assert scheme(name).channel_uses.startswith("k ")
-    assert scheme(name).serves(64)
+    k = 16 if name.startswith("dt_jscc") else 64
+    assert scheme(name).serves(k)
     assert not scheme(name).serves(0)
-    assert "header" in scheme(name).settings(64)
+    assert "header" in scheme(name).settings(k)
 
 
 def test_committed_results_belong_to_the_committed_weights() -> None:

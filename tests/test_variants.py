@@ -38,6 +38,7 @@ def short(recipe: Experiment) -> Experiment:
     student, codec = recipe.student, recipe.codec
     recipe = replace(
         recipe,
+        joint=(),
         views=1,
         teacher=replace(recipe.teacher, training=cut(recipe.teacher.training, 2)),
         student=replace(student, training=cut(student.training, 3), head=cut(student.head, 3)),
@@ -139,7 +140,7 @@ def test_size_table_counts_and_keeps(trained: Path) -> None:
 
 
 def test_unknown_variant_is_one_line() -> None:
-    with pytest.raises(UserError, match="recipe digits has no variant 'r3'; it has none"):
+    with pytest.raises(UserError, match="recipe digits has no variant 'r3'; it has no_teacher"):
         digits().variant("r3")
 
 

@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from channels.base import Channel
+from channels.equalize import mmse
 from channels.names import channel_from_name
 from channels.streams import PointStreams
+from channels.symbols import from_symbols, to_symbols
 from simulator.data import Split
 from simulator.errors import UserError
 from simulator.evaluate import BLOCK
-from simulator.link import Received, Tensors, send_values
+from simulator.link import Received, Tensors
 from simulator.sweep import Grid, plan, sweep_here
 
 CPU = torch.device("cpu")
@@ -48,7 +50,8 @@ class Probe:
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
         values = encoded["values"]
-        out = send_values(values, channel=channel, snr_db=snr_db, generator=streams("channel"))
+        received = channel(to_symbols(values), snr_db=snr_db, generator=streams("channel"))
+        out = from_symbols(mmse(received))
         self.seen.append(out - values)
         score = out.sum(dim=1, keepdim=True)
         delivered = torch.full((len(out),), not self.outage)
