@@ -33,6 +33,10 @@ class Style:
 STYLES = {
     "rkd_sc": Style("#0072B2", "-", "o"),
     "deep_jscc": Style("#D55E00", (0, (5, 1.5)), "s"),
+    "adjscc": Style("#E69F00", (0, (8, 1.5)), "p"),
+    "dt_jscc": Style("#8B4513", (0, (2, 2)), "h"),
+    "dt_jscc:64qam": Style("#A9746E", (0, (4, 1, 1, 1)), "H"),
+    "vl_vfe": Style("#7F7F00", (0, (7, 2, 2, 2)), "d"),
     "separate": Style("#009E73", (0, (6, 1.5, 1, 1.5)), "^"),
     "capacity_bound": Style("#56B4E9", (0, (3, 1, 1, 1, 1, 1)), "v"),
     "label_code": Style("#CC79A7", (0, (1.5, 1.2)), "D"),
@@ -49,6 +53,9 @@ GUESS = Style("#808080", "-", "")
 SCHEME_TITLES = {
     "rkd_sc": "RKD-SC (CAT)",
     "deep_jscc": "deep JSCC",
+    "adjscc": "ADJSCC",
+    "dt_jscc": "DT-JSCC",
+    "vl_vfe": "VL-VFE",
     "separate": "separate",
     "capacity_bound": "capacity bound of separate",
     "label_code": "label code",

@@ -81,23 +81,23 @@ class JointScheme:
     ) -> None:
         self.name = stage.name
         self._stage = stage
-        self._models = dict(models)
+        self.models = dict(models)
         self._backbone = backbone
 
     @property
     def channel_uses(self) -> str:
         """Where a model was trained."""
-        return "k in {" + ", ".join(str(k) for k in sorted(self._models)) + "}"
+        return "k in {" + ", ".join(str(k) for k in sorted(self.models)) + "}"
 
     def serves(self, k: int) -> bool:
         """Where a model was trained."""
-        return k in self._models
+        return k in self.models
 
     def settings(self, k: int) -> str:
         """How this k's model was trained, and what both ends are told."""
         low, high = self._stage.snr_range_db
         trained = f"trained at {low:g} dB" if low == high else f"trained at {low:g} to {high:g} dB"
-        told = _told(self._models[k], k)
+        told = _told(self.models[k], k)
         return f"one model for k = {k}{told}, {trained}, no header{BACKBONES[self._stage.backbone]}"
 
     @torch.inference_mode()
@@ -107,7 +107,7 @@ class JointScheme:
             return {"features": in_pieces(self._backbone, images)}
         return {
             str(k): in_pieces(model.body, images)
-            for k, model in self._models.items()
+            for k, model in self.models.items()
             if model.body is not None
         }
 
@@ -122,7 +122,7 @@ class JointScheme:
     ) -> Tensors:
         """This k's symbols [B, k]."""
         features = prepared["features" if self._backbone is not None else str(k)]
-        return {"x": joint_symbols(self._models[k], features, snr_db=snr_db)}
+        return {"x": joint_symbols(self.models[k], features, snr_db=snr_db)}
 
     @torch.inference_mode()
     def transmit(
@@ -131,7 +131,7 @@ class JointScheme:
         """The symbols through the channel to scores."""
         x = encoded["x"]
         received = channel(x, snr_db=snr_db, generator=streams("channel", device=x.device))
-        scores = joint_scores(self._models[k], received, snr_db=snr_db)
+        scores = joint_scores(self.models[k], received, snr_db=snr_db)
         return Received(scores, all_delivered(x))
 
 
@@ -148,7 +148,8 @@ def _told(model: JointModel, k: int) -> str:
         return ", average SNR known to both ends"
     if isinstance(model, DtJscc):
         bits = model.config.bits_per_symbol
-        return f", {MODULATIONS[bits]} with {2**bits} learnt words, hard decisions"
+        words = f"{MODULATIONS[bits]} with {2**bits} learnt words, hard decisions"
+        return f", {words}, unit power on average over images"
     if isinstance(model, VlVfe):
         counts = "/".join(str(active_dimensions(model, snr_db)) for snr_db in TOLD_SNR_DB)
         at = "/".join(f"{snr_db:d}" for snr_db in TOLD_SNR_DB)

@@ -147,14 +147,6 @@ def _used(uses: Tensor, *, width: int) -> Tensor:
     return torch.arange(width, device=uses.device) < uses
 
 
-def send_values(
-    values: Tensor, *, channel: Channel, snr_db: Tensor, generator: torch.Generator
-) -> Tensor:
-    """Real values at unit power through the channel to MMSE-equalised values, both [B, 2k]."""
-    received = channel(to_symbols(values), snr_db=snr_db, generator=generator)
-    return from_symbols(mmse(received))
-
-
 class RkdScheme:
     """RKD-SC: frozen student, channel codec with a granted k, linear head.
 
