@@ -39,14 +39,19 @@ def joint_baselines(
         )
     models["vl_vfe"] = VlVfeConfig(body=body, hidden=hidden, threshold=1e-2, sparsity=9e-3)
     every_snr = recipe.codec.conditions.snr_db
-    snr_db = {"deep_jscc": TRAIN_SNR_DB, "adjscc": every_snr, "vl_vfe": every_snr}
+    snr_db: dict[str, float | tuple[float, float]] = {
+        "deep_jscc": TRAIN_SNR_DB,
+        "adjscc": every_snr,
+        "vl_vfe": every_snr,
+        **{name: trained_at for name, (_, trained_at) in CONSTELLATIONS.items()},
+    }
     return tuple(
         JointStage(
             name=name,
             model=model,
             training=recipe.codec.training if variant else _end_to_end(recipe),
             channels=recipe.codec.conditions.channels,
-            snr_db=CONSTELLATIONS[name][1] if name in CONSTELLATIONS else snr_db[name],
+            snr_db=snr_db[name],
             uses=DISCRETE_USES if name in CONSTELLATIONS else uses,
             backbone="frozen" if variant else "scratch",
             backbone_of=variant or "",

@@ -29,7 +29,8 @@ def nearest_points(symbols: Tensor, *, bits_per_symbol: int) -> Tensor:
     Of symbols that are equally likely this is the decision of maximum likelihood.
     """
     bits = qam_bits(symbols, bits_per_symbol=bits_per_symbol)
-    places = 2 ** torch.arange(bits_per_symbol - 1, -1, -1, device=symbols.device)
+    exponents = torch.arange(bits_per_symbol - 1, -1, -1, device=symbols.device)
+    places = torch.ones_like(exponents) << exponents
     return (bits.unflatten(1, (-1, bits_per_symbol)) * places).sum(dim=2)
 
 
