@@ -1,15 +1,16 @@
 """Variable-length variational feature encoding: how many dimensions are sent depends on the SNR.
 
 Source: Shao, Mao and Zhang, Learning Task-Oriented Communication for Edge Inference: An Information
-Bottleneck Approach, 2021 (arXiv 2102.04170), section IV, and the sizes and constants of its
-authors' public code; here on a vector of features (METHOD, baseline B5). The log-uniform prior is
-that of Molchanov, Ashukha and Vetrov, Variational Dropout Sparsifies Deep Neural Networks, 2017.
+Bottleneck Approach, 2021 (arXiv 2102.04170), and the sizes and constants of its authors' public
+code; here on a vector of features (METHOD, baseline B5). The log-uniform prior is that of
+Molchanov, Ashukha and Vetrov, Variational Dropout Sparsifies Deep Neural Networks, 2017.
 
 The source adds noise of deviation sigma to values that tanh keeps within +-1, and calls
--20 log10(sigma) its peak SNR. Here the power over k uses is what is granted: if all 2k real values
-were at their peak, each would have power 1/2 after power control and meet noise of power N0/2, so
-the peak SNR is Es/N0 and sigma = 10^(-snr_db / 20). Dimensions that are not sent leave their energy
-to the others, so these have a better SNR than the peak SNR says; the silence is charged.
+-20 log10(sigma) its peak SNR. A symbol of two values at their peak has power 1 here, and noise of
+power N0/2 falls on each, so the peak SNR is Es/N0 and sigma = 10^(-snr_db / 20). The model is
+trained so, under a constraint on the peak. In use it is granted an average power over k uses: what
+closed dimensions and small values leave goes to the others. The receiver does not know by how much,
+so its decoder looks at received values over their root mean square. Silence is charged.
 """
 
 import itertools
@@ -44,7 +45,7 @@ class Gate(nn.Module):
     """Gates of all dimensions: falling from the first to the last, rising with the noise.
 
     Layers with weights of one sign and tanh give increments, which are summed from the last
-    dimension on [1, eq. 20 to 22]. Shapes: sigma [B, 1] -> [B, dims].
+    dimension on. Shapes: sigma [B, 1] -> [B, dims].
     """
 
     def __init__(self, dims: int) -> None:
@@ -99,8 +100,10 @@ class VlVfe(JointModel):
         self, received: Tensor, *, snr_db: Tensor, gamma_db: Tensor, all_sent: bool = False
     ) -> Tensor:
         """Class scores from equalised values."""
-        known = received if all_sent else received * self.sent(snr_db)
-        heard = functional.gelu(self.from_values(known))
+        sent = torch.ones_like(received) if all_sent else self.sent(snr_db).to(received)
+        known = received * sent
+        power = known.square().sum(dim=1, keepdim=True) / sent.sum(dim=1, keepdim=True)
+        heard = functional.gelu(self.from_values(known / power.clamp_min(1e-12).sqrt()))
         told = self.about_noise(snr_input(gamma_db))
         scores: Tensor = self.head(self.from_both(torch.cat([heard, told], dim=1)))
         return scores.float()
@@ -116,14 +119,14 @@ def noise_deviation(snr_db: Tensor) -> Tensor:
     return torch.pow(10.0, -snr_db / 20.0)
 
 
-def divergence(values: Tensor, noise_power: Tensor) -> Tensor:
+def divergence(values: Tensor, deviation: Tensor) -> Tensor:
     """KL divergence of noisy values from the log-uniform prior, per image [Molchanov, eq. 14].
 
-    alpha = noise power / signal power of every real value; what is exactly zero costs nothing.
+    alpha = sigma^2 / value^2; what is exactly zero costs nothing.
 
-    Shapes: values [B, 2k] as they are sent, noise_power [B, 1] per complex use -> [B].
+    Shapes: values [B, 2k] within +-1, deviation sigma [B, 1] of their noise -> [B].
     """
     squares = values.square()
-    log_alpha = torch.log(noise_power / 2) - torch.log(squares.clamp_min(1e-12))
+    log_alpha = 2 * torch.log(deviation) - torch.log(squares.clamp_min(1e-12))
     negative = K1 * torch.sigmoid(K2 + K3 * log_alpha) - 0.5 * functional.softplus(-log_alpha) - K1
     return -(negative * (squares > 0)).sum(dim=1)

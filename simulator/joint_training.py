@@ -1,5 +1,7 @@
 """Joint source-channel coding baselines, trained through the channel by labels: one model per k."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -9,7 +11,7 @@ from channels.equalize import mmse, receive_snr_db
 from channels.mixture import ChannelMixture
 from channels.names import channel_from_name
 from channels.qam import qam_points
-from channels.symbols import from_symbols, to_symbols
+from channels.symbols import from_symbols
 from models import DtJscc, JointModel, VlVfe
 from models.vl_vfe import divergence, noise_deviation
 from simulator.config import JointStage
@@ -119,7 +121,7 @@ def _discrete_loss(
     snr_db: Tensor,
     generator: torch.Generator,
 ) -> Tensor:
-    """Robust information bottleneck [Xie et al., eq. 20], by the relaxation of its code.
+    """Robust information bottleneck [Xie et al.], by the relaxation of its code.
 
     Words are drawn by the Gumbel-max rule, their points go through the very channel and are
     decided; the gradient is that of the relaxed choice, as if what was decided had been chosen.
@@ -153,14 +155,14 @@ def _variable_loss(
     generator: torch.Generator,
     progress: float,
 ) -> Tensor:
-    """Variational information bottleneck [Shao et al., eq. 15], annealed as in its code.
+    """Variational information bottleneck [Shao et al.], annealed as in its code.
 
-    The divergence is that of what is really sent, after power control: a common scale of all
-    dimensions changes nothing, and few dimensions at high power cost least.
+    As published, the peak of every value is limited, not the power of an image: were the power of
+    small values made up for, the divergence would vanish at no cost.
     """
     early = progress < ALL_SENT
     values = model.encode(features, snr_db=snr_db, all_sent=early)
-    x = to_symbols(values)
+    x = torch.view_as_complex(values.unflatten(1, (-1, 2)).contiguous()) / math.sqrt(2)
     received = channel(x, snr_db=snr_db, generator=generator)
     scores = model.decode(
         from_symbols(mmse(received)),
@@ -170,9 +172,9 @@ def _variable_loss(
     )
     ramp = (progress - PENALTY_FROM) / (PENALTY_FULL - PENALTY_FROM)
     weight = model.config.sparsity * min(1.0, max(0.0, ramp))
-    costs = divergence(from_symbols(x), received.noise_power)
-    by_noise = REFERENCE_DEVIATION / noise_deviation(snr_db).squeeze(1)
-    return functional.cross_entropy(scores, labels) + weight * (costs * by_noise).mean()
+    deviation = noise_deviation(snr_db)
+    costs = divergence(values, deviation) * REFERENCE_DEVIATION / deviation.squeeze(1)
+    return functional.cross_entropy(scores, labels) + weight * costs.mean()
 
 
 def _drawn_snr_db(stage: JointStage, count: int, generator: torch.Generator) -> Tensor:

@@ -153,15 +153,23 @@ def test_what_is_not_sent_is_zero_and_not_looked_at(generator: torch.Generator) 
     )
 
 
+def test_common_scale_is_not_looked_at(generator: torch.Generator) -> None:
+    """The receiver does not know how much power closed dimensions have left to the others."""
+    model, snr = built("vl_vfe"), torch.zeros(3, 1)
+    values = torch.randn(3, 2 * USES, generator=generator)
+    one, other = (model.decode(x, snr_db=snr, gamma_db=snr) for x in (values, 5 * values))
+    torch.testing.assert_close(one, other)
+
+
 def test_divergence_is_what_information_costs() -> None:
     """At high SNR half of log2(1 + SNR) and a constant for each value; nothing for silence."""
-    noise = torch.full((2, 1), 0.02)  # 0.01 per real value
+    deviation = torch.full((2, 1), 0.1)
     at_ten_db = math.sqrt(0.1)
     values = torch.tensor([[at_ten_db, 0.0, 0.0], [at_ten_db, 10 * at_ten_db, 0.0]])
-    one, two = divergence(values, noise).tolist()
+    one, two = divergence(values, deviation).tolist()
     sigmoid = 1 / (1 + math.exp(-(1.8732 - 1.48695 * math.log(10))))
     assert one == pytest.approx(0.5 * math.log(11) + 0.63576 * (1 - sigmoid), rel=1e-4)
     assert two - one == pytest.approx(0.5 * math.log(1001) + 0.63576, rel=0.02)
     spread = torch.full((1, 4), 0.5)
     alone = torch.tensor([[1.0, 0.0, 0.0, 0.0]])  # of equal energy
-    assert divergence(alone, noise[:1]) < divergence(spread, noise[:1])
+    assert divergence(alone, deviation[:1]) < divergence(spread, deviation[:1])
