@@ -1,8 +1,8 @@
 """SNR-adaptive deep joint source-channel coding: attention-feature modules at both ends.
 
 Source: Xu, Ai, Chen, Yang, Sun and Rodrigues, Wireless Image Transmission Using Deep Source Channel
-Coding With Attention Modules, 2020 (arXiv 2012.00533); here around the MLPs of a classifier in place
-of the convolutions of an image codec (METHOD, baseline B3).
+Coding With Attention Modules, 2020 (arXiv 2012.00533); here around the MLPs of a classifier in
+place of the convolutions of an image codec (METHOD, baseline B3).
 """
 
 from dataclasses import dataclass
