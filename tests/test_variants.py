@@ -146,7 +146,7 @@ def test_unknown_variant_is_one_line() -> None:
 
 def test_variants_leave_the_recipe_as_it_is() -> None:
     recipe = cifar100()
-    bare = recipe_parts(replace(recipe, variants=()))
+    bare = recipe_parts(replace(recipe, variants=(), joint=()))
     whole = recipe_parts(recipe)
     assert {name: describe(whole[name]) for name in bare} == {
         name: describe(part) for name, part in bare.items()
