@@ -31,7 +31,8 @@ def nearest_points(symbols: Tensor, *, bits_per_symbol: int) -> Tensor:
     bits = qam_bits(symbols, bits_per_symbol=bits_per_symbol)
     exponents = torch.arange(bits_per_symbol - 1, -1, -1, device=symbols.device)
     places: Tensor = torch.ones_like(exponents) << exponents
-    return (bits.unflatten(1, (-1, bits_per_symbol)) * places).sum(dim=2)
+    numbers: Tensor = (bits.unflatten(1, (-1, bits_per_symbol)) * places).sum(dim=2)
+    return numbers
 
 
 @functools.cache

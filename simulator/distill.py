@@ -5,7 +5,6 @@ earlier ones left, and can be taken up again after an interruption.
 """
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +15,9 @@ from channels.names import channel_from_name
 from channels.units import db_to_linear
 from models import ChannelCodec, CodecConfig, ImageClassifier, Student
 from simulator.conditions import conditions_at, draw_conditions
-from simulator.config import CodecStage, StudentStage, Variant
+from simulator.config import CodecStage, StudentStage
 from simulator.link import clean_estimate, send_features
 from simulator.objectives import distillation_loss, softened_divergence
-from simulator.parts import variant_parts
 from simulator.teachers import Views
 from simulator.train import Epoch
 from simulator.training_run import (
@@ -38,14 +36,6 @@ from simulator.training_run import (
 VALIDATION_SNR_DB = (-4.0, 4.0, 12.0)
 VALIDATION_SHARES = (4, 1)  # k = K/4 and K, where the codec serves them
 NOISELESS_SNR_DB = 20.0  # what codecs are told when they are trained without noise
-
-
-class Taught(NamedTuple):
-    """A trained student, its cached features of the shared views [V, N, D], and its head."""
-
-    student: ImageClassifier
-    features: Tensor
-    head: nn.Linear
 
 
 class LinkModel(nn.Module):
@@ -234,23 +224,6 @@ def train_codec(
         validate=lambda model: _link_accuracy(run, model, mixture, validation),
         rates={} if frozen else {"body.": stage.student_rate},
         threads=1 if frozen else None,
-    )
-
-
-def train_variant(run: TrainingRun, variant: Variant, views: Views) -> LinkModel:
-    """A variant's parts, those of the recipe being there: own student and head if any, codec."""
-    student, features, head = train_taught(run, variant, views)
-    part = variant_parts(variant).codec
-    return train_codec(run, student, head, features, views, part=part, stage=variant.codec)
-
-
-def train_taught(run: TrainingRun, variant: Variant, views: Views) -> Taught:
-    """A variant's student, its features and its head, its own or those of the recipe."""
-    parts, stage = variant_parts(variant), variant.student
-    student = train_student(run, views, part=parts.student, stage=stage)
-    features = student_features(run, student, part=parts.student)
-    return Taught(
-        student, features, train_head(run, student, features, part=parts.head, stage=stage)
     )
 
 

@@ -15,7 +15,7 @@ from channels.symbols import from_symbols
 from models import DtJscc, JointModel, VlVfe
 from models.vl_vfe import divergence, noise_deviation
 from simulator.config import JointStage
-from simulator.distill import VALIDATION_SNR_DB, Taught, validation_features
+from simulator.distill import VALIDATION_SNR_DB, validation_features
 from simulator.joint_link import decide, joint_scores, joint_symbols, modulate, one_hot
 from simulator.parts import joint_part
 from simulator.train import Epoch
@@ -26,6 +26,7 @@ from simulator.training_run import (
     pixels,
     train_part,
 )
+from simulator.variant_training import Taught
 
 POWER_MOMENTUM = 0.01  # of the running mean power of DT-JSCC's points
 ALL_SENT = 3 / 16  # share of the epochs in which VL-VFE leaves out no dimension, as its code does

@@ -160,10 +160,9 @@ class TrainedParts:
 
     def _rkd_sc(self, label: str) -> RkdScheme:
         """RKD-SC as trained, under a link error, or a variant, by the label behind its name."""
-        experiment = self._experiment
         error = link_error(label)
         if error is not None:
-            body, link = self._link("student", "codec", experiment.codec)
+            body, link = self._linked("")
             return RkdScheme(
                 student=body,
                 codec=link.codec,
@@ -172,10 +171,8 @@ class TrainedParts:
                 snr_offset_db=error.snr_offset_db,
                 pilots=error.pilots,
             )
-        variant = experiment.variant(label)
-        names = variant_parts(variant)
-        body, link = self._link(names.student, names.codec, variant.codec)
-        lengths = variant.codec.conditions.uses
+        body, link = self._linked(label)
+        lengths = self._experiment.variant(label).codec.conditions.uses
         return RkdScheme(
             student=body,
             codec=link.codec,
@@ -183,6 +180,14 @@ class TrainedParts:
             label=label,
             only=lengths[0] if len(lengths) == 1 else None,
         )
+
+    def _linked(self, label: str) -> tuple[Student, LinkModel]:
+        """Encoder and codec with its head: of the recipe itself, or of the variant of this name."""
+        if not label:
+            return self._link("student", "codec", self._experiment.codec)
+        variant = self._experiment.variant(label)
+        names = variant_parts(variant)
+        return self._link(names.student, names.codec, variant.codec)
 
     def _link(self, student: str, codec: str, stage: CodecStage) -> tuple[Student, LinkModel]:
         """Encoder, and codec with its head; the encoder is the link's own if it learnt along."""
@@ -219,10 +224,9 @@ class TrainedParts:
             k: self._load(joint_part(stage.name, k), partial(stage.build, uses=k, **shape))
             for k in stage.uses
         }
-        if stage.backbone != "frozen":
-            return JointScheme(stage, models)
-        student, _ = backbone_parts(self._experiment, stage)
-        return JointScheme(stage, models, backbone=self._student(student).body)
+        frozen, parts = stage.backbone == "frozen", backbone_parts(self._experiment, stage)
+        backbone = self._student(parts[0]).body if frozen else None
+        return JointScheme(stage, models, backbone=backbone)
 
     @property
     def links(self) -> dict[str, str]:
@@ -247,18 +251,8 @@ class TrainedParts:
 
     def link_modules(self, scheme: str) -> tuple[Student, ChannelCodec]:
         """Encoder and channel codec of `rkd_sc` or `rkd_sc:VARIANT`."""
-        label = scheme.partition(":")[2]
-        if not label:
-            body, link = self._link("student", "codec", self._experiment.codec)
-        else:
-            variant = self._experiment.variant(label)
-            names = variant_parts(variant)
-            body, link = self._link(names.student, names.codec, variant.codec)
+        body, link = self._linked(scheme.partition(":")[2])
         return body, link.codec
-
-    def noiseless(self) -> Callable[[Tensor], Tensor]:
-        """Scores of images by student and head, no channel between."""
-        return self.classifier()
 
     def classifier(self, student: str = "student") -> Callable[[Tensor], Tensor]:
         """The noiseless chain: a student and its head of stage 1b."""

@@ -108,7 +108,7 @@ def sweep(
     built = [scheme for scheme, _ in identified.values()]
     points, left_out = plan(built, grid)
     left_out = [*untrained, *left_out]
-    noiseless = noiseless_accuracy(parts.noiseless(), test, target)
+    noiseless = noiseless_accuracy(parts.classifier(), test, target)
     folder = out or Path("results/runs") / recipe
     check_writable(folder)
 

@@ -17,13 +17,10 @@ from simulator.commands.shared import (
 )
 from simulator.config import Experiment, JointStage, Variant
 from simulator.distill import (
-    Taught,
     student_features,
     train_codec,
     train_head,
     train_student,
-    train_taught,
-    train_variant,
 )
 from simulator.errors import Stopped, TimeUp, UserError
 from simulator.joint_training import train_joint
@@ -40,6 +37,7 @@ from simulator.records import (
 )
 from simulator.teachers import teacher_views, train_teachers
 from simulator.training_run import TrainingRun
+from simulator.variant_training import Taught, train_taught, train_variant
 
 STAGES = ("teacher", "cache", "stage1", "head", "stage2", "baselines", "all")
 
