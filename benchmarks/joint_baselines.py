@@ -6,7 +6,7 @@ Trained by `semlink train RECIPE --stage baselines`, swept by their names [METHO
 from dataclasses import replace
 
 from models import AdjsccConfig, DeepJsccConfig, DtJsccConfig, JointConfig, VlVfeConfig
-from simulator.config import Experiment, JointStage, TrainConfig
+from simulator.config import Experiment, ImageJsccStage, JointStage, TrainConfig
 
 DISCRETE_USES = (16,)  # DT-JSCC is published for 16 symbols alone
 # constellation -> bits per symbol and SNR of the training, as the conference version sets them
@@ -57,6 +57,24 @@ def joint_baselines(
             backbone_of=variant or "",
         )
         for name, model in models.items()
+    )
+
+
+def image_baseline(recipe: Experiment, *, epochs: int, uses: tuple[int, ...]) -> ImageJsccStage:
+    """Deep JSCC of images at the SNR of deep JSCC, with AdamW in the student's precision [B1]."""
+    codec = recipe.codec.training
+    return ImageJsccStage(
+        training=replace(
+            codec,
+            epochs=epochs,
+            learning_rate=2e-3,
+            weight_decay=0.0,
+            batch_size=64,
+            precision=recipe.student.training.precision,
+        ),
+        channels=recipe.codec.conditions.channels,
+        snr_db=TRAIN_SNR_DB,
+        uses=uses,
     )
 
 

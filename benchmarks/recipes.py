@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from benchmarks.baselines.label_code import LabelCodeConfig
 from benchmarks.baselines.separate import Qualities, SeparateConfig
-from benchmarks.joint_baselines import joint_baselines
+from benchmarks.joint_baselines import image_baseline, joint_baselines
 from benchmarks.variants import ablations, no_teacher
 from models import (
     CatConfig,
@@ -122,7 +122,9 @@ def digits() -> Experiment:
         ),
     )
     joint = joint_baselines(recipe, hidden=64, uses=(16, 64), variant="no_teacher")
-    return replace(recipe, joint=joint, variants=(no_teacher(recipe),))
+    image_jscc = image_baseline(recipe, epochs=100, uses=(64,))
+    variants = (no_teacher(recipe),)
+    return replace(recipe, joint=joint, image_jscc=image_jscc, variants=variants)
 
 
 def cifar100() -> Experiment:
@@ -205,7 +207,8 @@ def cifar100() -> Experiment:
         ),
     )
     joint = joint_baselines(recipe, hidden=256, uses=(16, 64, 256), variant="no_teacher")
-    return replace(recipe, joint=joint, variants=ablations(recipe))
+    image_jscc = image_baseline(recipe, epochs=30, uses=(64, 256, 512))
+    return replace(recipe, joint=joint, image_jscc=image_jscc, variants=ablations(recipe))
 
 
 def cifar100_gpu() -> Experiment:
@@ -228,7 +231,8 @@ def cifar100_gpu() -> Experiment:
         variants=(),
     )
     joint = joint_baselines(recipe, hidden=256, uses=(16, 64, 256), variant=None)
-    return replace(recipe, joint=joint)
+    image_jscc = image_baseline(recipe, epochs=200, uses=(64, 256, 512))
+    return replace(recipe, joint=joint, image_jscc=image_jscc)
 
 
 def images() -> Experiment:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from models import (
     CodecConfig,
+    DeepJsccImageConfig,
     JointConfig,
     JointModel,
     PretrainedTeacherConfig,
@@ -168,6 +169,25 @@ class JointStage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImageJsccStage:
+    """Deep JSCC of images: one pair for each entry of `uses` that images can take, at one SNR."""
+
+    training: TrainConfig
+    channels: tuple[str, ...]
+    snr_db: float
+    uses: tuple[int, ...]
+    name: str = "deep_jscc_image"
+
+    def models(self, image_shape: tuple[int, int, int]) -> dict[int, DeepJsccImageConfig]:
+        """The pair for every k = c H W / 32 with a whole c; H and W are multiples of 4."""
+        _, height, width = image_shape
+        if height % 4 or width % 4:
+            return {}
+        fits = (k for k in self.uses if 32 * k % (height * width) == 0)
+        return {k: DeepJsccImageConfig(bottleneck=32 * k // (height * width)) for k in fits}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Variant:
     """An ablation: what differs from the recipe. What is None is the recipe's own trained part."""
 
@@ -228,6 +248,7 @@ class Experiment:
     baselines: tuple[BaselineConfig, ...]
     sweep: SweepConfig
     joint: tuple[JointStage, ...] = ()  # joint source-channel coding, trained
+    image_jscc: ImageJsccStage | None = None
     variants: tuple[Variant, ...] = ()
     more_teachers: tuple[TeacherStage, ...] = ()  # with `teacher` they teach as an ensemble
     mirrored: bool = False  # views come in pairs, image and mirror image; teachers say the mean
@@ -255,6 +276,11 @@ class Experiment:
     def joint_stage(self, name: str) -> JointStage | None:
         """The trained baseline of this name, None if there is none."""
         return next((stage for stage in self.joint if stage.name == name), None)
+
+    @property
+    def trained_baselines(self) -> tuple["JointStage | ImageJsccStage", ...]:
+        """All baselines that are trained."""
+        return (*self.joint, *([self.image_jscc] if self.image_jscc else []))
 
     def variant(self, name: str) -> Variant:
         """The variant of this name. Raises: UserError if there is none."""

@@ -30,6 +30,10 @@ def recipe_parts(experiment: Experiment) -> dict[str, Part]:
         parts |= _variant_parts(experiment, variant)
     for joint in experiment.joint:
         parts |= _joint_parts(experiment, joint)
+    if images := experiment.image_jscc:
+        settings = (images.training, images.channels, images.snr_db)
+        for uses in images.uses:
+            parts[image_jscc_part(uses)] = Part((*seen, *settings, uses), ())
     return parts
 
 
@@ -60,9 +64,14 @@ def joint_part(name: str, uses: int) -> str:
     return f"{name.replace(':', '_')}_k{uses}"
 
 
+def image_jscc_part(uses: int) -> str:
+    """Name of the deep JSCC pair for images over `uses` channel uses."""
+    return f"deep_jscc_image_k{uses}"
+
+
 def own_parts(experiment: Experiment) -> list[str]:
     """Parts of the recipe itself, without variants and baselines."""
-    bare = replace(experiment, variants=(), joint=())
+    bare = replace(experiment, variants=(), joint=(), image_jscc=None)
     return list(recipe_parts(bare))
 
 

@@ -24,6 +24,7 @@ from simulator.config import (
     Classify,
     CodecStage,
     Experiment,
+    ImageJsccStage,
     JointStage,
     describe,
     digest,
@@ -31,11 +32,18 @@ from simulator.config import (
 from simulator.data import Dataset
 from simulator.distill import LinkModel
 from simulator.errors import UserError
+from simulator.image_link import ImageJsccScheme
 from simulator.joint_link import JointScheme
 from simulator.labels import link_error
 from simulator.link import RkdScheme, Scheme, in_pieces
 from simulator.origins import check_company, check_origin
-from simulator.parts import backbone_parts, joint_part, recipe_parts, variant_parts
+from simulator.parts import (
+    backbone_parts,
+    image_jscc_part,
+    joint_part,
+    recipe_parts,
+    variant_parts,
+)
 from simulator.records import file_hash, load_tensors
 from simulator.supplies import Adapted, Supplies
 from simulator.training_run import TEACHER
@@ -49,8 +57,8 @@ def scheme_names(experiment: Experiment) -> tuple[str, ...]:
     Beside them, `rkd_sc:VARIANT` is a trained variant, `rkd_sc:+3dB` and `rkd_sc:pilot1` are the
     recipe's own weights under imperfect knowledge, and a baseline may have labels of its own.
     """
-    joint = (stage.name for stage in experiment.joint)
-    return (RkdScheme.name, *joint, *(baseline.name for baseline in experiment.baselines))
+    trained = (stage.name for stage in experiment.trained_baselines)
+    return (RkdScheme.name, *trained, *(baseline.name for baseline in experiment.baselines))
 
 
 class TrainedParts:
@@ -102,6 +110,8 @@ class TrainedParts:
         joint = experiment.joint_stage(name)
         if joint is not None:
             return self._joint(joint)
+        if experiment.image_jscc and name.partition(":")[0] == experiment.image_jscc.name:
+            return self._image_jscc(experiment.image_jscc, name.partition(":")[2])
         baseline = self._baseline(name)
         if baseline is not None:
             classify = self.classifier()
@@ -227,6 +237,18 @@ class TrainedParts:
         frozen, parts = stage.backbone == "frozen", backbone_parts(self._experiment, stage)
         backbone = self._student(parts[0]).body if frozen else None
         return JointScheme(stage, models, backbone=backbone)
+
+    def _image_jscc(self, stage: ImageJsccStage, label: str) -> ImageJsccScheme:
+        """Deep JSCC of images, read by the student or, by its label, by the teacher."""
+        if label not in ("", "teacher"):
+            raise UserError(f"{stage.name} can be read by the student or as {stage.name}:teacher")
+        classify = self._teacher_as_classifier()[0] if label else self.classifier()
+        channels, height, width = self._dataset.image_shape
+        models = {
+            k: self._load(image_jscc_part(k), partial(config.build, image_channels=channels))
+            for k, config in stage.models(self._dataset.image_shape).items()
+        }
+        return ImageJsccScheme(stage, models, size=(height, width), classify=classify, label=label)
 
     @property
     def links(self) -> dict[str, str]:

@@ -33,7 +33,7 @@ from simulator.options import (
     in_range,
     parse_names,
 )
-from simulator.parts import backbone_parts, joint_part
+from simulator.parts import backbone_parts, image_jscc_part, joint_part
 from simulator.records import (
     CHOICES,
     check_writable,
@@ -213,6 +213,10 @@ def _asked(
         absent = next((file for file in files if not file.exists()), None)
         if absent is not None:
             missing[stage.name] = f"{stage.name} left out, it is not trained: no {absent}"
+    if image := experiment.image_jscc:
+        files = (weights / f"{image_jscc_part(uses)}.safetensors" for uses in image.uses)
+        if not any(file.exists() for file in files):
+            missing[image.name] = f"{image.name} left out, it is not trained"
     asked = [name for name in scheme_names(experiment) if name not in missing]
     return asked, list(missing.values())
 

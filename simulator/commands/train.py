@@ -15,7 +15,7 @@ from simulator.commands.shared import (
     recipe_named,
     with_student,
 )
-from simulator.config import Experiment, JointStage, Variant
+from simulator.config import Experiment, ImageJsccStage, JointStage, Variant
 from simulator.distill import (
     student_features,
     train_codec,
@@ -23,6 +23,7 @@ from simulator.distill import (
     train_student,
 )
 from simulator.errors import Stopped, TimeUp, UserError
+from simulator.image_training import train_image_jscc
 from simulator.joint_training import train_joint
 from simulator.options import (
     MOST_SEED,
@@ -64,7 +65,7 @@ def train(
         model = PretrainedTeacherConfig(source=teacher)
         alone = replace(experiment.teacher, model=model)
         experiment = replace(experiment, teacher=alone, more_teachers=())
-    chosen, joint = _variants(experiment, variants), _joint(experiment, schemes, stage)
+    chosen, baselines = _variants(experiment, variants), _baselines(experiment, schemes, stage)
     run = TrainingRun(
         experiment=experiment,
         dataset=dataset_of(experiment, data),
@@ -82,7 +83,7 @@ def train(
         forget(run.folder, recipe_parts(experiment))
     start = time.perf_counter()
     try:
-        _train(run, stage, chosen, joint)
+        _train(run, stage, chosen, baselines)
     except TimeUp:
         click.echo(f"stopped after {minutes:g} min; run the same command again to go on")
         return
@@ -93,19 +94,23 @@ def train(
         if not run.path(part).exists():
             continue
         accuracy = load_tensors(run.path(part))[1]["history"][-1]["validation"]
-        click.echo(f"  {part:19} {100 * accuracy:6.2f} %")
+        of = " of the pixels' variance" if part.startswith("deep_jscc_image") else ""
+        click.echo(f"  {part:19} {100 * accuracy:6.2f} %{of}")
     minutes = (time.perf_counter() - start) / 60
     click.echo(f"weights: {run.folder / 'weights'}  ({minutes:.1f} min)")
 
 
 def _train(
-    run: TrainingRun, stage: str, variants: Sequence[Variant], joint: Sequence[JointStage]
+    run: TrainingRun,
+    stage: str,
+    variants: Sequence[Variant],
+    baselines: Sequence[JointStage | ImageJsccStage],
 ) -> None:
     """What the stage asks for: ours up to it, baselines, or both."""
     if stage != "baselines":
         _train_ours(run, stage, variants)
     if stage in ("baselines", "all"):
-        _train_joint(run, joint)
+        _train_baselines(run, baselines)
 
 
 def _train_ours(run: TrainingRun, stage: str, variants: Sequence[Variant]) -> None:
@@ -129,24 +134,31 @@ def _train_ours(run: TrainingRun, stage: str, variants: Sequence[Variant]) -> No
         train_variant(run, variant, views)
 
 
-def _train_joint(run: TrainingRun, stages: Sequence[JointStage]) -> None:
-    """The joint baselines for every k, after the backbones that they do not learn themselves."""
+def _train_baselines(run: TrainingRun, stages: Sequence[JointStage | ImageJsccStage]) -> None:
+    """Baselines for every k, after the backbones that they do not learn themselves."""
     taught: dict[str, Taught] = {}
-    for name in sorted({stage.backbone_of for stage in stages} - {""}):
+    joint = [stage for stage in stages if isinstance(stage, JointStage)]
+    for name in sorted({stage.backbone_of for stage in joint} - {""}):
         views = teacher_views(run, train_teachers(run))
         taught[name] = train_taught(run, run.experiment.variant(name), views)
     for stage in stages:
+        if isinstance(stage, ImageJsccStage):
+            for uses in stage.models(run.dataset.image_shape):
+                train_image_jscc(run, stage, uses)
+            continue
         for uses in stage.uses:
             train_joint(run, stage, uses, taught=taught.get(stage.backbone_of))
 
 
-def _joint(experiment: Experiment, names: str | None, stage: str) -> Sequence[JointStage]:
-    """The joint baselines that an option names; all without it."""
+def _baselines(
+    experiment: Experiment, names: str | None, stage: str
+) -> Sequence[JointStage | ImageJsccStage]:
+    """The baselines that an option names; all without it."""
     if names in (None, "all"):
-        return experiment.joint
+        return experiment.trained_baselines
     if stage not in ("baselines", "all"):
         raise UserError(f"--schemes goes with --stage baselines or all, got --stage {stage}")
-    known = {joint.name: joint for joint in experiment.joint}
+    known = {baseline.name: baseline for baseline in experiment.trained_baselines}
     asked = parse_names(str(names))
     for name in asked:
         if name not in known:
