@@ -6,12 +6,14 @@ A recipe says what to compute. Where to compute it (`--device`, `--out`) and whi
 
 from dataclasses import replace
 
+from benchmarks.baselines.digital_semantic import DigitalSemanticConfig
 from benchmarks.baselines.label_code import LabelCodeConfig
 from benchmarks.baselines.separate import Qualities, SeparateConfig
 from benchmarks.variants import ablations
 from models import (
     CatConfig,
     DeepJsccConfig,
+    FeatureQuantiserConfig,
     PooledCnnConfig,
     ResidualCnnConfig,
     WideResNetConfig,
@@ -23,6 +25,7 @@ from simulator.config import (
     Experiment,
     LinkConditions,
     LossWeights,
+    QuantiserStage,
     StudentStage,
     SweepConfig,
     TeacherStage,
@@ -58,6 +61,13 @@ CIFAR_SEPARATE = SeparateConfig(
     uses=(256, 768, 1536),
     payload_bits=(80, 6200),
     validation_images=1000,
+)
+RANKS, BITS = (8, 16, 32, 64), (2, 3, 4, 6)  # of digital_semantic
+DIGITS_SEMANTIC = DigitalSemanticConfig(
+    uses=(16, 64), payload_bits=(8, 400), validation_images=297
+)
+CIFAR_SEMANTIC = DigitalSemanticConfig(
+    uses=(16, 64, 256), payload_bits=(8, 400), validation_images=2000
 )
 FADING_MIX = ("awgn", "rayleigh")  # channels of every training, in equal shares
 
@@ -120,9 +130,14 @@ def digits() -> Experiment:
             snr_db=10.0,
             uses=(16, 64),
         ),
+        quantiser=QuantiserStage(
+            model=FeatureQuantiserConfig(feature_dim=64, ranks=RANKS, bits=BITS),
+            training=replace(adamw, epochs=20),
+        ),
         baselines=(
             DIGITS_SEPARATE,
             DIGITS_SEPARATE.bound,
+            DIGITS_SEMANTIC,
             LabelCodeConfig(),
         ),
         sweep=SweepConfig(
@@ -208,9 +223,14 @@ def cifar100() -> Experiment:
             snr_db=10.0,
             uses=(64,),
         ),
+        quantiser=QuantiserStage(
+            model=FeatureQuantiserConfig(feature_dim=256, ranks=RANKS, bits=BITS),
+            training=replace(adamw, epochs=10),
+        ),
         baselines=(
             CIFAR_SEPARATE,
             CIFAR_SEPARATE.bound,
+            CIFAR_SEMANTIC,
             LabelCodeConfig(),
         ),
         sweep=SweepConfig(

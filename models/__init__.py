@@ -18,6 +18,7 @@ from models.conference import ConferenceCodec, ConferenceConfig
 from models.deepjscc import DeepJscc, DeepJsccConfig
 from models.deepjscc_image import DeepJsccImage, DeepJsccImageConfig
 from models.ensemble import Ensemble, Mirrored
+from models.feature_quantiser import FeatureQuantiser, FeatureQuantiserConfig
 from models.genotype import Genotype
 from models.genotype_cnn import GenotypeCnn, GenotypeCnnConfig
 from models.mlp_codec import MlpCodec, MlpCodecConfig
@@ -44,6 +45,8 @@ __all__ = [
     "Ensemble",
     "FeatureDecoder",
     "FeatureEncoder",
+    "FeatureQuantiser",
+    "FeatureQuantiserConfig",
     "Genotype",
     "GenotypeCnn",
     "GenotypeCnnConfig",

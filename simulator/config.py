@@ -13,6 +13,7 @@ from torch import Tensor
 from models import (
     CodecConfig,
     DeepJsccConfig,
+    FeatureQuantiserConfig,
     PretrainedTeacherConfig,
     StudentConfig,
     WideResNetConfig,
@@ -143,6 +144,14 @@ class DeepJsccStage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class QuantiserStage:
+    """What `digital_semantic` makes of the student's features, and the training of its heads."""
+
+    model: FeatureQuantiserConfig
+    training: TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True)
 class Variant:
     """An ablation: what differs from the recipe. What is None is the recipe's own trained part."""
 
@@ -206,6 +215,7 @@ class Experiment:
     variants: tuple[Variant, ...] = ()
     more_teachers: tuple[TeacherStage, ...] = ()  # with `teacher` they teach as an ensemble
     mirrored: bool = False  # views come in pairs, image and mirror image; teachers say the mean
+    quantiser: QuantiserStage | None = None  # None: there is no digital_semantic
 
     def __post_init__(self) -> None:
         if self.mirrored and self.views % 2:

@@ -6,6 +6,9 @@ from typing import NamedTuple
 from simulator.config import Experiment, StudentStage, Variant
 
 
+QUANTISER = "digital_semantic"  # name of the part that digital_semantic sends with
+
+
 class Part(NamedTuple):
     """What shapes a part besides data and seed, and the parts that it is trained on."""
 
@@ -26,6 +29,8 @@ def recipe_parts(experiment: Experiment) -> dict[str, Part]:
         "head": Part(_head_description(experiment, student), ("student",)),
         "codec": Part((*seen, codec), (*teachers, "student", "head")),
     }
+    if experiment.quantiser is not None:
+        parts[QUANTISER] = Part((*seen, experiment.quantiser), ("student", "head"))
     settings = (joint.model, joint.training, joint.channels, joint.snr_db)
     for uses in joint.uses:
         parts[deep_jscc_part(uses)] = Part((*seen, *settings, uses), ())

@@ -32,9 +32,9 @@ from simulator.errors import UserError
 from simulator.labels import link_error
 from simulator.link import DeepJsccScheme, RkdScheme, Scheme, in_pieces
 from simulator.origins import check_company, check_origin
-from simulator.parts import deep_jscc_part, recipe_parts, variant_parts
+from simulator.parts import QUANTISER, deep_jscc_part, recipe_parts, variant_parts
 from simulator.records import file_hash, load_tensors
-from simulator.supplies import Adapted, Supplies
+from simulator.supplies import Adapted, Quantised, Supplies
 from simulator.training_run import TEACHER
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -111,6 +111,7 @@ class TrainedParts:
                     validation=self._dataset.validation,
                     device=self._device,
                     teacher=self._teacher_as_classifier,
+                    quantised=self._quantised,
                 ),
             )
         known = ", ".join(scheme_names(experiment))
@@ -137,6 +138,16 @@ class TrainedParts:
             return in_pieces(lambda piece: asked(piece).scores, images)
 
         return classify, digest([*(self.hashes[part] for part in parts), self.mirrored])
+
+    def _quantised(self) -> Quantised:
+        """What `digital_semantic` sends with."""
+        stage = self._experiment.quantiser
+        if stage is None:
+            raise UserError(f"recipe {self._experiment.name} has no quantiser of features")
+        body = self._student().body
+        quantiser = self._load(QUANTISER, lambda: stage.model.build(num_classes=self.num_classes))
+        key = digest([self.hashes["student"], self.hashes[QUANTISER]])
+        return Quantised(lambda images: in_pieces(body, images), quantiser, key)
 
     def identified(self, name: str) -> tuple[Scheme, dict[str, Any]]:
         """A scheme, and what its numbers depend on.

@@ -2,13 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
+from torch import Tensor
 
 from channels.base import Channel
+from models import FeatureQuantiser
 from simulator.config import Classify
 from simulator.data import Split
+
+
+class Quantised(NamedTuple):
+    """The student's features of images [B, C, H, W] in [0, 1], their quantiser, and a key of both."""
+
+    features: Callable[[Tensor], Tensor]
+    quantiser: FeatureQuantiser
+    key: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +29,7 @@ class Supplies:
     validation: Split | None
     device: torch.device
     teacher: Callable[[], tuple[Classify, str]]  # it and its key; UserError if it is not there
+    quantised: Callable[[], Quantised]  # likewise
 
 
 @runtime_checkable

@@ -228,13 +228,7 @@ class CapacityConfig(SeparateConfig):
 
     def links(self, tried: Tried | None) -> Callable[[int], Sequence[Link]]:
         """A link for every size that an image was seen to have."""
-        offers = tried.offers.values() if tried else ()
-        sizes = torch.cat([offer.sizes.flatten() for offer in offers] or [torch.ones(1)]).unique()
-        payloads = [int(size) for size in sizes if size < NEVER]
-        finite = "finite" in self._words
-        return lambda k: [
-            IdealLink(payload_bits=bits, channel_uses=k, finite=finite) for bits in payloads
-        ]
+        return ideal_links(tried, finite="finite" in self._words)
 
     def settings(self) -> str:
         """What is charged, and what the links are."""
@@ -242,6 +236,16 @@ class CapacityConfig(SeparateConfig):
         if "finite" in self._words:
             code = "normal approximation at a block error rate of 1e-3"
         return f"{self._files()}, {code}, {self._chosen()}"
+
+
+def ideal_links(tried: Tried | None, *, finite: bool) -> Callable[[int], Sequence[Link]]:
+    """Over k uses, a link without loss up to capacity for every size that an image was seen with."""
+    offers = tried.offers.values() if tried else ()
+    sizes = torch.cat([offer.sizes.flatten() for offer in offers] or [torch.ones(1)]).unique()
+    payloads = [int(size) for size in sizes if size < NEVER]
+    return lambda k: [
+        IdealLink(payload_bits=bits, channel_uses=k, finite=finite) for bits in payloads
+    ]
 
 
 def try_sources(sources: Sequence[Source], supplies: Supplies, most: int) -> Tried | None:

@@ -33,7 +33,7 @@ from simulator.options import (
     in_range,
     parse_names,
 )
-from simulator.parts import deep_jscc_part
+from simulator.parts import QUANTISER, deep_jscc_part
 from simulator.records import (
     CHOICES,
     check_writable,
@@ -201,16 +201,20 @@ def _asked(
 ) -> tuple[Sequence[str], list[str]]:
     """The schemes that --schemes names; of all, those that are trained, and a line if one is not.
 
-    Deep JSCC alone has weights beside those that every sweep needs.
+    Some schemes have weights beside those that every sweep needs.
     """
     if schemes not in (None, "all"):
         return parse_names(str(schemes)), []
-    names, name = scheme_names(experiment), DeepJsccScheme.name
-    files = (weights / f"{deep_jscc_part(uses)}.safetensors" for uses in experiment.deep_jscc.uses)
-    missing = next((file for file in files if not file.exists()), None)
-    if missing is None:
-        return names, []
-    return [n for n in names if n != name], [f"{name} left out, it is not trained: no {missing}"]
+    names, left_out = list(scheme_names(experiment)), []
+    own = {DeepJsccScheme.name: [deep_jscc_part(uses) for uses in experiment.deep_jscc.uses]}
+    own |= {QUANTISER: [QUANTISER]} if QUANTISER in names else {}
+    for name, needed in own.items():
+        files = (weights / f"{part}.safetensors" for part in needed)
+        missing = next((file for file in files if not file.exists()), None)
+        if missing is not None:
+            names.remove(name)
+            left_out.append(f"{name} left out, it is not trained: no {missing}")
+    return names, left_out
 
 
 def _remarks(parts: TrainedParts, dataset: Dataset) -> list[str]:

@@ -31,6 +31,7 @@ from simulator.options import (
     parse_names,
 )
 from simulator.parts import recipe_parts
+from simulator.quantised import train_quantiser
 from simulator.records import (
     check_writable,
     forget,
@@ -111,6 +112,8 @@ def _train(run: TrainingRun, stage: str, variants: Sequence[Variant]) -> None:
         return
     features = student_features(run, student)
     head = train_head(run, student, features)
+    if run.experiment.quantiser is not None:
+        train_quantiser(run, student, head, features)
     if last < STAGES.index("stage2"):
         return
     train_codec(run, student, head, features, views)
