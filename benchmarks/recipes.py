@@ -63,9 +63,7 @@ CIFAR_SEPARATE = SeparateConfig(
     validation_images=1000,
 )
 RANKS, BITS = (8, 16, 32, 64), (2, 3, 4, 6)  # of digital_semantic
-DIGITS_SEMANTIC = DigitalSemanticConfig(
-    uses=(16, 64), payload_bits=(8, 400), validation_images=297
-)
+DIGITS_SEMANTIC = DigitalSemanticConfig(uses=(16, 64), payload_bits=(8, 400), validation_images=297)
 CIFAR_SEMANTIC = DigitalSemanticConfig(
     uses=(16, 64, 256), payload_bits=(8, 400), validation_images=2000
 )
@@ -266,6 +264,8 @@ def images() -> Experiment:
     """Your own images: as CIFAR-100, with more epochs where there are few; needs --data."""
     recipe = cifar100()
     student, codec, joint = recipe.student, recipe.codec, recipe.deep_jscc
+    quantiser = recipe.quantiser
+    assert quantiser is not None
     strong = recipe.more_teachers[0]
     teacher = replace(strong, training=replace(strong.training, least_steps=1000))
     return replace(
@@ -281,6 +281,7 @@ def images() -> Experiment:
         ),
         codec=replace(codec, training=replace(codec.training, least_steps=1500)),
         deep_jscc=replace(joint, training=replace(joint.training, least_steps=2500)),
+        quantiser=replace(quantiser, training=replace(quantiser.training, least_steps=500)),
     )
 
 

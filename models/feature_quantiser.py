@@ -46,9 +46,10 @@ class FeatureQuantiserConfig:
 class FeatureQuantiser(nn.Module):
     """Features to levels, levels to class scores, and how often every level comes.
 
-    With R the largest rank: `mean` [D], `basis` [D, R], `scale` [R] are the mean, the directions and
-    the standard deviations of the principal components, `ranges` [bits, R] the half width of each
-    quantiser in standard deviations, `counts` [bits, R, 2^most bits] of levels in training.
+    With R the largest rank: `mean` [D], `basis` [D, R] and `scale` [R] are the mean, directions and
+    standard deviations of the principal components, `ranges` [bits, R] the half widths of the
+    quantisers in standard deviations, `counts` [bits, R, 2^most bits] how often levels came in
+    training.
     """
 
     mean: Tensor

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from simulator.config import Experiment, StudentStage, Variant
 
-
 QUANTISER = "digital_semantic"  # name of the part that digital_semantic sends with
 
 

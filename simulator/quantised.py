@@ -5,7 +5,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models import FeatureQuantiser, ImageClassifier
-from simulator.errors import UserError
 from simulator.parts import QUANTISER
 from simulator.train import Epoch
 from simulator.training_run import TrainingRun, accuracy, in_chunks, train_part
@@ -13,15 +12,16 @@ from simulator.training_run import TrainingRun, accuracy, in_chunks, train_part
 
 def train_quantiser(
     run: TrainingRun, student: ImageClassifier, head: nn.Linear, features: Tensor
-) -> FeatureQuantiser:
+) -> FeatureQuantiser | None:
     """Fit to the frozen student's features [V, N, D]; then every head learns what is left of them.
 
     Heads begin as the recipe's own head, seen through the principal components, and learn by
     cross-entropy of quantised features. None ever meets a channel: what arrives has no errors.
+    None where the recipe has no such part.
     """
     stage = run.experiment.quantiser
     if stage is None:
-        raise UserError(f"recipe {run.experiment.name} has no digital_semantic to train")
+        return None
     options, labels = stage.model.options, run.labels
     told = in_chunks(student.body, run.validation.images.to(run.device), precision="fp32")
 
@@ -37,11 +37,8 @@ def train_quantiser(
 
         def loss(indices: Tensor) -> Tensor:
             seen, right = components[indices], labels[indices]
-            losses = [
-                functional.cross_entropy(model.scores(model.levels(seen[:, :rank], bits), bits), right)
-                for rank, bits in options
-            ]
-            return torch.stack(losses).mean()
+            scores = [model.scores(model.levels(seen[:, :r], bits), bits) for r, bits in options]
+            return torch.stack([functional.cross_entropy(own, right) for own in scores]).mean()
 
         return Epoch(loss)
 

@@ -14,7 +14,7 @@ from simulator.data import Split
 
 
 class Quantised(NamedTuple):
-    """The student's features of images [B, C, H, W] in [0, 1], their quantiser, and a key of both."""
+    """Features of images [B, C, H, W] in [0, 1], what quantises them, and a key of the weights."""
 
     features: Callable[[Tensor], Tensor]
     quantiser: FeatureQuantiser

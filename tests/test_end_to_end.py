@@ -26,6 +26,7 @@ WEIGHTS = ROOT / "results/reference/digits/weights"
 def tiny() -> Experiment:
     """The digits with a few epochs of everything."""
     recipe = digits()
+    assert recipe.quantiser is not None
     teacher, student, codec, joint = recipe.teacher, recipe.student, recipe.codec, recipe.deep_jscc
     return replace(
         recipe,
@@ -38,6 +39,7 @@ def tiny() -> Experiment:
         ),
         codec=replace(codec, training=replace(codec.training, epochs=12)),
         deep_jscc=replace(joint, training=replace(joint.training, epochs=1), uses=(16,)),
+        quantiser=replace(recipe.quantiser, training=replace(codec.training, epochs=2)),
     )
 
 
@@ -148,6 +150,17 @@ def test_separate_fails_at_low_snr_and_never_passes_its_bound() -> None:
         assert own <= best + 3 * (best * (1 - best) / 500) ** 0.5
 
 
+def test_quantised_features_meet_the_promise_of_the_readme() -> None:
+    """Close to the student without a channel at 8 dB and k = 16; nothing arrives at -10 dB."""
+    schemes = ["digital_semantic", "digital_semantic:bound"]
+    rows = sweep(digits(), WEIGHTS, schemes, snr_db=(-10.0, 4.0, 10.0), channel_uses=(16,))
+    ours, bound = (rows[rows["scheme"] == name]["accuracy"].tolist() for name in schemes)
+    assert ours[0] < 0.12
+    assert ours[2] > 0.96
+    for own, best in zip(ours, bound, strict=True):
+        assert own <= best + 3 * (best * (1 - best) / 500) ** 0.5
+
+
 def test_committed_weights_are_under_a_megabyte() -> None:
     names = ["student", "head", "codec", *(f"deep_jscc_k{k}" for k in digits().deep_jscc.uses)]
     assert sum((WEIGHTS / f"{name}.safetensors").stat().st_size for name in names) < 1_000_000
@@ -158,7 +171,7 @@ def test_recipes_describe_themselves_and_compare_fairly(recipe: object) -> None:
     experiment: Experiment = recipe()  # type: ignore[operator]
     assert describe(experiment)["name"] == recipe.__name__  # type: ignore[attr-defined]
     assert scheme_names(experiment) == (
-        *("rkd_sc", "deep_jscc", "separate", "capacity_bound", "label_code"),
+        *("rkd_sc", "deep_jscc", "separate", "capacity_bound", "digital_semantic", "label_code"),
     )
     ours = experiment.student.training.epochs + experiment.codec.training.epochs
     assert experiment.deep_jscc.training.epochs == ours  # the same passes over the images

@@ -23,7 +23,8 @@ from simulator.schemes import TrainedParts, scheme_names
 CPU = torch.device("cpu")
 REFERENCE = ROOT / "results/reference/digits"
 POINTS = [("rkd_sc", 4), ("rkd_sc", 17), ("rkd_sc", 64), ("deep_jscc", 16), ("separate", 64)]
-POINTS += [("capacity_bound", 16), ("label_code", 4), ("label_code", 64)]
+POINTS += [("capacity_bound", 16), ("digital_semantic", 16), ("digital_semantic", 64)]
+POINTS += [("label_code", 4), ("label_code", 64)]
 
 
 class Spy:

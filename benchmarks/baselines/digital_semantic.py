@@ -188,8 +188,8 @@ class DigitalSemanticConfig:
         by = "each image's own SNR (CSIT)" if "genie" in self._words else "the average SNR"
         return (
             f"{ranks[0]} to {ranks[-1]} principal components of {bits[0]} to {bits[-1]} bits, "
-            f"arithmetic coding (all tables known; every bit charged), {code}, chosen by {by} on "
-            "validation images"
+            f"arithmetic coding (tables known, no header), {code}, chosen by {by} on validation "
+            "images"
         )
 
     def build(

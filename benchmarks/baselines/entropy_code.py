@@ -8,6 +8,7 @@ Source: Bamler, Understanding Entropy Coding With Asymmetric Numeral Systems, ar
 (constriction); Rissanen and Langdon, Arithmetic coding, IBM J. Res. Dev. 23, 1979.
 """
 
+import math
 from typing import Any, Final
 
 import constriction
@@ -38,15 +39,17 @@ class EntropyCode:
         number, width = 0, WORD * len(words)
         for word in words:
             number = number << WORD | word
-        least, most, best = 0, width, number  # of `most` bits it works, of fewer than `least` not
-        while least < most:
-            length = (least + most) // 2
-            found = self._fraction(number, width, length, levels)
-            if found is None:
-                least = length + 1
-            else:
-                most, best = length, found
-        return _bits_of(best, most) if most else np.zeros(1, np.uint8)
+        chances = self._probabilities[np.arange(len(levels)), levels]
+        length = min(width, math.ceil(-np.log2(chances).sum()) + 1)  # that is always enough
+        best = self._fraction(number, width, length, levels)
+        if best is None:  # but for what the coder's rounding makes of the rarest levels
+            best, length = number, width
+        while length > 1:
+            shorter = self._fraction(number, width, length - 1, levels)
+            if shorter is None:
+                break
+            best, length = shorter, length - 1
+        return _bits_of(best, length)
 
     def _fraction(self, number: int, width: int, length: int, levels: Levels) -> int | None:
         """A fraction of so many bits that stands for the levels: one beside number / 2^width."""

@@ -239,7 +239,7 @@ class CapacityConfig(SeparateConfig):
 
 
 def ideal_links(tried: Tried | None, *, finite: bool) -> Callable[[int], Sequence[Link]]:
-    """Over k uses, a link without loss up to capacity for every size that an image was seen with."""
+    """Over k uses, a link without loss up to capacity for every size that an image has."""
     offers = tried.offers.values() if tried else ()
     sizes = torch.cat([offer.sizes.flatten() for offer in offers] or [torch.ones(1)]).unique()
     payloads = [int(size) for size in sizes if size < NEVER]

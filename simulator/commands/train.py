@@ -112,8 +112,7 @@ def _train(run: TrainingRun, stage: str, variants: Sequence[Variant]) -> None:
         return
     features = student_features(run, student)
     head = train_head(run, student, features)
-    if run.experiment.quantiser is not None:
-        train_quantiser(run, student, head, features)
+    train_quantiser(run, student, head, features)
     if last < STAGES.index("stage2"):
         return
     train_codec(run, student, head, features, views)

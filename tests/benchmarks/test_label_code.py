@@ -39,7 +39,13 @@ def make_scheme(num_classes: int) -> LabelCodeScheme:
         classify=pixels_as_scores,
         num_classes=num_classes,
         image_shape=(1, 1, num_classes),
-        supplies=Supplies(key="", validation=None, device=torch.device("cpu"), teacher=no_teacher),
+        supplies=Supplies(
+            key="",
+            validation=None,
+            device=torch.device("cpu"),
+            teacher=no_teacher,
+            quantised=no_teacher,
+        ),
     )
 
 

@@ -77,6 +77,7 @@ def supplies(validation: bool = True) -> Supplies:
         validation=split if validation else None,
         device=torch.device("cpu"),
         teacher=no_teacher,
+        quantised=no_teacher,
     )
 
 
