@@ -80,8 +80,9 @@ class FeatureQuantiser(nn.Module):
         Directions have their largest entry positive, so that they do not depend on the solver.
         """
         count = sum(len(part) for part in features)
-        mean = sum(part.double().sum(dim=0) for part in features) / count
-        second = sum(part.double().T @ part.double() for part in features) / count
+        mean = torch.stack([part.double().sum(dim=0) for part in features]).sum(dim=0) / count
+        squares = torch.stack([part.double().T @ part.double() for part in features])
+        second = squares.sum(dim=0) / count
         variance, directions = torch.linalg.eigh(second - torch.outer(mean, mean))
         most = self.config.ranks[-1]
         variance, directions = variance.flip(0)[:most], directions.flip(1)[:, :most]
@@ -139,8 +140,9 @@ def best_ranges(parts: Sequence[Tensor], bits: int) -> Tensor:
     for half in RANGES:
         ranges = torch.full((parts[0].shape[1],), half, device=parts[0].device)
         wrong = (part - _middles(_cells(part, ranges, bits), ranges, bits) for part in parts)
-        errors.append(sum(part.square().sum(dim=0, dtype=torch.float64) for part in wrong))
-    best = torch.stack([torch.as_tensor(error) for error in errors]).argmin(dim=0)
+        squares = [part.square().sum(dim=0, dtype=torch.float64) for part in wrong]
+        errors.append(torch.stack(squares).sum(dim=0))
+    best = torch.stack(errors).argmin(dim=0)
     return torch.tensor(RANGES, device=best.device)[best]
 
 

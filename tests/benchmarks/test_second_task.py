@@ -1,0 +1,118 @@
+"""Other tasks on what arrives: super-classes, retrieval, and what a label cannot do."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from benchmarks import second_task
+from benchmarks.second_task import DECAY, Answers, Known, fit_linear, hits_of, nearest, with_one
+from benchmarks.superclasses import FINE, SUPERCLASSES, coarse_classes
+from simulator.data import Dataset, Split, load_dataset
+
+
+def test_super_classes_are_those_of_the_author() -> None:
+    """Against the list of coarse labels in the data's own files, by fine label."""
+    own = [4, 1, 14, 8, 0, 6, 7, 7, 18, 3, 3, 14, 9, 18, 7, 11, 3, 9, 7, 11, 6, 11, 5, 10, 7]
+    own += [6, 13, 15, 3, 15, 0, 11, 1, 10, 12, 14, 16, 9, 11, 5, 5, 19, 8, 8, 15, 13, 14, 17, 18]
+    own += [10, 16, 4, 17, 4, 2, 0, 17, 4, 18, 17, 10, 3, 2, 12, 12, 16, 12, 1, 9, 19, 2, 10, 0, 1]
+    own += [16, 12, 9, 13, 15, 13, 16, 19, 2, 4, 6, 19, 5, 5, 8, 19, 18, 1, 2, 15, 6, 0, 17, 8, 14]
+    own += [13]
+    assert len(FINE) == 100
+    assert all(len(group.split()) == 5 for group in SUPERCLASSES.values())
+    for classes in (tuple(map(str, range(100))), FINE):
+        found = coarse_classes(data(classes))
+        assert found is not None
+        assert found.tolist() == own
+    assert coarse_classes(data(tuple(f"class {i}" for i in range(100)))) is None
+    digits = coarse_classes(load_dataset(None))
+    assert digits is not None
+    assert digits.tolist() == [0, 1] * 5
+
+
+def data(classes: tuple[str, ...]) -> Dataset:
+    test = Split(torch.zeros(1, 1, 2, 2, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64))
+    return Dataset(
+        name="some", classes=classes, train=None, validation=None, test=test, key="no key"
+    )
+
+
+def test_the_coarse_head_is_that_of_scikit_learn(generator: torch.Generator) -> None:
+    labels = torch.randint(0, 3, (400,), generator=generator)
+    features = torch.randn(400, 5, generator=generator) * torch.tensor([1.0, 5, 0.2, 1, 1])
+    features[:, 0] += labels
+    features[:, 2] -= 0.3 * (labels == 1)
+    ours = with_one(features) @ fit_linear(features, labels)
+    scaled = (features / features.std(dim=0)).numpy()
+    oracle = LogisticRegression(C=1 / (2 * DECAY * 400), max_iter=500).fit(scaled, labels.numpy())
+    expected = torch.from_numpy(oracle.predict_proba(scaled)).float()
+    assert float((ours.softmax(dim=1) - expected).abs().max()) < 0.01
+
+
+def test_hits_are_counted_for_the_right_images() -> None:
+    """Three images from the second block on; queries that point at known places."""
+    views = torch.eye(6)
+    known = Known(
+        coarse_of=torch.tensor([0, 1, 0]),
+        coarse_weights=None,
+        means=torch.zeros(3, 6),
+        gallery=torch.eye(6)[:3],
+        gallery_labels=torch.tensor([2, 0, 1]),
+        views=views,
+    )
+    query = 5 * torch.eye(6)[[2, 3, 1, 0]] + 0.1  # the last belongs to a padding image
+    answers = Answers(torch.tensor([1, 1, 2, 0]), torch.tensor([0, 0, 0, 0]), query)
+    hits = hits_of(answers, known, torch.tensor([1, 0, 0]), first=2)
+    assert hits["fine"].tolist() == [True, False, False]
+    assert hits["coarse"].tolist() == [False, True, True]
+    assert hits["retrieval"].tolist() == [True, False, True]  # nearest: 2, then 0 by tie, then 1
+    assert hits["instance"].tolist() == [True, True, False]
+    assert nearest(query[:2], views).tolist() == [2, 3]
+
+
+def test_digits_show_what_a_label_can_do_and_what_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["digits", "--images", "60", "--snr-db", "20", "--channel-uses", "64"]
+    arguments += ["--channels", "awgn", "--realizations", "1", "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["second_task", *arguments])
+    second_task.main()
+    rows = pd.read_csv(tmp_path / "second_task.csv")
+    assert (rows["ci_low"] <= rows["accuracy"]).all()
+    assert (rows["hits"] == (rows["accuracy"] * rows["images"]).round()).all()
+    found = rows.set_index(["task", "scheme"])["accuracy"]
+    for scheme in ("rkd_sc", "label_code"):
+        for task in ("fine", "coarse", "retrieval"):
+            assert found[task, scheme] > 0.9
+    assert found["coarse", "label_code"] >= found["fine", "label_code"]
+    assert found["instance", "rkd_sc"] > found["instance", "label_code"] + 0.15
+    assert found["instance", "label_code"] <= 12 / 60  # at most one image of each class
+    assert len(list((tmp_path / "figures").glob("second_task_awgn_k64.*"))) == 2
+    assert "instance" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["digits", "--schemes", "separate"], "--schemes must name rkd_sc or label_code"),
+        (["digits", "--images", "501"], "--images"),
+        (["cifar100"], "needs images: add --data DIR"),
+    ],
+)
+def test_mistakes_are_told_in_a_line(
+    arguments: list[str],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["second_task", *arguments, "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as stopped:
+        second_task.main()
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count("\n") == 1
