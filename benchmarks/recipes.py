@@ -21,6 +21,7 @@ from models import (
 from simulator.config import (
     AugmentConfig,
     CodecStage,
+    DecodedStage,
     DeepJsccStage,
     Experiment,
     LinkConditions,
@@ -132,6 +133,12 @@ def digits() -> Experiment:
             model=FeatureQuantiserConfig(feature_dim=64, ranks=RANKS, bits=BITS),
             training=replace(adamw, epochs=20),
         ),
+        decoded=DecodedStage(
+            damage=DIGITS_SEPARATE.damage,
+            training=replace(sgd, epochs=20, learning_rate=0.01),
+            views=8,
+            clean_share=0.25,
+        ),
         baselines=(
             DIGITS_SEPARATE,
             DIGITS_SEPARATE.bound,
@@ -225,6 +232,12 @@ def cifar100() -> Experiment:
             model=FeatureQuantiserConfig(feature_dim=256, ranks=RANKS, bits=BITS),
             training=replace(adamw, epochs=10),
         ),
+        decoded=DecodedStage(
+            damage=CIFAR_SEPARATE.damage,
+            training=replace(sgd, epochs=6, learning_rate=0.01),
+            views=3,
+            clean_share=0.25,
+        ),
         baselines=(
             CIFAR_SEPARATE,
             CIFAR_SEPARATE.bound,
@@ -264,8 +277,9 @@ def images() -> Experiment:
     """Your own images: as CIFAR-100, with more epochs where there are few; needs --data."""
     recipe = cifar100()
     student, codec, joint = recipe.student, recipe.codec, recipe.deep_jscc
-    quantiser = recipe.quantiser
+    quantiser, decoded = recipe.quantiser, recipe.decoded
     assert quantiser is not None
+    assert decoded is not None
     strong = recipe.more_teachers[0]
     teacher = replace(strong, training=replace(strong.training, least_steps=1000))
     return replace(
@@ -282,6 +296,7 @@ def images() -> Experiment:
         codec=replace(codec, training=replace(codec.training, least_steps=1500)),
         deep_jscc=replace(joint, training=replace(joint.training, least_steps=2500)),
         quantiser=replace(quantiser, training=replace(quantiser.training, least_steps=500)),
+        decoded=replace(decoded, training=replace(decoded.training, least_steps=500)),
     )
 
 

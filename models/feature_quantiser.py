@@ -77,6 +77,7 @@ class FeatureQuantiser(nn.Module):
     def fit(self, features: Sequence[Tensor], head: nn.Linear) -> None:
         """Fit to training features, each [N, D], and begin all heads as `head` [D -> classes].
 
+        The first part alone decides the ranges: one view of all images is enough for that.
         Directions have their largest entry positive, so that they do not depend on the solver.
         """
         count = sum(len(part) for part in features)
@@ -92,7 +93,7 @@ class FeatureQuantiser(nn.Module):
         self.scale.copy_(variance.clamp_min(1e-12).sqrt())
         parts = [self.components(part.float()) for part in features]
         for row, bits in enumerate(self.config.bits):
-            self.ranges[row] = best_ranges(parts, bits)
+            self.ranges[row] = best_ranges(parts[0], bits)
             for part in parts:
                 levels = self.levels(part, bits)
                 self.counts[row] += _histogram(levels, self.counts.shape[2])
@@ -134,14 +135,13 @@ class FeatureQuantiser(nn.Module):
         return self.ranges[self.config.bits.index(bits), :rank]
 
 
-def best_ranges(parts: Sequence[Tensor], bits: int) -> Tensor:
-    """The half width of RANGES with the least squared error, for each component of [N, R] parts."""
+def best_ranges(components: Tensor, bits: int) -> Tensor:
+    """The half width of RANGES with the least squared error, for each component of [N, R]."""
     errors = []
     for half in RANGES:
-        ranges = torch.full((parts[0].shape[1],), half, device=parts[0].device)
-        wrong = (part - _middles(_cells(part, ranges, bits), ranges, bits) for part in parts)
-        squares = [part.square().sum(dim=0, dtype=torch.float64) for part in wrong]
-        errors.append(torch.stack(squares).sum(dim=0))
+        ranges = torch.full((components.shape[1],), half, device=components.device)
+        wrong = components - _middles(_cells(components, ranges, bits), ranges, bits)
+        errors.append(wrong.square().sum(dim=0, dtype=torch.float64))
     best = torch.stack(errors).argmin(dim=0)
     return torch.tensor(RANGES, device=best.device)[best]
 
@@ -149,11 +149,13 @@ def best_ranges(parts: Sequence[Tensor], bits: int) -> Tensor:
 def _cells(components: Tensor, ranges: Tensor, bits: int) -> Tensor:
     """Uniform quantiser of 2^bits cells on -ranges..ranges; what lies outside is clipped."""
     width = 2 * ranges / 2**bits
-    return ((components + ranges) / width).floor().clamp(0, 2**bits - 1).long()
+    cells = ((components + ranges) / width).floor()
+    return cells.clamp(0, 2**bits - 1).long()
 
 
 def _middles(levels: Tensor, ranges: Tensor, bits: int) -> Tensor:
-    return (levels + 0.5) * (2 * ranges / 2**bits) - ranges
+    width = 2 * ranges / 2**bits
+    return width * (levels + 0.5) - ranges
 
 
 def _histogram(levels: Tensor, size: int) -> Tensor:

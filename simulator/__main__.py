@@ -137,7 +137,9 @@ def sweep(recipe: str, **options: object) -> None:
 @DATA
 @click.option(
     "--stage",
-    type=click.Choice(["teacher", "cache", "stage1", "head", "stage2", "all"]),
+    type=click.Choice(
+        ["teacher", "cache", "stage1", "head", "stage2", "decoded", "decoded_teachers", "all"]
+    ),
     default="all",
     show_default=True,
     help="Stop after this stage; earlier ones that are missing are trained first.",

@@ -33,6 +33,10 @@ def recipe_parts(experiment: Experiment) -> dict[str, Part]:
     settings = (joint.model, joint.training, joint.channels, joint.snr_db)
     for uses in joint.uses:
         parts[deep_jscc_part(uses)] = Part((*seen, *settings, uses), ())
+    if experiment.decoded is not None:
+        for name in ("student", *teachers):
+            made_from = decoded_from(name)
+            parts[decoded_part(name)] = Part((*seen, experiment.decoded), made_from)
     for variant in experiment.variants:
         parts |= _variant_parts(experiment, variant)
     return parts
@@ -72,6 +76,16 @@ def _variant_parts(experiment: Experiment, variant: Variant) -> dict[str, Part]:
 def _head_description(experiment: Experiment, student: StudentStage) -> tuple[object, ...]:
     begun = [] if student.head_from == "fresh" else [f"from the {student.head_from}"]
     return (*experiment.seen, student.head, *begun)
+
+
+def decoded_part(name: str) -> str:
+    """Name of the student, or of a teacher, after it has learnt from decoded images."""
+    return f"decoded_{name}"
+
+
+def decoded_from(name: str) -> tuple[str, ...]:
+    """The parts that such a classifier begins as."""
+    return ("student", "head") if name == "student" else (name,)
 
 
 def deep_jscc_part(uses: int) -> str:

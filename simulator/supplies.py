@@ -30,6 +30,7 @@ class Supplies:
     device: torch.device
     teacher: Callable[[], tuple[Classify, str]]  # it and its key; UserError if it is not there
     quantised: Callable[[], Quantised]  # likewise
+    retrained: Callable[[str], tuple[Classify, str]]  # "student" or "teacher" on decoded images
 
 
 @runtime_checkable

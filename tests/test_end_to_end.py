@@ -27,6 +27,7 @@ def tiny() -> Experiment:
     """The digits with a few epochs of everything."""
     recipe = digits()
     assert recipe.quantiser is not None
+    assert recipe.decoded is not None
     teacher, student, codec, joint = recipe.teacher, recipe.student, recipe.codec, recipe.deep_jscc
     return replace(
         recipe,
@@ -40,6 +41,7 @@ def tiny() -> Experiment:
         codec=replace(codec, training=replace(codec.training, epochs=12)),
         deep_jscc=replace(joint, training=replace(joint.training, epochs=1), uses=(16,)),
         quantiser=replace(recipe.quantiser, training=replace(codec.training, epochs=2)),
+        decoded=replace(recipe.decoded, training=replace(student.training, epochs=1), views=1),
     )
 
 

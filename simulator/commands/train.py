@@ -16,6 +16,7 @@ from simulator.commands.shared import (
     with_student,
 )
 from simulator.config import Experiment, Variant
+from simulator.decoded import train_decoded
 from simulator.distill import (
     student_features,
     train_codec,
@@ -40,7 +41,7 @@ from simulator.records import (
 from simulator.teachers import teacher_views, train_teachers
 from simulator.training_run import TrainingRun
 
-STAGES = ("teacher", "cache", "stage1", "head", "stage2", "all")
+STAGES = ("teacher", "cache", "stage1", "head", "stage2", "decoded", "decoded_teachers", "all")
 
 
 def train(
@@ -99,7 +100,15 @@ def train(
 
 
 def _train(run: TrainingRun, stage: str, variants: Sequence[Variant]) -> None:
-    """Every stage up to the one asked for, then the variants; `all` ends with deep JSCC."""
+    """What the stage asks for: all up to it, or finished classifiers on decoded images."""
+    if stage.startswith("decoded"):
+        train_decoded(run, teachers=stage == "decoded_teachers")
+    else:
+        _train_up_to(run, stage, variants)
+
+
+def _train_up_to(run: TrainingRun, stage: str, variants: Sequence[Variant]) -> None:
+    """Every stage up to the one asked for, then the variants; `all` goes on to the baselines."""
     last = STAGES.index(stage)
     teachers = train_teachers(run)
     if last < STAGES.index("cache"):
@@ -121,6 +130,7 @@ def _train(run: TrainingRun, stage: str, variants: Sequence[Variant]) -> None:
     if stage == "all":
         for uses in run.experiment.deep_jscc.uses:
             train_deep_jscc(run, uses)
+        train_decoded(run)
 
 
 def _variants(experiment: Experiment, names: str | None) -> Sequence[Variant]:

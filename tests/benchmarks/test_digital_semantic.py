@@ -65,6 +65,7 @@ def supplies(lent: Quantised) -> Supplies:
         device=torch.device("cpu"),
         teacher=nothing,
         quantised=lambda: lent,
+        retrained=lambda _: nothing(),
     )
 
 

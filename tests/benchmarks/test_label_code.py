@@ -45,6 +45,7 @@ def make_scheme(num_classes: int) -> LabelCodeScheme:
             device=torch.device("cpu"),
             teacher=no_teacher,
             quantised=no_teacher,
+            retrained=lambda _: no_teacher(),
         ),
     )
 

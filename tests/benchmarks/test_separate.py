@@ -78,6 +78,7 @@ def supplies(validation: bool = True) -> Supplies:
         device=torch.device("cpu"),
         teacher=no_teacher,
         quantised=no_teacher,
+        retrained=lambda _: no_teacher(),
     )
 
 
