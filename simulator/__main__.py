@@ -79,8 +79,8 @@ def cli() -> None:
 @click.option(
     "--schemes",
     metavar="A,B",
-    help="rkd_sc, deep_jscc, separate, capacity_bound, label_code, or all that are trained; "
-    "rkd_sc:VARIANT (an ablation), rkd_sc:+3dB (SNR reported too high), rkd_sc:pilot1 (gain "
+    help="rkd_sc, deep_jscc, separate, capacity_bound, digital_semantic, label_code, or all that "
+    "are trained; rkd_sc:VARIANT (an ablation), rkd_sc:+3dB (SNR reported too high), rkd_sc:pilot1 (gain "
     "estimated); further labels are in the README.",
 )
 @click.option("--images", type=int, metavar="N", help="Use the first N test images.")
@@ -165,8 +165,10 @@ def sweep(recipe: str, **options: object) -> None:
 def train(recipe: str, **options: object) -> None:
     """Train the models of a recipe.
 
-    In order: teacher, cache (its outputs), student (stage1), head (stage 1b), codec (stage2), and
-    with "all" deep JSCC for each k.
+    In order: teacher, cache (its outputs), student (stage1), head (stage 1b) with the quantiser of
+    digital_semantic, codec (stage2), and with "all" deep JSCC for each k and the student on
+    decoded images. "decoded" and "decoded_teachers" train finished classifiers on decoded
+    images, for separate:retrained.
 
     Stop with Ctrl-C at any time; the same command goes on from the last checkpoint.
     """
