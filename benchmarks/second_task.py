@@ -138,10 +138,10 @@ def fit_linear(features: Tensor, labels: Tensor) -> Tensor:
         optimiser.zero_grad()
         fit = functional.cross_entropy(inputs @ weights, labels)
         total = fit + DECAY * weights[:-1].square().sum()
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         return total
 
-    optimiser.step(loss)  # type: ignore[no-untyped-call]
+    optimiser.step(loss)
     return weights.detach() / torch.cat([scale, torch.ones(1)])[:, None]
 
 
@@ -187,7 +187,7 @@ def credits_at(
     """Share of realisations in which each task was done, for every image, each [N]."""
     channel, repeats = channel_from_name(point.channel), grid.repeats(point.channel)
     snr_db = torch.full((BLOCK, 1), point.snr_db)
-    place = {"channel": channel, "snr_db": snr_db, "k": point.k}
+    place: dict[str, Any] = {"channel": channel, "snr_db": snr_db, "k": point.k}
     encoded = [scheme.encode(block, **place) for block in blocks_of(prepared)]
     totals: dict[str, Tensor] = {}
     for realization in range(repeats):

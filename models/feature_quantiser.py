@@ -149,13 +149,13 @@ def best_ranges(components: Tensor, bits: int) -> Tensor:
 def _cells(components: Tensor, ranges: Tensor, bits: int) -> Tensor:
     """Uniform quantiser of 2^bits cells on -ranges..ranges; what lies outside is clipped."""
     width = 2 * ranges / 2**bits
-    cells = ((components + ranges) / width).floor()
+    cells: Tensor = ((components + ranges) / width).floor()
     return cells.clamp(0, 2**bits - 1).long()
 
 
 def _middles(levels: Tensor, ranges: Tensor, bits: int) -> Tensor:
-    width = 2 * ranges / 2**bits
-    return width * (levels + 0.5) - ranges
+    middles: Tensor = (levels + 0.5) * (2 * ranges / 2**bits) - ranges
+    return middles
 
 
 def _histogram(levels: Tensor, size: int) -> Tensor:

@@ -80,8 +80,8 @@ def cli() -> None:
     "--schemes",
     metavar="A,B",
     help="rkd_sc, deep_jscc, separate, capacity_bound, digital_semantic, label_code, or all that "
-    "are trained; rkd_sc:VARIANT (an ablation), rkd_sc:+3dB (SNR reported too high), rkd_sc:pilot1 (gain "
-    "estimated); further labels are in the README.",
+    "are trained; rkd_sc:VARIANT (an ablation), rkd_sc:+3dB (SNR reported too high), "
+    "rkd_sc:pilot1 (gain estimated); further labels are in the README.",
 )
 @click.option("--images", type=int, metavar="N", help="Use the first N test images.")
 @click.option(

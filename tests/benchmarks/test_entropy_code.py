@@ -2,14 +2,23 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from benchmarks.baselines.entropy_code import EntropyCode
 
 
-def distributions(levels: int, rank: int, rng: np.random.Generator) -> np.ndarray:
+def distributions(levels: int, rank: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Some rows that are steep and some that are flat."""
-    weights = rng.random((rank, levels)) ** rng.integers(1, 12, (rank, 1)) + 1e-6
-    return weights / weights.sum(axis=1, keepdims=True)
+    weights: NDArray[np.float64] = rng.random((rank, levels)) ** rng.integers(1, 12, (rank, 1))
+    weights += 1e-6
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights
+
+
+def read(code: EntropyCode, bits: NDArray[np.uint8]) -> list[int] | None:
+    """The decoded levels."""
+    levels = code.decode(bits)
+    return None if levels is None else levels.tolist()
 
 
 @pytest.mark.parametrize(("levels", "rank"), [(4, 8), (8, 16), (16, 32), (64, 64), (2, 1)])
@@ -23,9 +32,8 @@ def test_levels_come_back_from_their_bits_and_any_zeros_behind(levels: int, rank
         bits = code.encode(drawn)
         assert bits.dtype == np.uint8
         for zeros in (0, 1, 37, 400):
-            decoded = code.decode(np.concatenate([bits, np.zeros(zeros, np.uint8)]))
-            assert decoded is not None
-            assert np.array_equal(decoded, drawn)
+            filled = np.concatenate([bits, np.zeros(zeros, np.uint8)])
+            assert read(code, filled) == drawn.tolist()
         lengths.append(len(bits))
         contents.append(-np.log2(probabilities[np.arange(rank), drawn]).sum())
         assert len(bits) <= contents[-1] + 2.1  # a subinterval of [0, 1) holds such a fraction
@@ -43,7 +51,7 @@ def test_no_shorter_bits_stand_for_the_same_levels() -> None:
             continue
         for number in range(2**length):
             digits = np.array([number >> place & 1 for place in range(length)], dtype=np.uint8)
-            assert not np.array_equal(code.decode(digits), drawn)
+            assert read(code, digits) != drawn.tolist()
 
 
 def test_levels_that_hardly_ever_come_can_be_sent_and_any_bits_are_read_or_refused() -> None:
@@ -53,7 +61,7 @@ def test_levels_that_hardly_ever_come_can_be_sent_and_any_bits_are_read_or_refus
     rare, usual = np.full(6, 3, np.int32), np.zeros(6, np.int32)
     assert 100 < len(code.encode(rare)) < 130
     assert len(code.encode(usual)) == 1
-    assert np.array_equal(code.decode(code.encode(rare)), rare)
+    assert read(code, code.encode(rare)) == rare.tolist()
     rng = np.random.default_rng(4)
     for _ in range(300):
         decoded = code.decode(rng.integers(0, 2, 90).astype(np.uint8))
