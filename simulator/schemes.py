@@ -112,7 +112,7 @@ class TrainedParts:
                     validation=self._dataset.validation,
                     device=self._device,
                     teacher=self._teacher_as_classifier,
-                    quantised=self._quantised,
+                    quantised=self.quantised,
                     retrained=self._retrained,
                 ),
             )
@@ -160,7 +160,7 @@ class TrainedParts:
         whole = Mirrored(asked) if self.mirrored else asked
         return _scores_by(whole), digest([*hashes, self.mirrored])
 
-    def _quantised(self) -> Quantised:
+    def quantised(self) -> Quantised:
         """What `digital_semantic` sends with."""
         stage = self._experiment.quantiser
         if stage is None:

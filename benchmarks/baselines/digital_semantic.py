@@ -2,9 +2,10 @@
 
 Student features -> r principal components -> b-bit uniform quantiser -> arithmetic coding -> the
 link of `separate` -> levels -> a linear head that was trained on quantised features. (r, b) is
-chosen on validation images together with modulation and rate: every pair is a source of its own,
-as all are of one size for no two images. Labels behind the name, joined by colons: `genie` as for
-`separate`, `bound` for the same bits over links that lose nothing, and with it `finite`.
+chosen on validation images together with modulation and rate: every pair is a source of its own.
+The length of the code differs from image to image; one that is too long for the link is an outage.
+Labels behind the name, joined by colons: `genie` as for `separate`, `bound` for the same bits over
+links that lose nothing, and with it `finite`.
 """
 
 from collections.abc import Callable, Sequence

@@ -9,8 +9,16 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks import second_task
-from benchmarks.second_task import DECAY, Answers, Known, fit_linear, hits_of, nearest, with_one
 from benchmarks.superclasses import FINE, SUPERCLASSES, coarse_classes
+from benchmarks.task_answers import (
+    DECAY,
+    Answers,
+    Known,
+    credits_of,
+    fit_linear,
+    nearest,
+    with_one,
+)
 from simulator.data import Dataset, Split, load_dataset
 
 
@@ -60,44 +68,51 @@ def test_hits_are_counted_for_the_right_images() -> None:
         coarse_weights=None,
         means=torch.zeros(3, 6),
         gallery=torch.eye(6)[:3],
-        gallery_labels=torch.tensor([2, 0, 1]),
+        gallery_labels=torch.tensor([2, 2, 1]),
         views=views,
     )
     query = 5 * torch.eye(6)[[2, 3, 1, 0]] + 0.1  # the last belongs to a padding image
-    answers = Answers(torch.tensor([1, 1, 2, 0]), torch.tensor([0, 0, 0, 0]), query)
-    hits = hits_of(answers, known, torch.tensor([1, 0, 0]), first=2)
-    assert hits["fine"].tolist() == [True, False, False]
-    assert hits["coarse"].tolist() == [False, True, True]
-    assert hits["retrieval"].tolist() == [True, False, True]  # nearest: 2, then 0 by tie, then 1
-    assert hits["instance"].tolist() == [True, True, False]
+    fine, coarse = torch.tensor([1, 1, 2, 0]), torch.tensor([0, 0, 0, 0])
+    answers = Answers(fine, coarse, query, torch.ones(4, dtype=torch.bool))
+    labels = torch.tensor([1, 0, 0])
+    earned = credits_of(answers, known, labels, first=2)
+    assert earned["fine"].tolist() == [1, 0, 0]
+    assert earned["coarse"].tolist() == [0, 1, 1]
+    assert earned["retrieval"].tolist() == [1, 0, 0]
+    assert earned["instance"].tolist() == [1, 1, 0]
+    lost = answers._replace(delivered=torch.tensor([False, True, True, True]))
+    guessed = credits_of(lost, known, labels, first=2)
+    for task, among in (("fine", 3), ("coarse", 2), ("retrieval", 3), ("instance", 6)):
+        assert guessed[task].tolist() == pytest.approx([1 / among, *earned[task][1:].tolist()])
     assert nearest(query[:2], views).tolist() == [2, 3]
 
 
 def test_digits_show_what_a_label_can_do_and_what_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["digits", "--images", "60", "--snr-db", "20", "--channel-uses", "64"]
+    arguments = ["digits", "--images", "60", "--snr-db", "20", "--channel-uses", "16"]
     arguments += ["--channels", "awgn", "--realizations", "1", "--out", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", ["second_task", *arguments])
     second_task.main()
     rows = pd.read_csv(tmp_path / "second_task.csv")
     assert (rows["ci_low"] <= rows["accuracy"]).all()
-    assert (rows["hits"] == (rows["accuracy"] * rows["images"]).round()).all()
+    assert (rows["correct"] - rows["accuracy"] * rows["images"]).abs().max() < 1e-6
     found = rows.set_index(["task", "scheme"])["accuracy"]
-    for scheme in ("rkd_sc", "label_code"):
+    for scheme in ("rkd_sc", "digital_semantic", "label_code"):
         for task in ("fine", "coarse", "retrieval"):
             assert found[task, scheme] > 0.9
     assert found["coarse", "label_code"] >= found["fine", "label_code"]
-    assert found["instance", "rkd_sc"] > found["instance", "label_code"] + 0.15
+    for scheme in ("rkd_sc", "digital_semantic"):
+        assert found["instance", scheme] > found["instance", "label_code"] + 0.1
     assert found["instance", "label_code"] <= 12 / 60  # at most one image of each class
-    assert len(list((tmp_path / "figures").glob("second_task_awgn_k64.*"))) == 2
+    assert len(list((tmp_path / "figures").glob("second_task_awgn_k16.*"))) == 2
     assert "instance" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["digits", "--schemes", "separate"], "--schemes must name rkd_sc or label_code"),
+        (["digits", "--schemes", "separate"], "--schemes must name rkd_sc, label_code or"),
         (["digits", "--images", "501"], "--images"),
         (["cifar100"], "needs images: add --data DIR"),
     ],
