@@ -18,11 +18,11 @@ images. An outage of `digital_semantic` counts as a guess in every task. second_
 and a figure for each channel and k go to --out (default results/runs/RECIPE/second_task).
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import click
 import numpy as np
 import pandas as pd
 import torch
@@ -118,42 +118,48 @@ def rows_of(
     return rows
 
 
-def second_task(options: argparse.Namespace) -> pd.DataFrame:
-    """Send, ask, write; returns the table."""
-    experiment = recipe_named(options.recipe)
-    grid = grid_of(
-        experiment.sweep,
-        options.channels,
-        options.snr_db,
-        options.channel_uses,
-        options.realizations,
-        options.seed,
-    )
-    dataset = dataset_of(experiment, options.data)
-    test = first_images(dataset.test, options.images)
-    folder = weights_folder(experiment, options.weights)
-    parts = TrainedParts(experiment, dataset, folder, device_named("cpu"))
-    asked = {name: _asked(parts, experiment, name) for name in parse_names(options.schemes)}
-    out = options.out or Path("results/runs") / options.recipe / "second_task"
-    check_writable(out)
+def second_task(
+    recipe: str,
+    *,
+    data: Path | None,
+    schemes: str,
+    channels: str | None,
+    snr_db: str | None,
+    channel_uses: str | None,
+    realizations: str | None,
+    images: int | None,
+    seed: int,
+    weights: Path | None,
+    out: Path | None,
+) -> pd.DataFrame:
+    """Send, ask, write; returns the table. The options are those of `semlink sweep`."""
+    experiment = recipe_named(recipe)
+    grid = grid_of(experiment.sweep, channels, snr_db, channel_uses, realizations, seed)
+    dataset = dataset_of(experiment, data)
+    test = first_images(dataset.test, images)
+    found = weights_folder(experiment, weights)
+    parts = TrainedParts(experiment, dataset, found, device_named("cpu"))
+    asked = {name: _asked(parts, experiment, name) for name in parse_names(schemes)}
+    folder = out or Path("results/runs") / recipe / "second_task"
+    check_writable(folder)
     ours = parts.scheme(RkdScheme.name)
     assert isinstance(ours, RkdScheme)
     known = known_of(ours, dataset, experiment.augment, test)
     points, left_out = plan([own.scheme for own in asked.values()], grid)
     for line in left_out:
-        print(f"semlink: {line}")
+        click.echo(f"semlink: {line}", err=True)
     rows: list[dict[str, Any]] = []
     prepared: dict[str, Tensors] = {}
     for point in tqdm(points, desc="second task", unit="point"):
         own = asked[point.scheme]
         if point.scheme not in prepared:
             prepared = {point.scheme: own.prepare(test)}
-        found = credits_at(own, prepared[point.scheme], known, point, grid, test.labels)
-        rows += rows_of(point, found, grid.repeats(point.channel))
+        earned = credits_at(own, prepared[point.scheme], known, point, grid, test.labels)
+        rows += rows_of(point, earned, grid.repeats(point.channel))
     table = pd.DataFrame(rows)
-    write_table(out / "second_task.csv", table)
+    write_table(folder / "second_task.csv", table)
     write_json(
-        out / "run.json",
+        folder / "run.json",
         {
             "recipe": describe(experiment),
             "grid": {**describe(grid), "channels": [channel.name for channel in grid.channels]},
@@ -163,7 +169,7 @@ def second_task(options: argparse.Namespace) -> pd.DataFrame:
             "environment": environment(torch.device("cpu")),
         },
     )
-    write_figures(figure_plans(table, dataset, gallery=len(known.gallery)), out / "figures")
+    write_figures(figure_plans(table, dataset, gallery=len(known.gallery)), folder / "figures")
     return table
 
 
@@ -220,30 +226,28 @@ def figure_plans(table: pd.DataFrame, dataset: Dataset, *, gallery: int) -> Sequ
     return plans
 
 
-def main() -> None:
-    """Measure and write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("recipe")
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--schemes", default="rkd_sc,digital_semantic,label_code")
-    parser.add_argument("--channels")
-    parser.add_argument("--snr-db")
-    parser.add_argument("--channel-uses")
-    parser.add_argument("--realizations")
-    parser.add_argument("--images", type=int, help="the first so many test images")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
+@click.command()
+@click.argument("recipe")
+@click.option("--data", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--schemes", default="rkd_sc,digital_semantic,label_code", show_default=True)
+@click.option("--channels", metavar="A,B")
+@click.option("--snr-db", metavar="RANGE")
+@click.option("--channel-uses", metavar="K,K")
+@click.option("--realizations", metavar="R")
+@click.option("--images", type=int, help="The first so many test images.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--weights", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR")
+def main(recipe: str, **options: Any) -> None:
+    """Ask other tasks of the codeword that was sent; the options are those of semlink sweep."""
     try:
-        table = second_task(options)
+        table = second_task(recipe, **options)
     except UserError as error:
-        parser.exit(2, f"second_task: error: {error}\n")
+        click.echo(f"second_task: error: {error}", err=True)
+        raise SystemExit(2) from None
     percent = table.assign(accuracy=(100 * table["accuracy"]).round(1))
     index = ["task", "channel", "channel_uses", "scheme"]
-    print(percent.pivot_table(index=index, columns="snr_db", values="accuracy").to_string())
+    click.echo(percent.pivot_table(index=index, columns="snr_db", values="accuracy").to_string())
 
 
 if __name__ == "__main__":
