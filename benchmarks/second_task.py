@@ -240,6 +240,7 @@ def figure_plans(table: pd.DataFrame, dataset: Dataset, *, gallery: int) -> Sequ
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR")
 def main(recipe: str, **options: Any) -> None:
     """Ask other tasks of the codeword that was sent; the options are those of semlink sweep."""
+    torch.set_num_threads(1)
     try:
         table = second_task(recipe, **options)
     except UserError as error:

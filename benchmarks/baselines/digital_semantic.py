@@ -28,6 +28,7 @@ from models import FeatureQuantiser
 from simulator.config import Classify
 from simulator.errors import UserError
 from simulator.supplies import Quantised, Supplies
+from simulator.train import cpu_threads
 
 FLAGS: Final = ("genie", "bound", "finite")
 VERSION: Final = 1  # of what is computed of an image
@@ -36,8 +37,9 @@ VERSION: Final = 1  # of what is computed of an image
 class FeatureCoder:
     """Images to components, for every (rank, bits) to bits, and back to classes.
 
-    An image goes through the student by itself: with others beside it, rounding might move a
-    component into another cell, and other bits would be sent than those that were counted.
+    An image goes through the student by itself and in one thread: with others beside it, or more
+    threads, rounding might move a component into another cell, and other bits would be sent than
+    those that were counted.
     """
 
     def __init__(self, lent: Quantised) -> None:
@@ -58,13 +60,14 @@ class FeatureCoder:
     @torch.inference_mode()
     def components(self, image: Tensor) -> Tensor:
         """Components [1, R] of one image [C, H, W] uint8."""
-        return self.quantiser.components(self._lent.features(image[None].float() / 255))
+        with cpu_threads(1):
+            return self.quantiser.components(self._lent.features(image[None].float() / 255))
 
-    def encode(self, components: Tensor, rank: int, bits: int) -> tuple[Tensor, Tensor]:
-        """Levels [1, rank], and the bits that stand for them, uint8 [n]."""
-        levels = self.quantiser.levels(components[:, :rank], bits)
-        sent = self.code(rank, bits).encode(levels[0].cpu().numpy().astype("int32"))
-        return levels, torch.from_numpy(sent)
+    def encode(self, components: Tensor, rank: int, bits: int) -> list[Tensor]:
+        """The bits that stand for the levels of components [B, R], each uint8 [n]."""
+        levels = self.quantiser.levels(components[:, :rank], bits).cpu().numpy().astype("int32")
+        code = self.code(rank, bits)
+        return [torch.from_numpy(code.encode(own)) for own in levels]
 
     def offers(self, images: Tensor) -> dict[str, Tensor]:
         """Sizes and answers [B, options] of images [B, C, H, W] uint8, kept in the cache."""
@@ -74,12 +77,12 @@ class FeatureCoder:
     def _compute(self, images: Tensor) -> dict[str, Tensor]:
         sizes = torch.zeros((len(images), len(self.options)), dtype=torch.int32)
         answers = torch.zeros_like(sizes, dtype=torch.int16)
-        for row, image in enumerate(images):
-            components = self.components(image)
-            for column, (rank, bits) in enumerate(self.options):
-                levels, sent = self.encode(components, rank, bits)
-                sizes[row, column] = len(sent)
-                answers[row, column] = int(self.quantiser.scores(levels, bits).argmax())
+        components = torch.cat([self.components(image) for image in images])
+        for column, (rank, bits) in enumerate(self.options):
+            sent = self.encode(components, rank, bits)
+            sizes[:, column] = torch.tensor([len(own) for own in sent])
+            levels = self.quantiser.levels(components[:, :rank], bits)
+            answers[:, column] = self.quantiser.scores(levels, bits).argmax(dim=1)
         return {"sizes": sizes, "answers": answers}
 
 
@@ -109,7 +112,7 @@ class FeatureSource:
 
     def bits(self, image: Tensor, option: int) -> Tensor:  # noqa: ARG002 - there is one
         """The entropy code of the levels; zeros may follow it."""
-        return self.coder.encode(self.coder.components(image), self.rank, self.bits_each)[1]
+        return self.coder.encode(self.coder.components(image), self.rank, self.bits_each)[0]
 
     @torch.inference_mode()
     def answers(self, payloads: Tensor) -> tuple[Tensor, Tensor]:
