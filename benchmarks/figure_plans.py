@@ -39,12 +39,13 @@ STYLES = {
     "vl_vfe": Style("#7F7F00", (0, (7, 2, 2, 2)), "d"),
     "separate": Style("#009E73", (0, (6, 1.5, 1, 1.5)), "^"),
     "capacity_bound": Style("#56B4E9", (0, (3, 1, 1, 1, 1, 1)), "v"),
+    "digital_semantic": Style("#E69F00", (0, (8, 1.5)), "<"),
     "label_code": Style("#CC79A7", (0, (1.5, 1.2)), "D"),
     "published_figure": Style("#000000", (0, (4, 2)), "x"),
     "published_notebook": Style("#666666", (0, (1, 1)), "+"),
 }
 SPARE_STYLES = (
-    Style("#E69F00", (0, (8, 1.5)), "<"),
+    Style("#D55E00", (0, (1, 1.5)), ">"),
     Style("#000000", (0, (4, 1, 1, 1, 1, 1)), "X"),
     Style("#F0E442", (0, (2, 2)), "*"),
     Style("#0072B2", (0, (3, 1.5, 1, 1.5)), "P"),
@@ -58,6 +59,7 @@ SCHEME_TITLES = {
     "vl_vfe": "VL-VFE",
     "separate": "separate",
     "capacity_bound": "capacity bound of separate",
+    "digital_semantic": "digital semantic",
     "label_code": "label code",
     "published_figure": "published: RKD-SC 2025, figure",
     "published_notebook": "published: RKD-SC 2025, notebook",

@@ -55,7 +55,7 @@ def plot_all(
     """
     text = DataText(title, source_values, num_classes)
     over = over_snr(with_published(rows) if published else rows, text)
-    return _write(over + over_uses(rows, text, snr_db=USES_SNR_DB), folder)
+    return write_figures(over + over_uses(rows, text, snr_db=USES_SNR_DB), folder)
 
 
 def plot_accuracy_snr(
@@ -74,7 +74,7 @@ def plot_accuracy_snr(
     Raises: UserError if the rows lack a column, are none, or hold a point twice.
     """
     text = DataText(title, source_values, num_classes, num_test_images_text)
-    return _write(over_snr(rows, text), folder)
+    return write_figures(over_snr(rows, text), folder)
 
 
 def plot_accuracy_uses(
@@ -94,12 +94,12 @@ def plot_accuracy_uses(
     Raises: UserError if the rows lack a column, are none, or hold a point twice.
     """
     text = DataText(title, source_values, num_classes, num_test_images_text)
-    return _write(over_uses(rows, text, snr_db=snr_db), folder)
+    return write_figures(over_uses(rows, text, snr_db=snr_db), folder)
 
 
 def plot_link(rows: pd.DataFrame, folder: Path, *, title: str, about: str) -> list[Path]:
     """Error rates of `semlink link` over Eb/N0: `link.png` and `link.pdf`."""
-    return _write([over_ebn0(rows, title=title, about=about)], folder)
+    return write_figures([over_ebn0(rows, title=title, about=about)], folder)
 
 
 def compose(plan: FigurePlan) -> Figure:
@@ -238,7 +238,7 @@ def _draw_curves(axes: Axes, plan: FigurePlan, channel: str) -> None:
         apply_style(line, style, style.marker)
 
 
-def _write(plans: Sequence[FigurePlan], folder: Path) -> list[Path]:
+def write_figures(plans: Sequence[FigurePlan], folder: Path) -> list[Path]:
     """Write every figure as PNG and PDF, each file whole or not at all, without dates."""
     paths = []
     for plan in plans:

@@ -6,6 +6,7 @@
 import torch
 
 from benchmarks.baselines.block_errors import COMMITTED, keep, measure
+from benchmarks.baselines.digital_semantic import DigitalSemanticConfig
 from benchmarks.baselines.separate import SeparateConfig
 from benchmarks.recipes import RECIPES
 
@@ -17,7 +18,7 @@ def main() -> None:
     pipes = [
         pipe
         for baseline in baselines
-        if isinstance(baseline, SeparateConfig)
+        if isinstance(baseline, SeparateConfig | DigitalSemanticConfig)
         for k in baseline.uses
         for pipe in baseline.pipes(k)
     ]

@@ -6,12 +6,14 @@ A recipe says what to compute. Where to compute it (`--device`, `--out`) and whi
 
 from dataclasses import replace
 
+from benchmarks.baselines.digital_semantic import DigitalSemanticConfig
 from benchmarks.baselines.label_code import LabelCodeConfig
 from benchmarks.baselines.separate import Qualities, SeparateConfig
 from benchmarks.joint_baselines import image_baseline, joint_baselines
 from benchmarks.variants import ablations, no_teacher
 from models import (
     CatConfig,
+    FeatureQuantiserConfig,
     PooledCnnConfig,
     ResidualCnnConfig,
     WideResNetConfig,
@@ -19,9 +21,11 @@ from models import (
 from simulator.config import (
     AugmentConfig,
     CodecStage,
+    DecodedStage,
     Experiment,
     LinkConditions,
     LossWeights,
+    QuantiserStage,
     StudentStage,
     SweepConfig,
     TeacherStage,
@@ -57,6 +61,11 @@ CIFAR_SEPARATE = SeparateConfig(
     uses=(256, 768, 1536),
     payload_bits=(80, 6200),
     validation_images=1000,
+)
+RANKS, BITS = (8, 16, 32, 64), (2, 3, 4, 6)  # of digital_semantic
+DIGITS_SEMANTIC = DigitalSemanticConfig(uses=(16, 64), payload_bits=(8, 400), validation_images=297)
+CIFAR_SEMANTIC = DigitalSemanticConfig(
+    uses=(16, 64, 256), payload_bits=(8, 400), validation_images=2000
 )
 FADING_MIX = ("awgn", "rayleigh")  # channels of every training, in equal shares
 
@@ -112,9 +121,20 @@ def digits() -> Experiment:
                 full_share=0.25,
             ),
         ),
+        quantiser=QuantiserStage(
+            model=FeatureQuantiserConfig(feature_dim=64, ranks=RANKS, bits=BITS),
+            training=replace(adamw, epochs=20),
+        ),
+        decoded=DecodedStage(
+            damage=DIGITS_SEPARATE.damage,
+            training=replace(sgd, epochs=20, learning_rate=0.01),
+            views=8,
+            clean_share=0.25,
+        ),
         baselines=(
             DIGITS_SEPARATE,
             DIGITS_SEPARATE.bound,
+            DIGITS_SEMANTIC,
             LabelCodeConfig(),
         ),
         sweep=SweepConfig(
@@ -197,9 +217,20 @@ def cifar100() -> Experiment:
                 full_share=0.25,
             ),
         ),
+        quantiser=QuantiserStage(
+            model=FeatureQuantiserConfig(feature_dim=256, ranks=RANKS, bits=BITS),
+            training=replace(adamw, epochs=10),
+        ),
+        decoded=DecodedStage(
+            damage=CIFAR_SEPARATE.damage,
+            training=replace(sgd, epochs=6, learning_rate=0.01),
+            views=3,
+            clean_share=0.25,
+        ),
         baselines=(
             CIFAR_SEPARATE,
             CIFAR_SEPARATE.bound,
+            CIFAR_SEMANTIC,
             LabelCodeConfig(),
         ),
         sweep=SweepConfig(
@@ -239,6 +270,9 @@ def images() -> Experiment:
     """Your own images: as CIFAR-100, with more epochs where there are few; needs --data."""
     recipe = cifar100()
     student, codec = recipe.student, recipe.codec
+    quantiser, decoded = recipe.quantiser, recipe.decoded
+    assert quantiser is not None
+    assert decoded is not None
     strong = recipe.more_teachers[0]
     teacher = replace(strong, training=replace(strong.training, least_steps=1000))
     recipe = replace(
@@ -252,6 +286,8 @@ def images() -> Experiment:
             head=replace(student.head, least_steps=500),
         ),
         codec=replace(codec, training=replace(codec.training, least_steps=1500)),
+        quantiser=replace(quantiser, training=replace(quantiser.training, least_steps=500)),
+        decoded=replace(decoded, training=replace(decoded.training, least_steps=500)),
     )
     joint = joint_baselines(recipe, hidden=256, uses=(16, 64, 256), variant="no_teacher")
     return replace(recipe, joint=joint, variants=(no_teacher(recipe),))

@@ -49,7 +49,8 @@ class BitPipe:
     CRC (16 bits up to 3824 payload bits, else 24), 5G LDPC with rate matching and bit interleaving,
     scrambling with fresh bits known to both ends, Gray QAM of unit average power, channel, exact
     LLRs of y/h with noise power N0/|h|^2, descrambling, LDPC decoding, CRC check. The power is
-    1 on average over the constellation, not for each image.
+    1 on average over the constellation, not for each image. Below the lowest rate of the base graph
+    (1/5, or 1/3 with the longer CRC) the code word is repeated, and its LLRs are added up.
 
     Raises: ValueError if the modulation is unknown or no 5G LDPC code has these sizes.
     """
@@ -76,12 +77,11 @@ class BitPipe:
             raise ValueError(
                 f"payload and CRC must fit one code block of {LONGEST_CODE_BLOCK} bits, got {block}"
             )
-        lowest = Fraction(1, 5) if block <= LONGEST_WITH_CRC16 else Fraction(1, 3)
         rate = Fraction(block, self.coded_bits)
-        if not lowest <= rate <= HIGHEST_CODE_RATE:
+        if rate > HIGHEST_CODE_RATE:
             raise ValueError(
-                f"the code rate of a block of {block} bits must lie between {float(lowest):.3f} "
-                f"and {float(HIGHEST_CODE_RATE):.3f}, got {block}/{self.coded_bits} = "
+                f"the code rate of a block of {block} bits must be at most "
+                f"{float(HIGHEST_CODE_RATE):.3f}, got {block}/{self.coded_bits} = "
                 f"{float(rate):.3f}; payload_bits_for gives the payload of a wanted rate"
             )
 
@@ -99,6 +99,13 @@ class BitPipe:
     def coded_bits(self) -> int:
         """Bits that the channel uses carry."""
         return self.channel_uses * self.bits_per_symbol
+
+    @property
+    def code_word_bits(self) -> int:
+        """Length of the LDPC code word; the coded bits that are left over repeat it cyclically."""
+        block = self.payload_bits + self.crc_bits
+        longest = block * (5 if block <= LONGEST_WITH_CRC16 else 3)
+        return min(self.coded_bits, longest - longest % self.bits_per_symbol)
 
     @property
     def code_rate(self) -> float:
@@ -135,7 +142,11 @@ class BitPipe:
         self._check_payload(payload)
         blocks = _blocks(self, sionna_device(payload.device))
         coded: Tensor = blocks.encoder(blocks.crc_encoder(payload.to(torch.float32)))
-        return coded.to(torch.uint8)
+        return coded.to(torch.uint8)[:, self._places(payload.device)]
+
+    def _places(self, device: torch.device) -> Tensor:
+        """Which bit of the code word every coded bit is [coded_bits]."""
+        return torch.arange(self.coded_bits, device=device) % self.code_word_bits
 
     @torch.no_grad()
     def send(
@@ -160,7 +171,9 @@ class BitPipe:
             bits_per_symbol=self.bits_per_symbol,
         )
         llr = llr * (1.0 - 2.0 * scrambling)  # a flipped bit has the opposite sign
-        decided, crc_ok = blocks.crc_decoder(blocks.decoder(llr).float())
+        word = llr.new_zeros((len(llr), self.code_word_bits))
+        word.index_add_(1, self._places(llr.device), llr)
+        decided, crc_ok = blocks.crc_decoder(blocks.decoder(word).float())
         return BitPipeOutput(payload=decided.to(torch.uint8), crc_ok=crc_ok.squeeze(-1))
 
     def _check_payload(self, payload: Tensor) -> None:
@@ -259,7 +272,7 @@ def _blocks(pipe: BitPipe, device: str) -> _Blocks:
     crc_encoder = phy.fec.crc.CRCEncoder({16: "CRC16", 24: "CRC24A"}[pipe.crc_bits], **where)
     encoder = phy.fec.ldpc.LDPC5GEncoder(
         k=pipe.payload_bits + pipe.crc_bits,
-        n=pipe.coded_bits,
+        n=pipe.code_word_bits,
         num_bits_per_symbol=pipe.bits_per_symbol,
         **where,
     )

@@ -20,6 +20,7 @@ from models.deepjscc import DeepJscc, DeepJsccConfig
 from models.deepjscc_image import DeepJsccImage, DeepJsccImageConfig
 from models.dt_jscc import DtJscc, DtJsccConfig
 from models.ensemble import Ensemble, Mirrored
+from models.feature_quantiser import FeatureQuantiser, FeatureQuantiserConfig
 from models.genotype import Genotype
 from models.genotype_cnn import GenotypeCnn, GenotypeCnnConfig
 from models.joint import JointConfig, JointModel
@@ -52,6 +53,8 @@ __all__ = [
     "Ensemble",
     "FeatureDecoder",
     "FeatureEncoder",
+    "FeatureQuantiser",
+    "FeatureQuantiserConfig",
     "Genotype",
     "GenotypeCnn",
     "GenotypeCnnConfig",

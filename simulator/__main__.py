@@ -17,6 +17,7 @@ import click
 from simulator.errors import Stopped, UserError
 from simulator.link_options import link
 from simulator.search_options import STUDENT, search_options
+from simulator.train_options import train_options
 
 # Threads of torch that wait for each other soon stop spinning: on a machine that is busy otherwise,
 # spinning makes small networks up to 40 times slower. Must be set before torch is imported.
@@ -79,9 +80,10 @@ def cli() -> None:
 @click.option(
     "--schemes",
     metavar="A,B",
-    help="rkd_sc, deep_jscc, adjscc, dt_jscc, dt_jscc:64qam, vl_vfe, separate, capacity_bound, "
-    "label_code, or all that are trained; rkd_sc:VARIANT (an ablation), rkd_sc:+3dB (SNR reported "
-    "too high), rkd_sc:pilot1 (gain estimated); further labels are in the README.",
+    help="rkd_sc, deep_jscc, deep_jscc_image, adjscc, dt_jscc, dt_jscc:64qam, vl_vfe, separate, "
+    "digital_semantic, capacity_bound, label_code, or all that are trained; rkd_sc:VARIANT (an "
+    "ablation), rkd_sc:+3dB (SNR reported too high), rkd_sc:pilot1 (gain estimated); further "
+    "labels are in the README.",
 )
 @click.option("--images", type=int, metavar="N", help="Use the first N test images.")
 @click.option(
@@ -135,28 +137,7 @@ def sweep(recipe: str, **options: object) -> None:
 @cli.command()
 @RECIPE
 @DATA
-@click.option(
-    "--stage",
-    type=click.Choice(["teacher", "cache", "stage1", "head", "stage2", "baselines", "all"]),
-    default="all",
-    show_default=True,
-    help="Stop after this stage; earlier ones that are missing are trained first. Baselines need "
-    "none of ours.",
-)
-@click.option("--variants", metavar="A,B", help="Train these ablations too, after stage 2; or all.")
-@click.option("--schemes", metavar="A,B", help="Train these baselines alone; or all.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the training.")
-@click.option(
-    "--teacher-seed",
-    type=int,
-    metavar="N",
-    help="Seed of the teachers in --out and of what they were shown.  [default: --seed]",
-)
-@click.option(
-    "--teacher",
-    metavar="NAME|DIR",
-    help="A pretrained CLIP, DINOv2 or ViT from the hub or a folder, in place of the recipe's.",
-)
+@train_options
 @STUDENT
 @click.option("--minutes", type=float, metavar="M", help="Stop at a checkpoint after M minutes.")
 @click.option("--fresh", is_flag=True, help="Forget finished parts and checkpoints in --out.")
@@ -165,8 +146,10 @@ def sweep(recipe: str, **options: object) -> None:
 def train(recipe: str, **options: object) -> None:
     """Train the models of a recipe.
 
-    In order: teacher, cache (its outputs), student (stage1), head (stage 1b), codec (stage2), and
-    with "baselines" or "all" deep_jscc, adjscc, dt_jscc and vl_vfe, a model for each k.
+    In order: teacher, cache (its outputs), student (stage1), head (stage 1b) with the quantiser of
+    digital_semantic, codec (stage2); with "baselines" or "all" the neural baselines, a model for
+    each k; with "all" the student on decoded images. "decoded" and "decoded_teachers" train
+    finished classifiers on decoded images, for separate:retrained.
 
     Stop with Ctrl-C at any time; the same command goes on from the last checkpoint.
     """

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+import torch
 from torch import Tensor
 
 from models import (
     CodecConfig,
     DeepJsccImageConfig,
+    FeatureQuantiserConfig,
     JointConfig,
     JointModel,
     PretrainedTeacherConfig,
@@ -188,6 +190,31 @@ class ImageJsccStage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class QuantiserStage:
+    """What `digital_semantic` makes of the student's features, and the training of its heads."""
+
+    model: FeatureQuantiserConfig
+    training: TrainConfig
+
+
+class Damage(Protocol):
+    """What happens to images on the way; a frozen dataclass, so that it can be described."""
+
+    def __call__(self, images: Tensor, generator: torch.Generator, /) -> Tensor:
+        """Images [N, C, H, W] uint8 as they arrive, each by its own draws."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodedStage:
+    """Classifiers that go on learning on decoded images, for `separate:retrained`."""
+
+    damage: Damage
+    training: TrainConfig
+    views: int  # decoded views of the training images, which the epochs take in turn
+    clean_share: float  # of the images of a view, which stay as they are
+
+
+@dataclass(frozen=True, kw_only=True)
 class Variant:
     """An ablation: what differs from the recipe. What is None is the recipe's own trained part."""
 
@@ -252,6 +279,8 @@ class Experiment:
     variants: tuple[Variant, ...] = ()
     more_teachers: tuple[TeacherStage, ...] = ()  # with `teacher` they teach as an ensemble
     mirrored: bool = False  # views come in pairs, image and mirror image; teachers say the mean
+    quantiser: QuantiserStage | None = None  # None: there is no digital_semantic
+    decoded: DecodedStage | None = None  # None: there is no separate:retrained
 
     def __post_init__(self) -> None:
         if self.mirrored and self.views % 2:

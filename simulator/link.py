@@ -232,17 +232,29 @@ class RkdScheme:
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
         """The codeword through the channel to scores."""
+        features = self.features(encoded, channel=channel, snr_db=snr_db, k=k, streams=streams)
+        return Received(self.scores(features), all_delivered(features))
+
+    @torch.inference_mode()
+    def features(
+        self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
+    ) -> Tensor:
+        """The codeword through the channel to the receiver's features [B, D]."""
         x = encoded["x"]
         generator = streams("channel", device=x.device)
         received = channel(x, snr_db=snr_db, generator=generator)
-        features = receive_features(
+        return receive_features(
             self._codec,
             received,
             uses=torch.full_like(snr_db, k, dtype=torch.int64),
             reported_snr_db=snr_db + self._snr_offset_db if self._snr_offset_db else None,
             pilots=self._pilots,
         )
-        return Received(self._head(features), all_delivered(x))
+
+    @torch.inference_mode()
+    def scores(self, features: Tensor) -> Tensor:
+        """Class scores of features [B, D]."""
+        return self._head(features)
 
 
 def in_pieces(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:

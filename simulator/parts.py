@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from simulator.config import Experiment, JointStage, StudentStage, Variant
 
+QUANTISER = "digital_semantic"  # name of the part that digital_semantic sends with
+
 
 class Part(NamedTuple):
     """What shapes a part besides data and seed, and the parts that it is trained on."""
@@ -26,6 +28,12 @@ def recipe_parts(experiment: Experiment) -> dict[str, Part]:
         "head": Part(_head_description(experiment, student), ("student",)),
         "codec": Part((*seen, codec), (*teachers, "student", "head")),
     }
+    if experiment.quantiser is not None:
+        parts[QUANTISER] = Part((*seen, experiment.quantiser), ("student", "head"))
+    if experiment.decoded is not None:
+        for name in ("student", *teachers):
+            made_from = decoded_from(name)
+            parts[decoded_part(name)] = Part((*seen, experiment.decoded), made_from)
     for variant in experiment.variants:
         parts |= _variant_parts(experiment, variant)
     for joint in experiment.joint:
@@ -102,3 +110,13 @@ def _joint_parts(experiment: Experiment, stage: JointStage) -> dict[str, Part]:
 def _head_description(experiment: Experiment, student: StudentStage) -> tuple[object, ...]:
     begun = [] if student.head_from == "fresh" else [f"from the {student.head_from}"]
     return (*experiment.seen, student.head, *begun)
+
+
+def decoded_part(name: str) -> str:
+    """Name of the student, or of a teacher, after it has learnt from decoded images."""
+    return f"decoded_{name}"
+
+
+def decoded_from(name: str) -> tuple[str, ...]:
+    """The parts that such a classifier begins as."""
+    return ("student", "head") if name == "student" else (name,)

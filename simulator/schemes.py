@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from models import (
     ChannelCodec,
+    Classified,
     Ensemble,
     ImageClassifier,
     JointModel,
@@ -38,14 +39,16 @@ from simulator.labels import link_error
 from simulator.link import RkdScheme, Scheme, in_pieces
 from simulator.origins import check_company, check_origin
 from simulator.parts import (
+    QUANTISER,
     backbone_parts,
+    decoded_part,
     image_jscc_part,
     joint_part,
     recipe_parts,
     variant_parts,
 )
 from simulator.records import file_hash, load_tensors
-from simulator.supplies import Adapted, Supplies
+from simulator.supplies import Adapted, Quantised, Supplies
 from simulator.training_run import TEACHER
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -125,6 +128,8 @@ class TrainedParts:
                     validation=self._dataset.validation,
                     device=self._device,
                     teacher=self._teacher_as_classifier,
+                    quantised=self.quantised,
+                    retrained=self._retrained,
                 ),
             )
         known = ", ".join(scheme_names(experiment))
@@ -146,11 +151,40 @@ class TrainedParts:
         parts = list(self._experiment.teachers)
         asked = Mirrored(teacher) if self.mirrored else teacher
 
-        @torch.inference_mode()
-        def classify(images: Tensor) -> Tensor:
-            return in_pieces(lambda piece: asked(piece).scores, images)
+        return _scores_by(asked), digest([*(self.hashes[part] for part in parts), self.mirrored])
 
-        return classify, digest([*(self.hashes[part] for part in parts), self.mirrored])
+    def _retrained(self, name: str) -> tuple[Classify, str]:
+        """The student, or the offline teachers as one, after learning from decoded images."""
+        experiment = self._experiment
+        students = name == "student"
+        stages = {"student": experiment.student} if students else experiment.teachers
+        members, hashes = [], []
+        for part, stage in stages.items():
+            own = decoded_part(part)
+            there = (self.folder / f"{own}.safetensors").exists()
+            if not there or isinstance(stage.model, PretrainedTeacherConfig):
+                more = "decoded" if students else "decoded_teachers"
+                raise UserError(
+                    f"there is no {own} in {self.folder}; run semlink train {experiment.name} "
+                    f"--stage {more}"
+                )
+            members.append(self._classifier(own, stage.model))
+            hashes.append(self.hashes[own])
+        if students:
+            return _scores_by(members[0]), digest(hashes)
+        asked = Ensemble(members)
+        whole = Mirrored(asked) if self.mirrored else asked
+        return _scores_by(whole), digest([*hashes, self.mirrored])
+
+    def quantised(self) -> Quantised:
+        """What `digital_semantic` sends with."""
+        stage = self._experiment.quantiser
+        if stage is None:
+            raise UserError(f"recipe {self._experiment.name} has no quantiser of features")
+        body = self._student().body
+        quantiser = self._load(QUANTISER, lambda: stage.model.build(num_classes=self.num_classes))
+        key = digest([self.hashes["student"], self.hashes[QUANTISER]])
+        return Quantised(lambda images: in_pieces(body, images), quantiser, key)
 
     def identified(self, name: str) -> tuple[Scheme, dict[str, Any]]:
         """A scheme, and what its numbers depend on.
@@ -320,3 +354,13 @@ class TrainedParts:
                 f"{path} does not fit the models of recipe {self._experiment.name}; train it again"
             ) from None
         return model.eval().to(self._device)
+
+
+def _scores_by(asked: Callable[[Tensor], Classified]) -> Classify:
+    """The scores that a classifier gives images."""
+
+    @torch.inference_mode()
+    def classify(images: Tensor) -> Tensor:
+        return in_pieces(lambda piece: asked(piece).scores, images)
+
+    return classify

@@ -2,13 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
+from torch import Tensor
 
 from channels.base import Channel
+from models import FeatureQuantiser
 from simulator.config import Classify
 from simulator.data import Split
+
+
+class Quantised(NamedTuple):
+    """Features of images [B, C, H, W] in [0, 1], what quantises them, and a key of the weights."""
+
+    features: Callable[[Tensor], Tensor]
+    quantiser: FeatureQuantiser
+    key: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +29,8 @@ class Supplies:
     validation: Split | None
     device: torch.device
     teacher: Callable[[], tuple[Classify, str]]  # it and its key; UserError if it is not there
+    quantised: Callable[[], Quantised]  # likewise
+    retrained: Callable[[str], tuple[Classify, str]]  # "student" or "teacher" on decoded images
 
 
 @runtime_checkable

@@ -26,6 +26,8 @@ WEIGHTS = ROOT / "results/reference/digits/weights"
 def tiny() -> Experiment:
     """The digits with a few epochs of everything."""
     recipe = digits()
+    assert recipe.quantiser is not None
+    assert recipe.decoded is not None
     teacher, student, codec = recipe.teacher, recipe.student, recipe.codec
     return replace(
         recipe,
@@ -38,6 +40,8 @@ def tiny() -> Experiment:
             head=replace(student.head, epochs=4),
         ),
         codec=replace(codec, training=replace(codec.training, epochs=12)),
+        quantiser=replace(recipe.quantiser, training=replace(codec.training, epochs=2)),
+        decoded=replace(recipe.decoded, training=replace(student.training, epochs=1), views=1),
     )
 
 
@@ -148,8 +152,18 @@ def test_separate_fails_at_low_snr_and_never_passes_its_bound() -> None:
         assert own <= best + 3 * (best * (1 - best) / 500) ** 0.5
 
 
-def test_committed_weights_are_under_two_megabytes() -> None:
-    assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) < 2_000_000
+def test_quantised_features_fail_at_low_snr_and_never_pass_their_bound() -> None:
+    schemes = ["digital_semantic", "digital_semantic:bound"]
+    rows = sweep(digits(), WEIGHTS, schemes, snr_db=(-10.0, 4.0, 10.0), channel_uses=(16,))
+    ours, bound = (rows[rows["scheme"] == name]["accuracy"].tolist() for name in schemes)
+    assert ours[0] < 0.12
+    assert ours[2] > 0.93
+    for own, best in zip(ours, bound, strict=True):
+        assert own <= best + 3 * (best * (1 - best) / 500) ** 0.5
+
+
+def test_committed_weights_are_under_three_megabytes() -> None:
+    assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) < 3_000_000
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -158,7 +172,7 @@ def test_recipes_describe_themselves_and_compare_fairly(recipe: object) -> None:
     assert describe(experiment)["name"] == recipe.__name__  # type: ignore[attr-defined]
     assert scheme_names(experiment) == (
         *("rkd_sc", "deep_jscc", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe"),
-        *("separate", "capacity_bound", "label_code"),
+        *("deep_jscc_image", "separate", "capacity_bound", "digital_semantic", "label_code"),
     )
     ours = experiment.student.training.epochs + experiment.codec.training.epochs
     for joint in experiment.joint:  # the same passes over the images, and over the channel
@@ -176,7 +190,7 @@ def test_recipes_describe_themselves_and_compare_fairly(recipe: object) -> None:
 
 def test_images_recipe_is_cifar100_with_more_epochs_on_few_images() -> None:
     images = next(recipe for recipe in RECIPES if recipe.__name__ == "images")()
-    further = [part for part in own_parts(cifar100()) if not part.startswith("teacher_")]
+    further = [part for part in own_parts(cifar100()) if "teacher_" not in part]
     assert own_parts(images) == further
     assert images.codec.model == cifar100().codec.model
     assert images.student.training.epochs_on(45_000) == cifar100().student.training.epochs

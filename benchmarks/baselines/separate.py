@@ -3,7 +3,8 @@
 `separate` sends image files over 5G LDPC and QAM, `capacity_bound` the same files over links
 without any loss. Labels behind both names, joined by colons: a codec in place of the recipe's
 choice (`webp`, or `webp_file` with all headers charged; `files` is the recipe's choice of these),
-`genie`, `teacher`, and for the bound `finite`.
+`genie`, `teacher`, `retrained` (the classifier has learnt on decoded images), and for the bound
+`finite`.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from importlib.metadata import version
 import torch
 
 from benchmarks.baselines.adaptation import CodedLink, IdealLink, Link
+from benchmarks.baselines.damage import CodecDamage
 from benchmarks.baselines.digital import Behaviour, DigitalScheme, Tried
 from benchmarks.baselines.image_files import FORMATS, ImageCodec, check_qualities
 from benchmarks.baselines.links import pipes_of
@@ -68,7 +70,7 @@ class SeparateConfig:
     @property
     def flags(self) -> tuple[str, ...]:
         """Labels that are no codec."""
-        return ("genie", "teacher")
+        return ("genie", "teacher", "retrained")
 
     def needs(self) -> dict[str, str]:
         """Whose LDPC code it is; codecs and tables are in `DigitalScheme.choices_key`."""
@@ -98,6 +100,14 @@ class SeparateConfig:
         return self.label.split(":") if self.label else []
 
     @property
+    def _reader(self) -> str:
+        return "teacher" if "teacher" in self._words else "student"
+
+    @property
+    def _retrained(self) -> bool:
+        return "retrained" in self._words
+
+    @property
     def chosen_codecs(self) -> tuple[str, ...]:
         """Names of the sources among which it chooses."""
         named = [word for word in self._words if word not in self.flags]
@@ -121,6 +131,12 @@ class SeparateConfig:
             )
         return made
 
+    @property
+    def damage(self) -> CodecDamage:
+        """What its own codecs do to images."""
+        qualities = {own.codec: own.qualities for own in self.codecs}
+        return CodecDamage(codecs=self.best, qualities=tuple(qualities[name] for name in self.best))
+
     def pipes(self, k: int) -> tuple[BitPipe, ...]:
         """The digital links over k uses."""
         return pipes_of(k, payload_bits=self.payload_bits) if k in self.uses else ()
@@ -138,7 +154,7 @@ class SeparateConfig:
         what = "headers charged"
         if not self.chosen_codecs[0].endswith(WHOLE):
             what = "headers known (all bytes that files share; quality index charged)"
-        reader = "teacher" if "teacher" in self._words else "student"
+        reader = self._reader + (" retrained on decoded images" if self._retrained else "")
         return f"{' or '.join(titles)} file, {what}, classified by the {reader}"
 
     def _chosen(self) -> str:
@@ -158,7 +174,9 @@ class SeparateConfig:
         Raises: UserError if a codec is not installed, or the teacher is not there.
         """
         classifier = supplies.key
-        if "teacher" in self._words:
+        if self._retrained:
+            classify, classifier = supplies.retrained(self._reader)
+        elif self._reader == "teacher":
             classify, classifier = supplies.teacher()
         sources = self.sources(classify, classifier, image_shape)
         tried = try_sources(sources, supplies, self.validation_images)
@@ -207,7 +225,7 @@ class CapacityConfig(SeparateConfig):
     @property
     def flags(self) -> tuple[str, ...]:
         """Labels that are no codec."""
-        return ("genie", "teacher", "finite")
+        return ("genie", "teacher", "retrained", "finite")
 
     def needs(self) -> dict[str, str]:
         """Nothing: no code is used."""
@@ -228,13 +246,7 @@ class CapacityConfig(SeparateConfig):
 
     def links(self, tried: Tried | None) -> Callable[[int], Sequence[Link]]:
         """A link for every size that an image was seen to have."""
-        offers = tried.offers.values() if tried else ()
-        sizes = torch.cat([offer.sizes.flatten() for offer in offers] or [torch.ones(1)]).unique()
-        payloads = [int(size) for size in sizes if size < NEVER]
-        finite = "finite" in self._words
-        return lambda k: [
-            IdealLink(payload_bits=bits, channel_uses=k, finite=finite) for bits in payloads
-        ]
+        return ideal_links(tried, finite="finite" in self._words)
 
     def settings(self) -> str:
         """What is charged, and what the links are."""
@@ -242,6 +254,16 @@ class CapacityConfig(SeparateConfig):
         if "finite" in self._words:
             code = "normal approximation at a block error rate of 1e-3"
         return f"{self._files()}, {code}, {self._chosen()}"
+
+
+def ideal_links(tried: Tried | None, *, finite: bool) -> Callable[[int], Sequence[Link]]:
+    """Over k uses, a link without loss up to capacity for every size that an image has."""
+    offers = tried.offers.values() if tried else ()
+    sizes = torch.cat([offer.sizes.flatten() for offer in offers] or [torch.ones(1)]).unique()
+    payloads = [int(size) for size in sizes if size < NEVER]
+    return lambda k: [
+        IdealLink(payload_bits=bits, channel_uses=k, finite=finite) for bits in payloads
+    ]
 
 
 def try_sources(sources: Sequence[Source], supplies: Supplies, most: int) -> Tried | None:

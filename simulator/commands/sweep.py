@@ -33,7 +33,7 @@ from simulator.options import (
     in_range,
     parse_names,
 )
-from simulator.parts import backbone_parts, image_jscc_part, joint_part
+from simulator.parts import QUANTISER, backbone_parts, image_jscc_part, joint_part
 from simulator.records import (
     CHOICES,
     check_writable,
@@ -201,24 +201,34 @@ def _asked(
 ) -> tuple[Sequence[str], list[str]]:
     """The schemes that --schemes names; of all, those that are trained, and a line if one is not.
 
-    Joint baselines have weights beside those that every sweep needs.
+    Some schemes have weights beside those that every sweep needs.
     """
     if schemes not in (None, "all"):
         return parse_names(str(schemes)), []
-    missing = {}
-    for stage in experiment.joint:
-        names = [joint_part(stage.name, uses) for uses in stage.uses]
-        names += backbone_parts(experiment, stage)[:1]
-        files = (weights / f"{name}.safetensors" for name in names)
-        absent = next((file for file in files if not file.exists()), None)
-        if absent is not None:
-            missing[stage.name] = f"{stage.name} left out, it is not trained: no {absent}"
+    names, left_out = list(scheme_names(experiment)), []
+    for name, parts in _own_parts(experiment).items():
+        files = (weights / f"{part}.safetensors" for part in parts)
+        missing = next((file for file in files if not file.exists()), None)
+        if missing is not None:
+            names.remove(name)
+            left_out.append(f"{name} left out, it is not trained: no {missing}")
+    return names, left_out
+
+
+def _own_parts(experiment: Experiment) -> dict[str, list[str]]:
+    """Parts of schemes that not every sweep needs, by the scheme's name."""
+    found = {
+        stage.name: [
+            *(joint_part(stage.name, uses) for uses in stage.uses),
+            *backbone_parts(experiment, stage)[:1],
+        ]
+        for stage in experiment.joint
+    }
     if image := experiment.image_jscc:
-        files = (weights / f"{image_jscc_part(uses)}.safetensors" for uses in image.uses)
-        if not any(file.exists() for file in files):
-            missing[image.name] = f"{image.name} left out, it is not trained"
-    asked = [name for name in scheme_names(experiment) if name not in missing]
-    return asked, list(missing.values())
+        found[image.name] = [image_jscc_part(uses) for uses in image.uses]
+    if experiment.quantiser:
+        found[QUANTISER] = [QUANTISER]
+    return found
 
 
 def _remarks(parts: TrainedParts, dataset: Dataset) -> list[str]:

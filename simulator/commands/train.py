@@ -16,6 +16,7 @@ from simulator.commands.shared import (
     with_student,
 )
 from simulator.config import Experiment, ImageJsccStage, JointStage, Variant
+from simulator.decoded import train_decoded
 from simulator.distill import (
     student_features,
     train_codec,
@@ -31,16 +32,16 @@ from simulator.options import (
     parse_names,
 )
 from simulator.parts import recipe_parts
+from simulator.quantised import train_quantiser
 from simulator.records import (
     check_writable,
     forget,
     load_tensors,
 )
 from simulator.teachers import teacher_views, train_teachers
+from simulator.train_options import STAGES
 from simulator.training_run import TrainingRun
 from simulator.variant_training import Taught, train_taught, train_variant
-
-STAGES = ("teacher", "cache", "stage1", "head", "stage2", "baselines", "all")
 
 
 def train(
@@ -106,11 +107,13 @@ def _train(
     variants: Sequence[Variant],
     baselines: Sequence[JointStage | ImageJsccStage],
 ) -> None:
-    """What the stage asks for: ours up to it, baselines, or both."""
-    if stage != "baselines":
+    """What the stage asks for: ours up to it, baselines, classifiers of decoded images, or all."""
+    if stage not in ("baselines", "decoded", "decoded_teachers"):
         _train_ours(run, stage, variants)
     if stage in ("baselines", "all"):
         _train_baselines(run, baselines)
+    if stage in ("decoded", "decoded_teachers", "all"):
+        train_decoded(run, teachers=stage == "decoded_teachers")
 
 
 def _train_ours(run: TrainingRun, stage: str, variants: Sequence[Variant]) -> None:
@@ -127,6 +130,7 @@ def _train_ours(run: TrainingRun, stage: str, variants: Sequence[Variant]) -> No
         return
     features = student_features(run, student)
     head = train_head(run, student, features)
+    train_quantiser(run, student, head, features)
     if last < STAGES.index("stage2"):
         return
     train_codec(run, student, head, features, views)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,6 @@ from channels.theory import (
     biorthogonal_symbol_error_rate,
     orthogonal_symbol_error_rate,
 )
-from simulator.config import Classify
 from simulator.errors import UserError
 from simulator.supplies import Supplies
 
@@ -32,14 +32,21 @@ def pixels_as_scores(images: Tensor) -> Tensor:
 
 
 def make_scheme(num_classes: int) -> LabelCodeScheme:
-    def no_teacher() -> tuple[Classify, str]:
-        raise UserError("no teacher")
+    def nothing() -> Any:
+        raise UserError("nothing is lent")
 
     return LabelCodeConfig().build(
         classify=pixels_as_scores,
         num_classes=num_classes,
         image_shape=(1, 1, num_classes),
-        supplies=Supplies(key="", validation=None, device=torch.device("cpu"), teacher=no_teacher),
+        supplies=Supplies(
+            key="",
+            validation=None,
+            device=torch.device("cpu"),
+            teacher=nothing,
+            quantised=nothing,
+            retrained=lambda _: nothing(),
+        ),
     )
 
 

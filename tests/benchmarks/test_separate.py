@@ -77,6 +77,8 @@ def supplies(validation: bool = True) -> Supplies:
         validation=split if validation else None,
         device=torch.device("cpu"),
         teacher=no_teacher,
+        quantised=no_teacher,
+        retrained=lambda name: (lambda images: -classify(images), f"retrained {name}"),
     )
 
 
@@ -233,11 +235,22 @@ def test_what_schemes_say_of_themselves() -> None:
     )
     assert bound.settings(16).startswith("WebP file, headers charged, classified by the student")
     assert "normal approximation" in bound.settings(16)
+    both = built(CONFIG.labelled("teacher:retrained"))
+    assert "classified by the teacher retrained on decoded images" in both.settings(K)
     assert built(CONFIG).choices_key == scheme.choices_key
     assert built(CONFIG.labelled("webp")).choices_key != scheme.choices_key
     rows = built(CONFIG.labelled("genie")).choices([(RAYLEIGH, 0.0, K), (RAYLEIGH, 2.0, K)])
     assert len(rows) >= 3
     assert {row["channel"] for row in rows} == {"met by the image"}
+
+
+def test_a_retrained_classifier_answers_in_place_of_the_students(images: Tensor) -> None:
+    """Here it says the opposite, and is chosen by labels that the student agrees with."""
+    usual, retrained = built(CONFIG), built(CONFIG.labelled("retrained"))
+    assert usual.choices_key != retrained.choices_key
+    one, two = (scheme.prepare(images)["answers_jpeg"] for scheme in (usual, retrained))
+    assert float((one != two).double().mean()) > 0.9
+    assert torch.equal(one, built(CONFIG).prepare(images)["answers_jpeg"])
 
 
 def test_without_validation_images_nothing_is_served() -> None:

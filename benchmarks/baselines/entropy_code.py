@@ -1,0 +1,80 @@
+"""Arithmetic coding of levels by a known model, to the bit: constriction's range coder, cut short.
+
+The coder gives whole words of 32 bits, which a message of 20 bits cannot afford. A message is a
+subinterval of [0, 1), any number within stands for it, and behind the payload come only zeros: so
+the shortest binary fraction within is sent. The number of levels is known, and no end is marked.
+
+Source: Bamler, Understanding Entropy Coding With Asymmetric Numeral Systems, arXiv 2201.01741, 2022
+(constriction); Rissanen and Langdon, Arithmetic coding, IBM J. Res. Dev. 23, 1979.
+"""
+
+import math
+from typing import Any, Final
+
+import constriction
+import numpy as np
+from numpy.typing import NDArray
+
+WORD: Final = 32
+Levels = NDArray[np.int32]
+Bits = NDArray[np.uint8]
+
+
+class EntropyCode:
+    """A code for r independent levels.
+
+    Shapes: probabilities [r, L] float64, each row a distribution; levels [r] int32; bits uint8 [n],
+    n at least 1.
+    """
+
+    def __init__(self, probabilities: NDArray[np.float64]) -> None:
+        self._model: Any = constriction.stream.model.Categorical(perfect=False)
+        self._probabilities = np.ascontiguousarray(probabilities, dtype=np.float64)
+
+    def encode(self, levels: Levels) -> Bits:
+        """The shortest bits that, followed by zeros, decode to these levels."""
+        encoder = constriction.stream.queue.RangeEncoder()
+        encoder.encode(levels, self._model, self._probabilities)
+        words = [int(word) for word in encoder.get_compressed()] or [0]
+        number, width = 0, WORD * len(words)
+        for word in words:
+            number = number << WORD | word
+        chances = self._probabilities[np.arange(len(levels)), levels]
+        length = min(width, math.ceil(-np.log2(chances).sum()) + 1)  # that is always enough
+        best = self._fraction(number, width, length, levels)
+        if best is None:  # but for what the coder's rounding makes of the rarest levels
+            best, length = number, width
+        while length > 1:
+            shorter = self._fraction(number, width, length - 1, levels)
+            if shorter is None:
+                break
+            best, length = shorter, length - 1
+        return _bits_of(best, length)
+
+    def _fraction(self, number: int, width: int, length: int, levels: Levels) -> int | None:
+        """A fraction of so many bits that stands for the levels: one beside number / 2^width."""
+        below = number >> (width - length)
+        for fraction in (below, below + 1):
+            if fraction >> length == 0:
+                decoded = self.decode(_bits_of(fraction, length))
+                if decoded is not None and np.array_equal(decoded, levels):
+                    return fraction
+        return None
+
+    def decode(self, bits: Bits) -> Levels | None:
+        """The levels of bits, with or without zeros behind; None where there are no such levels."""
+        padded = np.zeros(-(-len(bits) // WORD) * WORD + 2 * WORD, np.uint8)
+        padded[: len(bits)] = bits
+        words = np.packbits(padded).view(">u4").astype(np.uint32)
+        try:
+            decoder = constriction.stream.queue.RangeDecoder(words)
+            levels: Levels = decoder.decode(self._model, self._probabilities)
+        except AssertionError:  # constriction's word for bits that no encoder makes
+            return None
+        return levels
+
+
+def _bits_of(fraction: int, length: int) -> Bits:
+    """The binary digits of fraction / 2^length."""
+    data = (fraction << (-length % 8)).to_bytes(-(-length // 8), "big")
+    return np.unpackbits(np.frombuffer(data, np.uint8))[:length]

@@ -1,0 +1,114 @@
+"""Classifiers that know what image codecs do, fine-tuned on decoded images: `separate:retrained`.
+
+A classifier goes on from its own weights, by cross-entropy, on training images of the shared views
+that went through the recipe's codecs at random qualities; a share of them stays undamaged.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from channels.streams import Streams
+from models import ImageClassifier, PretrainedTeacherConfig, StudentConfig, WideResNetConfig
+from simulator.config import DecodedStage
+from simulator.errors import UserError
+from simulator.parts import decoded_from, decoded_part
+from simulator.records import load_tensors
+from simulator.train import Epoch
+from simulator.training_run import (
+    SHARED,
+    TrainingRun,
+    accuracy,
+    cached,
+    classifier,
+    in_chunks,
+    pixels,
+    train_part,
+)
+
+
+def train_decoded(run: TrainingRun, *, teachers: bool = False) -> None:
+    """The student, or the offline teachers, on decoded images; nothing if the recipe has no stage.
+
+    Raises: UserError if they are not trained yet.
+    """
+    stage = run.experiment.decoded
+    if stage is None:
+        return
+    if not teachers:
+        _train(run, "student", run.experiment.student.model, stage)
+        return
+    for name, teacher in run.experiment.teachers.items():
+        if isinstance(teacher.model, PretrainedTeacherConfig):
+            raise UserError("a pretrained teacher cannot be trained on decoded images")
+        _train(run, name, teacher.model, stage)
+
+
+def _train(
+    run: TrainingRun, name: str, config: StudentConfig | WideResNetConfig, stage: DecodedStage
+) -> ImageClassifier:
+    """One classifier, from its finished weights."""
+    for part in decoded_from(name):
+        if not run.path(part).exists():
+            raise UserError(
+                f"{run.path(part)} must be there first; run semlink train without --stage"
+            )
+    part, labels = decoded_part(name), run.labels
+    validation = decoded(run, "validation", lambda: run.validation.images, stage, clean_share=0.0)
+
+    def build() -> ImageClassifier:
+        model = classifier(run, config)
+        model.load_state_dict(load_tensors(run.path(name))[0])
+        if name == "student":  # the head in use is not the one that was trained along
+            model.head.load_state_dict(load_tensors(run.path("head"))[0])
+        return model
+
+    def epoch(model: ImageClassifier, index: int) -> Epoch:
+        images = _view(run, index % stage.views, stage)
+
+        def loss(indices: Tensor) -> Tensor:
+            return functional.cross_entropy(model(pixels(images, indices)).scores, labels[indices])
+
+        return Epoch(loss)
+
+    def validate(model: ImageClassifier) -> float:
+        scores = in_chunks(lambda x: model(x).scores, validation, precision="fp32")
+        return accuracy(scores, run.validation.labels)
+
+    return train_part(run, part, build=build, config=stage.training, epoch=epoch, validate=validate)
+
+
+def _view(run: TrainingRun, index: int, stage: DecodedStage) -> Tensor:
+    """The images of a shared view, most of them decoded."""
+    return decoded(
+        run,
+        f"view_{index}",
+        lambda: run.view(SHARED, index),
+        stage,
+        clean_share=stage.clean_share,
+    )
+
+
+def decoded(
+    run: TrainingRun,
+    name: str,
+    images: Callable[[], Tensor],
+    stage: DecodedStage,
+    *,
+    clean_share: float,
+) -> Tensor:
+    """Images [N, C, H, W] uint8, each but a share through a codec at a random quality; cached."""
+    made = Streams(seed=run.seed)
+
+    def compute() -> dict[str, Tensor]:
+        own = images().cpu()
+        kept = torch.rand(len(own), generator=made("decoded, clean", name)) < clean_share
+        seed = made("decoded", name)
+        return {"images": torch.where(kept[:, None, None, None], own, stage.damage(own, seed))}
+
+    found = cached(
+        run, f"decoded_{name}", made_from=(), about=(stage, clean_share), compute=compute
+    )
+    return found["images"].to(run.device)
