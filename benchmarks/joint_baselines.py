@@ -6,7 +6,8 @@ Trained by `semlink train RECIPE --stage baselines`, swept by their names [METHO
 from dataclasses import replace
 
 from models import AdjsccConfig, DeepJsccConfig, DtJsccConfig, JointConfig, VlVfeConfig
-from simulator.config import Experiment, ImageJsccStage, JointStage, TrainConfig
+from simulator.config import Experiment
+from simulator.stages import ImageJsccStage, JointStage, TrainConfig
 
 DISCRETE_USES = (16,)  # DT-JSCC is published for 16 symbols alone
 # constellation -> bits per symbol and SNR of the training, as the conference version sets them

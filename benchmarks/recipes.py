@@ -18,16 +18,15 @@ from models import (
     ResidualCnnConfig,
     WideResNetConfig,
 )
-from simulator.config import (
+from simulator.config import Experiment, SweepConfig
+from simulator.stages import (
     AugmentConfig,
     CodecStage,
     DecodedStage,
-    Experiment,
     LinkConditions,
     LossWeights,
     QuantiserStage,
     StudentStage,
-    SweepConfig,
     TeacherStage,
     TrainConfig,
 )

@@ -11,11 +11,11 @@ from benchmarks.baselines.digital import DigitalScheme
 from benchmarks.baselines.digital_semantic import FeatureCoder
 from benchmarks.superclasses import coarse_classes
 from channels.streams import Streams
-from simulator.config import AugmentConfig
 from simulator.data import Dataset, Split, augment
 from simulator.errors import UserError
 from simulator.evaluate import Setting, prepare_all
 from simulator.link import RkdScheme, Scheme, Tensors
+from simulator.stages import AugmentConfig
 
 FIT_IMAGES: Final = 10_000  # training images that the coarse head and the mean features are from
 DECAY: Final = 1e-4  # of the coarse head's squared weights, on features of unit variance

@@ -6,7 +6,8 @@ Trained by `semlink train RECIPE --variants NAME,...`, swept as the schemes `rkd
 from dataclasses import replace
 
 from models import CatConfig, CodecConfig, ConferenceConfig, MlpCodecConfig, UncodedConfig
-from simulator.config import Experiment, LossWeights, StudentStage, TrainConfig, Variant
+from simulator.config import Experiment, Variant
+from simulator.stages import LossWeights, StudentStage, TrainConfig
 
 # Losses by the names of METHOD, sections 2.2 and 3
 P1 = LossWeights(mse=1.0, ce=0.0, kl=0.0, temperature=4.0)

@@ -8,15 +8,14 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
 from simulator.errors import Stopped, UserError
 from simulator.link_options import link
 from simulator.search_options import STUDENT, search_options
+from simulator.shared_options import DATA, DEVICE, RECIPE, WEIGHTS, out_option
 from simulator.train_options import train_options
 
 # Threads of torch that wait for each other soon stop spinning: on a machine that is busy otherwise,
@@ -24,28 +23,6 @@ from simulator.train_options import train_options
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
-RECIPE = click.argument("recipe")
-DATA = click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Images: parquet files in the Hugging Face layout, or one subfolder per class.",
-)
-WEIGHTS = click.option(
-    "--weights",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Trained weights.  [default: results/runs/RECIPE/weights, else the committed]",
-)
-DEVICE = click.option(
-    "--device", default="cpu", show_default=True, metavar="cpu|cuda", help="Where to compute."
-)
-
-
-def out_option(default: str) -> Callable[[Any], Any]:
-    """The option --out with its default named in the help."""
-    text = f"Folder to write to.  [default: {default}]"
-    return click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help=text)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from simulator.config import LinkConditions
+from simulator.stages import LinkConditions
 
 
 def conditions_at(conditions: LinkConditions, progress: float) -> LinkConditions:

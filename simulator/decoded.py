@@ -12,10 +12,10 @@ from torch.nn import functional
 
 from channels.streams import Streams
 from models import ImageClassifier, PretrainedTeacherConfig, StudentConfig, WideResNetConfig
-from simulator.config import DecodedStage
 from simulator.errors import UserError
 from simulator.parts import decoded_from, decoded_part
 from simulator.records import load_tensors
+from simulator.stages import DecodedStage
 from simulator.train import Epoch
 from simulator.training_run import (
     SHARED,

@@ -15,9 +15,9 @@ from channels.names import channel_from_name
 from channels.units import db_to_linear
 from models import ChannelCodec, CodecConfig, ImageClassifier, Student
 from simulator.conditions import conditions_at, draw_conditions
-from simulator.config import CodecStage, StudentStage
 from simulator.link import clean_estimate, send_features
 from simulator.objectives import distillation_loss, softened_divergence
+from simulator.stages import CodecStage, StudentStage
 from simulator.teachers import Views
 from simulator.train import Epoch
 from simulator.training_run import (

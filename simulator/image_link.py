@@ -13,8 +13,9 @@ from channels.equalize import mmse
 from channels.streams import PointStreams
 from channels.symbols import from_symbols, to_symbols
 from models import DeepJsccImage
-from simulator.config import Classify, ImageJsccStage
+from simulator.config import Classify
 from simulator.link import Received, Tensors, all_delivered, in_pieces
+from simulator.stages import ImageJsccStage
 
 
 class ImageJsccScheme:

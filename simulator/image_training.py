@@ -8,10 +8,10 @@ from channels.mixture import ChannelMixture
 from channels.names import channel_from_name
 from channels.symbols import to_symbols
 from models import DeepJsccImage
-from simulator.config import ImageJsccStage
 from simulator.data import to_float
 from simulator.image_link import received_images
 from simulator.parts import image_jscc_part
+from simulator.stages import ImageJsccStage
 from simulator.train import Epoch
 from simulator.training_run import SHARED, TrainingRun, chunk_size, pixels, train_part
 

@@ -13,8 +13,8 @@ from channels.qam import nearest_points, qam_points
 from channels.streams import PointStreams
 from channels.symbols import from_symbols, to_symbols
 from models import Adjscc, DtJscc, FeatureEncoder, JointModel, VlVfe
-from simulator.config import JointStage
 from simulator.link import Received, Tensors, all_delivered, in_pieces
+from simulator.stages import JointStage
 
 TOLD_SNR_DB = (-10, 0, 10, 20)  # where the settings of VL-VFE say how many dimensions it sends
 BACKBONES = {"scratch": "", "frozen": ", backbone frozen", "tuned": ", backbone fine-tuned"}

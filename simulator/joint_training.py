@@ -14,10 +14,10 @@ from channels.qam import qam_points
 from channels.symbols import from_symbols
 from models import DtJscc, JointModel, VlVfe
 from models.vl_vfe import divergence, noise_deviation
-from simulator.config import JointStage
 from simulator.distill import VALIDATION_SNR_DB, validation_features
 from simulator.joint_link import decide, joint_scores, joint_symbols, modulate, one_hot
 from simulator.parts import joint_part
+from simulator.stages import JointStage
 from simulator.train import Epoch
 from simulator.training_run import (
     SHARED,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from torch import Tensor
 from torch.nn import functional
 
-from simulator.config import LossWeights
+from simulator.stages import LossWeights
 
 
 class TeacherTargets(NamedTuple):

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import NamedTuple
 
-from simulator.config import Experiment, JointStage, StudentStage, Variant
+from simulator.config import Experiment, Variant
+from simulator.stages import JointStage, StudentStage
 
 QUANTISER = "digital_semantic"  # name of the part that digital_semantic sends with
 

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from models import CellShape
 from models.operations import SearchSpace, space_named
-from simulator.config import LossWeights
+from simulator.stages import LossWeights
 
 
 @dataclass(frozen=True, kw_only=True)

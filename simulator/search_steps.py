@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from models import Classified
 from models.operations import SearchSpace
 from models.search_space import Architecture, CostTable, Mixtures
-from simulator.config import LossWeights
 from simulator.objectives import TeacherTargets, distillation_loss
 from simulator.search_config import SearchConfig
+from simulator.stages import LossWeights
 
 LIKENESS = 0.01  # length of the step of the finite difference, METHOD's second order
 

@@ -17,9 +17,9 @@ from models import (
     StudentConfig,
     WideResNetConfig,
 )
-from simulator.config import TeacherStage
 from simulator.errors import UserError
 from simulator.objectives import TeacherTargets
+from simulator.stages import TeacherStage
 from simulator.train import Epoch
 from simulator.training_run import (
     TrainingRun,

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from channels.streams import Streams
-from simulator.config import TrainConfig
 from simulator.data import epoch_order
 from simulator.errors import TimeUp, UserError
 from simulator.optimiser_state import below, load_optimiser, optimiser_tensors
 from simulator.records import load_tensors, save_tensors
+from simulator.stages import TrainConfig
 from simulator.train_log import TrainLog
 
 Module = TypeVar("Module", bound=nn.Module)

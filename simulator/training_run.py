@@ -13,11 +13,12 @@ from tqdm import tqdm
 
 from channels.streams import Streams
 from models import ImageClassifier, StudentConfig, WideResNetConfig
-from simulator.config import Experiment, TrainConfig, describe
+from simulator.config import Experiment, describe
 from simulator.data import Dataset, Split, augment, to_float
 from simulator.errors import UserError
 from simulator.parts import recipe_parts
 from simulator.records import Origin, file_hash, load_tensors, save_tensors
+from simulator.stages import TrainConfig
 from simulator.train import Checkpoint, Epoch, Stage, fresh, train
 from simulator.train_log import TrainLog
 

@@ -13,13 +13,14 @@ from channels.names import channel_from_name
 from models import ResidualCnnConfig
 from models.blocks import parameter_count
 from simulator.commands import train
-from simulator.config import Experiment, TrainConfig, describe
+from simulator.config import Experiment, describe
 from simulator.data import load_dataset
 from simulator.errors import UserError
 from simulator.parts import recipe_parts, variant_parts
 from simulator.records import load_tensors
 from simulator.schemes import TrainedParts
 from simulator.size_table import size_table
+from simulator.stages import TrainConfig
 from simulator.sweep import Grid, plan, sweep_here
 
 CPU = torch.device("cpu")

@@ -17,7 +17,7 @@ from simulator.commands.shared import (
     recipe_named,
     search_preset,
 )
-from simulator.config import Experiment, LossWeights, describe
+from simulator.config import Experiment, describe
 from simulator.errors import Stopped, TimeUp, UserError
 from simulator.options import MOST_SEED, in_range, parse_count
 from simulator.records import check_writable, environment, write_json, write_table
@@ -31,6 +31,7 @@ from simulator.search_run import (
     taught_views,
     write_found,
 )
+from simulator.stages import LossWeights
 from simulator.teachers import teacher_views, train_teachers
 from simulator.training_run import TrainingRun
 

@@ -15,7 +15,7 @@ from simulator.commands.shared import (
     recipe_named,
     with_student,
 )
-from simulator.config import Experiment, ImageJsccStage, JointStage, Variant
+from simulator.config import Experiment, Variant
 from simulator.decoded import train_decoded
 from simulator.distill import (
     student_features,
@@ -38,6 +38,7 @@ from simulator.records import (
     forget,
     load_tensors,
 )
+from simulator.stages import ImageJsccStage, JointStage
 from simulator.teachers import teacher_views, train_teachers
 from simulator.train_options import STAGES
 from simulator.training_run import TrainingRun

@@ -9,8 +9,8 @@ import torch
 from benchmarks.recipes import digits
 from models import ImageClassifier
 from simulator.conditions import draw_conditions
-from simulator.config import LinkConditions
 from simulator.data import load_dataset
+from simulator.stages import LinkConditions
 from simulator.teachers import Views, teacher_views
 from simulator.train import fresh
 from simulator.training_run import TrainingRun, classifier, in_chunks

@@ -13,7 +13,7 @@ from benchmarks.recipes import digits
 from channels.awgn import AwgnChannel
 from channels.streams import PointStreams, Streams
 from models import DeepJsccImage, DeepJsccImageConfig
-from simulator.config import Experiment, ImageJsccStage
+from simulator.config import Experiment
 from simulator.data import Split, load_dataset
 from simulator.errors import UserError
 from simulator.image_link import ImageJsccScheme
@@ -21,6 +21,7 @@ from simulator.image_training import train_image_jscc
 from simulator.points import Point
 from simulator.records import ROOT
 from simulator.schemes import TrainedParts
+from simulator.stages import ImageJsccStage
 from simulator.train import fresh
 from simulator.training_run import TrainingRun
 

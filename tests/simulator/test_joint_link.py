@@ -13,7 +13,6 @@ from channels.names import channel_from_name
 from channels.streams import Streams
 from channels.theory import qam_symbol_error_rate_awgn, qam_symbol_error_rate_rayleigh
 from models import DtJscc, DtJsccConfig, JointModel, ResidualCnnConfig
-from simulator.config import JointStage
 from simulator.joint_link import (
     decide,
     joint_scores,
@@ -21,6 +20,7 @@ from simulator.joint_link import (
     modulate,
 )
 from simulator.joint_training import joint_loss
+from simulator.stages import JointStage
 from simulator.train import fresh
 
 NAMES = ("deep_jscc", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe")

@@ -13,7 +13,7 @@ from benchmarks.recipes import digits
 from channels.names import channel_from_name
 from models import VlVfe
 from simulator.commands import train as command
-from simulator.config import Experiment, JointStage, TrainConfig
+from simulator.config import Experiment
 from simulator.data import load_dataset
 from simulator.errors import UserError
 from simulator.joint_link import (
@@ -23,6 +23,7 @@ from simulator.joint_link import (
 from simulator.joint_training import train_joint
 from simulator.records import ROOT, load_tensors
 from simulator.schemes import TrainedParts
+from simulator.stages import JointStage, TrainConfig
 from simulator.sweep import Grid, plan, sweep_here
 from simulator.training_run import TrainingRun
 

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from simulator.config import LossWeights
 from simulator.objectives import TeacherTargets, distillation_loss
+from simulator.stages import LossWeights
 
 FEATURES = torch.tensor([[1.0, 0.0]])
 SCORES = torch.tensor([[math.log(3.0), 0.0]])  # probabilities 3/4, 1/4

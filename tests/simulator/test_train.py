@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from channels.streams import Streams
-from simulator.config import TrainConfig
 from simulator.errors import TimeUp, UserError
+from simulator.stages import TrainConfig
 from simulator.train import Checkpoint, Epoch, Stage, fresh, learning_rate_factor, train
 from simulator.train_log import TrainLog
 

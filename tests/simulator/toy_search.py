@@ -11,11 +11,11 @@ from channels.streams import Streams
 from models import CellShape, Classified
 from models.operations import CONV, Operation, SearchSpace
 from models.search_space import Architecture, CostTable, MixedCell, Mixtures
-from simulator.config import LossWeights
 from simulator.objectives import TeacherTargets
 from simulator.search_config import SearchConfig
 from simulator.search_steps import Batch
 from simulator.search_task import Half, SearchTask, Take
+from simulator.stages import LossWeights
 from simulator.train import fresh
 
 WIDTH, SIZE, IMAGES = 4, 8, 192
