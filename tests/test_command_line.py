@@ -54,7 +54,7 @@ def test_sweep_writes_table_description_and_figures(
     assert run("sweep", "digits", *SMALL, "--channel-uses", "16", "--out", "made/here") == 0
     folder = tmp_path / "made/here"
     rows = pd.read_csv(folder / "results.csv")
-    names = ["rkd_sc", "deep_jscc", "capacity_bound", "label_code"]
+    names = ["rkd_sc", "deep_jscc", "capacity_bound", "digital_semantic", "label_code"]
     assert list(rows["scheme"].unique()) == names
     assert len(rows) == 8
     choices = pd.read_csv(folder / "choices.csv")
