@@ -56,6 +56,8 @@ def test_sweep_writes_table_description_and_figures(
     rows = pd.read_csv(folder / "results.csv")
     names = ["rkd_sc", "deep_jscc", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe"]
     names += ["capacity_bound", "digital_semantic", "label_code"]
+    assert list(rows["scheme"].unique()) == names
+    assert len(rows) == 2 * len(names)
     choices = pd.read_csv(folder / "choices.csv")
     assert list(choices["scheme"]) == ["capacity_bound"] * 2 + ["digital_semantic"] * 2
     assert list(choices["snr_db"]) == [-10, 10] * 2
