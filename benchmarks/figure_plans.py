@@ -33,19 +33,20 @@ class Style:
 STYLES = {
     "rkd_sc": Style("#0072B2", "-", "o"),
     "deep_jscc": Style("#D55E00", (0, (5, 1.5)), "s"),
+    "deep_jscc_image": Style("#D55E00", (0, (1.5, 1.2)), ">"),
     "adjscc": Style("#E69F00", (0, (8, 1.5)), "p"),
     "dt_jscc": Style("#8B4513", (0, (2, 2)), "h"),
     "dt_jscc:64qam": Style("#A9746E", (0, (4, 1, 1, 1)), "H"),
     "vl_vfe": Style("#7F7F00", (0, (7, 2, 2, 2)), "d"),
     "separate": Style("#009E73", (0, (6, 1.5, 1, 1.5)), "^"),
     "capacity_bound": Style("#56B4E9", (0, (3, 1, 1, 1, 1, 1)), "v"),
-    "digital_semantic": Style("#E69F00", (0, (8, 1.5)), "<"),
+    "digital_semantic": Style("#882255", (0, (8, 1.5)), "<"),
     "label_code": Style("#CC79A7", (0, (1.5, 1.2)), "D"),
     "published_figure": Style("#000000", (0, (4, 2)), "x"),
     "published_notebook": Style("#666666", (0, (1, 1)), "+"),
 }
 SPARE_STYLES = (
-    Style("#D55E00", (0, (1, 1.5)), ">"),
+    Style("#E69F00", (0, (8, 1.5)), ">"),
     Style("#000000", (0, (4, 1, 1, 1, 1, 1)), "X"),
     Style("#F0E442", (0, (2, 2)), "*"),
     Style("#0072B2", (0, (3, 1.5, 1, 1.5)), "P"),
@@ -54,6 +55,7 @@ GUESS = Style("#808080", "-", "")
 SCHEME_TITLES = {
     "rkd_sc": "RKD-SC (CAT)",
     "deep_jscc": "deep JSCC",
+    "deep_jscc_image": "deep JSCC of images",
     "adjscc": "ADJSCC",
     "dt_jscc": "DT-JSCC",
     "vl_vfe": "VL-VFE",
