@@ -175,7 +175,7 @@ def retrain(whole: SearchRun, name: str, model: StudentConfig, *, epochs: int) -
     recipe = run.experiment.student
     stage = replace(recipe, model=model, training=replace(recipe.training, epochs=epochs))
     variant = Variant(name=name, student=stage, codec=run.experiment.codec)
-    own = replace(run, experiment=replace(run.experiment, variants=(variant,)))
+    own = replace(run, experiment=replace(run.experiment, variants=(variant,), joint=()))
     return train_student(own, whole.views, part=variant_parts(variant).student, stage=stage)
 
 
