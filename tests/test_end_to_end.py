@@ -32,6 +32,7 @@ def tiny() -> Experiment:
     return replace(
         recipe,
         joint=(),
+        image_jscc=None,
         views=2,
         teacher=replace(teacher, training=replace(teacher.training, epochs=2)),
         student=replace(

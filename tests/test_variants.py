@@ -40,6 +40,7 @@ def short(recipe: Experiment) -> Experiment:
     recipe = replace(
         recipe,
         joint=(),
+        image_jscc=None,
         views=1,
         teacher=replace(recipe.teacher, training=cut(recipe.teacher.training, 2)),
         student=replace(student, training=cut(student.training, 3), head=cut(student.head, 3)),

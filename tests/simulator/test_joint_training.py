@@ -54,7 +54,7 @@ def tiny(name: str, epochs: int, backbone: str) -> tuple[Experiment, JointStage]
     own: dict[str, Any] = {"backbone": backbone}
     own |= {"backbone_of": ""} if backbone == "scratch" else {}
     joint = replace(stage(name), training=training, uses=(16,), **own)
-    return replace(recipe, joint=(joint,), views=2), joint
+    return replace(recipe, joint=(joint,), image_jscc=None, views=2), joint
 
 
 def run_of(experiment: Experiment, folder: Path) -> TrainingRun:
