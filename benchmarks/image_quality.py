@@ -9,6 +9,7 @@ columns), each with a 95 % interval for the mean over other images. Needs the ex
 
 import argparse
 import math
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -18,14 +19,20 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from tqdm import tqdm
 
 from channels.names import channel_from_name
-from simulator.commands.shared import dataset_of, first_images, recipe_named, weights_folder
+from simulator.commands.shared import (
+    dataset_of,
+    first_images,
+    grid_of,
+    recipe_named,
+    weights_folder,
+)
 from simulator.data import Split
+from simulator.errors import UserError
 from simulator.evaluate import image_blocks
 from simulator.image_link import ImageJsccScheme
 from simulator.link import Tensors
-from simulator.options import parse_channel_uses, parse_channels, parse_names, parse_snr_db
-from simulator.points import Point, Unit, unit_streams
-from simulator.records import environment, write_json, write_table
+from simulator.points import Point, Unit, plan, unit_streams
+from simulator.records import check_writable, environment, write_json, write_table
 from simulator.schemes import TrainedParts
 
 CPU = torch.device("cpu")
@@ -92,6 +99,37 @@ def ssim(images: Tensor, sent: Tensor) -> Tensor:
     return torch.as_tensor(found)
 
 
+def measure(options: argparse.Namespace) -> pd.DataFrame:
+    """What the command does: check everything, measure, write; the table.
+
+    Raises: UserError in one line for a user's mistake, before anything is written.
+    """
+    experiment = recipe_named(options.recipe)
+    grid = grid_of(
+        experiment.sweep,
+        options.channels,
+        options.snr_db,
+        options.channel_uses,
+        str(options.realizations),
+        options.seed,
+    )
+    dataset = dataset_of(experiment, options.data)
+    test = first_images(dataset.test, options.images)
+    parts = TrainedParts(experiment, dataset, weights_folder(experiment, options.weights), CPU)
+    scheme = parts.scheme(ImageJsccScheme.name)
+    if not isinstance(scheme, ImageJsccScheme):
+        raise TypeError(f"{ImageJsccScheme.name} must send images, got {scheme}")
+    points, left_out = plan([scheme], grid)
+    for line in left_out:
+        print(f"image_quality: {line}", file=sys.stderr)
+    check_writable(options.out)
+    rows = quality(scheme, test, points, realizations=grid.realizations, seed=grid.seed)
+    write_table(options.out / "image_quality.csv", rows)
+    about = {"recipe": options.recipe, "seed": options.seed, "environment": environment(CPU)}
+    write_json(options.out / "image_quality.json", about)
+    return rows
+
+
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -105,25 +143,11 @@ def main() -> None:
     parser.add_argument("--realizations", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
-    experiment = recipe_named(options.recipe)
-    dataset = dataset_of(experiment, options.data)
-    test = first_images(dataset.test, options.images)
-    parts = TrainedParts(experiment, dataset, weights_folder(experiment, options.weights), CPU)
-    scheme = parts.scheme(ImageJsccScheme.name)
-    if not isinstance(scheme, ImageJsccScheme):
-        raise TypeError(f"{ImageJsccScheme.name} must send images, got {scheme}")
-    points = [
-        Point(scheme.name, channel.name, snr_db, k)
-        for channel in parse_channels(parse_names(options.channels))
-        for k in parse_channel_uses(options.channel_uses)
-        if scheme.serves(k)
-        for snr_db in parse_snr_db(options.snr_db)
-    ]
-    rows = quality(scheme, test, points, realizations=options.realizations, seed=options.seed)
-    write_table(options.out / "image_quality.csv", rows)
-    about = {"recipe": options.recipe, "seed": options.seed, "environment": environment(CPU)}
-    write_json(options.out / "image_quality.json", about)
+    try:
+        rows = measure(parser.parse_args())
+    except UserError as error:
+        print(f"image_quality: error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
     print(rows.to_string(index=False))
 
 

@@ -25,7 +25,7 @@ class SubPixelTransposed(nn.ConvTranspose2d):
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(in_channels, out_channels, 5, 2, padding=2, output_padding=1)
 
-    def forward(self, maps: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, maps: Tensor) -> Tensor:  # type: ignore[override] # its size is fixed
         """Shapes: [B, in, H, W] -> [B, out, 2H, 2W]."""
         # output row 2i + a is the sum of weight[a + 2 - 2d] over input rows i + d, d in -1, 0, 1
         phases = pad(self.weight, (0, 1, 0, 1)).unflatten(3, (3, 2)).unflatten(2, (3, 2))

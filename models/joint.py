@@ -5,6 +5,7 @@ student's own architecture: it is part of the model where it learns along, and l
 own where it is frozen.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -13,21 +14,21 @@ from models.students import Student, StudentConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class JointConfig:
+class JointConfig(ABC):
     """What every joint model is sized by."""
 
     body: StudentConfig  # the backbone, the same as the student's for a fair comparison
     hidden: int  # hidden width of the channel encoder and decoder
 
+    @abstractmethod
     def build(self, *, image_channels: int | None, num_classes: int, uses: int) -> "JointModel":
         """The model for `uses` channel uses, fresh weights from torch's global state.
 
         `image_channels` None leaves the backbone out: it is frozen, and lies elsewhere.
         """
-        raise NotImplementedError
 
 
-class JointModel(nn.Module):
+class JointModel(nn.Module, ABC):
     """Features to what k symbols carry, and what was received to class scores.
 
     Shapes: encode: features [B, D], snr_db [B, 1] -> values [B, 2k] before power control; decode:
@@ -44,10 +45,10 @@ class JointModel(nn.Module):
         if image_channels is not None:
             self.body = config.body.build(image_channels=image_channels)
 
+    @abstractmethod
     def encode(self, features: Tensor, *, snr_db: Tensor) -> Tensor:
         """What the symbols of every image carry."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode(self, received: Tensor, *, snr_db: Tensor, gamma_db: Tensor) -> Tensor:
         """Class scores."""
-        raise NotImplementedError

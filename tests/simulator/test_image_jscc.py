@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks import image_quality
 from benchmarks.image_quality import psnr_db, quality, ssim
 from benchmarks.recipes import digits
 from channels.awgn import AwgnChannel
@@ -140,3 +141,28 @@ def test_unknown_label_is_one_line() -> None:
     parts = TrainedParts(digits(), load_dataset(None), WEIGHTS, CPU)
     with pytest.raises(UserError, match="read by the student or as deep_jscc_image:teacher"):
         parts.scheme("deep_jscc_image:nobody")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["digits", "--snr-db", "abc"], "--snr-db must be"),
+        (["digits", "--channel-uses", "16"], "nothing to sweep"),
+        (["cifar100", "--data", "nowhere"], "nowhere: no such folder"),
+    ],
+)
+def test_a_mistake_of_the_quality_command_is_one_line(
+    arguments: list[str],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sys.argv", ["quality", *arguments, "--out", str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as stopped:
+        image_quality.main()
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
