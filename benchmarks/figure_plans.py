@@ -45,12 +45,10 @@ STYLES = {
     "published_figure": Style("#000000", (0, (4, 2)), "x"),
     "published_notebook": Style("#666666", (0, (1, 1)), "+"),
 }
-SPARE_STYLES = (
-    Style("#E69F00", (0, (8, 1.5)), ">"),
-    Style("#000000", (0, (4, 1, 1, 1, 1, 1)), "X"),
-    Style("#F0E442", (0, (2, 2)), "*"),
-    Style("#0072B2", (0, (3, 1.5, 1, 1.5)), "P"),
-)
+# Of other schemes: lists of 5, 7 and 8 members, so that no style comes twice among 280
+SPARE_DASHES = ((0, (8, 1.5)), (0, (4, 1, 1, 1, 1, 1)), (0, (2, 1.5)), (0, (3, 1.5, 1, 1.5)), "-")
+SPARE_COLOURS = ("#E69F00", "#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#806600")
+SPARE_MARKERS = ("<", "X", "P", "s", "^", "v", "D", "h")
 GUESS = Style("#808080", "-", "")
 SCHEME_TITLES = {
     "rkd_sc": "RKD-SC (CAT)",
@@ -190,7 +188,8 @@ def styles_of(schemes: Iterable[str]) -> dict[str, Style]:
     present = set(schemes)
     styles = {name: style for name, style in STYLES.items() if name in present}
     others = sorted(present - STYLES.keys())
-    return styles | dict(zip(others, cycle(SPARE_STYLES), strict=False))
+    spare = map(Style, cycle(SPARE_COLOURS), cycle(SPARE_DASHES), cycle(SPARE_MARKERS))
+    return styles | dict(zip(others, spare, strict=False))
 
 
 def scheme_title(name: str) -> str:

@@ -236,6 +236,12 @@ def test_same_rows_give_the_same_bytes_in_another_process(tmp_path: Path) -> Non
         assert path.read_bytes() == (tmp_path / "there" / path.name).read_bytes()
 
 
+def test_schemes_of_one_figure_never_share_a_style() -> None:
+    styles = styles_of([*STYLES, *(f"rkd_sc:variant_{number}" for number in range(100))])
+    seen = [(style.colour, str(style.dashes), style.marker) for style in styles.values()]
+    assert len(set(seen)) == len(seen) == len(STYLES) + 100
+
+
 def test_styles_are_fixed_for_known_schemes_and_differ_for_all() -> None:
     styles = styles_of(["zebra", "label_code", "apple", "rkd_sc"])
     assert list(styles) == ["rkd_sc", "label_code", "apple", "zebra"]
