@@ -20,7 +20,7 @@ from torch import Tensor
 from benchmarks.baselines.adaptation import CodedLink, Link
 from benchmarks.baselines.digital import Behaviour, DigitalScheme, Tried
 from benchmarks.baselines.entropy_code import EntropyCode
-from benchmarks.baselines.links import LOW_LINKS, pipes_of
+from benchmarks.baselines.links import pipes_of
 from benchmarks.baselines.separate import CODE, ideal_links, try_sources
 from benchmarks.baselines.sources import Offer, cached
 from channels.bit_pipe import BitPipe
@@ -173,7 +173,7 @@ class DigitalSemanticConfig:
         """The digital links over k uses."""
         if k not in self.uses:
             return ()
-        return pipes_of(k, payload_bits=self.payload_bits, links=LOW_LINKS)
+        return pipes_of(k, payload_bits=self.payload_bits)
 
     def links(self, tried: Tried | None) -> Callable[[int], Sequence[Link]]:
         """The links over k uses, or for the bound those that lose nothing up to capacity."""
