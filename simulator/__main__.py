@@ -184,6 +184,20 @@ def compare(folder: Path, a: str | None, b: str) -> None:
 
 
 @cli.command()
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+@out_option("results/runs/seeds")
+def seeds(folders: tuple[Path, ...], out: Path | None) -> None:
+    """Mean and spread of accuracies over trainings from several seeds.
+
+    FOLDERS are sweeps of the same recipe, data and noise, each of weights from another training
+    seed. Writes seeds.csv.
+    """
+    from simulator.commands import results
+
+    results.seeds(folders, out=out or Path("results/runs/seeds"))
+
+
+@cli.command()
 @RECIPE
 @DATA
 @WEIGHTS

@@ -1,8 +1,10 @@
-"""`semlink plot` and `semlink compare`: what saved rows and journals show."""
+"""`semlink plot`, `compare` and `seeds`: what saved rows and journals show."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import pandas as pd
 
 from simulator.commands.shared import draw
 from simulator.compare import compact
@@ -12,6 +14,7 @@ from simulator.records import (
     read_results,
     write_table,
 )
+from simulator.seeds import across_seeds
 
 
 def plot(folder: Path, *, out: Path | None) -> None:
@@ -34,4 +37,17 @@ def compare(folder: Path, *, a: str | None, b: str) -> None:
         f"accuracy minus that of {b} in points, 95 % interval over images; * sure at 5 % (Holm)"
     )
     click.echo(compact(table).to_string())
+    click.echo(f"table:   {path}")
+
+
+def seeds(folders: Sequence[Path], *, out: Path) -> None:
+    """`semlink seeds`: mean and spread over sweeps of several trainings."""
+    table = across_seeds(folders)
+    check_writable(out)
+    path = out / "seeds.csv"
+    write_table(path, table)
+    spread = table.groupby(["scheme", "channel"], sort=False)["deviation"]
+    shown = pd.DataFrame({"median": spread.median(), "largest": spread.max()}) * 100
+    click.echo(f"standard deviation of the accuracy over {len(folders)} trainings, in points")
+    click.echo(shown.round(2).to_string())
     click.echo(f"table:   {path}")

@@ -1,0 +1,66 @@
+"""One recipe trained from several seeds: what the luck of a training moves."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from simulator.errors import UserError
+from simulator.records import read_results
+from simulator.statistics import mean_interval
+
+POINT = ["scheme", "channel", "snr_db", "channel_uses"]
+
+
+def across_seeds(folders: Sequence[Path]) -> pd.DataFrame:
+    """Mean accuracy over trainings at every point that all the sweeps have.
+
+    `ci_low, ci_high` is Student's interval for the mean over trainings on these very test images;
+    how far other images would move it is in each sweep's own intervals.
+    Raises: UserError unless there are two sweeps or more, of different training seeds, on the same
+    data, recipe and noise, with a point in common.
+    """
+    if len(folders) < 2:
+        raise UserError(f"seeds needs two sweeps or more, got {len(folders)}")
+    sweeps = [read_results(folder) for folder in folders]
+    _check_alike(folders, [run for _, run in sweeps])
+    rows = pd.concat([table for table, _ in sweeps], ignore_index=True)
+    shared = [own for _, own in rows.groupby(POINT, sort=False) if len(own) == len(folders)]
+    if not shared:
+        raise UserError("the sweeps must have a point in common, but have none")
+    return pd.DataFrame([_row(own) for own in shared])
+
+
+def _row(own: pd.DataFrame) -> dict[str, Any]:
+    accuracy = own["accuracy"]
+    interval = mean_interval(accuracy.to_numpy())
+    return {
+        **own.iloc[0][[*POINT, "images"]].to_dict(),
+        "seeds": len(own),
+        "accuracy": float(accuracy.mean()),
+        "deviation": float(accuracy.std(ddof=1)),
+        "ci_low": interval.low,
+        "ci_high": interval.high,
+        "lowest": float(accuracy.min()),
+        "highest": float(accuracy.max()),
+    }
+
+
+def _check_alike(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> None:
+    for what, of_run in {
+        "recipe": lambda run: run.get("recipe"),
+        "test images": lambda run: run["data"].get("hash"),
+        "seed of the noise": lambda run: run.get("seed"),
+    }.items():
+        first = of_run(runs[0])
+        for folder, run in zip(folders, runs, strict=True):
+            if of_run(run) != first:
+                raise UserError(f"{folder} must have the {what} of {folders[0]}, but has another")
+    seeds = [run.get("train_seed") for run in runs]
+    for folder, seed in zip(folders[1:], seeds[1:], strict=True):
+        if seeds.count(seed) > 1:
+            raise UserError(
+                f"every sweep must have another training seed, but {folder} has {seed} again; "
+                "train with --seed N into a folder of its own, and sweep its --weights"
+            )

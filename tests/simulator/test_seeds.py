@@ -1,0 +1,83 @@
+"""Mean and spread over trainings from several seeds."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from simulator.__main__ import cli
+from simulator.errors import UserError
+from simulator.seeds import across_seeds
+
+Sweep = Callable[..., Path]
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Sweep:
+    """Writes a sweep of one scheme with an accuracy for every SNR."""
+
+    def write(name: str, accuracies: dict[float, float], **run: object) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        place = {"scheme": "rkd_sc", "channel": "awgn", "channel_uses": 16, "images": 500}
+        rows = [{**place, "snr_db": snr, "accuracy": got} for snr, got in accuracies.items()]
+        pd.DataFrame(rows).to_csv(folder / "results.csv", index=False)
+        about = {"recipe": "digits", "seed": 0, "train_seed": 0, "data": {"hash": "a"}} | run
+        (folder / "run.json").write_text(json.dumps(about))
+        return folder
+
+    return write
+
+
+def test_mean_spread_and_interval_of_shared_points(sweep: Sweep) -> None:
+    folders = [
+        sweep(f"{seed}", {0.0: got, 10.0 + seed: 0.9}, train_seed=seed)
+        for seed, got in enumerate((0.5, 0.6, 0.7))
+    ]
+    table = across_seeds(folders)
+    assert table["snr_db"].tolist() == [0.0]
+    row = table.iloc[0]
+    assert row[["seeds", "images", "lowest", "highest"]].tolist() == [3, 500, 0.5, 0.7]
+    assert row["accuracy"] == pytest.approx(0.6)
+    assert row["deviation"] == pytest.approx(0.1)
+    half = 4.302653 * 0.1 / 3**0.5  # Student's t with two degrees of freedom
+    assert row[["ci_low", "ci_high"]].tolist() == pytest.approx([0.6 - half, 0.6 + half])
+
+
+@pytest.mark.parametrize(
+    ("run", "wrong"),
+    [
+        ({"train_seed": 0}, "another training seed"),
+        ({"train_seed": 1, "seed": 5}, "seed of the noise"),
+        ({"train_seed": 1, "data": {"hash": "b"}}, "test images"),
+        ({"train_seed": 1, "recipe": "cifar100"}, "recipe"),
+    ],
+)
+def test_sweeps_that_differ_in_more_than_the_training(
+    sweep: Sweep, run: dict[str, object], wrong: str
+) -> None:
+    folders = [sweep("0", {0.0: 0.5}), sweep("1", {0.0: 0.6}, **run)]
+    with pytest.raises(UserError, match=wrong):
+        across_seeds(folders)
+
+
+def test_one_sweep_or_no_common_point(sweep: Sweep) -> None:
+    one, other = sweep("0", {0.0: 0.5}), sweep("1", {5.0: 0.5}, train_seed=1)
+    with pytest.raises(UserError, match="two sweeps or more, got 1"):
+        across_seeds([one])
+    with pytest.raises(UserError, match="a point in common"):
+        across_seeds([one, other])
+
+
+def test_command_writes_the_table(sweep: Sweep, tmp_path: Path) -> None:
+    folders = [sweep(f"{seed}", {0.0: 0.5 + seed / 10}, train_seed=seed) for seed in range(2)]
+    out = tmp_path / "out"
+    done = CliRunner().invoke(cli, ["seeds", *map(str, folders), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert pd.read_csv(out / "seeds.csv")["accuracy"].tolist() == [0.55]
+    assert "over 2 trainings" in done.output
+    missing = CliRunner().invoke(cli, ["seeds", str(folders[0]), str(tmp_path / "none")])
+    assert missing.exit_code != 0
