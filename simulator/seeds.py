@@ -1,6 +1,6 @@
 """One recipe trained from several seeds: what the luck of a training moves."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from simulator.errors import UserError
 from simulator.records import read_results
 from simulator.statistics import mean_interval
 
+ALIKE = {"recipe": "recipe", "hash": "test images", "seed": "seed of the noise"}  # in run.json
 POINT = ["scheme", "channel", "snr_db", "channel_uses"]
 
 
@@ -32,7 +33,7 @@ def across_seeds(folders: Sequence[Path]) -> pd.DataFrame:
     return pd.DataFrame([_row(own) for own in shared])
 
 
-def _row(own: pd.DataFrame) -> dict[str, Any]:
+def _row(own: pd.DataFrame) -> dict[Hashable, Any]:
     accuracy = own["accuracy"]
     interval = mean_interval(accuracy.to_numpy())
     return {
@@ -48,15 +49,11 @@ def _row(own: pd.DataFrame) -> dict[str, Any]:
 
 
 def _check_alike(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> None:
-    for what, of_run in {
-        "recipe": lambda run: run.get("recipe"),
-        "test images": lambda run: run["data"].get("hash"),
-        "seed of the noise": lambda run: run.get("seed"),
-    }.items():
-        first = of_run(runs[0])
-        for folder, run in zip(folders, runs, strict=True):
-            if of_run(run) != first:
-                raise UserError(f"{folder} must have the {what} of {folders[0]}, but has another")
+    for what, called in ALIKE.items():
+        values = [{**run["data"], **run}.get(what) for run in runs]
+        for folder, value in zip(folders, values, strict=True):
+            if value != values[0]:
+                raise UserError(f"{folder} must have the {called} of {folders[0]}, but has another")
     seeds = [run.get("train_seed") for run in runs]
     for folder, seed in zip(folders[1:], seeds[1:], strict=True):
         if seeds.count(seed) > 1:
