@@ -16,13 +16,19 @@ TRAIN_SNR_DB = 10.0  # of deep JSCC
 
 
 def joint_baselines(
-    recipe: Experiment, *, hidden: int, uses: tuple[int, ...], variant: str | None
+    recipe: Experiment,
+    *,
+    hidden: int,
+    uses: tuple[int, ...],
+    variant: str | None,
+    distilled: tuple[str, ...] = (),
 ) -> tuple[JointStage, ...]:
     """All of them, with MLPs of one hidden width, trained on the channels that ours is trained on.
 
     `variant` names the ablation whose student, taught by labels alone, is the frozen backbone; the
-    codecs then have the passes of ours. With None every model learns a backbone of its own, with as
-    many passes as student and codec have together.
+    codecs then have the passes of ours. Those named in `distilled` are put behind our own student
+    too, which teachers have taught, so that codecs can be compared alone. With None every model
+    learns a backbone of its own, with as many passes as student and codec have together.
     """
     body = recipe.student.model
     models: dict[str, JointConfig] = {
@@ -46,7 +52,7 @@ def joint_baselines(
         "vl_vfe": every_snr,
         **{name: trained_at for name, (_, trained_at) in CONSTELLATIONS.items()},
     }
-    return tuple(
+    made = tuple(
         JointStage(
             name=name,
             model=model,
@@ -58,6 +64,10 @@ def joint_baselines(
             backbone_of=variant or "",
         )
         for name, model in models.items()
+    )
+    taught = (stage for stage in made if stage.name in distilled)
+    return made + tuple(
+        replace(stage, name=f"{stage.name}:distilled", backbone_of="") for stage in taught
     )
 
 

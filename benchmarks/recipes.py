@@ -66,6 +66,7 @@ DIGITS_SEMANTIC = DigitalSemanticConfig(uses=(16, 64), payload_bits=(8, 400), va
 CIFAR_SEMANTIC = DigitalSemanticConfig(
     uses=(16, 64, 256), payload_bits=(8, 400), validation_images=2000
 )
+DISTILLED = ("deep_jscc", "adjscc")  # baselines that are put behind our student too
 FADING_MIX = ("awgn", "rayleigh")  # channels of every training, in equal shares
 
 
@@ -236,7 +237,9 @@ def cifar100() -> Experiment:
             channels=FADING_MIX, snr_db=SNR_DB, channel_uses=(16, 64, 256), realizations=2
         ),
     )
-    joint = joint_baselines(recipe, hidden=256, uses=(16, 64, 256), variant="no_teacher")
+    joint = joint_baselines(
+        recipe, hidden=256, uses=(16, 64, 256), variant="no_teacher", distilled=DISTILLED
+    )
     image_jscc = image_baseline(recipe, epochs=30, uses=(64, 256, 512))
     return replace(recipe, joint=joint, image_jscc=image_jscc, variants=ablations(recipe))
 
@@ -288,7 +291,9 @@ def images() -> Experiment:
         quantiser=replace(quantiser, training=replace(quantiser.training, least_steps=500)),
         decoded=replace(decoded, training=replace(decoded.training, least_steps=500)),
     )
-    joint = joint_baselines(recipe, hidden=256, uses=(16, 64, 256), variant="no_teacher")
+    joint = joint_baselines(
+        recipe, hidden=256, uses=(16, 64, 256), variant="no_teacher", distilled=DISTILLED
+    )
     return replace(recipe, joint=joint, variants=(no_teacher(recipe),))
 
 

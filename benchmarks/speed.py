@@ -5,7 +5,8 @@ writes speed.csv and run.json. Rates are per core-second of one thread. `--quick
 minute or two, `--only a,d` runs single sections:
 
 a, b  networks in our engine, in both precisions, and in a plain loop that encodes every time
-c     the DeepJSCC network in Kaira, where --kaira-python names an interpreter that has it
+c     the DeepJSCC network in Kaira, where --kaira-python names an interpreter that has it; PSNRs of
+      both on CIFAR-100 where --data names it, else on random pictures
 d     LDPC decoding, ours and Sionna's; block error tables in place of it
 e, f  wall time and memory against points and images; two workers against one
 g     the share of time outside matrix products, and what is left to gain
@@ -46,7 +47,7 @@ def chosen(options: argparse.Namespace) -> dict[str, Callable[[], Iterable[Row]]
         "g": partial(shares, size),
     }
     if options.kaira_python is not None:
-        parts["c"] = partial(kaira, size, options.kaira_python)
+        parts["c"] = partial(kaira, size, options.kaira_python, options.data)
     if options.data is not None:
         parts["grid"] = partial(papers_grid, size, folder, options.data)
     names = sorted(parts, key=SECTIONS.index) if options.only is None else options.only.split(",")
@@ -69,7 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--only", metavar="A,B", help="sections to run; those of --out are kept")
     parser.add_argument("--quick", action="store_true", help="a rehearsal: numbers mean nothing")
     parser.add_argument("--kaira-python", type=Path, metavar="PYTHON", help="for section c")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="CIFAR-100, for section grid")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="CIFAR-100, for sections c, grid")
     options = parser.parse_args(arguments)
     sections = chosen(options)
     os.environ.setdefault("OMP_NUM_THREADS", "1")

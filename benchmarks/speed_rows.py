@@ -35,7 +35,7 @@ class Size:
     seconds: float  # that the one worker of (f) is to take, about
 
 
-FULL = Size(repeats=3, images=2500, few=1000, blocks=4000, realizations=100, seconds=440)
+FULL = Size(repeats=3, images=2500, few=1000, blocks=4000, realizations=100, seconds=600)
 QUICK = Size(repeats=1, images=250, few=250, blocks=200, realizations=5, seconds=2)
 
 

@@ -98,7 +98,10 @@ class JointScheme:
         low, high = self._stage.snr_range_db
         trained = f"trained at {low:g} dB" if low == high else f"trained at {low:g} to {high:g} dB"
         told = _told(self.models[k], k)
-        return f"one model for k = {k}{told}, {trained}, no header{BACKBONES[self._stage.backbone]}"
+        backbone = BACKBONES[self._stage.backbone]
+        if backbone and not self._stage.backbone_of:
+            backbone = backbone.replace("backbone", "the backbone of rkd_sc")
+        return f"one model for k = {k}{told}, {trained}, no header{backbone}"
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensors:

@@ -54,6 +54,9 @@ class VariantParts(NamedTuple):
     codec: str
 
 
+OWN = VariantParts("student", "head", "codec")  # of the recipe itself
+
+
 def variant_parts(variant: Variant) -> VariantParts:
     """Where a variant's parts are kept."""
     own = f"_{variant.student_of or variant.name}" if variant.student else ""
@@ -64,7 +67,7 @@ def backbone_parts(experiment: Experiment, stage: JointStage) -> tuple[str, ...]
     """The student whose features a joint baseline takes, and its head; none from scratch."""
     if stage.backbone == "scratch":
         return ()
-    names = variant_parts(experiment.variant(stage.backbone_of))
+    names = variant_parts(experiment.variant(stage.backbone_of)) if stage.backbone_of else OWN
     return (names.student, names.head)
 
 

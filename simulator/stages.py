@@ -129,9 +129,9 @@ class JointStage:
     """A joint source-channel coding baseline: one model for each entry of `uses`.
 
     `backbone` says where its features come from: "scratch" (learnt end to end with the codec, as
-    published), "frozen" (of the student of variant `backbone_of`, whose head it begins with; the
-    codec learns on cached features), or "tuned" (as "frozen", but the backbone learns along, at
-    `backbone_rate` times the learning rate).
+    published), "frozen" (of the student of variant `backbone_of`, or of the recipe's own if that is
+    empty, with whose head it begins; the codec learns on cached features), or "tuned" (as "frozen",
+    but the backbone learns along, at `backbone_rate` times the learning rate).
     """
 
     name: str  # of the scheme, with a label behind a colon if there are several of a kind
@@ -145,7 +145,7 @@ class JointStage:
     backbone_rate: float = 0.1
 
     def __post_init__(self) -> None:
-        if (self.backbone == "scratch") != (not self.backbone_of):
+        if self.backbone == "scratch" and self.backbone_of:
             raise ValueError(f"backbone_of goes with a backbone that is not scratch, got {self}")
 
     @property

@@ -13,7 +13,7 @@ from simulator.distill import (
     train_head,
     train_student,
 )
-from simulator.parts import variant_parts
+from simulator.parts import OWN, variant_parts
 from simulator.teachers import Views
 from simulator.training_run import TrainingRun
 
@@ -33,9 +33,12 @@ def train_variant(run: TrainingRun, variant: Variant, views: Views) -> LinkModel
     return train_codec(run, student, head, features, views, part=part, stage=variant.codec)
 
 
-def train_taught(run: TrainingRun, variant: Variant, views: Views) -> Taught:
-    """A variant's student, its features and its head, its own or those of the recipe."""
-    parts, stage = variant_parts(variant), variant.student
+def train_taught(run: TrainingRun, variant: Variant | None, views: Views) -> Taught:
+    """A variant's student, its features and its head, its own or those of the recipe.
+
+    None stands for the recipe itself.
+    """
+    parts, stage = (variant_parts(variant), variant.student) if variant else (OWN, None)
     student = train_student(run, views, part=parts.student, stage=stage)
     features = student_features(run, student, part=parts.student)
     return Taught(

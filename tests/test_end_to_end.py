@@ -171,13 +171,16 @@ def test_committed_weights_are_under_three_megabytes() -> None:
 def test_recipes_describe_themselves_and_compare_fairly(recipe: object) -> None:
     experiment: Experiment = recipe()  # type: ignore[operator]
     assert describe(experiment)["name"] == recipe.__name__  # type: ignore[attr-defined]
+    distilled = ("deep_jscc:distilled", "adjscc:distilled")
+    with_student = recipe.__name__ in ("cifar100", "images")  # type: ignore[attr-defined]
     assert scheme_names(experiment) == (
         *("rkd_sc", "deep_jscc", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe"),
+        *(distilled if with_student else ()),
         *("deep_jscc_image", "separate", "capacity_bound", "digital_semantic", "label_code"),
     )
     ours = experiment.student.training.epochs + experiment.codec.training.epochs
     for joint in experiment.joint:  # the same passes over the images, and over the channel
-        backbone = 0
+        backbone = 0 if joint.backbone == "scratch" else experiment.student.training.epochs
         if joint.backbone_of:
             taught = experiment.variant(joint.backbone_of).student
             assert taught is not None

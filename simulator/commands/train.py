@@ -143,16 +143,18 @@ def _train_baselines(run: TrainingRun, stages: Sequence[JointStage | ImageJsccSt
     """Baselines for every k, after the backbones that they do not learn themselves."""
     taught: dict[str, Taught] = {}
     joint = [stage for stage in stages if isinstance(stage, JointStage)]
-    for name in sorted({stage.backbone_of for stage in joint} - {""}):
+    for name in sorted({stage.backbone_of for stage in joint if stage.backbone != "scratch"}):
         views = teacher_views(run, train_teachers(run))
-        taught[name] = train_taught(run, run.experiment.variant(name), views)
+        variant = run.experiment.variant(name) if name else None
+        taught[name] = train_taught(run, variant, views)
     for stage in stages:
         if isinstance(stage, ImageJsccStage):
             for uses in stage.models(run.dataset.image_shape):
                 train_image_jscc(run, stage, uses)
             continue
         for uses in stage.uses:
-            train_joint(run, stage, uses, taught=taught.get(stage.backbone_of))
+            backbone = None if stage.backbone == "scratch" else taught[stage.backbone_of]
+            train_joint(run, stage, uses, taught=backbone)
 
 
 def _baselines(

@@ -55,7 +55,7 @@ def test_an_interpreter_without_kaira_is_named() -> None:
     if "kaira" in sys.modules:
         pytest.skip("Kaira is installed here")
     with pytest.raises(SystemExit, match="cannot run Kaira"):
-        list(kaira(QUICK, Path(sys.executable)))
+        list(kaira(QUICK, Path(sys.executable), None))
 
 
 def test_psnr_without_noise_is_that_of_the_network() -> None:

@@ -238,6 +238,6 @@ def test_unknown_label_of_a_sweep_is_one_line() -> None:
         parts.scheme("adjscc:64qam")
 
 
-def test_a_backbone_needs_a_name_unless_it_is_learnt() -> None:
+def test_a_backbone_that_is_learnt_is_of_no_student() -> None:
     with pytest.raises(ValueError, match="backbone_of goes with a backbone that is not scratch"):
-        replace(stage("adjscc"), backbone_of="")
+        replace(stage("adjscc"), backbone="scratch")
