@@ -33,8 +33,10 @@ class Style:
 STYLES = {
     "rkd_sc": Style("#0072B2", "-", "o"),
     "deep_jscc": Style("#D55E00", (0, (5, 1.5)), "s"),
+    "deep_jscc:distilled": Style("#D55E00", "-", "*"),
     "deep_jscc_image": Style("#D55E00", (0, (1.5, 1.2)), ">"),
     "adjscc": Style("#E69F00", (0, (8, 1.5)), "p"),
+    "adjscc:distilled": Style("#E69F00", "-", "d"),
     "dt_jscc": Style("#8B4513", (0, (2, 2)), "h"),
     "dt_jscc:64qam": Style("#A9746E", (0, (4, 1, 1, 1)), "H"),
     "vl_vfe": Style("#7F7F00", (0, (7, 2, 2, 2)), "d"),

@@ -172,7 +172,7 @@ def test_recipes_describe_themselves_and_compare_fairly(recipe: object) -> None:
     experiment: Experiment = recipe()  # type: ignore[operator]
     assert describe(experiment)["name"] == recipe.__name__  # type: ignore[attr-defined]
     distilled = ("deep_jscc:distilled", "adjscc:distilled")
-    with_student = recipe.__name__ in ("cifar100", "images")  # type: ignore[attr-defined]
+    with_student = experiment.name in ("cifar100", "images")
     assert scheme_names(experiment) == (
         *("rkd_sc", "deep_jscc", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe"),
         *(distilled if with_student else ()),

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from simulator.__main__ import cli
+from simulator.__main__ import cli, main
 from simulator.errors import UserError
 from simulator.seeds import across_seeds
 
@@ -79,5 +79,20 @@ def test_command_writes_the_table(sweep: Sweep, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert pd.read_csv(out / "seeds.csv")["accuracy"].tolist() == [0.55]
     assert "over 2 trainings" in done.output
-    missing = CliRunner().invoke(cli, ["seeds", str(folders[0]), str(tmp_path / "none")])
-    assert missing.exit_code != 0
+
+
+def test_a_folder_without_a_sweep_is_one_line(
+    sweep: Sweep,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = [str(sweep("0", {0.0: 0.5})), str(tmp_path / "none"), "--out", str(tmp_path / "out")]
+    monkeypatch.setattr("sys.argv", ["semlink", "seeds", *given])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert "none must hold a finished sweep" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
