@@ -49,7 +49,7 @@ STYLES = {
 }
 # Of other schemes: lists of 5, 7 and 8 members, so that no style comes twice among 280
 SPARE_DASHES = ((0, (8, 1.5)), (0, (4, 1, 1, 1, 1, 1)), (0, (2, 1.5)), (0, (3, 1.5, 1, 1.5)), "-")
-SPARE_COLOURS = ("#E69F00", "#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#806600")
+SPARE_COLOURS = ("#7B3294", "#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#806600")
 SPARE_MARKERS = ("<", "X", "P", "s", "^", "v", "D", "h")
 GUESS = Style("#808080", "-", "")
 SCHEME_TITLES = {
