@@ -55,7 +55,11 @@ DIGITS_SEPARATE = SeparateConfig(
     validation_images=297,
 )
 CIFAR_SEPARATE = SeparateConfig(
-    codecs=(Qualities(codec="jpeg", qualities=CIFAR_JPEG), *OTHER_CODECS),
+    codecs=(
+        Qualities(codec="jpeg", qualities=CIFAR_JPEG),
+        Qualities(codec="jpeg444", qualities=CIFAR_JPEG),
+        *OTHER_CODECS,
+    ),
     best=("jpeg", "webp", "avif"),
     uses=(256, 768, 1536),
     payload_bits=(80, 8300),

@@ -69,9 +69,18 @@ FORMATS: Final = {
             pillow="JPEG",
             settings=(("subsampling", "4:2:0"), ("optimize", False)),
         ),
+        FileFormat(
+            name="jpeg444",
+            title="JPEG 4:4:4",
+            pillow="JPEG",
+            settings=(("subsampling", "4:4:4"), ("optimize", False)),
+        ),
         FileFormat(name="webp", title="WebP", pillow="WEBP", settings=(("method", 6),)),
         FileFormat(
-            name="avif", title="AVIF", pillow="AVIF", settings=(("speed", 6), ("max_threads", 1))
+            name="avif",
+            title="AVIF",
+            pillow="AVIF",
+            settings=(("speed", 6), ("max_threads", 1), ("subsampling", "4:4:4")),
         ),
         FileFormat(
             name="heic",

@@ -11,7 +11,7 @@ from simulator.errors import UserError
 
 SHAPES = [(1, 8, 8), (3, 32, 32)]
 QUALITIES = (5, 30, 80)
-BUILT_IN = ("jpeg", "webp", "avif")
+BUILT_IN = ("jpeg", "jpeg444", "webp", "avif")
 PLUGINS = {"heic": "pillow_heif", "jxl": "pillow_jxl"}
 
 
@@ -22,9 +22,9 @@ def codec_for(kind: str, shape: tuple[int, int, int]) -> ImageCodec:
 
 
 def some_images(shape: tuple[int, int, int]) -> list[Tensor]:
-    """Noise, black, white and a slope."""
+    """Noise of half the contrast, black, white and a slope."""
     generator = torch.Generator().manual_seed(3)
-    noise = torch.randint(0, 256, (2, *shape), dtype=torch.uint8, generator=generator)
+    noise = torch.randint(64, 192, (2, *shape), dtype=torch.uint8, generator=generator)
     slope = torch.arange(shape[2]).mul(255 // shape[2]).to(torch.uint8).expand(shape)
     return [*noise, torch.zeros_like(slope), torch.full_like(slope, 255), slope]
 
@@ -75,6 +75,17 @@ def test_a_better_quality_is_nearer_to_the_image() -> None:
             errors.append(float((decoded.float() - image.float()).square().mean()))
         assert errors[0] > errors[1] > errors[2]
         assert len(files[0]) < len(files[1]) < len(files[2])
+
+
+@pytest.mark.parametrize(("kind", "kept"), [("jpeg", False), ("jpeg444", True), ("avif", True)])
+def test_colours_of_single_pixels_are_kept_at_full_resolution_alone(kind: str, kept: bool) -> None:
+    codec = codec_for(kind, (3, 32, 32))
+    red_and_blue = torch.zeros(3, 32, 32, dtype=torch.uint8)
+    red_and_blue[0, :, ::2] = red_and_blue[2, :, 1::2] = 200  # columns take turns
+    decoded = codec.image(codec.file(red_and_blue, -1))
+    assert decoded is not None
+    contrast = decoded[0, :, ::2].float().mean() - decoded[0, :, 1::2].float().mean()
+    assert (float(contrast) > 150) == kept
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -272,5 +272,5 @@ def test_other_mistakes_are_named() -> None:
         built(CONFIG.labelled("teacher"))
     with pytest.raises(UserError, match="drop --bit-true"):
         CONFIG.decoding_all().labelled("genie")
-    with pytest.raises(ValueError, match="codec must be one of jpeg, webp"):
+    with pytest.raises(ValueError, match="codec must be one of jpeg, jpeg444, webp"):
         Qualities(codec="bpg", qualities=(1, 2))
