@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from models import CatConfig, CodecConfig, ConferenceConfig, MlpCodecConfig, UncodedConfig
 from simulator.config import Experiment, Variant
-from simulator.stages import LossWeights, StudentStage, TrainConfig
+from simulator.stages import CodecStage, LossWeights, StudentStage, TrainConfig
 
 # Losses by the names of METHOD, sections 2.2 and 3
 P1 = LossWeights(mse=1.0, ce=0.0, kl=0.0, temperature=4.0)
@@ -41,6 +41,7 @@ def ablations(recipe: Experiment) -> tuple[Variant, ...]:
     return (
         *references,
         no_teacher(recipe),
+        wide(recipe),
         *(variant for variants in further for variant in variants(brief)),
     )
 
@@ -55,6 +56,12 @@ def no_teacher(recipe: Experiment) -> Variant:
         student=_taught(recipe, LABELS_ONLY),
         codec=replace(recipe.codec, loss=LABELS_ONLY),
     )
+
+
+def wide(recipe: Experiment) -> Variant:
+    """CAT of width 128 on the recipe's own schedule: what a small codec costs in the end."""
+    model = replace(_cat(recipe.codec), width=128)
+    return Variant(name="wide", codec=replace(recipe.codec, model=model))
 
 
 def student_variants(recipe: Experiment) -> tuple[Variant, ...]:
@@ -102,9 +109,7 @@ def stage_variants(recipe: Experiment) -> tuple[Variant, ...]:
 def codec_variants(recipe: Experiment) -> tuple[Variant, ...]:
     """Other channel codecs, and CAT for one k only; passes as in the recipe."""
     codec = recipe.codec
-    cat = codec.model
-    if not isinstance(cat, CatConfig):
-        raise TypeError(f"the recipe's codec must be CAT, got {cat}")
+    cat = _cat(codec)
     lengths = codec.conditions.uses
     models: dict[str, CodecConfig] = {
         "no_snr": replace(cat, use_snr=False),
@@ -146,6 +151,12 @@ def condition_variants(recipe: Experiment) -> tuple[Variant, ...]:
         Variant(name="snr10", codec=replace(codec, conditions=fixed)),
         Variant(name="conference", codec=as_published),
     )
+
+
+def _cat(codec: CodecStage) -> CatConfig:
+    if not isinstance(codec.model, CatConfig):
+        raise TypeError(f"the recipe's codec must be CAT, got {codec.model}")
+    return codec.model
 
 
 def _taught(recipe: Experiment, loss: LossWeights) -> StudentStage:

@@ -169,10 +169,9 @@ def test_variants_have_the_passes_of_what_they_are_compared_with() -> None:
     short, brief = recipe.variant("short"), recipe.variant("brief")
     assert short.student is not None
     for variant in recipe.variants:
-        if variant.name == "no_teacher":
+        if variant.name in {"no_teacher", "wide"}:
             assert variant.codec.training == recipe.codec.training
-            assert variant.student is not None
-            assert variant.student.training == recipe.student.training
+            assert (variant.student or recipe.student).training == recipe.student.training
             continue
         if variant.name == "one_stage":
             both = short.student.training.epochs + short.codec.training.epochs
