@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from models.pretrained import PretrainedTeacher
 from models.residual_cnn import Classified, ImageClassifier
 
 
@@ -29,7 +30,7 @@ class Ensemble(nn.Module):
     Shapes: images [B, C, H, W] in [0, 1] -> features [B, sum of all D], scores [B, num_classes].
     """
 
-    def __init__(self, members: Sequence[ImageClassifier]) -> None:
+    def __init__(self, members: Sequence[ImageClassifier | PretrainedTeacher]) -> None:
         super().__init__()
         self.body = SideBySide([member.body for member in members])
         self.heads = nn.ModuleList(member.head for member in members)

@@ -78,14 +78,14 @@ class PretrainedTeacher(nn.Module):
     Shapes: images [B, 3, H, W] in [0, 1] -> features [B, D], scores [B, num_classes].
     """
 
-    def __init__(self, tower: PretrainedTower, head: nn.Linear) -> None:
+    def __init__(self, body: PretrainedTower, head: nn.Linear) -> None:
         super().__init__()
-        self.tower = tower
+        self.body = body
         self.head = head
 
     def forward(self, images: Tensor) -> Classified:
         """Features and scores."""
-        features = self.tower(images)
+        features = self.body(images)
         return Classified(features, self.head(features).float())
 
 

@@ -24,14 +24,13 @@ from simulator.training_run import (
     SHARED,
     TrainingRun,
     accuracy,
-    cached,
     classifier,
     classifier_accuracy,
     in_chunks,
-    over_views,
     pixels,
     train_part,
 )
+from simulator.view_cache import cached_views
 
 VALIDATION_SNR_DB = (-4.0, 4.0, 12.0)
 VALIDATION_SHARES = (4, 1)  # k = K/4 and K, where the codec serves them
@@ -102,12 +101,13 @@ def student_features(
     """
     views, precision = run.experiment.views, run.experiment.student.training.precision
 
-    def compute() -> dict[str, Tensor]:
-        told = over_views(run, student.body, precision, name=part, views=views)
+    def look(view: int) -> dict[str, Tensor]:
+        told = in_chunks(student.body, run.view(SHARED, view), precision=precision)
         return {"features": told.half()}
 
     name, about = f"{part}_features", (precision,)
-    return cached(run, name, made_from=(part,), about=about, compute=compute)["features"]
+    told = cached_views(run, name, made_from=(part,), about=about, views=views, compute=look)
+    return told["features"]
 
 
 def train_head(

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import NamedTuple
 
+from models import PretrainedTeacherConfig
 from simulator.config import Experiment, Variant
 from simulator.stages import JointStage, StudentStage
 
@@ -44,6 +45,12 @@ def recipe_parts(experiment: Experiment) -> dict[str, Part]:
         for uses in images.uses:
             parts[image_jscc_part(uses)] = Part((*seen, *settings, uses), ())
     return parts
+
+
+def with_pretrained(experiment: Experiment, source: str) -> Experiment:
+    """The recipe with one pretrained teacher, of a hub's name or a folder, in place of its own."""
+    alone = replace(experiment.teacher, model=PretrainedTeacherConfig(source=source))
+    return replace(experiment, teacher=alone, more_teachers=())
 
 
 class VariantParts(NamedTuple):

@@ -88,8 +88,9 @@ def forget(folder: Path, parts: Iterable[str]) -> None:
     for part in parts:
         for kind in ("weights", "checkpoints"):
             (folder / kind / f"{part}.safetensors").unlink(missing_ok=True)
-    for cache in folder.glob("cache/*.safetensors"):
-        cache.unlink()
+    for pattern in ("cache/*.safetensors", "cache/*/view_*.safetensors"):
+        for cache in folder.glob(pattern):
+            cache.unlink()
 
 
 def forget_results(folder: Path) -> None:

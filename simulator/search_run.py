@@ -27,7 +27,7 @@ from simulator.search_cost import cost_table
 from simulator.search_steps import Batch
 from simulator.search_task import Half, History, SearchTask, Take
 from simulator.sizes import cpu_ms, macs
-from simulator.teachers import Views
+from simulator.teachers import Views, told_views
 from simulator.train import Checkpoint, fresh
 from simulator.training_run import TrainingRun, cached, classifier_accuracy
 
@@ -57,20 +57,14 @@ def taught_views(run: TrainingRun) -> Views:
     Raises: UserError naming the command that makes them if they are not there.
     """
     assert run.taught_in is not None
-    teachers, name = tuple(run.experiment.teachers), run.experiment.name
-
-    def missing() -> dict[str, Tensor]:
+    views = told_views(replace(run, folder=run.taught_in))
+    if views is None:
         raise UserError(
             f"{run.taught_in} must hold what this recipe's teachers say of these images; run "
-            f"semlink train {name} --stage cache --out {run.taught_in}, or name --training DIR"
+            f"semlink train {run.experiment.name} --stage cache --out {run.taught_in}, or name "
+            "--training DIR"
         )
-
-    if not all(run.path(teacher).exists() for teacher in teachers):
-        missing()
-    there = replace(run, folder=run.taught_in)
-    tensors = cached(there, "teacher_views", made_from=teachers, compute=missing)
-    tensors.pop("explained", None)
-    return Views(**tensors)
+    return views
 
 
 def taught_seed(folder: Path) -> int:

@@ -1,7 +1,9 @@
 """Teachers: trained or probed, then asked once for their outputs on the shared views."""
 
-from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,31 +19,47 @@ from models import (
     StudentConfig,
     WideResNetConfig,
 )
+from models.blocks import parameter_count
 from simulator.errors import UserError
 from simulator.objectives import TeacherTargets
+from simulator.projection import Projection, fit_projection
 from simulator.stages import TeacherStage
 from simulator.train import Epoch
 from simulator.training_run import (
+    SHARED,
     TrainingRun,
     accuracy,
     cached,
     classifier,
     classifier_accuracy,
     in_chunks,
-    over_views,
     pixels,
     train_part,
 )
+from simulator.view_cache import cached_views
+
+PROJECTION = "teacher_projection"  # in the cache: how features of teachers become a student's
 
 
-class Teacher(Protocol):
+@dataclass(frozen=True, eq=False)
+class Teacher:
     """Any teacher: images [B, C, H, W] in [0, 1] to features [B, D] and scores.
 
     How images are resized and normalised is its own affair.
     """
 
+    name: str
+    network: ImageClassifier | PretrainedTeacher
+
     def __call__(self, images: Tensor) -> Classified:
         """Features and scores."""
+        told: Classified = self.network(images)
+        return told
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers it has learnt, here or before."""
+        return parameter_count(self.network)
 
 
 class Views(NamedTuple):
@@ -77,76 +95,69 @@ def teacher_views(run: TrainingRun, teachers: Mapping[str, Teacher]) -> Views:
     another length than the student's are projected on their principal components. Scores are
     averaged as log-probabilities.
     """
-    width = run.experiment.student.model.feature_dim
+    outputs = functools.cache(lambda: [_outputs(run, *named) for named in teachers.items()])
 
-    def compute() -> dict[str, Tensor]:
-        outputs = [_outputs(run, part, teacher) for part, teacher in teachers.items()]
-        features = [own["features"] for own in outputs]
-        if len(outputs) > 1:
-            features = [own / _scale(own) for own in features]
-        joined = torch.cat([own.float() for own in features], dim=2)
-        kept = {"explained": torch.ones(())}
-        if joined.shape[2] != width:
-            joined, kept["explained"] = principal_components(joined, width)
-        mean, scale = joined.mean(dim=(0, 1)), _scale(joined)
-        scores = torch.stack([own["scores"].float().log_softmax(dim=2) for own in outputs])
-        normalised = ((joined - mean) / scale).half()
-        return Views(normalised, scores.mean(dim=0).half(), mean, scale)._asdict() | kept
+    def fit() -> dict[str, Tensor]:
+        features = [own["features"] for own in outputs()]
+        return fit_projection(features, run.experiment.student.model.feature_dim)._asdict()
 
-    tensors = cached(run, "teacher_views", made_from=tuple(teachers), compute=compute)
-    tensors.pop("explained", None)  # kept in the cache for whoever wants to know
-    return Views(**tensors)
+    def look(view: int) -> dict[str, Tensor]:
+        scores = [own["scores"][view].float().log_softmax(dim=1) for own in outputs()]
+        projected = project([own["features"][view] for own in outputs()])
+        return {"features": projected.half(), "scores": torch.stack(scores).mean(dim=0).half()}
+
+    made_from = tuple(teachers)
+    project = Projection(**cached(run, PROJECTION, made_from=made_from, compute=fit))
+    return _views(run, made_from, project, look)
+
+
+def told_views(run: TrainingRun) -> Views | None:
+    """What the recipe's teachers said of every view, from the cache; None where it is not."""
+    made_from = tuple(run.experiment.teachers)
+    if not all(run.path(teacher).exists() for teacher in made_from):
+        return None
+
+    def missing(*_: object) -> dict[str, Tensor]:
+        raise LookupError
+
+    try:
+        project = Projection(**cached(run, PROJECTION, made_from=made_from, compute=missing))
+        return _views(run, made_from, project, missing)
+    except LookupError:
+        return None
+
+
+def _views(
+    run: TrainingRun,
+    made_from: tuple[str, ...],
+    project: Projection,
+    look: Callable[[int], dict[str, Tensor]],
+) -> Views:
+    shown = run.experiment.taught_views
+    tensors = cached_views(run, "teacher_views", made_from=made_from, views=shown, compute=look)
+    return Views(**tensors, mean=project.mean, scale=project.scale)
 
 
 def _outputs(run: TrainingRun, part: str, teacher: Teacher) -> dict[str, Tensor]:
     """One teacher's features [V, N, D] and scores [V, N, num_classes], float16, cached."""
-    stage = run.experiment.teachers[part]
-
-    shown = run.experiment.taught_views
+    precision = run.experiment.teachers[part].training.precision
     whole = Mirrored(teacher) if run.experiment.mirrored else teacher
 
-    def look(images: Tensor) -> Tensor:
-        return torch.cat(whole(images), dim=1)
-
-    def compute() -> dict[str, Tensor]:
-        precision = stage.training.precision
-        outputs = over_views(run, look, precision, name=part, views=shown).half()
-        features, scores = outputs.split([outputs.shape[2] - run.num_classes, run.num_classes], 2)
+    def look(view: int) -> dict[str, Tensor]:
+        images = run.view(SHARED, view)
+        told = in_chunks(lambda x: torch.cat(whole(x), dim=1), images, precision=precision).half()
+        features, scores = told.split([told.shape[1] - run.num_classes, run.num_classes], dim=1)
         return {"features": features.contiguous(), "scores": scores.contiguous()}
 
-    return cached(run, f"{part}_outputs", made_from=(part,), compute=compute)
-
-
-def _scale(features: Tensor) -> Tensor:
-    """Root of the mean variance over dimensions of features [V, N, D]."""
-    views = [view.float() for view in features]
-    mean = torch.stack([view.mean(dim=0) for view in views]).mean(dim=0)
-    squares = torch.stack([(view - mean).square().mean(dim=0) for view in views])
-    return squares.mean().sqrt()
-
-
-def principal_components(features: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Features [V, N, D] on their first `width` components, and the share of variance explained.
-
-    Raises: UserError if the features have fewer dimensions.
-    """
-    if features.shape[2] < width:
-        raise UserError(
-            f"the student's feature_dim {width} must not exceed the teacher's {features.shape[2]}"
-        )
-    mean = features.mean(dim=(0, 1))
-    second = sum((view - mean).T.double() @ (view - mean).double() for view in features)
-    assert isinstance(second, Tensor)
-    variances, directions = torch.linalg.eigh(second)
-    directions = directions.flip(1)[:, :width].float()  # eigh sorts upwards
-    projected = torch.stack([(view - mean) @ directions for view in features])
-    return projected, (variances.flip(0)[:width].sum() / variances.sum()).float()
+    name, shown = f"{part}_outputs", run.experiment.taught_views
+    return cached_views(run, name, made_from=(part,), views=shown, compute=look)
 
 
 def _train(run: TrainingRun, part: str, stage: TeacherStage) -> Teacher:
     if isinstance(stage.model, PretrainedTeacherConfig):
-        return _probe(run, part, stage, stage.model)
-    return _train_offline(run, part, stage, stage.model)
+        return Teacher(stage.model.source, _probe(run, part, stage, stage.model))
+    kind = type(stage.model).__name__.removesuffix("Config")
+    return Teacher(f"{kind} trained offline", _train_offline(run, part, stage, stage.model))
 
 
 def _train_offline(
@@ -211,9 +222,9 @@ def _tower_features(
 ) -> Tensor:
     """What a frozen tower says of every shared view, float16 [V, N, D]."""
 
-    def compute() -> dict[str, Tensor]:
-        views = run.experiment.views
-        return {"features": over_views(run, tower, "fp32", name=part, views=views).half()}
+    def look(view: int) -> dict[str, Tensor]:
+        return {"features": in_chunks(tower, run.view(SHARED, view), precision="fp32").half()}
 
-    name = f"{part}_tower"
-    return cached(run, name, made_from=(), about=(config,), compute=compute)["features"]
+    name, views = f"{part}_tower", run.experiment.views
+    told = cached_views(run, name, made_from=(), about=(config,), views=views, compute=look)
+    return told["features"]

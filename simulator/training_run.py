@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from channels.streams import Streams
 from models import ImageClassifier, StudentConfig, WideResNetConfig
@@ -179,9 +178,9 @@ def cached(
     compute: Callable[[], dict[str, Tensor]],
     about: tuple[object, ...] = (),
 ) -> dict[str, Tensor]:
-    """What a finished part says of the shared views: from the cache, else computed and kept.
+    """What is made of finished parts and shared views: from the cache, else computed and kept.
 
-    `made_from` names the parts that say it, `about` what shapes it besides them and the views.
+    `made_from` names the parts, `about` what shapes it besides them and the views.
     Cached tensors lie on the device. A cache made from something else is made anew.
     """
     origin = run.origin(name, (*run.experiment.seen, *about), made_from)
@@ -226,21 +225,6 @@ def classifier_accuracy(run: TrainingRun, model: ImageClassifier) -> float:
     images = run.validation.images.to(run.device)
     scores = in_chunks(lambda x: model(x).scores, images, precision="fp32")
     return accuracy(scores, run.validation.labels)
-
-
-def over_views(
-    run: TrainingRun,
-    function: Callable[[Tensor], Tensor],
-    precision: str,
-    *,
-    name: str,
-    views: int,
-) -> Tensor:
-    """`function` of the images of the first shared views, float32 [V, N, ...], with progress."""
-    parts = []
-    for view in tqdm(range(views), desc=f"{name} on views", unit="view"):
-        parts.append(in_chunks(function, run.view(SHARED, view), precision=precision))
-    return torch.stack(parts)
 
 
 def classifier(run: TrainingRun, config: StudentConfig | WideResNetConfig) -> ImageClassifier:

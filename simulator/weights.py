@@ -13,6 +13,7 @@ from models import (
     Ensemble,
     ImageClassifier,
     Mirrored,
+    PretrainedTeacher,
     PretrainedTeacherConfig,
     Student,
     StudentConfig,
@@ -29,6 +30,7 @@ from simulator.parts import (
     decoded_part,
     recipe_parts,
     variant_parts,
+    with_pretrained,
 )
 from simulator.records import file_hash, load_tensors
 from simulator.stages import CodecStage
@@ -44,7 +46,7 @@ class TrainedWeights:
     def __init__(
         self, experiment: Experiment, dataset: Dataset, folder: Path, device: torch.device
     ) -> None:
-        self._experiment = experiment
+        self._experiment = experiment = _as_taught(experiment, folder)
         self._dataset = dataset
         self.folder = folder
         self._device = device
@@ -100,14 +102,23 @@ class TrainedWeights:
         return classify
 
     def teacher(self) -> Ensemble | None:
-        """The offline teachers as one, if the weights of all are beside the others."""
-        members = []
-        for part, stage in self._experiment.teachers.items():
-            there = (self.folder / f"{part}.safetensors").exists()
-            if not there or isinstance(stage.model, PretrainedTeacherConfig):
-                return None
-            members.append(self._classifier(part, stage.model))
-        return Ensemble(members)
+        """The teachers as one, if the weights of all are beside the others."""
+        stages = self._experiment.teachers
+        if not all((self.folder / f"{part}.safetensors").exists() for part in stages):
+            return None
+        return Ensemble([self._teacher(part, stage.model) for part, stage in stages.items()])
+
+    def _teacher(
+        self, part: str, config: StudentConfig | WideResNetConfig | PretrainedTeacherConfig
+    ) -> ImageClassifier | PretrainedTeacher:
+        if not isinstance(config, PretrainedTeacherConfig):
+            return self._classifier(part, config)
+        try:
+            tower = config.build().to(self._device)
+        except ValueError as error:
+            raise UserError(str(error)) from None
+        head = self._load(part, lambda: nn.Linear(tower.feature_dim, self.num_classes))
+        return PretrainedTeacher(tower, head).eval()
 
     def link_modules(self, scheme: str) -> tuple[Student, ChannelCodec]:
         """Encoder and channel codec of `rkd_sc` or `rkd_sc:VARIANT`."""
@@ -128,7 +139,7 @@ class TrainedWeights:
         """The offline teachers' scores of images, and a key of their weights."""
         teacher = self.teacher()
         if teacher is None:
-            raise UserError(f"there are no weights of an offline teacher in {self.folder}")
+            raise UserError(f"there are no weights of a teacher in {self.folder}")
         parts = list(self._experiment.teachers)
         asked = Mirrored(teacher) if self.mirrored else teacher
 
@@ -223,6 +234,20 @@ class TrainedWeights:
                 f"{path} does not fit the models of recipe {self._experiment.name}; train it again"
             ) from None
         return model.eval().to(self._device)
+
+
+def _as_taught(experiment: Experiment, folder: Path) -> Experiment:
+    """The recipe, with the pretrained teacher of a training that had one (`--teacher`)."""
+    path = folder / f"{TEACHER}.safetensors"
+    if not path.exists():
+        return experiment
+    origin = load_tensors(path)[1].get("origin")
+    stages = origin.get("description", []) if isinstance(origin, dict) else []
+    for stage in stages:
+        model = stage.get("model", {}) if isinstance(stage, dict) else {}
+        if model.get("type") == PretrainedTeacherConfig.__name__:
+            return with_pretrained(experiment, model["source"])
+    return experiment
 
 
 def _scores_by(asked: Callable[[Tensor], Classified]) -> Classify:

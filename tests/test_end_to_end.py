@@ -91,7 +91,8 @@ def test_tiny_link_learns_and_resumes(tmp_path: Path, monkeypatch: pytest.Monkey
     other = tmp_path / "other"  # a student of another seed under the same teacher
     (other / "weights").mkdir(parents=True)
     taught = shutil.copy2(tmp_path / "weights/teacher.safetensors", other / "weights")
-    told = shutil.copytree(tmp_path / "cache", other / "cache") / "teacher_views.safetensors"
+    cache = shutil.copytree(tmp_path / "cache", other / "cache")
+    told = cache / "teacher_views" / "view_00_from_0.safetensors"
     times = [Path(path).stat().st_mtime_ns for path in (taught, told)]
     train(seed=1, teacher_seed=0, stage="stage2", out=other)
     assert [Path(path).stat().st_mtime_ns for path in (taught, told)] == times

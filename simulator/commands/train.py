@@ -2,12 +2,10 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from models import PretrainedTeacherConfig
 from simulator.commands.shared import (
     dataset_of,
     deadline_in,
@@ -31,7 +29,7 @@ from simulator.options import (
     in_range,
     parse_names,
 )
-from simulator.parts import recipe_parts
+from simulator.parts import recipe_parts, with_pretrained
 from simulator.quantised import train_quantiser
 from simulator.records import (
     check_writable,
@@ -64,9 +62,7 @@ def train(
     """`semlink train`: the stages in order; finished ones are taken from `out`."""
     experiment = with_student(recipe_named(recipe), student)
     if teacher is not None:
-        model = PretrainedTeacherConfig(source=teacher)
-        alone = replace(experiment.teacher, model=model)
-        experiment = replace(experiment, teacher=alone, more_teachers=())
+        experiment = with_pretrained(experiment, teacher)
     chosen, baselines = _variants(experiment, variants), _baselines(experiment, schemes, stage)
     run = TrainingRun(
         experiment=experiment,
@@ -121,6 +117,8 @@ def _train_ours(run: TrainingRun, stage: str, variants: Sequence[Variant]) -> No
     """Every stage up to the one asked for, then the variants."""
     last = STAGES.index(stage)
     teachers = train_teachers(run)
+    for part, told in teachers.items():
+        click.echo(f"{part}: {told.name}, {told.parameters / 1e6:.2f} M parameters")
     if last < STAGES.index("cache"):
         return
     views = teacher_views(run, teachers)

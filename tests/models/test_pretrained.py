@@ -12,10 +12,12 @@ from benchmarks.recipes import digits
 from models import PretrainedTeacher, PretrainedTeacherConfig, ResidualCnnConfig
 from models.pretrained import load_tower
 from simulator.commands import train
+from simulator.data import load_dataset
 from simulator.errors import UserError
+from simulator.projection import fit_projection
 from simulator.records import load_tensors
-from simulator.teachers import principal_components
 from simulator.train import fresh
+from simulator.weights import TrainedWeights
 
 transformers = pytest.importorskip("transformers", reason="extra teachers is not installed")
 SIZES = {
@@ -90,16 +92,13 @@ def test_a_pretrained_teacher_teaches(tmp_path: Path, monkeypatch: pytest.Monkey
         recipe.teacher,
         training=replace(student.head, epochs=3),
     )
-    monkeypatch.setattr(
-        train,
-        "recipe_named",
-        lambda _: replace(
-            recipe,
-            views=1,
-            teacher=teacher,
-            student=replace(student, model=small, training=replace(student.training, epochs=1)),
-        ),
+    brief = replace(
+        recipe,
+        views=1,
+        teacher=teacher,
+        student=replace(student, model=small, training=replace(student.training, epochs=1)),
     )
+    monkeypatch.setattr(train, "recipe_named", lambda _: brief)
     arguments: dict[str, Any] = {
         "stage": "stage1",
         "variants": None,
@@ -115,21 +114,32 @@ def test_a_pretrained_teacher_teaches(tmp_path: Path, monkeypatch: pytest.Monkey
     head, _ = load_tensors(tmp_path / "run" / "weights" / "teacher.safetensors")
     assert head["weight"].shape == (10, 16)
     assert set(head) == {"weight", "bias"}
-    views, _ = load_tensors(tmp_path / "run" / "cache" / "teacher_views.safetensors")
-    assert views["features"].shape[2] == 8
-    assert 0.3 < float(views["explained"]) <= 1
+    cache = tmp_path / "run" / "cache"
+    views, _ = load_tensors(cache / "teacher_views" / "view_00_from_0.safetensors")
+    assert views["features"].shape[1] == 8
+    projection, _ = load_tensors(cache / "teacher_projection.safetensors")
+    assert 0.3 < float(projection["explained"]) <= 1
+    data = load_dataset(None)
+    weights = TrainedWeights(brief, data, tmp_path / "run" / "weights", torch.device("cpu"))
+    asked = weights.teacher()  # by what its file says, though the recipe names another
+    assert asked is not None
+    assert asked(data.test.images[:4].float() / 255).scores.shape == (4, 10)
     with pytest.raises(UserError, match="a teacher must be a folder or a name"):
         train.train("digits", teacher=str(tmp_path / "no"), **{**arguments, "fresh": True})
 
 
 def test_principal_components(generator: torch.Generator) -> None:
     wide = torch.randn((1, 500, 6), generator=generator) * torch.tensor([5.0, 3, 1, 1, 0.1, 0.1])
-    projected, explained = principal_components(wide, 2)
-    assert projected.shape == (1, 500, 2)
-    assert float(explained) == pytest.approx(34 / 36.02, abs=0.02)
-    assert projected.var(dim=(0, 1)).tolist() == pytest.approx([25, 9], rel=0.2)
+    project = fit_projection([wide], 2)
+    projected = project([wide[0]])
+    assert projected.shape == (500, 2)
+    assert float(project.explained) == pytest.approx(34 / 36.02, abs=0.02)
+    variances = (projected * project.scale).var(dim=0)
+    assert variances.tolist() == pytest.approx([25, 9], rel=0.2)
+    assert float(projected.square().mean()) == pytest.approx(1, abs=1e-3)
+    assert torch.equal(fit_projection([wide], 6).directions, torch.eye(6))
     with pytest.raises(UserError, match="feature_dim 9 must not exceed the teacher's 6"):
-        principal_components(wide, 9)
+        fit_projection([wide], 9)
 
 
 def test_config_names_its_source() -> None:
