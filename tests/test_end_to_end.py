@@ -86,12 +86,15 @@ def test_tiny_link_learns_and_resumes(tmp_path: Path, monkeypatch: pytest.Monkey
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "weights").iterdir()}
     train()  # everything is there already
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "weights").iterdir()} == before
+    train(out=tmp_path / "whole")  # never interrupted
+    for part in before:
+        assert part.read_bytes() == (tmp_path / "whole/weights" / part.name).read_bytes()
     with pytest.raises(UserError, match="was made from another description, data or seed"):
         train(seed=1)
     other = tmp_path / "other"  # a student of another seed under the same teacher
     (other / "weights").mkdir(parents=True)
     taught = shutil.copy2(tmp_path / "weights/teacher.safetensors", other / "weights")
-    cache = shutil.copytree(tmp_path / "cache", other / "cache")
+    cache = Path(shutil.copytree(tmp_path / "cache", other / "cache"))
     told = cache / "teacher_views" / "view_00_from_0.safetensors"
     times = [Path(path).stat().st_mtime_ns for path in (taught, told)]
     train(seed=1, teacher_seed=0, stage="stage2", out=other)
