@@ -51,6 +51,7 @@ STYLES = {
 SPARE_DASHES = ((0, (8, 1.5)), (0, (4, 1, 1, 1, 1, 1)), (0, (2, 1.5)), (0, (3, 1.5, 1, 1.5)), "-")
 SPARE_COLOURS = ("#7B3294", "#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#806600")
 SPARE_MARKERS = ("<", "X", "P", "s", "^", "v", "D", "h")
+OF_ONE_USE, ONE_EACH = r"^rkd_sc:k\d+$", "rkd_sc:one_model_for_each_k"
 GUESS = Style("#808080", "-", "")
 SCHEME_TITLES = {
     "rkd_sc": "RKD-SC (CAT)",
@@ -144,7 +145,8 @@ def over_snr(rows: pd.DataFrame, text: DataText) -> list[FigurePlan]:
 def over_uses(rows: pd.DataFrame, text: DataText, *, snr_db: Sequence[float]) -> list[FigurePlan]:
     """Accuracy versus k, one figure for each measured SNR that is nearest to one asked for.
 
-    None unless the rows hold `rkd_sc`, or a variant of it, at three values of k or more.
+    Variants that were trained for one k alone make one curve. No figure unless the rows hold
+    `rkd_sc`, or a variant of it, at three values of k or more.
 
     Raises: UserError if the rows lack a column, are none, or hold a point twice.
     """
@@ -152,6 +154,7 @@ def over_uses(rows: pd.DataFrame, text: DataText, *, snr_db: Sequence[float]) ->
     ours = rows[rows["scheme"].str.partition(":")[0] == "rkd_sc"]
     if not (ours.groupby("scheme")["channel_uses"].nunique() >= 3).any():
         return []
+    rows = rows.assign(scheme=rows["scheme"].str.replace(OF_ONE_USE, ONE_EACH, regex=True))
     plans = []
     for snr in _nearest(snr_db, among=[float(snr) for snr in rows["snr_db"]]):
         chosen = rows[rows["snr_db"] == snr]

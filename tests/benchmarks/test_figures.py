@@ -216,6 +216,16 @@ def test_accuracy_over_uses_needs_three_k(tmp_path: Path) -> None:
     assert "SNR = Es/N0 per channel use, averaged over fading" in words(figure)
 
 
+def test_variants_of_one_k_each_make_one_curve_over_k() -> None:
+    nested, own = table(uses=(4, 16, 64)), table(uses=(4, 16, 64))
+    mine = own[own["scheme"] == "rkd_sc"]
+    single = mine.assign(scheme=[f"rkd_sc:k{k}" for k in mine["channel_uses"]])
+    plan = over_uses(pd.concat([nested, single]), TEXT, snr_db=(1.0,))[0]
+    curve = plan.curve("awgn", "rkd_sc:one_model_for_each_k")
+    assert list(curve["channel_uses"]) == [4, 16, 64]
+    assert "RKD-SC (CAT), one model for each k" in [title for _, title, _ in plan.legend]
+
+
 def test_same_rows_give_the_same_bytes_in_another_process(tmp_path: Path) -> None:
     rows = table(channels=("awgn",))
     here = plot_all(rows, tmp_path / "here", title="d", source_values=64, num_classes=10)
