@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+KINDS = ("worker", "main", "all")  # of kills, in turn
 SWEEP = ("--snr-db", "-10:20:2", "--channel-uses", "4,16,64", "--realizations", "20")
 
 
@@ -39,12 +40,12 @@ def finish(folder: Path, arguments: Sequence[str]) -> bytes:
     return (folder / "results.csv").read_bytes()
 
 
-def kill_once(folder: Path, arguments: Sequence[str], *, chance: random.Random) -> bool:
+def kill_once(folder: Path, arguments: Sequence[str], *, kind: str, chance: random.Random) -> bool:
     """Start or resume a sweep and kill it; False if it ended before that.
 
-    The moment is random, after this process has journalled its first unit. What is killed is
-    random too: a worker and, later, everything; everything at once; or the main process, whose
-    workers must then end by themselves.
+    The moment is random, after this process has journalled its first unit. The kind says what is
+    killed: a worker and, later, everything ("worker"); the main process, whose workers must then
+    end by themselves ("main"); or everything at once ("all").
     """
     journal = folder / "journal.jsonl"
     before = journal.stat().st_size if journal.exists() else 0
@@ -52,7 +53,6 @@ def kill_once(folder: Path, arguments: Sequence[str], *, chance: random.Random) 
     while process.poll() is None and (not journal.exists() or journal.stat().st_size <= before):
         time.sleep(0.002)
     time.sleep(chance.uniform(0, 0.5))
-    kind = chance.choice(("worker", "all", "main"))
     workers = workers_of(process.pid)
     if kind == "worker" and workers:
         with contextlib.suppress(ProcessLookupError):
@@ -87,13 +87,16 @@ def workers_of(session: int) -> list[int]:
 def torture(folder: Path, arguments: Sequence[str], *, kills: int, seed: int = 0) -> int:
     """How often the sweep was killed before it ended, with the same table each time.
 
+    What is killed goes through `KINDS`.
     Raises: SystemExit if a resumed sweep gives another table.
     """
     whole = finish(folder / "whole", arguments)
     chance, killed = random.Random(seed), 0
     while killed < kills:
         shutil.rmtree(folder / "killed", ignore_errors=True)
-        while killed < kills and kill_once(folder / "killed", arguments, chance=chance):
+        while killed < kills and kill_once(
+            folder / "killed", arguments, kind=KINDS[killed % len(KINDS)], chance=chance
+        ):
             killed += 1
         if finish(folder / "killed", arguments) != whole:
             raise SystemExit(f"after {killed} kills the table differs: {folder}")

@@ -94,7 +94,11 @@ def cli() -> None:
 @STUDENT
 @click.option("--bit-true", is_flag=True, help="Decode every LDPC block instead of using tables.")
 @click.option("--workers", type=int, metavar="N", help="Processes.  [default: the cores]")
-@click.option("--cluster", metavar="ADDRESS|auto", help="Compute on a Ray cluster instead.")
+@click.option(
+    "--cluster",
+    metavar="ADDRESS|auto|local",
+    help="Compute on a Ray cluster instead; local: one of --workers CPUs, made here.",
+)
 @click.option("--fresh", is_flag=True, help="Forget what an earlier sweep in --out has finished.")
 @DATA
 @WEIGHTS

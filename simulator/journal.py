@@ -21,8 +21,10 @@ from simulator.config import digest
 from simulator.errors import UserError
 from simulator.outcomes import Codes, pack, unpack
 from simulator.points import Point, Unit
+from simulator.records import sync_folder
 
 FILE, LOCK = "journal.jsonl", ".lock"
+FIELDS = {*Point._fields, "realization", "of", "images", "outcomes", "core_seconds"}  # of a unit
 
 
 class Finished(NamedTuple):
@@ -151,20 +153,40 @@ class Journal:
             self._places[item.unit] = place
 
     def read(self, unit: Unit) -> Finished:
-        """A finished unit. Raises: KeyError if there is none."""
+        """A finished unit.
+
+        Raises: KeyError if there is none; UserError if the file was changed or removed by others.
+        """
         offset, length = self._places[unit]
-        with self.path.open("rb") as file:
-            file.seek(offset)
-            record = _parse(file.read(length))
-        assert record is not None
+        record = self._record_at(offset, length)
+        if record is None:
+            raise self._changed
         codes = unpack(record["outcomes"], record["images"])
         return Finished(unit, codes, record["core_seconds"])
+
+    @property
+    def _changed(self) -> UserError:
+        return UserError(
+            f"{self.path} was changed or removed while it was in use; run the same command again"
+        )
+
+    def _record_at(self, offset: int, length: int) -> dict[str, Any] | None:
+        """What stands in a line; None if it is not there any more."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(offset)
+                return _parse(file.read(length))
+        except FileNotFoundError:
+            return None
 
     def _append(self, records: list[dict[str, Any]]) -> list[tuple[int, int]]:
         """Write lines behind the last whole one; offset and length of each."""
         lines = [_line(record) for record in records]
         try:
-            with self.path.open("r+b" if self.path.exists() else "w+b", buffering=0) as file:
+            there = self.path.exists()
+            if self._end > (self.path.stat().st_size if there else 0):
+                raise self._changed
+            with self.path.open("r+b" if there else "w+b", buffering=0) as file:
                 file.truncate(self._end)
                 file.seek(self._end)
                 try:
@@ -173,6 +195,8 @@ class Journal:
                 except OSError:
                     file.truncate(self._end)
                     raise
+            if not there:
+                sync_folder(self.path.parent)
         except OSError as error:
             wayout = "make room, then " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
             raise UserError(
@@ -199,8 +223,8 @@ class Journal:
                 elif "about" in record:
                     self.abouts.append(record["about"])
                     keys.add(digest(record["about"]))
-                elif record["of"] not in keys:  # the line that says what it is about is damaged
-                    self.damaged += 1
+                elif not record.keys() >= FIELDS or record["of"] not in keys:
+                    self.damaged += 1  # itself, or the line that says what it is about
                 else:
                     point = Point(*(record[name] for name in Point._fields))
                     self._places[Unit(point, record["realization"])] = (offset, len(line))
@@ -221,9 +245,12 @@ def _line(record: dict[str, Any]) -> bytes:
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:
-    """The object of a line; None if it is torn or damaged."""
+    """The object of a line; None if it is torn, damaged, or no object."""
     checksum, _, text = line.removesuffix(b"\n").partition(b" ")
     if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(text):
         return None
-    record: dict[str, Any] = json.loads(text)
-    return record
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None

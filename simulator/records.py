@@ -1,7 +1,8 @@
 """Run folders: weights, checkpoints, tables and what they were made from; alone in writing them.
 
 Weights are safetensors with a JSON header that says what they are. Every file is written beside
-its place and moved there, so that a reader never meets half a file.
+its place, flushed to disk and moved there, so that a reader never meets half a file, nor does a
+power cut leave one.
 """
 
 import errno
@@ -63,13 +64,27 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o644)
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())
         temporary.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         if error.filename is not None:
             raise
         raise OSError(error.errno, error.strerror or str(error), str(path)) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush the names of a folder's files to disk, where folders can be opened (not on Windows)."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:

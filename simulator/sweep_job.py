@@ -133,7 +133,7 @@ def open_pool(job: Job, *, workers: int | None, cluster: str | None, transmissio
     if cluster is not None:
         if job.setting.device.type != "cpu":
             raise UserError("--cluster computes on CPUs: leave out --device, or --cluster")
-        return RayPool(job, cluster)
+        return RayPool(job, cluster, workers or cores())
     if workers is None:
         workers = 1 if transmissions <= FEW or job.setting.device.type != "cpu" else cores()
     return InProcess(job()) if workers == 1 else LocalPool(job, workers)

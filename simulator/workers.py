@@ -158,12 +158,13 @@ class LocalPool:
 
     def close(self) -> None:
         """Kill the workers: what they had in hand is computed again another time."""
-        processes = list((self._executor._processes or {}).values())  # there is no other way
-        self._executor.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.kill()
-        for process in processes:
-            process.join()
+        with _no_interrupts():  # a second Ctrl-C would leave some of them behind
+            processes = list((self._executor._processes or {}).values())  # there is no other way
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.kill()
+            for process in processes:
+                process.join()
 
     def _start(self) -> None:
         # a fork of this process would inherit torch's threads in an undefined state
@@ -201,7 +202,11 @@ class RayPool:
     All nodes must see the same files: weights and --out on a shared file system.
     """
 
-    def __init__(self, build: Build, address: str) -> None:
+    def __init__(self, build: Build, address: str, workers: int) -> None:
+        """Join the cluster at an address, or make one of so many workers here (`local`).
+
+        Raises: UserError if Ray is not installed, or no cluster can be joined.
+        """
         try:
             import ray
         except ImportError:
@@ -211,7 +216,8 @@ class RayPool:
         self._ray: Any = ray
         try:
             ray.init(
-                address=None if address == "local" else address,
+                address=address,
+                num_cpus=workers if address == "local" else None,  # a cluster has its own
                 log_to_driver=False,
                 logging_level="error",
                 configure_logging=False,
@@ -274,7 +280,7 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def _no_interrupts() -> Iterator[None]:
-    """Ctrl-C is ignored, also by processes that are started here."""
+    """Ctrl-C is ignored for a moment, and for ever by processes that are started here."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

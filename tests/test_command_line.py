@@ -236,6 +236,45 @@ def test_ctrl_c_in_a_sweep_keeps_what_is_finished(
     assert one.read_bytes() == two.read_bytes()
 
 
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "simulator.sweep_job.Job.write_images",
+        "simulator.commands.sweep.open_pool",
+        "simulator.journal.Journal.begin",
+        "simulator.workers.InProcess.close",
+        "simulator.commands.sweep.write_table",
+        "simulator.commands.sweep.draw",
+    ],
+)
+def test_ctrl_c_before_and_after_the_units_tells_how_to_go_on(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    arguments = [*SMALL, "--schemes", "label_code", "--channel-uses", "4", "--out", "out"]
+    with monkeypatch.context() as patch:
+        patch.setattr(moment, interrupted)
+        assert run("sweep", "digits", *arguments) == 130
+    kept = 2 if moment.endswith(("close", "write_table", "draw")) else 0
+    told = f"{kept} finished units are in out/journal.jsonl; run the same command again to go on\n"
+    assert capsys.readouterr().err.endswith(f"semlink: stopped; {told}")
+    assert run("sweep", "digits", *arguments) == 0
+
+
+def test_ctrl_c_in_a_fresh_sweep_does_not_advise_to_begin_anew_again(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("simulator.commands.sweep.write_table", interrupted)
+    arguments = [*SMALL, "--schemes", "label_code", "--channel-uses", "4", "--fresh"]
+    assert run("sweep", "digits", *arguments) == 130
+    assert "run the same command again without --fresh to go on" in capsys.readouterr().err
+
+
 def test_a_larger_grid_takes_what_is_there(run: Run, tmp_path: Path) -> None:
     arguments = ["--schemes", "label_code", "--channel-uses", "4", "--images", "20"]
     assert run("sweep", "digits", *arguments, "--snr-db", "0", "--out", "a") == 0

@@ -87,6 +87,17 @@ def test_a_second_sweep_on_one_folder_is_refused(
     assert status(monkeypatch, *arguments) == 0
 
 
+def test_a_cluster_without_ray_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)  # its import fails
+    arguments = [*SWEEP, "--schemes", "label_code", "--cluster", "local", "--out", tmp_path]
+    assert status(monkeypatch, *arguments) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "semlink: error: --cluster needs Ray: pip install 'semlink[cluster]', or leave it out"
+    )
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_weights_that_change_while_a_sweep_runs_are_named(
     tmp_path: Path,

@@ -24,6 +24,7 @@ from simulator.config import Classify
 from simulator.errors import UserError
 from simulator.evaluate import BLOCK
 from simulator.supplies import Supplies
+from simulator.train import cpu_threads
 
 WHOLE = "_file"
 CODE = "CRC, 5G LDPC, QPSK to 256-QAM"
@@ -267,14 +268,18 @@ def ideal_links(tried: Tried | None, *, finite: bool) -> Callable[[int], Sequenc
 
 
 def try_sources(sources: Sequence[Source], supplies: Supplies, most: int) -> Tried | None:
-    """Offers of the first validation images; None where there are none."""
+    """Offers of the first validation images; None where there are none.
+
+    In one thread, as workers compute: with more, rounding might turn an answer into another one.
+    """
     validation = supplies.validation
     if validation is None:
         return None
     blocks = validation.images[:most].split(BLOCK)
     offers = {}
-    for source in sources:
-        parts = [source.offer(block.to(supplies.device)) for block in blocks]
-        sizes, answers = (torch.cat(values).cpu() for values in zip(*parts, strict=True))
-        offers[source.name] = Offer(sizes, answers)
+    with cpu_threads(1):
+        for source in sources:
+            parts = [source.offer(block.to(supplies.device)) for block in blocks]
+            sizes, answers = (torch.cat(values).cpu() for values in zip(*parts, strict=True))
+            offers[source.name] = Offer(sizes, answers)
     return Tried(offers=offers, labels=validation.labels[:most].cpu())

@@ -1,7 +1,8 @@
 """`semlink sweep`: check everything, evaluate what the journal lacks, write tables and figures."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,7 @@ def sweep(
         identities={name: identified[name][1] for name in used},
     )
     facts = facts_of(built, points, test, num_classes=dataset.num_classes)
-    with Journal(folder) as journal:
+    with Journal(folder) as journal, _resumable(journal, fresh=fresh):
         if not fresh:
             check_same(journal.abouts, job.about, folder)
         for line in [*left_out, *_remarks(parts, dataset), *journal.remarks]:
@@ -134,17 +135,12 @@ def sweep(
         job.write_images(test, dataset.validation)
         transmissions = sum(len(test.labels) * grid.repeats(point.channel) for point in points)
         pool = open_pool(job, workers=workers, cluster=cluster, transmissions=transmissions)
-        if fresh:
-            journal.forget()
-            forget_results(folder)
-        journal.begin(job.about)
         try:
+            if fresh:
+                journal.forget()
+                forget_results(folder)
+            journal.begin(job.about)
             results = run_sweep(points, grid, facts, pool=pool, store=journal)
-        except KeyboardInterrupt:
-            raise Stopped(
-                f"{len(journal)} finished units are in {journal.path}; run the same command again "
-                "to go on"
-            ) from None
         finally:
             pool.close()
         forget_prepared(job.folder)
@@ -168,6 +164,20 @@ def sweep(
             "environment": environment(target),
         }
         _write(folder, results, run, _choices(built, points))
+
+
+@contextmanager
+def _resumable(journal: Journal, *, fresh: bool) -> Iterator[None]:
+    """Turn Ctrl-C into what is kept and how to go on. Raises: Stopped."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        begun_anew = fresh and journal.about_key
+        without = " without --fresh" if begun_anew else ""
+        raise Stopped(
+            f"{len(journal)} finished units are in {journal.path}; run the same command again"
+            f"{without} to go on"
+        ) from None
 
 
 def _choices(schemes: Sequence[Scheme], points: Sequence[Point]) -> pd.DataFrame:

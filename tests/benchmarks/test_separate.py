@@ -1,6 +1,7 @@
 """Separate coding and its bound: what arrives, what is lost, and what an undetected error does."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from simulator.data import Split
 from simulator.errors import UserError
 from simulator.link import Received
 from simulator.supplies import Supplies
+from simulator.train import cpu_threads
 
 QUALITIES = (1, 5, 12, 25, 50, 95)
 BATCH, K = 40, 64
@@ -251,6 +253,20 @@ def test_a_retrained_classifier_answers_in_place_of_the_students(images: Tensor)
     one, two = (scheme.prepare(images)["answers_jpeg"] for scheme in (usual, retrained))
     assert float((one != two).double().mean()) > 0.9
     assert torch.equal(one, built(CONFIG).prepare(images)["answers_jpeg"])
+
+
+def test_validation_images_are_classified_in_one_thread_as_workers_do() -> None:
+    threads: list[int] = []
+
+    def asked(images: Tensor) -> Tensor:
+        threads.append(torch.get_num_threads())
+        return classify(images)
+
+    new = replace(supplies(), key="counted")  # of which nothing is kept
+    with cpu_threads(2):
+        CONFIG.build(classify=asked, num_classes=10, image_shape=(1, 8, 8), supplies=new)
+        assert torch.get_num_threads() == 2
+    assert set(threads) == {1}
 
 
 def test_without_validation_images_nothing_is_served() -> None:

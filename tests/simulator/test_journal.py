@@ -3,13 +3,14 @@
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from simulator.errors import UserError
-from simulator.journal import FILE, Finished, Journal
+from simulator.journal import FILE, Finished, Journal, _line
 from simulator.outcomes import OUTAGE, RIGHT, WRONG, Codes, Tally, outcome_codes, pack, unpack
 from simulator.points import Point, Unit
 
@@ -77,6 +78,34 @@ def test_a_damaged_line_is_left_out(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     assert journal.damaged == 1
     assert [Unit(POINT, r) in journal for r in range(3)] == [True, False, True]
+
+
+@pytest.mark.parametrize("record", [{"realization": 3}, {"of": ""}, ["about"], 7])
+def test_a_whole_line_that_is_no_unit_is_left_out(tmp_path: Path, record: Any) -> None:
+    path = written(tmp_path, 1)
+    whole = path.read_bytes()
+    path.write_bytes(whole + _line(record))
+    journal = Journal(tmp_path)
+    assert journal.damaged == 1
+    assert len(journal) == 1
+    with Journal(tmp_path) as journal:
+        journal.add([finished(1)])
+    assert len(Journal(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("left", [None, b"", b"half"])
+def test_a_journal_that_others_remove_or_cut_is_told(tmp_path: Path, left: bytes | None) -> None:
+    path = written(tmp_path, 2)
+    with Journal(tmp_path) as journal:
+        journal.begin({"seed": 0})
+        path.unlink()
+        if left is not None:
+            path.write_bytes(left)
+        for use in (lambda: journal.read(Unit(POINT, 1)), lambda: journal.add([finished(2)])):
+            with pytest.raises(UserError, match=r"journal\.jsonl was changed or removed while"):
+                use()
+        assert Unit(POINT, 2) not in journal
+    assert (path.read_bytes() if path.exists() else None) == left
 
 
 def test_second_process_is_refused_with_a_line(tmp_path: Path) -> None:

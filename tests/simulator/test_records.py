@@ -1,5 +1,7 @@
 """Files: atomic, self-describing, and refused in one line when they are not what they should be."""
 
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,21 @@ def test_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
         raise RuntimeError
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_is_on_disk_before_it_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    seen: list[tuple[bool, bool]] = []
+
+    def fsync(handle: int) -> None:
+        seen.append((stat.S_ISDIR(os.fstat(handle).st_mode), path.exists()))
+
+    monkeypatch.setattr("os.fsync", fsync)
+    with replacing(path) as temporary:
+        temporary.write_text("new")
+    assert seen == [(False, False), (True, True)]  # the file, then the folder with its name
 
 
 def test_missing_and_foreign_files_are_named(tmp_path: Path) -> None:

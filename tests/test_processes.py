@@ -1,0 +1,95 @@
+"""Real sweeps of two workers that are interrupted, robbed of a worker, or met by a second sweep."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from benchmarks.torture import finish, sweep, workers_of
+
+GRID = ["--schemes", "rkd_sc", "--snr-db", "-5,5", "--channel-uses", "4,16,64"]
+GRID += ["--realizations", "50", "--workers", "2"]
+UNITS = 2 * 3 * 2 * 50  # SNRs, k, channels of the recipe, realisations
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The table of a sweep that nothing happened to."""
+    return finish(tmp_path_factory.mktemp("whole"), GRID)
+
+
+def units_in(folder: Path) -> int:
+    """Whole lines of a journal, without the first."""
+    journal = folder / "journal.jsonl"
+    return max(journal.read_bytes().count(b"\n") - 1, 0) if journal.exists() else 0
+
+
+@contextmanager
+def under_way(folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A sweep that has journalled its first units; nothing of it is left when the block ends."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # not ignored, as behind "&"
+    try:
+        process = sweep(folder, GRID)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
+        try:
+            while process.poll() is None and units_in(folder) < 3:
+                time.sleep(0.002)
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_ctrl_c_ends_with_a_line_no_worker_and_nothing_lost(tmp_path: Path, whole: bytes) -> None:
+    with under_way(tmp_path) as process:
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: workers get it too
+        _, said = process.communicate(timeout=60)
+    kept = units_in(tmp_path)
+    assert process.returncode == 130
+    assert 3 <= kept < UNITS
+    assert said.decode().splitlines()[-1] == (
+        f"semlink: stopped; {kept} finished units are in {tmp_path}/journal.jsonl; run the same "
+        "command again to go on"
+    )
+    assert workers_of(process.pid) == []
+    assert not (tmp_path / "results.csv").exists()
+    before = (tmp_path / "journal.jsonl").read_bytes()
+    assert finish(tmp_path, GRID) == whole
+    assert (tmp_path / "journal.jsonl").read_bytes().startswith(before)
+
+
+def test_a_sweep_goes_on_when_one_worker_is_killed(tmp_path: Path, whole: bytes) -> None:
+    with under_way(tmp_path) as process:
+        workers = workers_of(process.pid)
+        assert len(workers) == 2
+        os.kill(workers[0], signal.SIGKILL)
+        assert units_in(tmp_path) < UNITS
+        _, said = process.communicate(timeout=300)
+    assert process.returncode == 0, said.decode()
+    assert (tmp_path / "results.csv").read_bytes() == whole
+    assert units_in(tmp_path) == UNITS
+
+
+def test_a_second_sweep_on_a_folder_in_use_is_refused(tmp_path: Path) -> None:
+    with under_way(tmp_path) as first:
+        os.killpg(first.pid, signal.SIGSTOP)  # it must not end before the second one has started
+        before = (tmp_path / "journal.jsonl").read_bytes()
+        with sweep(tmp_path, GRID) as second:
+            _, said = second.communicate(timeout=300)
+        assert first.poll() is None
+    assert second.returncode == 2
+    assert said.decode() == (
+        f"semlink: error: {tmp_path} is in use by another semlink process; wait for it, or choose "
+        "another --out\n"
+    )
+    assert (tmp_path / "journal.jsonl").read_bytes() == before
