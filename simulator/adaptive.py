@@ -9,7 +9,6 @@ from functools import partial
 import pandas as pd
 import torch
 
-from channels.streams import Streams
 from simulator.data import Split
 from simulator.link import Scheme
 from simulator.statistics import paired_difference
@@ -56,12 +55,11 @@ def adaptive_table(
     results = here(needed, split=test)
     table = results.table
     index = {(*_place(point), point.k): number for number, point in enumerate(needed)}
-    streams = Streams(seed=grid.seed)
     rows = []
     for place, k in rule.items():
         chosen, largest = index[*place, k], index[*place, most]
         at_k, at_most = (results.tally(needed[i]).credits_of_images for i in (chosen, largest))
-        lost = paired_difference(at_k, at_most, seed=streams.seed_of("bootstrap", *place))
+        lost = paired_difference(at_k, at_most)
         rows.append(
             {
                 **table.iloc[chosen][KEPT].to_dict(),

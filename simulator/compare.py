@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from channels.streams import Streams
 from simulator.config import digest
 from simulator.errors import UserError
 from simulator.journal import Journal
@@ -83,7 +82,7 @@ def _row(row: Any, journal: Journal, a: str, b: str, classes: int) -> dict[str, 
         scheme: _tally(journal, Point(scheme, *place), realizations, classes) for scheme in (a, b)
     }
     x, y = own[a].credits_of_images, own[b].credits_of_images
-    difference = paired_difference(x, y, seed=Streams(seed=0).seed_of("bootstrap", *place))
+    difference = paired_difference(x, y)
     return {
         **row[PLACE].to_dict(),
         "a": a,

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import zlib
+from array import array
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -67,6 +68,32 @@ class MemoryStore:
         return self._units[unit]
 
 
+class _Places:
+    """Where the line of each unit begins, 8 bytes for each."""
+
+    def __init__(self) -> None:
+        self._offsets: dict[Point, array[int]] = {}  # by realisation; -1 where there is none
+        self._number = 0
+
+    def __len__(self) -> int:
+        return self._number
+
+    def __contains__(self, unit: Unit) -> bool:
+        offsets = self._offsets.get(unit.point, ())
+        return unit.realization < len(offsets) and offsets[unit.realization] >= 0
+
+    def __getitem__(self, unit: Unit) -> int:
+        if unit not in self:
+            raise KeyError(unit)
+        return self._offsets[unit.point][unit.realization]
+
+    def __setitem__(self, unit: Unit, offset: int) -> None:
+        self._number += unit not in self
+        offsets = self._offsets.setdefault(unit.point, array("q"))
+        offsets.extend([-1] * (unit.realization + 1 - len(offsets)))
+        offsets[unit.realization] = offset
+
+
 class Journal:
     """The finished units of the sweeps of one folder. Only their places are held in memory."""
 
@@ -76,7 +103,7 @@ class Journal:
         self.abouts: list[dict[str, Any]] = []  # of every run that wrote here, the oldest first
         self.damaged = 0  # lines that were left out
         self.about_key = ""  # of what units are about that are added now
-        self._places: dict[Unit, tuple[int, int]] = {}  # offset and length of its line
+        self._places = _Places()
         self._end = 0  # of the last whole line
         self._lock = FileLock(folder / LOCK)
         self._scan()
@@ -149,16 +176,15 @@ class Journal:
             }
             for item in items
         ]
-        for item, place in zip(items, self._append(records), strict=True):
-            self._places[item.unit] = place
+        for item, offset in zip(items, self._append(records), strict=True):
+            self._places[item.unit] = offset
 
     def read(self, unit: Unit) -> Finished:
         """A finished unit.
 
         Raises: KeyError if there is none; UserError if the file was changed or removed by others.
         """
-        offset, length = self._places[unit]
-        record = self._record_at(offset, length)
+        record = self._record_at(self._places[unit])
         if record is None:
             raise self._changed
         codes = unpack(record["outcomes"], record["images"])
@@ -170,17 +196,17 @@ class Journal:
             f"{self.path} was changed or removed while it was in use; run the same command again"
         )
 
-    def _record_at(self, offset: int, length: int) -> dict[str, Any] | None:
-        """What stands in a line; None if it is not there any more."""
+    def _record_at(self, offset: int) -> dict[str, Any] | None:
+        """What stands in the line that begins here; None if it is not there any more."""
         try:
             with self.path.open("rb") as file:
                 file.seek(offset)
-                return _parse(file.read(length))
+                return _parse(file.readline())
         except FileNotFoundError:
             return None
 
-    def _append(self, records: list[dict[str, Any]]) -> list[tuple[int, int]]:
-        """Write lines behind the last whole one; offset and length of each."""
+    def _append(self, records: list[dict[str, Any]]) -> list[int]:
+        """Write lines behind the last whole one; where each begins."""
         lines = [_line(record) for record in records]
         try:
             there = self.path.exists()
@@ -203,15 +229,15 @@ class Journal:
                 f"{self.path}: {error.strerror or error}; {len(self)} finished units are kept: "
                 f"{wayout}run the same command again"
             ) from None
-        places = []
+        offsets = []
         for line in lines:
-            places.append((self._end, len(line)))
+            offsets.append(self._end)
             self._end += len(line)
-        return places
+        return offsets
 
     def _scan(self) -> None:
         """Find the whole lines."""
-        self.abouts, self.damaged, self._places, self._end = [], 0, {}, 0
+        self.abouts, self.damaged, self._places, self._end = [], 0, _Places(), 0
         if not self.path.exists():
             return
         offset, keys = 0, {""}
@@ -227,7 +253,7 @@ class Journal:
                     self.damaged += 1  # itself, or the line that says what it is about
                 else:
                     point = Point(*(record[name] for name in Point._fields))
-                    self._places[Unit(point, record["realization"])] = (offset, len(line))
+                    self._places[Unit(point, record["realization"])] = offset
                 offset += len(line)
                 if line.endswith(b"\n"):
                     self._end = offset

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from channels.awgn import AwgnChannel
-from channels.streams import Streams
 from models import ChannelCodec, Mirrored
 from models.blocks import parameter_count
 from simulator.data import Split, to_float
@@ -41,7 +40,7 @@ def size_table(parts: TrainedParts, test: Split, *, realizations: int, seed: int
     encoder and TX codec; CPU ms of the encoder per image, alone and in a batch of 64 (teachers that
     are asked about mirror images too run twice); clean accuracy without a channel; the same through
     the codec at 24 dB on AWGN with k = K; and both as shares of the teacher's accuracy (retention),
-    with paired bootstrap intervals.
+    with paired intervals.
     """
     table: list[dict[str, Any]] = []
     teacher: Credits | None = None
@@ -49,11 +48,11 @@ def size_table(parts: TrainedParts, test: Split, *, realizations: int, seed: int
         credits_clean = _credits(row.classify, test)
         teacher = credits_clean if row.name == "teacher" else teacher
         entry = {**_size(row, test.images[:64]), **_accuracy("accuracy", credits_clean)}
-        entry |= _retention("retention", credits_clean, teacher, seed)
+        entry |= _retention("retention", credits_clean, teacher)
         if row.name in parts.links:
             through = _through(parts, parts.links[row.name], test, realizations, seed)
             entry |= _accuracy("link_accuracy", through)
-            entry |= _retention("link_retention", through, teacher, seed)
+            entry |= _retention("link_retention", through, teacher)
         table.append(entry)
     return pd.DataFrame(table)
 
@@ -140,10 +139,8 @@ def _accuracy(name: str, credits_of: Credits) -> dict[str, float]:
     }
 
 
-def _retention(
-    name: str, credits_of: Credits, teacher: Credits | None, seed: int
-) -> dict[str, float]:
+def _retention(name: str, credits_of: Credits, teacher: Credits | None) -> dict[str, float]:
     if teacher is None:
         return {}
-    ratio = paired_ratio(credits_of, teacher, seed=Streams(seed=seed).seed_of("bootstrap", name))
+    ratio = paired_ratio(credits_of, teacher)
     return {name: ratio.value, f"{name}_low": ratio.low, f"{name}_high": ratio.high}

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from scipy import stats
 from simulator.outcomes import Tally
 
 Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
+BISECTIONS = 50  # an interval's end to 1e-15 of its range
 _ROUNDING = 1e-9  # by which a mean of credits may leave [0, 1]
 
 
@@ -133,21 +134,123 @@ class Estimate(NamedTuple):
     high: float
 
 
-def paired_difference(
-    a: NDArray[np.floating], b: NDArray[np.floating], *, seed: int, resamples: int = 10_000
-) -> Estimate:
-    """Mean of a - b over images, with a bootstrap interval that draws images, both credits at once.
+class _Pairs(NamedTuple):
+    """What two schemes earn on average: only the first, only the second, both at once."""
 
-    Shapes: a, b [N], credits of the same images in the same order.
+    only_a: float
+    only_b: float
+    both: float
+
+    @property
+    def swapped(self) -> "_Pairs":
+        return _Pairs(self.only_b, self.only_a, self.both)
+
+
+def paired_difference(a: NDArray[np.floating], b: NDArray[np.floating]) -> Estimate:
+    """Mean of a - b over images, and its 95 % interval for the images' population.
+
+    With credits of 0 and 1 it is Tango's score interval [1]: all D that a test of "p10 - p01 = D"
+    does not reject, its variance taken under D; so many as p10 earn only a's credit. It does not
+    collapse: when no image tells a from b it is -+Z^2 / (N + Z^2). Credits between 0 and 1 give p10
+    as the mean of max(a - b, 0), p01 as that of max(b - a, 0), and an effective number of images
+    (`_effective_pairs`). Where many images disagree it is the interval of a bootstrap over images,
+    up to 1 / N.
+
+    Coverage is 94.5 to 97 % where two or more images of either kind are expected to disagree, and
+    more for fewer; up to 99 % where few do in a few of their draws.
+
+    Shapes: a, b [N], credits in [0, 1] of the same images in the same order.
+    Raises: ValueError if they do not have one length.
+
+    [1] Tango, Equivalence test and confidence interval for the difference in proportions for the
+    paired-sample design, Statistics in Medicine 17, 1998, eq. 15 to 21.
     """
-    return _bootstrap(a, b, lambda x, y: x - y, seed=seed, resamples=resamples)
+    pairs, value = _pairs(a, b), float(a.mean() - b.mean())
+    number = _effective_pairs(a, b, pairs, ratio=1, shift=value)
+    high = _end(lambda d: _excess_of_difference(pairs, number, d), value, 1)
+    low = -_end(lambda d: _excess_of_difference(pairs.swapped, number, d), -value, 1)
+    return Estimate(value, low, high)
 
 
-def paired_ratio(
-    a: NDArray[np.floating], b: NDArray[np.floating], *, seed: int, resamples: int = 10_000
-) -> Estimate:
-    """Mean of a over mean of b (retention), with a paired bootstrap interval; shapes as above."""
-    return _bootstrap(a, b, lambda x, y: x / y, seed=seed, resamples=resamples)
+def paired_ratio(a: NDArray[np.floating], b: NDArray[np.floating]) -> Estimate:
+    """Mean of a over mean of b (retention), and its 95 % interval for the images' population.
+
+    The score interval of the ratio of paired proportions [1], with an effective number as above.
+
+    Shapes: a, b [N], credits in [0, 1] of the same images in the same order.
+    Raises: ValueError if they do not have one length, or b earns nothing.
+
+    [1] Nam and Blackwelder, Analysis of the ratio of marginal probabilities in a matched-pair
+    setting, Statistics in Medicine 21, 2002, eq. 3 to 5.
+    """
+    pairs = _pairs(a, b)
+    if not b.any():
+        raise ValueError("b must earn something for a ratio to it, but all its credits are 0")
+    value = float(a.mean() / b.mean())
+    number = _effective_pairs(a, b, pairs, ratio=value, shift=0)
+    high = _end_of_ratio(pairs, number, value)
+    low = 1 / _end_of_ratio(pairs.swapped, number, 1 / value) if value > 0 else 0.0
+    return Estimate(value, low, high)
+
+
+def _pairs(a: NDArray[np.floating], b: NDArray[np.floating]) -> _Pairs:
+    if a.shape != b.shape or a.ndim != 1 or a.size == 0:
+        raise ValueError(f"a and b must be [N] with one length, got {a.shape} and {b.shape}")
+    only_a, only_b = ((x - y).clip(min=0).mean() for x, y in ((a, b), (b, a)))
+    return _Pairs(float(only_a), float(only_b), float(np.minimum(a, b).mean()))
+
+
+def _effective_pairs(
+    a: NDArray[np.floating], b: NDArray[np.floating], pairs: _Pairs, *, ratio: float, shift: float
+) -> float:
+    """How many images of credits 0 and 1 would say as much of a - ratio b, whose mean is `shift`.
+
+    N times the variance that such images would have, over the variance of these. Half an image that
+    only a has right and half a one that only b has right are counted with both, for images unlike
+    those seen: else few that disagree in few draws would look like very many. Never below N.
+    """
+    unseen = ((1 - shift) ** 2 + (ratio + shift) ** 2) / 2
+    squares = ((1 - shift) ** 2, (ratio + shift) ** 2, (1 - ratio - shift) ** 2)
+    whole = float(np.dot(pairs, squares)) + (1 - sum(pairs)) * shift**2
+    seen = float(np.square(a - ratio * b - shift).sum())
+    return a.size * max(1.0, (a.size * whole + unseen) / (seen + unseen))
+
+
+def _excess_of_difference(pairs: _Pairs, number: float, d: float) -> float:
+    """By how much the squared error of a difference d exceeds what its own variance allows."""
+    p10, p01, _ = pairs
+    linear = (2 - p10 + p01) * d - p10 - p01  # of 2 q^2 + linear q - p01 d (1 - d) = 0 [1, eq. 19]
+    q01 = (math.sqrt(max(linear**2 + 8 * p01 * d * (1 - d), 0.0)) - linear) / 4
+    return number * (p10 - p01 - d) ** 2 - Z**2 * (2 * q01 + d * (1 - d))
+
+
+def _excess_of_ratio(pairs: _Pairs, number: float, ratio: float) -> float:
+    """The same for a ratio."""
+    p10, p01, p11 = pairs
+    a, b = p10 + p11, p01 + p11
+    root = math.sqrt((a - ratio**2 * b) ** 2 + 4 * ratio**2 * p10 * p01)
+    q10 = (ratio**2 * (b + 2 * p10) - a + root) / (2 * ratio * (ratio + 1))
+    q01 = ratio * q10 - (ratio - 1) * (p10 + p01 + p11)
+    return number * (a - ratio * b) ** 2 - Z**2 * ratio * (q10 + q01)
+
+
+def _end_of_ratio(pairs: _Pairs, number: float, value: float) -> float:
+    """Upper end of a ratio's interval."""
+    limit = 2 * value + 1
+    while _excess_of_ratio(pairs, number, limit) <= 0:
+        limit *= 2
+    return _end(lambda ratio: _excess_of_ratio(pairs, number, ratio), value, limit)
+
+
+def _end(excess: Callable[[float], float], inside: float, outside: float) -> float:
+    """Where `excess` turns positive between a value inside an interval and one outside."""
+    for _ in range(BISECTIONS):
+        middle = (inside + outside) / 2
+        if excess(middle) > 0:
+            outside = middle
+        else:
+            inside = middle
+    return inside
 
 
 def mcnemar(difference: NDArray[np.floating]) -> float:
@@ -188,26 +291,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
         adjusted[index] = largest
     return adjusted
-
-
-def _bootstrap(
-    a: NDArray[np.floating],
-    b: NDArray[np.floating],
-    statistic: Callable[[Any, Any], Any],
-    *,
-    seed: int,
-    resamples: int,
-) -> Estimate:
-    """Percentile bootstrap of statistic(mean a, mean b).
-
-    How often each distinct pair of credits is drawn is multinomial: the same distribution as
-    drawing images one by one, at a cost that does not grow with their number.
-    """
-    if a.shape != b.shape or a.ndim != 1 or a.size == 0:
-        raise ValueError(f"a and b must be [N] with one length, got {a.shape} and {b.shape}")
-    pairs, counts = np.unique(np.stack([a, b], axis=1), axis=0, return_counts=True)
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(a.size, counts / a.size, size=resamples) / a.size  # [resamples, pairs]
-    means = drawn @ pairs
-    low, high = np.quantile(statistic(means[:, 0], means[:, 1]), [0.025, 0.975])
-    return Estimate(float(statistic(a.mean(), b.mean())), float(low), float(high))

@@ -71,27 +71,22 @@ class Results:
 
 
 class _Schedule:
-    """Which units are asked for, and which of them are not finished."""
+    """Which units are asked for, and which of them are not finished.
+
+    A point that was begun is finished before others are, so that few tallies are in memory.
+    """
 
     def __init__(self, grid: Grid, facts: Facts, store: UnitStore, bar: Any) -> None:
         self._grid, self._facts, self._store, self._bar = grid, facts, store, bar
         self.waiting: deque[Task] = deque()
         self.asked: dict[Point, int] = {}  # realisations of the rounds so far
         self._missing: dict[Point, int] = {}  # units of these that are not finished
+        self._none = Tally.none(facts.images, num_classes=facts.num_classes)
+        self._tallies: dict[Point, Tally] = {}  # of points that came back and go on
 
-    def advance(self, point: Point) -> None:
+    def begin(self, point: Point) -> None:
         """Ask for rounds of a point until one is not all there, or there are enough."""
-        tally = Tally.none(self._facts.images, num_classes=self._facts.num_classes)
-        while not self._last(point):
-            before = self.asked.get(point, 0)
-            for realization in range(tally.realizations, before):
-                tally = tally.plus(self._store.read(Unit(point, realization)).codes)
-            if before and self._sure(tally):
-                return
-            self.asked[point] = before + self._grid.repeats(point.channel)
-            self._ask(point, range(before, self.asked[point]))
-            if self._missing[point]:
-                return
+        self._advance(point, self._none)
 
     def add(self, finished: Sequence[Finished]) -> None:
         """Keep the units of one task."""
@@ -102,7 +97,23 @@ class _Schedule:
         point = finished[0].unit.point
         self._missing[point] -= len(finished)
         if not self._missing[point]:
-            self.advance(point)
+            tally = self._advance(point, self._tallies.pop(point, self._none))
+            if self._missing[point]:
+                self._tallies[point] = tally
+
+    def _advance(self, point: Point, tally: Tally) -> Tally:
+        """As `begin`, from what was read already; what is read now."""
+        while not self._last(point):
+            before = self.asked.get(point, 0)
+            for realization in range(tally.realizations, before):
+                tally = tally.plus(self._store.read(Unit(point, realization)).codes)
+            if before and self._sure(tally):
+                break
+            self.asked[point] = before + self._grid.repeats(point.channel)
+            self._ask(point, range(before, self.asked[point]))
+            if self._missing[point]:
+                break
+        return tally
 
     def _ask(self, point: Point, realizations: range) -> None:
         images = self._facts.images
@@ -110,7 +121,11 @@ class _Schedule:
         self._missing[point] = len(missing)
         self._bar.total += images * len(realizations)
         self._bar.update(images * (len(realizations) - len(missing)))
-        self.waiting.extend(tasks_of(point, missing))
+        tasks = list(tasks_of(point, missing))
+        if realizations.start:
+            self.waiting.extendleft(reversed(tasks))
+        else:
+            self.waiting.extend(tasks)
 
     def _last(self, point: Point) -> bool:
         """Whether there is no round after those asked for."""
@@ -130,7 +145,7 @@ def run_sweep(
     with tqdm(desc="sweep", unit="img", smoothing=0.05, mininterval=0.5, total=0) as bar:
         schedule = _Schedule(grid, facts, store, bar)
         for point in points:
-            schedule.advance(point)
+            schedule.begin(point)
         for scheme in dict.fromkeys(task.point.scheme for task in schedule.waiting):
             pool.submit(scheme)
         while pool.in_hand:

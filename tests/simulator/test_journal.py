@@ -1,7 +1,9 @@
 """The journal: nothing finished is lost, nothing torn is believed."""
 
 import errno
+import gc
 import os
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,34 @@ def test_units_come_back_as_they_were(tmp_path: Path) -> None:
         assert back.core_seconds == 0.5
     assert Unit(POINT, 3) not in journal
     assert Unit(POINT._replace(snr_db=-2.0), 0) not in journal
+
+
+def test_units_that_are_not_there_cannot_be_read(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        journal.begin({"seed": 0})
+        journal.add([finished(7), finished(2), finished(7)])
+    for seen in (journal, Journal(tmp_path)):
+        assert len(seen) == 2
+        assert [r for r in range(10) if Unit(POINT, r) in seen] == [2, 7]
+        with pytest.raises(KeyError):
+            seen.read(Unit(POINT, 3))
+
+
+def test_a_unit_takes_few_bytes_of_memory(tmp_path: Path) -> None:
+    few, units = codes(0, images=8), [Unit(POINT, r) for r in range(3000)]
+    with Journal(tmp_path) as journal:
+        journal.begin({"seed": 0})
+        journal.add(Finished(unit, few, 0.5) for unit in units)
+    del journal
+    tracemalloc.start()
+    try:
+        journal = Journal(tmp_path)
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(journal) == 3000
+    assert held < 30 * 3000
 
 
 def test_a_torn_journal_loses_nothing_that_was_whole(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 """Intervals: values by hand, the ends of the range, and how often they cover the truth."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from scipy.stats import betabinom, binomtest, chi2
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.stats import betabinom, binomtest, chi2, dirichlet_multinomial, poisson
 
 from simulator.outcomes import Tally
 from simulator.statistics import (
@@ -21,6 +24,8 @@ from simulator.statistics import (
 
 Z2 = 1.959963984540054**2
 RUNS = 2000
+Credits = NDArray[np.float64]
+Outcomes = tuple[NDArray[np.int64], Credits]
 
 
 def test_wilson_by_hand() -> None:
@@ -143,32 +148,157 @@ def test_wrong_fractions_are_refused(p: float, n: float) -> None:
         wilson(p, n)
 
 
+def pairs_of(only_a: int, only_b: int, both: int, neither: int) -> tuple[Credits, Credits]:
+    """Credits of 0 and 1 of so many images."""
+    counts = (only_a, only_b, both, neither)
+    return np.repeat([1.0, 0.0, 1.0, 0.0], counts), np.repeat([0.0, 1.0, 1.0, 0.0], counts)
+
+
 def test_paired_difference_uses_the_pairing() -> None:
     rng = np.random.default_rng(0)
     hard = rng.random(2000) < 0.5
     better = np.where(rng.random(2000) < 0.02, 1.0, hard.astype(float))
-    found = paired_difference(better, hard.astype(float), seed=1)
+    found = paired_difference(better, hard.astype(float))
     assert found.value == pytest.approx(better.mean() - hard.mean())
     assert 0 < found.low < found.value < found.high < 0.02  # unpaired: +- 0.03
-    shuffled = paired_difference(rng.permutation(better), hard.astype(float), seed=1)
+    shuffled = paired_difference(rng.permutation(better), hard.astype(float))
     assert shuffled.low < 0 < shuffled.high
 
 
-def test_paired_bootstrap_covers_as_often_as_it_says() -> None:
+def constrained_variance(counts: Sequence[int], weights: Sequence[float], mean: float) -> float:
+    """Variance of sum(weights * cells), cells as likely as can be where this has mean `mean`."""
+    seen, of = np.array(counts) / sum(counts), np.array(weights)
+    limits = (
+        {"type": "eq", "fun": lambda cells: cells.sum() - 1},
+        {"type": "eq", "fun": lambda cells: cells @ of - mean},
+    )
+    found = minimize(
+        lambda cells: -seen @ np.log(cells),
+        np.full(4, 0.25),
+        bounds=[(1e-9, 1)] * 4,
+        constraints=limits,
+        options={"ftol": 1e-13},
+    )
+    return float(found.x @ of**2 - mean**2)
+
+
+@pytest.mark.parametrize("counts", [(3, 7, 30, 10), (12, 2, 5, 31), (1, 1, 40, 8)])
+def test_ends_of_paired_intervals_are_where_the_score_test_begins_to_reject(
+    counts: tuple[int, int, int, int],
+) -> None:
+    a, b = pairs_of(*counts)
+    found = paired_difference(a, b)
+    for end in (found.low, found.high):
+        variance = constrained_variance(counts, (1, -1, 0, 0), end)
+        assert (found.value - end) ** 2 == pytest.approx(Z2 * variance / 50, rel=1e-4)
+    ratio = paired_ratio(a, b)
+    for end in (ratio.low, ratio.high):
+        variance = constrained_variance(counts, (1, -end, 1 - end, 0), 0)
+        assert (a.mean() - end * b.mean()) ** 2 == pytest.approx(Z2 * variance / 50, rel=1e-4)
+
+
+@pytest.mark.parametrize("n", [1, 500, 5000])
+def test_paired_intervals_do_not_collapse_where_no_image_tells_the_schemes_apart(n: int) -> None:
+    end = Z2 / (n + Z2)
+    assert paired_difference(np.zeros(n), np.zeros(n)) == pytest.approx((0, -end, end))
+    assert paired_difference(np.full(n, 0.1), np.full(n, 0.1)) == pytest.approx((0, -end, end))
+    assert paired_ratio(np.ones(n), np.ones(n)) == pytest.approx((1, 1 - end, 1 / (1 - end)))
+
+
+def test_paired_intervals_are_wald_s_where_many_images_disagree() -> None:
+    rng = np.random.default_rng(3)
+    chance = rng.beta(2, 1, size=5000)
+    a, b = rng.binomial(5, chance) / 5, rng.binomial(5, 0.9 * chance) / 5
+    found, ratio = paired_difference(a, b), paired_ratio(a, b)
+    half = math.sqrt(Z2 * float((a - b).var()) / 5000)
+    assert found == pytest.approx((found.value, found.value - half, found.value + half), abs=1e-4)
+    half = math.sqrt(Z2 * float((a - ratio.value * b).var()) / 5000) / float(b.mean())
+    assert ratio == pytest.approx((ratio.value, ratio.value - half, ratio.value + half), abs=1e-3)
+
+
+def test_two_schemes_change_places() -> None:
+    a, b = np.array([1.0, 0.6, 0.2, 1.0] * 5), np.array([1.0, 0.4, 0.4, 0.2] * 5)
+    found, back = paired_difference(a, b), paired_difference(b, a)
+    assert back == pytest.approx((-found.value, -found.high, -found.low))
+    ratio, other = paired_ratio(a, b), paired_ratio(b, a)
+    assert other == pytest.approx((1 / ratio.value, 1 / ratio.high, 1 / ratio.low))
+    assert paired_ratio(np.zeros(20), b)[:2] == (0, 0)
+    assert 0 < paired_ratio(np.zeros(20), b).high < 1
+
+
+def disagreements(only_a: float, only_b: float, realizations: int, spread: float) -> Outcomes:
+    """How many draws of an image only a, and only b, gets right, and how likely that is.
+
+    Its chances of both are Dirichlet with these means; else both schemes are right.
+    """
+    draws = [
+        (i, j, realizations - i - j)
+        for i in range(realizations + 1)
+        for j in range(realizations + 1 - i)
+    ]
+    means = np.array([only_a, only_b, 1 - only_a - only_b])
+    return np.array(draws), dirichlet_multinomial.pmf(draws, means * spread, realizations)
+
+
+@pytest.mark.parametrize("realizations", [1, 5])
+@pytest.mark.parametrize(
+    ("images", "only_a", "only_b", "low", "high"),
+    [
+        (5000, 0.001, 0.0005, 0.93, 0.975),
+        (5000, 0.0001, 0.001, 0.93, 0.975),
+        (500, 0.004, 0.002, 0.92, 0.985),
+        (500, 0.01, 0.005, 0.92, 0.985),
+    ],
+)
+def test_paired_coverage_where_few_images_disagree(
+    images: int, only_a: float, only_b: float, low: float, high: float, realizations: int
+) -> None:
+    """Runs with equal counts of outcomes have equal intervals, so each is computed once."""
+    rng = np.random.default_rng(15)
+    draws, chances = disagreements(only_a, only_b, realizations, 0.5)
+    counts = rng.multinomial(images, chances / chances.sum(), size=RUNS)
+    difference, ratio = only_a - only_b, (1 - only_b) / (1 - only_a)
+    covered = np.zeros(2)
+    for number, times in zip(*np.unique(counts, axis=0, return_counts=True), strict=True):
+        i, j, both = np.repeat(draws, number, axis=0).T / realizations
+        found = paired_difference(i + both, j + both)
+        covered[0] += times * (found.low <= difference <= found.high)
+        found = paired_ratio(i + both, j + both)
+        covered[1] += times * (found.low <= ratio <= found.high)
+    assert (low <= covered / RUNS).all()
+    assert (covered / RUNS <= high).all()
+
+
+@pytest.mark.parametrize("expected", [1.8, 2.7, 4.3, 5.9])
+def test_few_images_unlike_all_others_are_covered(expected: float) -> None:
+    """One scheme is always in outage, the other seldom wrong: nearly all differences are 0.9."""
+    chances = poisson.pmf(np.arange(40), expected)
+    outage, covered = np.full(500, 0.1), 0.0
+    for wrong, chance in enumerate(chances):
+        found = paired_difference(np.repeat([0.0, 1.0], [wrong, 500 - wrong]), outage)
+        covered += chance * (found.low <= 0.9 - expected / 500 <= found.high)
+    assert covered > 0.92
+
+
+def test_paired_ratio_covers_as_often_as_it_says() -> None:
     rng = np.random.default_rng(2)
-    inside = 0
-    for run in range(400):
-        teacher = rng.random(500) < 0.8
-        student = np.where(rng.random(500) < 0.9, teacher, rng.random(500) < 0.5)
-        ratio = paired_ratio(student.astype(float), teacher.astype(float), seed=run, resamples=1000)
-        truth = (0.9 * 0.8 + 0.1 * 0.5) / 0.8
-        inside += ratio.low <= truth <= ratio.high
-    assert 0.92 <= inside / 400 <= 0.98
+    teacher = rng.random((RUNS, 500)) < 0.8
+    same, guess = rng.random((RUNS, 500)) < 0.9, rng.random((RUNS, 500)) < 0.5
+    student = np.where(same, teacher, guess)
+    truth = (0.9 * 0.8 + 0.1 * 0.5) / 0.8
+    found = [
+        paired_ratio(*pair)
+        for pair in zip(student.astype(float), teacher.astype(float), strict=True)
+    ]
+    inside = sum(ratio.low <= truth <= ratio.high for ratio in found)
+    assert 0.93 <= inside / RUNS <= 0.97
 
 
 def test_pairs_must_match() -> None:
     with pytest.raises(ValueError, match="one length"):
-        paired_difference(np.zeros(3), np.zeros(4), seed=0)
+        paired_difference(np.zeros(3), np.zeros(4))
+    with pytest.raises(ValueError, match="b must earn something"):
+        paired_ratio(np.ones(3), np.zeros(3))
 
 
 @pytest.mark.parametrize("realizations", [2, 5, 20])

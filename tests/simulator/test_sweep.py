@@ -1,5 +1,6 @@
 """The sweep: same table whatever the batch, shared noise, honest counting."""
 
+from collections import Counter
 from typing import Any
 
 import pandas as pd
@@ -15,7 +16,9 @@ from channels.symbols import from_symbols, to_symbols
 from simulator.data import Split
 from simulator.errors import UserError
 from simulator.evaluate import BLOCK
+from simulator.journal import Finished, MemoryStore
 from simulator.link import Received, Tensors
+from simulator.points import Unit
 from simulator.sweep import Grid, plan, sweep_here
 
 CPU = torch.device("cpu")
@@ -155,6 +158,22 @@ def test_realisations_are_added_until_the_channel_is_known_well_enough() -> None
     again = table([Probe("b"), Probe("a")], 400, mc=1.0, max_realizations=40)
     alone = again[again["scheme"] == "a"].reset_index(drop=True)
     pd.testing.assert_frame_equal(alone, rows, check_exact=True)
+
+
+def test_rounds_read_every_unit_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: Counter[Unit] = Counter()
+
+    class Counted(MemoryStore):
+        def read(self, unit: Unit) -> Finished:
+            read[unit] += 1
+            return super().read(unit)
+
+    monkeypatch.setattr("simulator.sweep.MemoryStore", Counted)
+    rows = table([Probe("a")], 20, mc=0.001, max_realizations=40)
+    assert rows["realizations"].eq(40).all()
+    once = {unit: 1 + (unit.realization < 38) for unit in read}  # by the table, and by rounds
+    assert read == once
+    assert len(read) == 8 * 40
 
 
 def test_max_realizations_ends_a_point_at_a_whole_round() -> None:
