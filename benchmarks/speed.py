@@ -1,48 +1,53 @@
 """How fast the simulator is: core-seconds, medians, and ratios measured in one run.
 
-`python -m benchmarks.speed --out results/reference/speed` (about 12 minutes on two quiet cores)
-writes speed.csv and run.json. Rates are per core-second of one thread. `--quick` rehearses it in a
-minute or two, `--only a,d` runs single sections:
+`python -m benchmarks.speed --out results/reference/speed` (about 20 minutes on two quiet cores, 25
+with --data and --kaira-python) writes speed.csv and run.json. Rates are per core-second of one
+thread; `repeats` says of how many measurements a value is the median. `--quick` rehearses it in
+some minutes, `--only a,d` runs single sections and keeps the others; run.json says when the run of
+each began and at which commit. Ratios across sections are given where one run has measured both.
 
-a, b  networks in our engine, in both precisions, and in a plain loop that encodes every time
+a, b  networks in our engine, in both precisions, and in a plain loop that encodes every time; what
+      bf16 and --compile do to accuracy, on the digits and, where --data names it, on CIFAR-100
 c     the DeepJSCC network in Kaira, where --kaira-python names an interpreter that has it; PSNRs of
       both on CIFAR-100 where --data names it, else on random pictures
 d     LDPC decoding, ours and Sionna's; block error tables in place of it
-e, f  wall time and memory against points and images; two workers against one
-g     the share of time outside matrix products, and what is left to gain
-grid  the paper's grid on two cores, where --data names CIFAR-100 (some 10 minutes more)
+e     wall time and memory against points, realisations and images (of CIFAR-100 with --data)
+f     two workers against one, one sweep each (8 minutes)
+g     the share of time outside matrix products, and the limit at the peak rate of such products
+grid  the paper's grid on two cores, where --data names CIFAR-100 (4 minutes)
 """
 
 import argparse
 import os
+import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
 import torch
 
-from benchmarks.speed_networks import CPU, engine, kaira, plain_loop, shares
+from benchmarks.speed_limits import shares
+from benchmarks.speed_networks import CPU, engine, kaira, plain_loop
 from benchmarks.speed_rows import FULL, QUICK, Row, Size
 from benchmarks.speed_sweeps import growth, ldpc, papers_grid, precisions, separate, workers
-from simulator.records import environment, write_json, write_table
+from benchmarks.speed_table import keep
+from simulator.records import environment
 
 SECTIONS = ("a", "b", "c", "d", "e", "f", "g", "grid")
 
 
-def chosen(options: argparse.Namespace) -> dict[str, Callable[[], Iterable[Row]]]:
-    """The sections to run.
+def chosen(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[], Iterable[Row]]]:
+    """The sections to run; sweeps go into `folder`.
 
     Raises: SystemExit for a name that is none, and for a section whose option is missing.
     """
     size: Size = QUICK if options.quick else FULL
-    folder: Path = options.out / "sweep"
     parts: dict[str, Callable[[], Iterable[Row]]] = {
-        "a": lambda: [*engine(size), *precisions(size, folder)],
+        "a": lambda: [*engine(size), *precisions(size, folder, options.data)],
         "b": partial(plain_loop, size),
         "d": lambda: [*ldpc(size), *separate(size, folder)],
-        "e": partial(growth, size, folder),
+        "e": partial(growth, size, folder, options.data),
         "f": partial(workers, size, folder),
         "g": partial(shares, size),
     }
@@ -70,20 +75,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--only", metavar="A,B", help="sections to run; those of --out are kept")
     parser.add_argument("--quick", action="store_true", help="a rehearsal: numbers mean nothing")
     parser.add_argument("--kaira-python", type=Path, metavar="PYTHON", help="for section c")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="CIFAR-100, for sections c, grid")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="CIFAR-100, for a, c, e, grid")
     options = parser.parse_args(arguments)
-    sections = chosen(options)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     torch.set_num_threads(1)
-    path: Path = options.out / "speed.csv"
-    for name, run in sections.items():
-        rows = pd.DataFrame([asdict(row) for row in run()])
-        if path.exists():
-            before = pd.read_csv(path, keep_default_na=False)
-            rows = pd.concat([before[before["section"] != name], rows], ignore_index=True)
-        write_table(path, rows.sort_values("section", kind="stable"))
-    write_json(options.out / "run.json", {"quick": options.quick, "environment": environment(CPU)})
-    print(f"table: {path}")
+    about = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "commit": environment(CPU)["commit"],
+        "quick": options.quick,
+    }
+    with tempfile.TemporaryDirectory(prefix="semlink-speed-") as folder:
+        for name, run in chosen(options, Path(folder)).items():
+            keep(options.out, name, list(run()), about)
+    print(f"table: {options.out / 'speed.csv'}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Sections (a), (b), (c) and (g) of the speed benchmark: networks in our engine and elsewhere.
+"""Sections (a), (b) and (c) of the speed benchmark: networks in our engine and elsewhere.
 
 Weights and images are random, speed does not depend on them; but PSNRs are those of the pair that
 CIFAR-100's recipe has trained, and of its test images where --data names them.
@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.speed_rows import (
     REALIZATIONS,
@@ -24,7 +23,7 @@ from benchmarks.speed_rows import (
     Size,
     of_several,
     rate,
-    single,
+    told,
 )
 from channels.awgn import AwgnChannel
 from channels.base import Channel
@@ -51,7 +50,6 @@ CPU = torch.device("cpu")
 PRECISIONS = ("fp32", "bf16")
 EAGER = tuple(Setting(0, CPU, precision) for precision in PRECISIONS)
 COMPILED = tuple(setting._replace(compiled=True) for setting in EAGER)
-MATRIX_OPS = ("mm", "addmm", "bmm", "baddbmm", "convolution", "scaled_dot_product", "linear")
 KAIRA = Path(__file__).with_name("speed_kaira.py")
 TRAINED = ROOT / "results/reference/cifar100/weights/deep_jscc_image_k256.safetensors"
 
@@ -195,10 +193,23 @@ def engine(size: Size) -> Iterator[Row]:
                 repeats=size.repeats,
             )
             points = rate("a", f"{name}, points", run, TRANSMISSIONS, repeats=size.repeats)
-            shared = len(SNR_DB) * REALIZATIONS
-            whole = 1 / (1 / points.value + 1 / encoded.value / shared)
             yield from (encoded, points)
-            yield single("a", f"{name}, sweep of {shared} with prepare", whole, TRANSMISSIONS)
+            yield with_prepare(name, points, encoded)
+
+
+def with_prepare(name: str, points: Row, encoded: Row) -> Row:
+    """What is left of the rate of points where each image is prepared for them first."""
+    shared = len(SNR_DB) * REALIZATIONS
+    value, least, most = (
+        1 / (1 / point + 1 / image / shared)
+        for point, image in (
+            (points.value, encoded.value),
+            (points.least, encoded.least),
+            (points.most, encoded.most),
+        )
+    )
+    what = f"{name}, sweep of {shared} with prepare"
+    return told(Row("a", what, value, TRANSMISSIONS, least, most, points.repeats))
 
 
 def plain_loop(size: Size) -> Iterator[Row]:
@@ -247,25 +258,3 @@ def psnr(scheme: ImageJscc, split: Split, snr_db: float, setting: Setting) -> Te
             images = scheme.images(encoded, AwgnChannel(), snr, generator)
         found.append(-10 * (images - sent).square().mean(dim=(1, 2, 3)).log10())
     return torch.cat(found)
-
-
-def shares(size: Size) -> Iterator[Row]:
-    """(g): the share of time outside matrix products, and what these alone would allow."""
-    for scheme, k in networks():
-        split = pictures(size.few if k == 64 else 250)
-        for setting in EAGER:
-            precision = setting.precision
-            run = partial(in_engine, engine_of(scheme, split, setting), scheme, k)
-            measured = rate(
-                "g", f"{scheme.name} {precision}, measured", run, TRANSMISSIONS, repeats=1
-            )
-            with profile(activities=[ProfilerActivity.CPU]) as found:
-                run()
-            times = {event.key: event.self_cpu_time_total / 1e6 for event in found.key_averages()}
-            matrices = sum(t for key, t in times.items() if any(op in key for op in MATRIX_OPS))
-            name, share = f"{scheme.name} {precision}", 1 - matrices / sum(times.values())
-            limit = measured.value / (1 - share)  # a profile is in wall seconds, a share is not
-            yield measured
-            yield single("g", f"{name}, share outside matrix products", share, "")
-            yield single("g", f"{name}, matrix products alone", limit, TRANSMISSIONS)
-            yield single("g", f"{name}, left to gain", limit / measured.value, "times")

@@ -31,12 +31,32 @@ class Size:
     images: int  # of (a)
     few: int  # images of the slower ones
     blocks: int  # LDPC words; Sionna decodes a quarter of them
-    realizations: int  # of the sweeps of (e)
+    realizations: int  # of sweeps of the digits
+    draws: int  # realisations of sweeps of CIFAR-100
+    many: int  # the most images of (e), of CIFAR-100
     seconds: float  # that the one worker of (f) is to take, about
 
 
-FULL = Size(repeats=3, images=2500, few=1000, blocks=4000, realizations=100, seconds=600)
-QUICK = Size(repeats=1, images=250, few=250, blocks=200, realizations=5, seconds=2)
+FULL = Size(
+    repeats=3,
+    images=1250,
+    few=1000,
+    blocks=4000,
+    realizations=100,
+    draws=10,
+    many=5000,
+    seconds=300,
+)
+QUICK = Size(
+    repeats=1,
+    images=250,
+    few=250,
+    blocks=200,
+    realizations=5,
+    draws=1,
+    many=1000,
+    seconds=2,
+)
 
 
 def single(section: str, what: str, value: float, unit: str) -> Row:
@@ -46,8 +66,15 @@ def single(section: str, what: str, value: float, unit: str) -> Row:
 
 def of_several(section: str, what: str, values: list[float], unit: str) -> Row:
     """The median of some numbers."""
-    row = Row(section, what, median(values), unit, min(values), max(values), len(values))
-    print(f"({section}) {what}: {row.value:,.5g} {unit} ({row.least:,.5g} to {row.most:,.5g})")
+    return told(Row(section, what, median(values), unit, min(values), max(values), len(values)))
+
+
+def told(row: Row) -> Row:
+    """The row, also on the screen."""
+    print(
+        f"({row.section}) {row.what}: {row.value:,.5g} {row.unit} "
+        f"({row.least:,.5g} to {row.most:,.5g})"
+    )
     return row
 
 

@@ -1,13 +1,14 @@
 """Sections (d) to (f) of the speed benchmark, accuracy, and the paper's grid.
 
-Decoders run here, sweeps as a user starts them, in a process of their own.
+Decoders run here, sweeps as a user starts them, in a process of their own; their weights are the
+committed ones, whatever a user has trained, so that everybody measures the same.
 """
 
 import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -15,13 +16,22 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.speed_rows import Row, Size, rate, single
+from benchmarks.speed_rows import Row, Size, rate, single, told
 from channels.bit_pipe import qam_llr
 from channels.ldpc import LayeredDecoder
 from channels.streams import Streams, sionna_phy
+from simulator.journal import Journal
+from simulator.outcomes import Tally
+from simulator.points import Point, Unit
+from simulator.records import ROOT, read_results
+from simulator.statistics import paired_difference
 
+REFERENCE = ROOT / "results/reference"
+MEMORY_EVERY_S = 2.0  # reading it takes 18 ms for a process of 1.3 GB
+NETWORKS = ("fp32", "bf16", "fp32, compiled", "bf16, compiled")
 SNR_DB = 7.0  # where 16-QAM of LDPC (512, 1024) loses one block in a hundred, about
 BITS = "information bits per core-second"
 
@@ -74,46 +84,102 @@ def separate(size: Size, folder: Path) -> Iterator[Row]:
     timing = pd.read_csv(folder / "timing.csv").groupby("scheme")["core_seconds"].mean()
     for scheme in ("rkd_sc", "separate"):
         yield single("d", f"digits, {scheme}, a point", float(timing[scheme]), "core-seconds")
+    costs = float(timing["separate"] / timing["rkd_sc"])
+    yield single("d", "digits, a point, separate over rkd_sc", costs, "times")
 
 
-def precisions(size: Size, folder: Path) -> Iterator[Row]:
-    """(a): accuracy of the digits' own weights in every setting, with intervals over images."""
-    grid = ["--snr-db", "-5,0,10", "--channel-uses", "16", "--channels", "awgn", "--workers", "1"]
+def precisions(size: Size, folder: Path, data: Path | None) -> Iterator[Row]:
+    """(a): what bf16 and compilation do to accuracies, with the weights of recipes."""
     draws = ["--realizations", str(size.realizations)]
-    for networks in ("fp32", "bf16", "fp32, compiled", "bf16, compiled"):
+    yield from accuracies("digits", folder, ["--snr-db", "-5,0,10", "--channel-uses", "16", *draws])
+    if data is not None:
+        images = ["--data", str(data), "--images", str(size.few)]
+        grid = ["--snr-db", "0", "--channel-uses", "64", "--realizations", str(size.draws)]
+        yield from accuracies("cifar100", folder, [*images, *grid])
+
+
+def accuracies(recipe: str, folder: Path, grid: Sequence[str]) -> Iterator[Row]:
+    """Accuracy of `rkd_sc` on AWGN in every setting, and its paired difference to plain fp32."""
+    plain = folder / recipe / NETWORKS[0]
+    for networks in NETWORKS:
+        own = folder / recipe / networks
         setting = ["--precision", networks[:4], *(["--compile"] if "compiled" in networks else [])]
-        command(folder, "digits", "--schemes", "rkd_sc", *grid, *draws, *setting)
-        for _, row in pd.read_csv(folder / "results.csv").iterrows():
-            what = f"digits {networks}, accuracy at {row['snr_db']:g} dB"
-            yield Row("a", what, row["accuracy"], "", row["ci_low"], row["ci_high"], 1)
+        common = ["--schemes", "rkd_sc", "--channels", "awgn", "--workers", "1"]
+        command(own, recipe, *common, *grid, *setting)
+        before, after = credits_of(plain), credits_of(own)
+        for _, row in read_results(own)[0].iterrows():
+            what, snr_db = f"{recipe} {networks}, accuracy", float(row["snr_db"])
+            interval = row["accuracy"], "", row["ci_low"], row["ci_high"], 1
+            yield told(Row("a", f"{what} at {snr_db:g} dB", *interval))
+            if own != plain:
+                change = paired_difference(after[snr_db], before[snr_db], seed=0)
+                less = f"{what} minus that of fp32 at {snr_db:g} dB"
+                yield told(Row("a", less, change.value, "", change.low, change.high, 1))
 
 
-def growth(size: Size, folder: Path) -> Iterator[Row]:
-    """(e): wall time and memory against points and against images."""
-    draws = ["--realizations", str(size.realizations), "--channels", "awgn", "--workers", "1"]
-    common = ["digits", "--schemes", "rkd_sc", "--channel-uses", "64", *draws]
-    grids = {
-        "points": {n: ["--snr-db", f"0:{n / 2 - 0.5}:0.5"] for n in (4, 8, 16, 32)},
-        "images": {n: ["--snr-db", "0:7.5:0.5", "--images", str(n)] for n in (125, 250, 500)},
-    }
-    for kind, steps in grids.items():
-        costs = {n: command(folder, *common, *step) for n, step in steps.items()}
-        for n, cost in costs.items():
-            yield single("e", f"{n} {kind}, wall", cost.wall_seconds, "s")
-            yield single("e", f"{n} {kind}, peak memory", cost.peak_mb, "MB")
-        x, y = np.array(list(costs)), np.array([cost.wall_seconds for cost in costs.values()])
-        slope, start = np.polyfit(x, y, 1)
+def credits_of(folder: Path) -> dict[float, NDArray[np.float64]]:
+    """Mean credit of every image at every SNR of a sweep of one scheme, channel and k."""
+    rows, run = read_results(folder)
+    journal, found = Journal(folder), {}
+    for _, row in rows.iterrows():
+        place = str(row["channel"]), float(row["snr_db"]), int(row["channel_uses"])
+        units = (Unit(Point(str(row["scheme"]), *place), r) for r in range(row["realizations"]))
+        codes = (journal.read(unit).codes for unit in units)
+        tally = Tally.of(codes, num_classes=run["data"]["classes"])
+        found[float(row["snr_db"])] = tally.credits_of_images
+    return found
+
+
+def growth(size: Size, folder: Path, data: Path | None) -> Iterator[Row]:
+    """(e): wall time and memory against points, realisations and images."""
+    common = ["--schemes", "rkd_sc", "--channel-uses", "64", "--channels", "awgn", "--workers", "1"]
+    digits, draws = ["digits", *common], size.realizations
+    points = {n: ["--snr-db", f"0:{n / 2 - 0.5}:0.5"] for n in (4, 8, 16, 32)}
+    more = {n: [*points[4], "--realizations", str(n)] for n in (draws, 2 * draws, 4 * draws)}
+    few = {n: [*step, "--realizations", str(draws)] for n, step in points.items()}
+    yield from against("points", folder, digits, few)
+    yield from against("realisations", folder, digits, more)
+    if data is None:
+        images = {n: [*few[16], "--images", str(n)] for n in (250, 500)}  # whole blocks
+        yield from against("images", folder, digits, images)
+    else:
+        cifar = ["cifar100", *common, "--data", str(data)]
+        grid = [*points[4], "--realizations", str(size.draws)]
+        counts = (size.many // 4, size.many // 2, size.many)
+        images = {n: [*grid, "--images", str(n)] for n in counts}
+        yield from against("CIFAR-100 images", folder, cifar, images)
+
+
+def against(
+    kind: str, folder: Path, common: Sequence[str], steps: Mapping[int, Sequence[str]]
+) -> Iterator[Row]:
+    """Wall time and memory of sweeps that do more and more, and the line through the times."""
+    costs = {n: command(folder, *common, *step) for n, step in steps.items()}
+    for n, cost in costs.items():
+        yield single("e", f"{n} {kind}, wall", cost.wall_seconds, "s")
+        yield single("e", f"{n} {kind}, peak memory", cost.peak_mb, "MB")
+    x, y = np.array(list(costs)), np.array([cost.wall_seconds for cost in costs.values()])
+    slope, start = np.polyfit(x, y, 1)
+    unit = f"s per {kind.split()[-1][:-1]}"
+    yield single("e", f"wall against {kind}, slope", float(slope), unit)
+    yield single("e", f"wall against {kind}, start", float(start), "s")
+    if len(costs) > 2:  # two are on a line anyway
         off = float(np.abs(slope * x + start - y).max() / y.max())
-        yield single("e", f"wall against {kind}, slope", float(slope), f"s per {kind[:-1]}")
-        yield single("e", f"wall against {kind}, start", float(start), "s")
         yield single("e", f"wall against {kind}, farthest from the line", off, "of the longest")
+    peaks = [cost.peak_mb for cost in costs.values()]
+    change = peaks[-1] / peaks[0]
+    yield single("e", f"peak memory against {kind}, last over first", change, "times")
 
 
 def workers(size: Size, folder: Path) -> Iterator[Row]:
-    """(f): two workers against one, on a sweep that takes one worker about `size.seconds`."""
+    """(f): two workers against one, on a sweep that takes one worker about `size.seconds`.
+
+    The pilot is judged by the median of its points, for its first ones are slow.
+    """
     grid = ["--schemes", "rkd_sc", "--channel-uses", "64", "--snr-db", "-10:20:2"]
-    pilot = command(folder, "digits", *grid, "--realizations", "5", "--workers", "1")
-    draws = str(max(5, 5 * round(size.seconds / pilot.core_seconds)))
+    command(folder, "digits", *grid, "--realizations", "5", "--workers", "1")
+    pilot = pd.read_csv(folder / "timing.csv")["core_seconds"]
+    draws = str(max(5, 5 * round(size.seconds / (len(pilot) * pilot.median()))))
     walls = []
     for number in (1, 2):
         arguments = [*grid, "--realizations", draws, "--workers", str(number)]
@@ -138,23 +204,31 @@ def papers_grid(size: Size, folder: Path, data: Path) -> Iterator[Row]:
     yield single("grid", "the paper's grid, peak memory", cost.peak_mb, "MB")
 
 
-def command(folder: Path, *arguments: str) -> Cost:
-    """What a fresh sweep into a folder takes."""
+def command(folder: Path, recipe: str, *arguments: str) -> Cost:
+    """What a fresh sweep of a recipe into a folder takes, with the committed weights."""
+    weights = str(REFERENCE / recipe / "weights")
+    sweep = [sys.executable, "-m", "simulator", "sweep", recipe, "--weights", weights, *arguments]
     start, peak = time.perf_counter(), 0.0
     process = subprocess.Popen(
-        [sys.executable, "-m", "simulator", "sweep", *arguments, "--fresh", "--out", str(folder)],
+        [*sweep, "--fresh", "--out", str(folder)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    while process.poll() is None:
+    while not ended(process):
         peak = max(peak, memory_mb(process.pid))
-        time.sleep(0.2)
     if process.returncode:
-        raise SystemExit(f"the sweep failed: {' '.join(arguments)}")
+        raise SystemExit(f"the sweep failed: {recipe} {' '.join(arguments)}")
     wall_seconds = time.perf_counter() - start
     core_seconds = float(pd.read_csv(folder / "timing.csv")["core_seconds"].sum())
     return Cost(wall_seconds, core_seconds, peak)
+
+
+def ended(process: "subprocess.Popen[bytes]") -> bool:
+    """Wait for a process, but no longer than until its memory is to be read."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=MEMORY_EVERY_S)
+    return process.returncode is not None
 
 
 def memory_mb(session: int) -> float:

@@ -16,7 +16,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from simulator.records import ROOT
+
 KINDS = ("worker", "main", "all")  # of kills, in turn
+WEIGHTS = ROOT / "results/reference/digits/weights"  # not a user's own, so that all do the same
 SWEEP = ("--snr-db", "-10:20:2", "--channel-uses", "4,16,64", "--realizations", "20")
 
 
@@ -24,7 +27,7 @@ def sweep(folder: Path, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
     """A sweep of the digits in a process group of its own."""
     command = [sys.executable, "-m", "simulator", "sweep", "digits", "--out", str(folder)]
     return subprocess.Popen(
-        [*command, *arguments],
+        [*command, "--weights", str(WEIGHTS), *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,

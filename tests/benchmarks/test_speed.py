@@ -9,10 +9,19 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmarks import speed, speed_sweeps
-from benchmarks.speed_networks import image_jscc, kaira, pictures, psnr
-from benchmarks.speed_rows import QUICK, of_several, single
-from benchmarks.speed_sweeps import Cost, growth, workers
+from benchmarks import speed
+from benchmarks.speed_limits import macs_per_transmission, peak, share_outside
+from benchmarks.speed_networks import (
+    EAGER,
+    engine_of,
+    image_jscc,
+    kaira,
+    pictures,
+    psnr,
+    with_prepare,
+)
+from benchmarks.speed_rows import QUICK, Row, of_several, single
+from benchmarks.speed_table import ratios
 from models.blocks import parameter_count
 from simulator.evaluate import Setting
 
@@ -38,7 +47,12 @@ def test_a_section_replaces_its_own_rows_and_keeps_the_others(
         speed.main(["--quick", "--only", only, "--out", str(tmp_path)])
     table = pd.read_csv(tmp_path / "speed.csv")
     assert table[["section", "value"]].to_numpy().tolist() == [["a", 2], ["g", 0]]
-    assert json.loads((tmp_path / "run.json").read_text())["quick"] is True
+    sections = json.loads((tmp_path / "run.json").read_text())["sections"]
+    assert set(sections) == {"a", "g"}
+    assert sections["a"]["time"] > sections["g"]["time"]
+    for about in sections.values():
+        assert set(about) == {"time", "commit", "quick"}
+        assert about["quick"] is True
 
 
 @pytest.mark.parametrize(
@@ -70,23 +84,61 @@ def test_psnr_without_noise_is_that_of_the_network() -> None:
     assert np.allclose(found.numpy(), -10 * np.log10(error.detach().numpy()), atol=1e-3)
 
 
-def test_slopes_and_speed_up_of_sweeps_that_take_what_is_known(
+def test_a_sweep_with_prepare_takes_both_times() -> None:
+    points, encoded = (Row("a", "x", v, "", v / 2, 2 * v, 3) for v in (100.0, 2.0))
+    row = with_prepare("x", points, encoded)  # 50 transmissions of an image: 0.5 s + 0.5 s
+    assert (row.value, row.least, row.most, row.repeats) == (50.0, 25.0, 100.0, 3)
+    assert row.what == "x, sweep of 50 with prepare"
+
+
+def test_ratios_are_of_sections_that_one_run_has_measured() -> None:
+    engine = Row("a", "rkd_sc k=64 fp32, sweep of 50 with prepare", 8.0, "", 6.0, 9.0, 3)
+    loop = Row("b", "rkd_sc k=64 fp32, plain loop", 2.0, "", 1.0, 3.0, 3)
+    ours = Row("a", "deep_jscc_image k=256 bf16, sweep of 50 with prepare", 9.0, "", 9.0, 9.0, 3)
+    theirs = Row("c", "Kaira 0.2.1 fp32", 3.0, "", 3.0, 3.0, 3)
+    table, now = [engine, loop, ours, theirs], {"time": "now", "commit": "x", "quick": False}
+    found = {row.what: row for row in ratios(table, {"a": now, "b": now, "c": now})}
+    assert set(found) == {
+        "rkd_sc k=64 fp32, engine over plain loop",
+        "deep_jscc_image k=256 bf16, engine over Kaira in fp32",
+    }
+    row = found["rkd_sc k=64 fp32, engine over plain loop"]
+    assert (row.section, row.value, row.least, row.most) == ("ratios", 4.0, 2.0, 9.0)
+    earlier = {**now, "time": "before"}
+    alone = list(ratios(table, {"a": now, "b": now, "c": earlier}))
+    assert [row.what for row in alone] == ["rkd_sc k=64 fp32, engine over plain loop"]
+    assert not list(ratios(table, {}))
+
+
+def test_a_ratio_goes_when_one_of_its_sections_is_measured_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def command(folder: Path, *arguments: str) -> Cost:
-        """3 s to start, then 2 ms for each of 500 images at a point, or at each of 16 points."""
-        options = dict(zip(arguments[1::2], arguments[2::2], strict=True))
-        assert folder == tmp_path
-        first, last, step = map(float, options["--snr-db"].split(":"))
-        points = (last - first) / step + 1
-        work = 0.002 * points * int(options.get("--images", "500"))
-        return Cost(3 + work / int(options["--workers"]), work, 100.0)
+    engine = single("a", "rkd_sc k=64 bf16, sweep of 50 with prepare", 6.0, "")
+    loop = single("b", "rkd_sc k=64 bf16, plain loop", 2.0, "")
+    monkeypatch.setattr(speed, "engine", lambda _: [engine])
+    monkeypatch.setattr(speed, "precisions", lambda *_: [])
+    monkeypatch.setattr(speed, "plain_loop", lambda _: [loop])
+    for only, expected in (("a,b", ["a", "b", "ratios"]), ("b", ["a", "b"])):
+        speed.main(["--quick", "--only", only, "--out", str(tmp_path)])
+        assert list(pd.read_csv(tmp_path / "speed.csv")["section"]) == expected
 
-    monkeypatch.setattr(speed_sweeps, "command", command)
-    found = {row.what: row.value for row in growth(QUICK, tmp_path)}
-    assert found["wall against points, slope"] == pytest.approx(1.0)
-    assert found["wall against images, slope"] == pytest.approx(0.032)
-    assert found["wall against points, start"] == pytest.approx(3.0)
-    assert found["wall against points, farthest from the line"] == pytest.approx(0, abs=1e-9)
-    *_, last = workers(QUICK, tmp_path)
-    assert last.value == pytest.approx((3 + 16) / (3 + 8))
+
+def test_multiply_accumulates_of_the_image_network_are_those_of_its_layers() -> None:
+    """The decoder alone, for what was prepared is not coded again; a block is padded to 250."""
+    scheme = image_jscc()
+    found = macs_per_transmission(engine_of(scheme, pictures(2), EAGER[0]), scheme, 256) * 2 / 250
+    at_8x8 = 25 * 64 * (8 * 32 + 32 * 32 + 32 * 32 + 32 * 16)  # the last one doubles the side
+    sub_pixel = 9 * 256 * 16 * (4 * 3)
+    assert found == at_8x8 + sub_pixel
+
+
+def test_the_share_outside_matrix_products_tells_products_from_the_rest() -> None:
+    a = torch.ones(300, 300)
+    assert share_outside(lambda: [torch.mm(a, a) for _ in range(20)]) < 0.2
+    assert share_outside(lambda: [a.exp() for _ in range(20)]) == 1.0
+
+
+def test_the_peak_counts_products_of_matrices() -> None:
+    row = peak("fp32", repeats=1)
+    assert row.what == "peak of matrix products fp32"
+    assert 1e8 < row.value < 1e12
