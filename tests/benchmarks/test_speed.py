@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmarks import speed
-from benchmarks.speed_limits import macs_per_transmission, peak, share_outside
+from benchmarks import speed, speed_limits, speed_networks
+from benchmarks.speed_limits import macs_per_transmission, peak, share_outside, shares
 from benchmarks.speed_networks import (
     EAGER,
     engine_of,
@@ -142,3 +142,21 @@ def test_the_peak_counts_products_of_matrices() -> None:
     row = peak("fp32", repeats=1)
     assert row.what == "peak of matrix products fp32"
     assert 1e8 < row.value < 1e12
+
+
+def test_limits_stand_beside_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed_networks, "SNR_DB", (0.0,))
+    monkeypatch.setattr(speed_limits, "networks", lambda: ((image_jscc(), 256),))
+    rows = {row.what: row.value for row in shares(QUICK)}
+    count = rows["deep_jscc_image, multiply-accumulates per transmission"]
+    for precision in ("fp32", "bf16"):
+        name, top = f"deep_jscc_image {precision}", rows[f"peak of matrix products {precision}"]
+        measured, limit = rows[f"{name}, measured"], rows[f"{name}, limit at the measured peak"]
+        inside, share = (
+            rows[f"{name}, {what}"]
+            for what in ("inside matrix products now", "share outside matrix products")
+        )
+        assert limit == pytest.approx(top / count)
+        assert inside == pytest.approx(measured / (1 - share))
+        assert rows[f"{name}, left to gain"] == pytest.approx(limit / measured)
+    assert len(rows) == 2 + 1 + 2 * 5
