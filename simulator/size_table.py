@@ -16,7 +16,7 @@ from simulator.data import Split, to_float
 from simulator.evaluate import BLOCK
 from simulator.schemes import TrainedParts
 from simulator.sizes import cpu_ms, macs
-from simulator.statistics import accuracy_interval, paired_ratio
+from simulator.statistics import Estimate, accuracy_interval, paired_ratio
 from simulator.sweep import Grid, plan, sweep_here
 
 LINK_SNR_DB = 24.0
@@ -142,5 +142,6 @@ def _accuracy(name: str, credits_of: Credits) -> dict[str, float]:
 def _retention(name: str, credits_of: Credits, teacher: Credits | None) -> dict[str, float]:
     if teacher is None:
         return {}
-    ratio = paired_ratio(credits_of, teacher)
+    itself = credits_of is teacher
+    ratio = Estimate(1, 1, 1) if itself else paired_ratio(credits_of, teacher)
     return {name: ratio.value, f"{name}_low": ratio.low, f"{name}_high": ratio.high}

@@ -156,14 +156,15 @@ def paired_difference(a: NDArray[np.floating], b: NDArray[np.floating]) -> Estim
     (`_effective_pairs`). Where many images disagree it is the interval of a bootstrap over images,
     up to 1 / N.
 
-    Coverage is 94.5 to 97 % where two or more images of either kind are expected to disagree, and
-    more for fewer; up to 99 % where few do in a few of their draws.
+    Simulated coverage is 95 to 97 % with one draw where three images or more are expected to
+    disagree, and more for fewer; with several draws 95 to 98 %, and up to 99.7 % where few images
+    disagree in single draws alone.
 
     Shapes: a, b [N], credits in [0, 1] of the same images in the same order.
     Raises: ValueError if they do not have one length.
 
     [1] Tango, Equivalence test and confidence interval for the difference in proportions for the
-    paired-sample design, Statistics in Medicine 17, 1998, eq. 15 to 21.
+    paired-sample design, Statistics in Medicine 17, 1998.
     """
     pairs, value = _pairs(a, b), float(a.mean() - b.mean())
     number = _effective_pairs(a, b, pairs, ratio=1, shift=value)
@@ -181,7 +182,7 @@ def paired_ratio(a: NDArray[np.floating], b: NDArray[np.floating]) -> Estimate:
     Raises: ValueError if they do not have one length, or b earns nothing.
 
     [1] Nam and Blackwelder, Analysis of the ratio of marginal probabilities in a matched-pair
-    setting, Statistics in Medicine 21, 2002, eq. 3 to 5.
+    setting, Statistics in Medicine 21, 2002.
     """
     pairs = _pairs(a, b)
     if not b.any():
@@ -219,7 +220,7 @@ def _effective_pairs(
 def _excess_of_difference(pairs: _Pairs, number: float, d: float) -> float:
     """By how much the squared error of a difference d exceeds what its own variance allows."""
     p10, p01, _ = pairs
-    linear = (2 - p10 + p01) * d - p10 - p01  # of 2 q^2 + linear q - p01 d (1 - d) = 0 [1, eq. 19]
+    linear = (2 - p10 + p01) * d - p10 - p01  # of 2 q^2 + linear q - p01 d (1 - d) = 0
     q01 = (math.sqrt(max(linear**2 + 8 * p01 * d * (1 - d), 0.0)) - linear) / 4
     return number * (p10 - p01 - d) ** 2 - Z**2 * (2 * q01 + d * (1 - d))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import Bounds, LinearConstraint, minimize
 from scipy.stats import betabinom, binomtest, chi2, dirichlet_multinomial, poisson
 
 from simulator.outcomes import Tally
@@ -168,17 +168,13 @@ def test_paired_difference_uses_the_pairing() -> None:
 def constrained_variance(counts: Sequence[int], weights: Sequence[float], mean: float) -> float:
     """Variance of sum(weights * cells), cells as likely as can be where this has mean `mean`."""
     seen, of = np.array(counts) / sum(counts), np.array(weights)
-    limits = (
-        {"type": "eq", "fun": lambda cells: cells.sum() - 1},
-        {"type": "eq", "fun": lambda cells: cells @ of - mean},
-    )
-    found = minimize(
-        lambda cells: -seen @ np.log(cells),
-        np.full(4, 0.25),
-        bounds=[(1e-9, 1)] * 4,
-        constraints=limits,
-        options={"ftol": 1e-13},
-    )
+    limits = LinearConstraint(np.array([np.ones(4), of]), [1, mean], [1, mean])
+
+    def unlikeliness(cells: Credits, *_: object) -> float:
+        return float(-seen @ np.log(cells))
+
+    start, bounds = np.full(4, 0.25), Bounds(1e-9, 1.0)
+    found = minimize(unlikeliness, start, bounds=bounds, constraints=limits, tol=1e-13)
     return float(found.x @ of**2 - mean**2)
 
 
@@ -237,7 +233,8 @@ def disagreements(only_a: float, only_b: float, realizations: int, spread: float
         for j in range(realizations + 1 - i)
     ]
     means = np.array([only_a, only_b, 1 - only_a - only_b])
-    return np.array(draws), dirichlet_multinomial.pmf(draws, means * spread, realizations)
+    law = dirichlet_multinomial(means * spread, np.array(realizations))
+    return np.array(draws), np.array([law.pmf(draw) for draw in draws])
 
 
 @pytest.mark.parametrize("realizations", [1, 5])
