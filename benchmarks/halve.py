@@ -9,6 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from simulator.errors import in_one_line
 from simulator.records import load_tensors, save_tensors
 
 
@@ -26,9 +27,10 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
-    for path in parser.parse_args().files:
-        halve(path)
-        print(path)
+    with in_one_line("halve"):
+        for path in parser.parse_args().files:
+            halve(path)
+            print(path)
 
 
 if __name__ == "__main__":

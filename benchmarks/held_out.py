@@ -11,13 +11,14 @@ from PIL import Image
 from tqdm import tqdm
 
 from simulator.data import load_dataset
+from simulator.errors import UserError, in_one_line
 
 
 def write_folder(data: Path, out: Path) -> int:
-    """Write the images; how many. Raises: SystemExit if the data has no validation split."""
+    """Write the images; how many. Raises: UserError if the data has no validation split."""
     dataset = load_dataset(data)
     if dataset.validation is None:
-        raise SystemExit(f"{data} holds no validation images")
+        raise UserError(f"{data} must hold validation images, but holds none")
     images, labels = dataset.validation.images, dataset.validation.labels
     for number, (image, label) in enumerate(zip(tqdm(images), labels, strict=True)):
         folder = out / "test" / dataset.classes[int(label)]
@@ -33,7 +34,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    print(f"{write_folder(options.data, options.out)} images in {options.out}/test")
+    with in_one_line("held_out"):
+        print(f"{write_folder(options.data, options.out)} images in {options.out}/test")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from simulator.commands.shared import (
     weights_folder,
 )
 from simulator.data import Split
-from simulator.errors import UserError
+from simulator.errors import in_one_line
 from simulator.evaluate import image_blocks
 from simulator.image_link import ImageJsccScheme
 from simulator.link import Tensors
@@ -143,11 +143,8 @@ def main() -> None:
     parser.add_argument("--realizations", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
-    try:
+    with in_one_line("image_quality"):
         rows = measure(parser.parse_args())
-    except UserError as error:
-        print(f"image_quality: error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
     print(rows.to_string(index=False))
 
 

@@ -35,7 +35,7 @@ from models.search_space import Plans
 from simulator.commands.search import adjusted, search_run, write_results
 from simulator.commands.shared import recipe_named
 from simulator.config import describe
-from simulator.errors import UserError
+from simulator.errors import UserError, in_one_line
 from simulator.records import write_json, write_table
 from simulator.schemes import TrainedParts
 from simulator.search_config import SearchPreset
@@ -61,9 +61,8 @@ def main() -> None:
     """The command."""
     options = _options()
     try:
-        front(options)
-    except UserError as error:
-        raise SystemExit(f"search_front: error: {error}") from None
+        with in_one_line("search_front"):
+            front(options)
     except KeyboardInterrupt:
         raise SystemExit("stopped; run the same command again to go on") from None
 

@@ -53,7 +53,7 @@ from simulator.commands.shared import (
 )
 from simulator.config import Experiment, describe
 from simulator.data import Dataset
-from simulator.errors import UserError
+from simulator.errors import UserError, in_one_line
 from simulator.evaluate import BLOCK, blocks_of
 from simulator.labels import link_error
 from simulator.link import RkdScheme, Tensors
@@ -241,11 +241,8 @@ def figure_plans(table: pd.DataFrame, dataset: Dataset, *, gallery: int) -> Sequ
 def main(recipe: str, **options: Any) -> None:
     """Ask other tasks of the codeword that was sent; the options are those of semlink sweep."""
     torch.set_num_threads(1)
-    try:
+    with in_one_line("second_task"):
         table = second_task(recipe, **options)
-    except UserError as error:
-        click.echo(f"second_task: error: {error}", err=True)
-        raise SystemExit(2) from None
     percent = table.assign(accuracy=(100 * table["accuracy"]).round(1))
     index = ["task", "channel", "channel_uses", "scheme"]
     click.echo(percent.pivot_table(index=index, columns="snr_db", values="accuracy").to_string())

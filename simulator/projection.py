@@ -37,64 +37,50 @@ def fit_projection(features: Sequence[Tensor], width: int) -> Projection:
     projected on their principal components.
     Raises: UserError if there are fewer.
     """
+    alone = len(features) == 1
     weights = torch.cat(
-        [torch.ones(own.shape[2], device=own.device) / _weight(own, features) for own in features]
+        [
+            torch.ones(own.shape[2], device=own.device) / (1 if alone else moments(own.unbind())[1])
+            for own in features
+        ]
     )
-    found = len(weights)
     plain = Projection(
         weights=weights,
         centre=torch.zeros_like(weights),
-        directions=torch.eye(found, device=weights.device),
+        directions=torch.eye(len(weights), device=weights.device),
         mean=torch.zeros_like(weights),
         scale=torch.ones((), device=weights.device),
         explained=torch.ones((), device=weights.device),
     )
-    chosen = plain
-    if found != width:
-        centre, directions, explained = _principal_components(features, plain, width)
-        mean = torch.zeros(width, device=weights.device)
-        chosen = plain._replace(
-            centre=centre, directions=directions, mean=mean, explained=explained
-        )
-    mean, scale = _moments(features, chosen)
-    return chosen._replace(mean=mean, scale=scale)
+    joined = [plain([own[view] for own in features]) for view in range(len(features[0]))]
+    if len(weights) == width:
+        mean, scale = moments(joined)
+        return plain._replace(mean=mean, scale=scale)
+    centre, directions, explained = principal_components(joined, width)
+    mean, scale = moments([(view - centre) @ directions for view in joined])
+    return Projection(weights, centre, directions, mean, scale, explained)
 
 
-def _weight(own: Tensor, features: Sequence[Tensor]) -> Tensor:
-    """What a teacher's features are divided by; 1 for one that is alone."""
-    return _scale(own) if len(features) > 1 else torch.ones((), device=own.device)
+def moments(views: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean [D] of views [N, D] of equal length, and the root of the mean variance."""
+    mean = torch.stack([view.float().mean(dim=0) for view in views]).mean(dim=0)
+    squares = torch.stack([(view.float() - mean).square().mean() for view in views])
+    return mean, squares.mean().sqrt()
 
 
-def _scale(features: Tensor) -> Tensor:
-    """Root of the mean variance over dimensions of features [V, N, D]."""
-    mean = torch.stack([view.float().mean(dim=0) for view in features]).mean(dim=0)
-    squares = torch.stack([(view.float() - mean).square().mean(dim=0) for view in features])
-    return squares.mean().sqrt()
+def principal_components(views: Sequence[Tensor], width: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean [W], first directions [W, width], and the share of variance that these explain.
 
-
-def _moments(features: Sequence[Tensor], projection: Projection) -> tuple[Tensor, Tensor]:
-    """Mean [D] of what a projection gives, and the root of its mean variance."""
-    views = range(len(features[0]))
-    mean = sum(projection([own[v] for own in features]).mean(dim=0) for v in views) / len(views)
-    assert isinstance(mean, Tensor)
-    squares = sum(
-        (projection([own[v] for own in features]) - mean).square().mean() for v in views
-    ) / len(views)
-    assert isinstance(squares, Tensor)
-    return mean, squares.sqrt()
-
-
-def _principal_components(
-    features: Sequence[Tensor], plain: Projection, width: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean [W], the first directions [W, width], and the share of variance that they explain."""
-    found = len(plain.weights)
+    Shapes: views [N, W] of equal length.
+    Raises: UserError if W is less than `width`.
+    """
+    found = views[0].shape[1]
     if found < width:
         raise UserError(f"the student's feature_dim {width} must not exceed the teacher's {found}")
-    centre, _ = _moments(features, plain)
+    centre, _ = moments(views)
     second = torch.zeros((found, found), dtype=torch.float64, device=centre.device)
-    for view in range(len(features[0])):
-        own = (plain([teacher[view] for teacher in features]) - centre).double()
+    for view in views:
+        own = (view - centre).double()
         second += own.T @ own
     variances, directions = torch.linalg.eigh(second)  # ascending
     explained = variances[-width:].sum() / variances.sum()

@@ -1,7 +1,6 @@
 """Training conditions and the pairing of images, targets and labels."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +8,6 @@ import torch
 from benchmarks.recipes import digits
 from models import ImageClassifier
 from simulator.conditions import draw_conditions
-from simulator.data import load_dataset
 from simulator.stages import LinkConditions
 from simulator.teachers import Teacher, Views, teacher_views
 from simulator.train import fresh
@@ -18,18 +16,6 @@ from simulator.training_run import TrainingRun, classifier, in_chunks
 CONDITIONS = LinkConditions(
     channels=("awgn",), snr_db=(-12.0, 26.0), uses=(16, 4, 64), full_share=0.25
 )
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> TrainingRun:
-    """A training of the digits in an empty folder."""
-    return TrainingRun(
-        experiment=digits(),
-        dataset=load_dataset(None),
-        folder=tmp_path,
-        seed=0,
-        device=torch.device("cpu"),
-    )
 
 
 def test_snr_and_k_differ_from_image_to_image(generator: torch.Generator) -> None:

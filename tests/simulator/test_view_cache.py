@@ -3,33 +3,18 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.recipes import digits
 from simulator import view_cache
-from simulator.data import load_dataset
 from simulator.errors import TimeUp
 from simulator.training_run import TrainingRun
 from simulator.view_cache import ViewCache, cached_views
 
 Look = Callable[[int], dict[str, Tensor]]
 IMAGES = 700
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> TrainingRun:
-    """A training of the digits in an empty folder."""
-    return TrainingRun(
-        experiment=digits(),
-        dataset=load_dataset(None),
-        folder=tmp_path,
-        seed=0,
-        device=torch.device("cpu"),
-    )
 
 
 def looked(asked: list[int], *, stop_at: int | None = None) -> Look:

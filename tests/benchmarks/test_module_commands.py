@@ -1,0 +1,33 @@
+"""Modules that are commands tell a user's mistake in one line, exit status 2."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks import halve, held_out
+
+
+@pytest.mark.parametrize(
+    ("main", "arguments", "told"),
+    [
+        (halve.main, ["NO/part.safetensors"], "halve: error: no such file: NO/part.safetensors"),
+        (held_out.main, ["--data", "NO", "--out", "OUT"], "held_out: error: NO: no such folder"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    main: Callable[[], None],
+    arguments: list[str],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["command", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == f"{told}\n"
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,22 @@
+"""What tests of trainings share."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.recipes import digits
+from simulator.data import load_dataset
+from simulator.training_run import TrainingRun
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> TrainingRun:
+    """A training of the digits in an empty folder."""
+    return TrainingRun(
+        experiment=digits(),
+        dataset=load_dataset(None),
+        folder=tmp_path,
+        seed=0,
+        device=torch.device("cpu"),
+    )
