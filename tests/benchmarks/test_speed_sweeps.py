@@ -110,9 +110,10 @@ def test_accuracies_are_compared_image_by_image(
     assert rows["digits fp32, accuracy at 0 dB"].value == pytest.approx(0.8)
     change = rows["digits bf16, accuracy minus that of fp32 at 0 dB"]
     assert change.value == pytest.approx(-0.04)
-    assert -0.1 < change.least < -0.04 < change.most <= 0  # unpaired it would be +-0.11
+    assert -0.1 < change.least < -0.04 < change.most < 0  # unpaired it would be +-0.11
     same = rows["digits fp32, compiled, accuracy minus that of fp32 at 0 dB"]
-    assert (same.value, same.least, same.most) == (0, 0, 0)
+    assert same.value == 0
+    assert 0 < same.most == -same.least < 0.04  # 100 images that agree prove this much
     assert len(rows) == 4 + 3
 
 
