@@ -10,7 +10,7 @@ from simulator.errors import UserError
 from simulator.records import read_results
 from simulator.statistics import mean_interval
 
-ALIKE = {"recipe": "recipe", "hash": "test images", "seed": "seed of the noise"}  # in run.json
+ALIKE = {"hash": "test images", "seed": "seed of the noise"}  # in run.json
 POINT = ["scheme", "channel", "snr_db", "channel_uses"]
 
 
@@ -20,7 +20,7 @@ def across_seeds(folders: Sequence[Path]) -> pd.DataFrame:
     `ci_low, ci_high` is Student's interval for the mean over trainings on these very test images;
     how far other images would move it is in each sweep's own intervals.
     Raises: UserError unless there are two sweeps or more, of different training seeds, on the same
-    data, recipe and noise, with a point in common.
+    data and noise, of weights that were made alike, with a point in common.
     """
     if len(folders) < 2:
         raise UserError(f"seeds needs two sweeps or more, got {len(folders)}")
@@ -49,6 +49,7 @@ def _row(own: pd.DataFrame) -> dict[Hashable, Any]:
 
 
 def _check_alike(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> None:
+    _check_weights(folders, runs)
     for what, called in ALIKE.items():
         values = [{**run["data"], **run}.get(what) for run in runs]
         for folder, value in zip(folders, values, strict=True):
@@ -61,3 +62,15 @@ def _check_alike(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> Non
                 f"every sweep must have another training seed, but {folder} has {seed} again; "
                 "train with --seed N into a folder of its own, and sweep its --weights"
             )
+
+
+def _check_weights(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> None:
+    """Parts that two sweeps both used were made alike; the rest of their recipes may differ."""
+    for folder, run in zip(folders, runs, strict=True):
+        for part in runs[0]["weights"].keys() & run["weights"].keys():
+            own, first = (each["weights"][part]["origin"]["description"] for each in (run, runs[0]))
+            if own != first:
+                raise UserError(
+                    f"{folder} must have a {part} that was trained as that of {folders[0]}, but "
+                    "its recipe is another"
+                )

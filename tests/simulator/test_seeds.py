@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -15,6 +16,12 @@ from simulator.seeds import across_seeds
 Sweep = Callable[..., Path]
 
 
+def weights(epochs: int = 10, **others: int) -> dict[str, Any]:
+    """What run.json says of the codec's weights, and of other parts' by their epochs."""
+    parts = {"codec": epochs, **others}
+    return {part: {"origin": {"description": [{"epochs": own}]}} for part, own in parts.items()}
+
+
 @pytest.fixture
 def sweep(tmp_path: Path) -> Sweep:
     """Writes a sweep of one scheme with an accuracy for every SNR."""
@@ -25,7 +32,7 @@ def sweep(tmp_path: Path) -> Sweep:
         place = {"scheme": "rkd_sc", "channel": "awgn", "channel_uses": 16, "images": 500}
         rows = [{**place, "snr_db": snr, "accuracy": got} for snr, got in accuracies.items()]
         pd.DataFrame(rows).to_csv(folder / "results.csv", index=False)
-        about = {"recipe": "digits", "seed": 0, "train_seed": 0, "data": {"hash": "a"}} | run
+        about = {"seed": 0, "train_seed": 0, "data": {"hash": "a"}, "weights": weights()} | run
         (folder / "run.json").write_text(json.dumps(about))
         return folder
 
@@ -53,7 +60,7 @@ def test_mean_spread_and_interval_of_shared_points(sweep: Sweep) -> None:
         ({"train_seed": 0}, "another training seed"),
         ({"train_seed": 1, "seed": 5}, "seed of the noise"),
         ({"train_seed": 1, "data": {"hash": "b"}}, "test images"),
-        ({"train_seed": 1, "recipe": "cifar100"}, "recipe"),
+        ({"train_seed": 1, "weights": weights(epochs=20)}, "codec that was trained as"),
     ],
 )
 def test_sweeps_that_differ_in_more_than_the_training(
@@ -62,6 +69,12 @@ def test_sweeps_that_differ_in_more_than_the_training(
     folders = [sweep("0", {0.0: 0.5}), sweep("1", {0.0: 0.6}, **run)]
     with pytest.raises(UserError, match=wrong):
         across_seeds(folders)
+
+
+def test_parts_that_one_sweep_alone_used_may_differ(sweep: Sweep) -> None:
+    others = {"train_seed": 1, "weights": weights(adjscc=20)}
+    folders = [sweep("0", {0.0: 0.5}), sweep("1", {0.0: 0.6}, **others)]
+    assert across_seeds(folders)["accuracy"].tolist() == [pytest.approx(0.55)]
 
 
 def test_one_sweep_or_no_common_point(sweep: Sweep) -> None:
