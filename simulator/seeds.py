@@ -18,7 +18,8 @@ def across_seeds(folders: Sequence[Path]) -> pd.DataFrame:
     """Mean accuracy over trainings at every point that all the sweeps have.
 
     `ci_low, ci_high` is Student's interval for the mean over trainings on these very test images;
-    how far other images would move it is in each sweep's own intervals.
+    how far other images would move it is in each sweep's own intervals, of which `lowest_ci_low` is
+    the lower end for the training of the lowest accuracy.
     Raises: UserError unless there are two sweeps or more, of different training seeds, on the same
     data and noise, of weights that were made alike, with a point in common.
     """
@@ -44,6 +45,7 @@ def _row(own: pd.DataFrame) -> dict[Hashable, Any]:
         "ci_low": interval.low,
         "ci_high": interval.high,
         "lowest": float(accuracy.min()),
+        "lowest_ci_low": float(own.loc[accuracy.idxmin(), "ci_low"]),
         "highest": float(accuracy.max()),
     }
 

@@ -30,7 +30,10 @@ def sweep(tmp_path: Path) -> Sweep:
         folder = tmp_path / name
         folder.mkdir()
         place = {"scheme": "rkd_sc", "channel": "awgn", "channel_uses": 16, "images": 500}
-        rows = [{**place, "snr_db": snr, "accuracy": got} for snr, got in accuracies.items()]
+        rows = [
+            {**place, "snr_db": snr, "accuracy": got, "ci_low": got - 0.1}
+            for snr, got in accuracies.items()
+        ]
         pd.DataFrame(rows).to_csv(folder / "results.csv", index=False)
         about = {"seed": 0, "train_seed": 0, "data": {"hash": "a"}, "weights": weights()} | run
         (folder / "run.json").write_text(json.dumps(about))
@@ -49,6 +52,7 @@ def test_mean_spread_and_interval_of_shared_points(sweep: Sweep) -> None:
     row = table.iloc[0]
     assert row[["seeds", "images", "lowest", "highest"]].tolist() == [3, 500, 0.5, 0.7]
     assert row["accuracy"] == pytest.approx(0.6)
+    assert row["lowest_ci_low"] == 0.4
     assert row["deviation"] == pytest.approx(0.1)
     half = 4.302653 * 0.1 / 3**0.5  # Student's t with two degrees of freedom
     assert row[["ci_low", "ci_high"]].tolist() == pytest.approx([0.6 - half, 0.6 + half])
