@@ -45,7 +45,7 @@ def _row(own: pd.DataFrame) -> dict[Hashable, Any]:
         "ci_low": interval.low,
         "ci_high": interval.high,
         "lowest": float(accuracy.min()),
-        "lowest_ci_low": float(own.loc[accuracy.idxmin(), "ci_low"]),
+        "lowest_ci_low": float(own["ci_low"].to_numpy()[accuracy.argmin()]),
         "highest": float(accuracy.max()),
     }
 
