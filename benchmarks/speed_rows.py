@@ -45,7 +45,7 @@ FULL = Size(
     realizations=100,
     draws=10,
     many=5000,
-    seconds=300,
+    seconds=340,
 )
 QUICK = Size(
     repeats=1,
