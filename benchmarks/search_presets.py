@@ -24,7 +24,7 @@ def preset(recipe: Experiment, name: str) -> SearchPreset:
 
 
 def _cpu(recipe: Experiment) -> SearchPreset:
-    """One operation per edge and step, images at half their side, the width of deployment."""
+    """All operations at once, images at half their side, half the width of deployment."""
     shape = CellShape(
         stem=24,
         widths=(32, 64, 96),
@@ -33,17 +33,17 @@ def _cpu(recipe: Experiment) -> SearchPreset:
     )
     config = SearchConfig(
         space="conv",
-        shape=shape,
+        shape=replace(shape, widths=(16, 32, 48)),
         deployed=shape,
         image_size=16,
-        images=15_000,
+        images=10_000,
         epochs=20,
-        batch_size=128,
-        operations="sampled",
+        batch_size=64,
+        operations="mixed",
         temperature=(10.0, 0.1),
         weights_rate=(0.1, 0.001),
         weights_decay=3e-4,
-        architecture_rate=5e-3,
+        architecture_rate=1e-2,
         architecture_decay=1e-3,
         clip=5.0,
         warmup=0.3,
@@ -77,7 +77,6 @@ def _gpu(recipe: Experiment) -> SearchPreset:
             images=25_000,
             epochs=50,
             batch_size=256,
-            operations="mixed",
             architecture_rate=6e-4,
         ),
         retraining_epochs=20,
@@ -95,6 +94,7 @@ def _small(found: SearchPreset) -> SearchPreset:
         deployed=deployed,
         image_size=8,
         batch_size=32,
+        operations="sampled",
         weights_rate=(0.05, 0.001),
         architecture_rate=2e-2,
         target=4.0e4,
