@@ -30,7 +30,7 @@ from benchmarks.search_presets import preset
 from channels.streams import Streams
 from models import Genotype, GenotypeCnnConfig, ImageClassifier, Mirrored, StudentConfig
 from models.fitting import encoder_parameters, fitted
-from models.genotype import random_plan
+from models.genotype import CellPlan, random_plan
 from models.search_space import Plans
 from simulator.commands.search import adjusted, search_run, write_results
 from simulator.commands.shared import recipe_named
@@ -157,9 +157,11 @@ def random_students(whole: SearchRun, size: int, number: int, seed: int) -> Iter
     costs = cost_table(config, image_shape=image_shape)
     generator = Streams(seed=seed)("random genotypes", config.space)
 
+    def plan() -> CellPlan:
+        return random_plan(space, generator=generator, most_skips=config.most_skips)
+
     def draw() -> Plans:
-        normal = random_plan(space, generator=generator, most_skips=config.most_skips)
-        return Plans(normal, random_plan(space, generator=generator, most_skips=len(space.edges)))
+        return Plans(plan(), plan())
 
     for _ in range(number):
         draws = [draw() for _ in range(DRAWS)]

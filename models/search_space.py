@@ -98,9 +98,9 @@ class Architecture(nn.Module):
         )
 
     def plans(self, space: SearchSpace, *, most_skips: int | None) -> Plans:
-        """Both cells as they are now; `most_skips` is the limit in the normal cell."""
-        normal, reduce = self.probabilities()
-        return Plans(discretise(normal, space, most_skips=most_skips), discretise(reduce, space))
+        """Both cells as they are now; `most_skips` is the limit in each."""
+        kinds = self.probabilities()
+        return Plans(*(discretise(own, space, most_skips=most_skips) for own in kinds))
 
 
 def gumbel(space: SearchSpace, *, generator: torch.Generator) -> Choices:

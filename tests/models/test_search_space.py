@@ -70,6 +70,16 @@ def test_third_skip_gives_way_to_the_next_best() -> None:
     assert {edge.operation for node in held[1:] for edge in node} == {"bottleneck"}
 
 
+def test_both_kinds_of_cells_hold_at_most_two_skips() -> None:
+    architecture = Architecture(CONV)
+    with torch.no_grad():
+        for alpha in architecture.parameters():
+            alpha[:, CONV.names.index("skip")] += 1.0
+    free, held = (architecture.plans(CONV, most_skips=most) for most in (None, 2))
+    assert [skips(plan) for plan in free] == [2 * CONV.nodes] * 2
+    assert [skips(plan) for plan in held] == [2, 2]
+
+
 def test_plan_of_one_hot_weights_is_the_plan(generator: torch.Generator) -> None:
     for space in SPACES:
         plan = random_plan(space, generator=generator, most_skips=2)
