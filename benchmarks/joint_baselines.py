@@ -71,7 +71,9 @@ def joint_baselines(
     )
 
 
-def image_baseline(recipe: Experiment, *, epochs: int, uses: tuple[int, ...]) -> ImageJsccStage:
+def image_baseline(
+    recipe: Experiment, *, epochs: int, batch_size: int, uses: tuple[int, ...]
+) -> ImageJsccStage:
     """Deep JSCC of images at the SNR of deep JSCC, with AdamW in the student's precision [B1]."""
     codec = recipe.codec.training
     return ImageJsccStage(
@@ -80,7 +82,7 @@ def image_baseline(recipe: Experiment, *, epochs: int, uses: tuple[int, ...]) ->
             epochs=epochs,
             learning_rate=2e-3,
             weight_decay=0.0,
-            batch_size=64,
+            batch_size=batch_size,
             precision=recipe.student.training.precision,
         ),
         channels=recipe.codec.conditions.channels,

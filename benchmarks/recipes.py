@@ -146,7 +146,7 @@ def digits() -> Experiment:
         ),
     )
     joint = joint_baselines(recipe, hidden=64, uses=(16, 64), variant="no_teacher")
-    image_jscc = image_baseline(recipe, epochs=100, uses=(64,))
+    image_jscc = image_baseline(recipe, epochs=100, batch_size=64, uses=(64,))
     variants = (no_teacher(recipe),)
     return replace(recipe, joint=joint, image_jscc=image_jscc, variants=variants)
 
@@ -244,7 +244,7 @@ def cifar100() -> Experiment:
     joint = joint_baselines(
         recipe, hidden=256, uses=(16, 64, 256), variant="no_teacher", distilled=DISTILLED
     )
-    image_jscc = image_baseline(recipe, epochs=30, uses=(64, 256, 512))
+    image_jscc = image_baseline(recipe, epochs=50, batch_size=32, uses=(64, 256, 512))
     return replace(recipe, joint=joint, image_jscc=image_jscc, variants=ablations(recipe))
 
 
@@ -268,7 +268,7 @@ def cifar100_gpu() -> Experiment:
         variants=(),
     )
     joint = joint_baselines(recipe, hidden=256, uses=(16, 64, 256), variant=None)
-    image_jscc = image_baseline(recipe, epochs=200, uses=(64, 256, 512))
+    image_jscc = image_baseline(recipe, epochs=200, batch_size=64, uses=(64, 256, 512))
     return replace(recipe, joint=joint, image_jscc=image_jscc)
 
 
