@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from models import AdjsccConfig, DeepJsccConfig, DtJsccConfig, JointConfig, VlVfeConfig
 from simulator.config import Experiment
-from simulator.stages import ImageJsccStage, JointStage, TrainConfig
+from simulator.stages import ImageJsccStage, JointStage, RebuiltStage, TrainConfig
 
 DISCRETE_USES = (16,)  # DT-JSCC is published for 16 symbols alone
 # constellation -> bits per symbol and SNR of the training, as the conference version sets them
@@ -75,7 +75,10 @@ def image_baseline(
     recipe: Experiment, *, epochs: int, batch_size: int, uses: tuple[int, ...]
 ) -> ImageJsccStage:
     """Deep JSCC of images at the SNR of deep JSCC, with AdamW in the student's precision [B1]."""
-    codec = recipe.codec.training
+    codec, snr_db = recipe.codec.training, recipe.codec.conditions.snr_db
+    retraining = None
+    if recipe.decoded is not None:
+        retraining = RebuiltStage(training=recipe.decoded.training, snr_db=snr_db)
     return ImageJsccStage(
         training=replace(
             codec,
@@ -88,6 +91,7 @@ def image_baseline(
         channels=recipe.codec.conditions.channels,
         snr_db=TRAIN_SNR_DB,
         uses=uses,
+        retraining=retraining,
     )
 
 

@@ -298,7 +298,8 @@ def images() -> Experiment:
     joint = joint_baselines(
         recipe, hidden=256, uses=(16, 64, 256), variant="no_teacher", distilled=DISTILLED
     )
-    return replace(recipe, joint=joint, variants=(no_teacher(recipe),))
+    image_jscc = image_baseline(recipe, epochs=50, batch_size=32, uses=(64, 256, 512))
+    return replace(recipe, joint=joint, image_jscc=image_jscc, variants=(no_teacher(recipe),))
 
 
 RECIPES = (digits, cifar100, cifar100_gpu, images)

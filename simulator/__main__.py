@@ -129,8 +129,9 @@ def train(recipe: str, **options: object) -> None:
 
     In order: teacher, cache (its outputs), student (stage1), head (stage 1b) with the quantiser of
     digital_semantic, codec (stage2); with "baselines" or "all" the neural baselines, a model for
-    each k; with "all" the student on decoded images. "decoded" and "decoded_teachers" train
-    finished classifiers on decoded images, for separate:retrained.
+    each k; with "all" the student on images that were decoded or rebuilt. "decoded" and
+    "decoded_teachers" train finished classifiers on decoded images, for separate:retrained,
+    "rebuilt" the student on what deep JSCC rebuilds, for deep_jscc_image:retrained.
 
     Stop with Ctrl-C at any time; the same command goes on from the last checkpoint.
     """

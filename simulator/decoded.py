@@ -50,20 +50,9 @@ def _train(
     run: TrainingRun, name: str, config: StudentConfig | WideResNetConfig, stage: DecodedStage
 ) -> ImageClassifier:
     """One classifier, from its finished weights."""
-    for part in decoded_from(name):
-        if not run.path(part).exists():
-            raise UserError(
-                f"{run.path(part)} must be there first; run semlink train without --stage"
-            )
+    check_finished(run, name)
     part, labels = decoded_part(name), run.labels
     validation = decoded(run, "validation", lambda: run.validation.images, stage, clean_share=0.0)
-
-    def build() -> ImageClassifier:
-        model = classifier(run, config)
-        model.load_state_dict(load_tensors(run.path(name))[0])
-        if name == "student":  # the head in use is not the one that was trained along
-            model.head.load_state_dict(load_tensors(run.path("head"))[0])
-        return model
 
     def epoch(model: ImageClassifier, index: int) -> Epoch:
         images = _view(run, index % stage.views, stage)
@@ -77,7 +66,34 @@ def _train(
         scores = in_chunks(lambda x: model(x).scores, validation, precision="fp32")
         return accuracy(scores, run.validation.labels)
 
-    return train_part(run, part, build=build, config=stage.training, epoch=epoch, validate=validate)
+    return train_part(
+        run,
+        part,
+        build=lambda: as_finished(run, name, config),
+        config=stage.training,
+        epoch=epoch,
+        validate=validate,
+    )
+
+
+def check_finished(run: TrainingRun, name: str) -> None:
+    """Raises: UserError if the student or this teacher is not trained yet."""
+    for part in decoded_from(name):
+        if not run.path(part).exists():
+            raise UserError(
+                f"{run.path(part)} must be there first; run semlink train without --stage"
+            )
+
+
+def as_finished(
+    run: TrainingRun, name: str, config: StudentConfig | WideResNetConfig
+) -> ImageClassifier:
+    """The student or a teacher as it was trained."""
+    model = classifier(run, config)
+    model.load_state_dict(load_tensors(run.path(name))[0])
+    if name == "student":  # the head in use is not the one that was trained along
+        model.head.load_state_dict(load_tensors(run.path("head"))[0])
+    return model
 
 
 def _view(run: TrainingRun, index: int, stage: DecodedStage) -> Tensor:

@@ -17,9 +17,15 @@ from simulator.config import Classify
 from simulator.link import Received, Tensors, all_delivered, in_pieces
 from simulator.stages import ImageJsccStage
 
+READERS = {  # by the label behind the scheme's name
+    "": "student",
+    "teacher": "teacher",
+    "retrained": "student that learnt on what arrives at this k",
+}
+
 
 class ImageJsccScheme:
-    """One pair for each k, all trained at one SNR, and a classifier that knows of no channel."""
+    """One pair for each k, all trained at one SNR, and who names the class of what arrives."""
 
     name = "deep_jscc_image"
     version = 1
@@ -30,14 +36,14 @@ class ImageJsccScheme:
         models: Mapping[int, DeepJsccImage],
         *,
         size: tuple[int, int],
-        classify: Classify,
+        readers: Mapping[int, Classify],
         label: str = "",
     ) -> None:
         self._stage = stage
         self._models = dict(models)
         self._size = size
-        self._classify = classify
-        self._reader = label or "student"
+        self._readers = dict(readers)
+        self._reader = READERS[label]
         if label:
             self.name = f"{ImageJsccScheme.name}:{label}"
 
@@ -80,7 +86,7 @@ class ImageJsccScheme:
     ) -> Received:
         """The symbols through the channel to an image, and its scores."""
         images = self.images(encoded, channel=channel, snr_db=snr_db, k=k, streams=streams)
-        return Received(self._classify(images), all_delivered(images))
+        return Received(self._readers[k](images), all_delivered(images))
 
     @torch.inference_mode()
     def images(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from models import PretrainedTeacherConfig
 from simulator.config import Experiment, Variant
-from simulator.stages import JointStage, StudentStage
+from simulator.stages import ImageJsccStage, JointStage, StudentStage
 
 QUANTISER = "digital_semantic"  # name of the part that digital_semantic sends with
 
@@ -40,10 +40,8 @@ def recipe_parts(experiment: Experiment) -> dict[str, Part]:
         parts |= _variant_parts(experiment, variant)
     for joint in experiment.joint:
         parts |= _joint_parts(experiment, joint)
-    if images := experiment.image_jscc:
-        settings = (images.training, images.channels, images.snr_db)
-        for uses in images.uses:
-            parts[image_jscc_part(uses)] = Part((*seen, *settings, uses), ())
+    if experiment.image_jscc is not None:
+        parts |= _image_jscc_parts(experiment, experiment.image_jscc)
     return parts
 
 
@@ -88,6 +86,11 @@ def image_jscc_part(uses: int) -> str:
     return f"deep_jscc_image_k{uses}"
 
 
+def rebuilt_part(uses: int) -> str:
+    """Name of the student that has learnt on what the pair for `uses` channel uses rebuilds."""
+    return f"rebuilt_student_k{uses}"
+
+
 def own_parts(experiment: Experiment) -> list[str]:
     """Parts of the recipe itself, without variants and baselines."""
     bare = replace(experiment, variants=(), joint=(), image_jscc=None)
@@ -116,6 +119,16 @@ def _joint_parts(experiment: Experiment, stage: JointStage) -> dict[str, Part]:
         )
         for uses in stage.uses
     }
+
+
+def _image_jscc_parts(experiment: Experiment, stage: ImageJsccStage) -> dict[str, Part]:
+    settings = (*experiment.seen, stage.training, stage.channels, stage.snr_db)
+    parts = {image_jscc_part(uses): Part((*settings, uses), ()) for uses in stage.uses}
+    for uses in stage.uses if stage.retraining else ():
+        made_from = (*decoded_from("student"), image_jscc_part(uses))
+        description = (*experiment.seen, stage.channels, stage.retraining, uses)
+        parts[rebuilt_part(uses)] = Part(description, made_from)
+    return parts
 
 
 def _head_description(experiment: Experiment, student: StudentStage) -> tuple[object, ...]:

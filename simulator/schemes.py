@@ -8,7 +8,7 @@ from models import (
 )
 from simulator.config import BaselineConfig, Experiment, describe, digest
 from simulator.errors import UserError
-from simulator.image_link import ImageJsccScheme
+from simulator.image_link import READERS, ImageJsccScheme
 from simulator.joint_link import JointScheme
 from simulator.labels import link_error
 from simulator.link import RkdScheme, Scheme
@@ -129,13 +129,18 @@ class TrainedParts(TrainedWeights):
         return JointScheme(stage, models, backbone=backbone)
 
     def _image_jscc(self, stage: ImageJsccStage, label: str) -> ImageJsccScheme:
-        """Deep JSCC of images, read by the student or, by its label, by the teacher."""
-        if label not in ("", "teacher"):
-            raise UserError(f"{stage.name} can be read by the student or as {stage.name}:teacher")
-        classify = self._teacher_as_classifier()[0] if label else self.classifier()
+        """Deep JSCC of images, read by the student or by whom its label names."""
+        if label not in READERS:
+            known = ", ".join(f"{stage.name}:{reader}" for reader in READERS if reader)
+            raise UserError(f"{stage.name} is read by the student, or as {known}, got {label!r}")
         channels, height, width = self._dataset.image_shape
         models = {
             k: self._load(image_jscc_part(k), partial(config.build, image_channels=channels))
             for k, config in stage.models(self._dataset.image_shape).items()
         }
-        return ImageJsccScheme(stage, models, size=(height, width), classify=classify, label=label)
+        if label == "retrained":
+            readers = {k: self._rebuilt(k) for k in models}
+        else:
+            one = self._teacher_as_classifier()[0] if label else self.classifier()
+            readers = dict.fromkeys(models, one)
+        return ImageJsccScheme(stage, models, size=(height, width), readers=readers, label=label)

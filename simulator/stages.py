@@ -160,6 +160,14 @@ class JointStage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RebuiltStage:
+    """Students that go on learning on what a pair rebuilds, for `deep_jscc_image:retrained`."""
+
+    training: TrainConfig
+    snr_db: tuple[float, float]  # (low, high), uniform, drawn anew for every image
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImageJsccStage:
     """Deep JSCC of images: one pair for each entry of `uses` that images can take, at one SNR."""
 
@@ -167,6 +175,7 @@ class ImageJsccStage:
     channels: tuple[str, ...]
     snr_db: float
     uses: tuple[int, ...]
+    retraining: RebuiltStage | None = None
     name: str = "deep_jscc_image"
 
     def models(self, image_shape: tuple[int, int, int]) -> dict[int, DeepJsccImageConfig]:

@@ -7,7 +7,7 @@ import click
 
 STAGES = (
     *("teacher", "cache", "stage1", "head", "stage2"),
-    *("baselines", "decoded", "decoded_teachers", "all"),
+    *("baselines", "decoded", "decoded_teachers", "rebuilt", "all"),
 )
 TRAIN = (
     click.option(

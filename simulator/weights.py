@@ -28,6 +28,7 @@ from simulator.origins import check_company, check_origin
 from simulator.parts import (
     QUANTISER,
     decoded_part,
+    rebuilt_part,
     recipe_parts,
     variant_parts,
     with_pretrained,
@@ -167,6 +168,16 @@ class TrainedWeights:
         asked = Ensemble(members)
         whole = Mirrored(asked) if self.mirrored else asked
         return _scores_by(whole), digest([*hashes, self.mirrored])
+
+    def _rebuilt(self, uses: int) -> Classify:
+        """The student after learning on what deep JSCC of images rebuilds from so many uses."""
+        part, stage = rebuilt_part(uses), self._experiment.student
+        if not (self.folder / f"{part}.safetensors").exists():
+            raise UserError(
+                f"there is no {part} in {self.folder}; run semlink train "
+                f"{self._experiment.name} --stage rebuilt"
+            )
+        return _scores_by(self._classifier(part, stage.model))
 
     def _linked(self, label: str) -> tuple[Student, LinkModel]:
         """Encoder and codec with its head: of the recipe itself, or of the variant of this name."""

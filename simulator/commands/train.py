@@ -31,6 +31,7 @@ from simulator.options import (
 )
 from simulator.parts import recipe_parts, with_pretrained
 from simulator.quantised import train_quantiser
+from simulator.rebuilt import train_rebuilt
 from simulator.records import (
     check_writable,
     forget,
@@ -105,12 +106,14 @@ def _train(
     baselines: Sequence[JointStage | ImageJsccStage],
 ) -> None:
     """What the stage asks for: ours up to it, baselines, classifiers of decoded images, or all."""
-    if stage not in ("baselines", "decoded", "decoded_teachers"):
+    if stage not in ("baselines", "decoded", "decoded_teachers", "rebuilt"):
         _train_ours(run, stage, variants)
     if stage in ("baselines", "all"):
         _train_baselines(run, baselines)
     if stage in ("decoded", "decoded_teachers", "all"):
         train_decoded(run, teachers=stage == "decoded_teachers")
+    if stage == "rebuilt" or (stage == "all" and run.experiment.image_jscc in baselines):
+        train_rebuilt(run)
 
 
 def _train_ours(run: TrainingRun, stage: str, variants: Sequence[Variant]) -> None:

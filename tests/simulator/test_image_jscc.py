@@ -1,6 +1,7 @@
 """Deep JSCC of images: what is sent, what arrives, how good it is, and mistakes."""
 
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,13 +20,16 @@ from simulator.data import Split, load_dataset
 from simulator.errors import UserError
 from simulator.image_link import ImageJsccScheme
 from simulator.image_training import train_image_jscc
+from simulator.link import Scheme
 from simulator.points import Point
-from simulator.records import ROOT
+from simulator.rebuilt import train_rebuilt
+from simulator.records import ROOT, load_tensors
 from simulator.schemes import TrainedParts
-from simulator.stages import ImageJsccStage
+from simulator.stages import ImageJsccStage, RebuiltStage
 from simulator.train import fresh
 from simulator.training_run import TrainingRun
 
+NAME = "deep_jscc_image"
 WEIGHTS = ROOT / "results/reference/digits/weights"
 CPU = torch.device("cpu")
 
@@ -43,6 +47,17 @@ def scheme() -> ImageJsccScheme:
     found = parts.scheme("deep_jscc_image")
     assert isinstance(found, ImageJsccScheme)
     return found
+
+
+def right_at(sent: Scheme, snr_db: float) -> float:
+    """Share of the test images that are classified rightly over AWGN at k = 64."""
+    test, channel = load_dataset(None).test, AwgnChannel()
+    snr = torch.full((len(test.labels), 1), snr_db)
+    prepared = sent.prepare(test.images.float() / 255)
+    encoded = sent.encode(prepared, channel=channel, snr_db=snr, k=64)
+    streams = PointStreams(Streams(seed=0), "test", snr_db)
+    received = sent.transmit(encoded, channel=channel, snr_db=snr, k=64, streams=streams)
+    return float((received.scores.argmax(dim=1) == test.labels).double().mean())
 
 
 def test_only_k_with_whole_channels_are_served() -> None:
@@ -66,16 +81,7 @@ def test_symbols_have_unit_power_and_no_image_depends_on_another() -> None:
 
 
 def test_committed_pairs_classify_well_and_better_at_high_snr() -> None:
-    sent, test = scheme(), load_dataset(None).test
-    found = []
-    for snr_db in (-10.0, 10.0):
-        snr = torch.full((len(test.labels), 1), snr_db)
-        encoded = sent.encode(
-            sent.prepare(test.images.float() / 255), channel=AwgnChannel(), snr_db=snr, k=64
-        )
-        streams = PointStreams(Streams(seed=0), "test", snr_db)
-        received = sent.transmit(encoded, channel=AwgnChannel(), snr_db=snr, k=64, streams=streams)
-        found.append(float((received.scores.argmax(dim=1) == test.labels).double().mean()))
+    found = [right_at(scheme(), snr_db) for snr_db in (-10.0, 10.0)]
     assert found[0] < found[1]
     assert found[1] > 0.8
 
@@ -129,6 +135,46 @@ def test_training_lowers_the_squared_error_and_resumes(tmp_path: Path) -> None:
     assert torch.equal(again.encode(images), trained.encode(images))
 
 
+def test_a_student_learns_what_a_pair_rebuilds(tmp_path: Path) -> None:
+    copy_weights(tmp_path, "student", "head", "deep_jscc_image_k64")
+    retraining = RebuiltStage(
+        training=replace(digits().student.training, epochs=3, learning_rate=0.01),
+        snr_db=(-6.0, 0.0),
+    )
+    recipe = replace(digits(), image_jscc=replace(stage(), retraining=retraining))
+    run = TrainingRun(
+        experiment=recipe, dataset=load_dataset(None), folder=tmp_path, seed=0, device=CPU
+    )
+    train_rebuilt(run)
+    _, header = load_tensors(run.path("rebuilt_student_k64"))
+    assert header["origin"]["made_from"].keys() == {"student", "head", "deep_jscc_image_k64"}
+    parts = TrainedParts(recipe, load_dataset(None), tmp_path / "weights", CPU)
+    before, after = (right_at(parts.scheme(name), -4.0) for name in (NAME, f"{NAME}:retrained"))
+    assert after > before + 0.02
+
+
+def test_what_retraining_needs_is_named(tmp_path: Path) -> None:
+    run = TrainingRun(
+        experiment=digits(), dataset=load_dataset(None), folder=tmp_path, seed=0, device=CPU
+    )
+    with pytest.raises(UserError, match=r"student.safetensors must be there first"):
+        train_rebuilt(run)
+    copy_weights(tmp_path, "student", "head")
+    with pytest.raises(UserError, match=r"k64.* --stage baselines --schemes deep_jscc_image$"):
+        train_rebuilt(run)
+    copy_weights(tmp_path, "deep_jscc_image_k64")
+    parts = TrainedParts(digits(), load_dataset(None), tmp_path / "weights", CPU)
+    with pytest.raises(UserError, match=r"no rebuilt_student_k64 in .* --stage rebuilt$"):
+        parts.scheme(f"{NAME}:retrained")
+
+
+def copy_weights(folder: Path, *parts: str) -> None:
+    """Committed parts into a folder of training."""
+    (folder / "weights").mkdir(exist_ok=True)
+    for part in parts:
+        shutil.copy(WEIGHTS / f"{part}.safetensors", folder / "weights")
+
+
 @torch.no_grad()
 def error(model: DeepJsccImage, images: Tensor) -> float:
     """Squared error without a channel, the values at unit power."""
@@ -139,7 +185,7 @@ def error(model: DeepJsccImage, images: Tensor) -> float:
 
 def test_unknown_label_is_one_line() -> None:
     parts = TrainedParts(digits(), load_dataset(None), WEIGHTS, CPU)
-    with pytest.raises(UserError, match="read by the student or as deep_jscc_image:teacher"):
+    with pytest.raises(UserError, match="the student, or as deep_jscc_image:teacher, .*nobody"):
         parts.scheme("deep_jscc_image:nobody")
 
 

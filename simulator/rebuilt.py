@@ -1,0 +1,110 @@
+"""Students that know what deep JSCC of images rebuilds: `deep_jscc_image:retrained`.
+
+For each k, the student goes on from its own weights, by cross-entropy, on training images that a
+finished pair sent through the channel; SNR and noise are drawn anew for every image.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from channels.mixture import ChannelMixture
+from channels.names import channel_from_name
+from channels.symbols import to_symbols
+from models import DeepJsccImage, ImageClassifier
+from simulator.conditions import draw_conditions
+from simulator.data import to_float
+from simulator.decoded import as_finished, check_finished
+from simulator.errors import UserError
+from simulator.image_link import received_images
+from simulator.image_training import train_image_jscc
+from simulator.parts import image_jscc_part, rebuilt_part
+from simulator.stages import ImageJsccStage, LinkConditions, RebuiltStage
+from simulator.train import Epoch
+from simulator.training_run import (
+    SHARED,
+    TrainingRun,
+    accuracy,
+    chunk_size,
+    pixels,
+    train_part,
+)
+
+
+def train_rebuilt(run: TrainingRun) -> None:
+    """A student for every k of the recipe's pairs; nothing if the recipe asks for none.
+
+    Raises: UserError if a pair, the student or its head is not trained yet.
+    """
+    stage = run.experiment.image_jscc
+    if stage is None or stage.retraining is None:
+        return
+    check_finished(run, "student")
+    for uses in stage.models(run.dataset.image_shape):
+        if not run.path(image_jscc_part(uses)).exists():
+            raise UserError(
+                f"{run.path(image_jscc_part(uses))} must be there first; run semlink train "
+                f"{run.experiment.name} --stage baselines --schemes {stage.name}"
+            )
+        _train(run, stage, stage.retraining, uses)
+
+
+def _train(
+    run: TrainingRun, stage: ImageJsccStage, retraining: RebuiltStage, uses: int
+) -> ImageClassifier:
+    """The student for one k."""
+    part, labels = rebuilt_part(uses), run.labels
+    pair = train_image_jscc(run, stage, uses)  # is finished
+    conditions = LinkConditions(
+        channels=stage.channels, snr_db=retraining.snr_db, uses=(uses,), full_share=0.0
+    )
+    student = run.experiment.student.model
+
+    def epoch(model: ImageClassifier, index: int) -> Epoch:
+        images = run.view(SHARED, index % run.experiment.views)
+        draws = run.streams("conditions", part, index)
+        noise = run.streams("channel", part, index, device=run.device)
+
+        def loss(indices: Tensor) -> Tensor:
+            seen = rebuilt(pair, pixels(images, indices), conditions, draws, noise)
+            return functional.cross_entropy(model(seen).scores, labels[indices])
+
+        return Epoch(loss, (draws, noise))
+
+    def validate(model: ImageClassifier) -> float:
+        draws = run.streams("validation conditions", part)
+        noise = run.streams("validation", part, device=run.device)
+        stored, scores = run.validation.images.to(run.device), []
+        for chunk in stored.split(chunk_size(stored)):
+            seen = rebuilt(pair, to_float(chunk), conditions, draws, noise)
+            scores.append(model(seen).scores)
+        return accuracy(torch.cat(scores), run.validation.labels)
+
+    return train_part(
+        run,
+        part,
+        build=lambda: as_finished(run, "student", student),
+        config=retraining.training,
+        epoch=epoch,
+        validate=validate,
+    )
+
+
+@torch.no_grad()
+def rebuilt(
+    pair: DeepJsccImage,
+    images: Tensor,
+    conditions: LinkConditions,
+    draws: torch.Generator,
+    noise: torch.Generator,
+) -> Tensor:
+    """What arrives of images [B, C, H, W] in [0, 1], each at an SNR of its own."""
+    snr_db, _ = draw_conditions(len(images), conditions, generator=draws)
+    return received_images(
+        pair,
+        to_symbols(pair.encode(images)),
+        channel=ChannelMixture(channels=tuple(map(channel_from_name, conditions.channels))),
+        snr_db=snr_db.to(images.device),
+        generator=noise,
+        size=(images.shape[2], images.shape[3]),
+    )
