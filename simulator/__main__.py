@@ -58,7 +58,7 @@ def cli() -> None:
     "--schemes",
     metavar="A,B",
     help="rkd_sc, deep_jscc, deep_jscc_image, adjscc, dt_jscc, dt_jscc:64qam, vl_vfe, separate, "
-    "digital_semantic, capacity_bound, label_code, or all that are trained; rkd_sc:VARIANT (an "
+    "digital_semantic, capacity_bound, label_code, or all: what is trained; rkd_sc:VARIANT (an "
     "ablation), rkd_sc:+3dB (SNR reported too high), rkd_sc:pilot1 (gain estimated); further "
     "labels are in the README.",
 )

@@ -352,9 +352,10 @@ def test_all_leaves_out_what_is_not_trained(
     (tmp_path / "w/deep_jscc_k64.safetensors").unlink()
     few = ["--snr-db", "0", "--channel-uses", "16", "--channels", "awgn", "--images", "20"]
     arguments = ["sweep", "digits", *few, "--weights", str(tmp_path / "w")]
-    assert run(*arguments, "--out", str(tmp_path / "out")) == 0
+    asked = ["--schemes", "all,rkd_sc:+3dB"]
+    assert run(*arguments, *asked, "--out", str(tmp_path / "out")) == 0
     rows = pd.read_csv(tmp_path / "out/results.csv")
-    assert {"rkd_sc", "label_code"} <= set(rows["scheme"])
+    assert {"rkd_sc", "label_code", "rkd_sc:+3dB"} <= set(rows["scheme"])
     assert "deep_jscc" not in set(rows["scheme"])
     assert "semlink: deep_jscc left out, it is not trained: no " in capsys.readouterr().err
     assert run(*arguments, "--schemes", "deep_jscc", "--out", str(tmp_path / "named")) == 2

@@ -1,5 +1,6 @@
 """`semlink sweep`: check everything, evaluate what the journal lacks, write tables and figures."""
 
+import itertools
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -209,12 +210,19 @@ def _with_stop_rule(grid: Grid, mc: float | None, max_realizations: int) -> Grid
 def _asked(
     experiment: Experiment, weights: Path, schemes: str | None
 ) -> tuple[Sequence[str], list[str]]:
-    """The schemes that --schemes names; of all, those that are trained, and a line if one is not.
+    """The schemes that --schemes names, where `all` stands for those that are trained.
 
-    Some schemes have weights beside those that every sweep needs.
+    Some schemes have weights beside those that every sweep needs; a line for each that lacks them.
     """
-    if schemes not in (None, "all"):
-        return parse_names(str(schemes)), []
+    asked = parse_names(schemes or "all")
+    if "all" not in asked:
+        return asked, []
+    trained, left_out = _trained(experiment, weights)
+    parts = (trained if name == "all" else [name] for name in asked)
+    return tuple(dict.fromkeys(itertools.chain.from_iterable(parts))), left_out
+
+
+def _trained(experiment: Experiment, weights: Path) -> tuple[Sequence[str], list[str]]:
     names, left_out = list(scheme_names(experiment)), []
     for name, parts in _own_parts(experiment).items():
         files = (weights / f"{part}.safetensors" for part in parts)
