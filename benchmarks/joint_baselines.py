@@ -74,7 +74,10 @@ def joint_baselines(
 def image_baseline(
     recipe: Experiment, *, epochs: int, batch_size: int, uses: tuple[int, ...]
 ) -> ImageJsccStage:
-    """Deep JSCC of images at the SNR of deep JSCC, with AdamW in the student's precision [B1]."""
+    """Deep JSCC of images at the SNR of deep JSCC, with AdamW in the student's precision [B1].
+
+    Who reads what arrives is retrained as long as who reads decoded images.
+    """
     codec, snr_db = recipe.codec.training, recipe.codec.conditions.snr_db
     retraining = None
     if recipe.decoded is not None:

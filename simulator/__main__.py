@@ -121,7 +121,12 @@ def sweep(recipe: str, **options: object) -> None:
 @train_options
 @STUDENT
 @click.option("--minutes", type=float, metavar="M", help="Stop at a checkpoint after M minutes.")
-@click.option("--fresh", is_flag=True, help="Forget finished parts and checkpoints in --out.")
+@click.option(
+    "--fresh",
+    is_flag=True,
+    help="Forget finished parts and checkpoints in --out; with stages that go on from finished "
+    "weights, only their own.",
+)
 @DEVICE
 @out_option("results/runs/RECIPE")
 def train(recipe: str, **options: object) -> None:

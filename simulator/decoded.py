@@ -5,6 +5,7 @@ that went through the recipe's codecs at random qualities; a share of them stays
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,8 +14,9 @@ from torch.nn import functional
 from channels.streams import Streams
 from models import ImageClassifier, PretrainedTeacherConfig, StudentConfig, WideResNetConfig
 from simulator.errors import UserError
-from simulator.parts import decoded_from, decoded_part
-from simulator.records import load_tensors
+from simulator.origins import check_company, check_origin
+from simulator.parts import decoded_from, decoded_part, recipe_parts
+from simulator.records import file_hash, load_tensors
 from simulator.stages import DecodedStage
 from simulator.train import Epoch
 from simulator.training_run import (
@@ -77,12 +79,31 @@ def _train(
 
 
 def check_finished(run: TrainingRun, name: str) -> None:
-    """Raises: UserError if the student or this teacher is not trained yet."""
+    """Whether the student or this teacher can be gone on from.
+
+    Raises: UserError if it is not trained yet, or is of another recipe, data or seed.
+    """
+    hashes: dict[str, str] = {}
+    origins: dict[str, dict[str, Any]] = {}
     for part in decoded_from(name):
-        if not run.path(part).exists():
+        path = run.path(part)
+        if not path.exists():
+            raise UserError(f"{path} must be there first; run semlink train without --stage")
+        origin = check_origin(
+            path,
+            part,
+            load_tensors(path)[1].get("origin"),
+            recipe=run.experiment.name,
+            dataset=run.dataset,
+            description=recipe_parts(run.experiment)[part].description,
+        )
+        if origin["seed"] != run.streams_of(part).seed:
             raise UserError(
-                f"{run.path(part)} must be there first; run semlink train without --stage"
+                f"{path} was trained with seed {origin['seed']}; add --seed {origin['seed']}"
             )
+        hashes[part] = file_hash(path)
+        check_company(path, part, origin, hashes=hashes, origins=origins)
+        origins[part] = origin
 
 
 def as_finished(

@@ -57,11 +57,16 @@ def check_company(
 ) -> None:
     """Parts that are used together must come from one training; teachers may be older.
 
+    `hashes` holds the part's own and those of the parts in `origins`, which were loaded before.
+
     Raises: UserError naming the file and what does not agree.
     """
     for name, wanted in origin["made_from"].items():
         if hashes.get(name, wanted) != wanted:
             raise UserError(f"{path} was trained on another {name} than the one beside it")
+    for name, own in origins.items():
+        if own["made_from"].get(part, hashes[part]) != hashes[part]:
+            raise UserError(f"{path} is another {part} than the one that {name} was trained on")
     seeds = {own["seed"] for name, own in origins.items() if not name.startswith(TEACHER)}
     if not part.startswith(TEACHER) and seeds - {origin["seed"]}:
         raise UserError(

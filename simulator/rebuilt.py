@@ -13,7 +13,6 @@ from channels.names import channel_from_name
 from channels.symbols import to_symbols
 from models import DeepJsccImage, ImageClassifier
 from simulator.conditions import draw_conditions
-from simulator.data import to_float
 from simulator.decoded import as_finished, check_finished
 from simulator.errors import UserError
 from simulator.image_link import received_images
@@ -25,27 +24,29 @@ from simulator.training_run import (
     SHARED,
     TrainingRun,
     accuracy,
-    chunk_size,
+    in_chunks,
     pixels,
     train_part,
 )
 
 
 def train_rebuilt(run: TrainingRun) -> None:
-    """A student for every k of the recipe's pairs; nothing if the recipe asks for none.
+    """A student for every pair; nothing if the recipe or the size of the images allows none.
 
     Raises: UserError if a pair, the student or its head is not trained yet.
     """
     stage = run.experiment.image_jscc
     if stage is None or stage.retraining is None:
         return
+    pairs = stage.models(run.dataset.image_shape)
+    missing = [path for path in map(run.path, map(image_jscc_part, pairs)) if not path.exists()]
     check_finished(run, "student")
-    for uses in stage.models(run.dataset.image_shape):
-        if not run.path(image_jscc_part(uses)).exists():
-            raise UserError(
-                f"{run.path(image_jscc_part(uses))} must be there first; run semlink train "
-                f"{run.experiment.name} --stage baselines --schemes {stage.name}"
-            )
+    if missing:
+        raise UserError(
+            f"{missing[0]} must be there first; run semlink train {run.experiment.name} "
+            f"--stage baselines --schemes {stage.name}"
+        )
+    for uses in pairs:
         _train(run, stage, stage.retraining, uses)
 
 
@@ -74,11 +75,13 @@ def _train(
     def validate(model: ImageClassifier) -> float:
         draws = run.streams("validation conditions", part)
         noise = run.streams("validation", part, device=run.device)
-        stored, scores = run.validation.images.to(run.device), []
-        for chunk in stored.split(chunk_size(stored)):
-            seen = rebuilt(pair, to_float(chunk), conditions, draws, noise)
-            scores.append(model(seen).scores)
-        return accuracy(torch.cat(scores), run.validation.labels)
+
+        def scores(images: Tensor) -> Tensor:
+            found: Tensor = model(rebuilt(pair, images, conditions, draws, noise)).scores
+            return found
+
+        found = in_chunks(scores, run.validation.images.to(run.device), precision="fp32")
+        return accuracy(found, run.validation.labels)
 
     return train_part(
         run,
@@ -98,7 +101,10 @@ def rebuilt(
     draws: torch.Generator,
     noise: torch.Generator,
 ) -> Tensor:
-    """What arrives of images [B, C, H, W] in [0, 1], each at an SNR of its own."""
+    """What arrives of images, each at an SNR of its own.
+
+    Shapes: images [B, C, H, W] in [0, 1] -> [B, C, H, W] in [0, 1].
+    """
     snr_db, _ = draw_conditions(len(images), conditions, generator=draws)
     return received_images(
         pair,

@@ -100,12 +100,17 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str,
 
 def forget(folder: Path, parts: Iterable[str]) -> None:
     """Remove a training's finished parts, checkpoints and caches, and nothing else."""
-    for part in parts:
-        for kind in ("weights", "checkpoints"):
-            (folder / kind / f"{part}.safetensors").unlink(missing_ok=True)
+    forget_parts(folder, parts)
     for pattern in ("cache/*.safetensors", "cache/*/view_*.safetensors"):
         for cache in folder.glob(pattern):
             cache.unlink()
+
+
+def forget_parts(folder: Path, parts: Iterable[str]) -> None:
+    """Remove finished parts and their checkpoints, and nothing else."""
+    for part in parts:
+        for kind in ("weights", "checkpoints"):
+            (folder / kind / f"{part}.safetensors").unlink(missing_ok=True)
 
 
 def forget_results(folder: Path) -> None:

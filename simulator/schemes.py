@@ -43,6 +43,8 @@ class TrainedParts(TrainedWeights):
         """
         experiment = self._experiment
         self._used = set()
+        if name.endswith(":"):
+            raise UserError(f"--schemes must have a label behind each colon, got {name!r}")
         if name.partition(":")[0] == RkdScheme.name:
             return self._rkd_sc(name.partition(":")[2])
         joint = experiment.joint_stage(name)

@@ -175,7 +175,7 @@ class ImageJsccStage:
     channels: tuple[str, ...]
     snr_db: float
     uses: tuple[int, ...]
-    retraining: RebuiltStage | None = None
+    retraining: RebuiltStage | None = None  # None: no deep_jscc_image:retrained
     name: str = "deep_jscc_image"
 
     def models(self, image_shape: tuple[int, int, int]) -> dict[int, DeepJsccImageConfig]:

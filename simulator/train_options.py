@@ -5,9 +5,14 @@ from typing import Any
 
 import click
 
+AFTERWARDS = {  # stages that go on from finished weights: how the names of their parts begin
+    "decoded": "decoded_student",
+    "decoded_teachers": "decoded_teacher",
+    "rebuilt": "rebuilt_student",
+}
 STAGES = (
     *("teacher", "cache", "stage1", "head", "stage2"),
-    *("baselines", "decoded", "decoded_teachers", "rebuilt", "all"),
+    *("baselines", *AFTERWARDS, "all"),
 )
 TRAIN = (
     click.option(

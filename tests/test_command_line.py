@@ -113,6 +113,8 @@ def test_folder_with_only_a_test_split_sweeps(run: Run, tmp_path: Path) -> None:
         ),
         (["train", "letters"], "RECIPE must be one of"),
         (["sweep", "digits", "--schemes", "magic"], "--schemes must name schemes among rkd_sc"),
+        (["sweep", "digits", "--schemes", ""], "--schemes must name schemes among rkd_sc"),
+        (["sweep", "digits", "--schemes", "rkd_sc:"], "must have a label behind each colon"),
         (["sweep", "digits", "--channels", "fog"], "--channels:"),
         (["sweep", "digits", "--snr-db", "abc"], "--snr-db must be"),
         (["sweep", "digits", "--snr-db", "nan"], "--snr-db must be"),
@@ -359,6 +361,18 @@ def test_all_leaves_out_what_is_not_trained(
     assert "deep_jscc" not in set(rows["scheme"])
     assert "semlink: deep_jscc left out, it is not trained: no " in capsys.readouterr().err
     assert run(*arguments, "--schemes", "deep_jscc", "--out", str(tmp_path / "named")) == 2
+
+
+def test_fresh_forgets_only_what_the_stage_makes(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(WEIGHTS, tmp_path / "a/weights")
+    (tmp_path / "a/weights/deep_jscc_image_k64.safetensors").unlink()
+    before = {path.name for path in (tmp_path / "a/weights").iterdir()}
+    assert run("train", "digits", "--stage", "rebuilt", "--fresh", "--out", "a") == 2
+    assert "deep_jscc_image_k64.safetensors must be there first" in refused(capsys)
+    left = {path.name for path in (tmp_path / "a/weights").iterdir()}
+    assert before - left == {"rebuilt_student_k64.safetensors"}
 
 
 def test_new_sweep_replaces_the_figures_of_the_old_one(run: Run, tmp_path: Path) -> None:

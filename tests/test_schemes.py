@@ -17,7 +17,7 @@ from simulator.data import load_dataset, to_float
 from simulator.errors import UserError
 from simulator.evaluate import BLOCK
 from simulator.link import Received, Scheme
-from simulator.records import ROOT, load_tensors, save_tensors
+from simulator.records import ROOT, file_hash, load_tensors, save_tensors
 from simulator.schemes import TrainedParts, scheme_names
 
 CPU = torch.device("cpu")
@@ -150,3 +150,19 @@ def test_parts_that_do_not_belong_together_are_refused(
     parts = TrainedParts(digits(), load_dataset(None), tmp_path, CPU)
     with pytest.raises(UserError, match=told):
         parts.scheme("rkd_sc")
+
+
+def test_a_part_that_is_loaded_late_must_be_the_one_that_others_learnt_on(tmp_path: Path) -> None:
+    for path in (REFERENCE / "weights").glob("*.safetensors"):
+        (tmp_path / path.name).symlink_to(path)
+    student, head = tmp_path / "student.safetensors", tmp_path / "head.safetensors"
+    for path in (student, head):  # another student, and a head that was trained on it
+        tensors, header = load_tensors(path)
+        path.unlink()
+        if path == head:
+            header["origin"]["made_from"]["student"] = file_hash(student)
+        save_tensors(path, {name: 2 * tensor for name, tensor in tensors.items()}, header)
+    parts = TrainedParts(digits(), load_dataset(None), tmp_path, CPU)
+    parts.scheme("deep_jscc_image:retrained")
+    with pytest.raises(UserError, match=r"is another student than the one that rebuilt_student"):
+        parts.classifier()

@@ -105,7 +105,7 @@ def sweep(
     dataset = dataset_of(experiment, data)
     test = first_images(dataset.test, images)
     parts = TrainedParts(experiment, dataset, weights_folder(experiment, weights), target)
-    asked, untrained = _asked(experiment, parts.folder, schemes)
+    asked, untrained = _asked(experiment, dataset, parts.folder, schemes)
     identified = {name: parts.identified(name) for name in asked}
     built = [scheme for scheme, _ in identified.values()]
     points, left_out = plan(built, grid)
@@ -208,23 +208,25 @@ def _with_stop_rule(grid: Grid, mc: float | None, max_realizations: int) -> Grid
 
 
 def _asked(
-    experiment: Experiment, weights: Path, schemes: str | None
+    experiment: Experiment, dataset: Dataset, weights: Path, schemes: str | None
 ) -> tuple[Sequence[str], list[str]]:
     """The schemes that --schemes names, where `all` stands for those that are trained.
 
     Some schemes have weights beside those that every sweep needs; a line for each that lacks them.
     """
-    asked = parse_names(schemes or "all")
+    asked = parse_names("all" if schemes is None else schemes)
     if "all" not in asked:
         return asked, []
-    trained, left_out = _trained(experiment, weights)
+    trained, left_out = _trained(experiment, dataset, weights)
     parts = (trained if name == "all" else [name] for name in asked)
     return tuple(dict.fromkeys(itertools.chain.from_iterable(parts))), left_out
 
 
-def _trained(experiment: Experiment, weights: Path) -> tuple[Sequence[str], list[str]]:
+def _trained(
+    experiment: Experiment, dataset: Dataset, weights: Path
+) -> tuple[Sequence[str], list[str]]:
     names, left_out = list(scheme_names(experiment)), []
-    for name, parts in _own_parts(experiment).items():
+    for name, parts in _own_parts(experiment, dataset).items():
         files = (weights / f"{part}.safetensors" for part in parts)
         missing = next((file for file in files if not file.exists()), None)
         if missing is not None:
@@ -233,7 +235,7 @@ def _trained(experiment: Experiment, weights: Path) -> tuple[Sequence[str], list
     return names, left_out
 
 
-def _own_parts(experiment: Experiment) -> dict[str, list[str]]:
+def _own_parts(experiment: Experiment, dataset: Dataset) -> dict[str, list[str]]:
     """Parts of schemes that not every sweep needs, by the scheme's name."""
     found = {
         stage.name: [
@@ -243,7 +245,7 @@ def _own_parts(experiment: Experiment) -> dict[str, list[str]]:
         for stage in experiment.joint
     }
     if image := experiment.image_jscc:
-        found[image.name] = [image_jscc_part(uses) for uses in image.uses]
+        found[image.name] = list(map(image_jscc_part, image.models(dataset.image_shape)))
     if experiment.quantiser:
         found[QUANTISER] = [QUANTISER]
     return found

@@ -35,11 +35,12 @@ from simulator.rebuilt import train_rebuilt
 from simulator.records import (
     check_writable,
     forget,
+    forget_parts,
     load_tensors,
 )
 from simulator.stages import ImageJsccStage, JointStage
 from simulator.teachers import teacher_views, train_teachers
-from simulator.train_options import STAGES
+from simulator.train_options import AFTERWARDS, STAGES
 from simulator.training_run import TrainingRun
 from simulator.variant_training import Taught, train_taught, train_variant
 
@@ -79,7 +80,7 @@ def train(
     _ = run.training, run.validation  # the data must hold both
     check_writable(run.folder)
     if fresh:
-        forget(run.folder, recipe_parts(experiment))
+        _forget(run, stage)
     start = time.perf_counter()
     try:
         _train(run, stage, chosen, baselines)
@@ -99,14 +100,24 @@ def train(
     click.echo(f"weights: {run.folder / 'weights'}  ({minutes:.1f} min)")
 
 
+def _forget(run: TrainingRun, stage: str) -> None:
+    """Begin anew: everything, or what a stage makes that goes on from finished weights."""
+    parts = list(recipe_parts(run.experiment))
+    if stage in AFTERWARDS:
+        own = AFTERWARDS[stage]
+        forget_parts(run.folder, [part for part in parts if part.startswith(own)])
+    else:
+        forget(run.folder, parts)
+
+
 def _train(
     run: TrainingRun,
     stage: str,
     variants: Sequence[Variant],
     baselines: Sequence[JointStage | ImageJsccStage],
 ) -> None:
-    """What the stage asks for: ours up to it, baselines, classifiers of decoded images, or all."""
-    if stage not in ("baselines", "decoded", "decoded_teachers", "rebuilt"):
+    """What the stage asks for: ours up to it, baselines, what goes on from them, or all."""
+    if stage not in ("baselines", *AFTERWARDS):
         _train_ours(run, stage, variants)
     if stage in ("baselines", "all"):
         _train_baselines(run, baselines)

@@ -86,6 +86,12 @@ def test_committed_pairs_classify_well_and_better_at_high_snr() -> None:
     assert found[1] > 0.8
 
 
+def test_the_committed_student_that_learnt_on_rebuilt_images_reads_them_better() -> None:
+    parts = TrainedParts(digits(), load_dataset(None), WEIGHTS, CPU)
+    before, after = (right_at(parts.scheme(name), -4.0) for name in (NAME, f"{NAME}:retrained"))
+    assert after > before + 0.02
+
+
 def test_quality_of_what_arrives() -> None:
     test = load_dataset(None).test
     few = Split(images=test.images[:30], labels=test.labels[:30])
