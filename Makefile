@@ -57,6 +57,7 @@ crosscheck: setup $(ORACLE)/.setup-done ## compare with Sionna on TensorFlow (re
 
 weights: setup ## train the digits weights anew (results/reference/digits)
 	@$(VENV)/bin/semlink train digits --fresh --out results/reference/digits
+	@$(RUN) -m benchmarks.halve results/reference/digits/weights/rebuilt_student_k64.safetensors
 
 clean: ## remove .venv, .venv-tensorflow, caches and build output, never results
 	rm -rf $(VENV) $(ORACLE) build *.egg-info .pytest_cache .ruff_cache .mypy_cache
