@@ -1,11 +1,13 @@
 """What all tests share: seeded randomness, never torch's global state."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 
 from channels.streams import Streams
+from tests.commands import Command, status
 
 pytest.register_assert_rewrite("tests.contracts")
 
@@ -23,6 +25,13 @@ def generator() -> torch.Generator:
 def streams() -> Streams:
     """The named streams of seed 0."""
     return Streams(seed=0)
+
+
+@pytest.fixture
+def semlink(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+    """Run semlink with some arguments in an empty folder; gives the exit status."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: status(monkeypatch, *arguments)
 
 
 @pytest.fixture(autouse=True, scope="session")

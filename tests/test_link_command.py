@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from simulator import link_level
-from tests.test_command_line import Run, run  # noqa: F401 - the fixture
+from tests.commands import Command
 
 COLUMNS = [
     *("ebn0_db", "bits", "bit_errors", "ber", "blocks", "block_errors", "bler"),
@@ -16,12 +16,12 @@ COLUMNS = [
 
 
 def test_writes_table_description_and_figure(
-    run: Run,  # noqa: F811
+    semlink: Command,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     arguments = ["--modulation", "16", "--ebn0-db", "1:7:3", "--max-blocks", "200", "--out", "a"]
-    assert run("link", *arguments) == 0
+    assert semlink("link", *arguments) == 0
     rows = pd.read_csv(tmp_path / "a/link.csv")
     assert list(rows.columns) == COLUMNS
     assert rows["ebn0_db"].tolist() == [1, 4, 7]
@@ -34,7 +34,7 @@ def test_writes_table_description_and_figure(
     assert (tmp_path / "a/figures/link.png").stat().st_size > 10_000
     assert (tmp_path / "a/figures/link.pdf").exists()
     assert "a/link.csv" in capsys.readouterr().out
-    assert run("link", *arguments[:-1], "b") == 0
+    assert semlink("link", *arguments[:-1], "b") == 0
     assert (tmp_path / "a/link.csv").read_bytes() == (tmp_path / "b/link.csv").read_bytes()
     one, two = (tmp_path / f"{name}/figures/link.png" for name in "ab")
     assert one.read_bytes() == two.read_bytes()
@@ -50,14 +50,14 @@ def test_writes_table_description_and_figure(
     ],
 )
 def test_sizes_follow_from_what_is_given(
-    run: Run,  # noqa: F811
+    semlink: Command,
     tmp_path: Path,
     arguments: list[str],
     payload: int,
     uses: int,
 ) -> None:
     few = ["--ebn0-db", "3", "--max-blocks", "20", "--channel", "rayleigh", "--out", "a"]
-    assert run("link", *arguments, *few) == 0
+    assert semlink("link", *arguments, *few) == 0
     rows = pd.read_csv(tmp_path / "a/link.csv")
     assert rows["bits"].tolist() == [20 * payload]
     pipe = json.loads((tmp_path / "a/run.json").read_text())["link"]["pipe"]
@@ -95,13 +95,13 @@ def test_sizes_follow_from_what_is_given(
     ],
 )
 def test_mistake_is_one_line_and_leaves_nothing(
-    run: Run,  # noqa: F811
+    semlink: Command,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
     told: str,
 ) -> None:
-    assert run("link", *arguments) == 2
+    assert semlink("link", *arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("semlink: error: ")
@@ -111,7 +111,7 @@ def test_mistake_is_one_line_and_leaves_nothing(
 
 
 def test_ctrl_c_ends_cleanly(
-    run: Run,  # noqa: F811
+    semlink: Command,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -120,6 +120,6 @@ def test_ctrl_c_ends_cleanly(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(link_level, "_send", interrupt)
-    assert run("link", "--out", "a") == 130
+    assert semlink("link", "--out", "a") == 130
     assert "semlink: stopped; nothing was written" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ import pytest
 from simulator.evaluate import Evaluator
 from simulator.journal import Finished
 from simulator.points import Task
-from tests.test_trouble import status
+from tests.commands import status
 
 SWEEP = ["sweep", "digits", "--channels", "awgn", "--images", "100", "--workers", "1"]
 RULE = ["--schemes", "label_code", "--snr-db", "-10,10", "--channel-uses", "4"]

@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
-from simulator.__main__ import main
 from simulator.journal import Journal
 from simulator.records import ROOT, load_tensors, save_tensors
 from simulator.sweep_job import Job
+from tests.commands import WEIGHTS, status
 
-WEIGHTS = ROOT / "results/reference/digits/weights"
 SCRIPT = Path(__file__).parent / "full_disk.py"
 MOUNTS = ["unshare", "--map-root-user", "--mount"]
 SWEEP = ["sweep", "digits", "--channels", "awgn", "--snr-db", "-5", "--channel-uses", "4"]
@@ -27,16 +26,6 @@ def may_mount() -> bool:
         return False
     command = [*MOUNTS, "mount", "-t", "tmpfs", "tmpfs", "/tmp"]
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
-
-
-def status(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    """Exit status of semlink with some arguments."""
-    monkeypatch.setattr("sys.argv", ["semlink", *map(str, arguments)])
-    try:
-        main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 @pytest.mark.skipif(not may_mount(), reason="this machine lets nobody mount a small disk")

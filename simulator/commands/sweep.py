@@ -175,8 +175,9 @@ def _resumable(journal: Journal, *, fresh: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         begun_anew = fresh and journal.about_key
         without = " without --fresh" if begun_anew else ""
+        kept = len(Journal(journal.path.parent))  # the last ones may be on disk and not yet noted
         raise Stopped(
-            f"{len(journal)} finished units are in {journal.path}; run the same command again"
+            f"{kept} finished units are in {journal.path}; run the same command again"
             f"{without} to go on"
         ) from None
 

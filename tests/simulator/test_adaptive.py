@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from simulator.adaptive import smallest_uses
-from tests.test_command_line import Run, run  # noqa: F401 - the fixture
+from tests.commands import Command
 
 
 def rows(
@@ -30,9 +30,9 @@ def test_the_smallest_k_that_keeps_the_share() -> None:
     assert smallest_uses(table, share=1.0) == dict.fromkeys(places, 64)
 
 
-def test_adapt_writes_its_table(run: Run, tmp_path: Path) -> None:  # noqa: F811
+def test_adapt_writes_its_table(semlink: Command, tmp_path: Path) -> None:
     arguments = ["--snr-db", "-10,20", "--images", "100", "--channels", "awgn", "--out", "out"]
-    assert run("adapt", "digits", *arguments, "--channel-uses", "4,16,64") == 0
+    assert semlink("adapt", "digits", *arguments, "--channel-uses", "4,16,64") == 0
     table = pd.read_csv(tmp_path / "out/adaptive.csv")
     low, high = table["channel_uses"]
     assert low > high  # less SNR, more channel uses
@@ -43,9 +43,9 @@ def test_adapt_writes_its_table(run: Run, tmp_path: Path) -> None:  # noqa: F811
 
 @pytest.mark.parametrize("share", ["0", "1.5"])
 def test_a_share_is_above_0_and_at_most_1(
-    run: Run,  # noqa: F811
+    semlink: Command,
     share: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert run("adapt", "digits", "--retention", share) == 2
+    assert semlink("adapt", "digits", "--retention", share) == 2
     assert "--retention must be above 0" in capsys.readouterr().err

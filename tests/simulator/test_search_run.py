@@ -12,7 +12,6 @@ import torch
 from benchmarks import search_front
 from benchmarks.recipes import digits
 from models import GenotypeCnn
-from simulator.__main__ import main
 from simulator.commands import search as command
 from simulator.commands import train
 from simulator.config import Experiment
@@ -20,6 +19,7 @@ from simulator.data import load_dataset
 from simulator.errors import UserError
 from simulator.schemes import TrainedParts
 from simulator.search_run import read_student
+from tests.commands import status
 
 
 def short() -> Experiment:
@@ -58,16 +58,6 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_front, "recipe_named", lambda _: short())
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
-    """Run semlink; the exit status."""
-    monkeypatch.setattr("sys.argv", ["semlink", *map(str, arguments)])
-    try:
-        main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
-
-
 def test_search_writes_a_student_that_can_be_trained(
     training: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
@@ -82,7 +72,7 @@ def test_search_writes_a_student_that_can_be_trained(
         "--epochs",
         "2",
     ]
-    assert run(monkeypatch, *asked, "--seeds", "2", "--lambda", "0.5") == 0
+    assert status(monkeypatch, *asked, "--seeds", "2", "--lambda", "0.5") == 0
     told = json.loads((out / "genotype.json").read_text())
     student = read_student(out / "genotype.json")
     assert told["lambda"] == 0.5
@@ -97,12 +87,12 @@ def test_search_writes_a_student_that_can_be_trained(
     assert {"loss", "expected_cost", "genotype_cost", "entropy", "validation_p"} <= set(history)
 
     before = (out / "genotype.json").read_bytes()
-    assert run(monkeypatch, *asked, "--seeds", "2", "--lambda", "0.5") == 0  # nothing left to do
+    assert status(monkeypatch, *asked, "--seeds", "2", "--lambda", "0.5") == 0  # nothing left to do
     keys = ("seed", "parameters", "macs", "student")
     again = json.loads((out / "genotype.json").read_text())
     assert {key: again[key] for key in keys} == {key: json.loads(before)[key] for key in keys}
     capsys.readouterr()
-    assert run(monkeypatch, *asked, "--lambda", "0.1") == 2
+    assert status(monkeypatch, *asked, "--lambda", "0.1") == 2
     assert "another description" in capsys.readouterr().err
 
     monkeypatch.setattr(train, "recipe_named", lambda _: short())
@@ -152,10 +142,10 @@ def test_search_teaches_the_digits_itself_and_asks_for_other_teachers(
         command, "recipe_named", lambda _: replace(short(), embedded_data=False, name="mine")
     )
     monkeypatch.setattr(command, "dataset_of", lambda *_: load_dataset(None))
-    assert run(monkeypatch, *asked) == 2
+    assert status(monkeypatch, *asked) == 2
     assert "run semlink train mine --stage cache --out t" in capsys.readouterr().err
     monkeypatch.setattr(command, "recipe_named", lambda _: short())
-    assert run(monkeypatch, *asked) == 0
+    assert status(monkeypatch, *asked) == 0
     assert (tmp_path / "t/weights/teacher.safetensors").exists()
     assert (tmp_path / "out/genotype.json").exists()
 
@@ -174,7 +164,7 @@ def test_mistake_is_one_line_and_nothing_is_written(
     arguments: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run(monkeypatch, "search", "digits", *arguments) == 2
+    assert status(monkeypatch, "search", "digits", *arguments) == 2
     error = capsys.readouterr().err
     assert told in error
     assert error.count("\n") == 1

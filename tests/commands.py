@@ -1,0 +1,31 @@
+"""semlink as its tests call it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from simulator.__main__ import main
+from simulator.records import ROOT
+
+WEIGHTS = ROOT / "results/reference/digits/weights"
+SMALL = ["--images", "20", "--realizations", "1", "--snr-db", "-10,10", "--channels", "awgn"]
+Command = Callable[..., int]
+
+
+def status(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """Exit status of semlink with some arguments."""
+    monkeypatch.setattr("sys.argv", ["semlink", *map(str, arguments)])
+    try:
+        main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def refused(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line on stderr, and nothing on stdout."""
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("semlink: error: ")
+    assert err.count("\n") == 1
+    return err

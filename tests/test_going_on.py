@@ -1,0 +1,172 @@
+"""A folder that is used again: what was stopped goes on, what was made stays."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from simulator.evaluate import Evaluator
+from simulator.journal import Finished, Journal
+from simulator.points import Task
+from simulator.records import load_tensors, save_tensors
+from tests.commands import SMALL, WEIGHTS, Command, refused
+
+
+def test_ctrl_c_in_a_sweep_keeps_what_is_finished(
+    semlink: Command,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arguments = [*SMALL, "--schemes", "rkd_sc,label_code", "--channel-uses", "4,16"]
+    assert semlink("sweep", "digits", *arguments, "--out", "whole") == 0
+    computed, whole = [0], Evaluator.__call__
+
+    def count_down(self: Evaluator, task: Task) -> list[Finished]:
+        if computed[0] == 3:
+            raise KeyboardInterrupt
+        computed[0] += 1
+        return whole(self, task)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Evaluator, "__call__", count_down)
+        assert semlink("sweep", "digits", *arguments, "--out", "out") == 130
+    assert "3 finished units are in out/journal.jsonl; run the same" in capsys.readouterr().err
+    assert not (tmp_path / "out/results.csv").exists()
+    computed[0] = -5
+    monkeypatch.setattr(Evaluator, "__call__", count_down)
+    assert semlink("sweep", "digits", *arguments, "--out", "out") == 0
+    assert computed[0] == 0  # five of eight units were left
+    one, two = (tmp_path / name / "results.csv" for name in ("whole", "out"))
+    assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "simulator.sweep_job.Job.write_images",
+        "simulator.commands.sweep.open_pool",
+        "simulator.journal.Journal.begin",
+        "simulator.workers.InProcess.close",
+        "simulator.commands.sweep.write_table",
+        "simulator.commands.sweep.draw",
+    ],
+)
+def test_ctrl_c_before_and_after_the_units_tells_how_to_go_on(
+    semlink: Command,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    arguments = [*SMALL, "--schemes", "label_code", "--channel-uses", "4", "--out", "out"]
+    with monkeypatch.context() as patch:
+        patch.setattr(moment, interrupted)
+        assert semlink("sweep", "digits", *arguments) == 130
+    kept = 2 if moment.endswith(("close", "write_table", "draw")) else 0
+    told = f"{kept} finished units are in out/journal.jsonl; run the same command again to go on\n"
+    assert capsys.readouterr().err.endswith(f"semlink: stopped; {told}")
+    assert semlink("sweep", "digits", *arguments) == 0
+
+
+def test_ctrl_c_while_units_are_written_counts_what_is_on_disk(
+    semlink: Command,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flush = os.fsync
+
+    def interrupted(file: int) -> None:
+        flush(file)
+        if len(Journal(tmp_path / "out")) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("simulator.journal.os.fsync", interrupted)
+    arguments = [*SMALL, "--schemes", "label_code", "--channel-uses", "4", "--out", "out"]
+    assert semlink("sweep", "digits", *arguments) == 130
+    assert "semlink: stopped; 2 finished units are in" in capsys.readouterr().err
+
+
+def test_ctrl_c_in_a_fresh_sweep_does_not_advise_to_begin_anew_again(
+    semlink: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("simulator.commands.sweep.write_table", interrupted)
+    arguments = [*SMALL, "--schemes", "label_code", "--channel-uses", "4", "--fresh"]
+    assert semlink("sweep", "digits", *arguments) == 130
+    assert "run the same command again without --fresh to go on" in capsys.readouterr().err
+
+
+def test_a_larger_grid_takes_what_is_there(semlink: Command, tmp_path: Path) -> None:
+    arguments = ["--schemes", "label_code", "--channel-uses", "4", "--images", "20"]
+    assert semlink("sweep", "digits", *arguments, "--snr-db", "0", "--out", "a") == 0
+    before = (tmp_path / "a/journal.jsonl").read_bytes()
+    assert semlink("sweep", "digits", *arguments, "--snr-db", "0,5", "--out", "a") == 0
+    assert (tmp_path / "a/journal.jsonl").read_bytes().startswith(before)
+    assert pd.read_csv(tmp_path / "a/results.csv")["snr_db"].tolist() == [0, 5, 0, 5]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (["--seed", "1"], "changed: seed 0 -> 1"),
+        (["--images", "30"], "changed: images 20 -> 30"),
+        (["--precision", "bf16"], "changed: precision fp32 -> bf16"),
+    ],
+)
+def test_a_changed_description_says_what_changed(
+    semlink: Command,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: list[str],
+    told: str,
+) -> None:
+    arguments = [*SMALL, "--schemes", "rkd_sc", "--channel-uses", "4", "--out", "a"]
+    assert semlink("sweep", "digits", *arguments) == 0
+    before = (tmp_path / "a/journal.jsonl").read_bytes()
+    capsys.readouterr()
+    assert semlink("sweep", "digits", *arguments, *change) == 2
+    assert told in capsys.readouterr().err
+    assert (tmp_path / "a/journal.jsonl").read_bytes() == before
+    assert semlink("sweep", "digits", *arguments, *change, "--fresh") == 0
+
+
+def test_weights_changed_under_a_sweep_are_named(
+    semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(WEIGHTS, tmp_path / "w")
+    arguments = [*SMALL, "--schemes", "rkd_sc", "--channel-uses", "4", "--out", "a"]
+    assert semlink("sweep", "digits", *arguments, "--weights", "w") == 0
+    tensors, header = load_tensors(tmp_path / "w/codec.safetensors")
+    tensors["head.bias"] += 1
+    save_tensors(tmp_path / "w/codec.safetensors", tensors, header)
+    capsys.readouterr()
+    assert semlink("sweep", "digits", *arguments, "--weights", "w") == 2
+    assert "changed: codec of rkd_sc. Add --fresh" in capsys.readouterr().err
+
+
+def test_fresh_forgets_only_what_the_stage_makes(
+    semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(WEIGHTS, tmp_path / "a/weights")
+    (tmp_path / "a/weights/deep_jscc_image_k64.safetensors").unlink()
+    before = {path.name for path in (tmp_path / "a/weights").iterdir()}
+    assert semlink("train", "digits", "--stage", "rebuilt", "--fresh", "--out", "a") == 2
+    assert "deep_jscc_image_k64.safetensors must be there first" in refused(capsys)
+    left = {path.name for path in (tmp_path / "a/weights").iterdir()}
+    assert before - left == {"rebuilt_student_k64.safetensors"}
+
+
+def test_new_sweep_replaces_the_figures_of_the_old_one(semlink: Command, tmp_path: Path) -> None:
+    for k in ("4", "16"):
+        grid = ["--channel-uses", k, "--schemes", "label_code"]
+        assert semlink("sweep", "digits", *SMALL, *grid, "--out", "a") == 0
+    names = {path.stem for path in (tmp_path / "a/figures").iterdir()}
+    assert names == {"accuracy_snr_k16"}
