@@ -8,8 +8,9 @@ narrower or wider cells, and the hand-made student. All are retrained alike, on 
 the same loss. Random ones are chosen on validation images; the table's accuracy is of test images.
 
 Takes, on two cores, about 15 minutes per search and 20 per retraining (CIFAR-100). Stop it at any
-time; the same command goes on. Writes OUT/front.csv, front.png and front.pdf, pairs.csv (paired
-differences of accuracy between the searched networks and all others), genotypes/, and
+time; the same command goes on. Writes OUT/front.csv, front.png and front.pdf, sizes.csv (the
+columns of `semlink table`, with the teachers; transmitters have the recipe's codec), pairs.csv
+(paired differences of accuracy between the searched networks and all others), genotypes/, and
 OUT/searches/, the folder of every search.
 """
 
@@ -20,32 +21,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
-import torch
-from numpy.typing import NDArray
 
 from benchmarks.cell_figures import draw_front
 from benchmarks.search_presets import preset
 from channels.streams import Streams
-from models import Genotype, GenotypeCnnConfig, ImageClassifier, Mirrored, StudentConfig
+from models import Genotype, GenotypeCnnConfig, ImageClassifier, StudentConfig
 from models.fitting import encoder_parameters, fitted
 from models.genotype import CellPlan, random_plan
 from models.search_space import Plans
 from simulator.commands.search import adjusted, search_run, write_results
 from simulator.commands.shared import recipe_named
 from simulator.config import describe
+from simulator.distill import LinkModel
 from simulator.errors import UserError, in_one_line
 from simulator.records import write_json, write_table
 from simulator.schemes import TrainedParts
 from simulator.search_config import SearchPreset
 from simulator.search_cost import cost_table
-from simulator.search_run import SearchRun, network_costs, retrain, search_seed
-from simulator.statistics import accuracy_interval, holm, mcnemar, paired_difference
-from simulator.training_run import classifier_accuracy, in_chunks
+from simulator.search_run import SearchRun, retrain, search_seed
+from simulator.size_table import Credits, Row, clean_entry, right_answers, teacher_row
+from simulator.statistics import holm, mcnemar, paired_difference
+from simulator.train import fresh
+from simulator.training_run import classifier_accuracy
 
 RANDOM, DRAWS = 4, 100
-Credits = NDArray[np.float64]
 
 
 class Entry(NamedTuple):
@@ -93,15 +93,21 @@ def front(options: argparse.Namespace) -> pd.DataFrame:
     recipe = recipe_named(options.recipe)
     base = _with(preset(recipe, options.preset), options, penalties[0], "kd")
     whole = search_run(recipe, base, data=options.data, taught_in=taught_in, folder=out)
-    teacher = _teacher_credits(whole)
+    test = whole.run.dataset.test
+    teacher = _teacher(whole)
+    taught = right_answers(teacher.classify, test)
+    sizes = [clean_entry(teacher, test, right=taught, teacher=taught)]
     rows: list[dict[str, Any]] = []
     right: dict[str, Credits] = {}  # by the network's name
     for entry in entries(whole, options, penalties):
         write_json(out / "genotypes" / f"{entry.name}.json", {"student": describe(entry.model)})
         model = retrain(whole, entry.name, entry.model, epochs=options.epochs)
-        right[entry.name] = _credits(whole, model)
-        rows.append(_row(whole, entry, model, right[entry.name], teacher, options.seed))
+        row = _network(whole, entry.name, model)
+        right[entry.name] = right_answers(row.classify, test)
+        sizes.append(clean_entry(row, test, right=right[entry.name], teacher=taught))
+        rows.append(_row(entry, sizes[-1], options.seed, classifier_accuracy(whole.run, model)))
         write_table(out / "front.csv", pd.DataFrame(rows).drop(columns="validation"))
+        write_table(out / "sizes.csv", pd.DataFrame(sizes))
         print(pd.DataFrame(rows).iloc[-1].to_string(), flush=True)
     table = _with_best_random(pd.DataFrame(rows)).drop(columns="validation")
     write_table(out / "front.csv", table)
@@ -210,37 +216,26 @@ def _penalties(options: argparse.Namespace) -> list[float]:
     return penalties
 
 
-def _credits(whole: SearchRun, model: ImageClassifier) -> Credits:
-    """1 for every test image that a network gets right."""
-    test = whole.run.dataset.test
-    scores = in_chunks(lambda images: model(images).scores, test.images, precision="fp32")
-    return (scores.argmax(dim=1) == test.labels).double().numpy()
+def _network(whole: SearchRun, name: str, model: ImageClassifier) -> Row:
+    """A network before the recipe's codec, whose weights do not matter here."""
+    stage, classes = whole.run.experiment.codec, whole.run.num_classes
+    link = fresh(lambda: LinkModel(stage.model, num_classes=classes), seed=0)
+    return Row(name, model.body, model.body, link.codec, lambda images: model(images).scores)
 
 
-def _row(
-    whole: SearchRun,
-    entry: Entry,
-    model: ImageClassifier,
-    right: Credits,
-    teacher: Credits,
-    seed: int,
-) -> dict[str, Any]:
-    interval = accuracy_interval(right)
-    costs = network_costs(entry.model, whole.run.dataset.image_shape)
-    with torch.no_grad():
-        validation = classifier_accuracy(whole.run, model)
+def _row(entry: Entry, size: dict[str, Any], seed: int, validation: float) -> dict[str, Any]:
     return {
         "name": entry.name,
         "kind": entry.kind,
         "lambda": entry.penalty,
         "seed": seed,
-        "params": costs["parameters"],
-        "macs": costs["macs"],
-        "cpu_ms": costs["cpu_ms"],
-        "accuracy": float(right.mean()),
-        "ci_low": interval.low,
-        "ci_high": interval.high,
-        "retention": float(right.mean() / teacher.mean()),
+        "params": size["encoder_parameters"],
+        "macs": size["encoder_macs"],
+        "cpu_ms": size["cpu_ms_batch64"],
+        "accuracy": size["accuracy"],
+        "ci_low": size["accuracy_low"],
+        "ci_high": size["accuracy_high"],
+        "retention": size["retention"],
         "validation": validation,
     }
 
@@ -253,18 +248,14 @@ def _with_best_random(rows: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _teacher_credits(whole: SearchRun) -> Credits:
-    """1 for every test image that the teachers get right."""
+def _teacher(whole: SearchRun) -> Row:
     run = whole.run
     assert run.taught_in is not None
     parts = TrainedParts(run.experiment, run.dataset, run.taught_in / "weights", run.device)
-    teacher = parts.teacher()
+    teacher = teacher_row(parts)
     if teacher is None:
         raise UserError(f"{run.taught_in} must hold the teachers' weights")
-    asked = Mirrored(teacher) if parts.mirrored else teacher
-    test = run.dataset.test
-    scores = in_chunks(lambda images: asked(images).scores, test.images, precision="fp32")
-    return (scores.argmax(dim=1) == test.labels).double().numpy()
+    return teacher
 
 
 if __name__ == "__main__":

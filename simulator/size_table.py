@@ -45,10 +45,9 @@ def size_table(parts: TrainedParts, test: Split, *, realizations: int, seed: int
     table: list[dict[str, Any]] = []
     teacher: Credits | None = None
     for row in _networks(parts):
-        credits_clean = _credits(row.classify, test)
-        teacher = credits_clean if row.name == "teacher" else teacher
-        entry = {**_size(row, test.images[:64]), **_accuracy("accuracy", credits_clean)}
-        entry |= _retention("retention", credits_clean, teacher)
+        right = right_answers(row.classify, test)
+        teacher = right if row.name == "teacher" else teacher
+        entry = clean_entry(row, test, right=right, teacher=teacher)
         if row.name in parts.links:
             through = _through(parts, parts.links[row.name], test, realizations, seed)
             entry |= _accuracy("link_accuracy", through)
@@ -58,22 +57,35 @@ def size_table(parts: TrainedParts, test: Split, *, realizations: int, seed: int
 
 
 def _networks(parts: TrainedParts) -> list[Row]:
-    rows = []
-    if teacher := parts.teacher():
-        asked = Mirrored(teacher) if parts.mirrored else teacher
-        rows.append(
-            Row(
-                name="teacher",
-                encoder=teacher.body,
-                encode=lambda images: asked(images).features,
-                codec=None,
-                classify=lambda images: asked(images).scores,
-            )
-        )
+    teacher = teacher_row(parts)
+    rows = [teacher] if teacher else []
     for name, scheme in parts.links.items():
         body, codec = parts.link_modules(scheme)
         rows.append(Row(name, body, body, codec, parts.classifier(name)))
     return rows
+
+
+def teacher_row(parts: TrainedParts) -> Row | None:
+    """The offline teachers as one, if their weights are there."""
+    teacher = parts.teacher()
+    if teacher is None:
+        return None
+    asked = Mirrored(teacher) if parts.mirrored else teacher
+    return Row(
+        name="teacher",
+        encoder=teacher.body,
+        encode=lambda images: asked(images).features,
+        codec=None,
+        classify=lambda images: asked(images).scores,
+    )
+
+
+def clean_entry(
+    row: Row, test: Split, *, right: Credits, teacher: Credits | None
+) -> dict[str, Any]:
+    """What a network costs, and its accuracy and retention without a channel."""
+    entry = {**_size(row, test.images[:64]), **_accuracy("accuracy", right)}
+    return entry | _retention("retention", right, teacher)
 
 
 def _size(row: Row, images: Tensor) -> dict[str, Any]:
@@ -102,7 +114,7 @@ def _codec_size(codec: ChannelCodec, encoder: int) -> dict[str, int]:
 
 
 @torch.inference_mode()
-def _credits(classify: Callable[[Tensor], Tensor], test: Split) -> Credits:
+def right_answers(classify: Callable[[Tensor], Tensor], test: Split) -> Credits:
     """1 for every image that is right, else 0."""
     right = [
         classify(to_float(images)).argmax(dim=1) == labels

@@ -12,10 +12,12 @@ import torch
 from benchmarks import search_front
 from benchmarks.recipes import digits
 from models import GenotypeCnn
+from models.blocks import parameter_count
 from simulator.commands import search as command
 from simulator.commands import train
 from simulator.config import Experiment
 from simulator.data import load_dataset
+from simulator.distill import LinkModel
 from simulator.errors import UserError
 from simulator.schemes import TrainedParts
 from simulator.search_run import read_student
@@ -123,6 +125,13 @@ def test_front_holds_every_network_and_control(
     equal = rows[~rows["kind"].eq("kdl_darts")]["params"] / size
     assert equal.between(0.85, 1.05).all()
     assert (rows["ci_low"] <= rows["accuracy"]).all()
+    sizes = pd.read_csv(tmp_path / "sizes.csv").set_index("name")
+    assert list(sizes.index) == ["teacher", *rows["name"]]
+    assert sizes["encoder_parameters"].iloc[1:].tolist() == rows["params"].tolist()
+    link = LinkModel(short().codec.model, num_classes=10)
+    codec = parameter_count(link) - parameter_count(link.head)
+    both = sizes["both_ends_parameters"] - sizes["encoder_parameters"]
+    assert both.iloc[1:].eq(codec).all()
     assert (tmp_path / "front.png").stat().st_size > 5_000
     found = pd.read_csv(tmp_path / "pairs.csv")
     assert len(found) == 2 * 7 + 1  # each searched one against seven controls, and one another
