@@ -161,7 +161,10 @@ class ImageSource:
 def cached(
     identity: dict[str, Any], images: Tensor, compute: Callable[[], dict[str, Tensor]]
 ) -> dict[str, Tensor]:
-    """What is computed of images, kept in the cache folder by what it depends on."""
+    """What is computed of images, kept in the cache folder by what it depends on.
+
+    In fp32 whatever the precision of the sweep is: other sweeps find it there too.
+    """
     pixels = hashlib.sha256(images.cpu().contiguous().numpy().tobytes()).hexdigest()
     key = digest({**identity, "images": [pixels, *images.shape], "version": VERSION})
     found: dict[str, Tensor] = {}
@@ -169,7 +172,8 @@ def cached(
         found, header = load_tensors(default_cache() / "offers" / f"{key}.safetensors")
         found = found if header.get("key") == key else {}
     if not found:
-        found = compute()
+        with torch.autocast(images.device.type, enabled=False):
+            found = compute()
         with contextlib.suppress(OSError, RuntimeError):
             path = default_cache() / "offers" / f"{key}.safetensors"
             save_tensors(path, found, {"key": key})
