@@ -12,6 +12,7 @@ from channels.mixture import ChannelMixture
 from channels.names import channel_from_name
 from channels.symbols import to_symbols
 from models import DeepJsccImage, ImageClassifier
+from models.deepjscc_image import DeepJsccImageConfig
 from simulator.conditions import draw_conditions
 from simulator.decoded import as_finished, check_finished
 from simulator.errors import UserError
@@ -30,15 +31,24 @@ from simulator.training_run import (
 )
 
 
-def train_rebuilt(run: TrainingRun) -> None:
-    """A student for every pair; nothing if the recipe or the size of the images allows none.
-
-    Raises: UserError if a pair, the student or its head is not trained yet.
-    """
+def pairs_to_rebuild(run: TrainingRun) -> dict[int, DeepJsccImageConfig]:
+    """The pairs by k whose images students learn on; none if recipe or image size allows none."""
     stage = run.experiment.image_jscc
-    if stage is None or stage.retraining is None:
-        return
-    pairs = stage.models(run.dataset.image_shape)
+    return stage.models(run.dataset.image_shape) if stage and stage.retraining else {}
+
+
+def train_rebuilt(run: TrainingRun) -> None:
+    """A student for every pair.
+
+    Raises: UserError if there is no pair, or if one, the student or its head is not trained yet.
+    """
+    stage, pairs = run.experiment.image_jscc, pairs_to_rebuild(run)
+    if not pairs or stage is None or stage.retraining is None:
+        size = "x".join(map(str, run.dataset.image_shape))
+        raise UserError(
+            f"--stage rebuilt must have a pair that rebuilds images of {size} and students for it, "
+            f"but recipe {run.experiment.name} has none; leave it out"
+        )
     missing = [path for path in map(run.path, map(image_jscc_part, pairs)) if not path.exists()]
     check_finished(run, "student")
     if missing:

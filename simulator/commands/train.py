@@ -31,7 +31,7 @@ from simulator.options import (
 )
 from simulator.parts import recipe_parts, with_pretrained
 from simulator.quantised import train_quantiser
-from simulator.rebuilt import train_rebuilt
+from simulator.rebuilt import pairs_to_rebuild, train_rebuilt
 from simulator.records import (
     check_writable,
     forget,
@@ -123,7 +123,8 @@ def _train(
         _train_baselines(run, baselines)
     if stage in ("decoded", "decoded_teachers", "all"):
         train_decoded(run, teachers=stage == "decoded_teachers")
-    if stage == "rebuilt" or (stage == "all" and run.experiment.image_jscc in baselines):
+    rebuilds = run.experiment.image_jscc in baselines and pairs_to_rebuild(run)
+    if stage == "rebuilt" or (stage == "all" and rebuilds):
         train_rebuilt(run)
 
 
