@@ -83,7 +83,7 @@ def cli() -> None:
     type=click.Choice(["fp32", "bf16"]),
     default="fp32",
     show_default=True,
-    help="Of the networks; what is read behind files and quantised features is fp32.",
+    help="Of the networks; those of separate and digital_semantic always are fp32.",
 )
 @click.option(
     "--compile",

@@ -6,6 +6,7 @@ an outage. Source, modulation and rate are chosen on validation images (`adaptat
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +55,11 @@ class Behaviour:
 
 
 class DigitalScheme:
-    """Sources and links, chosen among for every channel, SNR and k."""
+    """Sources and links, chosen among for every channel, SNR and k.
+
+    Networks compute in fp32 whatever the precision of the sweep: what was counted beforehand, and
+    kept for other sweeps, must be what is sent.
+    """
 
     def __init__(
         self,
@@ -153,9 +158,10 @@ class DigitalScheme:
         """
         pixels = (images * 255).round().clamp(0, 255).to(torch.uint8)
         prepared: dict[str, Tensor] = {"pixels": pixels}
-        for name, source in self._sources.items():
-            offer = source.offer(pixels)
-            prepared |= {f"sizes_{name}": offer.sizes, f"answers_{name}": offer.answers}
+        with _fp32(images):
+            for name, source in self._sources.items():
+                offer = source.offer(pixels)
+                prepared |= {f"sizes_{name}": offer.sizes, f"answers_{name}": offer.answers}
         return prepared
 
     def _decodes(self, channel: Channel, k: int) -> bool:
@@ -179,7 +185,8 @@ class DigitalScheme:
             source, bits = self._sources[choice.source], choice.link.payload_bits
             payload = torch.zeros((len(fits), bits), dtype=torch.uint8)
             for row in torch.nonzero(fits.cpu())[:, 0].tolist():
-                own = source.bits(prepared["pixels"][row], int(option[row]))
+                with _fp32(fits):
+                    own = source.bits(prepared["pixels"][row], int(option[row]))
                 payload[row, : len(own)] = own
             encoded["payload"] = payload.to(fits.device)
         return encoded
@@ -248,9 +255,16 @@ class DigitalScheme:
         if bool(wrong.any()):
             answers, delivered = answers.clone(), delivered.clone()
             source = self._sources[choice.source]
-            answers[wrong], delivered[wrong] = source.answers(arrived.payload[wrong])
+            with _fp32(payload):
+                answers[wrong], delivered[wrong] = source.answers(arrived.payload[wrong])
         return answers, delivered
 
 
 def _offer(prepared: Tensors, source: str) -> Offer:
     return Offer(prepared[f"sizes_{source}"], prepared[f"answers_{source}"])
+
+
+def _fp32(near: Tensor) -> AbstractContextManager[None]:
+    """No autocast on the device of this tensor."""
+    context: AbstractContextManager[None] = torch.autocast(near.device.type, enabled=False)
+    return context

@@ -216,7 +216,7 @@ class DigitalSemanticConfig:
         bound = "bound" in self._words
         behaviour = Behaviour(
             name=self.name,
-            version=1,
+            version=2,
             settings=self.settings(coder.quantiser),
             genie="genie" in self._words,
             bit_true=self.bit_true and not bound,

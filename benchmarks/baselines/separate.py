@@ -183,7 +183,7 @@ class SeparateConfig:
         tried = try_sources(sources, supplies, self.validation_images)
         behaviour = Behaviour(
             name=self.name,
-            version=2,
+            version=3,
             settings=self.settings(),
             genie="genie" in self._words,
             bit_true=self.bit_true,

@@ -23,7 +23,7 @@ from simulator.errors import UserError
 from simulator.records import load_tensors, save_tensors
 
 NEVER: Final = 2**30  # bits of an option that an image cannot take
-VERSION = 1  # of what is kept in the cache
+VERSION = 2  # of what is kept in the cache
 
 
 class Offer(NamedTuple):
@@ -161,10 +161,7 @@ class ImageSource:
 def cached(
     identity: dict[str, Any], images: Tensor, compute: Callable[[], dict[str, Tensor]]
 ) -> dict[str, Tensor]:
-    """What is computed of images, kept in the cache folder by what it depends on.
-
-    In fp32 whatever the precision of the sweep is: other sweeps find it there too.
-    """
+    """What is computed of images, kept in the cache folder by what it depends on."""
     pixels = hashlib.sha256(images.cpu().contiguous().numpy().tobytes()).hexdigest()
     key = digest({**identity, "images": [pixels, *images.shape], "version": VERSION})
     found: dict[str, Tensor] = {}
@@ -172,8 +169,7 @@ def cached(
         found, header = load_tensors(default_cache() / "offers" / f"{key}.safetensors")
         found = found if header.get("key") == key else {}
     if not found:
-        with torch.autocast(images.device.type, enabled=False):
-            found = compute()
+        found = compute()
         with contextlib.suppress(OSError, RuntimeError):
             path = default_cache() / "offers" / f"{key}.safetensors"
             save_tensors(path, found, {"key": key})

@@ -1,5 +1,6 @@
 """Quantised features over a digital link: what is sent, what is chosen, what is lost."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,22 @@ def test_the_whole_payload_is_the_code_and_zeros(lent: Quantised) -> None:
     assert torch.equal(encoded["fits"], sizes <= row["payload_bits"])
     for size, payload in zip(sizes.tolist(), encoded["payload"], strict=True):
         assert not payload[size:].any()
+
+
+def test_a_sweep_in_bf16_sends_what_one_in_fp32_sends(
+    lent: Quantised, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each from an empty cache, so that neither reads what the other has counted."""
+    found = []
+    for bf16 in (False, True):
+        monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path / str(bf16)))
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            assert (student(pixels(0, 1) / 255).dtype == torch.bfloat16) is bf16
+            scheme = built(lent, CONFIG.decoding_all())
+            received = send(scheme, AwgnChannel(), 30.0)
+            prepared = scheme.prepare(pixels(0, BATCH).float() / 255)
+        found.append([*prepared.values(), *received])
+    assert all(torch.equal(one, two) for one, two in zip(*found, strict=True))
 
 
 def test_no_image_depends_on_its_batch_mates(lent: Quantised) -> None:

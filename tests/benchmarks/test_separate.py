@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,26 @@ def test_at_60_db_all_that_fits_arrives_and_at_minus_20_db_nothing(images: Tenso
     bound = built(CONFIG.bound)
     assert int(send(bound, images, AwgnChannel(), 60.0).delivered.sum()) >= BATCH - 1
     assert not send(bound, images, AwgnChannel(), -20.0).delivered.any()
+
+
+def test_what_a_sweep_in_bf16_keeps_for_others_is_fp32(
+    images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path))
+    seen = set()
+
+    def asked(batch: Tensor) -> Tensor:
+        scores = classify(batch)
+        seen.add(scores.dtype)
+        return scores
+
+    scheme = CONFIG.build(
+        classify=asked, num_classes=10, image_shape=(1, 8, 8), supplies=supplies()
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        assert classify(images).dtype == torch.bfloat16
+        scheme.prepare(images)
+    assert seen == {torch.float32}
 
 
 def test_choices_climb_with_the_snr_and_never_promise_more_than_the_bound() -> None:

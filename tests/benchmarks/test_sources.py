@@ -1,6 +1,5 @@
 """What image sources offer, send and read, and how their offers are kept."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,19 +83,3 @@ def test_offers_are_kept_and_are_the_same_from_the_cache(
     monkeypatch.undo()
     monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path))
     assert torch.equal(source().offer(pixels).sizes, first.sizes)
-
-
-def test_offers_of_a_sweep_in_bf16_serve_others_too(
-    images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen = []
-
-    def asked(batch: Tensor) -> Tensor:
-        seen.append(classify(batch).dtype)
-        return classify(batch)
-
-    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path))
-    with torch.autocast("cpu", torch.bfloat16):
-        assert classify(images).dtype == torch.bfloat16
-        replace(source(), classify=asked).offer((images * 255).round().byte())
-    assert set(seen) == {torch.float32}
