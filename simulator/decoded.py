@@ -39,20 +39,34 @@ def train_decoded(run: TrainingRun, *, teachers: bool = False) -> None:
     stage = run.experiment.decoded
     if stage is None:
         return
+    check_decoded(run, teachers=teachers)
+    for name, config in _readers(run, teachers=teachers).items():
+        _train(run, name, config, stage)
+
+
+def check_decoded(run: TrainingRun, *, teachers: bool) -> None:
+    """Raises: UserError if who is to go on is not trained yet, or cannot be trained."""
+    if run.experiment.decoded is not None:
+        for name in _readers(run, teachers=teachers):
+            check_finished(run, name)
+
+
+def _readers(run: TrainingRun, *, teachers: bool) -> dict[str, StudentConfig | WideResNetConfig]:
+    """Who learns on decoded images, by the names of their parts."""
     if not teachers:
-        _train(run, "student", run.experiment.student.model, stage)
-        return
+        return {"student": run.experiment.student.model}
+    found = {}
     for name, teacher in run.experiment.teachers.items():
         if isinstance(teacher.model, PretrainedTeacherConfig):
             raise UserError("a pretrained teacher cannot be trained on decoded images")
-        _train(run, name, teacher.model, stage)
+        found[name] = teacher.model
+    return found
 
 
 def _train(
     run: TrainingRun, name: str, config: StudentConfig | WideResNetConfig, stage: DecodedStage
 ) -> ImageClassifier:
     """One classifier, from its finished weights."""
-    check_finished(run, name)
     part, labels = decoded_part(name), run.labels
     validation = decoded(run, "validation", lambda: run.validation.images, stage, clean_share=0.0)
 

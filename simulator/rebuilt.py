@@ -37,26 +37,32 @@ def pairs_to_rebuild(run: TrainingRun) -> dict[int, DeepJsccImageConfig]:
     return stage.models(run.dataset.image_shape) if stage and stage.retraining else {}
 
 
-def train_rebuilt(run: TrainingRun) -> None:
-    """A student for every pair.
-
-    Raises: UserError if there is no pair, or if one, the student or its head is not trained yet.
-    """
+def check_rebuilt(run: TrainingRun) -> None:
+    """Raises: UserError if there is no pair, or if one, the student or its head is not trained."""
     stage, pairs = run.experiment.image_jscc, pairs_to_rebuild(run)
-    if not pairs or stage is None or stage.retraining is None:
+    if stage is None or not pairs:
         size = "x".join(map(str, run.dataset.image_shape))
         raise UserError(
-            f"--stage rebuilt must have a pair that rebuilds images of {size} and students for it, "
-            f"but recipe {run.experiment.name} has none; leave it out"
+            f"--stage rebuilt needs deep JSCC that rebuilds images, and recipe "
+            f"{run.experiment.name} has none for {size}: H and W must be multiples of 4, and k "
+            "of H W / 32"
         )
-    missing = [path for path in map(run.path, map(image_jscc_part, pairs)) if not path.exists()]
     check_finished(run, "student")
-    if missing:
-        raise UserError(
-            f"{missing[0]} must be there first; run semlink train {run.experiment.name} "
-            f"--stage baselines --schemes {stage.name}"
-        )
-    for uses in pairs:
+    for path in map(run.path, map(image_jscc_part, pairs)):
+        if not path.exists():
+            raise UserError(
+                f"{path} must be there first; run semlink train {run.experiment.name} "
+                f"--stage baselines --schemes {stage.name}"
+            )
+
+
+def train_rebuilt(run: TrainingRun) -> None:
+    """A student for every pair. Raises: what `check_rebuilt` raises."""
+    check_rebuilt(run)
+    stage = run.experiment.image_jscc
+    assert stage is not None
+    assert stage.retraining is not None
+    for uses in pairs_to_rebuild(run):
         _train(run, stage, stage.retraining, uses)
 
 

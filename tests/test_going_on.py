@@ -156,12 +156,19 @@ def test_fresh_forgets_only_what_the_stage_makes(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(WEIGHTS, tmp_path / "a/weights")
-    (tmp_path / "a/weights/deep_jscc_image_k64.safetensors").unlink()
-    before = {path.name for path in (tmp_path / "a/weights").iterdir()}
-    assert semlink("train", "digits", "--stage", "rebuilt", "--fresh", "--out", "a") == 2
-    assert "deep_jscc_image_k64.safetensors must be there first" in refused(capsys)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "a/weights").iterdir()}
+    train = ["train", "digits", "--stage", "rebuilt", "--fresh", "--out", "a"]
+    assert semlink(*train, "--minutes", "1e-9") == 0
     left = {path.name for path in (tmp_path / "a/weights").iterdir()}
-    assert before - left == {"rebuilt_student_k64.safetensors"}
+    assert before.keys() - left == {"rebuilt_student_k64.safetensors"}
+
+    name = "rebuilt_student_k64.safetensors"
+    (tmp_path / "a/weights" / name).write_bytes(before[name])
+    (tmp_path / "a/weights/deep_jscc_image_k64.safetensors").unlink()
+    capsys.readouterr()
+    assert semlink(*train) == 2
+    assert "deep_jscc_image_k64.safetensors must be there first" in refused(capsys)
+    assert (tmp_path / "a/weights" / name).read_bytes() == before[name]
 
 
 def test_new_sweep_replaces_the_figures_of_the_old_one(semlink: Command, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from simulator.commands.shared import (
     with_student,
 )
 from simulator.config import Experiment, Variant
-from simulator.decoded import train_decoded
+from simulator.decoded import check_decoded, train_decoded
 from simulator.distill import (
     student_features,
     train_codec,
@@ -31,7 +31,7 @@ from simulator.options import (
 )
 from simulator.parts import recipe_parts, with_pretrained
 from simulator.quantised import train_quantiser
-from simulator.rebuilt import pairs_to_rebuild, train_rebuilt
+from simulator.rebuilt import check_rebuilt, pairs_to_rebuild, train_rebuilt
 from simulator.records import (
     check_writable,
     forget,
@@ -79,6 +79,7 @@ def train(
     )
     _ = run.training, run.validation  # the data must hold both
     check_writable(run.folder)
+    _check(run, stage)
     if fresh:
         _forget(run, stage)
     start = time.perf_counter()
@@ -98,6 +99,14 @@ def train(
         click.echo(f"  {part:19} {100 * accuracy:6.2f} %{of}")
     minutes = (time.perf_counter() - start) / 60
     click.echo(f"weights: {run.folder / 'weights'}  ({minutes:.1f} min)")
+
+
+def _check(run: TrainingRun, stage: str) -> None:
+    """Raises: UserError if a stage that goes on from finished weights does not find them."""
+    if stage == "rebuilt":
+        check_rebuilt(run)
+    elif stage in AFTERWARDS:
+        check_decoded(run, teachers=stage == "decoded_teachers")
 
 
 def _forget(run: TrainingRun, stage: str) -> None:
@@ -123,7 +132,7 @@ def _train(
         _train_baselines(run, baselines)
     if stage in ("decoded", "decoded_teachers", "all"):
         train_decoded(run, teachers=stage == "decoded_teachers")
-    rebuilds = run.experiment.image_jscc in baselines and pairs_to_rebuild(run)
+    rebuilds = run.experiment.image_jscc in baselines and bool(pairs_to_rebuild(run))
     if stage == "rebuilt" or (stage == "all" and rebuilds):
         train_rebuilt(run)
 
