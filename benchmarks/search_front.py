@@ -7,11 +7,11 @@ the best of four random genotypes, the network of a search by labels alone, that
 narrower or wider cells, and the hand-made student. All are retrained alike, on the same views with
 the same loss. Random ones are chosen on validation images; the table's accuracy is of test images.
 
-Takes, on two cores, about 15 minutes per search and 20 per retraining (CIFAR-100). Stop it at any
-time; the same command goes on. Writes OUT/front.csv, front.png and front.pdf, sizes.csv (the
-columns of `semlink table`, with the teachers; transmitters have the recipe's codec), pairs.csv
-(paired differences of accuracy between the searched networks and all others), genotypes/, and
-OUT/searches/, the folder of every search.
+Takes, on one core, about 15 minutes per search and 2 per epoch of a retraining (CIFAR-100). Stop it
+at any time; the same command goes on. Writes OUT/front.csv, front.png and front.pdf, sizes.csv
+(what `semlink table` has of networks without a channel, with the teachers; transmitters have the
+recipe's codec), pairs.csv (paired differences of accuracy between the searched networks and all
+others), genotypes/, and OUT/searches/, the folder of every search.
 """
 
 import argparse
@@ -73,8 +73,8 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("recipe")
     parser.add_argument("--preset", default="cpu")
-    parser.add_argument("--lambdas", default="0,0.1,0.3,1", help="the first must be 0")
-    parser.add_argument("--main-lambda", type=float, default=0.3, help="whose size controls have")
+    parser.add_argument("--lambdas", default="0,0.03,0.1,0.3", help="0 must be among them")
+    parser.add_argument("--main-lambda", type=float, default=0.1, help="whose size controls have")
     parser.add_argument("--target-params", default=None)
     parser.add_argument("--search-epochs", type=int, default=None)
     parser.add_argument("--epochs", type=int, default=10, help="of every retraining")
@@ -95,8 +95,8 @@ def front(options: argparse.Namespace) -> pd.DataFrame:
     whole = search_run(recipe, base, data=options.data, taught_in=taught_in, folder=out)
     test = whole.run.dataset.test
     teacher = _teacher(whole)
-    taught = right_answers(teacher.classify, test)
-    sizes = [clean_entry(teacher, test, right=taught, teacher=taught)]
+    teacher_right = right_answers(teacher.classify, test)
+    sizes = [clean_entry(teacher, test, right=teacher_right, teacher=teacher_right)]
     rows: list[dict[str, Any]] = []
     right: dict[str, Credits] = {}  # by the network's name
     for entry in entries(whole, options, penalties):
@@ -104,7 +104,7 @@ def front(options: argparse.Namespace) -> pd.DataFrame:
         model = retrain(whole, entry.name, entry.model, epochs=options.epochs)
         row = _network(whole, entry.name, model)
         right[entry.name] = right_answers(row.classify, test)
-        sizes.append(clean_entry(row, test, right=right[entry.name], teacher=taught))
+        sizes.append(clean_entry(row, test, right=right[entry.name], teacher=teacher_right))
         rows.append(_row(entry, sizes[-1], options.seed, classifier_accuracy(whole.run, model)))
         write_table(out / "front.csv", pd.DataFrame(rows).drop(columns="validation"))
         write_table(out / "sizes.csv", pd.DataFrame(sizes))

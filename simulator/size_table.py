@@ -24,7 +24,7 @@ Credits = NDArray[np.float64]
 
 
 class Row(NamedTuple):
-    """One network: what it is made of, and whether each test image was right."""
+    """One network: what it is made of, and how it classifies."""
 
     name: str
     encoder: nn.Module
