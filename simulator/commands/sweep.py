@@ -256,7 +256,10 @@ def _remarks(parts: TrainedParts, dataset: Dataset) -> list[str]:
     """What a user should know of the weights before believing the numbers."""
     remarks = [f"weights from {parts.folder}"]
     if parts.trained_on != {dataset.key}:
-        remarks.append("these weights were trained on other images than those of --data")
+        remarks.append(
+            "these weights were made with other data than --data: images for training or for the "
+            "test differ"
+        )
     return remarks
 
 
