@@ -4,31 +4,35 @@
 
 One search for every lambda, and as controls, all at the parameters of the main lambda's network:
 the best of four random genotypes, the network of a search by labels alone, that of lambda = 0 at
-narrower or wider cells, and the hand-made student. All are retrained alike, on the same views with
-the same loss. Random ones are chosen on validation images; the table's accuracy is of test images.
+narrower or wider cells, cells of nothing but 3x3 convolutions, and the hand-made student. All are
+retrained alike, on the same views with the same loss. Random ones are chosen on validation images;
+the table's accuracy is of test images.
 
 Takes, on one core, about 15 minutes per search and 2 per epoch of a retraining (CIFAR-100). Stop it
 at any time; the same command goes on. Writes OUT/front.csv, front.png and front.pdf, sizes.csv
 (what `semlink table` has of networks without a channel, with the teachers; transmitters have the
 recipe's codec), pairs.csv (paired differences of accuracy between the searched networks and all
-others), genotypes/, and OUT/searches/, the folder of every search.
+others), ranking.csv (of networks of cells of the main lambda's size, their loss in its supernet
+on training images held back, beside their accuracy; the last line printed is the rank correlation),
+genotypes/, and OUT/searches/, the folder of every search.
 """
 
 import argparse
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+from scipy import stats
 
 from benchmarks.cell_figures import draw_front
 from benchmarks.search_presets import preset
 from channels.streams import Streams
 from models import Genotype, GenotypeCnnConfig, ImageClassifier, StudentConfig
 from models.fitting import encoder_parameters, fitted
-from models.genotype import CellPlan, random_plan
+from models.genotype import CellPlan, Edge, random_plan
 from models.search_space import Plans
 from simulator.commands.search import adjusted, search_run, write_results
 from simulator.commands.shared import recipe_named
@@ -39,7 +43,8 @@ from simulator.records import write_json, write_table
 from simulator.schemes import TrainedParts
 from simulator.search_config import SearchPreset
 from simulator.search_cost import cost_table
-from simulator.search_run import SearchRun, retrain, search_seed
+from simulator.search_run import SearchRun, retrain, search_seed, searched_task
+from simulator.search_task import supernet_loss
 from simulator.size_table import Credits, Row, clean_entry, right_answers, teacher_row
 from simulator.statistics import holm, mcnemar, paired_difference
 from simulator.train import fresh
@@ -99,8 +104,11 @@ def front(options: argparse.Namespace) -> pd.DataFrame:
     sizes = [clean_entry(teacher, test, right=teacher_right, teacher=teacher_right)]
     rows: list[dict[str, Any]] = []
     right: dict[str, Credits] = {}  # by the network's name
+    cells: dict[str, Genotype] = {}
     for entry in entries(whole, options, penalties):
         write_json(out / "genotypes" / f"{entry.name}.json", {"student": describe(entry.model)})
+        if isinstance(entry.model, GenotypeCnnConfig):
+            cells[entry.name] = entry.model.genotype
         model = retrain(whole, entry.name, entry.model, epochs=options.epochs)
         row = _network(whole, entry.name, model)
         right[entry.name] = right_answers(row.classify, test)
@@ -112,7 +120,11 @@ def front(options: argparse.Namespace) -> pd.DataFrame:
     table = _with_best_random(pd.DataFrame(rows)).drop(columns="validation")
     write_table(out / "front.csv", table)
     write_table(out / "pairs.csv", pairs(table, right))
+    ranks = ranking(whole, options, table, cells)
+    write_table(out / "ranking.csv", ranks)
     draw_front(table, out, title=f"{whole.run.dataset.name}, {options.epochs} epochs each")
+    found = stats.spearmanr(-ranks["supernet_loss"], ranks["accuracy"])
+    print(f"rank correlation over {len(ranks)}: {found.statistic:.2f}, p = {found.pvalue:.2f}")
     return table
 
 
@@ -131,6 +143,23 @@ def pairs(front_table: pd.DataFrame, right: dict[str, Credits]) -> pd.DataFrame:
             rows.append({"a": a, "b": b, "kind_of_b": kinds[b], **values, "p_value": p_value})
     table = pd.DataFrame(rows)
     return table.assign(p_holm=holm(list(table["p_value"])))
+
+
+def ranking(
+    whole: SearchRun,
+    options: argparse.Namespace,
+    front_table: pd.DataFrame,
+    cells: Mapping[str, Genotype],
+) -> pd.DataFrame:
+    """What the supernet of the main lambda says of networks of its size, and what they came to."""
+    main = options.main_lambda
+    task, _ = searched_task(_own(whole, options, main, "kd"), options.seed)
+    other_sizes = {f"kdl_darts_{p:g}" for p in _penalties(options) if p != main}
+    rows = front_table[front_table["name"].isin(cells.keys() - other_sizes)]
+    losses = [supernet_loss(task, Plans(cells[n].normal, cells[n].reduce)) for n in rows["name"]]
+    return pd.DataFrame(
+        {"name": rows["name"], "supernet_loss": losses, "accuracy": rows["accuracy"]}
+    )
 
 
 def entries(
@@ -153,6 +182,7 @@ def entries(
     yield Entry("ce_only", "ce_only", main, ce_only)
     free = fitted(found[0.0], size, image_channels=channels)
     yield Entry("no_penalty", "no_penalty", 0.0, free)
+    yield Entry("plain", "plain", None, plain_student(whole, size))
 
 
 def random_students(whole: SearchRun, size: int, number: int, seed: int) -> Iterator[StudentConfig]:
@@ -177,19 +207,35 @@ def random_students(whole: SearchRun, size: int, number: int, seed: int) -> Iter
         yield fitted(student, size, image_channels=image_shape[0])
 
 
+def plain_student(whole: SearchRun, size: int) -> StudentConfig:
+    """Cells of nothing but (separable) 3x3 convolutions of the two latest states, of this size."""
+    config = whole.preset.search
+    space = config.search_space
+    name = "conv3" if "conv3" in space.names else "sep3"
+    plan = tuple((Edge(node, name), Edge(node + 1, name)) for node in range(space.nodes))
+    genotype = Genotype(space=config.space, normal=plan, reduce=plan)
+    student = GenotypeCnnConfig(genotype=genotype, shape=config.deployed)
+    return fitted(student, size, image_channels=whole.run.image_channels)
+
+
 def _searched(
     whole: SearchRun, options: argparse.Namespace, penalty: float, teaching: str
 ) -> GenotypeCnnConfig:
-    """The network of one search, in a folder of its own below the front's."""
+    """The network of one search."""
+    own = _own(whole, options, penalty, teaching)
+    found = search_seed(own, options.seed)
+    write_results(own, [found], found, {})
+    return found.student
+
+
+def _own(whole: SearchRun, options: argparse.Namespace, penalty: float, teaching: str) -> SearchRun:
+    """One search, in a folder of its own below the front's."""
     folder = whole.run.folder / "searches" / f"{teaching}_lambda{penalty:g}"
-    own = replace(
+    return replace(
         whole,
         run=replace(whole.run, folder=folder),
         preset=_with(whole.preset, options, penalty, teaching),
     )
-    found = search_seed(own, options.seed)
-    write_results(own, [found], found, {})
-    return found.student
 
 
 def _with(

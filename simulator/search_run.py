@@ -75,6 +75,14 @@ def taught_seed(folder: Path) -> int:
 
 def search_seed(whole: SearchRun, seed: int) -> Found:
     """One search from its own first weights and draws; taken up where it was left."""
+    task, history = searched_task(whole, seed)
+    config, plans = whole.preset.search, task.plans()
+    genotype = Genotype(space=config.space, normal=plans.normal, reduce=plans.reduce)
+    return Found(seed, GenotypeCnnConfig(genotype=genotype, shape=config.deployed), history)
+
+
+def searched_task(whole: SearchRun, seed: int) -> tuple[SearchTask, History]:
+    """The supernet and the architecture as they are after the search, and its history."""
     run, config = whole.run, whole.preset.search
     name = f"search_{seed}"
     teachers, description = tuple(run.experiment.teachers), (*run.experiment.seen, config, seed)
@@ -91,9 +99,7 @@ def search_seed(whole: SearchRun, seed: int) -> Found:
             run.folder / "history" / f"{name}.csv", pd.DataFrame(entries)
         ),
     )
-    plans = task.plans()
-    genotype = Genotype(space=config.space, normal=plans.normal, reduce=plans.reduce)
-    return Found(seed, GenotypeCnnConfig(genotype=genotype, shape=config.deployed), history)
+    return task, history
 
 
 def search_task(whole: SearchRun, seed: int) -> SearchTask:

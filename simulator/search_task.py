@@ -51,12 +51,17 @@ class SearchTask:
 
 
 @torch.no_grad()
+def supernet_loss(task: SearchTask, plans: Plans) -> float:
+    """Mean validation loss of the supernet with the operations of these plans alone."""
+    return _validate(task, plans.choices(task.space).mixtures())
+
+
+@torch.no_grad()
 def observe(task: SearchTask, epoch: int, losses: tuple[float, float]) -> dict[str, Any]:
     """The entry of an epoch that has ended."""
     probabilities, plans = task.architecture.probabilities(), task.plans()
     entropy = [-(p * p.log()).sum(dim=1).mean() / math.log(p.shape[1]) for p in probabilities]
     raw = task.architecture.plans(task.space, most_skips=None)
-    hard = plans.choices(task.space).mixtures()
     return {
         "epoch": epoch + 1,
         "loss": losses[0],
@@ -67,7 +72,7 @@ def observe(task: SearchTask, epoch: int, losses: tuple[float, float]) -> dict[s
         "skips": skips(raw.normal),
         "auxiliary_skip": task.config.skip_weight(epoch),
         "validation_p": _validate(task, probabilities.mixtures()),
-        "validation_genotype": _validate(task, hard),
+        "validation_genotype": supernet_loss(task, plans),
         "genotype": json.dumps(describe(plans)),
     }
 
