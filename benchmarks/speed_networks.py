@@ -40,14 +40,15 @@ from models import (
 )
 from simulator.commands.shared import first_images
 from simulator.data import Split, load_dataset
-from simulator.evaluate import Evaluator, Setting, autocast, prepare_all
+from simulator.evaluate import Evaluator, Setting, prepare_all
 from simulator.link import Received, RkdScheme, Scheme, Tensors, in_pieces
 from simulator.points import Point, tasks_of
+from simulator.precision import Precision, autocast
 from simulator.records import ROOT, load_tensors
 from simulator.train import fresh
 
 CPU = torch.device("cpu")
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 EAGER = tuple(Setting(0, CPU, precision) for precision in PRECISIONS)
 COMPILED = tuple(setting._replace(compiled=True) for setting in EAGER)
 KAIRA = Path(__file__).with_name("speed_kaira.py")
@@ -162,7 +163,7 @@ def in_plain_loop(scheme: Scheme, k: int, setting: Setting, split: Split) -> int
         streams = PointStreams(Streams(seed=0), "plain", snr_db)
         for images in split.images.split(256):
             point = {"channel": AwgnChannel(), "snr_db": torch.full((len(images), 1), snr_db)}
-            with autocast(setting):
+            with autocast(setting.device, setting.precision):
                 prepared = scheme.prepare(images.float() / 255)
                 encoded = scheme.encode(prepared, **point, k=k)  # type: ignore[arg-type]
                 scheme.transmit(encoded, **point, k=k, streams=streams)  # type: ignore[arg-type]
@@ -253,7 +254,7 @@ def psnr(scheme: ImageJscc, split: Split, snr_db: float, setting: Setting) -> Te
     generator, found = Streams(seed=0)("psnr", snr_db), []
     for pixels in split.images.split(250):
         sent, snr = pixels.float() / 255, torch.full((len(pixels), 1), snr_db)
-        with autocast(setting):
+        with autocast(setting.device, setting.precision):
             encoded = scheme.encode(scheme.prepare(sent))
             images = scheme.images(encoded, AwgnChannel(), snr, generator)
         found.append(-10 * (images - sent).square().mean(dim=(1, 2, 3)).log10())

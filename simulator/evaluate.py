@@ -6,7 +6,6 @@ padded, by one thread: the same numbers whatever the number of workers.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -19,6 +18,7 @@ from simulator.journal import Finished
 from simulator.link import Compilable, Scheme
 from simulator.outcomes import outcome_codes
 from simulator.points import Task, Unit, unit_streams
+from simulator.precision import Precision, autocast
 
 BLOCK = 250  # images computed and drawn at a time
 Prepared = Mapping[str, Tensor]  # each [N rounded up to whole blocks, ...]
@@ -29,7 +29,7 @@ class Setting(NamedTuple):
 
     seed: int
     device: torch.device
-    precision: str = "fp32"  # or bf16, for the networks alone
+    precision: Precision = "fp32"  # or bf16, for the networks alone
     compiled: bool = False  # receivers that can be are compiled by torch.compile
 
     @property
@@ -81,7 +81,7 @@ class Evaluator:
         channel = channel_from_name(point.channel)
         snr_db = torch.full((BLOCK, 1), point.snr_db, device=device)
         start = time.process_time()
-        with autocast(self._setting):
+        with autocast(self._setting.device, self._setting.precision):
             encoded = [
                 self._scheme.encode(block, channel=channel, snr_db=snr_db, k=point.k)
                 for block in blocks_of(self._prepared)
@@ -94,7 +94,7 @@ class Evaluator:
             streams = unit_streams(unit, self._setting.seed)
             codes = []
             for block, labels in zip(encoded, self._labels.split(BLOCK), strict=True):
-                with autocast(self._setting):
+                with autocast(self._setting.device, self._setting.precision):
                     received = self._scheme.transmit(
                         block, channel=channel, snr_db=snr_db, k=point.k, streams=streams
                     )
@@ -110,7 +110,7 @@ def prepare_all(scheme: Scheme, split: Split, setting: Setting) -> dict[str, Ten
     """What a scheme prepares, of all images, filled up to whole blocks."""
     parts = []
     for block in image_blocks(split.images, setting.device):
-        with autocast(setting):
+        with autocast(setting.device, setting.precision):
             parts.append(scheme.prepare(block))
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
@@ -128,11 +128,3 @@ def blocks_of(prepared: Prepared) -> Iterator[dict[str, Tensor]]:
     images = len(next(iter(prepared.values())))
     for first in range(0, images, BLOCK):
         yield {name: values[first : first + BLOCK] for name, values in prepared.items()}
-
-
-def autocast(setting: Setting) -> AbstractContextManager[None]:
-    """Networks in the precision of the sweep."""
-    context: AbstractContextManager[None] = torch.autocast(
-        setting.device.type, torch.bfloat16, enabled=setting.precision == "bf16"
-    )
-    return context

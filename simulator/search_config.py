@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 from models import CellShape
 from models.operations import SearchSpace, space_named
+from simulator.precision import Precision
 from simulator.stages import LossWeights
 
 
@@ -41,7 +42,7 @@ class SearchConfig:
     most_skips: int  # in each cell of the genotype; further ones give way to the next best
     stop_skips: int  # in the normal cell, before that rule: ends the search in its second half
     stable_epochs: int  # after which an unchanged genotype ends the search
-    precision: Literal["fp32", "bf16"]
+    precision: Precision  # as of `TrainConfig`
 
     def __post_init__(self) -> None:
         space_named(self.space)

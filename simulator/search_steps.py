@@ -12,6 +12,7 @@ from models import Classified
 from models.operations import SearchSpace
 from models.search_space import Architecture, CostTable, Mixtures
 from simulator.objectives import TeacherTargets, distillation_loss
+from simulator.precision import autocast, native
 from simulator.search_config import SearchConfig
 from simulator.stages import LossWeights
 
@@ -37,9 +38,8 @@ def batch_loss(
     model: nn.Module, batch: Batch, mixtures: Mixtures, skip: float, config: SearchConfig
 ) -> Tensor:
     """The distillation loss of a batch under these mixtures."""
-    with torch.autocast(
-        batch.images.device.type, torch.bfloat16, enabled=config.precision == "bf16"
-    ):
+    device = batch.images.device
+    with autocast(device, native(device, config.precision)):
         features, scores = model(batch.images, mixtures, skip)
     weights: LossWeights = config.loss
     return distillation_loss(features, scores, batch.labels, batch.targets, weights)

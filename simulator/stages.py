@@ -17,6 +17,7 @@ from models import (
     StudentConfig,
     WideResNetConfig,
 )
+from simulator.precision import Precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class TrainConfig:
     weight_decay: float
     warmup: float  # share of all steps
     clip: float  # largest norm of the gradient
-    precision: Literal["fp32", "bf16"]
+    precision: Precision  # fp32 in any case where the device has no arithmetic of bf16
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1 or not 0 < self.warmup < 1:

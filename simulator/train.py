@@ -21,6 +21,7 @@ from channels.streams import Streams
 from simulator.data import epoch_order
 from simulator.errors import TimeUp, UserError
 from simulator.optimiser_state import below, load_optimiser, optimiser_tensors
+from simulator.precision import autocast, native
 from simulator.records import load_tensors, save_tensors
 from simulator.stages import TrainConfig
 from simulator.train_log import TrainLog
@@ -189,7 +190,7 @@ def _step(
     stage: Stage, optimiser: torch.optim.Optimizer, batch_loss: BatchLoss, indices: Tensor
 ) -> float:
     device = next(stage.model.parameters()).device
-    with torch.autocast(device.type, torch.bfloat16, enabled=stage.config.precision == "bf16"):
+    with autocast(device, native(device, stage.config.precision)):
         loss = batch_loss(indices.to(device))
     value = float(loss.detach())
     if not math.isfinite(value):

@@ -16,6 +16,7 @@ from simulator.config import Experiment, describe
 from simulator.data import Dataset, Split, augment, to_float
 from simulator.errors import UserError
 from simulator.parts import recipe_parts
+from simulator.precision import Precision, autocast, native
 from simulator.records import Origin, file_hash, load_tensors, save_tensors
 from simulator.stages import TrainConfig
 from simulator.train import Checkpoint, Epoch, Stage, fresh, train
@@ -164,7 +165,12 @@ def train_part(
     )
     log = TrainLog(run.folder, name, images=len(run.training.labels))
     history = train(stage, streams=streams, checkpoint=checkpoint, log=log)
-    header = {"key": origin.key, "origin": describe(origin), "history": history}
+    header = {
+        "key": origin.key,
+        "origin": describe(origin),
+        "precision": native(run.device, config.precision),
+        "history": history,
+    }
     save_tensors(path, model.state_dict(), header)
     checkpoint.path.unlink(missing_ok=True)
     return model.eval()
@@ -206,11 +212,13 @@ def chunk_size(images: Tensor) -> int:
 
 
 @torch.no_grad()
-def in_chunks(function: Callable[[Tensor], Tensor], images: Tensor, *, precision: str) -> Tensor:
+def in_chunks(
+    function: Callable[[Tensor], Tensor], images: Tensor, *, precision: Precision
+) -> Tensor:
     """`function` of uint8 images [N, C, H, W], a chunk at a time, as float32 in data order."""
     parts = []
     for chunk in images.split(chunk_size(images)):
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        with autocast(images.device, native(images.device, precision)):
             parts.append(function(to_float(chunk)).float())
     return torch.cat(parts)
 

@@ -36,6 +36,7 @@ from simulator.options import (
     parse_names,
 )
 from simulator.parts import QUANTISER, backbone_parts, image_jscc_part, joint_part
+from simulator.precision import Precision, native
 from simulator.records import (
     CHOICES,
     check_writable,
@@ -80,7 +81,7 @@ def sweep(
     mc: float | None,
     max_realizations: int,
     seed: int,
-    precision: str,
+    precision: Precision,
     compiled: bool,
     bit_true: bool,
     workers: int | None,
@@ -131,7 +132,7 @@ def sweep(
     with Journal(folder) as journal, _resumable(journal, fresh=fresh):
         if not fresh:
             check_same(journal.abouts, job.about, folder)
-        for line in [*left_out, *_remarks(parts, dataset), *journal.remarks]:
+        for line in [*left_out, *_remarks(parts, dataset, job.setting), *journal.remarks]:
             click.echo(f"semlink: {line}", err=True)
         job.write_images(test, dataset.validation)
         transmissions = sum(len(test.labels) * grid.repeats(point.channel) for point in points)
@@ -252,9 +253,13 @@ def _own_parts(experiment: Experiment, dataset: Dataset) -> dict[str, list[str]]
     return found
 
 
-def _remarks(parts: TrainedParts, dataset: Dataset) -> list[str]:
-    """What a user should know of the weights before believing the numbers."""
+def _remarks(parts: TrainedParts, dataset: Dataset, setting: Setting) -> list[str]:
+    """What a user should know of the weights before believing the numbers, and of the speed."""
     remarks = [f"weights from {parts.folder}"]
+    if native(setting.device, setting.precision) != setting.precision:
+        remarks.append(
+            f"this device has no arithmetic of {setting.precision}; --precision fp32 is faster"
+        )
     if parts.trained_on != {dataset.key}:
         remarks.append(
             "these weights were made with other data than --data: images for training or for the "

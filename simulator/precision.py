@@ -1,0 +1,34 @@
+"""The precision in which networks compute: bf16 where the device has arithmetic for it.
+
+A CPU without such instructions emulates bf16, ten times slower than it computes in fp32. So what a
+recipe says is the fastest precision that its training bears, not the one that must be used.
+"""
+
+from contextlib import AbstractContextManager
+from typing import Any, Literal
+
+import torch
+
+Precision = Literal["fp32", "bf16"]
+INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "sve_bf16", "bf16")  # any of these multiplies bf16
+
+
+def native(device: torch.device, precision: Precision) -> Precision:
+    """This precision, or fp32 where the device would have to emulate it."""
+    return precision if precision == "fp32" or _multiplies_bf16(device) else "fp32"
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
+    """Networks in just this precision, emulated or not."""
+    context: AbstractContextManager[None] = torch.autocast(
+        device.type, torch.bfloat16, enabled=precision == "bf16"
+    )
+    return context
+
+
+def _multiplies_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # torch before 2.10 cannot tell
+    told: Any = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(told.get(name, False) for name in INSTRUCTIONS)
