@@ -6,6 +6,24 @@ from torch import Tensor, nn
 SNR_RANGE_DB = (-20.0, 30.0)  # SNR inputs are clamped to what training may have seen
 
 
+class Pointwise(nn.Conv2d):
+    """A 1x1 convolution of every `every`-th pixel in both directions, without bias.
+
+    Pixels are picked first: a strided 1x1 convolution of fewer than 8 channels writes past its
+    memory in the backward pass of oneDNN on CPUs with AVX2 (uxlfoundation/oneDNN, issue 6035).
+
+    Shapes: [B, in_width, H, W] -> [B, out_width, ceil(H / every), ceil(W / every)].
+    """
+
+    def __init__(self, in_width: int, out_width: int, *, every: int) -> None:
+        super().__init__(in_width, out_width, 1, bias=False)
+        self.every = every
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The convolution of the pixels that are picked."""
+        return super().forward(images[..., :: self.every, :: self.every])
+
+
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with batch normalisation and an identity or 1x1 shortcut.
 
@@ -21,7 +39,7 @@ class ResidualBlock(nn.Module):
         self.norm2 = nn.BatchNorm2d(out_width)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or in_width != out_width:
-            conv = nn.Conv2d(in_width, out_width, 1, stride, bias=False)
+            conv = Pointwise(in_width, out_width, every=stride)
             self.shortcut = nn.Sequential(conv, nn.BatchNorm2d(out_width))
 
     def forward(self, images: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from models.blocks import Pointwise
+
 
 @dataclass(frozen=True, kw_only=True)
 class WideResNetConfig:
@@ -44,7 +46,7 @@ class WideBlock(nn.Module):
         self.conv2 = nn.Conv2d(out_width, out_width, 3, padding=1, bias=False)
         self.shortcut: nn.Module | None = None
         if stride != 1 or in_width != out_width:
-            self.shortcut = nn.Conv2d(in_width, out_width, 1, stride, bias=False)
+            self.shortcut = Pointwise(in_width, out_width, every=stride)
 
     def forward(self, images: Tensor) -> Tensor:
         """The block's output, before any activation."""

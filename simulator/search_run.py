@@ -19,7 +19,7 @@ from simulator.config import Variant, describe
 from simulator.data import to_float
 from simulator.distill import train_student
 from simulator.errors import UserError
-from simulator.parts import variant_parts
+from simulator.parts import recipe_parts, variant_parts
 from simulator.records import load_tensors, write_json, write_table
 from simulator.search import search
 from simulator.search_config import SearchConfig, SearchPreset
@@ -83,16 +83,14 @@ def search_seed(whole: SearchRun, seed: int) -> Found:
 
 def searched_task(whole: SearchRun, seed: int) -> tuple[SearchTask, History]:
     """The supernet and the architecture as they are after the search, and its history."""
-    run, config = whole.run, whole.preset.search
-    name = f"search_{seed}"
-    teachers, description = tuple(run.experiment.teachers), (*run.experiment.seen, config, seed)
+    run, name = whole.run, f"search_{seed}"
     task = search_task(whole, seed)
     history = search(
         task,
         streams=Streams(seed=seed),
         checkpoint=Checkpoint(
             path=run.folder / "checkpoints" / f"{name}.safetensors",
-            key=run.origin(name, description, teachers).key,
+            key=search_key(whole, seed),
             deadline=run.deadline,
         ),
         log=lambda entries: write_table(
@@ -100,6 +98,13 @@ def searched_task(whole: SearchRun, seed: int) -> tuple[SearchTask, History]:
         ),
     )
     return task, history
+
+
+def search_key(whole: SearchRun, seed: int) -> str:
+    """Equal for searches of the same description, data, teachers and seed."""
+    experiment = whole.run.experiment
+    description = (*experiment.seen, whole.preset.search, seed)
+    return whole.run.origin(f"search_{seed}", description, tuple(experiment.teachers)).key
 
 
 def search_task(whole: SearchRun, seed: int) -> SearchTask:
@@ -171,12 +176,26 @@ def retrain(whole: SearchRun, name: str, model: StudentConfig, *, epochs: int) -
 
     Whatever is compared is retrained like this, hand-made networks too.
     """
+    run, part = _retraining(whole, name, model, epochs)
+    return train_student(run, whole.views, part=part, stage=run.experiment.variants[0].student)
+
+
+def retraining_key(whole: SearchRun, name: str, model: StudentConfig, *, epochs: int) -> str:
+    """Equal for retrainings of the same description, data, teachers and seed."""
+    run, part = _retraining(whole, name, model, epochs)
+    return run.origin(part, *recipe_parts(run.experiment)[part]).key
+
+
+def _retraining(
+    whole: SearchRun, name: str, model: StudentConfig, epochs: int
+) -> tuple[TrainingRun, str]:
+    """A training with this student as its one variant, and the name of the student's part."""
     run = whole.run
     recipe = run.experiment.student
     stage = replace(recipe, model=model, training=replace(recipe.training, epochs=epochs))
     variant = Variant(name=name, student=stage, codec=run.experiment.codec)
     own = replace(run, experiment=replace(run.experiment, variants=(variant,), joint=()))
-    return train_student(own, whole.views, part=variant_parts(variant).student, stage=stage)
+    return own, variant_parts(variant).student
 
 
 def choose(whole: SearchRun, found: Sequence[Found]) -> tuple[Found, dict[int, float]]:
@@ -201,6 +220,7 @@ def write_found(
     """Write a genotype with what it costs and how it was found; returns what was written."""
     config, image_shape = whole.preset.search, whole.run.dataset.image_shape
     value = {
+        "key": search_key(whole, found.seed),
         "preset": whole.preset.name,
         "seed": found.seed,
         "lambda": config.penalty,

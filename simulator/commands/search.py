@@ -106,8 +106,17 @@ def search_run(
     folder: Path,
     device: str = "cpu",
     deadline: float = math.inf,
+    views: int | None = None,
 ) -> SearchRun:
-    """A search ready to begin, taught by the training in `taught_in`."""
+    """A search ready to begin, taught by the training in `taught_in`.
+
+    With another number of views than the recipe's, its teachers are asked here, and what they say
+    is kept in `folder`.
+    """
+    if views is not None:
+        if views < 2 or views % 2:  # they may come in pairs
+            raise UserError(f"--views must be an even number of at least 2, got {views}")
+        experiment = replace(experiment, views=views)
     run = TrainingRun(
         experiment=experiment,
         dataset=dataset_of(experiment, data),
@@ -121,9 +130,16 @@ def search_run(
     if experiment.embedded_data:  # a matter of seconds
         check_writable(folder)
         teach(replace(run, folder=taught_in, taught_in=None))
-    views = taught_views(run)
-    check_writable(folder)
-    return SearchRun(run=run, preset=preset, views=views)
+    if views is None:
+        return SearchRun(run=run, preset=preset, views=taught_views(run))
+    if missing := [name for name in experiment.teachers if not run.path(name).exists()]:
+        raise UserError(
+            f"{taught_in} must hold the weights of {', '.join(missing)}; run semlink train "
+            f"{experiment.name} --stage teacher --out {taught_in}, or name --training DIR"
+        )
+    teachers = train_teachers(run)
+    own = replace(run, folder=folder / "teaching")
+    return SearchRun(run=run, preset=preset, views=teacher_views(own, teachers))
 
 
 def teach(run: TrainingRun) -> None:

@@ -13,7 +13,7 @@ from models import (
     ResidualCnnConfig,
     WideResNetConfig,
 )
-from models.blocks import parameter_count
+from models.blocks import Pointwise, parameter_count
 from models.deepjscc_image import SubPixelTransposed
 
 SMALL = ResidualCnnConfig(widths=(4, 8), blocks=1, feature_dim=6)
@@ -82,6 +82,15 @@ def test_loss_falls_on_one_batch(build: type[nn.Module], generator: torch.Genera
         loss().backward()
         optimiser.step()
     assert float(loss().detach()) < 0.7 * first
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_pointwise_is_a_strided_convolution(every: int, generator: torch.Generator) -> None:
+    images = torch.rand((16, 4, 9, 8), generator=generator).to(memory_format=torch.channels_last)
+    ours = Pointwise(4, 6, every=every)
+    theirs = nn.Conv2d(4, 6, 1, every, bias=False)
+    theirs.load_state_dict(ours.state_dict())
+    torch.testing.assert_close(ours(images), theirs(images))
 
 
 def test_output_is_float32_under_autocast(generator: torch.Generator) -> None:

@@ -1,6 +1,7 @@
 """`semlink search` and the front as a user meets them, on the digits, quickly."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 
 from benchmarks import search_front
 from benchmarks.recipes import digits
+from benchmarks.search_presets import preset
 from models import GenotypeCnn
 from models.blocks import parameter_count
 from simulator.commands import search as command
@@ -145,6 +147,31 @@ def test_front_holds_every_network_and_control(
     assert found["difference"].to_numpy() == pytest.approx(expected, abs=1e-9)
     assert (found["ci_low"] <= found["difference"]).all()
     assert len(list((tmp_path / "genotypes").glob("*.json"))) == len(rows)
+
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.csv")}
+    shutil.rmtree(tmp_path / "weights")  # what is finished outlives the weights
+    for checkpoints in list(tmp_path.rglob("checkpoints")):
+        shutil.rmtree(checkpoints)
+    search_front.main()
+    assert not list(tmp_path.rglob("weights"))
+    for name in ("ranking.csv", "pairs.csv"):
+        assert (tmp_path / name).read_bytes() == before[name]
+
+
+def test_front_with_fewer_views_asks_the_teachers_itself(
+    training: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {"data": None, "folder": tmp_path / "out", "views": 2}
+    chosen = preset(short(), "cpu")
+    whole = command.search_run(short(), chosen, taught_in=training, **asked)
+    assert len(whole.views.features) == 2
+    assert (tmp_path / "out/teaching/cache").is_dir()
+    mine = replace(short(), embedded_data=False)
+    monkeypatch.setattr(command, "dataset_of", lambda *_: load_dataset(None))
+    with pytest.raises(UserError, match="must hold the weights of teacher"):
+        command.search_run(mine, chosen, taught_in=tmp_path, **asked)
+    with pytest.raises(UserError, match="--views must be an even number"):
+        command.search_run(mine, chosen, taught_in=training, **{**asked, "views": 1})
 
 
 def test_search_teaches_the_digits_itself_and_asks_for_other_teachers(

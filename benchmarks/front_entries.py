@@ -1,0 +1,142 @@
+"""The networks of `benchmarks.search_front`: searched ones, and controls of the same size."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from channels.streams import Streams
+from models import Genotype, GenotypeCnnConfig, StudentConfig
+from models.fitting import encoder_parameters, fitted
+from models.genotype import CellPlan, Edge, random_plan
+from models.search_space import Plans
+from simulator.commands.search import adjusted, write_results
+from simulator.records import write_json
+from simulator.search_cost import cost_table
+from simulator.search_run import SearchRun, read_student, search_key, search_seed, searched_task
+from simulator.search_task import supernet_loss
+
+RANDOM, DRAWS = 4, 100
+
+
+class Entry(NamedTuple):
+    """A network of the front."""
+
+    name: str
+    kind: str
+    penalty: float | None  # lambda
+    model: StudentConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Searches:
+    """The searches of a front, each in a folder of its own below the front's."""
+
+    whole: SearchRun
+    seed: int
+    target: str | None  # parameters below which the penalty is zero; None: the preset's
+    epochs: int | None  # likewise
+
+    def of(self, penalty: float, teaching: str) -> SearchRun:
+        """One of them, not begun."""
+        folder = self.whole.run.folder / "searches" / f"{teaching}_lambda{penalty:g}"
+        preset = adjusted(
+            self.whole.preset,
+            penalty=penalty,
+            target=self.target,
+            teaching=teaching,
+            epochs=self.epochs,
+        )
+        return replace(self.whole, run=replace(self.whole.run, folder=folder), preset=preset)
+
+    def found(self, penalty: float, teaching: str = "kd") -> GenotypeCnnConfig:
+        """The network of one search: what is written of it, else it is searched."""
+        own = self.of(penalty, teaching)
+        path = own.run.folder / "genotypes" / f"seed_{self.seed}.json"
+        if _key_in(path) == search_key(own, self.seed):
+            return read_student(path)
+        found = search_seed(own, self.seed)
+        write_results(own, [found], found, {})
+        return found.student
+
+    def supernet_losses(
+        self, penalty: float, genotypes: Mapping[str, Genotype]
+    ) -> dict[str, float]:
+        """Losses on training images held back of these genotypes in the supernet of a search.
+
+        They are kept beside it, so that they outlive its checkpoint.
+        """
+        own = self.of(penalty, "kd")
+        path, key = own.run.folder / "supernet_losses.json", search_key(own, self.seed)
+        kept = json.loads(path.read_text(encoding="utf-8")) if _key_in(path) == key else {}
+        losses: dict[str, float] = kept.get("losses", {})
+        if not genotypes.keys() <= losses.keys():
+            task, _ = searched_task(own, self.seed)
+            losses = {
+                n: supernet_loss(task, Plans(g.normal, g.reduce)) for n, g in genotypes.items()
+            }
+            write_json(path, {"key": key, "losses": losses})
+        return {name: losses[name] for name in genotypes}
+
+
+def entries(searches: Searches, penalties: Sequence[float], main: float) -> Iterator[Entry]:
+    """Every network of the front; `main` is the lambda whose size the controls have."""
+    whole = searches.whole
+    channels = whole.run.image_channels
+    found = {penalty: searches.found(penalty) for penalty in penalties}
+    for penalty, model in found.items():
+        yield Entry(f"kdl_darts_{penalty:g}", "kdl_darts", penalty, model)
+    size = encoder_parameters(found[main], image_channels=channels)
+    hand_made = whole.run.experiment.student.model
+    yield Entry("hand_made", "hand_made", None, fitted(hand_made, size, image_channels=channels))
+    for index, drawn in enumerate(_random_students(whole, size, searches.seed)):
+        yield Entry(f"random_{index}", "random", None, drawn)
+    by_labels = fitted(searches.found(main, "ce"), size, image_channels=channels)
+    yield Entry("ce_only", "ce_only", main, by_labels)
+    free = fitted(found[0.0], size, image_channels=channels)
+    yield Entry("no_penalty", "no_penalty", 0.0, free)
+    yield Entry("plain", "plain", None, _plain_student(whole, size))
+
+
+def _random_students(whole: SearchRun, size: int, seed: int) -> Iterator[StudentConfig]:
+    """Random genotypes, each the nearest in cost of a hundred, scaled to `size` parameters."""
+    config = replace(whole.preset.search, cost="parameters")
+    space = config.search_space
+    image_shape = whole.run.dataset.image_shape
+    costs = cost_table(config, image_shape=image_shape)
+    generator = Streams(seed=seed)("random genotypes", config.space)
+
+    def plan() -> CellPlan:
+        return random_plan(space, generator=generator, most_skips=config.most_skips)
+
+    def draw() -> Plans:
+        return Plans(plan(), plan())
+
+    for _ in range(RANDOM):
+        draws = [draw() for _ in range(DRAWS)]
+        plans = min(draws, key=lambda own: abs(costs.of(own, space) - size))
+        yield _student(whole, plans, size)
+
+
+def _plain_student(whole: SearchRun, size: int) -> StudentConfig:
+    """Cells of nothing but (separable) 3x3 convolutions of the two latest states, of this size."""
+    space = whole.preset.search.search_space
+    name = "conv3" if "conv3" in space.names else "sep3"
+    plan = tuple((Edge(node, name), Edge(node + 1, name)) for node in range(space.nodes))
+    return _student(whole, Plans(plan, plan), size)
+
+
+def _student(whole: SearchRun, plans: Plans, size: int) -> StudentConfig:
+    config = whole.preset.search
+    genotype = Genotype(space=config.space, normal=plans.normal, reduce=plans.reduce)
+    student = GenotypeCnnConfig(genotype=genotype, shape=config.deployed)
+    return fitted(student, size, image_channels=whole.run.image_channels)
+
+
+def _key_in(path: Path) -> str | None:
+    """The key in a JSON file; None if there is no such file."""
+    if not path.exists():
+        return None
+    key: str | None = json.loads(path.read_text(encoding="utf-8")).get("key")
+    return key
