@@ -1,9 +1,7 @@
 """The networks of `benchmarks.search_front`: searched ones, and controls of the same size."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
 from channels.streams import Streams
@@ -12,7 +10,9 @@ from models.fitting import encoder_parameters, fitted
 from models.genotype import CellPlan, Edge, random_plan
 from models.search_space import Plans
 from simulator.commands.search import adjusted, write_results
-from simulator.records import write_json
+from simulator.config import describe, digest
+from simulator.errors import UserError
+from simulator.records import read_keyed, write_json
 from simulator.search_cost import cost_table
 from simulator.search_run import SearchRun, read_student, search_key, search_seed, searched_task
 from simulator.search_task import supernet_loss
@@ -51,10 +51,13 @@ class Searches:
         return replace(self.whole, run=replace(self.whole.run, folder=folder), preset=preset)
 
     def found(self, penalty: float, teaching: str = "kd") -> GenotypeCnnConfig:
-        """The network of one search: what is written of it, else it is searched."""
+        """The network of one search: what is written of it, else it is searched.
+
+        Raises: UserError if what is written is of another search.
+        """
         own = self.of(penalty, teaching)
         path = own.run.folder / "genotypes" / f"seed_{self.seed}.json"
-        if _key_in(path) == search_key(own, self.seed):
+        if read_keyed(path, search_key(own, self.seed)):
             return read_student(path)
         found = search_seed(own, self.seed)
         write_results(own, [found], found, {})
@@ -67,17 +70,25 @@ class Searches:
 
         They are kept beside it, so that they outlive its checkpoint.
         """
-        own = self.of(penalty, "kd")
-        path, key = own.run.folder / "supernet_losses.json", search_key(own, self.seed)
-        kept = json.loads(path.read_text(encoding="utf-8")) if _key_in(path) == key else {}
-        losses: dict[str, float] = kept.get("losses", {})
-        if not genotypes.keys() <= losses.keys():
-            task, _ = searched_task(own, self.seed)
-            losses = {
-                n: supernet_loss(task, Plans(g.normal, g.reduce)) for n, g in genotypes.items()
-            }
-            write_json(path, {"key": key, "losses": losses})
-        return {name: losses[name] for name in genotypes}
+        own, found = self.of(penalty, "kd"), self.found(penalty).genotype
+        path = own.run.folder / "supernet_losses.json"
+        judged = describe({"searched": found, **genotypes})
+        key = digest([search_key(own, self.seed), judged])
+        if kept := read_keyed(path, key):
+            losses: dict[str, float] = kept["losses"]
+            return losses
+        task, _ = searched_task(own, self.seed)
+        if task.plans() != (found.normal, found.reduce):
+            raise UserError(
+                f"{own.run.folder} must hold one search, but its checkpoint and its genotype "
+                "differ; remove the folder"
+            )
+        losses = {
+            name: supernet_loss(task, Plans(genotype.normal, genotype.reduce))
+            for name, genotype in genotypes.items()
+        }
+        write_json(path, {"key": key, "losses": losses})
+        return losses
 
 
 def entries(searches: Searches, penalties: Sequence[float], main: float) -> Iterator[Entry]:
@@ -132,11 +143,3 @@ def _student(whole: SearchRun, plans: Plans, size: int) -> StudentConfig:
     genotype = Genotype(space=config.space, normal=plans.normal, reduce=plans.reduce)
     student = GenotypeCnnConfig(genotype=genotype, shape=config.deployed)
     return fitted(student, size, image_channels=whole.run.image_channels)
-
-
-def _key_in(path: Path) -> str | None:
-    """The key in a JSON file; None if there is no such file."""
-    if not path.exists():
-        return None
-    key: str | None = json.loads(path.read_text(encoding="utf-8")).get("key")
-    return key

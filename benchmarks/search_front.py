@@ -10,7 +10,8 @@ the table's accuracy is of test images.
 
 Takes, on one core that computes bf16, about 15 minutes per search and 2 per epoch of a retraining
 (CIFAR-100). Stop it at any time; the same command goes on. What is finished, a search or the
-answers of a network, outlives its weights: it is taken from OUT/searches/ and OUT/answers/.
+answers of a network, outlives its weights: it is taken from OUT/searches/ and OUT/answers/. What
+teachers say is taken from the training, or with --views kept in OUT/teaching/.
 Writes OUT/front.csv, front.png and front.pdf, sizes.csv (what `semlink table` has of networks
 without a channel, with the teachers; transmitters have the recipe's codec), pairs.csv (paired
 differences of accuracy between the searched networks and all others), ranking.csv (of networks of
@@ -37,6 +38,7 @@ from simulator.commands.shared import recipe_named
 from simulator.config import describe
 from simulator.distill import LinkModel
 from simulator.errors import UserError, in_one_line
+from simulator.options import in_range
 from simulator.records import write_json, write_table
 from simulator.schemes import TrainedParts
 from simulator.search_run import SearchRun
@@ -44,6 +46,8 @@ from simulator.size_table import Row, clean_entry, right_answers, teacher_row
 from simulator.statistics import holm, mcnemar, paired_difference
 from simulator.train import fresh
 from simulator.training_run import classifier
+
+MOST_EPOCHS = 10_000
 
 
 def main() -> None:
@@ -67,7 +71,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--target-params", default=None)
     parser.add_argument("--search-epochs", type=int, default=None)
     parser.add_argument("--epochs", type=int, default=10, help="of every retraining")
-    parser.add_argument("--views", type=int, default=None, help="that teachers see; the recipe's")
+    parser.add_argument(
+        "--views",
+        type=int,
+        default=None,
+        help="shared views for everyone; fewer than the recipe's are sooner seen by its teachers",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the searches")
     parser.add_argument("--data", type=Path, default=None)
     parser.add_argument("--training", type=Path, default=None)
@@ -128,9 +137,15 @@ def pairs(front_table: pd.DataFrame, answers: Mapping[str, Answers]) -> pd.DataF
 def _searches(options: argparse.Namespace) -> Searches:
     taught_in = options.training or Path("results/runs") / options.recipe
     recipe = recipe_named(options.recipe)
+    chosen = preset(recipe, options.preset)
+    in_range("--epochs", options.epochs, 1, MOST_EPOCHS)
+    if options.search_epochs is not None:
+        in_range("--search-epochs", options.search_epochs, 1, MOST_EPOCHS)
+    for penalty in _penalties(options):  # mistakes are told before the work
+        adjusted(chosen, penalty=penalty, target=options.target_params)
     whole = search_run(
         recipe,
-        adjusted(preset(recipe, options.preset), penalty=0.0),
+        chosen,
         data=options.data,
         taught_in=taught_in,
         folder=options.out or taught_in / "search_front",

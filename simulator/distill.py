@@ -97,7 +97,7 @@ def student_features(
 ) -> Tensor:
     """The frozen student's features of every shared view, cached, float16 [V, N, D].
 
-    They are computed in the precision that it was trained in.
+    They are computed in the precision of its training.
     """
     views, precision = run.experiment.views, run.experiment.student.training.precision
 

@@ -18,7 +18,13 @@ def native(device: torch.device, precision: Precision) -> Precision:
     return precision if precision == "fp32" or _multiplies_bf16(device) else "fp32"
 
 
-def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
+def told(name: str, device: torch.device, precision: Precision) -> str:
+    """The name of a stage for a progress bar, which says if the precision is another."""
+    own = native(device, precision)
+    return name if own == precision else f"{name} (in {own}, as this device has no {precision})"
+
+
+def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
     """Networks in just this precision, emulated or not."""
     context: AbstractContextManager[None] = torch.autocast(
         device.type, torch.bfloat16, enabled=precision == "bf16"
@@ -30,5 +36,5 @@ def _multiplies_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # torch before 2.10 cannot tell
-    told: Any = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(told.get(name, False) for name in INSTRUCTIONS)
+    capabilities: Any = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name, False) for name in INSTRUCTIONS)

@@ -186,6 +186,25 @@ def write_json(path: Path, value: object) -> None:
         temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
+def read_keyed(path: Path, key: str) -> dict[str, Any] | None:
+    """The JSON object in a file that says by its `key` what it was made from; None if no file.
+
+    Raises: UserError if it is damaged, or was made from something else.
+    """
+    try:
+        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        same = value["key"] == key
+    except FileNotFoundError:
+        return None
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{path} must be a JSON object with a key; remove it") from None
+    if not same:
+        raise UserError(
+            f"{path} was made with other settings, data or seed; remove it, or choose another --out"
+        )
+    return value
+
+
 def write_table(path: Path, rows: pd.DataFrame) -> None:
     """Write rows as CSV or Parquet, by the name's ending, atomically."""
     with replacing(path) as temporary:

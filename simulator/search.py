@@ -21,6 +21,7 @@ from models.search_space import Choices, Mixtures, gumbel
 from simulator.data import epoch_order
 from simulator.errors import TimeUp, UserError
 from simulator.optimiser_state import below, load_optimiser, optimiser_tensors
+from simulator.precision import told
 from simulator.records import load_tensors, save_tensors
 from simulator.search_config import SearchConfig
 from simulator.search_steps import (
@@ -62,9 +63,9 @@ def search(
     optimisers = _optimisers(task)
     history = _resume(task, optimisers, checkpoint)
     images = task.steps * task.batch_size
-    with tqdm(
-        total=task.config.epochs * images, desc=task.name, unit="img", mininterval=0.5
-    ) as bar:
+    total, device = task.config.epochs * images, next(task.model.parameters()).device
+    name = told(task.name, device, task.config.precision)
+    with tqdm(total=total, desc=name, unit="img", mininterval=0.5) as bar:
         bar.update(len(history) * images)
         while not finished(history, task.config):
             losses = _run_epoch(task, optimisers, streams, len(history), bar)

@@ -40,7 +40,7 @@ class SearchRun:
 
     run: TrainingRun
     preset: SearchPreset
-    views: Views  # what the teachers say, from the cache of a training
+    views: Views  # what the teachers say
 
 
 class Found(NamedTuple):

@@ -21,7 +21,7 @@ from channels.streams import Streams
 from simulator.data import epoch_order
 from simulator.errors import TimeUp, UserError
 from simulator.optimiser_state import below, load_optimiser, optimiser_tensors
-from simulator.precision import autocast, native
+from simulator.precision import autocast, native, told
 from simulator.records import load_tensors, save_tensors
 from simulator.stages import TrainConfig
 from simulator.train_log import TrainLog
@@ -51,6 +51,11 @@ class Stage:
     rates: Mapping[str, float] = field(default_factory=dict)  # beginning of a parameter's name to
     # the factor on its learning rate; 1 where no name fits
     threads: int | None = None  # of the CPU; None: all. One is fastest where layers are small
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.model.parameters()).device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +127,8 @@ def _train(
     batch = min(config.batch_size, stage.num_images)
     steps, epochs = config.steps_on(stage.num_images), config.epochs_on(stage.num_images)
     done = len(progress.history) * steps + progress.step
-    with tqdm(total=epochs * steps * batch, desc=stage.name, unit="img", mininterval=0.5) as bar:
+    name = told(stage.name, stage.device, config.precision)
+    with tqdm(total=epochs * steps * batch, desc=name, unit="img", mininterval=0.5) as bar:
         bar.update(done * batch)
         for _ in range(len(progress.history), epochs):
             start = time.perf_counter()
@@ -189,9 +195,8 @@ def _check_time(checkpoint: Checkpoint, *, last: bool = False) -> None:
 def _step(
     stage: Stage, optimiser: torch.optim.Optimizer, batch_loss: BatchLoss, indices: Tensor
 ) -> float:
-    device = next(stage.model.parameters()).device
-    with autocast(device, native(device, stage.config.precision)):
-        loss = batch_loss(indices.to(device))
+    with autocast(stage.device, native(stage.device, stage.config.precision)):
+        loss = batch_loss(indices.to(stage.device))
     value = float(loss.detach())
     if not math.isfinite(value):
         raise UserError(

@@ -20,6 +20,7 @@ from simulator.commands.shared import (
 from simulator.config import Experiment, describe
 from simulator.errors import Stopped, TimeUp, UserError
 from simulator.options import MOST_SEED, in_range, parse_count
+from simulator.precision import native
 from simulator.records import check_writable, environment, write_json, write_table
 from simulator.search_config import SearchPreset
 from simulator.search_run import (
@@ -36,6 +37,7 @@ from simulator.teachers import teacher_views, train_teachers
 from simulator.training_run import TrainingRun
 
 MOST_SEEDS = 100
+MOST_VIEWS = 1000
 MOST_PENALTY = 1000.0
 GUIDED = {"kd", "ce"}  # with the teacher, or by labels alone
 
@@ -112,11 +114,11 @@ def search_run(
 
     With another number of views than the recipe's, its teachers are asked here, and what they say
     is kept in `folder`.
+    Raises: UserError if the data, the teachers or what they say is not there.
     """
+    own_views = views not in (None, experiment.views)
     if views is not None:
-        if views < 2 or views % 2:  # they may come in pairs
-            raise UserError(f"--views must be an even number of at least 2, got {views}")
-        experiment = replace(experiment, views=views)
+        experiment = _with_views(experiment, views)
     run = TrainingRun(
         experiment=experiment,
         dataset=dataset_of(experiment, data),
@@ -127,24 +129,30 @@ def search_run(
         taught_in=taught_in,
     )
     _ = run.training, run.validation  # the data must hold both
+    check_writable(folder)
+    there = replace(run, folder=taught_in, taught_in=None)
     if experiment.embedded_data:  # a matter of seconds
-        check_writable(folder)
-        teach(replace(run, folder=taught_in, taught_in=None))
-    if views is None:
+        teachers = train_teachers(there)
+        if not own_views:
+            teacher_views(there, teachers)
+    if not own_views:
         return SearchRun(run=run, preset=preset, views=taught_views(run))
     if missing := [name for name in experiment.teachers if not run.path(name).exists()]:
         raise UserError(
             f"{taught_in} must hold the weights of {', '.join(missing)}; run semlink train "
             f"{experiment.name} --stage teacher --out {taught_in}, or name --training DIR"
         )
-    teachers = train_teachers(run)
-    own = replace(run, folder=folder / "teaching")
-    return SearchRun(run=run, preset=preset, views=teacher_views(own, teachers))
+    asked = replace(run, folder=folder / "teaching")
+    return SearchRun(run=run, preset=preset, views=teacher_views(asked, train_teachers(asked)))
 
 
-def teach(run: TrainingRun) -> None:
-    """The teachers of a training and what they say of its views, if they are not there yet."""
-    teacher_views(run, train_teachers(run))
+def _with_views(experiment: Experiment, views: int) -> Experiment:
+    try:
+        return replace(experiment, views=in_range("--views", views, 1, MOST_VIEWS))
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(f"--views: {error}") from None
 
 
 def adjusted(
@@ -178,13 +186,13 @@ def write_results(
 ) -> None:
     """Genotypes, figures and the description of what was run; tells what was found."""
     folder = whole.run.folder
-    for one in found:
-        path = folder / "genotypes" / f"seed_{one.seed}.json"
-        write_found(whole, one, path, validation=accuracies.get(one.seed))
     told = write_found(whole, best, folder / "genotype.json", validation=accuracies.get(best.seed))
     write_table(folder / "search.csv", pd.DataFrame(best.history))
     write_json(folder / "search.json", _description(whole, found))
     figures = cell_figures(best, folder / "figures", told)
+    for one in found:  # last: whoever finds them need not look for the rest
+        path = folder / "genotypes" / f"seed_{one.seed}.json"
+        write_found(whole, one, path, validation=accuracies.get(one.seed))
     click.echo(_summary(told))
     for path in (folder / "genotype.json", *figures):
         click.echo(path)
@@ -196,6 +204,7 @@ def _description(whole: SearchRun, found: list[Found]) -> dict[str, Any]:
         "recipe": run.experiment.name,
         "preset": whole.preset.name,
         "search": describe(whole.preset.search),
+        "precision": native(run.device, whole.preset.search.precision),
         "retraining_epochs": whole.preset.retraining_epochs,
         "seeds": [one.seed for one in found],
         "data": {"name": run.dataset.name, "key": run.dataset.key},

@@ -87,10 +87,21 @@ def test_loss_falls_on_one_batch(build: type[nn.Module], generator: torch.Genera
 @pytest.mark.parametrize("every", [1, 2, 3])
 def test_pointwise_is_a_strided_convolution(every: int, generator: torch.Generator) -> None:
     images = torch.rand((16, 4, 9, 8), generator=generator).to(memory_format=torch.channels_last)
+    images.requires_grad_(True)
     ours = Pointwise(4, 6, every=every)
     theirs = nn.Conv2d(4, 6, 1, every, bias=False)
     theirs.load_state_dict(ours.state_dict())
     torch.testing.assert_close(ours(images), theirs(images))
+    ours(images).square().sum().backward()  # where oneDNN wrote past its memory
+    exact = images.detach().double().requires_grad_(True)
+    weight = ours.weight.detach().double()[:, :, 0, 0].requires_grad_(True)
+    torch.einsum("oc,bchw->bohw", weight, exact[..., ::every, ::every]).square().sum().backward()
+    assert weight.grad is not None
+    assert exact.grad is not None
+    assert images.grad is not None
+    assert ours.weight.grad is not None
+    torch.testing.assert_close(ours.weight.grad[:, :, 0, 0].double(), weight.grad)
+    torch.testing.assert_close(images.grad.double(), exact.grad)
 
 
 def test_output_is_float32_under_autocast(generator: torch.Generator) -> None:

@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from benchmarks import search_front
+from benchmarks.front_answers import answers_of
+from benchmarks.front_entries import Searches
 from benchmarks.recipes import digits
 from benchmarks.search_presets import preset
 from models import GenotypeCnn
@@ -153,25 +155,86 @@ def test_front_holds_every_network_and_control(
     for checkpoints in list(tmp_path.rglob("checkpoints")):
         shutil.rmtree(checkpoints)
     search_front.main()
-    assert not list(tmp_path.rglob("weights"))
+    assert not [*tmp_path.rglob("weights"), *tmp_path.rglob("checkpoints")]
     for name in ("ranking.csv", "pairs.csv"):
         assert (tmp_path / name).read_bytes() == before[name]
 
 
-def test_front_with_fewer_views_asks_the_teachers_itself(
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--epochs", "0"], "--epochs must be"),
+        (["--search-epochs", "0"], "--search-epochs must be"),
+        (["--lambdas", "0,5000"], "--lambda must be"),
+        (["--lambdas", "0.1"], "--lambdas must be numbers with 0"),
+        (["--target-params", "big"], "--target-params must be"),
+    ],
+)
+def test_front_tells_mistakes_before_the_work(
+    more: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    asked = ["front", "digits", "--main-lambda", "0", "--lambdas", "0", *more]
+    monkeypatch.setattr("sys.argv", [*asked, "--out", str(tmp_path / "out")])
+    with pytest.raises(SystemExit, match="2"):
+        search_front.main()
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_answers_are_kept_and_never_mixed_up(training: Path, tmp_path: Path) -> None:
+    where: dict[str, Any] = {"data": None, "taught_in": training, "folder": tmp_path}
+    whole = command.search_run(short(), preset(short(), "cpu"), **where)
+    model = short().student.model
+    first = answers_of(whole, "one", model, 1)
+    path = tmp_path / "answers/one.json"
+    kept = json.loads(path.read_text())
+    kept["validation"] = 0.5  # what is kept is what is given
+    path.write_text(json.dumps(kept))
+    again = answers_of(whole, "one", model, 1)
+    assert again.validation == 0.5
+    assert again.right.tolist() == first.right.tolist()
+    with pytest.raises(UserError, match="made with other settings"):
+        answers_of(whole, "one", model, 2)
+    path.write_text("{")
+    with pytest.raises(UserError, match="must be a JSON object with a key"):
+        answers_of(whole, "one", model, 1)
+
+
+def test_searches_are_kept_and_never_mixed_up(training: Path, tmp_path: Path) -> None:
+    where: dict[str, Any] = {"data": None, "taught_in": training, "folder": tmp_path}
+    whole = command.search_run(short(), preset(short(), "cpu"), **where)
+    searches = Searches(whole=whole, seed=0, target=None, epochs=1)
+    found = searches.found(0.1)
+    genotypes = {"itself": found.genotype}
+    losses = searches.supernet_losses(0.1, genotypes)
+    shutil.rmtree(tmp_path / "searches/kd_lambda0.1/checkpoints")
+    assert searches.found(0.1) == found
+    assert searches.supernet_losses(0.1, genotypes) == losses
+    assert not list(tmp_path.rglob("checkpoints"))
+    other = replace(found.genotype, normal=found.genotype.normal[::-1])
+    with pytest.raises((UserError, ValueError)):
+        searches.supernet_losses(0.1, {"itself": other})
+    with pytest.raises(UserError, match="made with other settings"):
+        replace(searches, epochs=2).found(0.1)
+
+
+def test_front_with_its_own_views_asks_the_teachers_itself(
     training: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    before = {path: path.read_bytes() for path in training.rglob("*") if path.is_file()}
     asked: dict[str, Any] = {"data": None, "folder": tmp_path / "out", "views": 2}
     chosen = preset(short(), "cpu")
     whole = command.search_run(short(), chosen, taught_in=training, **asked)
     assert len(whole.views.features) == 2
     assert (tmp_path / "out/teaching/cache").is_dir()
+    assert before == {path: path.read_bytes() for path in training.rglob("*") if path.is_file()}
     mine = replace(short(), embedded_data=False)
     monkeypatch.setattr(command, "dataset_of", lambda *_: load_dataset(None))
     with pytest.raises(UserError, match="must hold the weights of teacher"):
         command.search_run(mine, chosen, taught_in=tmp_path, **asked)
-    with pytest.raises(UserError, match="--views must be an even number"):
-        command.search_run(mine, chosen, taught_in=training, **{**asked, "views": 1})
+    pairs = replace(mine, views=2, mirrored=True)
+    with pytest.raises(UserError, match="--views: views must be even"):
+        command.search_run(pairs, chosen, taught_in=training, **{**asked, "views": 3})
 
 
 def test_search_teaches_the_digits_itself_and_asks_for_other_teachers(
