@@ -14,7 +14,14 @@ from simulator.config import describe, digest
 from simulator.errors import UserError
 from simulator.records import read_keyed, write_json
 from simulator.search_cost import cost_table
-from simulator.search_run import SearchRun, read_student, search_key, search_seed, searched_task
+from simulator.search_run import (
+    SearchRun,
+    read_student,
+    search_checkpoint,
+    search_key,
+    search_seed,
+    searched_task,
+)
 from simulator.search_task import supernet_loss
 
 RANDOM, DRAWS = 4, 100
@@ -66,29 +73,30 @@ class Searches:
     def supernet_losses(
         self, penalty: float, genotypes: Mapping[str, Genotype]
     ) -> dict[str, float]:
-        """Losses on training images held back of these genotypes in the supernet of a search.
+        """Losses of genotypes in the supernet of a search, on training images held back.
 
-        They are kept beside it, so that they outlive its checkpoint.
+        They are kept beside it, and outlive its checkpoint; without that, genotypes that are new
+        are left out.
+        Raises: UserError if the checkpoint is of another search than the genotype found.
         """
         own, found = self.of(penalty, "kd"), self.found(penalty).genotype
         path = own.run.folder / "supernet_losses.json"
-        judged = describe({"searched": found, **genotypes})
-        key = digest([search_key(own, self.seed), judged])
-        if kept := read_keyed(path, key):
-            losses: dict[str, float] = kept["losses"]
-            return losses
-        task, _ = searched_task(own, self.seed)
-        if task.plans() != (found.normal, found.reduce):
-            raise UserError(
-                f"{own.run.folder} must hold one search, but its checkpoint and its genotype "
-                "differ; remove the folder"
-            )
-        losses = {
-            name: supernet_loss(task, Plans(genotype.normal, genotype.reduce))
-            for name, genotype in genotypes.items()
-        }
-        write_json(path, {"key": key, "losses": losses})
-        return losses
+        key = digest([search_key(own, self.seed), describe(found)])
+        kept = read_keyed(path, key)
+        losses: dict[str, float] = kept["losses"] if kept else {}
+        named = {name: digest(describe(genotype)) for name, genotype in genotypes.items()}
+        new = {named[name]: genotypes[name] for name in named if named[name] not in losses}
+        if new and (kept is None or search_checkpoint(own, self.seed).exists()):
+            task, _ = searched_task(own, self.seed)
+            if task.plans() != (found.normal, found.reduce):
+                raise UserError(
+                    f"{own.run.folder} must hold one search, but its checkpoint and its genotype "
+                    "differ; remove the folder"
+                )
+            for name, genotype in new.items():
+                losses[name] = supernet_loss(task, Plans(genotype.normal, genotype.reduce))
+            write_json(path, {"key": key, "losses": losses})
+        return {name: losses[short] for name, short in named.items() if short in losses}
 
 
 def entries(searches: Searches, penalties: Sequence[float], main: float) -> Iterator[Entry]:

@@ -172,7 +172,10 @@ def _penalties(options: argparse.Namespace) -> list[float]:
 
 
 def _supernet_losses(searches: Searches, networks: list[Entry], main: float) -> pd.DataFrame:
-    """What the supernet of the main lambda says of networks of cells of its size."""
+    """What the supernet of the main lambda says of networks of cells of its size.
+
+    Those that it was not asked about while its weights were there are left out.
+    """
     genotypes = {
         entry.name: entry.model.genotype
         for entry in networks

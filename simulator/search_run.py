@@ -89,7 +89,7 @@ def searched_task(whole: SearchRun, seed: int) -> tuple[SearchTask, History]:
         task,
         streams=Streams(seed=seed),
         checkpoint=Checkpoint(
-            path=run.folder / "checkpoints" / f"{name}.safetensors",
+            path=search_checkpoint(whole, seed),
             key=search_key(whole, seed),
             deadline=run.deadline,
         ),
@@ -98,6 +98,11 @@ def searched_task(whole: SearchRun, seed: int) -> tuple[SearchTask, History]:
         ),
     )
     return task, history
+
+
+def search_checkpoint(whole: SearchRun, seed: int) -> Path:
+    """Where a search keeps its state; it stays there afterwards."""
+    return whole.run.folder / "checkpoints" / f"search_{seed}.safetensors"
 
 
 def search_key(whole: SearchRun, seed: int) -> str:

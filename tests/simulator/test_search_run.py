@@ -207,14 +207,16 @@ def test_searches_are_kept_and_never_mixed_up(training: Path, tmp_path: Path) ->
     found = searches.found(0.1)
     genotypes = {"itself": found.genotype}
     losses = searches.supernet_losses(0.1, genotypes)
-    shutil.rmtree(tmp_path / "searches/kd_lambda0.1/checkpoints")
-    assert searches.found(0.1) == found
-    assert searches.supernet_losses(0.1, genotypes) == losses
-    assert not list(tmp_path.rglob("checkpoints"))
     own = found.genotype
     other = replace(own, normal=own.reduce, reduce=own.normal)
-    with pytest.raises(UserError, match="made with other settings"):
-        searches.supernet_losses(0.1, {"itself": other})
+    both = searches.supernet_losses(0.1, {"other": other, "itself": own})
+    assert both["itself"] == losses["itself"] != both["other"]
+    shutil.rmtree(tmp_path / "searches/kd_lambda0.1/checkpoints")
+    assert searches.found(0.1) == found
+    unknown = replace(own, reduce=own.normal)
+    again = searches.supernet_losses(0.1, {"itself": own, "unknown": unknown, "other": other})
+    assert again == both
+    assert not list(tmp_path.rglob("checkpoints"))
     with pytest.raises(UserError, match="made with other settings"):
         replace(searches, epochs=2).found(0.1)
 
