@@ -147,10 +147,9 @@ def search_run(
 
 
 def _with_views(experiment: Experiment, views: int) -> Experiment:
+    in_range("--views", views, 1, MOST_VIEWS)
     try:
-        return replace(experiment, views=in_range("--views", views, 1, MOST_VIEWS))
-    except UserError:
-        raise
+        return replace(experiment, views=views)
     except ValueError as error:
         raise UserError(f"--views: {error}") from None
 

@@ -23,6 +23,7 @@ from simulator.config import Experiment
 from simulator.data import load_dataset
 from simulator.distill import LinkModel
 from simulator.errors import UserError
+from simulator.records import load_tensors
 from simulator.schemes import TrainedParts
 from simulator.search_run import read_student
 from tests.commands import status
@@ -186,6 +187,7 @@ def test_answers_are_kept_and_never_mixed_up(training: Path, tmp_path: Path) -> 
     whole = command.search_run(short(), preset(short(), "cpu"), **where)
     model = short().student.model
     first = answers_of(whole, "one", model, 1)
+    assert load_tensors(tmp_path / "weights/student_one.safetensors")[1]["precision"] == "fp32"
     path = tmp_path / "answers/one.json"
     kept = json.loads(path.read_text())
     kept["validation"] = 0.5  # what is kept is what is given
