@@ -38,7 +38,7 @@ FRONT = {  # kind to name, colour, marker
     "random_best": ("random, best of four", "#000000", "X"),
     "ce_only": ("search by labels alone", "#009E73", "^"),
     "no_penalty": ("lambda = 0, scaled", "#CC79A7", "D"),
-    "plain": ("3x3 convolutions alone", "#E69F00", "v"),
+    "no_residual": ("without residual cells", "#E69F00", "v"),
 }
 INPUTS = ("cell before last", "last cell")
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from channels.streams import Streams
 from models import Genotype, GenotypeCnnConfig, StudentConfig
 from models.fitting import encoder_parameters, fitted
-from models.genotype import CellPlan, Edge, random_plan
+from models.genotype import CellPlan, random_plan
 from models.search_space import Plans
 from simulator.commands.search import adjusted, write_results
 from simulator.config import describe, digest
@@ -115,7 +115,7 @@ def entries(searches: Searches, penalties: Sequence[float], main: float) -> Iter
     yield Entry("ce_only", "ce_only", main, by_labels)
     free = fitted(found[0.0], size, image_channels=channels)
     yield Entry("no_penalty", "no_penalty", 0.0, free)
-    yield Entry("plain", "plain", None, _plain_student(whole, size))
+    yield Entry("no_residual", "no_residual", main, _without_residual(found[main]))
 
 
 def _random_students(whole: SearchRun, size: int, seed: int) -> Iterator[StudentConfig]:
@@ -138,12 +138,9 @@ def _random_students(whole: SearchRun, size: int, seed: int) -> Iterator[Student
         yield _student(whole, plans, size)
 
 
-def _plain_student(whole: SearchRun, size: int) -> StudentConfig:
-    """Cells of nothing but (separable) 3x3 convolutions of the two latest states, of this size."""
-    space = whole.preset.search.search_space
-    name = "conv3" if "conv3" in space.names else "sep3"
-    plan = tuple((Edge(node, name), Edge(node + 1, name)) for node in range(space.nodes))
-    return _student(whole, Plans(plan, plan), size)
+def _without_residual(model: GenotypeCnnConfig) -> StudentConfig:
+    """The same genotype at the same size in the cells of DARTS, whose nodes have edges alone."""
+    return replace(model, shape=replace(model.shape, residual=False))
 
 
 def _student(whole: SearchRun, plans: Plans, size: int) -> StudentConfig:

@@ -30,6 +30,7 @@ def _cpu(recipe: Experiment) -> SearchPreset:
         widths=(32, 64, 96),
         normal_cells=(0, 1, 1),
         projected_dim=recipe.student.model.feature_dim,
+        residual=True,
     )
     config = SearchConfig(
         space="conv",
@@ -55,7 +56,7 @@ def _cpu(recipe: Experiment) -> SearchPreset:
         penalty_form="hinge",
         auxiliary_skip=True,
         most_skips=2,
-        stop_skips=2,
+        stop_skips=None,
         stable_epochs=10,
         precision="bf16",
     )
@@ -65,7 +66,13 @@ def _cpu(recipe: Experiment) -> SearchPreset:
 def _gpu(recipe: Experiment) -> SearchPreset:
     """All operations at once, 50 epochs, 8 cells; the rates of DARTS for batches of 256."""
     dim = recipe.student.model.feature_dim
-    shape = CellShape(stem=48, widths=(16, 32, 64), normal_cells=(2, 2, 1), projected_dim=dim)
+    shape = CellShape(
+        stem=48,
+        widths=(16, 32, 64),
+        normal_cells=(2, 2, 1),
+        projected_dim=dim,
+        residual=True,
+    )
     return _cpu(recipe)._replace(
         name="gpu",
         search=replace(

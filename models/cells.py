@@ -27,12 +27,15 @@ class CellShape:
     widths: tuple[int, ...]  # of a node; one stage each, which begins with a reduction cell
     normal_cells: tuple[int, ...]  # normal cells of every stage, behind its reduction cell
     projected_dim: int  # D
+    residual: bool = False  # every node adds its cell's last input, as in a residual block
 
     def __post_init__(self) -> None:
         if not self.widths or min(self.stem, *self.widths, self.projected_dim) < 1:
             raise ValueError(f"stem, widths and projected_dim must be at least 1, got {self}")
         if len(self.normal_cells) != len(self.widths) or min(self.normal_cells) < 0:
             raise ValueError(f"normal_cells must have an entry for every width, got {self}")
+        if not isinstance(self.residual, bool):
+            raise ValueError(f"residual must be true or false, got {self.residual!r}")
 
     @property
     def cells(self) -> tuple[tuple[Kind, int], ...]:

@@ -46,8 +46,11 @@ class PlannedCell(nn.Module):
     Shapes: both inputs [B, width, H, W] -> [B, nodes * width, H, W].
     """
 
-    def __init__(self, plan: CellPlan, space: SearchSpace, width: int) -> None:
+    def __init__(
+        self, plan: CellPlan, space: SearchSpace, width: int, *, residual: bool = False
+    ) -> None:
         super().__init__()
+        self.residual = residual
         builders = {operation.name: operation.build for operation in space.operations}
         self.sources = [[edge.source for edge in edges] for edges in plan]
         self.nodes = nn.ModuleList(
@@ -56,7 +59,7 @@ class PlannedCell(nn.Module):
         )
 
     def forward(self, before: Tensor, last: Tensor) -> Tensor:
-        """All nodes side by side, each the sum over its edges."""
+        """All nodes side by side, each the sum over its edges, and the last input if residual."""
         states = [before, last]
         for sources, operations in zip(self.sources, self.nodes, strict=True):
             assert isinstance(operations, nn.ModuleList)
@@ -64,7 +67,7 @@ class PlannedCell(nn.Module):
                 operation(states[source])
                 for source, operation in zip(sources, operations, strict=True)
             )
-            states.append(first + second)
+            states.append(first + second + last if self.residual else first + second)
         return torch.cat(states[2:], dim=1)
 
 
@@ -81,7 +84,7 @@ class GenotypeCnn(nn.Module):
         space = space_named(genotype.space)
 
         def cell(kind: Kind, width: int) -> PlannedCell:
-            return PlannedCell(genotype.of(kind), space, width)
+            return PlannedCell(genotype.of(kind), space, width, residual=config.shape.residual)
 
         self.backbone = CellBackbone(
             config.shape,

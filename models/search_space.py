@@ -142,8 +142,9 @@ class MixedCell(nn.Module):
     Shapes: both inputs [B, width, H, W] -> [B, nodes * width, H, W].
     """
 
-    def __init__(self, space: SearchSpace, width: int) -> None:
+    def __init__(self, space: SearchSpace, width: int, *, residual: bool = False) -> None:
         super().__init__()
+        self.residual = residual
         self.space_edges = space.edges
         self.num_nodes = space.nodes
         self.edges = nn.ModuleList(MixedEdge(space, width) for _ in space.edges)
@@ -156,7 +157,7 @@ class MixedCell(nn.Module):
         """
         states = [before, last]
         for node in range(self.num_nodes):
-            terms = []
+            terms = [last] if self.residual else []
             for index, (into, source) in enumerate(self.space_edges):
                 if into != node or not mixture.active[index]:
                     continue
@@ -183,7 +184,7 @@ class Supernet(nn.Module):
             shape,
             nodes=space.nodes,
             image_channels=image_channels,
-            build=lambda _, width: MixedCell(space, width),
+            build=lambda _, width: MixedCell(space, width, residual=shape.residual),
             searched=True,
         )
         self.head = nn.Linear(shape.projected_dim, num_classes)

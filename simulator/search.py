@@ -88,7 +88,8 @@ def finished(history: History, config: SearchConfig) -> bool:
     epoch = len(history)
     if epoch >= config.epochs:
         return True
-    if epoch > config.epochs / 2 and history[-1]["skips"] >= config.stop_skips:
+    most = config.stop_skips
+    if most is not None and epoch > config.epochs / 2 and history[-1]["skips"] >= most:
         return True
     settled = [entry["genotype"] for entry in history[config.first_epoch :]]
     settled = settled[-config.stable_epochs :]

@@ -40,7 +40,7 @@ class SearchConfig:
     penalty_form: Literal["hinge", "linear"]  # of the log cost, or (cost - target) / target
     auxiliary_skip: bool  # beside every edge, its weight falling from 1 to 0
     most_skips: int  # in each cell of the genotype; further ones give way to the next best
-    stop_skips: int  # in the normal cell, before that rule: ends the search in its second half
+    stop_skips: int | None  # in the normal cell before that rule: end the second half; None: never
     stable_epochs: int  # after which an unchanged genotype ends the search
     precision: Precision  # as of `TrainConfig`
 

@@ -1,6 +1,7 @@
 """Cells, genotypes and the supernet: what is built is what was searched."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ import torch
 from models import CellShape, Genotype, GenotypeCnnConfig, PooledCnnConfig, ResidualCnnConfig
 from models.fitting import STEP, encoder_parameters, fitted, scaled
 from models.genotype import Edge, discretise, one_hot, random_plan, skips
+from models.genotype_cnn import PlannedCell
 from models.operations import CONV, DARTS, LITE, SPACES, SearchSpace
-from models.search_space import Architecture, Choices, Supernet, gumbel
+from models.search_space import Architecture, Choices, MixedCell, Mixture, Supernet, gumbel
 from models.students import StudentConfig
 from simulator.config import describe
 from simulator.train import fresh
@@ -26,8 +28,9 @@ def genotype(space: SearchSpace, generator: torch.Generator) -> Genotype:
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
 def test_genotype_and_student_survive_json(space: SearchSpace, generator: torch.Generator) -> None:
-    for _ in range(20):
-        student = GenotypeCnnConfig(genotype=genotype(space, generator), shape=SHAPE)
+    for number in range(20):
+        shape = replace(SHAPE, residual=number % 2 == 1)
+        student = GenotypeCnnConfig(genotype=genotype(space, generator), shape=shape)
         text = json.dumps(describe(student))
         assert GenotypeCnnConfig.from_json(json.loads(text)) == student
 
@@ -149,6 +152,31 @@ def test_auxiliary_skip_adds_its_share_on_every_edge(generator: torch.Generator)
     torch.testing.assert_close(cell(before, last, mixture, 0.25), 1.25 * without)
 
 
+@pytest.mark.parametrize("residual", [False, True])
+def test_supernet_of_a_genotype_is_the_network_that_is_built(
+    residual: bool, generator: torch.Generator
+) -> None:
+    """One-hot weights run the kept operations alone, and residual nodes add the last input."""
+    shape = replace(SHAPE, residual=residual)
+    plan = random_plan(CONV, generator=generator, most_skips=2)
+    cell = fresh(lambda: PlannedCell(plan, CONV, 4, residual=residual), seed=0).train()
+    searched = fresh(lambda: MixedCell(CONV, 4, residual=residual), seed=1)
+    built: Any = cell.nodes
+    for node, (edges, operations) in enumerate(zip(plan, built, strict=True)):
+        for edge, operation in zip(edges, operations, strict=True):
+            own: Any = searched.edges[CONV.edges.index((node, edge.source))]
+            mixed = own.operations[CONV.names.index(edge.operation)]
+            mixed.load_state_dict(operation.state_dict(), strict=False)
+    before, last = torch.randn((2, 8, 4, 6, 5), generator=generator)
+    found = searched(before, last, Mixture.of(one_hot(plan, CONV)), 0.0)
+    torch.testing.assert_close(found, cell(before, last))
+    net = GenotypeCnnConfig(
+        genotype=Genotype(space="conv", normal=plan, reduce=plan), shape=shape
+    ).build(image_channels=3)
+    cells = [m for m in net.modules() if isinstance(m, PlannedCell)]
+    assert [own.residual for own in cells] == [residual] * 3
+
+
 @pytest.mark.parametrize("size", [(8, 8), (9, 13), (32, 32)])
 def test_built_network_takes_any_image(size: tuple[int, int], generator: torch.Generator) -> None:
     config = GenotypeCnnConfig(genotype=genotype(CONV, generator), shape=SHAPE)
@@ -193,3 +221,6 @@ def test_fitted_network_is_the_largest_that_fits(most: int, generator: torch.Gen
 def test_shape_refuses_what_does_not_match() -> None:
     with pytest.raises(ValueError, match="normal_cells"):
         CellShape(stem=4, widths=(4, 6), normal_cells=(1,), projected_dim=5)
+    unclear: Any = "false"
+    with pytest.raises(ValueError, match="residual"):
+        replace(SHAPE, residual=unclear)

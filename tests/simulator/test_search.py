@@ -1,6 +1,7 @@
 """The bilevel search: a known best architecture, its costs, its stop rules, its resumption."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,7 @@ def test_search_stops_by_its_rules() -> None:
     skipping = [entry(str(number), skips=2) for number in range(20)]
     assert not finished(skipping[:10], config)  # in the first half chance makes skips
     assert finished(skipping[:11], config)
+    assert not finished(skipping[:19], replace(config, stop_skips=None))
     settled = [entry("same") for _ in range(20)]
     assert not finished(settled[:8], config)  # the first five epochs do not learn
     assert finished(settled[:9], config)

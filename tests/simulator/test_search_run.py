@@ -125,7 +125,7 @@ def test_front_holds_every_network_and_control(
     kinds = rows["kind"].value_counts()
     assert kinds["kdl_darts"] == 2
     assert kinds["random"] + kinds["random_best"] == 4
-    assert {"hand_made", "ce_only", "no_penalty", "plain"} <= set(kinds.index)
+    assert {"hand_made", "ce_only", "no_penalty", "no_residual"} <= set(kinds.index)
     size = rows.set_index("name")["params"]["kdl_darts_0"]
     equal = rows[~rows["kind"].eq("kdl_darts")]["params"] / size
     assert equal.between(0.85, 1.05).all()
@@ -141,7 +141,7 @@ def test_front_holds_every_network_and_control(
     found = pd.read_csv(tmp_path / "pairs.csv")
     assert len(found) == 2 * 8 + 1  # each searched one against eight controls, and one another
     ranks = pd.read_csv(tmp_path / "ranking.csv")
-    assert set(ranks["name"]) == set(rows["name"]) - {"hand_made", "kdl_darts_0.3"}
+    assert set(ranks["name"]) == set(rows["name"]) - {"hand_made", "no_residual", "kdl_darts_0.3"}
     ends = pd.read_csv(tmp_path / "searches/kd_lambda0/search.csv")
     own = ranks.set_index("name")["supernet_loss"]["kdl_darts_0"]
     assert own == pytest.approx(ends["validation_genotype"].iloc[-1], abs=1e-5)
