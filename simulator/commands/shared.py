@@ -147,6 +147,8 @@ def cell_figures(found: Found, folder: Path, told: dict[str, Any]) -> list[Path]
         f"preset {told['preset']}, lambda {told['lambda']:g}, seed {told['seed']}: "
         f"{told['parameters']:,} parameters"
     )
+    if found.student.shape.residual:
+        title += "; every node adds input 1 too"
     figures: list[Path] = _benchmarks("cell_figures").draw_search(
         found.student.genotype, found.history, folder, title=title
     )
