@@ -113,8 +113,9 @@ def _evolution(history: Sequence[Mapping[str, Any]], title: str) -> Figure:
     def draw(axes: Axes, columns: Mapping[str, str], label: str) -> None:
         for (column, name), dashes in zip(columns.items(), ("-", "--", ":"), strict=False):
             axes.plot(epochs, [entry[column] for entry in history], dashes, label=name, lw=1.3)
-        axes.set_ylabel(label)
-        axes.legend(fontsize=7, frameon=False)
+        low, high = axes.get_ylim()
+        axes.set(ylabel=label, ylim=(low, high + 0.4 * (high - low)))  # room for the legend
+        axes.legend(loc="upper right", fontsize=7, frameon=False)
 
     draw(
         next(panels),
