@@ -76,7 +76,6 @@ class DataText:
     title: str
     source_values: int  # n = C·H·W
     num_classes: int
-    images: str | None = None  # replaces "360 test images" in the footer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +134,7 @@ def over_snr(rows: pd.DataFrame, text: DataText) -> list[FigurePlan]:
                 axis="snr_db",
                 styles=styles_of(rows["scheme"]),
                 heading=f"{text.title}: k = {k}",
-                footer=f"{definitions(text, k=k)} {count_text(chosen, images=text.images)}",
+                footer=f"{definitions(chosen, text, k=k)} {count_text(chosen)}",
                 guess=1 / text.num_classes,
             )
         )
@@ -165,7 +164,7 @@ def over_uses(rows: pd.DataFrame, text: DataText, *, snr_db: Sequence[float]) ->
                 axis="channel_uses",
                 styles=styles_of(rows["scheme"]),
                 heading=f"{text.title}: SNR = {snr:g} dB",
-                footer=f"{definitions(text, k=None)} {count_text(chosen, images=text.images)}",
+                footer=f"{definitions(chosen, text, k=None)} {count_text(chosen)}",
                 guess=1 / text.num_classes,
             )
         )
@@ -227,27 +226,28 @@ def shared_settings(settings: Sequence[str]) -> str:
     return "; ".join(filter(None, [shared, "the rest depends on k: see accuracy_snr_k*"]))
 
 
-def definitions(text: DataText, *, k: int | None) -> str:
+def definitions(rows: pd.DataFrame, text: DataText, *, k: int | None) -> str:
     """The definitions that every figure prints [PEERS, section 4]; k None: k is the axis."""
     snr, ratio = "SNR = Es/N0 per channel use, averaged over fading; ", f"k/{text.source_values}"
     if k is not None:
         snr, ratio = "", f"{k}/{text.source_values} = {k / text.source_values:.3g}"
+    imperfect = rows["settings"].str.contains("believed|estimated").any()
+    unless = ", unless the legend says otherwise" if imperfect else ""
     return (
         f"{snr}k complex channel uses per image; ratio k/(C·H·W) = {ratio}. Unit average power per "
         "image over the k uses (QAM: over its constellation); E|h|² = 1; the receiver knows the "
-        "gain h and the noise power exactly (perfect CSI), and nothing else of the channel. Every "
-        "bit that is needed is charged; what is taken as known beforehand is named in the legend. "
-        f"An outage counts as a uniform guess (1/{text.num_classes})."
+        f"gain h and the noise power exactly (perfect CSI{unless}), and nothing else of the "
+        "channel. Every bit that is needed is charged; what is taken as known beforehand is named "
+        f"in the legend. An outage counts as a uniform guess (1/{text.num_classes})."
     )
 
 
-def count_text(rows: pd.DataFrame, *, images: str | None) -> str:
+def count_text(rows: pd.DataFrame) -> str:
     """How much was measured, and what the bands are."""
-    images = images or f"{_span(rows['images'])} test images"
     realizations = _span(rows["realizations"])
     plural = "" if realizations == "1" else "s"
     return (
-        f"{images}, {realizations} channel realisation{plural} of each; "
+        f"{_span(rows['images'])} test images, {realizations} channel realisation{plural} of each; "
         "bands (bars): 95 % interval over images."
     )
 

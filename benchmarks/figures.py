@@ -58,48 +58,13 @@ def plot_all(
     return write_figures(over + over_uses(rows, text, snr_db=USES_SNR_DB), folder)
 
 
-def plot_accuracy_snr(
-    rows: pd.DataFrame,
-    folder: Path,
-    *,
-    title: str,
-    source_values: int,
-    num_classes: int,
-    num_test_images_text: str | None = None,
-) -> list[Path]:
-    """Accuracy versus SNR, one figure per k: `accuracy_snr_k<k>.png` (200 dpi) and `.pdf`.
-
-    `source_values` is n = C·H·W; `num_test_images_text` replaces "360 test images" in the footer.
-
-    Raises: UserError if the rows lack a column, are none, or hold a point twice.
-    """
-    text = DataText(title, source_values, num_classes, num_test_images_text)
-    return write_figures(over_snr(rows, text), folder)
-
-
-def plot_accuracy_uses(
-    rows: pd.DataFrame,
-    folder: Path,
-    *,
-    title: str,
-    source_values: int,
-    num_classes: int,
-    num_test_images_text: str | None = None,
-    snr_db: Sequence[float] = USES_SNR_DB,
-) -> list[Path]:
-    """Accuracy versus k at the SNRs nearest to `snr_db`: `accuracy_uses_snr<dB>.png` and `.pdf`.
-
-    Draws nothing unless the rows hold `rkd_sc` at three values of k or more.
-
-    Raises: UserError if the rows lack a column, are none, or hold a point twice.
-    """
-    text = DataText(title, source_values, num_classes, num_test_images_text)
-    return write_figures(over_uses(rows, text, snr_db=snr_db), folder)
-
-
 def plot_link(rows: pd.DataFrame, folder: Path, *, title: str, about: str) -> list[Path]:
-    """Error rates of `semlink link` over Eb/N0: `link.png` and `link.pdf`."""
-    return write_figures([over_ebn0(rows, title=title, about=about)], folder)
+    """Error rates of `semlink link` over Eb/N0: `link.png` and `link.pdf`.
+
+    Draws nothing where no rate is above 0.
+    """
+    plan = over_ebn0(rows, title=title, about=about)
+    return [] if plan.rows.empty else write_figures([plan], folder)
 
 
 def compose(plan: FigurePlan) -> Figure:

@@ -93,7 +93,12 @@ def cli() -> None:
 )
 @STUDENT
 @click.option("--bit-true", is_flag=True, help="Decode every LDPC block instead of using tables.")
-@click.option("--workers", type=int, metavar="N", help="Processes.  [default: the cores]")
+@click.option(
+    "--workers",
+    type=int,
+    metavar="N",
+    help="Processes.  [default: the cores; 1 for little work or a GPU]",
+)
 @click.option(
     "--cluster",
     metavar="ADDRESS|auto|local",

@@ -4,15 +4,18 @@ The rule is a table (channel, average SNR) -> k, made on validation images. Both
 know the average SNR, so the receiver derives k itself and no header is sent [METHOD, section 4.2].
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
 import torch
 
+from channels.streams import Streams
 from simulator.data import Split
 from simulator.link import Scheme
 from simulator.statistics import paired_difference
-from simulator.sweep import Grid, Point, plan, sweep_here
+from simulator.sweep import Grid, Point, sweep_here
 
 Rule = dict[tuple[str, float], int]  # (channel, average SNR in dB) -> k
 KEPT = [
@@ -34,6 +37,7 @@ def smallest_uses(rows: pd.DataFrame, *, share: float) -> Rule:
 
 def adaptive_table(
     scheme: Scheme,
+    points: Sequence[Point],
     grid: Grid,
     *,
     validation: Split,
@@ -42,27 +46,30 @@ def adaptive_table(
     num_classes: int,
     device: torch.device,
 ) -> pd.DataFrame:
-    """The rule, made on the validation images over `grid`, and what it costs on the test images.
+    """The rule, made on the validation images at all points, and what it costs on the test images.
 
     One row per (channel, SNR): k, accuracy there and with the most uses, and their difference, all
-    on test images, the intervals over images.
+    on test images, the intervals over images. Validation images meet draws of their own: a k that
+    had luck with those has no luck from it here.
     """
-    tried, _ = plan([scheme], grid)
-    here = partial(sweep_here, [scheme], grid=grid, device=device, num_classes=num_classes)
-    rule = smallest_uses(here(tried, split=validation).table, share=share)
-    most = max(point.k for point in tried)
-    needed = [point for point in tried if point.k in (most, rule[_place(point)])]
-    results = here(needed, split=test)
+    own_draws = replace(grid, seed=Streams(seed=grid.seed).seed_of("budget rule"))
+    here = partial(sweep_here, [scheme], device=device, num_classes=num_classes)
+    seen = here(points, grid=own_draws, split=validation)
+    rule = smallest_uses(seen.table, share=share)
+    most = {place: max(p.k for p in points if _place(p) == place) for place in rule}
+    needed = [p for p in points if p.k in (most[_place(p)], rule[_place(p)])]
+    results = here(needed, grid=grid, split=test)
     table = results.table
     index = {(*_place(point), point.k): number for number, point in enumerate(needed)}
     rows = []
     for place, k in rule.items():
-        chosen, largest = index[*place, k], index[*place, most]
+        chosen, largest = index[*place, k], index[*place, most[place]]
         at_k, at_most = (results.tally(needed[i]).credits_of_images for i in (chosen, largest))
         lost = paired_difference(at_k, at_most)
         rows.append(
             {
                 **table.iloc[chosen][KEPT].to_dict(),
+                "most_uses": most[place],
                 "accuracy_at_most_uses": float(at_most.mean()),
                 "difference": lost.value,
                 "difference_low": lost.low,

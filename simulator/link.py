@@ -34,6 +34,9 @@ Tensors = Mapping[str, Tensor]  # each [B, ...]: what is kept of a batch between
 class Scheme(Protocol):
     """A way to send images over k complex channel uses each and to classify what arrives.
 
+    In a sweep B is 250, the last block filled up with black images, whose answers are dropped, and
+    `snr_db` is equal in all rows. All tensors have B first.
+
     `version` goes up whenever the same weights would give other numbers.
     """
 
@@ -62,7 +65,20 @@ class Scheme(Protocol):
     def transmit(
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
-        """One transmission of every encoded image. Shapes: snr_db [B, 1]."""
+        """One transmission of every encoded image. Shapes: snr_db [B, 1].
+
+        Calls `channel(x, ..., generator=streams("channel", device=x.device))` once, so that all
+        schemes of equal k meet the same draws; others are from `streams("scrambling")` or
+        `streams("decoding")`.
+        """
+
+
+@runtime_checkable
+class Particular(Protocol):
+    """A scheme that cannot use some channels."""
+
+    def objection(self, channel: Channel, k: int) -> str:
+        """Why it cannot be sent over this channel with k uses; empty where it can."""
 
 
 @runtime_checkable

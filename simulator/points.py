@@ -14,7 +14,7 @@ from typing import NamedTuple
 from channels.base import Channel
 from channels.streams import PointStreams, Streams
 from simulator.errors import UserError
-from simulator.link import Scheme
+from simulator.link import Particular, Scheme
 
 PURPOSES = ("channel", "scrambling", "decoding")
 MANY = 200  # realisations, among which one more or less does not matter
@@ -77,7 +77,7 @@ class Task(NamedTuple):
 
 
 def plan(schemes: Sequence[Scheme], grid: Grid) -> tuple[list[Point], list[str]]:
-    """The points of a sweep, and one line for each (scheme, k) that is left out.
+    """The points of a sweep, and one line for each (scheme, k) or channel that is left out.
 
     Raises: UserError if no point is left, or if two streams of the sweep would share a seed.
     """
@@ -88,14 +88,22 @@ def plan(schemes: Sequence[Scheme], grid: Grid) -> tuple[list[Point], list[str]]
             if not scheme.serves(k):
                 left_out.append(f"{scheme.name} serves {scheme.channel_uses}: k = {k} left out")
                 continue
-            points += [
-                Point(scheme.name, channel.name, snr_db, k)
-                for channel, snr_db in itertools.product(grid.channels, grid.snr_db)
-            ]
+            for channel in grid.channels:
+                if objection := _objection(scheme, channel, k):
+                    left_out.append(objection)
+                    continue
+                points += [Point(scheme.name, channel.name, snr, k) for snr in grid.snr_db]
     if not points:
         raise UserError("nothing to sweep: " + "; ".join(left_out))
     _check_seeds(grid)
     return points, left_out
+
+
+def _objection(scheme: Scheme, channel: Channel, k: int) -> str:
+    """Why a scheme that serves k cannot use this channel, in one line; else nothing."""
+    if isinstance(scheme, Particular) and (why := scheme.objection(channel, k)):
+        return f"{scheme.name} {why}: {channel.name} with k = {k} left out"
+    return ""
 
 
 def tasks_of(point: Point, realizations: Sequence[int]) -> Iterator[Task]:

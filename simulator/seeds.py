@@ -10,7 +10,11 @@ from simulator.errors import UserError
 from simulator.records import read_results
 from simulator.statistics import mean_interval
 
-ALIKE = {"hash": "test images", "seed": "seed of the noise"}  # in run.json
+ALIKE = {  # in run.json
+    "hash": "test images",
+    "test_images": "number of test images",
+    "seed": "seed of the noise",
+}
 POINT = ["scheme", "channel", "snr_db", "channel_uses"]
 
 

@@ -152,7 +152,7 @@ def _accuracy(name: str, credits_of: Credits) -> dict[str, float]:
 
 
 def _retention(name: str, credits_of: Credits, teacher: Credits | None) -> dict[str, float]:
-    if teacher is None:
+    if teacher is None or not teacher.any():
         return {}
     itself = credits_of is teacher
     ratio = Estimate(1, 1, 1) if itself else paired_ratio(credits_of, teacher)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class Job:
             "precision": self.setting.networks,
             "device": self.setting.device.type,
             "torch": str(torch.__version__),
+            "sionna-no-rt": version("sionna-no-rt"),  # makes all gains and noise
             "schemes": self.identities,
         }
 
@@ -112,7 +114,7 @@ def check_same(before: list[dict[str, Any]], now: dict[str, Any], folder: Path) 
         changes += [
             f"{name} {about.get(name)} -> {now[name]}"
             for name in now
-            if name != "schemes" and about.get(name) != now[name]
+            if name != "schemes" and about.get(name, now[name]) != now[name]
         ]
         for scheme in about.get("schemes", {}).keys() & now["schemes"].keys():
             old, new = about["schemes"][scheme], now["schemes"][scheme]

@@ -20,8 +20,7 @@ TRAIN = (
         type=click.Choice(STAGES),
         default="all",
         show_default=True,
-        help="Stop after this stage; earlier ones that are missing are trained first. Baselines "
-        "need none of ours.",
+        help="Stop after this stage; earlier ones that are missing are trained first.",
     ),
     click.option(
         "--variants", metavar="A,B", help="Train these ablations too, after stage 2; or all."

@@ -110,6 +110,18 @@ def test_mistake_is_one_line_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_without_an_error_there_is_no_figure(
+    semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = ["--code-rate", "1", "--max-blocks", "20", "--out", "a"]
+    assert semlink("link", *few, "--ebn0-db", "5") == 0
+    assert (tmp_path / "a/figures/link.png").exists()
+    assert semlink("link", *few, "--ebn0-db", "40") == 0
+    assert pd.read_csv(tmp_path / "a/link.csv")["block_errors"].tolist() == [0]
+    assert not any((tmp_path / "a/figures").iterdir())  # nor one of an earlier link
+    assert "no figure" in capsys.readouterr().out
+
+
 def test_ctrl_c_ends_cleanly(
     semlink: Command,
     tmp_path: Path,

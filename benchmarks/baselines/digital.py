@@ -27,7 +27,6 @@ from benchmarks.baselines.sources import Offer, Source
 from channels.base import Channel
 from channels.streams import PointStreams
 from simulator.config import digest
-from simulator.errors import UserError
 from simulator.link import Received, Tensors
 
 
@@ -97,6 +96,12 @@ class DigitalScheme:
     def settings(self, k: int) -> str:  # noqa: ARG002 - the choice is made for every k
         """What is charged, what is known beforehand, and the digital link."""
         return self._behaviour.settings
+
+    def objection(self, channel: Channel, k: int) -> str:
+        """A genie knows one gain; where blocks are decoded there is more than one."""
+        if self._behaviour.genie and self._decodes(channel, k):
+            return "needs one gain per image"
+        return ""
 
     @property
     def choices_key(self) -> str:
@@ -173,10 +178,8 @@ class DigitalScheme:
     def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
         """What is sent at this point. With a genie: all offers, the gain decides."""
         if self._behaviour.genie:
-            if self._decodes(channel, k):
-                raise UserError(
-                    f"{self.name} needs one gain per image and no --bit-true, got {channel.name}"
-                )
+            if why := self.objection(channel, k):
+                raise ValueError(f"{self.name} {why}, got {channel.name}")
             return prepared
         choice = self._choice(channel, float(snr_db[0, 0]), k)
         option, answers, fits = _offer(prepared, choice.source).best_fit(choice.link.payload_bits)

@@ -181,3 +181,5 @@ def _write(folder: Path, test: LinkTest, rows: pd.DataFrame) -> None:
     click.echo(f"table:   {folder / 'link.csv'}")
     for figure in figures:
         click.echo(f"figure:  {figure}")
+    if not figures:
+        click.echo("no figure: there is no error rate above 0 at any Eb/N0")

@@ -17,15 +17,9 @@ from simulator.commands.shared import (
 )
 from simulator.doctor import check_channels, found_data, versions
 from simulator.errors import UserError
-from simulator.options import (
-    MOST_REALIZATIONS,
-    MOST_SEED,
-    in_range,
-)
-from simulator.records import (
-    check_writable,
-    write_table,
-)
+from simulator.options import MOST_REALIZATIONS, MOST_SEED, in_range
+from simulator.points import plan
+from simulator.records import check_writable, write_table
 from simulator.schemes import TrainedParts
 from simulator.size_table import size_table
 
@@ -60,8 +54,12 @@ def adapt(
     chosen = parts.scheme(scheme)
     folder = out or Path("results/runs") / recipe
     check_writable(folder)
+    points, left_out = plan([chosen], grid)
+    for line in left_out:
+        click.echo(f"semlink: {line}", err=True)
     rows = adaptive_table(
         chosen,
+        points,
         grid,
         validation=dataset.validation,
         test=first_images(dataset.test, images),

@@ -229,8 +229,8 @@ def _summary(told: dict[str, Any]) -> str:
 
 
 def forget_search(folder: Path) -> None:
-    """Remove checkpoints, retrained students and cost tables of earlier searches here."""
-    for pattern in ("checkpoints/search_*", "checkpoints/student_*", "weights/student_*"):
+    """Remove what earlier searches left here: checkpoints, retrained students, cost tables."""
+    for pattern in ("checkpoints/search_*", "checkpoints/student_seed*", "weights/student_seed*"):
         for path in folder.glob(pattern):
             path.unlink()
     for path in folder.glob("cache/costs_*"):

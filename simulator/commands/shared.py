@@ -35,6 +35,8 @@ from simulator.sweep import (
     Grid,
 )
 
+CIFAR100 = (100, 3, 32, 32)  # classes and image shape, by which published curves are drawn
+
 
 def recipe_named(name: str) -> Experiment:
     """The recipe of this name. Raises: UserError if there is none."""
@@ -130,7 +132,8 @@ def draw(rows: pd.DataFrame, run: dict[str, Any], folder: Path) -> list[Path]:
         title=run["data"]["title"],
         source_values=channels * height * width,
         num_classes=run["data"]["classes"],
-        published=run.get("recipe", {}).get("name") == "cifar100",
+        published=run.get("recipe", {}).get("name") == "cifar100"
+        and (run["data"]["classes"], channels, height, width) == CIFAR100,
     )
     return figures
 
@@ -176,6 +179,8 @@ def deadline_in(minutes: float | None) -> float:
 
 
 def draw_link(rows: pd.DataFrame, folder: Path, *, title: str, about: str) -> list[Path]:
-    """The figure of `semlink link`; returns the files written."""
+    """The figure of `semlink link`, if there is one to draw; returns the files written."""
+    for kind in ("png", "pdf"):
+        (folder / f"link.{kind}").unlink(missing_ok=True)
     figures: list[Path] = _benchmarks("figures").plot_link(rows, folder, title=title, about=about)
     return figures

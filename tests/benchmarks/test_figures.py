@@ -24,7 +24,7 @@ from benchmarks.figure_plans import (
     shared_settings,
     styles_of,
 )
-from benchmarks.figures import compose, plot_accuracy_snr, plot_accuracy_uses, plot_all
+from benchmarks.figures import compose, plot_all
 from simulator.errors import UserError
 
 TEXT = DataText("digits", 64, 10)
@@ -139,9 +139,10 @@ def test_figure_prints_what_makes_numbers_comparable(phrase: str) -> None:
     assert phrase in words(over_snr_figure(table()))
 
 
-def test_images_can_be_said_in_other_words() -> None:
-    (plan,) = over_snr(table(), DataText("cifar100", 3072, 100, "5,000 test images (half)"))
-    assert "5,000 test images (half), 3 to 10" in words(compose(plan))
+@pytest.mark.parametrize("known", ["average SNR believed 3 dB off", "average SNR"])
+def test_knowledge_is_perfect_unless_the_legend_says_otherwise(known: str) -> None:
+    figure = over_snr_figure(table(schemes=("rkd_sc",)).assign(settings=known))
+    assert ("(perfect CSI, unless" in words(figure)) == ("believed" in known)
 
 
 @pytest.mark.parametrize("num_channels", [1, 2, 3, 4, 5])
@@ -193,7 +194,7 @@ def test_lone_point_among_curves_keeps_its_place_and_has_a_bar() -> None:
 
 
 def test_one_figure_per_k_as_png_and_pdf(tmp_path: Path) -> None:
-    paths = plot_accuracy_snr(
+    paths = plot_all(
         table(uses=(16, 64)), tmp_path / "figures", title="d", source_values=64, num_classes=10
     )
     names = [f"accuracy_snr_k{k}.{kind}" for k in (16, 64) for kind in ("png", "pdf")]
@@ -205,9 +206,8 @@ def test_one_figure_per_k_as_png_and_pdf(tmp_path: Path) -> None:
     assert paths[1].read_bytes().startswith(b"%PDF")
 
 
-def test_accuracy_over_uses_needs_three_k(tmp_path: Path) -> None:
-    few = table(uses=(16, 64))
-    assert plot_accuracy_uses(few, tmp_path, title="d", source_values=64, num_classes=10) == []
+def test_accuracy_over_uses_needs_three_k() -> None:
+    assert over_uses(table(uses=(16, 64)), TEXT, snr_db=(0.0,)) == []
     plans = over_uses(table(uses=(4, 16, 64)), TEXT, snr_db=(-9.0, 1.0, 2.0))
     assert [plan.file_name for plan in plans] == ["accuracy_uses_snr-10", "accuracy_uses_snr0"]
     figure = compose(plans[1])

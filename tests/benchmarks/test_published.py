@@ -1,10 +1,14 @@
 """Published curves are drawn beside ours, where they belong, and named as published."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
+from benchmarks import figures
 from benchmarks.figure_plans import scheme_title
 from benchmarks.published import CURVES, SNR_DB, best_published, with_published
+from simulator.commands.shared import draw
 
 
 def rows(uses: int, *, snr_db: tuple[float, ...] = (-10.0, 0.0)) -> pd.DataFrame:
@@ -44,3 +48,15 @@ def test_published_rows_join_ours_at_their_k_on_our_channels() -> None:
 def test_labels_are_said_in_the_legend() -> None:
     assert scheme_title("rkd_sc:no_snr") == "RKD-SC (CAT), no snr"
     assert scheme_title("published_figure").startswith("published")
+
+
+@pytest.mark.parametrize("classes", [10, 100])
+def test_published_curves_are_of_100_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, classes: int
+) -> None:
+    """Whatever data the recipe was given, they are drawn over such as CIFAR-100 alone."""
+    asked: dict[str, object] = {}
+    monkeypatch.setattr(figures, "plot_all", lambda *_, **options: asked.update(options) or [])
+    data = {"image_shape": [3, 32, 32], "title": "d", "classes": classes}
+    draw(rows(256), {"data": data, "recipe": {"name": "cifar100"}}, tmp_path)
+    assert asked["published"] == (classes == 100)

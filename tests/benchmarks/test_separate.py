@@ -23,6 +23,7 @@ from channels.theory import capacity_bits
 from simulator.data import Split
 from simulator.errors import UserError
 from simulator.link import Received
+from simulator.points import Grid, plan
 from simulator.supplies import Supplies
 from simulator.train import cpu_threads
 
@@ -213,8 +214,15 @@ def test_a_gain_that_changes_within_a_block_is_decoded(images: Tensor) -> None:
     )
     assert torch.equal(ours, decoded)
     assert bool(ours.any())
-    with pytest.raises(UserError, match="needs one gain per image"):
-        send(built(CONFIG.labelled("genie")), images, fast, 16.0)
+    genie = built(CONFIG.labelled("genie"))
+    asked = Grid(
+        channels=(fast, RAYLEIGH), snr_db=(16.0,), channel_uses=(K,), realizations=1, seed=0
+    )
+    points, left_out = plan([genie], asked)  # told before anything is computed
+    assert {point.channel for point in points} == {RAYLEIGH.name}
+    assert left_out == [f"{genie.name} needs one gain per image: {fast.name} with k = {K} left out"]
+    with pytest.raises(ValueError, match="needs one gain per image"):
+        send(genie, images, fast, 16.0)
     assert send(built(CONFIG.bound), images, fast, 16.0).delivered.any()  # nothing to decode
 
 

@@ -1,12 +1,15 @@
 """The adaptive budget: the smallest k that keeps enough, and honest numbers on other images."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
-from simulator.adaptive import smallest_uses
+from simulator.adaptive import adaptive_table, smallest_uses
+from simulator.sweep import Results, plan, sweep_here
 from tests.commands import Command
+from tests.simulator.probe import CPU, Probe, grid, split
 
 
 def rows(
@@ -39,6 +42,26 @@ def test_adapt_writes_its_table(semlink: Command, tmp_path: Path) -> None:
     assert (table["accuracy"] >= 0.9 * table["accuracy_at_most_uses"]).all()
     assert (table["difference_low"] <= table["difference"]).all()
     assert table["images"].eq(100).all()
+
+
+def test_the_rule_is_made_with_draws_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was lucky on validation images must not be lucky again on the test images."""
+    seeds = []
+
+    def recorded(*arguments: Any, **options: Any) -> Results:
+        seeds.append(options["grid"].seed)
+        return sweep_here(*arguments, **options)
+
+    monkeypatch.setattr("simulator.adaptive.sweep_here", recorded)
+    asked = grid(snr_db=(0.0,))
+    probe = Probe("a")
+    points, _ = plan([probe], asked)
+    known = {"share": 0.9, "num_classes": 2, "device": CPU}
+    table = adaptive_table(probe, points, asked, validation=split(20), test=split(30), **known)
+    assert table["most_uses"].eq(4).all()
+    assert table["images"].eq(30).all()
+    used_for_rule, used_for_test = seeds
+    assert used_for_test == asked.seed != used_for_rule
 
 
 @pytest.mark.parametrize("share", ["0", "1.5"])

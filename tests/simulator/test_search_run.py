@@ -287,3 +287,12 @@ def test_damaged_genotype_is_refused_by_name(tmp_path: Path) -> None:
             read_student(tmp_path / "g.json")
     with pytest.raises(UserError, match="no such file"):
         read_student(tmp_path / "none.json")
+
+
+def test_forgetting_a_search_leaves_students_of_a_training(tmp_path: Path) -> None:
+    kept, gone = ("student.safetensors", "student_no_teacher.safetensors"), "student_seed0"
+    (tmp_path / "weights").mkdir()
+    for name in (*kept, f"{gone}.safetensors"):
+        (tmp_path / "weights" / name).touch()
+    command.forget_search(tmp_path)
+    assert sorted(path.name for path in (tmp_path / "weights").iterdir()) == sorted(kept)
