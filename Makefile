@@ -32,8 +32,8 @@ demo: setup ## send the digits over the air and draw accuracy versus SNR (result
 	@$(VENV)/bin/semlink sweep digits --weights results/reference/digits/weights \
 	  --out results/runs/demo
 
-test: setup ## run the fast tests
-	@$(RUN) -m pytest
+test: setup ## run the fast tests, a process for each of up to four cores
+	@$(RUN) -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 test-slow: setup ## run the tests that train
 	@$(RUN) -m pytest -m slow
