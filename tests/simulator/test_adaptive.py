@@ -56,8 +56,16 @@ def test_the_rule_is_made_with_draws_of_its_own(monkeypatch: pytest.MonkeyPatch)
     asked = grid(snr_db=(0.0,))
     probe = Probe("a")
     points, _ = plan([probe], asked)
-    known = {"share": 0.9, "num_classes": 2, "device": CPU}
-    table = adaptive_table(probe, points, asked, validation=split(20), test=split(30), **known)
+    table = adaptive_table(
+        probe,
+        points,
+        asked,
+        validation=split(20),
+        test=split(30),
+        share=0.9,
+        num_classes=2,
+        device=CPU,
+    )
     assert table["most_uses"].eq(4).all()
     assert table["images"].eq(30).all()
     used_for_rule, used_for_test = seeds
