@@ -147,23 +147,13 @@ def sweep(
             pool.close()
         forget_prepared(job.folder)
         run = {
-            "recipe": describe(experiment),
-            "grid": {**describe(grid), "channels": [channel.name for channel in grid.channels]},
             "schemes": list(asked),
-            "seed": seed,
-            "precision": precision,
-            "compiled": compiled,
-            "train_seed": parts.train_seed,
+            "left_out": left_out,
+            **_description(job, grid, parts),
             "data": _about(dataset, test),
             "noiseless_accuracy": noiseless,
-            "weights": {
-                name: {"sha256": parts.hashes[name], "origin": origin}
-                for name, origin in parts.origins.items()
-            },
             "journal": journal.about_key,
-            "left_out": left_out,
             "wall_seconds": round(time.perf_counter() - start, 1),
-            "environment": environment(target),
         }
         _write(folder, results, run, _choices(built, points))
 
@@ -266,6 +256,24 @@ def _remarks(parts: TrainedParts, dataset: Dataset, setting: Setting) -> list[st
             "test differ"
         )
     return remarks
+
+
+def _description(job: Job, grid: Grid, parts: TrainedParts) -> dict[str, Any]:
+    """What makes the numbers besides the data: recipe, grid, weights, versions, machine."""
+    setting = job.setting
+    return {
+        "recipe": describe(job.experiment),
+        "grid": {**describe(grid), "channels": [channel.name for channel in grid.channels]},
+        "seed": setting.seed,
+        "precision": setting.precision,
+        "compiled": setting.compiled,
+        "train_seed": parts.train_seed,
+        "weights": {
+            name: {"sha256": parts.hashes[name], "origin": origin}
+            for name, origin in parts.origins.items()
+        },
+        "environment": environment(setting.device),
+    }
 
 
 def _about(dataset: Dataset, test: Split) -> dict[str, Any]:
