@@ -7,6 +7,7 @@ which order the images come and which split they belong to, `data_cache` keeps w
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,17 @@ class Dataset:
     validation: Split | None
     test: Split
     key: str  # SHA-256 of classes, images and labels: equal for equal content in any container
+
+    @cached_property
+    def training_key(self) -> str:
+        """As `key`, of training and validation images alone."""
+        splits = {"train": self.train, "validation": self.validation}
+        pools = {
+            name: Pool(split.images.numpy(), split.labels.numpy())
+            for name, split in splits.items()
+            if split is not None
+        }
+        return content_key(self.classes, pools)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

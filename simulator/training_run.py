@@ -21,6 +21,7 @@ from simulator.records import Origin, file_hash, load_tensors, save_tensors
 from simulator.stages import TrainConfig
 from simulator.train import Checkpoint, Epoch, Stage, fresh, train
 from simulator.train_log import TrainLog
+from simulator.training_data import data_name
 
 Module = TypeVar("Module", bound=nn.Module)
 TEACHER, SHARED = "teacher", "shared"  # how names of teachers' parts begin; views shown to them
@@ -93,7 +94,7 @@ class TrainingRun:
             recipe=self.experiment.name,
             part=name,
             description=describe(description),
-            data=self.dataset.key,
+            data=data_name((self.taught_in or self.folder) / "weights", self.dataset),
             classes=self.dataset.classes,
             image_shape=self.dataset.image_shape,
             seed=self.streams_of(name).seed,

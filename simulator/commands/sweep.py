@@ -60,6 +60,7 @@ from simulator.sweep import (
 )
 from simulator.sweep_job import FOLDER as PREPARED
 from simulator.sweep_job import Job, check_same, open_pool
+from simulator.training_data import data_name
 
 COLUMNS = [
     *("scheme", "channel", "snr_db", "channel_uses", "bandwidth_ratio", "images", "realizations"),
@@ -251,9 +252,12 @@ def _remarks(parts: TrainedParts, dataset: Dataset, setting: Setting) -> list[st
             f"this device has no arithmetic of {setting.precision}; --precision fp32 is faster"
         )
     if parts.trained_on != {dataset.key}:
+        same = parts.trained_on == {data_name(parts.folder, dataset)}
         remarks.append(
-            "these weights were made with other data than --data: images for training or for the "
-            "test differ"
+            "these weights were made with the training images of --data, beside other test images"
+            if same
+            else "these weights were made with other data than --data: images for training or for "
+            "the test differ"
         )
     return remarks
 

@@ -41,6 +41,7 @@ from simulator.records import (
 from simulator.stages import ImageJsccStage, JointStage
 from simulator.teachers import teacher_views, train_teachers
 from simulator.train_options import AFTERWARDS, STAGES
+from simulator.training_data import write_data_name
 from simulator.training_run import TrainingRun
 from simulator.variant_training import Taught, train_taught, train_variant
 
@@ -82,6 +83,7 @@ def train(
     _check(run, stage)
     if fresh:
         _forget(run, stage)
+    write_data_name(run.folder / "weights", run.dataset)
     start = time.perf_counter()
     try:
         _train(run, stage, chosen, baselines)
