@@ -135,7 +135,7 @@ def test_command_trains_baselines_and_their_backbone_alone(
     trained: tuple[Experiment, Path],
 ) -> None:
     recipe, weights = trained
-    names = {path.stem for path in weights.iterdir()}
+    names = {path.stem for path in weights.glob("*.safetensors")}
     backbone = {"student_no_teacher", "head_no_teacher"}
     assert names == {"teacher", *backbone, "adjscc_k16", "dt_jscc_k16"}
     for part in ("adjscc_k16", "dt_jscc_k16"):
