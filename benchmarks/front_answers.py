@@ -1,5 +1,7 @@
 """What retrained networks of a front answer, kept without their weights."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +12,7 @@ from simulator.precision import native
 from simulator.records import read_keyed, write_json
 from simulator.search_run import SearchRun, retrain, retraining_key
 from simulator.size_table import Credits, right_answers
-from simulator.training_run import classifier_accuracy
+from simulator.training_run import TEACHER, classifier_accuracy
 
 
 class Answers(NamedTuple):
@@ -18,6 +20,41 @@ class Answers(NamedTuple):
 
     right: Credits
     validation: float
+
+
+class Answered(NamedTuple):
+    """The answers of a network from several seeds of its retraining."""
+
+    by_seed: dict[int, Answers]
+
+    @property
+    def right(self) -> Credits:
+        """Share of the seeds from which a test image is right, [N]."""
+        shares: Credits = np.mean([own.right for own in self.by_seed.values()], axis=0)
+        return shares
+
+    @property
+    def validation(self) -> float:
+        """Mean accuracy on validation images."""
+        return float(np.mean([own.validation for own in self.by_seed.values()]))
+
+
+def answered(
+    whole: SearchRun, name: str, model: StudentConfig, *, epochs: int, seeds: Sequence[int]
+) -> Answered:
+    """The answers of a network retrained from every seed; teachers and views stay the same.
+
+    Raises: UserError as `answers_of`.
+    """
+    run, found = whole.run, {}
+    for seed in seeds:
+        own, part = whole, name
+        if seed != run.seed:
+            taught = run.streams_of(TEACHER).seed
+            own = replace(whole, run=replace(run, seed=seed, teacher_seed=taught))
+            part = f"{name}_seed{seed}"
+        found[seed] = answers_of(own, part, model, epochs)
+    return Answered(found)
 
 
 def answers_of(whole: SearchRun, name: str, model: StudentConfig, epochs: int) -> Answers:

@@ -76,7 +76,7 @@ class Searches:
         """Losses of genotypes in the supernet of a search, on training images held back.
 
         They are kept beside it, and outlive its checkpoint; without that, genotypes that are new
-        are left out.
+        are left out, all of them where none are kept.
         Raises: UserError if the checkpoint is of another search than the genotype found.
         """
         own, found = self.of(penalty, "kd"), self.found(penalty).genotype
@@ -86,7 +86,7 @@ class Searches:
         losses: dict[str, float] = kept["losses"] if kept else {}
         named = {name: digest(describe(genotype)) for name, genotype in genotypes.items()}
         new = {named[name]: genotypes[name] for name in named if named[name] not in losses}
-        if new and (kept is None or search_checkpoint(own, self.seed).exists()):
+        if new and search_checkpoint(own, self.seed).exists():
             task, _ = searched_task(own, self.seed)
             if task.plans() != (found.normal, found.reduce):
                 raise UserError(

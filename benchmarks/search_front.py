@@ -8,8 +8,11 @@ narrower or wider cells, the main network in cells that are not residual, and th
 All are retrained alike, on the same views with the same loss. Random ones are chosen on validation
 images; the table's accuracy is of test images.
 
-Takes, on one core that computes bf16, about 15 minutes per search and 2 per epoch of a retraining
-(CIFAR-100). Stop it at any time; the same command goes on. What is finished, a search or the
+With --only some networks are retrained, and with --retraining-seeds each one from several seeds:
+accuracies and differences are then means over these, seeds.csv has them one by one, and intervals
+are over images for the seeds that were used.
+
+Takes TIMES (CIFAR-100). Stop it at any time; the same command goes on. What is finished, a search or the
 answers of a network, outlives its weights: it is taken from OUT/searches/ and OUT/answers/. What
 teachers say is taken from the training, or with --views kept in OUT/teaching/.
 Writes OUT/front.csv, front.png and front.pdf, sizes.csv (what `semlink table` has of networks
@@ -29,7 +32,7 @@ import pandas as pd
 from scipy import stats
 
 from benchmarks.cell_figures import draw_front
-from benchmarks.front_answers import Answers, answers_of
+from benchmarks.front_answers import Answered, Answers, answered
 from benchmarks.front_entries import Entry, Searches, entries
 from benchmarks.search_presets import preset
 from models import GenotypeCnnConfig
@@ -38,16 +41,18 @@ from simulator.commands.shared import recipe_named
 from simulator.config import describe
 from simulator.distill import LinkModel
 from simulator.errors import UserError, in_one_line
-from simulator.options import in_range
+from simulator.options import MOST_SEED, in_range
 from simulator.records import write_json, write_table
 from simulator.schemes import TrainedParts
 from simulator.search_run import SearchRun
 from simulator.size_table import Row, clean_entry, right_answers, teacher_row
-from simulator.statistics import holm, mcnemar, paired_difference
+from simulator.statistics import accuracy_interval, holm, mcnemar, paired_difference
 from simulator.train import fresh
 from simulator.training_run import classifier
 
 MOST_EPOCHS = 10_000
+FEWEST_RANKS = 3  # for a correlation
+PAIR_COLUMNS = ["a", "b", "kind_of_b", "difference", "ci_low", "ci_high", "p_value", "p_holm"]
 
 
 def main() -> None:
@@ -71,6 +76,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--target-params", default=None)
     parser.add_argument("--search-epochs", type=int, default=None)
     parser.add_argument("--epochs", type=int, default=10, help="of every retraining")
+    parser.add_argument("--only", nargs="+", help="networks to retrain; default all")
+    parser.add_argument(
+        "--retraining-seeds",
+        type=int,
+        nargs="+",
+        help="of every retraining; default the training's",
+    )
     parser.add_argument(
         "--views",
         type=int,
@@ -88,43 +100,58 @@ def front(options: argparse.Namespace) -> pd.DataFrame:
     """Search, retrain, measure; the table is written anew after every network."""
     searches, main = _searches(options), options.main_lambda
     whole, out = searches.whole, searches.whole.run.folder
-    networks = list(entries(searches, _penalties(options), main))
+    networks = _chosen(list(entries(searches, _penalties(options), main)), options.only)
     for entry in networks:
         write_json(out / "genotypes" / f"{entry.name}.json", {"student": describe(entry.model)})
     losses = _supernet_losses(searches, networks, main)
-    rows, answers = _retrained(whole, networks, epochs=options.epochs, seed=options.seed)
+    seeds = options.retraining_seeds or [whole.run.seed]
+    rows, answers = _retrained(searches, networks, options.epochs, seeds)
     table = _with_best_random(rows, answers)
     ranks = losses.assign(accuracy=losses["name"].map(table.set_index("name")["accuracy"]))
     written = {"front": table, "pairs": pairs(table, answers), "ranking": ranks}
     for name, content in written.items():
         write_table(out / f"{name}.csv", content)
     draw_front(table, out, title=f"{whole.run.dataset.name}, {options.epochs} epochs each")
-    found = stats.spearmanr(-ranks["supernet_loss"], ranks["accuracy"])
-    print(f"rank correlation over {len(ranks)}: {found.statistic:.2f}, p = {found.pvalue:.2f}")
+    if len(ranks) >= FEWEST_RANKS:
+        found = stats.spearmanr(-ranks["supernet_loss"], ranks["accuracy"])
+        print(f"rank correlation over {len(ranks)}: {found.statistic:.2f}, p = {found.pvalue:.2f}")
     return table
 
 
+def _chosen(networks: list[Entry], only: list[str] | None) -> list[Entry]:
+    """The networks that are asked for, all by default. Raises: UserError if one does not exist."""
+    names = [entry.name for entry in networks]
+    if unknown := [name for name in only or () if name not in names]:
+        raise UserError(f"--only must be among {', '.join(names)}, got {', '.join(unknown)}")
+    return [entry for entry in networks if only is None or entry.name in only]
+
+
 def _retrained(
-    whole: SearchRun, networks: list[Entry], *, epochs: int, seed: int
-) -> tuple[pd.DataFrame, dict[str, Answers]]:
+    searches: Searches, networks: list[Entry], epochs: int, seeds: list[int]
+) -> tuple[pd.DataFrame, dict[str, Answered]]:
     """Rows of the front and what the networks answer; tables are written after every network."""
+    whole = searches.whole
     out, test, teacher = whole.run.folder, whole.run.dataset.test, _teacher(whole)
     taught = right_answers(teacher.classify, test)
     sizes = [clean_entry(teacher, test, right=taught, teacher=taught)]
     rows: list[dict[str, Any]] = []
-    answers: dict[str, Answers] = {}
+    one_by_one: list[dict[str, Any]] = []
+    answers: dict[str, Answered] = {}
     for entry in networks:
-        own = answers[entry.name] = answers_of(whole, entry.name, entry.model, epochs)
+        own = answered(whole, entry.name, entry.model, epochs=epochs, seeds=seeds)
+        answers[entry.name] = own
         row = _network(whole, entry)
         sizes.append(clean_entry(row, test, right=own.right, teacher=taught))
-        rows.append(_row(entry, sizes[-1], seed))
+        rows.append(_row(entry, sizes[-1], searches.seed))
+        one_by_one += [_seed_row(entry.name, seed, one) for seed, one in own.by_seed.items()]
         write_table(out / "front.csv", pd.DataFrame(rows))
         write_table(out / "sizes.csv", pd.DataFrame(sizes))
+        write_table(out / "seeds.csv", pd.DataFrame(one_by_one))
         print(f"{rows[-1]} validation {own.validation:.4f}", flush=True)
     return pd.DataFrame(rows), answers
 
 
-def pairs(front_table: pd.DataFrame, answers: Mapping[str, Answers]) -> pd.DataFrame:
+def pairs(front_table: pd.DataFrame, answers: Mapping[str, Answered]) -> pd.DataFrame:
     """Accuracy of each searched network minus that of every other network, on the same images.
 
     Intervals are over images, p-values are McNemar's, and Holm's for all rows.
@@ -137,8 +164,9 @@ def pairs(front_table: pd.DataFrame, answers: Mapping[str, Answers]) -> pd.DataF
             found, p_value = paired_difference(*right), mcnemar(right[0] - right[1])
             values = {"difference": found.value, "ci_low": found.low, "ci_high": found.high}
             rows.append({"a": a, "b": b, "kind_of_b": kinds[b], **values, "p_value": p_value})
-    table = pd.DataFrame(rows)
-    return table.assign(p_holm=holm(list(table["p_value"])))
+    p_values = holm([row["p_value"] for row in rows])
+    table = [row | {"p_holm": p} for row, p in zip(rows, p_values, strict=True)]
+    return pd.DataFrame(table, columns=PAIR_COLUMNS)
 
 
 def _searches(options: argparse.Namespace) -> Searches:
@@ -146,6 +174,8 @@ def _searches(options: argparse.Namespace) -> Searches:
     recipe = recipe_named(options.recipe)
     chosen = preset(recipe, options.preset)
     in_range("--epochs", options.epochs, 1, MOST_EPOCHS)
+    for seed in options.retraining_seeds or ():
+        in_range("--retraining-seeds", seed, 0, MOST_SEED)
     if options.search_epochs is not None:
         in_range("--search-epochs", options.search_epochs, 1, MOST_EPOCHS)
     for penalty in _penalties(options):  # mistakes are told before the work
@@ -218,9 +248,17 @@ def _row(entry: Entry, size: dict[str, Any], seed: int) -> dict[str, Any]:
     }
 
 
-def _with_best_random(rows: pd.DataFrame, answers: Mapping[str, Answers]) -> pd.DataFrame:
-    """The random network that is best on validation images is called random_best."""
+def _seed_row(name: str, seed: int, own: Answers) -> dict[str, Any]:
+    accuracy, interval = float(own.right.mean()), accuracy_interval(own.right)
+    row = {"name": name, "retraining_seed": seed, "validation": own.validation}
+    return row | {"accuracy": accuracy, "ci_low": interval.low, "ci_high": interval.high}
+
+
+def _with_best_random(rows: pd.DataFrame, answers: Mapping[str, Answered]) -> pd.DataFrame:
+    """The random network that is best on validation images, if any, is called random_best."""
     random = rows.loc[rows["kind"] == "random", "name"]
+    if random.empty:
+        return rows
     best = max(random, key=lambda name: answers[name].validation)
     return rows.assign(kind=rows["kind"].mask(rows["name"] == best, "random_best"))
 

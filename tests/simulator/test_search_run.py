@@ -160,6 +160,24 @@ def test_front_holds_every_network_and_control(
     for name in ("ranking.csv", "pairs.csv"):
         assert (tmp_path / name).read_bytes() == before[name]
 
+    (tmp_path / "searches/kd_lambda0/supernet_losses.json").unlink()
+    few = ["--only", "kdl_darts_0", "random_1", "--retraining-seeds", "0", "1"]
+    monkeypatch.setattr("sys.argv", ["front", "digits", *map(str, arguments), *more, *few])
+    search_front.main()
+    means = pd.read_csv(tmp_path / "front.csv").set_index("name")
+    assert means["kind"].to_dict() == {"kdl_darts_0": "kdl_darts", "random_1": "random_best"}
+    seeds = pd.read_csv(tmp_path / "seeds.csv").set_index(["name", "retraining_seed"])["accuracy"]
+    assert seeds[:, 0].to_dict() == accuracy[["kdl_darts_0", "random_1"]].to_dict()
+    assert seeds["kdl_darts_0"].mean() == pytest.approx(means["accuracy"]["kdl_darts_0"])
+    assert seeds["kdl_darts_0", 0] != seeds["kdl_darts_0", 1]
+    assert len(pd.read_csv(tmp_path / "pairs.csv")) == 1
+    assert pd.read_csv(tmp_path / "ranking.csv").empty  # no supernet that could be asked is left
+
+    unknown = ["--only", "random_1", "best_of_all"]
+    monkeypatch.setattr("sys.argv", ["front", "digits", *map(str, arguments), *more, *unknown])
+    with pytest.raises(SystemExit, match="2"):
+        search_front.main()
+
 
 @pytest.mark.parametrize(
     ("more", "told"),
