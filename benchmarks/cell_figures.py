@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.style
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 
 from benchmarks.figure_sheet import LOOK
 from models.genotype import CellPlan, Genotype
@@ -161,8 +164,21 @@ def _edges(plans: str) -> set[tuple[int, int, int, str]]:
     }
 
 
+def apart(values: NDArray[np.float64], *, share: float = 0.015) -> NDArray[np.float64]:
+    """The nearest values in the same order with gaps of at least this share of their range."""
+    order = np.argsort(values, kind="stable")
+    gaps = share * float(np.ptp(values)) * np.arange(len(values))
+    moved = np.empty(len(values))
+    moved[order] = isotonic_regression(values[order] - gaps).x + gaps
+    return moved
+
+
 def draw_front(rows: pd.DataFrame, folder: Path, *, title: str) -> list[Path]:
-    """`front.png` and `.pdf`: accuracy with its 95 % interval over parameters."""
+    """`front.png` and `.pdf`: accuracy with its 95 % interval over parameters.
+
+    Networks of nearly one size are moved apart, so that all can be seen.
+    """
+    rows = rows.assign(shown=apart(rows["params"].to_numpy() / 1e6))
     with matplotlib.style.context(["default", LOOK]):
         figure = Figure(figsize=(5.0, 3.4), dpi=200, layout="constrained")
         axes = figure.subplots()
@@ -173,7 +189,7 @@ def draw_front(rows: pd.DataFrame, folder: Path, *, title: str) -> list[Path]:
             low, mean, high = (100 * own[c].to_numpy() for c in ("ci_low", "accuracy", "ci_high"))
             dashes = "-" if kind == "kdl_darts" else "none"
             axes.errorbar(
-                own["params"].to_numpy() / 1e6,
+                own["shown"].to_numpy(),
                 mean,
                 (mean - low, high - mean),
                 linestyle=dashes,
@@ -184,6 +200,10 @@ def draw_front(rows: pd.DataFrame, folder: Path, *, title: str) -> list[Path]:
                 capsize=2,
                 label=name,
             )
-        axes.set(xlabel="encoder parameters (million)", ylabel="test accuracy (%)", title=title)
+        axes.set(
+            xlabel="encoder parameters (million; equal ones are moved apart)",
+            ylabel="test accuracy (%)",
+            title=title,
+        )
         axes.legend(fontsize=7, frameon=False)
         return _written({"front": figure}, folder)
