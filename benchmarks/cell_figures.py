@@ -201,7 +201,7 @@ def draw_front(rows: pd.DataFrame, folder: Path, *, title: str) -> list[Path]:
                 label=name,
             )
         axes.set(
-            xlabel="encoder parameters (million; equal ones are moved apart)",
+            xlabel="encoder parameters (million; near ones are moved apart)",
             ylabel="test accuracy (%)",
             title=title,
         )

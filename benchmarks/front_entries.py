@@ -99,6 +99,13 @@ class Searches:
         return {name: losses[short] for name, short in named.items() if short in losses}
 
 
+def names(penalties: Sequence[float]) -> list[str]:
+    """The names of every network of the front, in the order of `entries`."""
+    searched = [f"kdl_darts_{penalty:g}" for penalty in penalties]
+    random = [f"random_{index}" for index in range(RANDOM)]
+    return [*searched, "hand_made", *random, "ce_only", "no_penalty", "no_residual"]
+
+
 def entries(searches: Searches, penalties: Sequence[float], main: float) -> Iterator[Entry]:
     """Every network of the front; `main` is the lambda whose size the controls have."""
     whole = searches.whole

@@ -8,20 +8,22 @@ narrower or wider cells, the main network in cells that are not residual, and th
 All are retrained alike, on the same views with the same loss. Random ones are chosen on validation
 images; the table's accuracy is of test images.
 
-With --only some networks are retrained, and with --retraining-seeds each one from several seeds:
-accuracies and differences are then means over these, seeds.csv has them one by one, and intervals
-are over images for the seeds that were used.
+With --only some networks are retrained (all searches are made all the same), and with
+--retraining-seeds each one from several seeds: accuracies and differences are then means over
+these, and intervals are over images for the seeds that were used. The tables hold these networks
+alone, so choose an --out of their own; answers/ and searches/ can be copied to it.
 
-Takes, on one of two cores of an AMD EPYC with AVX-512, about 16 minutes per search and 2 per epoch
-of a retraining (CIFAR-100); several times longer with AVX2 alone. Stop it at any time; the same
-command goes on. What is finished, a search or the answers of a network, outlives its weights: it is
-taken from OUT/searches/ and OUT/answers/. What teachers say is taken from the training, or with
---views kept in OUT/teaching/.
+Takes, on one core that computes bf16 (AMD EPYC with AVX-512), about 16 minutes per search and 1.5
+per epoch of a retraining (CIFAR-100); in fp32 with AVX2 alone, 33 and 9. Stop it at any time; the
+same command goes on. What is finished, a search or the answers of a network, outlives its weights:
+it is taken from OUT/searches/ and OUT/answers/. What teachers say is taken from the training, or
+with --views kept in OUT/teaching/.
 Writes OUT/front.csv, front.png and front.pdf, sizes.csv (what `semlink table` has of networks
 without a channel, with the teachers; transmitters have the recipe's codec), pairs.csv (paired
 differences of accuracy between the searched networks and all others), ranking.csv (of networks of
 cells of the main lambda's size, their loss in its supernet on training images held back, beside
-their accuracy; the last line printed is the rank correlation) and genotypes/.
+their accuracy; the last line printed is the rank correlation; empty when the supernet is gone),
+seeds.csv (accuracy by seed of the retraining) and genotypes/.
 """
 
 import argparse
@@ -35,7 +37,7 @@ from scipy import stats
 
 from benchmarks.cell_figures import draw_front
 from benchmarks.front_answers import Answered, Answers, answered
-from benchmarks.front_entries import Entry, Searches, entries
+from benchmarks.front_entries import RANDOM, Entry, Searches, entries, names
 from benchmarks.search_presets import preset
 from models import GenotypeCnnConfig
 from simulator.commands.search import adjusted, search_run
@@ -102,7 +104,8 @@ def front(options: argparse.Namespace) -> pd.DataFrame:
     """Search, retrain, measure; the table is written anew after every network."""
     searches, main = _searches(options), options.main_lambda
     whole, out = searches.whole, searches.whole.run.folder
-    networks = _chosen(list(entries(searches, _penalties(options), main)), options.only)
+    everyone = entries(searches, _penalties(options), main)
+    networks = [entry for entry in everyone if entry.name in _only(options)]
     for entry in networks:
         write_json(out / "genotypes" / f"{entry.name}.json", {"student": describe(entry.model)})
     losses = _supernet_losses(searches, networks, main)
@@ -120,12 +123,12 @@ def front(options: argparse.Namespace) -> pd.DataFrame:
     return table
 
 
-def _chosen(networks: list[Entry], only: list[str] | None) -> list[Entry]:
-    """The networks that are asked for, all by default. Raises: UserError if one does not exist."""
-    names = [entry.name for entry in networks]
-    if unknown := [name for name in only or () if name not in names]:
-        raise UserError(f"--only must be among {', '.join(names)}, got {', '.join(unknown)}")
-    return [entry for entry in networks if only is None or entry.name in only]
+def _only(options: argparse.Namespace) -> list[str]:
+    """Names of the networks to retrain, all by default. Raises: UserError if one is unknown."""
+    known = names(_penalties(options))
+    if unknown := [name for name in options.only or () if name not in known]:
+        raise UserError(f"--only must be among {', '.join(known)}, got {', '.join(unknown)}")
+    return options.only or known
 
 
 def _retrained(
@@ -144,7 +147,7 @@ def _retrained(
         answers[entry.name] = own
         row = _network(whole, entry)
         sizes.append(clean_entry(row, test, right=own.right, teacher=taught))
-        rows.append(_row(entry, sizes[-1], searches.seed))
+        rows.append(_row(entry, sizes[-1], searches.seed) | {"retraining_seeds": len(own.by_seed)})
         one_by_one += [_seed_row(entry.name, seed, one) for seed, one in own.by_seed.items()]
         write_table(out / "front.csv", pd.DataFrame(rows))
         write_table(out / "sizes.csv", pd.DataFrame(sizes))
@@ -180,7 +183,8 @@ def _searches(options: argparse.Namespace) -> Searches:
         in_range("--retraining-seeds", seed, 0, MOST_SEED)
     if options.search_epochs is not None:
         in_range("--search-epochs", options.search_epochs, 1, MOST_EPOCHS)
-    for penalty in _penalties(options):  # mistakes are told before the work
+    _only(options)  # mistakes are told before the work
+    for penalty in _penalties(options):
         adjusted(chosen, penalty=penalty, target=options.target_params)
     whole = search_run(
         recipe,
@@ -257,9 +261,9 @@ def _seed_row(name: str, seed: int, own: Answers) -> dict[str, Any]:
 
 
 def _with_best_random(rows: pd.DataFrame, answers: Mapping[str, Answered]) -> pd.DataFrame:
-    """The random network that is best on validation images, if any, is called random_best."""
+    """The random network that is best on validation images is called so, if all are there."""
     random = rows.loc[rows["kind"] == "random", "name"]
-    if random.empty:
+    if len(random) < RANDOM:
         return rows
     best = max(random, key=lambda name: answers[name].validation)
     return rows.assign(kind=rows["kind"].mask(rows["name"] == best, "random_best"))
