@@ -20,10 +20,10 @@ it is taken from OUT/searches/ and OUT/answers/. What teachers say is taken from
 with --views kept in OUT/teaching/.
 Writes OUT/front.csv, front.png and front.pdf, sizes.csv (what `semlink table` has of networks
 without a channel, with the teachers; transmitters have the recipe's codec), pairs.csv (paired
-differences of accuracy between the searched networks and all others), ranking.csv (of networks of
-cells of the main lambda's size, their loss in its supernet on training images held back, beside
-their accuracy; the last line printed is the rank correlation; empty when the supernet is gone),
-seeds.csv (accuracy by seed of the retraining) and genotypes/.
+differences of accuracy: searched networks minus all others, controls minus the hand-made one),
+ranking.csv (of networks of cells of the main lambda's size, their loss in its supernet on training
+images held back, beside their accuracy; the last line printed is the rank correlation; empty when
+the supernet is gone), seeds.csv (accuracy by seed of the retraining) and genotypes/.
 """
 
 import argparse
@@ -157,14 +157,16 @@ def _retrained(
 
 
 def pairs(front_table: pd.DataFrame, answers: Mapping[str, Answered]) -> pd.DataFrame:
-    """Accuracy of each searched network minus that of every other network, on the same images.
+    """Differences of accuracy on the same images: what is searched minus every other network.
 
-    Intervals are over images, p-values are McNemar's, and Holm's for all rows.
+    And what is neither searched nor hand-made minus the hand-made one. Intervals are over images,
+    p-values are McNemar's, and Holm's for all rows.
     """
     kinds = dict(zip(front_table["name"], front_table["kind"], strict=True))
     rows = []
     for a, b in itertools.permutations(answers, 2):
-        if kinds[a] == "kdl_darts" and not (kinds[b] == "kdl_darts" and b < a):
+        searched = kinds[a] == "kdl_darts" and not (kinds[b] == "kdl_darts" and b < a)
+        if searched or (kinds[a] != "kdl_darts" and kinds[b] == "hand_made"):
             right = answers[a].right, answers[b].right
             found, p_value = paired_difference(*right), mcnemar(right[0] - right[1])
             values = {"difference": found.value, "ci_low": found.low, "ci_high": found.high}
