@@ -34,6 +34,11 @@ class Answered(NamedTuple):
         return shares
 
     @property
+    def accuracies(self) -> Credits:
+        """Accuracy on test images by seed, [S]."""
+        return np.array([own.right.mean() for own in self.by_seed.values()])
+
+    @property
     def validation(self) -> float:
         """Mean accuracy on validation images."""
         return float(np.mean([own.validation for own in self.by_seed.values()]))

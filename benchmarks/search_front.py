@@ -10,8 +10,9 @@ images; the table's accuracy is of test images.
 
 With --only some networks are retrained (all searches are made all the same), and with
 --retraining-seeds each one from several seeds: accuracies and differences are then means over
-these, and intervals are over images for the seeds that were used. The tables hold these networks
-alone, so choose an --out of their own; answers/ and searches/ can be copied to it.
+these, intervals are over images for the seeds that were used, and seeds_low, seeds_high of
+pairs.csv over trainings for the images that were used. The tables hold these networks alone, so
+choose an --out of their own; answers/ and searches/ can be copied to it.
 
 Takes, on one core that computes bf16 (AMD EPYC with AVX-512), about 16 minutes per search and 1.5
 per epoch of a retraining (CIFAR-100); in fp32 with AVX2 alone, 33 and 9. Stop it at any time; the
@@ -49,6 +50,7 @@ from simulator.options import MOST_SEED, in_range
 from simulator.records import write_json, write_table
 from simulator.schemes import TrainedParts
 from simulator.search_run import SearchRun
+from simulator.seed_statistics import mean_difference
 from simulator.size_table import Row, clean_entry, right_answers, teacher_row
 from simulator.statistics import accuracy_interval, holm, mcnemar, paired_difference
 from simulator.train import fresh
@@ -56,7 +58,10 @@ from simulator.training_run import classifier
 
 MOST_EPOCHS = 10_000
 FEWEST_RANKS = 3  # for a correlation
-PAIR_COLUMNS = ["a", "b", "kind_of_b", "difference", "ci_low", "ci_high", "p_value", "p_holm"]
+PAIR_COLUMNS = [
+    *("a", "b", "kind_of_b", "difference", "ci_low", "ci_high", "p_value", "p_holm"),
+    *("seeds_low", "seeds_high"),
+]
 
 
 def main() -> None:
@@ -160,7 +165,8 @@ def pairs(front_table: pd.DataFrame, answers: Mapping[str, Answered]) -> pd.Data
     """Differences of accuracy on the same images: what is searched minus every other network.
 
     And what is neither searched nor hand-made minus the hand-made one. Intervals are over images,
-    p-values are McNemar's, and Holm's for all rows.
+    p-values are McNemar's, and Holm's for all rows; `seeds_low, seeds_high` is the interval over
+    trainings, for these images, and empty where there is one alone.
     """
     kinds = dict(zip(front_table["name"], front_table["kind"], strict=True))
     rows = []
@@ -170,10 +176,18 @@ def pairs(front_table: pd.DataFrame, answers: Mapping[str, Answered]) -> pd.Data
             right = answers[a].right, answers[b].right
             found, p_value = paired_difference(*right), mcnemar(right[0] - right[1])
             values = {"difference": found.value, "ci_low": found.low, "ci_high": found.high}
-            rows.append({"a": a, "b": b, "kind_of_b": kinds[b], **values, "p_value": p_value})
+            own = {"a": a, "b": b, "kind_of_b": kinds[b], **values, "p_value": p_value}
+            rows.append(own | _over_seeds(answers[a], answers[b]))
     p_values = holm([row["p_value"] for row in rows])
     table = [row | {"p_holm": p} for row, p in zip(rows, p_values, strict=True)]
     return pd.DataFrame(table, columns=PAIR_COLUMNS)
+
+
+def _over_seeds(a: Answered, b: Answered) -> dict[str, float | None]:
+    if min(len(a.by_seed), len(b.by_seed)) < 2:
+        return {"seeds_low": None, "seeds_high": None}
+    found = mean_difference(a.accuracies, b.accuracies)
+    return {"seeds_low": found.low, "seeds_high": found.high}
 
 
 def _searches(options: argparse.Namespace) -> Searches:

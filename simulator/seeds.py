@@ -8,7 +8,7 @@ import pandas as pd
 
 from simulator.errors import UserError
 from simulator.records import read_results
-from simulator.statistics import mean_interval
+from simulator.seed_statistics import mean_interval
 
 ALIKE = {  # in run.json
     "hash": "test images",

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from simulator.outcomes import Tally
 
@@ -269,19 +268,6 @@ def mcnemar(difference: NDArray[np.floating]) -> float:
     if squares == 0:
         return 1.0
     return math.erfc(math.sqrt(float(difference.sum()) ** 2 / squares / 2))
-
-
-def mean_interval(values: NDArray[np.floating]) -> Interval:
-    """Student's 95 % interval for the mean of a normal population, from two values or more.
-
-    Shapes: values [S].
-    Raises: ValueError if there are fewer.
-    """
-    if values.ndim != 1 or values.size < 2:
-        raise ValueError(f"values must be [S] with S at least 2, got {list(values.shape)}")
-    mean, error = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(values.size)
-    half = float(stats.t.ppf(0.975, values.size - 1)) * error
-    return Interval(mean - half, mean + half)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -142,6 +142,7 @@ def test_front_holds_every_network_and_control(
     found = pd.read_csv(tmp_path / "pairs.csv")
     # each searched one against eight controls, and one another; seven against the hand-made one
     assert len(found) == 2 * 8 + 1 + 7
+    assert found[["seeds_low", "seeds_high"]].isna().all(axis=None)  # one training each
     ranks = pd.read_csv(tmp_path / "ranking.csv")
     assert set(ranks["name"]) == set(rows["name"]) - {"hand_made", "no_residual", "kdl_darts_0.3"}
     ends = pd.read_csv(tmp_path / "searches/kd_lambda0/search.csv")
@@ -173,7 +174,10 @@ def test_front_holds_every_network_and_control(
     assert seeds[:, 0].to_dict() == accuracy[["kdl_darts_0", "random_1"]].to_dict()
     assert seeds["kdl_darts_0"].mean() == pytest.approx(means["accuracy"]["kdl_darts_0"])
     assert seeds["kdl_darts_0", 0] != seeds["kdl_darts_0", 1]
-    assert len(pd.read_csv(tmp_path / "pairs.csv")) == 1
+    pair = pd.read_csv(tmp_path / "pairs.csv")
+    assert len(pair) == 1
+    assert (pair["seeds_low"] < pair["difference"]).all()
+    assert (pair["difference"] < pair["seeds_high"]).all()
     assert pd.read_csv(tmp_path / "ranking.csv").empty  # no supernet that could be asked is left
 
 
