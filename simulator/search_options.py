@@ -1,10 +1,10 @@
 """Options of `semlink search`, and the one that takes what it found."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
+
+from simulator.shared_options import together
 
 STUDENT = click.option(
     "--student",
@@ -12,7 +12,7 @@ STUDENT = click.option(
     metavar="FILE",
     help="A genotype.json of semlink search, in place of the recipe's student.",
 )
-SEARCH = (
+search_options = together(
     click.option(
         "--preset",
         type=click.Choice(["cpu", "gpu"]),
@@ -56,10 +56,3 @@ SEARCH = (
         help="Training whose teachers teach (stage cache).  [default: results/runs/RECIPE]",
     ),
 )
-
-
-def search_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Options that search alone has."""
-    for option in reversed(SEARCH):
-        function = option(function)
-    return function

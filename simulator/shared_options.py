@@ -28,3 +28,14 @@ def out_option(default: str) -> Callable[[Any], Any]:
     """The option --out with its default named in the help."""
     text = f"Folder to write to.  [default: {default}]"
     return click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help=text)
+
+
+def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Several options as one, in this order in the help."""
+
+    def decorate(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate

@@ -1,9 +1,8 @@
 """Options that `semlink train` alone has."""
 
-from collections.abc import Callable
-from typing import Any
-
 import click
+
+from simulator.shared_options import together
 
 AFTERWARDS = {  # stages that go on from finished weights: how the names of their parts begin
     "decoded": "decoded_student",
@@ -14,7 +13,7 @@ STAGES = (
     *("teacher", "cache", "stage1", "head", "stage2"),
     *("baselines", *AFTERWARDS, "all"),
 )
-TRAIN = (
+train_options = together(
     click.option(
         "--stage",
         type=click.Choice(STAGES),
@@ -39,10 +38,3 @@ TRAIN = (
         help="A pretrained CLIP, DINOv2 or ViT from the hub or a folder, in place of the recipe's.",
     ),
 )
-
-
-def train_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Options that train alone has."""
-    for option in reversed(TRAIN):
-        function = option(function)
-    return function

@@ -1,6 +1,5 @@
 """`semlink sweep`: check everything, evaluate what the journal lacks, write tables and figures."""
 
-import itertools
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ import click
 import pandas as pd
 
 from channels.names import channel_from_name
+from simulator.commands.asked import asked_schemes
 from simulator.commands.shared import (
     check_compiler,
     dataset_of,
@@ -33,9 +33,7 @@ from simulator.options import (
     MOST_REALIZATIONS,
     MOST_WORKERS,
     in_range,
-    parse_names,
 )
-from simulator.parts import QUANTISER, backbone_parts, image_jscc_part, joint_part
 from simulator.precision import Precision, native
 from simulator.records import (
     CHOICES,
@@ -47,7 +45,7 @@ from simulator.records import (
     write_json,
     write_table,
 )
-from simulator.schemes import TrainedParts, scheme_names
+from simulator.schemes import TrainedParts
 from simulator.supplies import Adapted
 from simulator.sweep import (
     Grid,
@@ -107,7 +105,7 @@ def sweep(
     dataset = dataset_of(experiment, data)
     test = first_images(dataset.test, images)
     parts = TrainedParts(experiment, dataset, weights_folder(experiment, weights), target)
-    asked, untrained = _asked(experiment, dataset, parts.folder, schemes)
+    asked, untrained = asked_schemes(experiment, dataset, parts.folder, schemes)
     identified = {name: parts.identified(name) for name in asked}
     built = [scheme for scheme, _ in identified.values()]
     points, left_out = plan(built, grid)
@@ -198,50 +196,6 @@ def _with_stop_rule(grid: Grid, mc: float | None, max_realizations: int) -> Grid
         raise UserError(f"--mc must be a half-width between 0 and 100 points, got {mc:g}")
     in_range("--max-realizations", max_realizations, 1, MOST_REALIZATIONS)
     return replace(grid, mc=mc, max_realizations=max_realizations)
-
-
-def _asked(
-    experiment: Experiment, dataset: Dataset, weights: Path, schemes: str | None
-) -> tuple[Sequence[str], list[str]]:
-    """The schemes that --schemes names, where `all` stands for those that are trained.
-
-    Some schemes have weights beside those that every sweep needs; a line for each that lacks them.
-    """
-    asked = parse_names("all" if schemes is None else schemes)
-    if "all" not in asked:
-        return asked, []
-    trained, left_out = _trained(experiment, dataset, weights)
-    parts = (trained if name == "all" else [name] for name in asked)
-    return tuple(dict.fromkeys(itertools.chain.from_iterable(parts))), left_out
-
-
-def _trained(
-    experiment: Experiment, dataset: Dataset, weights: Path
-) -> tuple[Sequence[str], list[str]]:
-    names, left_out = list(scheme_names(experiment)), []
-    for name, parts in _own_parts(experiment, dataset).items():
-        files = (weights / f"{part}.safetensors" for part in parts)
-        missing = next((file for file in files if not file.exists()), None)
-        if missing is not None:
-            names.remove(name)
-            left_out.append(f"{name} left out, it is not trained: no {missing}")
-    return names, left_out
-
-
-def _own_parts(experiment: Experiment, dataset: Dataset) -> dict[str, list[str]]:
-    """Parts of schemes that not every sweep needs, by the scheme's name."""
-    found = {
-        stage.name: [
-            *(joint_part(stage.name, uses) for uses in stage.uses),
-            *backbone_parts(experiment, stage)[:1],
-        ]
-        for stage in experiment.joint
-    }
-    if image := experiment.image_jscc:
-        found[image.name] = list(map(image_jscc_part, image.models(dataset.image_shape)))
-    if experiment.quantiser:
-        found[QUANTISER] = [QUANTISER]
-    return found
 
 
 def _remarks(parts: TrainedParts, dataset: Dataset, setting: Setting) -> list[str]:
