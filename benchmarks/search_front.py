@@ -165,8 +165,8 @@ def pairs(front_table: pd.DataFrame, answers: Mapping[str, Answered]) -> pd.Data
     """Differences of accuracy on the same images: what is searched minus every other network.
 
     And what is neither searched nor hand-made minus the hand-made one. Intervals are over images,
-    p-values are McNemar's, and Holm's for all rows; `seeds_low, seeds_high` is the interval over
-    trainings, for these images, and empty where there is one alone.
+    p-values are McNemar's (of the means over seeds), and Holm's for all rows; `seeds_low,
+    seeds_high` is the interval over trainings, for these images, and empty where there is one.
     """
     kinds = dict(zip(front_table["name"], front_table["kind"], strict=True))
     rows = []
