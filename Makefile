@@ -39,7 +39,7 @@ test-slow: setup ## run the tests that train
 	@$(RUN) -m pytest -m slow
 
 torture: setup ## kill a sweep of the digits 20 times, and compare what it comes to
-	@$(RUN) -m benchmarks.torture --kills 20
+	@$(RUN) -m benchmarks.studies.torture --kills 20
 
 check: setup ## check format, lint and types
 	@$(VENV)/bin/ruff format --check
@@ -53,11 +53,11 @@ $(ORACLE)/.setup-done: requirements-tensorflow.txt
 	@touch $@
 
 crosscheck: setup $(ORACLE)/.setup-done ## compare with Sionna on TensorFlow (results/reference/crosscheck)
-	@$(RUN) -m benchmarks.crosscheck --python $(ORACLE)/bin/python
+	@$(RUN) -m benchmarks.studies.crosscheck --python $(ORACLE)/bin/python
 
 weights: setup ## train the digits weights anew (results/reference/digits)
 	@$(VENV)/bin/semlink train digits --fresh --out results/reference/digits
-	@$(RUN) -m benchmarks.halve results/reference/digits/weights/rebuilt_student_k64.safetensors
+	@$(RUN) -m benchmarks.tools.halve results/reference/digits/weights/rebuilt_student_k64.safetensors
 
 clean: ## remove .venv, .venv-tensorflow, caches and build output, never results
 	rm -rf $(VENV) $(ORACLE) build *.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -12,16 +12,24 @@ from pathlib import Path
 
 import click
 
+from simulator.commands.options import (
+    DATA,
+    DEVICE,
+    RECIPE,
+    STUDENT,
+    WEIGHTS,
+    link,
+    out_option,
+    search_options,
+    sweep_options,
+    train_options,
+)
 from simulator.errors import Stopped, UserError
-from simulator.link_options import link
-from simulator.search_options import STUDENT, search_options
-from simulator.shared_options import DATA, DEVICE, RECIPE, WEIGHTS, out_option
-from simulator.sweep_options import sweep_options
-from simulator.train_options import train_options
 
 # Threads of torch that wait for each other soon stop spinning: on a machine that is busy otherwise,
 # spinning makes small networks up to 40 times slower. Must be set before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
 
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 

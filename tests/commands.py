@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from simulator.__main__ import main
-from simulator.records import ROOT
+from simulator.storage.environment import ROOT
 
 WEIGHTS = ROOT / "results/reference/digits/weights"
 SMALL = ["--images", "20", "--realizations", "1", "--snr-db", "-10,10", "--channels", "awgn"]

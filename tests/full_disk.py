@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from simulator.__main__ import main
-from simulator.journal import Journal
+from simulator.engine.journal import Journal
 
 SWEEP = "semlink sweep digits --schemes label_code --channels awgn --snr-db -5 --channel-uses 4"
 SIZES = ("16k", "96k", "240k", "64m")  # of the disk, more of it every time

@@ -10,9 +10,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from simulator.records import load_tensors, save_tensors
+from simulator.storage.files import load_tensors, save_tensors
 from tests.commands import SMALL, WEIGHTS, Command, refused
-from tests.simulator.data_files import write_folders
+from tests.simulator.data.data_files import write_folders
 
 
 def test_sweep_writes_table_description_and_figures(

@@ -8,16 +8,21 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmarks.recipes import RECIPES, cifar100, digits
+from benchmarks.recipes import RECIPES
+from benchmarks.recipes.cifar100 import cifar100
+from benchmarks.recipes.digits import digits
 from channels.names import channel_from_name
 from simulator.commands import train as train_command
-from simulator.config import Experiment, describe
-from simulator.data import load_dataset
+from simulator.data.dataset import load_dataset
+from simulator.description.experiment import Experiment
+from simulator.description.parts import own_parts
+from simulator.engine.grid import Grid, plan
+from simulator.engine.run import sweep_here
 from simulator.errors import Stopped, UserError
-from simulator.parts import own_parts
-from simulator.records import ROOT, load_tensors
-from simulator.schemes import TrainedParts, scheme_names
-from simulator.sweep import Grid, plan, sweep_here
+from simulator.schemes.build import TrainedParts, scheme_names
+from simulator.storage.describe import describe
+from simulator.storage.environment import ROOT
+from simulator.storage.files import load_tensors
 
 CPU = torch.device("cpu")
 WEIGHTS = ROOT / "results/reference/digits/weights"
@@ -78,7 +83,7 @@ def test_tiny_link_learns_and_resumes(tmp_path: Path, monkeypatch: pytest.Monkey
         )
 
     with monkeypatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr("simulator.training_run.TrainingRun.view", interrupt_after(1))
+        patch.setattr("simulator.training.run.TrainingRun.view", interrupt_after(1))
         train()
     assert list((tmp_path / "checkpoints").iterdir())
     train()
@@ -115,7 +120,7 @@ def test_tiny_link_learns_and_resumes(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def interrupt_after(views: int) -> object:
     """Like `TrainingRun.view`, but Ctrl-C comes when it is asked for one view more."""
-    from simulator.training_run import TrainingRun
+    from simulator.training.run import TrainingRun
 
     whole, asked = TrainingRun.view, 0
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from simulator.evaluate import Evaluator
-from simulator.journal import Finished, Journal
-from simulator.points import Task
-from simulator.records import load_tensors, save_tensors
+from simulator.engine.evaluate import Evaluator
+from simulator.engine.grid import Task
+from simulator.engine.journal import Finished, Journal
+from simulator.storage.files import load_tensors, save_tensors
 from tests.commands import SMALL, WEIGHTS, Command, refused
 
 
@@ -46,10 +46,10 @@ def test_ctrl_c_in_a_sweep_keeps_what_is_finished(
 @pytest.mark.parametrize(
     "moment",
     [
-        "simulator.sweep_job.Job.write_images",
+        "simulator.engine.job.Job.write_images",
         "simulator.commands.sweep.open_pool",
-        "simulator.journal.Journal.begin",
-        "simulator.workers.InProcess.close",
+        "simulator.engine.journal.Journal.begin",
+        "simulator.engine.workers.InProcess.close",
         "simulator.commands.sweep.write_table",
         "simulator.commands.sweep.draw",
     ],
@@ -86,7 +86,7 @@ def test_ctrl_c_while_units_are_written_counts_what_is_on_disk(
         if len(Journal(tmp_path / "out")) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("simulator.journal.os.fsync", interrupted)
+    monkeypatch.setattr("simulator.engine.journal.os.fsync", interrupted)
     arguments = [*SMALL, "--schemes", "label_code", "--channel-uses", "4", "--out", "out"]
     assert semlink("sweep", "digits", *arguments) == 130
     assert "semlink: stopped; 2 finished units are in" in capsys.readouterr().err

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from simulator import link_level
+from simulator.measures import digital_link as link_level
 from tests.commands import Command
 
 COLUMNS = [

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.torture import finish, sweep, workers_of
+from benchmarks.studies.torture import finish, sweep, workers_of
 
 GRID = ["--schemes", "rkd_sc", "--snr-db", "-5,5", "--channel-uses", "4,16,64"]
 GRID += ["--realizations", "30", "--workers", "2"]

@@ -9,16 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.recipes import digits
+from benchmarks.recipes.digits import digits
 from channels.base import ChannelOutput
 from channels.names import channel_from_name
 from channels.streams import PointStreams, Streams
-from simulator.data import load_dataset, to_float
+from simulator.data.dataset import load_dataset, to_float
+from simulator.engine.evaluate import BLOCK
 from simulator.errors import UserError
-from simulator.evaluate import BLOCK
-from simulator.link import Received, Scheme
-from simulator.records import ROOT, file_hash, load_tensors, save_tensors
-from simulator.schemes import TrainedParts, scheme_names
+from simulator.scheme import Received, Scheme
+from simulator.schemes.build import TrainedParts, scheme_names
+from simulator.storage.environment import ROOT
+from simulator.storage.files import file_hash, load_tensors, save_tensors
 
 CPU = torch.device("cpu")
 REFERENCE = ROOT / "results/reference/digits"

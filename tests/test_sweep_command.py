@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from simulator.evaluate import Evaluator
-from simulator.journal import Finished
-from simulator.points import Task
+from simulator.engine.evaluate import Evaluator
+from simulator.engine.grid import Task
+from simulator.engine.journal import Finished
 from tests.commands import status
 
 SWEEP = ["sweep", "digits", "--channels", "awgn", "--images", "100", "--workers", "1"]

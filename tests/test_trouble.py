@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from simulator.journal import Journal
-from simulator.records import ROOT, load_tensors, save_tensors
-from simulator.sweep_job import Job
+from simulator.engine.job import Job
+from simulator.engine.journal import Journal
+from simulator.storage.environment import ROOT
+from simulator.storage.files import load_tensors, save_tensors
 from tests.commands import WEIGHTS, status
 
 SCRIPT = Path(__file__).parent / "full_disk.py"

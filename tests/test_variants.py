@@ -7,21 +7,24 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks.recipes import cifar100, digits
-from benchmarks.variants import ablations
+from benchmarks.recipes.cifar100 import cifar100
+from benchmarks.recipes.digits import digits
+from benchmarks.recipes.variants import ablations
 from channels.names import channel_from_name
 from models import ResidualCnnConfig
 from models.blocks import parameter_count
 from simulator.commands import train
-from simulator.config import Experiment, describe
-from simulator.data import load_dataset
+from simulator.data.dataset import load_dataset
+from simulator.description.experiment import Experiment
+from simulator.description.parts import recipe_parts, variant_parts
+from simulator.description.stages import TrainConfig
+from simulator.engine.grid import Grid, plan
+from simulator.engine.run import sweep_here
 from simulator.errors import UserError
-from simulator.parts import recipe_parts, variant_parts
-from simulator.records import load_tensors
-from simulator.schemes import TrainedParts
-from simulator.size_table import size_table
-from simulator.stages import TrainConfig
-from simulator.sweep import Grid, plan, sweep_here
+from simulator.measures.sizes import size_table
+from simulator.schemes.build import TrainedParts
+from simulator.storage.describe import describe
+from simulator.storage.files import load_tensors
 
 CPU = torch.device("cpu")
 TRAINED = (

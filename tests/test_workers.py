@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.torture import KINDS, finish, torture
+from benchmarks.studies.torture import KINDS, finish, torture
 
 GRID = ["--snr-db", "-5,5", "--channel-uses", "16", "--realizations", "10", "--images", "300"]
 

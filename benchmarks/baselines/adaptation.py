@@ -5,8 +5,9 @@ they arrive; block error rates say how often that is; an outage counts as a unif
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, Final, Protocol
 
@@ -18,12 +19,16 @@ from benchmarks.baselines.block_errors import block_errors
 from benchmarks.baselines.met_snr import distribution
 from benchmarks.baselines.sources import Offer
 from channels.base import Channel
-from channels.bit_pipe import BitPipe
+from channels.bit_pipe import LONGEST_CODE_BLOCK, BitPipe, payload_bits_for
 from channels.theory import normal_approximation_bits
-from simulator.config import digest
+from simulator.storage.describe import digest
 
 Floats = NDArray[np.float64]
+
+
 GRID_DB: Final = np.round(np.arange(-30.0, 50.0, 0.05), 2)  # SNRs for which genies hold a choice
+
+
 FINITE_ERROR_RATE: Final = 1e-3  # of the normal approximation
 
 
@@ -192,3 +197,41 @@ def offers_key(offers: Mapping[str, Offer], labels: Tensor) -> str:
         for values in offer:
             found.update(values.cpu().contiguous().numpy().tobytes())
     return found.hexdigest()[:16]
+
+
+RATES: Final = tuple(Fraction(*rate) for rate in ((1, 3), (1, 2), (2, 3), (3, 4), (5, 6)))
+
+
+LOW_RATES: Final = tuple(Fraction(1, whole) for whole in (16, 12, 8, 6, 5, 4))
+
+
+LINKS: Final[tuple[tuple[int, Fraction], ...]] = (
+    *((2, rate) for rate in (*LOW_RATES, *RATES)),
+    *((4, rate) for rate in RATES[1:]),
+    *((6, rate) for rate in RATES[2:]),
+    *((8, rate) for rate in RATES[2:]),
+)  # (bits per symbol, code rate) by what they carry
+
+
+def pipes_of(channel_uses: int, *, payload_bits: tuple[int, int]) -> tuple[BitPipe, ...]:
+    """The links over `channel_uses` that carry so many bits, (least, most), the smallest first.
+
+    Left out are those that would need more than one code block.
+    """
+    return tuple(_pipes(channel_uses, *payload_bits))
+
+
+def _pipes(channel_uses: int, least: int, most: int) -> Iterator[BitPipe]:
+    for bits_per_symbol, rate in LINKS:
+        sent = rate * channel_uses * bits_per_symbol
+        if not least + 16 <= sent <= LONGEST_CODE_BLOCK:
+            continue
+        payload = payload_bits_for(
+            channel_uses=channel_uses, bits_per_symbol=bits_per_symbol, code_rate=rate
+        )
+        if least <= payload <= most:
+            yield BitPipe(
+                payload_bits=payload,
+                channel_uses=channel_uses,
+                bits_per_symbol=bits_per_symbol,
+            )

@@ -4,7 +4,8 @@ Every block is scrambled by a fresh pseudo-random sequence that both ends know, 
 descrambled. So whether a block fails depends on gain and noise, not on what it carries, and a table
 over the SNR that a block meets is all a sweep needs. It is measured with all-zero code words.
 
-`python -m benchmarks.measure_links` measures the links of all recipes, for `results/reference/`.
+`python -m benchmarks.tools.measure_links` measures the links of all recipes, for
+`results/reference/`.
 """
 
 import contextlib
@@ -23,22 +24,45 @@ from channels.awgn import AwgnChannel
 from channels.bit_pipe import BitPipe
 from channels.streams import Streams
 from channels.units import linear_to_db
-from simulator.config import digest
-from simulator.data_cache import default_cache
+from simulator.data.cache import default_cache
 from simulator.errors import UserError
-from simulator.records import ROOT, write_json
+from simulator.storage.describe import digest
+from simulator.storage.environment import ROOT
+from simulator.storage.files import write_json
 
 COMMITTED = ROOT / "results/reference/block_errors"
+
+
 VERSION = 2  # of the measurement; another number measures anew
+
+
 STEP_DB, FINE_STEP_DB = 0.5, 0.25
+
+
 LONG = 2000  # coded bits from which error rates fall so steeply that the fine step is needed
+
+
 COARSE_DB = 1.0
+
+
 TO_DB = 40.0
+
+
 BATCH = 200
+
+
 BITS = 1_000_000  # coded bits that are sent at least at a point
+
+
 FEWEST_BLOCKS, LEAST_BLOCKS = 400, 4000  # bounds of the blocks that these are
+
+
 MORE = 2.5  # times as many blocks where errors are few
+
+
 ENOUGH_ERRORS = 100
+
+
 RARE = 1e-4  # a rate below this ends the table
 
 

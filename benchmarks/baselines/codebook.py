@@ -26,6 +26,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from channels.polar import LONGEST_POLAR, SHORTEST_POLAR, polar_words
+
 MAX_RM_ORDER = 6  # 2^15 quadratic forms to choose from; order 8 would have 2^28
 
 
@@ -143,3 +145,32 @@ def _form_ranks(m: int) -> NDArray[np.int64]:
         rows ^= pivot_row * has_one  # clears the column, and the pivot row with it
         rank += has_one.any(axis=1)
     return rank
+
+
+def polar_serves(num_classes: int, k: int) -> bool:
+    """Whether there is a polar word for every class."""
+    return 2 * k >= SHORTEST_POLAR and (num_classes - 1).bit_length() <= _length(k)
+
+
+@lru_cache(maxsize=64)
+def polar_codebook(num_classes: int, k: int) -> Tensor:
+    """The words of all classes as Gray QPSK, every one of energy exactly `k`.
+
+    The tensor is cached and shared: do not write into it.
+
+    Shapes: [num_classes, k] complex64.
+    Raises: ValueError if `k` uses have too few words for `num_classes`.
+    """
+    if not polar_serves(num_classes, k):
+        raise ValueError(
+            f"k = {k} channel uses carry no polar words for {num_classes} classes; use a larger k"
+        )
+    bits = polar_words(num_classes, _length(k))
+    repeated = bits.repeat(1, -(-2 * k // bits.shape[1]))[:, : 2 * k]
+    signs = (1.0 - 2.0 * repeated.float()).reshape(num_classes, k, 2)
+    return torch.view_as_complex(signs / 2**0.5)
+
+
+def _length(k: int) -> int:
+    """The largest power of two up to 2k, at most 1024."""
+    return min(1 << ((2 * k).bit_length() - 1), LONGEST_POLAR)

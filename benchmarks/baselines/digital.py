@@ -26,8 +26,8 @@ from benchmarks.baselines.met_snr import met_by, one_gain
 from benchmarks.baselines.sources import Offer, Source
 from channels.base import Channel
 from channels.streams import PointStreams
-from simulator.config import digest
-from simulator.link import Received, Tensors
+from simulator.scheme import Received, Tensors
+from simulator.storage.describe import digest
 
 
 @dataclass(frozen=True, kw_only=True)

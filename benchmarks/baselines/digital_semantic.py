@@ -17,20 +17,20 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from benchmarks.baselines.adaptation import CodedLink, Link
+from benchmarks.baselines.adaptation import CodedLink, Link, pipes_of
 from benchmarks.baselines.digital import Behaviour, DigitalScheme, Tried
 from benchmarks.baselines.entropy_code import EntropyCode
-from benchmarks.baselines.links import pipes_of
 from benchmarks.baselines.separate import CODE, ideal_links, try_sources
 from benchmarks.baselines.sources import Offer, cached
 from channels.bit_pipe import BitPipe
 from models import FeatureQuantiser
-from simulator.config import Classify
+from simulator.device import cpu_threads
 from simulator.errors import UserError
-from simulator.supplies import Quantised, Supplies
-from simulator.train import cpu_threads
+from simulator.scheme import Classify, Quantised, Supplies
 
 FLAGS: Final = ("genie", "bound", "finite")
+
+
 VERSION: Final = 1  # of what is computed of an image
 
 

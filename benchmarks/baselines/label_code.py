@@ -11,14 +11,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from benchmarks.baselines.codebook import code_family, label_codebook
-from benchmarks.baselines.polar_codebook import polar_codebook, polar_serves
+from benchmarks.baselines.codebook import code_family, label_codebook, polar_codebook, polar_serves
 from channels.base import Channel, ChannelOutput
 from channels.streams import PointStreams
-from simulator.config import Classify
 from simulator.errors import UserError
-from simulator.link import Received, Tensors
-from simulator.supplies import Supplies
+from simulator.scheme import Classify, Received, Supplies, Tensors
 
 _LEAST_NOISE_POWER = 1e-30  # keeps the scores finite on a noiseless channel
 

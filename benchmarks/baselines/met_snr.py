@@ -19,6 +19,8 @@ from channels.theory import rayleigh_power_quantile, rician_power_quantile
 from channels.units import db_to_linear, linear_to_db
 
 QUANTILES = 4000
+
+
 Floats = NDArray[np.float64]
 
 

@@ -13,20 +13,19 @@ from importlib.metadata import version
 
 import torch
 
-from benchmarks.baselines.adaptation import CodedLink, IdealLink, Link
-from benchmarks.baselines.damage import CodecDamage
+from benchmarks.baselines.adaptation import CodedLink, IdealLink, Link, pipes_of
 from benchmarks.baselines.digital import Behaviour, DigitalScheme, Tried
-from benchmarks.baselines.image_files import FORMATS, ImageCodec, check_qualities
-from benchmarks.baselines.links import pipes_of
+from benchmarks.baselines.image_files import FORMATS, CodecDamage, ImageCodec, check_qualities
 from benchmarks.baselines.sources import NEVER, ImageSource, Offer, Source
 from channels.bit_pipe import BitPipe
-from simulator.config import Classify
+from simulator.device import cpu_threads
+from simulator.engine.evaluate import BLOCK
 from simulator.errors import UserError
-from simulator.evaluate import BLOCK
-from simulator.supplies import Supplies
-from simulator.train import cpu_threads
+from simulator.scheme import Classify, Supplies
 
 WHOLE = "_file"
+
+
 CODE = "CRC, 5G LDPC, QPSK to 256-QAM"
 
 

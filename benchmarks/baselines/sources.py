@@ -17,12 +17,15 @@ from torch import Tensor
 from tqdm import tqdm
 
 from benchmarks.baselines.image_files import ImageCodec
-from simulator.config import Classify, describe, digest
-from simulator.data_cache import default_cache
+from simulator.data.cache import default_cache
 from simulator.errors import UserError
-from simulator.records import load_tensors, save_tensors
+from simulator.scheme import Classify
+from simulator.storage.describe import describe, digest
+from simulator.storage.files import load_tensors, save_tensors
 
 NEVER: Final = 2**30  # bits of an option that an image cannot take
+
+
 VERSION = 2  # of what is kept in the cache
 
 

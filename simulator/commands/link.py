@@ -20,17 +20,29 @@ from channels.bit_pipe import (
 )
 from channels.names import channel_from_name
 from channels.uncoded import UncodedPipe
-from simulator.commands.shared import draw_link
 from simulator.errors import Stopped, UserError
-from simulator.link_level import LinkTest, measure_link
-from simulator.options import MOST_SEED, MOST_USES, in_range, parse_snr_db
-from simulator.records import check_writable, environment, write_json, write_table
+from simulator.measures.digital_link import LinkTest, measure_link
+from simulator.parse import MOST_SEED, MOST_USES, in_range, parse_snr_db
+from simulator.resolve import draw_link
+from simulator.storage.environment import environment
+from simulator.storage.files import write_json, write_table
+from simulator.storage.folders import check_writable
 
 Decoder = Literal["layered", "sionna"]
+
+
 POINTS: Final = {2**bits: bits for bits in MODULATIONS}  # of the constellation, to bits per symbol
+
+
 LONGEST_PAYLOAD: Final = LONGEST_CODE_BLOCK - 24  # one code block with its CRC
+
+
 USUAL_PAYLOAD: Final = 512
+
+
 LOWEST_CODE_RATE: Final = Fraction(1, 5)
+
+
 MOST_BLOCKS: Final = 10_000_000
 
 

@@ -5,8 +5,13 @@ from pathlib import Path
 import click
 import torch
 
-from simulator.adaptive import adaptive_table
-from simulator.commands.shared import (
+from simulator.engine.grid import plan
+from simulator.errors import UserError
+from simulator.measures.budget import adaptive_table
+from simulator.measures.doctor import check_channels, found_data, versions
+from simulator.measures.sizes import size_table
+from simulator.parse import MOST_REALIZATIONS, MOST_SEED, in_range
+from simulator.resolve import (
     dataset_of,
     device_named,
     first_images,
@@ -15,13 +20,9 @@ from simulator.commands.shared import (
     weights_folder,
     with_student,
 )
-from simulator.doctor import check_channels, found_data, versions
-from simulator.errors import UserError
-from simulator.options import MOST_REALIZATIONS, MOST_SEED, in_range
-from simulator.points import plan
-from simulator.records import check_writable, write_table
-from simulator.schemes import TrainedParts
-from simulator.size_table import size_table
+from simulator.schemes.build import TrainedParts
+from simulator.storage.files import write_table
+from simulator.storage.folders import check_writable
 
 
 def adapt(

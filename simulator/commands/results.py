@@ -6,15 +6,12 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from simulator.commands.shared import draw
-from simulator.compare import compact
-from simulator.compare import compare as compare_schemes
-from simulator.records import (
-    check_writable,
-    read_results,
-    write_table,
-)
-from simulator.seeds import across_seeds
+from simulator.measures.compare import compact
+from simulator.measures.compare import compare as compare_schemes
+from simulator.measures.seeds import across_seeds
+from simulator.resolve import draw
+from simulator.storage.files import write_table
+from simulator.storage.folders import check_writable, read_results
 
 
 def plot(folder: Path, *, out: Path | None) -> None:

@@ -9,7 +9,12 @@ from typing import Any
 import click
 import pandas as pd
 
-from simulator.commands.shared import (
+from simulator.description.experiment import Experiment
+from simulator.description.stages import LossWeights
+from simulator.device import native
+from simulator.errors import Stopped, TimeUp, UserError
+from simulator.parse import MOST_SEED, in_range, parse_count
+from simulator.resolve import (
     cell_figures,
     dataset_of,
     deadline_in,
@@ -17,28 +22,31 @@ from simulator.commands.shared import (
     recipe_named,
     search_preset,
 )
-from simulator.config import Experiment, describe
-from simulator.errors import Stopped, TimeUp, UserError
-from simulator.options import MOST_SEED, in_range, parse_count
-from simulator.precision import native
-from simulator.records import check_writable, environment, write_json, write_table
-from simulator.search_config import SearchPreset
-from simulator.search_run import (
-    Found,
-    SearchRun,
+from simulator.search.config import SearchPreset
+from simulator.search.run import (
     choose,
     search_seed,
     taught_seed,
     taught_views,
     write_found,
 )
-from simulator.stages import LossWeights
-from simulator.teachers import teacher_views, train_teachers
-from simulator.training_run import TrainingRun
+from simulator.search.task import Found, SearchRun
+from simulator.storage.describe import describe
+from simulator.storage.environment import environment
+from simulator.storage.files import write_json, write_table
+from simulator.storage.folders import check_writable
+from simulator.training.run import TrainingRun
+from simulator.training.teachers import teacher_views, train_teachers
 
 MOST_SEEDS = 100
+
+
 MOST_VIEWS = 1000
+
+
 MOST_PENALTY = 1000.0
+
+
 GUIDED = {"kd", "ce"}  # with the teacher, or by labels alone
 
 

@@ -11,8 +11,19 @@ import click
 import pandas as pd
 
 from channels.names import channel_from_name
-from simulator.commands.asked import asked_schemes
-from simulator.commands.shared import (
+from simulator.data.dataset import Dataset, Split
+from simulator.description.experiment import Experiment
+from simulator.description.origin import data_name
+from simulator.device import Precision, native
+from simulator.engine.evaluate import Setting
+from simulator.engine.grid import Grid, Point, plan
+from simulator.engine.job import FOLDER as PREPARED
+from simulator.engine.job import Job, check_same, open_pool
+from simulator.engine.journal import Journal
+from simulator.engine.run import Results, facts_of, noiseless_accuracy, run_sweep
+from simulator.errors import Stopped, UserError
+from simulator.parse import MOST_REALIZATIONS, MOST_WORKERS, in_range
+from simulator.resolve import (
     check_compiler,
     dataset_of,
     device_named,
@@ -23,42 +34,18 @@ from simulator.commands.shared import (
     weights_folder,
     with_student,
 )
-from simulator.config import Experiment, describe
-from simulator.data import Dataset, Split
-from simulator.errors import Stopped, UserError
-from simulator.evaluate import Setting
-from simulator.journal import Journal
-from simulator.link import Scheme
-from simulator.options import (
-    MOST_REALIZATIONS,
-    MOST_WORKERS,
-    in_range,
-)
-from simulator.precision import Precision, native
-from simulator.records import (
+from simulator.scheme import Adapted, Scheme
+from simulator.schemes.build import TrainedParts, asked_schemes
+from simulator.storage.describe import describe
+from simulator.storage.environment import environment
+from simulator.storage.files import write_json, write_table
+from simulator.storage.folders import (
     CHOICES,
     check_writable,
-    environment,
     forget_choices,
     forget_prepared,
     forget_results,
-    write_json,
-    write_table,
 )
-from simulator.schemes import TrainedParts
-from simulator.supplies import Adapted
-from simulator.sweep import (
-    Grid,
-    Point,
-    Results,
-    facts_of,
-    noiseless_accuracy,
-    plan,
-    run_sweep,
-)
-from simulator.sweep_job import FOLDER as PREPARED
-from simulator.sweep_job import Job, check_same, open_pool
-from simulator.training_data import data_name
 
 COLUMNS = [
     *("scheme", "channel", "snr_db", "channel_uses", "bandwidth_ratio", "images", "realizations"),

@@ -6,44 +6,25 @@ from pathlib import Path
 
 import click
 
-from simulator.commands.shared import (
-    dataset_of,
-    deadline_in,
-    device_named,
-    recipe_named,
-    with_student,
-)
-from simulator.config import Experiment, Variant
-from simulator.decoded import check_decoded, train_decoded
-from simulator.distill import (
-    student_features,
-    train_codec,
-    train_head,
-    train_student,
-)
+from simulator.commands.options import AFTERWARDS, STAGES
+from simulator.description.experiment import Experiment, Variant
+from simulator.description.origin import write_data_name
+from simulator.description.parts import recipe_parts, with_pretrained
+from simulator.description.stages import ImageJsccStage, JointStage
 from simulator.errors import Stopped, TimeUp, UserError
-from simulator.image_training import train_image_jscc
-from simulator.joint_training import train_joint
-from simulator.options import (
-    MOST_SEED,
-    in_range,
-    parse_names,
-)
-from simulator.parts import recipe_parts, with_pretrained
-from simulator.quantised import train_quantiser
-from simulator.rebuilt import check_rebuilt, pairs_to_rebuild, train_rebuilt
-from simulator.records import (
-    check_writable,
-    forget,
-    forget_parts,
-    load_tensors,
-)
-from simulator.stages import ImageJsccStage, JointStage
-from simulator.teachers import teacher_views, train_teachers
-from simulator.train_options import AFTERWARDS, STAGES
-from simulator.training_data import write_data_name
-from simulator.training_run import TrainingRun
-from simulator.variant_training import Taught, train_taught, train_variant
+from simulator.parse import MOST_SEED, in_range, parse_names
+from simulator.resolve import dataset_of, deadline_in, device_named, recipe_named, with_student
+from simulator.storage.files import load_tensors
+from simulator.storage.folders import check_writable, forget, forget_parts
+from simulator.training.codec import Taught, train_codec, train_taught, train_variant
+from simulator.training.decoded import check_decoded, train_decoded
+from simulator.training.image import train_image_jscc
+from simulator.training.joint import train_joint
+from simulator.training.quantiser import train_quantiser
+from simulator.training.rebuilt import check_rebuilt, pairs_to_rebuild, train_rebuilt
+from simulator.training.run import TrainingRun
+from simulator.training.student import student_features, train_head, train_student
+from simulator.training.teachers import teacher_views, train_teachers
 
 
 def train(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import halve, held_out
+from benchmarks.tools import halve, held_out
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from models import (
     MlpCodecConfig,
     UncodedConfig,
 )
-from simulator.link import send_features
-from simulator.train import fresh
+from simulator.schemes.rkd_sc import send_features
+from simulator.training.loop import fresh
 
 CAT = CatConfig(
     feature_dim=32,

@@ -20,7 +20,7 @@ from models import (
     VlVfeConfig,
 )
 from models.vl_vfe import Gate, divergence
-from simulator.train import fresh
+from simulator.training.loop import fresh
 
 BODY = ResidualCnnConfig(widths=(4,), blocks=1, feature_dim=12)
 USES, CLASSES = 6, 5

@@ -8,16 +8,16 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.recipes import digits
+from benchmarks.recipes.digits import digits
 from models import PretrainedTeacher, PretrainedTeacherConfig, ResidualCnnConfig
 from models.pretrained import load_tower
 from simulator.commands import train
-from simulator.data import load_dataset
+from simulator.data.dataset import load_dataset
 from simulator.errors import UserError
-from simulator.projection import fit_projection
-from simulator.records import load_tensors
-from simulator.train import fresh
-from simulator.weights import TrainedWeights
+from simulator.schemes.weights import TrainedWeights
+from simulator.storage.files import load_tensors
+from simulator.training.loop import fresh
+from simulator.training.projection import fit_projection
 
 transformers = pytest.importorskip("transformers", reason="extra teachers is not installed")
 SIZES = {

@@ -14,8 +14,8 @@ from models.genotype_cnn import PlannedCell
 from models.operations import CONV, DARTS, LITE, SPACES, SearchSpace
 from models.search_space import Architecture, Choices, MixedCell, Mixture, Supernet, gumbel
 from models.students import StudentConfig
-from simulator.config import describe
-from simulator.train import fresh
+from simulator.storage.describe import describe
+from simulator.training.loop import fresh
 
 SHAPE = CellShape(stem=4, widths=(4, 6), normal_cells=(0, 1), projected_dim=5)
 

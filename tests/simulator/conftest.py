@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.recipes import digits
-from simulator.data import load_dataset
-from simulator.training_run import TrainingRun
+from benchmarks.recipes.digits import digits
+from simulator.data.dataset import load_dataset
+from simulator.training.run import TrainingRun
 
 
 @pytest.fixture

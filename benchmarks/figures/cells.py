@@ -1,0 +1,153 @@
+"""Pictures of searched cells and of how a search came to them. Never searches.
+
+The same genotype and history give the same bytes, whatever the user's Matplotlib settings.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import matplotlib.style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from benchmarks.figures.sheet import LOOK
+from models.genotype import CellPlan, Genotype
+from simulator.storage.files import replacing
+
+COLOURS = {  # of the Okabe-Ito palette
+    "skip": "#999999",
+    "avg3": "#56B4E9",
+    "max3": "#56B4E9",
+    "bottleneck": "#E69F00",
+    "conv3": "#0072B2",
+    "dilated3": "#CC79A7",
+    "sep3": "#0072B2",
+    "sep5": "#009E73",
+    "dil3": "#CC79A7",
+    "dil5": "#D55E00",
+}
+
+
+INPUTS = ("cell before last", "last cell")
+
+
+def draw_search(
+    genotype: Genotype, history: Sequence[Mapping[str, Any]], folder: Path, *, title: str
+) -> list[Path]:
+    """`cells.png` and `.pdf`: both cells; `evolution.png` and `.pdf`: the search by epochs."""
+    with matplotlib.style.context(["default", LOOK]):
+        figures = {
+            "cells": _cells(genotype, title),
+            "evolution": _evolution(history, title),
+        }
+        return _written(figures, folder)
+
+
+def _written(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
+    paths = []
+    for name, figure in figures.items():
+        for kind, metadata in (("png", {}), ("pdf", {"CreationDate": None})):
+            path = folder / f"{name}.{kind}"
+            with replacing(path) as temporary:
+                figure.savefig(temporary, format=kind, metadata=metadata)
+            paths.append(path)
+    return paths
+
+
+def _cells(genotype: Genotype, title: str) -> Figure:
+    figure = Figure(figsize=(7.16, 4.6), dpi=200, layout="constrained")
+    figure.suptitle(title, fontsize=9)
+    for axes, kind in zip(figure.subplots(2, 1), ("reduce", "normal"), strict=True):
+        _draw_cell(axes, genotype.reduce if kind == "reduce" else genotype.normal)
+        axes.set_title(f"{kind} cell", loc="left")
+    return figure
+
+
+def _draw_cell(axes: Axes, plan: CellPlan) -> None:
+    """Inputs at the left, nodes in order to the right, an arrow for every edge that is kept."""
+    places = [(0.0, 1.0), (0.0, 0.0)]
+    places += [(1.2 * (node + 1), 0.15 + 0.7 * (node % 2)) for node in range(len(plan))]
+    end = (1.2 * (len(plan) + 1), 0.5)
+    for node, edges in enumerate(plan):
+        target = places[node + 2]
+        for number, (source, operation) in enumerate(edges):
+            colour = COLOURS.get(operation, "#000000")
+            start = places[source]
+            share = 0.42 + 0.2 * number
+            x, y = (a + share * (b - a) for a, b in zip(start, target, strict=True))
+            arrow = {"arrowstyle": "-|>", "color": colour, "shrinkA": 9, "shrinkB": 9}
+            axes.annotate("", xy=target, xytext=start, arrowprops=arrow)
+            box = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.85}
+            axes.text(x, y, operation, color=colour, fontsize=7, ha="center", va="center", bbox=box)
+        arrow = {"arrowstyle": "-", "color": "#bbbbbb", "linestyle": ":", "shrinkA": 9}
+        axes.annotate("", xy=end, xytext=target, arrowprops=arrow, zorder=0)
+    names = [*INPUTS, *(str(node + 2) for node in range(len(plan)))]
+    for number, (name, (x, y)) in enumerate(zip(names, places, strict=True)):
+        box = {"boxstyle": "round,pad=0.3", "fc": "#eeeeee", "ec": "#444444", "lw": 0.6}
+        label = f"{number}: {name}" if number < len(INPUTS) else name
+        axes.text(x, y, label, fontsize=7, ha="center", va="center", bbox=box)
+    axes.text(*end, "output", fontsize=7, ha="left", va="center")
+    axes.set(xlim=(-0.55, end[0] + 0.5), ylim=(-0.25, 1.25))
+    axes.axis("off")
+
+
+def _evolution(history: Sequence[Mapping[str, Any]], title: str) -> Figure:
+    """Losses, cost, entropy, skips by epochs; below, when the genotype changed."""
+    figure = Figure(figsize=(7.16, 4.4), dpi=200, layout="constrained")
+    figure.suptitle(title, fontsize=9)
+    panels = figure.subplots(2, 2, sharex=True).flat
+    epochs = [entry["epoch"] for entry in history]
+
+    def draw(axes: Axes, columns: Mapping[str, str], label: str) -> None:
+        for (column, name), dashes in zip(columns.items(), ("-", "--", ":"), strict=False):
+            axes.plot(epochs, [entry[column] for entry in history], dashes, label=name, lw=1.3)
+        low, high = axes.get_ylim()
+        axes.set(ylabel=label, ylim=(low, high + 0.4 * (high - low)))  # room for the legend
+        axes.legend(loc="upper right", fontsize=7, frameon=False)
+
+    draw(
+        next(panels),
+        {
+            "loss": "weights, half A",
+            "validation_p": "held back, all operations",
+            "validation_genotype": "held back, the genotype's",
+        },
+        "loss",
+    )
+    draw(next(panels), {"expected_cost": "expected", "genotype_cost": "of the genotype"}, "cost")
+    draw(
+        next(panels),
+        {"entropy": "entropy of p (1: uniform)", "auxiliary_skip": "auxiliary skip's weight"},
+        "share",
+    )
+    last = next(panels)
+    changes = [0] + [
+        _changed(before["genotype"], after["genotype"]) for before, after in pairwise(history)
+    ]
+    last.bar(epochs, changes, color="#bbbbbb", label="edges of both cells that changed")
+    last.plot(epochs, [entry["skips"] for entry in history], "k-", lw=1.3, label="skips, normal")
+    most = max(*changes, *(entry["skips"] for entry in history), 1)
+    last.set(ylabel="number", ylim=(0, 1.4 * most))  # room for the legend
+    last.legend(fontsize=7, frameon=False)
+    for axes in figure.axes[-2:]:
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure
+
+
+def _changed(before: str, after: str) -> int:
+    """Edges of one pair of plans that the other does not hold."""
+    return len(_edges(after) - _edges(before))
+
+
+def _edges(plans: str) -> set[tuple[int, int, int, str]]:
+    return {
+        (kind, node, source, name)
+        for kind, plan in enumerate(json.loads(plans))
+        for node, edges in enumerate(plan)
+        for source, name in edges
+    }

@@ -1,0 +1,220 @@
+"""Figures from saved rows: accuracy versus SNR and versus channel uses. Never simulates.
+
+Every figure has one panel per channel, one curve per scheme with its 95 % interval, a legend that
+says what each scheme charges and takes as known, and the definitions that make numbers comparable.
+Figures are 3.5 inches wide for one channel (a print column), else 7.16 inches (a page), with no
+type below 7 points. The same rows give the same bytes, whatever the user's Matplotlib settings.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.style
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, ScalarFormatter
+
+from benchmarks.figures.link import over_ebn0
+from benchmarks.figures.plans import GUESS, DataText, FigurePlan, Style, over_snr, over_uses
+from benchmarks.figures.published import with_published
+from benchmarks.figures.sheet import (
+    HANDLE,
+    HEADING_SIZE,
+    HEADING_SPACING,
+    LOOK,
+    SIZE,
+    SPACING,
+    Sheet,
+    apply_style,
+    wrap,
+)
+from simulator.storage.files import replacing
+
+USES_SNR_DB = (-6.0, 0.0, 6.0, 12.0)  # accuracy over k is drawn at the measured SNRs nearest these
+
+
+LEFT, RIGHT, GAP = 36.0, 8.0, 12.0  # margins of the panels, and the gap between two
+
+
+TITLE, TICKS = 14.0, 16.0  # room above a panel for its title, below it for its tick labels
+
+
+def plot_all(
+    rows: pd.DataFrame,
+    folder: Path,
+    *,
+    title: str,
+    source_values: int,
+    num_classes: int,
+    published: bool = False,
+) -> list[Path]:
+    """Every figure that the rows can carry; returns the files written.
+
+    `published` adds the published curves of CIFAR-100 to the figures over SNR.
+
+    Raises: UserError if the rows lack a column, are none, or hold a point twice.
+    """
+    text = DataText(title, source_values, num_classes)
+    over = over_snr(with_published(rows) if published else rows, text)
+    return write_figures(over + over_uses(rows, text, snr_db=USES_SNR_DB), folder)
+
+
+def plot_link(rows: pd.DataFrame, folder: Path, *, title: str, about: str) -> list[Path]:
+    """Error rates of `semlink link` over Eb/N0: `link.png` and `link.pdf`.
+
+    Draws nothing where no rate is above 0.
+    """
+    plan = over_ebn0(rows, title=title, about=about)
+    return [] if plan.rows.empty else write_figures([plan], folder)
+
+
+def compose(plan: FigurePlan) -> Figure:
+    """The figure: heading, panels, axis label, legend and footer, from the top down."""
+    with matplotlib.style.context(["default", LOOK]):
+        columns = {1: 1, 2: 2, 4: 2}.get(len(plan.panels), 3)
+        width = 72 * (3.5 if columns == 1 else 7.16)
+        heading = wrap(plan.heading, width=width - 2 * RIGHT, size=HEADING_SIZE)
+        footer = wrap(plan.footer, width=width - 2 * RIGHT, size=SIZE)
+        legend = _legend(plan, columns=min(columns, 2), width=width - 2 * RIGHT)
+        legend_height = max(sum(entry.height for entry in column) for column in legend)
+        panel_width = (width - LEFT - RIGHT - (columns - 1) * GAP) / columns
+        panel = (panel_width, min(0.8 * panel_width, 165.0))
+        panels_height = -(-len(plan.panels) // columns) * (TITLE + panel[1] + TICKS)
+
+        footer_top = 4 + SPACING * len(footer)
+        legend_top = footer_top + 5 + legend_height
+        label_top = legend_top + 17
+        panels_top = label_top + panels_height
+        sheet = Sheet(width, panels_top + HEADING_SPACING * len(heading) + 6)
+        sheet.text(width / 2, sheet.height - 4, heading, size=HEADING_SIZE, align="center")
+        _draw_panels(sheet, plan, columns=columns, panel=panel, top=panels_top)
+        middle = width / 2 if columns == 1 else (LEFT + width - RIGHT) / 2
+        sheet.text(middle, label_top, [plan.axis_label], size=8, align="center", math=True)
+        _draw_legend(sheet, legend, top=legend_top, width=width - 2 * RIGHT)
+        sheet.text(RIGHT, footer_top, footer, size=SIZE, colour="#333333")
+        return sheet.figure
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One entry of the legend, its words broken into lines."""
+
+    style: Style
+    title: str
+    settings: list[str]
+
+    @property
+    def height(self) -> float:
+        return SPACING * (1 + len(self.settings)) + 3
+
+
+def _legend(plan: FigurePlan, *, columns: int, width: float) -> list[list[_Entry]]:
+    """Entries in one or two columns of nearly equal height."""
+    room = width / columns - HANDLE - GAP / 2 * (columns - 1)
+    entries = [
+        _Entry(style, title, wrap(settings, width=room, size=SIZE))
+        for style, title, settings in plan.legend
+    ]
+    if columns == 1:
+        return [entries]
+    heights = [entry.height for entry in entries]
+    cut = min(range(1, len(entries)), key=lambda i: max(sum(heights[:i]), sum(heights[i:])))
+    return [entries[:cut], entries[cut:]]
+
+
+def _draw_legend(
+    sheet: Sheet, legend: Sequence[Sequence[_Entry]], *, top: float, width: float
+) -> None:
+    for index, column in enumerate(legend):
+        x, y = RIGHT + index * (width + GAP) / len(legend), top
+        for entry in column:
+            sheet.handle(x, y - SIZE * 0.6, entry.style)
+            sheet.text(x + HANDLE, y, [entry.title], size=SIZE, weight="bold")
+            sheet.text(x + HANDLE, y - SPACING, entry.settings, size=SIZE, colour="#333333")
+            y -= entry.height
+
+
+def _draw_panels(
+    sheet: Sheet, plan: FigurePlan, *, columns: int, panel: tuple[float, float], top: float
+) -> None:
+    first: Axes | None = None
+    width, height = panel
+    for index, (channel, title) in enumerate(plan.panels.items()):
+        row, column = divmod(index, columns)
+        y = top - row * (TITLE + height + TICKS) - TITLE - height
+        axes = sheet.axes(LEFT + column * (width + GAP), y, width, height, first)
+        first = first or axes
+        axes.set_title(title, pad=4)
+        _set_vertical_axis(axes, plan)
+        axes.tick_params(length=2.5, width=0.6, labelleft=column == 0)
+        if column == 0:
+            axes.set_ylabel("Error rate" if plan.guess is None else "Accuracy (%)", labelpad=3)
+        axes.grid(color="#dddddd", linewidth=0.5)
+        axes.set_axisbelow(True)
+        _set_axis(axes, plan)
+        _draw_curves(axes, plan, channel)
+
+
+def _set_vertical_axis(axes: Axes, plan: FigurePlan) -> None:
+    """Accuracy from 0 to 100 %, or error rates by decades."""
+    if plan.guess is None:
+        axes.set_yscale("log")
+        axes.set_ylim(10 ** math.floor(math.log10(plan.rows["accuracy"].min())), 1)
+        return
+    axes.set_ylim(0, 100)
+    axes.yaxis.set_major_locator(FixedLocator(range(0, 101, 20)))
+    axes.axhline(100 * plan.guess, color=GUESS.colour, linewidth=0.8, zorder=1.5)
+
+
+def _set_axis(axes: Axes, plan: FigurePlan) -> None:
+    """Scale, limits and ticks of the horizontal axis."""
+    points = sorted(set(plan.rows[plan.axis]))
+    if len(points) == 1:
+        axes.set_xlim(points[0] - 1, points[0] + 1)
+        axes.xaxis.set_major_locator(FixedLocator(points))
+    elif plan.axis != "channel_uses":
+        margin = 0.03 * (points[-1] - points[0])
+        axes.set_xlim(points[0] - margin, points[-1] + margin)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10]))
+    else:
+        axes.set_xscale("log", base=2)
+        axes.set_xlim(points[0] / 1.15, points[-1] * 1.15)
+        axes.xaxis.set_major_locator(FixedLocator(points[:: -(-len(points) // 8)]))
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _draw_curves(axes: Axes, plan: FigurePlan, channel: str) -> None:
+    """Every scheme once; a lone point has a bar, and stands aside where all points are alone."""
+    unit = 1.0 if plan.guess is None else 100.0
+    spread = 1.2 if plan.rows[plan.axis].nunique() == 1 else 0.0
+    for number, (name, style) in enumerate(plan.styles.items()):
+        rows = plan.curve(channel, name)
+        if rows.empty:
+            continue
+        x = rows[plan.axis].to_numpy(dtype=float)
+        low, mean, high = (unit * rows[c].to_numpy() for c in ("ci_low", "accuracy", "ci_high"))
+        if len(x) == 1:
+            x = x + spread * ((number + 0.5) / len(plan.styles) - 0.5)
+            bars = (mean - low, high - mean)
+            axes.errorbar(x, mean, bars, fmt="none", ecolor=style.colour, elinewidth=1, capsize=3)
+        else:
+            axes.fill_between(x, low, high, color=style.colour, alpha=0.18, linewidth=0)
+        (line,) = axes.plot(x, mean, label=name, clip_on=False, zorder=4 - number / 100)
+        apply_style(line, style, style.marker)
+
+
+def write_figures(plans: Sequence[FigurePlan], folder: Path) -> list[Path]:
+    """Write every figure as PNG and PDF, each file whole or not at all, without dates."""
+    paths = []
+    for plan in plans:
+        figure = compose(plan)
+        for kind, metadata in (("png", {}), ("pdf", {"CreationDate": None})):
+            path = folder / f"{plan.file_name}.{kind}"
+            with matplotlib.style.context(["default", LOOK]), replacing(path) as temporary:
+                figure.savefig(temporary, format=kind, metadata=metadata)
+            paths.append(path)
+    return paths

@@ -1,0 +1,68 @@
+"""The front of a search: accuracy over parameters. Never searches."""
+
+from pathlib import Path
+
+import matplotlib.style
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
+
+from benchmarks.figures.cells import _written
+from benchmarks.figures.sheet import LOOK
+
+FRONT = {  # kind to name, colour, marker
+    "kdl_darts": ("KDL-DARTS", "#0072B2", "o"),
+    "hand_made": ("hand-made", "#D55E00", "s"),
+    "random": ("random", "#999999", "x"),
+    "random_best": ("random, best of four", "#000000", "X"),
+    "ce_only": ("search by labels alone", "#009E73", "^"),
+    "no_penalty": ("lambda = 0, scaled", "#CC79A7", "D"),
+    "no_residual": ("without residual cells", "#E69F00", "v"),
+}
+
+
+def apart(values: NDArray[np.float64], *, share: float = 0.015) -> NDArray[np.float64]:
+    """The nearest values in the same order with gaps of at least this share of their range."""
+    order = np.argsort(values, kind="stable")
+    gaps = share * float(np.ptp(values)) * np.arange(len(values))
+    moved = np.empty(len(values))
+    moved[order] = isotonic_regression(values[order] - gaps).x + gaps
+    return moved
+
+
+def draw_front(rows: pd.DataFrame, folder: Path, *, title: str) -> list[Path]:
+    """`front.png` and `.pdf`: accuracy with its 95 % interval over parameters.
+
+    Networks of nearly one size are moved apart, so that all can be seen.
+    """
+    rows = rows.assign(shown=apart(rows["params"].to_numpy() / 1e6))
+    with matplotlib.style.context(["default", LOOK]):
+        figure = Figure(figsize=(5.0, 3.4), dpi=200, layout="constrained")
+        axes = figure.subplots()
+        for kind, (name, colour, marker) in FRONT.items():
+            own = rows[rows["kind"] == kind].sort_values("params")
+            if own.empty:
+                continue
+            low, mean, high = (100 * own[c].to_numpy() for c in ("ci_low", "accuracy", "ci_high"))
+            dashes = "-" if kind == "kdl_darts" else "none"
+            axes.errorbar(
+                own["shown"].to_numpy(),
+                mean,
+                (mean - low, high - mean),
+                linestyle=dashes,
+                color=colour,
+                marker=marker,
+                markersize=4,
+                elinewidth=0.8,
+                capsize=2,
+                label=name,
+            )
+        axes.set(
+            xlabel="encoder parameters (million; near ones are moved apart)",
+            ylabel="test accuracy (%)",
+            title=title,
+        )
+        axes.legend(fontsize=7, frameon=False)
+        return _written({"front": figure}, folder)

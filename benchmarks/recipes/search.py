@@ -1,0 +1,110 @@
+"""Presets of `semlink search`: how long, in which space, at which size.
+
+`cpu` searches plain convolutions, because depthwise ones waste a CPU; `gpu` the space of DARTS.
+Networks of the preset `cpu` have the shape of the hand-made student: resolution is pooled early,
+and width grows (DECISIONS 42).
+"""
+
+from dataclasses import replace
+
+from models import CellShape
+from simulator.description.experiment import Experiment
+from simulator.errors import UserError
+from simulator.search.config import SearchConfig, SearchPreset
+
+NAMES = ("cpu", "gpu")
+
+
+def preset(recipe: Experiment, name: str) -> SearchPreset:
+    """The preset of this name for a recipe. Raises: UserError if there is none."""
+    if name not in NAMES:
+        raise UserError(f"--preset must be one of {', '.join(NAMES)}, got {name!r}")
+    found = _cpu(recipe) if name == "cpu" else _gpu(recipe)
+    return _small(found) if recipe.name == "digits" else found
+
+
+def _cpu(recipe: Experiment) -> SearchPreset:
+    """All operations at once, images at half their side, half the width of deployment."""
+    shape = CellShape(
+        stem=24,
+        widths=(32, 64, 96),
+        normal_cells=(0, 1, 1),
+        projected_dim=recipe.student.model.feature_dim,
+        residual=True,
+    )
+    config = SearchConfig(
+        space="conv",
+        shape=replace(shape, widths=(16, 32, 48)),
+        deployed=shape,
+        image_size=16,
+        images=10_000,
+        epochs=20,
+        batch_size=64,
+        operations="mixed",
+        temperature=(10.0, 0.1),
+        weights_rate=(0.1, 0.001),
+        weights_decay=3e-4,
+        architecture_rate=1e-2,
+        architecture_decay=1e-3,
+        clip=5.0,
+        warmup=0.3,
+        order="first",
+        loss=recipe.student.loss,
+        penalty=0.1,
+        target=1.0e6,
+        cost="parameters",
+        penalty_form="hinge",
+        auxiliary_skip=True,
+        most_skips=2,
+        stop_skips=None,
+        stable_epochs=10,
+        precision="bf16",
+    )
+    return SearchPreset("cpu", config, retraining_epochs=10)
+
+
+def _gpu(recipe: Experiment) -> SearchPreset:
+    """All operations at once, 50 epochs, 8 cells; the rates of DARTS for batches of 256."""
+    dim = recipe.student.model.feature_dim
+    shape = CellShape(
+        stem=48,
+        widths=(16, 32, 64),
+        normal_cells=(2, 2, 1),
+        projected_dim=dim,
+        residual=True,
+    )
+    return _cpu(recipe)._replace(
+        name="gpu",
+        search=replace(
+            _cpu(recipe).search,
+            space="darts",
+            shape=shape,
+            deployed=replace(shape, widths=(32, 64, 128)),
+            image_size=32,
+            images=25_000,
+            epochs=50,
+            batch_size=256,
+            architecture_rate=6e-4,
+        ),
+        retraining_epochs=20,
+    )
+
+
+def _small(found: SearchPreset) -> SearchPreset:
+    """For the digits: two stages, small batches, single precision; some tens of seconds."""
+    shape = replace(found.search.shape, stem=8, widths=(8, 16), normal_cells=(0, 1))
+    deployed = replace(shape, widths=(12, 24))
+    search = replace(
+        found.search,
+        space="conv",
+        shape=shape,
+        deployed=deployed,
+        image_size=8,
+        batch_size=32,
+        operations="sampled",
+        weights_rate=(0.05, 0.001),
+        architecture_rate=2e-2,
+        target=4.0e4,
+        precision="fp32",
+    )
+    return found._replace(search=search, retraining_epochs=20)

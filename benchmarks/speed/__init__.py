@@ -1,0 +1,1 @@
+"""How fast the simulator is: core-seconds, medians, and ratios measured in one run."""

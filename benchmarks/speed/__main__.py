@@ -1,0 +1,94 @@
+"""How fast the simulator is: core-seconds, medians, and ratios measured in one run.
+
+`python -m benchmarks.speed --out results/reference/speed` (about 20 minutes on two quiet cores, 25
+with --data and --kaira-python) writes speed.csv and run.json. Rates are per core-second of one
+thread; `repeats` says of how many measurements a value is the median. `--quick` rehearses it in
+some minutes, `--only a,d` runs single sections and keeps the others; run.json says when the run of
+each began and at which commit. Ratios across sections are given where one run has measured both.
+
+a, b  networks in our engine, in both precisions, and in a plain loop that encodes every time; what
+      bf16 and --compile do to accuracy, on the digits and, where --data names it, on CIFAR-100
+c     the DeepJSCC network in Kaira, where --kaira-python names an interpreter that has it; PSNRs of
+      both on CIFAR-100 where --data names it, else on random pictures
+d     LDPC decoding, ours and Sionna's; block error tables in place of it
+e     wall time and memory against points, realisations and images (of CIFAR-100 with --data)
+f     two workers against one, one sweep each (8 minutes)
+g     the share of time outside matrix products, and the limit at the peak rate of such products
+grid  the paper's grid on two cores, where --data names CIFAR-100 (4 minutes)
+"""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from benchmarks.speed.limits import shares
+from benchmarks.speed.networks import CPU, engine, kaira, plain_loop
+from benchmarks.speed.rows import FULL, QUICK, Row, Size
+from benchmarks.speed.sweeps import growth, ldpc, papers_grid, precisions, separate, workers
+from benchmarks.speed.table import keep
+from simulator.storage.environment import environment
+
+SECTIONS = ("a", "b", "c", "d", "e", "f", "g", "grid")
+
+
+def chosen(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[], Iterable[Row]]]:
+    """The sections to run; sweeps go into `folder`.
+
+    Raises: SystemExit for a name that is none, and for a section whose option is missing.
+    """
+    size: Size = QUICK if options.quick else FULL
+    parts: dict[str, Callable[[], Iterable[Row]]] = {
+        "a": lambda: [*engine(size), *precisions(size, folder, options.data)],
+        "b": partial(plain_loop, size),
+        "d": lambda: [*ldpc(size), *separate(size, folder)],
+        "e": partial(growth, size, folder, options.data),
+        "f": partial(workers, size, folder),
+        "g": partial(shares, size),
+    }
+    if options.kaira_python is not None:
+        parts["c"] = partial(kaira, size, options.kaira_python, options.data)
+    if options.data is not None:
+        parts["grid"] = partial(papers_grid, size, folder, options.data)
+    names = sorted(parts, key=SECTIONS.index) if options.only is None else options.only.split(",")
+    for name in names:
+        if name not in SECTIONS:
+            raise SystemExit(f"--only must name sections among {', '.join(SECTIONS)}, got {name!r}")
+        if name not in parts:
+            raise SystemExit(
+                f"section {name} needs {'--kaira-python' if name == 'c' else '--data'}"
+            )
+    return {name: parts[name] for name in names}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, default=Path("results/runs/speed"))
+    parser.add_argument("--only", metavar="A,B", help="sections to run; those of --out are kept")
+    parser.add_argument("--quick", action="store_true", help="a rehearsal: numbers mean nothing")
+    parser.add_argument("--kaira-python", type=Path, metavar="PYTHON", help="for section c")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="CIFAR-100, for a, c, e, grid")
+    options = parser.parse_args(arguments)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)
+    about = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "commit": environment(CPU)["commit"],
+        "quick": options.quick,
+    }
+    with tempfile.TemporaryDirectory(prefix="semlink-speed-") as folder:
+        for name, run in chosen(options, Path(folder)).items():
+            keep(options.out, name, list(run()), about)
+    print(f"table: {options.out / 'speed.csv'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,273 @@
+"""Sections (a), (b) and (c) of the speed benchmark: networks in our engine and elsewhere.
+
+Weights and images are random, speed does not depend on them; but PSNRs are those of the pair that
+CIFAR-100's recipe has trained, and of its test images where --data names them.
+"""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks.speed.rows import (
+    REALIZATIONS,
+    SNR_DB,
+    TRANSMISSIONS,
+    Row,
+    Size,
+    of_several,
+    rate,
+    told,
+)
+from channels.awgn import AwgnChannel
+from channels.base import Channel
+from channels.equalize import zero_forcing
+from channels.streams import PointStreams, Streams
+from channels.symbols import from_symbols, to_symbols
+from models import (
+    CatCodec,
+    CatConfig,
+    DeepJsccImage,
+    DeepJsccImageConfig,
+    PooledCnn,
+    PooledCnnConfig,
+)
+from simulator.data.dataset import Split, load_dataset
+from simulator.device import Precision, autocast
+from simulator.engine.evaluate import Evaluator, Setting, prepare_all
+from simulator.engine.grid import Point, tasks_of
+from simulator.resolve import first_images
+from simulator.scheme import Received, Scheme, Tensors, in_pieces
+from simulator.schemes.rkd_sc import RkdScheme
+from simulator.storage.environment import ROOT
+from simulator.storage.files import load_tensors
+from simulator.training.loop import fresh
+
+CPU = torch.device("cpu")
+
+
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
+
+
+EAGER = tuple(Setting(0, CPU, precision) for precision in PRECISIONS)
+
+
+COMPILED = tuple(setting._replace(compiled=True) for setting in EAGER)
+
+
+KAIRA = Path(__file__).with_name("kaira_side.py")
+
+
+TRAINED = ROOT / "results/reference/cifar100/weights/deep_jscc_image_k256.safetensors"
+
+
+class ImageJscc:
+    """Deep JSCC of images; what counts here is the image that arrives, the scores are its means."""
+
+    name, version, channel_uses = "deep_jscc_image", 1, "k = 256"
+
+    def __init__(self, model: DeepJsccImage) -> None:
+        self.model = model
+
+    def serves(self, k: int) -> bool:
+        """Only the k of the network."""
+        return k == 256
+
+    def settings(self, k: int) -> str:
+        """Nothing to say."""
+        return f"k = {k}"
+
+    @torch.inference_mode()
+    def prepare(self, images: Tensor) -> Tensors:
+        """Values [B, 2k]."""
+        return {"values": in_pieces(self.model.encode, images)}
+
+    @torch.inference_mode()
+    def encode(self, prepared: Tensors, **_: object) -> Tensors:
+        """Symbols [B, k]."""
+        return {"x": to_symbols(prepared["values"])}
+
+    @torch.inference_mode()
+    def transmit(
+        self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
+    ) -> Received:
+        """Images, and their means in place of scores."""
+        del k
+        images = self.images(encoded, channel, snr_db, streams("channel"))
+        return Received(images.mean(dim=(2, 3)), torch.ones(len(images), dtype=torch.bool))
+
+    def images(
+        self, encoded: Tensors, channel: Channel, snr_db: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        """What arrives, [B, 3, 32, 32]."""
+        received = channel(encoded["x"], snr_db=snr_db, generator=generator)
+        return self.model.decode(from_symbols(zero_forcing(received)), height=32, width=32)
+
+
+def rkd_sc() -> RkdScheme:
+    """CAT-64 over D = 512, K = 256, behind a student of 1.2 million parameters."""
+
+    def parts() -> tuple[PooledCnn, CatCodec, nn.Linear]:
+        student = PooledCnnConfig(stem=24, widths=(64, 160, 224), projected_dim=512)
+        codec = CatConfig(
+            feature_dim=512,
+            max_uses=256,
+            tokens=16,
+            width=64,
+            blocks=2,
+            heads=4,
+            mlp_ratio=2,
+            use_snr=True,
+        )
+        return student.build(image_channels=3), codec.build(), nn.Linear(512, 100)
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        student, codec, head = parts()
+    return RkdScheme(student=student.eval(), codec=codec.eval(), head=head)
+
+
+def image_jscc() -> ImageJscc:
+    """The network of Bourtsoulatze with c = 8, trained: 143 thousand parameters.
+
+    Its weights lie in memory with channels last, which convolutions on a CPU run on without
+    reordering what goes in and out.
+    """
+    config = DeepJsccImageConfig(bottleneck=8)
+    model = fresh(lambda: config.build(image_channels=3), seed=0).eval()
+    model.load_state_dict(load_tensors(TRAINED)[0])
+    return ImageJscc(model.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+
+
+def pictures(count: int) -> Split:
+    """Random images and labels."""
+    generator = Streams(seed=0)("pictures")
+    images = torch.randint(0, 256, (count, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    return Split(images=images, labels=torch.zeros(count, dtype=torch.int64))
+
+
+def engine_of(scheme: Scheme, split: Split, setting: Setting) -> Evaluator:
+    """The engine with a scheme that is prepared, and compiled if it is to be."""
+    prepared = prepare_all(scheme, split, setting)
+    return Evaluator(lambda _: (scheme, prepared), split.labels, setting)
+
+
+def in_engine(evaluator: Evaluator, scheme: Scheme, k: int) -> int:
+    """A sweep over ten SNRs as the engine does it; how many transmissions."""
+    sent = 0
+    for snr_db in SNR_DB:
+        for task in tasks_of(Point(scheme.name, "awgn", snr_db, k), range(REALIZATIONS)):
+            sent += sum(len(unit.codes) for unit in evaluator(task))
+    return sent
+
+
+@torch.inference_mode()
+def in_plain_loop(scheme: Scheme, k: int, setting: Setting, split: Split) -> int:
+    """One realisation of these points, every image encoded anew for each of them."""
+    sent = 0
+    for snr_db in SNR_DB:
+        streams = PointStreams(Streams(seed=0), "plain", snr_db)
+        for images in split.images.split(256):
+            point = {"channel": AwgnChannel(), "snr_db": torch.full((len(images), 1), snr_db)}
+            with autocast(setting.device, setting.precision):
+                prepared = scheme.prepare(images.float() / 255)
+                encoded = scheme.encode(prepared, **point, k=k)  # type: ignore[arg-type]
+                scheme.transmit(encoded, **point, k=k, streams=streams)  # type: ignore[arg-type]
+            sent += len(images)
+    return sent
+
+
+def networks() -> tuple[tuple[Scheme, int], ...]:
+    """What is measured, with its k."""
+    return (rkd_sc(), 64), (image_jscc(), 256)
+
+
+def engine(size: Size) -> Iterator[Row]:
+    """(a): both networks in our engine, in both precisions."""
+    for scheme, k in networks():
+        split = pictures(size.images if k == 64 else size.few)
+        for setting in (*EAGER, *(COMPILED if k == 64 else ())):
+            name = f"{scheme.name} k={k} {setting.networks}"
+            few = Split(split.images[:250], split.labels[:250])
+            prepare = partial(prepare_all, scheme, few, setting)
+            run = partial(in_engine, engine_of(scheme, split, setting), scheme, k)
+            run()  # warm
+            encoded = rate(
+                "a",
+                f"{name}, prepare",
+                lambda prepare=prepare: len(next(iter(prepare().values()))),  # type: ignore[misc]
+                "images per core-second",
+                repeats=size.repeats,
+            )
+            points = rate("a", f"{name}, points", run, TRANSMISSIONS, repeats=size.repeats)
+            yield from (encoded, points)
+            yield with_prepare(name, points, encoded)
+
+
+def with_prepare(name: str, points: Row, encoded: Row) -> Row:
+    """What is left of the rate of points where each image is prepared for them first."""
+    shared = len(SNR_DB) * REALIZATIONS
+    value, least, most = (
+        1 / (1 / point + 1 / image / shared)
+        for point, image in (
+            (points.value, encoded.value),
+            (points.least, encoded.least),
+            (points.most, encoded.most),
+        )
+    )
+    what = f"{name}, sweep of {shared} with prepare"
+    return told(Row("a", what, value, TRANSMISSIONS, least, most, points.repeats))
+
+
+def plain_loop(size: Size) -> Iterator[Row]:
+    """(b): the same in a plain loop that encodes anew for every point and realisation."""
+    for scheme, k in networks():
+        split = pictures(256 if k == 64 else size.few)
+        for setting in EAGER:
+            run = partial(in_plain_loop, scheme, k, setting, split)
+            name = f"{scheme.name} k={k} {setting.precision}, plain loop"
+            yield rate("b", name, run, TRANSMISSIONS, repeats=size.repeats)
+
+
+def kaira(size: Size, python: Path, data: Path | None) -> Iterator[Row]:
+    """(c): deep JSCC of images in Kaira, by an interpreter of its own, and both sides' PSNR."""
+    split = pictures(size.few) if data is None else first_images(load_dataset(data).test, size.few)
+    scheme = image_jscc()
+    with tempfile.TemporaryDirectory() as folder:
+        given = Path(folder) / "given.npz"
+        weights = [p.detach().numpy() for p in scheme.model.state_dict().values()]
+        arrays = {f"weight{number:02}": array for number, array in enumerate(weights)}
+        np.savez(given, images=split.images.numpy(), snr_db=np.array(SNR_DB), **arrays)
+        command = [str(python), str(KAIRA), str(given), str(size.repeats)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{python} cannot run Kaira: {done.stderr[-500:]}")
+    found = json.loads(done.stdout.splitlines()[-1])
+    yield of_several("c", f"Kaira {found['version']} fp32", found["rates"], TRANSMISSIONS)
+    for precision in PRECISIONS:
+        own = [psnr(scheme, split, snr_db, Setting(0, CPU, precision)) for snr_db in SNR_DB]
+        for snr_db, ours, theirs in zip(SNR_DB, own, found["psnr"], strict=True):
+            mean, half = float(ours.mean()), 1.96 * float(ours.std()) / len(ours) ** 0.5
+            name = f"PSNR at {snr_db:g} dB"
+            yield Row("c", f"{name}, ours {precision}", mean, "dB", mean - half, mean + half, 1)
+            if precision == "fp32":
+                yield Row("c", f"{name}, Kaira", theirs, "dB", theirs, theirs, 1)
+
+
+@torch.inference_mode()
+def psnr(scheme: ImageJscc, split: Split, snr_db: float, setting: Setting) -> Tensor:
+    """PSNR in dB of every image, [N]."""
+    generator, found = Streams(seed=0)("psnr", snr_db), []
+    for pixels in split.images.split(250):
+        sent, snr = pixels.float() / 255, torch.full((len(pixels), 1), snr_db)
+        with autocast(setting.device, setting.precision):
+            encoded = scheme.encode(scheme.prepare(sent))
+            images = scheme.images(encoded, AwgnChannel(), snr, generator)
+        found.append(-10 * (images - sent).square().mean(dim=(1, 2, 3)).log10())
+    return torch.cat(found)

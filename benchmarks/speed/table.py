@@ -1,0 +1,84 @@
+"""The table of the speed benchmark on disk: sections beside each other, and ratios across them."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from benchmarks.speed.rows import Row, told
+from simulator.storage.environment import environment
+from simulator.storage.files import write_json, write_table
+
+RATIOS = "ratios"  # what their rows have in place of a section
+
+
+Measured = Mapping[str, Mapping[str, Any]]  # section -> time its run began, commit, quick
+
+
+def keep(folder: Path, section: str, rows: Sequence[Row], about: Mapping[str, Any]) -> None:
+    """Put a section into speed.csv and run.json in place of its earlier self; keep the others."""
+    table = [row for row in rows_of(folder) if row.section not in (section, RATIOS)]
+    table = sorted([*table, *rows], key=lambda row: row.section)
+    measured = {**measured_of(folder), section: about}
+    table += ratios(table, measured)
+    write_table(folder / "speed.csv", pd.DataFrame([asdict(row) for row in table]))
+    run = {"sections": measured, "environment": environment(torch.device("cpu"))}
+    write_json(folder / "run.json", run)
+
+
+def rows_of(folder: Path) -> list[Row]:
+    """The rows of an earlier run, if there are any."""
+    path = folder / "speed.csv"
+    if not path.exists():
+        return []
+    table = pd.read_csv(path, keep_default_na=False)
+    records = table.to_dict("records")
+    return [Row(**{str(name): value for name, value in record.items()}) for record in records]
+
+
+def measured_of(folder: Path) -> dict[str, Mapping[str, Any]]:
+    """When and at which commit the sections of a folder were measured."""
+    path = folder / "run.json"
+    if not path.exists():
+        return {}
+    found: dict[str, Mapping[str, Any]] = json.loads(path.read_text()).get("sections", {})
+    return found
+
+
+def ratios(table: Sequence[Row], measured: Measured) -> Iterator[Row]:
+    """Our engine over the plain loop and over Kaira, where one run has measured both.
+
+    What is compared is the same work: the engine's rate has the preparation of images in it.
+    """
+    for network in ("rkd_sc k=64", "deep_jscc_image k=256"):
+        for precision in ("fp32", "bf16"):
+            name = f"{network} {precision}"
+            peers = {f"{name}, engine over plain loop": ("b", f"{name}, plain loop")}
+            if network.startswith("deep_jscc_image"):
+                peers[f"{name}, engine over Kaira in fp32"] = ("c", "Kaira ")
+            engine = _first(table, "a", f"{name}, sweep of ")
+            for what, place in peers.items():
+                peer = _first(table, *place)
+                if engine and peer and _together(engine, peer, measured):
+                    yield ratio(what, engine, peer)
+
+
+def ratio(what: str, ours: Row, theirs: Row) -> Row:
+    """One rate over another; least and most are the farthest that repeats of both allow."""
+    least, most = ours.least / theirs.most, ours.most / theirs.least
+    repeats = min(ours.repeats, theirs.repeats)
+    return told(Row(RATIOS, what, ours.value / theirs.value, "times", least, most, repeats))
+
+
+def _first(table: Sequence[Row], section: str, start: str) -> Row | None:
+    return next((r for r in table if r.section == section and r.what.startswith(start)), None)
+
+
+def _together(a: Row, b: Row, measured: Measured) -> bool:
+    """Whether one run has measured the sections of two rows."""
+    both = [measured.get(row.section) for row in (a, b)]
+    return None not in both and both[0] == both[1]

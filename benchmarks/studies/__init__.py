@@ -1,0 +1,1 @@
+"""Questions asked of the simulator: each says its question, command, time and files."""

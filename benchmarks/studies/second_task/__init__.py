@@ -1,0 +1,1 @@
+"""What features are for: other tasks on the codeword that was sent for classification."""

@@ -1,0 +1,256 @@
+"""What features are for: other tasks on the codeword that was sent for classification.
+
+`python -m benchmarks.studies.second_task RECIPE [--data DIR]` sends the test images by `rkd_sc`,
+`digital_semantic` and `label_code` over the same gains and noise, and asks four things of what
+arrives:
+
+- fine: the class, as in a sweep;
+- coarse: the super-class (CIFAR-100: its author's 20; digits: even or odd). where
+  features arrive, a linear head finds it that was fitted to clean features of training images and
+  never saw a channel or a quantiser; the label code names the super-class of the class it decides,
+  which is as much as a label can do;
+- retrieval: the nearest of the clean features of all validation images has the same class;
+- instance: the nearest of the clean features of other views (shifted, mirrored) of all test images
+  is of the same image. No label tells images of a class apart.
+
+Nearest is by cosine; the label code asks with the mean feature of the decided class over training
+images. An outage of `digital_semantic` counts as a guess in every task. second_task.csv, run.json
+and a figure for each channel and k go to --out (default results/runs/RECIPE/second_task).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from benchmarks.baselines.digital import DigitalScheme
+from benchmarks.baselines.digital_semantic import FeatureCoder
+from benchmarks.figures.draw import write_figures
+from benchmarks.figures.plans import FigurePlan, channel_title, styles_of
+from benchmarks.studies.second_task.answers import (
+    Asked,
+    FeaturesAsked,
+    Known,
+    LabelAsked,
+    QuantisedAsked,
+    credits_of,
+    known_of,
+)
+from channels.names import channel_from_name
+from simulator.data.dataset import Dataset
+from simulator.description.experiment import Experiment
+from simulator.engine.evaluate import BLOCK, blocks_of
+from simulator.engine.grid import Grid, Point, Unit, plan, unit_streams
+from simulator.errors import UserError, in_one_line
+from simulator.parse import parse_names
+from simulator.resolve import (
+    dataset_of,
+    device_named,
+    first_images,
+    grid_of,
+    recipe_named,
+    weights_folder,
+)
+from simulator.scheme import Tensors
+from simulator.schemes.build import TrainedParts
+from simulator.schemes.names import link_error
+from simulator.schemes.rkd_sc import RkdScheme
+from simulator.statistics.intervals import accuracy_interval
+from simulator.storage.describe import describe
+from simulator.storage.environment import environment
+from simulator.storage.files import write_json, write_table
+from simulator.storage.folders import check_writable
+
+TASKS: Final = {
+    "fine": "class",
+    "coarse": "super-class",
+    "retrieval": "retrieval of the class, recall@1",
+    "instance": "retrieval of the image, recall@1",
+}
+
+
+@torch.inference_mode()
+def credits_at(
+    asked: Asked, prepared: Tensors, known: Known, point: Point, grid: Grid, labels: Tensor
+) -> Mapping[str, Tensor]:
+    """What each task earns on average over realisations, for every image, each [N]."""
+    channel, repeats = channel_from_name(point.channel), grid.repeats(point.channel)
+    snr_db = torch.full((BLOCK, 1), point.snr_db)
+    place: dict[str, Any] = {"channel": channel, "snr_db": snr_db, "k": point.k}
+    blocks = [(block, asked.scheme.encode(block, **place)) for block in blocks_of(prepared)]
+    totals: dict[str, Tensor] = {}
+    for realization in range(repeats):
+        place["streams"] = unit_streams(Unit(point, realization), grid.seed)
+        for number, (block, own) in enumerate(zip(blocks, labels.split(BLOCK), strict=True)):
+            first = number * BLOCK
+            answers = asked.answers(known, *block, **place)
+            for task, earned in credits_of(answers, known, own, first).items():
+                total = totals.setdefault(task, torch.zeros(len(labels), dtype=torch.float64))
+                total[first : first + len(own)] += earned / repeats
+    return totals
+
+
+def rows_of(
+    point: Point, credits_: Mapping[str, Tensor], realizations: int
+) -> list[dict[str, Any]]:
+    """A row for each task, with its 95 % interval over images."""
+    rows = []
+    for task, found in credits_.items():
+        credit = np.clip(found.numpy(), 0, 1)
+        interval = accuracy_interval(credit)
+        rows.append(
+            {
+                "task": task,
+                "scheme": point.scheme,
+                "channel": point.channel,
+                "snr_db": point.snr_db,
+                "channel_uses": point.k,
+                "images": len(credit),
+                "realizations": realizations,
+                "correct": float(credit.sum()) * realizations,
+                "accuracy": float(credit.mean()),
+                "ci_low": interval.low,
+                "ci_high": interval.high,
+            }
+        )
+    return rows
+
+
+def second_task(
+    recipe: str,
+    *,
+    data: Path | None,
+    schemes: str,
+    channels: str | None,
+    snr_db: str | None,
+    channel_uses: str | None,
+    realizations: str | None,
+    images: int | None,
+    seed: int,
+    weights: Path | None,
+    out: Path | None,
+) -> pd.DataFrame:
+    """Send, ask, write; returns the table. The options are those of `semlink sweep`."""
+    experiment = recipe_named(recipe)
+    grid = grid_of(experiment.sweep, channels, snr_db, channel_uses, realizations, seed)
+    dataset = dataset_of(experiment, data)
+    test = first_images(dataset.test, images)
+    found = weights_folder(experiment, weights)
+    parts = TrainedParts(experiment, dataset, found, device_named("cpu"))
+    asked = {name: _asked(parts, experiment, name) for name in parse_names(schemes)}
+    folder = out or Path("results/runs") / recipe / "second_task"
+    check_writable(folder)
+    ours = parts.scheme(RkdScheme.name)
+    assert isinstance(ours, RkdScheme)
+    known = known_of(ours, dataset, experiment.augment, test)
+    points, left_out = plan([own.scheme for own in asked.values()], grid)
+    for line in left_out:
+        click.echo(f"semlink: {line}", err=True)
+    rows: list[dict[str, Any]] = []
+    prepared: dict[str, Tensors] = {}
+    for point in tqdm(points, desc="second task", unit="point"):
+        own = asked[point.scheme]
+        if point.scheme not in prepared:
+            prepared = {point.scheme: own.prepare(test)}
+        earned = credits_at(own, prepared[point.scheme], known, point, grid, test.labels)
+        rows += rows_of(point, earned, grid.repeats(point.channel))
+    table = pd.DataFrame(rows)
+    write_table(folder / "second_task.csv", table)
+    write_json(
+        folder / "run.json",
+        {
+            "recipe": describe(experiment),
+            "grid": {**describe(grid), "channels": [channel.name for channel in grid.channels]},
+            "data": {"name": dataset.name, "hash": dataset.key, "test_images": len(test.labels)},
+            "weights": parts.hashes,
+            "gallery": len(known.gallery),
+            "environment": environment(torch.device("cpu")),
+        },
+    )
+    write_figures(figure_plans(table, dataset, gallery=len(known.gallery)), folder / "figures")
+    return table
+
+
+def _asked(parts: TrainedParts, experiment: Experiment, name: str) -> Asked:
+    """A scheme of which the tasks can be asked. Raises: UserError for any other."""
+    kind, _, label = name.partition(":")
+    if kind == "rkd_sc" and label and link_error(label) is None:
+        variant = experiment.variant(label)
+        if variant.student is not None or variant.codec.student != "frozen":
+            raise UserError(f"--schemes must share the recipe's student, got {name!r}")
+    if kind not in ("rkd_sc", "label_code", "digital_semantic") or "genie" in label:
+        raise UserError(
+            "--schemes must name rkd_sc, label_code or digital_semantic, with labels but genie, "
+            f"got {name!r}"
+        )
+    scheme = parts.scheme(name)
+    if isinstance(scheme, RkdScheme):
+        return FeaturesAsked(scheme)
+    if isinstance(scheme, DigitalScheme):
+        return QuantisedAsked(scheme, FeatureCoder(parts.quantised()))
+    return LabelAsked(scheme)
+
+
+def figure_plans(table: pd.DataFrame, dataset: Dataset, *, gallery: int) -> Sequence[FigurePlan]:
+    """A figure for each channel and k: a panel for each task."""
+    plans = []
+    for (channel, k), own in table.groupby(["channel", "channel_uses"], sort=False):
+        images, draws = int(own["images"].max()), int(own["realizations"].max())
+        shown = own.assign(
+            channel=own["task"].map(TASKS),
+            settings=own["scheme"].map(
+                lambda name: (
+                    "asks with the mean feature of the class it decides"
+                    if name.startswith("label_code")
+                    else "asks with the feature it receives"
+                )
+            ),
+        )
+        plans.append(
+            FigurePlan(
+                file_name=f"second_task_{str(channel).replace(':', '_')}_k{k}",
+                rows=shown,
+                axis="snr_db",
+                styles=styles_of(table["scheme"]),
+                heading=f"{dataset.name}, other tasks: {channel_title(str(channel))}, k = {k}",
+                footer=f"{images:,} test images, {draws} channel realisation(s) of each. Retrieval "
+                f"by cosine: the class among {gallery:,} validation images, the image among "
+                f"shifted or mirrored views of all {images:,} test images; galleries are clean. "
+                "The super-class head never saw a channel. The grey line is a guess "
+                "among the fine classes. Bands (bars): 95 % interval over images.",
+                guess=1 / dataset.num_classes,
+            )
+        )
+    return plans
+
+
+@click.command()
+@click.argument("recipe")
+@click.option("--data", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--schemes", default="rkd_sc,digital_semantic,label_code", show_default=True)
+@click.option("--channels", metavar="A,B")
+@click.option("--snr-db", metavar="RANGE")
+@click.option("--channel-uses", metavar="K,K")
+@click.option("--realizations", metavar="R")
+@click.option("--images", type=int, help="The first so many test images.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--weights", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR")
+def main(recipe: str, **options: Any) -> None:
+    """Ask other tasks of the codeword that was sent; the options are those of semlink sweep."""
+    torch.set_num_threads(1)
+    with in_one_line("second_task"):
+        table = second_task(recipe, **options)
+    percent = table.assign(accuracy=(100 * table["accuracy"]).round(1))
+    index = ["task", "channel", "channel_uses", "scheme"]
+    click.echo(percent.pivot_table(index=index, columns="snr_db", values="accuracy").to_string())
+
+
+if __name__ == "__main__":
+    main()

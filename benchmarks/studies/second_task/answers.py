@@ -1,0 +1,235 @@
+"""What a receiver knows beforehand, what it says of a transmission, and which tasks that solves."""
+
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from benchmarks.baselines.digital import DigitalScheme
+from benchmarks.baselines.digital_semantic import FeatureCoder
+from benchmarks.studies.second_task.superclasses import coarse_classes
+from channels.streams import Streams
+from simulator.data.augment import augment
+from simulator.data.dataset import Dataset, Split
+from simulator.description.stages import AugmentConfig
+from simulator.engine.evaluate import Setting, prepare_all
+from simulator.errors import UserError
+from simulator.scheme import Scheme, Tensors
+from simulator.schemes.rkd_sc import RkdScheme
+
+FIT_IMAGES: Final = 10_000  # training images that the coarse head and the mean features are from
+
+
+DECAY: Final = 1e-4  # of the coarse head's squared weights, on features of unit variance
+
+
+CPU: Final = Setting(0, torch.device("cpu"))
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What the receiver has beforehand, all of clean features.
+
+    Shapes: coarse_of [classes]; coarse_weights [D + 1, coarse classes]; means [classes, D];
+    gallery [G, D] and views [N, D] of unit length, gallery_labels [G].
+    """
+
+    coarse_of: Tensor | None
+    coarse_weights: Tensor | None
+    means: Tensor
+    gallery: Tensor
+    gallery_labels: Tensor
+    views: Tensor
+
+    def coarse(self, features: Tensor) -> Tensor | None:
+        """Super-classes [B] of features [B, D], None where there are none."""
+        if self.coarse_weights is None:
+            return None
+        return (with_one(features) @ self.coarse_weights).argmax(dim=1)
+
+
+class Answers(NamedTuple):
+    """Of a block: fine [B], coarse [B] or None, query [B, D], and whether they came [B]."""
+
+    fine: Tensor
+    coarse: Tensor | None
+    query: Tensor
+    delivered: Tensor
+
+
+class Asked(Protocol):
+    """A scheme of whose receiver the tasks can be asked."""
+
+    @property
+    def scheme(self) -> Scheme:
+        """The scheme."""
+
+    def prepare(self, test: Split) -> Tensors:
+        """What the scheme prepares, and what the answers need of the images."""
+
+    def answers(self, known: Known, prepared: Tensors, encoded: Tensors, **place: Any) -> Answers:
+        """What is said of one transmission of a block."""
+
+
+@dataclass(frozen=True)
+class FeaturesAsked:
+    """`rkd_sc`: features arrive, with noise."""
+
+    scheme: RkdScheme
+
+    def prepare(self, test: Split) -> Tensors:
+        """Nothing else."""
+        return prepare_all(self.scheme, test, CPU)
+
+    def answers(
+        self,
+        known: Known,
+        prepared: Tensors,  # noqa: ARG002 - what arrives is all there is
+        encoded: Tensors,
+        **place: Any,
+    ) -> Answers:
+        """By the fine head, by the coarse head, and the features themselves."""
+        features = self.scheme.features(encoded, **place)
+        fine = self.scheme.scores(features).argmax(dim=1)
+        return Answers(fine, known.coarse(features), features, torch.ones(len(fine)).bool())
+
+
+@dataclass(frozen=True)
+class LabelAsked:
+    """`label_code`: a class arrives; its super-class and its mean feature are all it tells."""
+
+    scheme: Scheme
+
+    def prepare(self, test: Split) -> Tensors:
+        """Nothing else."""
+        return prepare_all(self.scheme, test, CPU)
+
+    def answers(
+        self,
+        known: Known,
+        prepared: Tensors,  # noqa: ARG002 - what arrives is all there is
+        encoded: Tensors,
+        **place: Any,
+    ) -> Answers:
+        """By tables of classes."""
+        received = self.scheme.transmit(encoded, **place)
+        decided = received.scores.argmax(dim=1)
+        coarse = None if known.coarse_of is None else known.coarse_of[decided]
+        return Answers(decided, coarse, known.means[decided], received.delivered)
+
+
+@dataclass(frozen=True)
+class QuantisedAsked:
+    """`digital_semantic`: quantised features arrive without errors, or nothing does."""
+
+    scheme: DigitalScheme
+    coder: FeatureCoder
+
+    def prepare(self, test: Split) -> Tensors:
+        """Also the components of every image, before they are quantised; zero behind the last."""
+        prepared = dict(prepare_all(self.scheme, test, CPU))
+        components = torch.cat([self.coder.components(image) for image in test.images])
+        missing = len(prepared["pixels"]) - len(components)
+        return prepared | {"components": functional.pad(components, (0, 0, 0, missing))}
+
+    def answers(self, known: Known, prepared: Tensors, encoded: Tensors, **place: Any) -> Answers:
+        """By the levels of the (rank, bits) that is chosen for this point."""
+        point = (place["channel"], float(place["snr_db"][0, 0]), place["k"])
+        (choice,) = self.scheme.choices([point])
+        rank, bits = (int(part[1:]) for part in choice["codec"].split("_"))  # such as r16_b3
+        quantiser = self.coder.quantiser
+        levels = quantiser.levels(prepared["components"][:, :rank], bits)
+        features = quantiser.features(levels, bits)
+        received = self.scheme.transmit(encoded, **place)
+        fine = received.scores.argmax(dim=1)
+        return Answers(fine, known.coarse(features), features, received.delivered)
+
+
+def known_of(scheme: RkdScheme, dataset: Dataset, shifts: AugmentConfig, test: Split) -> Known:
+    """Features by the scheme's own student; views as training augments them, from seed 0.
+
+    Raises: UserError if the data has no training or validation images.
+    """
+    if dataset.train is None or dataset.validation is None:
+        raise UserError("second_task needs training and validation images, but the data holds none")
+
+    def features(images: Tensor, labels: Tensor) -> Tensor:
+        return prepare_all(scheme, Split(images, labels), CPU)["features"][: len(images)]
+
+    fitted = Split(dataset.train.images[:FIT_IMAGES], dataset.train.labels[:FIT_IMAGES])
+    seen = features(fitted.images, fitted.labels)
+    classes = functional.one_hot(fitted.labels, dataset.num_classes).float()
+    means = classes.T @ seen / classes.sum(dim=0).clamp_min(1)[:, None]
+    coarse_of, weights = coarse_classes(dataset), None
+    if coarse_of is not None:
+        weights = fit_linear(seen, coarse_of[fitted.labels])
+    views = augment(
+        test.images,
+        crop_padding=shifts.crop_padding,
+        flip=shifts.flip,
+        generator=Streams(seed=0)("second task", "views"),
+    )
+    gallery = features(dataset.validation.images, dataset.validation.labels)
+    return Known(
+        coarse_of=coarse_of,
+        coarse_weights=weights,
+        means=means,
+        gallery=functional.normalize(gallery),
+        gallery_labels=dataset.validation.labels,
+        views=functional.normalize(features(views, test.labels)),
+    )
+
+
+def fit_linear(features: Tensor, labels: Tensor) -> Tensor:
+    """Weights and bias [D + 1, classes] of multinomial logistic regression, by L-BFGS from zero.
+
+    Shapes: features [N, D], labels [N].
+    """
+    scale = features.std(dim=0).clamp_min(1e-6)
+    inputs = with_one(features / scale)
+    weights = torch.zeros(inputs.shape[1], int(labels.max()) + 1, requires_grad=True)
+    optimiser = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimiser.zero_grad()
+        fit = functional.cross_entropy(inputs @ weights, labels)
+        total = fit + DECAY * weights[:-1].square().sum()
+        total.backward()
+        return total
+
+    optimiser.step(loss)
+    return weights.detach() / torch.cat([scale, torch.ones(1)])[:, None]
+
+
+def with_one(features: Tensor) -> Tensor:
+    """Features [B, D] with a one behind, for the bias."""
+    return functional.pad(features, (0, 1), value=1.0)
+
+
+def nearest(query: Tensor, gallery: Tensor) -> Tensor:
+    """Which of the unit vectors [G, D] is nearest by cosine to each query [B, D]: [B]."""
+    return (query @ gallery.T).argmax(dim=1)
+
+
+def credits_of(answers: Answers, known: Known, labels: Tensor, first: int) -> dict[str, Tensor]:
+    """What each task earns, each [n], for the n images that begin at `first`: 1 where it is done.
+
+    An outage earns what a guess does: a class, a super-class, an image of a gallery at random.
+    """
+    count = len(labels)
+    fine, query, delivered = answers.fine[:count], answers.query[:count], answers.delivered[:count]
+    classes = len(known.means)
+    found = {"fine": (fine == labels, classes)}
+    if answers.coarse is not None and known.coarse_of is not None:
+        right = answers.coarse[:count] == known.coarse_of[labels]
+        found["coarse"] = (right, int(known.coarse_of.max()) + 1)
+    nearest_labels = known.gallery_labels[nearest(query, known.gallery)]
+    found["retrieval"] = (nearest_labels == labels, classes)
+    same = nearest(query, known.views) == first + torch.arange(count)
+    found["instance"] = (same, len(known.views))
+    return {
+        task: torch.where(delivered, hits.double(), 1.0 / among)
+        for task, (hits, among) in found.items()
+    }

@@ -1,0 +1,37 @@
+"""Weights in half the space: matrices and kernels rounded to half precision, all else as it is.
+
+`python -m benchmarks.tools.halve FILE ...`, as was done with the two teachers of `cifar100` before
+they were asked about anything. Parts made from a file name its hash, so they must be made after it.
+"""
+
+import argparse
+from pathlib import Path
+
+from torch import Tensor
+
+from simulator.errors import in_one_line
+from simulator.storage.files import load_tensors, save_tensors
+
+
+def halve(path: Path) -> None:
+    """Round one file of weights in place. Raises: UserError if it is none of semlink's."""
+    tensors, header = load_tensors(path)
+    save_tensors(path, {name: _halved(tensor) for name, tensor in tensors.items()}, header)
+
+
+def _halved(tensor: Tensor) -> Tensor:
+    return tensor.half() if tensor.is_floating_point() and tensor.dim() > 1 else tensor
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    with in_one_line("halve"):
+        for path in parser.parse_args().files:
+            halve(path)
+            print(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,384 @@
+"""Does another checkout give the same numbers? Runs the same commands in both, compares all files.
+
+    python -m benchmarks.tools.unchanged --before DIR [--data CIFAR100] [--work DIR] [--only A,B]
+
+DIR is a checkout of the commit to compare with. Sweeps, links, comparisons, tables, short trainings
+and a short search run in both, each checkout with a cache of its own; then this checkout goes on
+from what the other one left: nothing may be computed again. Everything that is a number must be
+equal to the byte: tables, figures, outcomes of every image, weights and what they were made from.
+Left out are times, versions, and how `run.json` describes the recipe.
+
+About 40 minutes of two cores with CIFAR-100, 15 without. Writes to --work (default: a temporary
+folder); results of an earlier call in the same --work are kept. Exit status 1 if anything differs.
+"""
+
+import argparse
+import csv
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMES = {  # beside what is trained: every label once
+    "digits": "all,rkd_sc:+3dB,rkd_sc:-6dB,rkd_sc:pilot2,deep_jscc_image:retrained,separate:genie,"
+    "separate:jpeg_file,separate:retrained,separate:webp,capacity_bound:finite,"
+    "capacity_bound:genie,digital_semantic:genie,digital_semantic:bound:finite,label_code:polar",
+    "cifar100": "all,rkd_sc:pilot1,deep_jscc_image:teacher,deep_jscc_image:retrained,"
+    "separate:teacher,separate:avif:genie,capacity_bound:files,label_code:polar",
+}
+SHORT_STEPS = 2  # of every part of a short training
+TIMES = {"cpu_ms_alone", "cpu_ms_batch64"}  # columns of tables
+PLACES = {"environment", "wall_seconds", "recipe"}  # of run.json
+IGNORED = {".lock", "timing.csv"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One command; `needs` are cases whose folder it reads, as {NAME}."""
+
+    name: str
+    arguments: str
+    short: bool = False  # trainings are cut to a few steps
+    continued: bool = False  # this checkout also goes on from the other one's folder
+    needs: tuple[str, ...] = ()
+    copies: str = ""  # a case of whose folder it works in a copy
+
+
+CASES = (
+    Case(
+        name="digits",
+        arguments=f"sweep digits --weights {{weights}} --schemes {SCHEMES['digits']} "
+        "--channel-uses 4,16,32,64",
+        continued=True,
+    ),
+    Case(
+        name="channels",
+        arguments="sweep digits --weights {weights} --images 60 --channel-uses 16,64 --snr-db 0,12 "
+        "--channels rayleigh_block:4,rayleigh_fast,rician:4 --realizations 2 --workers 2",
+    ),
+    Case(
+        name="bit_true",
+        arguments="sweep digits --weights {weights} --bit-true --images 100 --snr-db -4:14:6 "
+        "--realizations 1 --schemes separate,digital_semantic,capacity_bound,label_code "
+        "--channel-uses 16,64",
+    ),
+    Case(
+        name="rounds",
+        arguments="sweep digits --weights {weights} --images 100 --mc 1.5 --max-realizations 40 "
+        "--schemes rkd_sc,separate --channel-uses 64 --snr-db 0,8",
+    ),
+    Case(
+        name="bf16",
+        arguments="sweep digits --weights {weights} --images 100 --precision bf16 --snr-db 0 "
+        "--realizations 1 --channel-uses 16",
+    ),
+    Case(name="compare", arguments="compare {out} --b rkd_sc", copies="digits"),
+    Case(name="plot", arguments="plot {out}", copies="digits"),
+    Case(name="adapt", arguments="adapt digits --weights {weights} --images 200 --snr-db -6:12:6"),
+    Case(name="table", arguments="table digits --weights {weights} --images 200"),
+    Case(
+        name="link",
+        arguments="link --code-rate 1/2 --modulation 16 --channel rayleigh --ebn0-db 4:10:3 "
+        "--errors 30",
+    ),
+    Case(
+        name="uncoded",
+        arguments="link --code-rate 1 --modulation 64 --channel rician:4 --ebn0-db 0:10:5 "
+        "--errors 100",
+    ),
+    Case(
+        name="training",
+        arguments="train digits --variants all",
+        short=True,
+        continued=True,
+    ),
+    Case(
+        name="search",
+        arguments="search digits --epochs 3 --seeds 2 --training {training}",
+        short=True,
+        continued=True,
+        needs=("training",),
+    ),
+    Case(
+        name="searched",
+        arguments="train digits --stage stage2 --student {search}/genotype.json",
+        short=True,
+        needs=("search",),
+    ),
+    Case(name="images", arguments="train images --data {images}", short=True, continued=True),
+    Case(
+        name="images_swept",
+        arguments="sweep images --data {images} --weights {images_out}/weights --snr-db 0,10 "
+        "--channel-uses 16,256 --realizations 1",
+        needs=("images",),
+    ),
+    Case(
+        name="ablations",
+        arguments="train cifar100 --data {images} --variants all",
+        short=True,
+        continued=True,
+    ),
+    Case(
+        name="ablations_swept",
+        arguments="sweep cifar100 --data {images} --weights {ablations}/weights --snr-db 6 "
+        "--channel-uses 16,64,256 --realizations 1 --channels rayleigh --schemes all,{variants}",
+        needs=("ablations",),
+    ),
+    Case(
+        name="ablations_table",
+        arguments="table cifar100 --data {images} --weights {ablations}/weights",
+        needs=("ablations",),
+    ),
+    Case(
+        name="cifar100",
+        arguments=f"sweep cifar100 --data {{data}} --weights {{cifar}} --images 500 "
+        f"--snr-db -4,6,16 --channel-uses 16,64,256,768 --schemes {SCHEMES['cifar100']}",
+        continued=True,
+    ),
+    Case(
+        name="cifar100_table",
+        arguments="table cifar100 --data {data} --weights {cifar} --images 200",
+    ),
+)
+VARIANTS = (  # of the recipe cifar100
+    *("short", "brief", "no_teacher", "wide", "ce_ce", "kd_stage2", "one_stage", "p1", "p2", "p3"),
+    *("kd_stage1", "uncoded", "noise_free", "r1", "mse_always", "r2", "f1", "f2", "no_snr", "mlp"),
+    *("no_prototypes", "cat64", "d32", "d96", "d128", "heads", "k16", "k64", "k256"),
+    *("awgn_only", "snr10", "conference"),
+)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One checkout, and where its results go."""
+
+    checkout: Path
+    work: Path
+    data: Path | None
+
+    def folder(self, case: str) -> Path:
+        """Where a case writes."""
+        return self.work / case
+
+    def run(self, case: Case, out: Path) -> None:
+        """Run a case. Raises: SystemExit with its output if it fails."""
+        log = self.work / f"{case.name}.log"
+        done = out.with_name(f"{out.name}.done")
+        if done.exists():
+            return
+        if case.copies:
+            shutil.copytree(self.folder(case.copies), out, dirs_exist_ok=True)
+        command = [sys.executable, "-P", __file__, "--child", *(["--short"] if case.short else [])]
+        command += case.arguments.format(out=out, **self._places(case)).split()
+        if not case.copies:
+            command += ["--out", str(out)]
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(self.checkout),
+            "SEMLINK_CACHE": str(self.work / "cache"),
+            "OMP_NUM_THREADS": "1",
+        }
+        start = time.perf_counter()
+        with log.open("a", encoding="utf-8") as file:
+            status = subprocess.run(
+                command, cwd=self.work, env=environment, stdout=file, stderr=file, check=False
+            ).returncode
+        if status:
+            print(log.read_text(encoding="utf-8")[-3000:])
+            raise SystemExit(f"{case.name} failed in {self.checkout}")
+        seconds = time.perf_counter() - start
+        print(f"  {self.work.name}: {out.name} took {seconds:.0f} s", flush=True)
+        done.touch()
+
+    def _places(self, case: Case) -> dict[str, object]:
+        """What stands in braces; committed weights are the checkout's own."""
+        reference = self.checkout / "results/reference"
+        return {
+            **{name: self.folder(name) for name in case.needs},
+            "images_out": self.folder("images"),
+            "images": self.work.parent / "own_images",
+            "weights": reference / "digits/weights",
+            "cifar": reference / "cifar100/weights",
+            "variants": ",".join(f"rkd_sc:{name}" for name in VARIANTS),
+            "data": self.data,
+        }
+
+
+def child(arguments: list[str]) -> None:
+    """Semlink in the checkout that PYTHONPATH names, with trainings cut short if asked for."""
+    short, arguments = arguments[0] == "--short", [a for a in arguments if a != "--short"]
+    if short:
+        _cut_trainings()
+    from simulator.__main__ import main
+
+    sys.argv = ["semlink", *arguments]
+    main()
+
+
+def _cut_trainings() -> None:
+    """One epoch of a few steps for every part."""
+    try:
+        from simulator.description.stages import TrainConfig
+    except ImportError:  # before "A house to live in"
+        from simulator.stages import TrainConfig  # type: ignore[import-not-found, no-redef]
+
+    whole = TrainConfig.steps_on
+    TrainConfig.epochs_on = lambda self, num_images: 1  # type: ignore[method-assign] # noqa: ARG005
+    TrainConfig.steps_on = (  # type: ignore[method-assign]
+        lambda self, num_images: min(SHORT_STEPS, whole(self, num_images))
+    )
+
+
+def write_images(folder: Path) -> None:
+    """160 images of 4 classes, 32x32 RGB, drawn from a fixed seed."""
+    if folder.exists():
+        return
+    import numpy as np
+    from PIL import Image
+
+    draws = np.random.default_rng(0)
+    for label in range(4):
+        for number in range(40):
+            small = draws.integers(0, 256, (4, 4, 3)) // 2 + 30 * label
+            pixels = np.kron(small, np.ones((8, 8, 1))).clip(0, 255).astype(np.uint8)
+            path = folder / f"class_{label}" / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+
+
+def compared(path: Path) -> bytes | None:
+    """What must be equal in a file; None if it is left out."""
+    if path.name in IGNORED or "tensorboard" in path.parts or "prepared" in path.parts:
+        return None
+    reader = READERS.get(path.name) or READERS.get(path.suffix)
+    return reader(path) if reader else path.read_bytes()
+
+
+def _table(path: Path) -> bytes:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [
+            {key: value for key, value in row.items() if key not in TIMES}
+            for row in csv.DictReader(file)
+        ]
+    text = io.StringIO()
+    json.dump(rows, text)
+    return text.getvalue().encode()
+
+
+def _run(path: Path) -> bytes:
+    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return json.dumps({k: v for k, v in value.items() if k not in PLACES}, sort_keys=True).encode()
+
+
+def _genotype(path: Path) -> bytes:
+    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return json.dumps({k: v for k, v in value.items() if k != "cpu_ms"}, sort_keys=True).encode()
+
+
+def _journal(path: Path) -> bytes:
+    """Records but for times, in no order: workers finish as they like."""
+    records = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        record = json.loads(line.partition(" ")[2])
+        record.pop("core_seconds", None)
+        records.append(json.dumps(record, sort_keys=True))
+    return "\n".join(sorted(records)).encode()
+
+
+READERS: Mapping[str, Callable[[Path], bytes]] = {
+    ".csv": _table,
+    "run.json": _run,
+    "search.json": _run,
+    "genotype.json": _genotype,
+    "journal.jsonl": _journal,
+    **{f"seed_{seed}.json": _genotype for seed in range(2)},
+}
+
+
+def differences(before: Path, after: Path) -> Iterator[str]:
+    """Files of two folders that are not equal, and those that only one has."""
+    names = {
+        path.relative_to(folder)
+        for folder in (before, after)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    for name in sorted(names):
+        files = (before / name, after / name)
+        missing = [str(file) for file in files if not file.exists()]
+        if missing:
+            yield f"{missing[0]} is missing"
+        elif compared(files[0]) != compared(files[1]):
+            yield f"{files[0]} and {files[1]} differ"
+
+
+def fingerprint(folder: Path) -> str:
+    """How many files were compared, and a hash of them all."""
+    digest, files = hashlib.sha256(), 0
+    for path in sorted(folder.rglob("*")):
+        content = compared(path) if path.is_file() else None
+        if content is not None:
+            digest.update(str(path.relative_to(folder)).encode() + content)
+            files += 1
+    return f"{files} files, sha256 {digest.hexdigest()[:16]}"
+
+
+def check(case: Case, before: Side, after: Side) -> list[str]:
+    """Run a case on both sides, and once more from what the first one left."""
+    with ThreadPoolExecutor() as both:
+        list(both.map(lambda side: side.run(case, side.folder(case.name)), (before, after)))
+    found = list(differences(before.folder(case.name), after.folder(case.name)))
+    if case.continued:
+        copy = after.work / f"{case.name}_continued"
+        if not copy.exists():
+            shutil.copytree(before.folder(case.name), copy)
+        after.run(case, copy)
+        found += differences(before.folder(case.name), copy)
+    verdict = "equal" if not found else f"{len(found)} DIFFERENCES"
+    also = ", gone on from" if case.continued else ""
+    print(f"{case.name}: {verdict}{also}; {fingerprint(before.folder(case.name))}", flush=True)
+    return found
+
+
+def main() -> None:
+    """Compare two checkouts."""
+    if sys.argv[1:2] == ["--child"]:
+        return child(sys.argv[2:])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--before", type=Path, required=True, help="checkout to compare with")
+    parser.add_argument("--data", type=Path, help="CIFAR-100; without it its cases are left out")
+    parser.add_argument("--work", type=Path, help="where to write; kept results are not redone")
+    parser.add_argument("--only", help="cases, joined by commas")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        work = (options.work or Path(temporary)).resolve()
+        data = options.data.resolve() if options.data else None
+        before = Side(options.before.resolve(), work / "before", data)
+        after = Side(ROOT, work / "after", data)
+        for side in (before, after):
+            side.work.mkdir(parents=True, exist_ok=True)
+        write_images(work / "own_images")
+        names = options.only.split(",") if options.only else [case.name for case in CASES]
+        found: list[str] = []
+        for case in CASES:
+            if case.name in names and (data or "{data}" not in case.arguments):
+                found += check(case, before, after)
+    for line in found:
+        print(line)
+    print("everything is equal" if not found else f"{len(found)} files differ")
+    sys.exit(bool(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Decoded data sets on disk, so that images are decoded once.
+
+A cache file is named after the SHA-256 of the source files' bytes, their names below the folder and
+the version of the format, and carries the key of what it holds. It is written beside its place and
+moved there; one that is damaged is made again.
+"""
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from simulator.data.splits import SPLITS, Decoded, Pool, content_key
+from simulator.errors import UserError
+from simulator.storage.files import load_tensors, save_tensors
+
+FORMAT = 1  # to be raised whenever the same files would be decoded, ordered or split otherwise
+
+
+class Source(Protocol):
+    """A data set as it was found: which files decide its content, and how to decode them."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the files lie."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that decide the content."""
+
+    def read(self) -> Decoded:
+        """Decode and split. Raises: UserError in one line naming the file."""
+
+
+def read_cached(source: Source, cache: Path | None) -> Decoded:
+    """The decoded data set, from the cache folder if it is there, else decoded and kept there.
+
+    Where the cache cannot be written, one line on stderr says so and the data is used without.
+    """
+    name = f"{_source_hash(source)}.safetensors"
+    try:
+        path = (cache or default_cache()) / name
+    except RuntimeError as error:  # no home folder
+        return _uncached(source, f"no cache folder ({error})")
+    decoded = _load(path)
+    if decoded is None:
+        decoded = source.read()
+        try:
+            save_tensors(path, *_packed(decoded))
+        except (OSError, SafetensorError) as error:
+            _say(f"decoded images not kept in {path.parent} ({error})")
+    return decoded
+
+
+def default_cache() -> Path:
+    """$SEMLINK_CACHE, else $XDG_CACHE_HOME/semlink, else ~/.cache/semlink.
+
+    Raises: RuntimeError if there is no home folder.
+    """
+    own = os.environ.get("SEMLINK_CACHE")
+    if own:
+        return Path(own)
+    shared = os.environ.get("XDG_CACHE_HOME")
+    return (Path(shared) if shared else Path.home() / ".cache") / "semlink"
+
+
+def _uncached(source: Source, reason: str) -> Decoded:
+    decoded = source.read()
+    _say(reason)
+    return decoded
+
+
+def _say(reason: str) -> None:
+    line = " ".join(reason.split())
+    print(f"semlink: {line}; set SEMLINK_CACHE to a folder to write to", file=sys.stderr)
+
+
+def _source_hash(source: Source) -> str:
+    digest = hashlib.sha256(f"semlink data {FORMAT}".encode())
+    for path in source.files:
+        name = os.fsencode(path.relative_to(source.folder).as_posix())
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").digest()
+        digest.update(len(name).to_bytes(8) + name + content)
+    return digest.hexdigest()
+
+
+def _packed(decoded: Decoded) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    tensors = {}
+    for split, pool in decoded.pools.items():
+        tensors[f"{split}.images"] = torch.from_numpy(pool.images)
+        tensors[f"{split}.labels"] = torch.from_numpy(pool.labels)
+    return tensors, {"classes": decoded.classes, "key": decoded.key}
+
+
+def _load(path: Path) -> Decoded | None:
+    """What the file holds; None if there is none, or its content is not what its key says."""
+    try:
+        tensors, header = load_tensors(path)
+        classes, key = tuple(header["classes"]), str(header["key"])
+        pools = {
+            split: Pool(tensors[f"{split}.images"].numpy(), tensors[f"{split}.labels"].numpy())
+            for split in SPLITS
+            if f"{split}.images" in tensors
+        }
+        decoded = Decoded(classes, pools, content_key(classes, pools))
+    except (UserError, KeyError, TypeError, ValueError):
+        return None
+    return decoded if decoded.key == key else None

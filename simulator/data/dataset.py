@@ -1,0 +1,157 @@
+"""Images to classify: uint8 in memory, float in [0, 1] for the link; fixed splits; augmentation.
+
+Three sources: scikit-learn's digits, parquet files in the layout of the Hugging Face hub
+(`data_parquet`), folders of images (`data_folders`). `data_images` decodes, `data_splits` says in
+which order the images come and which split they belong to, `data_cache` keeps what was decoded.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from simulator.data.cache import Source, read_cached
+from simulator.data.folders import find_image_folders, subfolders
+from simulator.data.parquet import find_parquet_files, parquet_files
+from simulator.data.splits import Decoded, Pool, content_key, cut, in_order, shares
+from simulator.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images and labels that are used together.
+
+    Shapes: images uint8 [N, C, H, W], labels int64 [N].
+    """
+
+    images: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set with its fixed splits; where there is `train`, there is `validation`."""
+
+    name: str
+    classes: tuple[str, ...]
+    train: Split | None
+    validation: Split | None
+    test: Split
+    key: str  # SHA-256 of classes, images and labels: equal for equal content in any container
+
+    @cached_property
+    def training_key(self) -> str:
+        """As `key`, of training and validation images alone."""
+        splits = {"train": self.train, "validation": self.validation}
+        pools = {
+            name: Pool(split.images.numpy(), split.labels.numpy())
+            for name, split in splits.items()
+            if split is not None
+        }
+        return content_key(self.classes, pools)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of every image."""
+        channels, height, width = self.test.images.shape[1:]
+        return channels, height, width
+
+    @property
+    def source_values(self) -> int:
+        """Values per image, n = C H W."""
+        return self.test.images[0].numel()
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.classes)
+
+
+def load_dataset(folder: Path | None, *, cache: Path | None = None) -> Dataset:
+    """Read the data set in `folder`; without one, the digits that come with scikit-learn.
+
+    The folder holds parquet files as on the Hugging Face hub, there or in one subfolder
+    (`data_parquet`), or images in one folder per class, with or without `train/`, `test/` and
+    `validation/` above these (`data_folders`). A test split alone is enough: then `train` and
+    `validation` are None. Training images lend 10 % to a validation split that is not there;
+    class folders without splits are cut 70/10/20. Order and cut of the images depend on their
+    pixels and labels alone (`data_splits`).
+
+    Args:
+        folder: Where the images are.
+        cache: Where to keep them decoded; None: $SEMLINK_CACHE, else $XDG_CACHE_HOME/semlink,
+            else ~/.cache/semlink.
+
+    Raises: UserError in one line naming the file or folder that is not as it must be.
+    """
+    if folder is None:
+        return _dataset("digits", _digits())
+    try:
+        return _dataset(folder.resolve().name, read_cached(_find(folder), cache))
+    except OSError as error:
+        reason = error.strerror or " ".join(str(error).split())
+        raise UserError(f"{error.filename or folder}: cannot be read ({reason})") from None
+
+
+def to_float(images: Tensor) -> Tensor:
+    """Pixels 0..255 as float32 in [0, 1]. Raises: TypeError if the images are not uint8."""
+    if images.dtype != torch.uint8:
+        raise TypeError(f"images must be uint8 with values 0..255, got {images.dtype}")
+    return images.float() / 255
+
+
+def _find(folder: Path) -> Source:
+    if not folder.exists():
+        raise UserError(f"{folder}: no such folder")
+    if not folder.is_dir():
+        raise UserError(f"{folder}: must be a folder, got a file; name the folder that holds it")
+    below = subfolders(folder)
+    with_parquet = [path for path in (folder, *below) if parquet_files(path)]
+    if folder in with_parquet or len(with_parquet) == 1:
+        return find_parquet_files(with_parquet[0])
+    if with_parquet:
+        raise UserError(
+            f"{folder}: parquet files must lie in one folder, got "
+            f"{', '.join(path.name for path in with_parquet)}; name one of these"
+        )
+    if below:
+        return find_image_folders(folder)
+    found = "other files" if any(folder.iterdir()) else "nothing"
+    raise UserError(
+        f"{folder}: must hold train-*.parquet and test-*.parquet files, or a folder of images per "
+        f"class, got {found}"
+    )
+
+
+def _dataset(name: str, decoded: Decoded) -> Dataset:
+    pools: Mapping[str, Pool] = decoded.pools
+    splits = {
+        split: Split(images=torch.from_numpy(pool.images), labels=torch.from_numpy(pool.labels))
+        for split, pool in pools.items()
+    }
+    return Dataset(
+        name=name,
+        classes=decoded.classes,
+        train=splits.get("train"),
+        validation=splits.get("validation"),
+        test=splits["test"],
+        key=decoded.key,
+    )
+
+
+def _digits() -> Decoded:
+    """1,797 handwritten digits, 8x8 grey, 17 levels: train 1,000, validation 297, test 500."""
+    from sklearn.datasets import load_digits  # takes a second, and only this source needs it
+
+    digits = load_digits()
+    images = np.rint(digits.images * 255 / 16).astype(np.uint8)[:, None]  # [N, 1, 8, 8]
+    pool = in_order(Pool(images, digits.target.astype(np.int64)))
+    test, others = cut(pool, shares(np.bincount(pool.labels), 500))
+    validation, train = cut(others, shares(np.bincount(others.labels), 297))
+    classes = tuple(map(str, range(10)))
+    pools = {"train": train, "validation": validation, "test": test}
+    return Decoded(classes, pools, content_key(classes, pools))

@@ -1,0 +1,113 @@
+"""Data sets that are folders of images, one subfolder per class."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from simulator.data.images import ImageFile, decode_all
+from simulator.data.splits import SPLITS, WHOLE, Decoded, arrange
+from simulator.errors import UserError
+
+_LITTER = ("thumbs.db", "desktop.ini")  # what file managers leave behind, besides hidden files
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFolders:
+    """Images below `<class>/` (split by us) or `<split>/<class>/`; files beside are not read."""
+
+    folder: Path
+    classes: tuple[str, ...]
+    images: tuple[ImageFile, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that decide the content."""
+        return tuple(image.source for image in self.images if isinstance(image.source, Path))
+
+    def read(self) -> Decoded:
+        """Decode and split. Raises: UserError naming the first file that is not as it must be."""
+        pools = decode_all(self.images, total=len(self.images))
+        return arrange(self.classes, pools, name=str(self.folder))
+
+
+def find_image_folders(folder: Path) -> ImageFolders:
+    """List the images; the classes are the names of their folders, numbers in the order of numbers.
+
+    Raises: UserError naming the folder if there is no test split, no or an empty class folder, a
+    folder that is neither split nor class, or splits with different classes.
+    """
+    tops = subfolders(folder)
+    splits = {top.name: top for top in tops if top.name in SPLITS}
+    # A class may be called "train": then that folder holds images, and others stand beside it.
+    if not splits or (len(splits) < len(tops) and not any(map(subfolders, splits.values()))):
+        splits = {WHOLE: folder}
+    elif len(splits) < len(tops):
+        odd = next(top for top in tops if top.name not in SPLITS)
+        raise UserError(
+            f"{odd}: beside {', '.join(splits)} there may only be folders named "
+            f"{', '.join(SPLITS)}; rename or move it"
+        )
+    elif "test" not in splits:
+        raise UserError(f"{folder}: no test split; besides {', '.join(splits)} it needs test/")
+    classes = {split: _class_folders(where) for split, where in splits.items()}
+    _check_same_classes(classes, splits)
+    return ImageFolders(
+        folder=folder,
+        classes=tuple(path.name for path in next(iter(classes.values()))),
+        images=tuple(
+            ImageFile(split, label, str(path), path)
+            for split, class_folders in classes.items()
+            for label, class_folder in enumerate(class_folders)
+            for path in _images(class_folder)
+        ),
+    )
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """The visible subfolders by name, numbers in the order of numbers and before words."""
+    found = [path for path in _visible(folder) if path.is_dir()]
+    return sorted(found, key=lambda path: _natural(path.name))
+
+
+def _natural(name: str) -> tuple[bool, int, str]:
+    number = name.isascii() and name.isdigit()
+    return (not number, int(name) if number else 0, name)
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX")))
+
+
+def _class_folders(folder: Path) -> list[Path]:
+    found = subfolders(folder)
+    if len(found) < 2:
+        raise UserError(
+            f"{folder}: must hold at least two class folders of images, got {len(found)}; make one "
+            "folder per class"
+        )
+    return found
+
+
+def _images(folder: Path) -> list[Path]:
+    found = sorted(path for path in _visible(folder) if path.name.lower() not in _LITTER)
+    if not found:
+        raise UserError(f"{folder}: every class must have images, but this folder holds none")
+    for path in found:
+        if not path.is_file():
+            raise UserError(
+                f"{path}: a class folder must hold image files only, but this is no file; "
+                "images lie in <class>/, or in train/<class>/ and test/<class>/"
+            )
+    return found
+
+
+def _check_same_classes(classes: dict[str, list[Path]], splits: dict[str, Path]) -> None:
+    first, *others = classes
+    names = {path.name for path in classes[first]}
+    for split in others:
+        differing = names ^ {path.name for path in classes[split]}
+        if differing:
+            raise UserError(
+                f"{splits[split]} and {splits[first]} must have the same class folders, but only "
+                f"one of them has {min(differing)}"
+            )

@@ -1,0 +1,223 @@
+"""Data sets in the parquet layout of the Hugging Face hub.
+
+Files `train-*.parquet`, `validation-*.parquet`, `test-*.parquet`, any number of shards each; a
+column `img` or `image` (struct of `bytes`, an image file, and `path`) and a column `label` or
+`fine_label` (integers). Other columns are not read. Rows in messages count from 0.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from simulator.data.images import ImageFile, decode_all
+from simulator.data.splits import SPLITS, Decoded, arrange
+from simulator.errors import UserError
+
+IMAGE_COLUMNS = ("img", "image")
+
+
+LABEL_COLUMNS = ("label", "fine_label")
+
+
+_NAME = re.compile(rf"({'|'.join(SPLITS)})(-.*)?\.parquet")
+
+
+_SHARD = re.compile(r".*-(\d+)-of-(\d+)(-[0-9a-f]+)?\.parquet")  # some writers append a hash
+
+
+MAX_CLASSES = 1 << 20  # beyond, a label is no class number
+
+
+_ROWS = 1000  # images read at a time
+
+
+class _Shard(NamedTuple):
+    split: str
+    path: Path
+    image_column: str
+    labels: NDArray[np.int64]  # [rows]
+    names: tuple[str, ...] | None  # of the classes, where the file tells them
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParquetFiles:
+    """The shards of every split, in the order of their names."""
+
+    folder: Path
+    shards: tuple[tuple[str, Path], ...]  # (split, file)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that decide the content."""
+        return tuple(path for _, path in self.shards)
+
+    def read(self) -> Decoded:
+        """Decode and split. Raises: UserError naming the first file that is not as it must be."""
+        shards = [_read_labels(split, path) for split, path in self.shards]
+        classes = _classes(shards, self.folder)
+        images = (image for shard in shards for image in _images(shard))
+        pools = decode_all(images, total=sum(len(shard.labels) for shard in shards))
+        return arrange(classes, pools, name=str(self.folder))
+
+
+def parquet_files(folder: Path) -> list[Path]:
+    """The visible parquet files that lie in the folder itself, by name."""
+    return sorted(path for path in folder.glob("*.parquet") if not path.name.startswith("."))
+
+
+def find_parquet_files(folder: Path) -> ParquetFiles:
+    """List the shards in `folder`.
+
+    Raises: UserError naming the file or folder if a name is of no split, a shard is missing
+    or there is no test split.
+    """
+    shards: list[tuple[str, Path]] = []
+    for path in parquet_files(folder):
+        match = _NAME.fullmatch(path.name)
+        if match is None:
+            raise UserError(
+                f"{path}: parquet files must be named train-*, validation-* or test-*; rename or "
+                "move it"
+            )
+        shards.append((match[1], path))
+    for split in SPLITS:
+        _check_complete([path for name, path in shards if name == split])
+    if not any(split == "test" for split, _ in shards):
+        raise UserError(f"{folder}: no test split; it needs a file named test-*.parquet")
+    return ParquetFiles(folder=folder, shards=tuple(shards))
+
+
+def _check_complete(paths: list[Path]) -> None:
+    """Where the names say "shard i of n", all n must be there, and once."""
+    matches = [match for match in (_SHARD.fullmatch(path.name) for path in paths) if match]
+    if not matches:
+        return
+    totals = {int(match[2]) for match in matches}
+    numbers = sorted(int(match[1]) for match in matches)
+    if totals != {len(paths)} or numbers != list(range(len(paths))):
+        raise UserError(
+            f"{paths[0].parent}: of n files named i-of-n each must be there once, got "
+            f"{', '.join(path.name for path in paths)}; fetch the others or remove the old ones"
+        )
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{path}: not a readable parquet file, is it complete? ({reason})"
+        ) from None
+
+
+def _read_labels(split: str, path: Path) -> _Shard:
+    with _readable(path), pq.ParquetFile(path) as file:
+        schema = file.schema_arrow
+        image_column = _column(schema.names, IMAGE_COLUMNS, path)
+        label_column = _column(schema.names, LABEL_COLUMNS, path)
+        image_type, label_type = schema.field(image_column).type, schema.field(label_column).type
+        if not pa.types.is_struct(image_type) or image_type.get_field_index("bytes") < 0:
+            raise UserError(
+                f"{path}: column {image_column} must be a struct with a field bytes that holds "
+                f"image files, got {image_type}"
+            )
+        if not pa.types.is_integer(label_type):
+            raise UserError(f"{path}: column {label_column} must be of integers, got {label_type}")
+        column = file.read(columns=[label_column]).column(0)
+    labels: list[int | None] = column.to_pylist()
+    for row, label in enumerate(labels):
+        if label is None or not 0 <= label < MAX_CLASSES:
+            raise UserError(
+                f"{path} row {row}: labels must be class numbers from 0 to {MAX_CLASSES - 1}, "
+                f"got {label}; a split without labels is of no use here"
+            )
+    return _Shard(
+        split,
+        path,
+        image_column,
+        np.array(labels, dtype=np.int64),
+        _class_names(schema, label_column),
+    )
+
+
+def _column(names: list[str], wanted: tuple[str, ...], path: Path) -> str:
+    found = [name for name in names if name in wanted]
+    if len(found) != 1:
+        raise UserError(
+            f"{path}: there must be one column named {' or '.join(wanted)}, got {', '.join(names)}"
+        )
+    return found[0]
+
+
+def _class_names(schema: pa.Schema, label_column: str) -> tuple[str, ...] | None:
+    """The names that the library `datasets` writes into the metadata; None if there are none."""
+    try:
+        described = json.loads((schema.metadata or {})[b"huggingface"])
+        names = described["info"]["features"][label_column]["names"]
+    except (KeyError, TypeError, ValueError):
+        return None
+    return tuple(map(str, names)) if isinstance(names, list) and names else None
+
+
+def _classes(shards: list[_Shard], folder: Path) -> tuple[str, ...]:
+    """Class names, "0" to "N - 1" where no file tells them; all labels fit them."""
+    for split in sorted({shard.split for shard in shards}):
+        if not any(len(shard.labels) for shard in shards if shard.split == split):
+            raise UserError(f"{folder}: the {split} split holds no images")
+    named = [shard for shard in shards if shard.names is not None]
+    for shard in named:
+        if shard.names != named[0].names:
+            raise UserError(
+                f"{shard.path}: all files must have the same classes, but these differ from those "
+                f"of {named[0].path}"
+            )
+    largest = max(int(shard.labels.max(initial=0)) for shard in shards)
+    classes = named[0].names if named else None
+    if classes is None:
+        classes = tuple(map(str, range(largest + 1)))
+    _check_labels(shards, classes, folder)
+    return classes
+
+
+def _check_labels(shards: list[_Shard], classes: tuple[str, ...], folder: Path) -> None:
+    if len(classes) < 2:
+        raise UserError(f"{folder}: there must be at least two classes, got {len(classes)}")
+    for shard in shards:
+        row = int(np.argmax(shard.labels >= len(classes)))
+        if len(shard.labels) and shard.labels[row] >= len(classes):
+            raise UserError(
+                f"{shard.path} row {row}: labels must be below the {len(classes)} classes that the "
+                f"file names, got {shard.labels[row]}"
+            )
+    train = [shard.labels for shard in shards if shard.split == "train"]
+    if train:
+        counts = np.bincount(np.concatenate(train), minlength=len(classes))
+        if not counts.all():
+            empty = int(np.argmin(counts))
+            raise UserError(
+                f"{folder}: every class must have training images, but class {empty} "
+                f"({classes[empty]}) of the {len(classes)} has none"
+            )
+
+
+def _images(shard: _Shard) -> Iterator[ImageFile]:
+    row = 0
+    with _readable(shard.path), pq.ParquetFile(shard.path) as file:
+        for batch in file.iter_batches(batch_size=_ROWS, columns=[f"{shard.image_column}.bytes"]):
+            for entry in batch.column(0).to_pylist():
+                name = f"{shard.path} row {row}"
+                if entry is None or entry["bytes"] is None:
+                    raise UserError(f"{name}: the image bytes are missing")
+                yield ImageFile(shard.split, int(shard.labels[row]), name, entry["bytes"])
+                row += 1

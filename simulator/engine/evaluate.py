@@ -1,0 +1,132 @@
+"""What a worker does: prepare a scheme on all images, then compute the units of tasks.
+
+Images are computed and noise is drawn in fixed blocks of 250 images in data order, the last one
+padded, by one thread: the same numbers whatever the number of workers.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from channels.names import channel_from_name
+from simulator.data.dataset import Split, to_float
+from simulator.device import Precision, autocast
+from simulator.engine.grid import Task, Unit, unit_streams
+from simulator.engine.journal import Finished
+from simulator.scheme import Compilable, Scheme
+from simulator.statistics.tally import outcome_codes
+
+BLOCK = 250  # images computed and drawn at a time
+
+
+Prepared = Mapping[str, Tensor]  # each [N rounded up to whole blocks, ...]
+
+
+class Setting(NamedTuple):
+    """What every unit of a sweep has in common."""
+
+    seed: int
+    device: torch.device
+    precision: Precision = "fp32"  # or bf16, for the networks alone
+    compiled: bool = False  # receivers that can be are compiled by torch.compile
+
+    @property
+    def networks(self) -> str:
+        """How networks are computed, in words: what decides their last digits."""
+        return f"{self.precision}, compiled" if self.compiled else self.precision
+
+
+class Evaluate(Protocol):
+    """What a pool of workers runs."""
+
+    def prepare(self, scheme: str) -> None:
+        """Everything that depends on no channel, once."""
+
+    def __call__(self, task: Task) -> list[Finished]:
+        """The units of a task."""
+
+
+class Evaluator:
+    """Computes the units of tasks; holds the scheme that it met last."""
+
+    def __init__(
+        self,
+        load: Callable[[str], tuple[Scheme, Prepared]],
+        labels: Tensor,
+        setting: Setting,
+    ) -> None:
+        self._load = load
+        self._labels = labels.to(setting.device)
+        self._setting = setting
+        self._name = ""
+        self._scheme: Scheme
+        self._prepared: Prepared
+
+    def prepare(self, scheme: str) -> None:
+        """Load the scheme, which prepares it if it is not yet."""
+        if self._name != scheme:
+            self._scheme, self._prepared = self._load(scheme)
+            self._name = scheme
+            if self._setting.compiled and isinstance(self._scheme, Compilable):
+                torch.compiler.reset()  # of another scheme: torch keeps a few compilations alone
+                self._scheme.compile()
+
+    @torch.inference_mode()
+    def __call__(self, task: Task) -> list[Finished]:
+        """The units of a task, from one pass of the encoder."""
+        self.prepare(task.point.scheme)
+        point, device = task.point, self._setting.device
+        channel = channel_from_name(point.channel)
+        snr_db = torch.full((BLOCK, 1), point.snr_db, device=device)
+        start = time.process_time()
+        with autocast(self._setting.device, self._setting.precision):
+            encoded = [
+                self._scheme.encode(block, channel=channel, snr_db=snr_db, k=point.k)
+                for block in blocks_of(self._prepared)
+            ]
+        encoding = (time.process_time() - start) / len(task.realizations)
+        finished = []
+        for realization in task.realizations:
+            start = time.process_time()
+            unit = Unit(point, realization)
+            streams = unit_streams(unit, self._setting.seed)
+            codes = []
+            for block, labels in zip(encoded, self._labels.split(BLOCK), strict=True):
+                with autocast(self._setting.device, self._setting.precision):
+                    received = self._scheme.transmit(
+                        block, channel=channel, snr_db=snr_db, k=point.k, streams=streams
+                    )
+                own = slice(len(labels))
+                codes.append(outcome_codes(received.scores[own], labels, received.delivered[own]))
+            all_codes = torch.cat(codes).cpu().numpy().astype(np.uint8)
+            finished.append(Finished(unit, all_codes, time.process_time() - start + encoding))
+        return finished
+
+
+@torch.inference_mode()
+def prepare_all(scheme: Scheme, split: Split, setting: Setting) -> dict[str, Tensor]:
+    """What a scheme prepares, of all images, filled up to whole blocks."""
+    parts = []
+    for block in image_blocks(split.images, setting.device):
+        with autocast(setting.device, setting.precision):
+            parts.append(scheme.prepare(block))
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def image_blocks(images: Tensor, device: torch.device) -> Iterator[Tensor]:
+    """Blocks [250, C, H, W] in [0, 1]; the last one is filled up with black images."""
+    for chunk in images.split(BLOCK):
+        block = torch.zeros((BLOCK, *images.shape[1:]), device=device)
+        block[: len(chunk)] = to_float(chunk.to(device))
+        yield block
+
+
+def blocks_of(prepared: Prepared) -> Iterator[dict[str, Tensor]]:
+    """Whole blocks of what was prepared."""
+    images = len(next(iter(prepared.values())))
+    for first in range(0, images, BLOCK):
+        yield {name: values[first : first + BLOCK] for name, values in prepared.items()}

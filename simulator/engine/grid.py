@@ -1,0 +1,141 @@
+"""What a sweep computes: points, the units that they are made of, and the streams of a unit.
+
+A point is one row of the table. It is made of units, one for each realisation of the channel on all
+test images. A unit's noise comes from streams named by (channel, SNR, k, realisation), so schemes
+that use equally many channel uses meet the same gains and the same noise, and a unit depends on
+nothing else that is computed.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from channels.base import Channel
+from channels.streams import PointStreams, Streams
+from simulator.errors import UserError
+from simulator.scheme import Particular, Scheme
+
+PURPOSES = ("channel", "scrambling", "decoding")
+
+
+MANY = 200  # realisations, among which one more or less does not matter
+
+
+TASK_REALIZATIONS = 5  # units that a worker computes at a time, from one pass of the encoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """What to evaluate: every scheme at every (channel, k, SNR).
+
+    Every point gets `realizations` units. With `mc` it gets as many again, and again, until the
+    channel's 95 % interval is at most +-`mc` points of accuracy, or `max_realizations` are reached.
+    """
+
+    channels: tuple[Channel, ...]
+    snr_db: tuple[float, ...]
+    channel_uses: tuple[int, ...]
+    realizations: int
+    seed: int
+    realizations_of: Mapping[str, int] = field(default_factory=dict)  # channel -> its own number
+    mc: float | None = None  # half-width in points (percent)
+    max_realizations: int = 200
+
+    def repeats(self, channel: str) -> int:
+        """Realisations of one round on a channel."""
+        return self.realizations_of.get(channel, self.realizations)
+
+    def most(self, channel: str) -> int:
+        """The most realisations that a point on this channel may get: whole rounds."""
+        own = self.repeats(channel)
+        return own if self.mc is None else max(own, self.max_realizations // own * own)
+
+
+class Point(NamedTuple):
+    """One row of the table, by names."""
+
+    scheme: str
+    channel: str
+    snr_db: float
+    k: int
+
+    @property
+    def text(self) -> str:
+        """For progress bars."""
+        return f"{self.scheme} {self.channel} k={self.k} {self.snr_db:g} dB"
+
+
+class Unit(NamedTuple):
+    """One realisation of a point."""
+
+    point: Point
+    realization: int
+
+
+class Task(NamedTuple):
+    """Units of one point that a worker computes in one go."""
+
+    point: Point
+    realizations: tuple[int, ...]
+
+
+def plan(schemes: Sequence[Scheme], grid: Grid) -> tuple[list[Point], list[str]]:
+    """The points of a sweep, and one line for each (scheme, k) or channel that is left out.
+
+    Raises: UserError if no point is left, or if two streams of the sweep would share a seed.
+    """
+    points: list[Point] = []
+    left_out: list[str] = []
+    for scheme in schemes:
+        for k in grid.channel_uses:
+            if not scheme.serves(k):
+                left_out.append(f"{scheme.name} serves {scheme.channel_uses}: k = {k} left out")
+                continue
+            for channel in grid.channels:
+                if objection := _objection(scheme, channel, k):
+                    left_out.append(objection)
+                    continue
+                points += [Point(scheme.name, channel.name, snr, k) for snr in grid.snr_db]
+    if not points:
+        raise UserError("nothing to sweep: " + "; ".join(left_out))
+    _check_seeds(grid)
+    return points, left_out
+
+
+def _objection(scheme: Scheme, channel: Channel, k: int) -> str:
+    """Why a scheme that serves k cannot use this channel, in one line; else nothing."""
+    if isinstance(scheme, Particular) and (why := scheme.objection(channel, k)):
+        return f"{scheme.name} {why}: {channel.name} with k = {k} left out"
+    return ""
+
+
+def tasks_of(point: Point, realizations: Sequence[int]) -> Iterator[Task]:
+    """Tasks for these realisations of a point."""
+    for first in range(0, len(realizations), TASK_REALIZATIONS):
+        yield Task(point, tuple(realizations[first : first + TASK_REALIZATIONS]))
+
+
+def unit_streams(unit: Unit, seed: int) -> PointStreams:
+    """The streams of a unit; the scheme is not in their name."""
+    point = unit.point
+    name = (point.channel, point.snr_db, point.k, unit.realization)
+    return PointStreams(Streams(seed=seed), *name)
+
+
+def _check_seeds(grid: Grid) -> None:
+    """The draws of a point must differ, else its interval would be wrong.
+
+    Seeds have 32 bits, so two points far apart may share one; that biases no row of the table. Nor
+    does a repeated draw among very many: it changes an interval by less than a percent.
+    """
+    streams = Streams(seed=grid.seed)
+    places = itertools.product(PURPOSES, grid.channels, grid.snr_db, grid.channel_uses)
+    for purpose, channel, snr_db, k in places:
+        draws = range(min(grid.most(channel.name), MANY))
+        seeds = {streams.seed_of(purpose, channel.name, snr_db, k, r) for r in draws}
+        if len(seeds) < len(draws):
+            raise UserError(
+                f"two noise streams of one point would be equal under --seed {grid.seed}; "
+                "choose another seed"
+            )

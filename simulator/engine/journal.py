@@ -1,0 +1,284 @@
+"""The journal of a sweep: every finished unit, appended and on disk before anything else happens.
+
+A text file, one JSON object per line with a checksum. Lines that begin a run say what it is about;
+all others are finished units. What is torn or damaged is left out, and computed again. Nothing is
+ever changed but the end: a torn last line is cut off before more is written.
+"""
+
+import errno
+import io
+import json
+import os
+import zlib
+from array import array
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol
+
+from filelock import FileLock, Timeout
+
+from simulator.engine.grid import Point, Unit
+from simulator.errors import UserError
+from simulator.statistics.tally import Codes, pack, unpack
+from simulator.storage.describe import digest
+from simulator.storage.files import sync_folder
+
+FILE, LOCK = "journal.jsonl", ".lock"
+
+
+FIELDS = {*Point._fields, "realization", "of", "images", "outcomes", "core_seconds"}  # of a unit
+
+
+class Finished(NamedTuple):
+    """A unit, what became of every image, and the core-seconds it took."""
+
+    unit: Unit
+    codes: Codes
+    core_seconds: float
+
+
+class UnitStore(Protocol):
+    """Where finished units are kept."""
+
+    def __contains__(self, unit: Unit) -> bool:
+        """Whether the unit is finished."""
+
+    def add(self, finished: Iterable[Finished]) -> None:
+        """Keep finished units."""
+
+    def read(self, unit: Unit) -> Finished:
+        """A finished unit."""
+
+
+class MemoryStore:
+    """Units of a small sweep, in memory."""
+
+    def __init__(self) -> None:
+        self._units: dict[Unit, Finished] = {}
+
+    def __contains__(self, unit: Unit) -> bool:
+        """Whether the unit is finished."""
+        return unit in self._units
+
+    def add(self, finished: Iterable[Finished]) -> None:
+        """Keep finished units."""
+        self._units |= {item.unit: item for item in finished}
+
+    def read(self, unit: Unit) -> Finished:
+        """A finished unit."""
+        return self._units[unit]
+
+
+class _Places:
+    """Where the line of each unit begins, 8 bytes for each."""
+
+    def __init__(self) -> None:
+        self._offsets: dict[Point, array[int]] = {}  # by realisation; -1 where there is none
+        self._number = 0
+
+    def __len__(self) -> int:
+        return self._number
+
+    def __contains__(self, unit: Unit) -> bool:
+        offsets = self._offsets.get(unit.point, ())
+        return unit.realization < len(offsets) and offsets[unit.realization] >= 0
+
+    def __getitem__(self, unit: Unit) -> int:
+        if unit not in self:
+            raise KeyError(unit)
+        return self._offsets[unit.point][unit.realization]
+
+    def __setitem__(self, unit: Unit, offset: int) -> None:
+        self._number += unit not in self
+        offsets = self._offsets.setdefault(unit.point, array("q"))
+        offsets.extend([-1] * (unit.realization + 1 - len(offsets)))
+        offsets[unit.realization] = offset
+
+
+class Journal:
+    """The finished units of the sweeps of one folder. Only their places are held in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read what is there; nothing is written and nothing locked."""
+        self.path = folder / FILE
+        self.abouts: list[dict[str, Any]] = []  # of every run that wrote here, the oldest first
+        self.damaged = 0  # lines that were left out
+        self.about_key = ""  # of what units are about that are added now
+        self._places = _Places()
+        self._end = 0  # of the last whole line
+        self._lock = FileLock(folder / LOCK)
+        self._scan()
+
+    def __len__(self) -> int:
+        """Finished units."""
+        return len(self._places)
+
+    def __contains__(self, unit: Unit) -> bool:
+        """Whether the unit is finished."""
+        return unit in self._places
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a user should know of the file."""
+        return [f"{self.path}: {self.damaged} damaged lines left out"] if self.damaged else []
+
+    def __enter__(self) -> "Journal":
+        """Keep other processes out, and read what they have written until now.
+
+        Raises: UserError if another process works in this folder.
+        """
+        folder = self.path.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(
+                f"{folder} is in use by another semlink process; wait for it, or choose another "
+                "--out"
+            ) from None
+        self._scan()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Let others in."""
+        self._lock.release()
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.path.unlink(missing_ok=True)
+        self._scan()
+
+    def begin(self, about: dict[str, Any]) -> None:
+        """Note what the next units are about, if no run has said so yet."""
+        self.about_key = digest(about)
+        if about not in self.abouts:
+            self._append([{"about": about}])
+            self.abouts.append(about)
+
+    def add(self, finished: Iterable[Finished]) -> None:
+        """Append finished units; they are on disk when this returns.
+
+        Raises: UserError if they cannot be written; what was finished before is kept.
+        """
+        items = list(finished)
+        records = [
+            {
+                **item.unit.point._asdict(),
+                "realization": item.unit.realization,
+                "of": self.about_key,
+                "images": len(item.codes),
+                "outcomes": pack(item.codes),
+                "core_seconds": round(item.core_seconds, 4),
+            }
+            for item in items
+        ]
+        for item, offset in zip(items, self._append(records), strict=True):
+            self._places[item.unit] = offset
+
+    def read(self, unit: Unit) -> Finished:
+        """A finished unit.
+
+        Raises: KeyError if there is none; UserError if the file was changed or removed by others.
+        """
+        record = self._record_at(self._places[unit])
+        if record is None:
+            raise self._changed
+        codes = unpack(record["outcomes"], record["images"])
+        return Finished(unit, codes, record["core_seconds"])
+
+    @property
+    def _changed(self) -> UserError:
+        return UserError(
+            f"{self.path} was changed or removed while it was in use; run the same command again"
+        )
+
+    def _record_at(self, offset: int) -> dict[str, Any] | None:
+        """What stands in the line that begins here; None if it is not there any more."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(offset)
+                return _parse(file.readline())
+        except FileNotFoundError:
+            return None
+
+    def _append(self, records: list[dict[str, Any]]) -> list[int]:
+        """Write lines behind the last whole one; where each begins."""
+        lines = [_line(record) for record in records]
+        try:
+            there = self.path.exists()
+            if self._end > (self.path.stat().st_size if there else 0):
+                raise self._changed
+            with self.path.open("r+b" if there else "w+b", buffering=0) as file:
+                file.truncate(self._end)
+                file.seek(self._end)
+                try:
+                    _write_all(file, b"".join(lines))
+                    os.fsync(file.fileno())
+                except OSError:
+                    file.truncate(self._end)
+                    raise
+            if not there:
+                sync_folder(self.path.parent)
+        except OSError as error:
+            wayout = "make room, then " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+            raise UserError(
+                f"{self.path}: {error.strerror or error}; {len(self)} finished units are kept: "
+                f"{wayout}run the same command again"
+            ) from None
+        offsets = []
+        for line in lines:
+            offsets.append(self._end)
+            self._end += len(line)
+        return offsets
+
+    def _scan(self) -> None:
+        """Find the whole lines."""
+        self.abouts, self.damaged, self._places, self._end = [], 0, _Places(), 0
+        if not self.path.exists():
+            return
+        offset, keys = 0, {""}
+        with self.path.open("rb") as file:
+            for line in file:
+                record = _parse(line)
+                if record is None:
+                    self.damaged += 1
+                elif "about" in record:
+                    self.abouts.append(record["about"])
+                    keys.add(digest(record["about"]))
+                elif not record.keys() >= FIELDS or record["of"] not in keys:
+                    self.damaged += 1  # itself, or the line that says what it is about
+                else:
+                    point = Point(*(record[name] for name in Point._fields))
+                    self._places[Unit(point, record["realization"])] = offset
+                offset += len(line)
+                if line.endswith(b"\n"):
+                    self._end = offset
+
+
+def _write_all(file: io.FileIO, text: bytes) -> None:
+    """A raw file may take less than it is given."""
+    while text:
+        text = text[file.write(text) :]
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    text = json.dumps(record, sort_keys=True)
+    return f"{zlib.crc32(text.encode()):08x} {text}\n".encode()
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """The object of a line; None if it is torn, damaged, or no object."""
+    checksum, _, text = line.removesuffix(b"\n").partition(b" ")
+    if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(text):
+        return None
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None

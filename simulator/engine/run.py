@@ -1,0 +1,242 @@
+"""A sweep: which units are still to be computed, when a point has enough, and the table of it all.
+
+Units are handed to a pool of workers and kept in a store as they come back. The table is made from
+the store alone, so it does not matter who computed what, in which order, or when.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from simulator.data.dataset import Split
+from simulator.engine.evaluate import BLOCK, Evaluator, Prepared, Setting, image_blocks, prepare_all
+from simulator.engine.grid import Grid, Point, Task, Unit, tasks_of
+from simulator.engine.journal import Finished, MemoryStore, UnitStore
+from simulator.engine.workers import InProcess, Pool
+from simulator.scheme import Scheme
+from simulator.statistics.intervals import accuracy_interval, channel_interval
+from simulator.statistics.tally import Tally
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the rows say besides outcomes."""
+
+    images: int
+    num_classes: int
+    source_values: int  # C H W
+    settings: Mapping[tuple[str, int], str]  # (scheme, k) -> what Scheme.settings says
+
+
+@dataclass(frozen=True)
+class Results:
+    """The rows of a sweep, read from its store point by point."""
+
+    store: UnitStore
+    facts: Facts
+    realizations: Mapping[Point, int] = field(default_factory=dict)
+
+    def tally(self, point: Point) -> Tally:
+        """Outcomes of a point over its realisations."""
+        units = (Unit(point, r) for r in range(self.realizations[point]))
+        codes = (self.store.read(unit).codes for unit in units)
+        return Tally.of(codes, num_classes=self.facts.num_classes)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per point, in the order of the plan."""
+        return pd.DataFrame([_row(point, self.tally(point), self.facts) for point in self])
+
+    @property
+    def timing(self) -> pd.DataFrame:
+        """Core-seconds of every point."""
+        rows = []
+        for point, count in self.realizations.items():
+            spent = [self.store.read(Unit(point, r)).core_seconds for r in range(count)]
+            rows.append({**_names(point), "core_seconds": round(sum(spent), 3)})
+        return pd.DataFrame(rows)
+
+    def __iter__(self) -> Iterator[Point]:
+        """All points."""
+        return iter(self.realizations)
+
+
+class _Schedule:
+    """Which units are asked for, and which of them are not finished.
+
+    A point that was begun is finished before others are, so that few tallies are in memory.
+    """
+
+    def __init__(self, grid: Grid, facts: Facts, store: UnitStore, bar: Any) -> None:
+        self._grid, self._facts, self._store, self._bar = grid, facts, store, bar
+        self.waiting: deque[Task] = deque()
+        self.asked: dict[Point, int] = {}  # realisations of the rounds so far
+        self._missing: dict[Point, int] = {}  # units of these that are not finished
+        self._none = Tally.none(facts.images, num_classes=facts.num_classes)
+        self._tallies: dict[Point, Tally] = {}  # of points that came back and go on
+
+    def begin(self, point: Point) -> None:
+        """Ask for rounds of a point until one is not all there, or there are enough."""
+        self._advance(point, self._none)
+
+    def add(self, finished: Sequence[Finished]) -> None:
+        """Keep the units of one task."""
+        self._store.add(finished)
+        for item in finished:
+            self._bar.set_postfix_str(item.unit.point.text, refresh=False)
+            self._bar.update(len(item.codes))
+        point = finished[0].unit.point
+        self._missing[point] -= len(finished)
+        if not self._missing[point]:
+            tally = self._advance(point, self._tallies.pop(point, self._none))
+            if self._missing[point]:
+                self._tallies[point] = tally
+
+    def _advance(self, point: Point, tally: Tally) -> Tally:
+        """As `begin`, from what was read already; what is read now."""
+        while not self._last(point):
+            before = self.asked.get(point, 0)
+            for realization in range(tally.realizations, before):
+                tally = tally.plus(self._store.read(Unit(point, realization)).codes)
+            if before and self._sure(tally):
+                break
+            self.asked[point] = before + self._grid.repeats(point.channel)
+            self._ask(point, range(before, self.asked[point]))
+            if self._missing[point]:
+                break
+        return tally
+
+    def _ask(self, point: Point, realizations: range) -> None:
+        images = self._facts.images
+        missing = [r for r in realizations if Unit(point, r) not in self._store]
+        self._missing[point] = len(missing)
+        self._bar.total += images * len(realizations)
+        self._bar.update(images * (len(realizations) - len(missing)))
+        tasks = list(tasks_of(point, missing))
+        if realizations.start:
+            self.waiting.extendleft(reversed(tasks))
+        else:
+            self.waiting.extend(tasks)
+
+    def _last(self, point: Point) -> bool:
+        """Whether there is no round after those asked for."""
+        asked, more = self.asked.get(point, 0), self._grid.repeats(point.channel)
+        return asked > 0 and asked + more > self._grid.most(point.channel)
+
+    def _sure(self, tally: Tally) -> bool:
+        """Whether the channel's interval is as narrow as was asked for."""
+        interval = channel_interval(tally)
+        return self._grid.mc is not None and 50 * (interval.high - interval.low) <= self._grid.mc
+
+
+def run_sweep(
+    points: Sequence[Point], grid: Grid, facts: Facts, *, pool: Pool, store: UnitStore
+) -> Results:
+    """Compute what the store lacks of these points, showing progress on stderr."""
+    with tqdm(desc="sweep", unit="img", smoothing=0.05, mininterval=0.5, total=0) as bar:
+        schedule = _Schedule(grid, facts, store, bar)
+        for point in points:
+            schedule.begin(point)
+        for scheme in dict.fromkeys(task.point.scheme for task in schedule.waiting):
+            pool.submit(scheme)
+        while pool.in_hand:
+            pool.next_done()
+        while schedule.waiting or pool.in_hand:
+            while schedule.waiting and pool.room > 0:
+                pool.submit(schedule.waiting.popleft())
+            schedule.add(pool.next_done())
+    return Results(store, facts, {point: schedule.asked[point] for point in points})
+
+
+def sweep_here(
+    schemes: Sequence[Scheme],
+    points: Sequence[Point],
+    grid: Grid,
+    split: Split,
+    device: torch.device,
+    *,
+    num_classes: int,
+) -> Results:
+    """A small sweep in this process, kept in memory; nothing is written."""
+    setting = Setting(grid.seed, device)
+    evaluator = Evaluator(partial(_prepared, schemes, split, setting), split.labels, setting)
+    pool = InProcess(evaluator)
+    facts = facts_of(schemes, points, split, num_classes=num_classes)
+    try:
+        return run_sweep(points, grid, facts, pool=pool, store=MemoryStore())
+    finally:
+        pool.close()
+
+
+def facts_of(
+    schemes: Sequence[Scheme], points: Sequence[Point], split: Split, *, num_classes: int
+) -> Facts:
+    """What the rows of these points say besides outcomes."""
+    named = {scheme.name: scheme for scheme in schemes}
+    return Facts(
+        images=len(split.labels),
+        num_classes=num_classes,
+        source_values=split.images[0].numel(),
+        settings={(p.scheme, p.k): named[p.scheme].settings(p.k) for p in points},
+    )
+
+
+@torch.inference_mode()
+def noiseless_accuracy(
+    classify: Callable[[Tensor], Tensor], split: Split, device: torch.device
+) -> dict[str, float]:
+    """Accuracy of a classifier without a channel, with its interval over images."""
+    right = []
+    blocks = image_blocks(split.images, device)
+    for block, labels in zip(blocks, split.labels.split(BLOCK), strict=True):
+        scores = classify(block)[: len(labels)]
+        right.append((scores.argmax(dim=1).cpu() == labels).double())
+    values = torch.cat(right).numpy()
+    interval = accuracy_interval(values)
+    return {"accuracy": float(values.mean()), "ci_low": interval.low, "ci_high": interval.high}
+
+
+def _prepared(
+    schemes: Sequence[Scheme], split: Split, setting: Setting, name: str
+) -> tuple[Scheme, Prepared]:
+    scheme = next(scheme for scheme in schemes if scheme.name == name)
+    return scheme, prepare_all(scheme, split, setting)
+
+
+def _row(point: Point, tally: Tally, facts: Facts) -> dict[str, Any]:
+    over_images = accuracy_interval(tally.credits_of_images)
+    over_draws = channel_interval(tally)
+    return {
+        **_names(point),
+        "bandwidth_ratio": point.k / facts.source_values,
+        "images": facts.images,
+        "realizations": tally.realizations,
+        "correct": tally.correct,
+        "transmissions": tally.transmissions,
+        "accuracy": tally.correct / tally.transmissions,
+        "ci_low": over_images.low,
+        "ci_high": over_images.high,
+        "mc_low": over_draws.low,
+        "mc_high": over_draws.high,
+        "delivered": tally.delivered,
+        "settings": facts.settings[point.scheme, point.k],
+    }
+
+
+class _Names(NamedTuple):
+    scheme: str
+    channel: str
+    snr_db: float
+    channel_uses: int
+
+
+def _names(point: Point) -> dict[str, Any]:
+    """The columns that name a row."""
+    return _Names(*point)._asdict()

@@ -1,0 +1,1 @@
+"""Measurements made with the engine: comparisons, budgets, sizes, links, the physics."""

@@ -1,0 +1,108 @@
+"""Two schemes of one sweep against each other, image by image, from its journal."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from simulator.engine.grid import Point, Unit
+from simulator.engine.journal import Journal
+from simulator.errors import UserError
+from simulator.statistics.paired import holm, mcnemar, paired_difference
+from simulator.statistics.tally import Tally
+from simulator.storage.describe import digest
+from simulator.storage.folders import read_results
+
+PLACE = ["channel", "channel_uses", "snr_db"]
+
+
+def compare(folder: Path, a: str | None, b: str) -> tuple[pd.DataFrame, list[str]]:
+    """Accuracy of `a` minus accuracy of `b` at every point that both have, with its interval.
+
+    Both met the same images, gains and noise at a point, so the difference is surer than either.
+    `p_value` is McNemar's, `p_holm` the same adjusted for the number of points. Without `a`, every
+    other scheme is compared with `b`, in the order of the sweep, each adjusted for its own points;
+    those that share none are left out, and named in lines beside the table.
+    Raises: UserError if the folder holds no sweep with both, or no journal of it.
+    """
+    rows, run = read_results(folder)
+    names = list(dict.fromkeys(rows["scheme"]))
+    for name in (b,) if a is None else (a, b):
+        if name not in names:
+            known = ", ".join(names)
+            raise UserError(f"{folder} must hold the scheme {name!r}, but it has {known}")
+    if a == b:
+        raise UserError(f"--a and --b must be two schemes, got {b} twice")
+    journal = Journal(folder)
+    if run.get("journal") not in {digest(about) for about in journal.abouts}:
+        raise UserError(
+            f"{journal.path} must hold what every image earned in this sweep, but does not; run "
+            "the sweep again"
+        )
+    classes = int(run["data"]["classes"])
+    others = [name for name in names if name != b] if a is None else [a]
+    tables = {name: _pair(rows, journal, name, b, classes) for name in others}
+    there = [table for table in tables.values() if not table.empty]
+    if not there:
+        known = " or ".join(others) or "no other scheme"
+        raise UserError(f"{known} and {b} must share a point to be compared, but have none")
+    left_out = [f"{name} shares no point with {b}: left out" for name in others]
+    alone = [line for line, table in zip(left_out, tables.values(), strict=True) if table.empty]
+    return pd.concat(there, ignore_index=True), alone
+
+
+def compact(table: pd.DataFrame) -> pd.DataFrame:
+    """A comparison for the screen: differences and their intervals in points, a column per SNR.
+
+    A star marks a difference that is sure at 5 % after Holm's adjustment.
+    """
+    lines: dict[tuple[str, str, int, str], dict[float, str]] = {}
+    for _, row in table.iterrows():
+        star = "*" if row["p_holm"] < 0.05 else " "
+        for column, mark in (("difference", star), ("ci_low", " "), ("ci_high", " ")):
+            line = lines.setdefault((row["a"], row["channel"], row["channel_uses"], column), {})
+            line[row["snr_db"]] = f"{100 * row[column]:+.1f}{mark}"
+    index = pd.MultiIndex.from_tuples(lines, names=["scheme", "channel", "k", ""])
+    shown = pd.DataFrame(list(lines.values()), index=index).sort_index(axis=1).fillna("")
+    shown.columns = pd.Index([f"{snr:g}" for snr in shown.columns], name="SNR in dB")
+    return shown
+
+
+def _pair(rows: pd.DataFrame, journal: Journal, a: str, b: str, classes: int) -> pd.DataFrame:
+    """The points that two schemes share; empty if there are none."""
+    shared = rows[rows["scheme"] == a].merge(rows[rows["scheme"] == b], on=PLACE)
+    table = pd.DataFrame([_row(row, journal, a, b, classes) for _, row in shared.iterrows()])
+    return table if table.empty else table.assign(p_holm=holm(list(table["p_value"])))
+
+
+def _row(row: Any, journal: Journal, a: str, b: str, classes: int) -> dict[str, Any]:
+    place = (str(row["channel"]), float(row["snr_db"]), int(row["channel_uses"]))
+    realizations = int(min(row["realizations_x"], row["realizations_y"]))  # both met these draws
+    own = {
+        scheme: _tally(journal, Point(scheme, *place), realizations, classes) for scheme in (a, b)
+    }
+    x, y = own[a].credits_of_images, own[b].credits_of_images
+    difference = paired_difference(x, y)
+    return {
+        **row[PLACE].to_dict(),
+        "a": a,
+        "b": b,
+        "images": len(x),
+        "realizations": realizations,
+        "accuracy_a": float(x.mean()),
+        "accuracy_b": float(y.mean()),
+        "difference": difference.value,
+        "ci_low": difference.low,
+        "ci_high": difference.high,
+        "p_value": mcnemar(x - y),
+    }
+
+
+def _tally(journal: Journal, point: Point, realizations: int, classes: int) -> Tally:
+    units = [Unit(point, realization) for realization in range(realizations)]
+    if any(unit not in journal for unit in units):
+        raise UserError(
+            f"{journal.path} must hold what every image earned, but {point.text} is missing; "
+            "run the sweep again"
+        )
+    return Tally.of((journal.read(unit).codes for unit in units), num_classes=classes)

@@ -1,0 +1,84 @@
+"""One recipe trained from several seeds: what the luck of a training moves."""
+
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from simulator.errors import UserError
+from simulator.statistics.intervals import mean_interval
+from simulator.storage.folders import read_results
+
+ALIKE = {  # in run.json
+    "hash": "test images",
+    "test_images": "number of test images",
+    "seed": "seed of the noise",
+}
+
+
+POINT = ["scheme", "channel", "snr_db", "channel_uses"]
+
+
+def across_seeds(folders: Sequence[Path]) -> pd.DataFrame:
+    """Mean accuracy over trainings at every point that all the sweeps have.
+
+    `ci_low, ci_high` is Student's interval for the mean over trainings on these very test images;
+    how far other images would move it is in each sweep's own intervals, of which `lowest_ci_low` is
+    the lower end for the training of the lowest accuracy.
+    Raises: UserError unless there are two sweeps or more, of different training seeds, on the same
+    data and noise, of weights that were made alike, with a point in common.
+    """
+    if len(folders) < 2:
+        raise UserError(f"seeds needs two sweeps or more, got {len(folders)}")
+    sweeps = [read_results(folder) for folder in folders]
+    _check_alike(folders, [run for _, run in sweeps])
+    rows = pd.concat([table for table, _ in sweeps], ignore_index=True)
+    shared = [own for _, own in rows.groupby(POINT, sort=False) if len(own) == len(folders)]
+    if not shared:
+        raise UserError("the sweeps must have a point in common, but have none")
+    return pd.DataFrame([_row(own) for own in shared])
+
+
+def _row(own: pd.DataFrame) -> dict[Hashable, Any]:
+    accuracy = own["accuracy"]
+    interval = mean_interval(accuracy.to_numpy())
+    return {
+        **own.iloc[0][[*POINT, "images"]].to_dict(),
+        "seeds": len(own),
+        "accuracy": float(accuracy.mean()),
+        "deviation": float(accuracy.std(ddof=1)),
+        "ci_low": interval.low,
+        "ci_high": interval.high,
+        "lowest": float(accuracy.min()),
+        "lowest_ci_low": float(own["ci_low"].to_numpy()[accuracy.argmin()]),
+        "highest": float(accuracy.max()),
+    }
+
+
+def _check_alike(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> None:
+    _check_weights(folders, runs)
+    for what, called in ALIKE.items():
+        values = [{**run["data"], **run}.get(what) for run in runs]
+        for folder, value in zip(folders, values, strict=True):
+            if value != values[0]:
+                raise UserError(f"{folder} must have the {called} of {folders[0]}, but has another")
+    seeds = [run.get("train_seed") for run in runs]
+    for folder, seed in zip(folders[1:], seeds[1:], strict=True):
+        if seeds.count(seed) > 1:
+            raise UserError(
+                f"every sweep must have another training seed, but {folder} has {seed} again; "
+                "train with --seed N into a folder of its own, and sweep its --weights"
+            )
+
+
+def _check_weights(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> None:
+    """Parts that two sweeps both used were made alike; the rest of their recipes may differ."""
+    for folder, run in zip(folders, runs, strict=True):
+        for part in sorted(runs[0]["weights"].keys() & run["weights"].keys()):
+            own, first = (each["weights"][part]["origin"]["description"] for each in (run, runs[0]))
+            if own != first:
+                raise UserError(
+                    f"{folder} must have a {part} that was trained as that of {folders[0]}, but "
+                    "its recipe is another"
+                )

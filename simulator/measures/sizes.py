@@ -1,0 +1,192 @@
+"""Teacher and students side by side: size, cost, clean accuracy, share of the teacher's."""
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from channels.awgn import AwgnChannel
+from models import ChannelCodec, Mirrored
+from models.blocks import parameter_count
+from simulator.data.dataset import Split, to_float
+from simulator.engine.evaluate import BLOCK
+from simulator.engine.grid import Grid, plan
+from simulator.engine.run import sweep_here
+from simulator.schemes.build import TrainedParts
+from simulator.statistics.intervals import Estimate, accuracy_interval
+from simulator.statistics.paired import paired_ratio
+
+LINK_SNR_DB = 24.0
+
+
+Credits = NDArray[np.float64]
+
+
+class Row(NamedTuple):
+    """One network: what it is made of, and how it classifies."""
+
+    name: str
+    encoder: nn.Module
+    encode: Callable[[Tensor], Tensor]  # by the encoder, as often as the answers need it
+    codec: ChannelCodec | None
+    classify: Callable[[Tensor], Tensor]
+
+
+def size_table(parts: TrainedParts, test: Split, *, realizations: int, seed: int) -> pd.DataFrame:
+    """One row for the teacher if its weights are there, one for every trained student.
+
+    Columns: parameters of encoder, transmitter (encoder and TX codec) and both ends; MACs of
+    encoder and TX codec; CPU ms of the encoder per image, alone and in a batch of 64 (teachers that
+    are asked about mirror images too run twice); clean accuracy without a channel; the same through
+    the codec at 24 dB on AWGN with k = K; and both as shares of the teacher's accuracy (retention),
+    with paired intervals.
+    """
+    table: list[dict[str, Any]] = []
+    teacher: Credits | None = None
+    for row in _networks(parts):
+        right = right_answers(row.classify, test)
+        teacher = right if row.name == "teacher" else teacher
+        entry = clean_entry(row, test, right=right, teacher=teacher)
+        if row.name in parts.links:
+            through = _through(parts, parts.links[row.name], test, realizations, seed)
+            entry |= _accuracy("link_accuracy", through)
+            entry |= _retention("link_retention", through, teacher)
+        table.append(entry)
+    return pd.DataFrame(table)
+
+
+def _networks(parts: TrainedParts) -> list[Row]:
+    teacher = teacher_row(parts)
+    rows = [teacher] if teacher else []
+    for name, scheme in parts.links.items():
+        body, codec = parts.link_modules(scheme)
+        rows.append(Row(name, body, body, codec, parts.classifier(name)))
+    return rows
+
+
+def teacher_row(parts: TrainedParts) -> Row | None:
+    """The offline teachers as one, if their weights are there."""
+    teacher = parts.teacher()
+    if teacher is None:
+        return None
+    asked = Mirrored(teacher) if parts.mirrored else teacher
+    return Row(
+        name="teacher",
+        encoder=teacher.body,
+        encode=lambda images: asked(images).features,
+        codec=None,
+        classify=lambda images: asked(images).scores,
+    )
+
+
+def clean_entry(
+    row: Row, test: Split, *, right: Credits, teacher: Credits | None
+) -> dict[str, Any]:
+    """What a network costs, and its accuracy and retention without a channel."""
+    entry = {**_size(row, test.images[:64]), **_accuracy("accuracy", right)}
+    return entry | _retention("retention", right, teacher)
+
+
+def _size(row: Row, images: Tensor) -> dict[str, Any]:
+    batch = to_float(images)
+    encoder = parameter_count(row.encoder)
+    sizes: dict[str, Any] = {"name": row.name, "encoder_parameters": encoder}
+    sizes["encoder_macs"] = macs(lambda: row.encode(batch[:1]))
+    if row.codec is not None:
+        sizes |= _codec_size(row.codec, encoder)
+    sizes["cpu_ms_alone"] = round(cpu_ms(row.encode, batch[:1]), 3)
+    sizes["cpu_ms_batch64"] = round(cpu_ms(row.encode, batch), 3)
+    return sizes
+
+
+def _codec_size(codec: ChannelCodec, encoder: int) -> dict[str, int]:
+    assert isinstance(codec.encoder, nn.Module)
+    assert isinstance(codec.decoder, nn.Module)
+    tx, rx = parameter_count(codec.encoder), parameter_count(codec.decoder)
+    features = torch.zeros(1, codec.config.feature_dim)
+    snr_db, uses = torch.zeros(1, 1), torch.full((1, 1), codec.config.max_uses)
+    return {
+        "tx_parameters": encoder + tx,
+        "both_ends_parameters": encoder + tx + rx,
+        "tx_codec_macs": macs(lambda: codec.encoder(features, snr_db=snr_db, uses=uses)),
+    }
+
+
+@torch.inference_mode()
+def right_answers(classify: Callable[[Tensor], Tensor], test: Split) -> Credits:
+    """1 for every image that is right, else 0."""
+    right = [
+        classify(to_float(images)).argmax(dim=1) == labels
+        for images, labels in zip(test.images.split(BLOCK), test.labels.split(BLOCK), strict=True)
+    ]
+    return torch.cat(right).double().numpy()
+
+
+def _through(
+    parts: TrainedParts, scheme_name: str, test: Split, realizations: int, seed: int
+) -> Credits:
+    """Mean credits of every image through the codec at 24 dB on AWGN."""
+    scheme = parts.scheme(scheme_name)
+    k = parts.link_modules(scheme_name)[1].config.max_uses
+    grid = Grid(
+        channels=(AwgnChannel(),),
+        snr_db=(LINK_SNR_DB,),
+        channel_uses=(k,),
+        realizations=realizations,
+        seed=seed,
+    )
+    points, _ = plan([scheme], grid)
+    cpu = torch.device("cpu")
+    results = sweep_here([scheme], points, grid, test, cpu, num_classes=parts.num_classes)
+    return results.tally(points[0]).credits_of_images
+
+
+def _accuracy(name: str, credits_of: Credits) -> dict[str, float]:
+    interval = accuracy_interval(credits_of)
+    return {
+        name: float(credits_of.mean()),
+        f"{name}_low": interval.low,
+        f"{name}_high": interval.high,
+    }
+
+
+def _retention(name: str, credits_of: Credits, teacher: Credits | None) -> dict[str, float]:
+    if teacher is None or not teacher.any():
+        return {}
+    itself = credits_of is teacher
+    ratio = Estimate(1, 1, 1) if itself else paired_ratio(credits_of, teacher)
+    return {name: ratio.value, f"{name}_low": ratio.low, f"{name}_high": ratio.high}
+
+
+WARM_UP, RUNS = 3, 15
+
+
+@torch.inference_mode()
+def macs(run: Callable[[], object]) -> int:
+    """Multiply-accumulates of one call in convolutions, matrix products and attention."""
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return int(counter.get_total_flops()) // 2
+
+
+@torch.inference_mode()
+def cpu_ms(run: Callable[[Tensor], object], batch: Tensor) -> float:
+    """Milliseconds per image of the batch: median of 15 calls by one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        times = []
+        for _ in range(WARM_UP + RUNS):
+            start = time.perf_counter()
+            run(batch)
+            times.append(time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(threads)
+    return 1000 * statistics.median(times[WARM_UP:]) / len(batch)

@@ -1,0 +1,111 @@
+"""From the text of a command-line option to a checked value; every mistake is one line."""
+
+import math
+
+from channels.base import Channel
+from channels.names import channel_from_name
+from simulator.errors import UserError
+
+MOST_POINTS = 10_000  # entries of one axis of a sweep
+
+
+MOST_REALIZATIONS = 10_000  # channel draws per image and point
+
+
+MOST_WORKERS = 1024
+
+
+MOST_SEED = 2**31 - 1
+
+
+MOST_USES = 100_000  # channel uses per image
+
+
+MOST_COUNT = 1e12
+
+
+FARTHEST_SNR_DB = 100.0  # farther out, single precision overflows
+
+
+def parse_snr_db(text: str, *, option: str = "--snr-db") -> tuple[float, ...]:
+    """`-10:20:2` (both ends included) or `-10,0,10` to SNRs in dB, ascending, without repeats."""
+    hint = f"{option} must be FIRST:LAST:STEP or a list such as -10,0,10 in dB, got {text!r}"
+    try:
+        numbers = [float(part) for part in text.split(":" if ":" in text else ",")]
+    except ValueError:
+        raise UserError(hint) from None
+    if not all(abs(number) <= FARTHEST_SNR_DB for number in numbers):
+        raise UserError(hint + f": every number must lie within +-{FARTHEST_SNR_DB:g} dB")
+    if ":" not in text:
+        return tuple(sorted(set(numbers)))
+    if len(numbers) != 3:
+        raise UserError(hint)
+    first, last, step = numbers
+    if step <= 0 or last < first:
+        raise UserError(hint + ": the range is empty; STEP must be above 0 and LAST >= FIRST")
+    count = math.floor((last - first) / step + 1e-9) + 1
+    if count > MOST_POINTS:
+        raise UserError(hint + f": {count} points are more than {MOST_POINTS}; use a larger STEP")
+    return tuple(round(first + index * step, 9) for index in range(count))
+
+
+def parse_channel_uses(text: str) -> tuple[int, ...]:
+    """`16,64` to channel uses, ascending, without repeats."""
+    hint = f"--channel-uses must be whole numbers from 1 to 100000 such as 16,64, got {text!r}"
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and 1 <= int(part) <= MOST_USES for part in parts):
+        raise UserError(hint)
+    uses = [int(part) for part in parts]
+    return tuple(sorted(set(uses)))
+
+
+def parse_realizations(text: str) -> tuple[int | None, dict[str, int]]:
+    """`5` or `awgn=5,rayleigh=20` to the number for all channels, and those of single ones."""
+    hint = f"--realizations must be a whole number or like awgn=5,rayleigh=20, got {text!r}"
+    every: int | None = None
+    single: dict[str, int] = {}
+    for part in text.split(","):
+        name, _, number = part.strip().rpartition("=")
+        if not number.isdecimal():
+            raise UserError(hint)
+        value = in_range("--realizations", int(number), 1, MOST_REALIZATIONS)
+        if name:
+            single[parse_channels((name,))[0].name] = value
+        elif every is None:
+            every = value
+        else:
+            raise UserError(hint)
+    return every, single
+
+
+def parse_channels(names: tuple[str, ...]) -> tuple[Channel, ...]:
+    """Channel names to channels, in the given order, without repeats."""
+    try:
+        channels = [channel_from_name(name) for name in names]
+    except ValueError as error:
+        raise UserError(f"--channels: {error}") from None
+    return tuple({channel.name: channel for channel in channels}.values())
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """`a,b` to names without spaces and repeats, in the given order."""
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+
+
+def in_range(option: str, value: int, least: int, most: int) -> int:
+    """Check a whole number. Raises: UserError naming the option."""
+    if not least <= value <= most:
+        raise UserError(f"{option} must be a whole number from {least} to {most}, got {value}")
+    return value
+
+
+def parse_count(option: str, text: str) -> int:
+    """`1.2M`, `300k` or `1200000` to a whole number above 0. Raises: UserError."""
+    factor = {"k": 1e3, "m": 1e6}.get(text[-1:].lower(), 1.0)
+    try:
+        value = float(text[:-1] if factor > 1 else text) * factor
+    except ValueError:
+        value = math.nan
+    if not 1 <= value <= MOST_COUNT:
+        raise UserError(f"{option} must be a number such as 1.2M, 300k or 1200000, got {text!r}")
+    return round(value)

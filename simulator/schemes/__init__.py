@@ -1,0 +1,1 @@
+"""Schemes that are networks: how each is described, trained, loaded and sent."""

@@ -1,0 +1,1 @@
+"""KDL-DARTS: architecture search with distillation and a cost penalty inside."""

@@ -1,0 +1,76 @@
+"""Cost tables of a search: every operation counted, or timed, at the width it is deployed at."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from models import CellShape, Genotype, GenotypeCnnConfig
+from models.blocks import parameter_count
+from models.genotype import Edge
+from models.operations import NONE, SearchSpace
+from models.search_space import CostTable
+from simulator.measures.sizes import cpu_ms, macs
+from simulator.search.config import SearchConfig
+from simulator.training.loop import fresh
+
+BATCH = 64  # images that are timed at a time
+
+
+Measure = Callable[[nn.Module, tuple[int, ...]], float]  # a network, the shape of its input
+
+
+def cost_table(config: SearchConfig, *, image_shape: tuple[int, int, int]) -> CostTable:
+    """Cost of every operation on an edge, over all cells of a kind, and of all that is fixed.
+
+    Fixed is what a network has besides the operations: stem, entries, projection. `image_shape`
+    (C, H, W) is that of the whole images, which deployed networks see.
+    """
+    measure = {"parameters": _parameters, "macs": _macs, "cpu_ms": _cpu_ms}[config.cost]
+    space, shape = config.search_space, config.deployed
+    totals = {"normal": torch.zeros(len(space.operations), dtype=torch.float64)}
+    totals["reduce"] = totals["normal"].clone()
+    measured: dict[int, Tensor] = {}  # stage to costs
+    for kind, stage in shape.cells:
+        if stage not in measured:
+            size = [-(-side // 2 ** (stage + 1)) for side in image_shape[1:]]
+            input_shape = (shape.widths[stage], *size)
+            measured[stage] = _operations(space, input_shape, measure)
+        totals[kind] += measured[stage]
+    whole, kept = _cheapest(space, shape)
+    inside = 2 * space.nodes * sum(float(totals[kind][kept]) for kind in totals)
+    network = fresh(lambda: whole.build(image_channels=image_shape[0]), seed=0).eval()
+    return CostTable(
+        fixed=measure(network, image_shape) - inside,
+        normal=totals["normal"],
+        reduce=totals["reduce"],
+    )
+
+
+def _operations(space: SearchSpace, input_shape: tuple[int, ...], measure: Measure) -> Tensor:
+    """Cost of every operation at this width and resolution; none costs nothing."""
+    width, costs = input_shape[0], []
+    for operation in space.operations:
+        module = fresh(lambda build=operation.build: build(width, False), seed=0)  # type: ignore[misc]
+        costs.append(0.0 if operation.name == NONE else measure(module.eval(), input_shape))
+    return torch.tensor(costs, dtype=torch.float64)
+
+
+def _cheapest(space: SearchSpace, shape: CellShape) -> tuple[GenotypeCnnConfig, int]:
+    """A network all of whose edges are skips, and the number of that operation."""
+    plan = tuple((Edge(0, "skip"), Edge(1, "skip")) for _ in range(space.nodes))
+    genotype = Genotype(space=space.name, normal=plan, reduce=plan)
+    return GenotypeCnnConfig(genotype=genotype, shape=shape), space.names.index("skip")
+
+
+def _parameters(network: nn.Module, input_shape: tuple[int, ...]) -> float:  # noqa: ARG001
+    return parameter_count(network)
+
+
+def _macs(network: nn.Module, input_shape: tuple[int, ...]) -> float:
+    return macs(lambda: network(torch.zeros(1, *input_shape)))
+
+
+def _cpu_ms(network: nn.Module, input_shape: tuple[int, ...]) -> float:
+    images = torch.zeros(BATCH, *input_shape).to(memory_format=torch.channels_last)
+    return cpu_ms(network, images)

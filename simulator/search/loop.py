@@ -1,0 +1,227 @@
+"""KDL-DARTS: architecture search with distillation and a cost penalty inside (METHOD, section 2).
+
+Weights learn on half A of the images, the architecture on half B. A checkpoint at the end of every
+epoch holds the weights, the architecture, both optimisers and the history. Every epoch begins its
+own named streams, so a resumed search takes the very steps of an uninterrupted one.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from channels.streams import Streams
+from models.search_space import Choices, Mixtures, gumbel
+from simulator.data.augment import epoch_order
+from simulator.device import told
+from simulator.errors import TimeUp, UserError
+from simulator.search.config import SearchConfig
+from simulator.search.steps import (
+    Batch,
+    batch_loss,
+    first_order,
+    penalty,
+    second_order,
+    step_architecture,
+    step_weights,
+)
+from simulator.search.task import Half, History, SearchTask, observe, shown
+from simulator.storage.files import load_tensors, save_tensors
+from simulator.training.loop import Checkpoint, below, load_optimiser, optimiser_tensors
+
+
+@dataclass(frozen=True)
+class _Optimisers:
+    """Those of the two levels."""
+
+    weights: torch.optim.Optimizer
+    architecture: torch.optim.Optimizer
+
+
+def search(
+    task: SearchTask,
+    *,
+    streams: Streams,
+    checkpoint: Checkpoint,
+    log: Callable[[History], None] | None = None,
+) -> History:
+    """Search to the end, going on from the checkpoint if there is one.
+
+    Returns the history, one entry per epoch: mean losses of both halves, expected cost, cost of
+    the genotype, entropy of p as a share of the uniform one, skips in the normal cell, weight of
+    the auxiliary skip, validation loss with p and with the genotype's operations alone, and the
+    genotype as JSON. `task.architecture` is as it was after the last epoch.
+    Raises: UserError when the loss is not finite; TimeUp at the deadline.
+    """
+    optimisers = _optimisers(task)
+    history = _resume(task, optimisers, checkpoint)
+    images = task.steps * task.batch_size
+    total, device = task.config.epochs * images, next(task.model.parameters()).device
+    name = told(task.name, device, task.config.precision)
+    with tqdm(total=total, desc=name, unit="img", mininterval=0.5) as bar:
+        bar.update(len(history) * images)
+        while not finished(history, task.config):
+            losses = _run_epoch(task, optimisers, streams, len(history), bar)
+            history = [*history, observe(task, len(history), losses)]
+            bar.set_postfix(shown(history[-1]), refresh=False)
+            _save(task, optimisers, checkpoint, history)
+            if log is not None:
+                log(history)
+            if time.monotonic() > checkpoint.deadline and not finished(history, task.config):
+                raise TimeUp
+    return history
+
+
+def finished(history: History, config: SearchConfig) -> bool:
+    """Whether the search is over: all epochs, too many skips, or a genotype that has settled.
+
+    Skips count from the middle on: early on chance alone makes two of them, and then the auxiliary
+    skip still carries what they would.
+    """
+    epoch = len(history)
+    if epoch >= config.epochs:
+        return True
+    most = config.stop_skips
+    if most is not None and epoch > config.epochs / 2 and history[-1]["skips"] >= most:
+        return True
+    settled = [entry["genotype"] for entry in history[config.first_epoch :]]
+    settled = settled[-config.stable_epochs :]
+    return len(settled) == config.stable_epochs and len(set(settled)) == 1
+
+
+def _run_epoch(
+    task: SearchTask, optimisers: _Optimisers, streams: Streams, epoch: int, bar: Any
+) -> tuple[float, float]:
+    """All steps of an epoch; mean loss on halves A and B (not a number before B is used)."""
+    config, batch = task.config, task.batch_size
+    halves: tuple[Half, Half] = ("weights", "architecture")
+    takes = [task.batches(half, epoch) for half in halves]
+    orders = [
+        epoch_order(task.num_images, generator=streams("search order", half, epoch))
+        for half in halves
+    ]
+    noise = streams("search noise", epoch)
+    sums = [0.0, 0.0]
+    learns = epoch >= config.first_epoch
+    for step in range(task.steps):
+        part = slice(step * batch, (step + 1) * batch)
+        lower_batch = takes[0](orders[0][part])
+        rate = _rate(config, (epoch * task.steps + step) / (config.epochs * task.steps))
+        skip = config.skip_weight(epoch)
+        if learns:
+            upper_batch = takes[1](orders[1][part])
+            drawn = gumbel(task.space, generator=noise)
+            sums[1] += _upper(
+                task, optimisers, (lower_batch, upper_batch), drawn, epoch, skip, rate
+            )
+        mixtures = _mixtures(task, gumbel(task.space, generator=noise), epoch)
+        loss = batch_loss(task.model, lower_batch, mixtures.detached(), skip, config)
+        sums[0] += _finite(loss, task)
+        for group in optimisers.weights.param_groups:
+            group["lr"] = rate
+        step_weights(loss, task.model, optimisers.weights, clip=config.clip)
+        bar.update(batch)
+    return sums[0] / task.steps, sums[1] / task.steps if learns else math.nan
+
+
+def _upper(
+    task: SearchTask,
+    optimisers: _Optimisers,
+    batches: tuple[Batch, Batch],
+    noise: Choices,
+    epoch: int,
+    skip: float,
+    rate: float,
+) -> float:
+    """One step of the architecture; the loss on half B without the penalty."""
+    told: list[float] = []
+
+    def loss(batch: Batch) -> Tensor:
+        mixtures = _mixtures(task, noise, epoch)
+        return batch_loss(task.model, batch, mixtures, skip, task.config)
+
+    def upper() -> Tensor:
+        taught = loss(batches[1])
+        told.append(_finite(taught, task))
+        return taught + penalty(task.architecture, task.costs, task.space, task.config)
+
+    if task.config.order == "first":
+        gradients = first_order(task.architecture, upper)
+    else:
+        lower = partial(loss, batches[0])
+        gradients = second_order(task.architecture, task.model, upper, lower, rate=rate)
+    step_architecture(task.architecture, optimisers.architecture, gradients)
+    return told[0]
+
+
+def _mixtures(task: SearchTask, noise: Choices, epoch: int) -> Mixtures:
+    if task.config.operations == "mixed":
+        return task.architecture.probabilities().mixtures()
+    return task.architecture.sampled(noise, task.config.temperature_of(epoch)).mixtures()
+
+
+def _rate(config: SearchConfig, progress: float) -> float:
+    first, last = config.weights_rate
+    return last + (first - last) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def _finite(loss: Tensor, task: SearchTask) -> float:
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise UserError(
+            f"search {task.name}: the loss is {value}; the last checkpoint is kept: "
+            "lower weights_rate in the preset and run again"
+        )
+    return value
+
+
+def _optimisers(task: SearchTask) -> _Optimisers:
+    config = task.config
+    return _Optimisers(
+        torch.optim.SGD(
+            task.model.parameters(),
+            lr=config.weights_rate[0],
+            momentum=0.9,
+            weight_decay=config.weights_decay,
+        ),
+        torch.optim.Adam(
+            task.architecture.parameters(),
+            lr=config.architecture_rate,
+            betas=(0.5, 0.999),
+            weight_decay=config.architecture_decay,
+        ),
+    )
+
+
+def _save(
+    task: SearchTask, optimisers: _Optimisers, checkpoint: Checkpoint, history: History
+) -> None:
+    tensors = {f"model/{name}": t for name, t in task.model.state_dict().items()}
+    tensors |= {f"architecture/{name}": t for name, t in task.architecture.state_dict().items()}
+    tensors |= optimiser_tensors(optimisers.weights, "weights optimiser")
+    tensors |= optimiser_tensors(optimisers.architecture, "architecture optimiser")
+    save_tensors(checkpoint.path, tensors, {"key": checkpoint.key, "history": history})
+
+
+def _resume(task: SearchTask, optimisers: _Optimisers, checkpoint: Checkpoint) -> History:
+    """Load everything that was saved; the history so far."""
+    if not checkpoint.path.exists():
+        return []
+    tensors, header = load_tensors(checkpoint.path)
+    if header.get("key") != checkpoint.key:
+        raise UserError(
+            f"{checkpoint.path} belongs to another description, data or seed; "
+            "remove it, add --fresh, or choose another --out"
+        )
+    task.model.load_state_dict(below(tensors, "model/"))
+    task.architecture.load_state_dict(below(tensors, "architecture/"))
+    load_optimiser(optimisers.weights, tensors, "weights optimiser")
+    load_optimiser(optimisers.architecture, tensors, "architecture optimiser")
+    history: History = header["history"]
+    return history

@@ -1,0 +1,1 @@
+"""How sure an accuracy is: tallies of outcomes, intervals, paired comparisons."""

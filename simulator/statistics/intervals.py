@@ -1,0 +1,168 @@
+"""How sure an accuracy is: 95 % intervals over images and over channel draws, and paired tests."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from simulator.statistics.tally import Tally
+
+Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
+
+
+BISECTIONS = 50  # an interval's end to 1e-15 of its range
+
+
+_ROUNDING = 1e-9  # by which a mean of credits may leave [0, 1]
+
+
+class Interval(NamedTuple):
+    """A 95 % confidence interval of a fraction."""
+
+    low: float
+    high: float
+
+
+def wilson(p: float, n: float) -> Interval:
+    """Wilson's score interval for the fraction `p` seen in `n` trials, whole or not [1, eq. 4].
+
+    It is the set of m with |p - m| <= Z sqrt(m (1 - m) / n), so it stays in [0, 1] and does not
+    collapse at p = 0 or 1, where it is [0, Z^2 / (n + Z^2)] or its mirror image.
+
+    Raises: ValueError if p is not in [0, 1] or n is not positive.
+
+    [1] Brown, Cai and DasGupta, Interval Estimation for a Binomial Proportion, Stat. Sci. 16, 2001.
+    """
+    if not 0 <= p <= 1:
+        raise ValueError(f"p must be a fraction in [0, 1], got {p}")
+    if not n > 0:
+        raise ValueError(f"n must be a positive number of trials, got {n}")
+    scale = 1 / (1 + Z**2 / n)
+    centre = scale * (p + Z**2 / (2 * n))
+    half = scale * Z * math.sqrt(p * (1 - p) / n + (Z / (2 * n)) ** 2)
+    # Rounding must not move an end past p, nor away from 0 and 1.
+    return Interval(
+        low=min(float(p), max(0.0, centre - half)), high=max(float(p), min(1.0, centre + half))
+    )
+
+
+def accuracy_interval(image_credits: NDArray[np.floating]) -> Interval:
+    """95 % interval for the mean credit of the population that the images were drawn from.
+
+    The credit of an image is its mean over the realisations of the channel: these are not
+    independent draws from the population, the images are. The hull of two intervals is returned.
+
+    1. Wilson's with n_eff = p (1 - p) / Var(mean) in place of the N images, where Var(mean) is the
+       sample variance of the credits over N. Credits of only 0 and 1 give n_eff = N. Others vary
+       less than those, so n_eff is larger; it is never taken smaller than N.
+    2. Images unlike all that were seen may exist: their share q is at most Z^2 / (N + Z^2),
+       Wilson's bound for "none in N", and their credit anything from 0 to 1, so the mean is in
+       [p (1 - q), p + (1 - p) q].
+
+    The second is inside the first for credits of 0 and 1. It is needed where the credits are nearly
+    all equal, because the sample variance then says little: in outage every credit is 1 / classes
+    and n_eff infinite; and with 20 realisations of 500 images of a mean accuracy of 0.1 %, n_eff
+    alone covers the truth in 85 % of the cases, the hull in 96 %. With credits of 0 and 1 coverage
+    is Wilson's own, which dips to 84 % where 0.2 images of the rarer kind are expected [1].
+
+    Shapes: image_credits [N], each in [0, 1].
+    Raises: ValueError if the credits have another shape or leave [0, 1].
+
+    [1] Brown, Cai and DasGupta, as for `wilson`.
+    """
+    values = np.asarray(image_credits, dtype=np.float64)
+    if values.ndim != 1 or values.size < 1:
+        raise ValueError(
+            f"image_credits must be [N] with at least one image, got {list(values.shape)}"
+        )
+    if not (values >= -_ROUNDING).all() or not (values <= 1 + _ROUNDING).all():
+        raise ValueError(
+            f"image_credits must be in [0, 1], got {values.min()} to {values.max()}; "
+            "divide by the number of realisations"
+        )
+    return _hull(float(values.mean().clip(0, 1)), effective_images(values), values.size)
+
+
+def channel_interval(tally: Tally) -> Interval:
+    """95 % interval for the accuracy on these very images over all draws of the channel.
+
+    What an image earns varies from draw to draw with a variance s_i^2 of its own, independently
+    of the other images. The interval is Wilson's with n_eff = p (1 - p) / (sum s_i^2 / (N^2 R)),
+    widened for rare draws as in `accuracy_interval`. One draw shows no s_i^2: then it is taken as
+    large as it can be, and the interval is wider than it need be.
+    """
+    p = min(max(tally.correct / tally.transmissions, 0.0), 1.0)
+    if tally.realizations == 1:
+        return wilson(p, tally.transmissions)
+    scale = tally.realizations / (tally.realizations - 1)
+    own = scale * (tally.squared_credits - tally.credits_of_images**2).clip(min=0)
+    variance = float(own.mean()) / tally.transmissions
+    if p in (0.0, 1.0):
+        effective = float(tally.transmissions)
+    else:
+        effective = p * (1 - p) / variance if variance > 0 else math.inf
+    return _hull(p, max(effective, tally.transmissions), tally.transmissions)
+
+
+def _hull(p: float, effective: float, number: int) -> Interval:
+    """Wilson's interval with an effective number, and what may be unseen in `number` trials."""
+    sampled = wilson(p, effective)
+    unseen = Z**2 / (number + Z**2)
+    return Interval(
+        low=min(sampled.low, p * (1 - unseen)), high=max(sampled.high, p + (1 - p) * unseen)
+    )
+
+
+def effective_images(image_credits: NDArray[np.float64]) -> float:
+    """n_eff = p (1 - p) / Var(mean), at least N: so many images of credit 0 or 1 say as much.
+
+    Shapes: image_credits [N]. Infinite if all credits are equal and neither 0 nor 1.
+    """
+    number, p = image_credits.size, float(image_credits.mean().clip(0, 1))
+    if p in (0.0, 1.0) or number == 1:
+        return float(number)
+    variance_of_mean = float(image_credits.var(ddof=1)) / number
+    if variance_of_mean == 0:
+        return math.inf
+    return max(float(number), p * (1 - p) / variance_of_mean)
+
+
+class Estimate(NamedTuple):
+    """A number and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def mean_interval(values: NDArray[np.floating]) -> Interval:
+    """Student's 95 % interval for the mean of a normal population, from two values or more.
+
+    Shapes: values [S].
+    Raises: ValueError if there are fewer.
+    """
+    if values.ndim != 1 or values.size < 2:
+        raise ValueError(f"values must be [S] with S at least 2, got {list(values.shape)}")
+    mean, error = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(values.size)
+    half = float(stats.t.ppf(0.975, values.size - 1)) * error
+    return Interval(mean - half, mean + half)
+
+
+def mean_difference(a: NDArray[np.floating], b: NDArray[np.floating]) -> Estimate:
+    """Mean of a minus mean of b, with Student's 95 % interval for two samples.
+
+    The populations are normal, have the same variance, and were sampled independently.
+    Shapes: a [S], b [T].
+    Raises: ValueError if either has fewer than two values.
+    """
+    if a.ndim != 1 or b.ndim != 1 or min(a.size, b.size) < 2:
+        raise ValueError(
+            f"a and b must be [S] with S at least 2, got {list(a.shape)} and {list(b.shape)}"
+        )
+    value, freedom = float(a.mean() - b.mean()), a.size + b.size - 2
+    variance = (a.size * a.var() + b.size * b.var()) / freedom
+    error = math.sqrt(variance * (1 / a.size + 1 / b.size))
+    half = float(stats.t.ppf(0.975, freedom)) * error
+    return Estimate(value, value - half, value + half)

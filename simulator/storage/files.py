@@ -1,0 +1,126 @@
+"""Run folders: weights, checkpoints, tables and what they were made from; alone in writing them.
+
+Weights are safetensors with a JSON header that says what they are. Every file is written beside
+its place, flushed to disk and moved there, so that a reader never meets half a file, nor does a
+power cut leave one.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from simulator.errors import UserError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path in the same folder, moved to `path` when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush the names of a folder's files to disk, where folders can be opened (not on Windows)."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Write tensors and a JSON header as one safetensors file, atomically."""
+    plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    with replacing(path) as temporary:
+        try:
+            save_file(plain, temporary, metadata={"semlink": json.dumps(header)})
+        except SafetensorError as error:
+            reason = str(error).partition(": ")[2] or str(error)
+            raise OSError(errno.EIO, reason, str(path)) from None
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and JSON header of a file written by `save_tensors`.
+
+    Raises: UserError naming the file if it is missing, no safetensors, or not semlink's.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})["semlink"])
+            if not isinstance(header, dict):
+                raise KeyError
+            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+    except FileNotFoundError:
+        raise UserError(f"no such file: {path}") from None
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} must be a safetensors file, but: {error}") from None
+    except (KeyError, json.JSONDecodeError):
+        raise UserError(f"{path} holds no semlink header; train it with semlink train") from None
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON, indented, atomically."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def read_keyed(path: Path, key: str) -> dict[str, Any] | None:
+    """The JSON object in a file that says by its `key` what it was made from; None if no file.
+
+    Raises: UserError if it is damaged, or was made from something else.
+    """
+    try:
+        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        same = value["key"] == key
+    except FileNotFoundError:
+        return None
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{path} must be a JSON object with a key; remove it") from None
+    if not same:
+        raise UserError(
+            f"{path} was made with other settings, data or seed; remove it, or choose another --out"
+        )
+    return value
+
+
+def write_table(path: Path, rows: pd.DataFrame) -> None:
+    """Write rows as CSV or Parquet, by the name's ending, atomically."""
+    with replacing(path) as temporary:
+        if path.suffix == ".parquet":
+            rows.to_parquet(temporary, index=False)
+        else:
+            rows.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Training: the loop, a training run and its caches, teachers, the student and its head."""

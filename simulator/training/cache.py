@@ -1,0 +1,118 @@
+"""What finished parts say of the shared views, kept view by view: taken up where it was left.
+
+A view lies in pieces of at most 15 MiB, images in data order, so that what another machine
+computed can be carried home.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from simulator.description.origin import Origin
+from simulator.errors import TimeUp, UserError
+from simulator.storage.describe import describe
+from simulator.storage.files import load_tensors, save_tensors
+from simulator.training.run import TrainingRun
+
+
+def cached(
+    run: TrainingRun,
+    name: str,
+    *,
+    made_from: tuple[str, ...],
+    compute: Callable[[], dict[str, Tensor]],
+    about: tuple[object, ...] = (),
+) -> dict[str, Tensor]:
+    """What is made of finished parts and shared views: from the cache, else computed and kept.
+
+    `made_from` names the parts, `about` what shapes it besides them and the views.
+    Cached tensors lie on the device. A cache made from something else is made anew.
+    """
+    origin = run.origin(name, (*run.experiment.seen, *about), made_from)
+    path = run.folder / "cache" / f"{name}.safetensors"
+    with contextlib.suppress(UserError):  # missing or damaged: it is made anew
+        tensors, header = load_tensors(path)
+        if header.get("key") == origin.key:
+            return {key: tensor.to(run.device) for key, tensor in tensors.items()}
+    tensors = compute()
+    save_tensors(path, tensors, {"key": origin.key, "origin": describe(origin)})
+    return tensors
+
+
+PIECE_BYTES = 15 * 2**20
+
+
+HEADER_BYTES = 2**16  # room for the JSON header of a piece
+
+
+def cached_views(
+    run: TrainingRun,
+    name: str,
+    *,
+    made_from: tuple[str, ...],
+    views: int,
+    compute: Callable[[int], dict[str, Tensor]],
+    about: tuple[object, ...] = (),
+) -> dict[str, Tensor]:
+    """Tensors [V, N, ...] on the device, of every view: from the cache, else computed and kept.
+
+    `compute(v)` gives tensors [N, ...] of view v, which `made_from` names the parts for and
+    `about` what shapes them besides these and the views. What was made from something else is
+    made anew.
+    Raises: TimeUp at the run's deadline; the views that are finished stay.
+    """
+    origin = run.origin(name, (*run.experiment.seen, *about), made_from)
+    cache = ViewCache(run.folder / "cache" / name, origin)
+    found = []
+    for view in tqdm(range(views), desc=f"{name} of views", unit="view", delay=2):
+        tensors = cache.load(view)
+        if tensors is None:
+            if time.monotonic() > run.deadline:
+                raise TimeUp
+            tensors = compute(view)
+            cache.save(view, tensors)
+        found.append(tensors)
+    return {key: torch.stack([own[key] for own in found]).to(run.device) for key in found[0]}
+
+
+@dataclass(frozen=True)
+class ViewCache:
+    """The pieces of every view, in one folder."""
+
+    folder: Path
+    origin: Origin
+
+    def load(self, view: int) -> dict[str, Tensor] | None:
+        """Tensors [N, ...] of a view; None unless all its pieces are there, of this origin."""
+        pieces: list[dict[str, Tensor]] = []
+        done, images = 0, 1
+        while done < images:
+            try:
+                tensors, header = load_tensors(self._path(view, done))
+            except UserError:  # missing or damaged
+                return None
+            if header.get("key") != self.origin.key:
+                return None
+            images = header["images"]
+            done += len(next(iter(tensors.values())))
+            pieces.append(tensors)
+        return {key: torch.cat([piece[key] for piece in pieces]) for key in pieces[0]}
+
+    def save(self, view: int, tensors: dict[str, Tensor]) -> None:
+        """Keep tensors [N, ...] of a view, the first piece last: without it there is no view."""
+        images = len(next(iter(tensors.values())))
+        bytes_each = sum(own[0].numel() * own.element_size() for own in tensors.values())
+        most = max(1, (PIECE_BYTES - HEADER_BYTES) // bytes_each)
+        header = {"key": self.origin.key, "origin": describe(self.origin), "images": images}
+        for first in reversed(range(0, images, most)):
+            piece = {key: own[first : first + most] for key, own in tensors.items()}
+            save_tensors(self._path(view, first), piece, header)
+
+    def _path(self, view: int, first: int) -> Path:
+        return self.folder / f"view_{view:02}_from_{first}.safetensors"

@@ -1,0 +1,62 @@
+"""Losses: plain functions of tensors."""
+
+from typing import NamedTuple
+
+from torch import Tensor
+from torch.nn import functional
+
+from simulator.description.stages import LossWeights
+
+
+class TeacherTargets(NamedTuple):
+    """What the teacher says of a batch: normalised features [B, D] and scores [B, num_classes]."""
+
+    features: Tensor
+    scores: Tensor
+
+
+def distillation_loss(
+    features: Tensor,
+    scores: Tensor,
+    labels: Tensor,
+    targets: TeacherTargets,
+    weights: LossWeights,
+    *,
+    bits: Tensor | None = None,
+) -> Tensor:
+    """Weighted sum of MSE(z, t), CE(v, y) and tau^2 KL(softmax(v_t / tau) || softmax(v / tau)).
+
+    `bits` is what the channel could carry of each image: with `weights.mse_bits` the first term
+    counts only in proportion to it, because features cannot arrive over a channel that hardly
+    carries a label, and trying to send them costs accuracy.
+
+    Shapes: features [B, D], scores [B, num_classes], labels [B], bits [B, 1] -> scalar, mean over
+    the batch. A term of weight zero is not computed.
+    """
+    loss = features.new_zeros(())
+    if weights.mse:
+        loss = loss + weights.mse * _squared_error(features, targets.features, weights, bits)
+    if weights.ce:
+        loss = loss + weights.ce * functional.cross_entropy(scores, labels)
+    if weights.kl:
+        loss = loss + weights.kl * softened_divergence(targets.scores, scores, weights.temperature)
+    return loss
+
+
+def _squared_error(told: Tensor, said: Tensor, weights: LossWeights, bits: Tensor | None) -> Tensor:
+    if not weights.mse_bits or bits is None:
+        return functional.mse_loss(told, said)
+    counts = (bits[:, 0] / weights.mse_bits).clamp(max=1)
+    return ((told - said).square().mean(dim=1) * counts).mean()
+
+
+def softened_divergence(told: Tensor, said: Tensor, temperature: float) -> Tensor:
+    """tau^2 KL(softmax(told / tau) || softmax(said / tau)), mean over the batch.
+
+    Shapes: told, said [B, num_classes] -> scalar. Gradients reach `said` alone if `told` is
+    detached.
+    """
+    told = functional.log_softmax(told / temperature, dim=1)
+    said = functional.log_softmax(said / temperature, dim=1)
+    divergence = functional.kl_div(said, told, reduction="batchmean", log_target=True)
+    return temperature**2 * divergence

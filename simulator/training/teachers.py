@@ -1,0 +1,229 @@
+"""Teachers: trained or probed, then asked once for their outputs on the shared views."""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models import (
+    Classified,
+    ImageClassifier,
+    Mirrored,
+    PretrainedTeacher,
+    PretrainedTeacherConfig,
+    PretrainedTower,
+    StudentConfig,
+    WideResNetConfig,
+)
+from models.blocks import parameter_count
+from simulator.description.stages import TeacherStage
+from simulator.errors import UserError
+from simulator.training.cache import cached, cached_views
+from simulator.training.loop import Epoch
+from simulator.training.losses import TeacherTargets
+from simulator.training.projection import Projection, fit_projection
+from simulator.training.run import (
+    SHARED,
+    TrainingRun,
+    accuracy,
+    classifier,
+    classifier_accuracy,
+    in_chunks,
+    pixels,
+    train_part,
+)
+
+PROJECTION = "teacher_projection"  # in the cache: how features of teachers become a student's
+
+
+@dataclass(frozen=True, eq=False)
+class Teacher:
+    """Any teacher: images [B, C, H, W] in [0, 1] to features [B, D] and scores.
+
+    How images are resized and normalised is its own affair.
+    """
+
+    name: str
+    network: ImageClassifier | PretrainedTeacher
+
+    def __call__(self, images: Tensor) -> Classified:
+        """Features and scores."""
+        told: Classified = self.network(images)
+        return told
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers it has learnt, here or before."""
+        return parameter_count(self.network)
+
+
+class Views(NamedTuple):
+    """Teacher outputs on the shared augmented views, features normalised.
+
+    features [V, N, D] float16, scores [V, N, num_classes] float16; t = (z_t - mean) / scale with
+    mean [D] the training mean and scale the root of the mean variance over dimensions, so that
+    predicting the mean costs a squared error of 1.
+    """
+
+    features: Tensor
+    scores: Tensor
+    mean: Tensor
+    scale: Tensor
+
+    def targets(self, view: int, indices: Tensor) -> TeacherTargets:
+        """Targets of some images of one view, or of its mirror image further back, float32."""
+        own = view % len(self.features)
+        return TeacherTargets(
+            self.features[own, indices].float(), self.scores[own, indices].float()
+        )
+
+
+def train_teachers(run: TrainingRun) -> dict[str, Teacher]:
+    """The recipe's teachers: offline ones trained here, linear probes on pretrained ones."""
+    return {part: _train(run, part, stage) for part, stage in run.experiment.teachers.items()}
+
+
+def teacher_views(run: TrainingRun, teachers: Mapping[str, Teacher]) -> Views:
+    """What the teachers say of every shared view, cached; no later stage runs them.
+
+    The features of several teachers are put side by side, each at unit variance; features of
+    another length than the student's are projected on their principal components. Scores are
+    averaged as log-probabilities.
+    """
+    outputs = functools.cache(lambda: [_outputs(run, *named) for named in teachers.items()])
+
+    def fit() -> dict[str, Tensor]:
+        features = [own["features"] for own in outputs()]
+        return fit_projection(features, run.experiment.student.model.feature_dim)._asdict()
+
+    def look(view: int) -> dict[str, Tensor]:
+        scores = [own["scores"][view].float().log_softmax(dim=1) for own in outputs()]
+        projected = project([own["features"][view] for own in outputs()])
+        return {"features": projected.half(), "scores": torch.stack(scores).mean(dim=0).half()}
+
+    made_from = tuple(teachers)
+    project = Projection(**cached(run, PROJECTION, made_from=made_from, compute=fit))
+    return _views(run, made_from, project, look)
+
+
+def told_views(run: TrainingRun) -> Views | None:
+    """What the recipe's teachers said of every view, from the cache; None where it is not."""
+    made_from = tuple(run.experiment.teachers)
+    if not all(run.path(teacher).exists() for teacher in made_from):
+        return None
+
+    def missing(*_: object) -> dict[str, Tensor]:
+        raise LookupError
+
+    try:
+        project = Projection(**cached(run, PROJECTION, made_from=made_from, compute=missing))
+        return _views(run, made_from, project, missing)
+    except LookupError:
+        return None
+
+
+def _views(
+    run: TrainingRun,
+    made_from: tuple[str, ...],
+    project: Projection,
+    look: Callable[[int], dict[str, Tensor]],
+) -> Views:
+    shown = run.experiment.taught_views
+    tensors = cached_views(run, "teacher_views", made_from=made_from, views=shown, compute=look)
+    return Views(**tensors, mean=project.mean, scale=project.scale)
+
+
+def _outputs(run: TrainingRun, part: str, teacher: Teacher) -> dict[str, Tensor]:
+    """One teacher's features [V, N, D] and scores [V, N, num_classes], float16, cached."""
+    precision = run.experiment.teachers[part].training.precision
+    whole = Mirrored(teacher) if run.experiment.mirrored else teacher
+
+    def look(view: int) -> dict[str, Tensor]:
+        images = run.view(SHARED, view)
+        told = in_chunks(lambda x: torch.cat(whole(x), dim=1), images, precision=precision).half()
+        features, scores = told.split([told.shape[1] - run.num_classes, run.num_classes], dim=1)
+        return {"features": features.contiguous(), "scores": scores.contiguous()}
+
+    name, shown = f"{part}_outputs", run.experiment.taught_views
+    return cached_views(run, name, made_from=(part,), views=shown, compute=look)
+
+
+def _train(run: TrainingRun, part: str, stage: TeacherStage) -> Teacher:
+    if isinstance(stage.model, PretrainedTeacherConfig):
+        return Teacher(stage.model.source, _probe(run, part, stage, stage.model))
+    kind = type(stage.model).__name__.removesuffix("Config")
+    return Teacher(f"{kind} trained offline", _train_offline(run, part, stage, stage.model))
+
+
+def _train_offline(
+    run: TrainingRun, part: str, stage: TeacherStage, config: StudentConfig | WideResNetConfig
+) -> ImageClassifier:
+    """Cross-entropy with fresh augmentation in every epoch."""
+    labels = run.labels
+
+    def epoch(model: ImageClassifier, index: int) -> Epoch:
+        images = run.view(part, index)
+
+        def loss(indices: Tensor) -> Tensor:
+            scores = model(pixels(images, indices)).scores
+            return functional.cross_entropy(
+                scores, labels[indices], label_smoothing=stage.label_smoothing
+            )
+
+        return Epoch(loss)
+
+    return train_part(
+        run,
+        part,
+        build=lambda: classifier(run, config),
+        config=stage.training,
+        epoch=epoch,
+        validate=lambda model: classifier_accuracy(run, model),
+    )
+
+
+def _probe(
+    run: TrainingRun, part: str, stage: TeacherStage, config: PretrainedTeacherConfig
+) -> PretrainedTeacher:
+    """A linear head on a frozen tower, on the shared views; only the head is kept."""
+    try:
+        tower = config.build().to(run.device)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    labels, features = run.labels, _tower_features(run, part, config, tower)
+    validation = in_chunks(tower, run.validation.images.to(run.device), precision="fp32")
+
+    def epoch(model: nn.Linear, index: int) -> Epoch:
+        view = features[index % len(features)]
+
+        def loss(indices: Tensor) -> Tensor:
+            return functional.cross_entropy(model(view[indices].float()), labels[indices])
+
+        return Epoch(loss)
+
+    head = train_part(
+        run,
+        part,
+        build=lambda: nn.Linear(tower.feature_dim, run.num_classes),
+        config=stage.training,
+        epoch=epoch,
+        validate=lambda model: accuracy(model(validation), run.validation.labels),
+    )
+    return PretrainedTeacher(tower, head).eval()
+
+
+def _tower_features(
+    run: TrainingRun, part: str, config: PretrainedTeacherConfig, tower: PretrainedTower
+) -> Tensor:
+    """What a frozen tower says of every shared view, float16 [V, N, D]."""
+
+    def look(view: int) -> dict[str, Tensor]:
+        return {"features": in_chunks(tower, run.view(SHARED, view), precision="fp32").half()}
+
+    name, views = f"{part}_tower", run.experiment.views
+    told = cached_views(run, name, made_from=(), about=(config,), views=views, compute=look)
+    return told["features"]

@@ -1,0 +1,153 @@
+"""Choices on validation images against values worked out by hand and closed forms."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.baselines.adaptation import (
+    GRID_DB,
+    LINKS,
+    Adaptation,
+    IdealLink,
+    grid_place,
+    pipes_of,
+)
+from benchmarks.baselines.met_snr import distribution, met_by
+from benchmarks.baselines.sources import NEVER, Offer
+from channels.awgn import AwgnChannel
+from channels.fading import RayleighChannel, RicianChannel
+from channels.theory import rayleigh_power_cdf, rician_power_cdf
+
+RAYLEIGH = RayleighChannel(coherence=None)
+# three images at two options: 10 and 20 bits, 10 and 30 bits, 15 bits or never
+OFFER = Offer(
+    torch.tensor([[10, 20], [10, 30], [15, NEVER]], dtype=torch.int32),
+    torch.tensor([[1, 0], [2, 1], [0, 3]], dtype=torch.int16),
+)
+LABELS = torch.tensor([0, 1, 0])
+
+
+@dataclass(frozen=True)
+class FixedLink:
+    """Loses a fixed share of all blocks."""
+
+    payload_bits: int
+    lost: float
+
+    @property
+    def text(self) -> dict[str, Any]:
+        return {}
+
+    def error_rate(self, snr_db: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.full(np.shape(snr_db), self.lost)
+
+
+def test_the_last_option_that_fits_is_taken() -> None:
+    option, answers, fits = OFFER.best_fit(20)
+    assert fits.tolist() == [True, True, True]
+    assert option.tolist() == [1, 0, 0]
+    assert answers.tolist() == [0, 2, 0]
+    assert OFFER.best_fit(12)[2].tolist() == [True, True, False]
+    assert OFFER.best_fit(NEVER - 1)[0].tolist() == [1, 1, 0]
+
+
+def adaptation(*links: FixedLink) -> Adaptation:
+    return Adaptation(links, {"one": OFFER}, LABELS, channel_uses=4, num_classes=4)
+
+
+@pytest.mark.parametrize(
+    ("payload", "lost", "delivered", "accuracy"),
+    [
+        (20, 0.0, 1.0, 2 / 3),  # images 0 and 2 are right
+        (30, 0.0, 1.0, 1.0),
+        (30, 0.5, 0.5, 0.5 + 0.5 / 4),
+        (12, 0.0, 2 / 3, (0 + 0 + 1 / 4) / 3),  # two wrong, one outage
+        (5, 0.0, 0.0, 1 / 4),
+    ],
+)
+def test_promised_accuracy_by_hand(
+    payload: int, lost: float, delivered: float, accuracy: float
+) -> None:
+    choice = adaptation(FixedLink(payload, lost)).for_average(AwgnChannel(), 0.0)
+    assert choice.delivered == pytest.approx(delivered)
+    assert choice.accuracy == pytest.approx(accuracy)
+
+
+def test_the_best_pair_is_chosen_and_the_smallest_payload_where_several_are_best() -> None:
+    choices = adaptation(FixedLink(12, 0.0), FixedLink(30, 0.2), FixedLink(31, 0.2))
+    assert choices.for_average(AwgnChannel(), 0.0).link == FixedLink(30, 0.2)
+    sources = Adaptation(
+        [FixedLink(30, 0.0)],
+        {"bad": OFFER._replace(answers=OFFER.answers + 1), "good": OFFER},
+        LABELS,
+        channel_uses=4,
+        num_classes=4,
+    )
+    assert sources.for_average(AwgnChannel(), 0.0).source == "good"
+
+
+def test_bound_on_rayleigh_is_the_outage_in_closed_form() -> None:
+    """R bits over k uses are lost where |h|^2 < (2^(R/k) - 1) / SNR."""
+    link, snr_db = IdealLink(payload_bits=30, channel_uses=16, finite=False), 3.0
+    choice = Adaptation([link], {"one": OFFER}, LABELS, 16, 4).for_average(RAYLEIGH, snr_db)
+    outage = -math.expm1(-(2 ** (30 / 16) - 1) / 10**0.3)
+    assert choice.delivered == pytest.approx(1 - outage, abs=1 / 4000)
+    assert choice.accuracy == pytest.approx(1 - outage + outage / 4, abs=1 / 4000)
+
+
+def test_normal_approximation_lies_below_capacity_and_misses_rarely() -> None:
+    """METHOD, section 6: at 12 dB 256 uses carry 1,043 bits, 976 in the approximation."""
+    for payload, finite, rate in ((1043, False, 0.0), (1044, False, 1.0)):
+        link = IdealLink(payload_bits=payload, channel_uses=256, finite=finite)
+        assert link.error_rate(np.array([12.0])) == rate
+    for payload, rate in ((976, 1e-3), (977, 1.0)):
+        link = IdealLink(payload_bits=payload, channel_uses=256, finite=True)
+        assert link.error_rate(np.array([12.0])) == rate
+
+
+def test_distributions_are_those_of_theory() -> None:
+    assert distribution(AwgnChannel(), snr_db=4.0, uses=8).tolist() == [4.0]
+    power = 10 ** (distribution(RAYLEIGH, snr_db=4.0, uses=8) / 10) / 10**0.4
+    level = (np.arange(4000) + 0.5) / 4000
+    np.testing.assert_allclose(rayleigh_power_cdf(power), level)
+    rician = 10 ** (distribution(RicianChannel(k_factor=4.0), snr_db=0.0, uses=8) / 10)
+    np.testing.assert_allclose(rician_power_cdf(rician, k_factor=4.0), level, rtol=1e-6)
+
+
+def test_varying_gains_count_by_their_mean_capacity() -> None:
+    h = torch.tensor([[1.0, 2.0], [0.5, 0.5]], dtype=torch.complex64)
+    met = met_by(h, snr_db=torch.zeros(2, 1))
+    expected = 10 * math.log10(2 ** ((math.log2(2) + math.log2(5)) / 2) - 1)
+    assert met.tolist() == pytest.approx([expected, 10 * math.log10(0.25)])
+    drawn = distribution(RayleighChannel(coherence=1), snr_db=10.0, uses=64)
+    mean_capacity = np.log2(1 + 10 ** (drawn / 10)).mean()
+    gains = -np.log1p(-(np.arange(10**5) + 0.5) / 10**5)
+    capacity = np.log2(1 + 10 * gains)
+    assert abs(mean_capacity - capacity.mean()) < 4 * capacity.std() / (4000 * 64) ** 0.5
+
+
+def test_a_genie_never_promises_more_than_the_snr_met_carries() -> None:
+    links = [IdealLink(payload_bits=bits, channel_uses=16, finite=False) for bits in (10, 15, 30)]
+    found = Adaptation(links, {"one": OFFER}, LABELS, 16, 4).for_met
+    assert len(found) == len(GRID_DB)
+    for snr_db in (-3.0, 0.01, 4.37, 20.0, 90.0):
+        choice = found[int(grid_place(np.array([snr_db]))[0])]
+        carried = 16 * math.log2(1 + 10 ** (snr_db / 10))
+        assert choice.delivered == 0 or choice.link.payload_bits <= carried
+    assert found[-1].accuracy == 1.0
+    assert [grid_place(np.array([v]))[0] for v in (-99.0, 0.0, 0.049, 0.05)] == [0, 600, 600, 601]
+
+
+def test_links_ascend_and_keep_to_their_bounds() -> None:
+    carried = [bits * rate for bits, rate in LINKS]
+    assert carried == sorted(set(carried))
+    for uses, bounds in ((64, (80, 500)), (1536, (80, 10**6))):
+        payloads = [pipe.payload_bits for pipe in pipes_of(uses, payload_bits=bounds)]
+        assert payloads == sorted(set(payloads))
+        assert bounds[0] <= payloads[0]
+        assert payloads[-1] <= min(bounds[1], 8448)

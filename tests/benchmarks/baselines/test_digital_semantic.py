@@ -1,0 +1,240 @@
+"""Quantised features over a digital link: what is sent, what is chosen, what is lost."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from torch import Tensor, nn
+
+from benchmarks.baselines.digital import DigitalScheme
+from benchmarks.baselines.digital_semantic import (
+    DigitalSemanticConfig,
+    FeatureCoder,
+    FeatureSource,
+)
+from channels.awgn import AwgnChannel
+from channels.base import Channel
+from channels.fading import RayleighChannel
+from channels.streams import PointStreams, Streams
+from models import FeatureQuantiserConfig
+from simulator.data.dataset import Split
+from simulator.errors import UserError
+from simulator.scheme import Quantised, Received, Supplies
+
+BATCH, K = 40, 16
+RAYLEIGH = RayleighChannel(coherence=None)
+CONFIG = DigitalSemanticConfig(uses=(K,), payload_bits=(8, 40), validation_images=60)
+
+
+def pixels(first: int, count: int) -> Tensor:
+    """Some digits, uint8 [N, 1, 8, 8]."""
+    found = load_digits().images[first : first + count] * 255 / 16
+    return torch.from_numpy(found).round().byte()[:, None]
+
+
+def student(images: Tensor) -> Tensor:
+    """Twelve fixed random projections of the pixels."""
+    weights = torch.randn(64, 12, generator=torch.Generator().manual_seed(1))
+    return images.flatten(1) @ weights
+
+
+@pytest.fixture(scope="module")
+def lent() -> Quantised:
+    """A quantiser of these projections."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = FeatureQuantiserConfig(feature_dim=12, ranks=(4, 8), bits=(2, 4))
+        model, head = config.build(num_classes=10), nn.Linear(12, 10)
+    model.fit([student(pixels(600, 1000).float() / 255)], head)
+    return Quantised(student, model.requires_grad_(False), "projections")
+
+
+def supplies(lent: Quantised) -> Supplies:
+    """Other digits to choose on, labelled by the head of most components and bits."""
+
+    def nothing() -> Any:
+        raise UserError("no teacher")
+
+    images = pixels(200, 60)
+    return Supplies(
+        key="",
+        validation=Split(images=images, labels=labels_of(lent, images)),
+        device=torch.device("cpu"),
+        teacher=nothing,
+        quantised=lambda: lent,
+        retrained=lambda _: nothing(),
+    )
+
+
+def labels_of(lent: Quantised, images: Tensor) -> Tensor:
+    components = lent.quantiser.components(student(images.float() / 255))
+    return lent.quantiser.scores(lent.quantiser.levels(components, 4), 4).argmax(dim=1)
+
+
+def built(lent: Quantised, config: DigitalSemanticConfig = CONFIG) -> DigitalScheme:
+    shape = (1, 8, 8)
+    return config.build(
+        classify=lambda images: images, num_classes=10, image_shape=shape, supplies=supplies(lent)
+    )
+
+
+def send(scheme: DigitalScheme, channel: Channel, snr_db: float, *, copies: int = 1) -> Received:
+    images = pixels(0, BATCH)
+    count = copies * BATCH
+    place: dict[str, Any] = {"channel": channel, "snr_db": torch.full((count, 1), snr_db), "k": K}
+    prepared = scheme.prepare(images.float() / 255)
+    many = {name: torch.cat([values] * copies) for name, values in prepared.items()}
+    encoded = scheme.encode(many, **place)
+    return scheme.transmit(encoded, **place, streams=PointStreams(Streams(seed=7), snr_db))
+
+
+@pytest.mark.parametrize(("rank", "bits_each"), [(4, 2), (8, 4)])
+def test_what_is_charged_is_what_is_sent_and_leads_to_the_answer(
+    lent: Quantised, rank: int, bits_each: int
+) -> None:
+    source = FeatureSource(coder=FeatureCoder(lent), rank=rank, bits_each=bits_each)
+    images = pixels(0, 12)
+    offer = source.offer(images)
+    assert (offer.sizes >= 1).all()
+    assert (offer.sizes <= rank * bits_each + 20).all()
+    assert int(offer.sizes.float().mean()) <= rank * bits_each
+    for row, image in enumerate(images):
+        bits = source.bits(image, 0)
+        assert len(bits) == offer.sizes[row, 0]
+        payload = torch.nn.functional.pad(bits, (0, 90 - len(bits)))[None]
+        answers, readable = source.answers(payload)
+        assert readable.tolist() == [True]
+        assert answers[0] == offer.answers[row, 0]
+
+
+def test_the_whole_payload_is_the_code_and_zeros(lent: Quantised) -> None:
+    scheme = built(lent, CONFIG.decoding_all())
+    place: dict[str, Any] = {
+        "channel": AwgnChannel(),
+        "snr_db": torch.full((BATCH, 1), 30.0),
+        "k": K,
+    }
+    (row,) = scheme.choices([(AwgnChannel(), 30.0, K)])
+    prepared = scheme.prepare(pixels(0, BATCH).float() / 255)
+    encoded = scheme.encode(prepared, **place)
+    sizes = prepared[f"sizes_{row['codec']}"][:, 0]
+    assert torch.equal(encoded["fits"], sizes <= row["payload_bits"])
+    for size, payload in zip(sizes.tolist(), encoded["payload"], strict=True):
+        assert not payload[size:].any()
+
+
+def test_a_sweep_in_bf16_sends_what_one_in_fp32_sends(
+    lent: Quantised, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each from an empty cache, so that neither reads what the other has counted."""
+    found = []
+    for bf16 in (False, True):
+        monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path / str(bf16)))
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            assert (student(pixels(0, 1) / 255).dtype == torch.bfloat16) is bf16
+            scheme = built(lent, CONFIG.decoding_all())
+            received = send(scheme, AwgnChannel(), 30.0)
+            prepared = scheme.prepare(pixels(0, BATCH).float() / 255)
+        found.append([*prepared.values(), *received])
+    assert all(torch.equal(one, two) for one, two in zip(*found, strict=True))
+
+
+def test_no_image_depends_on_its_batch_mates(lent: Quantised) -> None:
+    source = FeatureSource(coder=FeatureCoder(lent), rank=8, bits_each=4)
+    images = pixels(40, 10)
+    together, order = source.offer(images), torch.arange(9, -1, -1)
+    reversed_ = source.offer(images[order])
+    for whole, other in zip(together, reversed_, strict=True):
+        assert torch.equal(whole[order], other)
+    for row in (0, 7):
+        alone = source.offer(images[row : row + 1])
+        for whole, one in zip(together, alone, strict=True):
+            assert torch.equal(whole[row : row + 1], one)
+
+
+def test_at_60_db_all_that_fits_arrives_and_at_minus_30_db_nothing(lent: Quantised) -> None:
+    for label in ("", "genie", "bound", "bound:genie", "bound:finite"):
+        scheme = built(lent, CONFIG.labelled(label) if label else CONFIG)
+        assert int(send(scheme, AwgnChannel(), 60.0).delivered.sum()) >= BATCH - 2
+        assert not send(scheme, AwgnChannel(), -30.0).delivered.any()
+
+
+def test_choices_climb_with_the_snr_and_never_promise_more_than_the_bound(lent: Quantised) -> None:
+    grid = [float(snr) for snr in range(-6, 25, 3)]
+    ours, bound = built(lent), built(lent, CONFIG.labelled("bound"))
+    for channel in (AwgnChannel(), RAYLEIGH):
+        points = [(channel, snr_db, K) for snr_db in grid]
+        mine, best = ours.choices(points), bound.choices(points)
+        for low, high in zip(mine, best, strict=True):
+            assert low["validation_accuracy"] <= high["validation_accuracy"] + 1e-9
+        for rows in (mine, best):
+            promised = [row["validation_accuracy"] for row in rows]
+            assert promised == sorted(promised)
+            assert promised[-1] > promised[0] + 0.3
+
+
+@pytest.mark.parametrize("label", ["", "genie"])
+def test_no_more_arrives_than_over_the_bound(lent: Quantised, label: str) -> None:
+    """On the same gains; both choose by validation images, so by chance alone it can be."""
+    bound = f"bound:{label}" if label else "bound"
+    labels = labels_of(lent, pixels(0, BATCH)).repeat(25)
+    credit = []
+    for name in (label, bound):
+        scheme = built(lent, CONFIG.labelled(name) if name else CONFIG)
+        received = send(scheme, RAYLEIGH, 8.0, copies=25)
+        right = received.delivered & (received.scores.argmax(dim=1) == labels)
+        credit.append(right.double() + 0.1 * (~received.delivered).double())
+    difference = credit[0] - credit[1]
+    assert float(difference.mean()) < 3 * float(difference.std()) / BATCH**0.5 + 1e-9
+    assert float(credit[1].mean()) > 0.2
+
+
+def test_table_and_decoding_agree(lent: Quantised) -> None:
+    table, decoded = (
+        send(built(lent, config), RAYLEIGH, 10.0, copies=10)
+        for config in (CONFIG, CONFIG.decoding_all())
+    )
+    assert 0.2 < float(table.delivered.double().mean()) < 0.95
+    assert float((table.delivered != decoded.delivered).double().mean()) < 0.1
+    both = table.delivered & decoded.delivered
+    assert torch.equal(table.scores[both], decoded.scores[both])
+
+
+def test_any_bits_are_levels_or_an_outage(lent: Quantised) -> None:
+    source = FeatureSource(coder=FeatureCoder(lent), rank=8, bits_each=4)
+    noise = torch.from_numpy(np.random.default_rng(5).integers(0, 2, (60, 40)).astype(np.uint8))
+    answers, readable = source.answers(noise)
+    assert answers.shape == readable.shape == (60,)
+    assert bool(readable.any())
+    assert ((answers >= 0) & (answers < 10)).all()
+
+
+def test_what_schemes_say_of_themselves(lent: Quantised) -> None:
+    scheme, bound = built(lent), built(lent, CONFIG.labelled("bound:finite"))
+    assert (scheme.name, bound.name) == ("digital_semantic", "digital_semantic:bound:finite")
+    assert [k for k in (4, K, 64) if scheme.serves(k)] == [K]
+    assert bound.serves(4)
+    assert scheme.settings(K) == (
+        "4 to 8 principal components of 2 to 4 bits, arithmetic coding (tables known, no header), "
+        "CRC, 5G LDPC, QPSK to 256-QAM, chosen by the average SNR on validation images"
+    )
+    assert "normal approximation" in bound.settings(K)
+    other = lent._replace(key="other weights")
+    assert built(other).choices_key != scheme.choices_key
+
+
+@pytest.mark.parametrize("label", ["jpeg", "genie:genie", "bound:", "teacher"])
+def test_labels_that_are_none_are_named(label: str) -> None:
+    with pytest.raises(UserError, match="must have any of genie, bound, finite"):
+        CONFIG.labelled(label)
+
+
+def test_labels_that_do_not_go_together_are_named() -> None:
+    with pytest.raises(UserError, match="must be a bound to be finite"):
+        CONFIG.labelled("finite")
+    with pytest.raises(UserError, match="drop --bit-true"):
+        CONFIG.decoding_all().labelled("genie")
+    assert CONFIG.decoding_all().labelled("bound:genie").bit_true

@@ -1,0 +1,155 @@
+"""The label code against closed forms, a literal receiver, and the scheme contract."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.baselines.codebook import label_codebook
+from benchmarks.baselines.label_code import LabelCodeConfig, LabelCodeScheme, log_posteriors
+from channels.awgn import AwgnChannel
+from channels.base import Channel
+from channels.fading import RayleighChannel
+from channels.streams import PointStreams, Streams
+from channels.theory import (
+    average_over_rayleigh,
+    biorthogonal_symbol_error_rate,
+    orthogonal_symbol_error_rate,
+)
+from simulator.errors import UserError
+from simulator.scheme import Supplies
+
+STREAMS = Streams(seed=5)
+
+
+def pixels_as_scores(images: Tensor) -> Tensor:
+    """A classifier whose class is the brightest pixel."""
+    return images.flatten(1)
+
+
+def make_scheme(num_classes: int) -> LabelCodeScheme:
+    def nothing() -> Any:
+        raise UserError("nothing is lent")
+
+    return LabelCodeConfig().build(
+        classify=pixels_as_scores,
+        num_classes=num_classes,
+        image_shape=(1, 1, num_classes),
+        supplies=Supplies(
+            key="",
+            validation=None,
+            device=torch.device("cpu"),
+            teacher=nothing,
+            quantised=nothing,
+            retrained=lambda _: nothing(),
+        ),
+    )
+
+
+def errors(num_classes: int, k: int, *, channel: Channel, snr_db: float, trials: int) -> int:
+    """Wrong decisions among `trials` transmissions of random classes."""
+    streams = PointStreams(STREAMS, channel.name, str(snr_db), k, num_classes)
+    labels = torch.randint(0, num_classes, (trials,), generator=streams("labels"))
+    scheme = make_scheme(num_classes)
+    prepared = scheme.prepare(torch.nn.functional.one_hot(labels, num_classes)[:, None, None])
+    snr = torch.full((trials, 1), snr_db)
+    encoded = scheme.encode(prepared, channel=channel, snr_db=snr, k=k)
+    received = scheme.transmit(encoded, channel=channel, snr_db=snr, k=k, streams=streams)
+    assert bool(received.delivered.all())
+    return int((received.scores.argmax(dim=1) != labels).sum())
+
+
+CLOSED_FORM = [
+    (10, 8, -6.0, orthogonal_symbol_error_rate),
+    (10, 64, -12.0, orthogonal_symbol_error_rate),
+    (100, 64, -10.0, orthogonal_symbol_error_rate),
+    (10, 4, 0.0, biorthogonal_symbol_error_rate),
+    (100, 32, -6.0, biorthogonal_symbol_error_rate),
+]
+
+
+@pytest.mark.parametrize(("num_classes", "k", "snr_db", "closed_form"), CLOSED_FORM)
+def test_error_rate_on_awgn_meets_the_closed_form(
+    num_classes: int, k: int, snr_db: float, closed_form: Callable[[int, float], float]
+) -> None:
+    trials = 20_000
+    rate = closed_form(num_classes, k * 10 ** (snr_db / 10))
+    count = errors(num_classes, k, channel=AwgnChannel(), snr_db=snr_db, trials=trials)
+    assert 0.01 < rate < 0.5
+    assert abs(count - trials * rate) < 4 * math.sqrt(trials * rate * (1 - rate))
+
+
+@pytest.mark.parametrize(("num_classes", "k", "snr_db", "closed_form"), CLOSED_FORM)
+def test_error_rate_with_rayleigh_fading_meets_the_averaged_closed_form(
+    num_classes: int, k: int, snr_db: float, closed_form: Callable[[int, float], float]
+) -> None:
+    trials = 20_000
+    rate = average_over_rayleigh(partial(closed_form, num_classes), k * 10 ** (snr_db / 10))
+    channel = RayleighChannel(coherence=None)
+    count = errors(num_classes, k, channel=channel, snr_db=snr_db, trials=trials)
+    assert abs(count - trials * rate) < 4 * math.sqrt(trials * rate * (1 - rate))
+
+
+def test_union_bound_of_the_method_holds_for_100_classes_at_k_256_and_minus_10_db() -> None:
+    energy_ratio = 256 * 0.1
+    union_bound = 99 * math.erfc(math.sqrt(energy_ratio / 2)) / 2
+    assert union_bound == pytest.approx(2e-5, rel=0.1)  # METHOD, B9
+    assert 0 < orthogonal_symbol_error_rate(100, energy_ratio) <= union_bound
+    # 10,000 transmissions: 0.2 errors expected at most, 4 or more has probability below 1e-4
+    assert errors(100, 256, channel=AwgnChannel(), snr_db=-10.0, trials=10_000) < 4
+
+
+@pytest.mark.parametrize(("num_classes", "k", "fading"), [(100, 16, 1), (10, 2, None), (10, 8, 3)])
+def test_receiver_is_the_nearest_word_after_the_gains(
+    num_classes: int, k: int, fading: int | None
+) -> None:
+    trials = 500
+    words = label_codebook(num_classes, k)
+    generator = STREAMS("nearest", num_classes, k)
+    labels = torch.randint(0, num_classes, (trials,), generator=generator)
+    channel = RayleighChannel(coherence=fading)
+    received = channel(words[labels], snr_db=torch.full((trials, 1), 0.0), generator=generator)
+    distance = (received.y[:, None] - received.h[:, None] * words).abs().square().sum(dim=2)
+    scores = log_posteriors(received, words)
+    torch.testing.assert_close(scores.argmax(dim=1), distance.argmin(dim=1))
+    literal = (-distance.double() / received.noise_power).log_softmax(dim=1)
+    torch.testing.assert_close(scores.double(), literal, rtol=1e-4, atol=1e-4)
+
+
+def test_spread_words_gain_from_fast_fading() -> None:
+    slow, fast = (
+        errors(10, 16, channel=RayleighChannel(coherence=L), snr_db=0.0, trials=4000)
+        for L in (None, 1)
+    )
+    assert fast < slow / 4
+
+
+@pytest.mark.parametrize(("num_classes", "k"), [(10, 64), (100, 256), (100, 16)])
+def test_scores_of_an_image_do_not_depend_on_its_batch_mates(num_classes: int, k: int) -> None:
+    words = label_codebook(num_classes, k)
+    generator = STREAMS("mates", num_classes, k)
+    labels = torch.randint(0, num_classes, (250,), generator=generator)
+    channel = RayleighChannel(coherence=None)
+    received = channel(words[labels], snr_db=torch.full((250, 1), 30.0), generator=generator)
+    together = log_posteriors(received, words)
+    for i in (0, 101, 249):
+        alone = log_posteriors(type(received)(*(part[i : i + 1] for part in received)), words)
+        torch.testing.assert_close(alone[0], together[i], rtol=1e-6, atol=1e-5)
+
+
+def test_what_the_scheme_says_of_itself() -> None:
+    scheme = make_scheme(100)
+    assert scheme.name == LabelCodeConfig().name == "label_code"
+    assert scheme.channel_uses == "k >= 4"
+    assert [k for k in range(-1, 7) if scheme.serves(k)] == [4, 5, 6]
+    assert "decided at the transmitter" in scheme.settings(16)
+    assert "Reed-Muller" in scheme.settings(16)
+    assert "orthogonal" in scheme.settings(256)
+
+
+def test_noiseless_channel_is_free_of_error() -> None:
+    assert errors(100, 16, channel=AwgnChannel(), snr_db=math.inf, trials=500) == 0

@@ -1,0 +1,72 @@
+"""The polar words of the label code: energy, distances, real error rates, how they are swept."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.baselines.codebook import label_codebook, polar_codebook, polar_serves
+from benchmarks.recipes.digits import digits
+from benchmarks.studies.label_codes import wrong_decisions
+from channels.theory import biorthogonal_symbol_error_rate
+from simulator.errors import UserError
+from simulator.schemes.build import scheme_names
+
+
+def correlations(words: Tensor) -> Tensor:
+    """Correlations Re<s_i, s_j> / k of all pairs i < j."""
+    row, column = torch.triu_indices(len(words), len(words), offset=1)
+    return ((words @ words.mH).real / words.shape[1])[row, column]
+
+
+@pytest.mark.parametrize(("num_classes", "k"), [(10, 16), (100, 16), (100, 20), (100, 700)])
+def test_every_use_of_every_word_has_unit_energy(num_classes: int, k: int) -> None:
+    words = polar_codebook(num_classes, k)
+    assert words.shape == (num_classes, k)
+    torch.testing.assert_close(words.abs(), torch.ones(num_classes, k))
+    assert float(correlations(words).max()) < 0.6
+
+
+@pytest.mark.parametrize(("k", "polar", "own"), [(16, 0.5, 0.25), (64, 0.0, 0.0), (256, 0.5, 0.0)])
+def test_polar_words_are_never_farther_apart_than_our_own(k: int, polar: float, own: float) -> None:
+    assert float(correlations(polar_codebook(100, k)).max()) == pytest.approx(polar, abs=1e-6)
+    assert float(correlations(label_codebook(100, k)).max()) == pytest.approx(own, abs=1e-6)
+
+
+def test_where_the_words_are_biorthogonal_the_error_rate_is_the_closed_form() -> None:
+    snr_db, trials = 10 - 18.0618, 40_000  # a word over 64 uses has E/N0 = 10 dB
+    rate = biorthogonal_symbol_error_rate(100, 64 * 10 ** (snr_db / 10))
+    errors = wrong_decisions(polar_codebook(100, 64), "awgn", snr_db)
+    assert 0.01 < rate < 0.1
+    assert abs(errors - trials * rate) < 4 * (trials * rate * (1 - rate)) ** 0.5
+
+
+def test_polar_loses_to_reed_muller_at_16_uses() -> None:
+    own, polar = (
+        wrong_decisions(book(100, 16), "awgn", 0.0) for book in (label_codebook, polar_codebook)
+    )
+    assert own < polar - 4 * (own + polar) ** 0.5
+
+
+def test_swept_by_its_name_and_not_among_all() -> None:
+    recipe = digits()
+    assert "label_code:polar" not in scheme_names(recipe)
+    own = next(b for b in recipe.baselines if b.name == "label_code")
+    config = own.labelled("polar")
+    scheme = config.build(
+        classify=lambda images: images.flatten(1),
+        num_classes=10,
+        image_shape=(1, 1, 10),
+        supplies=None,  # type: ignore[arg-type] # not used
+    )
+    assert scheme.name == config.name == "label_code:polar"
+    assert scheme.channel_uses == "k >= 16"
+    assert [k for k in (4, 15, 16, 64) if scheme.serves(k)] == [16, 64]
+    assert "10 polar words" in scheme.settings(16)
+    with pytest.raises(UserError, match="the label behind label_code must be polar, got 'x'"):
+        own.labelled("x")
+
+
+def test_too_few_uses_are_refused() -> None:
+    assert not polar_serves(10, 15)
+    with pytest.raises(ValueError, match="k = 15 channel uses carry no polar words"):
+        polar_codebook(10, 15)

@@ -1,0 +1,320 @@
+"""Separate coding and its bound: what arrives, what is lost, and what an undetected error does."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from torch import Tensor
+
+from benchmarks.baselines.block_errors import block_errors
+from benchmarks.baselines.digital import DigitalScheme
+from benchmarks.baselines.separate import CapacityConfig, Qualities, SeparateConfig
+from channels.awgn import AwgnChannel
+from channels.base import Channel
+from channels.bit_pipe import BitPipe, BitPipeOutput
+from channels.fading import RayleighChannel
+from channels.streams import PointStreams, Streams
+from channels.theory import capacity_bits
+from simulator.data.dataset import Split
+from simulator.device import cpu_threads
+from simulator.engine.grid import Grid, plan
+from simulator.errors import UserError
+from simulator.scheme import Received, Supplies
+
+QUALITIES = (1, 5, 12, 25, 50, 95)
+BATCH, K = 40, 64
+RAYLEIGH = RayleighChannel(coherence=None)
+CONFIG = SeparateConfig(
+    codecs=(
+        Qualities(codec="jpeg", qualities=QUALITIES),
+        Qualities(codec="webp", qualities=(0, 9)),
+    ),
+    best=("jpeg",),
+    uses=(K,),
+    payload_bits=(100, 200),
+    validation_images=60,
+)
+
+
+def classify(images: Tensor) -> Tensor:
+    """Ten fixed random projections of the pixels."""
+    weights = torch.randn(64, 10, generator=torch.Generator().manual_seed(1))
+    return images.flatten(1) @ weights
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_tables(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Rough tables of the few links of this file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEMLINK_CACHE", str(tmp_path_factory.mktemp("cache")))
+        for constant, value in (("BITS", 1), ("FEWEST_BLOCKS", 400), ("STEP_DB", 1.0)):
+            patch.setattr(f"benchmarks.baselines.block_errors.{constant}", value)
+        block_errors.cache_clear()
+        yield
+    block_errors.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def images() -> Tensor:
+    """Digits, and a noisy one, which takes far more bits than they do."""
+    digits = torch.from_numpy(load_digits().images[:BATCH].astype(np.float32) / 16)[:, None]
+    digits[1] = (torch.rand(1, 8, 8, generator=torch.Generator().manual_seed(2)) > 0.5).float()
+    return digits
+
+
+def supplies(validation: bool = True) -> Supplies:
+    """Other digits to choose on, their labels what the classifier says of them."""
+    pixels = torch.from_numpy(load_digits().images[200:260] * 255 / 16).round().byte()[:, None]
+    split = Split(images=pixels, labels=classify(pixels.float() / 255).argmax(dim=1))
+
+    def no_teacher() -> Any:
+        raise UserError("no teacher")
+
+    return Supplies(
+        key="projections",
+        validation=split if validation else None,
+        device=torch.device("cpu"),
+        teacher=no_teacher,
+        quantised=no_teacher,
+        retrained=lambda name: (lambda images: -classify(images), f"retrained {name}"),
+    )
+
+
+def built(config: SeparateConfig, given: Supplies | None = None) -> DigitalScheme:
+    shape = (1, 8, 8)
+    return config.build(
+        classify=classify, num_classes=10, image_shape=shape, supplies=given or supplies()
+    )
+
+
+def point(channel: Channel, snr_db: float, count: int = BATCH) -> dict[str, Any]:
+    return {"channel": channel, "snr_db": torch.full((count, 1), snr_db), "k": K}
+
+
+def send(
+    scheme: DigitalScheme, images: Tensor, channel: Channel, snr_db: float, *, copies: int = 1
+) -> Received:
+    place = point(channel, snr_db, copies * len(images))
+    prepared = scheme.prepare(images)
+    many = {name: torch.cat([values] * copies) for name, values in prepared.items()}
+    encoded = scheme.encode(many, **place)
+    return scheme.transmit(encoded, **place, streams=PointStreams(Streams(seed=7), snr_db))
+
+
+def test_at_60_db_all_that_fits_arrives_and_at_minus_20_db_nothing(images: Tensor) -> None:
+    for config in (CONFIG, CONFIG.decoding_all(), CONFIG.labelled("genie")):
+        scheme = built(config)
+        assert int(send(scheme, images, AwgnChannel(), 60.0).delivered.sum()) >= BATCH - 1
+        assert not send(scheme, images, AwgnChannel(), -20.0).delivered.any()
+    bound = built(CONFIG.bound)
+    assert int(send(bound, images, AwgnChannel(), 60.0).delivered.sum()) >= BATCH - 1
+    assert not send(bound, images, AwgnChannel(), -20.0).delivered.any()
+
+
+def test_what_a_sweep_in_bf16_keeps_for_others_is_fp32(
+    images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path))
+    seen = set()
+
+    def asked(batch: Tensor) -> Tensor:
+        scores = classify(batch)
+        seen.add(scores.dtype)
+        return scores
+
+    scheme = CONFIG.build(
+        classify=asked, num_classes=10, image_shape=(1, 8, 8), supplies=supplies()
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        assert classify(images).dtype == torch.bfloat16
+        scheme.prepare(images)
+    assert seen == {torch.float32}
+
+
+def test_choices_climb_with_the_snr_and_never_promise_more_than_the_bound() -> None:
+    grid = [float(snr) for snr in range(-4, 31, 2)]
+    for label in ("", "webp"):
+        ours, bound = (
+            built(config.labelled(label) if label else config) for config in (CONFIG, CONFIG.bound)
+        )
+        for channel in (AwgnChannel(), RAYLEIGH):
+            points = [(channel, snr_db, K) for snr_db in grid]
+            mine, best = ours.choices(points), bound.choices(points)
+            assert [row["snr_db"] for row in mine] == grid
+            for low, high in zip(mine, best, strict=True):
+                assert low["validation_accuracy"] <= high["validation_accuracy"] + 1e-9
+            for rows in (mine, best):
+                promised = [row["validation_accuracy"] for row in rows]
+                assert promised == sorted(promised)
+
+
+@pytest.mark.parametrize("label", ["", "genie"])
+def test_no_more_arrives_than_over_the_bound(label: str, images: Tensor) -> None:
+    """On the same gains; by validation images alone, so by more than noise it cannot be."""
+    ours, bound = (
+        built(config.labelled(label) if label else config) for config in (CONFIG, CONFIG.bound)
+    )
+    labels = classify(images).argmax(dim=1).repeat(25)
+    for snr_db in (8.0, 16.0):
+        credit = []
+        for scheme in (ours, bound):
+            received = send(scheme, images, RAYLEIGH, snr_db, copies=25)
+            right = received.delivered & (received.scores.argmax(dim=1) == labels)
+            credit.append(right.double() + 0.1 * (~received.delivered).double())
+        difference = credit[0] - credit[1]
+        spread = float(difference.std()) / BATCH**0.5  # as if copies of an image were one
+        assert float(difference.mean()) < 3 * spread + 1e-9
+
+
+def test_outage_of_the_bound_is_that_of_theory(images: Tensor) -> None:
+    snr_db, copies = 10.0, 4000
+    scheme = built(CONFIG.bound)
+    (row,) = scheme.choices([(RAYLEIGH, snr_db, K)])
+    power = (2 ** (row["payload_bits"] / K) - 1) / 10 ** (snr_db / 10)
+    received = send(scheme, images[2:3], RAYLEIGH, snr_db, copies=copies)
+    delivered = float(received.delivered.double().mean())
+    expected = math.exp(-power)
+    assert abs(delivered - expected) < 4 * (expected * (1 - expected) / copies) ** 0.5
+
+
+def test_the_bound_keeps_to_capacity_and_its_genie_to_every_gain(images: Tensor) -> None:
+    scheme = built(CONFIG.bound)
+    for snr_db in (0.0, 3.0, 6.0):
+        (row,) = scheme.choices([(AwgnChannel(), snr_db, K)])
+        assert row["payload_bits"] <= K * capacity_bits(snr_db) or row["validation_delivered"] == 0
+    fixed, genie = (
+        send(built(config), images, RAYLEIGH, 10.0, copies=25).delivered.double().mean()
+        for config in (CONFIG.bound, CONFIG.bound.labelled("genie"))
+    )
+    assert genie >= fixed
+
+
+def test_table_and_decoding_meet_the_same_gains_and_agree(images: Tensor) -> None:
+    """On Rayleigh fading the gain decides most outages, so they are the same ones."""
+    table, decoded = (
+        send(built(config), images, RAYLEIGH, 14.0, copies=25).delivered.double()
+        for config in (CONFIG, CONFIG.decoding_all())
+    )
+    assert 0.3 < float(table.mean()) < 0.95
+    assert float((table != decoded).double().mean()) < 0.1
+    assert abs(float(table.mean() - decoded.mean())) < 0.05
+
+
+def test_a_gain_that_changes_within_a_block_is_decoded(images: Tensor) -> None:
+    fast = RayleighChannel(coherence=8)
+    ours, decoded = (
+        send(built(config), images, fast, 16.0).delivered
+        for config in (CONFIG, CONFIG.decoding_all())
+    )
+    assert torch.equal(ours, decoded)
+    assert bool(ours.any())
+    genie = built(CONFIG.labelled("genie"))
+    asked = Grid(
+        channels=(fast, RAYLEIGH), snr_db=(16.0,), channel_uses=(K,), realizations=1, seed=0
+    )
+    points, left_out = plan([genie], asked)  # told before anything is computed
+    assert {point.channel for point in points} == {RAYLEIGH.name}
+    assert left_out == [f"{genie.name} needs one gain per image: {fast.name} with k = {K} left out"]
+    with pytest.raises(ValueError, match="needs one gain per image"):
+        send(genie, images, fast, 16.0)
+    assert send(built(CONFIG.bound), images, fast, 16.0).delivered.any()  # nothing to decode
+
+
+def test_undetected_errors_are_really_decoded(
+    images: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipe that delivers other payloads and vouches for them; one of them is no image."""
+    scheme, place = built(CONFIG.decoding_all()), point(AwgnChannel(), 30.0)
+    found = scheme.encode(scheme.prepare(images), **place)
+    encoded = {name: values.clone() for name, values in found.items()}
+    other = encoded["payload"].clone()
+    other[[0, 5]] = encoded["payload"][[7, 9]]
+    other[3] = 0
+    encoded["fits"][1] = False  # whatever arrives, it was not sent
+    other[1] = other[7]
+
+    def deliver(_pipe: BitPipe, sent: Tensor, **_: object) -> BitPipeOutput:
+        return BitPipeOutput(other, torch.ones(len(sent), dtype=torch.bool))
+
+    monkeypatch.setattr(BitPipe, "__call__", deliver)
+    before = encoded["answers"].clone()
+    received = scheme.transmit(encoded, **place, streams=PointStreams(Streams(seed=7), "point"))
+    lost = torch.nonzero(~received.delivered)[:, 0].tolist()
+    assert lost == [row for row in range(BATCH) if row == 3 or not encoded["fits"][row]]
+    expected = before.clone()
+    expected[[0, 5]] = before[[7, 9]]
+    kept = received.delivered
+    assert torch.equal(received.scores.argmax(dim=1)[kept], expected[kept])
+    assert torch.equal(encoded["answers"], before)  # what was prepared serves the next point too
+
+
+def test_what_schemes_say_of_themselves() -> None:
+    scheme, bound = built(CONFIG), built(CONFIG.bound.labelled("webp_file:finite"))
+    assert (scheme.name, bound.name) == ("separate", "capacity_bound:webp_file:finite")
+    assert scheme.channel_uses == "k in {64}"
+    assert [k for k in (16, 63, 64) if scheme.serves(k)] == [64]
+    assert scheme.settings(K) == (
+        "JPEG file, headers known (all bytes that files share; quality index charged), classified "
+        "by the student, CRC, 5G LDPC, QPSK to 256-QAM, chosen by the average SNR on validation "
+        "images"
+    )
+    assert bound.settings(16).startswith("WebP file, headers charged, classified by the student")
+    assert "normal approximation" in bound.settings(16)
+    both = built(CONFIG.labelled("teacher:retrained"))
+    assert "classified by the teacher retrained on decoded images" in both.settings(K)
+    assert built(CONFIG).choices_key == scheme.choices_key
+    assert built(CONFIG.labelled("webp")).choices_key != scheme.choices_key
+    rows = built(CONFIG.labelled("genie")).choices([(RAYLEIGH, 0.0, K), (RAYLEIGH, 2.0, K)])
+    assert len(rows) >= 3
+    assert {row["channel"] for row in rows} == {"met by the image"}
+
+
+def test_a_retrained_classifier_answers_in_place_of_the_students(images: Tensor) -> None:
+    """Here it says the opposite, and is chosen by labels that the student agrees with."""
+    usual, retrained = built(CONFIG), built(CONFIG.labelled("retrained"))
+    assert usual.choices_key != retrained.choices_key
+    one, two = (scheme.prepare(images)["answers_jpeg"] for scheme in (usual, retrained))
+    assert float((one != two).double().mean()) > 0.9
+    assert torch.equal(one, built(CONFIG).prepare(images)["answers_jpeg"])
+
+
+def test_validation_images_are_classified_in_one_thread_as_workers_do() -> None:
+    threads: list[int] = []
+
+    def asked(images: Tensor) -> Tensor:
+        threads.append(torch.get_num_threads())
+        return classify(images)
+
+    new = replace(supplies(), key="counted")  # of which nothing is kept
+    with cpu_threads(2):
+        CONFIG.build(classify=asked, num_classes=10, image_shape=(1, 8, 8), supplies=new)
+        assert torch.get_num_threads() == 2
+    assert set(threads) == {1}
+
+
+def test_without_validation_images_nothing_is_served() -> None:
+    scheme = built(CONFIG, supplies(validation=False))
+    assert not scheme.serves(K)
+    assert scheme.channel_uses.startswith("no k where the data holds no validation images")
+    assert scheme.choices_key == ""
+
+
+@pytest.mark.parametrize("label", ["gif", "jpeg:webp", "genie:genie", "finite", "jpeg:", "file"])
+def test_labels_that_are_none_are_named(label: str) -> None:
+    with pytest.raises(UserError, match="must have one codec at most, of jpeg, jpeg_file, webp"):
+        CONFIG.labelled(label)
+
+
+def test_other_mistakes_are_named() -> None:
+    assert isinstance(CONFIG.bound.labelled("files:genie:finite"), CapacityConfig)
+    with pytest.raises(UserError, match="no teacher"):
+        built(CONFIG.labelled("teacher"))
+    with pytest.raises(UserError, match="drop --bit-true"):
+        CONFIG.decoding_all().labelled("genie")
+    with pytest.raises(ValueError, match="codec must be one of jpeg, jpeg444, webp"):
+        Qualities(codec="bpg", qualities=(1, 2))

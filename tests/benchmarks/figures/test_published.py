@@ -1,0 +1,62 @@
+"""Published curves are drawn beside ours, where they belong, and named as published."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmarks.figures import draw as figures
+from benchmarks.figures.plans import scheme_title
+from benchmarks.figures.published import CURVES, SNR_DB, best_published, with_published
+from simulator.resolve import draw
+
+
+def rows(uses: int, *, snr_db: tuple[float, ...] = (-10.0, 0.0)) -> pd.DataFrame:
+    """Made-up rows of one scheme on AWGN."""
+    return pd.DataFrame(
+        {
+            "scheme": "rkd_sc",
+            "channel": "awgn",
+            "snr_db": snr_db,
+            "channel_uses": uses,
+            "images": 5000,
+            "realizations": 5,
+            "accuracy": 0.5,
+            "ci_low": 0.4,
+            "ci_high": 0.6,
+            "settings": "ours",
+        }
+    )
+
+
+def test_curves_cover_the_published_grid() -> None:
+    assert all(len(curve) == len(SNR_DB) == 18 for _, _, curve in CURVES)
+    assert best_published("awgn", -10.0) == pytest.approx(0.2676)
+    assert best_published("rayleigh", 24.0) == pytest.approx(0.693)
+
+
+def test_published_rows_join_ours_at_their_k_on_our_channels() -> None:
+    joined = with_published(rows(256))
+    added = joined[joined["scheme"] != "rkd_sc"]
+    assert set(added["scheme"]) == {"published_figure", "published_notebook"}
+    assert set(added["channel"]) == {"awgn"}
+    assert added["snr_db"].between(-10, 0).all()
+    assert not joined.isna().any(axis=None)
+    assert len(with_published(rows(64))) == 2
+
+
+def test_labels_are_said_in_the_legend() -> None:
+    assert scheme_title("rkd_sc:no_snr") == "RKD-SC (CAT), no snr"
+    assert scheme_title("published_figure").startswith("published")
+
+
+@pytest.mark.parametrize("classes", [10, 100])
+def test_published_curves_are_of_100_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, classes: int
+) -> None:
+    """Whatever data the recipe was given, they are drawn over such as CIFAR-100 alone."""
+    asked: dict[str, object] = {}
+    monkeypatch.setattr(figures, "plot_all", lambda *_, **options: asked.update(options) or [])
+    data = {"image_shape": [3, 32, 32], "title": "d", "classes": classes}
+    draw(rows(256), {"data": data, "recipe": {"name": "cifar100"}}, tmp_path)
+    assert asked["published"] == (classes == 100)

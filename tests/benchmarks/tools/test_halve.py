@@ -1,0 +1,34 @@
+"""Matrices are rounded to half precision, and doing it again changes nothing."""
+
+from pathlib import Path
+
+import torch
+
+from benchmarks.tools.halve import halve
+from simulator.storage.environment import ROOT
+from simulator.storage.files import file_hash, load_tensors, save_tensors
+
+
+def test_matrices_are_halved_and_nothing_else(tmp_path: Path, generator: torch.Generator) -> None:
+    path = tmp_path / "part.safetensors"
+    made = {
+        "weight": torch.randn((5, 3), generator=generator),
+        "bias": torch.randn(5, generator=generator),
+        "steps": torch.tensor(7),
+    }
+    save_tensors(path, made, {"key": "kept"})
+    halve(path)
+    tensors, header = load_tensors(path)
+    assert torch.equal(tensors["weight"], made["weight"].half())
+    assert torch.equal(tensors["bias"], made["bias"])
+    assert torch.equal(tensors["steps"], made["steps"])
+    assert header == {"key": "kept"}
+
+
+def test_the_committed_teachers_are_what_it_leaves(tmp_path: Path) -> None:
+    for name in ("teacher", "teacher_2"):
+        committed = ROOT / f"results/reference/cifar100/weights/{name}.safetensors"
+        path = tmp_path / committed.name
+        path.write_bytes(committed.read_bytes())
+        halve(path)
+        assert file_hash(path) == file_hash(committed)

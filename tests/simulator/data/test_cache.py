@@ -1,0 +1,129 @@
+"""Images are decoded once, and the cache never gets in the way."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from simulator.data import cache as data_cache
+from simulator.data.cache import default_cache
+from simulator.data.dataset import Dataset, load_dataset
+from simulator.errors import UserError
+from simulator.storage import files as records
+from tests.simulator.data.data_files import contents, damaged, expected, pictures, write_parquet
+
+TEST = "test-00000-of-00001.parquet"
+LABELS = [0, 1] * 3
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache folder that is used by default, not yet there."""
+    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def cached_files(folder: Path) -> list[Path]:
+    """Everything that lies in the cache, hidden files too."""
+    return sorted(folder.iterdir()) if folder.exists() else []
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Path:
+    """A folder with a test split of six images."""
+    write_parquet(tmp_path / "hub" / TEST, pictures(6), LABELS)
+    return tmp_path / "hub"
+
+
+def check(data: Dataset) -> str:
+    """The content is that of `hub`; its key."""
+    assert contents(data.test) == expected(pictures(6), LABELS)
+    return data.key
+
+
+def test_images_are_decoded_once(
+    hub: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = check(load_dataset(hub))
+    assert len(cached_files(cache)) == 1
+    hub.rename(tmp_path / "moved")
+    monkeypatch.setattr("simulator.data.parquet.decode_all", None)
+    assert check(load_dataset(tmp_path / "moved")) == key
+    write_parquet(tmp_path / "moved" / TEST, pictures(6, 1), LABELS)
+    with pytest.raises(TypeError):  # other bytes: decoded anew
+        load_dataset(tmp_path / "moved")
+
+
+def flip_last_byte(path: Path) -> None:
+    """A fault that only the content shows."""
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def overwrite(path: Path) -> None:
+    """Something else under the same name."""
+    path.write_bytes(b"something else")
+
+
+def empty(path: Path) -> None:
+    """Nothing under the same name."""
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("harm", [damaged, overwrite, empty, flip_last_byte])
+def test_a_damaged_cache_is_rebuilt(hub: Path, cache: Path, harm: Callable[[Path], None]) -> None:
+    key = check(load_dataset(hub))
+    (path,) = cached_files(cache)
+    good = path.read_bytes()
+    harm(path)
+    assert check(load_dataset(hub)) == key
+    assert cached_files(cache) == [path]
+    assert path.read_bytes() == good
+
+
+def test_an_unwritable_cache_is_said_in_one_line(
+    hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    check(load_dataset(hub, cache=tmp_path / "file" / "below"))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert "images not kept" in captured.err
+
+
+def test_an_interrupted_or_failed_load_leaves_nothing(
+    hub: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(records, "save_file", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        load_dataset(hub)
+    assert cached_files(cache) == []
+    damaged(hub / TEST)
+    with pytest.raises(UserError, match="not a readable parquet file"):
+        load_dataset(hub)
+    assert cached_files(cache) == []
+
+
+def test_a_new_format_does_not_read_old_files(
+    hub: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_dataset(hub)
+    monkeypatch.setattr(data_cache, "FORMAT", data_cache.FORMAT + 1)
+    load_dataset(hub)
+    assert len(cached_files(cache)) == 2
+
+
+def test_where_the_cache_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path / "own"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert default_cache() == tmp_path / "own"
+    monkeypatch.delenv("SEMLINK_CACHE")
+    assert default_cache() == tmp_path / "xdg" / "semlink"
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    assert default_cache() == tmp_path / "home" / ".cache" / "semlink"

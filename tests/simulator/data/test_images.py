@@ -1,0 +1,84 @@
+"""Every kind of image that Pillow opens becomes grey or RGB of 8 bits, or is refused by name."""
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simulator.data.images import ImageFile, decode, decode_all
+from simulator.errors import UserError
+from tests.simulator.data.data_files import encoded, pictures
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
+def test_modes_of_pillow(mode: str) -> None:
+    image = Image.fromarray(pictures(1)[0]).convert(mode)
+    file = BytesIO()
+    image.save(file, "TIFF" if mode == "CMYK" else "PNG")
+    target = "L" if mode in ("1", "L", "LA") else "RGB"
+    pixels = decode(file.getvalue(), name="x")
+    assert np.array_equal(pixels, np.asarray(image.convert(target)))
+
+
+def test_pictures_are_turned_upright() -> None:
+    image = pictures(1)[0]
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    file = BytesIO()
+    Image.fromarray(image).save(file, "PNG", exif=exif)
+    assert np.array_equal(decode(file.getvalue(), name="x"), np.rot90(image, -1))
+
+
+def refused(content: bytes, path: Path) -> str:
+    """What is said of these bytes, which is the same from memory as from a file."""
+    path.write_bytes(content)
+    with pytest.raises(UserError) as raised:
+        decode_all([ImageFile("test", 0, str(path), path)], total=1)
+    with pytest.raises(UserError, match=r"^from memory: "):
+        decode_all([ImageFile("test", 0, "from memory", content)], total=1)
+    line = str(raised.value)
+    assert line.startswith(f"{path}: ")
+    assert "\n" not in line
+    return line
+
+
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "JPEG", "GIF", "BMP", "TIFF"])
+def test_truncated_images_are_refused(tmp_path: Path, form: str) -> None:
+    whole = encoded(pictures(1)[0], form)
+    for length in (len(whole) // 4, len(whole) // 2, len(whole) * 3 // 4):
+        refused(whole[:length], tmp_path / "image")
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", encoded(pictures(1)[0])[:20]])
+def test_files_that_are_no_images_are_refused(tmp_path: Path, content: bytes) -> None:
+    refused(content, tmp_path / "image")
+
+
+def test_more_than_eight_bits_are_refused(tmp_path: Path) -> None:
+    deep = encoded(np.zeros((6, 5), dtype=np.uint16))
+    assert "8 bits per value, got Pillow mode I;16" in refused(deep, tmp_path / "image")
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA", "P"])
+def test_transparency_is_refused_and_an_opaque_alpha_is_not(tmp_path: Path, mode: str) -> None:
+    file = BytesIO()
+    if mode == "P":
+        Image.fromarray(pictures(1)[0]).convert("P").save(file, "PNG", transparency=bytes(256))
+    else:
+        colour = (7,) * (len(mode) - 1)
+        Image.new(mode, (5, 6), (*colour, 254)).save(file, "PNG")
+        opaque = BytesIO()
+        Image.new(mode, (5, 6), (*colour, 255)).save(opaque, "PNG")
+        assert (decode(opaque.getvalue(), name="x") == 7).all()
+    assert "the image is transparent" in refused(file.getvalue(), tmp_path / "image")
+
+
+@pytest.mark.parametrize("limit", [20, 10])  # 30 pixels: first a warning of Pillow, then an error
+def test_images_of_suspicious_size_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    line = refused(encoded(pictures(1)[0]), tmp_path / "image")
+    assert "the image cannot be read (Image size (30 pixels) exceeds" in line

@@ -1,0 +1,57 @@
+"""Weights can be gone on with by whoever has the training images, whatever else is tested on."""
+
+from dataclasses import replace
+
+import pytest
+
+from simulator.data.dataset import Split
+from simulator.description.origin import data_name, write_data_name
+from simulator.errors import UserError
+from simulator.training.run import TrainingRun
+
+
+def key(run: TrainingRun) -> str:
+    return run.origin("student", {}, ()).key
+
+
+def fewer(split: Split) -> Split:
+    return Split(images=split.images[1:], labels=split.labels[1:])
+
+
+def test_other_test_images_do_not_hinder_going_on(run: TrainingRun) -> None:
+    weights = run.folder / "weights"
+    other = replace(run.dataset, test=fewer(run.dataset.test), key="other")
+    theirs = replace(run, dataset=other)
+    assert key(theirs) != key(run)
+    write_data_name(weights, run.dataset)
+    assert key(theirs) == key(run)
+    assert key(replace(theirs, taught_in=run.folder, folder=run.folder / "search")) == key(run)
+    assert data_name(run.folder, other) == "other"  # nothing is written there
+    (weights / "student.safetensors").touch()
+    write_data_name(weights, other)
+    assert data_name(weights, other) == run.dataset.key  # the first name stays
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_other_training_images_are_other_data(run: TrainingRun, training: bool) -> None:
+    weights, data = run.folder / "weights", run.dataset
+    assert data.train is not None
+    assert data.validation is not None
+    write_data_name(weights, data)
+    changed = replace(
+        data,
+        key="other",
+        train=fewer(data.train) if training else data.train,
+        validation=data.validation if training else fewer(data.validation),
+    )
+    assert data_name(weights, changed) == "other"
+    write_data_name(weights, changed)  # of a training that begins anew: there are no weights
+    assert data_name(weights, replace(changed, key="third")) == "other"
+
+
+def test_a_damaged_name_is_one_line(run: TrainingRun) -> None:
+    weights = run.folder / "weights"
+    weights.mkdir()
+    (weights / "data.json").write_text("[]")
+    with pytest.raises(UserError, match="must be a JSON object with data and training"):
+        data_name(weights, run.dataset)

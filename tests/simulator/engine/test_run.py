@@ -1,0 +1,118 @@
+"""The sweep: same table whatever the batch, shared noise, honest counting."""
+
+from collections import Counter
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from channels.names import channel_from_name
+from simulator.engine.grid import Unit, plan
+from simulator.engine.journal import Finished, MemoryStore
+from simulator.engine.run import sweep_here
+from simulator.errors import UserError
+from tests.simulator.engine.probe import CPU, Probe, grid, split
+
+
+def table(schemes: list[Probe], images: int, **changes: Any) -> pd.DataFrame:
+    sweep = grid(**changes)
+    points, _ = plan(schemes, sweep)
+    return sweep_here(schemes, points, sweep, split(images), CPU, num_classes=2).table
+
+
+def test_same_seed_same_table_and_other_seed_other_table() -> None:
+    first = table([Probe("a")], 300)
+    pd.testing.assert_frame_equal(first, table([Probe("a")], 300), check_exact=True)
+    other = table([Probe("a")], 300, seed=2)
+    assert (first["correct"] != other["correct"]).any()
+
+
+def test_a_point_does_not_depend_on_the_rest_of_the_sweep() -> None:
+    whole = table([Probe("a"), Probe("b")], 300)
+    alone = table(
+        [Probe("b")], 300, snr_db=(0.0,), channel_uses=(4,), channels=(channel_from_name("awgn"),)
+    )
+    rows = whole.query("scheme == 'b' and channel == 'awgn' and snr_db == 0 and channel_uses == 4")
+    pd.testing.assert_frame_equal(rows.reset_index(drop=True), alone, check_exact=True)
+
+
+def test_image_meets_the_same_noise_alone_and_in_any_batch() -> None:
+    many, one = Probe("many"), Probe("one")
+    table([many], 700, realizations=1)
+    table([one], 1, realizations=1)
+    per_point = many.seen[::3]  # three blocks of 250 cover 700 images
+    assert len(per_point) == len(one.seen) == 8
+    for block, alone in zip(per_point, one.seen, strict=True):
+        assert torch.equal(block[0], alone[0])
+
+
+def test_schemes_with_equal_k_share_gains_and_noise() -> None:
+    a, b = Probe("a"), Probe("b")
+    table([a, b], 10)
+    assert all(torch.equal(x, y) for x, y in zip(a.seen, b.seen, strict=True))
+    assert not torch.equal(a.seen[0], a.seen[1])  # the next realisation has noise of its own
+
+
+def test_accuracy_counts_images_and_realisations() -> None:
+    rows = table([Probe("a")], 260, snr_db=(30.0,))
+    assert rows["images"].eq(260).all()
+    assert rows["transmissions"].eq(520).all()
+    awgn = rows[rows["channel"] == "awgn"]
+    assert awgn["correct"].eq(520).all()
+    assert awgn["accuracy"].eq(1).all()
+    assert awgn["ci_low"].between(0.97, 0.999).all()
+    assert rows["bandwidth_ratio"].tolist() == [2.0, 2.0, 4.0, 4.0]
+
+
+def test_outage_counts_as_a_uniform_guess() -> None:
+    rows = table([Probe("a", outage=True)], 20)
+    assert rows["accuracy"].eq(0.5).all()
+    assert rows["delivered"].eq(0).all()
+
+
+def test_points_outside_a_schemes_range_are_named_and_left_out() -> None:
+    points, left_out = plan([Probe("a")], grid(channel_uses=(4, 9)))
+    assert {point.k for point in points} == {4}
+    assert left_out == ["a serves k = 1 to 8: k = 9 left out"]
+    with pytest.raises(UserError, match="^nothing to sweep: a serves k = 1 to 8: k = 9 left out"):
+        plan([Probe("a")], grid(channel_uses=(9,)))
+
+
+def test_one_pass_of_the_encoder_serves_the_realisations_of_a_task() -> None:
+    probe = Probe("a")
+    table([probe], 300, realizations=5)
+    assert probe.encoded == 2 * 8  # two blocks at each of eight points
+    assert len(probe.seen) == 5 * 2 * 8
+
+
+def test_realisations_are_added_until_the_channel_is_known_well_enough() -> None:
+    rows = table([Probe("a")], 400, mc=1.0, max_realizations=40)
+    width = 50 * (rows["mc_high"] - rows["mc_low"])
+    assert (rows["realizations"] % 2 == 0).all()  # whole rounds
+    assert ((width <= 1.0) | (rows["realizations"] == 40)).all()
+    assert rows["realizations"].nunique() > 1
+    again = table([Probe("b"), Probe("a")], 400, mc=1.0, max_realizations=40)
+    alone = again[again["scheme"] == "a"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone, rows, check_exact=True)
+
+
+def test_rounds_read_every_unit_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: Counter[Unit] = Counter()
+
+    class Counted(MemoryStore):
+        def read(self, unit: Unit) -> Finished:
+            read[unit] += 1
+            return super().read(unit)
+
+    monkeypatch.setattr("simulator.engine.run.MemoryStore", Counted)
+    rows = table([Probe("a")], 20, mc=0.001, max_realizations=40)
+    assert rows["realizations"].eq(40).all()
+    once = {unit: 1 + (unit.realization < 38) for unit in read}  # by the table, and by rounds
+    assert read == once
+    assert len(read) == 8 * 40
+
+
+def test_max_realizations_ends_a_point_at_a_whole_round() -> None:
+    rows = table([Probe("a")], 20, mc=0.001, max_realizations=5)
+    assert rows["realizations"].eq(4).all()

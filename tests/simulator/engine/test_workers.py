@@ -1,0 +1,86 @@
+"""Pools of workers: deaths are survived up to a point, and a Ray cluster is joined or refused."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simulator.engine.grid import Point, Task, Unit
+from simulator.engine.journal import Finished
+from simulator.engine.workers import MOST_DEATHS, LocalPool, RayPool
+from simulator.errors import UserError
+
+TASK = Task(Point("rkd_sc", "awgn", 0.0, 4), (0,))
+
+
+class Fatal:
+    """An evaluator whose worker dies by SIGKILL until it has done so `deaths` times."""
+
+    def __init__(self, folder: Path, deaths: int) -> None:
+        self.key = "fatal"
+        self._folder, self._deaths = folder, deaths
+
+    def __call__(self) -> Any:
+        return self.evaluate
+
+    def evaluate(self, task: Task) -> list[Finished]:
+        before = len(list(self._folder.iterdir()))
+        if before < self._deaths:
+            (self._folder / str(before)).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return [Finished(Unit(task.point, 0), np.zeros(1, np.uint8), 0.0)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+@pytest.mark.parametrize("deaths", [MOST_DEATHS, MOST_DEATHS + 1])
+def test_workers_may_die_so_many_times_in_a_row(tmp_path: Path, deaths: int) -> None:
+    pool = LocalPool(Fatal(tmp_path, deaths), workers=1)
+    try:
+        pool.submit(TASK)
+        if deaths > MOST_DEATHS:
+            with pytest.raises(UserError, match="killed again and again.* fewer --workers"):
+                pool.next_done()
+        else:
+            assert [item.unit for item in pool.next_done()] == [Unit(TASK.point, 0)]
+            assert pool.in_hand == 0
+    finally:
+        pool.close()
+    assert len(list(tmp_path.iterdir())) == deaths
+
+
+def ray_that(init: Any) -> ModuleType:
+    """A stand-in for Ray."""
+    ray = ModuleType("ray")
+    vars(ray).update(init=init, remote=lambda **_: lambda work: work, put=lambda build: build)
+    return ray
+
+
+@pytest.mark.parametrize(
+    ("address", "cpus"), [("local", 2), ("auto", None), ("10.0.0.1:6379", None)]
+)
+def test_only_a_cluster_made_here_is_told_its_cpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, cpus: int | None
+) -> None:
+    asked: dict[str, Any] = {}
+    monkeypatch.setitem(sys.modules, "ray", ray_that(lambda **options: asked.update(options)))
+    RayPool(Fatal(tmp_path, 0), address, workers=2)
+    assert (asked["address"], asked["num_cpus"]) == (address, cpus)
+
+
+def test_a_cluster_that_is_not_there_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def init(**_: object) -> None:
+        raise ConnectionError("Could not find any running Ray instance.\nSpecify one.")
+
+    monkeypatch.setitem(sys.modules, "ray", ray_that(init))
+    with pytest.raises(UserError) as caught:
+        RayPool(Fatal(tmp_path, 0), "auto", workers=2)
+    assert str(caught.value) == (
+        "--cluster auto: cannot be joined (Could not find any running Ray instance. Specify one.)"
+    )

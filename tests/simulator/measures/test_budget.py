@@ -1,0 +1,83 @@
+"""The adaptive budget: the smallest k that keeps enough, and honest numbers on other images."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from simulator.engine.grid import plan
+from simulator.engine.run import Results, sweep_here
+from simulator.measures.budget import adaptive_table, smallest_uses
+from tests.commands import Command
+from tests.simulator.engine.probe import CPU, Probe, grid, split
+
+
+def rows(
+    accuracies: dict[int, float], *, channel: str = "awgn", snr_db: float = 0.0
+) -> list[dict[str, object]]:
+    """Rows of one (channel, SNR)."""
+    return [
+        {"channel": channel, "snr_db": snr_db, "channel_uses": k, "accuracy": accuracy}
+        for k, accuracy in accuracies.items()
+    ]
+
+
+def test_the_smallest_k_that_keeps_the_share() -> None:
+    table = pd.DataFrame(
+        rows({4: 0.5, 16: 0.79, 64: 0.8})
+        + rows({4: 0.7, 16: 0.69, 64: 0.71}, snr_db=10.0)
+        + rows({4: 0.1, 16: 0.2, 64: 0.6}, channel="rayleigh")
+    )
+    places = [("awgn", 0.0), ("awgn", 10.0), ("rayleigh", 0.0)]
+    assert smallest_uses(table, share=0.98) == dict(zip(places, (16, 4, 64), strict=True))
+    assert smallest_uses(table, share=1.0) == dict.fromkeys(places, 64)
+
+
+def test_adapt_writes_its_table(semlink: Command, tmp_path: Path) -> None:
+    arguments = ["--snr-db", "-10,20", "--images", "100", "--channels", "awgn", "--out", "out"]
+    assert semlink("adapt", "digits", *arguments, "--channel-uses", "4,16,64") == 0
+    table = pd.read_csv(tmp_path / "out/adaptive.csv")
+    low, high = table["channel_uses"]
+    assert low > high  # less SNR, more channel uses
+    assert (table["accuracy"] >= 0.9 * table["accuracy_at_most_uses"]).all()
+    assert (table["difference_low"] <= table["difference"]).all()
+    assert table["images"].eq(100).all()
+
+
+def test_the_rule_is_made_with_draws_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was lucky on validation images must not be lucky again on the test images."""
+    seeds = []
+
+    def recorded(*arguments: Any, **options: Any) -> Results:
+        seeds.append(options["grid"].seed)
+        return sweep_here(*arguments, **options)
+
+    monkeypatch.setattr("simulator.measures.budget.sweep_here", recorded)
+    asked = grid(snr_db=(0.0,))
+    probe = Probe("a")
+    points, _ = plan([probe], asked)
+    table = adaptive_table(
+        probe,
+        points,
+        asked,
+        validation=split(20),
+        test=split(30),
+        share=0.9,
+        num_classes=2,
+        device=CPU,
+    )
+    assert table["most_uses"].eq(4).all()
+    assert table["images"].eq(30).all()
+    used_for_rule, used_for_test = seeds
+    assert used_for_test == asked.seed != used_for_rule
+
+
+@pytest.mark.parametrize("share", ["0", "1.5"])
+def test_a_share_is_above_0_and_at_most_1(
+    semlink: Command,
+    share: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert semlink("adapt", "digits", "--retention", share) == 2
+    assert "--retention must be above 0" in capsys.readouterr().err

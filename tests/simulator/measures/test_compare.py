@@ -1,0 +1,130 @@
+"""Paired comparison of two schemes from what a sweep has kept."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from simulator.engine.grid import Point, Unit
+from simulator.engine.journal import Finished, Journal
+from simulator.errors import UserError
+from simulator.measures.compare import compact, compare
+from simulator.parse import parse_realizations
+from simulator.statistics.tally import Codes
+from simulator.storage.describe import digest
+
+EARNED = {
+    ("a", 0.0, 16): [1, 1, 1, 0],
+    ("a", 5.0, 16): [1, 1, 1, 1],
+    ("b", 0.0, 16): [1, 0, 1, 0],
+    ("c", 0.0, 64): [0, 0, 0, 0],
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A sweep of three schemes over two SNRs; b lacks the second, c shares none with a."""
+    rows = [
+        {
+            "scheme": scheme,
+            "channel": "awgn",
+            "channel_uses": k,
+            "snr_db": snr,
+            "accuracy": 0.5,
+            "realizations": 2,
+        }
+        for scheme, snr, k in EARNED
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "results.csv", index=False)
+    (tmp_path / "run.json").write_text(
+        json.dumps({"data": {"classes": 10}, "journal": digest({"seed": 0})})
+    )
+    with Journal(tmp_path) as journal:
+        journal.begin({"seed": 0})
+        for (scheme, snr, k), earned in EARNED.items():
+            codes: Codes = np.tile(np.array(earned, dtype=np.uint8), 50)
+            point = Point(scheme, "awgn", snr, k)
+            journal.add([Finished(Unit(point, r), codes, 0.0) for r in range(2)])
+    return tmp_path
+
+
+def test_difference_of_shared_points(folder: Path) -> None:
+    table, left_out = compare(folder, "a", "b")
+    assert left_out == []
+    assert table[["channel", "channel_uses", "snr_db"]].to_numpy().tolist() == [["awgn", 16, 0.0]]
+    row = table.iloc[0]
+    assert row["accuracy_a"] == pytest.approx(0.75)
+    assert row["difference"] == pytest.approx(0.25)
+    assert 0.1 < row["ci_low"] < 0.25 < row["ci_high"] < 0.4
+    assert row["p_value"] < 1e-6
+    assert row["p_holm"] == row["p_value"]
+    assert compare(folder, "b", "a")[0].iloc[0]["difference"] == pytest.approx(-0.25)
+
+
+def test_all_others_are_compared_in_the_order_of_the_sweep(folder: Path) -> None:
+    table, left_out = compare(folder, None, "b")
+    pd.testing.assert_frame_equal(table, compare(folder, "a", "b")[0])
+    assert left_out == ["c shares no point with b: left out"]
+    rows = pd.read_csv(folder / "results.csv").assign(channel_uses=16, snr_db=0.0)
+    rows.drop(index=1).to_csv(folder / "results.csv", index=False)
+    with Journal(folder) as journal:
+        journal.begin({"seed": 0})
+        for earned in (0, 1):
+            unit = Unit(Point("c", "awgn", 0.0, 16), earned)
+            journal.add([Finished(unit, np.full(200, earned, np.uint8), 0.0)])
+    table, left_out = compare(folder, None, "b")
+    assert left_out == []
+    assert table["a"].tolist() == ["a", "c"]
+    assert table["p_holm"].tolist() == table["p_value"].tolist()  # one point in each pair's grid
+
+
+def test_screen_shows_differences_and_intervals_in_a_column_per_snr() -> None:
+    row = {"a": "x", "channel": "awgn", "channel_uses": 4, "ci_low": -0.01, "ci_high": 0.05}
+    table = pd.DataFrame(
+        [
+            {**row, "snr_db": 10.0, "difference": 0.02, "p_holm": 0.2},
+            {**row, "snr_db": -5.0, "difference": 0.123, "p_holm": 0.01},
+            {**row, "a": "y", "snr_db": -5.0, "difference": -0.5, "p_holm": 0.01},
+        ]
+    )
+    shown = compact(table)
+    assert list(shown.columns) == ["-5", "10"]
+    assert [name[0] for name in shown.index] == ["x"] * 3 + ["y"] * 3
+    assert shown.to_numpy().tolist()[:4] == [
+        ["+12.3*", "+2.0 "],
+        ["-1.0 ", "-1.0 "],
+        ["+5.0 ", "+5.0 "],
+        ["-50.0*", ""],
+    ]
+
+
+def test_what_cannot_be_compared_is_one_line(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="must hold the scheme 'x', but it has a, b, c"):
+        compare(folder, "a", "x")
+    with pytest.raises(UserError, match="a and c must share a point"):
+        compare(folder, "a", "c")
+    with pytest.raises(UserError, match="a or b and c must share a point"):
+        compare(folder, None, "c")
+    with pytest.raises(UserError, match="must be two schemes, got a twice"):
+        compare(folder, "a", "a")
+    with pytest.raises(UserError, match="must hold a finished sweep"):
+        compare(tmp_path / "empty", "a", "b")
+    path = folder / "journal.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:2]))
+    with pytest.raises(UserError, match="what every image earned, but a awgn k=16 0 dB is missing"):
+        compare(folder, "a", "b")
+    path.unlink()
+    with pytest.raises(UserError, match="what every image earned in this sweep, but does not"):
+        compare(folder, "a", "b")
+
+
+def test_realizations_for_all_and_for_single_channels() -> None:
+    assert parse_realizations("5") == (5, {})
+    assert parse_realizations("awgn=5, rayleigh=20") == (None, {"awgn": 5, "rayleigh": 20})
+    assert parse_realizations("2,rician:4=3") == (2, {"rician:4": 3})
+    for text in ("", "x", "0", "awgn=", "2,3", "fog=2", "-1"):
+        with pytest.raises(UserError):
+            parse_realizations(text)

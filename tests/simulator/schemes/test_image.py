@@ -1,0 +1,224 @@
+"""Deep JSCC of images: what is sent, what arrives, how good it is, and mistakes."""
+
+import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.recipes.digits import digits
+from benchmarks.studies import image_quality
+from benchmarks.studies.image_quality import psnr_db, quality, ssim
+from channels.awgn import AwgnChannel
+from channels.streams import PointStreams, Streams
+from models import DeepJsccImage, DeepJsccImageConfig
+from simulator.data.dataset import Split, load_dataset
+from simulator.description.experiment import Experiment
+from simulator.description.stages import ImageJsccStage, RebuiltStage
+from simulator.engine.grid import Point
+from simulator.errors import UserError
+from simulator.scheme import Scheme
+from simulator.schemes.build import TrainedParts
+from simulator.schemes.image import ImageJsccScheme
+from simulator.storage.environment import ROOT
+from simulator.storage.files import load_tensors
+from simulator.training.image import train_image_jscc
+from simulator.training.loop import fresh
+from simulator.training.rebuilt import train_rebuilt
+from simulator.training.run import TrainingRun
+
+NAME = "deep_jscc_image"
+WEIGHTS = ROOT / "results/reference/digits/weights"
+CPU = torch.device("cpu")
+
+
+def stage() -> ImageJsccStage:
+    """Of the digits."""
+    found = digits().image_jscc
+    assert found is not None
+    return found
+
+
+def scheme() -> ImageJsccScheme:
+    """As committed for the digits."""
+    parts = TrainedParts(digits(), load_dataset(None), WEIGHTS, CPU)
+    found = parts.scheme("deep_jscc_image")
+    assert isinstance(found, ImageJsccScheme)
+    return found
+
+
+def right_at(sent: Scheme, snr_db: float) -> float:
+    """Share of the test images that are classified rightly over AWGN at k = 64."""
+    test, channel = load_dataset(None).test, AwgnChannel()
+    snr = torch.full((len(test.labels), 1), snr_db)
+    prepared = sent.prepare(test.images.float() / 255)
+    encoded = sent.encode(prepared, channel=channel, snr_db=snr, k=64)
+    streams = PointStreams(Streams(seed=0), "test", snr_db)
+    received = sent.transmit(encoded, channel=channel, snr_db=snr, k=64, streams=streams)
+    return float((received.scores.argmax(dim=1) == test.labels).double().mean())
+
+
+def test_only_k_with_whole_channels_are_served() -> None:
+    wanted = replace(stage(), uses=(16, 64, 256))
+    assert {k: c.bottleneck for k, c in wanted.models((3, 32, 32)).items()} == {64: 2, 256: 8}
+    assert set(wanted.models((1, 8, 8))) == {16, 64, 256}
+    assert wanted.models((3, 30, 32)) == {}
+
+
+def test_symbols_have_unit_power_and_no_image_depends_on_another() -> None:
+    sent = scheme()
+    images = load_dataset(None).test.images[:6].float() / 255
+    snr_db = torch.full((6, 1), 5.0)
+    encoded = sent.encode(sent.prepare(images), channel=AwgnChannel(), snr_db=snr_db, k=64)
+    power = encoded["x"].abs().square().mean(dim=1)
+    assert torch.allclose(power, torch.ones(6), atol=1e-5)
+    changed = images.clone()
+    changed[1:] = 0
+    other = sent.encode(sent.prepare(changed), channel=AwgnChannel(), snr_db=snr_db, k=64)
+    assert torch.allclose(encoded["x"][0], other["x"][0], atol=1e-5)
+
+
+def test_committed_pairs_classify_well_and_better_at_high_snr() -> None:
+    found = [right_at(scheme(), snr_db) for snr_db in (-10.0, 10.0)]
+    assert found[0] < found[1]
+    assert found[1] > 0.8
+
+
+def test_the_committed_student_that_learnt_on_rebuilt_images_reads_them_better() -> None:
+    parts = TrainedParts(digits(), load_dataset(None), WEIGHTS, CPU)
+    before, after = (right_at(parts.scheme(name), -4.0) for name in (NAME, f"{NAME}:retrained"))
+    assert after > before + 0.02
+
+
+def test_quality_of_what_arrives() -> None:
+    test = load_dataset(None).test
+    few = Split(images=test.images[:30], labels=test.labels[:30])
+    points = [Point("deep_jscc_image", "awgn", snr_db, 64) for snr_db in (0.0, 20.0)]
+    rows = quality(scheme(), few, points, realizations=2, seed=0)
+    assert rows["images"].tolist() == [30, 30]
+    for name in ("psnr_db", "ssim"):
+        assert rows[name].is_monotonic_increasing
+        assert (rows[f"{name}_low"] < rows[name]).all()
+        assert (rows[name] < rows[f"{name}_high"]).all()
+    assert rows["psnr_db"].between(8, 30).all()
+
+
+def test_psnr_and_ssim_are_the_textbook_ones(generator: torch.Generator) -> None:
+    images = torch.rand((3, 3, 32, 32), generator=generator)
+    off = (images - 0.1).clamp(min=-1)
+    assert psnr_db(off, images).tolist() == pytest.approx([20.0] * 3, abs=1e-3)
+    assert ssim(images, images).tolist() == pytest.approx([1.0] * 3)
+    grey = torch.full((1, 1, 32, 32), 0.5)
+    darker = torch.full((1, 1, 32, 32), 0.25)
+    luminance = (2 * 0.5 * 0.25 + 1e-4) / (0.5**2 + 0.25**2 + 1e-4)
+    assert float(ssim(darker, grey)) == pytest.approx(luminance, abs=1e-4)
+    assert float(ssim(images[:, :1, :8, :8], images[:, :1, :8, :8])[0]) == pytest.approx(1.0)
+
+
+def test_training_lowers_the_squared_error_and_resumes(tmp_path: Path) -> None:
+    short = replace(stage(), training=replace(stage().training, epochs=3), uses=(16,))
+
+    def run(folder: Path, seconds: float = math.inf) -> TrainingRun:
+        experiment: Experiment = replace(digits(), image_jscc=short)
+        return TrainingRun(
+            experiment=experiment,
+            dataset=load_dataset(None),
+            folder=folder,
+            seed=0,
+            device=CPU,
+            deadline=seconds,
+        )
+
+    trained = train_image_jscc(run(tmp_path), short, 16)
+    untrained = fresh(
+        lambda: DeepJsccImageConfig(bottleneck=8).build(image_channels=1), seed=0
+    ).eval()
+    images = load_dataset(None).test.images[:50].float() / 255
+    assert error(trained, images) < 0.8 * error(untrained, images)
+    again = train_image_jscc(run(tmp_path), short, 16)  # from its file
+    assert torch.equal(again.encode(images), trained.encode(images))
+
+
+def test_a_student_learns_what_a_pair_rebuilds(tmp_path: Path) -> None:
+    copy_weights(tmp_path, "student", "head", "deep_jscc_image_k64")
+    retraining = RebuiltStage(
+        training=replace(digits().student.training, epochs=3, learning_rate=0.01),
+        snr_db=(-6.0, 0.0),
+    )
+    recipe = replace(digits(), image_jscc=replace(stage(), retraining=retraining))
+    run = TrainingRun(
+        experiment=recipe, dataset=load_dataset(None), folder=tmp_path, seed=0, device=CPU
+    )
+    train_rebuilt(run)
+    _, header = load_tensors(run.path("rebuilt_student_k64"))
+    assert header["origin"]["made_from"].keys() == {"student", "head", "deep_jscc_image_k64"}
+    parts = TrainedParts(recipe, load_dataset(None), tmp_path / "weights", CPU)
+    before, after = (right_at(parts.scheme(name), -4.0) for name in (NAME, f"{NAME}:retrained"))
+    assert after > before + 0.02
+
+
+def test_what_retraining_needs_is_named(tmp_path: Path) -> None:
+    run = TrainingRun(
+        experiment=digits(), dataset=load_dataset(None), folder=tmp_path, seed=0, device=CPU
+    )
+    with pytest.raises(UserError, match=r"student.safetensors must be there first"):
+        train_rebuilt(run)
+    copy_weights(tmp_path, "student", "head")
+    with pytest.raises(UserError, match=r"k64.* --stage baselines --schemes deep_jscc_image$"):
+        train_rebuilt(run)
+    copy_weights(tmp_path, "deep_jscc_image_k64")
+    parts = TrainedParts(digits(), load_dataset(None), tmp_path / "weights", CPU)
+    with pytest.raises(UserError, match=r"no rebuilt_student_k64 in .* --stage rebuilt$"):
+        parts.scheme(f"{NAME}:retrained")
+    none = replace(run, experiment=replace(digits(), image_jscc=replace(stage(), uses=(3,))))
+    with pytest.raises(UserError, match=r"recipe digits has none for 1x8x8: "):
+        train_rebuilt(none)
+
+
+def copy_weights(folder: Path, *parts: str) -> None:
+    """Committed parts into a folder of training."""
+    (folder / "weights").mkdir(exist_ok=True)
+    for part in parts:
+        shutil.copy(WEIGHTS / f"{part}.safetensors", folder / "weights")
+
+
+@torch.no_grad()
+def error(model: DeepJsccImage, images: Tensor) -> float:
+    """Squared error without a channel, the values at unit power."""
+    values = model.encode(images)
+    values = values / values.square().mean(dim=1, keepdim=True).sqrt() / math.sqrt(2)
+    return float((model.decode(values, height=8, width=8) - images).square().mean())
+
+
+def test_unknown_label_is_one_line() -> None:
+    parts = TrainedParts(digits(), load_dataset(None), WEIGHTS, CPU)
+    with pytest.raises(UserError, match="the student, or as deep_jscc_image:teacher, .*nobody"):
+        parts.scheme("deep_jscc_image:nobody")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["digits", "--snr-db", "abc"], "--snr-db must be"),
+        (["digits", "--channel-uses", "16"], "nothing to sweep"),
+        (["cifar100", "--data", "nowhere"], "nowhere: no such folder"),
+    ],
+)
+def test_a_mistake_of_the_quality_command_is_one_line(
+    arguments: list[str],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sys.argv", ["quality", *arguments, "--out", str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as stopped:
+        image_quality.main()
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()

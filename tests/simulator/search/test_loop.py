@@ -1,0 +1,203 @@
+"""The bilevel search: a known best architecture, its costs, its stop rules, its resumption."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.recipes.cifar100 import cifar100
+from benchmarks.recipes.search import preset
+from channels.streams import Streams
+from models import CellShape, Genotype, GenotypeCnnConfig
+from models.blocks import parameter_count
+from models.genotype import random_plan
+from models.operations import SPACES
+from models.search_space import Architecture, Choices, CostTable, Plans
+from simulator.errors import TimeUp, UserError
+from simulator.search.config import SearchConfig
+from simulator.search.cost import cost_table
+from simulator.search.loop import finished, search
+from simulator.search.steps import penalty, second_order
+from simulator.search.task import SearchTask
+from simulator.training.loop import Checkpoint, fresh
+from tests.simulator.search.toy_search import TOY, TWINS, toy_config, toy_task
+
+SEEDS = 10
+
+
+def found(task: SearchTask, seed: int, folder: Path) -> list[dict[str, Any]]:
+    """Search the whole task."""
+    checkpoint = Checkpoint(path=folder / f"{seed}.safetensors", key="toy")
+    return search(task, streams=Streams(seed=seed), checkpoint=checkpoint)
+
+
+def operations(task: SearchTask) -> list[str]:
+    """Operations of the one node's two edges."""
+    return [edge.operation for edge in task.plans().normal[0]]
+
+
+@pytest.mark.parametrize("mode", ["sampled", "mixed"])
+def test_search_finds_the_known_best_architecture(tmp_path: Path, mode: str) -> None:
+    hits = 0
+    for seed in range(SEEDS):
+        task = toy_task(TOY, toy_config(operations=mode), seed)
+        history = found(task, seed, tmp_path)
+        hits += operations(task) == ["conv3", "conv3"]
+        assert history[0]["auxiliary_skip"] == 1
+        assert history[-1]["auxiliary_skip"] == 0
+    assert hits >= 9
+
+
+def test_raised_penalty_takes_the_cheaper_of_two_equal_operations(tmp_path: Path) -> None:
+    """`heavy` computes what conv3 does; above the cost of two conv3 the penalty sets in."""
+    hits = 0
+    for seed in range(SEEDS):
+        task = toy_task(TWINS, toy_config(penalty=2.0, target=200.0), seed)
+        found(task, seed, tmp_path)
+        hits += "heavy" not in operations(task)
+    assert hits >= 9
+
+
+@pytest.mark.parametrize("order", ["first", "second"])
+def test_resumed_search_ends_bitwise_equal(tmp_path: Path, order: str) -> None:
+    config = toy_config(order=order, epochs=5)
+    whole = toy_task(TOY, config, 0)
+    history = found(whole, 0, tmp_path)
+    checkpoint = Checkpoint(path=tmp_path / "again", key="toy", deadline=-math.inf)
+    for _ in range(4):
+        with pytest.raises(TimeUp):
+            search(toy_task(TOY, config, 0), streams=Streams(seed=0), checkpoint=checkpoint)
+    again = toy_task(TOY, config, 0)
+    assert search(again, streams=Streams(seed=0), checkpoint=checkpoint)[2:] == history[2:]
+    for a, b in (
+        (whole.architecture.state_dict(), again.architecture.state_dict()),
+        (whole.model.state_dict(), again.model.state_dict()),
+    ):
+        assert all(torch.equal(a[name], b[name]) for name in a)
+    assert whole.plans() == again.plans()
+
+
+def test_checkpoint_of_another_search_is_refused(tmp_path: Path) -> None:
+    task = toy_task(TOY, toy_config(epochs=1), 0)
+    found(task, 0, tmp_path)
+    other = Checkpoint(path=tmp_path / "0.safetensors", key="other")
+    with pytest.raises(UserError, match="another description"):
+        search(task, streams=Streams(seed=0), checkpoint=other)
+
+
+def entry(genotype: str, skips: int = 0) -> dict[str, Any]:
+    """As much of an entry as the stop rules read."""
+    return {"genotype": genotype, "skips": skips}
+
+
+def test_search_stops_by_its_rules() -> None:
+    config = toy_config(epochs=20, warmup=0.25, stable_epochs=4, stop_skips=2)
+    changing = [entry(str(number)) for number in range(20)]
+    assert not finished(changing[:19], config)
+    assert finished(changing, config)
+    skipping = [entry(str(number), skips=2) for number in range(20)]
+    assert not finished(skipping[:10], config)  # in the first half chance makes skips
+    assert finished(skipping[:11], config)
+    assert not finished(skipping[:19], replace(config, stop_skips=None))
+    settled = [entry("same") for _ in range(20)]
+    assert not finished(settled[:8], config)  # the first five epochs do not learn
+    assert finished(settled[:9], config)
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
+def test_cost_of_kept_edges_is_the_built_networks_count(
+    space: Any, generator: torch.Generator
+) -> None:
+    shape = CellShape(stem=5, widths=(4, 7, 9), normal_cells=(0, 2, 1), projected_dim=6)
+    config = toy_config(space=space.name, deployed=shape)
+    table = cost_table(config, image_shape=(3, 12, 12))
+    for _ in range(5):
+        plans = Plans(*(random_plan(space, generator=generator, most_skips=2) for _ in range(2)))
+        genotype = Genotype(space=space.name, normal=plans.normal, reduce=plans.reduce)
+        network = GenotypeCnnConfig(genotype=genotype, shape=shape).build(image_channels=3)
+        assert table.of(plans, space) == parameter_count(network)
+
+
+def test_macs_of_kept_edges_are_the_built_networks(generator: torch.Generator) -> None:
+    from simulator.measures.sizes import macs
+
+    space = SPACES[0]
+    shape = CellShape(stem=5, widths=(4, 6), normal_cells=(1, 1), projected_dim=6)
+    table = cost_table(toy_config(deployed=shape, cost="macs"), image_shape=(3, 11, 10))
+    plans = Plans(*(random_plan(space, generator=generator, most_skips=2) for _ in range(2)))
+    genotype = Genotype(space=space.name, normal=plans.normal, reduce=plans.reduce)
+    network = GenotypeCnnConfig(genotype=genotype, shape=shape).build(image_channels=3).eval()
+    assert table.of(plans, space) == macs(lambda: network(torch.zeros(1, 3, 11, 10)))
+
+
+def test_expected_cost_counts_every_edge_by_its_chance() -> None:
+    """Node 0 keeps both of its edges, node 1 two of three."""
+    space = TOY._replace(nodes=2)
+    table = CostTable(7.0, torch.tensor([0.0, 1.0, 10.0]).double(), torch.zeros(3).double())
+    weights = torch.tensor([[0.5, 0.0, 0.5]] * 2 + [[0.0, 1.0, 0.0]] * 3)
+    expected = table.expected(Choices(weights, weights), space)
+    assert float(expected) == pytest.approx(7 + 2 * 5 + 2 / 3 * 3)
+
+
+def test_penalty_is_a_hinge_of_the_log_cost() -> None:
+    architecture = fresh(lambda: Architecture(TOY), seed=0)
+    table = CostTable(300.0, torch.zeros(3).double(), torch.zeros(3).double())
+
+    def told(**changes: object) -> float:
+        return float(penalty(architecture, table, TOY, toy_config(penalty=0.2, **changes)).detach())
+
+    assert told(target=100.0) == pytest.approx(0.2 * math.log(3))
+    assert told(target=400.0) == 0
+    assert told(target=400.0, penalty_form="linear") == pytest.approx(-0.05)
+
+
+class Scalar(nn.Module):
+    """A module with one vector."""
+
+    def __init__(self, values: list[float]) -> None:
+        super().__init__()
+        self.values = nn.Parameter(torch.tensor(values, dtype=torch.float64))
+
+
+def test_second_order_is_the_gradient_through_a_step_of_the_weights() -> None:
+    """Against autograd through w' = w - rate grad_w L_A, written out."""
+    alpha, weights, rate = Scalar([0.3, -0.8]), Scalar([0.7, 0.2]), 0.1
+    a, w = alpha.values, weights.values
+
+    def lower_of(w: torch.Tensor) -> torch.Tensor:
+        return ((w * a).sin() + 0.5 * w.square() * a.exp()).sum()
+
+    def upper_of(w: torch.Tensor) -> torch.Tensor:
+        return ((w - 1).square() * (1 + a.square())).sum()
+
+    (step,) = torch.autograd.grad(lower_of(w), w, create_graph=True)
+    (exact,) = torch.autograd.grad(upper_of(w - rate * step), a)
+    before = w.detach().clone()
+    (got,) = second_order(
+        alpha,  # type: ignore[arg-type]
+        weights,
+        lambda: upper_of(w),
+        lambda: lower_of(w),
+        rate=rate,
+    )
+    assert torch.equal(w, before)
+    (first,) = torch.autograd.grad(upper_of(w), a)
+    torch.testing.assert_close(got, exact, rtol=1e-4, atol=1e-6)
+    assert not torch.allclose(first, exact, rtol=1e-2)
+
+
+def test_presets_can_be_built_and_are_near_the_hand_made_students_size() -> None:
+    recipe = cifar100()
+    hand_made = parameter_count(recipe.student.model.build(image_channels=3))
+    for name in ("cpu", "gpu"):
+        config: SearchConfig = preset(recipe, name).search
+        table = cost_table(config, image_shape=(3, 32, 32))
+        uniform = Architecture(config.search_space).probabilities()
+        expected = float(table.expected(uniform, config.search_space).detach())
+        assert 0.3 * hand_made < expected < 1.5 * hand_made, (name, expected, hand_made)
+    with pytest.raises(UserError, match="--preset"):
+        preset(recipe, "tpu")

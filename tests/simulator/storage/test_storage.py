@@ -1,0 +1,104 @@
+"""Files: atomic, self-describing, and refused in one line when they are not what they should be."""
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from simulator.description.origin import Origin
+from simulator.errors import UserError
+from simulator.storage.files import load_tensors, replacing, save_tensors
+from simulator.storage.folders import check_writable, read_results
+
+
+def test_tensors_survive_save_and_load(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "part.safetensors"
+    tensors = {"a": torch.arange(3.0), "b": torch.tensor([[True]])}
+    save_tensors(path, tensors, {"key": "abc"})
+    loaded, header = load_tensors(path)
+    assert header == {"key": "abc"}
+    assert loaded.keys() == tensors.keys()
+    assert all(torch.equal(loaded[name], tensors[name]) for name in tensors)
+    assert [p.name for p in path.parent.iterdir()] == ["part.safetensors"]
+
+
+def test_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_is_on_disk_before_it_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    seen: list[tuple[bool, bool]] = []
+
+    def fsync(handle: int) -> None:
+        seen.append((stat.S_ISDIR(os.fstat(handle).st_mode), path.exists()))
+
+    monkeypatch.setattr("os.fsync", fsync)
+    with replacing(path) as temporary:
+        temporary.write_text("new")
+    assert seen == [(False, False), (True, True)]  # the file, then the folder with its name
+
+
+def test_missing_and_foreign_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file: .*gone"):
+        load_tensors(tmp_path / "gone")
+    text = tmp_path / "text.safetensors"
+    text.write_text("these are not tensors at all")
+    with pytest.raises(UserError, match=r"text\.safetensors must be a safetensors file"):
+        load_tensors(text)
+    whole = tmp_path / "whole.safetensors"
+    save_tensors(whole, {"a": torch.zeros(100)}, {})
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(whole.read_bytes()[:-50])
+    with pytest.raises(UserError, match=r"cut\.safetensors must be a safetensors file"):
+        load_tensors(cut)
+
+
+def test_origin_key_changes_with_every_field() -> None:
+    fields: dict[str, Any] = {
+        "recipe": "digits",
+        "part": "student",
+        "description": {"epochs": 1},
+        "data": "d",
+        "classes": ("0", "1"),
+        "image_shape": (1, 8, 8),
+        "seed": 0,
+        "made_from": {"teacher": "t"},
+    }
+    keys = {Origin(**fields).key}
+    keys.add(Origin(**{**fields, "recipe": "other"}).key)
+    keys.add(Origin(**{**fields, "description": {"epochs": 2}}).key)
+    keys.add(Origin(**{**fields, "data": "e"}).key)
+    keys.add(Origin(**{**fields, "seed": 1}).key)
+    keys.add(Origin(**{**fields, "made_from": {"teacher": "u"}}).key)
+    assert len(keys) == 6
+    assert Origin(**fields).key in keys
+
+
+def test_checking_a_folder_leaves_nothing_behind(tmp_path: Path) -> None:
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    with pytest.raises(UserError, match="^--out must be a folder that can be written to"):
+        check_writable(blocker / "below" / "it")
+    check_writable(tmp_path / "new" / "folder")
+    assert list(tmp_path.iterdir()) == [blocker]
+
+
+def test_folder_without_a_sweep_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"results\.csv is missing"):
+        read_results(tmp_path)
+    (tmp_path / "results.csv").write_text("")
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(UserError, match="damaged results"):
+        read_results(tmp_path)

@@ -1,0 +1,84 @@
+"""bf16 is for devices that have arithmetic for it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.recipes.digits import digits
+from channels.streams import Streams
+from simulator.device import Precision, autocast, native
+from simulator.training.loop import Checkpoint, Epoch, Stage, train
+from simulator.training.run import in_chunks
+from tests.commands import Command
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"avx2": True, "avx512_f": True}, "fp32"),
+        ({"avx2": True, "avx512_bf16": True}, "bf16"),
+        ({"amx_bf16": True}, "bf16"),
+        ({"neon": True, "bf16": True}, "bf16"),
+    ],
+)
+def test_bf16_becomes_fp32_where_it_would_be_emulated(
+    told: dict[str, bool], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: told, raising=False)
+    assert native(CPU, "bf16") == expected
+    assert native(CPU, "fp32") == "fp32"
+
+
+def test_a_torch_that_cannot_tell_computes_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert native(CPU, "bf16") == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)]
+)
+def test_networks_compute_in_what_is_asked_for(precision: Precision, dtype: torch.dtype) -> None:
+    with autocast(CPU, precision):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+
+
+@pytest.mark.parametrize(("told", "dtype"), [({}, "float32"), ({"amx_bf16": True}, "bfloat16")])
+def test_a_training_in_bf16_computes_in_what_the_device_has(
+    told: dict[str, bool], dtype: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: told, raising=False)
+    seen: list[str] = []
+    model = torch.nn.Linear(2, 2)
+
+    def compute(inputs: Tensor) -> Tensor:
+        scores: Tensor = model(inputs)
+        seen.append(str(scores.dtype).removeprefix("torch."))
+        return scores.float()
+
+    config = replace(digits().student.training, epochs=1, batch_size=2, precision="bf16")
+    stage = Stage(
+        name="stage",
+        model=model,
+        config=config,
+        num_images=2,
+        epoch=lambda _: Epoch(lambda indices: compute(torch.ones(len(indices), 2)).square().mean()),
+        validate=lambda: 0.0,
+    )
+    train(stage, streams=Streams(seed=0), checkpoint=Checkpoint(path=tmp_path / "c", key="k"))
+    images = torch.zeros((1, 1, 2, 2), dtype=torch.uint8)
+    in_chunks(compute, images, precision="bf16")
+    assert seen == [dtype, dtype]
+
+
+def test_sweep_in_emulated_bf16_says_what_is_faster(
+    semlink: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
+    grid = ("--snr-db", "0", "--channel-uses", "16", "--realizations", "1", "--workers", "1")
+    assert semlink("sweep", "digits", "--schemes", "rkd_sc", *grid, "--precision", "bf16") == 0
+    assert "no arithmetic of bf16; --precision fp32 is faster" in capsys.readouterr().err

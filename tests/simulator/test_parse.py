@@ -1,0 +1,68 @@
+"""Options: what is accepted, and the line that refuses the rest."""
+
+import pytest
+
+from simulator.errors import UserError
+from simulator.parse import parse_channel_uses, parse_channels, parse_names, parse_snr_db
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("-10:20:10", (-10.0, 0.0, 10.0, 20.0)),
+        ("0:1:0.1", tuple(round(0.1 * i, 9) for i in range(11))),
+        ("0:5:2", (0.0, 2.0, 4.0)),
+        ("7", (7.0,)),
+        ("10,-10,0,10", (-10.0, 0.0, 10.0)),
+        ("3:3:1", (3.0,)),
+    ],
+)
+def test_snr_ranges_and_lists(text: str, expected: tuple[float, ...]) -> None:
+    assert parse_snr_db(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "abc",
+        "nan",
+        "inf",
+        "0:nan:1",
+        "",
+        "1,,2",
+        "0:10",
+        "10:0:1",
+        "0:10:0",
+        "0:10:-1",
+        "0:1:1e-9",
+        "1e30",
+        "-101",
+    ],
+)
+def test_wrong_snr_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="^--snr-db must be"):
+        parse_snr_db(text)
+
+
+def test_channel_uses() -> None:
+    assert parse_channel_uses("64,16,16") == (16, 64)
+
+
+@pytest.mark.parametrize("text", ["0", "-4", "2.5", "16,", "many", "1_6", "100000000"])
+def test_wrong_channel_uses_are_refused(text: str) -> None:
+    with pytest.raises(UserError, match="^--channel-uses must be whole numbers from 1 to"):
+        parse_channel_uses(text)
+
+
+def test_channels_keep_their_order_without_repeats() -> None:
+    channels = parse_channels(("rician:4", "awgn", "rician:4.0"))
+    assert [channel.name for channel in channels] == ["rician:4", "awgn"]
+
+
+def test_unknown_channel_is_refused() -> None:
+    with pytest.raises(UserError, match="^--channels: .*rayleigh"):
+        parse_channels(("fog",))
+
+
+def test_names() -> None:
+    assert parse_names("b, a,b") == ("b", "a")

@@ -1,0 +1,118 @@
+"""Classifiers that learn on decoded images: what they see, from what they begin, who they are."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.baselines.image_files import CodecDamage
+from benchmarks.recipes.digits import digits
+from channels.streams import Streams
+from simulator.data.dataset import load_dataset, to_float
+from simulator.description.experiment import Experiment
+from simulator.errors import UserError
+from simulator.schemes.build import TrainedParts
+from simulator.storage.environment import ROOT
+from simulator.storage.files import load_tensors
+from simulator.training.decoded import decoded, train_decoded
+from simulator.training.run import SHARED, TrainingRun
+
+WEIGHTS = ROOT / "results/reference/digits/weights"
+JPEG = CodecDamage(codecs=("jpeg",), qualities=((1, 5),))
+
+
+def tiny() -> Experiment:
+    """The digits with a short training on two badly damaged views."""
+    recipe = digits()
+    assert recipe.decoded is not None
+    training = replace(recipe.decoded.training, epochs=2)
+    return replace(recipe, decoded=replace(recipe.decoded, damage=JPEG, training=training, views=2))
+
+
+def run_in(folder: Path, *parts: str) -> TrainingRun:
+    """A training in a folder that holds some of the committed parts."""
+    (folder / "weights").mkdir()
+    for part in parts:
+        shutil.copy(WEIGHTS / f"{part}.safetensors", folder / "weights")
+    return TrainingRun(
+        experiment=tiny(),
+        dataset=load_dataset(None),
+        folder=folder,
+        seed=0,
+        device=torch.device("cpu"),
+    )
+
+
+def some_images(count: int = 40) -> Tensor:
+    return load_dataset(None).test.images[:count]
+
+
+def test_damage_is_each_images_own_and_repeats() -> None:
+    images, both = some_images(), replace(JPEG, codecs=("jpeg", "webp"), qualities=((1, 5), (0, 9)))
+    damaged = both(images, Streams(seed=0)("damage"))
+    assert torch.equal(damaged, both(images, Streams(seed=0)("damage")))
+    assert not torch.equal(damaged, both(images, Streams(seed=1)("damage")))
+    other = images.flip(0).clone()
+    other[7] = images[7]
+    assert torch.equal(both(other, Streams(seed=0)("damage"))[7], damaged[7])
+    assert float((damaged != images).flatten(1).any(dim=1).double().mean()) > 0.9
+    assert damaged.dtype == torch.uint8
+
+
+def test_a_share_of_a_view_stays_as_it_is_and_views_are_kept(tmp_path: Path) -> None:
+    run = run_in(tmp_path)
+    stage = run.experiment.decoded
+    assert stage is not None
+    view = run.view(SHARED, 0)
+    seen = decoded(run, "view_0", lambda: view, stage, clean_share=0.25)
+    same = (seen == view).flatten(1).all(dim=1).double()
+    assert abs(float(same.mean()) - 0.25) < 4 * (0.25 * 0.75 / len(view)) ** 0.5 + 0.02
+
+    def computed_again() -> Tensor:
+        raise AssertionError("computed again")
+
+    again = decoded(run, "view_0", computed_again, stage, clean_share=0.25)
+    assert torch.equal(seen, again)
+    whole = decoded(run, "all", lambda: view[:50], stage, clean_share=0.0)
+    assert float((whole == view[:50]).flatten(1).all(dim=1).double().mean()) < 0.1
+
+
+def test_the_student_learns_to_read_decoded_images(tmp_path: Path) -> None:
+    run = run_in(tmp_path, "student", "head")
+    train_decoded(run)
+    tensors, header = load_tensors(run.path("decoded_student"))
+    assert header["origin"]["made_from"].keys() == {"student", "head"}
+    assert tensors.keys() == load_tensors(run.path("student"))[0].keys()
+    parts = TrainedParts(tiny(), load_dataset(None), tmp_path / "weights", torch.device("cpu"))
+    before = parts.classifier()
+    after, key = parts._retrained("student")
+    assert len(key) == 16
+    test = load_dataset(None).test
+    damaged = JPEG(test.images, Streams(seed=3)("damage"))
+    clean, harmed = to_float(test.images), to_float(damaged)
+    right = {
+        name: float((classify(images).argmax(dim=1) == test.labels).double().mean())
+        for name, classify, images in (
+            ("before", before, harmed),
+            ("after", after, harmed),
+            ("after, clean", after, clean),
+        )
+    }
+    assert right["after"] > right["before"] + 0.02
+    assert right["after, clean"] > 0.93
+
+
+def test_what_is_not_trained_is_named(tmp_path: Path) -> None:
+    run = run_in(tmp_path, "student")
+    with pytest.raises(UserError, match=r"head.safetensors must be there first"):
+        train_decoded(run)
+    with pytest.raises(UserError, match=r"teacher.safetensors must be there first"):
+        train_decoded(run, teachers=True)
+    parts = TrainedParts(tiny(), load_dataset(None), tmp_path / "weights", torch.device("cpu"))
+    with pytest.raises(UserError, match=r"no decoded_student in .* --stage decoded$"):
+        parts._retrained("student")
+    with pytest.raises(UserError, match=r"no decoded_teacher in .* --stage decoded_teachers$"):
+        parts._retrained("teacher")

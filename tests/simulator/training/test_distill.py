@@ -1,0 +1,135 @@
+"""Training conditions and the pairing of images, targets and labels."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+
+from benchmarks.recipes.digits import digits
+from models import ImageClassifier
+from simulator.description.stages import LinkConditions
+from simulator.training.codec import draw_conditions
+from simulator.training.loop import fresh
+from simulator.training.run import TrainingRun, classifier, in_chunks
+from simulator.training.teachers import Teacher, Views, teacher_views
+
+CONDITIONS = LinkConditions(
+    channels=("awgn",), snr_db=(-12.0, 26.0), uses=(16, 4, 64), full_share=0.25
+)
+
+
+def test_snr_and_k_differ_from_image_to_image(generator: torch.Generator) -> None:
+    snr_db, uses = draw_conditions(30_000, CONDITIONS, generator=generator)
+    assert snr_db.shape == uses.shape == (30_000, 1)
+    assert snr_db.min() >= -12
+    assert snr_db.max() <= 26
+    deviation = 38 / 12**0.5
+    assert abs(float(snr_db.mean()) - 7) < 4 * deviation / 30_000**0.5
+    assert abs(float(snr_db.std()) - deviation) < 0.15
+    shares = [float((uses == k).double().mean()) for k in (4, 16, 64)]
+    error = 4 * (0.25 / 30_000) ** 0.5
+    assert shares == pytest.approx([0.25, 0.25, 0.5], abs=error)  # 64: full share + a third of rest
+    correlation = torch.corrcoef(torch.cat([snr_db, uses.double()], dim=1).T)[0, 1]
+    assert abs(float(correlation)) < 4 / 30_000**0.5
+
+
+def test_views_repeat_and_differ(run: TrainingRun) -> None:
+    one = run.view("shared", 0)
+    assert torch.equal(one, run.view("shared", 0))
+    assert not torch.equal(one, run.view("shared", 1))
+    assert not torch.equal(one, run.view("teacher", 0))
+
+
+def test_targets_belong_to_the_view_and_the_images(
+    run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Target i of view v is the teacher's answer to image i as view v shows it."""
+    teacher = fresh(lambda: classifier(run, digits().student.model), seed=0).eval()
+    monkeypatch.setattr(type(run), "origin", lambda *_: _Origin())
+    views = teacher_views(run, {"teacher": Teacher("tiny", teacher)})
+    indices = torch.tensor([3, 999, 0])
+    targets = views.targets(5, indices)
+    shown = run.view("shared", 5)[indices]
+    expected = in_chunks(lambda x: teacher(x).scores, shown, precision="fp32").log_softmax(dim=1)
+    torch.testing.assert_close(targets.scores, expected, atol=2e-3, rtol=2e-3)
+    features = in_chunks(teacher.body, shown, precision="fp32")
+    normalised = (features - views.mean) / views.scale
+    torch.testing.assert_close(targets.features, normalised, atol=2e-2, rtol=2e-3)
+
+
+def test_predicting_the_mean_costs_one(run: TrainingRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    teacher = fresh(lambda: classifier(run, digits().student.model), seed=0).eval()
+    monkeypatch.setattr(type(run), "origin", lambda *_: _Origin())
+    views: Views = teacher_views(run, {"teacher": Teacher("tiny", teacher)})
+    assert float(views.features.float().square().mean()) == pytest.approx(1, abs=0.01)
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """Stands in for the origin of a cache."""
+
+    key: str = "key"
+
+
+def test_mirrored_views_share_their_targets(
+    run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Teachers say the mean of what they say of an image and of its mirror image."""
+    pairs = replace(run, experiment=replace(run.experiment, views=4, mirrored=True))
+    assert torch.equal(pairs.view("shared", 2), pairs.view("shared", 0).flip(3))
+    assert torch.equal(pairs.view("shared", 0), run.view("shared", 0))
+    teacher = fresh(lambda: classifier(run, digits().student.model), seed=0).eval()
+    monkeypatch.setattr(type(run), "origin", lambda *_: _Origin())
+    views = teacher_views(pairs, {"teacher": Teacher("tiny", teacher)})
+    assert len(views.scores) == 2
+    indices = torch.tensor([3, 999, 0])
+    same, mirror = (views.targets(view, indices) for view in (1, 3))
+    assert torch.equal(same.features, mirror.features)
+    shown = run.view("shared", 1)[indices]
+    both = [
+        in_chunks(lambda x: teacher(x).scores, images, precision="fp32").log_softmax(dim=1)
+        for images in (shown, shown.flip(3))
+    ]
+    torch.testing.assert_close(same.scores, (both[0] + both[1]) / 2, atol=5e-3, rtol=2e-3)
+
+
+def test_several_teachers_are_put_side_by_side(
+    run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Features of both at equal weight, reduced to the student's length; scores averaged."""
+    config = digits().student.model
+    one, two = (fresh(lambda: classifier(run, config), seed=seed).eval() for seed in (0, 1))
+    with torch.no_grad():
+        two.body.projection.weight.mul_(100)  # louder, but no more important
+    recipe = replace(run.experiment, views=1, more_teachers=(run.experiment.teacher,))
+    pair = replace(run, experiment=recipe)
+    assert list(recipe.teachers) == ["teacher", "teacher_2"]
+    monkeypatch.setattr(type(run), "origin", lambda _, name, *rest: _Origin(name))
+    views = teacher_views(pair, {"teacher": Teacher("one", one), "teacher_2": Teacher("two", two)})
+    assert views.features.shape == (1, len(run.labels), config.feature_dim)
+    shown = run.view("shared", 0)
+    said = [_scores(teacher, shown) for teacher in (one, two)]
+    mean = sum(scores.log_softmax(dim=1) for scores in said) / 2
+    torch.testing.assert_close(views.scores[0].float(), mean, atol=0.05, rtol=5e-3)
+    variance = views.features.float().var(dim=(0, 1))
+    assert bool((variance[:-1] >= variance[1:] - 1e-3).all())  # principal components, in order
+    for teacher in (one, two):  # neither drowns the other
+        own = in_chunks(teacher.body, shown, precision="fp32")
+        own = (own - own.mean(dim=0)) / own.std()
+        joined = views.features[0].float()
+        fitted = joined @ torch.linalg.lstsq(joined, own).solution
+        assert float((own - fitted).square().mean()) < 0.5
+
+
+def _scores(teacher: ImageClassifier, images: torch.Tensor) -> torch.Tensor:
+    return in_chunks(lambda x: teacher(x).scores, images, precision="fp32")
+
+
+def test_skewed_snrs_are_low_more_often(generator: torch.Generator) -> None:
+    skewed = replace(CONDITIONS, snr_skew=2.0)
+    snr_db, _ = draw_conditions(20_000, skewed, generator=generator)
+    low, high = skewed.snr_db
+    assert low <= float(snr_db.min())
+    assert float(snr_db.max()) <= high
+    share = float((snr_db < low + (high - low) / 4).double().mean())
+    assert abs(share - 0.5) < 0.02

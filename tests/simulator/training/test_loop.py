@@ -1,0 +1,182 @@
+"""The training loop: resuming takes the very steps of an uninterrupted training."""
+
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor, nn
+
+from channels.streams import Streams
+from simulator.description.stages import TrainConfig
+from simulator.errors import TimeUp, UserError
+from simulator.training.loop import (
+    Checkpoint,
+    Epoch,
+    Stage,
+    TrainLog,
+    fresh,
+    learning_rate_factor,
+    train,
+)
+
+STREAMS = Streams(seed=3)
+INPUTS = torch.linspace(-1, 1, 40).view(40, 1)
+
+
+def config(optimiser: str = "adamw", epochs: int = 4) -> TrainConfig:
+    """A tiny training."""
+    return TrainConfig(
+        epochs=epochs,
+        least_steps=0,
+        batch_size=16,
+        optimiser=optimiser,  # type: ignore[arg-type]
+        learning_rate=0.05,
+        weight_decay=0.01,
+        warmup=0.25,
+        clip=1.0,
+        precision="fp32",
+    )
+
+
+def stage(
+    settings: TrainConfig, *, stop_at: int | None = None, steps: int = 10**6, scale: float = 1.0
+) -> Stage:
+    """A line through points with fresh noise in every step; Ctrl-C at the start of `stop_at`.
+
+    With `steps`, Ctrl-C comes after so many steps.
+    """
+    model = fresh(lambda: nn.Linear(1, 1), seed=1)
+
+    def epoch(index: int) -> Epoch:
+        if index == stop_at:
+            raise KeyboardInterrupt
+        generator = STREAMS("noise", index)
+
+        def loss(indices: Tensor) -> Tensor:
+            nonlocal steps
+            if steps == 0:
+                raise KeyboardInterrupt
+            steps -= 1
+            noise = 0.1 * torch.randn((len(indices), 1), generator=generator)
+            target = 2 * INPUTS[indices] + noise
+            error: Tensor = model(INPUTS[indices]) - target
+            return scale * error.square().mean()
+
+        return Epoch(loss, (generator,))
+
+    return Stage(
+        name="line",
+        model=model,
+        config=settings,
+        num_images=len(INPUTS),
+        epoch=epoch,
+        validate=lambda: 0.5,
+    )
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+@pytest.mark.parametrize("stop_at", [1, 3])
+def test_resumed_training_ends_bitwise_equal(tmp_path: Path, optimiser: str, stop_at: int) -> None:
+    whole = stage(config(optimiser))
+    history = train(whole, streams=STREAMS, checkpoint=Checkpoint(path=tmp_path / "a", key="k"))
+
+    again = Checkpoint(path=tmp_path / "b", key="k")
+    with pytest.raises(KeyboardInterrupt):
+        train(stage(config(optimiser), stop_at=stop_at), streams=STREAMS, checkpoint=again)
+    resumed = stage(config(optimiser))
+    assert train(resumed, streams=STREAMS, checkpoint=again) == history
+    for one, other in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("steps", [1, 3, 6])  # of 8, two in an epoch
+def test_training_resumes_within_an_epoch(tmp_path: Path, steps: int) -> None:
+    whole = stage(config())
+    history = train(whole, streams=STREAMS, checkpoint=Checkpoint(path=tmp_path / "a", key="k"))
+    often = Checkpoint(path=tmp_path / "b", key="k", seconds=0)
+    with pytest.raises(KeyboardInterrupt):
+        train(stage(config(), steps=steps), streams=STREAMS, checkpoint=often)
+    rest = stage(config(), steps=8 - steps)  # not one step is taken again
+    assert train(rest, streams=STREAMS, checkpoint=often) == history
+    for one, other in zip(whole.model.parameters(), rest.model.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_deadline_stops_at_a_checkpoint(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(path=tmp_path / "c", key="k", deadline=0.0)
+    with pytest.raises(TimeUp):
+        train(stage(config()), streams=STREAMS, checkpoint=checkpoint)
+    rest = stage(config(), steps=7)
+    again = Checkpoint(path=tmp_path / "c", key="k")
+    assert len(train(rest, streams=STREAMS, checkpoint=again)) == 4
+
+
+def test_log_holds_every_epoch_once(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(path=tmp_path / "c", key="k")
+    with pytest.raises(KeyboardInterrupt):
+        log = TrainLog(tmp_path, "line", images=40)
+        train(stage(config(), stop_at=2), streams=STREAMS, checkpoint=checkpoint, log=log)
+    log = TrainLog(tmp_path, "line", images=40)
+    history = train(stage(config()), streams=STREAMS, checkpoint=checkpoint, log=log)
+    rows = pd.read_csv(tmp_path / "history" / "line.csv")
+    assert rows["epoch"].tolist() == [1, 2, 3, 4]
+    assert rows["loss"].tolist() == pytest.approx([entry["loss"] for entry in history])
+    assert rows["learning_rate"].iloc[-1] == pytest.approx(0)
+
+
+def test_tensorboard_scalars(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="extra tensorboard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    log = TrainLog(tmp_path, "line", images=40)
+    checkpoint = Checkpoint(path=tmp_path / "c", key="k")
+    history = train(stage(config()), streams=STREAMS, checkpoint=checkpoint, log=log)
+    events = EventAccumulator(str(tmp_path / "tensorboard" / "line"))
+    events.Reload()
+    names = {"loss", "validation", "learning_rate", "images_per_second"}
+    assert set(events.Tags()["scalars"]) == names
+    loss = [event.value for event in events.Scalars("loss")]
+    assert loss == pytest.approx([entry["loss"] for entry in history], rel=1e-5)
+
+
+def test_training_learns(tmp_path: Path) -> None:
+    line = stage(config(epochs=60))
+    history = train(line, streams=STREAMS, checkpoint=Checkpoint(path=tmp_path / "c", key="k"))
+    assert history[-1]["loss"] < 0.1 * history[0]["loss"]
+
+
+def test_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    train(stage(config()), streams=STREAMS, checkpoint=Checkpoint(path=path, key="one"))
+    with pytest.raises(UserError, match=f"{path} belongs to another description"):
+        train(stage(config()), streams=STREAMS, checkpoint=Checkpoint(path=path, key="two"))
+
+
+def test_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(path=tmp_path / "c", key="k")
+    with pytest.raises(KeyboardInterrupt):
+        train(stage(config(), stop_at=2), streams=STREAMS, checkpoint=checkpoint)
+    before = checkpoint.path.read_bytes()
+    with pytest.raises(UserError, match="stage line: the loss is nan"):
+        train(stage(config(), scale=math.nan), streams=STREAMS, checkpoint=checkpoint)
+    assert checkpoint.path.read_bytes() == before
+
+
+def test_fresh_weights_depend_on_the_seed_alone() -> None:
+    before = torch.random.get_rng_state()
+    one = fresh(lambda: nn.Linear(3, 3), seed=5)
+    torch.rand(7)
+    other = fresh(lambda: nn.Linear(3, 3), seed=5)
+    torch.random.set_rng_state(before)
+    assert torch.equal(one.weight, other.weight)
+    fresh(lambda: nn.Linear(3, 3), seed=6)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_learning_rate_rises_then_falls_to_zero() -> None:
+    assert learning_rate_factor(0.05, 0.1) == pytest.approx(0.5)
+    assert learning_rate_factor(0.1, 0.1) == pytest.approx(1.0)
+    assert learning_rate_factor(0.55, 0.1) == pytest.approx(0.5)
+    assert learning_rate_factor(1.0, 0.1) == pytest.approx(0.0)

@@ -1,0 +1,54 @@
+"""Losses and credits against values worked out by hand."""
+
+import math
+
+import pytest
+import torch
+
+from simulator.description.stages import LossWeights
+from simulator.training.losses import TeacherTargets, distillation_loss
+
+FEATURES = torch.tensor([[1.0, 0.0]])
+SCORES = torch.tensor([[math.log(3.0), 0.0]])  # probabilities 3/4, 1/4
+LABELS = torch.tensor([1])
+TARGETS = TeacherTargets(torch.tensor([[0.0, 2.0]]), torch.tensor([[0.0, 0.0]]))
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        ((1.0, 0.0, 0.0), (1 + 4) / 2),
+        ((0.0, 1.0, 0.0), math.log(4)),
+        ((0.0, 0.0, 1.0), 0.5 * math.log(0.5 / 0.75) + 0.5 * math.log(0.5 / 0.25)),
+        ((2.0, 1.0, 0.0), 5 + math.log(4)),
+        ((0.0, 0.0, 0.0), 0.0),
+    ],
+)
+def test_distillation_loss(weights: tuple[float, float, float], expected: float) -> None:
+    mse, ce, kl = weights
+    config = LossWeights(mse=mse, ce=ce, kl=kl, temperature=1.0)
+    loss = distillation_loss(FEATURES, SCORES, LABELS, TARGETS, config)
+    assert float(loss) == pytest.approx(expected, abs=1e-6)
+
+
+def test_temperature_softens_and_rescales() -> None:
+    config = LossWeights(mse=0.0, ce=0.0, kl=1.0, temperature=2.0)
+    loss = distillation_loss(FEATURES, SCORES, LABELS, TARGETS, config)
+    p = math.sqrt(3) / (math.sqrt(3) + 1)
+    expected = 4 * (0.5 * math.log(0.5 / p) + 0.5 * math.log(0.5 / (1 - p)))
+    assert float(loss) == pytest.approx(expected, abs=1e-6)
+
+
+def test_features_count_by_what_the_channel_could_carry() -> None:
+    generator = torch.Generator().manual_seed(3)
+    features, told = torch.randn((2, 4, 8), generator=generator)
+    scores, labels = torch.zeros(4, 3), torch.zeros(4, dtype=torch.int64)
+    targets = TeacherTargets(told, scores)
+    weights = LossWeights(mse=1.0, ce=0.0, kl=0.0, temperature=1.0, mse_bits=100.0)
+    bits = torch.tensor([[0.0], [50.0], [100.0], [1000.0]])
+    errors = (features - told).square().mean(dim=1)
+    expected = (0.5 * errors[1] + errors[2] + errors[3]) / 4
+    found = distillation_loss(features, scores, labels, targets, weights, bits=bits)
+    torch.testing.assert_close(found, expected)
+    whole = distillation_loss(features, scores, labels, targets, weights)
+    torch.testing.assert_close(whole, errors.mean())
