@@ -6,6 +6,7 @@ place of the convolutions of an image codec (METHOD, baseline B3).
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,8 @@ class AdjsccConfig(JointConfig):
     """Size of an SNR-adaptive pair."""
 
     attention: int  # hidden width of every attention-feature module
+
+    knows_snr: ClassVar[bool] = True
 
     def build(self, *, image_channels: int | None, num_classes: int, uses: int) -> "Adjscc":
         """The pair for `uses` channel uses, fresh weights from torch's global state."""

@@ -7,6 +7,7 @@ own where it is frozen.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -19,6 +20,8 @@ class JointConfig(ABC):
 
     body: StudentConfig  # the backbone, the same as the student's for a fair comparison
     hidden: int  # hidden width of the channel encoder and decoder
+
+    knows_snr: ClassVar[bool] = False  # whether both ends are told the average SNR
 
     @abstractmethod
     def build(self, *, image_channels: int | None, num_classes: int, uses: int) -> "JointModel":

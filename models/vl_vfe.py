@@ -16,6 +16,7 @@ so its decoder looks at received values over their root mean square. Silence is 
 import itertools
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +36,8 @@ class VlVfeConfig(JointConfig):
 
     threshold: float  # a dimension is sent if its gate is above
     sparsity: float  # beta: weight of the Kullback-Leibler divergence in the loss
+
+    knows_snr: ClassVar[bool] = True
 
     def build(self, *, image_channels: int | None, num_classes: int, uses: int) -> "VlVfe":
         """The pair for `uses` channel uses, fresh weights from torch's global state."""

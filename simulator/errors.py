@@ -1,7 +1,8 @@
 """What the command line tells in one line."""
 
+import difflib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 
@@ -25,3 +26,10 @@ def in_one_line(command: str) -> Iterator[None]:
     except UserError as error:
         print(f"{command}: error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean NAME?` for the nearest of the known names, empty if none is near."""
+    by_letters = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(name.lower(), by_letters, n=1)
+    return f"; did you mean {by_letters[near[0]]}?" if near else ""

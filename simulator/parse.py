@@ -1,29 +1,20 @@
-"""From the text of a command-line option to a checked value; every mistake is one line."""
+"""From the text of a command-line option to a checked value; every mistake is one line.
+
+Nothing heavy is imported here: see `simulator.commands.options`.
+"""
 
 import math
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from channels.base import Channel
-from channels.names import channel_from_name
 from simulator.errors import UserError
 
 MOST_POINTS = 10_000  # entries of one axis of a sweep
-
-
 MOST_REALIZATIONS = 10_000  # channel draws per image and point
-
-
 MOST_WORKERS = 1024
-
-
 MOST_SEED = 2**31 - 1
-
-
 MOST_USES = 100_000  # channel uses per image
-
-
 MOST_COUNT = 1e12
-
-
 FARTHEST_SNR_DB = 100.0  # farther out, single precision overflows
 
 
@@ -49,9 +40,9 @@ def parse_snr_db(text: str, *, option: str = "--snr-db") -> tuple[float, ...]:
     return tuple(round(first + index * step, 9) for index in range(count))
 
 
-def parse_channel_uses(text: str) -> tuple[int, ...]:
+def parse_channel_uses(text: str, *, option: str = "--channel-uses") -> tuple[int, ...]:
     """`16,64` to channel uses, ascending, without repeats."""
-    hint = f"--channel-uses must be whole numbers from 1 to 100000 such as 16,64, got {text!r}"
+    hint = f"{option} must be whole numbers from 1 to 100000 such as 16,64, got {text!r}"
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and 1 <= int(part) <= MOST_USES for part in parts):
         raise UserError(hint)
@@ -59,35 +50,33 @@ def parse_channel_uses(text: str) -> tuple[int, ...]:
     return tuple(sorted(set(uses)))
 
 
-def parse_realizations(text: str) -> tuple[int | None, dict[str, int]]:
-    """`5` or `awgn=5,rayleigh=20` to the number for all channels, and those of single ones."""
-    hint = f"--realizations must be a whole number or like awgn=5,rayleigh=20, got {text!r}"
+class Realizations(NamedTuple):
+    """Channel draws per image and point: of every channel, and those of single ones by name."""
+
+    every: int | None = None
+    single: Mapping[str, int] = {}
+
+
+def parse_realizations(text: str, *, option: str = "--realizations") -> Realizations:
+    """`5` or `awgn=5,rayleigh=20`."""
+    hint = f"{option} must be a whole number or like awgn=5,rayleigh=20, got {text!r}"
     every: int | None = None
     single: dict[str, int] = {}
     for part in text.split(","):
         name, _, number = part.strip().rpartition("=")
         if not number.isdecimal():
             raise UserError(hint)
-        value = in_range("--realizations", int(number), 1, MOST_REALIZATIONS)
+        value = in_range(option, int(number), 1, MOST_REALIZATIONS)
         if name:
-            single[parse_channels((name,))[0].name] = value
+            single[name] = value
         elif every is None:
             every = value
         else:
             raise UserError(hint)
-    return every, single
+    return Realizations(every, single)
 
 
-def parse_channels(names: tuple[str, ...]) -> tuple[Channel, ...]:
-    """Channel names to channels, in the given order, without repeats."""
-    try:
-        channels = [channel_from_name(name) for name in names]
-    except ValueError as error:
-        raise UserError(f"--channels: {error}") from None
-    return tuple({channel.name: channel for channel in channels}.values())
-
-
-def parse_names(text: str) -> tuple[str, ...]:
+def parse_names(text: str, *, option: str = "") -> tuple[str, ...]:  # noqa: ARG001 - any will do
     """`a,b` to names without spaces and repeats, in the given order."""
     return tuple(dict.fromkeys(name.strip() for name in text.split(",")))
 
@@ -99,7 +88,7 @@ def in_range(option: str, value: int, least: int, most: int) -> int:
     return value
 
 
-def parse_count(option: str, text: str) -> int:
+def parse_count(text: str, *, option: str) -> int:
     """`1.2M`, `300k` or `1200000` to a whole number above 0. Raises: UserError."""
     factor = {"k": 1e3, "m": 1e6}.get(text[-1:].lower(), 1.0)
     try:

@@ -1,11 +1,13 @@
-"""What several commands do first: recipe, data, device, weights and grid from their options."""
+"""From names to objects: recipe, data, device, weights and grid; and what `benchmarks` draws.
 
-import importlib
+The one module that reaches `benchmarks`, and only when something of it is asked for.
+"""
+
 import math
 import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,47 +15,67 @@ from typing import Any
 import pandas as pd
 import torch
 
+from channels.base import Channel
+from channels.names import channel_from_name
 from simulator.data.dataset import Dataset, Split, load_dataset
-from simulator.description.experiment import Experiment, SweepConfig
+from simulator.data.embedded import embedded
 from simulator.engine.grid import Grid
-from simulator.errors import UserError
-from simulator.parse import (
-    MOST_SEED,
-    in_range,
-    parse_channel_uses,
-    parse_channels,
-    parse_names,
-    parse_realizations,
-    parse_snr_db,
-)
+from simulator.errors import UserError, did_you_mean
+from simulator.parse import MOST_SEED, Realizations, in_range
+from simulator.schemes.experiment import Experiment, SweepConfig
+from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.search.config import SearchPreset
 from simulator.search.student import read_student
 from simulator.search.task import Found
 from simulator.storage.environment import ROOT
 from simulator.storage.folders import forget_figures
+from simulator.training.weights import Weights
 
 CIFAR100 = (100, 3, 32, 32)  # classes and image shape, by which published curves are drawn
 
 
-def recipe_named(name: str) -> Experiment:
-    """The recipe of this name. Raises: UserError if there is none."""
-    recipes = {recipe.__name__: recipe for recipe in _benchmarks("recipes").RECIPES}
+def _recipes() -> dict[str, Experiment]:
+    from benchmarks.recipes import RECIPES
+
+    return {recipe.name: recipe for recipe in (make() for make in RECIPES)}
+
+
+def recipe_names() -> list[str]:
+    """The names of all recipes."""
+    return list(_recipes())
+
+
+def scheme_names() -> list[str]:
+    """The schemes that some recipe has by itself, in the order of tables."""
+    return list(dict.fromkeys(name for own in _recipes().values() for name in own.scheme_names))
+
+
+def recipe_named(name: str, *, student: Path | None = None) -> Experiment:
+    """The recipe of this name, a searched student in place of its own if a file is given.
+
+    Raises: UserError if there is none, or the file holds no student that fits.
+    """
+    recipes = _recipes()
     if name not in recipes:
-        raise UserError(f"RECIPE must be one of {', '.join(recipes)}, got {name!r}")
-    experiment: Experiment = recipes[name]()
-    return experiment
-
-
-def _benchmarks(module: str) -> Any:
-    """A module of `benchmarks`, found at run time: the simulator never imports it."""
-    return importlib.import_module(f"benchmarks.{module}")
+        hint = did_you_mean(name, recipes)
+        raise UserError(f"RECIPE must be one of {', '.join(recipes)}, got {name!r}{hint}")
+    experiment = recipes[name]
+    if student is None:
+        return experiment
+    model = read_student(student)
+    needed = experiment.student.model.feature_dim
+    if model.feature_dim != needed:
+        raise UserError(f"--student must give {needed} features, got {model.feature_dim}")
+    return replace(experiment, student=replace(experiment.student, model=model))
 
 
 def dataset_of(experiment: Experiment, data: Path | None) -> Dataset:
     """The recipe's own data, or that of --data. Raises: UserError if it needs --data."""
-    if data is None and not experiment.embedded_data:
+    if data is not None:
+        return load_dataset(data)
+    if experiment.embedded_data is None:
         raise UserError(f"recipe {experiment.name} needs images: add --data DIR")
-    return load_dataset(data)
+    return embedded(experiment.embedded_data)
 
 
 def device_named(name: str) -> torch.device:
@@ -88,82 +110,68 @@ def first_images(split: Split, images: int | None) -> Split:
     return Split(images=split.images[:images], labels=split.labels[:images])
 
 
+def channels_named(names: Sequence[str], *, option: str = "--channels") -> tuple[Channel, ...]:
+    """Channel names to channels, in the given order, without repeats. Raises: UserError."""
+    try:
+        channels = [channel_from_name(name) for name in names]
+    except ValueError as error:
+        raise UserError(f"{option}: {error}") from None
+    return tuple({channel.name: channel for channel in channels}.values())
+
+
 def grid_of(
     default: SweepConfig,
-    channels: str | None,
-    snr_db: str | None,
-    channel_uses: str | None,
-    realizations: str | None,
-    seed: int,
+    *,
+    channels: Sequence[str] | None = None,
+    snr_db: tuple[float, ...] | None = None,
+    channel_uses: tuple[int, ...] | None = None,
+    realizations: Realizations | None = None,
+    seed: int = 0,
 ) -> Grid:
-    """The recipe's grid, with what the options say in place of its own."""
-    names = default.channels if channels is None else parse_names(channels)
-    repeats, single = parse_realizations(realizations) if realizations else (None, {})
+    """The recipe's grid, with what is given in place of its own. Raises: UserError."""
+    draws = realizations or Realizations()
+    single = {
+        channels_named((name,), option="--realizations")[0].name: number
+        for name, number in draws.single.items()
+    }
     return Grid(
-        channels=parse_channels(names),
-        snr_db=default.snr_db if snr_db is None else parse_snr_db(snr_db),
-        channel_uses=(
-            default.channel_uses if channel_uses is None else parse_channel_uses(channel_uses)
-        ),
-        realizations=repeats or default.realizations,
+        channels=channels_named(channels or default.channels),
+        snr_db=snr_db or default.snr_db,
+        channel_uses=channel_uses or default.channel_uses,
+        realizations=draws.every or default.realizations,
         realizations_of=single,
         seed=in_range("--seed", seed, 0, MOST_SEED),
     )
 
 
-def weights_folder(experiment: Experiment, asked: Path | None) -> Path:
-    """The folder of weights: the first that holds student, head and codec."""
-    needed = ("student", "head", "codec")
+def weights_of(
+    experiment: Experiment, dataset: Dataset, asked: Path | None, device: torch.device
+) -> Weights:
+    """The weights asked for, else one's own finished training, else the committed ones.
+
+    One's own training counts when it holds student, head and codec. Raises: UserError if none is
+    there.
+    """
+    return Weights(experiment, dataset, _weights_folder(experiment, asked), device)
+
+
+def _weights_folder(experiment: Experiment, asked: Path | None) -> Path:
+    if asked is not None:
+        if not asked.is_dir():
+            raise UserError(f"--weights must be a folder of trained weights, got {asked}")
+        return asked
+    own = Path("results/runs") / experiment.name / "weights"
+    committed = ROOT / "results/reference" / experiment.name / "weights"
+    codec = experiment.one(RkdScConfig).codec_part(experiment)
+    needed = [part.name for part in (*experiment.student_parts(), codec)]
+    for folder in (own, committed):
+        if all((folder / f"{name}.safetensors").exists() for name in needed):
+            return folder
     data = "" if experiment.embedded_data else " --data DIR"
-    hint = f"semlink train {experiment.name}{data}"
-    return find_weights(experiment.name, asked, ROOT, parts=needed, hint=hint)
-
-
-def draw(rows: pd.DataFrame, run: dict[str, Any], folder: Path) -> list[Path]:
-    """Every figure of a sweep; returns the files written."""
-    forget_figures(folder)
-    channels, height, width = run["data"]["image_shape"]
-    figures: list[Path] = _benchmarks("figures.draw").plot_all(
-        rows,
-        folder,
-        title=run["data"]["title"],
-        source_values=channels * height * width,
-        num_classes=run["data"]["classes"],
-        published=run.get("recipe", {}).get("name") == "cifar100"
-        and (run["data"]["classes"], channels, height, width) == CIFAR100,
+    raise UserError(
+        f"recipe {experiment.name} has no trained weights yet; run semlink train "
+        f"{experiment.name}{data}"
     )
-    return figures
-
-
-def search_preset(experiment: Experiment, name: str) -> SearchPreset:
-    """A recipe's preset of an architecture search. Raises: UserError if there is none."""
-    preset: SearchPreset = _benchmarks("recipes.search").preset(experiment, name)
-    return preset
-
-
-def cell_figures(found: Found, folder: Path, told: dict[str, Any]) -> list[Path]:
-    """The pictures of a search; returns the files written."""
-    title = (
-        f"preset {told['preset']}, lambda {told['lambda']:g}, seed {told['seed']}: "
-        f"{told['parameters']:,} parameters"
-    )
-    if found.student.shape.residual:
-        title += "; every node adds input 1 too"
-    figures: list[Path] = _benchmarks("figures.cells").draw_search(
-        found.student.genotype, found.history, folder, title=title
-    )
-    return figures
-
-
-def with_student(experiment: Experiment, file: Path | None) -> Experiment:
-    """The recipe with a searched student in place of its own. Raises: UserError."""
-    if file is None:
-        return experiment
-    model = read_student(file)
-    needed = experiment.student.model.feature_dim
-    if model.feature_dim != needed:
-        raise UserError(f"--student must give {needed} features, got {model.feature_dim}")
-    return replace(experiment, student=replace(experiment.student, model=model))
 
 
 def deadline_in(minutes: float | None) -> float:
@@ -175,32 +183,47 @@ def deadline_in(minutes: float | None) -> float:
     return time.monotonic() + 60 * minutes
 
 
+def search_preset(experiment: Experiment, name: str) -> SearchPreset:
+    """A recipe's preset of an architecture search. Raises: UserError if there is none."""
+    from benchmarks.recipes.search import preset
+
+    return preset(experiment, name)
+
+
+def draw(rows: pd.DataFrame, run: dict[str, Any], folder: Path) -> list[Path]:
+    """Every figure of a sweep; returns the files written."""
+    from benchmarks.figures.draw import plot_all
+
+    forget_figures(folder)
+    channels, height, width = run["data"]["image_shape"]
+    return plot_all(
+        rows,
+        folder,
+        title=run["data"]["title"],
+        source_values=channels * height * width,
+        num_classes=run["data"]["classes"],
+        published=run.get("recipe", {}).get("name") == "cifar100"
+        and (run["data"]["classes"], channels, height, width) == CIFAR100,
+    )
+
+
 def draw_link(rows: pd.DataFrame, folder: Path, *, title: str, about: str) -> list[Path]:
     """The figure of `semlink link`, if there is one to draw; returns the files written."""
+    from benchmarks.figures.draw import plot_link
+
     for kind in ("png", "pdf"):
         (folder / f"link.{kind}").unlink(missing_ok=True)
-    figures: list[Path] = _benchmarks("figures.draw").plot_link(
-        rows, folder, title=title, about=about
+    return plot_link(rows, folder, title=title, about=about)
+
+
+def cell_figures(found: Found, folder: Path, told: dict[str, Any]) -> list[Path]:
+    """The pictures of a search; returns the files written."""
+    from benchmarks.figures.cells import draw_search
+
+    title = (
+        f"preset {told['preset']}, lambda {told['lambda']:g}, seed {told['seed']}: "
+        f"{told['parameters']:,} parameters"
     )
-    return figures
-
-
-def find_weights(
-    recipe: str, asked: Path | None, root: Path, *, parts: Iterable[str], hint: str
-) -> Path:
-    """The folder of weights to use: the one asked for, one's own training, or the committed one.
-
-    One's own training counts when it is finished, that is when it holds all `parts`; `hint` is the
-    command that trains. Raises: UserError if none is there.
-    """
-    own = Path("results/runs") / recipe / "weights"
-    committed = root / "results/reference" / recipe / "weights"
-    if asked is not None:
-        if not asked.is_dir():
-            raise UserError(f"--weights must be a folder of trained weights, got {asked}")
-        return asked
-    names = [f"{part}.safetensors" for part in parts]
-    for folder in (own, committed):
-        if all((folder / name).exists() for name in names):
-            return folder
-    raise UserError(f"recipe {recipe} has no trained weights yet; run {hint}")
+    if found.student.shape.residual:
+        title += "; every node adds input 1 too"
+    return draw_search(found.student.genotype, found.history, folder, title=title)

@@ -1,22 +1,30 @@
-"""The contract of every scheme, and RKD-SC: encode, power, channel, equalise, decode.
+"""The contract of every scheme: images to symbols, symbols to class scores.
 
 A scheme works in three steps, and this is what makes sweeps cheap: `prepare` does once what depends
 on no channel, `encode` once for a point what depends on no draw, `transmit` the rest.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from channels.base import Channel
 from channels.streams import PointStreams
-from models import FeatureQuantiser
-from simulator.data.dataset import Split
 
 PIECE_PIXELS = 250 * 64 * 64  # pixels encoded at a time: about 3 GB in a student of width 24
+
+Tensors = Mapping[str, Tensor]  # each [B, ...]: what is kept of a batch between two steps
+Classify = Callable[[Tensor], Tensor]  # images [B, C, H, W] in [0, 1] to scores [B, num_classes]
+
+
+class Classifier(NamedTuple):
+    """Who names the class of an image, and a key that is equal for equal weights."""
+
+    classify: Classify
+    key: str
 
 
 class Received(NamedTuple):
@@ -26,40 +34,38 @@ class Received(NamedTuple):
     delivered: Tensor
 
 
-Tensors = Mapping[str, Tensor]  # each [B, ...]: what is kept of a batch between two steps
-
-
-class Scheme(Protocol):
+class Scheme(ABC):
     """A way to send images over k complex channel uses each and to classify what arrives.
 
     In a sweep B is 250, the last block filled up with black images, whose answers are dropped, and
     `snr_db` is equal in all rows. All tensors have B first.
-
-    `version` goes up whenever the same weights would give other numbers.
     """
 
-    version: int
+    name: str  # in tables and on the command line
+    version = 1  # goes up whenever the same weights would give other numbers
 
     @property
-    def name(self) -> str:
-        """Name in tables and on the command line."""
-
-    @property
+    @abstractmethod
     def channel_uses(self) -> str:
         """The range of k that it serves, in words."""
 
+    @abstractmethod
     def serves(self, k: int) -> bool:
         """Whether it can use exactly k channel uses per image."""
 
+    @abstractmethod
     def settings(self, k: int) -> str:
         """Modulation, rate, codec; what is charged; what is taken as known beforehand."""
 
+    @abstractmethod
     def prepare(self, images: Tensor) -> Tensors:
         """Everything that depends on no channel. Shapes: images [B, C, H, W] in [0, 1]."""
 
+    @abstractmethod
     def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
         """What every realisation of a point sends. Shapes: snr_db [B, 1], the average SNR."""
 
+    @abstractmethod
     def transmit(
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
@@ -70,21 +76,25 @@ class Scheme(Protocol):
         `streams("decoding")`.
         """
 
-
-@runtime_checkable
-class Particular(Protocol):
-    """A scheme that cannot use some channels."""
-
     def objection(self, channel: Channel, k: int) -> str:
         """Why it cannot be sent over this channel with k uses; empty where it can."""
-
-
-@runtime_checkable
-class Compilable(Protocol):
-    """A scheme whose receiver `torch.compile` makes faster."""
+        return ""
 
     def compile(self) -> None:
-        """Compile what every realisation runs; takes a while, at the first transmission."""
+        """Compile what every realisation runs, where that pays; nothing here."""
+        return
+
+    @property
+    def choices_key(self) -> str:
+        """Equal where all choices made on validation images are the same; empty: none are made."""
+        return ""
+
+    def choices(
+        self,
+        points: Sequence[tuple[Channel, float, int]],
+    ) -> list[dict[str, Any]]:
+        """The choices at some points (channel, SNR in dB, k), as rows of a table."""
+        return []
 
 
 def in_pieces(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
@@ -99,65 +109,3 @@ def in_pieces(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
 def all_delivered(batch: Tensor) -> Tensor:
     """No outage: [B, ...] -> [B] bool."""
     return torch.ones(len(batch), dtype=torch.bool, device=batch.device)
-
-
-Classify = Callable[[Tensor], Tensor]  # images [B, C, H, W] in [0, 1] to scores [B, num_classes]
-
-
-class BaselineConfig(Protocol):
-    """A scheme without weights of its own; it is given the noiseless student chain."""
-
-    @property
-    def name(self) -> str:
-        """The scheme's name in tables and on the command line."""
-
-    def needs(self) -> dict[str, str]:
-        """What its numbers depend on besides settings and weights: versions, hashes of tables."""
-
-    def decoding_all(self) -> "BaselineConfig":
-        """The same with every block of bits decoded, not drawn from a table of error rates."""
-
-    def labelled(self, label: str) -> "BaselineConfig":
-        """The variant behind NAME:LABEL. Raises: UserError if there is no such label."""
-
-    def build(
-        self,
-        *,
-        classify: Classify,
-        num_classes: int,
-        image_shape: tuple[int, int, int],
-        supplies: "Supplies",
-    ) -> Scheme:
-        """The scheme, ready to transmit."""
-
-
-class Quantised(NamedTuple):
-    """Features of images [B, C, H, W] in [0, 1], what quantises them, and a key of the weights."""
-
-    features: Callable[[Tensor], Tensor]
-    quantiser: FeatureQuantiser
-    key: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Supplies:
-    """What a training and its data lend besides the classifier of the noiseless chain."""
-
-    key: str  # of that classifier: equal for equal weights
-    validation: Split | None
-    device: torch.device
-    teacher: Callable[[], tuple[Classify, str]]  # it and its key; UserError if it is not there
-    quantised: Callable[[], Quantised]  # likewise
-    retrained: Callable[[str], tuple[Classify, str]]  # "student" or "teacher" on decoded images
-
-
-@runtime_checkable
-class Adapted(Protocol):
-    """A scheme that chooses what it sends, for every channel, SNR and k, on validation images."""
-
-    @property
-    def choices_key(self) -> str:
-        """Equal where all choices are the same."""
-
-    def choices(self, points: Sequence[tuple[Channel, float, int]]) -> list[dict[str, Any]]:
-        """The choices at some points (channel, SNR in dB, k), as rows of a table."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from simulator.description.experiment import Experiment
 
 from benchmarks.recipes import RECIPES
 from benchmarks.recipes.cifar100 import cifar100
@@ -14,7 +15,6 @@ from benchmarks.recipes.digits import digits
 from channels.names import channel_from_name
 from simulator.commands import train as train_command
 from simulator.data.dataset import load_dataset
-from simulator.description.experiment import Experiment
 from simulator.description.parts import own_parts
 from simulator.engine.grid import Grid, plan
 from simulator.engine.run import sweep_here

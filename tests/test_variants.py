@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from simulator.description.experiment import Experiment
 
 from benchmarks.recipes.cifar100 import cifar100
 from benchmarks.recipes.digits import digits
@@ -15,7 +16,6 @@ from models import ResidualCnnConfig
 from models.blocks import parameter_count
 from simulator.commands import train
 from simulator.data.dataset import load_dataset
-from simulator.description.experiment import Experiment
 from simulator.description.parts import recipe_parts, variant_parts
 from simulator.description.stages import TrainConfig
 from simulator.engine.grid import Grid, plan

@@ -26,7 +26,7 @@ from benchmarks.baselines.met_snr import met_by, one_gain
 from benchmarks.baselines.sources import Offer, Source
 from channels.base import Channel
 from channels.streams import PointStreams
-from simulator.scheme import Received, Tensors
+from simulator.scheme import Received, Scheme, Tensors
 from simulator.storage.describe import digest
 
 
@@ -53,7 +53,7 @@ class Behaviour:
     bit_true: bool = False
 
 
-class DigitalScheme:
+class DigitalScheme(Scheme):
     """Sources and links, chosen among for every channel, SNR and k.
 
     Networks compute in fp32 whatever the precision of the sweep: what was counted beforehand, and
@@ -93,7 +93,7 @@ class DigitalScheme:
         """Where there are links, if there are images to choose on."""
         return self._tried is not None and (k >= 1 if self._uses is None else k in self._uses)
 
-    def settings(self, k: int) -> str:  # noqa: ARG002 - the choice is made for every k
+    def settings(self, k: int) -> str:
         """What is charged, what is known beforehand, and the digital link."""
         return self._behaviour.settings
 

@@ -10,12 +10,13 @@ links that lose nothing, and with it `finite`.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, ClassVar, Final, Self
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from benchmarks.baselines.adaptation import CodedLink, Link, pipes_of
 from benchmarks.baselines.digital import Behaviour, DigitalScheme, Tried
@@ -23,11 +24,21 @@ from benchmarks.baselines.entropy_code import EntropyCode
 from benchmarks.baselines.separate import CODE, ideal_links, try_sources
 from benchmarks.baselines.sources import Offer, cached
 from channels.bit_pipe import BitPipe
-from models import FeatureQuantiser
+from models import FeatureQuantiser, FeatureQuantiserConfig
+from simulator.description.basis import Basis
+from simulator.description.parts import Part
+from simulator.description.stages import TrainConfig
 from simulator.device import cpu_threads
 from simulator.errors import UserError
-from simulator.scheme import Classify, Quantised, Supplies
+from simulator.scheme import in_pieces
+from simulator.schemes.contract import ImageShape, WithoutWeights
+from simulator.schemes.names import Label
+from simulator.training.loop import Epoch
+from simulator.training.run import Lesson, accuracy, train_part, validation_outputs
+from simulator.training.student import Session, Taught
+from simulator.training.weights import Weights
 
+KIND: Final = "digital_semantic"
 FLAGS: Final = ("genie", "bound", "finite")
 
 
@@ -42,14 +53,17 @@ class FeatureCoder:
     those that were counted.
     """
 
-    def __init__(self, lent: Quantised) -> None:
-        self._lent = lent
-        self.quantiser: FeatureQuantiser = lent.quantiser
-        self.options = lent.quantiser.config.options
+    def __init__(
+        self, features: Callable[[Tensor], Tensor], quantiser: FeatureQuantiser, *, key: str
+    ) -> None:
+        """Features of images [B, C, H, W] in [0, 1], what quantises them, a key of the weights."""
+        self._features = features
+        self.quantiser = quantiser
+        self.options = quantiser.config.options
         self.identity = {
             "source": "quantised features",
             "version": VERSION,
-            "weights": lent.key,
+            "weights": key,
             "packages": {"constriction": version("constriction")},
         }
         self.code = cache(self._code)
@@ -61,7 +75,7 @@ class FeatureCoder:
     def components(self, image: Tensor) -> Tensor:
         """Components [1, R] of one image [C, H, W] uint8."""
         with cpu_threads(1):
-            return self.quantiser.components(self._lent.features(image[None].float() / 255))
+            return self.quantiser.components(self._features(image[None].float() / 255))
 
     def encode(self, components: Tensor, rank: int, bits: int) -> list[Tensor]:
         """The bits that stand for the levels of components [B, R], each uint8 [n]."""
@@ -110,7 +124,7 @@ class FeatureSource:
         column = [self.coder.options.index((self.rank, self.bits_each))]
         return Offer(found["sizes"][:, column], found["answers"][:, column])
 
-    def bits(self, image: Tensor, option: int) -> Tensor:  # noqa: ARG002 - there is one
+    def bits(self, image: Tensor, option: int) -> Tensor:
         """The entropy code of the levels; zeros may follow it."""
         return self.coder.encode(self.coder.components(image), self.rank, self.bits_each)[0]
 
@@ -127,7 +141,15 @@ class FeatureSource:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DigitalSemanticConfig:
+class QuantiserStage:
+    """What is made of the student's features, and the training of the heads behind it."""
+
+    model: FeatureQuantiserConfig
+    training: TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigitalSemanticConfig(WithoutWeights):
     """Where quantised features are sent, and on what everything is chosen."""
 
     uses: tuple[int, ...]  # k that are served
@@ -135,11 +157,19 @@ class DigitalSemanticConfig:
     validation_images: int  # on the first so many everything is chosen
     label: str = ""
     bit_true: bool = False  # True: every block is decoded; False: block error rates from a table
+    quantiser: QuantiserStage | None = None  # None: it cannot be trained
+
+    labels: ClassVar = (
+        Label("genie", "the transmitter knows each image's own gain, and chooses by it"),
+        Label("bound", "the same bits over links that lose nothing up to capacity"),
+        Label("finite", "with bound: the normal approximation at a block error rate of 1e-3"),
+    )
+    summary = "the student's features, quantised and entropy-coded, CRC, 5G LDPC, adaptive QAM"
 
     @property
     def name(self) -> str:
         """The scheme's name with its label."""
-        return f"digital_semantic:{self.label}" if self.label else "digital_semantic"
+        return f"{KIND}:{self.label}" if self.label else KIND
 
     @property
     def _words(self) -> list[str]:
@@ -196,23 +226,58 @@ class DigitalSemanticConfig:
             "images"
         )
 
-    def build(
-        self,
-        *,
-        classify: Classify,  # noqa: ARG002 - quantised features have heads of their own
-        num_classes: int,
-        image_shape: tuple[int, int, int],  # noqa: ARG002 - the student knows it
-        supplies: Supplies,
-    ) -> DigitalScheme:
-        """The scheme for a student and its quantiser.
+    @property
+    def described(self) -> Self:
+        """What journals know it by: its quantiser is known by hash."""
+        return replace(self, quantiser=None)
 
-        Raises: UserError if the quantiser is not trained.
-        """
-        coder = FeatureCoder(supplies.quantised())
+    def part(self, recipe: Basis) -> Part:
+        """The quantiser and its heads."""
+        made_from = tuple(part.name for part in recipe.student_parts())
+        return Part(KIND, (*recipe.seen, self.quantiser), made_from, "head")
+
+    def parts(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+        """The quantiser and its heads."""
+        return () if self.quantiser is None else (self.part(recipe),)
+
+    def needed(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+        """The same."""
+        return self.parts(recipe, image_shape)
+
+    def train(self, session: Session, stage: str) -> None:
+        """Fit to the frozen student's features; then every head learns what is left of them."""
+        if stage != "head" or self.quantiser is None:
+            return
+        run, taught = session.run, session.taught()
+        lesson = QuantiserLesson(
+            run=run,
+            part=self.part(run.recipe),
+            config=self.quantiser.training,
+            threads=1,
+            model=self.quantiser.model,
+            taught=taught,
+            validation=validation_outputs(run, taught.student.body),
+        )
+        train_part(lesson)
+
+    def coder(self, weights: Weights) -> FeatureCoder:
+        """Student and quantiser. Raises: UserError if they are not trained."""
+        recipe, stage = weights.recipe, self.quantiser
+        if stage is None:
+            raise UserError(f"recipe {recipe.name} has no quantiser of features")
+        body, part = weights.student().body, self.part(recipe)
+        quantiser = weights.load(part, partial(stage.model.build, num_classes=weights.num_classes))
+        key = weights.key((recipe.student_parts().student.name, part.name))
+        return FeatureCoder(lambda images: in_pieces(body, images), quantiser, key=key)
+
+    def build(self, weights: Weights) -> DigitalScheme:
+        """The scheme for a student and its quantiser. Raises: UserError if they are not trained."""
+        weights.classifier()  # its head is what those of the quantiser began as
+        coder = self.coder(weights)
         sources = [
             FeatureSource(coder=coder, rank=rank, bits_each=bits) for rank, bits in coder.options
         ]
-        tried = try_sources(sources, supplies, self.validation_images)
+        tried = try_sources(sources, weights, self.validation_images)
         bound = "bound" in self._words
         behaviour = Behaviour(
             name=self.name,
@@ -227,5 +292,50 @@ class DigitalSemanticConfig:
             links=self.links(tried),
             uses=None if bound else self.uses,
             tried=tried,
-            num_classes=num_classes,
+            num_classes=weights.num_classes,
         )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class QuantiserLesson(Lesson[FeatureQuantiser]):
+    """A quantiser of frozen features, and its heads by cross-entropy of quantised features.
+
+    Heads begin as the recipe's own head, seen through the principal components. None ever meets a
+    channel: what arrives has no errors.
+    """
+
+    model: FeatureQuantiserConfig
+    taught: Taught
+    validation: Tensor  # features [M, D]
+
+    def build(self) -> FeatureQuantiser:
+        """Fitted to the features, unless it is finished and all is loaded."""
+        model = self.model.build(num_classes=self.run.num_classes)
+        if not self.run.path(self.part.name).exists():
+            model.to(self.run.device).fit(list(self.taught.features), self.taught.head)
+        return model
+
+    def epoch(self, model: FeatureQuantiser, index: int) -> Epoch:
+        """The mean loss of all heads on one shared view."""
+        features = self.taught.features
+        with torch.no_grad():
+            components = model.components(features[index % len(features)].float())
+
+        def loss(indices: Tensor) -> Tensor:
+            seen, right = components[indices], self.labels[indices]
+            scores = [
+                model.scores(model.levels(seen[:, :r], bits), bits)
+                for r, bits in self.model.options
+            ]
+            return torch.stack([functional.cross_entropy(own, right) for own in scores]).mean()
+
+        return Epoch(loss)
+
+    def validate(self, model: FeatureQuantiser) -> float:
+        """Accuracy of the best head."""
+        seen, labels = model.components(self.validation), self.run.validation.labels
+        found = [
+            accuracy(model.scores(model.levels(seen[:, :rank], bits), bits), labels)
+            for rank, bits in self.model.options
+        ]
+        return max(found)

@@ -6,7 +6,7 @@ The strongest link for one fixed task, and so the bound that a semantic link is 
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Final, Literal
 
 import torch
 from torch import Tensor
@@ -15,18 +15,20 @@ from benchmarks.baselines.codebook import code_family, label_codebook, polar_cod
 from channels.base import Channel, ChannelOutput
 from channels.streams import PointStreams
 from simulator.errors import UserError
-from simulator.scheme import Classify, Received, Supplies, Tensors
+from simulator.scheme import Classify, Received, Scheme, Tensors, all_delivered
+from simulator.schemes.contract import WithoutWeights
+from simulator.schemes.names import Label
+from simulator.training.weights import Weights
 
+KIND: Final = "label_code"
 _LEAST_NOISE_POWER = 1e-30  # keeps the scores finite on a noiseless channel
 
 
-class LabelCodeScheme:
+class LabelCodeScheme(Scheme):
     """Class decided by the noiseless chain, one word per class, maximum-likelihood receiver.
 
     The words are the recipe's own, see `codebook`, or those of a short polar code.
     """
-
-    version = 1
 
     def __init__(
         self, *, classify: Classify, num_classes: int, code: Literal["own", "polar"] = "own"
@@ -34,11 +36,7 @@ class LabelCodeScheme:
         self._classify = classify
         self._num_classes = num_classes
         self._code = code
-
-    @property
-    def name(self) -> str:
-        """label_code, or label_code:polar."""
-        return "label_code" if self._code == "own" else f"label_code:{self._code}"
+        self.name = KIND if code == "own" else f"{KIND}:{code}"
 
     @property
     def channel_uses(self) -> str:
@@ -77,8 +75,8 @@ class LabelCodeScheme:
         self,
         prepared: Tensors,
         *,
-        channel: Channel,  # noqa: ARG002 - the words are the same on every channel
-        snr_db: Tensor,  # noqa: ARG002 - and at every SNR
+        channel: Channel,
+        snr_db: Tensor,
         k: int,
     ) -> Tensors:
         """The words [B, k] of the classes."""
@@ -93,8 +91,7 @@ class LabelCodeScheme:
         x = encoded["x"]
         received = channel(x, snr_db=snr_db, generator=streams("channel", device=x.device))
         words = self._words(k).to(x.device)
-        delivered = torch.ones(len(x), dtype=torch.bool, device=x.device)
-        return Received(log_posteriors(received, words), delivered)
+        return Received(log_posteriors(received, words), all_delivered(x))
 
 
 def log_posteriors(received: ChannelOutput, words: Tensor) -> Tensor:
@@ -114,37 +111,27 @@ def log_posteriors(received: ChannelOutput, words: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelCodeConfig:
+class LabelCodeConfig(WithoutWeights):
     """The words follow from k, the number of classes and the kind of code."""
 
     code: Literal["own", "polar"] = "own"  # own: orthogonal, biorthogonal or Reed-Muller, by k
 
+    labels: ClassVar = (Label("polar", "words of a short polar code, from 16 uses on"),)
+    summary = "the student decides at the transmitter, a word of k uses for its class"
+
     @property
     def name(self) -> str:
         """The scheme's name."""
-        return "label_code" if self.code == "own" else f"label_code:{self.code}"
-
-    def needs(self) -> dict[str, str]:
-        """Nothing else."""
-        return {}
-
-    def decoding_all(self) -> "LabelCodeConfig":
-        """The same: words are always decoded."""
-        return self
+        return KIND if self.code == "own" else f"{KIND}:{self.code}"
 
     def labelled(self, label: str) -> "LabelCodeConfig":
         """Words of another code. Raises: UserError for a label other than `polar`."""
-        if label != "polar":
+        if label != "polar" or self.code != "own":
             raise UserError(f"the label behind label_code must be polar, got {label!r}")
         return replace(self, code="polar")
 
-    def build(
-        self,
-        *,
-        classify: Classify,
-        num_classes: int,
-        image_shape: tuple[int, int, int],  # noqa: ARG002 - other schemes need it
-        supplies: Supplies,  # noqa: ARG002 - nor is anything else of the training used
-    ) -> LabelCodeScheme:
-        """The scheme for a classifier."""
-        return LabelCodeScheme(classify=classify, num_classes=num_classes, code=self.code)
+    def build(self, weights: Weights) -> LabelCodeScheme:
+        """The scheme for the noiseless chain."""
+        return LabelCodeScheme(
+            classify=weights.classifier().classify, num_classes=weights.num_classes, code=self.code
+        )

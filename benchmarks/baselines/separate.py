@@ -10,22 +10,36 @@ choice (`webp`, or `webp_file` with all headers charged; `files` is the recipe's
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from typing import ClassVar, Self
 
 import torch
 
 from benchmarks.baselines.adaptation import CodedLink, IdealLink, Link, pipes_of
+from benchmarks.baselines.decoded import (
+    STAGES,
+    DecodedStage,
+    check_decoded,
+    readers,
+    retrained,
+    train_decoded,
+)
 from benchmarks.baselines.digital import Behaviour, DigitalScheme, Tried
 from benchmarks.baselines.image_files import FORMATS, CodecDamage, ImageCodec, check_qualities
 from benchmarks.baselines.sources import NEVER, ImageSource, Offer, Source
 from channels.bit_pipe import BitPipe
+from simulator.description.basis import Basis
+from simulator.description.parts import Part
 from simulator.device import cpu_threads
 from simulator.engine.evaluate import BLOCK
 from simulator.errors import UserError
-from simulator.scheme import Classify, Supplies
+from simulator.scheme import Classifier
+from simulator.schemes.contract import ImageShape, WithoutWeights
+from simulator.schemes.names import Label
+from simulator.training.run import TrainingRun
+from simulator.training.student import Session
+from simulator.training.weights import Weights
 
 WHOLE = "_file"
-
-
 CODE = "CRC, 5G LDPC, QPSK to 256-QAM"
 
 
@@ -46,7 +60,7 @@ class Qualities:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeparateConfig:
+class SeparateConfig(WithoutWeights):
     """What separate source and channel coding may choose among."""
 
     codecs: tuple[Qualities, ...]
@@ -56,6 +70,21 @@ class SeparateConfig:
     validation_images: int  # on the first so many everything is chosen
     label: str = ""
     bit_true: bool = False  # True: every block is decoded; False: block error rates from a table
+    retraining: DecodedStage | None = None  # None: no separate:retrained
+
+    labels: ClassVar[tuple[Label, ...]] = (
+        Label("CODEC", f"this codec alone: one of {', '.join(FORMATS)}"),
+        Label("CODEC_file", "whole files of this codec, headers charged"),
+        Label("files", "whole files of the recipe's codecs, headers charged"),
+        Label("genie", "the transmitter knows each image's own gain, and chooses by it"),
+        Label("teacher", "the offline teachers classify the decoded image"),
+        Label("retrained", "the classifier went on learning on decoded images"),
+    )
+
+    @property
+    def summary(self) -> str:
+        """What the bits are."""
+        return "an image file at the best quality that fits, CRC, 5G LDPC, adaptive QAM"
 
     @property
     def kind(self) -> str:
@@ -79,6 +108,28 @@ class SeparateConfig:
     def decoding_all(self) -> "SeparateConfig":
         """With every block decoded."""
         return replace(self, bit_true=True)
+
+    @property
+    def described(self) -> Self:
+        """What journals know it by: classifiers that are trained for it are known by hash."""
+        return replace(self, retraining=None)
+
+    def parts(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+        """Classifiers that go on learning on decoded images."""
+        if self.retraining is None:
+            return ()
+        found = (readers(recipe, self.retraining, who) for who in STAGES.values())
+        return tuple(reader.part for own in found for reader in own)
+
+    def check(self, run: TrainingRun, stage: str) -> None:
+        """Who learns on decoded images must be trained. Raises: UserError."""
+        if stage in STAGES and self.retraining is not None:
+            check_decoded(run, self.retraining, STAGES[stage])
+
+    def train(self, session: Session, stage: str) -> None:
+        """The student, or the teachers, on decoded images."""
+        if stage in STAGES and self.retraining is not None:
+            train_decoded(session.run, self.retraining, STAGES[stage])
 
     def labelled(self, label: str) -> "SeparateConfig":
         """With a label. Raises: UserError if it is none."""
@@ -115,9 +166,7 @@ class SeparateConfig:
             return tuple(codec + WHOLE for codec in self.best)
         return tuple(named) or self.best
 
-    def sources(
-        self, classify: Classify, classifier: str, image_shape: tuple[int, int, int]
-    ) -> list[Source]:
+    def sources(self, classifier: Classifier, image_shape: ImageShape) -> list[Source]:
         """The image codecs among which it chooses."""
         qualities = {own.codec: own.qualities for own in self.codecs}
         made: list[Source] = []
@@ -126,9 +175,7 @@ class SeparateConfig:
             codec = ImageCodec(kind=kind, image_shape=image_shape, qualities=qualities[kind])
             codec.needs()  # is it installed?
             whole = name.endswith(WHOLE)
-            made.append(
-                ImageSource(codec=codec, whole=whole, classify=classify, classifier=classifier)
-            )
+            made.append(ImageSource(codec=codec, whole=whole, classifier=classifier))
         return made
 
     @property
@@ -141,7 +188,7 @@ class SeparateConfig:
         """The digital links over k uses."""
         return pipes_of(k, payload_bits=self.payload_bits) if k in self.uses else ()
 
-    def links(self, tried: Tried | None) -> Callable[[int], Sequence[Link]]:  # noqa: ARG002
+    def links(self, tried: Tried | None) -> Callable[[int], Sequence[Link]]:
         """The links over k uses; what was tried does not matter."""
         return lambda k: [CodedLink(pipe) for pipe in self.pipes(k)]
 
@@ -161,25 +208,20 @@ class SeparateConfig:
         by = "each image's own SNR (CSIT)" if "genie" in self._words else "the average SNR"
         return f"chosen by {by} on validation images"
 
-    def build(
-        self,
-        *,
-        classify: Classify,
-        num_classes: int,
-        image_shape: tuple[int, int, int],
-        supplies: Supplies,
-    ) -> DigitalScheme:
+    def _classifier(self, weights: Weights) -> Classifier:
+        """Who classifies the decoded image; the student is loaded in any case."""
+        student = weights.classifier()
+        if self._retrained:
+            return retrained(weights, self.retraining, self._reader)
+        return weights.teacher_classifier() if self._reader == "teacher" else student
+
+    def build(self, weights: Weights) -> DigitalScheme:
         """The scheme for a classifier and an image size.
 
-        Raises: UserError if a codec is not installed, or the teacher is not there.
+        Raises: UserError if a codec is not installed, or the classifier is not there.
         """
-        classifier = supplies.key
-        if self._retrained:
-            classify, classifier = supplies.retrained(self._reader)
-        elif self._reader == "teacher":
-            classify, classifier = supplies.teacher()
-        sources = self.sources(classify, classifier, image_shape)
-        tried = try_sources(sources, supplies, self.validation_images)
+        sources = self.sources(self._classifier(weights), weights.dataset.image_shape)
+        tried = try_sources(sources, weights, self.validation_images)
         behaviour = Behaviour(
             name=self.name,
             version=3,
@@ -193,7 +235,7 @@ class SeparateConfig:
             links=self.links(tried),
             uses=self.served,
             tried=tried,
-            num_classes=num_classes,
+            num_classes=weights.num_classes,
         )
 
     @property
@@ -210,12 +252,26 @@ class SeparateConfig:
             uses=self.uses,
             payload_bits=self.payload_bits,
             validation_images=self.validation_images,
+            retraining=self.retraining,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class CapacityConfig(SeparateConfig):
     """The same files over links that lose nothing up to capacity."""
+
+    labels: ClassVar[tuple[Label, ...]] = (
+        *SeparateConfig.labels,
+        Label("finite", "the normal approximation at a block error rate of 1e-3"),
+    )
+
+    @property
+    def summary(self) -> str:
+        """What the bits are."""
+        return "the files of separate over as many error-free bits as capacity allows"
+
+    def train(self, session: Session, stage: str) -> None:
+        """Nothing of its own: what `separate` trains."""
 
     @property
     def kind(self) -> str:
@@ -240,7 +296,7 @@ class CapacityConfig(SeparateConfig):
         """Every k."""
         return None
 
-    def pipes(self, k: int) -> tuple[BitPipe, ...]:  # noqa: ARG002
+    def pipes(self, k: int) -> tuple[BitPipe, ...]:
         """None: no code is used."""
         return ()
 
@@ -266,19 +322,19 @@ def ideal_links(tried: Tried | None, *, finite: bool) -> Callable[[int], Sequenc
     ]
 
 
-def try_sources(sources: Sequence[Source], supplies: Supplies, most: int) -> Tried | None:
-    """Offers of the first validation images; None where there are none.
+def try_sources(sources: Sequence[Source], weights: Weights, most: int) -> Tried | None:
+    """Offers of the first validation images; None where the data holds none.
 
     In one thread, as workers compute: with more, rounding might turn an answer into another one.
     """
-    validation = supplies.validation
+    validation = weights.dataset.validation
     if validation is None:
         return None
     blocks = validation.images[:most].split(BLOCK)
     offers = {}
     with cpu_threads(1):
         for source in sources:
-            parts = [source.offer(block.to(supplies.device)) for block in blocks]
+            parts = [source.offer(block.to(weights.device)) for block in blocks]
             sizes, answers = (torch.cat(values).cpu() for values in zip(*parts, strict=True))
             offers[source.name] = Offer(sizes, answers)
     return Tried(offers=offers, labels=validation.labels[:most].cpu())

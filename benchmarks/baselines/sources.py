@@ -19,7 +19,7 @@ from tqdm import tqdm
 from benchmarks.baselines.image_files import ImageCodec
 from simulator.data.cache import default_cache
 from simulator.errors import UserError
-from simulator.scheme import Classify
+from simulator.scheme import Classifier
 from simulator.storage.describe import describe, digest
 from simulator.storage.files import load_tensors, save_tensors
 
@@ -75,8 +75,7 @@ class ImageSource:
 
     codec: ImageCodec
     whole: bool
-    classify: Classify
-    classifier: str  # equal for equal classifiers
+    classifier: Classifier  # who names the class of the decoded image
 
     @property
     def name(self) -> str:
@@ -91,7 +90,7 @@ class ImageSource:
             "codec": describe(self.codec),
             "settings": [list(pair) for pair in self.codec.form.settings],
             "packages": self.codec.needs(),
-            "classifier": self.classifier,
+            "classifier": self.classifier.key,
         }
 
     @property
@@ -125,7 +124,7 @@ class ImageSource:
                     stripped[row, option] = index_bits + 8 * len(sent) + 1
         for option in options:
             batch = decoded[option].to(images.device).float() / 255
-            answers[:, option] = self.classify(batch).argmax(dim=1).cpu().to(torch.int16)
+            answers[:, option] = self.classifier.classify(batch).argmax(dim=1).cpu().to(torch.int16)
         return {"whole": whole, "stripped": stripped, "answers": answers}
 
     def bits(self, image: Tensor, option: int) -> Tensor:
@@ -144,7 +143,7 @@ class ImageSource:
         blank = torch.zeros(self.codec.image_shape, dtype=torch.uint8)
         pixels = torch.stack([blank if image is None else image for image in images])
         readable = torch.tensor([image is not None for image in images], device=payloads.device)
-        scores = self.classify(pixels.to(payloads.device).float() / 255)
+        scores = self.classifier.classify(pixels.to(payloads.device).float() / 255)
         return scores.argmax(dim=1), readable
 
     def _image(self, payload: "np.ndarray[Any, np.dtype[np.uint8]]") -> Tensor | None:

@@ -1,118 +1,133 @@
 """The joint source-channel coding baselines of a recipe: equal backbones, passes and channels.
 
-Trained by `semlink train RECIPE --stage baselines`, swept by their names [METHOD, B2 to B5].
+Trained by `semlink train RECIPE --stage baselines`, swept by their names.
 """
 
 from dataclasses import replace
 
-from models import AdjsccConfig, DeepJsccConfig, DtJsccConfig, JointConfig, VlVfeConfig
-from simulator.description.experiment import Experiment
-from simulator.description.stages import ImageJsccStage, JointStage, RebuiltStage, TrainConfig
+from models import AdjsccConfig, DeepJsccConfig, DtJsccConfig, VlVfeConfig
+from simulator.description.stages import StudentStage, TrainConfig
+from simulator.schemes.codec import CodecStage
+from simulator.schemes.dt_jscc import DtJsccSchemeConfig
+from simulator.schemes.image import ImageJsccConfig, RebuiltStage
+from simulator.schemes.joint import JointSchemeConfig
+from simulator.schemes.rkd_sc import RkdScConfig
+from simulator.schemes.vl_vfe import VlVfeSchemeConfig
 
+SNR_DB = tuple(float(snr) for snr in range(-10, 21, 2))  # of every recipe's sweep
+FADING_MIX = ("awgn", "rayleigh")  # channels of every training, in equal shares
 DISCRETE_USES = (16,)  # DT-JSCC is published for 16 symbols alone
-
-
 # constellation -> bits per symbol and SNR of the training, as the conference version sets them
 CONSTELLATIONS = {"dt_jscc": (4, 8.0), "dt_jscc:64qam": (6, 6.0)}
-
-
 TRAIN_SNR_DB = 10.0  # of deep JSCC
 
 
 def joint_baselines(
-    recipe: Experiment,
+    student: StudentStage,
+    codec: CodecStage,
     *,
     hidden: int,
     uses: tuple[int, ...],
-    variant: str | None,
+    backbone: RkdScConfig | None,
     distilled: tuple[str, ...] = (),
-) -> tuple[JointStage, ...]:
+) -> tuple[JointSchemeConfig, ...]:
     """All of them, with MLPs of one hidden width, trained on the channels that ours is trained on.
 
-    `variant` names the ablation whose student, taught by labels alone, is the frozen backbone; the
+    `backbone` is the ablation whose student, taught by labels alone, is the frozen backbone; the
     codecs then have the passes of ours. Those named in `distilled` are put behind our own student
     too, which teachers have taught, so that codecs can be compared alone. With None every model
     learns a backbone of its own, with as many passes as student and codec have together.
     """
-    body = recipe.student.model
-    models: dict[str, JointConfig] = {
-        "deep_jscc": DeepJsccConfig(body=body, hidden=hidden),
-        "adjscc": AdjsccConfig(body=body, hidden=hidden, attention=hidden // 4),
-    }
-    for name, (bits, _) in CONSTELLATIONS.items():
-        models[name] = DtJsccConfig(
-            body=body,
-            hidden=hidden,
-            bits_per_symbol=bits,
-            word=hidden // 4,
-            robustness=1e-3,
-            temperature=0.5,
-        )
-    models["vl_vfe"] = VlVfeConfig(body=body, hidden=hidden, threshold=1e-2, sparsity=9e-3)
-    every_snr = recipe.codec.conditions.snr_db
-    snr_db: dict[str, float | tuple[float, float]] = {
-        "deep_jscc": TRAIN_SNR_DB,
-        "adjscc": every_snr,
-        "vl_vfe": every_snr,
-        **{name: trained_at for name, (_, trained_at) in CONSTELLATIONS.items()},
-    }
-    made = tuple(
-        JointStage(
-            name=name,
-            model=model,
-            training=recipe.codec.training if variant else _end_to_end(recipe),
-            channels=recipe.codec.conditions.channels,
-            snr_db=snr_db[name],
-            uses=DISCRETE_USES if name in CONSTELLATIONS else uses,
-            backbone="frozen" if variant else "scratch",
-            backbone_of=variant or "",
-        )
-        for name, model in models.items()
+    plain = JointSchemeConfig(
+        called="deep_jscc",
+        model=DeepJsccConfig(body=student.model, hidden=hidden),
+        training=codec.training if backbone else _end_to_end(student, codec),
+        channels=codec.conditions.channels,
+        snr_db=TRAIN_SNR_DB,
+        uses=uses,
+        backbone="frozen" if backbone else "scratch",
+        backbone_of=backbone.variant if backbone else "",
+        backbone_stage=backbone.student if backbone else None,
     )
-    taught = (stage for stage in made if stage.name in distilled)
+    adaptive = replace(
+        plain,
+        called="adjscc",
+        model=AdjsccConfig(body=student.model, hidden=hidden, attention=hidden // 4),
+        snr_db=codec.conditions.snr_db,
+    )
+    variable = VlVfeSchemeConfig(
+        **vars(plain)
+        | {
+            "called": "vl_vfe",
+            "model": VlVfeConfig(body=student.model, hidden=hidden, threshold=1e-2, sparsity=9e-3),
+            "snr_db": codec.conditions.snr_db,
+        }
+    )
+    made = (plain, adaptive, *_discrete(plain), variable)
+    ours = (scheme for scheme in made if scheme.name in distilled)
     return made + tuple(
-        replace(stage, name=f"{stage.name}:distilled", backbone_of="") for stage in taught
+        replace(scheme, called=f"{scheme.name}:distilled", backbone_of="", backbone_stage=None)
+        for scheme in ours
+    )
+
+
+def _discrete(plain: JointSchemeConfig) -> tuple[DtJsccSchemeConfig, ...]:
+    """DT-JSCC with each constellation."""
+    hidden = plain.model.hidden
+    return tuple(
+        DtJsccSchemeConfig(
+            **vars(plain)
+            | {
+                "called": name,
+                "model": DtJsccConfig(
+                    body=plain.model.body,
+                    hidden=hidden,
+                    bits_per_symbol=bits,
+                    word=hidden // 4,
+                    robustness=1e-3,
+                    temperature=0.5,
+                ),
+                "snr_db": snr_db,
+                "uses": DISCRETE_USES,
+            }
+        )
+        for name, (bits, snr_db) in CONSTELLATIONS.items()
     )
 
 
 def image_baseline(
-    recipe: Experiment, *, epochs: int, batch_size: int, uses: tuple[int, ...]
-) -> ImageJsccStage:
-    """Deep JSCC of images at the SNR of deep JSCC, with AdamW in the student's precision [B1].
+    student: StudentStage,
+    codec: CodecStage,
+    *,
+    retraining: TrainConfig,
+    epochs: int,
+    batch_size: int,
+    uses: tuple[int, ...],
+) -> ImageJsccConfig:
+    """Deep JSCC of images at the SNR of deep JSCC, with AdamW in the student's precision.
 
     Who reads what arrives is retrained as long as who reads decoded images.
     """
-    codec, snr_db = recipe.codec.training, recipe.codec.conditions.snr_db
-    retraining = None
-    if recipe.decoded is not None:
-        retraining = RebuiltStage(training=recipe.decoded.training, snr_db=snr_db)
-    return ImageJsccStage(
+    return ImageJsccConfig(
         training=replace(
-            codec,
+            codec.training,
             epochs=epochs,
             learning_rate=2e-3,
             weight_decay=0.0,
             batch_size=batch_size,
-            precision=recipe.student.training.precision,
+            precision=student.training.precision,
         ),
-        channels=recipe.codec.conditions.channels,
+        channels=codec.conditions.channels,
         snr_db=TRAIN_SNR_DB,
         uses=uses,
-        retraining=retraining,
+        retraining=RebuiltStage(training=retraining, snr_db=codec.conditions.snr_db),
     )
 
 
-def _end_to_end(recipe: Experiment) -> TrainConfig:
+def _end_to_end(student: StudentStage, codec: CodecStage) -> TrainConfig:
     """As the student is trained, with the passes of the codec on top."""
-    student, codec = recipe.student.training, recipe.codec.training
     return replace(
-        student,
-        epochs=student.epochs + codec.epochs,
-        least_steps=student.least_steps + codec.least_steps,
+        student.training,
+        epochs=student.training.epochs + codec.training.epochs,
+        least_steps=student.training.least_steps + codec.training.least_steps,
     )
-
-
-SNR_DB = tuple(float(snr) for snr in range(-10, 21, 2))
-
-
-FADING_MIX = ("awgn", "rayleigh")  # channels of every training, in equal shares

@@ -8,8 +8,8 @@ and width grows (DECISIONS 42).
 from dataclasses import replace
 
 from models import CellShape
-from simulator.description.experiment import Experiment
 from simulator.errors import UserError
+from simulator.schemes.experiment import Experiment
 from simulator.search.config import SearchConfig, SearchPreset
 
 NAMES = ("cpu", "gpu")

@@ -3,13 +3,14 @@
 Trained by `semlink train RECIPE --variants NAME,...`, swept as the schemes `rkd_sc:NAME`.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from models import CatConfig, CodecConfig, ConferenceConfig, MlpCodecConfig, UncodedConfig
-from simulator.description.experiment import Experiment, Variant
-from simulator.description.stages import CodecStage, LossWeights, StudentStage, TrainConfig
+from simulator.description.stages import LossWeights, StudentStage, TrainConfig
+from simulator.schemes.codec import CodecStage
+from simulator.schemes.rkd_sc import RkdScConfig
 
-# Losses by the names of METHOD, sections 2.2 and 3
 P1 = LossWeights(mse=1.0, ce=0.0, kl=0.0, temperature=4.0)
 
 
@@ -31,96 +32,88 @@ CONFERENCE_SNR_DB = (-5.0, -2.0, 0.0, 5.0, 10.0, 15.0, 20.0)
 STUDENT_EPOCHS, CODEC_EPOCHS = 12, 10  # of every variant, unless the recipe has fewer
 
 
-def ablations(recipe: Experiment) -> tuple[Variant, ...]:
-    """All variants of a recipe whose codec is CAT, on a short schedule.
+def ablations(student: StudentStage, codec: CodecStage) -> tuple[RkdScConfig, ...]:
+    """All ablations of a recipe whose codec is CAT, on a short schedule.
 
-    `short` has a student of its own, and is what variants with students of their own are compared
+    `short` has a student of its own, and is what ablations with students of their own are compared
     with; `brief` keeps the recipe's student, and is what all others are compared with. Each changes
     one thing. The conference version keeps its own schedule of SNRs.
     """
-    brief = replace(
-        recipe,
-        student=replace(recipe.student, training=_at_most(recipe.student.training, STUDENT_EPOCHS)),
-        codec=replace(recipe.codec, training=_at_most(recipe.codec.training, CODEC_EPOCHS)),
-    )
-    references = (
-        Variant(name="short", student=brief.student, codec=brief.codec),
-        Variant(name="brief", codec=brief.codec),
-    )
-    further = (student_variants, stage_variants, codec_variants, condition_variants)
+    short = replace(student, training=_at_most(student.training, STUDENT_EPOCHS))
+    brief = replace(codec, training=_at_most(codec.training, CODEC_EPOCHS))
     return (
-        *references,
-        no_teacher(recipe),
-        wide(recipe),
-        *(variant for variants in further for variant in variants(brief)),
+        RkdScConfig(variant="short", student=short, codec=brief),
+        RkdScConfig(variant="brief", codec=brief),
+        no_teacher(student, codec),
+        wide(codec),
+        *student_ablations(short, brief),
+        *stage_ablations(short, brief),
+        *codec_ablations(brief),
+        *condition_ablations(brief),
     )
 
 
-def no_teacher(recipe: Experiment) -> Variant:
+def no_teacher(student: StudentStage, codec: CodecStage) -> RkdScConfig:
     """Labels alone on the recipe's own schedule: what the teacher is worth in the end.
 
     Its student is the backbone of joint baselines.
     """
-    return Variant(
-        name="no_teacher",
-        student=_taught(recipe, LABELS_ONLY),
-        codec=replace(recipe.codec, loss=LABELS_ONLY),
+    return RkdScConfig(
+        variant="no_teacher",
+        student=replace(student, loss=LABELS_ONLY),
+        codec=replace(codec, loss=LABELS_ONLY),
     )
 
 
-def wide(recipe: Experiment) -> Variant:
+def wide(codec: CodecStage) -> RkdScConfig:
     """CAT of width 128 on the recipe's own schedule: what a small codec costs in the end."""
-    model = replace(_cat(recipe.codec), width=128)
-    return Variant(name="wide", codec=replace(recipe.codec, model=model))
+    return RkdScConfig(variant="wide", codec=replace(codec, model=replace(_cat(codec), width=128)))
 
 
-def student_variants(recipe: Experiment) -> tuple[Variant, ...]:
+def student_ablations(student: StudentStage, codec: CodecStage) -> tuple[RkdScConfig, ...]:
     """Other lessons for the student, and no lesson at all; against `short`."""
-    codec = recipe.codec
-    untaught = _taught(recipe, LABELS_ONLY)
-    both = recipe.student.training.epochs + codec.training.epochs
+    untaught = replace(student, loss=LABELS_ONLY)
+    both = student.training.epochs + codec.training.epochs
     scratch = replace(
-        codec, student="scratch", student_rate=1.0, training=_on_images(recipe, epochs=both)
+        codec, student="scratch", student_rate=1.0, training=_on_images(student, codec, epochs=both)
     )
+    taught = {
+        name: replace(student, loss=loss) for name, loss in (("p1", P1), ("p2", P2), ("p3", P3))
+    }
     return (
-        Variant(name="ce_ce", student=untaught, codec=replace(codec, loss=LABELS_ONLY)),
-        Variant(name="kd_stage2", student=untaught, student_of="ce_ce", codec=codec),
-        Variant(name="one_stage", codec=scratch),
-        Variant(name="p1", student=_taught(recipe, P1), codec=codec),
-        Variant(name="p2", student=_taught(recipe, P2), codec=codec),
-        Variant(name="p3", student=_taught(recipe, P3), codec=codec),
+        RkdScConfig(variant="ce_ce", student=untaught, codec=replace(codec, loss=LABELS_ONLY)),
+        RkdScConfig(variant="kd_stage2", student=untaught, student_of="ce_ce", codec=codec),
+        RkdScConfig(variant="one_stage", codec=scratch),
+        *(RkdScConfig(variant=name, student=own, codec=codec) for name, own in taught.items()),
     )
 
 
-def stage_variants(recipe: Experiment) -> tuple[Variant, ...]:
+def stage_ablations(student: StudentStage, codec: CodecStage) -> tuple[RkdScConfig, ...]:
     """Other lessons for the codec, fine-tuned students, no noise, no codec; against `brief`."""
-    codec, noisy = recipe.codec, recipe.codec.conditions
-    images = _on_images(recipe, epochs=codec.training.epochs)
+    images = _on_images(student, codec, epochs=codec.training.epochs)
     uncoded = UncodedConfig(feature_dim=codec.model.feature_dim, max_uses=codec.model.max_uses)
-    noise_free = replace(noisy, noiseless=True)
-    clean = replace(
-        codec,
-        model=uncoded,
-        loss=LABELS_ONLY,
-        conditions=replace(noise_free, uses=(uncoded.max_uses,)),
-    )
-    return (
-        Variant(name="kd_stage1", codec=replace(codec, loss=LABELS_ONLY)),
-        Variant(name="uncoded", codec=clean),
-        Variant(name="noise_free", codec=replace(codec, conditions=noise_free)),
-        Variant(name="r1", codec=replace(codec, loss=P2)),
-        Variant(name="mse_always", codec=replace(codec, loss=replace(codec.loss, mse_bits=0.0))),
-        Variant(name="r2", codec=replace(codec, loss=R2)),
-        Variant(name="f1", codec=replace(codec, student="last", training=images)),
-        Variant(name="f2", codec=replace(codec, student="all", training=images)),
-    )
+    noise_free = replace(codec.conditions, noiseless=True)
+    stages = {
+        "kd_stage1": replace(codec, loss=LABELS_ONLY),
+        "uncoded": replace(
+            codec,
+            model=uncoded,
+            loss=LABELS_ONLY,
+            conditions=replace(noise_free, uses=(uncoded.max_uses,)),
+        ),
+        "noise_free": replace(codec, conditions=noise_free),
+        "r1": replace(codec, loss=P2),
+        "mse_always": replace(codec, loss=replace(codec.loss, mse_bits=0.0)),
+        "r2": replace(codec, loss=R2),
+        "f1": replace(codec, student="last", training=images),
+        "f2": replace(codec, student="all", training=images),
+    }
+    return _named(stages)
 
 
-def codec_variants(recipe: Experiment) -> tuple[Variant, ...]:
+def codec_ablations(codec: CodecStage) -> tuple[RkdScConfig, ...]:
     """Other channel codecs, and CAT for one k only; passes as in the recipe."""
-    codec = recipe.codec
-    cat = _cat(codec)
-    lengths = codec.conditions.uses
+    cat, lengths = _cat(codec), codec.conditions.uses
     models: dict[str, CodecConfig] = {
         "no_snr": replace(cat, use_snr=False),
         "mlp": MlpCodecConfig(feature_dim=cat.feature_dim, max_uses=cat.max_uses, hidden=301),
@@ -131,36 +124,36 @@ def codec_variants(recipe: Experiment) -> tuple[Variant, ...]:
         "d128": replace(cat, width=128),
         "heads": replace(cat, lengths=lengths),
     }
-    fixed = [
-        Variant(name=f"k{k}", codec=replace(codec, conditions=replace(codec.conditions, uses=(k,))))
+    fixed = {
+        f"k{k}": replace(codec, conditions=replace(codec.conditions, uses=(k,)))
         for k in (16, 64, 256)
         if k in lengths
-    ]
-    return (
-        *(Variant(name=name, codec=replace(codec, model=model)) for name, model in models.items()),
-        *fixed,
-    )
+    }
+    return _named({**{name: replace(codec, model=own) for name, own in models.items()}, **fixed})
 
 
-def condition_variants(recipe: Experiment) -> tuple[Variant, ...]:
+def condition_ablations(codec: CodecStage) -> tuple[RkdScConfig, ...]:
     """Other conditions of training, and the conference version's codec and schedule."""
-    codec, mixed = recipe.codec, recipe.codec.conditions
-    full = codec.model.max_uses
+    mixed, full = codec.conditions, codec.model.max_uses
     conference = ConferenceConfig(
         feature_dim=codec.model.feature_dim, max_uses=full, tokens=4, width=512, blocks=2
     )
-    as_published = replace(
-        codec,
-        model=conference,
-        conditions=replace(mixed, channels=("awgn",), uses=(full,), snr_list=CONFERENCE_SNR_DB),
-        training=replace(codec.training, learning_rate=5e-4, precision="bf16"),
-    )
-    awgn, fixed = replace(mixed, channels=("awgn",)), replace(mixed, snr_db=(10.0, 10.0))
-    return (
-        Variant(name="awgn_only", codec=replace(codec, conditions=awgn)),
-        Variant(name="snr10", codec=replace(codec, conditions=fixed)),
-        Variant(name="conference", codec=as_published),
-    )
+    stages = {
+        "awgn_only": replace(codec, conditions=replace(mixed, channels=("awgn",))),
+        "snr10": replace(codec, conditions=replace(mixed, snr_db=(10.0, 10.0))),
+        "conference": replace(
+            codec,
+            model=conference,
+            conditions=replace(mixed, channels=("awgn",), uses=(full,), snr_list=CONFERENCE_SNR_DB),
+            training=replace(codec.training, learning_rate=5e-4, precision="bf16"),
+        ),
+    }
+    return _named(stages)
+
+
+def _named(stages: Mapping[str, CodecStage]) -> tuple[RkdScConfig, ...]:
+    """Ablations that keep the recipe's student."""
+    return tuple(RkdScConfig(variant=name, codec=stage) for name, stage in stages.items())
 
 
 def _cat(codec: CodecStage) -> CatConfig:
@@ -169,18 +162,13 @@ def _cat(codec: CodecStage) -> CatConfig:
     return codec.model
 
 
-def _taught(recipe: Experiment, loss: LossWeights) -> StudentStage:
-    return replace(recipe.student, loss=loss)
-
-
-def _on_images(recipe: Experiment, *, epochs: int) -> TrainConfig:
+def _on_images(student: StudentStage, codec: CodecStage, *, epochs: int) -> TrainConfig:
     """Stage 2 where the student learns along: in the student's precision and batches."""
-    student = recipe.student.training
     return replace(
-        recipe.codec.training,
+        codec.training,
         epochs=epochs,
-        batch_size=student.batch_size,
-        precision=student.precision,
+        batch_size=student.training.batch_size,
+        precision=student.training.precision,
     )
 
 

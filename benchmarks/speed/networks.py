@@ -67,10 +67,11 @@ KAIRA = Path(__file__).with_name("kaira_side.py")
 TRAINED = ROOT / "results/reference/cifar100/weights/deep_jscc_image_k256.safetensors"
 
 
-class ImageJscc:
+class ImageJscc(Scheme):
     """Deep JSCC of images; what counts here is the image that arrives, the scores are its means."""
 
-    name, version, channel_uses = "deep_jscc_image", 1, "k = 256"
+    name = "deep_jscc_image"
+    channel_uses = "k = 256"
 
     def __init__(self, model: DeepJsccImage) -> None:
         self.model = model

@@ -7,11 +7,12 @@ Gaussian window of 11x11, as torchmetrics computes it; of 7x7 where an image has
 or columns), each with a 95 % interval for the mean over other images. Needs the extra `quality`.
 """
 
-import argparse
 import math
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import pandas as pd
 import torch
 from torch import Tensor
@@ -19,14 +20,26 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from tqdm import tqdm
 
 from channels.names import channel_from_name
+from simulator.commands.options import (
+    NAMES,
+    SNRS,
+    USES,
+    argument,
+    command,
+    data_option,
+    images_option,
+    option,
+    seed_option,
+    weights_option,
+)
 from simulator.data.dataset import Split
 from simulator.engine.evaluate import image_blocks
 from simulator.engine.grid import Point, Unit, plan, unit_streams
 from simulator.errors import in_one_line
-from simulator.resolve import dataset_of, first_images, grid_of, recipe_named, weights_folder
+from simulator.parse import Realizations, parse_snr_db
+from simulator.resolve import dataset_of, first_images, grid_of, recipe_named, weights_of
 from simulator.scheme import Tensors
-from simulator.schemes.build import TrainedParts
-from simulator.schemes.image import ImageJsccScheme
+from simulator.schemes.image import ImageJsccConfig, ImageJsccScheme
 from simulator.storage.environment import environment
 from simulator.storage.files import write_json, write_table
 from simulator.storage.folders import check_writable
@@ -95,53 +108,67 @@ def ssim(images: Tensor, sent: Tensor) -> Tensor:
     return torch.as_tensor(found)
 
 
-def measure(options: argparse.Namespace) -> pd.DataFrame:
+@dataclass(frozen=True, kw_only=True)
+class QualityRequest:
+    """What is measured; the options are those of `semlink sweep`."""
+
+    recipe: str = argument()
+    data: Path | None = data_option()
+    weights: Path | None = weights_option()
+    channels: tuple[str, ...] = option(
+        default=("awgn", "rayleigh"), type=NAMES, help="Where to send."
+    )
+    snr_db: tuple[float, ...] = option(
+        default=parse_snr_db("-2:22:3"), type=SNRS, show_default="-2:22:3", help="In dB."
+    )
+    channel_uses: tuple[int, ...] = option(
+        default=(64, 256, 512), type=USES, show_default="64,256,512", help="k."
+    )
+    images: int | None = images_option()
+    realizations: int = option(default=1, type=int, help="Channel draws per image and point.")
+    seed: int = seed_option("Seed of all channel draws.")
+    out: Path = option(required=True, type=click.Path(path_type=Path), help="Folder to write to.")
+
+
+def measure(request: QualityRequest) -> pd.DataFrame:
     """What the command does: check everything, measure, write; the table.
 
     Raises: UserError in one line for a user's mistake, before anything is written.
     """
-    experiment = recipe_named(options.recipe)
+    experiment = recipe_named(request.recipe)
     grid = grid_of(
         experiment.sweep,
-        options.channels,
-        options.snr_db,
-        options.channel_uses,
-        str(options.realizations),
-        options.seed,
+        channels=request.channels,
+        snr_db=request.snr_db,
+        channel_uses=request.channel_uses,
+        realizations=Realizations(request.realizations),
+        seed=request.seed,
     )
-    dataset = dataset_of(experiment, options.data)
-    test = first_images(dataset.test, options.images)
-    parts = TrainedParts(experiment, dataset, weights_folder(experiment, options.weights), CPU)
-    scheme = parts.scheme(ImageJsccScheme.name)
-    if not isinstance(scheme, ImageJsccScheme):
-        raise TypeError(f"{ImageJsccScheme.name} must send images, got {scheme}")
+    dataset = dataset_of(experiment, request.data)
+    test = first_images(dataset.test, request.images)
+    weights = weights_of(experiment, dataset, request.weights, CPU)
+    scheme = experiment.one(ImageJsccConfig).build(weights)
     points, left_out = plan([scheme], grid)
     for line in left_out:
         print(f"image_quality: {line}", file=sys.stderr)
-    check_writable(options.out)
+    check_writable(request.out)
     rows = quality(scheme, test, points, realizations=grid.realizations, seed=grid.seed)
-    write_table(options.out / "image_quality.csv", rows)
-    about = {"recipe": options.recipe, "seed": options.seed, "environment": environment(CPU)}
-    write_json(options.out / "image_quality.json", about)
+    write_table(request.out / "image_quality.csv", rows)
+    about = {"recipe": request.recipe, "seed": request.seed, "environment": environment(CPU)}
+    write_json(request.out / "image_quality.json", about)
     return rows
+
+
+@command(QualityRequest)
+def image_quality(request: QualityRequest) -> None:
+    """Measure how good the images are that deep_jscc_image rebuilds: PSNR and SSIM."""
+    click.echo(measure(request).to_string(index=False))
 
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("recipe")
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--channels", default="awgn,rayleigh")
-    parser.add_argument("--snr-db", default="-2:22:3")
-    parser.add_argument("--channel-uses", default="64,256,512")
-    parser.add_argument("--images", type=int)
-    parser.add_argument("--realizations", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True)
     with in_one_line("image_quality"):
-        rows = measure(parser.parse_args())
-    print(rows.to_string(index=False))
+        image_quality(standalone_mode=False)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from benchmarks.recipes import RECIPES
 def main() -> None:
     """Measure every link that has no table yet."""
     torch.set_num_threads(1)
-    baselines = [baseline for recipe in RECIPES for baseline in recipe().baselines]
+    baselines = [scheme for recipe in RECIPES for scheme in recipe().schemes]
     pipes = [
         pipe
         for baseline in baselines

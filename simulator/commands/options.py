@@ -1,284 +1,198 @@
-"""Options of the commands."""
+"""Requests: frozen dataclasses whose fields are the options of a command; click fills them.
 
+A field says its option's default and help once. Click makes the request from the command line; a
+script makes it by itself. Nothing heavy is imported here, so that `--help` answers at once.
+"""
+
+import functools
 from collections.abc import Callable
+from dataclasses import field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
-RECIPE = click.argument("recipe")
+from simulator.parse import parse_channel_uses, parse_names, parse_realizations, parse_snr_db
+
+Request = TypeVar("Request")
+CLICK = "click"  # in a field's metadata: what makes its parameter
 
 
-DATA = click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Images: parquet files in the Hugging Face layout, or one subfolder per class.",
-)
+class Parsed(click.ParamType[Any]):
+    """Text that becomes a value; `parse(text, option=...)` says in one line what is wrong."""
+
+    def __init__(self, name: str, parse: Callable[..., Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,
+        ctx: click.Context | None,  # noqa: ARG002 - the contract of click
+    ) -> Any:
+        """The value. Raises: UserError naming the option."""
+        option = param.opts[0] if param else self.name
+        return self._parse(value, option=option) if isinstance(value, str) else value
 
 
-WEIGHTS = click.option(
-    "--weights",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Trained weights.  [default: results/runs/RECIPE/weights, else the committed]",
-)
+NAMES = Parsed("names", parse_names)
+SNRS = Parsed("range", parse_snr_db)
+USES = Parsed("uses", parse_channel_uses)
+REALIZATIONS = Parsed("realizations", parse_realizations)
 
 
-DEVICE = click.option(
-    "--device", default="cpu", show_default=True, metavar="cpu|cuda", help="Where to compute."
-)
+class _Option(click.Option):
+    """An option whose help may be made when it is shown, from tables that take long to import."""
+
+    lazy: Callable[[], str] | None = None
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The line of the help."""
+        if self.lazy is not None:
+            self.help = self.lazy()
+        return super().get_help_record(ctx)
 
 
-def out_option(default: str) -> Callable[[Any], Any]:
-    """The option --out with its default named in the help."""
-    text = f"Folder to write to.  [default: {default}]"
-    return click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help=text)
+class _Command(click.Command):
+    """A command whose help names the recipes there are."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The text above the options."""
+        if self.help and "{recipes}" in self.help:
+            from simulator.resolve import recipe_names
+
+            self.help = self.help.replace("{recipes}", ", ".join(recipe_names()))
+        super().format_help_text(ctx, formatter)
 
 
-def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Several options as one, in this order in the help."""
+def option(
+    *flags: str,
+    default: Any = None,
+    help: str | Callable[[], str],  # noqa: A002 - as click calls it
+    **settings: Any,
+) -> Any:
+    """A field that an option fills, by default `--` and its name; `settings` are click's."""
 
-    def decorate(function: Any) -> Any:
-        for option in reversed(options):
-            function = option(function)
-        return function
+    def parameter(name: str) -> Callable[[Any], Any]:
+        names = flags or (f"--{name.replace('_', '-')}",)
+        shown = {"show_default": default not in (None, False, ()), **settings}
+        lazy = help if callable(help) else None
+        kind = type("_Option", (_Option,), {"lazy": staticmethod(lazy)}) if lazy else _Option
+        text = "" if callable(help) else help
+        return click.option(*names, name, cls=kind, default=default, help=text, **shown)
+
+    return field(default=default, metadata={CLICK: parameter})
+
+
+def flag(*flags: str, help: str) -> Any:  # noqa: A002
+    """A field that is False unless the option is there."""
+    return option(*flags, default=False, help=help, is_flag=True)
+
+
+def argument(**settings: Any) -> Any:
+    """A field that an argument fills."""
+    return field(metadata={CLICK: lambda name: click.argument(name, **settings)})
+
+
+def command(request: type[Request]) -> Callable[[Callable[[Request], None]], click.Command]:
+    """A command of the function's name and help, whose parameters are the request's fields."""
+
+    def decorate(function: Callable[[Request], None]) -> click.Command:
+        @functools.wraps(function)
+        def filled(**values: Any) -> None:
+            function(request(**values))
+
+        for own in reversed(fields(request)):  # type: ignore[arg-type] # a dataclass
+            filled = own.metadata[CLICK](own.name)(filled)
+        return click.command(cls=_Command)(filled)
 
     return decorate
 
 
-STUDENT = click.option(
-    "--student",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="A genotype.json of semlink search, in place of the recipe's student.",
-)
+# Fields that several requests have
 
 
-search_options = together(
-    click.option(
-        "--preset",
-        type=click.Choice(["cpu", "gpu"]),
-        default="cpu",
-        show_default=True,
-        help="Search space, sizes and length.",
-    ),
-    click.option(
-        "--lambda",
-        "penalty",
-        type=float,
-        default=0.1,
-        show_default=True,
-        metavar="L",
-        help="Weight of max(0, ln(expected parameters / target)).",
-    ),
-    click.option(
-        "--target-params", metavar="N", help="Such as 800k or 1.2M.  [default: the preset's]"
-    ),
-    click.option(
-        "--teaching",
-        type=click.Choice(["kd", "ce"]),
-        default="kd",
-        show_default=True,
-        help="The recipe's distillation loss, or labels alone (the control).",
-    ),
-    click.option(
-        "--seeds", type=int, default=1, show_default=True, help="Searches to choose among."
-    ),
-    click.option(
-        "--seed", type=int, default=0, show_default=True, help="Seed of the first search."
-    ),
-    click.option(
-        "--images-size", type=int, metavar="H", help="Search on images of this side, averaged down."
-    ),
-    click.option("--epochs", type=int, metavar="E", help="Of the search.  [default: the preset's]"),
-    click.option(
-        "--training",
+def data_option() -> Any:
+    """--data."""
+    return option(
         type=click.Path(path_type=Path),
         metavar="DIR",
-        help="Training whose teachers teach (stage cache).  [default: results/runs/RECIPE]",
-    ),
-)
+        help="Images: parquet files in the Hugging Face layout, or one subfolder per class.",
+    )
 
 
-sweep_options = together(
-    click.option(
-        "--channels",
-        metavar="A,B",
-        help="awgn, rayleigh, rayleigh_block:L, rayleigh_fast, "
-        "rician:K (K linear); several with commas.",
-    ),
-    click.option(
-        "--snr-db", metavar="RANGE", help="FIRST:LAST:STEP or a list: -10:20:2 or -10,0,10."
-    ),
-    click.option("--channel-uses", metavar="K,K", help="Complex channel uses per image: 16,64."),
-    click.option(
-        "--schemes",
-        metavar="A,B",
-        help="rkd_sc, deep_jscc, deep_jscc_image, adjscc, dt_jscc, dt_jscc:64qam, vl_vfe, "
-        "separate, digital_semantic, capacity_bound, label_code, or all: what is trained; "
-        "rkd_sc:VARIANT (an ablation), rkd_sc:+3dB (SNR reported too high), rkd_sc:pilot1 (gain "
-        "estimated); further labels are in the README.",
-    ),
-    click.option("--images", type=int, metavar="N", help="Use the first N test images."),
-    click.option(
-        "--realizations",
+def weights_option() -> Any:
+    """--weights."""
+    return option(
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Trained weights.  [default: results/runs/RECIPE/weights, else the committed]",
+    )
+
+
+def device_option() -> Any:
+    """--device."""
+    return option(default="cpu", metavar="cpu|cuda", help="Where to compute.")
+
+
+def out_option(default: str) -> Any:
+    """--out, with its default named in the help."""
+    text = f"Folder to write to.  [default: {default}]"
+    return option(type=click.Path(path_type=Path), metavar="DIR", help=text)
+
+
+def student_option() -> Any:
+    """--student."""
+    return option(
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="A genotype.json of semlink search, in place of the recipe's student.",
+    )
+
+
+def images_option() -> Any:
+    """--images."""
+    return option(type=int, metavar="N", help="Use the first N test images.")
+
+
+def seed_option(text: str) -> Any:
+    """--seed."""
+    return option(default=0, type=int, help=text)
+
+
+def minutes_option() -> Any:
+    """--minutes."""
+    return option(type=float, metavar="M", help="Stop at a checkpoint after M minutes.")
+
+
+def channels_option() -> Any:
+    """--channels."""
+    return option(type=NAMES, metavar="A,B", help=_channels)
+
+
+def _channels() -> str:
+    from channels.names import CHANNEL_NAMES
+
+    return f"{CHANNEL_NAMES}; several with commas."
+
+
+def snr_db_option() -> Any:
+    """--snr-db."""
+    return option(
+        type=SNRS, metavar="RANGE", help="FIRST:LAST:STEP or a list: -10:20:2 or -10,0,10."
+    )
+
+
+def channel_uses_option() -> Any:
+    """--channel-uses."""
+    return option(type=USES, metavar="K,K", help="Complex channel uses per image: 16,64.")
+
+
+def realizations_option() -> Any:
+    """--realizations."""
+    return option(
+        type=REALIZATIONS,
         metavar="R",
         help="Channel draws per image and point: 5, or awgn=5,rayleigh=20.",
-    ),
-    click.option(
-        "--mc",
-        type=float,
-        metavar="POINTS",
-        help="Draw again, R at a time, until the channel's 95 % interval is +-POINTS of accuracy.",
-    ),
-    click.option(
-        "--max-realizations",
-        type=int,
-        default=200,
-        show_default=True,
-        metavar="N",
-        help="End of --mc.",
-    ),
-    click.option(
-        "--seed", type=int, default=0, show_default=True, help="Seed of all channel draws."
-    ),
-    click.option(
-        "--precision",
-        type=click.Choice(["fp32", "bf16"]),
-        default="fp32",
-        show_default=True,
-        help="Of the networks; those of separate and digital_semantic always are fp32.",
-    ),
-    click.option(
-        "--compile",
-        "compiled",
-        is_flag=True,
-        help="Compile the receiver of rkd_sc first: faster where a sweep takes minutes.",
-    ),
-    STUDENT,
-    click.option(
-        "--bit-true", is_flag=True, help="Decode every LDPC block instead of using tables."
-    ),
-    click.option(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="Processes.  [default: the cores; 1 for little work or a GPU]",
-    ),
-    click.option(
-        "--cluster",
-        metavar="ADDRESS|auto|local",
-        help="Compute on a Ray cluster instead; local: one of --workers CPUs, made here.",
-    ),
-    click.option(
-        "--fresh", is_flag=True, help="Forget what an earlier sweep in --out has finished."
-    ),
-)
-
-
-AFTERWARDS = {  # stages that go on from finished weights: how the names of their parts begin
-    "decoded": "decoded_student",
-    "decoded_teachers": "decoded_teacher",
-    "rebuilt": "rebuilt_student",
-}
-
-
-STAGES = (
-    *("teacher", "cache", "stage1", "head", "stage2"),
-    *("baselines", *AFTERWARDS, "all"),
-)
-
-
-train_options = together(
-    click.option(
-        "--stage",
-        type=click.Choice(STAGES),
-        default="all",
-        show_default=True,
-        help="Stop after this stage; earlier ones that are missing are trained first.",
-    ),
-    click.option(
-        "--variants", metavar="A,B", help="Train these ablations too, after stage 2; or all."
-    ),
-    click.option("--schemes", metavar="A,B", help="Train these baselines alone; or all."),
-    click.option("--seed", type=int, default=0, show_default=True, help="Seed of the training."),
-    click.option(
-        "--teacher-seed",
-        type=int,
-        metavar="N",
-        help="Seed of the teachers in --out and of what they were shown.  [default: --seed]",
-    ),
-    click.option(
-        "--teacher",
-        metavar="NAME|DIR",
-        help="A pretrained CLIP, DINOv2 or ViT from the hub or a folder, in place of the recipe's.",
-    ),
-)
-
-
-@click.command()
-@click.option(
-    "--modulation",
-    type=int,
-    default=4,
-    show_default=True,
-    metavar="M",
-    help="Points of the QAM constellation: 4, 16, 64 or 256.",
-)
-@click.option(
-    "--code-rate",
-    default="1/2",
-    show_default=True,
-    metavar="R",
-    help="At most so many payload and CRC bits per sent bit, a fraction or decimal; 1 is uncoded.",
-)
-@click.option("--channel", default="awgn", show_default=True, metavar="NAME", help="As for sweep.")
-@click.option(
-    "--ebn0-db",
-    default="0:10:1",
-    show_default=True,
-    metavar="RANGE",
-    help="FIRST:LAST:STEP or a list; Eb is the energy of a payload bit.",
-)
-@click.option("--payload-bits", type=int, metavar="B", help="Per block.  [default: about 512]")
-@click.option("--channel-uses", type=int, metavar="K", help="Per block.  [default: by the rate]")
-@click.option(
-    "--errors",
-    type=int,
-    default=200,
-    show_default=True,
-    metavar="N",
-    help="A point is finished at N block errors ...",
-)
-@click.option(
-    "--max-blocks",
-    type=int,
-    default=20_000,
-    show_default=True,
-    metavar="N",
-    help="... or after N blocks.",
-)
-@click.option(
-    "--decoder",
-    type=click.Choice(["layered", "sionna"]),
-    default="layered",
-    show_default=True,
-    help="Ours, or Sionna's belief propagation (much slower).",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all draws.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder to write to.  [default: results/runs/link]",
-)
-def link(**options: object) -> None:
-    """Send random bits: bit and block error rates over Eb/N0.
-
-    CRC, 5G LDPC, QAM, channel and back, or uncoded QAM, beside the closed form of uncoded QAM.
-    Writes link.csv, run.json and a figure.
-    """
-    from simulator.commands import link as command
-
-    command.link(**options)  # type: ignore[arg-type]
+    )

@@ -1,199 +1,174 @@
 """`semlink sweep`: check everything, evaluate what the journal lacks, write tables and figures."""
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
 import click
-import pandas as pd
 
-from channels.names import channel_from_name
-from simulator.data.dataset import Dataset, Split
-from simulator.description.experiment import Experiment
-from simulator.description.origin import data_name
-from simulator.device import Precision, native
-from simulator.engine.evaluate import Setting
-from simulator.engine.grid import Grid, Point, plan
-from simulator.engine.job import FOLDER as PREPARED
-from simulator.engine.job import Job, check_same, open_pool
-from simulator.engine.journal import Journal
-from simulator.engine.run import Results, facts_of, noiseless_accuracy, run_sweep
-from simulator.errors import Stopped, UserError
-from simulator.parse import MOST_REALIZATIONS, MOST_WORKERS, in_range
-from simulator.resolve import (
-    check_compiler,
-    dataset_of,
-    device_named,
-    draw,
-    first_images,
-    grid_of,
-    recipe_named,
-    weights_folder,
-    with_student,
+from simulator.commands.options import (
+    NAMES,
+    argument,
+    channel_uses_option,
+    channels_option,
+    command,
+    data_option,
+    device_option,
+    flag,
+    images_option,
+    option,
+    out_option,
+    realizations_option,
+    seed_option,
+    snr_db_option,
+    student_option,
+    weights_option,
 )
-from simulator.scheme import Adapted, Scheme
-from simulator.schemes.build import TrainedParts, asked_schemes
-from simulator.storage.describe import describe
-from simulator.storage.environment import environment
-from simulator.storage.files import write_json, write_table
-from simulator.storage.folders import (
-    CHOICES,
-    check_writable,
-    forget_choices,
-    forget_prepared,
-    forget_results,
-)
+from simulator.parse import Realizations
 
-COLUMNS = [
-    *("scheme", "channel", "snr_db", "channel_uses", "bandwidth_ratio", "images", "realizations"),
-    *("correct", "transmissions", "accuracy", "ci_low", "ci_high"),
-    *("mc_low", "mc_high", "delivered"),
-    *("train_seed", "settings"),
-]
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from simulator.engine.job import Sweep
 
 
-def sweep(
-    recipe: str,
-    *,
-    channels: str | None,
-    snr_db: str | None,
-    channel_uses: str | None,
-    schemes: str | None,
-    images: int | None,
-    realizations: str | None,
-    mc: float | None,
-    max_realizations: int,
-    seed: int,
-    precision: Precision,
-    compiled: bool,
-    bit_true: bool,
-    workers: int | None,
-    cluster: str | None,
-    fresh: bool,
-    data: Path | None,
-    weights: Path | None,
-    device: str,
-    out: Path | None,
-    student: Path | None = None,
-) -> None:
-    """`semlink sweep`: evaluate what is not in the journal, then write tables and figures."""
-    experiment = with_student(recipe_named(recipe), student)
-    experiment = _decoding_all(experiment) if bit_true else experiment
-    grid = grid_of(experiment.sweep, channels, snr_db, channel_uses, realizations, seed)
-    grid = _with_stop_rule(grid, mc, max_realizations)
-    if workers is not None:
-        in_range("--workers", workers, 1, MOST_WORKERS)
-    target = device_named(device)
-    if compiled:
-        check_compiler()
-    dataset = dataset_of(experiment, data)
-    test = first_images(dataset.test, images)
-    parts = TrainedParts(experiment, dataset, weights_folder(experiment, weights), target)
-    asked, untrained = asked_schemes(experiment, dataset, parts.folder, schemes)
-    identified = {name: parts.identified(name) for name in asked}
-    built = [scheme for scheme, _ in identified.values()]
-    points, left_out = plan(built, grid)
-    left_out = [*untrained, *left_out]
-    noiseless = noiseless_accuracy(parts.classifier(), test, target)
-    folder = out or Path("results/runs") / recipe
-    check_writable(folder)
+def _schemes() -> str:
+    from simulator.resolve import scheme_names
 
-    start = time.perf_counter()
-    used = sorted({point.scheme for point in points})
-    job = Job(
-        experiment=experiment,
-        name=dataset.name,
-        classes=dataset.classes,
-        data_key=dataset.key,
-        weights=parts.folder.resolve(),
-        folder=folder.resolve() / PREPARED,
-        setting=Setting(seed, target, precision, compiled),
-        images=len(test.labels),
-        identities={name: identified[name][1] for name in used},
+    return (
+        f"{', '.join(scheme_names())}, or all: what is trained; rkd_sc:VARIANT (an ablation), "
+        "rkd_sc:+3dB (SNR reported too high), rkd_sc:pilot1 (gain estimated); further labels are "
+        "in the README."
     )
-    facts = facts_of(built, points, test, num_classes=dataset.num_classes)
-    with Journal(folder) as journal, _resumable(journal, fresh=fresh):
-        if not fresh:
-            check_same(journal.abouts, job.about, folder)
-        for line in [*left_out, *_remarks(parts, dataset, job.setting), *journal.remarks]:
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepRequest:
+    """What `semlink sweep` is asked for; what is None is as the recipe has it."""
+
+    recipe: str = argument()
+    channels: tuple[str, ...] | None = channels_option()
+    snr_db: tuple[float, ...] | None = snr_db_option()
+    channel_uses: tuple[int, ...] | None = channel_uses_option()
+    schemes: tuple[str, ...] | None = option(type=NAMES, metavar="A,B", help=_schemes)
+    images: int | None = images_option()
+    realizations: Realizations | None = realizations_option()
+    mc: float | None = option(
+        type=float,
+        metavar="POINTS",
+        help="Draw again, R at a time, until the channel's 95 % interval is +-POINTS of accuracy.",
+    )
+    max_realizations: int = option(default=200, type=int, metavar="N", help="End of --mc.")
+    seed: int = seed_option("Seed of all channel draws.")
+    precision: Literal["fp32", "bf16"] = option(
+        default="fp32",
+        type=click.Choice(["fp32", "bf16"]),
+        help="Of the networks; those of separate and digital_semantic always are fp32.",
+    )
+    compiled: bool = flag(
+        "--compile",
+        help="Compile the receiver of rkd_sc first: faster where a sweep takes minutes.",
+    )
+    student: Path | None = student_option()
+    bit_true: bool = flag(help="Decode every LDPC block instead of using tables.")
+    workers: int | None = option(
+        type=int, metavar="N", help="Processes.  [default: the cores; 1 for little work or a GPU]"
+    )
+    cluster: str | None = option(
+        metavar="ADDRESS|auto|local",
+        help="Compute on a Ray cluster instead; local: one of --workers CPUs, made here.",
+    )
+    fresh: bool = flag(help="Forget what an earlier sweep in --out has finished.")
+    data: Path | None = data_option()
+    weights: Path | None = weights_option()
+    device: str = device_option()
+    out: Path | None = out_option("results/runs/RECIPE")
+
+
+@command(SweepRequest)
+def sweep(request: SweepRequest) -> None:
+    """Evaluate schemes over a grid; write a table and figures.
+
+    RECIPE is one of {recipes}. Without options its own grid is swept.
+    Stop with Ctrl-C at any time; the same command goes on with what is not finished.
+    """
+    from simulator.engine.folder import noiseless, sweep_folder
+    from simulator.parse import MOST_WORKERS, in_range
+    from simulator.resolve import draw
+
+    if request.workers is not None:
+        in_range("--workers", request.workers, 1, MOST_WORKERS)
+    asked, left_out = resolved(request)
+    clean = noiseless(asked)
+    folder = request.out or Path("results/runs") / request.recipe
+    with sweep_folder(asked, folder, fresh=request.fresh) as place:
+        for line in [*left_out, *_remarks(asked), *place.journal.remarks]:
             click.echo(f"semlink: {line}", err=True)
-        job.write_images(test, dataset.validation)
-        transmissions = sum(len(test.labels) * grid.repeats(point.channel) for point in points)
-        pool = open_pool(job, workers=workers, cluster=cluster, transmissions=transmissions)
-        try:
-            if fresh:
-                journal.forget()
-                forget_results(folder)
-            journal.begin(job.about)
-            results = run_sweep(points, grid, facts, pool=pool, store=journal)
-        finally:
-            pool.close()
-        forget_prepared(job.folder)
-        run = {
-            "schemes": list(asked),
-            "left_out": left_out,
-            **_description(job, grid, parts),
-            "data": _about(dataset, test),
-            "noiseless_accuracy": noiseless,
-            "journal": journal.about_key,
-            "wall_seconds": round(time.perf_counter() - start, 1),
-        }
-        _write(folder, results, run, _choices(built, points))
+        results = place.compute(workers=request.workers, cluster=request.cluster)
+        table, run = place.write(results, noiseless=clean, left_out=left_out)
+        figures = draw(table, run, folder / "figures")
+    _show(table)
+    click.echo(
+        f"noiseless: {100 * clean['accuracy']:.1f} % (student and head, no channel; "
+        f"95 % interval {100 * clean['ci_low']:.1f} to {100 * clean['ci_high']:.1f} %)"
+    )
+    click.echo(f"table:   {folder / 'results.csv'}")
+    for figure in figures:
+        click.echo(f"figure:  {figure}")
 
 
-@contextmanager
-def _resumable(journal: Journal, *, fresh: bool) -> Iterator[None]:
-    """Turn Ctrl-C into what is kept and how to go on. Raises: Stopped."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        begun_anew = fresh and journal.about_key
-        without = " without --fresh" if begun_anew else ""
-        kept = len(Journal(journal.path.parent))  # the last ones may be on disk and not yet noted
-        raise Stopped(
-            f"{kept} finished units are in {journal.path}; run the same command again"
-            f"{without} to go on"
-        ) from None
+def resolved(request: SweepRequest) -> "tuple[Sweep, list[str]]":
+    """The sweep that is asked for, and a line for what is left out of it. Raises: UserError."""
+    from simulator import resolve
+    from simulator.engine.evaluate import Setting
+    from simulator.engine.grid import plan
+    from simulator.engine.job import Sweep
+    from simulator.schemes.build import asked_schemes, build_scheme
+
+    experiment = resolve.recipe_named(request.recipe, student=request.student)
+    experiment = experiment.decoding_all() if request.bit_true else experiment
+    grid = resolve.grid_of(
+        experiment.sweep,
+        channels=request.channels,
+        snr_db=request.snr_db,
+        channel_uses=request.channel_uses,
+        realizations=request.realizations,
+        seed=request.seed,
+    ).until(request.mc, request.max_realizations)
+    device = resolve.device_named(request.device)
+    if request.compiled:
+        resolve.check_compiler()
+    dataset = resolve.dataset_of(experiment, request.data)
+    test = resolve.first_images(dataset.test, request.images)
+    weights = resolve.weights_of(experiment, dataset, request.weights, device)
+    names, untrained = asked_schemes(experiment, weights, request.schemes or ("all",))
+    built = {name: build_scheme(name, experiment, weights) for name in names}
+    points, left_out = plan([own.scheme for own in built.values()], grid)
+    asked = Sweep(
+        experiment=experiment,
+        weights=weights,
+        test=test,
+        built=built,
+        points=points,
+        grid=grid,
+        setting=Setting(request.seed, device, request.precision, request.compiled),
+    )
+    return asked, [*untrained, *left_out]
 
 
-def _choices(schemes: Sequence[Scheme], points: Sequence[Point]) -> pd.DataFrame:
-    """What schemes chose on validation images at the points of a sweep."""
-    rows: list[dict[str, Any]] = []
-    for scheme in schemes:
-        if isinstance(scheme, Adapted):
-            own = [point for point in points if point.scheme == scheme.name]
-            rows += scheme.choices(
-                [(channel_from_name(point.channel), point.snr_db, point.k) for point in own]
-            )
-    return pd.DataFrame(rows)
-
-
-def _decoding_all(experiment: Experiment) -> Experiment:
-    """The experiment with every block of bits decoded."""
-    baselines = tuple(baseline.decoding_all() for baseline in experiment.baselines)
-    return replace(experiment, baselines=baselines)
-
-
-def _with_stop_rule(grid: Grid, mc: float | None, max_realizations: int) -> Grid:
-    """The grid with --mc and --max-realizations."""
-    if mc is not None and not 0 < mc < 100:
-        raise UserError(f"--mc must be a half-width between 0 and 100 points, got {mc:g}")
-    in_range("--max-realizations", max_realizations, 1, MOST_REALIZATIONS)
-    return replace(grid, mc=mc, max_realizations=max_realizations)
-
-
-def _remarks(parts: TrainedParts, dataset: Dataset, setting: Setting) -> list[str]:
+def _remarks(sweep: "Sweep") -> list[str]:
     """What a user should know of the weights before believing the numbers, and of the speed."""
-    remarks = [f"weights from {parts.folder}"]
+    from simulator.description.origin import data_name
+    from simulator.device import native
+
+    weights, setting = sweep.weights, sweep.setting
+    remarks = [f"weights from {weights.folder}"]
     if native(setting.device, setting.precision) != setting.precision:
         remarks.append(
             f"this device has no arithmetic of {setting.precision}; --precision fp32 is faster"
         )
-    if parts.trained_on != {dataset.key}:
-        same = parts.trained_on == {data_name(parts.folder, dataset)}
+    if weights.trained_on != {weights.dataset.key}:
+        same = weights.trained_on == {data_name(weights.folder, weights.dataset)}
         remarks.append(
             "these weights were made with the training images of --data, beside other test images"
             if same
@@ -203,61 +178,10 @@ def _remarks(parts: TrainedParts, dataset: Dataset, setting: Setting) -> list[st
     return remarks
 
 
-def _description(job: Job, grid: Grid, parts: TrainedParts) -> dict[str, Any]:
-    """What makes the numbers besides the data: recipe, grid, weights, versions, machine."""
-    setting = job.setting
-    return {
-        "recipe": describe(job.experiment),
-        "grid": {**describe(grid), "channels": [channel.name for channel in grid.channels]},
-        "seed": setting.seed,
-        "precision": setting.precision,
-        "compiled": setting.compiled,
-        "train_seed": parts.train_seed,
-        "weights": {
-            name: {"sha256": parts.hashes[name], "origin": origin}
-            for name, origin in parts.origins.items()
-        },
-        "environment": environment(setting.device),
-    }
-
-
-def _about(dataset: Dataset, test: Split) -> dict[str, Any]:
-    channels, height, width = dataset.image_shape
-    colour = "grey" if channels == 1 else "RGB"
-    return {
-        "name": dataset.name,
-        "title": f"{dataset.name}, {height}x{width} {colour}, {dataset.num_classes} classes",
-        "hash": dataset.key,
-        "test_images": len(test.labels),
-        "image_shape": list(dataset.image_shape),
-        "classes": dataset.num_classes,
-    }
-
-
-def _write(folder: Path, results: Results, run: dict[str, Any], choices: pd.DataFrame) -> None:
-    """Tables, description and figures into the run's folder; the table also to the screen."""
-    table = results.table.assign(train_seed=run["train_seed"])[COLUMNS]
-    write_table(folder / "results.csv", table)
-    write_table(folder / "results.parquet", table)
-    write_table(folder / "timing.csv", results.timing)
-    forget_choices(folder)
-    if len(choices):
-        write_table(folder / CHOICES, choices)
-    write_json(folder / "run.json", run)
-    figures = draw(table, run, folder / "figures")
-    _show(table)
-    noiseless = run["noiseless_accuracy"]
-    click.echo(
-        f"noiseless: {100 * noiseless['accuracy']:.1f} % (student and head, no channel; "
-        f"95 % interval {100 * noiseless['ci_low']:.1f} to {100 * noiseless['ci_high']:.1f} %)"
-    )
-    click.echo(f"table:   {folder / 'results.csv'}")
-    for figure in figures:
-        click.echo(f"figure:  {figure}")
-
-
-def _show(results: pd.DataFrame) -> None:
+def _show(results: "pd.DataFrame") -> None:
     """Print accuracy in percent, one line per scheme, channel and k, one column per SNR."""
+    import pandas as pd
+
     percent = results.assign(accuracy=(100 * results["accuracy"]).round(1))
     table = percent.pivot_table(
         index=["channel", "channel_uses", "scheme"],

@@ -1,189 +1,138 @@
 """`semlink train`: the stages in order, each taken up where it was left."""
 
 import time
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from simulator.commands.options import AFTERWARDS, STAGES
-from simulator.description.experiment import Experiment, Variant
-from simulator.description.origin import write_data_name
-from simulator.description.parts import recipe_parts, with_pretrained
-from simulator.description.stages import ImageJsccStage, JointStage
-from simulator.errors import Stopped, TimeUp, UserError
-from simulator.parse import MOST_SEED, in_range, parse_names
-from simulator.resolve import dataset_of, deadline_in, device_named, recipe_named, with_student
-from simulator.storage.files import load_tensors
-from simulator.storage.folders import check_writable, forget, forget_parts
-from simulator.training.codec import Taught, train_codec, train_taught, train_variant
-from simulator.training.decoded import check_decoded, train_decoded
-from simulator.training.image import train_image_jscc
-from simulator.training.joint import train_joint
-from simulator.training.quantiser import train_quantiser
-from simulator.training.rebuilt import check_rebuilt, pairs_to_rebuild, train_rebuilt
-from simulator.training.run import TrainingRun
-from simulator.training.student import student_features, train_head, train_student
-from simulator.training.teachers import teacher_views, train_teachers
+from simulator.commands.options import (
+    NAMES,
+    argument,
+    command,
+    data_option,
+    device_option,
+    flag,
+    minutes_option,
+    option,
+    out_option,
+    seed_option,
+    student_option,
+)
+from simulator.errors import Stopped, TimeUp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from simulator.description.parts import Part
+    from simulator.training.run import TrainingRun
+
+STAGES = (
+    *("teacher", "cache", "stage1", "head", "stage2"),
+    *("baselines", "decoded", "decoded_teachers", "rebuilt", "all"),
+)
 
 
-def train(
-    recipe: str,
-    *,
-    stage: str,
-    variants: str | None,
-    schemes: str | None = None,
-    data: Path | None,
-    seed: int,
-    teacher_seed: int | None,
-    fresh: bool,
-    minutes: float | None,
-    teacher: str | None,
-    device: str,
-    out: Path | None,
-    student: Path | None = None,
-) -> None:
-    """`semlink train`: the stages in order; finished ones are taken from `out`."""
-    experiment = with_student(recipe_named(recipe), student)
-    if teacher is not None:
-        experiment = with_pretrained(experiment, teacher)
-    chosen, baselines = _variants(experiment, variants), _baselines(experiment, schemes, stage)
-    run = TrainingRun(
-        experiment=experiment,
-        dataset=dataset_of(experiment, data),
-        folder=out or Path("results/runs") / recipe,
-        seed=in_range("--seed", seed, 0, MOST_SEED),
-        device=device_named(device),
-        deadline=deadline_in(minutes),
-        teacher_seed=teacher_seed
-        if teacher_seed is None
-        else in_range("--teacher-seed", teacher_seed, 0, MOST_SEED),
+@dataclass(frozen=True, kw_only=True)
+class TrainRequest:
+    """What `semlink train` is asked for."""
+
+    recipe: str = argument()
+    data: Path | None = data_option()
+    stage: str = option(
+        default="all",
+        type=click.Choice(STAGES),
+        help="Stop after this stage; earlier ones that are missing are trained first.",
     )
-    _ = run.training, run.validation  # the data must hold both
-    check_writable(run.folder)
-    _check(run, stage)
-    if fresh:
-        _forget(run, stage)
-    write_data_name(run.folder / "weights", run.dataset)
+    variants: tuple[str, ...] = option(
+        default=(),
+        type=NAMES,
+        metavar="A,B",
+        help="Train these ablations too, after stage 2; or all.",
+    )
+    schemes: tuple[str, ...] | None = option(
+        type=NAMES, metavar="A,B", help="Train these baselines alone; or all."
+    )
+    seed: int = seed_option("Seed of the training.")
+    teacher_seed: int | None = option(
+        type=int,
+        metavar="N",
+        help="Seed of the teachers in --out and of what they were shown.  [default: --seed]",
+    )
+    teacher: str | None = option(
+        metavar="NAME|DIR",
+        help="A pretrained CLIP, DINOv2 or ViT from the hub or a folder, in place of the recipe's.",
+    )
+    student: Path | None = student_option()
+    minutes: float | None = minutes_option()
+    fresh: bool = flag(
+        help="Forget finished parts and checkpoints in --out; with stages that go on from finished "
+        "weights, only their own."
+    )
+    device: str = device_option()
+    out: Path | None = out_option("results/runs/RECIPE")
+
+
+@command(TrainRequest)
+def train(request: TrainRequest) -> None:
+    """Train the models of a recipe, one of {recipes}.
+
+    In order: teacher, cache (its outputs), student (stage1), head (stage 1b) with the quantiser of
+    digital_semantic, codec (stage2); with "baselines" or "all" the neural baselines, a model for
+    each k; with "all" the student on images that were decoded or rebuilt. "decoded" and
+    "decoded_teachers" train finished classifiers on decoded images, for separate:retrained,
+    "rebuilt" the student on what deep JSCC rebuilds, for deep_jscc_image:retrained.
+
+    Stop with Ctrl-C at any time; the same command goes on from the last checkpoint.
+    """
+    from simulator import resolve
+    from simulator.parse import MOST_SEED, in_range
+    from simulator.schemes.train import begin, schemes_to_train, train_schemes
+    from simulator.training.run import TrainingRun
+    from simulator.training.student import Session
+
+    experiment = resolve.recipe_named(request.recipe, student=request.student)
+    if request.teacher is not None:
+        experiment = experiment.with_pretrained(request.teacher)
+    asked = None if request.schemes is None or "all" in request.schemes else request.schemes
+    schemes = schemes_to_train(
+        experiment, request.stage, variants=request.variants, baselines=asked
+    )
+    folder = request.out or Path("results/runs") / request.recipe
+    run = TrainingRun(
+        recipe=experiment,
+        dataset=resolve.dataset_of(experiment, request.data),
+        folder=folder,
+        seed=in_range("--seed", request.seed, 0, MOST_SEED),
+        device=resolve.device_named(request.device),
+        deadline=resolve.deadline_in(request.minutes),
+        teacher_seed=None
+        if request.teacher_seed is None
+        else in_range("--teacher-seed", request.teacher_seed, 0, MOST_SEED),
+    )
+    parts = experiment.parts(run.dataset.image_shape).values()
+    begin(run, request.stage, schemes, parts=parts, fresh=request.fresh)
     start = time.perf_counter()
     try:
-        _train(run, stage, chosen, baselines)
+        train_schemes(Session(run), request.stage, schemes)
     except TimeUp:
-        click.echo(f"stopped after {minutes:g} min; run the same command again to go on")
+        click.echo(f"stopped after {request.minutes:g} min; run the same command again to go on")
         return
     except KeyboardInterrupt:
         raise Stopped("run the same command again to go on from the last checkpoint") from None
-    click.echo(f"validation accuracy (a guess: {100 / run.num_classes:.3g} %)")
-    for part in recipe_parts(experiment):
-        if not run.path(part).exists():
-            continue
-        accuracy = load_tensors(run.path(part))[1]["history"][-1]["validation"]
-        of = " of the pixels' variance" if part.startswith("deep_jscc_image") else ""
-        click.echo(f"  {part:19} {100 * accuracy:6.2f} %{of}")
+    _show(run, parts)
     minutes = (time.perf_counter() - start) / 60
-    click.echo(f"weights: {run.folder / 'weights'}  ({minutes:.1f} min)")
+    click.echo(f"weights: {folder / 'weights'}  ({minutes:.1f} min)")
 
 
-def _check(run: TrainingRun, stage: str) -> None:
-    """Raises: UserError if a stage that goes on from finished weights does not find them."""
-    if stage == "rebuilt":
-        check_rebuilt(run)
-    elif stage in AFTERWARDS:
-        check_decoded(run, teachers=stage == "decoded_teachers")
+def _show(run: "TrainingRun", parts: "Iterable[Part]") -> None:
+    """The last validation accuracy of every part that is there."""
+    from simulator.storage.files import read_header
 
-
-def _forget(run: TrainingRun, stage: str) -> None:
-    """Begin anew: everything, or what a stage makes that goes on from finished weights."""
-    parts = list(recipe_parts(run.experiment))
-    if stage in AFTERWARDS:
-        own = AFTERWARDS[stage]
-        forget_parts(run.folder, [part for part in parts if part.startswith(own)])
-    else:
-        forget(run.folder, parts)
-
-
-def _train(
-    run: TrainingRun,
-    stage: str,
-    variants: Sequence[Variant],
-    baselines: Sequence[JointStage | ImageJsccStage],
-) -> None:
-    """What the stage asks for: ours up to it, baselines, what goes on from them, or all."""
-    if stage not in ("baselines", *AFTERWARDS):
-        _train_ours(run, stage, variants)
-    if stage in ("baselines", "all"):
-        _train_baselines(run, baselines)
-    if stage in ("decoded", "decoded_teachers", "all"):
-        train_decoded(run, teachers=stage == "decoded_teachers")
-    rebuilds = run.experiment.image_jscc in baselines and bool(pairs_to_rebuild(run))
-    if stage == "rebuilt" or (stage == "all" and rebuilds):
-        train_rebuilt(run)
-
-
-def _train_ours(run: TrainingRun, stage: str, variants: Sequence[Variant]) -> None:
-    """Every stage up to the one asked for, then the variants."""
-    last = STAGES.index(stage)
-    teachers = train_teachers(run)
-    for part, told in teachers.items():
-        click.echo(f"{part}: {told.name}, {told.parameters / 1e6:.2f} M parameters")
-    if last < STAGES.index("cache"):
-        return
-    views = teacher_views(run, teachers)
-    if last < STAGES.index("stage1"):
-        return
-    student = train_student(run, views)
-    if last < STAGES.index("head"):
-        return
-    features = student_features(run, student)
-    head = train_head(run, student, features)
-    train_quantiser(run, student, head, features)
-    if last < STAGES.index("stage2"):
-        return
-    train_codec(run, student, head, features, views)
-    for variant in variants:
-        train_variant(run, variant, views)
-
-
-def _train_baselines(run: TrainingRun, stages: Sequence[JointStage | ImageJsccStage]) -> None:
-    """Baselines for every k, after the backbones that they do not learn themselves."""
-    taught: dict[str, Taught] = {}
-    joint = [stage for stage in stages if isinstance(stage, JointStage)]
-    for name in sorted({stage.backbone_of for stage in joint if stage.backbone != "scratch"}):
-        views = teacher_views(run, train_teachers(run))
-        variant = run.experiment.variant(name) if name else None
-        taught[name] = train_taught(run, variant, views)
-    for stage in stages:
-        if isinstance(stage, ImageJsccStage):
-            for uses in stage.models(run.dataset.image_shape):
-                train_image_jscc(run, stage, uses)
-            continue
-        for uses in stage.uses:
-            backbone = None if stage.backbone == "scratch" else taught[stage.backbone_of]
-            train_joint(run, stage, uses, taught=backbone)
-
-
-def _baselines(
-    experiment: Experiment, names: str | None, stage: str
-) -> Sequence[JointStage | ImageJsccStage]:
-    """The baselines that an option names; all without it."""
-    if names in (None, "all"):
-        return experiment.trained_baselines
-    if stage not in ("baselines", "all"):
-        raise UserError(f"--schemes goes with --stage baselines or all, got --stage {stage}")
-    known = {baseline.name: baseline for baseline in experiment.trained_baselines}
-    asked = parse_names(str(names))
-    for name in asked:
-        if name not in known:
-            raise UserError(
-                f"--schemes must name trained baselines among {', '.join(known)}, got {name!r}"
-            )
-    return [known[name] for name in asked]
-
-
-def _variants(experiment: Experiment, names: str | None) -> Sequence[Variant]:
-    """The variants that an option names."""
-    if names is None:
-        return ()
-    if names == "all":
-        return experiment.variants
-    return [experiment.variant(name) for name in parse_names(names)]
+    click.echo(f"validation accuracy (a guess: {100 / run.num_classes:.3g} %)")
+    for name in (part.name for part in parts):
+        if run.path(name).exists():
+            accuracy = read_header(run.path(name))["history"][-1]["validation"]
+            of = " of the pixels' variance" if name.startswith("deep_jscc_image") else ""
+            click.echo(f"  {name:19} {100 * accuracy:6.2f} %{of}")

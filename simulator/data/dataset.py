@@ -1,8 +1,8 @@
-"""Images to classify: uint8 in memory, float in [0, 1] for the link; fixed splits; augmentation.
+"""Images to classify: uint8 in memory, float in [0, 1] for the link, in fixed splits.
 
-Three sources: scikit-learn's digits, parquet files in the layout of the Hugging Face hub
-(`data_parquet`), folders of images (`data_folders`). `data_images` decodes, `data_splits` says in
-which order the images come and which split they belong to, `data_cache` keeps what was decoded.
+Three sources: data sets that come with semlink (`embedded`), parquet files in the layout of the
+Hugging Face hub (`parquet`), folders of images (`folders`). `images` decodes, `splits` says in what
+order the images come and which split they belong to, `cache` keeps what was decoded.
 """
 
 from collections.abc import Mapping
@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from simulator.data.cache import Source, read_cached
 from simulator.data.folders import find_image_folders, subfolders
 from simulator.data.parquet import find_parquet_files, parquet_files
-from simulator.data.splits import Decoded, Pool, content_key, cut, in_order, shares
+from simulator.data.splits import Decoded, Pool, content_key
 from simulator.errors import UserError
 
 
@@ -71,15 +70,15 @@ class Dataset:
         return len(self.classes)
 
 
-def load_dataset(folder: Path | None, *, cache: Path | None = None) -> Dataset:
-    """Read the data set in `folder`; without one, the digits that come with scikit-learn.
+def load_dataset(folder: Path, *, cache: Path | None = None) -> Dataset:
+    """Read the data set in `folder`.
 
     The folder holds parquet files as on the Hugging Face hub, there or in one subfolder
-    (`data_parquet`), or images in one folder per class, with or without `train/`, `test/` and
-    `validation/` above these (`data_folders`). A test split alone is enough: then `train` and
+    (`parquet`), or images in one folder per class, with or without `train/`, `test/` and
+    `validation/` above these (`folders`). A test split alone is enough: then `train` and
     `validation` are None. Training images lend 10 % to a validation split that is not there;
     class folders without splits are cut 70/10/20. Order and cut of the images depend on their
-    pixels and labels alone (`data_splits`).
+    pixels and labels alone (`splits`).
 
     Args:
         folder: Where the images are.
@@ -88,10 +87,8 @@ def load_dataset(folder: Path | None, *, cache: Path | None = None) -> Dataset:
 
     Raises: UserError in one line naming the file or folder that is not as it must be.
     """
-    if folder is None:
-        return _dataset("digits", _digits())
     try:
-        return _dataset(folder.resolve().name, read_cached(_find(folder), cache))
+        return dataset_of(folder.resolve().name, read_cached(_find(folder), cache))
     except OSError as error:
         reason = error.strerror or " ".join(str(error).split())
         raise UserError(f"{error.filename or folder}: cannot be read ({reason})") from None
@@ -127,7 +124,8 @@ def _find(folder: Path) -> Source:
     )
 
 
-def _dataset(name: str, decoded: Decoded) -> Dataset:
+def dataset_of(name: str, decoded: Decoded) -> Dataset:
+    """A data set that was decoded and split."""
     pools: Mapping[str, Pool] = decoded.pools
     splits = {
         split: Split(images=torch.from_numpy(pool.images), labels=torch.from_numpy(pool.labels))
@@ -141,17 +139,3 @@ def _dataset(name: str, decoded: Decoded) -> Dataset:
         test=splits["test"],
         key=decoded.key,
     )
-
-
-def _digits() -> Decoded:
-    """1,797 handwritten digits, 8x8 grey, 17 levels: train 1,000, validation 297, test 500."""
-    from sklearn.datasets import load_digits  # takes a second, and only this source needs it
-
-    digits = load_digits()
-    images = np.rint(digits.images * 255 / 16).astype(np.uint8)[:, None]  # [N, 1, 8, 8]
-    pool = in_order(Pool(images, digits.target.astype(np.int64)))
-    test, others = cut(pool, shares(np.bincount(pool.labels), 500))
-    validation, train = cut(others, shares(np.bincount(others.labels), 297))
-    classes = tuple(map(str, range(10)))
-    pools = {"train": train, "validation": validation, "test": test}
-    return Decoded(classes, pools, content_key(classes, pools))

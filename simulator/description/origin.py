@@ -1,4 +1,4 @@
-"""Whether a file of weights belongs to a recipe and to a data set."""
+"""What a file of weights was made from, and whether it belongs to a recipe and a data set."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.data.dataset import Dataset
-from simulator.description.parts import TEACHER
+from simulator.description.parts import TEACHER, Part
 from simulator.errors import UserError
 from simulator.storage.describe import describe, digest
 from simulator.storage.files import write_json
@@ -33,13 +33,7 @@ class Origin:
 
 
 def check_origin(
-    path: Path,
-    part: str,
-    origin: Any,
-    *,
-    recipe: str,
-    dataset: Dataset,
-    description: tuple[object, ...],
+    path: Path, part: Part, origin: Any, *, recipe: str, dataset: Dataset
 ) -> dict[str, Any]:
     """Check what a file says of itself, and give it back.
 
@@ -62,7 +56,7 @@ def check_origin(
             f"{path} was trained on {_some(origin['classes'])}, but the data holds "
             f"{_some(dataset.classes)}; train on this data first"
         )
-    if origin["part"] != part or origin["description"] != describe(description):
+    if origin["part"] != part.name or origin["description"] != describe(part.description):
         raise UserError(f"{path} was trained by another version of recipe {recipe}; train it again")
     return origin
 

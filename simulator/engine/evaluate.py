@@ -17,7 +17,7 @@ from simulator.data.dataset import Split, to_float
 from simulator.device import Precision, autocast
 from simulator.engine.grid import Task, Unit, unit_streams
 from simulator.engine.journal import Finished
-from simulator.scheme import Compilable, Scheme
+from simulator.scheme import Scheme
 from simulator.statistics.tally import outcome_codes
 
 BLOCK = 250  # images computed and drawn at a time
@@ -71,7 +71,7 @@ class Evaluator:
         if self._name != scheme:
             self._scheme, self._prepared = self._load(scheme)
             self._name = scheme
-            if self._setting.compiled and isinstance(self._scheme, Compilable):
+            if self._setting.compiled:
                 torch.compiler.reset()  # of another scheme: torch keeps a few compilations alone
                 self._scheme.compile()
 

@@ -8,13 +8,14 @@ nothing else that is computed.
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from channels.base import Channel
 from channels.streams import PointStreams, Streams
 from simulator.errors import UserError
-from simulator.scheme import Particular, Scheme
+from simulator.parse import MOST_REALIZATIONS, in_range
+from simulator.scheme import Scheme
 
 PURPOSES = ("channel", "scrambling", "decoding")
 
@@ -41,6 +42,13 @@ class Grid:
     realizations_of: Mapping[str, int] = field(default_factory=dict)  # channel -> its own number
     mc: float | None = None  # half-width in points (percent)
     max_realizations: int = 200
+
+    def until(self, mc: float | None, max_realizations: int) -> "Grid":
+        """With rounds until the channel's interval is +-`mc` points. Raises: UserError."""
+        if mc is not None and not 0 < mc < 100:
+            raise UserError(f"--mc must be a half-width between 0 and 100 points, got {mc:g}")
+        in_range("--max-realizations", max_realizations, 1, MOST_REALIZATIONS)
+        return replace(self, mc=mc, max_realizations=max_realizations)
 
     def repeats(self, channel: str) -> int:
         """Realisations of one round on a channel."""
@@ -93,21 +101,14 @@ def plan(schemes: Sequence[Scheme], grid: Grid) -> tuple[list[Point], list[str]]
                 left_out.append(f"{scheme.name} serves {scheme.channel_uses}: k = {k} left out")
                 continue
             for channel in grid.channels:
-                if objection := _objection(scheme, channel, k):
-                    left_out.append(objection)
+                if why := scheme.objection(channel, k):
+                    left_out.append(f"{scheme.name} {why}: {channel.name} with k = {k} left out")
                     continue
                 points += [Point(scheme.name, channel.name, snr, k) for snr in grid.snr_db]
     if not points:
         raise UserError("nothing to sweep: " + "; ".join(left_out))
     _check_seeds(grid)
     return points, left_out
-
-
-def _objection(scheme: Scheme, channel: Channel, k: int) -> str:
-    """Why a scheme that serves k cannot use this channel, in one line; else nothing."""
-    if isinstance(scheme, Particular) and (why := scheme.objection(channel, k)):
-        return f"{scheme.name} {why}: {channel.name} with k = {k} left out"
-    return ""
 
 
 def tasks_of(point: Point, realizations: Sequence[int]) -> Iterator[Task]:

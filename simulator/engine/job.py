@@ -1,8 +1,11 @@
-"""What a sweep's workers rebuild from files, and what a journal says it is about."""
+"""A whole sweep: its schemes, its images, what a journal says it is about, and who computes it."""
 
 import contextlib
 import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,48 +13,51 @@ from typing import Any
 import torch
 
 from simulator.data.dataset import Dataset, Split
-from simulator.description.experiment import Experiment
 from simulator.engine.evaluate import Evaluator, Prepared, Setting, prepare_all
+from simulator.engine.grid import Grid, Point
+from simulator.engine.run import Facts, facts_of
 from simulator.engine.workers import InProcess, LocalPool, Pool, RayPool
 from simulator.errors import UserError
 from simulator.scheme import Scheme
-from simulator.schemes.build import TrainedParts
+from simulator.schemes.build import Built, build_scheme
+from simulator.schemes.experiment import Experiment
+from simulator.schemes.names import SchemeName
 from simulator.storage.describe import digest
 from simulator.storage.files import load_tensors, save_tensors
+from simulator.storage.folders import forget_prepared
+from simulator.training.weights import Weights
 
-FOLDER = "prepared"  # below --out, while a sweep runs
-
-
+PREPARED = "prepared"  # below --out, while a pool works
 TEST = "test_images"
-
-
 VALIDATION = "validation_images"
-
-
 FEW = 200_000  # transmissions that are done before other processes have started
 
 
-@dataclass(frozen=True, eq=False)
-class Job:
-    """Everything that a worker needs, as names and files; calling it gives the evaluator."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sweep:
+    """What is swept: schemes over a grid, on test images, with the weights of one training."""
 
     experiment: Experiment
-    name: str  # of the data set
-    classes: tuple[str, ...]
-    data_key: str
-    weights: Path
-    folder: Path  # of what is prepared
+    weights: Weights
+    test: Split
+    built: Mapping[str, Built]  # schemes by name, in the order of tables
+    points: Sequence[Point]
+    grid: Grid
     setting: Setting
-    images: int  # of the test split that are used
-    identities: dict[str, Any]  # scheme -> what its numbers depend on
+
+    @cached_property
+    def identities(self) -> dict[str, Any]:
+        """What the numbers of each scheme that has a point depend on."""
+        used = sorted({point.scheme for point in self.points})
+        return {name: self.built[name].identity for name in used}
 
     @property
     def about(self) -> dict[str, Any]:
         """What decides the outcomes of a unit besides its point."""
         return {
             "seed": self.setting.seed,
-            "data": self.data_key,
-            "images": self.images,
+            "data": self.weights.dataset.key,
+            "images": len(self.test.labels),
             "precision": self.setting.networks,
             "device": self.setting.device.type,
             "torch": str(torch.__version__),
@@ -60,9 +66,64 @@ class Job:
         }
 
     @property
+    def facts(self) -> Facts:
+        """What the rows say besides outcomes."""
+        schemes = [built.scheme for built in self.built.values()]
+        classes = self.weights.num_classes
+        return facts_of(schemes, self.points, self.test, num_classes=classes)
+
+    @property
+    def transmissions(self) -> int:
+        """Transmissions of the first round."""
+        images = len(self.test.labels)
+        return sum(images * self.grid.repeats(point.channel) for point in self.points)
+
+    def evaluator(self) -> Evaluator:
+        """The evaluator of this process, from what is in memory."""
+
+        def load(name: str) -> tuple[Scheme, Prepared]:
+            scheme = self.built[name].scheme
+            return scheme, prepare_all(scheme, self.test, self.setting)
+
+        return Evaluator(load, self.test.labels, self.setting)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Job:
+    """What a pool's worker needs of a sweep, as names and files; calling it gives the evaluator."""
+
+    experiment: Experiment
+    name: str  # of the data set
+    classes: tuple[str, ...]
+    data_key: str
+    weights: Path
+    folder: Path  # of what is prepared
+    setting: Setting
+    identities: dict[str, Any]  # scheme -> what its numbers depend on
+    about_key: str
+
+    @classmethod
+    def of(cls, sweep: Sweep, folder: Path) -> "Job":
+        """The job of a sweep, its images written where the workers find them."""
+        dataset = sweep.weights.dataset
+        job = cls(
+            experiment=sweep.experiment,
+            name=dataset.name,
+            classes=dataset.classes,
+            data_key=dataset.key,
+            weights=sweep.weights.folder.resolve(),
+            folder=folder.resolve(),
+            setting=sweep.setting,
+            identities=sweep.identities,
+            about_key=digest(sweep.about),
+        )
+        job.write_images(sweep.test, dataset.validation)
+        return job
+
+    @property
     def key(self) -> str:
         """Equal for equal jobs."""
-        return digest([self.about, str(self.folder)])
+        return digest([self.about_key, str(self.folder)])
 
     def write_images(self, test: Split, validation: Split | None) -> None:
         """Put test and validation images where the workers find them."""
@@ -77,10 +138,10 @@ class Job:
         test = self._split(TEST)
         validation = self._split(VALIDATION) if self._path(VALIDATION).exists() else None
         dataset = Dataset(self.name, self.classes, None, validation, test, self.data_key)
-        parts = TrainedParts(self.experiment, dataset, self.weights, self.setting.device)
+        weights = Weights(self.experiment, dataset, self.weights, self.setting.device)
 
         def load(name: str) -> tuple[Scheme, Prepared]:
-            scheme, identity = parts.identified(name)
+            scheme, identity = build_scheme(name, self.experiment, weights)
             if identity != self.identities[name]:
                 what = ", ".join(_differences(self.identities[name], identity))
                 raise UserError(f"{what} of {name} changed while the sweep ran; run it again")
@@ -97,7 +158,7 @@ class Job:
 
         The file is mapped, not read, so all workers share one copy of it.
         """
-        path = self._path(scheme.name.replace(":", "-"))
+        path = self._path(SchemeName.parse(scheme.name).for_files)
         key = digest([self.key, scheme.name])
         with contextlib.suppress(UserError):  # not there, or damaged
             tensors, header = load_tensors(path)
@@ -134,18 +195,32 @@ def check_same(before: list[dict[str, Any]], now: dict[str, Any], folder: Path) 
         )
 
 
-def open_pool(job: Job, *, workers: int | None, cluster: str | None, transmissions: int) -> Pool:
+@contextmanager
+def open_pool(
+    sweep: Sweep, folder: Path, *, workers: int | None = None, cluster: str | None = None
+) -> Iterator[Pool]:
     """Who computes: a cluster if one is named, else so many processes, else as many as cores.
 
-    Little work is done in this process unless a number is named.
+    Little work is done in this process, from memory, unless a number is named. For other processes
+    files are put below `folder`, which are removed when the work is done.
     """
+    device = sweep.setting.device.type
+    if cluster is not None and device != "cpu":
+        raise UserError("--cluster computes on CPUs: leave out --device, or --cluster")
+    if workers is None and cluster is None:
+        workers = 1 if sweep.transmissions <= FEW or device != "cpu" else cores()
+    pool: Pool
     if cluster is not None:
-        if job.setting.device.type != "cpu":
-            raise UserError("--cluster computes on CPUs: leave out --device, or --cluster")
-        return RayPool(job, cluster, workers or cores())
-    if workers is None:
-        workers = 1 if transmissions <= FEW or job.setting.device.type != "cpu" else cores()
-    return InProcess(job()) if workers == 1 else LocalPool(job, workers)
+        pool = RayPool(Job.of(sweep, folder / PREPARED), cluster, workers or cores())
+    elif workers == 1:
+        pool = InProcess(sweep.evaluator())
+    else:
+        pool = LocalPool(Job.of(sweep, folder / PREPARED), workers or cores())
+    try:
+        yield pool
+    finally:
+        pool.close()
+    forget_prepared(folder / PREPARED)
 
 
 def cores() -> int:

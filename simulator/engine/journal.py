@@ -12,6 +12,8 @@ import os
 import zlib
 from array import array
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol
@@ -96,27 +98,48 @@ class _Places:
         offsets[unit.realization] = offset
 
 
+@dataclass
+class _Found:
+    """What a journal's file holds."""
+
+    abouts: list[dict[str, Any]] = field(default_factory=list)
+    damaged: int = 0  # lines that were left out
+    places: _Places = field(default_factory=_Places)
+    end: int = 0  # of the last whole line
+
+
 class Journal:
-    """The finished units of the sweeps of one folder. Only their places are held in memory."""
+    """The finished units of the sweeps of one folder. Only their places are held in memory.
+
+    The file is read when something is first asked of it; nothing is locked but within `with`.
+    """
 
     def __init__(self, folder: Path) -> None:
-        """Read what is there; nothing is written and nothing locked."""
         self.path = folder / FILE
-        self.abouts: list[dict[str, Any]] = []  # of every run that wrote here, the oldest first
-        self.damaged = 0  # lines that were left out
         self.about_key = ""  # of what units are about that are added now
-        self._places = _Places()
-        self._end = 0  # of the last whole line
         self._lock = FileLock(folder / LOCK)
-        self._scan()
+
+    @cached_property
+    def _found(self) -> _Found:
+        return _scan(self.path)
+
+    @property
+    def abouts(self) -> list[dict[str, Any]]:
+        """What every run that wrote here was about, the oldest first."""
+        return self._found.abouts
+
+    @property
+    def damaged(self) -> int:
+        """Lines that were left out."""
+        return self._found.damaged
 
     def __len__(self) -> int:
         """Finished units."""
-        return len(self._places)
+        return len(self._found.places)
 
     def __contains__(self, unit: Unit) -> bool:
         """Whether the unit is finished."""
-        return unit in self._places
+        return unit in self._found.places
 
     @property
     def remarks(self) -> list[str]:
@@ -137,7 +160,7 @@ class Journal:
                 f"{folder} is in use by another semlink process; wait for it, or choose another "
                 "--out"
             ) from None
-        self._scan()
+        self._forget_found()
         return self
 
     def __exit__(
@@ -152,7 +175,11 @@ class Journal:
     def forget(self) -> None:
         """Begin anew."""
         self.path.unlink(missing_ok=True)
-        self._scan()
+        self._forget_found()
+
+    def _forget_found(self) -> None:
+        """Others may have written since it was read."""
+        self.__dict__.pop("_found", None)
 
     def begin(self, about: dict[str, Any]) -> None:
         """Note what the next units are about, if no run has said so yet."""
@@ -179,14 +206,14 @@ class Journal:
             for item in items
         ]
         for item, offset in zip(items, self._append(records), strict=True):
-            self._places[item.unit] = offset
+            self._found.places[item.unit] = offset
 
     def read(self, unit: Unit) -> Finished:
         """A finished unit.
 
         Raises: KeyError if there is none; UserError if the file was changed or removed by others.
         """
-        record = self._record_at(self._places[unit])
+        record = self._record_at(self._found.places[unit])
         if record is None:
             raise self._changed
         codes = unpack(record["outcomes"], record["images"])
@@ -212,16 +239,16 @@ class Journal:
         lines = [_line(record) for record in records]
         try:
             there = self.path.exists()
-            if self._end > (self.path.stat().st_size if there else 0):
+            if self._found.end > (self.path.stat().st_size if there else 0):
                 raise self._changed
             with self.path.open("r+b" if there else "w+b", buffering=0) as file:
-                file.truncate(self._end)
-                file.seek(self._end)
+                file.truncate(self._found.end)
+                file.seek(self._found.end)
                 try:
                     _write_all(file, b"".join(lines))
                     os.fsync(file.fileno())
                 except OSError:
-                    file.truncate(self._end)
+                    file.truncate(self._found.end)
                     raise
             if not there:
                 sync_folder(self.path.parent)
@@ -233,32 +260,33 @@ class Journal:
             ) from None
         offsets = []
         for line in lines:
-            offsets.append(self._end)
-            self._end += len(line)
+            offsets.append(self._found.end)
+            self._found.end += len(line)
         return offsets
 
-    def _scan(self) -> None:
-        """Find the whole lines."""
-        self.abouts, self.damaged, self._places, self._end = [], 0, _Places(), 0
-        if not self.path.exists():
-            return
-        offset, keys = 0, {""}
-        with self.path.open("rb") as file:
-            for line in file:
-                record = _parse(line)
-                if record is None:
-                    self.damaged += 1
-                elif "about" in record:
-                    self.abouts.append(record["about"])
-                    keys.add(digest(record["about"]))
-                elif not record.keys() >= FIELDS or record["of"] not in keys:
-                    self.damaged += 1  # itself, or the line that says what it is about
-                else:
-                    point = Point(*(record[name] for name in Point._fields))
-                    self._places[Unit(point, record["realization"])] = offset
-                offset += len(line)
-                if line.endswith(b"\n"):
-                    self._end = offset
+
+def _scan(path: Path) -> _Found:
+    """Find the whole lines."""
+    found, offset, keys = _Found(), 0, {""}
+    if not path.exists():
+        return found
+    with path.open("rb") as file:
+        for line in file:
+            record = _parse(line)
+            if record is None:
+                found.damaged += 1
+            elif "about" in record:
+                found.abouts.append(record["about"])
+                keys.add(digest(record["about"]))
+            elif not record.keys() >= FIELDS or record["of"] not in keys:
+                found.damaged += 1  # itself, or the line that says what it is about
+            else:
+                point = Point(*(record[name] for name in Point._fields))
+                found.places[Unit(point, record["realization"])] = offset
+            offset += len(line)
+            if line.endswith(b"\n"):
+                found.end = offset
+    return found
 
 
 def _write_all(file: io.FileIO, text: bytes) -> None:

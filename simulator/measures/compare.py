@@ -16,7 +16,7 @@ from simulator.storage.folders import read_results
 PLACE = ["channel", "channel_uses", "snr_db"]
 
 
-def compare(folder: Path, a: str | None, b: str) -> tuple[pd.DataFrame, list[str]]:
+def compare_schemes(folder: Path, a: str | None, b: str) -> tuple[pd.DataFrame, list[str]]:
     """Accuracy of `a` minus accuracy of `b` at every point that both have, with its interval.
 
     Both met the same images, gains and noise at a point, so the difference is surer than either.

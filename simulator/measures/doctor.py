@@ -3,7 +3,6 @@
 import math
 import platform
 from importlib.metadata import version
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -16,7 +15,7 @@ from channels.fading import RayleighChannel, RicianChannel
 from channels.names import channel_from_name
 from channels.streams import Streams
 from channels.units import db_to_linear
-from simulator.data.dataset import load_dataset
+from simulator.data.dataset import Dataset
 from simulator.storage.environment import PACKAGES
 
 CHANNELS = ("awgn", "rayleigh", "rayleigh_block:4", "rayleigh_fast", "rician:1", "rician:4")
@@ -71,9 +70,8 @@ def versions(device: torch.device) -> str:
     return f"semlink {version('semlink')}, Python {python}, {packages}; device {device}"
 
 
-def found_data(folder: Path | None) -> str:
-    """The data set in one line. Raises: UserError if it cannot be read."""
-    dataset = load_dataset(folder)
+def in_one_line(dataset: Dataset) -> str:
+    """A data set in one line."""
     counts = [
         f"{len(split.labels):,} {name}"
         for name, split in (

@@ -13,15 +13,17 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from channels.awgn import AwgnChannel
-from models import ChannelCodec, Mirrored
+from models import ChannelCodec
 from models.blocks import parameter_count
 from simulator.data.dataset import Split, to_float
 from simulator.engine.evaluate import BLOCK
 from simulator.engine.grid import Grid, plan
 from simulator.engine.run import sweep_here
-from simulator.schemes.build import TrainedParts
+from simulator.schemes.experiment import Experiment
+from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.statistics.intervals import Estimate, accuracy_interval
 from simulator.statistics.paired import paired_ratio
+from simulator.training.weights import Weights
 
 LINK_SNR_DB = 24.0
 
@@ -39,7 +41,9 @@ class Row(NamedTuple):
     classify: Callable[[Tensor], Tensor]
 
 
-def size_table(parts: TrainedParts, test: Split, *, realizations: int, seed: int) -> pd.DataFrame:
+def size_table(
+    experiment: Experiment, weights: Weights, test: Split, *, realizations: int, seed: int
+) -> pd.DataFrame:
     """One row for the teacher if its weights are there, one for every trained student.
 
     Columns: parameters of encoder, transmitter (encoder and TX codec) and both ends; MACs of
@@ -49,34 +53,41 @@ def size_table(parts: TrainedParts, test: Split, *, realizations: int, seed: int
     with paired intervals.
     """
     table: list[dict[str, Any]] = []
-    teacher: Credits | None = None
-    for row in _networks(parts):
+    taught: Credits | None = None
+    if teacher := teacher_row(weights):
+        taught = right_answers(teacher.classify, test)
+        table.append(clean_entry(teacher, test, right=taught, teacher=taught))
+    for name, config in _links(experiment, weights).items():
+        body, link = config.modules(weights)
+        classifier = weights.classifier(config.student_parts(weights.recipe), config.student)
+        row = Row(name, body, body, link.codec, classifier.classify)
         right = right_answers(row.classify, test)
-        teacher = right if row.name == "teacher" else teacher
-        entry = clean_entry(row, test, right=right, teacher=teacher)
-        if row.name in parts.links:
-            through = _through(parts, parts.links[row.name], test, realizations, seed)
-            entry |= _accuracy("link_accuracy", through)
-            entry |= _retention("link_retention", through, teacher)
+        entry = clean_entry(row, test, right=right, teacher=taught)
+        through = _through(config, weights, test, realizations, seed)
+        entry |= _accuracy("link_accuracy", through)
+        entry |= _retention("link_retention", through, taught)
         table.append(entry)
     return pd.DataFrame(table)
 
 
-def _networks(parts: TrainedParts) -> list[Row]:
-    teacher = teacher_row(parts)
-    rows = [teacher] if teacher else []
-    for name, scheme in parts.links.items():
-        body, codec = parts.link_modules(scheme)
-        rows.append(Row(name, body, body, codec, parts.classifier(name)))
-    return rows
+def _links(experiment: Experiment, weights: Weights) -> dict[str, RkdScConfig]:
+    """Trained students, each with a scheme that uses it: the recipe's, and ablations' own."""
+    own, recipe = experiment.one(RkdScConfig), weights.recipe
+    found = {own.student_parts(recipe).student.name: own}
+    for config in experiment.ablations.values():
+        if isinstance(config, RkdScConfig) and config.student:
+            parts = config.student_parts(recipe)
+            if weights.has(*parts, config.codec_part(recipe)):
+                found[parts.student.name] = config
+    return found
 
 
-def teacher_row(parts: TrainedParts) -> Row | None:
+def teacher_row(weights: Weights) -> Row | None:
     """The offline teachers as one, if their weights are there."""
-    teacher = parts.teacher()
+    teacher = weights.teacher()
     if teacher is None:
         return None
-    asked = Mirrored(teacher) if parts.mirrored else teacher
+    asked = weights.as_asked(teacher)
     return Row(
         name="teacher",
         encoder=teacher.body,
@@ -130,21 +141,20 @@ def right_answers(classify: Callable[[Tensor], Tensor], test: Split) -> Credits:
 
 
 def _through(
-    parts: TrainedParts, scheme_name: str, test: Split, realizations: int, seed: int
+    config: RkdScConfig, weights: Weights, test: Split, realizations: int, seed: int
 ) -> Credits:
     """Mean credits of every image through the codec at 24 dB on AWGN."""
-    scheme = parts.scheme(scheme_name)
-    k = parts.link_modules(scheme_name)[1].config.max_uses
+    scheme = config.build(weights)
     grid = Grid(
         channels=(AwgnChannel(),),
         snr_db=(LINK_SNR_DB,),
-        channel_uses=(k,),
+        channel_uses=(config.codec.model.max_uses,),
         realizations=realizations,
         seed=seed,
     )
     points, _ = plan([scheme], grid)
     cpu = torch.device("cpu")
-    results = sweep_here([scheme], points, grid, test, cpu, num_classes=parts.num_classes)
+    results = sweep_here([scheme], points, grid, test, cpu, num_classes=weights.num_classes)
     return results.tally(points[0]).credits_of_images
 
 

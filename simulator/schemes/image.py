@@ -1,21 +1,49 @@
 """Deep JSCC of images: what arrives is an image, and a classifier of images names its class.
 
-Source: Bourtsoulatze, Kurka and Gunduz 2019 (`models.deepjscc_image`); METHOD, baseline B1.
+Source: Bourtsoulatze, Kurka and Gunduz, arXiv 1809.01733 (`models.deepjscc_image`).
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from channels.base import Channel
 from channels.equalize import mmse
+from channels.mixture import ChannelMixture
+from channels.names import channel_from_name
 from channels.streams import PointStreams
 from channels.symbols import from_symbols, to_symbols
-from models import DeepJsccImage
-from simulator.description.stages import ImageJsccStage
-from simulator.scheme import Classify, Received, Tensors, all_delivered, in_pieces
+from models import DeepJsccImage, DeepJsccImageConfig, ImageClassifier
+from simulator.data.dataset import to_float
+from simulator.description.basis import Basis
+from simulator.description.parts import Part
+from simulator.description.stages import TrainConfig
+from simulator.errors import UserError
+from simulator.scheme import Classify, Received, Scheme, Tensors, all_delivered, in_pieces
+from simulator.schemes.codec import LinkConditions
+from simulator.schemes.contract import ImageShape, SchemeConfig
+from simulator.schemes.names import Label
+from simulator.training.lessons import ClassifierLesson
+from simulator.training.loop import Epoch
+from simulator.training.run import (
+    Lesson,
+    TrainingRun,
+    accuracy,
+    check_finished,
+    chunk_size,
+    pixels,
+    train_part,
+    validation_outputs,
+)
+from simulator.training.student import Session, finished_student
+from simulator.training.weights import Weights, scores_by
 
+KIND: Final = "deep_jscc_image"
 READERS = {  # by the label behind the scheme's name
     "": "student",
     "teacher": "teacher",
@@ -23,28 +51,168 @@ READERS = {  # by the label behind the scheme's name
 }
 
 
-class ImageJsccScheme:
-    """One pair for each k, all trained at one SNR, and who names the class of what arrives."""
+@dataclass(frozen=True, kw_only=True)
+class RebuiltStage:
+    """Students that go on learning on what a pair rebuilds, for `deep_jscc_image:retrained`."""
 
-    name = "deep_jscc_image"
-    version = 1
+    training: TrainConfig
+    snr_db: tuple[float, float]  # (low, high), uniform, drawn anew for every image
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageJsccConfig(SchemeConfig):
+    """One pair for each entry of `uses` that images can take, all trained at one SNR."""
+
+    training: TrainConfig
+    channels: tuple[str, ...]
+    snr_db: float
+    uses: tuple[int, ...]
+    retraining: RebuiltStage | None = None  # None: no deep_jscc_image:retrained
+    reader: str = ""  # of READERS
+
+    labels: ClassVar = (
+        Label("teacher", "the offline teachers classify what arrived"),
+        Label("retrained", "the student that went on learning on what arrives at this k"),
+    )
+    summary = "symbols of a network that rebuilds the image, which the student then classifies"
+
+    @property
+    def name(self) -> str:
+        """deep_jscc_image, with who reads what arrives."""
+        return f"{KIND}:{self.reader}" if self.reader else KIND
+
+    def labelled(self, label: str) -> "ImageJsccConfig":
+        """With another reader. Raises: UserError if there is none of this name."""
+        if label not in READERS or self.reader:
+            known = ", ".join(f"{KIND}:{reader}" for reader in READERS if reader)
+            raise UserError(f"{KIND} is read by the student, or as {known}, got {label!r}")
+        return replace(self, reader=label)
+
+    def models(self, image_shape: ImageShape) -> dict[int, DeepJsccImageConfig]:
+        """The pair for every k = c H W / 32 with a whole c; H and W are multiples of 4."""
+        _, height, width = image_shape
+        if height % 4 or width % 4:
+            return {}
+        fits = (k for k in self.uses if 32 * k % (height * width) == 0)
+        return {k: DeepJsccImageConfig(bottleneck=32 * k // (height * width)) for k in fits}
+
+    def pair_part(self, recipe: Basis, uses: int) -> Part:
+        """The pair for `uses` channel uses."""
+        shape = (*recipe.seen, self.training, self.channels, self.snr_db, uses)
+        return Part(f"{KIND}_k{uses}", shape, stage="baselines")
+
+    def reader_part(self, recipe: Basis, uses: int) -> Part:
+        """The student that has learnt on what the pair for `uses` channel uses rebuilds."""
+        shape = (*recipe.seen, self.channels, self.retraining, uses)
+        made_from = (*(part.name for part in recipe.student_parts()), f"{KIND}_k{uses}")
+        return Part(f"rebuilt_student_k{uses}", shape, made_from, "rebuilt")
+
+    def parts(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+        """A pair for each k, and who has learnt to read what it rebuilds."""
+        readers = self.uses if self.retraining else ()
+        return (
+            *(self.pair_part(recipe, k) for k in self.uses),
+            *(self.reader_part(recipe, k) for k in readers),
+        )
+
+    def needed(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+        """The pairs for images of this size."""
+        return tuple(self.pair_part(recipe, k) for k in self.models(image_shape))
+
+    def check(self, run: TrainingRun, stage: str) -> None:
+        """Readers need the student, and every pair. Raises: UserError."""
+        if stage != "rebuilt":
+            return
+        pairs = self.models(run.dataset.image_shape)
+        if not pairs or self.retraining is None:
+            size = "x".join(map(str, run.dataset.image_shape))
+            raise UserError(
+                f"--stage rebuilt needs deep JSCC that rebuilds images, and recipe "
+                f"{run.recipe.name} has none for {size}: H and W must be multiples of 4, and k "
+                "of H W / 32"
+            )
+        check_finished(run, *run.recipe.student_parts())
+        for path in (run.path(self.pair_part(run.recipe, k).name) for k in pairs):
+            if not path.exists():
+                raise UserError(
+                    f"{path} must be there first; run semlink train {run.recipe.name} "
+                    f"--stage baselines --schemes {KIND}"
+                )
+
+    def train(self, session: Session, stage: str) -> None:
+        """The pairs, or who reads what they rebuild."""
+        run = session.run
+        for uses, model in self.models(run.dataset.image_shape).items():
+            if stage == "baselines":
+                train_part(self._pair_lesson(run, uses, model))
+            if stage == "rebuilt" and self.retraining is not None:
+                check_finished(run, *run.recipe.student_parts())
+                train_part(self._reader_lesson(run, uses, model, self.retraining))
+
+    def _pair_lesson(self, run: TrainingRun, uses: int, model: DeepJsccImageConfig) -> "PairLesson":
+        part = self.pair_part(run.recipe, uses)
+        return PairLesson(run=run, part=part, config=self.training, scheme=self, model=model)
+
+    def _reader_lesson(
+        self, run: TrainingRun, uses: int, model: DeepJsccImageConfig, stage: RebuiltStage
+    ) -> "ReaderLesson":
+        return ReaderLesson(
+            run=run,
+            part=self.reader_part(run.recipe, uses),
+            config=stage.training,
+            model=run.recipe.student.model,
+            begin=finished_student(run),
+            pair=train_part(self._pair_lesson(run, uses, model)),  # is finished
+            conditions=LinkConditions(
+                channels=self.channels, snr_db=stage.snr_db, uses=(uses,), full_share=0.0
+            ),
+        )
+
+    def build(self, weights: Weights) -> "ImageJsccScheme":
+        """The pairs for images of this size, and who looks at what arrives."""
+        models = {
+            k: weights.load(
+                self.pair_part(weights.recipe, k),
+                partial(config.build, image_channels=weights.image_channels),
+            )
+            for k, config in self.models(weights.dataset.image_shape).items()
+        }
+        if self.reader == "retrained":
+            readers = {k: self._retrained(weights, k) for k in models}
+        else:
+            own = weights.teacher_classifier() if self.reader else weights.classifier()
+            readers = dict.fromkeys(models, own.classify)
+        _, height, width = weights.dataset.image_shape
+        return ImageJsccScheme(self, models, size=(height, width), readers=readers)
+
+    def _retrained(self, weights: Weights, uses: int) -> Classify:
+        part = self.reader_part(weights.recipe, uses)
+        if self.retraining is None or not weights.has(part):
+            raise UserError(
+                f"there is no {part.name} in {weights.folder}; run semlink train "
+                f"{weights.recipe.name} --stage rebuilt"
+            )
+        return scores_by(weights.image_classifier(part, weights.recipe.student.model))
+
+
+class ImageJsccScheme(Scheme):
+    """One pair for each k, and who names the class of what arrives."""
+
+    name = KIND
 
     def __init__(
         self,
-        stage: ImageJsccStage,
+        config: ImageJsccConfig,
         models: Mapping[int, DeepJsccImage],
         *,
         size: tuple[int, int],
         readers: Mapping[int, Classify],
-        label: str = "",
     ) -> None:
-        self._stage = stage
+        self.name = config.name
+        self._config = config
         self._models = dict(models)
         self._size = size
         self._readers = dict(readers)
-        self._reader = READERS[label]
-        if label:
-            self.name = f"{ImageJsccScheme.name}:{label}"
 
     @property
     def channel_uses(self) -> str:
@@ -59,8 +227,8 @@ class ImageJsccScheme:
 
     def settings(self, k: int) -> str:
         """How this k's model was trained, and who looks at the image."""
-        trained = f"one model for k = {k}, trained at {self._stage.snr_db:g} dB, no header"
-        return f"{trained}, image classified by the {self._reader}"
+        trained = f"one model for k = {k}, trained at {self._config.snr_db:g} dB, no header"
+        return f"{trained}, image classified by the {READERS[self._config.reader]}"
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensors:
@@ -72,8 +240,8 @@ class ImageJsccScheme:
         self,
         prepared: Tensors,
         *,
-        channel: Channel,  # noqa: ARG002 - the transmitter does not know it
-        snr_db: Tensor,  # noqa: ARG002 - nor this
+        channel: Channel,
+        snr_db: Tensor,
         k: int,
     ) -> Tensors:
         """This k's symbols [B, k]."""
@@ -93,13 +261,12 @@ class ImageJsccScheme:
     ) -> Tensor:
         """What arrives, [B, C, H, W] in [0, 1]."""
         x = encoded["x"]
-        generator = streams("channel", device=x.device)
         return received_images(
             self._models[k],
             x,
             channel=channel,
             snr_db=snr_db,
-            generator=generator,
+            generator=streams("channel", device=x.device),
             size=self._size,
         )
 
@@ -116,3 +283,117 @@ def received_images(
     """Symbols through the channel to images. Shapes: x [B, k], snr_db [B, 1] -> [B, C, *size]."""
     received = channel(x, snr_db=snr_db, generator=generator)
     return model.decode(from_symbols(mmse(received)), height=size[0], width=size[1])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PairLesson(Lesson[DeepJsccImage]):
+    """One pair, by squared error through the channel, on the views that the student saw too."""
+
+    scheme: ImageJsccConfig
+    model: DeepJsccImageConfig
+
+    @cached_property
+    def _mixture(self) -> ChannelMixture:
+        return ChannelMixture(channels=tuple(map(channel_from_name, self.scheme.channels)))
+
+    def build(self) -> DeepJsccImage:
+        """Fresh weights."""
+        return self.model.build(image_channels=self.run.image_channels)
+
+    def _arrived(self, model: DeepJsccImage, images: Tensor, generator: torch.Generator) -> Tensor:
+        return received_images(
+            model,
+            to_symbols(model.encode(images)),
+            channel=self._mixture,
+            snr_db=torch.full((len(images), 1), self.scheme.snr_db, device=images.device),
+            generator=generator,
+            size=self.run.dataset.image_shape[1:],
+        )
+
+    def epoch(self, model: DeepJsccImage, index: int) -> Epoch:
+        """Squared error on one shared view."""
+        shown = self.run.shared_view(index)
+        noise = self.run.streams("channel", self.part.name, index, device=self.run.device)
+
+        def loss(indices: Tensor) -> Tensor:
+            images = pixels(shown, indices)
+            return functional.mse_loss(self._arrived(model, images, noise), images)
+
+        return Epoch(loss, (noise,))
+
+    def validate(self, model: DeepJsccImage) -> float:
+        """The share of the pixels' variance that arrives, at the SNR of the training.
+
+        1 - squared error / variance; a PSNR follows from it: 10 log10(1 / squared error).
+        """
+        generator = self.run.streams("validation", self.part.name, device=self.run.device)
+        stored = self.run.validation.images.to(self.run.device)
+        errors, images = [], []
+        for chunk in stored.split(chunk_size(stored)):
+            images.append(to_float(chunk))
+            errors.append(self._arrived(model, images[-1], generator) - images[-1])
+        return 1.0 - float(torch.cat(errors).square().mean() / torch.cat(images).var())
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ReaderLesson(ClassifierLesson):
+    """The student goes on, by cross-entropy, on training images that a pair sent.
+
+    SNR and noise are drawn anew for every image.
+    """
+
+    begin: ImageClassifier
+    pair: DeepJsccImage
+    conditions: LinkConditions
+
+    def build(self) -> ImageClassifier:
+        """The student as it was trained."""
+        return self.begin
+
+    def epoch(self, model: ImageClassifier, index: int) -> Epoch:
+        """Cross-entropy on what arrives of one shared view."""
+        run, name = self.run, self.part.name
+        images = run.shared_view(index)
+        draws = run.streams("conditions", name, index)
+        noise = run.streams("channel", name, index, device=run.device)
+
+        def loss(indices: Tensor) -> Tensor:
+            seen = rebuilt(self.pair, pixels(images, indices), self.conditions, draws, noise)
+            return functional.cross_entropy(model(seen).scores, self.labels[indices])
+
+        return Epoch(loss, (draws, noise))
+
+    def validate(self, model: ImageClassifier) -> float:
+        """Accuracy on what arrives of the validation images."""
+        run = self.run
+        draws = run.streams("validation conditions", self.part.name)
+        noise = run.streams("validation", self.part.name, device=run.device)
+
+        def scores(images: Tensor) -> Tensor:
+            found: Tensor = model(rebuilt(self.pair, images, self.conditions, draws, noise)).scores
+            return found
+
+        return accuracy(validation_outputs(run, scores), run.validation.labels)
+
+
+@torch.no_grad()
+def rebuilt(
+    pair: DeepJsccImage,
+    images: Tensor,
+    conditions: LinkConditions,
+    draws: torch.Generator,
+    noise: torch.Generator,
+) -> Tensor:
+    """What arrives of images, each at an SNR of its own.
+
+    Shapes: images [B, C, H, W] in [0, 1] -> [B, C, H, W] in [0, 1].
+    """
+    snr_db, _ = conditions.draw(len(images), generator=draws)
+    return received_images(
+        pair,
+        to_symbols(pair.encode(images)),
+        channel=conditions.mixture,
+        snr_db=snr_db.to(images.device),
+        generator=noise,
+        size=(images.shape[2], images.shape[3]),
+    )

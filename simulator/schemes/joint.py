@@ -1,88 +1,205 @@
-"""Joint source-channel coding baselines at both ends of a channel, and the scheme that they are."""
+"""Joint source-channel coding: one network for each k, trained through the channel by labels.
+
+`deep_jscc` and `adjscc` carry real values; `dt_jscc` and `vl_vfe` meet the channel in ways of their
+own, and stand in files of their own.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from channels.base import Channel, ChannelOutput
-from channels.bit_pipe import MODULATIONS
-from channels.equalize import mmse, receive_snr_db, zero_forcing
-from channels.qam import nearest_points, qam_points
+from channels.equalize import mmse, receive_snr_db
+from channels.mixture import ChannelMixture
+from channels.names import channel_from_name
 from channels.streams import PointStreams
 from channels.symbols import from_symbols, to_symbols
-from models import Adjscc, DtJscc, FeatureEncoder, JointModel, VlVfe
-from simulator.description.stages import JointStage
-from simulator.scheme import Received, Tensors, all_delivered, in_pieces
-
-TOLD_SNR_DB = (-10, 0, 10, 20)  # where the settings of VL-VFE say how many dimensions it sends
-
-
-BACKBONES = {"scratch": "", "frozen": ", backbone frozen", "tuned": ", backbone fine-tuned"}
-
-
-def joint_symbols(model: JointModel, features: Tensor, *, snr_db: Tensor) -> Tensor:
-    """What a model sends. Shapes: features [B, D], average snr_db [B, 1] -> [B, k] complex64."""
-    carried = model.encode(features, snr_db=snr_db)
-    if isinstance(model, DtJscc):
-        return modulate(model, carried.argmax(dim=2))
-    return to_symbols(carried)
-
-
-def joint_scores(model: JointModel, received: ChannelOutput, *, snr_db: Tensor) -> Tensor:
-    """What a model makes of what arrives: class scores [B, num_classes].
-
-    The receiver knows the average SNR, the gain and the noise power. Values are equalised by MMSE;
-    points of a constellation are decided by maximum likelihood.
-    """
-    gamma_db = receive_snr_db(received)
-    if isinstance(model, DtJscc):
-        heard = one_hot(model, decide(model, received))
-    else:
-        heard = from_symbols(mmse(received))
-    return model.decode(heard, snr_db=snr_db, gamma_db=gamma_db)
+from models import FeatureEncoder, JointConfig, JointModel
+from simulator.description.basis import Basis, StudentParts
+from simulator.description.parts import Part
+from simulator.description.stages import StudentStage, TrainConfig
+from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces
+from simulator.schemes.codec import VALIDATION_SNR_DB
+from simulator.schemes.contract import ImageShape, SchemeConfig
+from simulator.schemes.names import SchemeName
+from simulator.training.loop import Epoch
+from simulator.training.run import (
+    SHARED,
+    Lesson,
+    accuracy,
+    pixels,
+    train_part,
+    validation_outputs,
+)
+from simulator.training.student import Session, Taught
+from simulator.training.weights import Weights
 
 
-def modulate(model: DtJscc, chosen: Tensor) -> Tensor:
-    """Points of the constellation: chosen [B, k] int64 -> [B, k] complex64.
+@dataclass(frozen=True, kw_only=True)
+class JointSchemeConfig(SchemeConfig):
+    """A joint source-channel coding baseline: one model for each entry of `uses`.
 
-    Images do not choose all points equally often, so that the constellation's own mean power is not
-    what is sent. The points are scaled by the mean over training images: as with any QAM, the power
-    is 1 on average over images, not for each of them.
-    """
-    points = qam_points(model.config.bits_per_symbol, chosen.device)
-    return points[chosen] / model.power.sqrt()
-
-
-def decide(model: DtJscc, received: ChannelOutput) -> Tensor:
-    """The points that are nearest to what arrived: [B, k] int64."""
-    symbols = zero_forcing(received) * model.power.sqrt()
-    return nearest_points(symbols, bits_per_symbol=model.config.bits_per_symbol)
-
-
-def one_hot(model: DtJscc, chosen: Tensor) -> Tensor:
-    """Words by number, [B, k], as vectors [B, k, M]."""
-    return functional.one_hot(chosen, len(model.words)).float()
-
-
-class JointScheme:
-    """Joint source-channel coding: one trained model for each k.
-
-    `backbone` gives the features where it is frozen; else every model has its own.
+    `backbone` says where its features come from: "scratch" (learnt end to end with the codec, as
+    published), or "frozen": the recipe's own student, or that of the ablation `backbone_of`, taught
+    by `backbone_stage`. With its head the model begins; the codec learns on cached features.
     """
 
-    version = 1
+    called: str  # the scheme's name, with a label behind a colon if there are several of a kind
+    model: JointConfig
+    training: TrainConfig
+    channels: tuple[str, ...]
+    snr_db: float | tuple[float, float]  # one, or (low, high), drawn uniformly once per image
+    uses: tuple[int, ...]
+    backbone: Literal["scratch", "frozen"] = "scratch"
+    backbone_of: str = ""
+    backbone_stage: StudentStage | None = None
+
+    def __post_init__(self) -> None:
+        if self.backbone == "scratch" and self.backbone_of:
+            raise ValueError(f"backbone_of goes with a frozen backbone, got {self}")
+        if bool(self.backbone_of) != (self.backbone_stage is not None):
+            raise ValueError(f"backbone_of and backbone_stage go together, got {self}")
+
+    @property
+    def name(self) -> str:
+        """As it is called."""
+        return self.called
+
+    @property
+    def summary(self) -> str:
+        """What the symbols are."""
+        return "symbols of a network trained for this k through the channel, by labels"
+
+    @property
+    def frozen(self) -> bool:
+        """Whether its features are those of a student that does not learn along."""
+        return self.backbone == "frozen"
+
+    @property
+    def snr_range_db(self) -> tuple[float, float]:
+        """Lowest and highest SNR of the training."""
+        return self.snr_db if isinstance(self.snr_db, tuple) else (self.snr_db, self.snr_db)
+
+    # How a model meets the channel, and what it learns from that
+
+    def symbols(self, model: JointModel, features: Tensor, *, snr_db: Tensor) -> Tensor:
+        """What is sent. Shapes: features [B, D], average snr_db [B, 1] -> [B, k] complex64."""
+        return to_symbols(model.encode(features, snr_db=snr_db))
+
+    def scores(self, model: JointModel, received: ChannelOutput, *, snr_db: Tensor) -> Tensor:
+        """Class scores [B, num_classes] of what arrives, equalised by MMSE.
+
+        The receiver knows the average SNR, the gain and the noise power.
+        """
+        gamma_db = receive_snr_db(received)
+        return model.decode(from_symbols(mmse(received)), snr_db=snr_db, gamma_db=gamma_db)
+
+    def loss(
+        self,
+        model: JointModel,
+        features: Tensor,
+        labels: Tensor,
+        *,
+        channel: Channel,
+        snr_db: Tensor,
+        generator: torch.Generator,
+        progress: float,
+    ) -> Tensor:
+        """Cross-entropy through the channel.
+
+        Shapes: features [B, D], labels [B], snr_db [B, 1], `progress` in [0, 1] -> scalar.
+        """
+        x = self.symbols(model, features, snr_db=snr_db)
+        received = channel(x, snr_db=snr_db, generator=generator)
+        return functional.cross_entropy(self.scores(model, received, snr_db=snr_db), labels)
+
+    def told(self, model: JointModel) -> str:
+        """What is special about this kind, for tables and legends."""
+        return ", average SNR known to both ends" if self.model.knows_snr else ""
+
+    # Parts, training, loading
+
+    def _backbone(self, recipe: Basis) -> StudentParts | None:
+        """Where a frozen backbone and its head are kept."""
+        if not self.frozen:
+            return None
+        return recipe.student_parts(self.backbone_of, self.backbone_stage)
+
+    def part(self, recipe: Basis, uses: int) -> Part:
+        """The model for `uses` channel uses."""
+        backbone = self._backbone(recipe)
+        shape = (self.model, self.training, self.channels, self.snr_db, uses)
+        return Part(
+            f"{SchemeName.parse(self.name).for_parts}_k{uses}",
+            (*recipe.seen, *shape, *(["frozen"] if self.frozen else [])),
+            tuple(part.name for part in backbone or ()),
+            "baselines",
+        )
+
+    def parts(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+        """A model for each k, behind its backbone."""
+        return (*(self._backbone(recipe) or ()), *(self.part(recipe, k) for k in self.uses))
+
+    def needed(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+        """All models, and the backbone but for its head."""
+        backbone = self._backbone(recipe)
+        return (*(self.part(recipe, k) for k in self.uses), *((backbone or ())[:1]))
+
+    def train(self, session: Session, stage: str) -> None:
+        """Every model, after its backbone."""
+        if stage != "baselines":
+            return
+        run, taught, validation = session.run, None, None
+        if self.frozen:
+            taught = session.taught(self._backbone(run.recipe), self.backbone_stage)
+            validation = validation_outputs(run, taught.student.body)
+        for uses in self.uses:
+            lesson = JointLesson(
+                run=run,
+                part=self.part(run.recipe, uses),
+                config=self.training,
+                threads=1 if self.frozen else None,
+                scheme=self,
+                uses=uses,
+                taught=taught,
+                validation=validation,
+            )
+            train_part(lesson)
+
+    def fresh(self, *, uses: int, image_channels: int, num_classes: int) -> JointModel:
+        """The model for `uses` channel uses with fresh weights; without a frozen backbone."""
+        channels = None if self.frozen else image_channels
+        return self.model.build(image_channels=channels, num_classes=num_classes, uses=uses)
+
+    def build(self, weights: Weights) -> "JointScheme":
+        """Its models, and its backbone if that is frozen."""
+        shape = {"image_channels": weights.image_channels, "num_classes": weights.num_classes}
+        models = {
+            k: weights.load(self.part(weights.recipe, k), partial(self.fresh, uses=k, **shape))
+            for k in self.uses
+        }
+        parts = self._backbone(weights.recipe)
+        backbone = weights.student(parts, self.backbone_stage).body if parts else None
+        return JointScheme(self, models, backbone=backbone)
+
+
+class JointScheme(Scheme):
+    """One trained model for each k; `backbone` gives the features where it is frozen."""
 
     def __init__(
         self,
-        stage: JointStage,
+        config: JointSchemeConfig,
         models: Mapping[int, JointModel],
         *,
         backbone: FeatureEncoder | None = None,
     ) -> None:
-        self.name = stage.name
-        self._stage = stage
+        self.name = config.name
+        self._config = config
         self.models = dict(models)
         self._backbone = backbone
 
@@ -97,12 +214,13 @@ class JointScheme:
 
     def settings(self, k: int) -> str:
         """How this k's model was trained, and what both ends are told."""
-        low, high = self._stage.snr_range_db
+        low, high = self._config.snr_range_db
         trained = f"trained at {low:g} dB" if low == high else f"trained at {low:g} to {high:g} dB"
-        told = _told(self.models[k], k)
-        backbone = BACKBONES[self._stage.backbone]
-        if backbone and not self._stage.backbone_of:
-            backbone = backbone.replace("backbone", "the backbone of rkd_sc")
+        told = self._config.told(self.models[k])
+        backbone = ""
+        if self._config.frozen:
+            whose = "backbone" if self._config.backbone_of else "the backbone of rkd_sc"
+            backbone = f", {whose} frozen"
         return f"one model for k = {k}{told}, {trained}, no header{backbone}"
 
     @torch.inference_mode()
@@ -121,13 +239,13 @@ class JointScheme:
         self,
         prepared: Tensors,
         *,
-        channel: Channel,  # noqa: ARG002 - the transmitter does not know it
+        channel: Channel,
         snr_db: Tensor,
         k: int,
     ) -> Tensors:
         """This k's symbols [B, k]."""
         features = prepared["features" if self._backbone is not None else str(k)]
-        return {"x": joint_symbols(self.models[k], features, snr_db=snr_db)}
+        return {"x": self._config.symbols(self.models[k], features, snr_db=snr_db)}
 
     @torch.inference_mode()
     def transmit(
@@ -136,30 +254,95 @@ class JointScheme:
         """The symbols through the channel to scores."""
         x = encoded["x"]
         received = channel(x, snr_db=snr_db, generator=streams("channel", device=x.device))
-        scores = joint_scores(self.models[k], received, snr_db=snr_db)
+        scores = self._config.scores(self.models[k], received, snr_db=snr_db)
         return Received(scores, all_delivered(x))
 
 
-def active_dimensions(model: VlVfe, snr_db: float) -> int:
-    """How many of its 2k real dimensions VL-VFE sends at an average SNR in dB."""
-    device = next(model.parameters()).device
-    with torch.no_grad():
-        return int(model.sent(torch.full((1, 1), float(snr_db), device=device)).sum())
+class _Scene(NamedTuple):
+    """What an epoch has in common."""
+
+    view: int
+    images: Tensor | None  # of the view, where the backbone learns too
+    progress: float
+    draws: torch.Generator
+    noise: torch.Generator
 
 
-def _told(model: JointModel, k: int) -> str:
-    """What is special about a kind of model."""
-    if isinstance(model, Adjscc):
-        return ", average SNR known to both ends"
-    if isinstance(model, DtJscc):
-        bits = model.config.bits_per_symbol
-        words = f"{MODULATIONS[bits]} with {2**bits} learnt words, hard decisions"
-        return f", {words}, unit power on average over images"
-    if isinstance(model, VlVfe):
-        counts = "/".join(str(active_dimensions(model, snr_db)) for snr_db in TOLD_SNR_DB)
-        at = "/".join(f"{snr_db:d}" for snr_db in TOLD_SNR_DB)
-        return (
-            f", {counts} of {2 * k} real dimensions sent at {at} dB with the energy of all, "
-            "average SNR known to both ends"
+@dataclass(frozen=True, kw_only=True, eq=False)
+class JointLesson(Lesson[JointModel]):
+    """One model, on the views that the student saw too."""
+
+    scheme: JointSchemeConfig
+    uses: int
+    taught: Taught | None  # a frozen backbone; None: the model learns its own
+    validation: Tensor | None  # features [M, D] of a frozen backbone
+
+    @cached_property
+    def _mixture(self) -> ChannelMixture:
+        return ChannelMixture(channels=tuple(map(channel_from_name, self.scheme.channels)))
+
+    def build(self) -> JointModel:
+        """Fresh weights, but for the head behind a frozen backbone."""
+        run = self.run
+        shape = {"image_channels": run.image_channels, "num_classes": run.num_classes}
+        model = self.scheme.fresh(uses=self.uses, **shape)
+        if self.taught:
+            model.head.load_state_dict(self.taught.head.state_dict())
+        return model
+
+    def epoch(self, model: JointModel, index: int) -> Epoch:
+        """The scheme's loss through the channel, on one shared view."""
+        run, name = self.run, self.part.name
+        view = index % run.recipe.views
+        scene = _Scene(
+            view=view,
+            images=None if self.taught else run.view(SHARED, view),
+            progress=index / self.epochs,
+            draws=run.streams("conditions", name, index),
+            noise=run.streams("channel", name, index, device=run.device),
         )
-    return ""
+        return Epoch(partial(self._loss, model, scene), (scene.draws, scene.noise))
+
+    def _loss(self, model: JointModel, scene: _Scene, indices: Tensor) -> Tensor:
+        if self.taught is not None:
+            features = self.taught.features[scene.view, indices].float()
+        else:
+            assert model.body is not None
+            assert scene.images is not None
+            features = model.body(pixels(scene.images, indices))
+        return self.scheme.loss(
+            model,
+            features,
+            self.labels[indices],
+            channel=self._mixture,
+            snr_db=self._drawn_snr_db(len(indices), scene.draws).to(self.run.device),
+            generator=scene.noise,
+            progress=scene.progress,
+        )
+
+    def _drawn_snr_db(self, count: int, generator: torch.Generator) -> Tensor:
+        """An SNR for every image, [count, 1]; nothing is drawn where there is but one."""
+        low, high = self.scheme.snr_range_db
+        if low == high:
+            return torch.full((count, 1), low)
+        return low + (high - low) * torch.rand((count, 1), generator=generator)
+
+    def validate(self, model: JointModel) -> float:
+        """Accuracy at the SNR of the training, or the mean over a few within its range.
+
+        The noise is the same every time.
+        """
+        run, scheme, features = self.run, self.scheme, self.validation
+        if features is None:
+            assert model.body is not None
+            features = validation_outputs(run, model.body)
+        low, high = scheme.snr_range_db
+        found = []
+        for snr in {low} if low == high else VALIDATION_SNR_DB:
+            snr_db = torch.full((len(features), 1), snr, device=run.device)
+            generator = run.streams("validation", scheme.name, model.uses, snr, device=run.device)
+            x = scheme.symbols(model, features, snr_db=snr_db)
+            received = self._mixture(x, snr_db=snr_db, generator=generator)
+            scores = scheme.scores(model, received, snr_db=snr_db)
+            found.append(accuracy(scores, run.validation.labels))
+        return sum(found) / len(found)

@@ -1,30 +1,46 @@
-"""Labels behind a scheme's name that say what its two ends know wrongly."""
+"""Names of schemes: a kind, and labels behind colons, as in `separate:webp_file:genie`."""
 
-import re
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-OFFSET = re.compile(r"([+-]\d+(?:\.\d+)?)dB")
-
-
-PILOTS = re.compile(r"pilot([1-9]\d*)")
+from simulator.errors import UserError
 
 
-class LinkError(NamedTuple):
-    """Imperfect knowledge of the channel."""
+class SchemeName(NamedTuple):
+    """KIND or KIND:LABEL:LABEL..."""
 
-    snr_offset_db: float  # by how much the SNR that both ends believe in is too high
-    pilots: int  # from how many pilots the gain is estimated; 0: it is known
+    kind: str
+    labels: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The name in a text. Raises: UserError if a label is empty."""
+        kind, *labels = text.split(":")
+        if labels and not all(labels):
+            raise UserError(f"--schemes must have a label behind each colon, got {text!r}")
+        return cls(kind, tuple(labels))
+
+    def __str__(self) -> str:
+        """As users write it."""
+        return ":".join((self.kind, *self.labels))
+
+    @property
+    def label(self) -> str:
+        """All labels, joined by colons."""
+        return ":".join(self.labels)
+
+    @property
+    def for_files(self) -> str:
+        """As a part of a file's name."""
+        return "-".join((self.kind, *self.labels))
+
+    @property
+    def for_parts(self) -> str:
+        """As a part of a trained part's name."""
+        return "_".join((self.kind, *self.labels))
 
 
-def link_error(label: str) -> LinkError | None:
-    """`+3dB` or `-6dB`: the reported SNR is off; `pilot1`: the gain is estimated; "": neither.
+class Label(NamedTuple):
+    """A label that a scheme takes, as users write it, and what it means."""
 
-    None for every other label.
-    """
-    if not label:
-        return LinkError(0.0, 0)
-    if match := OFFSET.fullmatch(label):
-        return LinkError(float(match[1]), 0)
-    if match := PILOTS.fullmatch(label):
-        return LinkError(0.0, int(match[1]))
-    return None
+    text: str
+    meaning: str

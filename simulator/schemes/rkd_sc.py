@@ -1,97 +1,39 @@
-"""The contract of every scheme, and RKD-SC: encode, power, channel, equalise, decode.
+"""RKD-SC: a distilled student, a channel codec with a granted k, a linear head.
 
-A scheme works in three steps, and this is what makes sweeps cheap: `prepare` does once what depends
-on no channel, `encode` once for a point what depends on no draw, `transmit` the rest.
+Source: arXiv 2508.02148; what is known of it and what is inferred stands in docs and DECISIONS.
 """
+
+import re
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import ClassVar, Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from channels.base import Channel, ChannelOutput
-from channels.equalize import mmse, receive_snr_db
-from channels.pilots import add_pilots, estimate_gain
+from channels.base import Channel
+from channels.pilots import add_pilots
 from channels.streams import PointStreams
-from channels.symbols import from_symbols, to_symbols
-from channels.units import noise_power_from_snr_db
-from models import ChannelCodec, FeatureDecoder, FeatureEncoder
-from simulator.scheme import Received, Tensors, all_delivered, in_pieces
+from models import ChannelCodec, FeatureDecoder, FeatureEncoder, Student
+from simulator.description.basis import Basis, StudentParts
+from simulator.description.parts import Part
+from simulator.description.stages import StudentStage
+from simulator.errors import UserError
+from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces
+from simulator.schemes.codec import CodecLesson, CodecStage, LinkModel
+from simulator.schemes.contract import ImageShape, SchemeConfig
+from simulator.schemes.link import codeword, receive_features
+from simulator.schemes.names import Label
+from simulator.training.run import train_part, validation_outputs
+from simulator.training.student import Session
+from simulator.training.weights import Weights
+
+KIND: Final = "rkd_sc"
+_OFFSET = re.compile(r"([+-]\d+(?:\.\d+)?)dB")
+_PILOTS = re.compile(r"pilot([1-9]\d*)")
 
 
-def send_features(
-    codec: ChannelCodec,
-    features: Tensor,
-    *,
-    channel: Channel,
-    snr_db: Tensor,
-    uses: Tensor,
-    generator: torch.Generator,
-    reported_snr_db: Tensor | None = None,
-    pilots: int = 0,
-) -> Tensor:
-    """Features through the channel codec and the channel.
-
-    The transmitter knows the average SNR and k. The receiver knows the gain, the noise power and
-    k, equalises by MMSE, and feeds the SNR that it received to its decoder.
-
-    `reported_snr_db` is what both ends believe in place of the true average SNR `snr_db`. With
-    `pilots` > 0 the receiver does not know the gain, taken to be one per image, but estimates it
-    from so many pilots of unit power, which are charged: `uses - pilots` are left for the codeword.
-
-    Shapes: features [B, D], snr_db and reported_snr_db [B, 1], uses [B, 1] integers in 1..K
-    (above `pilots`) -> features [B, D].
-    """
-    told = snr_db if reported_snr_db is None else reported_snr_db
-    x = codeword(codec, features, snr_db=told, uses=uses - pilots)
-    received = channel(add_pilots(x, pilots), snr_db=snr_db, generator=generator)
-    return receive_features(
-        codec, received, uses=uses, reported_snr_db=reported_snr_db, pilots=pilots
-    )
-
-
-def receive_features(
-    codec: ChannelCodec,
-    received: ChannelOutput,
-    *,
-    uses: Tensor,
-    reported_snr_db: Tensor | None = None,
-    pilots: int = 0,
-) -> Tensor:
-    """The receiver's half of `send_features`: received [B, w] of pilots and codeword -> [B, D]."""
-    if reported_snr_db is not None:
-        believed = noise_power_from_snr_db(reported_snr_db).to(received.noise_power)
-        received = received._replace(noise_power=believed)
-    if pilots:
-        received = estimate_gain(received, pilots)
-    left = uses - pilots
-    gamma = receive_snr_db(received, used=_used(left, width=received.y.shape[1]))
-    equalised = from_symbols(mmse(received))
-    return codec.decoder(equalised, snr_db=gamma, uses=left).float()
-
-
-def clean_estimate(
-    codec: ChannelCodec, features: Tensor, *, snr_db: Tensor, uses: Tensor
-) -> Tensor:
-    """What the decoder makes of the very codeword, no channel between; shapes as above."""
-    x = codeword(codec, features, snr_db=snr_db, uses=uses)
-    return codec.decoder(from_symbols(x), snr_db=snr_db, uses=uses).float()
-
-
-def codeword(codec: ChannelCodec, features: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
-    """Symbols of unit power over `uses`, zero beyond; snr_db is what the transmitter believes.
-
-    Shapes: features [B, D], snr_db [B, 1], uses [B, 1] -> [B, w] complex64, w the largest of uses.
-    """
-    width = int(uses.max())
-    values = codec.encoder(features, snr_db=snr_db, uses=uses)[:, : 2 * width].float()
-    return to_symbols(values, used=_used(uses, width=width))
-
-
-def _used(uses: Tensor, *, width: int) -> Tensor:
-    """Which of `width` symbols an image uses, [B, width] bool."""
-    return torch.arange(width, device=uses.device) < uses
-
-
-class RkdScheme:
+class RkdScheme(Scheme):
     """RKD-SC: frozen student, channel codec with a granted k, linear head.
 
     `snr_offset_db` is how far the SNR that both ends believe in lies above the true one, `pilots`
@@ -99,8 +41,7 @@ class RkdScheme:
     the codec was trained for, where it was trained for one.
     """
 
-    name = "rkd_sc"
-    version = 1
+    name = KIND
 
     def __init__(
         self,
@@ -108,19 +49,18 @@ class RkdScheme:
         student: FeatureEncoder,
         codec: ChannelCodec,
         head: FeatureDecoder,
-        label: str = "",
+        name: str = KIND,
         snr_offset_db: float = 0.0,
         pilots: int = 0,
         only: int | None = None,
     ) -> None:
+        self.name = name
         self._student = student
         self._only = only
         self._codec = codec
         self._head = head
         self._snr_offset_db = snr_offset_db
         self._pilots = pilots
-        if label:
-            self.name = f"{RkdScheme.name}:{label}"
 
     @property
     def channel_uses(self) -> str:
@@ -135,7 +75,7 @@ class RkdScheme:
             return k - self._pilots == self._only
         return self._codec.config.serves(k - self._pilots)
 
-    def settings(self, k: int) -> str:  # noqa: ARG002 - one model for every k
+    def settings(self, k: int) -> str:
         """The codec, for every k or for one; what is charged or wrongly known."""
         known = "average SNR and k known to both ends"
         if self._snr_offset_db:
@@ -161,7 +101,7 @@ class RkdScheme:
         self,
         prepared: Tensors,
         *,
-        channel: Channel,  # noqa: ARG002 - the transmitter does not know it
+        channel: Channel,
         snr_db: Tensor,
         k: int,
     ) -> Tensors:
@@ -199,3 +139,123 @@ class RkdScheme:
     def scores(self, features: Tensor) -> Tensor:
         """Class scores of features [B, D]."""
         return self._head(features)
+
+
+class LinkError(NamedTuple):
+    """Imperfect knowledge of the channel, and the label that asks for it."""
+
+    label: str = ""
+    snr_offset_db: float = 0.0  # by how much the SNR that both ends believe in is too high
+    pilots: int = 0  # from how many pilots the gain is estimated; 0: it is known
+
+    @staticmethod
+    def of(label: str) -> "LinkError | None":
+        """`+3dB` or `-6dB`: the reported SNR is off; `pilot1`: the gain is estimated; else None."""
+        if match := _OFFSET.fullmatch(label):
+            return LinkError(label, snr_offset_db=float(match[1]))
+        if match := _PILOTS.fullmatch(label):
+            return LinkError(label, pilots=int(match[1]))
+        return None
+
+
+KNOWN: Final = LinkError()  # both ends know the channel as they should
+
+
+@dataclass(frozen=True, kw_only=True)
+class RkdScConfig(SchemeConfig):
+    """RKD-SC as the recipe has it, or an ablation: what is None is the recipe's own part."""
+
+    codec: CodecStage
+    student: StudentStage | None = None
+    variant: str = ""  # of an ablation, which is swept as rkd_sc:VARIANT
+    student_of: str = ""  # another ablation with the same student, which is trained once
+    error: LinkError = KNOWN
+
+    labels: ClassVar = (
+        Label("+XdB", "both ends believe an SNR that is X dB too high (-XdB: too low)"),
+        Label("pilotN", "the gain is estimated from N pilots, charged to k"),
+        Label("VARIANT", "an ablation that was trained with --variants VARIANT"),
+    )
+    summary = "the first k symbols that the channel codec makes of the student's features"
+
+    @property
+    def name(self) -> str:
+        """rkd_sc, with the ablation and the link error behind it."""
+        return ":".join(filter(None, (KIND, self.variant, self.error.label)))
+
+    @property
+    def ablation(self) -> str:
+        """The ablation's name."""
+        return self.variant
+
+    @property
+    def own_student(self) -> str:
+        """Under which ablation's name its student and head are kept; empty: the recipe's."""
+        return (self.student_of or self.variant) if self.student else ""
+
+    def student_parts(self, recipe: Basis) -> StudentParts:
+        """Where its student and head are kept."""
+        return recipe.student_parts(self.own_student, self.student)
+
+    def codec_part(self, recipe: Basis) -> Part:
+        """Where its codec is kept."""
+        end = f"_{self.variant}" if self.variant else ""
+        names = (part.name for part in self.student_parts(recipe))
+        made_from = (*recipe.teachers, *names)
+        return Part(f"codec{end}", (*recipe.seen, self.codec), made_from, "stage2")
+
+    def parts(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+        """Student and head of its own, if any, and the codec."""
+        return (*self.student_parts(recipe), self.codec_part(recipe))
+
+    def train(self, session: Session, stage: str) -> None:
+        """Stage 2, after a student and head of its own."""
+        if stage != "stage2":
+            return
+        run, frozen = session.run, self.codec.student == "frozen"
+        taught = session.taught(self.student_parts(run.recipe), self.student)
+        lesson = CodecLesson(
+            run=run,
+            part=self.codec_part(run.recipe),
+            config=self.codec.training,
+            threads=1 if frozen else None,
+            stage=self.codec,
+            taught=taught,
+            views=session.views,
+            validation=validation_outputs(run, taught.student.body) if frozen else None,
+        )
+        train_part(lesson)
+
+    def labelled(self, label: str) -> "RkdScConfig":
+        """Under a link error. Raises: UserError for any other label."""
+        error = LinkError.of(label)
+        if error is None or self.error.label:
+            raise UserError(
+                f"{self.name} takes labels such as +3dB and pilot1, or an ablation of the recipe, "
+                f"got {label!r}"
+            )
+        return replace(self, error=error)
+
+    def modules(self, weights: Weights) -> tuple[Student, LinkModel]:
+        """Encoder, and codec with its head; the encoder is the link's own if it learnt along."""
+        trained = weights.student(self.student_parts(weights.recipe), self.student).body
+        body = None
+        if self.codec.student != "frozen":
+            body = trained.config.build(image_channels=weights.image_channels)
+        build = partial(LinkModel, self.codec.model, num_classes=weights.num_classes, body=body)
+        link = weights.load(self.codec_part(weights.recipe), build)
+        return link.body or trained, link
+
+    def build(self, weights: Weights) -> RkdScheme:
+        """The scheme; an ablation that was trained for one k serves that alone."""
+        body, link = self.modules(weights)
+        lengths = self.codec.conditions.uses
+        return RkdScheme(
+            student=body,
+            codec=link.codec,
+            head=link.head,
+            name=self.name,
+            snr_offset_db=self.error.snr_offset_db,
+            pilots=self.error.pilots,
+            only=lengths[0] if self.variant and len(lengths) == 1 else None,
+        )

@@ -1,6 +1,7 @@
 """A search on a recipe's data: its halves, its seeds, short retraining, the choice."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,21 +14,31 @@ from torch.nn import functional
 from channels.streams import Streams
 from models import Genotype, GenotypeCnnConfig
 from models.search_space import Architecture, CostTable, Supernet
-from simulator.data.dataset import to_float
+from simulator.data.dataset import Dataset, to_float
+from simulator.description.basis import Basis
+from simulator.description.parts import Part
+from simulator.description.stages import LossWeights
+from simulator.device import native
 from simulator.errors import UserError
-from simulator.search.config import SearchConfig
+from simulator.parse import in_range, parse_count
+from simulator.search.config import SearchConfig, SearchPreset
 from simulator.search.cost import cost_table
 from simulator.search.loop import search
 from simulator.search.steps import Batch
 from simulator.search.student import network_costs, retrain
 from simulator.search.task import Found, Half, History, SearchRun, SearchTask, Take
 from simulator.storage.describe import describe
+from simulator.storage.environment import environment
 from simulator.storage.files import load_tensors, write_json, write_table
+from simulator.storage.folders import check_writable
 from simulator.training.cache import cached
 from simulator.training.loop import Checkpoint, fresh
 from simulator.training.run import TrainingRun, classifier_accuracy
-from simulator.training.teachers import Views, told_views
+from simulator.training.teachers import Views, teacher_views, told_views, train_teachers
 
+MOST_VIEWS = 1000
+MOST_PENALTY = 1000.0
+GUIDED = {"kd", "ce"}  # with the teacher, or by labels alone
 HELD_BACK, HELD_BATCH = 1000, 250  # training images of neither half, for the loss of an epoch
 
 
@@ -41,7 +52,7 @@ def taught_views(run: TrainingRun) -> Views:
     if views is None:
         raise UserError(
             f"{run.taught_in} must hold what this recipe's teachers say of these images; run "
-            f"semlink train {run.experiment.name} --stage cache --out {run.taught_in}, or name "
+            f"semlink train {run.recipe.name} --stage cache --out {run.taught_in}, or name "
             "--training DIR"
         )
     return views
@@ -87,9 +98,9 @@ def search_checkpoint(whole: SearchRun, seed: int) -> Path:
 
 def search_key(whole: SearchRun, seed: int) -> str:
     """Equal for searches of the same description, data, teachers and seed."""
-    experiment = whole.run.experiment
-    description = (*experiment.seen, whole.preset.search, seed)
-    return whole.run.origin(f"search_{seed}", description, tuple(experiment.teachers)).key
+    recipe = whole.run.recipe
+    description = (*recipe.seen, whole.preset.search, seed)
+    return whole.run.origin(Part(f"search_{seed}", description, tuple(recipe.teachers))).key
 
 
 def search_task(whole: SearchRun, seed: int) -> SearchTask:
@@ -117,7 +128,7 @@ def search_task(whole: SearchRun, seed: int) -> SearchTask:
         costs=costs_of(run, config),
         config=config,
         num_images=number,
-        batches=lambda half, epoch: _take(whole, epoch % run.experiment.views, first[half]),
+        batches=lambda half, epoch: _take(whole, epoch % run.recipe.views, first[half]),
         validation=list(_held_back(whole, training - held, held)),
     )
 
@@ -190,3 +201,149 @@ def write_found(
     }
     write_json(path, value)
     return value
+
+
+def search_run(
+    recipe: Basis,
+    preset: SearchPreset,
+    *,
+    dataset: Dataset,
+    taught_in: Path,
+    folder: Path,
+    device: torch.device,
+    deadline: float = math.inf,
+    views: int | None = None,
+) -> SearchRun:
+    """A search ready to begin, taught by the training in `taught_in`.
+
+    With another number of views than the recipe's, its teachers are asked here, and what they say
+    is kept in `folder`.
+    Raises: UserError if the data, the teachers or what they say is not there.
+    """
+    own_views = views not in (None, recipe.views)
+    if views is not None:
+        recipe = _with_views(recipe, views)
+    run = TrainingRun(
+        recipe=recipe,
+        dataset=dataset,
+        folder=folder,
+        seed=taught_seed(taught_in),
+        device=device,
+        deadline=deadline,
+        taught_in=taught_in,
+    )
+    _ = run.training, run.validation  # the data must hold both
+    check_writable(folder)
+    there = replace(run, folder=taught_in, taught_in=None)
+    if recipe.embedded_data:  # a matter of seconds
+        teachers = train_teachers(there)
+        if not own_views:
+            teacher_views(there, teachers)
+    if not own_views:
+        return SearchRun(run=run, preset=preset, views=taught_views(run))
+    if missing := [name for name in recipe.teachers if not run.path(name).exists()]:
+        raise UserError(
+            f"{taught_in} must hold the weights of {', '.join(missing)}; run semlink train "
+            f"{recipe.name} --stage teacher --out {taught_in}, or name --training DIR"
+        )
+    asked = replace(run, folder=folder / "teaching")
+    return SearchRun(run=run, preset=preset, views=teacher_views(asked, train_teachers(asked)))
+
+
+def _with_views(recipe: Basis, views: int) -> Basis:
+    in_range("--views", views, 1, MOST_VIEWS)
+    try:
+        return replace(recipe, views=views)
+    except ValueError as error:
+        raise UserError(f"--views: {error}") from None
+
+
+def adjusted(
+    preset: SearchPreset,
+    *,
+    penalty: float,
+    target: str | None = None,
+    teaching: str = "kd",
+    image_size: int | None = None,
+    epochs: int | None = None,
+) -> SearchPreset:
+    """A preset with what the options say in place of its own."""
+    if not 0 <= penalty <= MOST_PENALTY:
+        raise UserError(f"--lambda must be from 0 to {MOST_PENALTY:g}, got {penalty:g}")
+    config = replace(preset.search, penalty=penalty)
+    if target is not None:
+        config = replace(config, target=float(parse_count(target, option="--target-params")))
+    if teaching not in GUIDED:
+        raise UserError(f"--teaching must be kd or ce, got {teaching!r}")
+    if teaching == "ce":
+        config = replace(config, loss=LossWeights(mse=0.0, ce=1.0, kl=0.0, temperature=1.0))
+    if image_size is not None:
+        config = replace(config, image_size=in_range("--images-size", image_size, 4, 1024))
+    if epochs is not None:
+        config = replace(config, epochs=in_range("--epochs", epochs, 1, 10_000))
+    return preset._replace(search=config)
+
+
+def write_search(
+    whole: SearchRun,
+    found: list[Found],
+    best: Found,
+    accuracies: dict[int, float],
+    *,
+    draw: Callable[[Found, Path, dict[str, Any]], list[Path]],
+) -> tuple[dict[str, Any], list[Path]]:
+    """Genotypes, figures and the description of what was run.
+
+    `draw(found, folder, told)` draws the figures. Gives back what genotype.json tells of the best,
+    and the files to look at.
+    """
+    folder = whole.run.folder
+    told = write_found(whole, best, folder / "genotype.json", validation=accuracies.get(best.seed))
+    write_table(folder / "search.csv", pd.DataFrame(best.history))
+    write_json(folder / "search.json", _description(whole, found))
+    figures = draw(best, folder / "figures", told)
+    for one in found:  # last: whoever finds them need not look for the rest
+        path = folder / "genotypes" / f"seed_{one.seed}.json"
+        write_found(whole, one, path, validation=accuracies.get(one.seed))
+    return told, [folder / "genotype.json", *figures]
+
+
+def _description(whole: SearchRun, found: list[Found]) -> dict[str, Any]:
+    run = whole.run
+    return {
+        "recipe": run.recipe.name,
+        "preset": whole.preset.name,
+        "search": describe(whole.preset.search),
+        "precision": native(run.device, whole.preset.search.precision),
+        "retraining_epochs": whole.preset.retraining_epochs,
+        "seeds": [one.seed for one in found],
+        "data": {"name": run.dataset.name, "key": run.dataset.key},
+        "training_seed": run.seed,
+        "environment": environment(run.device),
+    }
+
+
+def summary(told: dict[str, Any]) -> str:
+    """A genotype in words: its size, both cells, its validation accuracy."""
+    genotype = told["student"]["genotype"]
+    lines = [
+        f"seed {told['seed']}: {told['parameters']:,} parameters, {told['macs']:,} MACs, "
+        f"{told['cpu_ms']:g} ms per image"
+    ]
+    for kind in ("normal", "reduce"):
+        nodes = [
+            " + ".join(f"{name}({source})" for source, name in node) for node in genotype[kind]
+        ]
+        lines.append(f"  {kind}: " + "; ".join(nodes))
+    if told["validation_accuracy"] is not None:
+        lines.append(f"  validation accuracy {100 * told['validation_accuracy']:.2f} %")
+    return "\n".join(lines)
+
+
+def forget_search(folder: Path) -> None:
+    """Remove what earlier searches left here: checkpoints, retrained students, cost tables."""
+    for pattern in ("checkpoints/search_*", "checkpoints/student_seed*", "weights/student_seed*"):
+        for path in folder.glob(pattern):
+            path.unlink()
+    for path in folder.glob("cache/costs_*"):
+        path.unlink()

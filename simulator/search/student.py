@@ -8,14 +8,13 @@ import torch
 
 from models import GenotypeCnnConfig, ImageClassifier, StudentConfig
 from models.blocks import parameter_count
-from simulator.description.experiment import Variant
-from simulator.description.parts import recipe_parts, variant_parts
+from simulator.description.stages import StudentStage
 from simulator.errors import UserError
 from simulator.measures.sizes import cpu_ms, macs
 from simulator.search.task import SearchRun
 from simulator.training.loop import fresh
-from simulator.training.run import TrainingRun
-from simulator.training.student import train_student
+from simulator.training.run import train_part
+from simulator.training.student import StudentLesson
 
 
 def retrain(whole: SearchRun, name: str, model: StudentConfig, *, epochs: int) -> ImageClassifier:
@@ -23,26 +22,26 @@ def retrain(whole: SearchRun, name: str, model: StudentConfig, *, epochs: int) -
 
     Whatever is compared is retrained like this, hand-made networks too.
     """
-    run, part = _retraining(whole, name, model, epochs)
-    return train_student(run, whole.views, part=part, stage=run.experiment.variants[0].student)
+    stage = _retraining(whole, model, epochs)
+    lesson = StudentLesson(
+        run=whole.run,
+        part=whole.run.recipe.student_parts(name, stage).student,
+        config=stage.training,
+        stage=stage,
+        views=whole.views,
+    )
+    return train_part(lesson)
 
 
 def retraining_key(whole: SearchRun, name: str, model: StudentConfig, *, epochs: int) -> str:
     """Equal for retrainings of the same description, data, teachers and seed."""
-    run, part = _retraining(whole, name, model, epochs)
-    return run.origin(part, *recipe_parts(run.experiment)[part]).key
+    stage = _retraining(whole, model, epochs)
+    return whole.run.origin(whole.run.recipe.student_parts(name, stage).student).key
 
 
-def _retraining(
-    whole: SearchRun, name: str, model: StudentConfig, epochs: int
-) -> tuple[TrainingRun, str]:
-    """A training with this student as its one variant, and the name of the student's part."""
-    run = whole.run
-    recipe = run.experiment.student
-    stage = replace(recipe, model=model, training=replace(recipe.training, epochs=epochs))
-    variant = Variant(name=name, student=stage, codec=run.experiment.codec)
-    own = replace(run, experiment=replace(run.experiment, variants=(variant,), joint=()))
-    return own, variant_parts(variant).student
+def _retraining(whole: SearchRun, model: StudentConfig, epochs: int) -> StudentStage:
+    recipe = whole.run.recipe.student
+    return replace(recipe, model=model, training=replace(recipe.training, epochs=epochs))
 
 
 def network_costs(student: StudentConfig, image_shape: tuple[int, int, int]) -> dict[str, float]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load, save_file
 from torch import Tensor
 
 from simulator.errors import UserError
@@ -68,22 +68,49 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str,
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and JSON header of a file written by `save_tensors`.
+    """Tensors and JSON header of a file written by `save_tensors`; mapped, not read.
 
     Raises: UserError naming the file if it is missing, no safetensors, or not semlink's.
     """
+    with _whole(path), safe_open(path, framework="pt") as file:
+        header = _own(file.metadata())
+        return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The JSON header alone. Raises: as `load_tensors`."""
+    with _whole(path), safe_open(path, framework="pt") as file:
+        return _own(file.metadata())
+
+
+def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], str]:
+    """Tensors, JSON header and SHA-256 of a file, from one reading. Raises: as `load_tensors`."""
+    with _whole(path):
+        content = path.read_bytes()
+        tensors = load(content)
+        size = int.from_bytes(content[:8], "little")  # the format's own header: 8 bytes, then JSON
+        header = _own(json.loads(content[8 : 8 + size]).get("__metadata__"))
+    return tensors, header, hashlib.sha256(content).hexdigest()
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Raises: UserError naming the file if it is missing, no safetensors, or not semlink's."""
     try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})["semlink"])
-            if not isinstance(header, dict):
-                raise KeyError
-            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+        yield
     except FileNotFoundError:
         raise UserError(f"no such file: {path}") from None
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path} must be a safetensors file, but: {error}") from None
     except (KeyError, json.JSONDecodeError):
         raise UserError(f"{path} holds no semlink header; train it with semlink train") from None
+
+
+def _own(metadata: Mapping[str, str] | None) -> dict[str, Any]:
+    header = json.loads((metadata or {})["semlink"])
+    if not isinstance(header, dict):
+        raise KeyError
+    return header
 
 
 def write_json(path: Path, value: object) -> None:

@@ -15,10 +15,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from simulator.description.origin import Origin
+from simulator.description.parts import Part
 from simulator.errors import TimeUp, UserError
 from simulator.storage.describe import describe
 from simulator.storage.files import load_tensors, save_tensors
 from simulator.training.run import TrainingRun
+
+PIECE_BYTES = 15 * 2**20
+HEADER_BYTES = 2**16  # room for the JSON header of a piece
 
 
 def cached(
@@ -34,7 +38,7 @@ def cached(
     `made_from` names the parts, `about` what shapes it besides them and the views.
     Cached tensors lie on the device. A cache made from something else is made anew.
     """
-    origin = run.origin(name, (*run.experiment.seen, *about), made_from)
+    origin = run.origin(Part(name, (*run.recipe.seen, *about), made_from))
     path = run.folder / "cache" / f"{name}.safetensors"
     with contextlib.suppress(UserError):  # missing or damaged: it is made anew
         tensors, header = load_tensors(path)
@@ -43,12 +47,6 @@ def cached(
     tensors = compute()
     save_tensors(path, tensors, {"key": origin.key, "origin": describe(origin)})
     return tensors
-
-
-PIECE_BYTES = 15 * 2**20
-
-
-HEADER_BYTES = 2**16  # room for the JSON header of a piece
 
 
 def cached_views(
@@ -67,7 +65,7 @@ def cached_views(
     made anew.
     Raises: TimeUp at the run's deadline; the views that are finished stay.
     """
-    origin = run.origin(name, (*run.experiment.seen, *about), made_from)
+    origin = run.origin(Part(name, (*run.recipe.seen, *about), made_from))
     cache = ViewCache(run.folder / "cache" / name, origin)
     found = []
     for view in tqdm(range(views), desc=f"{name} of views", unit="view", delay=2):

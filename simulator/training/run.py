@@ -1,10 +1,12 @@
-"""What the stages of one training share: the data's views, and parts kept with their origin."""
+"""A training: its data and views, its lessons, and the finished parts with their origins."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +15,9 @@ from channels.streams import Streams
 from models import ImageClassifier, StudentConfig, WideResNetConfig
 from simulator.data.augment import augment
 from simulator.data.dataset import Dataset, Split, to_float
-from simulator.description.experiment import Experiment
-from simulator.description.origin import Origin, data_name
-from simulator.description.parts import TEACHER, recipe_parts
+from simulator.description.basis import Basis
+from simulator.description.origin import Origin, check_company, check_origin, data_name
+from simulator.description.parts import TEACHER, Part
 from simulator.description.stages import TrainConfig
 from simulator.device import Precision, autocast, native
 from simulator.errors import UserError
@@ -24,11 +26,7 @@ from simulator.storage.files import file_hash, load_tensors, save_tensors
 from simulator.training.loop import Checkpoint, Epoch, Stage, TrainLog, fresh, train
 
 Module = TypeVar("Module", bound=nn.Module)
-
-
-SHARED = "shared"  # views that teachers are asked about
-
-
+SHARED = "shared"  # purpose of the views that teachers are asked about
 CHUNK = 1000  # images of 32x32 augmented or encoded at a time; fewer of larger ones
 
 
@@ -36,7 +34,7 @@ CHUNK = 1000  # images of 32x32 augmented or encoded at a time; fewer of larger 
 class TrainingRun:
     """One training: what, on which data, from which seed, where to."""
 
-    experiment: Experiment
+    recipe: Basis
     dataset: Dataset
     folder: Path
     seed: int
@@ -89,32 +87,32 @@ class TrainingRun:
 
     def path(self, part: str) -> Path:
         """Where a finished part lies."""
-        elsewhere = self.taught_in if part in self.experiment.teachers else None
+        elsewhere = self.taught_in if part in self.recipe.teachers else None
         return (elsewhere or self.folder) / "weights" / f"{part}.safetensors"
 
-    def origin(self, name: str, description: object, made_from: tuple[str, ...]) -> Origin:
-        """What a file of this run is made from; `made_from` names finished parts."""
+    def origin(self, part: Part) -> Origin:
+        """What a file of this run is made from."""
         return Origin(
-            recipe=self.experiment.name,
-            part=name,
-            description=describe(description),
+            recipe=self.recipe.name,
+            part=part.name,
+            description=describe(part.description),
             data=data_name((self.taught_in or self.folder) / "weights", self.dataset),
             classes=self.dataset.classes,
             image_shape=self.dataset.image_shape,
-            seed=self.streams_of(name).seed,
-            made_from={part: file_hash(self.path(part)) for part in made_from},
+            seed=self.streams_of(part.name).seed,
+            made_from={name: file_hash(self.path(name)) for name in part.made_from},
         )
 
     def view(self, purpose: str, index: int) -> Tensor:
         """Augmented training images uint8 [N, C, H, W], in data order, on the device.
 
         The same purpose and index always give the same pixels. Purpose `SHARED` is what teachers
-        are asked about; its views may come in pairs, see `Experiment.mirrored`.
+        are asked about; its views may come in pairs, see `Basis.mirrored`.
         """
-        config, mirror = self.experiment.augment, False
+        config, mirror = self.recipe.augment, False
         if purpose == SHARED:
-            mirror = index >= self.experiment.taught_views
-            index %= self.experiment.taught_views
+            mirror = index >= self.recipe.taught_views
+            index %= self.recipe.taught_views
         generator = self.streams_of(purpose)("view", purpose, index)
         images = self.training.images
         parts = [
@@ -124,27 +122,56 @@ class TrainingRun:
         view = torch.cat(parts)
         return (view.flip(3) if mirror else view).to(self.device)
 
+    def shared_view(self, epoch: int) -> Tensor:
+        """The view that students see in an epoch: the shared ones in turn."""
+        return self.view(SHARED, epoch % self.recipe.views)
 
-def train_part(
-    run: TrainingRun,
-    name: str,
-    *,
-    build: Callable[[], Module],
-    config: TrainConfig,
-    epoch: Callable[[Module, int], Epoch],
-    validate: Callable[[Module], float],
-    rates: Mapping[str, float] | None = None,
-    threads: int | None = None,
-) -> Module:
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lesson(ABC, Generic[Module]):
+    """How one part is trained: its first weights, the loss of every epoch, its validation."""
+
+    run: TrainingRun
+    part: Part
+    config: TrainConfig
+    threads: int | None = None  # of the CPU; None: all. One is fastest where layers are small
+
+    @abstractmethod
+    def build(self) -> Module:
+        """The model with its first weights."""
+
+    @abstractmethod
+    def epoch(self, model: Module, index: int) -> Epoch:
+        """The loss of a batch in this epoch, and the generators that it draws from."""
+
+    @abstractmethod
+    def validate(self, model: Module) -> float:
+        """Accuracy on the validation split."""
+
+    @property
+    def rates(self) -> Mapping[str, float]:
+        """Beginning of a parameter's name to the factor on its learning rate; else 1."""
+        return {}
+
+    @cached_property
+    def labels(self) -> Tensor:
+        """Training labels [N] on the device."""
+        return self.run.labels
+
+    @property
+    def epochs(self) -> int:
+        """Epochs on these data."""
+        return self.config.epochs_on(len(self.labels))
+
+
+def train_part(lesson: Lesson[Module]) -> Module:
     """A finished part: loaded if it is there already, else trained and kept.
 
-    `epoch(model, e)` gives the loss of epoch e, `validate(model)` an accuracy; for `rates`
-    and `threads` see `Stage`.
     Raises: UserError if the part is there but was made from something else.
     """
-    origin = run.origin(name, *recipe_parts(run.experiment)[name])
-    streams = run.streams_of(name)
-    model = fresh(build, seed=streams.seed_of("init", name)).to(run.device)
+    run, name = lesson.run, lesson.part.name
+    origin, streams = run.origin(lesson.part), run.streams_of(name)
+    model = fresh(lesson.build, seed=streams.seed_of("init", name)).to(run.device)
     path = run.path(name)
     if path.exists():
         tensors, header = load_tensors(path)
@@ -161,24 +188,48 @@ def train_part(
     stage = Stage(
         name=name,
         model=model,
-        config=config,
+        config=lesson.config,
         num_images=len(run.training.labels),
-        epoch=lambda index: epoch(model, index),
-        validate=lambda: _evaluated(model, validate),
-        rates=rates or {},
-        threads=threads,
+        epoch=lambda index: lesson.epoch(model, index),
+        validate=lambda: _evaluated(model, lesson.validate),
+        rates=lesson.rates,
+        threads=lesson.threads,
     )
     log = TrainLog(run.folder, name, images=len(run.training.labels))
     history = train(stage, streams=streams, checkpoint=checkpoint, log=log)
     header = {
         "key": origin.key,
         "origin": describe(origin),
-        "precision": native(run.device, config.precision),
+        "precision": native(run.device, lesson.config.precision),
         "history": history,
     }
     save_tensors(path, model.state_dict(), header)
     checkpoint.path.unlink(missing_ok=True)
     return model.eval()
+
+
+def check_finished(run: TrainingRun, *parts: Part) -> None:
+    """Whether finished parts can be gone on from, which must be of one training.
+
+    Raises: UserError if one is not trained yet, or is of another recipe, data or seed.
+    """
+    hashes: dict[str, str] = {}
+    origins: dict[str, dict[str, object]] = {}
+    for part in parts:
+        path = run.path(part.name)
+        if not path.exists():
+            raise UserError(f"{path} must be there first; run semlink train without --stage")
+        header = load_tensors(path)[1]
+        origin = check_origin(
+            path, part, header.get("origin"), recipe=run.recipe.name, dataset=run.dataset
+        )
+        if origin["seed"] != run.streams_of(part.name).seed:
+            raise UserError(
+                f"{path} was trained with seed {origin['seed']}; add --seed {origin['seed']}"
+            )
+        hashes[part.name] = file_hash(path)
+        check_company(path, part.name, origin, hashes=hashes, origins=origins)
+        origins[part.name] = origin
 
 
 def _evaluated(model: Module, validate: Callable[[Module], float]) -> float:
@@ -204,6 +255,11 @@ def in_chunks(
     return torch.cat(parts)
 
 
+def validation_outputs(run: TrainingRun, function: Callable[[Tensor], Tensor]) -> Tensor:
+    """`function` of the validation images, in single precision, [N, ...]."""
+    return in_chunks(function, run.validation.images.to(run.device), precision="fp32")
+
+
 def accuracy(scores: Tensor, labels: Tensor) -> float:
     """Share of images whose largest score is the label's."""
     return float((scores.argmax(dim=1) == labels.to(scores.device)).double().mean())
@@ -211,8 +267,7 @@ def accuracy(scores: Tensor, labels: Tensor) -> float:
 
 def classifier_accuracy(run: TrainingRun, model: ImageClassifier) -> float:
     """Clean accuracy on the validation split."""
-    images = run.validation.images.to(run.device)
-    scores = in_chunks(lambda x: model(x).scores, images, precision="fp32")
+    scores = validation_outputs(run, lambda x: model(x).scores)
     return accuracy(scores, run.validation.labels)
 
 

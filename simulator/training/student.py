@@ -1,121 +1,165 @@
-"""Two-stage robust knowledge distillation: teacher, clean student, its head, codec under noise.
+"""Two-stage robust knowledge distillation: teachers, clean student, its head; then the codecs.
 
-The stages follow METHOD section 3. Each one is a `train_part` with its own loss, reads only what
-earlier ones left, and can be taken up again after an interruption.
+Stage 1 pulls the student's features to the teacher's, stage 1b trains a linear head on them. Stage
+2, the codec under noise, belongs to the schemes (`simulator.schemes.codec`). Every part is trained
+by a lesson of its own, reads only what earlier ones left, and can be taken up where it was stopped.
 """
 
-from torch import Tensor, nn
-from torch.nn import functional
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
 
-from models import ImageClassifier, Student
+from torch import Tensor, nn
+
+from models import ImageClassifier, StudentConfig, WideResNetConfig
+from simulator.description.basis import StudentParts
+from simulator.description.parts import Part
 from simulator.description.stages import StudentStage
+from simulator.storage.files import load_tensors
 from simulator.training.cache import cached_views
+from simulator.training.lessons import LinearLesson
 from simulator.training.loop import Epoch
 from simulator.training.losses import distillation_loss
 from simulator.training.run import (
     SHARED,
+    Lesson,
     TrainingRun,
-    accuracy,
     classifier,
     classifier_accuracy,
     in_chunks,
     pixels,
     train_part,
+    validation_outputs,
 )
-from simulator.training.teachers import Views
+from simulator.training.teachers import Teacher, Views, teacher_views, train_teachers
 
 
-def train_student(
-    run: TrainingRun, views: Views, *, part: str = "student", stage: StudentStage | None = None
-) -> ImageClassifier:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StudentLesson(Lesson[ImageClassifier]):
     """Stage 1: the student's features are pulled to the teacher's, without noise.
 
     The head trained along serves the label terms of the loss and the progress line; the head that
-    is used is trained by `train_head`. `part` and `stage` belong to a variant.
+    is used is trained afterwards.
     """
-    stage = stage or run.experiment.student
-    labels = run.labels
 
-    def epoch(model: ImageClassifier, index: int) -> Epoch:
-        view = index % run.experiment.views
-        images = run.view(SHARED, view)
+    stage: StudentStage
+    views: Views
+
+    def build(self) -> ImageClassifier:
+        """Fresh weights."""
+        return classifier(self.run, self.stage.model)
+
+    def epoch(self, model: ImageClassifier, index: int) -> Epoch:
+        """The distillation loss on one shared view."""
+        view = index % self.run.recipe.views
+        images = self.run.view(SHARED, view)
 
         def loss(indices: Tensor) -> Tensor:
             features, scores = model(pixels(images, indices))
-            targets = views.targets(view, indices)
-            return distillation_loss(features, scores, labels[indices], targets, stage.loss)
+            targets = self.views.targets(view, indices)
+            return distillation_loss(
+                features, scores, self.labels[indices], targets, self.stage.loss
+            )
 
         return Epoch(loss)
 
-    return train_part(
-        run,
-        part,
-        build=lambda: classifier(run, stage.model),
-        config=stage.training,
-        epoch=epoch,
-        validate=lambda model: classifier_accuracy(run, model),
-    )
+    def validate(self, model: ImageClassifier) -> float:
+        """Clean accuracy of the head trained along."""
+        return classifier_accuracy(self.run, model)
 
 
-def student_features(
-    run: TrainingRun, student: ImageClassifier, *, part: str = "student"
-) -> Tensor:
+class Taught(NamedTuple):
+    """A trained student, its cached features of the shared views [V, N, D], and its head."""
+
+    student: ImageClassifier
+    features: Tensor
+    head: nn.Linear
+
+
+@dataclass(eq=False)
+class Session:
+    """One training in progress: what several schemes need is made at first use, and kept."""
+
+    run: TrainingRun
+    _kept: dict[str, Taught] = field(default_factory=dict, repr=False)  # by the head's name
+
+    @cached_property
+    def teachers(self) -> dict[str, Teacher]:
+        """The teachers, trained."""
+        return train_teachers(self.run)
+
+    @cached_property
+    def views(self) -> Views:
+        """What they say of the shared views."""
+        return teacher_views(self.run, self.teachers)
+
+    def student(self, parts: StudentParts, stage: StudentStage) -> ImageClassifier:
+        """A student, trained."""
+        return train_part(
+            StudentLesson(
+                run=self.run,
+                part=parts.student,
+                config=stage.training,
+                stage=stage,
+                views=self.views,
+            )
+        )
+
+    def taught(
+        self, parts: StudentParts | None = None, stage: StudentStage | None = None
+    ) -> Taught:
+        """A student of a stage, its features and its head; without these the recipe's own."""
+        recipe = self.run.recipe
+        parts, stage = parts or recipe.student_parts(), stage or recipe.student
+        if parts.head.name not in self._kept:
+            self._kept = dict(list(self._kept.items())[-1:])  # features are large: two at most
+            self._kept[parts.head.name] = self._taught(parts, stage)
+        return self._kept[parts.head.name]
+
+    def _taught(self, parts: StudentParts, stage: StudentStage) -> Taught:
+        student = self.student(parts, stage)
+        features = student_features(self.run, student, part=parts.student)
+        head = LinearLesson(
+            run=self.run,
+            part=parts.head,
+            config=stage.head,
+            threads=1,
+            features=features,
+            validation=validation_outputs(self.run, student.body),
+            begin=student.head if stage.head_from == "student" else None,
+        )
+        return Taught(student, features, train_part(head))
+
+
+def student_features(run: TrainingRun, student: ImageClassifier, *, part: Part) -> Tensor:
     """The frozen student's features of every shared view, cached, float16 [V, N, D].
 
     They are computed in the precision of its training.
     """
-    views, precision = run.experiment.views, run.experiment.student.training.precision
+    views, precision = run.recipe.views, run.recipe.student.training.precision
 
     def look(view: int) -> dict[str, Tensor]:
         told = in_chunks(student.body, run.view(SHARED, view), precision=precision)
         return {"features": told.half()}
 
-    name, about = f"{part}_features", (precision,)
-    told = cached_views(run, name, made_from=(part,), about=about, views=views, compute=look)
+    name, about = f"{part.name}_features", (precision,)
+    made_from = (part.name,)
+    told = cached_views(run, name, made_from=made_from, about=about, views=views, compute=look)
     return told["features"]
 
 
-def train_head(
-    run: TrainingRun,
-    student: ImageClassifier,
-    features: Tensor,
-    *,
-    part: str = "head",
-    stage: StudentStage | None = None,
-) -> nn.Linear:
-    """Stage 1b: a linear head on the frozen student's features, by cross-entropy.
-
-    It begins anew, or as the head that was trained along with the student.
-    """
-    stage = stage or run.experiment.student
-    labels = run.labels
-    validation = validation_features(run, student.body)
-
-    def build() -> nn.Linear:
-        head = nn.Linear(stage.model.feature_dim, run.num_classes)
-        if stage.head_from == "student":
-            head.load_state_dict(student.head.state_dict())
-        return head
-
-    def epoch(model: nn.Linear, index: int) -> Epoch:
-        view = features[index % len(features)]
-
-        def loss(indices: Tensor) -> Tensor:
-            return functional.cross_entropy(model(view[indices].float()), labels[indices])
-
-        return Epoch(loss)
-
-    return train_part(
-        run,
-        part,
-        build=build,
-        config=stage.head,
-        epoch=epoch,
-        validate=lambda model: accuracy(model(validation), run.validation.labels),
-        threads=1,
-    )
+def finished_student(run: TrainingRun) -> ImageClassifier:
+    """The recipe's student as it was trained, with the head that is used."""
+    parts = run.recipe.student_parts()
+    model = finished_classifier(run, parts.student, run.recipe.student.model)
+    model.head.load_state_dict(load_tensors(run.path(parts.head.name))[0])
+    return model
 
 
-def validation_features(run: TrainingRun, body: Student) -> Tensor:
-    """Features [N, D] of the validation images."""
-    return in_chunks(body, run.validation.images.to(run.device), precision="fp32")
+def finished_classifier(
+    run: TrainingRun, part: Part, config: StudentConfig | WideResNetConfig
+) -> ImageClassifier:
+    """A student or teacher as it was trained."""
+    model = classifier(run, config)
+    model.load_state_dict(load_tensors(run.path(part.name))[0])
+    return model

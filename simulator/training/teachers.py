@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from models import (
     Classified,
@@ -16,26 +15,16 @@ from models import (
     PretrainedTeacher,
     PretrainedTeacherConfig,
     PretrainedTower,
-    StudentConfig,
-    WideResNetConfig,
 )
 from models.blocks import parameter_count
+from simulator.description.parts import Part
 from simulator.description.stages import TeacherStage
 from simulator.errors import UserError
 from simulator.training.cache import cached, cached_views
-from simulator.training.loop import Epoch
+from simulator.training.lessons import ClassifierLesson, LinearLesson
 from simulator.training.losses import TeacherTargets
 from simulator.training.projection import Projection, fit_projection
-from simulator.training.run import (
-    SHARED,
-    TrainingRun,
-    accuracy,
-    classifier,
-    classifier_accuracy,
-    in_chunks,
-    pixels,
-    train_part,
-)
+from simulator.training.run import SHARED, TrainingRun, in_chunks, train_part, validation_outputs
 
 PROJECTION = "teacher_projection"  # in the cache: how features of teachers become a student's
 
@@ -84,7 +73,8 @@ class Views(NamedTuple):
 
 def train_teachers(run: TrainingRun) -> dict[str, Teacher]:
     """The recipe's teachers: offline ones trained here, linear probes on pretrained ones."""
-    return {part: _train(run, part, stage) for part, stage in run.experiment.teachers.items()}
+    parts = run.recipe.teacher_parts
+    return {name: _train(run, parts[name], stage) for name, stage in run.recipe.teachers.items()}
 
 
 def teacher_views(run: TrainingRun, teachers: Mapping[str, Teacher]) -> Views:
@@ -98,7 +88,7 @@ def teacher_views(run: TrainingRun, teachers: Mapping[str, Teacher]) -> Views:
 
     def fit() -> dict[str, Tensor]:
         features = [own["features"] for own in outputs()]
-        return fit_projection(features, run.experiment.student.model.feature_dim)._asdict()
+        return fit_projection(features, run.recipe.student.model.feature_dim)._asdict()
 
     def look(view: int) -> dict[str, Tensor]:
         scores = [own["scores"][view].float().log_softmax(dim=1) for own in outputs()]
@@ -112,7 +102,7 @@ def teacher_views(run: TrainingRun, teachers: Mapping[str, Teacher]) -> Views:
 
 def told_views(run: TrainingRun) -> Views | None:
     """What the recipe's teachers said of every view, from the cache; None where it is not."""
-    made_from = tuple(run.experiment.teachers)
+    made_from = tuple(run.recipe.teachers)
     if not all(run.path(teacher).exists() for teacher in made_from):
         return None
 
@@ -132,15 +122,15 @@ def _views(
     project: Projection,
     look: Callable[[int], dict[str, Tensor]],
 ) -> Views:
-    shown = run.experiment.taught_views
+    shown = run.recipe.taught_views
     tensors = cached_views(run, "teacher_views", made_from=made_from, views=shown, compute=look)
     return Views(**tensors, mean=project.mean, scale=project.scale)
 
 
 def _outputs(run: TrainingRun, part: str, teacher: Teacher) -> dict[str, Tensor]:
     """One teacher's features [V, N, D] and scores [V, N, num_classes], float16, cached."""
-    precision = run.experiment.teachers[part].training.precision
-    whole = Mirrored(teacher) if run.experiment.mirrored else teacher
+    precision = run.recipe.teachers[part].training.precision
+    whole = Mirrored(teacher) if run.recipe.mirrored else teacher
 
     def look(view: int) -> dict[str, Tensor]:
         images = run.view(SHARED, view)
@@ -148,72 +138,40 @@ def _outputs(run: TrainingRun, part: str, teacher: Teacher) -> dict[str, Tensor]
         features, scores = told.split([told.shape[1] - run.num_classes, run.num_classes], dim=1)
         return {"features": features.contiguous(), "scores": scores.contiguous()}
 
-    name, shown = f"{part}_outputs", run.experiment.taught_views
+    name, shown = f"{part}_outputs", run.recipe.taught_views
     return cached_views(run, name, made_from=(part,), views=shown, compute=look)
 
 
-def _train(run: TrainingRun, part: str, stage: TeacherStage) -> Teacher:
+def _train(run: TrainingRun, part: Part, stage: TeacherStage) -> Teacher:
     if isinstance(stage.model, PretrainedTeacherConfig):
         return Teacher(stage.model.source, _probe(run, part, stage, stage.model))
-    kind = type(stage.model).__name__.removesuffix("Config")
-    return Teacher(f"{kind} trained offline", _train_offline(run, part, stage, stage.model))
-
-
-def _train_offline(
-    run: TrainingRun, part: str, stage: TeacherStage, config: StudentConfig | WideResNetConfig
-) -> ImageClassifier:
-    """Cross-entropy with fresh augmentation in every epoch."""
-    labels = run.labels
-
-    def epoch(model: ImageClassifier, index: int) -> Epoch:
-        images = run.view(part, index)
-
-        def loss(indices: Tensor) -> Tensor:
-            scores = model(pixels(images, indices)).scores
-            return functional.cross_entropy(
-                scores, labels[indices], label_smoothing=stage.label_smoothing
-            )
-
-        return Epoch(loss)
-
-    return train_part(
-        run,
-        part,
-        build=lambda: classifier(run, config),
+    lesson = ClassifierLesson(
+        run=run,
+        part=part,
         config=stage.training,
-        epoch=epoch,
-        validate=lambda model: classifier_accuracy(run, model),
+        model=stage.model,
+        label_smoothing=stage.label_smoothing,
     )
+    kind = type(stage.model).__name__.removesuffix("Config")
+    return Teacher(f"{kind} trained offline", train_part(lesson))
 
 
 def _probe(
-    run: TrainingRun, part: str, stage: TeacherStage, config: PretrainedTeacherConfig
+    run: TrainingRun, part: Part, stage: TeacherStage, config: PretrainedTeacherConfig
 ) -> PretrainedTeacher:
     """A linear head on a frozen tower, on the shared views; only the head is kept."""
     try:
         tower = config.build().to(run.device)
     except ValueError as error:
         raise UserError(str(error)) from None
-    labels, features = run.labels, _tower_features(run, part, config, tower)
-    validation = in_chunks(tower, run.validation.images.to(run.device), precision="fp32")
-
-    def epoch(model: nn.Linear, index: int) -> Epoch:
-        view = features[index % len(features)]
-
-        def loss(indices: Tensor) -> Tensor:
-            return functional.cross_entropy(model(view[indices].float()), labels[indices])
-
-        return Epoch(loss)
-
-    head = train_part(
-        run,
-        part,
-        build=lambda: nn.Linear(tower.feature_dim, run.num_classes),
+    lesson = LinearLesson(
+        run=run,
+        part=part,
         config=stage.training,
-        epoch=epoch,
-        validate=lambda model: accuracy(model(validation), run.validation.labels),
+        features=_tower_features(run, part.name, config, tower),
+        validation=validation_outputs(run, tower),
     )
-    return PretrainedTeacher(tower, head).eval()
+    return PretrainedTeacher(tower, train_part(lesson)).eval()
 
 
 def _tower_features(
@@ -224,6 +182,6 @@ def _tower_features(
     def look(view: int) -> dict[str, Tensor]:
         return {"features": in_chunks(tower, run.view(SHARED, view), precision="fp32").half()}
 
-    name, views = f"{part}_tower", run.experiment.views
+    name, views = f"{part}_tower", run.recipe.views
     told = cached_views(run, name, made_from=(), about=(config,), views=views, compute=look)
     return told["features"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from simulator.schemes.weights import TrainedWeights
 from torch import nn
 
 from benchmarks.recipes.digits import digits
@@ -14,7 +15,6 @@ from models.pretrained import load_tower
 from simulator.commands import train
 from simulator.data.dataset import load_dataset
 from simulator.errors import UserError
-from simulator.schemes.weights import TrainedWeights
 from simulator.storage.files import load_tensors
 from simulator.training.loop import fresh
 from simulator.training.projection import fit_projection

@@ -41,20 +41,21 @@ from benchmarks.recipes.search import preset
 from benchmarks.studies.search_front.answers import Answered, Answers, answered
 from benchmarks.studies.search_front.entries import RANDOM, Entry, Searches, entries, names
 from models import GenotypeCnnConfig
-from simulator.commands.search import adjusted, search_run
 from simulator.errors import UserError, in_one_line
 from simulator.measures.sizes import Row, clean_entry, right_answers, teacher_row
 from simulator.parse import MOST_SEED, in_range
-from simulator.resolve import recipe_named
-from simulator.schemes.build import TrainedParts
+from simulator.resolve import dataset_of, device_named, recipe_named
+from simulator.schemes.codec import LinkModel
+from simulator.schemes.rkd_sc import RkdScConfig
+from simulator.search.run import adjusted, search_run
 from simulator.search.task import SearchRun
 from simulator.statistics.intervals import accuracy_interval, mean_difference
 from simulator.statistics.paired import holm, mcnemar, paired_difference
 from simulator.storage.describe import describe
 from simulator.storage.files import write_json, write_table
-from simulator.training.codec import LinkModel
 from simulator.training.loop import fresh
 from simulator.training.run import classifier
+from simulator.training.weights import Weights
 
 MOST_EPOCHS = 10_000
 
@@ -154,7 +155,7 @@ def _retrained(
     for entry in networks:
         own = answered(whole, entry.name, entry.model, epochs=epochs, seeds=seeds)
         answers[entry.name] = own
-        row = _network(whole, entry)
+        row = _network(searches, entry)
         sizes.append(clean_entry(row, test, right=own.right, teacher=taught))
         rows.append(_row(entry, sizes[-1], searches.seed) | {"retraining_seeds": len(own.by_seed)})
         one_by_one += [_seed_row(entry.name, seed, one) for seed, one in own.by_seed.items()]
@@ -209,13 +210,15 @@ def _searches(options: argparse.Namespace) -> Searches:
     whole = search_run(
         recipe,
         chosen,
-        data=options.data,
+        dataset=dataset_of(recipe, options.data),
         taught_in=taught_in,
         folder=options.out or taught_in / "search_front",
+        device=device_named("cpu"),
         views=options.views,
     )
     return Searches(
         whole=whole,
+        codec=recipe.one(RkdScConfig).codec.model,
         seed=options.seed,
         target=options.target_params,
         epochs=options.search_epochs,
@@ -250,11 +253,11 @@ def _supernet_losses(searches: Searches, networks: list[Entry], main: float) -> 
     return pd.DataFrame({"name": list(losses), "supernet_loss": list(losses.values())})
 
 
-def _network(whole: SearchRun, entry: Entry) -> Row:
+def _network(searches: Searches, entry: Entry) -> Row:
     """A network before the recipe's codec; what its weights are does not matter here."""
-    stage, classes = whole.run.experiment.codec, whole.run.num_classes
-    model = fresh(lambda: classifier(whole.run, entry.model), seed=0).eval()
-    link = fresh(lambda: LinkModel(stage.model, num_classes=classes), seed=0)
+    run = searches.whole.run
+    model = fresh(lambda: classifier(run, entry.model), seed=0).eval()
+    link = fresh(lambda: LinkModel(searches.codec, num_classes=run.num_classes), seed=0)
     return Row(entry.name, model.body, model.body, link.codec, lambda images: model(images).scores)
 
 
@@ -292,8 +295,8 @@ def _with_best_random(rows: pd.DataFrame, answers: Mapping[str, Answered]) -> pd
 def _teacher(whole: SearchRun) -> Row:
     run = whole.run
     assert run.taught_in is not None
-    parts = TrainedParts(run.experiment, run.dataset, run.taught_in / "weights", run.device)
-    teacher = teacher_row(parts)
+    weights = Weights(run.recipe, run.dataset, run.taught_in / "weights", run.device)
+    teacher = teacher_row(weights)
     if teacher is None:
         raise UserError(f"{run.taught_in} must hold the teachers' weights")
     return teacher

@@ -82,7 +82,7 @@ def answers_of(whole: SearchRun, name: str, model: StudentConfig, epochs: int) -
         validation = classifier_accuracy(whole.run, network)
     value = {
         "key": key,
-        "precision": native(whole.run.device, whole.run.experiment.student.training.precision),
+        "precision": native(whole.run.device, whole.run.recipe.student.training.precision),
         "validation": validation,
         "right": np.packbits(right.astype(bool)).tobytes().hex(),
     }

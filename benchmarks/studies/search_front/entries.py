@@ -5,18 +5,20 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from channels.streams import Streams
-from models import Genotype, GenotypeCnnConfig, StudentConfig
+from models import CodecConfig, Genotype, GenotypeCnnConfig, StudentConfig
 from models.fitting import encoder_parameters, fitted
 from models.genotype import CellPlan, random_plan
 from models.search_space import Plans
-from simulator.commands.search import adjusted, write_results
 from simulator.errors import UserError
+from simulator.resolve import cell_figures
 from simulator.search.cost import cost_table
 from simulator.search.run import (
+    adjusted,
     search_checkpoint,
     search_key,
     search_seed,
     searched_task,
+    write_search,
 )
 from simulator.search.student import read_student
 from simulator.search.task import SearchRun, supernet_loss
@@ -40,6 +42,7 @@ class Searches:
     """The searches of a front, each in a folder of its own below the front's."""
 
     whole: SearchRun
+    codec: CodecConfig  # the recipe's, which stands behind every network
     seed: int
     target: str | None  # parameters below which the penalty is zero; None: the preset's
     epochs: int | None  # likewise
@@ -66,7 +69,7 @@ class Searches:
         if read_keyed(path, search_key(own, self.seed)):
             return read_student(path)
         found = search_seed(own, self.seed)
-        write_results(own, [found], found, {})
+        write_search(own, [found], found, {}, draw=cell_figures)
         return found.student
 
     def supernet_losses(
@@ -113,7 +116,7 @@ def entries(searches: Searches, penalties: Sequence[float], main: float) -> Iter
     for penalty, model in found.items():
         yield Entry(f"kdl_darts_{penalty:g}", "kdl_darts", penalty, model)
     size = encoder_parameters(found[main], image_channels=channels)
-    hand_made = whole.run.experiment.student.model
+    hand_made = whole.run.recipe.student.model
     yield Entry("hand_made", "hand_made", None, fitted(hand_made, size, image_channels=channels))
     for index, drawn in enumerate(_random_students(whole, size, searches.seed)):
         yield Entry(f"random_{index}", "random", None, drawn)

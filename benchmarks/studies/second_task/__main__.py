@@ -19,6 +19,7 @@ and a figure for each channel and k go to --out (default results/runs/RECIPE/sec
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,8 +30,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from benchmarks.baselines.digital import DigitalScheme
-from benchmarks.baselines.digital_semantic import FeatureCoder
+from benchmarks.baselines.digital_semantic import DigitalSemanticConfig
+from benchmarks.baselines.label_code import LabelCodeConfig
 from benchmarks.figures.draw import write_figures
 from benchmarks.figures.plans import FigurePlan, channel_title, styles_of
 from benchmarks.studies.second_task.answers import (
@@ -43,29 +44,44 @@ from benchmarks.studies.second_task.answers import (
     known_of,
 )
 from channels.names import channel_from_name
+from simulator.commands.options import (
+    NAMES,
+    argument,
+    channel_uses_option,
+    channels_option,
+    command,
+    data_option,
+    images_option,
+    option,
+    out_option,
+    realizations_option,
+    seed_option,
+    snr_db_option,
+    weights_option,
+)
 from simulator.data.dataset import Dataset
-from simulator.description.experiment import Experiment
 from simulator.engine.evaluate import BLOCK, blocks_of
 from simulator.engine.grid import Grid, Point, Unit, plan, unit_streams
 from simulator.errors import UserError, in_one_line
-from simulator.parse import parse_names
+from simulator.parse import Realizations
 from simulator.resolve import (
     dataset_of,
     device_named,
     first_images,
     grid_of,
     recipe_named,
-    weights_folder,
+    weights_of,
 )
 from simulator.scheme import Tensors
-from simulator.schemes.build import TrainedParts
-from simulator.schemes.names import link_error
-from simulator.schemes.rkd_sc import RkdScheme
+from simulator.schemes.experiment import Experiment
+from simulator.schemes.names import SchemeName
+from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.statistics.intervals import accuracy_interval
 from simulator.storage.describe import describe
 from simulator.storage.environment import environment
 from simulator.storage.files import write_json, write_table
 from simulator.storage.folders import check_writable
+from simulator.training.weights import Weights
 
 TASKS: Final = {
     "fine": "class",
@@ -122,32 +138,46 @@ def rows_of(
     return rows
 
 
-def second_task(
-    recipe: str,
-    *,
-    data: Path | None,
-    schemes: str,
-    channels: str | None,
-    snr_db: str | None,
-    channel_uses: str | None,
-    realizations: str | None,
-    images: int | None,
-    seed: int,
-    weights: Path | None,
-    out: Path | None,
-) -> pd.DataFrame:
-    """Send, ask, write; returns the table. The options are those of `semlink sweep`."""
-    experiment = recipe_named(recipe)
-    grid = grid_of(experiment.sweep, channels, snr_db, channel_uses, realizations, seed)
-    dataset = dataset_of(experiment, data)
-    test = first_images(dataset.test, images)
-    found = weights_folder(experiment, weights)
-    parts = TrainedParts(experiment, dataset, found, device_named("cpu"))
-    asked = {name: _asked(parts, experiment, name) for name in parse_names(schemes)}
-    folder = out or Path("results/runs") / recipe / "second_task"
+@dataclass(frozen=True, kw_only=True)
+class TaskRequest:
+    """What is asked; the options are those of `semlink sweep`."""
+
+    recipe: str = argument()
+    data: Path | None = data_option()
+    schemes: tuple[str, ...] = option(
+        default=("rkd_sc", "digital_semantic", "label_code"),
+        type=NAMES,
+        metavar="A,B",
+        help="Schemes of whose receivers the tasks are asked.",
+    )
+    channels: tuple[str, ...] | None = channels_option()
+    snr_db: tuple[float, ...] | None = snr_db_option()
+    channel_uses: tuple[int, ...] | None = channel_uses_option()
+    realizations: Realizations | None = realizations_option()
+    images: int | None = images_option()
+    seed: int = seed_option("Seed of all channel draws.")
+    weights: Path | None = weights_option()
+    out: Path | None = out_option("results/runs/RECIPE/second_task")
+
+
+def second_task(request: TaskRequest) -> pd.DataFrame:
+    """Send, ask, write; returns the table."""
+    experiment = recipe_named(request.recipe)
+    grid = grid_of(
+        experiment.sweep,
+        channels=request.channels,
+        snr_db=request.snr_db,
+        channel_uses=request.channel_uses,
+        realizations=request.realizations,
+        seed=request.seed,
+    )
+    dataset = dataset_of(experiment, request.data)
+    test = first_images(dataset.test, request.images)
+    weights = weights_of(experiment, dataset, request.weights, device_named("cpu"))
+    asked = {name: _asked(weights, experiment, name) for name in request.schemes}
+    folder = request.out or Path("results/runs") / request.recipe / "second_task"
     check_writable(folder)
-    ours = parts.scheme(RkdScheme.name)
-    assert isinstance(ours, RkdScheme)
+    ours = experiment.one(RkdScConfig).build(weights)
     known = known_of(ours, dataset, experiment.augment, test)
     points, left_out = plan([own.scheme for own in asked.values()], grid)
     for line in left_out:
@@ -168,7 +198,7 @@ def second_task(
             "recipe": describe(experiment),
             "grid": {**describe(grid), "channels": [channel.name for channel in grid.channels]},
             "data": {"name": dataset.name, "hash": dataset.key, "test_images": len(test.labels)},
-            "weights": parts.hashes,
+            "weights": weights.hashes,
             "gallery": len(known.gallery),
             "environment": environment(torch.device("cpu")),
         },
@@ -177,24 +207,21 @@ def second_task(
     return table
 
 
-def _asked(parts: TrainedParts, experiment: Experiment, name: str) -> Asked:
+def _asked(weights: Weights, experiment: Experiment, name: str) -> Asked:
     """A scheme of which the tasks can be asked. Raises: UserError for any other."""
-    kind, _, label = name.partition(":")
-    if kind == "rkd_sc" and label and link_error(label) is None:
-        variant = experiment.variant(label)
-        if variant.student is not None or variant.codec.student != "frozen":
+    config, genie = experiment.scheme(name), "genie" in SchemeName.parse(name).labels
+    if isinstance(config, RkdScConfig):
+        if config.student is not None or config.codec.student != "frozen":
             raise UserError(f"--schemes must share the recipe's student, got {name!r}")
-    if kind not in ("rkd_sc", "label_code", "digital_semantic") or "genie" in label:
-        raise UserError(
-            "--schemes must name rkd_sc, label_code or digital_semantic, with labels but genie, "
-            f"got {name!r}"
-        )
-    scheme = parts.scheme(name)
-    if isinstance(scheme, RkdScheme):
-        return FeaturesAsked(scheme)
-    if isinstance(scheme, DigitalScheme):
-        return QuantisedAsked(scheme, FeatureCoder(parts.quantised()))
-    return LabelAsked(scheme)
+        return FeaturesAsked(config.build(weights))
+    if isinstance(config, DigitalSemanticConfig) and not genie:
+        return QuantisedAsked(config.build(weights), config.coder(weights))
+    if isinstance(config, LabelCodeConfig):
+        return LabelAsked(config.build(weights))
+    raise UserError(
+        "--schemes must name rkd_sc, label_code or digital_semantic, with labels but genie, "
+        f"got {name!r}"
+    )
 
 
 def figure_plans(table: pd.DataFrame, dataset: Dataset, *, gallery: int) -> Sequence[FigurePlan]:
@@ -230,26 +257,20 @@ def figure_plans(table: pd.DataFrame, dataset: Dataset, *, gallery: int) -> Sequ
     return plans
 
 
-@click.command()
-@click.argument("recipe")
-@click.option("--data", type=click.Path(path_type=Path), metavar="DIR")
-@click.option("--schemes", default="rkd_sc,digital_semantic,label_code", show_default=True)
-@click.option("--channels", metavar="A,B")
-@click.option("--snr-db", metavar="RANGE")
-@click.option("--channel-uses", metavar="K,K")
-@click.option("--realizations", metavar="R")
-@click.option("--images", type=int, help="The first so many test images.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--weights", type=click.Path(path_type=Path), metavar="DIR")
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR")
-def main(recipe: str, **options: Any) -> None:
+@command(TaskRequest)
+def ask(request: TaskRequest) -> None:
     """Ask other tasks of the codeword that was sent; the options are those of semlink sweep."""
     torch.set_num_threads(1)
-    with in_one_line("second_task"):
-        table = second_task(recipe, **options)
+    table = second_task(request)
     percent = table.assign(accuracy=(100 * table["accuracy"]).round(1))
     index = ["task", "channel", "channel_uses", "scheme"]
     click.echo(percent.pivot_table(index=index, columns="snr_db", values="accuracy").to_string())
+
+
+def main() -> None:
+    """The command."""
+    with in_one_line("second_task"):
+        ask(standalone_mode=False)
 
 
 if __name__ == "__main__":

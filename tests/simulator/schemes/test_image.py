@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from simulator.description.experiment import Experiment
+from simulator.training.image import train_image_jscc
+from simulator.training.rebuilt import train_rebuilt
 from torch import Tensor
 
 from benchmarks.recipes.digits import digits
@@ -16,7 +19,6 @@ from channels.awgn import AwgnChannel
 from channels.streams import PointStreams, Streams
 from models import DeepJsccImage, DeepJsccImageConfig
 from simulator.data.dataset import Split, load_dataset
-from simulator.description.experiment import Experiment
 from simulator.description.stages import ImageJsccStage, RebuiltStage
 from simulator.engine.grid import Point
 from simulator.errors import UserError
@@ -25,9 +27,7 @@ from simulator.schemes.build import TrainedParts
 from simulator.schemes.image import ImageJsccScheme
 from simulator.storage.environment import ROOT
 from simulator.storage.files import load_tensors
-from simulator.training.image import train_image_jscc
 from simulator.training.loop import fresh
-from simulator.training.rebuilt import train_rebuilt
 from simulator.training.run import TrainingRun
 
 NAME = "deep_jscc_image"

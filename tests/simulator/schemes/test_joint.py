@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from simulator.training.joint import joint_loss
 from torch import Tensor
 
 from benchmarks.recipes.digits import digits
@@ -15,7 +16,6 @@ from channels.theory import qam_symbol_error_rate_awgn, qam_symbol_error_rate_ra
 from models import DtJscc, DtJsccConfig, JointModel, ResidualCnnConfig
 from simulator.description.stages import JointStage
 from simulator.schemes.joint import decide, joint_scores, joint_symbols, modulate
-from simulator.training.joint import joint_loss
 from simulator.training.loop import fresh
 
 NAMES = ("deep_jscc", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe")

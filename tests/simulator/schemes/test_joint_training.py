@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from simulator.description.experiment import Experiment
+from simulator.training.joint import train_joint
 from torch import Tensor
 
 from benchmarks.recipes.digits import digits
@@ -14,7 +16,6 @@ from channels.names import channel_from_name
 from models import VlVfe
 from simulator.commands import train as command
 from simulator.data.dataset import load_dataset
-from simulator.description.experiment import Experiment
 from simulator.description.stages import JointStage, TrainConfig
 from simulator.engine.grid import Grid, plan
 from simulator.engine.run import sweep_here
@@ -23,7 +24,6 @@ from simulator.schemes.build import TrainedParts
 from simulator.schemes.joint import JointScheme, active_dimensions
 from simulator.storage.environment import ROOT
 from simulator.storage.files import load_tensors
-from simulator.training.joint import train_joint
 from simulator.training.run import TrainingRun
 
 CPU = torch.device("cpu")

@@ -9,6 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from simulator.description.experiment import Experiment
+from simulator.training.codec import LinkModel
 
 from benchmarks.recipes.digits import digits
 from benchmarks.recipes.search import preset
@@ -21,12 +23,10 @@ from models.blocks import parameter_count
 from simulator.commands import search as command
 from simulator.commands import train
 from simulator.data.dataset import load_dataset
-from simulator.description.experiment import Experiment
 from simulator.errors import UserError
 from simulator.schemes.build import TrainedParts
 from simulator.search.student import read_student
 from simulator.storage.files import load_tensors
-from simulator.training.codec import LinkModel
 from tests.commands import status
 
 

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from simulator.description.experiment import Experiment
+from simulator.training.decoded import decoded, train_decoded
 from torch import Tensor
 
 from benchmarks.baselines.image_files import CodecDamage
 from benchmarks.recipes.digits import digits
 from channels.streams import Streams
 from simulator.data.dataset import load_dataset, to_float
-from simulator.description.experiment import Experiment
 from simulator.errors import UserError
 from simulator.schemes.build import TrainedParts
 from simulator.storage.environment import ROOT
 from simulator.storage.files import load_tensors
-from simulator.training.decoded import decoded, train_decoded
 from simulator.training.run import SHARED, TrainingRun
 
 WEIGHTS = ROOT / "results/reference/digits/weights"

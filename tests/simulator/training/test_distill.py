@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 
 import pytest
 import torch
+from simulator.training.codec import draw_conditions
 
 from benchmarks.recipes.digits import digits
 from models import ImageClassifier
 from simulator.description.stages import LinkConditions
-from simulator.training.codec import draw_conditions
 from simulator.training.loop import fresh
 from simulator.training.run import TrainingRun, classifier, in_chunks
 from simulator.training.teachers import Teacher, Views, teacher_views

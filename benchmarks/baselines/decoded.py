@@ -1,0 +1,180 @@
+"""Classifiers that know what image codecs do, fine-tuned on decoded images: `separate:retrained`.
+
+A classifier goes on from its own weights, by cross-entropy, on training images of the shared views
+that went through the recipe's codecs at random qualities; a share of them stays undamaged.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from benchmarks.baselines.image_files import CodecDamage
+from channels.streams import Streams
+from models import (
+    Ensemble,
+    ImageClassifier,
+    PretrainedTeacherConfig,
+    StudentConfig,
+    WideResNetConfig,
+)
+from simulator.description.basis import Basis
+from simulator.description.parts import Part
+from simulator.description.stages import TrainConfig
+from simulator.errors import UserError
+from simulator.scheme import Classifier
+from simulator.training.cache import cached
+from simulator.training.lessons import ClassifierLesson
+from simulator.training.run import (
+    SHARED,
+    TrainingRun,
+    accuracy,
+    check_finished,
+    in_chunks,
+    train_part,
+)
+from simulator.training.student import finished_classifier, finished_student
+from simulator.training.weights import Weights, scores_by
+
+STAGES = {"decoded": "student", "decoded_teachers": "teacher"}  # to who learns
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodedStage:
+    """Classifiers that go on learning on decoded images."""
+
+    damage: CodecDamage
+    training: TrainConfig
+    views: int  # decoded views of the training images, which the epochs take in turn
+    clean_share: float  # of the images of a view, which stay as they are
+
+
+class Reader(NamedTuple):
+    """Who learns on decoded images."""
+
+    begin: tuple[Part, ...]  # the parts that it begins as
+    part: Part
+    model: StudentConfig | WideResNetConfig | PretrainedTeacherConfig
+
+
+def readers(recipe: Basis, stage: DecodedStage, who: str) -> Iterator[Reader]:
+    """The student, or every teacher."""
+    shape = (*recipe.seen, stage)
+    if who == "student":
+        begin: tuple[Part, ...] = recipe.student_parts()
+        made_from = tuple(part.name for part in begin)
+        part = Part("decoded_student", shape, made_from, "decoded")
+        yield Reader(begin, part, recipe.student.model)
+        return
+    for name, own in recipe.teacher_parts.items():
+        part = Part(f"decoded_{name}", shape, (name,), "decoded_teachers")
+        yield Reader((own,), part, recipe.teachers[name].model)
+
+
+def check_decoded(run: TrainingRun, stage: DecodedStage, who: str) -> None:
+    """Raises: UserError if who is to go on is not trained yet, or cannot be trained."""
+    for reader in readers(run.recipe, stage, who):
+        if isinstance(reader.model, PretrainedTeacherConfig):
+            raise UserError("a pretrained teacher cannot be trained on decoded images")
+        check_finished(run, *reader.begin)
+
+
+def train_decoded(run: TrainingRun, stage: DecodedStage, who: str) -> None:
+    """The student, or the offline teachers. Raises: as `check_decoded`."""
+    check_decoded(run, stage, who)
+    for reader in readers(run.recipe, stage, who):
+        assert not isinstance(reader.model, PretrainedTeacherConfig)
+        lesson = DecodedLesson(
+            run=run,
+            part=reader.part,
+            config=stage.training,
+            model=reader.model,
+            stage=stage,
+            begin=reader.begin,
+        )
+        train_part(lesson)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DecodedLesson(ClassifierLesson):
+    """One classifier, from its finished weights."""
+
+    stage: DecodedStage
+    begin: tuple[Part, ...]
+
+    def build(self) -> ImageClassifier:
+        """As it was trained; the student's head is the one in use, not that trained along."""
+        if len(self.begin) == 2:
+            return finished_student(self.run)
+        return finished_classifier(self.run, self.begin[0], self.model)
+
+    def images(self, index: int) -> Tensor:
+        """A shared view, most of its images decoded."""
+        view = index % self.stage.views
+        return decoded(
+            self.run,
+            f"view_{view}",
+            lambda: self.run.view(SHARED, view),
+            self.stage,
+            clean_share=self.stage.clean_share,
+        )
+
+    @cached_property
+    def _validation(self) -> Tensor:
+        images = self.run.validation.images
+        return decoded(self.run, "validation", lambda: images, self.stage, clean_share=0.0)
+
+    def validate(self, model: ImageClassifier) -> float:
+        """Accuracy on decoded validation images."""
+        scores = in_chunks(lambda x: model(x).scores, self._validation, precision="fp32")
+        return accuracy(scores, self.run.validation.labels)
+
+
+def decoded(
+    run: TrainingRun,
+    name: str,
+    images: Callable[[], Tensor],
+    stage: DecodedStage,
+    *,
+    clean_share: float,
+) -> Tensor:
+    """Images [N, C, H, W] uint8, each but a share through a codec at a random quality; cached."""
+    made = Streams(seed=run.seed)
+
+    def compute() -> dict[str, Tensor]:
+        own = images().cpu()
+        kept = torch.rand(len(own), generator=made("decoded, clean", name)) < clean_share
+        seed = made("decoded", name)
+        return {"images": torch.where(kept[:, None, None, None], own, stage.damage(own, seed))}
+
+    about = (stage, clean_share)
+    found = cached(run, f"decoded_{name}", made_from=(), about=about, compute=compute)
+    return found["images"].to(run.device)
+
+
+def retrained(weights: Weights, stage: DecodedStage | None, who: str) -> Classifier:
+    """The student, or the teachers as one, after learning from decoded images.
+
+    Raises: UserError naming the command that trains them if they are not there.
+    """
+    recipe, members = weights.recipe, []
+    asked = list(readers(recipe, stage, who)) if stage else []
+    for reader in asked:
+        if isinstance(reader.model, PretrainedTeacherConfig) or not weights.has(reader.part):
+            break
+        members.append(weights.image_classifier(reader.part, reader.model))
+    if not asked or len(members) < len(asked):
+        missing = asked[len(members)].part.name if asked else f"decoded_{who}"
+        more = next(name for name, learns in STAGES.items() if learns == who)
+        raise UserError(
+            f"there is no {missing} in {weights.folder}; run semlink train {recipe.name} "
+            f"--stage {more}"
+        )
+    names = [reader.part.name for reader in asked]
+    if who == "student":
+        return Classifier(scores_by(members[0]), weights.key(names))
+    network = weights.as_asked(Ensemble(members))
+    return Classifier(scores_by(network), weights.key(names, recipe.mirrored))

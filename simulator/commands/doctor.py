@@ -1,0 +1,40 @@
+"""`semlink doctor`: what is installed, and every channel measured against closed form."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from simulator.commands.options import command, data_option, device_option
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorRequest:
+    """What `semlink doctor` is asked for."""
+
+    data: Path | None = data_option()
+    device: str = device_option()
+
+
+@command(DoctorRequest)
+def doctor(request: DoctorRequest) -> None:
+    """Measure every channel against closed form.
+
+    Prints versions, device, the data found and a table; exit status 1 if a channel is off.
+    """
+    from simulator.data.dataset import load_dataset
+    from simulator.data.embedded import embedded
+    from simulator.measures.doctor import check_channels, in_one_line, versions
+    from simulator.resolve import device_named
+
+    device = device_named(request.device)
+    click.echo(versions(device))
+    dataset = load_dataset(request.data) if request.data else embedded("digits")
+    click.echo(in_one_line(dataset))
+    table = check_channels(device)
+    click.echo(table.to_string(index=False))
+    bad = int((table["verdict"] != "ok").sum())
+    click.echo("all channels agree with theory" if not bad else f"{bad} measurements are off")
+    if bad:
+        sys.exit(1)

@@ -1,0 +1,77 @@
+"""What all schemes of a recipe share: data, augmentation, teachers, the student and its head."""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
+
+from models import PretrainedTeacherConfig
+from simulator.description.parts import TEACHER, Part
+from simulator.description.stages import AugmentConfig, StudentStage, TeacherStage
+
+
+class StudentParts(NamedTuple):
+    """A student, and the linear head behind it."""
+
+    student: Part
+    head: Part
+
+
+@dataclass(frozen=True, kw_only=True)
+class Basis:
+    """Data, augmentation, teachers and the student of a recipe.
+
+    Students learn from `views` augmented copies of the training images. Teachers are asked about
+    the same copies once, so no later stage runs them.
+    """
+
+    name: str  # weights belong to the recipe of this name
+    embedded_data: str | None  # a data set that comes with semlink; None: --data names a folder
+    augment: AugmentConfig
+    views: int  # augmented views of the training set that teacher and student share
+    teacher: TeacherStage
+    student: StudentStage
+    more_teachers: tuple[TeacherStage, ...] = ()  # with `teacher` they teach as an ensemble
+    mirrored: bool = False  # views come in pairs, image and mirror image; teachers say the mean
+
+    def __post_init__(self) -> None:
+        if self.mirrored and self.views % 2:
+            raise ValueError(f"views must be even if they are mirrored, got {self.views}")
+
+    @property
+    def seen(self) -> tuple[object, ...]:
+        """What shapes the images that students see."""
+        return (self.augment, self.views, *(["mirrored"] if self.mirrored else []))
+
+    @property
+    def taught_views(self) -> int:
+        """Views that teachers are asked about; further ones are their mirror images."""
+        return self.views // 2 if self.mirrored else self.views
+
+    @property
+    def teachers(self) -> dict[str, TeacherStage]:
+        """All teachers by the names of their parts: teacher, teacher_2, ..."""
+        more = {f"{TEACHER}_{i}": stage for i, stage in enumerate(self.more_teachers, start=2)}
+        return {TEACHER: self.teacher, **more}
+
+    @property
+    def teacher_parts(self) -> dict[str, Part]:
+        """The parts of all teachers."""
+        return {
+            name: Part(name, (self.augment, stage), stage="teacher")
+            for name, stage in self.teachers.items()
+        }
+
+    def student_parts(self, name: str = "", stage: StudentStage | None = None) -> StudentParts:
+        """The recipe's student and head, or those of another stage under a name of their own."""
+        stage, end = stage or self.student, f"_{name}" if name else ""
+        begun = [] if stage.head_from == "fresh" else [f"from the {stage.head_from}"]
+        shape = (*self.seen, stage.model, stage.training, stage.loss)
+        made_by = ("stage2", "stage2") if name else ("stage1", "head")  # variants come with codecs
+        return StudentParts(
+            Part(f"student{end}", shape, tuple(self.teachers), made_by[0]),
+            Part(f"head{end}", (*self.seen, stage.head, *begun), (f"student{end}",), made_by[1]),
+        )
+
+    def with_pretrained(self, source: str) -> Self:
+        """One pretrained teacher, of a hub's name or a folder, in place of the recipe's own."""
+        alone = replace(self.teacher, model=PretrainedTeacherConfig(source=source))
+        return replace(self, teacher=alone, more_teachers=())

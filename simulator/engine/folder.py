@@ -1,0 +1,144 @@
+"""A sweep into a folder: taken up from its journal, written as tables and `run.json`."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from channels.names import channel_from_name
+from simulator.engine.job import Sweep, check_same, open_pool
+from simulator.engine.journal import Journal
+from simulator.engine.run import Results, noiseless_accuracy, run_sweep
+from simulator.errors import Stopped
+from simulator.storage.describe import describe
+from simulator.storage.environment import environment
+from simulator.storage.files import write_json, write_table
+from simulator.storage.folders import CHOICES, check_writable, forget_choices, forget_results
+
+COLUMNS = [
+    *("scheme", "channel", "snr_db", "channel_uses", "bandwidth_ratio", "images", "realizations"),
+    *("correct", "transmissions", "accuracy", "ci_low", "ci_high"),
+    *("mc_low", "mc_high", "delivered"),
+    *("train_seed", "settings"),
+]
+
+
+@dataclass(frozen=True, eq=False)
+class SweepFolder:
+    """A sweep, and the folder that is locked for it."""
+
+    sweep: Sweep
+    folder: Path
+    journal: Journal
+    fresh: bool  # whether what an earlier sweep has finished is forgotten
+    began: float = field(default_factory=time.perf_counter)
+
+    def compute(self, *, workers: int | None = None, cluster: str | None = None) -> Results:
+        """What the journal lacks; its units are on disk when this returns or is stopped."""
+        sweep = self.sweep
+        with open_pool(sweep, self.folder, workers=workers, cluster=cluster) as pool:
+            if self.fresh:
+                self.journal.forget()
+                forget_results(self.folder)
+            self.journal.begin(sweep.about)
+            return run_sweep(sweep.points, sweep.grid, sweep.facts, pool=pool, store=self.journal)
+
+    def write(
+        self, results: Results, *, noiseless: dict[str, float], left_out: Sequence[str]
+    ) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """Tables and description; gives back the rows and what `run.json` says."""
+        folder, sweep = self.folder, self.sweep
+        run = {
+            "schemes": list(sweep.built),
+            "left_out": list(left_out),
+            **_description(sweep),
+            "data": _data(sweep),
+            "noiseless_accuracy": noiseless,
+            "journal": self.journal.about_key,
+            "wall_seconds": round(time.perf_counter() - self.began, 1),
+        }
+        table = results.table.assign(train_seed=run["train_seed"])[COLUMNS]
+        write_table(folder / "results.csv", table)
+        write_table(folder / "results.parquet", table)
+        write_table(folder / "timing.csv", results.timing)
+        forget_choices(folder)
+        choices = _choices(sweep)
+        if len(choices):
+            write_table(folder / CHOICES, choices)
+        write_json(folder / "run.json", run)
+        return table, run
+
+
+@contextmanager
+def sweep_folder(sweep: Sweep, folder: Path, *, fresh: bool = False) -> Iterator[SweepFolder]:
+    """Lock a folder for a sweep. Ctrl-C within the block says what is kept and how to go on.
+
+    Raises: UserError if the folder cannot be written to, is in use, or holds a sweep with other
+    settings; Stopped.
+    """
+    check_writable(folder)
+    with Journal(folder) as journal:
+        if not fresh:
+            check_same(journal.abouts, sweep.about, folder)
+        try:
+            yield SweepFolder(sweep, folder, journal, fresh)
+        except KeyboardInterrupt:
+            without = " without --fresh" if fresh and journal.about_key else ""
+            kept = len(Journal(folder))  # the last ones may be on disk and not yet noted
+            raise Stopped(
+                f"{kept} finished units are in {journal.path}; run the same command again"
+                f"{without} to go on"
+            ) from None
+
+
+def noiseless(sweep: Sweep) -> dict[str, float]:
+    """Accuracy of student and head on the test images without a channel."""
+    classify = sweep.weights.classifier().classify
+    return noiseless_accuracy(classify, sweep.test, sweep.setting.device)
+
+
+def _choices(sweep: Sweep) -> pd.DataFrame:
+    """What schemes chose on validation images at the points of a sweep."""
+    rows: list[dict[str, Any]] = []
+    for name, built in sweep.built.items():
+        own = [point for point in sweep.points if point.scheme == name]
+        rows += built.scheme.choices(
+            [(channel_from_name(point.channel), point.snr_db, point.k) for point in own]
+        )
+    return pd.DataFrame(rows)
+
+
+def _description(sweep: Sweep) -> dict[str, Any]:
+    """What makes the numbers besides the data: recipe, grid, weights, versions, machine."""
+    setting, weights, grid = sweep.setting, sweep.weights, sweep.grid
+    return {
+        "recipe": describe(sweep.experiment),
+        "grid": {**describe(grid), "channels": [channel.name for channel in grid.channels]},
+        "seed": setting.seed,
+        "precision": setting.precision,
+        "compiled": setting.compiled,
+        "train_seed": weights.train_seed,
+        "weights": {
+            name: {"sha256": weights.hashes[name], "origin": origin}
+            for name, origin in weights.origins.items()
+        },
+        "environment": environment(setting.device),
+    }
+
+
+def _data(sweep: Sweep) -> dict[str, Any]:
+    dataset = sweep.weights.dataset
+    channels, height, width = dataset.image_shape
+    colour = "grey" if channels == 1 else "RGB"
+    return {
+        "name": dataset.name,
+        "title": f"{dataset.name}, {height}x{width} {colour}, {dataset.num_classes} classes",
+        "hash": dataset.key,
+        "test_images": len(sweep.test.labels),
+        "image_shape": list(dataset.image_shape),
+        "classes": dataset.num_classes,
+    }

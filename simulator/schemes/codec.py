@@ -1,0 +1,233 @@
+"""Stage 2: a channel codec and the head behind it, trained through the channel.
+
+The noisy estimate is pulled to the teacher's clean feature, not to the student's.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from channels.mixture import ChannelMixture
+from channels.names import channel_from_name
+from channels.units import db_to_linear
+from models import ChannelCodec, CodecConfig, Student
+from simulator.description.stages import LossWeights, TrainConfig
+from simulator.schemes.link import clean_estimate, send_features
+from simulator.training.loop import Epoch
+from simulator.training.losses import distillation_loss, softened_divergence
+from simulator.training.run import SHARED, Lesson, accuracy, pixels, validation_outputs
+from simulator.training.student import Taught
+from simulator.training.teachers import Views
+
+VALIDATION_SNR_DB = (-4.0, 4.0, 12.0)
+VALIDATION_SHARES = (4, 1)  # k = K/4 and K, where the codec serves them
+NOISELESS_SNR_DB = 20.0  # what codecs are told when they are trained without noise
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkConditions:
+    """What the channel is like while a codec is trained; drawn anew for every image."""
+
+    channels: tuple[str, ...]  # equal shares of every batch
+    snr_db: tuple[float, float]  # (low, high), uniform
+    uses: tuple[int, ...]  # channel uses, drawn with equal chance
+    full_share: float  # share of the images that are given the largest of `uses` for certain
+    noiseless: bool = False  # True: no noise and no fading matter, the codec is told 20 dB
+    snr_list: tuple[float, ...] = ()  # instead of the range: one SNR for each share of the epochs
+
+    def __post_init__(self) -> None:
+        if self.snr_db[0] > self.snr_db[1]:
+            raise ValueError(f"snr_db must be (low, high) in dB, got {self.snr_db}")
+
+    @property
+    def mixture(self) -> ChannelMixture:
+        """The channels, in equal shares of a batch."""
+        return ChannelMixture(channels=tuple(map(channel_from_name, self.channels)))
+
+    def at(self, progress: float) -> "LinkConditions":
+        """The conditions at this share of the training, if they change from epoch to epoch."""
+        if not self.snr_list:
+            return self
+        snr_db = self.snr_list[int(progress * len(self.snr_list))]
+        return replace(self, snr_db=(snr_db, snr_db))
+
+    def draw(self, batch: int, *, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """SNR in dB and channel uses for every image of a batch, both [batch, 1]."""
+        low, high = self.snr_db
+        snr_db = low + (high - low) * torch.rand((batch, 1), generator=generator)
+        choices = torch.tensor(sorted(self.uses))
+        drawn = choices[torch.randint(len(choices), (batch, 1), generator=generator)]
+        full = torch.rand((batch, 1), generator=generator) < self.full_share
+        return snr_db, torch.where(full, choices[-1], drawn)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodecStage:
+    """The channel codec and its head through the channel.
+
+    `student` says what happens to the encoder: "frozen" (F0), "last" (F1: last stage and projection
+    go on learning), "all" (F2), or "scratch" (one-stage control: it starts from fresh weights). It
+    learns at `student_rate` times the learning rate.
+    """
+
+    model: CodecConfig
+    training: TrainConfig
+    loss: LossWeights
+    conditions: LinkConditions
+    student: Literal["frozen", "last", "all", "scratch"] = "frozen"
+    student_rate: float = 0.1
+
+
+class LinkModel(nn.Module):
+    """What stage 2 trains: the channel codec, the head behind it, and at times the student.
+
+    Shapes: the body takes images [B, C, H, W], the head gives scores [B, num_classes].
+    """
+
+    def __init__(
+        self, config: CodecConfig, *, num_classes: int, body: Student | None = None
+    ) -> None:
+        super().__init__()
+        self.codec: ChannelCodec = config.build()
+        self.head = nn.Linear(config.feature_dim, num_classes)
+        self.body = body  # None: the student is frozen, and lies in a file of its own
+
+    def train(self, mode: bool = True) -> "LinkModel":
+        """As usual, but frozen batch normalisation goes on with the statistics that it has."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
+                module.eval()
+        return self
+
+
+class _Scene(NamedTuple):
+    """What an epoch of stage 2 has in common."""
+
+    view: int
+    images: Tensor | None  # of the view, where the student learns too
+    conditions: LinkConditions
+    draws: torch.Generator
+    noise: torch.Generator
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CodecLesson(Lesson[LinkModel]):
+    """Codec and head through the channel; SNR, k and channel differ from image to image.
+
+    The head starts from that of stage 1b. A student that learns too sees the images of the views.
+    """
+
+    stage: CodecStage
+    taught: Taught
+    views: Views
+    validation: Tensor | None  # features [M, D] of a student that is frozen
+
+    @property
+    def _frozen(self) -> bool:
+        return self.stage.student == "frozen"
+
+    @cached_property
+    def _mixture(self) -> ChannelMixture:
+        return self.stage.conditions.mixture
+
+    @property
+    def rates(self) -> Mapping[str, float]:
+        """A student that learns along does so slowly."""
+        return {} if self._frozen else {"body.": self.stage.student_rate}
+
+    def build(self) -> LinkModel:
+        """The codec with fresh weights; head and student as they were, but for "scratch"."""
+        student, begun = self.taught.student, self.stage.student != "scratch"
+        body = None
+        if not self._frozen:
+            body = student.body.config.build(image_channels=self.run.image_channels)
+        model = LinkModel(self.stage.model, num_classes=self.run.num_classes, body=body)
+        if begun:
+            model.head.load_state_dict(self.taught.head.state_dict())
+        if body is not None and begun:
+            body.load_state_dict(student.body.state_dict())
+        if body is not None and self.stage.student == "last":
+            body.freeze_all_but_last_stage()
+        return model
+
+    def epoch(self, model: LinkModel, index: int) -> Epoch:
+        """The distillation loss through the channel, on one shared view."""
+        view = index % len(self.taught.features)
+        scene = _Scene(
+            view=view,
+            images=None if self._frozen else self.run.view(SHARED, view),
+            conditions=self.stage.conditions.at(index / self.epochs),
+            draws=self.run.streams("conditions", "codec", index),
+            noise=self.run.streams("channel", "codec", index, device=self.run.device),
+        )
+        return Epoch(partial(self._loss, model, scene), (scene.draws, scene.noise))
+
+    def _loss(self, model: LinkModel, scene: _Scene, indices: Tensor) -> Tensor:
+        snr_db, uses = (
+            drawn.to(self.run.device)
+            for drawn in scene.conditions.draw(len(indices), generator=scene.draws)
+        )
+        if model.body is None or scene.images is None:
+            z = self.taught.features[scene.view, indices].float()
+        else:
+            z = model.body(pixels(scene.images, indices))
+        noiseless = scene.conditions.noiseless
+        estimate = send_features(
+            model.codec,
+            z,
+            channel=self._mixture,
+            snr_db=torch.full_like(snr_db, math.inf) if noiseless else snr_db,
+            uses=uses,
+            generator=scene.noise,
+            reported_snr_db=torch.full_like(snr_db, NOISELESS_SNR_DB) if noiseless else None,
+        )
+        scores = model.head(estimate)
+        loss = distillation_loss(
+            estimate,
+            scores,
+            self.labels[indices],
+            self.views.targets(scene.view, indices),
+            self.stage.loss,
+            bits=uses * torch.log2(1 + db_to_linear(snr_db)),
+        )
+        return loss + self._inconsistency(model, z, scores, snr_db, uses)
+
+    def _inconsistency(
+        self, model: LinkModel, z: Tensor, scores: Tensor, snr_db: Tensor, uses: Tensor
+    ) -> Tensor | float:
+        """How far the scores are from those without a channel, where the loss weighs that."""
+        weights = self.stage.loss
+        if not weights.consistency:
+            return 0.0
+        with torch.no_grad():
+            clean = model.head(clean_estimate(model.codec, z, snr_db=snr_db, uses=uses))
+        return weights.consistency * softened_divergence(clean, scores, weights.temperature)
+
+    def validate(self, model: LinkModel) -> float:
+        """Mean accuracy over a few SNRs and lengths; the noise is the same every time."""
+        config, features = model.codec.config, self.validation
+        if features is None:
+            assert model.body is not None
+            features = validation_outputs(self.run, model.body)
+        accuracies = []
+        for snr_db in VALIDATION_SNR_DB:
+            for share in VALIDATION_SHARES:
+                if not config.serves(config.max_uses // share):
+                    continue
+                snr = torch.full((len(features), 1), snr_db, device=self.run.device)
+                estimate = send_features(
+                    model.codec,
+                    features,
+                    channel=self._mixture,
+                    snr_db=snr,
+                    uses=torch.full_like(snr, config.max_uses // share, dtype=torch.int64),
+                    generator=self.run.streams("validation", snr_db, share, device=self.run.device),
+                )
+                accuracies.append(accuracy(model.head(estimate), self.run.validation.labels))
+        return sum(accuracies) / len(accuracies)

@@ -1,0 +1,101 @@
+"""The contract of whatever a recipe sends with: described, trained, loaded, all in one class.
+
+A frozen dataclass that is a `SchemeConfig` says what a scheme is called and which labels it takes,
+which parts it has trained and what each is made from, how they are trained, and how the scheme is
+built from them. A recipe holds a tuple of these; nothing else knows one scheme from another.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self
+
+from simulator.description.basis import Basis
+from simulator.description.parts import Part
+from simulator.errors import UserError
+from simulator.scheme import Scheme
+from simulator.schemes.names import Label
+from simulator.storage.describe import describe
+from simulator.training.run import TrainingRun
+from simulator.training.student import Session
+from simulator.training.weights import Weights
+
+ImageShape = tuple[int, int, int]  # C, H, W
+
+
+class SchemeConfig(ABC):
+    """One scheme of a recipe; subclasses are frozen dataclasses."""
+
+    labels: ClassVar[tuple[Label, ...]] = ()  # that may stand behind its name, and their meaning
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Its name in tables and on the command line."""
+
+    @property
+    @abstractmethod
+    def summary(self) -> str:
+        """What fills the k channel uses, in one clause; for help and documents."""
+
+    @property
+    def ablation(self) -> str:
+        """Its name for `--variants`; empty: it is one of the recipe's own schemes."""
+        return ""
+
+    @abstractmethod
+    def build(self, weights: Weights) -> Scheme:
+        """The scheme, ready to transmit.
+
+        Raises: UserError for weights that are missing, unreadable, of another recipe, or for images
+        or classes other than the data's.
+        """
+
+    def labelled(self, label: str) -> "SchemeConfig":
+        """The scheme behind NAME:LABEL. Raises: UserError if there is no such label."""
+        known = ", ".join(own.text for own in self.labels)
+        takes = f"takes the labels {known}" if known else "takes no label"
+        raise UserError(f"{self.name} {takes}, got {label!r}")
+
+    def decoding_all(self) -> Self:
+        """The same with every block of bits decoded, not drawn from a table of error rates."""
+        return self
+
+    def identity(self, scheme: Scheme) -> dict[str, Any]:
+        """What numbers depend on besides weights and version: settings, and what these refer to."""
+        return {"settings": [], "needs": []}
+
+    def parts(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+        """Every part that is trained for it, in order."""
+        return ()
+
+    def needed(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+        """Parts without which `--schemes all` leaves it out."""
+        return ()
+
+    def check(self, run: TrainingRun, stage: str) -> None:
+        """Raises: UserError if this stage of its training cannot begin."""
+        return
+
+    def train(self, session: Session, stage: str) -> None:
+        """Train what it has in this stage of `semlink train`; finished parts are left as they are.
+
+        Raises: UserError, and TimeUp at the deadline.
+        """
+        return
+
+
+class WithoutWeights(SchemeConfig):
+    """A scheme whose numbers follow from its settings, and the weights of others."""
+
+    def needs(self) -> dict[str, str]:
+        """What its numbers depend on besides settings and weights: versions, hashes of tables."""
+        return {}
+
+    @property
+    def described(self) -> Self:
+        """What journals know it by."""
+        return self
+
+    def identity(self, scheme: Scheme) -> dict[str, Any]:
+        """Its settings, versions, and what was chosen on validation images."""
+        chosen = {"choices": scheme.choices_key} if scheme.choices_key else {}
+        return {"settings": describe([self.described]), "needs": [{**self.needs(), **chosen}]}

@@ -1,0 +1,108 @@
+"""DT-JSCC at both ends of a channel: points of a constellation, each for a learnt word.
+
+Source: Xie et al., arXiv 2209.10382 (`models.dt_jscc`).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from channels.base import Channel, ChannelOutput
+from channels.bit_pipe import MODULATIONS
+from channels.equalize import receive_snr_db, zero_forcing
+from channels.qam import nearest_points, qam_points
+from models import DtJscc, JointModel
+from simulator.schemes.joint import JointSchemeConfig
+
+POWER_MOMENTUM = 0.01  # of the running mean power of the points
+
+
+@dataclass(frozen=True, kw_only=True)
+class DtJsccSchemeConfig(JointSchemeConfig):
+    """Points that are chosen at the transmitter, and decided by maximum likelihood."""
+
+    @property
+    def summary(self) -> str:
+        """What the symbols are."""
+        return "points of QAM, each for a learnt word of a code book, decided at the receiver"
+
+    def symbols(self, model: JointModel, features: Tensor, *, snr_db: Tensor) -> Tensor:
+        """The points of the likeliest words."""
+        return modulate(_discrete(model), model.encode(features, snr_db=snr_db).argmax(dim=2))
+
+    def scores(self, model: JointModel, received: ChannelOutput, *, snr_db: Tensor) -> Tensor:
+        """Of the words whose points are nearest to what arrived."""
+        model = _discrete(model)
+        heard = one_hot(model, decide(model, received))
+        return model.decode(heard, snr_db=snr_db, gamma_db=receive_snr_db(received))
+
+    def loss(
+        self,
+        model: JointModel,
+        features: Tensor,
+        labels: Tensor,
+        *,
+        channel: Channel,
+        snr_db: Tensor,
+        generator: torch.Generator,
+        progress: float,
+    ) -> Tensor:
+        """Robust information bottleneck, by the relaxation of its authors' code.
+
+        Words are drawn by the Gumbel-max rule, their points go through the very channel and are
+        decided; the gradient is that of the relaxed choice, as if what was decided had been chosen.
+        """
+        model = _discrete(model)
+        logits = model.encode(features, snr_db=snr_db)  # [B, k, M]
+        _track_power(model, logits.argmax(dim=2))
+        uniform = torch.rand(logits.shape, generator=generator, device=logits.device)
+        gumbel = -torch.log(-torch.log(uniform.clamp(1e-9, 1 - 1e-7)))
+        relaxed = torch.softmax((logits + gumbel) / model.config.temperature, dim=2)
+        sent = modulate(model, relaxed.argmax(dim=2))
+        received = channel(sent, snr_db=snr_db, generator=generator)
+        heard = one_hot(model, decide(model, received)) + relaxed - relaxed.detach()
+        scores = model.decode(heard, snr_db=snr_db, gamma_db=snr_db)
+        log_choice = torch.log_softmax(logits, dim=2)
+        entropy = -(log_choice.exp() * log_choice).sum(dim=2).mean()
+        return functional.cross_entropy(scores, labels) - model.config.robustness * entropy
+
+    def told(self, model: JointModel) -> str:
+        """The constellation and its words."""
+        bits = _discrete(model).config.bits_per_symbol
+        words = f"{MODULATIONS[bits]} with {2**bits} learnt words, hard decisions"
+        return f", {words}, unit power on average over images"
+
+
+def modulate(model: DtJscc, chosen: Tensor) -> Tensor:
+    """Points of the constellation: chosen [B, k] int64 -> [B, k] complex64.
+
+    Images do not choose all points equally often, so that the constellation's own mean power is not
+    what is sent. The points are scaled by the mean over training images: as with any QAM, the power
+    is 1 on average over images, not for each of them.
+    """
+    points = qam_points(model.config.bits_per_symbol, chosen.device)
+    return points[chosen] / model.power.sqrt()
+
+
+def decide(model: DtJscc, received: ChannelOutput) -> Tensor:
+    """The points that are nearest to what arrived: [B, k] int64."""
+    symbols = zero_forcing(received) * model.power.sqrt()
+    return nearest_points(symbols, bits_per_symbol=model.config.bits_per_symbol)
+
+
+def one_hot(model: DtJscc, chosen: Tensor) -> Tensor:
+    """Words by number, [B, k], as vectors [B, k, M]."""
+    return functional.one_hot(chosen, len(model.words)).float()
+
+
+@torch.no_grad()
+def _track_power(model: DtJscc, chosen: Tensor) -> None:
+    points = qam_points(model.config.bits_per_symbol, chosen.device)
+    model.power.lerp_(points[chosen].abs().square().mean(), POWER_MOMENTUM)
+
+
+def _discrete(model: JointModel) -> DtJscc:
+    assert isinstance(model, DtJscc)
+    return model

@@ -1,0 +1,69 @@
+"""A whole recipe: what its schemes share, the schemes, and the grid of its sweep."""
+
+from dataclasses import dataclass, replace
+from typing import Self, TypeVar
+
+from simulator.description.basis import Basis
+from simulator.description.parts import Part
+from simulator.errors import UserError, did_you_mean
+from simulator.schemes.contract import ImageShape, SchemeConfig
+from simulator.schemes.names import SchemeName
+
+Config = TypeVar("Config", bound=SchemeConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepConfig:
+    """The default grid of a recipe."""
+
+    channels: tuple[str, ...]
+    snr_db: tuple[float, ...]
+    channel_uses: tuple[int, ...]
+    realizations: int  # channel draws per image and point
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment(Basis):
+    """Everything that decides a result, but for the data and the seed."""
+
+    schemes: tuple[SchemeConfig, ...]  # in the order of tables and legends, then ablations
+    sweep: SweepConfig
+
+    @property
+    def scheme_names(self) -> tuple[str, ...]:
+        """Names of the recipe's own schemes, which `--schemes all` stands for."""
+        return tuple(scheme.name for scheme in self.schemes if not scheme.ablation)
+
+    @property
+    def ablations(self) -> dict[str, SchemeConfig]:
+        """Ablations by their names for `--variants`."""
+        return {scheme.ablation: scheme for scheme in self.schemes if scheme.ablation}
+
+    def scheme(self, name: str) -> SchemeConfig:
+        """The scheme of this name, with the labels behind it. Raises: UserError."""
+        asked, known = SchemeName.parse(name), {own.name: own for own in self.schemes}
+        for length in range(len(asked.labels), -1, -1):
+            found = known.get(str(SchemeName(asked.kind, asked.labels[:length])))
+            if found is not None:
+                label = ":".join(asked.labels[length:])
+                return found.labelled(label) if label else found
+        names = ", ".join(self.scheme_names)
+        hint = did_you_mean(name, self.scheme_names)
+        raise UserError(f"--schemes must name schemes among {names}, got {name!r}{hint}")
+
+    def one(self, kind: type[Config]) -> Config:
+        """The first scheme of this kind. Raises: LookupError if there is none."""
+        for scheme in self.schemes:
+            if isinstance(scheme, kind):
+                return scheme
+        raise LookupError(f"recipe {self.name} has no {kind.__name__}")
+
+    def parts(self, image_shape: ImageShape) -> dict[str, Part]:
+        """Every part that `semlink train` makes, in its order."""
+        shared = [*self.teacher_parts.values(), *self.student_parts()]
+        own = [part for scheme in self.schemes for part in scheme.parts(self, image_shape)]
+        return {part.name: part for part in (*shared, *own)}
+
+    def decoding_all(self) -> Self:
+        """The recipe with every block of bits decoded."""
+        return replace(self, schemes=tuple(scheme.decoding_all() for scheme in self.schemes))

@@ -1,0 +1,115 @@
+"""What `semlink train` does in which order: what all schemes share, then each scheme's parts."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+from simulator.description.origin import write_data_name
+from simulator.description.parts import Part
+from simulator.errors import UserError, did_you_mean
+from simulator.schemes.contract import SchemeConfig
+from simulator.schemes.experiment import Experiment
+from simulator.storage.folders import check_writable, forget, forget_parts
+from simulator.training.run import TrainingRun
+from simulator.training.student import Session
+
+SHARED: Final[Mapping[str, Callable[[Session], object]]] = {  # by the stage that makes it
+    "teacher": lambda session: session.teachers,
+    "cache": lambda session: session.views,
+    "stage1": lambda session: session.student(
+        session.run.recipe.student_parts(), session.run.recipe.student
+    ),
+    "head": lambda session: session.taught(),
+}
+OURS: Final = (*SHARED, "stage2")  # a stage stands for all before it too
+BASELINES: Final = "baselines"
+AFTERWARDS: Final = ("decoded", "decoded_teachers", "rebuilt")  # go on from finished weights
+ALL: Final = (*OURS, BASELINES, "decoded", "rebuilt")
+
+
+def stages_of(stage: str) -> tuple[str, ...]:
+    """The stages that `--stage` stands for."""
+    if stage == "all":
+        return ALL
+    return OURS[: OURS.index(stage) + 1] if stage in OURS else (stage,)
+
+
+def train_schemes(session: Session, stage: str, schemes: Sequence[SchemeConfig]) -> None:
+    """Everything that a stage stands for, of these schemes; finished parts are left as they are.
+
+    Raises: UserError, and TimeUp at the deadline.
+    """
+    for step in stages_of(stage):
+        if step in SHARED:
+            SHARED[step](session)
+        for scheme in schemes:
+            scheme.train(session, step)
+
+
+def begin(
+    run: TrainingRun,
+    stage: str,
+    schemes: Sequence[SchemeConfig],
+    *,
+    parts: Iterable[Part],
+    fresh: bool,
+) -> None:
+    """Check everything before the first step; `fresh` forgets what the stage makes, or all.
+
+    Raises: UserError if data, folder or finished parts are not as they must be.
+    """
+    _ = run.training, run.validation  # the data must hold both
+    check_writable(run.folder)
+    for scheme in schemes:
+        scheme.check(run, stage)
+    if fresh and stage in AFTERWARDS:
+        forget_parts(run.folder, [part.name for part in parts if part.stage == stage])
+    elif fresh:
+        forget(run.folder, [part.name for part in parts])
+    write_data_name(run.folder / "weights", run.dataset)
+
+
+def schemes_to_train(
+    experiment: Experiment,
+    stage: str,
+    *,
+    variants: Sequence[str] = (),
+    baselines: Sequence[str] | None = None,
+) -> list[SchemeConfig]:
+    """The recipe's own schemes, these ablations, and of trained baselines these or (None) all.
+
+    Raises: UserError for a name that is none.
+    """
+    ablations = experiment.ablations
+    for name in variants:
+        if name not in (*ablations, "all"):
+            known = ", ".join(ablations) or "none"
+            hint = did_you_mean(name, ablations)
+            raise UserError(
+                f"recipe {experiment.name} has no variant {name!r}; it has {known}{hint}"
+            )
+    trained = _baselines(experiment)
+    for name in baselines or ():
+        if stage not in (BASELINES, "all"):
+            raise UserError(f"--schemes goes with --stage baselines or all, got --stage {stage}")
+        if name not in trained:
+            hint = did_you_mean(name, trained)
+            raise UserError(
+                f"--schemes must name trained baselines among {', '.join(trained)}, got "
+                f"{name!r}{hint}"
+            )
+    return [
+        scheme
+        for scheme in experiment.schemes
+        if (not scheme.ablation or scheme.ablation in variants or "all" in variants)
+        and (baselines is None or scheme.name not in trained or scheme.name in baselines)
+    ]
+
+
+def _baselines(experiment: Experiment) -> list[str]:
+    """Names of the schemes that the stage `baselines` trains."""
+    shape = (1, 32, 32)  # of any images: which stages there are does not depend on it
+    return [
+        scheme.name
+        for scheme in experiment.schemes
+        if any(part.stage == BASELINES for part in scheme.parts(experiment, shape))
+    ]
