@@ -14,7 +14,7 @@ from benchmarks.recipes.cifar100 import cifar100
 from benchmarks.recipes.digits import digits
 from channels.names import channel_from_name
 from simulator.commands import train as train_command
-from simulator.data.dataset import load_dataset
+from simulator.data.embedded import embedded
 from simulator.description.parts import own_parts
 from simulator.engine.grid import Grid, plan
 from simulator.engine.run import sweep_here
@@ -53,7 +53,7 @@ def tiny() -> Experiment:
 
 def sweep(experiment: Experiment, weights: Path, names: list[str], **grid: object) -> pd.DataFrame:
     """A sweep of some schemes on the digits."""
-    dataset = load_dataset(None)
+    dataset = embedded("digits")
     parts = TrainedParts(experiment, dataset, weights, CPU)
     settings = {"channels": (channel_from_name("awgn"),), "realizations": 2, "seed": 0}
     asked = Grid(**{**settings, **grid})  # type: ignore[arg-type]

@@ -13,7 +13,8 @@ from benchmarks.recipes.digits import digits
 from channels.base import ChannelOutput
 from channels.names import channel_from_name
 from channels.streams import PointStreams, Streams
-from simulator.data.dataset import load_dataset, to_float
+from simulator.data.dataset import to_float
+from simulator.data.embedded import embedded
 from simulator.engine.evaluate import BLOCK
 from simulator.errors import UserError
 from simulator.scheme import Received, Scheme
@@ -46,13 +47,13 @@ class Spy:
 @cache
 def scheme(name: str) -> Scheme:
     """A scheme of the digits with the committed weights."""
-    return TrainedParts(digits(), load_dataset(None), REFERENCE / "weights", CPU).scheme(name)
+    return TrainedParts(digits(), embedded("digits"), REFERENCE / "weights", CPU).scheme(name)
 
 
 @cache
 def images() -> Tensor:
     """One block of test images [250, 1, 8, 8]."""
-    return to_float(load_dataset(None).test.images[:BLOCK])
+    return to_float(embedded("digits").test.images[:BLOCK])
 
 
 def transmit(name: str, k: int, batch: Tensor, snr_db: float = 5.0) -> tuple[Received, Spy]:
@@ -127,7 +128,7 @@ def test_committed_results_belong_to_the_committed_weights() -> None:
         assert about["origin"] == header["origin"]
     assert run["environment"]["commit"].rstrip("+").isalnum()
     assert run["environment"]["commit"] != "unknown"
-    assert run["data"]["hash"] == load_dataset(None).key
+    assert run["data"]["hash"] == embedded("digits").key
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,7 @@ def test_parts_that_do_not_belong_together_are_refused(
     tensors, header = load_tensors(codec)
     codec.unlink()
     save_tensors(codec, tensors, {**header, "origin": {**header["origin"], **change}})
-    parts = TrainedParts(digits(), load_dataset(None), tmp_path, CPU)
+    parts = TrainedParts(digits(), embedded("digits"), tmp_path, CPU)
     with pytest.raises(UserError, match=told):
         parts.scheme("rkd_sc")
 
@@ -163,7 +164,7 @@ def test_a_part_that_is_loaded_late_must_be_the_one_that_others_learnt_on(tmp_pa
         if path == head:
             header["origin"]["made_from"]["student"] = file_hash(student)
         save_tensors(path, {name: 2 * tensor for name, tensor in tensors.items()}, header)
-    parts = TrainedParts(digits(), load_dataset(None), tmp_path, CPU)
+    parts = TrainedParts(digits(), embedded("digits"), tmp_path, CPU)
     parts.scheme("deep_jscc_image:retrained")
     with pytest.raises(UserError, match=r"is another student than the one that rebuilt_student"):
         parts.classifier()

@@ -15,7 +15,7 @@ from channels.names import channel_from_name
 from models import ResidualCnnConfig
 from models.blocks import parameter_count
 from simulator.commands import train
-from simulator.data.dataset import load_dataset
+from simulator.data.embedded import embedded
 from simulator.description.parts import recipe_parts, variant_parts
 from simulator.description.stages import TrainConfig
 from simulator.engine.grid import Grid, plan
@@ -86,7 +86,7 @@ def changed(weights: Path, variant: str) -> set[str]:
 
 
 def test_every_variant_can_be_swept(trained: Path) -> None:
-    dataset = load_dataset(None)
+    dataset = embedded("digits")
     parts = TrainedParts(short(digits()), dataset, trained, CPU)
     grid = Grid(
         channels=(channel_from_name("rayleigh"),),
@@ -125,7 +125,7 @@ def test_a_variant_says_what_it_was_made_from(trained: Path) -> None:
 
 
 def test_size_table_counts_and_keeps(trained: Path) -> None:
-    dataset = load_dataset(None)
+    dataset = embedded("digits")
     parts = TrainedParts(short(digits()), dataset, trained, CPU)
     table = size_table(parts, dataset.test, realizations=2, seed=0)
     assert list(table["name"]) == ["teacher", "student", "student_ce_ce"]

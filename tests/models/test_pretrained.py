@@ -13,7 +13,7 @@ from benchmarks.recipes.digits import digits
 from models import PretrainedTeacher, PretrainedTeacherConfig, ResidualCnnConfig
 from models.pretrained import load_tower
 from simulator.commands import train
-from simulator.data.dataset import load_dataset
+from simulator.data.embedded import embedded
 from simulator.errors import UserError
 from simulator.storage.files import load_tensors
 from simulator.training.loop import fresh
@@ -119,7 +119,7 @@ def test_a_pretrained_teacher_teaches(tmp_path: Path, monkeypatch: pytest.Monkey
     assert views["features"].shape[1] == 8
     projection, _ = load_tensors(cache / "teacher_projection.safetensors")
     assert 0.3 < float(projection["explained"]) <= 1
-    data = load_dataset(None)
+    data = embedded("digits")
     weights = TrainedWeights(brief, data, tmp_path / "run" / "weights", torch.device("cpu"))
     asked = weights.teacher()  # by what its file says, though the recipe names another
     assert asked is not None

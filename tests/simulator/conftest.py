@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.recipes.digits import digits
-from simulator.data.dataset import load_dataset
+from simulator.data.embedded import embedded
 from simulator.training.run import TrainingRun
 
 
@@ -15,7 +15,7 @@ def run(tmp_path: Path) -> TrainingRun:
     """A training of the digits in an empty folder."""
     return TrainingRun(
         experiment=digits(),
-        dataset=load_dataset(None),
+        dataset=embedded("digits"),
         folder=tmp_path,
         seed=0,
         device=torch.device("cpu"),

@@ -18,7 +18,8 @@ from benchmarks.studies.second_task.answers import (
     with_one,
 )
 from benchmarks.studies.second_task.superclasses import FINE, SUPERCLASSES, coarse_classes
-from simulator.data.dataset import Dataset, Split, load_dataset
+from simulator.data.dataset import Dataset, Split
+from simulator.data.embedded import embedded
 
 
 def test_super_classes_are_those_of_the_author() -> None:
@@ -35,7 +36,7 @@ def test_super_classes_are_those_of_the_author() -> None:
         assert found is not None
         assert found.tolist() == own
     assert coarse_classes(data(tuple(f"class {i}" for i in range(100)))) is None
-    digits = coarse_classes(load_dataset(None))
+    digits = coarse_classes(embedded("digits"))
     assert digits is not None
     assert digits.tolist() == [0, 1] * 5
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from simulator.data.augment import augment, epoch_order
 from simulator.data.dataset import load_dataset, to_float
+from simulator.data.embedded import embedded
 from simulator.data.splits import shares
 from tests.simulator.data.data_files import (
     class_counts,
@@ -38,7 +39,7 @@ def generator() -> torch.Generator:
 
 
 def test_digits_hold_all_images_in_a_fixed_stratified_split() -> None:
-    digits = load_dataset(None)
+    digits = embedded("digits")
     splits = (digits.train, digits.validation, digits.test)
     together = [item for split in splits for item in contents(split).items()]
     source = load_digits()
@@ -55,7 +56,7 @@ def test_digits_hold_all_images_in_a_fixed_stratified_split() -> None:
 
 
 def test_the_first_images_are_a_fair_sample() -> None:
-    labels = load_dataset(None).test.labels
+    labels = embedded("digits").test.labels
     counts = torch.bincount(labels[:250], minlength=10)
     # 250 of 500 drawn without replacement: variance 250 * 0.1 * 0.9 * 250 / 499 per class
     assert (counts - 25).abs().max() < 4 * (250 * 0.1 * 0.9 * 250 / 499) ** 0.5

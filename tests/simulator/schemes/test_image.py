@@ -18,7 +18,8 @@ from benchmarks.studies.image_quality import psnr_db, quality, ssim
 from channels.awgn import AwgnChannel
 from channels.streams import PointStreams, Streams
 from models import DeepJsccImage, DeepJsccImageConfig
-from simulator.data.dataset import Split, load_dataset
+from simulator.data.dataset import Split
+from simulator.data.embedded import embedded
 from simulator.description.stages import ImageJsccStage, RebuiltStage
 from simulator.engine.grid import Point
 from simulator.errors import UserError
@@ -44,7 +45,7 @@ def stage() -> ImageJsccStage:
 
 def scheme() -> ImageJsccScheme:
     """As committed for the digits."""
-    parts = TrainedParts(digits(), load_dataset(None), WEIGHTS, CPU)
+    parts = TrainedParts(digits(), embedded("digits"), WEIGHTS, CPU)
     found = parts.scheme("deep_jscc_image")
     assert isinstance(found, ImageJsccScheme)
     return found
@@ -52,7 +53,7 @@ def scheme() -> ImageJsccScheme:
 
 def right_at(sent: Scheme, snr_db: float) -> float:
     """Share of the test images that are classified rightly over AWGN at k = 64."""
-    test, channel = load_dataset(None).test, AwgnChannel()
+    test, channel = embedded("digits").test, AwgnChannel()
     snr = torch.full((len(test.labels), 1), snr_db)
     prepared = sent.prepare(test.images.float() / 255)
     encoded = sent.encode(prepared, channel=channel, snr_db=snr, k=64)
@@ -70,7 +71,7 @@ def test_only_k_with_whole_channels_are_served() -> None:
 
 def test_symbols_have_unit_power_and_no_image_depends_on_another() -> None:
     sent = scheme()
-    images = load_dataset(None).test.images[:6].float() / 255
+    images = embedded("digits").test.images[:6].float() / 255
     snr_db = torch.full((6, 1), 5.0)
     encoded = sent.encode(sent.prepare(images), channel=AwgnChannel(), snr_db=snr_db, k=64)
     power = encoded["x"].abs().square().mean(dim=1)
@@ -88,13 +89,13 @@ def test_committed_pairs_classify_well_and_better_at_high_snr() -> None:
 
 
 def test_the_committed_student_that_learnt_on_rebuilt_images_reads_them_better() -> None:
-    parts = TrainedParts(digits(), load_dataset(None), WEIGHTS, CPU)
+    parts = TrainedParts(digits(), embedded("digits"), WEIGHTS, CPU)
     before, after = (right_at(parts.scheme(name), -4.0) for name in (NAME, f"{NAME}:retrained"))
     assert after > before + 0.02
 
 
 def test_quality_of_what_arrives() -> None:
-    test = load_dataset(None).test
+    test = embedded("digits").test
     few = Split(images=test.images[:30], labels=test.labels[:30])
     points = [Point("deep_jscc_image", "awgn", snr_db, 64) for snr_db in (0.0, 20.0)]
     rows = quality(scheme(), few, points, realizations=2, seed=0)
@@ -125,7 +126,7 @@ def test_training_lowers_the_squared_error_and_resumes(tmp_path: Path) -> None:
         experiment: Experiment = replace(digits(), image_jscc=short)
         return TrainingRun(
             experiment=experiment,
-            dataset=load_dataset(None),
+            dataset=embedded("digits"),
             folder=folder,
             seed=0,
             device=CPU,
@@ -136,7 +137,7 @@ def test_training_lowers_the_squared_error_and_resumes(tmp_path: Path) -> None:
     untrained = fresh(
         lambda: DeepJsccImageConfig(bottleneck=8).build(image_channels=1), seed=0
     ).eval()
-    images = load_dataset(None).test.images[:50].float() / 255
+    images = embedded("digits").test.images[:50].float() / 255
     assert error(trained, images) < 0.8 * error(untrained, images)
     again = train_image_jscc(run(tmp_path), short, 16)  # from its file
     assert torch.equal(again.encode(images), trained.encode(images))
@@ -150,19 +151,19 @@ def test_a_student_learns_what_a_pair_rebuilds(tmp_path: Path) -> None:
     )
     recipe = replace(digits(), image_jscc=replace(stage(), retraining=retraining))
     run = TrainingRun(
-        experiment=recipe, dataset=load_dataset(None), folder=tmp_path, seed=0, device=CPU
+        experiment=recipe, dataset=embedded("digits"), folder=tmp_path, seed=0, device=CPU
     )
     train_rebuilt(run)
     _, header = load_tensors(run.path("rebuilt_student_k64"))
     assert header["origin"]["made_from"].keys() == {"student", "head", "deep_jscc_image_k64"}
-    parts = TrainedParts(recipe, load_dataset(None), tmp_path / "weights", CPU)
+    parts = TrainedParts(recipe, embedded("digits"), tmp_path / "weights", CPU)
     before, after = (right_at(parts.scheme(name), -4.0) for name in (NAME, f"{NAME}:retrained"))
     assert after > before + 0.02
 
 
 def test_what_retraining_needs_is_named(tmp_path: Path) -> None:
     run = TrainingRun(
-        experiment=digits(), dataset=load_dataset(None), folder=tmp_path, seed=0, device=CPU
+        experiment=digits(), dataset=embedded("digits"), folder=tmp_path, seed=0, device=CPU
     )
     with pytest.raises(UserError, match=r"student.safetensors must be there first"):
         train_rebuilt(run)
@@ -170,7 +171,7 @@ def test_what_retraining_needs_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"k64.* --stage baselines --schemes deep_jscc_image$"):
         train_rebuilt(run)
     copy_weights(tmp_path, "deep_jscc_image_k64")
-    parts = TrainedParts(digits(), load_dataset(None), tmp_path / "weights", CPU)
+    parts = TrainedParts(digits(), embedded("digits"), tmp_path / "weights", CPU)
     with pytest.raises(UserError, match=r"no rebuilt_student_k64 in .* --stage rebuilt$"):
         parts.scheme(f"{NAME}:retrained")
     none = replace(run, experiment=replace(digits(), image_jscc=replace(stage(), uses=(3,))))
@@ -194,7 +195,7 @@ def error(model: DeepJsccImage, images: Tensor) -> float:
 
 
 def test_unknown_label_is_one_line() -> None:
-    parts = TrainedParts(digits(), load_dataset(None), WEIGHTS, CPU)
+    parts = TrainedParts(digits(), embedded("digits"), WEIGHTS, CPU)
     with pytest.raises(UserError, match="the student, or as deep_jscc_image:teacher, .*nobody"):
         parts.scheme("deep_jscc_image:nobody")
 

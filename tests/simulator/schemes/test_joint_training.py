@@ -15,7 +15,7 @@ from benchmarks.recipes.digits import digits
 from channels.names import channel_from_name
 from models import VlVfe
 from simulator.commands import train as command
-from simulator.data.dataset import load_dataset
+from simulator.data.embedded import embedded
 from simulator.description.stages import JointStage, TrainConfig
 from simulator.engine.grid import Grid, plan
 from simulator.engine.run import sweep_here
@@ -41,7 +41,7 @@ def stage(name: str) -> JointStage:
 @cache
 def committed(name: str) -> JointScheme:
     """A scheme with the committed weights of the digits."""
-    scheme = TrainedParts(digits(), load_dataset(None), WEIGHTS, CPU).scheme(name)
+    scheme = TrainedParts(digits(), embedded("digits"), WEIGHTS, CPU).scheme(name)
     assert isinstance(scheme, JointScheme)
     return scheme
 
@@ -59,7 +59,7 @@ def tiny(name: str, epochs: int, backbone: str) -> tuple[Experiment, JointStage]
 def run_of(experiment: Experiment, folder: Path) -> TrainingRun:
     """A training of the digits in a folder."""
     return TrainingRun(
-        experiment=experiment, dataset=load_dataset(None), folder=folder, seed=0, device=CPU
+        experiment=experiment, dataset=embedded("digits"), folder=folder, seed=0, device=CPU
     )
 
 
@@ -160,7 +160,7 @@ def table(
     uses: tuple[int, ...] = (16,),
 ) -> Any:
     """Accuracies by scheme, channel, SNR and k."""
-    dataset = load_dataset(None)
+    dataset = embedded("digits")
     parts = TrainedParts(recipe, dataset, weights, CPU)
     grid = Grid(
         channels=tuple(map(channel_from_name, channels)),
@@ -232,7 +232,7 @@ def test_a_wrong_name_is_one_line(tmp_path: Path, stage: str, schemes: str, told
 
 
 def test_unknown_label_of_a_sweep_is_one_line() -> None:
-    parts = TrainedParts(digits(), load_dataset(None), WEIGHTS, CPU)
+    parts = TrainedParts(digits(), embedded("digits"), WEIGHTS, CPU)
     with pytest.raises(UserError, match="must name schemes among .*, got 'adjscc:64qam'"):
         parts.scheme("adjscc:64qam")
 

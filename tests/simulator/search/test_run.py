@@ -22,7 +22,7 @@ from models import GenotypeCnn
 from models.blocks import parameter_count
 from simulator.commands import search as command
 from simulator.commands import train
-from simulator.data.dataset import load_dataset
+from simulator.data.embedded import embedded
 from simulator.errors import UserError
 from simulator.schemes.build import TrainedParts
 from simulator.search.student import read_student
@@ -107,7 +107,7 @@ def test_search_writes_a_student_that_can_be_trained(
     mine = tmp_path / "mine"
     train.train("digits", stage="stage1", out=mine, student=out / "genotype.json", **TRAIN)
     recipe = replace(short(), student=replace(short().student, model=student))
-    parts = TrainedParts(recipe, load_dataset(None), mine / "weights", torch.device("cpu"))
+    parts = TrainedParts(recipe, embedded("digits"), mine / "weights", torch.device("cpu"))
     assert isinstance(parts._student().body, GenotypeCnn)
 
 
@@ -257,7 +257,7 @@ def test_front_with_its_own_views_asks_the_teachers_itself(
     assert (tmp_path / "out/teaching/cache").is_dir()
     assert before == {path: path.read_bytes() for path in training.rglob("*") if path.is_file()}
     mine = replace(short(), embedded_data=False)
-    monkeypatch.setattr(command, "dataset_of", lambda *_: load_dataset(None))
+    monkeypatch.setattr(command, "dataset_of", lambda *_: embedded("digits"))
     with pytest.raises(UserError, match="must hold the weights of teacher"):
         command.search_run(mine, chosen, taught_in=tmp_path, **asked)
     pairs = replace(mine, views=2, mirrored=True)
@@ -273,7 +273,7 @@ def test_search_teaches_the_digits_itself_and_asks_for_other_teachers(
     monkeypatch.setattr(
         command, "recipe_named", lambda _: replace(short(), embedded_data=False, name="mine")
     )
-    monkeypatch.setattr(command, "dataset_of", lambda *_: load_dataset(None))
+    monkeypatch.setattr(command, "dataset_of", lambda *_: embedded("digits"))
     assert status(monkeypatch, *asked) == 2
     assert "run semlink train mine --stage cache --out t" in capsys.readouterr().err
     monkeypatch.setattr(command, "recipe_named", lambda _: short())

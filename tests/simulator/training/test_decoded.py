@@ -13,7 +13,8 @@ from torch import Tensor
 from benchmarks.baselines.image_files import CodecDamage
 from benchmarks.recipes.digits import digits
 from channels.streams import Streams
-from simulator.data.dataset import load_dataset, to_float
+from simulator.data.dataset import to_float
+from simulator.data.embedded import embedded
 from simulator.errors import UserError
 from simulator.schemes.build import TrainedParts
 from simulator.storage.environment import ROOT
@@ -39,7 +40,7 @@ def run_in(folder: Path, *parts: str) -> TrainingRun:
         shutil.copy(WEIGHTS / f"{part}.safetensors", folder / "weights")
     return TrainingRun(
         experiment=tiny(),
-        dataset=load_dataset(None),
+        dataset=embedded("digits"),
         folder=folder,
         seed=0,
         device=torch.device("cpu"),
@@ -47,7 +48,7 @@ def run_in(folder: Path, *parts: str) -> TrainingRun:
 
 
 def some_images(count: int = 40) -> Tensor:
-    return load_dataset(None).test.images[:count]
+    return embedded("digits").test.images[:count]
 
 
 def test_damage_is_each_images_own_and_repeats() -> None:
@@ -86,11 +87,11 @@ def test_the_student_learns_to_read_decoded_images(tmp_path: Path) -> None:
     tensors, header = load_tensors(run.path("decoded_student"))
     assert header["origin"]["made_from"].keys() == {"student", "head"}
     assert tensors.keys() == load_tensors(run.path("student"))[0].keys()
-    parts = TrainedParts(tiny(), load_dataset(None), tmp_path / "weights", torch.device("cpu"))
+    parts = TrainedParts(tiny(), embedded("digits"), tmp_path / "weights", torch.device("cpu"))
     before = parts.classifier()
     after, key = parts._retrained("student")
     assert len(key) == 16
-    test = load_dataset(None).test
+    test = embedded("digits").test
     damaged = JPEG(test.images, Streams(seed=3)("damage"))
     clean, harmed = to_float(test.images), to_float(damaged)
     right = {
@@ -111,7 +112,7 @@ def test_what_is_not_trained_is_named(tmp_path: Path) -> None:
         train_decoded(run)
     with pytest.raises(UserError, match=r"teacher.safetensors must be there first"):
         train_decoded(run, teachers=True)
-    parts = TrainedParts(tiny(), load_dataset(None), tmp_path / "weights", torch.device("cpu"))
+    parts = TrainedParts(tiny(), embedded("digits"), tmp_path / "weights", torch.device("cpu"))
     with pytest.raises(UserError, match=r"no decoded_student in .* --stage decoded$"):
         parts._retrained("student")
     with pytest.raises(UserError, match=r"no decoded_teacher in .* --stage decoded_teachers$"):
