@@ -1,13 +1,10 @@
-"""The command line `semlink`, also `python -m simulator`: errors to exit status, nothing else.
+"""The command line `semlink`, also `python -m simulator`: the list of commands, nothing else.
 
 The commands stand in `simulator/commands/`, each with its request; what they need is imported when
 one runs, so that `--help` answers at once.
 """
 
-import contextlib
 import os
-import signal
-import sys
 
 import click
 
@@ -15,19 +12,18 @@ from simulator.commands.adapt import adapt
 from simulator.commands.compare import compare
 from simulator.commands.doctor import doctor
 from simulator.commands.link import link
+from simulator.commands.options import run
 from simulator.commands.plot import plot
 from simulator.commands.search import search
 from simulator.commands.seeds import seeds
 from simulator.commands.sweep import sweep
 from simulator.commands.table import table
 from simulator.commands.train import train
-from simulator.errors import Stopped, UserError
 
 # Threads of torch that wait for each other soon stop spinning: on a machine that is busy otherwise,
 # spinning makes small networks up to 40 times slower. Must be set before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 COMMANDS = (sweep, train, search, plot, compare, seeds, table, adapt, link, doctor)
 
 
@@ -51,35 +47,12 @@ def cli() -> None:
 
 
 for own in COMMANDS:
-    cli.add_command(own)
+    cli.add_command(own.click)
 
 
 def main() -> None:
-    """Run the command line: a user's mistake is one line on stderr and exit status 2."""
-    with contextlib.suppress(ValueError):  # not in the main thread
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as tidily as Ctrl-C
-    try:
-        cli(prog_name="semlink", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-    except click.ClickException as error:
-        fail(error.format_message())
-    except UserError as error:
-        fail(str(error))
-    except Stopped as stop:
-        click.echo(f"\nsemlink: stopped; {stop}", err=True)
-        sys.exit(INTERRUPTED)
-    except OSError as error:
-        fail(f"{error.filename or 'a file'}: {error.strerror or error}")
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("\nsemlink: stopped", err=True)
-        sys.exit(INTERRUPTED)
-
-
-def fail(message: str) -> None:
-    """Say what is wrong in one line and exit with status 2."""
-    click.echo("semlink: error: " + " ".join(message.split()), err=True)
-    sys.exit(2)
+    """Run the command line."""
+    run(cli, "semlink")
 
 
 if __name__ == "__main__":

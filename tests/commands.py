@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from simulator.__main__ import main
+from simulator.schemes.experiment import Experiment
 from simulator.storage.environment import ROOT
 
 WEIGHTS = ROOT / "results/reference/digits/weights"
@@ -29,3 +30,8 @@ def refused(capsys: pytest.CaptureFixture[str]) -> str:
     assert err.startswith("semlink: error: ")
     assert err.count("\n") == 1
     return err
+
+
+def use_recipe(monkeypatch: pytest.MonkeyPatch, experiment: Experiment) -> None:
+    """Every name of a recipe stands for this one."""
+    monkeypatch.setattr("simulator.resolve._recipes", lambda: {experiment.name: experiment})

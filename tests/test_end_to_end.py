@@ -1,43 +1,49 @@
 """A tiny link learns and resumes; the committed weights keep the promises of the README."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
-from simulator.description.experiment import Experiment
 
-from benchmarks.recipes import RECIPES
-from benchmarks.recipes.cifar100 import cifar100
-from benchmarks.recipes.digits import digits
+from benchmarks.baselines.digital_semantic import DigitalSemanticConfig
+from benchmarks.baselines.separate import SeparateConfig
+from benchmarks.recipes import RECIPES, cifar100, digits, images
 from channels.names import channel_from_name
-from simulator.commands import train as train_command
+from simulator.commands.train import TrainRequest, train
 from simulator.data.embedded import embedded
-from simulator.description.parts import own_parts
 from simulator.engine.grid import Grid, plan
 from simulator.engine.run import sweep_here
 from simulator.errors import Stopped, UserError
-from simulator.schemes.build import TrainedParts, scheme_names
+from simulator.schemes.build import build_scheme
+from simulator.schemes.experiment import Experiment
+from simulator.schemes.joint import JointSchemeConfig
+from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.storage.describe import describe
 from simulator.storage.environment import ROOT
 from simulator.storage.files import load_tensors
+from simulator.training.weights import Weights
+from tests.commands import use_recipe
 
 CPU = torch.device("cpu")
 WEIGHTS = ROOT / "results/reference/digits/weights"
 
 
 def tiny() -> Experiment:
-    """The digits with a few epochs of everything."""
+    """The digits with a few epochs of everything, but for joint baselines."""
     recipe = digits()
-    assert recipe.quantiser is not None
-    assert recipe.decoded is not None
-    teacher, student, codec = recipe.teacher, recipe.student, recipe.codec
+    teacher, student = recipe.teacher, recipe.student
+    codec = recipe.one(RkdScConfig).codec
+    separate, semantic = recipe.one(SeparateConfig), recipe.one(DigitalSemanticConfig)
+    assert semantic.quantiser is not None
+    assert separate.retraining is not None
+    brief = replace(codec.training, epochs=2)
+    decoded = replace(separate.retraining, training=replace(student.training, epochs=1), views=1)
     return replace(
         recipe,
-        joint=(),
-        image_jscc=None,
         views=2,
         teacher=replace(teacher, training=replace(teacher.training, epochs=2)),
         student=replace(
@@ -45,64 +51,58 @@ def tiny() -> Experiment:
             training=replace(student.training, epochs=4),
             head=replace(student.head, epochs=4),
         ),
-        codec=replace(codec, training=replace(codec.training, epochs=12)),
-        quantiser=replace(recipe.quantiser, training=replace(codec.training, epochs=2)),
-        decoded=replace(recipe.decoded, training=replace(student.training, epochs=1), views=1),
+        schemes=(
+            RkdScConfig(codec=replace(codec, training=replace(codec.training, epochs=12))),
+            replace(separate, retraining=decoded),
+            replace(semantic, quantiser=replace(semantic.quantiser, training=brief)),
+        ),
     )
 
 
 def sweep(experiment: Experiment, weights: Path, names: list[str], **grid: object) -> pd.DataFrame:
     """A sweep of some schemes on the digits."""
     dataset = embedded("digits")
-    parts = TrainedParts(experiment, dataset, weights, CPU)
+    parts = Weights(experiment, dataset, weights, CPU)
     settings = {"channels": (channel_from_name("awgn"),), "realizations": 2, "seed": 0}
     asked = Grid(**{**settings, **grid})  # type: ignore[arg-type]
-    schemes = [parts.scheme(name) for name in names]
+    schemes = [build_scheme(name, experiment, parts).scheme for name in names]
     points, _ = plan(schemes, asked)
     return sweep_here(schemes, points, asked, dataset.test, CPU, num_classes=10).table
 
 
 def test_tiny_link_learns_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train_command, "recipe_named", lambda _: tiny())
+    use_recipe(monkeypatch, tiny())
 
-    def train(
+    def trained(
         seed: int = 0, *, teacher_seed: int | None = None, stage: str = "all", out: Path = tmp_path
     ) -> None:
-        train_command.train(
-            "digits",
-            stage=stage,
-            variants=None,
-            data=None,
-            seed=seed,
-            fresh=False,
-            teacher_seed=teacher_seed,
-            minutes=None,
-            teacher=None,
-            device="cpu",
-            out=out,
+        train(
+            TrainRequest(
+                recipe="digits", stage=stage, seed=seed, teacher_seed=teacher_seed, out=out
+            )
         )
 
     with monkeypatch.context() as patch, pytest.raises(Stopped):
         patch.setattr("simulator.training.run.TrainingRun.view", interrupt_after(1))
-        train()
+        trained()
     assert list((tmp_path / "checkpoints").iterdir())
-    train()
+    trained()
     assert not list((tmp_path / "checkpoints").iterdir())
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "weights").iterdir()}
-    train()  # everything is there already
+    trained()  # everything is there already
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "weights").iterdir()} == before
-    train(out=tmp_path / "whole")  # never interrupted
+    trained(out=tmp_path / "whole")  # never interrupted
     for part in before:
         assert part.read_bytes() == (tmp_path / "whole/weights" / part.name).read_bytes()
     with pytest.raises(UserError, match="was made from another description, data or seed"):
-        train(seed=1)
+        trained(seed=1)
     other = tmp_path / "other"  # a student of another seed under the same teacher
     (other / "weights").mkdir(parents=True)
     taught = shutil.copy2(tmp_path / "weights/teacher.safetensors", other / "weights")
     cache = Path(shutil.copytree(tmp_path / "cache", other / "cache"))
     told = cache / "teacher_views" / "view_00_from_0.safetensors"
     times = [Path(path).stat().st_mtime_ns for path in (taught, told)]
-    train(seed=1, teacher_seed=0, stage="stage2", out=other)
+    trained(seed=1, teacher_seed=0, stage="stage2", out=other)
     assert [Path(path).stat().st_mtime_ns for path in (taught, told)] == times
     first, second = (
         load_tensors(folder / "weights/student.safetensors")[0]["head.bias"]
@@ -177,34 +177,49 @@ def test_committed_weights_are_under_three_megabytes() -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_recipes_describe_themselves_and_compare_fairly(recipe: object) -> None:
-    experiment: Experiment = recipe()  # type: ignore[operator]
-    assert describe(experiment)["name"] == recipe.__name__  # type: ignore[attr-defined]
+def test_recipes_describe_themselves_and_compare_fairly(
+    recipe: Callable[[], Experiment],
+) -> None:
+    experiment = recipe()
+    described = describe(experiment)
+    assert described["name"] == experiment.name == recipe.__name__
     distilled = ("deep_jscc:distilled", "adjscc:distilled")
     with_student = experiment.name in ("cifar100", "images")
-    assert scheme_names(experiment) == (
+    assert experiment.scheme_names == (
         *("rkd_sc", "deep_jscc", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe"),
         *(distilled if with_student else ()),
         *("deep_jscc_image", "separate", "capacity_bound", "digital_semantic", "label_code"),
     )
-    ours = experiment.student.training.epochs + experiment.codec.training.epochs
-    for joint in experiment.joint:  # the same passes over the images, and over the channel
-        backbone = 0 if joint.backbone == "scratch" else experiment.student.training.epochs
-        if joint.backbone_of:
-            taught = experiment.variant(joint.backbone_of).student
+    codec = experiment.one(RkdScConfig).codec
+    ours = experiment.student.training.epochs + codec.training.epochs
+    joint = [scheme for scheme in experiment.schemes if isinstance(scheme, JointSchemeConfig)]
+    assert len(joint) == (7 if with_student else 5)
+    for scheme in joint:  # the same passes over the images, and over the channel
+        backbone = 0 if scheme.backbone == "scratch" else experiment.student.training.epochs
+        if scheme.backbone_of:
+            ablation = experiment.ablations[scheme.backbone_of]
+            assert isinstance(ablation, RkdScConfig)
+            taught = ablation.student
             assert taught is not None
+            assert taught == scheme.backbone_stage
             assert taught.loss.mse == taught.loss.kl == 0  # labels alone
             backbone = taught.training.epochs
-        assert backbone + joint.training.epochs == ours
-        assert joint.model.body == experiment.student.model
-        assert joint.channels == experiment.codec.conditions.channels
-    assert experiment.codec.model.feature_dim == experiment.student.model.feature_dim
+        assert backbone + scheme.training.epochs == ours
+        assert scheme.model.body == experiment.student.model
+        assert scheme.channels == codec.conditions.channels
+    assert codec.model.feature_dim == experiment.student.model.feature_dim
 
 
 def test_images_recipe_is_cifar100_with_more_epochs_on_few_images() -> None:
-    images = next(recipe for recipe in RECIPES if recipe.__name__ == "images")()
-    further = [part for part in own_parts(cifar100()) if "teacher_" not in part]
-    assert own_parts(images) == further
-    assert images.codec.model == cifar100().codec.model
-    assert images.student.training.epochs_on(45_000) == cifar100().student.training.epochs
-    assert images.student.training.epochs_on(100) >= 100
+    own, theirs = images(), cifar100()
+    assert own_parts(own) == [part for part in own_parts(theirs) if "teacher_" not in part]
+    assert own.one(RkdScConfig).codec.model == theirs.one(RkdScConfig).codec.model
+    assert own.student.training.epochs_on(45_000) == theirs.student.training.epochs
+    assert own.student.training.epochs_on(100) >= 100
+
+
+def own_parts(recipe: Experiment) -> list[str]:
+    """Parts of the recipe itself, without ablations and joint baselines."""
+    kinds = (RkdScConfig, SeparateConfig, DigitalSemanticConfig)
+    own = [s for s in recipe.schemes if isinstance(s, kinds) and not s.ablation]
+    return sorted(replace(recipe, schemes=tuple(own)).parts((3, 32, 32)))

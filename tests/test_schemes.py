@@ -18,9 +18,10 @@ from simulator.data.embedded import embedded
 from simulator.engine.evaluate import BLOCK
 from simulator.errors import UserError
 from simulator.scheme import Received, Scheme
-from simulator.schemes.build import TrainedParts, scheme_names
+from simulator.schemes.build import build_scheme
 from simulator.storage.environment import ROOT
 from simulator.storage.files import file_hash, load_tensors, save_tensors
+from simulator.training.weights import Weights
 
 CPU = torch.device("cpu")
 REFERENCE = ROOT / "results/reference/digits"
@@ -47,7 +48,8 @@ class Spy:
 @cache
 def scheme(name: str) -> Scheme:
     """A scheme of the digits with the committed weights."""
-    return TrainedParts(digits(), embedded("digits"), REFERENCE / "weights", CPU).scheme(name)
+    weights = Weights(digits(), embedded("digits"), REFERENCE / "weights", CPU)
+    return build_scheme(name, digits(), weights).scheme
 
 
 @cache
@@ -71,7 +73,7 @@ def transmit(name: str, k: int, batch: Tensor, snr_db: float = 5.0) -> tuple[Rec
 
 
 def test_every_scheme_of_the_recipe_is_tried() -> None:
-    assert {name for name, _ in POINTS} == set(scheme_names(digits()))
+    assert {name for name, _ in POINTS} == set(digits().scheme_names)
 
 
 @pytest.mark.parametrize(("name", "k"), POINTS)
@@ -111,7 +113,7 @@ def test_what_is_sent_does_not_depend_on_the_noise(name: str, k: int) -> None:
     assert torch.equal(first.sent[0][0], again.sent[0][0])
 
 
-@pytest.mark.parametrize("name", scheme_names(digits()))
+@pytest.mark.parametrize("name", digits().scheme_names)
 def test_a_scheme_says_what_it_serves_and_charges(name: str) -> None:
     assert scheme(name).name == name
     assert scheme(name).channel_uses.startswith("k ")
@@ -149,9 +151,9 @@ def test_parts_that_do_not_belong_together_are_refused(
     tensors, header = load_tensors(codec)
     codec.unlink()
     save_tensors(codec, tensors, {**header, "origin": {**header["origin"], **change}})
-    parts = TrainedParts(digits(), embedded("digits"), tmp_path, CPU)
+    weights = Weights(digits(), embedded("digits"), tmp_path, CPU)
     with pytest.raises(UserError, match=told):
-        parts.scheme("rkd_sc")
+        build_scheme("rkd_sc", digits(), weights)
 
 
 def test_a_part_that_is_loaded_late_must_be_the_one_that_others_learnt_on(tmp_path: Path) -> None:
@@ -164,7 +166,7 @@ def test_a_part_that_is_loaded_late_must_be_the_one_that_others_learnt_on(tmp_pa
         if path == head:
             header["origin"]["made_from"]["student"] = file_hash(student)
         save_tensors(path, {name: 2 * tensor for name, tensor in tensors.items()}, header)
-    parts = TrainedParts(digits(), embedded("digits"), tmp_path, CPU)
-    parts.scheme("deep_jscc_image:retrained")
+    weights = Weights(digits(), embedded("digits"), tmp_path, CPU)
+    build_scheme("deep_jscc_image:retrained", digits(), weights)
     with pytest.raises(UserError, match=r"is another student than the one that rebuilt_student"):
-        parts.classifier()
+        weights.classifier()

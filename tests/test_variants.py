@@ -6,25 +6,29 @@ from typing import Any
 
 import pytest
 import torch
-from simulator.description.experiment import Experiment
 
-from benchmarks.recipes.cifar100 import cifar100
-from benchmarks.recipes.digits import digits
+from benchmarks.recipes import cifar100, digits
 from benchmarks.recipes.variants import ablations
 from channels.names import channel_from_name
 from models import ResidualCnnConfig
 from models.blocks import parameter_count
-from simulator.commands import train
+from simulator.commands.train import TrainRequest, train
 from simulator.data.embedded import embedded
-from simulator.description.parts import recipe_parts, variant_parts
 from simulator.description.stages import TrainConfig
 from simulator.engine.grid import Grid, plan
 from simulator.engine.run import sweep_here
 from simulator.errors import UserError
 from simulator.measures.sizes import size_table
-from simulator.schemes.build import TrainedParts
+from simulator.schemes.build import build_scheme
+from simulator.schemes.codec import CodecStage
+from simulator.schemes.experiment import Experiment
+from simulator.schemes.joint import JointSchemeConfig
+from simulator.schemes.rkd_sc import RkdScConfig
+from simulator.schemes.train import schemes_to_train
 from simulator.storage.describe import describe
 from simulator.storage.files import load_tensors
+from simulator.training.weights import Weights
+from tests.commands import use_recipe
 
 CPU = torch.device("cpu")
 TRAINED = (
@@ -34,43 +38,42 @@ TRAINED = (
 
 
 def short(recipe: Experiment) -> Experiment:
-    """A recipe whose stages take a few epochs each, and all its variants."""
+    """A recipe whose stages take a few epochs each, and all its ablations."""
 
     def cut(config: TrainConfig, epochs: int) -> TrainConfig:
         return replace(config, epochs=epochs)
 
-    student, codec = recipe.student, recipe.codec
-    recipe = replace(
+    codec = codec_of(recipe)
+    codec = replace(codec, training=cut(codec.training, 9))
+    student = recipe.student
+    student = replace(student, training=cut(student.training, 3), head=cut(student.head, 3))
+    kept = [s for s in recipe.schemes if not isinstance(s, RkdScConfig | JointSchemeConfig)]
+    return replace(
         recipe,
-        joint=(),
-        image_jscc=None,
         views=1,
         teacher=replace(recipe.teacher, training=cut(recipe.teacher.training, 2)),
-        student=replace(student, training=cut(student.training, 3), head=cut(student.head, 3)),
-        codec=replace(codec, training=cut(codec.training, 9)),
+        student=student,
+        schemes=(RkdScConfig(codec=codec), *kept, *ablations(student, codec)),
     )
-    return replace(recipe, variants=ablations(recipe))
+
+
+def codec_of(recipe: Experiment) -> CodecStage:
+    """The recipe's own codec."""
+    return recipe.one(RkdScConfig).codec
+
+
+def variants_of(recipe: Experiment) -> dict[str, RkdScConfig]:
+    """All ablations by name."""
+    return {name: own for name, own in recipe.ablations.items() if isinstance(own, RkdScConfig)}
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of some variants of the digits."""
+    """Weights of some ablations of the digits."""
     folder = tmp_path_factory.mktemp("variants")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "recipe_named", lambda _: short(digits()))
-        train.train(
-            "digits",
-            stage="stage2",
-            variants=",".join(TRAINED),
-            data=None,
-            seed=0,
-            fresh=False,
-            teacher_seed=None,
-            minutes=None,
-            teacher=None,
-            device="cpu",
-            out=folder,
-        )
+        use_recipe(patch, short(digits()))
+        train(TrainRequest(recipe="digits", stage="stage2", variants=TRAINED, out=folder))
     return folder / "weights"
 
 
@@ -87,7 +90,8 @@ def changed(weights: Path, variant: str) -> set[str]:
 
 def test_every_variant_can_be_swept(trained: Path) -> None:
     dataset = embedded("digits")
-    parts = TrainedParts(short(digits()), dataset, trained, CPU)
+    recipe = short(digits())
+    weights = Weights(recipe, dataset, trained, CPU)
     grid = Grid(
         channels=(channel_from_name("rayleigh"),),
         snr_db=(10.0,),
@@ -96,7 +100,7 @@ def test_every_variant_can_be_swept(trained: Path) -> None:
         seed=0,
     )
     names = ["rkd_sc", *(f"rkd_sc:{name}" for name in (*TRAINED, "+3dB", "pilot1"))]
-    schemes = [parts.scheme(name) for name in names]
+    schemes = [build_scheme(name, recipe, weights).scheme for name in names]
     points, left_out = plan(schemes, grid)
     rows = sweep_here(schemes, points, grid, dataset.test, CPU, num_classes=10).table
     assert not left_out
@@ -126,13 +130,14 @@ def test_a_variant_says_what_it_was_made_from(trained: Path) -> None:
 
 def test_size_table_counts_and_keeps(trained: Path) -> None:
     dataset = embedded("digits")
-    parts = TrainedParts(short(digits()), dataset, trained, CPU)
-    table = size_table(parts, dataset.test, realizations=2, seed=0)
+    recipe = short(digits())
+    weights = Weights(recipe, dataset, trained, CPU)
+    table = size_table(recipe, weights, dataset.test, realizations=2, seed=0)
     assert list(table["name"]) == ["teacher", "student", "student_ce_ce"]
     rows: dict[Any, dict[Any, Any]] = table.set_index("name").to_dict("index")
     student = digits().student.model.build(image_channels=1)
     assert rows["student"]["encoder_parameters"] == parameter_count(student)
-    codec = digits().codec.model.build()
+    codec = codec_of(digits()).model.build()
     assert isinstance(codec, torch.nn.Module)
     both = rows["student"]["both_ends_parameters"]
     assert both == parameter_count(student) + parameter_count(codec)
@@ -146,37 +151,40 @@ def test_size_table_counts_and_keeps(trained: Path) -> None:
 
 def test_unknown_variant_is_one_line() -> None:
     with pytest.raises(UserError, match="recipe digits has no variant 'r3'; it has no_teacher"):
-        digits().variant("r3")
+        schemes_to_train(digits(), "stage2", variants=("r3",))
 
 
 def test_variants_leave_the_recipe_as_it_is() -> None:
     recipe = cifar100()
-    bare = recipe_parts(replace(recipe, variants=(), joint=()))
-    whole = recipe_parts(recipe)
+    own = [s for s in recipe.schemes if not s.ablation and not isinstance(s, JointSchemeConfig)]
+    bare = replace(recipe, schemes=tuple(own)).parts((3, 32, 32))
+    whole = recipe.parts((3, 32, 32))
     assert {name: describe(whole[name]) for name in bare} == {
         name: describe(part) for name, part in bare.items()
     }
-    names = [variant_parts(variant).codec for variant in recipe.variants]
+    names = [variant.codec_part(recipe).name for variant in variants_of(recipe).values()]
     assert len(set(names)) == len(names) >= 20
 
 
 def test_two_variants_share_a_student(trained: Path) -> None:
     recipe = cifar100()
-    parts = [variant_parts(recipe.variant(name)) for name in ("ce_ce", "kd_stage2")]
-    assert parts[0][:2] == parts[1][:2] == ("student_ce_ce", "head_ce_ce")
+    found = [variants_of(recipe)[name].student_parts(recipe) for name in ("ce_ce", "kd_stage2")]
+    assert found[0] == found[1]
+    assert [part.name for part in found[0]] == ["student_ce_ce", "head_ce_ce"]
     assert not (trained / "student_kd_stage2.safetensors").exists()
 
 
 def test_variants_have_the_passes_of_what_they_are_compared_with() -> None:
     recipe = cifar100()
-    short, brief = recipe.variant("short"), recipe.variant("brief")
+    variants = variants_of(recipe)
+    short, brief = variants["short"], variants["brief"]
     assert short.student is not None
-    for variant in recipe.variants:
-        if variant.name in {"no_teacher", "wide"}:
-            assert variant.codec.training == recipe.codec.training
+    for name, variant in variants.items():
+        if name in {"no_teacher", "wide"}:
+            assert variant.codec.training == codec_of(recipe).training
             assert (variant.student or recipe.student).training == recipe.student.training
             continue
-        if variant.name == "one_stage":
+        if name == "one_stage":
             both = short.student.training.epochs + short.codec.training.epochs
             assert variant.codec.training.epochs == both
             continue
@@ -186,8 +194,8 @@ def test_variants_have_the_passes_of_what_they_are_compared_with() -> None:
 
 
 def test_mlp_codec_has_as_many_transmitter_parameters_as_cat() -> None:
-    cat = cifar100().codec.model.build().encoder
-    mlp = cifar100().variant("mlp").codec.model.build().encoder
+    cat = codec_of(cifar100()).model.build().encoder
+    mlp = variants_of(cifar100())["mlp"].codec.model.build().encoder
     assert isinstance(cat, torch.nn.Module)
     assert isinstance(mlp, torch.nn.Module)
     assert parameter_count(mlp) == pytest.approx(parameter_count(cat), rel=0.03)

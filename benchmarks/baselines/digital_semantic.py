@@ -25,6 +25,7 @@ from benchmarks.baselines.separate import CODE, ideal_links, try_sources
 from benchmarks.baselines.sources import Offer, cached
 from channels.bit_pipe import BitPipe
 from models import FeatureQuantiser, FeatureQuantiserConfig
+from simulator.data.dataset import Split
 from simulator.description.basis import Basis
 from simulator.description.parts import Part
 from simulator.description.stages import TrainConfig
@@ -273,11 +274,26 @@ class DigitalSemanticConfig(WithoutWeights):
     def build(self, weights: Weights) -> DigitalScheme:
         """The scheme for a student and its quantiser. Raises: UserError if they are not trained."""
         weights.classifier()  # its head is what those of the quantiser began as
-        coder = self.coder(weights)
+        return self.scheme_of(
+            self.coder(weights),
+            num_classes=weights.num_classes,
+            validation=weights.dataset.validation,
+            device=weights.device,
+        )
+
+    def scheme_of(
+        self,
+        coder: FeatureCoder,
+        *,
+        num_classes: int,
+        validation: Split | None,
+        device: torch.device,
+    ) -> DigitalScheme:
+        """The scheme for any coder of features, chosen on these validation images."""
         sources = [
             FeatureSource(coder=coder, rank=rank, bits_each=bits) for rank, bits in coder.options
         ]
-        tried = try_sources(sources, weights, self.validation_images)
+        tried = try_sources(sources, validation, self.validation_images, device=device)
         bound = "bound" in self._words
         behaviour = Behaviour(
             name=self.name,
@@ -292,7 +308,7 @@ class DigitalSemanticConfig(WithoutWeights):
             links=self.links(tried),
             uses=None if bound else self.uses,
             tried=tried,
-            num_classes=weights.num_classes,
+            num_classes=num_classes,
         )
 
 

@@ -27,6 +27,7 @@ from benchmarks.baselines.digital import Behaviour, DigitalScheme, Tried
 from benchmarks.baselines.image_files import FORMATS, CodecDamage, ImageCodec, check_qualities
 from benchmarks.baselines.sources import NEVER, ImageSource, Offer, Source
 from channels.bit_pipe import BitPipe
+from simulator.data.dataset import Split
 from simulator.description.basis import Basis
 from simulator.description.parts import Part
 from simulator.device import cpu_threads
@@ -220,8 +221,29 @@ class SeparateConfig(WithoutWeights):
 
         Raises: UserError if a codec is not installed, or the classifier is not there.
         """
-        sources = self.sources(self._classifier(weights), weights.dataset.image_shape)
-        tried = try_sources(sources, weights, self.validation_images)
+        return self.scheme_of(
+            self._classifier(weights),
+            image_shape=weights.dataset.image_shape,
+            num_classes=weights.num_classes,
+            validation=weights.dataset.validation,
+            device=weights.device,
+        )
+
+    def scheme_of(
+        self,
+        classifier: Classifier,
+        *,
+        image_shape: ImageShape,
+        num_classes: int,
+        validation: Split | None,
+        device: torch.device,
+    ) -> DigitalScheme:
+        """The scheme for any classifier of images, chosen on these validation images.
+
+        Raises: UserError if a codec is not installed.
+        """
+        sources = self.sources(classifier, image_shape)
+        tried = try_sources(sources, validation, self.validation_images, device=device)
         behaviour = Behaviour(
             name=self.name,
             version=3,
@@ -235,7 +257,7 @@ class SeparateConfig(WithoutWeights):
             links=self.links(tried),
             uses=self.served,
             tried=tried,
-            num_classes=weights.num_classes,
+            num_classes=num_classes,
         )
 
     @property
@@ -322,19 +344,20 @@ def ideal_links(tried: Tried | None, *, finite: bool) -> Callable[[int], Sequenc
     ]
 
 
-def try_sources(sources: Sequence[Source], weights: Weights, most: int) -> Tried | None:
+def try_sources(
+    sources: Sequence[Source], validation: Split | None, most: int, *, device: torch.device
+) -> Tried | None:
     """Offers of the first validation images; None where the data holds none.
 
     In one thread, as workers compute: with more, rounding might turn an answer into another one.
     """
-    validation = weights.dataset.validation
     if validation is None:
         return None
     blocks = validation.images[:most].split(BLOCK)
     offers = {}
     with cpu_threads(1):
         for source in sources:
-            parts = [source.offer(block.to(weights.device)) for block in blocks]
+            parts = [source.offer(block.to(device)) for block in blocks]
             sizes, answers = (torch.cat(values).cpu() for values in zip(*parts, strict=True))
             offers[source.name] = Offer(sizes, answers)
     return Tried(offers=offers, labels=validation.labels[:most].cpu())

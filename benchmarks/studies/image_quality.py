@@ -29,13 +29,13 @@ from simulator.commands.options import (
     data_option,
     images_option,
     option,
+    run,
     seed_option,
     weights_option,
 )
 from simulator.data.dataset import Split
 from simulator.engine.evaluate import image_blocks
 from simulator.engine.grid import Point, Unit, plan, unit_streams
-from simulator.errors import in_one_line
 from simulator.parse import Realizations, parse_snr_db
 from simulator.resolve import dataset_of, first_images, grid_of, recipe_named, weights_of
 from simulator.scheme import Tensors
@@ -167,8 +167,7 @@ def image_quality(request: QualityRequest) -> None:
 
 def main() -> None:
     """The command."""
-    with in_one_line("image_quality"):
-        image_quality(standalone_mode=False)
+    run(image_quality.click, "image_quality")
 
 
 if __name__ == "__main__":

@@ -4,17 +4,22 @@ A field says its option's default and help once. Click makes the request from th
 script makes it by itself. Nothing heavy is imported here, so that `--help` answers at once.
 """
 
+import contextlib
 import functools
+import signal
+import sys
 from collections.abc import Callable
-from dataclasses import field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import click
 
+from simulator.errors import Stopped, UserError
 from simulator.parse import parse_channel_uses, parse_names, parse_realizations, parse_snr_db
 
 Request = TypeVar("Request")
+INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 CLICK = "click"  # in a field's metadata: what makes its parameter
 
 
@@ -95,19 +100,59 @@ def argument(**settings: Any) -> Any:
     return field(metadata={CLICK: lambda name: click.argument(name, **settings)})
 
 
-def command(request: type[Request]) -> Callable[[Callable[[Request], None]], click.Command]:
+@dataclass(frozen=True)
+class Command(Generic[Request]):
+    """A command: a script calls it with a request, `click` with a command line."""
+
+    function: Callable[[Request], None]
+    click: click.Command
+
+    def __call__(self, request: Request) -> None:
+        """Do what is asked for. Raises: UserError and Stopped, each in one line."""
+        self.function(request)
+
+
+def command(request: type[Request]) -> Callable[[Callable[[Request], None]], Command[Request]]:
     """A command of the function's name and help, whose parameters are the request's fields."""
 
-    def decorate(function: Callable[[Request], None]) -> click.Command:
+    def decorate(function: Callable[[Request], None]) -> Command[Request]:
         @functools.wraps(function)
         def filled(**values: Any) -> None:
             function(request(**values))
 
         for own in reversed(fields(request)):  # type: ignore[arg-type] # a dataclass
             filled = own.metadata[CLICK](own.name)(filled)
-        return click.command(cls=_Command)(filled)
+        return Command(function, click.command(cls=_Command)(filled))
 
     return decorate
+
+
+def run(command: click.Command, name: str) -> None:
+    """Run a command line: a user's mistake is one line on stderr and exit status 2."""
+    with contextlib.suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as tidily as Ctrl-C
+    try:
+        command(prog_name=name, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+    except click.ClickException as error:
+        _fail(name, error.format_message())
+    except UserError as error:
+        _fail(name, str(error))
+    except Stopped as stop:
+        click.echo(f"\n{name}: stopped; {stop}", err=True)
+        sys.exit(INTERRUPTED)
+    except OSError as error:
+        _fail(name, f"{error.filename or 'a file'}: {error.strerror or error}")
+    except (KeyboardInterrupt, click.Abort):
+        click.echo(f"\n{name}: stopped", err=True)
+        sys.exit(INTERRUPTED)
+
+
+def _fail(name: str, message: str) -> None:
+    """Say what is wrong in one line and exit with status 2."""
+    click.echo(f"{name}: error: " + " ".join(message.split()), err=True)
+    sys.exit(2)
 
 
 # Fields that several requests have

@@ -55,6 +55,7 @@ from simulator.commands.options import (
     option,
     out_option,
     realizations_option,
+    run,
     seed_option,
     snr_db_option,
     weights_option,
@@ -62,7 +63,7 @@ from simulator.commands.options import (
 from simulator.data.dataset import Dataset
 from simulator.engine.evaluate import BLOCK, blocks_of
 from simulator.engine.grid import Grid, Point, Unit, plan, unit_streams
-from simulator.errors import UserError, in_one_line
+from simulator.errors import UserError
 from simulator.parse import Realizations
 from simulator.resolve import (
     dataset_of,
@@ -269,8 +270,7 @@ def ask(request: TaskRequest) -> None:
 
 def main() -> None:
     """The command."""
-    with in_one_line("second_task"):
-        ask(standalone_mode=False)
+    run(ask.click, "second_task")
 
 
 if __name__ == "__main__":

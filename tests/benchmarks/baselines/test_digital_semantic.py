@@ -19,10 +19,10 @@ from channels.awgn import AwgnChannel
 from channels.base import Channel
 from channels.fading import RayleighChannel
 from channels.streams import PointStreams, Streams
-from models import FeatureQuantiserConfig
+from models import FeatureQuantiser, FeatureQuantiserConfig
 from simulator.data.dataset import Split
 from simulator.errors import UserError
-from simulator.scheme import Quantised, Received, Supplies
+from simulator.scheme import Received
 
 BATCH, K = 40, 16
 RAYLEIGH = RayleighChannel(coherence=None)
@@ -42,42 +42,37 @@ def student(images: Tensor) -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def lent() -> Quantised:
+def quantiser() -> FeatureQuantiser:
     """A quantiser of these projections."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         config = FeatureQuantiserConfig(feature_dim=12, ranks=(4, 8), bits=(2, 4))
         model, head = config.build(num_classes=10), nn.Linear(12, 10)
     model.fit([student(pixels(600, 1000).float() / 255)], head)
-    return Quantised(student, model.requires_grad_(False), "projections")
+    return model.requires_grad_(False)
 
 
-def supplies(lent: Quantised) -> Supplies:
-    """Other digits to choose on, labelled by the head of most components and bits."""
+@pytest.fixture
+def coder(quantiser: FeatureQuantiser) -> FeatureCoder:
+    """Projections and their quantiser."""
+    return FeatureCoder(student, quantiser, key="projections")
 
-    def nothing() -> Any:
-        raise UserError("no teacher")
 
+def labels_of(coder: FeatureCoder, images: Tensor) -> Tensor:
+    """Labels by the head of most components and bits."""
+    quantiser = coder.quantiser
+    components = quantiser.components(student(images.float() / 255))
+    return quantiser.scores(quantiser.levels(components, 4), 4).argmax(dim=1)
+
+
+def built(coder: FeatureCoder, config: DigitalSemanticConfig = CONFIG) -> DigitalScheme:
+    """The scheme, with other digits to choose on."""
     images = pixels(200, 60)
-    return Supplies(
-        key="",
-        validation=Split(images=images, labels=labels_of(lent, images)),
+    return config.scheme_of(
+        coder,
+        num_classes=10,
+        validation=Split(images=images, labels=labels_of(coder, images)),
         device=torch.device("cpu"),
-        teacher=nothing,
-        quantised=lambda: lent,
-        retrained=lambda _: nothing(),
-    )
-
-
-def labels_of(lent: Quantised, images: Tensor) -> Tensor:
-    components = lent.quantiser.components(student(images.float() / 255))
-    return lent.quantiser.scores(lent.quantiser.levels(components, 4), 4).argmax(dim=1)
-
-
-def built(lent: Quantised, config: DigitalSemanticConfig = CONFIG) -> DigitalScheme:
-    shape = (1, 8, 8)
-    return config.build(
-        classify=lambda images: images, num_classes=10, image_shape=shape, supplies=supplies(lent)
     )
 
 
@@ -93,9 +88,9 @@ def send(scheme: DigitalScheme, channel: Channel, snr_db: float, *, copies: int 
 
 @pytest.mark.parametrize(("rank", "bits_each"), [(4, 2), (8, 4)])
 def test_what_is_charged_is_what_is_sent_and_leads_to_the_answer(
-    lent: Quantised, rank: int, bits_each: int
+    coder: FeatureCoder, rank: int, bits_each: int
 ) -> None:
-    source = FeatureSource(coder=FeatureCoder(lent), rank=rank, bits_each=bits_each)
+    source = FeatureSource(coder=coder, rank=rank, bits_each=bits_each)
     images = pixels(0, 12)
     offer = source.offer(images)
     assert (offer.sizes >= 1).all()
@@ -110,8 +105,8 @@ def test_what_is_charged_is_what_is_sent_and_leads_to_the_answer(
         assert answers[0] == offer.answers[row, 0]
 
 
-def test_the_whole_payload_is_the_code_and_zeros(lent: Quantised) -> None:
-    scheme = built(lent, CONFIG.decoding_all())
+def test_the_whole_payload_is_the_code_and_zeros(coder: FeatureCoder) -> None:
+    scheme = built(coder, CONFIG.decoding_all())
     place: dict[str, Any] = {
         "channel": AwgnChannel(),
         "snr_db": torch.full((BATCH, 1), 30.0),
@@ -127,7 +122,7 @@ def test_the_whole_payload_is_the_code_and_zeros(lent: Quantised) -> None:
 
 
 def test_a_sweep_in_bf16_sends_what_one_in_fp32_sends(
-    lent: Quantised, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    coder: FeatureCoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each from an empty cache, so that neither reads what the other has counted."""
     found = []
@@ -135,15 +130,15 @@ def test_a_sweep_in_bf16_sends_what_one_in_fp32_sends(
         monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path / str(bf16)))
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             assert (student(pixels(0, 1) / 255).dtype == torch.bfloat16) is bf16
-            scheme = built(lent, CONFIG.decoding_all())
+            scheme = built(coder, CONFIG.decoding_all())
             received = send(scheme, AwgnChannel(), 30.0)
             prepared = scheme.prepare(pixels(0, BATCH).float() / 255)
         found.append([*prepared.values(), *received])
     assert all(torch.equal(one, two) for one, two in zip(*found, strict=True))
 
 
-def test_no_image_depends_on_its_batch_mates(lent: Quantised) -> None:
-    source = FeatureSource(coder=FeatureCoder(lent), rank=8, bits_each=4)
+def test_no_image_depends_on_its_batch_mates(coder: FeatureCoder) -> None:
+    source = FeatureSource(coder=coder, rank=8, bits_each=4)
     images = pixels(40, 10)
     together, order = source.offer(images), torch.arange(9, -1, -1)
     reversed_ = source.offer(images[order])
@@ -155,16 +150,18 @@ def test_no_image_depends_on_its_batch_mates(lent: Quantised) -> None:
             assert torch.equal(whole[row : row + 1], one)
 
 
-def test_at_60_db_all_that_fits_arrives_and_at_minus_30_db_nothing(lent: Quantised) -> None:
+def test_at_60_db_all_that_fits_arrives_and_at_minus_30_db_nothing(coder: FeatureCoder) -> None:
     for label in ("", "genie", "bound", "bound:genie", "bound:finite"):
-        scheme = built(lent, CONFIG.labelled(label) if label else CONFIG)
+        scheme = built(coder, CONFIG.labelled(label) if label else CONFIG)
         assert int(send(scheme, AwgnChannel(), 60.0).delivered.sum()) >= BATCH - 2
         assert not send(scheme, AwgnChannel(), -30.0).delivered.any()
 
 
-def test_choices_climb_with_the_snr_and_never_promise_more_than_the_bound(lent: Quantised) -> None:
+def test_choices_climb_with_the_snr_and_never_promise_more_than_the_bound(
+    coder: FeatureCoder,
+) -> None:
     grid = [float(snr) for snr in range(-6, 25, 3)]
-    ours, bound = built(lent), built(lent, CONFIG.labelled("bound"))
+    ours, bound = built(coder), built(coder, CONFIG.labelled("bound"))
     for channel in (AwgnChannel(), RAYLEIGH):
         points = [(channel, snr_db, K) for snr_db in grid]
         mine, best = ours.choices(points), bound.choices(points)
@@ -177,13 +174,13 @@ def test_choices_climb_with_the_snr_and_never_promise_more_than_the_bound(lent: 
 
 
 @pytest.mark.parametrize("label", ["", "genie"])
-def test_no_more_arrives_than_over_the_bound(lent: Quantised, label: str) -> None:
+def test_no_more_arrives_than_over_the_bound(coder: FeatureCoder, label: str) -> None:
     """On the same gains; both choose by validation images, so by chance alone it can be."""
     bound = f"bound:{label}" if label else "bound"
-    labels = labels_of(lent, pixels(0, BATCH)).repeat(25)
+    labels = labels_of(coder, pixels(0, BATCH)).repeat(25)
     credit = []
     for name in (label, bound):
-        scheme = built(lent, CONFIG.labelled(name) if name else CONFIG)
+        scheme = built(coder, CONFIG.labelled(name) if name else CONFIG)
         received = send(scheme, RAYLEIGH, 8.0, copies=25)
         right = received.delivered & (received.scores.argmax(dim=1) == labels)
         credit.append(right.double() + 0.1 * (~received.delivered).double())
@@ -192,9 +189,9 @@ def test_no_more_arrives_than_over_the_bound(lent: Quantised, label: str) -> Non
     assert float(credit[1].mean()) > 0.2
 
 
-def test_table_and_decoding_agree(lent: Quantised) -> None:
+def test_table_and_decoding_agree(coder: FeatureCoder) -> None:
     table, decoded = (
-        send(built(lent, config), RAYLEIGH, 10.0, copies=10)
+        send(built(coder, config), RAYLEIGH, 10.0, copies=10)
         for config in (CONFIG, CONFIG.decoding_all())
     )
     assert 0.2 < float(table.delivered.double().mean()) < 0.95
@@ -203,8 +200,8 @@ def test_table_and_decoding_agree(lent: Quantised) -> None:
     assert torch.equal(table.scores[both], decoded.scores[both])
 
 
-def test_any_bits_are_levels_or_an_outage(lent: Quantised) -> None:
-    source = FeatureSource(coder=FeatureCoder(lent), rank=8, bits_each=4)
+def test_any_bits_are_levels_or_an_outage(coder: FeatureCoder) -> None:
+    source = FeatureSource(coder=coder, rank=8, bits_each=4)
     noise = torch.from_numpy(np.random.default_rng(5).integers(0, 2, (60, 40)).astype(np.uint8))
     answers, readable = source.answers(noise)
     assert answers.shape == readable.shape == (60,)
@@ -212,8 +209,8 @@ def test_any_bits_are_levels_or_an_outage(lent: Quantised) -> None:
     assert ((answers >= 0) & (answers < 10)).all()
 
 
-def test_what_schemes_say_of_themselves(lent: Quantised) -> None:
-    scheme, bound = built(lent), built(lent, CONFIG.labelled("bound:finite"))
+def test_what_schemes_say_of_themselves(coder: FeatureCoder) -> None:
+    scheme, bound = built(coder), built(coder, CONFIG.labelled("bound:finite"))
     assert (scheme.name, bound.name) == ("digital_semantic", "digital_semantic:bound:finite")
     assert [k for k in (4, K, 64) if scheme.serves(k)] == [K]
     assert bound.serves(4)
@@ -222,7 +219,7 @@ def test_what_schemes_say_of_themselves(lent: Quantised) -> None:
         "CRC, 5G LDPC, QPSK to 256-QAM, chosen by the average SNR on validation images"
     )
     assert "normal approximation" in bound.settings(K)
-    other = lent._replace(key="other weights")
+    other = FeatureCoder(student, coder.quantiser, key="other weights")
     assert built(other).choices_key != scheme.choices_key
 
 

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import pytest
 import torch
@@ -20,8 +19,6 @@ from channels.theory import (
     biorthogonal_symbol_error_rate,
     orthogonal_symbol_error_rate,
 )
-from simulator.errors import UserError
-from simulator.scheme import Supplies
 
 STREAMS = Streams(seed=5)
 
@@ -32,22 +29,7 @@ def pixels_as_scores(images: Tensor) -> Tensor:
 
 
 def make_scheme(num_classes: int) -> LabelCodeScheme:
-    def nothing() -> Any:
-        raise UserError("nothing is lent")
-
-    return LabelCodeConfig().build(
-        classify=pixels_as_scores,
-        num_classes=num_classes,
-        image_shape=(1, 1, num_classes),
-        supplies=Supplies(
-            key="",
-            validation=None,
-            device=torch.device("cpu"),
-            teacher=nothing,
-            quantised=nothing,
-            retrained=lambda _: nothing(),
-        ),
-    )
+    return LabelCodeScheme(classify=pixels_as_scores, num_classes=num_classes)
 
 
 def errors(num_classes: int, k: int, *, channel: Channel, snr_db: float, trials: int) -> int:

@@ -5,11 +5,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.baselines.codebook import label_codebook, polar_codebook, polar_serves
+from benchmarks.baselines.label_code import LabelCodeConfig, LabelCodeScheme
 from benchmarks.recipes.digits import digits
 from benchmarks.studies.label_codes import wrong_decisions
 from channels.theory import biorthogonal_symbol_error_rate
 from simulator.errors import UserError
-from simulator.schemes.build import scheme_names
 
 
 def correlations(words: Tensor) -> Tensor:
@@ -49,14 +49,11 @@ def test_polar_loses_to_reed_muller_at_16_uses() -> None:
 
 def test_swept_by_its_name_and_not_among_all() -> None:
     recipe = digits()
-    assert "label_code:polar" not in scheme_names(recipe)
-    own = next(b for b in recipe.baselines if b.name == "label_code")
+    assert "label_code:polar" not in recipe.scheme_names
+    own = recipe.one(LabelCodeConfig)
     config = own.labelled("polar")
-    scheme = config.build(
-        classify=lambda images: images.flatten(1),
-        num_classes=10,
-        image_shape=(1, 1, 10),
-        supplies=None,  # type: ignore[arg-type] # not used
+    scheme = LabelCodeScheme(
+        classify=lambda images: images.flatten(1), num_classes=10, code=config.code
     )
     assert scheme.name == config.name == "label_code:polar"
     assert scheme.channel_uses == "k >= 16"

@@ -1,7 +1,6 @@
 """Separate coding and its bound: what arrives, what is lost, and what an undetected error does."""
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch import Tensor
 from benchmarks.baselines.block_errors import block_errors
 from benchmarks.baselines.digital import DigitalScheme
 from benchmarks.baselines.separate import CapacityConfig, Qualities, SeparateConfig
+from benchmarks.recipes.digits import digits
 from channels.awgn import AwgnChannel
 from channels.base import Channel
 from channels.bit_pipe import BitPipe, BitPipeOutput
@@ -21,10 +21,13 @@ from channels.fading import RayleighChannel
 from channels.streams import PointStreams, Streams
 from channels.theory import capacity_bits
 from simulator.data.dataset import Split
+from simulator.data.embedded import embedded
 from simulator.device import cpu_threads
 from simulator.engine.grid import Grid, plan
 from simulator.errors import UserError
-from simulator.scheme import Received, Supplies
+from simulator.scheme import Classifier, Received
+from simulator.training.weights import Weights
+from tests.commands import WEIGHTS
 
 QUALITIES = (1, 5, 12, 25, 50, 95)
 BATCH, K = 40, 64
@@ -67,28 +70,22 @@ def images() -> Tensor:
     return digits
 
 
-def supplies(validation: bool = True) -> Supplies:
-    """Other digits to choose on, their labels what the classifier says of them."""
+STUDENT = Classifier(classify, "projections")
+OPPOSITE = Classifier(lambda images: -classify(images), "retrained student")
+
+
+def built(
+    config: SeparateConfig, classifier: Classifier = STUDENT, *, validation: bool = True
+) -> DigitalScheme:
+    """The scheme, with other digits to choose on, their labels what the student says of them."""
     pixels = torch.from_numpy(load_digits().images[200:260] * 255 / 16).round().byte()[:, None]
     split = Split(images=pixels, labels=classify(pixels.float() / 255).argmax(dim=1))
-
-    def no_teacher() -> Any:
-        raise UserError("no teacher")
-
-    return Supplies(
-        key="projections",
+    return config.scheme_of(
+        classifier,
+        image_shape=(1, 8, 8),
+        num_classes=10,
         validation=split if validation else None,
         device=torch.device("cpu"),
-        teacher=no_teacher,
-        quantised=no_teacher,
-        retrained=lambda name: (lambda images: -classify(images), f"retrained {name}"),
-    )
-
-
-def built(config: SeparateConfig, given: Supplies | None = None) -> DigitalScheme:
-    shape = (1, 8, 8)
-    return config.build(
-        classify=classify, num_classes=10, image_shape=shape, supplies=given or supplies()
     )
 
 
@@ -127,9 +124,7 @@ def test_what_a_sweep_in_bf16_keeps_for_others_is_fp32(
         seen.add(scores.dtype)
         return scores
 
-    scheme = CONFIG.build(
-        classify=asked, num_classes=10, image_shape=(1, 8, 8), supplies=supplies()
-    )
+    scheme = built(CONFIG, Classifier(asked, "projections"))
     with torch.autocast("cpu", torch.bfloat16):
         assert classify(images).dtype == torch.bfloat16
         scheme.prepare(images)
@@ -276,7 +271,7 @@ def test_what_schemes_say_of_themselves() -> None:
 
 def test_a_retrained_classifier_answers_in_place_of_the_students(images: Tensor) -> None:
     """Here it says the opposite, and is chosen by labels that the student agrees with."""
-    usual, retrained = built(CONFIG), built(CONFIG.labelled("retrained"))
+    usual, retrained = built(CONFIG), built(CONFIG.labelled("retrained"), OPPOSITE)
     assert usual.choices_key != retrained.choices_key
     one, two = (scheme.prepare(images)["answers_jpeg"] for scheme in (usual, retrained))
     assert float((one != two).double().mean()) > 0.9
@@ -290,15 +285,14 @@ def test_validation_images_are_classified_in_one_thread_as_workers_do() -> None:
         threads.append(torch.get_num_threads())
         return classify(images)
 
-    new = replace(supplies(), key="counted")  # of which nothing is kept
     with cpu_threads(2):
-        CONFIG.build(classify=asked, num_classes=10, image_shape=(1, 8, 8), supplies=new)
+        built(CONFIG, Classifier(asked, "counted"))  # of whom nothing is kept
         assert torch.get_num_threads() == 2
     assert set(threads) == {1}
 
 
 def test_without_validation_images_nothing_is_served() -> None:
-    scheme = built(CONFIG, supplies(validation=False))
+    scheme = built(CONFIG, validation=False)
     assert not scheme.serves(K)
     assert scheme.channel_uses.startswith("no k where the data holds no validation images")
     assert scheme.choices_key == ""
@@ -312,8 +306,10 @@ def test_labels_that_are_none_are_named(label: str) -> None:
 
 def test_other_mistakes_are_named() -> None:
     assert isinstance(CONFIG.bound.labelled("files:genie:finite"), CapacityConfig)
-    with pytest.raises(UserError, match="no teacher"):
-        built(CONFIG.labelled("teacher"))
+    weights = Weights(digits(), embedded("digits"), WEIGHTS, torch.device("cpu"))
+    for label, told in (("teacher", "no weights of a teacher"), ("teacher:retrained", "--stage")):
+        with pytest.raises(UserError, match=told):
+            digits().scheme(f"separate:{label}").build(weights)
     with pytest.raises(UserError, match="drop --bit-true"):
         CONFIG.decoding_all().labelled("genie")
     with pytest.raises(ValueError, match="codec must be one of jpeg, jpeg444, webp"):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from benchmarks.baselines.image_files import ImageCodec
 from benchmarks.baselines.sources import NEVER, ImageSource
+from simulator.scheme import Classifier
 
 QUALITIES = (1, 5, 12, 25, 50, 95)
 
@@ -28,7 +29,7 @@ def images() -> Tensor:
 
 def source(*, whole: bool = False, kind: str = "jpeg") -> ImageSource:
     codec = ImageCodec(kind=kind, image_shape=(1, 8, 8), qualities=QUALITIES)
-    return ImageSource(codec=codec, whole=whole, classify=classify, classifier="projections")
+    return ImageSource(codec=codec, whole=whole, classifier=Classifier(classify, "projections"))
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "webp", "avif"])

@@ -88,13 +88,12 @@ def test_hits_are_counted_for_the_right_images() -> None:
 
 
 def test_digits_show_what_a_label_can_do_and_what_not(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ["digits", "--images", "250", "--snr-db", "20", "--channel-uses", "16"]
     arguments += ["--channels", "awgn", "--realizations", "1", "--out", str(tmp_path)]
-    with pytest.raises(SystemExit) as stopped:
-        second_task.main(arguments)
-    assert stopped.value.code == 0
+    monkeypatch.setattr("sys.argv", ["second_task", *arguments])
+    second_task.main()
     rows = pd.read_csv(tmp_path / "second_task.csv")
     assert (rows["ci_low"] <= rows["accuracy"]).all()
     assert (rows["correct"] - rows["accuracy"] * rows["images"]).abs().max() < 1e-6
@@ -123,9 +122,11 @@ def test_mistakes_are_told_in_a_line(
     told: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("sys.argv", ["second_task", *arguments, "--out", str(tmp_path)])
     with pytest.raises(SystemExit) as stopped:
-        second_task.main([*arguments, "--out", str(tmp_path)])
+        second_task.main()
     assert stopped.value.code == 2
     error = capsys.readouterr().err
     assert told in error
