@@ -100,7 +100,6 @@ class LinkConditions:
     uses: tuple[int, ...]  # channel uses, drawn with equal chance
     full_share: float  # share of the images that are given the largest of `uses` for certain
     noiseless: bool = False  # True: no noise and no fading matter, the codec is told 20 dB
-    snr_skew: float = 1.0  # above 1: low SNRs are drawn more often, u^skew in place of uniform u
     snr_list: tuple[float, ...] = ()  # instead of the range: one SNR for each share of the epochs
 
     def __post_init__(self) -> None:

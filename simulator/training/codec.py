@@ -40,8 +40,7 @@ def draw_conditions(
 ) -> tuple[Tensor, Tensor]:
     """SNR in dB and channel uses for every image of a batch, both [batch, 1]."""
     low, high = conditions.snr_db
-    position = torch.rand((batch, 1), generator=generator) ** conditions.snr_skew
-    snr_db = low + (high - low) * position
+    snr_db = low + (high - low) * torch.rand((batch, 1), generator=generator)
     choices = torch.tensor(sorted(conditions.uses))
     drawn = choices[torch.randint(len(choices), (batch, 1), generator=generator)]
     full = torch.rand((batch, 1), generator=generator) < conditions.full_share
