@@ -14,27 +14,22 @@ from torch.nn.functional import pad, scaled_dot_product_attention
 
 @dataclass(frozen=True, kw_only=True)
 class ConferenceConfig:
-    """Size of the codec. `batch_axis` is for comparison with the published curve only."""
+    """Size of the codec."""
 
     feature_dim: int  # D
     max_uses: int  # K, the only length that it was made for
-    tokens: int  # T; 1 with batch_axis
+    tokens: int  # T
     width: int  # d
     blocks: int  # per side
-    batch_axis: bool = False  # True: attention over the images of a batch; they then depend on
-    # each other, and no result of such a codec is one image's accuracy
 
     def __post_init__(self) -> None:
         if self.feature_dim % self.tokens or 2 * self.max_uses % self.tokens:
             raise ValueError(f"tokens must divide feature_dim and 2 max_uses, got {self}")
-        if self.batch_axis and self.tokens != 1:
-            raise ValueError(f"batch_axis goes with tokens = 1, got {self.tokens}")
 
     @property
     def kind(self) -> str:
         """The codec in words."""
-        axis = "attention over the batch: images depend on each other" if self.batch_axis else ""
-        return "conference codec" + (f" ({axis})" if axis else "")
+        return "conference codec"
 
     def serves(self, k: int) -> bool:
         """One length only."""
@@ -96,12 +91,7 @@ class ConferenceEnd(nn.Module):
         """Values of the other side."""
         values = pad(values, (0, self.in_width - values.shape[1]))
         tokens = self.embed(values.unflatten(1, (self.config.tokens, -1))) + self.position
-        if self.config.batch_axis:
-            tokens = tokens.transpose(0, 1)
-        tokens = self.blocks(tokens)
-        if self.config.batch_axis:
-            tokens = tokens.transpose(0, 1)
-        out: Tensor = self.out(tokens).flatten(1)
+        out: Tensor = self.out(self.blocks(tokens)).flatten(1)
         return out
 
 

@@ -1,5 +1,6 @@
 """Students of equal size: one scale for all widths."""
 
+from bisect import bisect_right
 from dataclasses import replace
 
 import torch
@@ -22,15 +23,17 @@ def fitted(config: StudentConfig, most: int, *, image_channels: int) -> StudentC
 
     Raises: ValueError if even the narrowest network has more.
     """
-    best, scale = None, STEP
-    while True:
-        wider = scaled(config, scale)
-        if encoder_parameters(wider, image_channels=image_channels) > most:
-            break
-        best, scale = wider, scale + STEP
-    if best is None:
+
+    def parameters(steps: int) -> int:
+        return encoder_parameters(scaled(config, steps * STEP), image_channels=image_channels)
+
+    too_wide = round(1 / STEP)  # scale 1, about which sizes are asked for
+    while parameters(too_wide) <= most:
+        too_wide *= 2
+    steps = bisect_right(range(1, too_wide), most, key=parameters)  # more steps, more parameters
+    if steps == 0:
         raise ValueError(f"parameters must be at least those of the narrowest network, got {most}")
-    return best
+    return scaled(config, steps * STEP)
 
 
 def scaled(config: StudentConfig, scale: float) -> StudentConfig:

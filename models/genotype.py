@@ -54,7 +54,7 @@ class Genotype:
 
     @classmethod
     def from_json(cls, value: Any) -> "Genotype":
-        """The genotype that `simulator.config.describe` described. Raises: ValueError."""
+        """The genotype that `simulator.storage.describe` described. Raises: ValueError."""
         try:
             cells = {
                 kind: tuple(tuple(Edge(int(s), str(o)) for s, o in node) for node in value[kind])

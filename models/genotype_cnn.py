@@ -29,7 +29,7 @@ class GenotypeCnnConfig:
 
     @classmethod
     def from_json(cls, value: Any) -> "GenotypeCnnConfig":
-        """What `simulator.config.describe` described. Raises: ValueError."""
+        """What `simulator.storage.describe` described. Raises: ValueError."""
         try:
             shape = {name: item for name, item in value["shape"].items() if name != "type"}
             for name in ("widths", "normal_cells"):

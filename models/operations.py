@@ -137,17 +137,6 @@ CONV = SearchSpace(
         Operation("bottleneck", _bottleneck),
     ),
 )
-LITE = SearchSpace(
-    "lite",
-    3,
-    (
-        SKIP_OPERATION,
-        AVG3,
-        Operation("sep3", _sep(3)),
-        Operation("dil3", _dil(3)),
-        Operation("sep5", _sep(5)),
-    ),
-)
 DARTS = SearchSpace(
     "darts",
     4,
@@ -162,7 +151,7 @@ DARTS = SearchSpace(
         Operation("dil5", _dil(5)),
     ),
 )
-SPACES = (CONV, LITE, DARTS)
+SPACES = (CONV, DARTS)
 
 
 def space_named(name: str) -> SearchSpace:

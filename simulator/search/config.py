@@ -1,7 +1,8 @@
 """Frozen description of an architecture search (KDL-DARTS, METHOD section 2)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from models import CellShape
 from models.operations import SearchSpace, space_named
@@ -32,17 +33,20 @@ class SearchConfig:
     architecture_decay: float
     clip: float  # largest norm of the gradient of the weights
     warmup: float  # share of the epochs before the architecture begins to learn
-    order: Literal["first", "second"]
     loss: LossWeights
     penalty: float  # lambda
     target: float  # cost below which the penalty is zero
     cost: Literal["parameters", "macs", "cpu_ms"]
-    penalty_form: Literal["hinge", "linear"]  # of the log cost, or (cost - target) / target
     auxiliary_skip: bool  # beside every edge, its weight falling from 1 to 0
     most_skips: int  # in each cell of the genotype; further ones give way to the next best
-    stop_skips: int | None  # in the normal cell before that rule: end the second half; None: never
     stable_epochs: int  # after which an unchanged genotype ends the search
     precision: Precision  # as of `TrainConfig`
+
+    described_also: ClassVar[Mapping[str, Any]] = {
+        "order": "first",
+        "penalty_form": "hinge",
+        "stop_skips": None,
+    }
 
     def __post_init__(self) -> None:
         space_named(self.space)

@@ -9,7 +9,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -25,9 +24,7 @@ from simulator.search.config import SearchConfig
 from simulator.search.steps import (
     Batch,
     batch_loss,
-    first_order,
     penalty,
-    second_order,
     step_architecture,
     step_weights,
 )
@@ -79,16 +76,8 @@ def search(
 
 
 def finished(history: History, config: SearchConfig) -> bool:
-    """Whether the search is over: all epochs, too many skips, or a genotype that has settled.
-
-    Skips count from the middle on: early on chance alone makes two of them, and then the auxiliary
-    skip still carries what they would.
-    """
-    epoch = len(history)
-    if epoch >= config.epochs:
-        return True
-    most = config.stop_skips
-    if most is not None and epoch > config.epochs / 2 and history[-1]["skips"] >= most:
+    """Whether the search is over: all epochs, or a genotype that has settled."""
+    if len(history) >= config.epochs:
         return True
     settled = [entry["genotype"] for entry in history[config.first_epoch :]]
     settled = settled[-config.stable_epochs :]
@@ -116,10 +105,8 @@ def _run_epoch(
         skip = config.skip_weight(epoch)
         if learns:
             upper_batch = takes[1](orders[1][part])
-            drawn = gumbel(task.space, generator=noise)
-            sums[1] += _upper(
-                task, optimisers, (lower_batch, upper_batch), drawn, epoch, skip, rate
-            )
+            mixtures = _mixtures(task, gumbel(task.space, generator=noise), epoch)
+            sums[1] += _upper(task, optimisers, upper_batch, mixtures, skip)
         mixtures = _mixtures(task, gumbel(task.space, generator=noise), epoch)
         loss = batch_loss(task.model, lower_batch, mixtures.detached(), skip, config)
         sums[0] += _finite(loss, task)
@@ -131,33 +118,14 @@ def _run_epoch(
 
 
 def _upper(
-    task: SearchTask,
-    optimisers: _Optimisers,
-    batches: tuple[Batch, Batch],
-    noise: Choices,
-    epoch: int,
-    skip: float,
-    rate: float,
+    task: SearchTask, optimisers: _Optimisers, batch: Batch, mixtures: Mixtures, skip: float
 ) -> float:
     """One step of the architecture; the loss on half B without the penalty."""
-    told: list[float] = []
-
-    def loss(batch: Batch) -> Tensor:
-        mixtures = _mixtures(task, noise, epoch)
-        return batch_loss(task.model, batch, mixtures, skip, task.config)
-
-    def upper() -> Tensor:
-        taught = loss(batches[1])
-        told.append(_finite(taught, task))
-        return taught + penalty(task.architecture, task.costs, task.space, task.config)
-
-    if task.config.order == "first":
-        gradients = first_order(task.architecture, upper)
-    else:
-        lower = partial(loss, batches[0])
-        gradients = second_order(task.architecture, task.model, upper, lower, rate=rate)
-    step_architecture(task.architecture, optimisers.architecture, gradients)
-    return told[0]
+    loss = batch_loss(task.model, batch, mixtures, skip, task.config)
+    value = _finite(loss, task)
+    total = loss + penalty(task.architecture, task.costs, task.space, task.config)
+    step_architecture(total, task.architecture, optimisers.architecture)
+    return value
 
 
 def _mixtures(task: SearchTask, noise: Choices, epoch: int) -> Mixtures:

@@ -10,7 +10,8 @@ def describe(value: object) -> Any:
     """The JSON form of a config: dataclasses become objects that carry their type's name.
 
     A field at its declared default is left out, so that a setting that is added later leaves the
-    descriptions of earlier weights as they are.
+    descriptions of earlier weights as they are. For the same reason, a class lists in its class
+    attribute `described_also` the fields that were removed, at the value they always had.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {
@@ -18,7 +19,7 @@ def describe(value: object) -> Any:
             for f in dataclasses.fields(value)
             if getattr(value, f.name) != f.default
         }
-        return {"type": type(value).__name__, **fields}
+        return {"type": type(value).__name__, **fields, **getattr(value, "described_also", {})}
     if isinstance(value, dict):
         return {str(key): describe(item) for key, item in value.items()}
     if isinstance(value, tuple | list):

@@ -29,9 +29,6 @@ CAT = CatConfig(
 )
 MLP = MlpCodecConfig(feature_dim=32, max_uses=32, hidden=24)
 CONFERENCE = ConferenceConfig(feature_dim=32, max_uses=32, tokens=4, width=16, blocks=1)
-BATCH_AXIS = ConferenceConfig(
-    feature_dim=32, max_uses=32, tokens=1, width=16, blocks=1, batch_axis=True
-)
 UNCODED = UncodedConfig(feature_dim=32, max_uses=32)
 
 
@@ -71,14 +68,6 @@ def test_image_does_not_depend_on_its_batch(
     whole, alone = send(codec, features), send(codec, features[2:3])
     assert whole.shape == (6, 32)
     torch.testing.assert_close(whole[2:3], alone, rtol=1e-4, atol=1e-4)
-
-
-def test_batch_axis_makes_images_depend_on_each_other(generator: torch.Generator) -> None:
-    codec, features = built(BATCH_AXIS), torch.randn(6, 32, generator=generator)
-    assert (send(codec, features)[2] - send(codec, features[2:3])[0]).abs().max() > 1e-2
-    assert "depend on each other" in BATCH_AXIS.kind
-    with pytest.raises(ValueError, match="batch_axis goes with tokens = 1, got 4"):
-        ConferenceConfig(feature_dim=32, max_uses=32, tokens=4, width=16, blocks=1, batch_axis=True)
 
 
 def test_heads_send_nothing_beyond_their_length(generator: torch.Generator) -> None:

@@ -11,7 +11,7 @@ from models import CellShape, Genotype, GenotypeCnnConfig, PooledCnnConfig, Resi
 from models.fitting import STEP, encoder_parameters, fitted, scaled
 from models.genotype import Edge, discretise, one_hot, random_plan, skips
 from models.genotype_cnn import PlannedCell
-from models.operations import CONV, DARTS, LITE, SPACES, SearchSpace
+from models.operations import CONV, DARTS, SPACES, SearchSpace
 from models.search_space import Architecture, Choices, MixedCell, Mixture, Supernet, gumbel
 from models.students import StudentConfig
 from simulator.storage.describe import describe
@@ -106,8 +106,8 @@ def test_samples_come_as_often_as_their_probability(generator: torch.Generator) 
 
 
 def test_gradient_of_a_sample_is_that_of_the_soft_weights(generator: torch.Generator) -> None:
-    architecture = fresh(lambda: Architecture(LITE), seed=0)
-    noise, worth = gumbel(LITE, generator=generator), torch.rand(9, 5, generator=generator)
+    architecture = fresh(lambda: Architecture(CONV), seed=0)
+    noise, worth = gumbel(CONV, generator=generator), torch.rand(9, 5, generator=generator)
     (hard,) = torch.autograd.grad(
         (architecture.sampled(noise, 0.7).normal * worth).sum(), architecture.normal
     )
@@ -190,7 +190,7 @@ def test_built_network_takes_any_image(size: tuple[int, int], generator: torch.G
 
 
 def test_last_stage_alone_stays_trainable(generator: torch.Generator) -> None:
-    config = GenotypeCnnConfig(genotype=genotype(LITE, generator), shape=SHAPE)
+    config = GenotypeCnnConfig(genotype=genotype(DARTS, generator), shape=SHAPE)
     network = fresh(lambda: config.build(image_channels=3), seed=0)
     network.freeze_all_but_last_stage()
     free = {name for name, p in network.named_parameters() if p.requires_grad}

@@ -232,14 +232,15 @@ def test_same_rows_give_the_same_bytes_in_another_process(tmp_path: Path) -> Non
     rows.to_json(tmp_path / "rows.json", orient="records", double_precision=15)
     (tmp_path / "matplotlibrc").write_text("font.size: 20\nlines.linewidth: 9\n", encoding="utf-8")
     script = (
-        "import sys, pandas as pd; from pathlib import Path; from benchmarks.figures import *;"
+        "import sys, pandas as pd; from pathlib import Path;"
+        "from benchmarks.figures.draw import plot_all;"
         "plot_all(pd.read_json(sys.argv[1]), Path(sys.argv[2]), title='d', source_values=64,"
         "num_classes=10)"
     )
     subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "rows.json"), str(tmp_path / "there")],
         check=True,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         env={**os.environ, "PYTHONHASHSEED": "7", "MATPLOTLIBRC": str(tmp_path)},
     )
     for path in here:

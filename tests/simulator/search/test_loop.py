@@ -1,13 +1,11 @@
 """The bilevel search: a known best architecture, its costs, its stop rules, its resumption."""
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
 
 from benchmarks.recipes.cifar100 import cifar100
 from benchmarks.recipes.search import preset
@@ -21,7 +19,7 @@ from simulator.errors import TimeUp, UserError
 from simulator.search.config import SearchConfig
 from simulator.search.cost import cost_table
 from simulator.search.loop import finished, search
-from simulator.search.steps import penalty, second_order
+from simulator.search.steps import penalty
 from simulator.search.task import SearchTask
 from simulator.training.loop import Checkpoint, fresh
 from tests.simulator.search.toy_search import TOY, TWINS, toy_config, toy_task
@@ -62,9 +60,8 @@ def test_raised_penalty_takes_the_cheaper_of_two_equal_operations(tmp_path: Path
     assert hits >= 9
 
 
-@pytest.mark.parametrize("order", ["first", "second"])
-def test_resumed_search_ends_bitwise_equal(tmp_path: Path, order: str) -> None:
-    config = toy_config(order=order, epochs=5)
+def test_resumed_search_ends_bitwise_equal(tmp_path: Path) -> None:
+    config = toy_config(epochs=5)
     whole = toy_task(TOY, config, 0)
     history = found(whole, 0, tmp_path)
     checkpoint = Checkpoint(path=tmp_path / "again", key="toy", deadline=-math.inf)
@@ -89,20 +86,16 @@ def test_checkpoint_of_another_search_is_refused(tmp_path: Path) -> None:
         search(task, streams=Streams(seed=0), checkpoint=other)
 
 
-def entry(genotype: str, skips: int = 0) -> dict[str, Any]:
+def entry(genotype: str) -> dict[str, Any]:
     """As much of an entry as the stop rules read."""
-    return {"genotype": genotype, "skips": skips}
+    return {"genotype": genotype}
 
 
 def test_search_stops_by_its_rules() -> None:
-    config = toy_config(epochs=20, warmup=0.25, stable_epochs=4, stop_skips=2)
+    config = toy_config(epochs=20, warmup=0.25, stable_epochs=4)
     changing = [entry(str(number)) for number in range(20)]
     assert not finished(changing[:19], config)
     assert finished(changing, config)
-    skipping = [entry(str(number), skips=2) for number in range(20)]
-    assert not finished(skipping[:10], config)  # in the first half chance makes skips
-    assert finished(skipping[:11], config)
-    assert not finished(skipping[:19], replace(config, stop_skips=None))
     settled = [entry("same") for _ in range(20)]
     assert not finished(settled[:8], config)  # the first five epochs do not learn
     assert finished(settled[:9], config)
@@ -152,42 +145,6 @@ def test_penalty_is_a_hinge_of_the_log_cost() -> None:
 
     assert told(target=100.0) == pytest.approx(0.2 * math.log(3))
     assert told(target=400.0) == 0
-    assert told(target=400.0, penalty_form="linear") == pytest.approx(-0.05)
-
-
-class Scalar(nn.Module):
-    """A module with one vector."""
-
-    def __init__(self, values: list[float]) -> None:
-        super().__init__()
-        self.values = nn.Parameter(torch.tensor(values, dtype=torch.float64))
-
-
-def test_second_order_is_the_gradient_through_a_step_of_the_weights() -> None:
-    """Against autograd through w' = w - rate grad_w L_A, written out."""
-    alpha, weights, rate = Scalar([0.3, -0.8]), Scalar([0.7, 0.2]), 0.1
-    a, w = alpha.values, weights.values
-
-    def lower_of(w: torch.Tensor) -> torch.Tensor:
-        return ((w * a).sin() + 0.5 * w.square() * a.exp()).sum()
-
-    def upper_of(w: torch.Tensor) -> torch.Tensor:
-        return ((w - 1).square() * (1 + a.square())).sum()
-
-    (step,) = torch.autograd.grad(lower_of(w), w, create_graph=True)
-    (exact,) = torch.autograd.grad(upper_of(w - rate * step), a)
-    before = w.detach().clone()
-    (got,) = second_order(
-        alpha,  # type: ignore[arg-type]
-        weights,
-        lambda: upper_of(w),
-        lambda: lower_of(w),
-        rate=rate,
-    )
-    assert torch.equal(w, before)
-    (first,) = torch.autograd.grad(upper_of(w), a)
-    torch.testing.assert_close(got, exact, rtol=1e-4, atol=1e-6)
-    assert not torch.allclose(first, exact, rtol=1e-2)
 
 
 def test_presets_can_be_built_and_are_near_the_hand_made_students_size() -> None:

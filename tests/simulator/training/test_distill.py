@@ -123,13 +123,3 @@ def test_several_teachers_are_put_side_by_side(
 
 def _scores(teacher: ImageClassifier, images: torch.Tensor) -> torch.Tensor:
     return in_chunks(lambda x: teacher(x).scores, images, precision="fp32")
-
-
-def test_skewed_snrs_are_low_more_often(generator: torch.Generator) -> None:
-    skewed = replace(CONDITIONS, snr_skew=2.0)
-    snr_db, _ = draw_conditions(20_000, skewed, generator=generator)
-    low, high = skewed.snr_db
-    assert low <= float(snr_db.min())
-    assert float(snr_db.max()) <= high
-    share = float((snr_db < low + (high - low) / 4).double().mean())
-    assert abs(share - 0.5) < 0.02

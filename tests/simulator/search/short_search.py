@@ -1,0 +1,61 @@
+"""A recipe in which a search, its teacher and its retrainings take seconds."""
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.recipes.digits import digits
+from benchmarks.recipes.search import preset
+from simulator.commands import train
+from simulator.data.dataset import Dataset, Split, load_dataset
+from simulator.description.experiment import Experiment
+from simulator.search.config import SearchPreset
+
+TRAIN: dict[str, Any] = {
+    "variants": None,
+    "data": None,
+    "seed": 0,
+    "teacher_seed": None,
+    "fresh": False,
+    "minutes": None,
+    "teacher": None,
+    "device": "cpu",
+}
+
+
+def short() -> Experiment:
+    """The digits with a teacher of one epoch, one view, and a student of two."""
+    recipe = digits()
+    own = recipe.student
+    training, head = replace(own.training, epochs=2), replace(own.head, epochs=2)
+    student = replace(own, training=training, head=head)
+    teacher = replace(recipe.teacher, training=replace(recipe.teacher.training, epochs=1))
+    return replace(recipe, views=1, teacher=teacher, student=student)
+
+
+@cache
+def short_data() -> Dataset:
+    """The digits with a third of their training images."""
+    whole = load_dataset(None)
+    assert whole.train is not None
+    return replace(whole, train=Split(whole.train.images[:384], whole.train.labels[:384]))
+
+
+def short_preset(recipe: Experiment, name: str) -> SearchPreset:
+    """The preset with a single stage of two cells, and retrainings of two epochs."""
+    found = preset(recipe, name)
+    shape = replace(found.search.shape, widths=(8,), normal_cells=(1,))
+    search = replace(found.search, shape=shape, deployed=replace(shape, widths=(24,)))
+    return found._replace(search=search, retraining_epochs=2)
+
+
+def teach(folder: Path) -> Path:
+    """Put a teacher and what it says into a folder; gives it back."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "recipe_named", lambda _: short())
+        patch.setattr(train, "dataset_of", lambda *_: short_data())
+        train.train("digits", stage="cache", out=folder, **TRAIN)
+    return folder
