@@ -6,18 +6,19 @@ from typing import Any
 
 import pytest
 import torch
-from simulator.schemes.weights import TrainedWeights
 from torch import nn
 
 from benchmarks.recipes.digits import digits
 from models import PretrainedTeacher, PretrainedTeacherConfig, ResidualCnnConfig
 from models.pretrained import load_tower
-from simulator.commands import train
+from simulator import resolve
+from simulator.commands.train import train
 from simulator.data.embedded import embedded
 from simulator.errors import UserError
 from simulator.storage.files import load_tensors
 from simulator.training.loop import fresh
 from simulator.training.projection import fit_projection
+from simulator.training.weights import Weights
 
 transformers = pytest.importorskip("transformers", reason="extra teachers is not installed")
 SIZES = {
@@ -98,19 +99,13 @@ def test_a_pretrained_teacher_teaches(tmp_path: Path, monkeypatch: pytest.Monkey
         teacher=teacher,
         student=replace(student, model=small, training=replace(student.training, epochs=1)),
     )
-    monkeypatch.setattr(train, "recipe_named", lambda _: brief)
-    arguments: dict[str, Any] = {
-        "stage": "stage1",
-        "variants": None,
-        "data": None,
-        "seed": 0,
-        "fresh": False,
-        "teacher_seed": None,
-        "minutes": None,
-        "device": "cpu",
-        "out": tmp_path / "run",
-    }
-    train.train("digits", teacher=str(saved(tmp_path / "vit", "vit")), **arguments)
+    monkeypatch.setattr(resolve, "recipe_named", lambda *_, **__: brief)
+
+    def trained(teacher: Path, *more: str) -> None:
+        asked = ["--stage", "stage1", "--out", str(tmp_path / "run"), "--teacher", str(teacher)]
+        train.main(["digits", *asked, *more], standalone_mode=False)
+
+    trained(saved(tmp_path / "vit", "vit"))
     head, _ = load_tensors(tmp_path / "run" / "weights" / "teacher.safetensors")
     assert head["weight"].shape == (10, 16)
     assert set(head) == {"weight", "bias"}
@@ -120,12 +115,12 @@ def test_a_pretrained_teacher_teaches(tmp_path: Path, monkeypatch: pytest.Monkey
     projection, _ = load_tensors(cache / "teacher_projection.safetensors")
     assert 0.3 < float(projection["explained"]) <= 1
     data = embedded("digits")
-    weights = TrainedWeights(brief, data, tmp_path / "run" / "weights", torch.device("cpu"))
+    weights = Weights(brief, data, tmp_path / "run" / "weights", torch.device("cpu"))
     asked = weights.teacher()  # by what its file says, though the recipe names another
     assert asked is not None
     assert asked(data.test.images[:4].float() / 255).scores.shape == (4, 10)
     with pytest.raises(UserError, match="a teacher must be a folder or a name"):
-        train.train("digits", teacher=str(tmp_path / "no"), **{**arguments, "fresh": True})
+        trained(tmp_path / "no", "--fresh")
 
 
 def test_principal_components(generator: torch.Generator) -> None:

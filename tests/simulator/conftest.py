@@ -14,7 +14,7 @@ from simulator.training.run import TrainingRun
 def run(tmp_path: Path) -> TrainingRun:
     """A training of the digits in an empty folder."""
     return TrainingRun(
-        experiment=digits(),
+        recipe=digits(),
         dataset=embedded("digits"),
         folder=tmp_path,
         seed=0,

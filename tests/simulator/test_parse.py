@@ -3,7 +3,8 @@
 import pytest
 
 from simulator.errors import UserError
-from simulator.parse import parse_channel_uses, parse_channels, parse_names, parse_snr_db
+from simulator.parse import parse_channel_uses, parse_names, parse_snr_db
+from simulator.resolve import channels_named
 
 
 @pytest.mark.parametrize(
@@ -55,13 +56,13 @@ def test_wrong_channel_uses_are_refused(text: str) -> None:
 
 
 def test_channels_keep_their_order_without_repeats() -> None:
-    channels = parse_channels(("rician:4", "awgn", "rician:4.0"))
+    channels = channels_named(("rician:4", "awgn", "rician:4.0"))
     assert [channel.name for channel in channels] == ["rician:4", "awgn"]
 
 
 def test_unknown_channel_is_refused() -> None:
     with pytest.raises(UserError, match="^--channels: .*rayleigh"):
-        parse_channels(("fog",))
+        channels_named(("fog",))
 
 
 def test_names() -> None:

@@ -6,12 +6,13 @@ import pytest
 
 from simulator.data.dataset import Split
 from simulator.description.origin import data_name, write_data_name
+from simulator.description.parts import Part
 from simulator.errors import UserError
 from simulator.training.run import TrainingRun
 
 
 def key(run: TrainingRun) -> str:
-    return run.origin("student", {}, ()).key
+    return run.origin(Part("student", ())).key
 
 
 def fewer(split: Split) -> Split:

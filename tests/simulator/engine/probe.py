@@ -13,21 +13,23 @@ from channels.symbols import from_symbols, to_symbols
 from simulator.data.dataset import Split
 from simulator.engine.evaluate import BLOCK
 from simulator.engine.grid import Grid
-from simulator.scheme import Received, Tensors
+from simulator.scheme import Received, Scheme, Tensors
 
 CPU = torch.device("cpu")
 
 
-class Probe:
+class Probe(Scheme):
     """Sends k known symbols per image; the class is read off the first one. Keeps what it saw."""
 
     def __init__(self, name: str, *, outage: bool = False) -> None:
         self.name = name
-        self.channel_uses = "k = 1 to 8"
         self.outage = outage
         self.seen: list[Tensor] = []
         self.encoded = 0
-        self.version = 1
+
+    @property
+    def channel_uses(self) -> str:
+        return "k = 1 to 8"
 
     def serves(self, k: int) -> bool:
         return k <= 8

@@ -1,6 +1,7 @@
 """The sweep: same table whatever the batch, shared noise, honest counting."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,7 +16,7 @@ from simulator.errors import UserError
 from tests.simulator.engine.probe import CPU, Probe, grid, split
 
 
-def table(schemes: list[Probe], images: int, **changes: Any) -> pd.DataFrame:
+def table(schemes: Sequence[Probe], images: int, **changes: Any) -> pd.DataFrame:
     sweep = grid(**changes)
     points, _ = plan(schemes, sweep)
     return sweep_here(schemes, points, sweep, split(images), CPU, num_classes=2).table

@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.recipes.digits import digits
 from simulator.engine.grid import Point, Unit
 from simulator.engine.journal import Finished, Journal
 from simulator.errors import UserError
-from simulator.measures.compare import compact, compare
+from simulator.measures.compare import compact, compare_schemes
 from simulator.parse import parse_realizations
+from simulator.resolve import grid_of
 from simulator.statistics.tally import Codes
 from simulator.storage.describe import digest
 
@@ -51,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_difference_of_shared_points(folder: Path) -> None:
-    table, left_out = compare(folder, "a", "b")
+    table, left_out = compare_schemes(folder, "a", "b")
     assert left_out == []
     assert table[["channel", "channel_uses", "snr_db"]].to_numpy().tolist() == [["awgn", 16, 0.0]]
     row = table.iloc[0]
@@ -60,12 +62,12 @@ def test_difference_of_shared_points(folder: Path) -> None:
     assert 0.1 < row["ci_low"] < 0.25 < row["ci_high"] < 0.4
     assert row["p_value"] < 1e-6
     assert row["p_holm"] == row["p_value"]
-    assert compare(folder, "b", "a")[0].iloc[0]["difference"] == pytest.approx(-0.25)
+    assert compare_schemes(folder, "b", "a")[0].iloc[0]["difference"] == pytest.approx(-0.25)
 
 
 def test_all_others_are_compared_in_the_order_of_the_sweep(folder: Path) -> None:
-    table, left_out = compare(folder, None, "b")
-    pd.testing.assert_frame_equal(table, compare(folder, "a", "b")[0])
+    table, left_out = compare_schemes(folder, None, "b")
+    pd.testing.assert_frame_equal(table, compare_schemes(folder, "a", "b")[0])
     assert left_out == ["c shares no point with b: left out"]
     rows = pd.read_csv(folder / "results.csv").assign(channel_uses=16, snr_db=0.0)
     rows.drop(index=1).to_csv(folder / "results.csv", index=False)
@@ -74,7 +76,7 @@ def test_all_others_are_compared_in_the_order_of_the_sweep(folder: Path) -> None
         for earned in (0, 1):
             unit = Unit(Point("c", "awgn", 0.0, 16), earned)
             journal.add([Finished(unit, np.full(200, earned, np.uint8), 0.0)])
-    table, left_out = compare(folder, None, "b")
+    table, left_out = compare_schemes(folder, None, "b")
     assert left_out == []
     assert table["a"].tolist() == ["a", "c"]
     assert table["p_holm"].tolist() == table["p_value"].tolist()  # one point in each pair's grid
@@ -102,29 +104,33 @@ def test_screen_shows_differences_and_intervals_in_a_column_per_snr() -> None:
 
 def test_what_cannot_be_compared_is_one_line(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="must hold the scheme 'x', but it has a, b, c"):
-        compare(folder, "a", "x")
+        compare_schemes(folder, "a", "x")
     with pytest.raises(UserError, match="a and c must share a point"):
-        compare(folder, "a", "c")
+        compare_schemes(folder, "a", "c")
     with pytest.raises(UserError, match="a or b and c must share a point"):
-        compare(folder, None, "c")
+        compare_schemes(folder, None, "c")
     with pytest.raises(UserError, match="must be two schemes, got a twice"):
-        compare(folder, "a", "a")
+        compare_schemes(folder, "a", "a")
     with pytest.raises(UserError, match="must hold a finished sweep"):
-        compare(tmp_path / "empty", "a", "b")
+        compare_schemes(tmp_path / "empty", "a", "b")
     path = folder / "journal.jsonl"
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:2]))
     with pytest.raises(UserError, match="what every image earned, but a awgn k=16 0 dB is missing"):
-        compare(folder, "a", "b")
+        compare_schemes(folder, "a", "b")
     path.unlink()
     with pytest.raises(UserError, match="what every image earned in this sweep, but does not"):
-        compare(folder, "a", "b")
+        compare_schemes(folder, "a", "b")
 
 
 def test_realizations_for_all_and_for_single_channels() -> None:
     assert parse_realizations("5") == (5, {})
     assert parse_realizations("awgn=5, rayleigh=20") == (None, {"awgn": 5, "rayleigh": 20})
     assert parse_realizations("2,rician:4=3") == (2, {"rician:4": 3})
-    for text in ("", "x", "0", "awgn=", "2,3", "fog=2", "-1"):
+    for text in ("", "x", "0", "awgn=", "2,3", "-1"):
         with pytest.raises(UserError):
             parse_realizations(text)
+    with pytest.raises(UserError, match="^--realizations: .*rayleigh"):
+        grid_of(digits().sweep, realizations=parse_realizations("fog=2"))
+    named = grid_of(digits().sweep, realizations=parse_realizations("rician:4.0=2"))
+    assert named.realizations_of == {"rician:4": 2}

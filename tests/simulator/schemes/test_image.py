@@ -7,9 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from simulator.description.experiment import Experiment
-from simulator.training.image import train_image_jscc
-from simulator.training.rebuilt import train_rebuilt
 from torch import Tensor
 
 from benchmarks.recipes.digits import digits
@@ -20,35 +17,52 @@ from channels.streams import PointStreams, Streams
 from models import DeepJsccImage, DeepJsccImageConfig
 from simulator.data.dataset import Split
 from simulator.data.embedded import embedded
-from simulator.description.stages import ImageJsccStage, RebuiltStage
 from simulator.engine.grid import Point
 from simulator.errors import UserError
 from simulator.scheme import Scheme
-from simulator.schemes.build import TrainedParts
-from simulator.schemes.image import ImageJsccScheme
+from simulator.schemes.build import build_scheme
+from simulator.schemes.experiment import Experiment
+from simulator.schemes.image import ImageJsccConfig, ImageJsccScheme, PairLesson, RebuiltStage
 from simulator.storage.environment import ROOT
 from simulator.storage.files import load_tensors
 from simulator.training.loop import fresh
-from simulator.training.run import TrainingRun
+from simulator.training.run import TrainingRun, train_part
+from simulator.training.student import Session
+from simulator.training.weights import Weights
 
 NAME = "deep_jscc_image"
 WEIGHTS = ROOT / "results/reference/digits/weights"
 CPU = torch.device("cpu")
 
 
-def stage() -> ImageJsccStage:
+def config() -> ImageJsccConfig:
     """Of the digits."""
-    found = digits().image_jscc
-    assert found is not None
-    return found
+    return digits().one(ImageJsccConfig)
+
+
+def with_pairs(own: ImageJsccConfig) -> Experiment:
+    """The digits with other pairs."""
+    others = (scheme for scheme in digits().schemes if not isinstance(scheme, ImageJsccConfig))
+    return replace(digits(), schemes=(own, *others))
+
+
+def built(name: str, recipe: Experiment | None = None, weights: Path = WEIGHTS) -> Scheme:
+    """A scheme; without a recipe as committed for the digits."""
+    recipe = recipe or digits()
+    return build_scheme(name, recipe, Weights(recipe, embedded("digits"), weights, CPU)).scheme
 
 
 def scheme() -> ImageJsccScheme:
     """As committed for the digits."""
-    parts = TrainedParts(digits(), embedded("digits"), WEIGHTS, CPU)
-    found = parts.scheme("deep_jscc_image")
+    found = built(NAME)
     assert isinstance(found, ImageJsccScheme)
     return found
+
+
+def train_rebuilt(run: TrainingRun, own: ImageJsccConfig) -> None:
+    """What `--stage rebuilt` does."""
+    own.check(run, "rebuilt")
+    own.train(Session(run), "rebuilt")
 
 
 def right_at(sent: Scheme, snr_db: float) -> float:
@@ -63,7 +77,7 @@ def right_at(sent: Scheme, snr_db: float) -> float:
 
 
 def test_only_k_with_whole_channels_are_served() -> None:
-    wanted = replace(stage(), uses=(16, 64, 256))
+    wanted = replace(config(), uses=(16, 64, 256))
     assert {k: c.bottleneck for k, c in wanted.models((3, 32, 32)).items()} == {64: 2, 256: 8}
     assert set(wanted.models((1, 8, 8))) == {16, 64, 256}
     assert wanted.models((3, 30, 32)) == {}
@@ -89,8 +103,7 @@ def test_committed_pairs_classify_well_and_better_at_high_snr() -> None:
 
 
 def test_the_committed_student_that_learnt_on_rebuilt_images_reads_them_better() -> None:
-    parts = TrainedParts(digits(), embedded("digits"), WEIGHTS, CPU)
-    before, after = (right_at(parts.scheme(name), -4.0) for name in (NAME, f"{NAME}:retrained"))
+    before, after = (right_at(built(name), -4.0) for name in (NAME, f"{NAME}:retrained"))
     assert after > before + 0.02
 
 
@@ -120,26 +133,25 @@ def test_psnr_and_ssim_are_the_textbook_ones(generator: torch.Generator) -> None
 
 
 def test_training_lowers_the_squared_error_and_resumes(tmp_path: Path) -> None:
-    short = replace(stage(), training=replace(stage().training, epochs=3), uses=(16,))
+    short = replace(config(), training=replace(config().training, epochs=3), uses=(16,))
 
-    def run(folder: Path, seconds: float = math.inf) -> TrainingRun:
-        experiment: Experiment = replace(digits(), image_jscc=short)
-        return TrainingRun(
-            experiment=experiment,
-            dataset=embedded("digits"),
-            folder=folder,
-            seed=0,
-            device=CPU,
-            deadline=seconds,
+    def train() -> DeepJsccImage:
+        recipe = with_pairs(short)
+        run = TrainingRun(
+            recipe=recipe, dataset=embedded("digits"), folder=tmp_path, seed=0, device=CPU
         )
+        model = short.models(run.dataset.image_shape)[16]
+        part = short.pair_part(recipe, 16)
+        lesson = PairLesson(run=run, part=part, config=short.training, scheme=short, model=model)
+        return train_part(lesson)
 
-    trained = train_image_jscc(run(tmp_path), short, 16)
+    trained = train()
     untrained = fresh(
         lambda: DeepJsccImageConfig(bottleneck=8).build(image_channels=1), seed=0
     ).eval()
     images = embedded("digits").test.images[:50].float() / 255
     assert error(trained, images) < 0.8 * error(untrained, images)
-    again = train_image_jscc(run(tmp_path), short, 16)  # from its file
+    again = train()  # from its file
     assert torch.equal(again.encode(images), trained.encode(images))
 
 
@@ -149,34 +161,36 @@ def test_a_student_learns_what_a_pair_rebuilds(tmp_path: Path) -> None:
         training=replace(digits().student.training, epochs=3, learning_rate=0.01),
         snr_db=(-6.0, 0.0),
     )
-    recipe = replace(digits(), image_jscc=replace(stage(), retraining=retraining))
+    own = replace(config(), retraining=retraining)
+    recipe = with_pairs(own)
     run = TrainingRun(
-        experiment=recipe, dataset=embedded("digits"), folder=tmp_path, seed=0, device=CPU
+        recipe=recipe, dataset=embedded("digits"), folder=tmp_path, seed=0, device=CPU
     )
-    train_rebuilt(run)
+    train_rebuilt(run, own)
     _, header = load_tensors(run.path("rebuilt_student_k64"))
     assert header["origin"]["made_from"].keys() == {"student", "head", "deep_jscc_image_k64"}
-    parts = TrainedParts(recipe, embedded("digits"), tmp_path / "weights", CPU)
-    before, after = (right_at(parts.scheme(name), -4.0) for name in (NAME, f"{NAME}:retrained"))
+    before, after = (
+        right_at(built(name, recipe, tmp_path / "weights"), -4.0)
+        for name in (NAME, f"{NAME}:retrained")
+    )
     assert after > before + 0.02
 
 
 def test_what_retraining_needs_is_named(tmp_path: Path) -> None:
     run = TrainingRun(
-        experiment=digits(), dataset=embedded("digits"), folder=tmp_path, seed=0, device=CPU
+        recipe=digits(), dataset=embedded("digits"), folder=tmp_path, seed=0, device=CPU
     )
     with pytest.raises(UserError, match=r"student.safetensors must be there first"):
-        train_rebuilt(run)
+        train_rebuilt(run, config())
     copy_weights(tmp_path, "student", "head")
     with pytest.raises(UserError, match=r"k64.* --stage baselines --schemes deep_jscc_image$"):
-        train_rebuilt(run)
+        train_rebuilt(run, config())
     copy_weights(tmp_path, "deep_jscc_image_k64")
-    parts = TrainedParts(digits(), embedded("digits"), tmp_path / "weights", CPU)
     with pytest.raises(UserError, match=r"no rebuilt_student_k64 in .* --stage rebuilt$"):
-        parts.scheme(f"{NAME}:retrained")
-    none = replace(run, experiment=replace(digits(), image_jscc=replace(stage(), uses=(3,))))
+        built(f"{NAME}:retrained", weights=tmp_path / "weights")
+    none = replace(config(), uses=(3,))
     with pytest.raises(UserError, match=r"recipe digits has none for 1x8x8: "):
-        train_rebuilt(none)
+        train_rebuilt(replace(run, recipe=with_pairs(none)), none)
 
 
 def copy_weights(folder: Path, *parts: str) -> None:
@@ -195,9 +209,8 @@ def error(model: DeepJsccImage, images: Tensor) -> float:
 
 
 def test_unknown_label_is_one_line() -> None:
-    parts = TrainedParts(digits(), embedded("digits"), WEIGHTS, CPU)
     with pytest.raises(UserError, match="the student, or as deep_jscc_image:teacher, .*nobody"):
-        parts.scheme("deep_jscc_image:nobody")
+        built("deep_jscc_image:nobody")
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.recipes.digits import digits
 from channels.awgn import AwgnChannel
 from channels.base import ChannelOutput
 from channels.fading import RayleighChannel
 from channels.pilots import add_pilots, estimate_gain
 from channels.units import noise_power_from_snr_db
 from models import CatConfig
-from simulator.schemes.names import LinkError, link_error
-from simulator.schemes.rkd_sc import clean_estimate, send_features
+from simulator.errors import UserError
+from simulator.schemes.link import clean_estimate, send_features
+from simulator.schemes.rkd_sc import LinkError, RkdScConfig
 from simulator.training.loop import fresh
 from simulator.training.losses import softened_divergence
 
@@ -115,17 +117,24 @@ def test_clean_estimate_is_the_link_without_noise() -> None:
 @pytest.mark.parametrize(
     ("label", "error"),
     [
-        ("", LinkError(0.0, 0)),
-        ("+3dB", LinkError(3.0, 0)),
-        ("-1.5dB", LinkError(-1.5, 0)),
-        ("pilot4", LinkError(0.0, 4)),
+        ("+3dB", LinkError("+3dB", 3.0, 0)),
+        ("-1.5dB", LinkError("-1.5dB", -1.5, 0)),
+        ("pilot4", LinkError("pilot4", 0.0, 4)),
         ("pilot0", None),
         ("3dB", None),
         ("r2", None),
     ],
 )
 def test_labels(label: str, error: LinkError | None) -> None:
-    assert link_error(label) == error
+    assert LinkError.of(label) == error
+    known = digits().one(RkdScConfig)
+    assert known.error == LinkError("", 0.0, 0)  # without a label
+    if error is None:
+        with pytest.raises(UserError, match=f"takes labels such as .*, got '{label}'"):
+            known.labelled(label)
+    else:
+        assert known.labelled(label).error == error
+        assert known.labelled(label).name == f"rkd_sc:{label}"
 
 
 def test_softened_divergence_by_hand() -> None:

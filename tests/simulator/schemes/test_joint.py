@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from simulator.training.joint import joint_loss
 from torch import Tensor
 
 from benchmarks.recipes.digits import digits
@@ -14,24 +13,24 @@ from channels.names import channel_from_name
 from channels.streams import Streams
 from channels.theory import qam_symbol_error_rate_awgn, qam_symbol_error_rate_rayleigh
 from models import DtJscc, DtJsccConfig, JointModel, ResidualCnnConfig
-from simulator.description.stages import JointStage
-from simulator.schemes.joint import decide, joint_scores, joint_symbols, modulate
+from simulator.schemes.dt_jscc import decide, modulate
+from simulator.schemes.joint import JointSchemeConfig
 from simulator.training.loop import fresh
 
 NAMES = ("deep_jscc", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe")
 THEORY = {"awgn": qam_symbol_error_rate_awgn, "rayleigh": qam_symbol_error_rate_rayleigh}
 
 
-def stage(name: str) -> JointStage:
+def stage(name: str) -> JointSchemeConfig:
     """A baseline of the digits."""
-    found = digits().joint_stage(name)
-    assert found is not None
+    found = digits().scheme(name)
+    assert isinstance(found, JointSchemeConfig)
     return found
 
 
 def built(name: str, uses: int = 16) -> JointModel:
     """A model of the digits with fresh weights, its backbone elsewhere."""
-    return fresh(lambda: stage(name).build(uses=uses, image_channels=1, num_classes=10), seed=0)
+    return fresh(lambda: stage(name).fresh(uses=uses, image_channels=1, num_classes=10), seed=0)
 
 
 def discrete(bits: int, uses: int) -> DtJscc:
@@ -77,11 +76,11 @@ def test_decoder_is_told_the_snr_that_its_image_met(generator: torch.Generator) 
 
     model = Told(stage("adjscc").model, uses=2, image_channels=None)
     features, snr_db = torch.tensor([[3.0, 4.0, 0.0, 0.0]]), torch.tensor([[7.0]])
-    x = joint_symbols(model, features, snr_db=snr_db)
+    x = stage("adjscc").symbols(model, features, snr_db=snr_db)
     assert float(x.abs().square().mean()) == pytest.approx(1)
     h = torch.full_like(x, 0.1j)
     noise_power = torch.tensor([[10**-0.7]])
-    joint_scores(model, ChannelOutput(h * x, h, noise_power), snr_db=snr_db)
+    stage("adjscc").scores(model, ChannelOutput(h * x, h, noise_power), snr_db=snr_db)
     assert torch.equal(told["encoder"], snr_db)
     assert torch.equal(told["average"], snr_db)
     assert float(told["gamma"]) == pytest.approx(7.0 - 20.0, abs=1e-4)
@@ -95,7 +94,7 @@ def test_a_loss_repeats_and_reaches_every_weight(name: str, generator: torch.Gen
     labels = torch.arange(8)
 
     def loss(model: JointModel, stream: str) -> Tensor:
-        return joint_loss(
+        return stage(name).loss(
             model,
             features,
             labels,
@@ -128,6 +127,7 @@ def test_divergence_counts_only_once_the_codec_has_begun(generator: torch.Genera
     def loss(progress: float) -> float:
         generator = Streams(seed=1)("noise")
         with torch.no_grad():
-            return float(joint_loss(model, **arguments, generator=generator, progress=progress))
+            found = stage("vl_vfe").loss(model, **arguments, generator=generator, progress=progress)
+        return float(found)
 
     assert loss(0.0) == loss(1 / 16) < loss(3 / 32) < loss(1 / 8) == loss(0.15)

@@ -3,63 +3,84 @@
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
-from simulator.description.experiment import Experiment
-from simulator.training.joint import train_joint
 from torch import Tensor
 
 from benchmarks.recipes.digits import digits
 from channels.names import channel_from_name
-from models import VlVfe
+from models import JointModel, VlVfe
+from simulator import resolve
 from simulator.commands import train as command
 from simulator.data.embedded import embedded
-from simulator.description.stages import JointStage, TrainConfig
 from simulator.engine.grid import Grid, plan
 from simulator.engine.run import sweep_here
 from simulator.errors import UserError
-from simulator.schemes.build import TrainedParts
-from simulator.schemes.joint import JointScheme, active_dimensions
+from simulator.schemes.build import build_scheme
+from simulator.schemes.experiment import Experiment
+from simulator.schemes.joint import JointLesson, JointScheme, JointSchemeConfig
+from simulator.schemes.rkd_sc import RkdScConfig
+from simulator.schemes.vl_vfe import active_dimensions
 from simulator.storage.environment import ROOT
 from simulator.storage.files import load_tensors
-from simulator.training.run import TrainingRun
+from simulator.training.run import TrainingRun, train_part
+from simulator.training.weights import Weights
 
 CPU = torch.device("cpu")
 WEIGHTS = ROOT / "results/reference/digits/weights"
 NAMES = ("deep_jscc", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe")
 
 
-def stage(name: str) -> JointStage:
+def baseline(name: str) -> JointSchemeConfig:
     """A baseline of the digits."""
-    found = digits().joint_stage(name)
-    assert found is not None
+    found = digits().scheme(name)
+    assert isinstance(found, JointSchemeConfig)
     return found
 
 
 @cache
 def committed(name: str) -> JointScheme:
     """A scheme with the committed weights of the digits."""
-    scheme = TrainedParts(digits(), embedded("digits"), WEIGHTS, CPU).scheme(name)
+    weights = Weights(digits(), embedded("digits"), WEIGHTS, CPU)
+    scheme = build_scheme(name, digits(), weights).scheme
     assert isinstance(scheme, JointScheme)
     return scheme
 
 
-def tiny(name: str, epochs: int, backbone: str) -> tuple[Experiment, JointStage]:
-    """The digits with one baseline, trained for a few epochs from scratch or fine-tuned."""
+def tiny(name: str, epochs: int, backbone: Literal["scratch", "frozen"]) -> JointSchemeConfig:
+    """A baseline of the digits, trained for a few epochs from scratch or on a frozen backbone."""
+    training = replace(digits().one(RkdScConfig).codec.training, epochs=epochs)
+    joint = replace(baseline(name), training=training, uses=(16,))
+    if backbone == "frozen":
+        return joint
+    return replace(joint, backbone=backbone, backbone_of="", backbone_stage=None)
+
+
+def of_few_views(*schemes: JointSchemeConfig) -> Experiment:
+    """The digits with two views and these schemes beside ours."""
     recipe = digits()
-    training: TrainConfig = replace(recipe.codec.training, epochs=epochs)
-    own: dict[str, Any] = {"backbone": backbone}
-    own |= {"backbone_of": ""} if backbone == "scratch" else {}
-    joint = replace(stage(name), training=training, uses=(16,), **own)
-    return replace(recipe, joint=(joint,), image_jscc=None, views=2), joint
+    return replace(recipe, schemes=(recipe.one(RkdScConfig), *schemes), views=2)
 
 
-def run_of(experiment: Experiment, folder: Path) -> TrainingRun:
+def run_of(recipe: Experiment, folder: Path) -> TrainingRun:
     """A training of the digits in a folder."""
-    return TrainingRun(
-        experiment=experiment, dataset=embedded("digits"), folder=folder, seed=0, device=CPU
+    return TrainingRun(recipe=recipe, dataset=embedded("digits"), folder=folder, seed=0, device=CPU)
+
+
+def trained_alone(run: TrainingRun, scheme: JointSchemeConfig) -> JointModel:
+    """Its model for k = 16, from scratch."""
+    return train_part(
+        JointLesson(
+            run=run,
+            part=scheme.part(run.recipe, 16),
+            config=scheme.training,
+            scheme=scheme,
+            uses=16,
+            taught=None,
+            validation=None,
+        )
     )
 
 
@@ -68,9 +89,10 @@ def test_training_resumes_to_the_same_numbers(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From scratch, stopped in the second of two epochs."""
-    experiment, joint = tiny(name, 2, "scratch")
-    whole = train_joint(run_of(experiment, tmp_path / "a"), joint, 16, taught=None)
-    run = run_of(experiment, tmp_path / "b")
+    joint = tiny(name, 2, "scratch")
+    recipe = of_few_views(joint)
+    whole = trained_alone(run_of(recipe, tmp_path / "a"), joint)
+    run = run_of(recipe, tmp_path / "b")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         view = TrainingRun.view
 
@@ -80,8 +102,8 @@ def test_training_resumes_to_the_same_numbers(
             return view(self, purpose, index)
 
         patch.setattr(TrainingRun, "view", stopped)
-        train_joint(run, joint, 16, taught=None)
-    resumed = train_joint(run, joint, 16, taught=None)
+        trained_alone(run, joint)
+    resumed = trained_alone(run, joint)
     for key, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[key]), key
     assert whole.body is not None
@@ -89,45 +111,35 @@ def test_training_resumes_to_the_same_numbers(
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Experiment, Path]:
-    """A frozen and a fine-tuned baseline, trained by the command on a short recipe."""
+    """Two baselines behind a frozen backbone, trained by the command on a short recipe."""
     folder = tmp_path_factory.mktemp("joint")
-    recipe, tuned = tiny("adjscc", 6, "tuned")
-    _, frozen = tiny("dt_jscc", 30, "frozen")
-    variant = recipe.variant("no_teacher")
-    assert variant.student is not None
-    student = replace(
-        variant.student,
-        training=replace(variant.student.training, epochs=6),
-        head=replace(variant.student.head, epochs=4),
+    student = digits().ablations["no_teacher"]
+    assert isinstance(student, RkdScConfig)
+    assert student.student is not None
+    backbone = replace(
+        student.student,
+        training=replace(student.student.training, epochs=6),
+        head=replace(student.student.head, epochs=4),
     )
-    recipe = replace(
-        recipe,
-        joint=(tuned, frozen),
-        variants=(replace(variant, student=student),),
-        teacher=replace(recipe.teacher, training=replace(recipe.teacher.training, epochs=1)),
+    recipe = of_few_views(
+        *(
+            replace(tiny(name, 30, "frozen"), backbone_stage=backbone)
+            for name in ("adjscc", "dt_jscc")
+        )
     )
+    teacher = replace(recipe.teacher, training=replace(recipe.teacher.training, epochs=1))
+    recipe = replace(recipe, teacher=teacher)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(command, "recipe_named", lambda _: recipe)
+        patch.setattr(resolve, "recipe_named", lambda *_, **__: recipe)
         train(folder, "baselines", None)
     return recipe, folder / "weights"
 
 
 def train(folder: Path, stage: str, schemes: str | None) -> None:
     """`semlink train digits --stage STAGE --schemes ...`."""
-    command.train(
-        "digits",
-        stage=stage,
-        schemes=schemes,
-        variants=None,
-        data=None,
-        seed=0,
-        fresh=False,
-        teacher_seed=None,
-        minutes=None,
-        teacher=None,
-        device="cpu",
-        out=folder,
-    )
+    asked = [] if schemes is None else ["--schemes", schemes]
+    arguments = ["digits", "--stage", stage, *asked, "--out", str(folder)]
+    command.train.main(arguments, standalone_mode=False)
 
 
 def test_command_trains_baselines_and_their_backbone_alone(
@@ -140,11 +152,8 @@ def test_command_trains_baselines_and_their_backbone_alone(
     for part in ("adjscc_k16", "dt_jscc_k16"):
         _, header = load_tensors(weights / f"{part}.safetensors")
         assert set(header["origin"]["made_from"]) == backbone
-    student, _ = load_tensors(weights / "student_no_teacher.safetensors")
-    tuned, _ = load_tensors(weights / "adjscc_k16.safetensors")
-    assert not torch.equal(tuned["body.stem.0.weight"], student["body.stem.0.weight"])
-    frozen, _ = load_tensors(weights / "dt_jscc_k16.safetensors")
-    assert not any(key.startswith("body.") for key in frozen)
+        frozen, _ = load_tensors(weights / f"{part}.safetensors")
+        assert not any(key.startswith("body.") for key in frozen)
     assert 0.3 < float(frozen["power"]) < 1.8
     rows = table(recipe, weights, ("adjscc", "dt_jscc"), channels=("awgn",), snr_db=(10.0,))
     assert (rows > 0.4).all()  # a guess: 0.1
@@ -161,7 +170,7 @@ def table(
 ) -> Any:
     """Accuracies by scheme, channel, SNR and k."""
     dataset = embedded("digits")
-    parts = TrainedParts(recipe, dataset, weights, CPU)
+    parts = Weights(recipe, dataset, weights, CPU)
     grid = Grid(
         channels=tuple(map(channel_from_name, channels)),
         snr_db=snr_db,
@@ -169,7 +178,7 @@ def table(
         realizations=1,
         seed=0,
     )
-    schemes = [parts.scheme(name) for name in names]
+    schemes = [build_scheme(name, recipe, parts).scheme for name in names]
     points, _ = plan(schemes, grid)
     rows = sweep_here(schemes, points, grid, dataset.test, CPU, num_classes=10).table
     print(rows[["scheme", "channel", "snr_db", "channel_uses", "accuracy"]])
@@ -232,11 +241,12 @@ def test_a_wrong_name_is_one_line(tmp_path: Path, stage: str, schemes: str, told
 
 
 def test_unknown_label_of_a_sweep_is_one_line() -> None:
-    parts = TrainedParts(digits(), embedded("digits"), WEIGHTS, CPU)
-    with pytest.raises(UserError, match="must name schemes among .*, got 'adjscc:64qam'"):
-        parts.scheme("adjscc:64qam")
+    with pytest.raises(UserError, match="^adjscc takes no label, got '64qam'$"):
+        committed("adjscc:64qam")
+    with pytest.raises(UserError, match="must name schemes among .*, got 'adjsc:64qam'"):
+        committed("adjsc:64qam")
 
 
 def test_a_backbone_that_is_learnt_is_of_no_student() -> None:
-    with pytest.raises(ValueError, match="backbone_of goes with a backbone that is not scratch"):
-        replace(stage("adjscc"), backbone="scratch")
+    with pytest.raises(ValueError, match="backbone_of goes with a frozen backbone"):
+        replace(baseline("adjscc"), backbone="scratch")

@@ -10,7 +10,7 @@ from channels.names import channel_from_name
 from channels.symbols import from_symbols
 from models import CatCodec, CatConfig, ResidualCnnConfig
 from simulator.scheme import in_pieces
-from simulator.schemes.rkd_sc import send_features
+from simulator.schemes.link import send_features
 from simulator.training.loop import fresh
 
 CONFIG = CatConfig(

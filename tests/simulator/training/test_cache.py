@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from simulator.description.parts import Part
 from simulator.errors import TimeUp
 from simulator.training import cache as view_cache
 from simulator.training.cache import ViewCache, cached_views
@@ -61,7 +62,7 @@ def test_pieces_are_small_and_all_are_needed(
     monkeypatch.setattr(view_cache, "HEADER_BYTES", 0)
     monkeypatch.setattr(view_cache, "PIECE_BYTES", 12 * 300)
     views = said(run, looked([]))
-    cache = ViewCache(run.folder / "cache" / "said", run.origin("said", run.experiment.seen, ()))
+    cache = ViewCache(run.folder / "cache" / "said", run.origin(Part("said", run.recipe.seen)))
     pieces = sorted(path.name for path in cache.folder.glob("view_02_*"))
     assert pieces == [f"view_02_from_{first}.safetensors" for first in (0, 300, 600)]
     loaded = cache.load(2)
@@ -69,7 +70,7 @@ def test_pieces_are_small_and_all_are_needed(
     assert torch.equal(loaded["features"], views[2])
     (cache.folder / pieces[1]).unlink()
     assert cache.load(2) is None
-    other = ViewCache(cache.folder, run.origin("said", (), ()))
+    other = ViewCache(cache.folder, run.origin(Part("said", ())))
     assert other.load(1) is None  # made from something else
     asked: list[int] = []
     assert torch.equal(said(run, looked(asked)), views)
@@ -77,7 +78,7 @@ def test_pieces_are_small_and_all_are_needed(
 
 
 def test_a_piece_with_its_header_is_at_most_15_mib(run: TrainingRun) -> None:
-    cache = ViewCache(run.folder, run.origin("said", run.experiment.seen, ()))
+    cache = ViewCache(run.folder, run.origin(Part("said", run.recipe.seen)))
     cache.save(0, {"features": torch.zeros(2**15, 256, dtype=torch.float16)})
     sizes = [path.stat().st_size for path in run.folder.glob("view_00_*")]
     assert len(sizes) == 2

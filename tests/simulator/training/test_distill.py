@@ -4,11 +4,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 import torch
-from simulator.training.codec import draw_conditions
 
 from benchmarks.recipes.digits import digits
 from models import ImageClassifier
-from simulator.description.stages import LinkConditions
+from simulator.schemes.codec import LinkConditions
 from simulator.training.loop import fresh
 from simulator.training.run import TrainingRun, classifier, in_chunks
 from simulator.training.teachers import Teacher, Views, teacher_views
@@ -19,7 +18,7 @@ CONDITIONS = LinkConditions(
 
 
 def test_snr_and_k_differ_from_image_to_image(generator: torch.Generator) -> None:
-    snr_db, uses = draw_conditions(30_000, CONDITIONS, generator=generator)
+    snr_db, uses = CONDITIONS.draw(30_000, generator=generator)
     assert snr_db.shape == uses.shape == (30_000, 1)
     assert snr_db.min() >= -12
     assert snr_db.max() <= 26
@@ -75,7 +74,7 @@ def test_mirrored_views_share_their_targets(
     run: TrainingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Teachers say the mean of what they say of an image and of its mirror image."""
-    pairs = replace(run, experiment=replace(run.experiment, views=4, mirrored=True))
+    pairs = replace(run, recipe=replace(run.recipe, views=4, mirrored=True))
     assert torch.equal(pairs.view("shared", 2), pairs.view("shared", 0).flip(3))
     assert torch.equal(pairs.view("shared", 0), run.view("shared", 0))
     teacher = fresh(lambda: classifier(run, digits().student.model), seed=0).eval()
@@ -101,10 +100,10 @@ def test_several_teachers_are_put_side_by_side(
     one, two = (fresh(lambda: classifier(run, config), seed=seed).eval() for seed in (0, 1))
     with torch.no_grad():
         two.body.projection.weight.mul_(100)  # louder, but no more important
-    recipe = replace(run.experiment, views=1, more_teachers=(run.experiment.teacher,))
-    pair = replace(run, experiment=recipe)
+    recipe = replace(run.recipe, views=1, more_teachers=(run.recipe.teacher,))
+    pair = replace(run, recipe=recipe)
     assert list(recipe.teachers) == ["teacher", "teacher_2"]
-    monkeypatch.setattr(type(run), "origin", lambda _, name, *rest: _Origin(name))
+    monkeypatch.setattr(type(run), "origin", lambda _, part: _Origin(part.name))
     views = teacher_views(pair, {"teacher": Teacher("one", one), "teacher_2": Teacher("two", two)})
     assert views.features.shape == (1, len(run.labels), config.feature_dim)
     shown = run.view("shared", 0)

@@ -6,31 +6,30 @@ from pathlib import Path
 
 import pytest
 import torch
-from simulator.description.experiment import Experiment
-from simulator.training.decoded import decoded, train_decoded
 from torch import Tensor
 
+from benchmarks.baselines.decoded import DecodedStage, decoded, retrained, train_decoded
 from benchmarks.baselines.image_files import CodecDamage
+from benchmarks.baselines.separate import SeparateConfig
 from benchmarks.recipes.digits import digits
 from channels.streams import Streams
 from simulator.data.dataset import to_float
 from simulator.data.embedded import embedded
 from simulator.errors import UserError
-from simulator.schemes.build import TrainedParts
 from simulator.storage.environment import ROOT
 from simulator.storage.files import load_tensors
 from simulator.training.run import SHARED, TrainingRun
+from simulator.training.weights import Weights
 
 WEIGHTS = ROOT / "results/reference/digits/weights"
 JPEG = CodecDamage(codecs=("jpeg",), qualities=((1, 5),))
 
 
-def tiny() -> Experiment:
-    """The digits with a short training on two badly damaged views."""
-    recipe = digits()
-    assert recipe.decoded is not None
-    training = replace(recipe.decoded.training, epochs=2)
-    return replace(recipe, decoded=replace(recipe.decoded, damage=JPEG, training=training, views=2))
+def tiny() -> DecodedStage:
+    """A short training on two badly damaged views of the digits."""
+    found = digits().one(SeparateConfig).retraining
+    assert found is not None
+    return replace(found, damage=JPEG, training=replace(found.training, epochs=2), views=2)
 
 
 def run_in(folder: Path, *parts: str) -> TrainingRun:
@@ -39,7 +38,7 @@ def run_in(folder: Path, *parts: str) -> TrainingRun:
     for part in parts:
         shutil.copy(WEIGHTS / f"{part}.safetensors", folder / "weights")
     return TrainingRun(
-        experiment=tiny(),
+        recipe=digits(),
         dataset=embedded("digits"),
         folder=folder,
         seed=0,
@@ -65,8 +64,7 @@ def test_damage_is_each_images_own_and_repeats() -> None:
 
 def test_a_share_of_a_view_stays_as_it_is_and_views_are_kept(tmp_path: Path) -> None:
     run = run_in(tmp_path)
-    stage = run.experiment.decoded
-    assert stage is not None
+    stage = tiny()
     view = run.view(SHARED, 0)
     seen = decoded(run, "view_0", lambda: view, stage, clean_share=0.25)
     same = (seen == view).flatten(1).all(dim=1).double()
@@ -83,13 +81,13 @@ def test_a_share_of_a_view_stays_as_it_is_and_views_are_kept(tmp_path: Path) -> 
 
 def test_the_student_learns_to_read_decoded_images(tmp_path: Path) -> None:
     run = run_in(tmp_path, "student", "head")
-    train_decoded(run)
+    train_decoded(run, tiny(), "student")
     tensors, header = load_tensors(run.path("decoded_student"))
     assert header["origin"]["made_from"].keys() == {"student", "head"}
     assert tensors.keys() == load_tensors(run.path("student"))[0].keys()
-    parts = TrainedParts(tiny(), embedded("digits"), tmp_path / "weights", torch.device("cpu"))
-    before = parts.classifier()
-    after, key = parts._retrained("student")
+    parts = Weights(digits(), embedded("digits"), tmp_path / "weights", torch.device("cpu"))
+    before = parts.classifier().classify
+    after, key = retrained(parts, tiny(), "student")
     assert len(key) == 16
     test = embedded("digits").test
     damaged = JPEG(test.images, Streams(seed=3)("damage"))
@@ -109,11 +107,11 @@ def test_the_student_learns_to_read_decoded_images(tmp_path: Path) -> None:
 def test_what_is_not_trained_is_named(tmp_path: Path) -> None:
     run = run_in(tmp_path, "student")
     with pytest.raises(UserError, match=r"head.safetensors must be there first"):
-        train_decoded(run)
+        train_decoded(run, tiny(), "student")
     with pytest.raises(UserError, match=r"teacher.safetensors must be there first"):
-        train_decoded(run, teachers=True)
-    parts = TrainedParts(tiny(), embedded("digits"), tmp_path / "weights", torch.device("cpu"))
+        train_decoded(run, tiny(), "teacher")
+    parts = Weights(digits(), embedded("digits"), tmp_path / "weights", torch.device("cpu"))
     with pytest.raises(UserError, match=r"no decoded_student in .* --stage decoded$"):
-        parts._retrained("student")
+        retrained(parts, tiny(), "student")
     with pytest.raises(UserError, match=r"no decoded_teacher in .* --stage decoded_teachers$"):
-        parts._retrained("teacher")
+        retrained(parts, tiny(), "teacher")
