@@ -34,7 +34,7 @@ def test_sweep_writes_table_description_and_figures(
     pd.testing.assert_frame_equal(pd.read_parquet(folder / "results.parquet"), rows)
     description = json.loads((folder / "run.json").read_text())
     assert description["grid"]["snr_db"] == [-10, 10]
-    assert description["recipe"]["codec"]["model"]["type"] == "CatConfig"
+    assert description["recipe"]["schemes"][0]["codec"]["model"]["type"] == "CatConfig"
     assert set(description["weights"]) >= {"student", "codec", "head"}
     assert (folder / "figures/accuracy_snr_k16.png").stat().st_size > 10_000
     assert (folder / "figures/accuracy_snr_k16.pdf").exists()

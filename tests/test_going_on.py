@@ -44,14 +44,14 @@ def test_ctrl_c_in_a_sweep_keeps_what_is_finished(
 
 
 @pytest.mark.parametrize(
-    "moment",
+    ("moment", "workers"),
     [
-        "simulator.engine.job.Job.write_images",
-        "simulator.commands.sweep.open_pool",
-        "simulator.engine.journal.Journal.begin",
-        "simulator.engine.workers.InProcess.close",
-        "simulator.commands.sweep.write_table",
-        "simulator.commands.sweep.draw",
+        ("simulator.engine.job.Job.write_images", "2"),
+        ("simulator.engine.folder.open_pool", "1"),
+        ("simulator.engine.journal.Journal.begin", "1"),
+        ("simulator.engine.workers.InProcess.close", "1"),
+        ("simulator.engine.folder.write_table", "1"),
+        ("simulator.resolve.draw", "1"),
     ],
 )
 def test_ctrl_c_before_and_after_the_units_tells_how_to_go_on(
@@ -59,6 +59,7 @@ def test_ctrl_c_before_and_after_the_units_tells_how_to_go_on(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     moment: str,
+    workers: str,
 ) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -66,7 +67,7 @@ def test_ctrl_c_before_and_after_the_units_tells_how_to_go_on(
     arguments = [*SMALL, "--schemes", "label_code", "--channel-uses", "4", "--out", "out"]
     with monkeypatch.context() as patch:
         patch.setattr(moment, interrupted)
-        assert semlink("sweep", "digits", *arguments) == 130
+        assert semlink("sweep", "digits", *arguments, "--workers", workers) == 130
     kept = 2 if moment.endswith(("close", "write_table", "draw")) else 0
     told = f"{kept} finished units are in out/journal.jsonl; run the same command again to go on\n"
     assert capsys.readouterr().err.endswith(f"semlink: stopped; {told}")
@@ -98,7 +99,7 @@ def test_ctrl_c_in_a_fresh_sweep_does_not_advise_to_begin_anew_again(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("simulator.commands.sweep.write_table", interrupted)
+    monkeypatch.setattr("simulator.engine.folder.write_table", interrupted)
     arguments = [*SMALL, "--schemes", "label_code", "--channel-uses", "4", "--fresh"]
     assert semlink("sweep", "digits", *arguments) == 130
     assert "run the same command again without --fresh to go on" in capsys.readouterr().err

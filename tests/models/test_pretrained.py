@@ -12,7 +12,7 @@ from benchmarks.recipes.digits import digits
 from models import PretrainedTeacher, PretrainedTeacherConfig, ResidualCnnConfig
 from models.pretrained import load_tower
 from simulator import resolve
-from simulator.commands.train import train
+from simulator.commands.train import TrainRequest, train
 from simulator.data.embedded import embedded
 from simulator.errors import UserError
 from simulator.storage.files import load_tensors
@@ -101,9 +101,12 @@ def test_a_pretrained_teacher_teaches(tmp_path: Path, monkeypatch: pytest.Monkey
     )
     monkeypatch.setattr(resolve, "recipe_named", lambda *_, **__: brief)
 
-    def trained(teacher: Path, *more: str) -> None:
-        asked = ["--stage", "stage1", "--out", str(tmp_path / "run"), "--teacher", str(teacher)]
-        train.main(["digits", *asked, *more], standalone_mode=False)
+    def trained(teacher: Path, *, fresh: bool = False) -> None:
+        out = tmp_path / "run"
+        request = TrainRequest(
+            recipe="digits", stage="stage1", out=out, teacher=str(teacher), fresh=fresh
+        )
+        train(request)
 
     trained(saved(tmp_path / "vit", "vit"))
     head, _ = load_tensors(tmp_path / "run" / "weights" / "teacher.safetensors")
@@ -120,7 +123,7 @@ def test_a_pretrained_teacher_teaches(tmp_path: Path, monkeypatch: pytest.Monkey
     assert asked is not None
     assert asked(data.test.images[:4].float() / 255).scores.shape == (4, 10)
     with pytest.raises(UserError, match="a teacher must be a folder or a name"):
-        trained(tmp_path / "no", "--fresh")
+        trained(tmp_path / "no", fresh=True)
 
 
 def test_principal_components(generator: torch.Generator) -> None:

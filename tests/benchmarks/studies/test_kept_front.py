@@ -15,6 +15,7 @@ from benchmarks.recipes.search import preset
 from benchmarks.studies.search_front.entries import Searches
 from models import GenotypeCnnConfig, PooledCnnConfig, StudentConfig
 from simulator.data.dataset import Dataset, Split
+from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.search.run import search_key
 from simulator.search.student import read_student, retraining_key
 from simulator.search.task import SearchRun
@@ -43,7 +44,7 @@ def front() -> SearchRun:
     )
     recipe = replace(cifar100(), views=4)
     run = TrainingRun(
-        experiment=recipe,
+        recipe=recipe,
         dataset=dataset,
         folder=KEPT / "search",
         seed=0,
@@ -56,7 +57,8 @@ def front() -> SearchRun:
 
 @pytest.mark.parametrize(("penalty", "teaching"), SEARCHES)
 def test_kept_search_is_the_presets(front: SearchRun, penalty: float, teaching: str) -> None:
-    searches = Searches(whole=front, seed=0, target="600k", epochs=None)
+    codec = cifar100().one(RkdScConfig).codec.model
+    searches = Searches(whole=front, codec=codec, seed=0, target="600k", epochs=None)
     own = searches.of(penalty, teaching)
     about = json.loads((own.run.folder / "search.json").read_text())
     assert describe(own.preset.search) == about["search"]

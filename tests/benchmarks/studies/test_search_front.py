@@ -9,18 +9,22 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 
 from benchmarks.studies.search_front import __main__ as search_front
 from benchmarks.studies.search_front import entries as front_entries
 from benchmarks.studies.search_front.answers import answers_of
 from benchmarks.studies.search_front.entries import Searches
 from models.blocks import parameter_count
-from simulator.commands import search as command
 from simulator.errors import UserError
 from simulator.measures import sizes
+from simulator.schemes.codec import LinkModel
+from simulator.schemes.rkd_sc import RkdScConfig
+from simulator.search.run import search_run
 from simulator.storage.files import load_tensors
-from simulator.training.codec import LinkModel
 from tests.simulator.search.short_search import short, short_data, short_preset, teach
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +37,11 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _short() -> Iterator[None]:
     """One short recipe and preset; networks are timed once; the command's tests draw cells."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search_front, "recipe_named", lambda _: short())
+        patch.setattr(search_front, "recipe_named", lambda *_, **__: short())
         patch.setattr(search_front, "preset", short_preset)
         patch.setattr(sizes, "RUNS", 1)
-        patch.setattr(command, "dataset_of", lambda *_: short_data())
-        patch.setattr(command, "cell_figures", lambda *_: [])
+        patch.setattr(search_front, "dataset_of", lambda *_: short_data())
+        patch.setattr(front_entries, "cell_figures", lambda *_: [])
         yield
 
 
@@ -97,7 +101,7 @@ def test_sizes_count_the_recipes_codec_too(finished: Path) -> None:
     rows, found = table(finished, "front"), table(finished, "sizes").set_index("name")
     assert list(found.index) == ["teacher", *rows["name"]]
     assert found["encoder_parameters"].iloc[1:].tolist() == rows["params"].tolist()
-    link = LinkModel(short().codec.model, num_classes=10)
+    link = LinkModel(short().one(RkdScConfig).codec.model, num_classes=10)
     codec = parameter_count(link) - parameter_count(link.head)
     both = found["both_ends_parameters"] - found["encoder_parameters"]
     assert both.iloc[1:].eq(codec).all()
@@ -180,8 +184,13 @@ def test_front_tells_mistakes_before_the_work(
 
 
 def test_answers_are_kept_and_never_mixed_up(training: Path, tmp_path: Path) -> None:
-    where: dict[str, Any] = {"data": None, "taught_in": training, "folder": tmp_path}
-    whole = command.search_run(short(), short_preset(short(), "cpu"), **where)
+    where: dict[str, Any] = {
+        "dataset": short_data(),
+        "device": CPU,
+        "taught_in": training,
+        "folder": tmp_path,
+    }
+    whole = search_run(short(), short_preset(short(), "cpu"), **where)
     model = short().student.model
     first = answers_of(whole, "one", model, 1)
     assert load_tensors(tmp_path / "weights/student_one.safetensors")[1]["precision"] == "fp32"
@@ -200,9 +209,16 @@ def test_answers_are_kept_and_never_mixed_up(training: Path, tmp_path: Path) -> 
 
 
 def test_searches_are_kept_and_never_mixed_up(training: Path, tmp_path: Path) -> None:
-    where: dict[str, Any] = {"data": None, "taught_in": training, "folder": tmp_path}
-    whole = command.search_run(short(), short_preset(short(), "cpu"), **where)
-    searches = Searches(whole=whole, seed=0, target=None, epochs=1)
+    where: dict[str, Any] = {
+        "dataset": short_data(),
+        "device": CPU,
+        "taught_in": training,
+        "folder": tmp_path,
+    }
+    whole = search_run(short(), short_preset(short(), "cpu"), **where)
+    searches = Searches(
+        whole=whole, codec=short().one(RkdScConfig).codec.model, seed=0, target=None, epochs=1
+    )
     found = searches.found(0.1)
     genotypes = {"itself": found.genotype}
     losses = searches.supernet_losses(0.1, genotypes)
@@ -222,15 +238,20 @@ def test_searches_are_kept_and_never_mixed_up(training: Path, tmp_path: Path) ->
 
 def test_front_with_its_own_views_asks_the_teachers_itself(training: Path, tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in training.rglob("*") if path.is_file()}
-    asked: dict[str, Any] = {"data": None, "folder": tmp_path / "out", "views": 2}
+    asked: dict[str, Any] = {
+        "dataset": short_data(),
+        "device": CPU,
+        "folder": tmp_path / "out",
+        "views": 2,
+    }
     chosen = short_preset(short(), "cpu")
-    whole = command.search_run(short(), chosen, taught_in=training, **asked)
+    whole = search_run(short(), chosen, taught_in=training, **asked)
     assert len(whole.views.features) == 2
     assert (tmp_path / "out/teaching/cache").is_dir()
     assert before == {path: path.read_bytes() for path in training.rglob("*") if path.is_file()}
-    mine = replace(short(), embedded_data=False)
+    mine = replace(short(), embedded_data=None)
     with pytest.raises(UserError, match="must hold the weights of teacher"):
-        command.search_run(mine, chosen, taught_in=tmp_path, **asked)
+        search_run(mine, chosen, taught_in=tmp_path, **asked)
     pairs = replace(mine, views=2, mirrored=True)
     with pytest.raises(UserError, match="--views: views must be even"):
-        command.search_run(pairs, chosen, taught_in=training, **{**asked, "views": 3})
+        search_run(pairs, chosen, taught_in=training, **{**asked, "views": 3})

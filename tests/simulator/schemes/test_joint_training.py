@@ -13,7 +13,7 @@ from benchmarks.recipes.digits import digits
 from channels.names import channel_from_name
 from models import JointModel, VlVfe
 from simulator import resolve
-from simulator.commands import train as command
+from simulator.commands.train import TrainRequest, train
 from simulator.data.embedded import embedded
 from simulator.engine.grid import Grid, plan
 from simulator.engine.run import sweep_here
@@ -131,15 +131,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Experiment, Path]
     recipe = replace(recipe, teacher=teacher)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(resolve, "recipe_named", lambda *_, **__: recipe)
-        train(folder, "baselines", None)
+        train(TrainRequest(recipe="digits", stage="baselines", out=folder))
     return recipe, folder / "weights"
-
-
-def train(folder: Path, stage: str, schemes: str | None) -> None:
-    """`semlink train digits --stage STAGE --schemes ...`."""
-    asked = [] if schemes is None else ["--schemes", schemes]
-    arguments = ["digits", "--stage", stage, *asked, "--out", str(folder)]
-    command.train.main(arguments, standalone_mode=False)
 
 
 def test_command_trains_baselines_and_their_backbone_alone(
@@ -236,7 +229,9 @@ def test_settings_say_what_is_known_and_how_it_was_trained() -> None:
 )
 def test_a_wrong_name_is_one_line(tmp_path: Path, stage: str, schemes: str, told: str) -> None:
     with pytest.raises(UserError, match=told):
-        train(tmp_path, stage, schemes)
+        train(
+            TrainRequest(recipe="digits", stage=stage, schemes=tuple([schemes]), out=tmp_path)
+        )
     assert not list(tmp_path.iterdir())
 
 

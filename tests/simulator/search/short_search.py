@@ -3,27 +3,17 @@
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from benchmarks.recipes.digits import digits
 from benchmarks.recipes.search import preset
-from simulator.commands import train
-from simulator.data.dataset import Dataset, Split, load_dataset
-from simulator.description.experiment import Experiment
+from simulator import resolve
+from simulator.commands.train import TrainRequest, train
+from simulator.data.dataset import Dataset, Split
+from simulator.data.embedded import embedded
+from simulator.schemes.experiment import Experiment
 from simulator.search.config import SearchPreset
-
-TRAIN: dict[str, Any] = {
-    "variants": None,
-    "data": None,
-    "seed": 0,
-    "teacher_seed": None,
-    "fresh": False,
-    "minutes": None,
-    "teacher": None,
-    "device": "cpu",
-}
 
 
 def short() -> Experiment:
@@ -39,7 +29,7 @@ def short() -> Experiment:
 @cache
 def short_data() -> Dataset:
     """The digits with a third of their training images."""
-    whole = load_dataset(None)
+    whole = embedded("digits")
     assert whole.train is not None
     return replace(whole, train=Split(whole.train.images[:384], whole.train.labels[:384]))
 
@@ -55,7 +45,7 @@ def short_preset(recipe: Experiment, name: str) -> SearchPreset:
 def teach(folder: Path) -> Path:
     """Put a teacher and what it says into a folder; gives it back."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "recipe_named", lambda _: short())
-        patch.setattr(train, "dataset_of", lambda *_: short_data())
-        train.train("digits", stage="cache", out=folder, **TRAIN)
+        patch.setattr(resolve, "recipe_named", lambda *_, **__: short())
+        patch.setattr(resolve, "dataset_of", lambda *_: short_data())
+        train(TrainRequest(recipe="digits", stage="cache", out=folder))
     return folder

@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from models import GenotypeCnn
-from simulator.commands import search as command
-from simulator.commands import train
+from simulator import resolve
+from simulator.commands.train import TrainRequest, train
 from simulator.errors import UserError
-from simulator.schemes.build import TrainedParts
+from simulator.search.run import forget_search
 from simulator.search.student import read_student
+from simulator.training.weights import Weights
 from tests.commands import status
-from tests.simulator.search.short_search import TRAIN, short, short_data, short_preset, teach
+from tests.simulator.search.short_search import short, short_data, short_preset, teach
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +28,9 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "recipe_named", lambda _: short())
-    monkeypatch.setattr(command, "search_preset", short_preset)
-    monkeypatch.setattr(command, "dataset_of", lambda *_: short_data())
+    monkeypatch.setattr(resolve, "recipe_named", lambda *_, **__: short())
+    monkeypatch.setattr(resolve, "search_preset", short_preset)
+    monkeypatch.setattr(resolve, "dataset_of", lambda *_: short_data())
 
 
 def test_search_writes_a_student_that_can_be_trained(
@@ -51,7 +52,7 @@ def test_search_writes_a_student_that_can_be_trained(
     assert list(history["auxiliary_skip"]) == [1, 0]
     assert {"loss", "expected_cost", "genotype_cost", "entropy", "validation_p"} <= set(history)
 
-    monkeypatch.setattr(command, "cell_figures", lambda *_: [])
+    monkeypatch.setattr(resolve, "cell_figures", lambda *_: [])
     before = (out / "genotype.json").read_bytes()
     assert status(monkeypatch, *asked, "--seeds", "2", "--lambda", "0.5") == 0  # nothing left to do
     keys = ("seed", "parameters", "macs", "student")
@@ -61,27 +62,25 @@ def test_search_writes_a_student_that_can_be_trained(
     assert status(monkeypatch, *asked, "--lambda", "0.1") == 2
     assert "another description" in capsys.readouterr().err
 
-    monkeypatch.setattr(train, "recipe_named", lambda _: short())
-    monkeypatch.setattr(train, "dataset_of", lambda *_: short_data())
-    mine = tmp_path / "mine"
-    train.train("digits", stage="stage1", out=mine, student=out / "genotype.json", **TRAIN)
     recipe = replace(short(), student=replace(short().student, model=student))
-    parts = TrainedParts(recipe, short_data(), mine / "weights", torch.device("cpu"))
-    assert isinstance(parts._student().body, GenotypeCnn)
+    monkeypatch.setattr(resolve, "recipe_named", lambda *_, **__: recipe)
+    mine = tmp_path / "mine"
+    train(TrainRequest(recipe="digits", stage="stage1", out=mine))
+    weights = Weights(recipe, short_data(), mine / "weights", torch.device("cpu"))
+    assert isinstance(weights.student().body, GenotypeCnn)
 
 
 def test_search_teaches_the_digits_itself_and_asks_for_other_teachers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(command, "cell_figures", lambda *_: [])
+    monkeypatch.setattr(resolve, "cell_figures", lambda *_: [])
     asked = ["search", "digits", "--epochs", "1", "--training", "t", "--out", "out"]
-    monkeypatch.setattr(
-        command, "recipe_named", lambda _: replace(short(), embedded_data=False, name="mine")
-    )
+    mine = replace(short(), embedded_data=None, name="mine")
+    monkeypatch.setattr(resolve, "recipe_named", lambda *_, **__: mine)
     assert status(monkeypatch, *asked) == 2
     assert "run semlink train mine --stage cache --out t" in capsys.readouterr().err
-    monkeypatch.setattr(command, "recipe_named", lambda _: short())
+    monkeypatch.setattr(resolve, "recipe_named", lambda *_, **__: short())
     assert status(monkeypatch, *asked) == 0
     assert (tmp_path / "t/weights/teacher.safetensors").exists()
     assert (tmp_path / "out/genotype.json").exists()
@@ -122,5 +121,5 @@ def test_forgetting_a_search_leaves_students_of_a_training(tmp_path: Path) -> No
     (tmp_path / "weights").mkdir()
     for name in (*kept, f"{gone}.safetensors"):
         (tmp_path / "weights" / name).touch()
-    command.forget_search(tmp_path)
+    forget_search(tmp_path)
     assert sorted(path.name for path in (tmp_path / "weights").iterdir()) == sorted(kept)
