@@ -1,0 +1,145 @@
+"""Requests: made by click from a command line, or by hand; equal either way."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator.commands.adapt import AdaptRequest
+from simulator.commands.compare import CompareRequest
+from simulator.commands.doctor import DoctorRequest
+from simulator.commands.link import LinkRequest
+from simulator.commands.options import argument, command, flag, option
+from simulator.commands.plot import PlotRequest
+from simulator.commands.search import SearchRequest
+from simulator.commands.seeds import SeedsRequest
+from simulator.commands.sweep import SweepRequest
+from simulator.commands.table import TableRequest
+from simulator.commands.train import TrainRequest
+from simulator.errors import UserError
+from simulator.parse import Realizations
+
+
+def by_click(request: type[Any], *arguments: str) -> Any:
+    """What click makes of a command line."""
+    made: list[Any] = []
+
+    @command(request)
+    def keep(filled: Any) -> None:
+        """Keep it."""
+        made.append(filled)
+
+    keep.main(list(arguments), standalone_mode=False)
+    (found,) = made
+    return found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "request_"),
+    [
+        (["digits"], SweepRequest(recipe="digits")),
+        (["digits"], TrainRequest(recipe="digits")),
+        (["digits"], SearchRequest(recipe="digits")),
+        (["digits"], AdaptRequest(recipe="digits")),
+        (["digits"], TableRequest(recipe="digits")),
+        (["there"], PlotRequest(folder=Path("there"))),
+        (["there", "--b", "adjscc"], CompareRequest(folder=Path("there"), b="adjscc")),
+        (["one", "two"], SeedsRequest(folders=(Path("one"), Path("two")))),
+        ([], DoctorRequest()),
+        ([], LinkRequest()),
+    ],
+)
+def test_without_options_a_request_is_the_one_made_by_hand(
+    arguments: list[str], request_: object
+) -> None:
+    assert by_click(type(request_), *arguments) == request_
+
+
+def test_options_of_a_sweep() -> None:
+    line = (
+        "digits --channels rician:4,awgn --snr-db -10:10:10 --channel-uses 64,16 "
+        "--schemes rkd_sc,separate:webp --images 20 --realizations 2,awgn=5 --mc 0.5 "
+        "--max-realizations 40 --seed 3 --precision bf16 --compile --student a.json --bit-true "
+        "--workers 2 --cluster local --fresh --data images --weights w --device cuda --out here"
+    )
+    assert by_click(SweepRequest, *line.split()) == SweepRequest(
+        recipe="digits",
+        channels=("rician:4", "awgn"),
+        snr_db=(-10.0, 0.0, 10.0),
+        channel_uses=(16, 64),
+        schemes=("rkd_sc", "separate:webp"),
+        images=20,
+        realizations=Realizations(2, {"awgn": 5}),
+        mc=0.5,
+        max_realizations=40,
+        seed=3,
+        precision="bf16",
+        compiled=True,
+        student=Path("a.json"),
+        bit_true=True,
+        workers=2,
+        cluster="local",
+        fresh=True,
+        data=Path("images"),
+        weights=Path("w"),
+        device="cuda",
+        out=Path("here"),
+    )
+
+
+def test_options_of_a_training() -> None:
+    line = (
+        "digits --data images --stage head --variants p1,p2 --schemes adjscc --seed 1 "
+        "--teacher-seed 2 --teacher vit --student a.json --minutes 1.5 --fresh --device cuda "
+        "--out here"
+    )
+    assert by_click(TrainRequest, *line.split()) == TrainRequest(
+        recipe="digits",
+        data=Path("images"),
+        stage="head",
+        variants=("p1", "p2"),
+        schemes=("adjscc",),
+        seed=1,
+        teacher_seed=2,
+        teacher="vit",
+        student=Path("a.json"),
+        minutes=1.5,
+        fresh=True,
+        device="cuda",
+        out=Path("here"),
+    )
+
+
+def test_a_text_that_cannot_be_parsed_names_its_option() -> None:
+    with pytest.raises(UserError, match="^--snr-db must be"):
+        by_click(SweepRequest, "digits", "--snr-db", "abc")
+    with pytest.raises(UserError, match="^--ebn0-db must be"):
+        by_click(LinkRequest, "--ebn0-db", "abc")
+
+
+def test_help_that_is_made_when_it_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[str] = []
+
+    def slow() -> str:
+        asked.append("help")
+        return "Made now."
+
+    @dataclass(frozen=True, kw_only=True)
+    class Request:
+        name: str = argument()
+        many: int = option("-m", "--many", default=3, type=int, help=slow)
+        loud: bool = flag(help="Be loud.")
+
+    assert by_click(Request, "a", "-m", "4", "--loud") == Request(name="a", many=4, loud=True)
+    assert not asked
+
+    @command(Request)
+    def shown(filled: Request) -> None:
+        """Of {recipes}."""
+
+    shown.main(["--help"], standalone_mode=False)
+    told = capsys.readouterr().out
+    assert asked
+    assert "Made now.  [default: 3]" in told
+    assert "Of digits, cifar100, cifar100_gpu, images." in told

@@ -1,0 +1,29 @@
+"""Names of schemes: parsed once, written back as they were."""
+
+import pytest
+
+from simulator.errors import UserError
+from simulator.schemes.names import SchemeName
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "labels"),
+    [
+        ("rkd_sc", "rkd_sc", ()),
+        ("rkd_sc:+3dB", "rkd_sc", ("+3dB",)),
+        ("separate:webp_file:genie", "separate", ("webp_file", "genie")),
+    ],
+)
+def test_a_name_is_a_kind_and_labels(text: str, kind: str, labels: tuple[str, ...]) -> None:
+    name = SchemeName.parse(text)
+    assert name == (kind, labels)
+    assert str(name) == text
+    assert name.label == ":".join(labels)
+    assert name.for_files == "-".join((kind, *labels))
+    assert name.for_parts == "_".join((kind, *labels))
+
+
+@pytest.mark.parametrize("text", ["rkd_sc:", "rkd_sc::", "separate::genie", "separate:webp:"])
+def test_an_empty_label_is_one_line(text: str) -> None:
+    with pytest.raises(UserError, match=f"must have a label behind each colon, got '{text}'"):
+        SchemeName.parse(text)
