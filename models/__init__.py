@@ -4,7 +4,6 @@ A model knows its shapes and nothing of noise, of optimisers or of files. Each f
 config with `build()`, the modules, and the source they come from.
 """
 
-from models.adjscc import Adjscc, AdjsccConfig
 from models.base import (
     ChannelCodec,
     CodecConfig,
@@ -13,25 +12,26 @@ from models.base import (
     SymbolDecoder,
     SymbolEncoder,
 )
-from models.cat import CatCodec, CatConfig
-from models.cells import CellShape
-from models.conference import ConferenceCodec, ConferenceConfig
-from models.deepjscc import DeepJscc, DeepJsccConfig
-from models.deepjscc_image import DeepJsccImage, DeepJsccImageConfig
-from models.dt_jscc import DtJscc, DtJsccConfig
-from models.ensemble import Ensemble, Mirrored
+from models.codecs.cat import CatCodec, CatConfig
+from models.codecs.conference import ConferenceCodec, ConferenceConfig
+from models.codecs.mlp import MlpCodec, MlpCodecConfig
+from models.codecs.uncoded import UncodedCodec, UncodedConfig
+from models.encoders.ensemble import Ensemble, Mirrored
+from models.encoders.pooled_cnn import PooledCnn, PooledCnnConfig
+from models.encoders.pretrained import PretrainedTeacher, PretrainedTeacherConfig, PretrainedTower
+from models.encoders.residual_cnn import Classified, ImageClassifier, ResidualCnn, ResidualCnnConfig
+from models.encoders.students import Student, StudentConfig
+from models.encoders.wide_resnet import WideResNet, WideResNetConfig
 from models.feature_quantiser import FeatureQuantiser, FeatureQuantiserConfig
-from models.genotype import Genotype
-from models.genotype_cnn import GenotypeCnn, GenotypeCnnConfig
-from models.joint import JointConfig, JointModel
-from models.mlp_codec import MlpCodec, MlpCodecConfig
-from models.pooled_cnn import PooledCnn, PooledCnnConfig
-from models.pretrained import PretrainedTeacher, PretrainedTeacherConfig, PretrainedTower
-from models.residual_cnn import Classified, ImageClassifier, ResidualCnn, ResidualCnnConfig
-from models.students import Student, StudentConfig
-from models.uncoded import UncodedCodec, UncodedConfig
-from models.vl_vfe import VlVfe, VlVfeConfig
-from models.wide_resnet import WideResNet, WideResNetConfig
+from models.joint.adjscc import Adjscc, AdjsccConfig
+from models.joint.base import JointConfig, JointModel
+from models.joint.deepjscc import DeepJscc, DeepJsccConfig
+from models.joint.deepjscc_image import DeepJsccImage, DeepJsccImageConfig
+from models.joint.dt_jscc import DtJscc, DtJsccConfig
+from models.joint.vl_vfe import VlVfe, VlVfeConfig
+from models.nas.cells import CellShape
+from models.nas.genotype import Genotype
+from models.nas.genotype_cnn import GenotypeCnn, GenotypeCnnConfig
 
 __all__ = [
     "Adjscc",

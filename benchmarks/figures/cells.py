@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from benchmarks.figures.sheet import LOOK
-from models.genotype import CellPlan, Genotype
+from models.nas.genotype import CellPlan, Genotype
 from simulator.storage.files import replacing
 
 COLOURS = {  # of the Okabe-Ito palette

@@ -55,7 +55,7 @@ def sweep(images: Any, snr_db: list[float], ends: tuple[Any, Any]) -> list[float
     """Every image at every SNR; mean PSNR of each."""
     from kaira.channels import AWGNChannel  # type: ignore[import-not-found]
     from kaira.constraints import AveragePowerConstraint  # type: ignore[import-not-found]
-    from kaira.models.deepjscc import DeepJSCCModel  # type: ignore[import-not-found]
+    from kaira.models.joint.deepjscc import DeepJSCCModel  # type: ignore[import-not-found]
 
     found = []
     for snr in snr_db:

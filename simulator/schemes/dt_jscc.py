@@ -1,6 +1,6 @@
 """DT-JSCC at both ends of a channel: points of a constellation, each for a learnt word.
 
-Source: Xie et al., arXiv 2209.10382 (`models.dt_jscc`).
+Source: Xie et al., arXiv 2209.10382 (`models.joint.dt_jscc`).
 """
 
 from dataclasses import dataclass

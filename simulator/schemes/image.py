@@ -1,6 +1,6 @@
 """Deep JSCC of images: what arrives is an image, and a classifier of images names its class.
 
-Source: Bourtsoulatze, Kurka and Gunduz, arXiv 1809.01733 (`models.deepjscc_image`).
+Source: Bourtsoulatze, Kurka and Gunduz, arXiv 1809.01733 (`models.joint.deepjscc_image`).
 """
 
 from collections.abc import Mapping

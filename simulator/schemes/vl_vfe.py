@@ -1,6 +1,6 @@
 """VL-VFE at both ends of a channel: as many real values as a gate leaves open at this SNR.
 
-Source: Shao et al., arXiv 2102.04170 (`models.vl_vfe`).
+Source: Shao et al., arXiv 2102.04170 (`models.joint.vl_vfe`).
 """
 
 import math
@@ -14,7 +14,7 @@ from channels.base import Channel
 from channels.equalize import mmse, receive_snr_db
 from channels.symbols import from_symbols
 from models import JointModel, VlVfe
-from models.vl_vfe import divergence, noise_deviation
+from models.joint.vl_vfe import divergence, noise_deviation
 from simulator.schemes.joint import JointSchemeConfig
 
 TOLD_SNR_DB = (-10, 0, 10, 20)  # where the settings say how many dimensions are sent

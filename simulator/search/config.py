@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from models import CellShape
-from models.operations import SearchSpace, space_named
+from models.nas.operations import SearchSpace, space_named
 from simulator.description.stages import LossWeights
 from simulator.device import Precision
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from channels.streams import Streams
-from models.search_space import Choices, Mixtures, gumbel
+from models.nas.search_space import Choices, Mixtures, gumbel
 from simulator.data.augment import epoch_order
 from simulator.device import told
 from simulator.errors import TimeUp, UserError

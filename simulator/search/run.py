@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from channels.streams import Streams
 from models import Genotype, GenotypeCnnConfig
-from models.search_space import Architecture, CostTable, Supernet
+from models.nas.search_space import Architecture, CostTable, Supernet
 from simulator.data.dataset import Dataset, to_float
 from simulator.description.basis import Basis
 from simulator.description.parts import Part

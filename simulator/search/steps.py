@@ -5,8 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.operations import SearchSpace
-from models.search_space import Architecture, CostTable, Mixtures
+from models.nas.operations import SearchSpace
+from models.nas.search_space import Architecture, CostTable, Mixtures
 from simulator.device import autocast, native
 from simulator.search.config import SearchConfig
 from simulator.training.losses import TeacherTargets, distillation_loss

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from models import GenotypeCnnConfig
-from models.genotype import skips
-from models.operations import SearchSpace
-from models.search_space import Architecture, CostTable, Mixtures, Plans
+from models.nas.genotype import skips
+from models.nas.operations import SearchSpace
+from models.nas.search_space import Architecture, CostTable, Mixtures, Plans
 from simulator.search.config import SearchConfig, SearchPreset
 from simulator.search.steps import Batch, batch_loss
 from simulator.storage.describe import describe

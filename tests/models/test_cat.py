@@ -7,7 +7,7 @@ import torch
 
 from models import CatCodec, CatConfig
 from models.blocks import parameter_count
-from models.cat import Prototypes
+from models.codecs.cat import Prototypes
 
 CAT_64 = CatConfig(
     feature_dim=512,

@@ -19,7 +19,7 @@ from models import (
     VlVfe,
     VlVfeConfig,
 )
-from models.vl_vfe import Gate, divergence
+from models.joint.vl_vfe import Gate, divergence
 from simulator.training.loop import fresh
 
 BODY = ResidualCnnConfig(widths=(4,), blocks=1, feature_dim=12)

@@ -14,7 +14,7 @@ from models import (
     WideResNetConfig,
 )
 from models.blocks import Pointwise, parameter_count
-from models.deepjscc_image import SubPixelTransposed
+from models.joint.deepjscc_image import SubPixelTransposed
 
 SMALL = ResidualCnnConfig(widths=(4, 8), blocks=1, feature_dim=6)
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from benchmarks.recipes.digits import digits
 from models import PretrainedTeacher, PretrainedTeacherConfig, ResidualCnnConfig
-from models.pretrained import load_tower
+from models.encoders.pretrained import load_tower
 from simulator import resolve
 from simulator.commands.train import TrainRequest, train
 from simulator.data.embedded import embedded

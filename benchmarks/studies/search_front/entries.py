@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from channels.streams import Streams
 from models import CodecConfig, Genotype, GenotypeCnnConfig, StudentConfig
-from models.fitting import encoder_parameters, fitted
-from models.genotype import CellPlan, random_plan
-from models.search_space import Plans
+from models.nas.fitting import encoder_parameters, fitted
+from models.nas.genotype import CellPlan, random_plan
+from models.nas.search_space import Plans
 from simulator.errors import UserError
 from simulator.resolve import cell_figures
 from simulator.search.cost import cost_table

@@ -24,7 +24,7 @@ from simulator.search.run import search_run
 from simulator.storage.files import load_tensors
 from tests.simulator.search.short_search import short, short_data, short_preset, teach
 
-CPU = torch.device("cpu")
+HERE: dict[str, Any] = {"dataset": short_data(), "device": torch.device("cpu")}
 
 
 @pytest.fixture(scope="module")
@@ -185,8 +185,7 @@ def test_front_tells_mistakes_before_the_work(
 
 def test_answers_are_kept_and_never_mixed_up(training: Path, tmp_path: Path) -> None:
     where: dict[str, Any] = {
-        "dataset": short_data(),
-        "device": CPU,
+        **HERE,
         "taught_in": training,
         "folder": tmp_path,
     }
@@ -210,8 +209,7 @@ def test_answers_are_kept_and_never_mixed_up(training: Path, tmp_path: Path) -> 
 
 def test_searches_are_kept_and_never_mixed_up(training: Path, tmp_path: Path) -> None:
     where: dict[str, Any] = {
-        "dataset": short_data(),
-        "device": CPU,
+        **HERE,
         "taught_in": training,
         "folder": tmp_path,
     }
@@ -239,8 +237,7 @@ def test_searches_are_kept_and_never_mixed_up(training: Path, tmp_path: Path) ->
 def test_front_with_its_own_views_asks_the_teachers_itself(training: Path, tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in training.rglob("*") if path.is_file()}
     asked: dict[str, Any] = {
-        "dataset": short_data(),
-        "device": CPU,
+        **HERE,
         "folder": tmp_path / "out",
         "views": 2,
     }

@@ -30,7 +30,7 @@ def by_click(request: type[Any], *arguments: str) -> Any:
         """Keep it."""
         made.append(filled)
 
-    keep.main(list(arguments), standalone_mode=False)
+    keep.click.main(list(arguments), standalone_mode=False)
     (found,) = made
     return found
 
@@ -138,7 +138,7 @@ def test_help_that_is_made_when_it_is_shown(capsys: pytest.CaptureFixture[str]) 
     def shown(filled: Request) -> None:
         """Of {recipes}."""
 
-    shown.main(["--help"], standalone_mode=False)
+    shown.click.main(["--help"], standalone_mode=False)
     told = capsys.readouterr().out
     assert asked
     assert "Made now.  [default: 3]" in told

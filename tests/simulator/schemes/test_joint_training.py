@@ -229,9 +229,7 @@ def test_settings_say_what_is_known_and_how_it_was_trained() -> None:
 )
 def test_a_wrong_name_is_one_line(tmp_path: Path, stage: str, schemes: str, told: str) -> None:
     with pytest.raises(UserError, match=told):
-        train(
-            TrainRequest(recipe="digits", stage=stage, schemes=tuple([schemes]), out=tmp_path)
-        )
+        train(TrainRequest(recipe="digits", stage=stage, schemes=(schemes,), out=tmp_path))
     assert not list(tmp_path.iterdir())
 
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from channels.streams import Streams
 from models import CellShape, Classified
-from models.operations import CONV, Operation, SearchSpace
-from models.search_space import Architecture, CostTable, MixedCell, Mixtures
+from models.nas.operations import CONV, Operation, SearchSpace
+from models.nas.search_space import Architecture, CostTable, MixedCell, Mixtures
 from simulator.description.stages import LossWeights
 from simulator.search.config import SearchConfig
 from simulator.search.steps import Batch

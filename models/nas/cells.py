@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.genotype import Kind
-from models.operations import batch_norm
+from models.nas.genotype import Kind
+from models.nas.operations import batch_norm
 
 BuildCell = Callable[[Kind, int], nn.Module]  # (kind, width of a node) to a cell
 ApplyCell = Callable[[nn.Module, Kind, Tensor, Tensor], Tensor]  # to the cell's two inputs

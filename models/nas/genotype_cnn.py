@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.cells import CellBackbone, CellShape
-from models.genotype import CellPlan, Genotype, Kind
-from models.operations import SearchSpace, space_named
+from models.nas.cells import CellBackbone, CellShape
+from models.nas.genotype import CellPlan, Genotype, Kind
+from models.nas.operations import SearchSpace, space_named
 
 
 @dataclass(frozen=True, kw_only=True)

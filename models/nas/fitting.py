@@ -6,8 +6,8 @@ from dataclasses import replace
 import torch
 
 from models.blocks import parameter_count
-from models.genotype_cnn import GenotypeCnnConfig
-from models.students import StudentConfig
+from models.encoders.students import StudentConfig
+from models.nas.genotype_cnn import GenotypeCnnConfig
 
 STEP = 1 / 64  # of the scales among which `fitted` looks
 

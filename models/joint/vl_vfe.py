@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.blocks import mlp, snr_input
-from models.joint import JointConfig, JointModel
+from models.joint.base import JointConfig, JointModel
 
 SCALE = 8.0  # root mean square of a value before its gate, as in the source's code
 NOISE_WIDTH = 16  # of the gate's layers and of what the decoder is told of the channel

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from models.students import Student, StudentConfig
+from models.encoders.students import Student, StudentConfig
 
 
 @dataclass(frozen=True, kw_only=True)

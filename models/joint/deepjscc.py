@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from models.blocks import mlp
-from models.joint import JointConfig, JointModel
+from models.joint.base import JointConfig, JointModel
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from models.operations import NONE, SKIP, SearchSpace, space_named
+from models.nas.operations import NONE, SKIP, SearchSpace, space_named
 
 Kind = Literal["normal", "reduce"]
 KINDS: tuple[Kind, Kind] = ("normal", "reduce")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from models.blocks import mlp, snr_input
-from models.joint import JointConfig, JointModel
+from models.joint.base import JointConfig, JointModel
 
 
 @dataclass(frozen=True, kw_only=True)

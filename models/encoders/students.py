@@ -1,8 +1,8 @@
 """Which networks can be a student: an encoder whose last stage can learn on by itself."""
 
-from models.genotype_cnn import GenotypeCnn, GenotypeCnnConfig
-from models.pooled_cnn import PooledCnn, PooledCnnConfig
-from models.residual_cnn import ResidualCnn, ResidualCnnConfig
+from models.encoders.pooled_cnn import PooledCnn, PooledCnnConfig
+from models.encoders.residual_cnn import ResidualCnn, ResidualCnnConfig
+from models.nas.genotype_cnn import GenotypeCnn, GenotypeCnnConfig
 
 Student = ResidualCnn | PooledCnn | GenotypeCnn
 StudentConfig = ResidualCnnConfig | PooledCnnConfig | GenotypeCnnConfig

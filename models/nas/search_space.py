@@ -9,10 +9,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.cells import CellBackbone, CellShape
-from models.genotype import CellPlan, Kind, discretise, one_hot
-from models.operations import SearchSpace
-from models.residual_cnn import Classified
+from models.encoders.residual_cnn import Classified
+from models.nas.cells import CellBackbone, CellShape
+from models.nas.genotype import CellPlan, Kind, discretise, one_hot
+from models.nas.operations import SearchSpace
 
 SPREAD = 1e-3  # deviation of the architecture's first values
 

@@ -1,0 +1,1 @@
+"""Channel codecs: features to symbols and back, for every number of channel uses."""

@@ -1,0 +1,1 @@
+"""Image encoders: students, and the teachers that they learn from."""

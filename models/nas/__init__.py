@@ -1,0 +1,1 @@
+"""Architectures that are searched: cells, their operations, genotypes, the supernet."""
