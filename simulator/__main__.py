@@ -1,7 +1,7 @@
 """The command line `semlink`, also `python -m simulator`: options and help, nothing else.
 
 What the commands do stands in `simulator/commands/`, imported when a command runs, so that
-`--help` answers at once.
+`--help` answers at once; that of `sweep`, which lists the channels, imports torch.
 """
 
 import contextlib

@@ -101,13 +101,19 @@ search_options = together(
 )
 
 
+class ChannelsOption(click.Option):
+    """An option whose help lists the channels; read when shown, since that imports torch."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The option and its help."""
+        from channels.names import CHANNEL_NAMES
+
+        self.help = f"{CHANNEL_NAMES}; several with commas."
+        return super().get_help_record(ctx)
+
+
 sweep_options = together(
-    click.option(
-        "--channels",
-        metavar="A,B",
-        help="awgn, rayleigh, rayleigh_block:L, rayleigh_fast, "
-        "rician:K (K linear); several with commas.",
-    ),
+    click.option("--channels", cls=ChannelsOption, metavar="A,B"),
     click.option(
         "--snr-db", metavar="RANGE", help="FIRST:LAST:STEP or a list: -10:20:2 or -10,0,10."
     ),
