@@ -1,9 +1,10 @@
 """Physics of the link: everything between the transmitter's symbols and what the receiver knows.
 
 `base` holds the contract of every channel, `symbols` turns features into symbols of unit power,
-`awgn` and `fading` are the channels, `equalize` holds the receivers, `bit_pipe` is the digital
-link, `streams` gives the random numbers, `units` converts decibels, and `theory` (imported by name,
-since it needs SciPy) says what all of it is measured against. Sionna is imported here alone.
+`awgn` and `fading` are the channels, `names` is their table, `equalize` holds the receivers,
+`bit_pipe` is the digital link, `streams` gives the random numbers, `units` converts decibels,
+`theory` holds the closed forms that all of it is measured against, and `law` is how a channel says
+which of them are its own. Sionna is imported here alone.
 """
 
 from channels.awgn import AwgnChannel
@@ -11,6 +12,7 @@ from channels.base import Channel, ChannelOutput
 from channels.bit_pipe import BitPipe, BitPipeOutput, payload_bits_for
 from channels.equalize import mmse, receive_snr_db, zero_forcing
 from channels.fading import RayleighChannel, RicianChannel
+from channels.law import ChannelLaw
 from channels.mixture import ChannelMixture
 from channels.names import CHANNEL_NAMES, channel_from_name
 from channels.streams import PointStreams, Streams
@@ -22,6 +24,7 @@ __all__ = [
     "BitPipe",
     "BitPipeOutput",
     "Channel",
+    "ChannelLaw",
     "ChannelMixture",
     "ChannelOutput",
     "PointStreams",

@@ -1,13 +1,17 @@
 """Additive white Gaussian noise, drawn by Sionna's AWGN block from our stream."""
 
 import functools
+import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from channels.base import ChannelOutput, check_inputs
+from channels import theory
+from channels.base import Channel, ChannelOutput, check_inputs
+from channels.law import ChannelLaw
 from channels.streams import lend_to_sionna, sionna_device, sionna_phy
 from channels.units import noise_power_from_snr_db
 
@@ -15,7 +19,7 @@ __all__ = ["AwgnChannel", "add_noise"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class AwgnChannel:
+class AwgnChannel(Channel):
     """Additive white Gaussian noise, y = x + w with w ~ CN(0, N0) per use and N0 = 10^(-snr_db/10).
 
     Shapes: x [B, k] complex, snr_db [B, 1] -> y [B, k], h [B, k] of ones, noise_power [B, 1].
@@ -27,6 +31,17 @@ class AwgnChannel:
     def name(self) -> str:
         """Canonical name."""
         return "awgn"
+
+    @property
+    def law(self) -> ChannelLaw:
+        """The gain is 1."""
+        return ChannelLaw(
+            title="AWGN",
+            uses_per_gain=math.inf,
+            power_variance=0.0,
+            power_quantile=np.ones_like,
+            qam_bit_error_rate=theory.qam_bit_error_rate_awgn,
+        )
 
     def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
         """Send x; differentiable in x."""

@@ -1,10 +1,13 @@
 """The contract of every channel: what it takes, what it gives, what the receiver may know."""
 
 import math
-from typing import NamedTuple, Protocol
+from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from channels.law import ChannelLaw
 
 __all__ = ["Channel", "ChannelOutput", "check_inputs", "check_snr_db", "check_symbols"]
 
@@ -21,7 +24,7 @@ class ChannelOutput(NamedTuple):
     noise_power: Tensor  # known to the receiver
 
 
-class Channel(Protocol):
+class Channel(ABC):
     """A frozen description of a channel; calling it transmits.
 
     The draws depend on the shape [B, k] and on the generator alone, never on x or on the SNR, so
@@ -29,10 +32,16 @@ class Channel(Protocol):
     """
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """Canonical name, such as "awgn" or "rayleigh_block:4"; see `channel_from_name`."""
-        ...
 
+    @property
+    def law(self) -> ChannelLaw:
+        """What is known of it in closed form: nothing, unless a channel says more."""
+        return ChannelLaw()
+
+    @abstractmethod
     def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
         """Send x through the channel; differentiable in x.
 
@@ -40,7 +49,6 @@ class Channel(Protocol):
         Units:  snr_db is Es/N0 in dB, averaged over the fading, for unit power of x.
         Raises: ValueError if a shape, a type or a device is wrong.
         """
-        ...
 
 
 def check_symbols(x: Tensor) -> None:

@@ -3,17 +3,19 @@
 Gaussian gains come from Sionna's GenerateFlatFadingChannel with one antenna at each end.
 """
 
-import functools
 import math
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache, partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from channels import theory
 from channels.awgn import add_noise
-from channels.base import ChannelOutput, check_inputs
+from channels.base import Channel, ChannelOutput, check_inputs
+from channels.law import ChannelLaw
 from channels.streams import lend_to_sionna, sionna_device, sionna_phy
 from channels.units import noise_power_from_snr_db
 
@@ -21,7 +23,7 @@ __all__ = ["RayleighChannel", "RicianChannel"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class RayleighChannel:
+class RayleighChannel(Channel):
     """Flat Rayleigh fading, constant over blocks of `coherence` channel uses of an image.
 
     y = h x + w with h ~ CN(0, 1) per block and w ~ CN(0, N0) per use [1, sec. 2.4.2]. Where k is
@@ -48,6 +50,19 @@ class RayleighChannel:
             return "rayleigh"
         return "rayleigh_fast" if self.coherence == 1 else f"rayleigh_block:{self.coherence}"
 
+    @property
+    def law(self) -> ChannelLaw:
+        """|h|^2 is exponential."""
+        holds = {None: "image", 1: "use"}.get(self.coherence, f"{self.coherence} uses")
+        return ChannelLaw(
+            title=f"Rayleigh, one gain per {holds}",
+            uses_per_gain=math.inf if self.coherence is None else self.coherence,
+            power_variance=1.0,
+            power_quantile=theory.rayleigh_power_quantile,
+            power_spread_db=theory.rayleigh_snr_spread_db(),
+            qam_bit_error_rate=theory.qam_bit_error_rate_rayleigh,
+        )
+
     def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
         """Send x; differentiable in x."""
         check_inputs(x, snr_db=snr_db, generator=generator)
@@ -59,7 +74,7 @@ class RayleighChannel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RicianChannel:
+class RicianChannel(Channel):
     """Flat Rician fading with one gain per image.
 
     y = h x + w, h = sqrt(K/(K+1)) e^{j phi} + sqrt(1/(K+1)) g with g ~ CN(0, 1) and phi uniform, so
@@ -87,6 +102,17 @@ class RicianChannel:
         digits = f"{Decimal(str(self.k_factor)):f}"  # never with an exponent
         return f"rician:{digits.removesuffix('.0')}"
 
+    @property
+    def law(self) -> ChannelLaw:
+        """|h|^2 is noncentral chi-square."""
+        return ChannelLaw(
+            title=f"Rician K = {self.name.removeprefix('rician:')}, one gain per image",
+            uses_per_gain=math.inf,
+            power_variance=theory.rician_power_variance(self.k_factor),
+            power_quantile=partial(theory.rician_power_quantile, k_factor=self.k_factor),
+            qam_bit_error_rate=partial(theory.qam_bit_error_rate_rician, k_factor=self.k_factor),
+        )
+
     def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
         """Send x; differentiable in x."""
         check_inputs(x, snr_db=snr_db, generator=generator)
@@ -113,7 +139,7 @@ def _complex_normal(batch: int, blocks: int, *, generator: torch.Generator) -> T
     return gains.reshape(batch, blocks)
 
 
-@functools.cache
+@cache
 def _gain_block(device: str) -> Any:
     """Sionna's generator of flat-fading gains for one device, one antenna at each end."""
     return sionna_phy().channel.GenerateFlatFadingChannel(1, 1, precision="single", device=device)

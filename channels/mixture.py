@@ -9,7 +9,7 @@ from channels.base import Channel, ChannelOutput, check_inputs
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChannelMixture:
+class ChannelMixture(Channel):
     """Equal, consecutive shares of the batch go through each of `channels`.
 
     Shuffle the batch, and every image meets every channel with equal chance.

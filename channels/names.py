@@ -1,37 +1,83 @@
-"""The names under which a user asks for a channel."""
+"""The table of channels: the name of each, what it means, and how it is read."""
 
+import difflib
 import re
-from typing import Final
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from channels.awgn import AwgnChannel
 from channels.base import Channel
 from channels.fading import RayleighChannel, RicianChannel
 
-__all__ = ["CHANNEL_NAMES", "channel_from_name"]
+__all__ = ["CHANNELS", "CHANNEL_NAMES", "EXAMPLES", "Row", "channel_from_name"]
 
-CHANNEL_NAMES: Final = (
-    "awgn, rayleigh (one gain per image), rayleigh_block:L (one per L uses), "
-    "rayleigh_fast (one per use), rician:K (one per image, K linear)"
+
+class Parameter(NamedTuple):
+    """How the number after the colon of a name is written."""
+
+    form: str  # regular expression
+    number: Callable[[str], float]
+
+
+WHOLE: Final = Parameter("0*[1-9][0-9]*", int)  # from 1
+REAL: Final = Parameter(r"[0-9]+(\.[0-9]+)?", float)  # from 0, without sign or exponent
+
+
+class Row(NamedTuple):
+    """A channel, or a kind of channels that differ in one number."""
+
+    pattern: str  # the name as a user reads it, a letter in place of the number
+    meaning: str
+    make: Callable[..., Channel]  # called with the number, if there is one
+    parameter: Parameter | None = None
+    tried: tuple[float, ...] = ()  # numbers that semlink doctor and the tests try
+
+    @property
+    def kind(self) -> str:
+        """The name up to the colon."""
+        return self.pattern.partition(":")[0]
+
+    @property
+    def examples(self) -> list[str]:
+        """Names of channels to measure."""
+        if self.parameter is None:
+            return [self.pattern]
+        return [f"{self.kind}:{number:g}" for number in self.tried]
+
+
+CHANNELS: Final = (
+    Row("awgn", "", AwgnChannel),
+    Row("rayleigh", "one gain per image", lambda: RayleighChannel(coherence=None)),
+    Row("rayleigh_block:L", "one per L uses", lambda L: RayleighChannel(coherence=L), WHOLE, (4,)),
+    Row("rayleigh_fast", "one per use", lambda: RayleighChannel(coherence=1)),
+    Row("rician:K", "one per image, K linear", lambda K: RicianChannel(k_factor=K), REAL, (1, 4)),
 )
 
-_WHOLE: Final = re.compile(r"[0-9]+")
-_DECIMAL: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
+CHANNEL_NAMES: Final = ", ".join(
+    f"{row.pattern} ({row.meaning})" if row.meaning else row.pattern for row in CHANNELS
+)
+
+EXAMPLES: Final = tuple(name for row in CHANNELS for name in row.examples)
 
 
 def channel_from_name(name: str) -> Channel:
     """Give the channel of this name, such as "awgn", "rayleigh_block:4" or "rician:4".
 
+    Capitals count as small letters.
+
     Raises: ValueError in one line for any other name.
     """
-    kind, _, value = name.partition(":")
-    if name == "awgn":
-        return AwgnChannel()
-    if name == "rayleigh":
-        return RayleighChannel(coherence=None)
-    if name == "rayleigh_fast":
-        return RayleighChannel(coherence=1)
-    if kind == "rayleigh_block" and _WHOLE.fullmatch(value) and int(value) > 0:
-        return RayleighChannel(coherence=int(value))
-    if kind == "rician" and _DECIMAL.fullmatch(value):
-        return RicianChannel(k_factor=float(value))
-    raise ValueError(f"channel must be one of {CHANNEL_NAMES}; got {name!r}")
+    kind, colon, text = name.lower().partition(":")
+    for row in CHANNELS:
+        if kind == row.kind and row.parameter is None and not colon:
+            return row.make()
+        if kind == row.kind and row.parameter and re.fullmatch(row.parameter.form, text):
+            return row.make(row.parameter.number(text))
+    raise ValueError(f"channel must be one of {CHANNEL_NAMES}; got {name!r}{_suggestion(kind)}")
+
+
+def _suggestion(kind: str) -> str:
+    """A question about the name that is most like this one; nothing where none is like it."""
+    patterns = {row.kind: row.pattern for row in CHANNELS}
+    near = difflib.get_close_matches(kind, patterns, n=1)
+    return f"; did you mean {patterns[near[0]]}?" if near else ""

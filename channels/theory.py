@@ -16,8 +16,8 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import scipy  # loads its parts when they are first used
 from numpy.typing import NDArray
-from scipy import integrate, special, stats
 
 from channels.units import db_to_linear
 
@@ -66,7 +66,7 @@ def normal_approximation_bits(snr_db: Floats, *, uses: int, block_error_rate: fl
     snr, real_uses = np.power(10.0, np.asarray(snr_db) / 10.0), 2 * uses
     capacity = np.log1p(snr) / (2 * math.log(2.0))
     dispersion = snr * (snr + 2.0) / (2.0 * (snr + 1.0) ** 2) / math.log(2.0) ** 2
-    lost = np.sqrt(real_uses * dispersion) * stats.norm.isf(block_error_rate)
+    lost = np.sqrt(real_uses * dispersion) * scipy.stats.norm.isf(block_error_rate)
     return np.maximum(real_uses * capacity - lost + math.log2(real_uses) / 2, 0.0)
 
 
@@ -142,7 +142,7 @@ def _q_rician(mean: float, k_factor: float) -> float:
         total = scattered + mean
         return scattered / total * math.exp(-k_factor * mean / total) / math.pi
 
-    return float(integrate.quad(integrand, 0.0, math.pi / 2.0, epsabs=0.0, epsrel=1e-9)[0])
+    return float(scipy.integrate.quad(integrand, 0.0, math.pi / 2.0, epsabs=0.0, epsrel=1e-9)[0])
 
 
 def _pam_levels(bits_per_symbol: int) -> int:
@@ -190,7 +190,7 @@ def orthogonal_symbol_error_rate(num_signals: int, energy_ratio: float) -> float
         )
     mean = math.sqrt(2.0 * energy_ratio)
     x, weights = _normal_nodes(mean, lower=-math.inf)
-    wrong = -np.expm1((num_signals - 1) * special.log_ndtr(x))
+    wrong = -np.expm1((num_signals - 1) * scipy.special.log_ndtr(x))
     return float(weights @ wrong)
 
 
@@ -210,7 +210,7 @@ def biorthogonal_symbol_error_rate(num_signals: int, energy_ratio: float) -> flo
         )
     mean = math.sqrt(2.0 * energy_ratio)
     x, weights = _normal_nodes(mean, lower=0.0)
-    all_smaller = (num_signals // 2 - 1) * np.log1p(-2.0 * special.ndtr(-x))
+    all_smaller = (num_signals // 2 - 1) * np.log1p(-2.0 * scipy.special.ndtr(-x))
     return q_function(mean) + float(weights @ -np.expm1(all_smaller))
 
 
@@ -228,7 +228,7 @@ def average_over_rayleigh(error_rate: Callable[[float], float], energy_ratio: fl
         return error_rate(math.exp(t) * energy_ratio) * math.exp(t - math.exp(t))
 
     # e^-40 and e^-e^4 of the probability are left out, far below what can be measured
-    return float(integrate.quad(integrand, -40.0, 4.0, epsabs=0.0, epsrel=1e-8, limit=200)[0])
+    return float(scipy.integrate.quad(integrand, -40.0, 4.0, epsabs=0.0, epsrel=1e-8, limit=200)[0])
 
 
 @functools.cache
@@ -243,7 +243,7 @@ def _normal_nodes(mean: float, *, lower: float) -> tuple[Floats, Floats]:
     low, high = max(lower, mean - 12.0), mean + 12.0  # N(0, 1) beyond 12 is below 1e-32
     nodes, weights = _legendre()
     x = low + (high - low) * (nodes + 1.0) / 2.0
-    return x, weights * (high - low) / 2.0 * stats.norm.pdf(x - mean)
+    return x, weights * (high - low) / 2.0 * scipy.stats.norm.pdf(x - mean)
 
 
 # Fading power |h|^2, mean 1.
@@ -259,7 +259,7 @@ def rician_power_cdf(power: Floats, *, k_factor: float) -> Floats:
 
     2 (1 + K) |h|^2 is noncentral chi-square, 2 degrees of freedom, noncentrality 2 K [1, sec. 2.3].
     """
-    return np.asarray(stats.ncx2.cdf(2.0 * (1.0 + k_factor) * power, df=2, nc=2.0 * k_factor))
+    return np.asarray(scipy.stats.ncx2.cdf(2.0 * (1.0 + k_factor) * power, df=2, nc=2.0 * k_factor))
 
 
 def rayleigh_power_quantile(level: Floats) -> Floats:
@@ -269,7 +269,7 @@ def rayleigh_power_quantile(level: Floats) -> Floats:
 
 def rician_power_quantile(level: Floats, *, k_factor: float) -> Floats:
     """The inverse of `rician_power_cdf`."""
-    upper = stats.ncx2.ppf(level, df=2, nc=2.0 * k_factor)
+    upper = scipy.stats.ncx2.ppf(level, df=2, nc=2.0 * k_factor)
     return np.asarray(upper / (2.0 * (1.0 + k_factor)))
 
 

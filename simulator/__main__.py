@@ -1,7 +1,7 @@
 """The command line `semlink`, also `python -m simulator`: the list of commands, nothing else.
 
-The commands stand in `simulator/commands/`, each with its request; what they need is imported when
-one runs, so that `--help` answers at once.
+What the commands do stands in `simulator/commands/`, imported when a command runs, so that
+`--help` answers at once; that of `sweep`, which lists the channels, imports torch.
 """
 
 import os

@@ -3,13 +3,16 @@
 import copy
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import Tensor
 
 from channels.base import Channel, ChannelOutput
 from channels.streams import Streams
 
+FOUR_SIGMA = 6.3e-5  # probability of a normal variable beyond 4 standard deviations
 STREAMS = Streams(seed=20)
 
 
@@ -82,24 +85,58 @@ def channel_draws_depend_on_shape_and_stream_alone(channel: Channel) -> None:
     torch.testing.assert_close(quieter.y * 10.0, unheard.y, rtol=1e-5, atol=1e-7)
 
 
-def channel_has_unit_gain_and_the_noise_asked_for(channel: Channel, gain_variance: float) -> None:
+def channel_has_unit_gain_and_the_noise_asked_for(channel: Channel) -> None:
     """Measured Es/N0 within 0.05 dB, and within four standard errors of its estimate."""
     batch, k = 250_000, 2
     snr_db = 7.0
     x = qpsk(batch, k)
     received = send(channel, x, snr_db=snr_db)
-    gain = float(received.h.abs().double().square().mean())
+    gains = received.h.abs().double().square().mean(dim=1)  # [B]
+    gain = float(gains.mean())
     noise = float((received.y - received.h * x).abs().double().square().mean())
     asked = 10.0 ** (-snr_db / 10.0)
     assert torch.allclose(received.noise_power, torch.tensor(asked))
     # |w|^2 is exponential; the k gains of one image may be equal, so only images are counted
     relative_noise_error = math.sqrt(1.0 / (batch * k))
-    gain_error = math.sqrt(gain_variance / batch)
+    gain_error = float(gains.std()) / math.sqrt(batch)
     assert abs(noise / asked - 1.0) < 4.0 * relative_noise_error
     assert abs(gain - 1.0) <= 4.0 * gain_error + 1e-6  # 1e-6 is single precision
     error_db = 10.0 / math.log(10.0) * math.hypot(relative_noise_error, gain_error)
     assert 4.0 * error_db < 0.05
     assert abs(10.0 * math.log10(gain / noise) - snr_db) < 0.05
+
+
+def channel_gain_is_as_its_law_says(channel: Channel) -> None:
+    """What the law gives, against gains; k = 4 and 6 tell blocks of 4 uses apart."""
+    batch = 20_000
+    for k in (1, 4, 6):
+        h = send(channel, qpsk(batch, k)).h
+        if (one := channel.law.one_gain(k)) is not None:
+            assert bool((h == h[:, :1]).all()) == one
+        if (variance := channel.law.mean_power_variance(k)) is not None:
+            mean_power = h.abs().double().square().mean(dim=1)
+            squares = (mean_power - mean_power.mean()).square()
+            error = float(squares.std()) / math.sqrt(batch)
+            assert abs(float(squares.mean()) - variance) < 4 * error + 1e-6  # single precision
+    if channel.law.power_quantile is not None and channel.law.power_variance:
+        levels = (np.arange(10_000) + 0.5) / 10_000
+        quantiles = channel.law.power_quantile(levels)
+        power = send(channel, qpsk(batch, 1)).h.abs().square().flatten().numpy()
+        fit = stats.kstest(power, lambda values: np.interp(values, quantiles, levels))
+        assert fit.pvalue > FOUR_SIGMA
+
+
+def channel_law_agrees_with_itself(channel: Channel) -> None:
+    """Mean, variance and spread of |h|^2 are those of its quantile function."""
+    law = channel.law
+    if law.power_quantile is None:
+        return
+    power = law.power_quantile((np.arange(20_000) + 0.5) / 20_000)
+    assert power.mean() == pytest.approx(1.0, abs=1e-3)
+    if law.power_variance is not None:
+        assert power.var() == pytest.approx(law.power_variance, rel=0.01)
+    if law.power_spread_db is not None:
+        assert (10 * np.log10(power)).std() == pytest.approx(law.power_spread_db, rel=0.01)
 
 
 def channel_noise_is_circular(channel: Channel) -> None:

@@ -6,8 +6,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from benchmarks.figures.link import over_ebn0
+from channels import names
 from simulator.measures import digital_link as link_level
 from tests.commands import Command
+from tests.lawless import LawlessChannel
 
 COLUMNS = [
     *("ebn0_db", "bits", "bit_errors", "ber", "blocks", "block_errors", "bler"),
@@ -120,6 +123,27 @@ def test_without_an_error_there_is_no_figure(
     assert pd.read_csv(tmp_path / "a/link.csv")["block_errors"].tolist() == [0]
     assert not any((tmp_path / "a/figures").iterdir())  # nor one of an earlier link
     assert "no figure" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("rate", ["1", "1/2"])
+def test_a_channel_without_closed_form_has_no_theory_curve(
+    semlink: Command,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    rate: str,
+) -> None:
+    rows = (*names.CHANNELS, names.Row("lawless", "", LawlessChannel))
+    monkeypatch.setattr(names, "CHANNELS", rows)
+    few = ["--code-rate", rate, "--ebn0-db", "0:10:5", "--max-blocks", "100", "--out", "a"]
+    assert semlink("link", "--channel", "lawless", *few) == 0
+    table = pd.read_csv(tmp_path / "a/link.csv")
+    assert list(table.columns) == COLUMNS
+    assert table["theory_ber"].isna().all()
+    assert (tmp_path / "a/figures/link.png").stat().st_size > 10_000
+    assert "theory_ber: not known for lawless" in capsys.readouterr().out
+    plan = over_ebn0(table, title="", about="")
+    assert [title for _, title, _ in plan.legend] == ["measured"]
 
 
 def test_ctrl_c_ends_cleanly(

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.recipes.digits import digits
-from channels.base import ChannelOutput
+from channels.base import Channel, ChannelOutput
+from channels.law import ChannelLaw
 from channels.names import channel_from_name
 from channels.streams import PointStreams, Streams
 from simulator.data.dataset import to_float
@@ -31,7 +32,7 @@ POINTS += [("dt_jscc", 16), ("dt_jscc:64qam", 16), ("vl_vfe", 16), ("vl_vfe", 64
 POINTS += [("digital_semantic", 16), ("digital_semantic", 64), ("deep_jscc_image", 64)]
 
 
-class Spy:
+class Spy(Channel):
     """A Rayleigh channel that keeps what it was given."""
 
     name = "rayleigh"
@@ -39,6 +40,10 @@ class Spy:
     def __init__(self) -> None:
         self.right = channel_from_name("rayleigh")
         self.sent: list[tuple[Tensor, Tensor]] = []
+
+    @property
+    def law(self) -> ChannelLaw:
+        return self.right.law
 
     def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
         self.sent.append((x, snr_db))

@@ -10,12 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from channels.awgn import AwgnChannel
 from channels.base import Channel
-from channels.fading import RayleighChannel, RicianChannel
-from channels.names import channel_from_name
 from channels.streams import Streams
-from channels.theory import rayleigh_power_quantile, rician_power_quantile
 from channels.units import db_to_linear, linear_to_db
 
 QUANTILES = 4000
@@ -25,12 +21,10 @@ Floats = NDArray[np.float64]
 
 
 def one_gain(channel: Channel, uses: int) -> bool:
-    """Whether the gain is the same for all uses of a block."""
-    channel = _known(channel)
-    if isinstance(channel, RayleighChannel):
-        return channel.coherence is None or channel.coherence >= uses
-    if isinstance(channel, AwgnChannel | RicianChannel):
-        return True
+    """Whether the gain is the same for all uses of a block: by the law, else in a few draws."""
+    known = channel.law.one_gain(uses)
+    if known is not None:
+        return known
     h = _gains(channel, snr_db=0.0, blocks=8, uses=uses)
     return bool((h == h[:, :1]).all())
 
@@ -38,28 +32,16 @@ def one_gain(channel: Channel, uses: int) -> bool:
 def distribution(channel: Channel, *, snr_db: float, uses: int) -> Floats:
     """Equally likely values in dB that stand for the distribution; one value without fading.
 
-    In closed form where the gain is one for a block, else drawn.
+    By the law where the gain is one for a block and its law is known, else drawn.
     """
-    channel = _known(channel)
-    if isinstance(channel, AwgnChannel):
-        return np.array([snr_db])
-    levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
-    if isinstance(channel, RicianChannel):
-        power = rician_power_quantile(levels, k_factor=channel.k_factor)
-    elif isinstance(channel, RayleighChannel) and one_gain(channel, uses):
-        power = rayleigh_power_quantile(levels)
-    else:
+    quantile = channel.law.power_quantile
+    if quantile is None or not one_gain(channel, uses):
         h = _gains(channel, snr_db=snr_db, blocks=QUANTILES, uses=uses)
         return np.asarray(met_by(h, snr_db=torch.full((QUANTILES, 1), snr_db)).numpy())
+    if channel.law.power_variance == 0:
+        return np.array([snr_db])
+    power = quantile((np.arange(QUANTILES) + 0.5) / QUANTILES)
     return np.asarray(snr_db + 10 * np.log10(power))
-
-
-def _known(channel: Channel) -> Channel:
-    """The channel of this name, so that one in a wrapper is known for what it is; else itself."""
-    try:
-        return channel_from_name(channel.name)
-    except ValueError:
-        return channel
 
 
 def _gains(channel: Channel, *, snr_db: float, blocks: int, uses: int) -> Tensor:

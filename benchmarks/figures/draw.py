@@ -121,7 +121,7 @@ def _legend(plan: FigurePlan, *, columns: int, width: float) -> list[list[_Entry
     if columns == 1:
         return [entries]
     heights = [entry.height for entry in entries]
-    cut = min(range(1, len(entries)), key=lambda i: max(sum(heights[:i]), sum(heights[i:])))
+    cut = min(range(1, len(entries) + 1), key=lambda i: max(sum(heights[:i]), sum(heights[i:])))
     return [entries[:cut], entries[cut:]]
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from channels.names import channel_from_name
 from simulator.errors import UserError
 
 AXIS_LABELS = {
@@ -221,15 +222,10 @@ def scheme_title(name: str) -> str:
 
 def channel_title(name: str) -> str:
     """A channel's name in words; a name that is not known stands for itself."""
-    kind, _, parameter = name.partition(":")
-    titles = {
-        "awgn": "AWGN",
-        "rayleigh": "Rayleigh, one gain per image",
-        "rayleigh_fast": "Rayleigh, one gain per use",
-        "rayleigh_block": f"Rayleigh, one gain per {parameter} uses",
-        "rician": f"Rician K = {parameter}, one gain per image",
-    }
-    return titles.get(kind, name)
+    try:
+        return channel_from_name(name).law.title or name
+    except ValueError:
+        return name
 
 
 def shared_settings(settings: Sequence[str]) -> str:

@@ -140,7 +140,9 @@ def _write(folder: Path, test: "LinkTest", rows: "pd.DataFrame") -> None:
     columns = ["ebn0_db", "snr_db", "bits", "ber", "theory_ber", "blocks", "block_errors", "bler"]
     shown = rows[[*columns, "ci_low", "ci_high"]]
     click.echo(shown.to_string(index=False, float_format=lambda value: f"{value:.3g}"))
-    click.echo("theory_ber: uncoded at the same Eb/N0; ci_low, ci_high: 95 % interval of bler")
+    known = test.channel.law.qam_bit_error_rate is not None
+    theory = "uncoded at the same Eb/N0" if known else f"not known for {test.channel.name}"
+    click.echo(f"theory_ber: {theory}; ci_low, ci_high: 95 % interval of bler")
     click.echo(f"table:   {folder / 'link.csv'}")
     for figure in figures:
         click.echo(f"figure:  {figure}")

@@ -20,7 +20,7 @@ RATE_HALF = BitPipe(payload_bits=112, channel_uses=128, bits_per_symbol=2)
 
 
 @dataclass(frozen=True)
-class RecordingChannel:
+class RecordingChannel(Channel):
     """Passes everything on to another channel and remembers both sides."""
 
     channel: Channel
@@ -38,7 +38,7 @@ class RecordingChannel:
 
 
 @dataclass(frozen=True)
-class FixedGainChannel:
+class FixedGainChannel(Channel):
     """Given gains, one per image."""
 
     gains: Tensor  # [B, 1] complex
@@ -197,7 +197,7 @@ def test_llr_of_the_right_scale_decodes_best() -> None:
     """Belief propagation needs the scale: telling it another noise power loses blocks."""
 
     @dataclass(frozen=True)
-    class Liar:
+    class Liar(Channel):
         factor: float
         name: str = "liar"
 

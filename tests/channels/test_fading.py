@@ -13,8 +13,7 @@ from channels.base import Channel
 from channels.equalize import receive_snr_db
 from channels.fading import RayleighChannel, RicianChannel
 from channels.theory import rayleigh_power_cdf, rayleigh_snr_spread_db, rician_power_cdf
-
-FOUR_SIGMA = 6.3e-5  # probability of a normal variable beyond 4 standard deviations
+from tests.contracts import FOUR_SIGMA
 
 Cdf = Callable[..., Any]
 

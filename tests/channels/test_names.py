@@ -5,7 +5,7 @@ import pytest
 from channels.awgn import AwgnChannel
 from channels.base import Channel
 from channels.fading import RayleighChannel, RicianChannel
-from channels.names import CHANNEL_NAMES, channel_from_name
+from channels.names import CHANNEL_NAMES, CHANNELS, EXAMPLES, channel_from_name
 
 
 @pytest.mark.parametrize(
@@ -26,12 +26,43 @@ def test_a_canonical_name_and_its_channel_give_each_other(name: str, channel: Ch
     assert name.partition(":")[0] in CHANNEL_NAMES
 
 
+def test_every_row_has_examples_with_canonical_names() -> None:
+    assert all(row.examples for row in CHANNELS)
+    assert tuple(channel_from_name(name).name for name in EXAMPLES) == EXAMPLES
+
+
+@pytest.mark.parametrize(
+    ("wrong", "pattern"),
+    [
+        ("rice:4", "rician:K"),
+        ("ricain:4", "rician:K"),
+        ("rician", "rician:K"),
+        ("RICIAN", "rician:K"),
+        ("awgm", "awgn"),
+        ("rayliegh", "rayleigh"),
+        ("rayleigh-fast", "rayleigh_fast"),
+        ("rayleigh_blocks:4", "rayleigh_block:L"),
+    ],
+)
+def test_what_was_meant_is_suggested(wrong: str, pattern: str) -> None:
+    with pytest.raises(ValueError, match=f"got '{wrong}'; did you mean {pattern}\\?$"):
+        channel_from_name(wrong)
+
+
+def test_nothing_is_suggested_for_a_name_like_no_other() -> None:
+    with pytest.raises(ValueError, match="got 'fog'$"):
+        channel_from_name("fog")
+
+
 @pytest.mark.parametrize(
     ("spelling", "name"),
     [
         ("rician:4.0", "rician:4"),
         ("rician:04.50", "rician:4.5"),
         ("rayleigh_block:1", "rayleigh_fast"),
+        ("rayleigh_block:04", "rayleigh_block:4"),
+        ("AWGN", "awgn"),
+        ("Rician:4", "rician:4"),
     ],
 )
 def test_other_spellings_lead_to_the_canonical_name(spelling: str, name: str) -> None:
@@ -41,7 +72,7 @@ def test_other_spellings_lead_to_the_canonical_name(spelling: str, name: str) ->
 @pytest.mark.parametrize(
     "name",
     [
-        *("foo", "", "AWGN", " awgn", "awgn:", "awgn:1", "rayleigh:4", "rayleigh_fast:1"),
+        *("foo", "", " awgn", "awgn:", "awgn:1", "rayleigh:4", "rayleigh_fast:1"),
         *("rayleigh_block", "rayleigh_block:", "rayleigh_block:0", "rayleigh_block:-4"),
         *("rayleigh_block:4.0", "rayleigh_block:1_0", "rayleigh_block:4:4", "rayleigh_block:٤"),
         *("rician", "rician:", "rician:-1", "rician:nan", "rician:inf", "rician:1e999"),

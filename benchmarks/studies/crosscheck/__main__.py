@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from channels.awgn import AwgnChannel
-from channels.base import ChannelOutput
+from channels.base import Channel, ChannelOutput
 from channels.bit_pipe import LONGEST_WITH_CRC16, BitPipe, qam_llr
 from channels.fading import RayleighChannel
 from channels.streams import Streams
@@ -85,7 +85,7 @@ class Check(NamedTuple):
         return "ok" if self.difference <= self.limit else "OFF"
 
 
-class _Remembering:
+class _Remembering(Channel):
     """A channel that changes nothing and keeps what was sent."""
 
     name = "remembering"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy import stats
 
 from benchmarks.baselines.adaptation import (
     GRID_DB,
@@ -17,11 +18,12 @@ from benchmarks.baselines.adaptation import (
     grid_place,
     pipes_of,
 )
-from benchmarks.baselines.met_snr import distribution, met_by
+from benchmarks.baselines.met_snr import distribution, met_by, one_gain
 from benchmarks.baselines.sources import NEVER, Offer
 from channels.awgn import AwgnChannel
 from channels.fading import RayleighChannel, RicianChannel
 from channels.theory import rayleigh_power_cdf, rician_power_cdf
+from tests.lawless import LawlessChannel
 
 RAYLEIGH = RayleighChannel(coherence=None)
 # three images at two options: 10 and 20 bits, 10 and 30 bits, 15 bits or never
@@ -117,6 +119,15 @@ def test_distributions_are_those_of_theory() -> None:
     np.testing.assert_allclose(rayleigh_power_cdf(power), level)
     rician = 10 ** (distribution(RicianChannel(k_factor=4.0), snr_db=0.0, uses=8) / 10)
     np.testing.assert_allclose(rician_power_cdf(rician, k_factor=4.0), level, rtol=1e-6)
+
+
+@pytest.mark.parametrize("coherence", [None, 4])
+def test_without_a_law_gains_are_drawn(coherence: int | None) -> None:
+    channel = LawlessChannel(coherence=coherence)
+    assert one_gain(channel, 8) == (coherence is None)
+    power = 10 ** (distribution(channel, snr_db=0.0, uses=4) / 10)
+    assert len(power) == 4000
+    assert stats.kstest(power, "expon").pvalue > 1e-4
 
 
 def test_varying_gains_count_by_their_mean_capacity() -> None:

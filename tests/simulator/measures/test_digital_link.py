@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 import torch
 
-from channels.base import Channel
 from channels.bit_pipe import BitPipe, channel_uses_for, payload_bits_for, qam_bits
 from channels.names import channel_from_name
 from channels.streams import Streams, sionna_phy
 from channels.uncoded import UncodedPipe
-from simulator.measures.digital_link import LinkTest, measure_link, uncoded_bit_error_rate
+from simulator.measures.digital_link import LinkTest, measure_link
 from simulator.statistics.intervals import Z
+from tests.lawless import LawlessChannel
 
 QPSK_HALF = BitPipe(payload_bits=112, channel_uses=128, bits_per_symbol=2)
 
@@ -109,11 +109,8 @@ def test_without_errors_intervals_begin_at_zero() -> None:
 
 
 def test_a_channel_without_closed_form_has_none() -> None:
-    class Other:
-        name = "other"
-
-    other: Channel = Other()  # type: ignore[assignment]
-    assert uncoded_bit_error_rate(other, 0.0, bits_per_symbol=2) is None
+    test = replace(link_test(QPSK_HALF, "rayleigh", 4.0, max_blocks=10), channel=LawlessChannel())
+    assert measure_link(test)["theory_ber"].isna().all()
 
 
 @pytest.mark.parametrize("payload", [40, 100, 512, 3824, 3825])

@@ -7,24 +7,31 @@ import torch
 from torch import Tensor
 
 from channels.base import Channel, ChannelOutput
-from channels.names import channel_from_name
-from simulator.measures.doctor import CHANNELS, check_channels
+from channels.law import ChannelLaw
+from channels.names import EXAMPLES, channel_from_name
+from simulator.measures.doctor import check_channels
+from tests.lawless import LawlessChannel
 
 CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Faulty:
+class Faulty(Channel):
     """A channel with too much noise or too strong a gain, which reports what it should have."""
 
     right: Channel = field(default_factory=lambda: channel_from_name("rayleigh_fast"))
     noise_factor: float = 1.0
     gain_factor: float = 1.0
     told_factor: float = 1.0  # of the noise power that the receiver is told
+    says: Channel | None = None  # whose law it claims
 
     @property
     def name(self) -> str:
         return "faulty"
+
+    @property
+    def law(self) -> ChannelLaw:
+        return ChannelLaw() if self.says is None else self.says.law
 
     def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
         y, h, noise_power = self.right(x, snr_db=snr_db, generator=generator)
@@ -33,7 +40,7 @@ class Faulty:
         return ChannelOutput(gain * x + noise, gain, noise_power * self.told_factor)
 
 
-@pytest.mark.parametrize("name", CHANNELS)
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_right_channels_pass(name: str) -> None:
     table = check_channels(CPU, (channel_from_name(name),))
     assert len(table) >= 5
@@ -47,13 +54,22 @@ def test_right_channels_pass(name: str) -> None:
         (Faulty(noise_factor=1.012), "E|w|^2"),  # 0.05 dB
         (Faulty(told_factor=2.0), "N0 told"),
         (Faulty(gain_factor=2.0), "E|h|^2"),
-        (Faulty(), "var of mean |h|^2"),  # fades from use to use, but does not say so
+        # fade from use to use, but do not say so
+        (Faulty(says=channel_from_name("awgn")), "var of mean |h|^2"),
+        (Faulty(says=channel_from_name("rayleigh")), "SNR spread in dB"),
+        (Faulty(says=channel_from_name("rician:4")), "QPSK bit error rate"),
         (Faulty(right=channel_from_name("rician:4"), gain_factor=2.0), "E|h|^2"),
     ],
 )
 def test_wrong_powers_are_found(faulty: Faulty, quantity: str) -> None:
     table = check_channels(CPU, (faulty,))
     assert table.set_index("quantity")["verdict"][quantity] == "OFF"
+
+
+def test_a_channel_without_a_law_meets_the_contract_alone() -> None:
+    table = check_channels(CPU, (LawlessChannel(),))
+    assert table["quantity"].tolist() == ["E|w|^2", "N0 told", "E|h|^2"]
+    assert table["verdict"].eq("ok").all()
 
 
 def test_command_fails_when_a_channel_is_off(

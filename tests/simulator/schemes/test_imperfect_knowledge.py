@@ -8,7 +8,7 @@ from torch import Tensor
 
 from benchmarks.recipes.digits import digits
 from channels.awgn import AwgnChannel
-from channels.base import ChannelOutput
+from channels.base import Channel, ChannelOutput
 from channels.fading import RayleighChannel
 from channels.pilots import add_pilots, estimate_gain
 from channels.units import noise_power_from_snr_db
@@ -72,7 +72,7 @@ def test_no_pilots_leave_the_codeword_alone() -> None:
 
 
 def test_pilots_are_charged() -> None:
-    class Spy:
+    class Spy(Channel):
         name = "spy"
         seen = torch.empty(0)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from channels.base import ChannelOutput
+from channels.base import Channel, ChannelOutput
 from channels.equalize import mmse, receive_snr_db
 from channels.names import channel_from_name
 from channels.symbols import from_symbols
@@ -21,14 +21,17 @@ SNR_DB = torch.tensor([[-5.0], [0.0], [5.0], [10.0]])
 USES = torch.tensor([[1], [3], [8], [5]])
 
 
-class Spy:
+class Spy(Channel):
     """A channel that keeps what it was given and what it gave."""
 
     def __init__(self, name: str = "rayleigh") -> None:
         self.right = channel_from_name(name)
-        self.name = name
         self.sent: list[tuple[Tensor, Tensor]] = []
         self.received: list[ChannelOutput] = []
+
+    @property
+    def name(self) -> str:
+        return self.right.name
 
     def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
         received = self.right(x, snr_db=snr_db, generator=generator)

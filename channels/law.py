@@ -1,0 +1,50 @@
+"""What is known of a channel in closed form, stated once and read by everything else."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["BitErrorRate", "ChannelLaw"]
+
+Floats = NDArray[np.float64]
+
+
+class BitErrorRate(Protocol):
+    """Bit error rate of square Gray QAM; snr_db is Es/N0 averaged over the fading."""
+
+    def __call__(self, snr_db: float, *, bits_per_symbol: int) -> float:
+        """The rate, from 0 to 1/2."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelLaw:
+    """The distribution of a channel's gain h, E|h|^2 = 1, and what follows from it.
+
+    None means "not known": a reader then measures or draws, or leaves the value out.
+    """
+
+    title: str | None = None  # the channel in words, for figures
+    uses_per_gain: float | None = None  # then an independent gain follows; inf: one per image
+    power_variance: float | None = None  # of |h|^2
+    power_quantile: Callable[[Floats], Floats] | None = None  # levels in (0, 1) to values of |h|^2
+    power_spread_db: float | None = None  # standard deviation of |h|^2 in dB
+    qam_bit_error_rate: BitErrorRate | None = None
+
+    def one_gain(self, uses: int) -> bool | None:
+        """Whether one gain holds for all of `uses` channel uses."""
+        return None if self.uses_per_gain is None else self.uses_per_gain >= uses
+
+    def mean_power_variance(self, uses: int) -> float | None:
+        """Variance over images of the mean |h|^2 over `uses` channel uses.
+
+        Var |h|^2 sum n_i^2 / uses^2, where gain i holds for n_i uses; the last block may be short.
+        """
+        if self.uses_per_gain is None or self.power_variance is None:
+            return None
+        length = int(min(self.uses_per_gain, uses))
+        blocks, rest = divmod(uses, length)
+        return self.power_variance * ((blocks * length**2 + rest**2) / uses**2)
