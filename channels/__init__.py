@@ -9,7 +9,7 @@ which of them are its own. Sionna is imported here alone.
 
 from channels.awgn import AwgnChannel
 from channels.base import Channel, ChannelOutput
-from channels.bit_pipe import BitPipe, BitPipeOutput, payload_bits_for
+from channels.digital.bit_pipe import BitPipe, BitPipeOutput, payload_bits_for
 from channels.equalize import mmse, receive_snr_db, zero_forcing
 from channels.fading import RayleighChannel, RicianChannel
 from channels.law import ChannelLaw

@@ -206,7 +206,7 @@ def test_a_circle_is_found() -> None:
         ("models/codecs/cat.py", "from sionna.phy.channel import AWGN"),
         ("benchmarks/tools/report.py", "import matplotlib.pyplot as plt"),
         ("benchmarks/studies/crosscheck/compare.py", "import sionna.phy"),
-        ("channels/ldpc.py", "import tensorflow as tf"),
+        ("channels/digital/ldpc.py", "import tensorflow as tf"),
         ("simulator/measures/doctor.py", "from matplotlib import figure"),
         ("models/codecs/cat.py", "import tests.contracts"),
         ("simulator/records.py", "import pickle"),

@@ -19,7 +19,7 @@ from benchmarks.baselines.block_errors import block_errors
 from benchmarks.baselines.met_snr import distribution
 from benchmarks.baselines.sources import Offer
 from channels.base import Channel
-from channels.bit_pipe import LONGEST_CODE_BLOCK, BitPipe, payload_bits_for
+from channels.digital.bit_pipe import LONGEST_CODE_BLOCK, BitPipe, payload_bits_for
 from channels.theory import normal_approximation_bits
 from simulator.storage.describe import digest
 

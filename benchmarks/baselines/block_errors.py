@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from channels.awgn import AwgnChannel
-from channels.bit_pipe import BitPipe
+from channels.digital.bit_pipe import BitPipe
 from channels.streams import Streams
 from channels.units import linear_to_db
 from simulator.data.cache import default_cache

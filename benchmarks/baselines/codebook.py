@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from channels.polar import LONGEST_POLAR, SHORTEST_POLAR, polar_words
+from channels.digital.polar import LONGEST_POLAR, SHORTEST_POLAR, polar_words
 
 MAX_RM_ORDER = 6  # 2^15 quadratic forms to choose from; order 8 would have 2^28
 

@@ -23,7 +23,7 @@ from benchmarks.baselines.digital import Behaviour, DigitalScheme, Tried
 from benchmarks.baselines.entropy_code import EntropyCode
 from benchmarks.baselines.separate import CODE, ideal_links, try_sources
 from benchmarks.baselines.sources import Offer, cached
-from channels.bit_pipe import BitPipe
+from channels.digital.bit_pipe import BitPipe
 from models import FeatureQuantiser, FeatureQuantiserConfig
 from simulator.data.dataset import Split
 from simulator.description.basis import Basis

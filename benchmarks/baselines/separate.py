@@ -26,7 +26,7 @@ from benchmarks.baselines.decoded import (
 from benchmarks.baselines.digital import Behaviour, DigitalScheme, Tried
 from benchmarks.baselines.image_files import FORMATS, CodecDamage, ImageCodec, check_qualities
 from benchmarks.baselines.sources import NEVER, ImageSource, Offer, Source
-from channels.bit_pipe import BitPipe
+from channels.digital.bit_pipe import BitPipe
 from simulator.data.dataset import Split
 from simulator.description.basis import Basis
 from simulator.description.parts import Part

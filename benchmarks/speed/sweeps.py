@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.speed.rows import Row, Size, rate, single, told
-from channels.bit_pipe import qam_llr
-from channels.ldpc import LayeredDecoder
+from channels.digital.bit_pipe import qam_llr
+from channels.digital.ldpc import LayeredDecoder
 from channels.streams import Streams, sionna_phy
 from simulator.engine.grid import Point, Unit
 from simulator.engine.journal import Journal

@@ -103,7 +103,7 @@ def link(request: LinkRequest) -> None:
 
 def _words(test: "LinkTest") -> str:
     """The link in one line."""
-    from channels.bit_pipe import BitPipe
+    from channels.digital.bit_pipe import BitPipe
 
     pipe = test.pipe
     coding = (

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from channels.base import Channel
-from channels.bit_pipe import BitPipe
+from channels.digital.bit_pipe import BitPipe
+from channels.digital.uncoded import UncodedPipe
 from channels.streams import PointStreams, Streams
-from channels.uncoded import UncodedPipe
 from channels.units import snr_db_from_ebn0_db
 from simulator.statistics.intervals import effective_images, wilson
 

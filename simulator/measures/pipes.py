@@ -3,7 +3,7 @@
 from fractions import Fraction
 from typing import Final, Literal
 
-from channels.bit_pipe import (
+from channels.digital.bit_pipe import (
     HIGHEST_CODE_RATE,
     LONGEST_CODE_BLOCK,
     MODULATIONS,
@@ -11,7 +11,7 @@ from channels.bit_pipe import (
     channel_uses_for,
     payload_bits_for,
 )
-from channels.uncoded import UncodedPipe
+from channels.digital.uncoded import UncodedPipe
 from simulator.errors import UserError
 from simulator.parse import MOST_USES, in_range
 

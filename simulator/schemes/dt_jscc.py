@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from channels.base import Channel, ChannelOutput
-from channels.bit_pipe import MODULATIONS
+from channels.digital.bit_pipe import MODULATIONS
+from channels.digital.qam import nearest_points, qam_points
 from channels.equalize import receive_snr_db, zero_forcing
-from channels.qam import nearest_points, qam_points
 from models import DtJscc, JointModel
 from simulator.schemes.joint import JointSchemeConfig
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from channels.awgn import AwgnChannel
 from channels.base import Channel, ChannelOutput
-from channels.bit_pipe import BitPipe, BitPipeOutput, payload_bits_for, qam_llr
+from channels.digital.bit_pipe import BitPipe, BitPipeOutput, payload_bits_for, qam_llr
 from channels.equalize import receive_snr_db
 from channels.fading import RayleighChannel
 from channels.streams import Streams, sionna_phy

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from channels.awgn import AwgnChannel
-from channels.bit_pipe import BitPipe, payload_bits_for
+from channels.digital.bit_pipe import BitPipe, payload_bits_for
 from channels.streams import Streams
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from channels.bit_pipe import qam_llr
-from channels.ldpc import LayeredDecoder
+from channels.digital.bit_pipe import qam_llr
+from channels.digital.ldpc import LayeredDecoder
 from channels.streams import Streams, sionna_phy
 
 SIZES = [  # information bits, coded bits, bits per symbol, SNR in dB at a BLER of some percent

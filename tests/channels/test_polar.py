@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from channels.polar import polar_words
+from channels.digital.polar import polar_words
 
 
 @pytest.mark.parametrize(("num_words", "length"), [(128, 32), (16, 64), (2, 32), (128, 512)])

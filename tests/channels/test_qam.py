@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from channels.bit_pipe import qam_bits
+from channels.digital.bit_pipe import qam_bits
+from channels.digital.qam import nearest_points, qam_points
 from channels.equalize import zero_forcing
 from channels.names import channel_from_name
-from channels.qam import nearest_points, qam_points
 from channels.theory import qam_symbol_error_rate_awgn, qam_symbol_error_rate_rayleigh
 
 CPU = torch.device("cpu")

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from channels.awgn import AwgnChannel
-from channels.bit_pipe import qam_llr
+from channels.digital.bit_pipe import qam_llr
 from channels.fading import RayleighChannel
 from channels.streams import Streams, sionna_phy
 from channels.theory import qam_bit_error_rate_awgn, qam_bit_error_rate_rayleigh

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from channels.awgn import AwgnChannel
 from channels.base import Channel, ChannelOutput
-from channels.bit_pipe import LONGEST_WITH_CRC16, BitPipe, qam_llr
+from channels.digital.bit_pipe import LONGEST_WITH_CRC16, BitPipe, qam_llr
+from channels.digital.uncoded import UncodedPipe
 from channels.fading import RayleighChannel
 from channels.streams import Streams
-from channels.uncoded import UncodedPipe
 from channels.units import db_to_linear, ebn0_db_from_snr_db
 from simulator.measures.digital_link import LinkTest, measure_link
 from simulator.statistics.intervals import wilson

@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.baselines.block_errors import BlockErrors, block_errors
 from channels.base import Channel
-from channels.bit_pipe import BitPipe, payload_bits_for
+from channels.digital.bit_pipe import BitPipe, payload_bits_for
 from channels.names import channel_from_name
 from channels.streams import Streams
 

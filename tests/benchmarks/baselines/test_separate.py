@@ -16,7 +16,7 @@ from benchmarks.baselines.separate import CapacityConfig, Qualities, SeparateCon
 from benchmarks.recipes.digits import digits
 from channels.awgn import AwgnChannel
 from channels.base import Channel
-from channels.bit_pipe import BitPipe, BitPipeOutput
+from channels.digital.bit_pipe import BitPipe, BitPipeOutput
 from channels.fading import RayleighChannel
 from channels.streams import PointStreams, Streams
 from channels.theory import capacity_bits

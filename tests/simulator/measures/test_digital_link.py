@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 import torch
 
-from channels.bit_pipe import BitPipe, channel_uses_for, payload_bits_for, qam_bits
+from channels.digital.bit_pipe import BitPipe, channel_uses_for, payload_bits_for, qam_bits
+from channels.digital.uncoded import UncodedPipe
 from channels.names import channel_from_name
 from channels.streams import Streams, sionna_phy
-from channels.uncoded import UncodedPipe
 from simulator.measures.digital_link import LinkTest, measure_link
 from simulator.statistics.intervals import Z
 from tests.lawless import LawlessChannel

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from channels.base import Channel
-from channels.bit_pipe import MODULATIONS, BitPipeOutput, qam_bits
+from channels.digital.bit_pipe import MODULATIONS, BitPipeOutput, qam_bits
 from channels.streams import sionna_device, sionna_phy
 
 __all__ = ["UncodedPipe"]

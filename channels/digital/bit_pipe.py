@@ -1,6 +1,6 @@
 """Payload bits to payload bits over any channel: CRC, 5G NR LDPC, scrambling, Gray QAM, and back.
 
-The blocks are Sionna's, but for the LDPC decoder, see `channels.ldpc`; documents are 3GPP
+The blocks are Sionna's, but for the LDPC decoder, see `channels.digital.ldpc`; documents are 3GPP
 TS 38.212 (coding) and TS 38.211 (modulation).
 """
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from channels.base import Channel
-from channels.ldpc import LayeredDecoder
+from channels.digital.ldpc import LayeredDecoder
 from channels.streams import sionna_device, sionna_phy
 
 __all__ = [

@@ -5,7 +5,7 @@ import functools
 import torch
 from torch import Tensor
 
-from channels.bit_pipe import MODULATIONS, qam_bits
+from channels.digital.bit_pipe import MODULATIONS, qam_bits
 from channels.streams import sionna_device, sionna_phy
 
 __all__ = ["nearest_points", "qam_points"]

@@ -1,0 +1,1 @@
+"""The digital link: bits to symbols and back, by code and modulation."""
