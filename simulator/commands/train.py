@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from simulator.description.parts import Part
     from simulator.training.run import TrainingRun
+    from simulator.training.student import Session
 
 STAGES = (
     *("teacher", "cache", "stage1", "head", "stage2"),
@@ -88,7 +89,7 @@ def train(request: TrainRequest) -> None:
     """
     from simulator import resolve
     from simulator.parse import MOST_SEED, in_range
-    from simulator.schemes.train import begin, schemes_to_train, train_schemes
+    from simulator.schemes.train import begin, schemes_to_train, stages_of, train_schemes
     from simulator.training.run import TrainingRun
     from simulator.training.student import Session
 
@@ -114,8 +115,11 @@ def train(request: TrainRequest) -> None:
     parts = experiment.parts(run.dataset.image_shape).values()
     begin(run, request.stage, schemes, parts=parts, fresh=request.fresh)
     start = time.perf_counter()
+    session = Session(run)
     try:
-        train_schemes(Session(run), request.stage, schemes)
+        if "teacher" in stages_of(request.stage):
+            _tell(session)
+        train_schemes(session, request.stage, schemes)
     except TimeUp:
         click.echo(f"stopped after {request.minutes:g} min; run the same command again to go on")
         return
@@ -124,6 +128,21 @@ def train(request: TrainRequest) -> None:
     _show(run, parts)
     minutes = (time.perf_counter() - start) / 60
     click.echo(f"weights: {folder / 'weights'}  ({minutes:.1f} min)")
+
+
+def _tell(session: "Session") -> None:
+    """What the teachers are, one line each."""
+    from models import PretrainedTeacherConfig
+    from models.blocks import parameter_count
+
+    for name, network in session.teachers.items():
+        model = session.run.recipe.teachers[name].model
+        kind = (
+            model.source
+            if isinstance(model, PretrainedTeacherConfig)
+            else f"{type(model).__name__.removesuffix('Config')} trained offline"
+        )
+        click.echo(f"{name}: {kind}, {parameter_count(network) / 1e6:.2f} M parameters")
 
 
 def _show(run: "TrainingRun", parts: "Iterable[Part]") -> None:

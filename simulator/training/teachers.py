@@ -2,21 +2,18 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from models import (
-    Classified,
     ImageClassifier,
     Mirrored,
     PretrainedTeacher,
     PretrainedTeacherConfig,
     PretrainedTower,
 )
-from models.blocks import parameter_count
 from simulator.description.parts import Part
 from simulator.description.stages import TeacherStage
 from simulator.errors import UserError
@@ -29,25 +26,7 @@ from simulator.training.run import SHARED, TrainingRun, in_chunks, train_part, v
 PROJECTION = "teacher_projection"  # in the cache: how features of teachers become a student's
 
 
-@dataclass(frozen=True, eq=False)
-class Teacher:
-    """Any teacher: images [B, C, H, W] in [0, 1] to features [B, D] and scores.
-
-    How images are resized and normalised is its own affair.
-    """
-
-    name: str
-    network: ImageClassifier | PretrainedTeacher
-
-    def __call__(self, images: Tensor) -> Classified:
-        """Features and scores."""
-        told: Classified = self.network(images)
-        return told
-
-    @property
-    def parameters(self) -> int:
-        """How many numbers it has learnt, here or before."""
-        return parameter_count(self.network)
+Teacher = ImageClassifier | PretrainedTeacher
 
 
 class Views(NamedTuple):
@@ -144,7 +123,7 @@ def _outputs(run: TrainingRun, part: str, teacher: Teacher) -> dict[str, Tensor]
 
 def _train(run: TrainingRun, part: Part, stage: TeacherStage) -> Teacher:
     if isinstance(stage.model, PretrainedTeacherConfig):
-        return Teacher(stage.model.source, _probe(run, part, stage, stage.model))
+        return _probe(run, part, stage, stage.model)
     lesson = ClassifierLesson(
         run=run,
         part=part,
@@ -152,8 +131,7 @@ def _train(run: TrainingRun, part: Part, stage: TeacherStage) -> Teacher:
         model=stage.model,
         label_smoothing=stage.label_smoothing,
     )
-    kind = type(stage.model).__name__.removesuffix("Config")
-    return Teacher(f"{kind} trained offline", train_part(lesson))
+    return train_part(lesson)
 
 
 def _probe(

@@ -10,7 +10,7 @@ from models import ImageClassifier
 from simulator.schemes.codec import LinkConditions
 from simulator.training.loop import fresh
 from simulator.training.run import TrainingRun, classifier, in_chunks
-from simulator.training.teachers import Teacher, Views, teacher_views
+from simulator.training.teachers import Views, teacher_views
 
 CONDITIONS = LinkConditions(
     channels=("awgn",), snr_db=(-12.0, 26.0), uses=(16, 4, 64), full_share=0.25
@@ -45,7 +45,7 @@ def test_targets_belong_to_the_view_and_the_images(
     """Target i of view v is the teacher's answer to image i as view v shows it."""
     teacher = fresh(lambda: classifier(run, digits().student.model), seed=0).eval()
     monkeypatch.setattr(type(run), "origin", lambda *_: _Origin())
-    views = teacher_views(run, {"teacher": Teacher("tiny", teacher)})
+    views = teacher_views(run, {"teacher": teacher})
     indices = torch.tensor([3, 999, 0])
     targets = views.targets(5, indices)
     shown = run.view("shared", 5)[indices]
@@ -59,7 +59,7 @@ def test_targets_belong_to_the_view_and_the_images(
 def test_predicting_the_mean_costs_one(run: TrainingRun, monkeypatch: pytest.MonkeyPatch) -> None:
     teacher = fresh(lambda: classifier(run, digits().student.model), seed=0).eval()
     monkeypatch.setattr(type(run), "origin", lambda *_: _Origin())
-    views: Views = teacher_views(run, {"teacher": Teacher("tiny", teacher)})
+    views: Views = teacher_views(run, {"teacher": teacher})
     assert float(views.features.float().square().mean()) == pytest.approx(1, abs=0.01)
 
 
@@ -79,7 +79,7 @@ def test_mirrored_views_share_their_targets(
     assert torch.equal(pairs.view("shared", 0), run.view("shared", 0))
     teacher = fresh(lambda: classifier(run, digits().student.model), seed=0).eval()
     monkeypatch.setattr(type(run), "origin", lambda *_: _Origin())
-    views = teacher_views(pairs, {"teacher": Teacher("tiny", teacher)})
+    views = teacher_views(pairs, {"teacher": teacher})
     assert len(views.scores) == 2
     indices = torch.tensor([3, 999, 0])
     same, mirror = (views.targets(view, indices) for view in (1, 3))
@@ -104,7 +104,7 @@ def test_several_teachers_are_put_side_by_side(
     pair = replace(run, recipe=recipe)
     assert list(recipe.teachers) == ["teacher", "teacher_2"]
     monkeypatch.setattr(type(run), "origin", lambda _, part: _Origin(part.name))
-    views = teacher_views(pair, {"teacher": Teacher("one", one), "teacher_2": Teacher("two", two)})
+    views = teacher_views(pair, {"teacher": one, "teacher_2": two})
     assert views.features.shape == (1, len(run.labels), config.feature_dim)
     shown = run.view("shared", 0)
     said = [_scores(teacher, shown) for teacher in (one, two)]
