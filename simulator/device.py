@@ -11,8 +11,6 @@ from typing import Any, Literal
 import torch
 
 Precision = Literal["fp32", "bf16"]
-
-
 INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "sve_bf16", "bf16")  # any of these multiplies bf16
 
 

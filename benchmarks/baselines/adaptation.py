@@ -24,11 +24,7 @@ from channels.theory import normal_approximation_bits
 from simulator.storage.describe import digest
 
 Floats = NDArray[np.float64]
-
-
 GRID_DB: Final = np.round(np.arange(-30.0, 50.0, 0.05), 2)  # SNRs for which genies hold a choice
-
-
 FINITE_ERROR_RATE: Final = 1e-3  # of the normal approximation
 
 
@@ -200,10 +196,7 @@ def offers_key(offers: Mapping[str, Offer], labels: Tensor) -> str:
 
 
 RATES: Final = tuple(Fraction(*rate) for rate in ((1, 3), (1, 2), (2, 3), (3, 4), (5, 6)))
-
-
 LOW_RATES: Final = tuple(Fraction(1, whole) for whole in (16, 12, 8, 6, 5, 4))
-
 
 LINKS: Final[tuple[tuple[int, Fraction], ...]] = (
     *((2, rate) for rate in (*LOW_RATES, *RATES)),

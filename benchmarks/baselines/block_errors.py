@@ -31,38 +31,16 @@ from simulator.storage.environment import ROOT
 from simulator.storage.files import write_json
 
 COMMITTED = ROOT / "results/reference/block_errors"
-
-
 VERSION = 2  # of the measurement; another number measures anew
-
-
 STEP_DB, FINE_STEP_DB = 0.5, 0.25
-
-
 LONG = 2000  # coded bits from which error rates fall so steeply that the fine step is needed
-
-
 COARSE_DB = 1.0
-
-
 TO_DB = 40.0
-
-
 BATCH = 200
-
-
 BITS = 1_000_000  # coded bits that are sent at least at a point
-
-
 FEWEST_BLOCKS, LEAST_BLOCKS = 400, 4000  # bounds of the blocks that these are
-
-
 MORE = 2.5  # times as many blocks where errors are few
-
-
 ENOUGH_ERRORS = 100
-
-
 RARE = 1e-4  # a rate below this ends the table
 
 

@@ -41,8 +41,6 @@ from simulator.training.weights import Weights
 
 KIND: Final = "digital_semantic"
 FLAGS: Final = ("genie", "bound", "finite")
-
-
 VERSION: Final = 1  # of what is computed of an image
 
 

@@ -16,11 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 WORD: Final = 32
-
-
 Levels = NDArray[np.int32]
-
-
 Bits = NDArray[np.uint8]
 
 

@@ -27,16 +27,12 @@ from channels.streams import Streams
 from simulator.errors import UserError
 
 REFERENCES = 48  # images that are written to see what files share
-
-
 SHORTEST_RUN = 4  # bytes in a row that must agree: shorter runs are chance, within the data
-
 
 UNREADABLE: Final = (  # what Pillow and its plugins raise for damaged files
     *(OSError, SyntaxError, ValueError, RuntimeError, EOFError, IndexError, KeyError),
     *(struct.error, MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
-
 
 Pixels = NDArray[np.uint8]
 

@@ -15,8 +15,6 @@ from channels.streams import Streams
 from channels.units import db_to_linear, linear_to_db
 
 QUANTILES = 4000
-
-
 Floats = NDArray[np.float64]
 
 

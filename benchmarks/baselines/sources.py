@@ -24,8 +24,6 @@ from simulator.storage.describe import describe, digest
 from simulator.storage.files import load_tensors, save_tensors
 
 NEVER: Final = 2**30  # bits of an option that an image cannot take
-
-
 VERSION = 2  # of what is kept in the cache
 
 

@@ -31,7 +31,6 @@ COLOURS = {  # of the Okabe-Ito palette
     "dil5": "#D55E00",
 }
 
-
 INPUTS = ("cell before last", "last cell")
 
 

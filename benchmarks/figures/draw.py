@@ -34,11 +34,7 @@ from benchmarks.figures.sheet import (
 from simulator.storage.files import replacing
 
 USES_SNR_DB = (-6.0, 0.0, 6.0, 12.0)  # accuracy over k is drawn at the measured SNRs nearest these
-
-
 LEFT, RIGHT, GAP = 36.0, 8.0, 12.0  # margins of the panels, and the gap between two
-
-
 TITLE, TICKS = 14.0, 16.0  # room above a panel for its title, below it for its tick labels
 
 

@@ -8,10 +8,7 @@ import pandas as pd
 from benchmarks.figures.plans import FigurePlan, Style
 
 BITS, BLOCKS = "Bits", "Blocks"  # the panels
-
-
 MEASURED, CLOSED_FORM = "measured", "uncoded QAM"
-
 
 STYLES = {
     MEASURED: Style("#0072B2", "-", "o"),

@@ -19,10 +19,7 @@ AXIS_LABELS = {
     "ebn0_db": r"$E_\mathrm{b}/N_0$ per payload bit, averaged over fading (dB)",
 }
 
-
 KEY = ["scheme", "channel", "snr_db", "channel_uses"]
-
-
 VALUES = ["images", "realizations", "accuracy", "ci_low", "ci_high", "settings"]
 
 
@@ -53,22 +50,12 @@ STYLES = {
     "published_notebook": Style("#666666", (0, (1, 1)), "+"),
 }
 
-
 # Of other schemes: lists of 5, 7 and 8 members, so that no style comes twice among 280
 SPARE_DASHES = ((0, (8, 1.5)), (0, (4, 1, 1, 1, 1, 1)), (0, (2, 1.5)), (0, (3, 1.5, 1, 1.5)), "-")
-
-
 SPARE_COLOURS = ("#7B3294", "#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#806600")
-
-
 SPARE_MARKERS = ("<", "X", "P", "s", "^", "v", "D", "h")
-
-
 OF_ONE_USE, ONE_EACH = r"^rkd_sc:k\d+$", "rkd_sc:one_model_for_each_k"
-
-
 GUESS = Style("#808080", "-", "")
-
 
 SCHEME_TITLES = {
     "rkd_sc": "RKD-SC (CAT)",

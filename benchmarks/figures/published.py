@@ -8,24 +8,20 @@ import pandas as pd
 
 SNR_DB = tuple(float(snr) for snr in range(-10, 25, 2))
 
-
 FIGURE_AWGN = (
     *(25.4, 34.1, 42.2, 48.2, 54.8, 59.7, 62.8, 65.5, 66.5),
     *(67.5, 68.4, 68.8, 69.9, 69.5, 69.7, 69.9, 69.8, 70.0),
 )
-
 
 FIGURE_RAYLEIGH = (
     *(19.4, 25.0, 31.2, 36.4, 41.6, 47.4, 52.5, 55.9, 59.1),
     *(61.9, 63.4, 65.2, 66.9, 67.4, 68.2, 68.7, 69.1, 69.3),
 )
 
-
 NOTEBOOK_AWGN = (
     *(26.76, 35.24, 45.05, 52.05, 57.95, 62.51, 65.05, 67.61, 69.25),
     *(69.81, 70.14, 70.58, 71.00, 71.06, 70.98, 71.00, 71.09, 71.32),
 )
-
 
 CURVES = (
     ("published_figure", "awgn", FIGURE_AWGN),
@@ -33,13 +29,11 @@ CURVES = (
     ("published_notebook", "awgn", NOTEBOOK_AWGN),
 )
 
-
 SETTINGS = {
     "published_figure": "conference version of RKD-SC, read off its figure to 0.7 points; other "
     "teacher, student and test images; no interval",
     "published_notebook": "the same, as printed by its notebook; no interval",
 }
-
 
 USES = 256
 

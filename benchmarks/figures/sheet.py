@@ -13,7 +13,6 @@ from benchmarks.figures.plans import Style
 
 FONT = "DejaVu Sans"  # comes with Matplotlib: the same on every machine
 
-
 LOOK = {
     "font.family": FONT,
     "axes.titlesize": 8,
@@ -25,14 +24,9 @@ LOOK = {
     "pdf.fonttype": 42,  # TrueType, as publishers ask for
 }
 
-
 # All lengths are points, 1/72 inch.
 SIZE, SPACING = 7.0, 9.0  # type and lines of legend and footer
-
-
 HEADING_SIZE, HEADING_SPACING = 9.0, 12.0
-
-
 HANDLE = 32.0  # room for the piece of curve in the legend
 
 

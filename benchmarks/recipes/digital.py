@@ -5,10 +5,7 @@ from benchmarks.baselines.separate import Qualities, SeparateConfig
 
 # Qualities among which the separate schemes pick, finest where the payloads of their k end
 DIGITS_JPEG = (1, 3, 5, 6, 8, 10, 12, 14, 16, 18, 20, 25, 30, 40, 50, 75)
-
-
 CIFAR_JPEG = (1, 3, 5, 7, 10, 13, 17, 22, 28, 36, 46, 57, 70, 82, 90, 95)
-
 
 OTHER_CODECS = (
     Qualities(codec="webp", qualities=(0, 2, 4, 7, 10, 14, 18, 23, 29, 36, 45, 56, 68, 80, 90, 95)),
@@ -23,7 +20,6 @@ OTHER_CODECS = (
     ),
 )
 
-
 DIGITS_SEPARATE = SeparateConfig(
     codecs=(Qualities(codec="jpeg", qualities=DIGITS_JPEG), *OTHER_CODECS),
     best=("jpeg",),
@@ -31,7 +27,6 @@ DIGITS_SEPARATE = SeparateConfig(
     payload_bits=(80, 500),
     validation_images=297,
 )
-
 
 CIFAR_SEPARATE = SeparateConfig(
     codecs=(
@@ -45,12 +40,8 @@ CIFAR_SEPARATE = SeparateConfig(
     validation_images=1000,
 )
 
-
 RANKS, BITS = (8, 16, 32, 64), (2, 3, 4, 6)  # of digital_semantic
-
-
 DIGITS_SEMANTIC = DigitalSemanticConfig(uses=(16, 64), payload_bits=(8, 400), validation_images=297)
-
 
 CIFAR_SEMANTIC = DigitalSemanticConfig(
     uses=(16, 64, 256), payload_bits=(8, 400), validation_images=2000

@@ -12,23 +12,11 @@ from simulator.schemes.codec import CodecStage
 from simulator.schemes.rkd_sc import RkdScConfig
 
 P1 = LossWeights(mse=1.0, ce=0.0, kl=0.0, temperature=4.0)
-
-
 P2 = LossWeights(mse=1.0, ce=1.0, kl=0.0, temperature=4.0)
-
-
 P3 = LossWeights(mse=1.0, ce=0.1, kl=0.9, temperature=4.0)
-
-
 R2 = LossWeights(mse=1.0, ce=1.0, kl=0.5, temperature=4.0, consistency=0.5)
-
-
 LABELS_ONLY = LossWeights(mse=0.0, ce=1.0, kl=0.0, temperature=4.0)
-
-
 CONFERENCE_SNR_DB = (-5.0, -2.0, 0.0, 5.0, 10.0, 15.0, 20.0)
-
-
 STUDENT_EPOCHS, CODEC_EPOCHS = 12, 10  # of every variant, unless the recipe has fewer
 
 

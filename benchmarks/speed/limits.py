@@ -22,14 +22,8 @@ from simulator.measures.sizes import macs
 from simulator.scheme import Scheme
 
 MATRIX_OPS = ("mm", "addmm", "bmm", "baddbmm", "convolution", "scaled_dot_product", "linear")
-
-
 SIDE = 512  # of the matrices that the peak is measured on: three of them fit a core's cache
-
-
 PRODUCTS = 50  # of them at a time
-
-
 PEAK = "multiply-accumulates per core-second"
 
 

@@ -50,20 +50,10 @@ from simulator.storage.files import load_tensors
 from simulator.training.loop import fresh
 
 CPU = torch.device("cpu")
-
-
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
-
-
 EAGER = tuple(Setting(0, CPU, precision) for precision in PRECISIONS)
-
-
 COMPILED = tuple(setting._replace(compiled=True) for setting in EAGER)
-
-
 KAIRA = Path(__file__).with_name("kaira_side.py")
-
-
 TRAINED = ROOT / "results/reference/cifar100/weights/deep_jscc_image_k256.safetensors"
 
 

@@ -6,11 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 
 SNR_DB = tuple(float(snr) for snr in range(-6, 14, 2))  # the ten points of (a) to (c)
-
-
 REALIZATIONS = 5
-
-
 TRANSMISSIONS = "transmissions per core-second"
 
 
@@ -51,7 +47,6 @@ FULL = Size(
     many=5000,
     seconds=340,
 )
-
 
 QUICK = Size(
     repeats=1,

@@ -31,17 +31,9 @@ from simulator.storage.environment import ROOT
 from simulator.storage.folders import read_results
 
 REFERENCE = ROOT / "results/reference"
-
-
 MEMORY_EVERY_S = 2.0  # reading it takes 18 ms for a process of 1.3 GB
-
-
 NETWORKS = ("fp32", "bf16", "fp32, compiled", "bf16, compiled")
-
-
 SNR_DB = 7.0  # where 16-QAM of LDPC (512, 1024) loses one block in a hundred, about
-
-
 BITS = "information bits per core-second"
 
 

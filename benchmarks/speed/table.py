@@ -14,8 +14,6 @@ from simulator.storage.environment import environment
 from simulator.storage.files import write_json, write_table
 
 RATIOS = "ratios"  # what their rows have in place of a section
-
-
 Measured = Mapping[str, Mapping[str, Any]]  # section -> time its run began, commit, quick
 
 

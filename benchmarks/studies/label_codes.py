@@ -25,17 +25,9 @@ from simulator.storage.environment import ROOT, environment
 from simulator.storage.files import write_json, write_table
 
 CLASSES: Final = 100
-
-
 USES: Final = (16, 32, 64, 256)
-
-
 CHANNELS: Final = ("awgn", "rayleigh", "rayleigh_fast")
-
-
 ENERGY_DB: Final = (8.0, 10.0, 12.0)  # energy of a word over N0: SNR + 10 log10 k
-
-
 BATCH, BATCHES = 2000, 20
 
 

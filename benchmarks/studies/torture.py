@@ -20,11 +20,7 @@ from pathlib import Path
 from simulator.storage.environment import ROOT
 
 KINDS = ("worker", "main", "all")  # of kills, in turn
-
-
 WEIGHTS = ROOT / "results/reference/digits/weights"  # not a user's own, so that all do the same
-
-
 SWEEP = ("--snr-db", "-10:20:2", "--channel-uses", "4,16,64", "--realizations", "20")
 
 

@@ -24,13 +24,8 @@ from simulator.data.splits import Pool
 from simulator.errors import UserError
 
 _GREY = ("1", "L", "LA")
-
-
 _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV")
-
-
 _ORIENTATION = 0x0112  # EXIF tag
-
 
 # What Pillow's readers are known to raise on files that are cut off, damaged or far too large.
 _BROKEN = (

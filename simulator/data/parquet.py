@@ -23,20 +23,10 @@ from simulator.data.splits import SPLITS, Decoded, arrange
 from simulator.errors import UserError
 
 IMAGE_COLUMNS = ("img", "image")
-
-
 LABEL_COLUMNS = ("label", "fine_label")
-
-
 _NAME = re.compile(rf"({'|'.join(SPLITS)})(-.*)?\.parquet")
-
-
 _SHARD = re.compile(r".*-(\d+)-of-(\d+)(-[0-9a-f]+)?\.parquet")  # some writers append a hash
-
-
 MAX_CLASSES = 1 << 20  # beyond, a label is no class number
-
-
 _ROWS = 1000  # images read at a time
 
 

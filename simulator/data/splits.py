@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from simulator.errors import UserError
 
 SPLITS = ("train", "validation", "test")
-
-
 WHOLE = "whole"  # the only pool of a data set that comes without splits
 
 

@@ -21,8 +21,6 @@ from simulator.scheme import Scheme
 from simulator.statistics.tally import outcome_codes
 
 BLOCK = 250  # images computed and drawn at a time
-
-
 Prepared = Mapping[str, Tensor]  # each [N rounded up to whole blocks, ...]
 
 

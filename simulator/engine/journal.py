@@ -27,8 +27,6 @@ from simulator.storage.describe import digest
 from simulator.storage.files import sync_folder
 
 FILE, LOCK = "journal.jsonl", ".lock"
-
-
 FIELDS = {*Point._fields, "realization", "of", "images", "outcomes", "core_seconds"}  # of a unit
 
 

@@ -24,11 +24,7 @@ from simulator.engine.journal import Finished
 from simulator.errors import UserError
 
 MOST_RETRIES = 20  # of a task of a Ray cluster whose node is lost
-
-
 MOST_DEATHS = 5  # workers that may be killed in a row, without one unit finished between
-
-
 Work = Task | str  # units to compute, or the name of a scheme to prepare
 
 

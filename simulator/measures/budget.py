@@ -20,7 +20,6 @@ from simulator.statistics.paired import paired_difference
 
 Rule = dict[tuple[str, float], int]  # (channel, average SNR in dB) -> k
 
-
 KEPT = [
     *("scheme", "channel", "snr_db", "channel_uses", "images", "realizations"),
     *("accuracy", "ci_low", "ci_high"),

@@ -18,8 +18,6 @@ from channels.units import snr_db_from_ebn0_db
 from simulator.statistics.intervals import effective_images, wilson
 
 MOST_BATCH_BLOCKS = 500
-
-
 MOST_BATCH_SYMBOLS = 2**19  # bounds the memory of a batch of long blocks
 
 

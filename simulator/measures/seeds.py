@@ -16,7 +16,6 @@ ALIKE = {  # in run.json
     "seed": "seed of the noise",
 }
 
-
 POINT = ["scheme", "channel", "snr_db", "channel_uses"]
 
 

@@ -26,8 +26,6 @@ from simulator.statistics.paired import paired_ratio
 from simulator.training.weights import Weights
 
 LINK_SNR_DB = 24.0
-
-
 Credits = NDArray[np.float64]
 
 

@@ -15,8 +15,6 @@ from simulator.search.config import SearchConfig
 from simulator.training.loop import fresh
 
 BATCH = 64  # images that are timed at a time
-
-
 Measure = Callable[[nn.Module, tuple[int, ...]], float]  # a network, the shape of its input
 
 

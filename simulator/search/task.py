@@ -20,11 +20,7 @@ from simulator.training.run import TrainingRun
 from simulator.training.teachers import Views
 
 Half = Literal["weights", "architecture"]
-
-
 Take = Callable[[Tensor], Batch]  # indices of images [b] of a half to a batch
-
-
 History = list[dict[str, Any]]
 
 

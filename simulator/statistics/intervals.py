@@ -10,11 +10,7 @@ from scipy import stats
 from simulator.statistics.tally import Tally
 
 Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
-
-
 BISECTIONS = 50  # an interval's end to 1e-15 of its range
-
-
 _ROUNDING = 1e-9  # by which a mean of credits may leave [0, 1]
 
 

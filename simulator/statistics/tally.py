@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 WRONG, RIGHT, OUTAGE = 0, 1, 2
-
-
 Codes = NDArray[np.uint8]  # [N] of WRONG, RIGHT, OUTAGE
 
 

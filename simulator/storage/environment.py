@@ -10,8 +10,6 @@ from typing import Any
 import torch
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
 PACKAGES = ("torch", "sionna-no-rt", "numpy", "pandas", "pillow", "scikit-learn")
 
 

@@ -12,8 +12,6 @@ import pandas as pd
 from simulator.errors import UserError
 
 FIGURE_NAME = re.compile(r"accuracy_(snr_k\d+|uses_snr-?[\d.]+)\.(png|pdf)")
-
-
 CHOICES = "choices.csv"  # what schemes chose on validation images
 
 

@@ -87,11 +87,7 @@ class TrainLog:
 
 
 Module = TypeVar("Module", bound=nn.Module)
-
-
 BatchLoss = Callable[[Tensor], Tensor]  # indices of images [b] to a scalar loss
-
-
 CHECKPOINT_SECONDS = 120.0
 
 

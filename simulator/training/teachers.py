@@ -24,8 +24,6 @@ from simulator.training.projection import Projection, fit_projection
 from simulator.training.run import SHARED, TrainingRun, in_chunks, train_part, validation_outputs
 
 PROJECTION = "teacher_projection"  # in the cache: how features of teachers become a student's
-
-
 Teacher = ImageClassifier | PretrainedTeacher
 
 

@@ -32,13 +32,8 @@ from simulator.storage.environment import ROOT, environment
 from simulator.storage.files import write_json, write_table
 
 Arrays = dict[str, NDArray[Any]]
-
-
 STREAMS: Final = Streams(seed=0)
-
-
 MODULATIONS: Final = (2, 4, 6, 8)
-
 
 CODES: Final = (  # bits with CRC, coded bits, bits per symbol
     *((20, 60, 2), (64, 320, 2), (128, 256, 2), (292, 584, 8), (528, 1056, 4), (3824, 7648, 4)),
@@ -46,26 +41,16 @@ CODES: Final = (  # bits with CRC, coded bits, bits per symbol
     (8448, 10560, 8),
 )
 
-
 LINKS: Final = {  # the same, and two SNRs in dB around a block error rate of 1e-2
     (128, 256, 2): (2.4, 2.9),
     (272, 544, 4): (7.2, 7.5),
     (528, 708, 6): (16.1, 16.5),
 }
 
-
 BLOCKS: Final = 4000  # at each SNR
-
-
 WANTED: Final = 1e-2  # block error rate at which SNRs are compared
-
-
 OURS, LAYERED = "ours, belief propagation", "ours, layered"
-
-
 THEIRS = "TensorFlow, belief propagation"
-
-
 EXACT, CLOSE, CLOSE_DB = 0.0, 1e-4, 0.1  # limits
 
 

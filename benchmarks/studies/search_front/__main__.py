@@ -58,10 +58,7 @@ from simulator.training.run import classifier
 from simulator.training.weights import Weights
 
 MOST_EPOCHS = 10_000
-
-
 FEWEST_RANKS = 3  # for a correlation
-
 
 PAIR_COLUMNS = [
     *("a", "b", "kind_of_b", "difference", "ci_low", "ci_high", "p_value", "p_holm"),

@@ -20,11 +20,7 @@ from simulator.scheme import Scheme, Tensors
 from simulator.schemes.rkd_sc import RkdScheme
 
 FIT_IMAGES: Final = 10_000  # training images that the coarse head and the mean features are from
-
-
 DECAY: Final = 1e-4  # of the coarse head's squared weights, on features of unit variance
-
-
 CPU: Final = Setting(0, torch.device("cpu"))
 
 

@@ -34,7 +34,6 @@ SUPERCLASSES: Final = {
     "vehicles 2": "lawn_mower rocket streetcar tank tractor",
 }
 
-
 FINE: Final = tuple(sorted(name for group in SUPERCLASSES.values() for name in group.split()))
 
 
