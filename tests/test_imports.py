@@ -192,7 +192,7 @@ def test_a_circle_is_found() -> None:
         ("models/codecs/cat.py", "from channels import units"),
         ("models/codecs/cat.py", "def f():\n    import channels.units"),
         ("models/deep/cat.py", "from ...channels import units"),
-        ("models/codecs/cat.py", "from .. import simulator"),
+        ("models/codecs/cat.py", "from ... import simulator"),
         ("simulator/link.py", "from benchmarks.recipes import digits"),
         ("simulator/link.py", "import importlib\nimportlib.import_module('benchmarks.recipes')"),
         (

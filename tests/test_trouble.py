@@ -88,28 +88,53 @@ def test_a_cluster_without_ray_is_one_line(
     )
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+def change_codec(weights: Path) -> None:
+    """Weights of the codec as another training would leave them."""
+    tensors, header = load_tensors(weights / "codec.safetensors")
+    tensors["head.bias"] += 1
+    save_tensors(weights / "codec.safetensors", tensors, header)
+
+
 def test_weights_that_change_while_a_sweep_runs_are_named(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    workers: str,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights, write_images = tmp_path / "w", Job.write_images
     shutil.copytree(WEIGHTS, weights)
 
     def change(self: Job, *arguments: Any) -> None:
         """Between what this process read and what its workers will."""
-        tensors, header = load_tensors(weights / "codec.safetensors")
-        tensors["head.bias"] += 1
-        save_tensors(weights / "codec.safetensors", tensors, header)
+        change_codec(weights)
         write_images(self, *arguments)
 
     arguments = [*SWEEP, "--schemes", "rkd_sc", "--images", "20", "--weights", weights]
-    arguments += ["--workers", workers, "--out", tmp_path / "out"]
+    arguments += ["--workers", "2", "--out", tmp_path / "out"]
     with monkeypatch.context() as patch:
         patch.setattr(Job, "write_images", change)
         assert status(monkeypatch, *arguments) == 2
     assert "codec of rkd_sc changed while the sweep ran" in capsys.readouterr().err
     assert not (tmp_path / "out/results.csv").exists()
     assert len(Journal(tmp_path / "out")) == 0
+
+
+def test_one_process_sweeps_the_weights_that_it_has_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights, begin = tmp_path / "w", Journal.begin
+    shutil.copytree(WEIGHTS, weights)
+
+    def change(self: Journal, about: dict[str, Any]) -> None:
+        """After everything was read."""
+        change_codec(weights)
+        begin(self, about)
+
+    arguments = [*SWEEP, "--schemes", "rkd_sc", "--images", "20", "--weights", weights]
+    arguments += ["--workers", "1", "--out"]
+    assert status(monkeypatch, *arguments, tmp_path / "before") == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "begin", change)
+        assert status(monkeypatch, *arguments, tmp_path / "changed") == 0
+    tables = [tmp_path / name / "results.csv" for name in ("before", "changed")]
+    assert tables[0].read_bytes() == tables[1].read_bytes()
+    capsys.readouterr()
+    assert status(monkeypatch, *arguments, tmp_path / "changed") == 2  # these are others now
+    assert "changed: codec of rkd_sc" in capsys.readouterr().err

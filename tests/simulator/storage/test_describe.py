@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.recipes import RECIPES
 from benchmarks.recipes.search import NAMES, preset
+from simulator.schemes.rkd_sc import LinkError
 from simulator.storage.describe import describe, digest
 
 # (class, field): default. Descriptions leave out fields at their default, so a changed default
@@ -19,6 +20,7 @@ from simulator.storage.describe import describe, digest
 DEFAULTS: dict[tuple[str, str], object] = {
     ("CapacityConfig", "bit_true"): False,
     ("CapacityConfig", "label"): "",
+    ("CapacityConfig", "retraining"): None,
     ("CatConfig", "condition_width"): None,
     ("CatConfig", "dense"): False,
     ("CatConfig", "lengths"): (),
@@ -28,28 +30,33 @@ DEFAULTS: dict[tuple[str, str], object] = {
     ("CodecStage", "student_rate"): 0.1,
     ("DigitalSemanticConfig", "bit_true"): False,
     ("DigitalSemanticConfig", "label"): "",
-    ("Experiment", "decoded"): None,
-    ("Experiment", "image_jscc"): None,
-    ("Experiment", "joint"): (),
+    ("DigitalSemanticConfig", "quantiser"): None,
+    ("DtJsccSchemeConfig", "backbone"): "scratch",
+    ("DtJsccSchemeConfig", "backbone_of"): "",
+    ("DtJsccSchemeConfig", "backbone_stage"): None,
     ("Experiment", "mirrored"): False,
     ("Experiment", "more_teachers"): (),
-    ("Experiment", "quantiser"): None,
-    ("Experiment", "variants"): (),
-    ("ImageJsccStage", "name"): "deep_jscc_image",
-    ("ImageJsccStage", "retraining"): None,
-    ("JointStage", "backbone"): "scratch",
-    ("JointStage", "backbone_of"): "",
-    ("JointStage", "backbone_rate"): 0.1,
+    ("ImageJsccConfig", "reader"): "",
+    ("ImageJsccConfig", "retraining"): None,
+    ("JointSchemeConfig", "backbone"): "scratch",
+    ("JointSchemeConfig", "backbone_of"): "",
+    ("JointSchemeConfig", "backbone_stage"): None,
     ("LabelCodeConfig", "code"): "own",
     ("LinkConditions", "noiseless"): False,
     ("LinkConditions", "snr_list"): (),
     ("LossWeights", "consistency"): 0.0,
     ("LossWeights", "mse_bits"): 0.0,
+    ("RkdScConfig", "error"): LinkError(),
+    ("RkdScConfig", "student"): None,
+    ("RkdScConfig", "student_of"): "",
+    ("RkdScConfig", "variant"): "",
     ("SeparateConfig", "bit_true"): False,
     ("SeparateConfig", "label"): "",
+    ("SeparateConfig", "retraining"): None,
     ("StudentStage", "head_from"): "fresh",
-    ("Variant", "student"): None,
-    ("Variant", "student_of"): "",
+    ("VlVfeSchemeConfig", "backbone"): "scratch",
+    ("VlVfeSchemeConfig", "backbone_of"): "",
+    ("VlVfeSchemeConfig", "backbone_stage"): None,
 }
 
 
