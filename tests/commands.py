@@ -1,10 +1,14 @@
 """semlink as its tests call it."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 
 import pytest
 
 from simulator.__main__ import main
+from simulator.data.dataset import Dataset, Split
+from simulator.data.embedded import embedded
 from simulator.schemes.experiment import Experiment
 from simulator.storage.environment import ROOT
 
@@ -35,3 +39,11 @@ def refused(capsys: pytest.CaptureFixture[str]) -> str:
 def use_recipe(monkeypatch: pytest.MonkeyPatch, experiment: Experiment) -> None:
     """Every name of a recipe stands for this one."""
     monkeypatch.setattr("simulator.resolve._recipes", lambda: {experiment.name: experiment})
+
+
+@cache
+def few_images() -> Dataset:
+    """The digits with a third of their training images."""
+    whole = embedded("digits")
+    assert whole.train is not None
+    return replace(whole, train=Split(whole.train.images[:384], whole.train.labels[:384]))

@@ -14,8 +14,8 @@ import pytest
 from benchmarks.studies.torture import finish, sweep, workers_of
 
 GRID = ["--schemes", "rkd_sc", "--snr-db", "-5,5", "--channel-uses", "4,16,64"]
-GRID += ["--realizations", "30", "--workers", "2"]
-UNITS = 2 * 3 * 2 * 30  # SNRs, k, channels of the recipe, realisations
+GRID += ["--realizations", "12", "--workers", "2"]
+UNITS = 2 * 3 * 2 * 12  # SNRs, k, channels of the recipe, realisations
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
 

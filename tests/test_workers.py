@@ -39,5 +39,5 @@ def test_ray_gives_the_same_table(tmp_path: Path, alone: bytes) -> None:
 def test_a_killed_and_resumed_sweep_gives_the_same_table(tmp_path: Path) -> None:
     """Once for every kind of kill; `make torture` kills 20 times."""
     arguments = ["--schemes", "rkd_sc", "--snr-db", "-5,5", "--channel-uses", "4,16,64"]
-    arguments += ["--realizations", "30", "--workers", "2"]
+    arguments += ["--realizations", "12", "--workers", "2"]
     assert torture(tmp_path, arguments, kills=len(KINDS)) == len(KINDS)

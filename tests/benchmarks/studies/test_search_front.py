@@ -22,9 +22,10 @@ from simulator.schemes.codec import LinkModel
 from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.search.run import search_run
 from simulator.storage.files import load_tensors
-from tests.simulator.search.short_search import short, short_data, short_preset, teach
+from tests.commands import few_images
+from tests.simulator.search.short_search import short, short_preset, teach
 
-HERE: dict[str, Any] = {"dataset": short_data(), "device": torch.device("cpu")}
+HERE: dict[str, Any] = {"dataset": few_images(), "device": torch.device("cpu")}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def _short() -> Iterator[None]:
         patch.setattr(search_front, "recipe_named", lambda *_, **__: short())
         patch.setattr(search_front, "preset", short_preset)
         patch.setattr(sizes, "RUNS", 1)
-        patch.setattr(search_front, "dataset_of", lambda *_: short_data())
+        patch.setattr(search_front, "dataset_of", lambda *_: few_images())
         patch.setattr(front_entries, "cell_figures", lambda *_: [])
         yield
 

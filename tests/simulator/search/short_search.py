@@ -1,7 +1,6 @@
 """A recipe in which a search, its teacher and its retrainings take seconds."""
 
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,10 +9,9 @@ from benchmarks.recipes.digits import digits
 from benchmarks.recipes.search import preset
 from simulator import resolve
 from simulator.commands.train import TrainRequest, train
-from simulator.data.dataset import Dataset, Split
-from simulator.data.embedded import embedded
 from simulator.schemes.experiment import Experiment
 from simulator.search.config import SearchPreset
+from tests.commands import few_images
 
 
 def short() -> Experiment:
@@ -24,14 +22,6 @@ def short() -> Experiment:
     student = replace(own, training=training, head=head)
     teacher = replace(recipe.teacher, training=replace(recipe.teacher.training, epochs=1))
     return replace(recipe, views=1, teacher=teacher, student=student)
-
-
-@cache
-def short_data() -> Dataset:
-    """The digits with a third of their training images."""
-    whole = embedded("digits")
-    assert whole.train is not None
-    return replace(whole, train=Split(whole.train.images[:384], whole.train.labels[:384]))
 
 
 def short_preset(recipe: Experiment, name: str) -> SearchPreset:
@@ -46,6 +36,6 @@ def teach(folder: Path) -> Path:
     """Put a teacher and what it says into a folder; gives it back."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(resolve, "recipe_named", lambda *_, **__: short())
-        patch.setattr(resolve, "dataset_of", lambda *_: short_data())
+        patch.setattr(resolve, "dataset_of", lambda *_: few_images())
         train(TrainRequest(recipe="digits", stage="cache", out=folder))
     return folder

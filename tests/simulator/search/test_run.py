@@ -16,8 +16,8 @@ from simulator.errors import UserError
 from simulator.search.run import forget_search
 from simulator.search.student import read_student
 from simulator.training.weights import Weights
-from tests.commands import status
-from tests.simulator.search.short_search import short, short_data, short_preset, teach
+from tests.commands import few_images, status
+from tests.simulator.search.short_search import short, short_preset, teach
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolve, "recipe_named", lambda *_, **__: short())
     monkeypatch.setattr(resolve, "search_preset", short_preset)
-    monkeypatch.setattr(resolve, "dataset_of", lambda *_: short_data())
+    monkeypatch.setattr(resolve, "dataset_of", lambda *_: few_images())
 
 
 def test_search_writes_a_student_that_can_be_trained(
@@ -66,7 +66,7 @@ def test_search_writes_a_student_that_can_be_trained(
     monkeypatch.setattr(resolve, "recipe_named", lambda *_, **__: recipe)
     mine = tmp_path / "mine"
     train(TrainRequest(recipe="digits", stage="stage1", out=mine))
-    weights = Weights(recipe, short_data(), mine / "weights", torch.device("cpu"))
+    weights = Weights(recipe, few_images(), mine / "weights", torch.device("cpu"))
     assert isinstance(weights.student().body, GenotypeCnn)
 
 
