@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from simulator.resolve import recipe_names
 from simulator.storage.files import load_tensors, save_tensors
 from tests.commands import SMALL, WEIGHTS, Command, refused
 from tests.simulator.data.data_files import write_folders
@@ -78,7 +79,7 @@ def test_folder_with_only_a_test_split_sweeps(semlink: Command, tmp_path: Path) 
     [
         (
             ["sweep", "letters"],
-            "RECIPE must be one of digits, cifar100, cifar100_gpu, images, got 'letters'",
+            f"RECIPE must be one of {', '.join(recipe_names())}, got 'letters'",
         ),
         (["train", "letters"], "RECIPE must be one of"),
         (["sweep", "digits", "--schemes", "magic"], "--schemes must name schemes among rkd_sc"),

@@ -20,7 +20,7 @@ def preset(recipe: Experiment, name: str) -> SearchPreset:
     if name not in NAMES:
         raise UserError(f"--preset must be one of {', '.join(NAMES)}, got {name!r}")
     found = _cpu(recipe) if name == "cpu" else _gpu(recipe)
-    return _small(found) if recipe.name == "digits" else found
+    return _small(found) if recipe.embedded_data else found
 
 
 def _cpu(recipe: Experiment) -> SearchPreset:

@@ -231,7 +231,7 @@ def _cut_trainings() -> None:
     try:
         from simulator.description.stages import TrainConfig
     except ImportError:  # before "A house to live in"
-        from simulator.stages import TrainConfig  # type: ignore[import-not-found, no-redef]
+        from simulator.stages import TrainConfig  # type: ignore[import, no-redef, unused-ignore]
 
     whole = TrainConfig.steps_on
     TrainConfig.epochs_on = lambda self, num_images: 1  # type: ignore[method-assign] # noqa: ARG005

@@ -19,6 +19,7 @@ from simulator.commands.table import TableRequest
 from simulator.commands.train import TrainRequest
 from simulator.errors import UserError
 from simulator.parse import Realizations
+from simulator.resolve import recipe_names
 
 
 def by_click(request: type[Any], *arguments: str) -> Any:
@@ -142,4 +143,4 @@ def test_help_that_is_made_when_it_is_shown(capsys: pytest.CaptureFixture[str]) 
     told = capsys.readouterr().out
     assert asked
     assert "Made now.  [default: 3]" in told
-    assert "Of digits, cifar100, cifar100_gpu, images." in told
+    assert f"Of {', '.join(recipe_names())}." in " ".join(told.split())
