@@ -1,4 +1,4 @@
-"""Flat fading: Rayleigh and Rician gains that hold for an image, for a block or for one use.
+"""Flat fading: Rayleigh, Rician and Nakagami gains that hold for an image, a block or one use.
 
 Gaussian gains come from Sionna's GenerateFlatFadingChannel with one antenna at each end.
 """
@@ -19,7 +19,7 @@ from channels.law import ChannelLaw
 from channels.streams import lend_to_sionna, sionna_device, sionna_phy
 from channels.units import noise_power_from_snr_db
 
-__all__ = ["RayleighChannel", "RicianChannel"]
+__all__ = ["NakagamiChannel", "RayleighChannel", "RicianChannel"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,14 +99,13 @@ class RicianChannel(Channel):
     @property
     def name(self) -> str:
         """Canonical name, rician:K with K linear."""
-        digits = f"{Decimal(str(self.k_factor)):f}"  # never with an exponent
-        return f"rician:{digits.removesuffix('.0')}"
+        return f"rician:{_digits(self.k_factor)}"
 
     @property
     def law(self) -> ChannelLaw:
         """|h|^2 is noncentral chi-square."""
         return ChannelLaw(
-            title=f"Rician K = {self.name.removeprefix('rician:')}, one gain per image",
+            title=f"Rician K = {_digits(self.k_factor)}, one gain per image",
             uses_per_gain=math.inf,
             power_variance=theory.rician_power_variance(self.k_factor),
             power_quantile=partial(theory.rician_power_quantile, k_factor=self.k_factor),
@@ -123,6 +122,65 @@ class RicianChannel(Channel):
         share = self.k_factor / (self.k_factor + 1)  # of the power, in the line of sight
         gain = math.sqrt(share) * line_of_sight + math.sqrt(1 - share) * scattered
         return _fade(x, gain.expand(batch, k), snr_db=snr_db, generator=generator)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NakagamiChannel(Channel):
+    """Flat Nakagami-m fading with one gain per image.
+
+    y = h x + w, h = sqrt(g) e^{j phi} with g gamma of shape m and mean 1, and phi uniform [1, sec.
+    2.2.1.4]. m = 1 is Rayleigh fading in law, larger m fades less. g is the quantile function at a
+    uniform variable: gains are drawn on the CPU in double precision, monotone in m for one stream.
+
+    Shapes: x [B, k] complex, snr_db [B, 1] -> y [B, k], h [B, k], noise_power [B, 1].
+    Units:  snr_db is Es/N0 in dB, averaged over the fading; m has no unit.
+    Raises: ValueError if a shape, a type or a device is wrong, or m not finite or below 0.5.
+
+    [1] Simon and Alouini, Digital Communication over Fading Channels, 2nd ed., 2005.
+    """
+
+    m: float  # shape of the gamma distribution, 1 / Var |h|^2
+
+    def __post_init__(self) -> None:
+        """Check the shape."""
+        if not (math.isfinite(self.m) and self.m >= 0.5):
+            raise ValueError(
+                f"m of Nakagami fading must be a finite number of at least 0.5, got {self.m}"
+            )
+
+    @property
+    def name(self) -> str:
+        """Canonical name, nakagami:m."""
+        return f"nakagami:{_digits(self.m)}"
+
+    @property
+    def law(self) -> ChannelLaw:
+        """|h|^2 is gamma-distributed."""
+        return ChannelLaw(
+            title=f"Nakagami m = {_digits(self.m)}, one gain per image",
+            uses_per_gain=math.inf,
+            power_variance=1.0 / self.m,
+            power_quantile=partial(theory.nakagami_power_quantile, m=self.m),
+            power_spread_db=theory.nakagami_snr_spread_db(self.m),
+            qam_bit_error_rate=partial(theory.qam_bit_error_rate_nakagami, m=self.m),
+        )
+
+    def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
+        """Send x; differentiable in x."""
+        check_inputs(x, snr_db=snr_db, generator=generator)
+        batch, k = x.shape
+        uniform = torch.rand(
+            (2, batch, 1), generator=generator, device=x.device, dtype=torch.double
+        )
+        turns, level = uniform.cpu()  # phase over 2 pi, level of the power: [B, 1] each
+        power = torch.from_numpy(theory.nakagami_power_quantile(level.numpy(), m=self.m))
+        gain = torch.polar(power.sqrt(), 2 * math.pi * turns).to(x.device, torch.complex64)
+        return _fade(x, gain.expand(batch, k), snr_db=snr_db, generator=generator)
+
+
+def _digits(number: float) -> str:
+    """A number in full, so that every number has its own name: never rounded, no exponent."""
+    return f"{Decimal(str(number)):f}".removesuffix(".0")
 
 
 def _fade(x: Tensor, h: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from channels.awgn import AwgnChannel
 from channels.base import Channel
-from channels.fading import RayleighChannel, RicianChannel
+from channels.fading import NakagamiChannel, RayleighChannel, RicianChannel
 
 __all__ = ["CHANNELS", "CHANNEL_NAMES", "EXAMPLES", "Row", "channel_from_name"]
 
@@ -51,6 +51,7 @@ CHANNELS: Final = (
     Row("rayleigh_block:L", "one per L uses", lambda L: RayleighChannel(coherence=L), WHOLE, (4,)),
     Row("rayleigh_fast", "one per use", lambda: RayleighChannel(coherence=1)),
     Row("rician:K", "one per image, K linear", lambda K: RicianChannel(k_factor=K), REAL, (1, 4)),
+    Row("nakagami:m", "one per image, m >= 0.5", lambda m: NakagamiChannel(m=m), REAL, (0.75, 2)),
 )
 
 CHANNEL_NAMES: Final = ", ".join(

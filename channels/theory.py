@@ -28,10 +28,14 @@ __all__ = [
     "bpsk_bit_error_rate_rayleigh",
     "bpsk_bit_error_rate_rician",
     "capacity_bits",
+    "nakagami_power_cdf",
+    "nakagami_power_quantile",
+    "nakagami_snr_spread_db",
     "normal_approximation_bits",
     "orthogonal_symbol_error_rate",
     "q_function",
     "qam_bit_error_rate_awgn",
+    "qam_bit_error_rate_nakagami",
     "qam_bit_error_rate_rayleigh",
     "qam_bit_error_rate_rician",
     "qam_symbol_error_rate_awgn",
@@ -104,6 +108,11 @@ def qam_bit_error_rate_rician(snr_db: float, *, bits_per_symbol: int, k_factor: 
     return _qam_bit_error_rate(lambda mean: _q_rician(mean, k_factor), snr_db, bits_per_symbol)
 
 
+def qam_bit_error_rate_nakagami(snr_db: float, *, bits_per_symbol: int, m: float) -> float:
+    """Exact bit error rate of square Gray QAM with Nakagami-m fading: [3] averaged term by term."""
+    return _qam_bit_error_rate(lambda mean: _q_nakagami(mean, m), snr_db, bits_per_symbol)
+
+
 def qam_symbol_error_rate_awgn(snr_db: float, *, bits_per_symbol: int) -> float:
     """Symbol error rate of square QAM on AWGN, 4 c Q - 4 c^2 Q^2 [2, eq. 8.10].
 
@@ -143,6 +152,15 @@ def _q_rician(mean: float, k_factor: float) -> float:
         return scattered / total * math.exp(-k_factor * mean / total) / math.pi
 
     return float(scipy.integrate.quad(integrand, 0.0, math.pi / 2.0, epsabs=0.0, epsrel=1e-9)[0])
+
+
+def _q_nakagami(mean: float, m: float) -> float:
+    """Mean of Q(sqrt(2 mean g)) over g gamma of shape m and mean 1, in closed form [2, sec. 5.1.4].
+
+    2 m g is chi-square with 2 m degrees of freedom and Q the tail of a normal variable Z, so this
+    is the chance that Z / sqrt(g) > sqrt(2 mean): the tail of Student's t with 2 m degrees.
+    """
+    return float(scipy.stats.t.sf(math.sqrt(2.0 * mean), df=2.0 * m))
 
 
 def _pam_levels(bits_per_symbol: int) -> int:
@@ -262,6 +280,11 @@ def rician_power_cdf(power: Floats, *, k_factor: float) -> Floats:
     return np.asarray(scipy.stats.ncx2.cdf(2.0 * (1.0 + k_factor) * power, df=2, nc=2.0 * k_factor))
 
 
+def nakagami_power_cdf(power: Floats, *, m: float) -> Floats:
+    """Distribution function of |h|^2 with Nakagami-m fading: gamma of shape m [2, sec. 2.2.1.4]."""
+    return np.asarray(scipy.special.gammainc(m, m * np.maximum(power, 0.0)))
+
+
 def rayleigh_power_quantile(level: Floats) -> Floats:
     """The inverse of `rayleigh_power_cdf`, -ln(1 - level)."""
     return np.asarray(-np.log1p(-level))
@@ -271,6 +294,11 @@ def rician_power_quantile(level: Floats, *, k_factor: float) -> Floats:
     """The inverse of `rician_power_cdf`."""
     upper = scipy.stats.ncx2.ppf(level, df=2, nc=2.0 * k_factor)
     return np.asarray(upper / (2.0 * (1.0 + k_factor)))
+
+
+def nakagami_power_quantile(level: Floats, *, m: float) -> Floats:
+    """The inverse of `nakagami_power_cdf`."""
+    return np.asarray(scipy.special.gammaincinv(m, level) / m)
 
 
 def rician_power_variance(k_factor: float) -> float:
@@ -284,3 +312,11 @@ def rayleigh_snr_spread_db() -> float:
     ln |h|^2 is minus a Gumbel variable, whose standard deviation is pi / sqrt(6).
     """
     return 10.0 / math.log(10.0) * math.pi / math.sqrt(6.0)
+
+
+def nakagami_snr_spread_db(m: float) -> float:
+    """Standard deviation of the receive SNR in dB with Nakagami-m fading; 5.57 dB for m = 1.
+
+    ln |h|^2 is the log of a gamma variable, whose variance is the trigamma function of m.
+    """
+    return 10.0 / math.log(10.0) * math.sqrt(scipy.special.polygamma(1, m))

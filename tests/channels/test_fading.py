@@ -11,7 +11,7 @@ from torch import Tensor
 
 from channels.base import Channel
 from channels.equalize import receive_snr_db
-from channels.fading import RayleighChannel, RicianChannel
+from channels.fading import NakagamiChannel, RayleighChannel, RicianChannel
 from channels.theory import rayleigh_power_cdf, rayleigh_snr_spread_db, rician_power_cdf
 from tests.contracts import FOUR_SIGMA
 
@@ -55,7 +55,13 @@ def test_rician_power_is_noncentral_chi_square(k_factor: float, generator: torch
 
 @pytest.mark.parametrize(
     "channel",
-    [RayleighChannel(coherence=None), RicianChannel(k_factor=1.0), RicianChannel(k_factor=30.0)],
+    [
+        RayleighChannel(coherence=None),
+        RicianChannel(k_factor=1.0),
+        RicianChannel(k_factor=30.0),
+        NakagamiChannel(m=0.5),
+        NakagamiChannel(m=2.0),
+    ],
 )
 def test_phase_is_uniform(channel: Channel, generator: torch.Generator) -> None:
     phase = gains(channel, 50_000, 1, generator).angle()
@@ -63,7 +69,48 @@ def test_phase_is_uniform(channel: Channel, generator: torch.Generator) -> None:
     assert p_value(phase, uniform.cdf) > FOUR_SIGMA
 
 
-@pytest.mark.parametrize("channel", [RayleighChannel(coherence=None), RicianChannel(k_factor=4.0)])
+@pytest.mark.parametrize("m", [0.5, 0.8, 1.0, 2.0, 2.5, 40.0])
+def test_nakagami_power_is_gamma(m: float, generator: torch.Generator) -> None:
+    power = gains(NakagamiChannel(m=m), 50_000, 1, generator).abs().square()
+    assert p_value(power, stats.gamma(m, scale=1.0 / m).cdf) > FOUR_SIGMA
+    assert p_value(power, stats.gamma(1.2 * m, scale=1.0 / (1.2 * m)).cdf) < FOUR_SIGMA
+    assert p_value(1.2 * power, stats.gamma(m, scale=1.0 / m).cdf) < FOUR_SIGMA
+
+
+def test_nakagami_power_of_m_2_is_a_mean_of_two_rayleigh_powers(generator: torch.Generator) -> None:
+    power = gains(NakagamiChannel(m=2.0), 50_000, 1, generator).abs().square().flatten()
+    two = gains(RayleighChannel(coherence=1), 50_000, 2, generator).abs().square().mean(dim=1)
+    assert stats.ks_2samp(power.numpy(), two.numpy()).pvalue > FOUR_SIGMA
+
+
+@pytest.mark.parametrize(("m", "agrees"), [(1.0, True), (1.2, False)])
+def test_nakagami_with_m_1_is_rayleigh(m: float, agrees: bool, generator: torch.Generator) -> None:
+    channels = (NakagamiChannel(m=m), RayleighChannel(coherence=None))
+    ours, theirs = (gains(channel, 50_000, 1, generator).flatten() for channel in channels)
+    chances = [
+        stats.ks_2samp(one.numpy(), other.numpy()).pvalue
+        for one, other in zip((ours.real, ours.imag), (theirs.real, theirs.imag), strict=True)
+    ]
+    assert all(chance > FOUR_SIGMA for chance in chances) == agrees
+
+
+def test_the_law_of_nakagami_with_m_1_is_that_of_rayleigh() -> None:
+    ours, theirs = NakagamiChannel(m=1.0).law, RayleighChannel(coherence=None).law
+    assert ours.uses_per_gain == theirs.uses_per_gain
+    assert ours.power_variance == theirs.power_variance
+    assert ours.power_spread_db == pytest.approx(theirs.power_spread_db, rel=1e-12)
+
+
+def test_a_large_m_does_not_fade(generator: torch.Generator) -> None:
+    h = gains(NakagamiChannel(m=1e14), 1000, 2, generator)
+    torch.testing.assert_close(h.abs(), torch.ones(1000, 2), rtol=0.0, atol=1e-6)
+    assert float(h.real.std()) > 0.6  # its phase is not constant
+
+
+@pytest.mark.parametrize(
+    "channel",
+    [RayleighChannel(coherence=None), RicianChannel(k_factor=4.0), NakagamiChannel(m=2.0)],
+)
 def test_one_gain_per_image(channel: Channel, generator: torch.Generator) -> None:
     h = gains(channel, 100, 16, generator)
     assert bool((h == h[:, :1]).all())

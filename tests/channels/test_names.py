@@ -4,7 +4,7 @@ import pytest
 
 from channels.awgn import AwgnChannel
 from channels.base import Channel
-from channels.fading import RayleighChannel, RicianChannel
+from channels.fading import NakagamiChannel, RayleighChannel, RicianChannel
 from channels.names import CHANNEL_NAMES, CHANNELS, EXAMPLES, channel_from_name
 
 
@@ -18,6 +18,10 @@ from channels.names import CHANNEL_NAMES, CHANNELS, EXAMPLES, channel_from_name
         ("rician:4", RicianChannel(k_factor=4.0)),
         ("rician:0.125", RicianChannel(k_factor=0.125)),
         ("rician:0", RicianChannel(k_factor=0.0)),
+        ("nakagami:2", NakagamiChannel(m=2.0)),
+        ("nakagami:0.5", NakagamiChannel(m=0.5)),
+        ("nakagami:1234567.25", NakagamiChannel(m=1234567.25)),
+        ("nakagami:100000000000000000000", NakagamiChannel(m=1e20)),
     ],
 )
 def test_a_canonical_name_and_its_channel_give_each_other(name: str, channel: Channel) -> None:
@@ -42,6 +46,8 @@ def test_every_row_has_examples_with_canonical_names() -> None:
         ("rayliegh", "rayleigh"),
         ("rayleigh-fast", "rayleigh_fast"),
         ("rayleigh_blocks:4", "rayleigh_block:L"),
+        ("nakagami", "nakagami:m"),
+        ("nakagami-m:2", "nakagami:m"),
     ],
 )
 def test_what_was_meant_is_suggested(wrong: str, pattern: str) -> None:
@@ -59,6 +65,7 @@ def test_nothing_is_suggested_for_a_name_like_no_other() -> None:
     [
         ("rician:4.0", "rician:4"),
         ("rician:04.50", "rician:4.5"),
+        ("Nakagami:02.50", "nakagami:2.5"),
         ("rayleigh_block:1", "rayleigh_fast"),
         ("rayleigh_block:04", "rayleigh_block:4"),
         ("AWGN", "awgn"),
@@ -77,13 +84,15 @@ def test_other_spellings_lead_to_the_canonical_name(spelling: str, name: str) ->
         *("rayleigh_block:4.0", "rayleigh_block:1_0", "rayleigh_block:4:4", "rayleigh_block:٤"),
         *("rician", "rician:", "rician:-1", "rician:nan", "rician:inf", "rician:1e999"),
         *("rician:1_0", "rician:4dB", "rician: 4", "rician:4\n", "rician:" + "9" * 400),
+        *("nakagami", "nakagami:", "nakagami:-2", "nakagami:0", "nakagami:0.49", "nakagami:.5"),
+        *("nakagami:nan", "nakagami:inf", "nakagami:2:2", "nakagami:" + "9" * 400),
     ],
 )
 def test_anything_else_is_refused_in_one_line(name: str) -> None:
     with pytest.raises(ValueError) as caught:
         channel_from_name(name)
     assert "\n" not in str(caught.value)
-    assert "rayleigh_block:L" in str(caught.value) or "k_factor" in str(caught.value)
+    assert any(said in str(caught.value) for said in ("rayleigh_block:L", "k_factor", "m of Nak"))
 
 
 @pytest.mark.parametrize("coherence", [0, -1])
@@ -96,3 +105,9 @@ def test_a_block_needs_a_use(coherence: int) -> None:
 def test_a_k_factor_is_finite_and_not_negative(k_factor: float) -> None:
     with pytest.raises(ValueError, match="k_factor must be a finite"):
         RicianChannel(k_factor=k_factor)
+
+
+@pytest.mark.parametrize("m", [0.0, 0.499, float("nan"), float("inf")])
+def test_m_is_finite_and_at_least_one_half(m: float) -> None:
+    with pytest.raises(ValueError, match="^m of Nakagami fading must be a finite .* 0.5, got"):
+        NakagamiChannel(m=m)

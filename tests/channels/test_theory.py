@@ -17,14 +17,19 @@ from channels.theory import (
     bpsk_bit_error_rate_rayleigh,
     bpsk_bit_error_rate_rician,
     capacity_bits,
+    nakagami_power_cdf,
+    nakagami_power_quantile,
+    nakagami_snr_spread_db,
     orthogonal_symbol_error_rate,
     q_function,
     qam_bit_error_rate_awgn,
+    qam_bit_error_rate_nakagami,
     qam_bit_error_rate_rayleigh,
     qam_bit_error_rate_rician,
     qam_symbol_error_rate_awgn,
     qam_symbol_error_rate_rayleigh,
     rayleigh_power_cdf,
+    rayleigh_power_quantile,
     rayleigh_snr_spread_db,
     rician_power_cdf,
     rician_power_variance,
@@ -49,6 +54,12 @@ def rician_pdf(k_factor: float) -> Callable[[float], float]:
     scale = math.sqrt(0.5 / (1.0 + k_factor))
     rice = stats.rice(math.sqrt(2.0 * k_factor), scale=scale)
     return lambda power: float(rice.pdf(math.sqrt(power))) / (2.0 * math.sqrt(power))
+
+
+def nakagami_pdf(m: float) -> Callable[[float], float]:
+    """Density of |h|^2 through the Nakagami distribution of |h|, which the library does not use."""
+    nakagami = stats.nakagami(m)
+    return lambda power: float(nakagami.pdf(math.sqrt(power))) / (2.0 * math.sqrt(power))
 
 
 def test_textbook_values() -> None:
@@ -241,3 +252,66 @@ def test_spread_is_the_deviation_of_the_log_of_an_exponential() -> None:
     mean = mean_over(exponential, lambda g: 10 * math.log10(g))
     square = mean_over(exponential, lambda g: (10 * math.log10(g)) ** 2)
     assert rayleigh_snr_spread_db() == pytest.approx(math.sqrt(square - mean**2), rel=1e-5)
+
+
+@pytest.mark.parametrize("m", [0.5, 0.8, 2.0, 7.5])
+@pytest.mark.parametrize("bits_per_symbol", [2, 4, 6])
+@pytest.mark.parametrize("snr_db", SNRS_DB)
+def test_qam_with_nakagami_fading_is_the_mean_of_awgn(
+    snr_db: float, bits_per_symbol: int, m: float
+) -> None:
+    def bit_rate(gain: float) -> float:
+        faded_db = snr_db + 10 * math.log10(gain)
+        return qam_bit_error_rate_awgn(faded_db, bits_per_symbol=bits_per_symbol)
+
+    ours = qam_bit_error_rate_nakagami(snr_db, bits_per_symbol=bits_per_symbol, m=m)
+    assert ours == pytest.approx(mean_over(nakagami_pdf(m), bit_rate), rel=1e-6)
+
+
+@pytest.mark.parametrize("bits_per_symbol", [2, 4, 6, 8])
+@pytest.mark.parametrize("snr_db", [*SNRS_DB, 60.0])
+def test_qam_with_nakagami_fading_lies_between_rayleigh_and_awgn(
+    snr_db: float, bits_per_symbol: int
+) -> None:
+    rayleigh = qam_bit_error_rate_rayleigh(snr_db, bits_per_symbol=bits_per_symbol)
+    one = qam_bit_error_rate_nakagami(snr_db, bits_per_symbol=bits_per_symbol, m=1.0)
+    assert one == pytest.approx(rayleigh, rel=1e-9)
+    awgn = qam_bit_error_rate_awgn(snr_db, bits_per_symbol=bits_per_symbol)
+    many = qam_bit_error_rate_nakagami(snr_db, bits_per_symbol=bits_per_symbol, m=1e12)
+    assert many == pytest.approx(awgn, rel=1e-6)
+
+
+@pytest.mark.parametrize("m", [1, 2, 3, 8])
+@pytest.mark.parametrize("snr_db", SNRS_DB)
+def test_qpsk_with_nakagami_fading_of_whole_m(snr_db: float, m: int) -> None:
+    """The finite sum for whole m: that of m branches of Rayleigh fading, maximum-ratio combined."""
+    mean = 10 ** (snr_db / 10) / 2  # energy of a bit
+    root = math.sqrt(mean / (m + mean))
+    terms = [math.comb(m - 1 + i, i) * ((1 + root) / 2) ** i for i in range(m)]
+    expected = ((1 - root) / 2) ** m * sum(terms)
+    ours = qam_bit_error_rate_nakagami(snr_db, bits_per_symbol=2, m=m)
+    assert ours == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("m", [0.5, 0.8, 1.0, 2.0, 7.5])
+def test_nakagami_power_against_its_density(m: float) -> None:
+    pdf = nakagami_pdf(m)
+    assert mean_over(pdf, lambda g: g) == pytest.approx(1.0, rel=1e-6)
+    assert mean_over(pdf, lambda g: (g - 1) ** 2) == pytest.approx(1 / m, rel=1e-6)
+    mean = mean_over(pdf, lambda g: 10 * math.log10(g))
+    square = mean_over(pdf, lambda g: (10 * math.log10(g)) ** 2)
+    assert nakagami_snr_spread_db(m) == pytest.approx(math.sqrt(square - mean**2), rel=1e-5)
+    power = np.array([-1.0, 0.0, 0.01, 0.5, 1.0, 3.0])
+    level = nakagami_power_cdf(power, m=m)
+    assert level[:2].tolist() == [0.0, 0.0]
+    for one, ours in zip(power[2:], level[2:], strict=True):
+        expected = integrate.quad(pdf, 1e-300, one, epsabs=1e-10)[0]
+        assert ours == pytest.approx(expected, rel=1e-6)
+    np.testing.assert_allclose(nakagami_power_quantile(level[1:], m=m), power[1:], rtol=1e-9)
+
+
+def test_nakagami_power_with_m_1_is_rayleigh() -> None:
+    level = np.array([0.0, 1e-12, 0.1, 0.5, 0.999999])
+    expected = rayleigh_power_quantile(level)
+    np.testing.assert_allclose(nakagami_power_quantile(level, m=1.0), expected, rtol=1e-9)
+    assert nakagami_snr_spread_db(1.0) == pytest.approx(rayleigh_snr_spread_db(), rel=1e-12)

@@ -268,6 +268,7 @@ def test_styles_are_fixed_for_known_schemes_and_differ_for_all() -> None:
         ("rayleigh_fast", "Rayleigh, one gain per use"),
         ("rayleigh_block:4", "Rayleigh, one gain per 4 uses"),
         ("rician:4", "Rician K = 4, one gain per image"),
+        ("nakagami:2", "Nakagami m = 2, one gain per image"),
         ("tdl:a", "tdl:a"),
     ],
 )

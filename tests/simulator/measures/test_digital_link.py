@@ -47,7 +47,13 @@ def sigmas_from_theory(row: pd.Series, theory: float) -> float:
 
 @pytest.mark.parametrize(
     ("channel", "ebn0_db"),
-    [("awgn", 4.0), ("rayleigh", 10.0), ("rayleigh_fast", 10.0), ("rician:4", 7.0)],
+    [
+        ("awgn", 4.0),
+        ("rayleigh", 10.0),
+        ("rayleigh_fast", 10.0),
+        ("rician:4", 7.0),
+        ("nakagami:2", 8.0),
+    ],
 )
 @pytest.mark.parametrize("bits_per_symbol", [2, 4, 6, 8])
 def test_uncoded_qam_meets_the_closed_form(
