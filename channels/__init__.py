@@ -11,7 +11,7 @@ from channels.awgn import AwgnChannel
 from channels.base import Channel, ChannelOutput
 from channels.digital.bit_pipe import BitPipe, BitPipeOutput, payload_bits_for
 from channels.equalize import mmse, receive_snr_db, zero_forcing
-from channels.fading import RayleighChannel, RicianChannel
+from channels.fading import NakagamiChannel, RayleighChannel, RicianChannel
 from channels.law import ChannelLaw
 from channels.mixture import ChannelMixture
 from channels.names import CHANNEL_NAMES, channel_from_name
@@ -27,6 +27,7 @@ __all__ = [
     "ChannelLaw",
     "ChannelMixture",
     "ChannelOutput",
+    "NakagamiChannel",
     "PointStreams",
     "RayleighChannel",
     "RicianChannel",

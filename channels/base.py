@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from decimal import Decimal
 from typing import NamedTuple
 
 import torch
@@ -9,7 +10,14 @@ from torch import Tensor
 
 from channels.law import ChannelLaw
 
-__all__ = ["Channel", "ChannelOutput", "check_inputs", "check_snr_db", "check_symbols"]
+__all__ = [
+    "Channel",
+    "ChannelOutput",
+    "check_inputs",
+    "check_snr_db",
+    "check_symbols",
+    "in_full",
+]
 
 
 class ChannelOutput(NamedTuple):
@@ -90,3 +98,8 @@ def check_inputs(x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> No
             f"got {x.device}, {snr_db.device} and {generator.device}; "
             "name the device when asking for a stream: streams(..., device=x.device)"
         )
+
+
+def in_full(number: float) -> str:
+    """A number for a channel's name: every number has its own, never rounded, without exponent."""
+    return f"{Decimal(str(number)):f}".removesuffix(".0")

@@ -5,7 +5,6 @@ Gaussian gains come from Sionna's GenerateFlatFadingChannel with one antenna at 
 
 import math
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cache, partial
 from typing import Any
 
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from channels import theory
 from channels.awgn import add_noise
-from channels.base import Channel, ChannelOutput, check_inputs
+from channels.base import Channel, ChannelOutput, check_inputs, in_full
 from channels.law import ChannelLaw
 from channels.streams import lend_to_sionna, sionna_device, sionna_phy
 from channels.units import noise_power_from_snr_db
@@ -99,13 +98,13 @@ class RicianChannel(Channel):
     @property
     def name(self) -> str:
         """Canonical name, rician:K with K linear."""
-        return f"rician:{_digits(self.k_factor)}"
+        return f"rician:{in_full(self.k_factor)}"
 
     @property
     def law(self) -> ChannelLaw:
         """|h|^2 is noncentral chi-square."""
         return ChannelLaw(
-            title=f"Rician K = {_digits(self.k_factor)}, one gain per image",
+            title=f"Rician K = {in_full(self.k_factor)}, one gain per image",
             uses_per_gain=math.inf,
             power_variance=theory.rician_power_variance(self.k_factor),
             power_quantile=partial(theory.rician_power_quantile, k_factor=self.k_factor),
@@ -151,13 +150,13 @@ class NakagamiChannel(Channel):
     @property
     def name(self) -> str:
         """Canonical name, nakagami:m."""
-        return f"nakagami:{_digits(self.m)}"
+        return f"nakagami:{in_full(self.m)}"
 
     @property
     def law(self) -> ChannelLaw:
         """|h|^2 is gamma-distributed."""
         return ChannelLaw(
-            title=f"Nakagami m = {_digits(self.m)}, one gain per image",
+            title=f"Nakagami m = {in_full(self.m)}, one gain per image",
             uses_per_gain=math.inf,
             power_variance=1.0 / self.m,
             power_quantile=partial(theory.nakagami_power_quantile, m=self.m),
@@ -176,11 +175,6 @@ class NakagamiChannel(Channel):
         power = torch.from_numpy(theory.nakagami_power_quantile(level.numpy(), m=self.m))
         gain = torch.polar(power.sqrt(), 2 * math.pi * turns).to(x.device, torch.complex64)
         return _fade(x, gain.expand(batch, k), snr_db=snr_db, generator=generator)
-
-
-def _digits(number: float) -> str:
-    """A number in full, so that every number has its own name: never rounded, no exponent."""
-    return f"{Decimal(str(number)):f}".removesuffix(".0")
 
 
 def _fade(x: Tensor, h: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:

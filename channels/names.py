@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from channels.awgn import AwgnChannel
-from channels.base import Channel
+from channels.base import Channel, in_full
 from channels.fading import NakagamiChannel, RayleighChannel, RicianChannel
 
 __all__ = ["CHANNELS", "CHANNEL_NAMES", "EXAMPLES", "Row", "channel_from_name"]
@@ -42,7 +42,7 @@ class Row(NamedTuple):
         """Names of channels to measure."""
         if self.parameter is None:
             return [self.pattern]
-        return [f"{self.kind}:{number:g}" for number in self.tried]
+        return [f"{self.kind}:{in_full(number)}" for number in self.tried]
 
 
 CHANNELS: Final = (
