@@ -28,7 +28,7 @@ from simulator.search.config import SearchPreset
 from simulator.search.student import read_student
 from simulator.search.task import Found
 from simulator.storage.environment import ROOT
-from simulator.storage.folders import forget_figures
+from simulator.storage.folders import forget_figures, remove
 from simulator.training.weights import Weights
 
 CIFAR100 = (100, 3, 32, 32)  # classes and image shape, by which published curves are drawn
@@ -211,8 +211,7 @@ def draw_link(rows: pd.DataFrame, folder: Path, *, title: str, about: str) -> li
     """The figure of `semlink link`, if there is one to draw; returns the files written."""
     from benchmarks.figures.draw import plot_link
 
-    for kind in ("png", "pdf"):
-        (folder / f"link.{kind}").unlink(missing_ok=True)
+    remove(folder, "link.png", "link.pdf")
     return plot_link(rows, folder, title=title, about=about)
 
 

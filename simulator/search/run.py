@@ -30,7 +30,7 @@ from simulator.search.task import Found, Half, History, SearchRun, SearchTask, T
 from simulator.storage.describe import describe
 from simulator.storage.environment import environment
 from simulator.storage.files import load_tensors, write_json, write_table
-from simulator.storage.folders import check_writable
+from simulator.storage.folders import check_writable, remove
 from simulator.training.cache import cached
 from simulator.training.loop import Checkpoint, fresh
 from simulator.training.run import TrainingRun, classifier_accuracy
@@ -342,8 +342,5 @@ def summary(told: dict[str, Any]) -> str:
 
 def forget_search(folder: Path) -> None:
     """Remove what earlier searches left here: checkpoints, retrained students, cost tables."""
-    for pattern in ("checkpoints/search_*", "checkpoints/student_seed*", "weights/student_seed*"):
-        for path in folder.glob(pattern):
-            path.unlink()
-    for path in folder.glob("cache/costs_*"):
-        path.unlink()
+    remove(folder, "checkpoints/search_*", "checkpoints/student_seed*")
+    remove(folder, "weights/student_seed*", "cache/costs_*")
