@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from simulator.data.dataset import Dataset, Split
-from simulator.engine.evaluate import Evaluator, Prepared, Setting, prepare_all
+from simulator.engine.evaluate import Evaluator, Prepared, Setting, evaluator_here, prepare_all
 from simulator.engine.grid import Grid, Point
 from simulator.engine.run import Facts, facts_of
 from simulator.engine.workers import InProcess, LocalPool, Pool, RayPool
@@ -45,6 +45,10 @@ class Sweep:
     grid: Grid
     setting: Setting
 
+    @property
+    def _schemes(self) -> list[Scheme]:
+        return [built.scheme for built in self.built.values()]
+
     @cached_property
     def identities(self) -> dict[str, Any]:
         """What the numbers of each scheme that has a point depend on."""
@@ -68,9 +72,8 @@ class Sweep:
     @property
     def facts(self) -> Facts:
         """What the rows say besides outcomes."""
-        schemes = [built.scheme for built in self.built.values()]
         classes = self.weights.num_classes
-        return facts_of(schemes, self.points, self.test, num_classes=classes)
+        return facts_of(self._schemes, self.points, self.test, num_classes=classes)
 
     @property
     def transmissions(self) -> int:
@@ -80,12 +83,7 @@ class Sweep:
 
     def evaluator(self) -> Evaluator:
         """The evaluator of this process, from what is in memory."""
-
-        def load(name: str) -> tuple[Scheme, Prepared]:
-            scheme = self.built[name].scheme
-            return scheme, prepare_all(scheme, self.test, self.setting)
-
-        return Evaluator(load, self.test.labels, self.setting)
+        return evaluator_here(self._schemes, self.test, self.setting)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

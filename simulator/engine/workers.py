@@ -1,5 +1,9 @@
 """Who computes the units: this process, processes of this machine, or a Ray cluster.
 
+All pools do the same: `submit` hands in work, `room` says how much more may be handed in now, so
+that no worker is ever idle; `next_done` waits for a piece of it, and gives its units, none for a
+preparation; `in_hand` are the pieces not given back; `close` stops at once and drops these.
+
 Every worker is one thread that rebuilds the schemes from files (weights, and what was prepared), so
 nothing large is sent around, and files that several processes read are in memory once.
 """
@@ -18,7 +22,7 @@ from typing import Any, Protocol
 
 import torch
 
-from simulator.engine.evaluate import Evaluate
+from simulator.engine.evaluate import Evaluator
 from simulator.engine.grid import Task
 from simulator.engine.journal import Finished
 from simulator.errors import UserError
@@ -35,32 +39,11 @@ class Build(Protocol):
     def key(self) -> str:
         """Equal for equal evaluators."""
 
-    def __call__(self) -> Evaluate:
+    def __call__(self) -> Evaluator:
         """The evaluator."""
 
 
-class Pool(Protocol):
-    """Workers, and the work that they have in hand."""
-
-    @property
-    def room(self) -> int:
-        """How much more work may be handed in now, so that no worker is ever idle."""
-
-    @property
-    def in_hand(self) -> int:
-        """Pieces of work that were handed in and not given back."""
-
-    def submit(self, work: Work) -> None:
-        """Hand in work."""
-
-    def next_done(self) -> list[Finished]:
-        """Wait for the next piece of work that is done; its units, none for a preparation."""
-
-    def close(self) -> None:
-        """Stop at once; work in hand is dropped."""
-
-
-_evaluators: dict[str, Evaluate] = {}  # of this worker process, the last one alone
+_evaluators: dict[str, Evaluator] = {}  # of this worker process, the last one alone
 
 
 def run_work(build: Build, work: Work) -> list[Finished]:
@@ -70,6 +53,10 @@ def run_work(build: Build, work: Work) -> list[Finished]:
     if evaluate is None:
         _evaluators.clear()
         evaluate = _evaluators[build.key] = build()
+    return _done_by(evaluate, work)
+
+
+def _done_by(evaluate: Evaluator, work: Work) -> list[Finished]:
     if isinstance(work, str):
         evaluate.prepare(work)
         return []
@@ -79,7 +66,7 @@ def run_work(build: Build, work: Work) -> list[Finished]:
 class InProcess:
     """No other process: work is done when it is asked for."""
 
-    def __init__(self, evaluate: Evaluate) -> None:
+    def __init__(self, evaluate: Evaluator) -> None:
         self._evaluate = evaluate
         self._waiting: deque[Work] = deque()
         self._threads = torch.get_num_threads()
@@ -101,11 +88,7 @@ class InProcess:
 
     def next_done(self) -> list[Finished]:
         """Do the oldest piece of work."""
-        work = self._waiting.popleft()
-        if isinstance(work, str):
-            self._evaluate.prepare(work)
-            return []
-        return self._evaluate(work)
+        return _done_by(self._evaluate, self._waiting.popleft())
 
     def close(self) -> None:
         """Nothing runs."""
@@ -261,6 +244,9 @@ class RayPool:
     def close(self) -> None:
         """Leave the cluster."""
         self._ray.shutdown()
+
+
+Pool = InProcess | LocalPool | RayPool
 
 
 def _begin_worker() -> None:
