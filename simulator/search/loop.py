@@ -1,4 +1,4 @@
-"""KDL-DARTS: architecture search with distillation and a cost penalty inside (METHOD, section 2).
+"""KDL-DARTS: architecture search with distillation and a cost penalty inside, arXiv 2508.02148.
 
 Weights learn on half A of the images, the architecture on half B. A checkpoint at the end of every
 epoch holds the weights, the architecture, both optimisers and the history. Every epoch begins its
@@ -12,23 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from channels.streams import Streams
-from models.nas.search_space import Choices, Mixtures, gumbel
+from models.nas.operations import SearchSpace
+from models.nas.search_space import Architecture, Choices, CostTable, Mixtures, gumbel
 from simulator.data.augment import epoch_order
 from simulator.device import told
 from simulator.errors import TimeUp, UserError
 from simulator.search.config import SearchConfig
-from simulator.search.steps import (
-    Batch,
-    batch_loss,
-    penalty,
-    step_architecture,
-    step_weights,
-)
-from simulator.search.task import Half, History, SearchTask, observe, shown
+from simulator.search.task import Batch, Half, History, SearchTask, observe, shown
 from simulator.storage.files import load_tensors, save_tensors
 from simulator.training.loop import Checkpoint, below, load_optimiser, optimiser_tensors
 
@@ -108,11 +102,9 @@ def _run_epoch(
             mixtures = _mixtures(task, gumbel(task.space, generator=noise), epoch)
             sums[1] += _upper(task, optimisers, upper_batch, mixtures, skip)
         mixtures = _mixtures(task, gumbel(task.space, generator=noise), epoch)
-        loss = batch_loss(task.model, lower_batch, mixtures.detached(), skip, config)
+        loss = task.loss(lower_batch, mixtures.detached(), skip)
         sums[0] += _finite(loss, task)
-        for group in optimisers.weights.param_groups:
-            group["lr"] = rate
-        step_weights(loss, task.model, optimisers.weights, clip=config.clip)
+        _step_weights(task, optimisers.weights, loss, rate=rate)
         bar.update(batch)
     return sums[0] / task.steps, sums[1] / task.steps if learns else math.nan
 
@@ -120,12 +112,40 @@ def _run_epoch(
 def _upper(
     task: SearchTask, optimisers: _Optimisers, batch: Batch, mixtures: Mixtures, skip: float
 ) -> float:
-    """One step of the architecture; the loss on half B without the penalty."""
-    loss = batch_loss(task.model, batch, mixtures, skip, task.config)
+    """One step of the architecture, the weights being as they are (DARTS' first order).
+
+    Gives back the loss on half B without the penalty.
+    """
+    loss = task.loss(batch, mixtures, skip)
     value = _finite(loss, task)
-    total = loss + penalty(task.architecture, task.costs, task.space, task.config)
-    step_architecture(total, task.architecture, optimisers.architecture)
+    loss = loss + penalty(task.architecture, task.costs, task.space, task.config)
+    alphas = list(task.architecture.parameters())
+    gradients = torch.autograd.grad(loss, alphas, materialize_grads=True)
+    for alpha, gradient in zip(alphas, gradients, strict=True):
+        alpha.grad = gradient
+    optimisers.architecture.step()
+    optimisers.architecture.zero_grad()
     return value
+
+
+def penalty(
+    architecture: Architecture, costs: CostTable, space: SearchSpace, config: SearchConfig
+) -> Tensor:
+    """lambda max(0, ln(E[cost] / target))."""  # noqa: D403
+    ratio = costs.expected(architecture.probabilities(), space) / config.target
+    return config.penalty * ratio.log().clamp(min=0)
+
+
+def _step_weights(
+    task: SearchTask, optimiser: torch.optim.Optimizer, loss: Tensor, *, rate: float
+) -> None:
+    """One step on half A."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    optimiser.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(task.model.parameters(), task.config.clip)
+    optimiser.step()
 
 
 def _mixtures(task: SearchTask, noise: Choices, epoch: int) -> Mixtures:

@@ -24,9 +24,8 @@ from simulator.parse import in_range, parse_count
 from simulator.search.config import SearchConfig, SearchPreset
 from simulator.search.cost import cost_table
 from simulator.search.loop import search
-from simulator.search.steps import Batch
 from simulator.search.student import network_costs, retrain
-from simulator.search.task import Found, Half, History, SearchRun, SearchTask, Take
+from simulator.search.task import Batch, Found, Half, History, SearchRun, SearchTask, Take
 from simulator.storage.describe import describe
 from simulator.storage.environment import environment
 from simulator.storage.files import load_tensors, write_json, write_table

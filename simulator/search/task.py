@@ -13,11 +13,21 @@ from models import GenotypeCnnConfig
 from models.nas.genotype import skips
 from models.nas.operations import SearchSpace
 from models.nas.search_space import Architecture, CostTable, Mixtures, Plans
+from simulator.device import autocast, native
 from simulator.search.config import SearchConfig, SearchPreset
-from simulator.search.steps import Batch, batch_loss
 from simulator.storage.describe import describe
+from simulator.training.losses import TeacherTargets, distillation_loss
 from simulator.training.run import TrainingRun
 from simulator.training.teachers import Views
+
+
+class Batch(NamedTuple):
+    """Images [b, C, H, W] in [0, 1], labels [b], and what the teacher says of them."""
+
+    images: Tensor
+    labels: Tensor
+    targets: TeacherTargets
+
 
 Half = Literal["weights", "architecture"]
 Take = Callable[[Tensor], Batch]  # indices of images [b] of a half to a batch
@@ -52,11 +62,23 @@ class SearchTask:
         """Both cells as they are now, with the limit on skips."""
         return self.architecture.plans(self.space, most_skips=self.config.most_skips)
 
+    def loss(self, batch: Batch, mixtures: Mixtures, skip: float) -> Tensor:
+        """The distillation loss of a batch under these mixtures."""
+        device = batch.images.device
+        with autocast(device, native(device, self.config.precision)):
+            features, scores = self.model(batch.images, mixtures, skip)
+        return distillation_loss(features, scores, batch.labels, batch.targets, self.config.loss)
 
-@torch.no_grad()
+    @torch.no_grad()
+    def validate(self, mixtures: Mixtures) -> float:
+        """Mean validation loss, without the auxiliary skip."""
+        losses = [float(self.loss(own, mixtures, 0.0)) * len(own.labels) for own in self.validation]
+        return sum(losses) / sum(len(batch.labels) for batch in self.validation)
+
+
 def supernet_loss(task: SearchTask, plans: Plans) -> float:
     """Mean validation loss of the supernet with the operations of these plans alone."""
-    return _validate(task, plans.choices(task.space).mixtures())
+    return task.validate(plans.choices(task.space).mixtures())
 
 
 @torch.no_grad()
@@ -74,19 +96,10 @@ def observe(task: SearchTask, epoch: int, losses: tuple[float, float]) -> dict[s
         "entropy": float(torch.stack(entropy).mean()),
         "skips": skips(raw.normal),
         "auxiliary_skip": task.config.skip_weight(epoch),
-        "validation_p": _validate(task, probabilities.mixtures()),
+        "validation_p": task.validate(probabilities.mixtures()),
         "validation_genotype": supernet_loss(task, plans),
         "genotype": json.dumps(describe(plans)),
     }
-
-
-def _validate(task: SearchTask, mixtures: Mixtures) -> float:
-    """Mean validation loss, without the auxiliary skip."""
-    losses = [
-        float(batch_loss(task.model, batch, mixtures, 0.0, task.config)) * len(batch.labels)
-        for batch in task.validation
-    ]
-    return sum(losses) / sum(len(batch.labels) for batch in task.validation)
 
 
 def shown(entry: dict[str, Any]) -> dict[str, str]:
