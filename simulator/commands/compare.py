@@ -5,14 +5,14 @@ from pathlib import Path
 
 import click
 
-from simulator.commands.options import argument, command, option
+from simulator.commands.options import argument, command, note, option
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompareRequest:
     """What `semlink compare` is asked for."""
 
-    folder: Path = argument(type=click.Path(path_type=Path))
+    folder: Path = argument()
     a: str | None = option(
         metavar="SCHEME", help="The scheme whose gain is asked for.  [default: all]"
     )
@@ -29,8 +29,7 @@ def compare(request: CompareRequest) -> None:
     from simulator.storage.files import write_table
 
     table, left_out = compare_schemes(request.folder, request.a, request.b)
-    for line in left_out:
-        click.echo(f"semlink: {line}", err=True)
+    note(*left_out)
     name = f"compare_{request.a or 'all'}_{request.b}.csv".replace(":", "-")
     write_table(request.folder / name, table)
     click.echo(

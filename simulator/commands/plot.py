@@ -12,7 +12,7 @@ from simulator.commands.options import argument, command, out_option
 class PlotRequest:
     """What `semlink plot` is asked for."""
 
-    folder: Path = argument(type=click.Path(path_type=Path))
+    folder: Path = argument()
     out: Path | None = out_option("FOLDER")
 
 

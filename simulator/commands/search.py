@@ -28,13 +28,10 @@ class SearchRequest:
     """What `semlink search` is asked for; what is None is as the preset has it."""
 
     recipe: str = argument()
-    preset: Literal["cpu", "gpu"] = option(
-        default="cpu", type=click.Choice(["cpu", "gpu"]), help="Search space, sizes and length."
-    )
+    preset: Literal["cpu", "gpu"] = option(default="cpu", help="Search space, sizes and length.")
     penalty: float = option(
         "--lambda",
         default=0.1,
-        type=float,
         metavar="L",
         help="Weight of max(0, ln(expected parameters / target)).",
     )
@@ -42,20 +39,15 @@ class SearchRequest:
         metavar="N", help="Such as 800k or 1.2M.  [default: the preset's]"
     )
     teaching: Literal["kd", "ce"] = option(
-        default="kd",
-        type=click.Choice(["kd", "ce"]),
-        help="The recipe's distillation loss, or labels alone (the control).",
+        default="kd", help="The recipe's distillation loss, or labels alone (the control)."
     )
-    seeds: int = option(default=1, type=int, help="Searches to choose among.")
+    seeds: int = option(default=1, help="Searches to choose among.")
     seed: int = seed_option("Seed of the first search.")
     images_size: int | None = option(
-        type=int, metavar="H", help="Search on images of this side, averaged down."
+        metavar="H", help="Search on images of this side, averaged down."
     )
-    epochs: int | None = option(
-        type=int, metavar="E", help="Of the search.  [default: the preset's]"
-    )
+    epochs: int | None = option(metavar="E", help="Of the search.  [default: the preset's]")
     training: Path | None = option(
-        type=click.Path(path_type=Path),
         metavar="DIR",
         help="Training whose teachers teach (stage cache).  [default: results/runs/RECIPE]",
     )

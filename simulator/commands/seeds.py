@@ -12,7 +12,7 @@ from simulator.commands.options import argument, command, out_option
 class SeedsRequest:
     """What `semlink seeds` is asked for."""
 
-    folders: tuple[Path, ...] = argument(nargs=-1, required=True, type=click.Path(path_type=Path))
+    folders: tuple[Path, ...] = argument(nargs=-1, required=True)
     out: Path | None = out_option("results/runs/seeds")
 
 
