@@ -68,7 +68,6 @@ def measure_link(test: LinkTest) -> pd.DataFrame:
 
 
 def _measure_point(test: LinkTest, ebn0_db: float, bar: Any) -> dict[str, float]:
-    """Send batches until the stop rule holds."""
     pipe = test.pipe
     sizes = (pipe.payload_bits, pipe.channel_uses, pipe.bits_per_symbol)
     streams = PointStreams(Streams(test.seed), "link", test.channel.name, *sizes, ebn0_db)
@@ -101,10 +100,7 @@ def _send(
 
 
 def _row(
-    test: LinkTest,
-    ebn0_db: float,
-    wrong_bits: NDArray[np.int64],
-    block_errors: int,
+    test: LinkTest, ebn0_db: float, wrong_bits: NDArray[np.int64], block_errors: int
 ) -> dict[str, float]:
     blocks, payload_bits = len(wrong_bits), test.pipe.payload_bits
     bit_errors, bits = int(wrong_bits.sum()), blocks * payload_bits
