@@ -150,10 +150,7 @@ def _show(results: "pd.DataFrame") -> None:
 
     percent = results.assign(accuracy=(100 * results["accuracy"]).round(1))
     table = percent.pivot_table(
-        index=["channel", "channel_uses", "scheme"],
-        columns="snr_db",
-        values="accuracy",
-        sort=True,
+        index=["channel", "channel_uses", "scheme"], columns="snr_db", values="accuracy", sort=True
     )
     table.columns = pd.Index([f"{snr:g}" for snr in table.columns], name="snr_db")
     click.echo("accuracy in % at SNR (Es/N0 per channel use) in dB")

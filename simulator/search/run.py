@@ -79,9 +79,7 @@ def searched_task(whole: SearchRun, seed: int) -> tuple[SearchTask, History]:
         task,
         streams=Streams(seed=seed),
         checkpoint=Checkpoint(
-            path=search_checkpoint(whole, seed),
-            key=search_key(whole, seed),
-            deadline=run.deadline,
+            path=search_checkpoint(whole, seed), key=search_key(whole, seed), deadline=run.deadline
         ),
         log=lambda entries: write_table(
             run.folder / "history" / f"{name}.csv", pd.DataFrame(entries)
