@@ -57,8 +57,7 @@ def link(request: LinkRequest) -> None:
     """
     import torch
 
-    from simulator.measures.digital_link import LinkTest, measure_link
-    from simulator.measures.pipes import pipe_of
+    from simulator.measures.digital_link import LinkTest, measure_link, pipe_of
     from simulator.parse import MOST_SEED, in_range
     from simulator.resolve import channels_named
     from simulator.storage.folders import check_writable

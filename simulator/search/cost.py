@@ -1,11 +1,11 @@
-"""Cost tables of a search: every operation counted, or timed, at the width it is deployed at."""
+"""What networks cost, and cost tables: every operation counted, or timed, at its deployed width."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from models import CellShape, Genotype, GenotypeCnnConfig
+from models import CellShape, Genotype, GenotypeCnnConfig, StudentConfig
 from models.blocks import parameter_count
 from models.nas.genotype import Edge
 from models.nas.operations import NONE, SearchSpace
@@ -43,6 +43,17 @@ def cost_table(config: SearchConfig, *, image_shape: tuple[int, int, int]) -> Co
         normal=totals["normal"],
         reduce=totals["reduce"],
     )
+
+
+def network_costs(student: StudentConfig, image_shape: tuple[int, int, int]) -> dict[str, float]:
+    """Parameters, MACs and CPU milliseconds per image in a batch of 64 of an encoder."""
+    network = fresh(lambda: student.build(image_channels=image_shape[0]), seed=0).eval()
+    batch = torch.zeros(64, *image_shape)
+    return {
+        "parameters": parameter_count(network),
+        "macs": macs(lambda: network(batch[:1])),
+        "cpu_ms": round(cpu_ms(network, batch), 4),
+    }
 
 
 def _operations(space: SearchSpace, input_shape: tuple[int, ...], measure: Measure) -> Tensor:

@@ -1,5 +1,6 @@
 """A search on a recipe's data: its halves, its seeds, short retraining, the choice."""
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,19 +13,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from channels.streams import Streams
-from models import Genotype, GenotypeCnnConfig
+from models import Genotype, GenotypeCnnConfig, ImageClassifier, StudentConfig
 from models.nas.search_space import Architecture, CostTable, Supernet
 from simulator.data.dataset import Dataset, to_float
 from simulator.description.basis import Basis
 from simulator.description.parts import Part
-from simulator.description.stages import LossWeights
+from simulator.description.stages import LossWeights, StudentStage
 from simulator.device import native
 from simulator.errors import UserError
 from simulator.parse import in_range, parse_count
 from simulator.search.config import SearchConfig, SearchPreset
-from simulator.search.cost import cost_table
+from simulator.search.cost import cost_table, network_costs
 from simulator.search.loop import search
-from simulator.search.student import network_costs, retrain
 from simulator.search.task import Batch, Found, Half, History, SearchRun, SearchTask, Take
 from simulator.storage.describe import describe
 from simulator.storage.environment import environment
@@ -32,7 +32,8 @@ from simulator.storage.files import load_tensors, write_json, write_table
 from simulator.storage.folders import check_writable, remove
 from simulator.training.cache import cached
 from simulator.training.loop import Checkpoint, fresh
-from simulator.training.run import TrainingRun, classifier_accuracy
+from simulator.training.run import TrainingRun, classifier_accuracy, train_part
+from simulator.training.student import StudentLesson
 from simulator.training.teachers import Views, teacher_views, told_views, train_teachers
 
 MOST_VIEWS = 1000
@@ -164,6 +165,33 @@ def costs_of(run: TrainingRun, config: SearchConfig) -> CostTable:
     return CostTable(float(kept["fixed"]), kept["normal"], kept["reduce"])
 
 
+def retrain(whole: SearchRun, name: str, model: StudentConfig, *, epochs: int) -> ImageClassifier:
+    """A student trained as the recipe's, for so many epochs; kept as the part student_NAME.
+
+    Whatever is compared is retrained like this, hand-made networks too.
+    """
+    stage = _retraining(whole, model, epochs)
+    lesson = StudentLesson(
+        run=whole.run,
+        part=whole.run.recipe.student_parts(name, stage).student,
+        config=stage.training,
+        stage=stage,
+        views=whole.views,
+    )
+    return train_part(lesson)
+
+
+def retraining_key(whole: SearchRun, name: str, model: StudentConfig, *, epochs: int) -> str:
+    """Equal for retrainings of the same description, data, teachers and seed."""
+    stage = _retraining(whole, model, epochs)
+    return whole.run.origin(whole.run.recipe.student_parts(name, stage).student).key
+
+
+def _retraining(whole: SearchRun, model: StudentConfig, epochs: int) -> StudentStage:
+    recipe = whole.run.recipe.student
+    return replace(recipe, model=model, training=replace(recipe.training, epochs=epochs))
+
+
 def choose(whole: SearchRun, found: Sequence[Found]) -> tuple[Found, dict[int, float]]:
     """The best on validation images after a short retraining, and the accuracies by seed.
 
@@ -178,6 +206,17 @@ def choose(whole: SearchRun, found: Sequence[Found]) -> tuple[Found, dict[int, f
         with torch.no_grad():
             accuracies[one.seed] = classifier_accuracy(whole.run, model)
     return max(found, key=lambda one: accuracies[one.seed]), accuracies
+
+
+def read_student(path: Path) -> GenotypeCnnConfig:
+    """The student of a genotype file. Raises: UserError naming the file."""
+    try:
+        return GenotypeCnnConfig.from_json(json.loads(path.read_text(encoding="utf-8"))["student"])
+    except FileNotFoundError:
+        raise UserError(f"no such file: {path}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} must be a genotype of semlink search, but: {reason}") from None
 
 
 def write_found(

@@ -14,13 +14,13 @@ from simulator.resolve import cell_figures
 from simulator.search.cost import cost_table
 from simulator.search.run import (
     adjusted,
+    read_student,
     search_checkpoint,
     search_key,
     search_seed,
     searched_task,
     write_search,
 )
-from simulator.search.student import read_student
 from simulator.search.task import SearchRun, supernet_loss
 from simulator.storage.describe import describe, digest
 from simulator.storage.files import read_keyed, write_json
