@@ -69,18 +69,10 @@ def search(request: SearchRequest) -> None:
     """
     from simulator import resolve
     from simulator.parse import MOST_SEED, in_range
-    from simulator.search.run import (
-        adjusted,
-        choose,
-        forget_search,
-        search_run,
-        search_seed,
-        summary,
-        write_search,
-    )
+    from simulator.search import run
 
     experiment = resolve.recipe_named(request.recipe)
-    preset = adjusted(
+    preset = run.adjusted(
         resolve.search_preset(experiment, request.preset),
         penalty=request.penalty,
         target=request.target_params,
@@ -96,7 +88,7 @@ def search(request: SearchRequest) -> None:
     deadline = resolve.deadline_in(request.minutes)
     start = time.perf_counter()
     try:
-        whole = search_run(
+        whole = run.search_run(
             experiment,
             preset,
             dataset=resolve.dataset_of(experiment, request.data),
@@ -106,16 +98,16 @@ def search(request: SearchRequest) -> None:
             deadline=deadline,
         )
         if request.fresh:
-            forget_search(folder)
-        found = [search_seed(whole, request.seed + more) for more in range(request.seeds)]
-        best, accuracies = choose(whole, found)
+            run.forget_search(folder)
+        found = [run.search_seed(whole, request.seed + more) for more in range(request.seeds)]
+        best, accuracies = run.choose(whole, found)
     except TimeUp:
         click.echo(f"stopped after {request.minutes:g} min; run the same command again to go on")
         return
     except KeyboardInterrupt:
         raise Stopped("run the same command again to go on from the last checkpoint") from None
-    told, files = write_search(whole, found, best, accuracies, draw=resolve.cell_figures)
-    click.echo(summary(told))
+    told, files = run.write_search(whole, found, best, accuracies, draw=resolve.cell_figures)
+    click.echo(run.summary(told))
     for path in files:
         click.echo(path)
     click.echo(f"{(time.perf_counter() - start) / 60:.1f} min")

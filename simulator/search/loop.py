@@ -8,8 +8,7 @@ own named streams, so a resumed search takes the very steps of an uninterrupted 
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -27,10 +26,7 @@ from simulator.storage.files import load_tensors, save_tensors
 from simulator.training.loop import Checkpoint, below, load_optimiser, optimiser_tensors
 
 
-@dataclass(frozen=True)
-class _Optimisers:
-    """Those of the two levels."""
-
+class _Optimisers(NamedTuple):
     weights: torch.optim.Optimizer
     architecture: torch.optim.Optimizer
 

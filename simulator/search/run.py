@@ -74,17 +74,16 @@ def search_seed(whole: SearchRun, seed: int) -> Found:
 
 def searched_task(whole: SearchRun, seed: int) -> tuple[SearchTask, History]:
     """The supernet and the architecture as they are after the search, and its history."""
-    run, name = whole.run, f"search_{seed}"
-    task = search_task(whole, seed)
+    run = whole.run
+    task, path = search_task(whole, seed), run.folder / "history" / f"search_{seed}.csv"
+    checkpoint = Checkpoint(
+        path=search_checkpoint(whole, seed), key=search_key(whole, seed), deadline=run.deadline
+    )
     history = search(
         task,
         streams=Streams(seed=seed),
-        checkpoint=Checkpoint(
-            path=search_checkpoint(whole, seed), key=search_key(whole, seed), deadline=run.deadline
-        ),
-        log=lambda entries: write_table(
-            run.folder / "history" / f"{name}.csv", pd.DataFrame(entries)
-        ),
+        checkpoint=checkpoint,
+        log=lambda entries: write_table(path, pd.DataFrame(entries)),
     )
     return task, history
 
@@ -127,7 +126,9 @@ def search_task(whole: SearchRun, seed: int) -> SearchTask:
         config=config,
         num_images=number,
         batches=lambda half, epoch: _take(whole, epoch % run.recipe.views, first[half]),
-        validation=list(_held_back(whole, training - held, held)),
+        validation=list(
+            map(_take(whole, 0, training - held), torch.arange(held).split(HELD_BATCH))
+        ),
     )
 
 
@@ -142,11 +143,6 @@ def _take(whole: SearchRun, view: int, first: int) -> Take:
         return Batch(small, labels[own], whole.views.targets(view, own))
 
     return take
-
-
-def _held_back(whole: SearchRun, first: int, number: int) -> Sequence[Batch]:
-    take = _take(whole, 0, first)
-    return [take(indices) for indices in torch.arange(number).split(HELD_BATCH)]
 
 
 def costs_of(run: TrainingRun, config: SearchConfig) -> CostTable:
@@ -188,8 +184,8 @@ def retraining_key(whole: SearchRun, name: str, model: StudentConfig, *, epochs:
 
 
 def _retraining(whole: SearchRun, model: StudentConfig, epochs: int) -> StudentStage:
-    recipe = whole.run.recipe.student
-    return replace(recipe, model=model, training=replace(recipe.training, epochs=epochs))
+    own = whole.run.recipe.student
+    return replace(own, model=model, training=replace(own.training, epochs=epochs))
 
 
 def choose(whole: SearchRun, found: Sequence[Found]) -> tuple[Found, dict[int, float]]:
@@ -257,8 +253,7 @@ def search_run(
     Raises: UserError if the data, the teachers or what they say is not there.
     """
     own_views = views not in (None, recipe.views)
-    if views is not None:
-        recipe = _with_views(recipe, views)
+    recipe = recipe if views is None else _with_views(recipe, views)
     run = TrainingRun(
         recipe=recipe,
         dataset=dataset,
