@@ -85,11 +85,9 @@ def device_named(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError):
         raise UserError(f"--device must be one that torch can use here, got {name!r}") from None
-    if device.type == "cpu":
-        return torch.device("cpu")
-    if device.type != "cuda":
+    if device.type not in ("cpu", "cuda"):
         raise UserError(f"--device must be cpu or cuda, got {name!r}")
-    return torch.device("cuda", device.index or 0)
+    return torch.device("cpu") if device.type == "cpu" else torch.device("cuda", device.index or 0)
 
 
 def check_compiler() -> None:
@@ -152,21 +150,15 @@ def weights_of(
     One's own training counts when it holds student, head and codec. Raises: UserError if none is
     there.
     """
-    return Weights(experiment, dataset, _weights_folder(experiment, asked), device)
-
-
-def _weights_folder(experiment: Experiment, asked: Path | None) -> Path:
     if asked is not None:
         if not asked.is_dir():
             raise UserError(f"--weights must be a folder of trained weights, got {asked}")
-        return asked
-    own = Path("results/runs") / experiment.name / "weights"
-    committed = ROOT / "results/reference" / experiment.name / "weights"
-    codec = experiment.one(RkdScConfig).codec_part(experiment)
-    needed = [part.name for part in (*experiment.student_parts(), codec)]
-    for folder in (own, committed):
-        if all((folder / f"{name}.safetensors").exists() for name in needed):
-            return folder
+        return Weights(experiment, dataset, asked, device)
+    needed = (*experiment.student_parts(), experiment.one(RkdScConfig).codec_part(experiment))
+    for results in (Path("results/runs"), ROOT / "results/reference"):
+        folder = results / experiment.name / "weights"
+        if all((folder / f"{part.name}.safetensors").exists() for part in needed):
+            return Weights(experiment, dataset, folder, device)
     data = "" if experiment.embedded_data else " --data DIR"
     raise UserError(
         f"recipe {experiment.name} has no trained weights yet; run semlink train "

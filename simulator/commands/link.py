@@ -114,13 +114,9 @@ def _write(folder: Path, test: "LinkTest", rows: "pd.DataFrame") -> None:
     write_table(folder / "link.csv", rows)
     pipe = {"type": type(test.pipe).__name__, **asdict(test.pipe)}
     settings = {name: value for name, value in vars(test).items() if name != "pipe"}
-    write_json(
-        folder / "run.json",
-        {
-            "link": {**settings, "pipe": pipe, "channel": test.channel.name},
-            "environment": environment(torch.device("cpu")),
-        },
-    )
+    link = {**settings, "pipe": pipe, "channel": test.channel.name}
+    about = {"link": link, "environment": environment(torch.device("cpu"))}
+    write_json(folder / "run.json", about)
     title = f"{test.pipe.modulation} on {test.channel.name}"
     figures = draw_link(rows, folder / "figures", title=title, about=_words(test))
     columns = ["ebn0_db", "snr_db", "bits", "ber", "theory_ber", "blocks", "block_errors", "bler"]

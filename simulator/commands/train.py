@@ -81,6 +81,8 @@ def train(request: TrainRequest) -> None:
     experiment = request.experiment()
     if request.teacher is not None:
         experiment = experiment.with_pretrained(request.teacher)
+    if request.teacher_seed is not None:
+        in_range("--teacher-seed", request.teacher_seed, 0, MOST_SEED)
     asked = None if request.schemes is None or "all" in request.schemes else request.schemes
     schemes = schemes_to_train(
         experiment, request.stage, variants=request.variants, baselines=asked
@@ -92,9 +94,7 @@ def train(request: TrainRequest) -> None:
         seed=in_range("--seed", request.seed, 0, MOST_SEED),
         device=resolve.device_named(request.device),
         deadline=resolve.deadline_in(request.minutes),
-        teacher_seed=None
-        if request.teacher_seed is None
-        else in_range("--teacher-seed", request.teacher_seed, 0, MOST_SEED),
+        teacher_seed=request.teacher_seed,
     )
     parts = experiment.parts(run.dataset.image_shape).values()
     begin(run, request.stage, schemes, parts=parts, fresh=request.fresh)
@@ -121,11 +121,8 @@ def _tell(session: "Session") -> None:
 
     for name, network in session.teachers.items():
         model = session.run.recipe.teachers[name].model
-        kind = (
-            model.source
-            if isinstance(model, PretrainedTeacherConfig)
-            else f"{type(model).__name__.removesuffix('Config')} trained offline"
-        )
+        kind = f"{type(model).__name__.removesuffix('Config')} trained offline"
+        kind = model.source if isinstance(model, PretrainedTeacherConfig) else kind
         click.echo(f"{name}: {kind}, {parameter_count(network) / 1e6:.2f} M parameters")
 
 

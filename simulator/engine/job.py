@@ -98,30 +98,25 @@ class Job:
     folder: Path  # of what is prepared
     setting: Setting
     identities: dict[str, Any]  # scheme -> what its numbers depend on
-    about_key: str
+    key: str  # equal for equal jobs
 
     @classmethod
     def of(cls, sweep: Sweep, folder: Path) -> "Job":
         """The job of a sweep, its images written where the workers find them."""
-        dataset = sweep.weights.dataset
+        dataset, folder = sweep.weights.dataset, folder.resolve()
         job = cls(
             experiment=sweep.experiment,
             name=dataset.name,
             classes=dataset.classes,
             data_key=dataset.key,
             weights=sweep.weights.folder.resolve(),
-            folder=folder.resolve(),
+            folder=folder,
             setting=sweep.setting,
             identities=sweep.identities,
-            about_key=digest(sweep.about),
+            key=digest([digest(sweep.about), str(folder)]),
         )
         job.write_images(sweep.test, dataset.validation)
         return job
-
-    @property
-    def key(self) -> str:
-        """Equal for equal jobs."""
-        return digest([self.about_key, str(self.folder)])
 
     def write_images(self, test: Split, validation: Split | None) -> None:
         """Put test and validation images where the workers find them."""

@@ -49,11 +49,10 @@ _evaluators: dict[str, Evaluator] = {}  # of this worker process, the last one a
 def run_work(build: Build, work: Work) -> list[Finished]:
     """Do one piece of work in this process."""
     torch.set_num_threads(1)
-    evaluate = _evaluators.get(build.key)
-    if evaluate is None:
+    if build.key not in _evaluators:
         _evaluators.clear()
-        evaluate = _evaluators[build.key] = build()
-    return _done_by(evaluate, work)
+        _evaluators[build.key] = build()
+    return _done_by(_evaluators[build.key], work)
 
 
 def _done_by(evaluate: Evaluator, work: Work) -> list[Finished]:
@@ -193,9 +192,8 @@ class RayPool:
         try:
             import ray
         except ImportError:
-            raise UserError(
-                "--cluster needs Ray: pip install 'semlink[cluster]', or leave it out"
-            ) from None
+            hint = "--cluster needs Ray: pip install 'semlink[cluster]', or leave it out"
+            raise UserError(hint) from None
         self._ray: Any = ray
         try:
             ray.init(
@@ -208,8 +206,8 @@ class RayPool:
         except (ConnectionError, RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise UserError(f"--cluster {address}: cannot be joined ({reason})") from None
-        remote = ray.remote(num_cpus=1, max_retries=MOST_RETRIES, retry_exceptions=False)(run_work)
-        self._work, self._build = remote, ray.put(build)
+        work = ray.remote(num_cpus=1, max_retries=MOST_RETRIES, retry_exceptions=False)(run_work)
+        self._work, self._build = work, ray.put(build)
         self._hand: list[Any] = []
 
     @property

@@ -18,7 +18,7 @@ from models.nas.search_space import Architecture, CostTable, Supernet
 from simulator.data.dataset import Dataset, to_float
 from simulator.description.basis import Basis
 from simulator.description.parts import Part
-from simulator.description.stages import LossWeights, StudentStage
+from simulator.description.stages import LossWeights
 from simulator.device import native
 from simulator.errors import UserError
 from simulator.parse import in_range, parse_count
@@ -150,11 +150,8 @@ def costs_of(run: TrainingRun, config: SearchConfig) -> CostTable:
 
     def compute() -> dict[str, Tensor]:
         table = cost_table(config, image_shape=run.dataset.image_shape)
-        return {
-            "fixed": torch.tensor(table.fixed, dtype=torch.float64),
-            "normal": table.normal,
-            "reduce": table.reduce,
-        }
+        fixed = torch.tensor(table.fixed, dtype=torch.float64)
+        return {"fixed": fixed, "normal": table.normal, "reduce": table.reduce}
 
     about = (config.space, config.deployed, config.cost)
     kept = cached(run, f"costs_{config.cost}", made_from=(), about=about, compute=compute)
@@ -166,26 +163,19 @@ def retrain(whole: SearchRun, name: str, model: StudentConfig, *, epochs: int) -
 
     Whatever is compared is retrained like this, hand-made networks too.
     """
-    stage = _retraining(whole, model, epochs)
-    lesson = StudentLesson(
-        run=whole.run,
-        part=whole.run.recipe.student_parts(name, stage).student,
-        config=stage.training,
-        stage=stage,
-        views=whole.views,
-    )
-    return train_part(lesson)
+    return train_part(_retraining(whole, name, model, epochs))
 
 
 def retraining_key(whole: SearchRun, name: str, model: StudentConfig, *, epochs: int) -> str:
     """Equal for retrainings of the same description, data, teachers and seed."""
-    stage = _retraining(whole, model, epochs)
-    return whole.run.origin(whole.run.recipe.student_parts(name, stage).student).key
+    return whole.run.origin(_retraining(whole, name, model, epochs).part).key
 
 
-def _retraining(whole: SearchRun, model: StudentConfig, epochs: int) -> StudentStage:
-    own = whole.run.recipe.student
-    return replace(own, model=model, training=replace(own.training, epochs=epochs))
+def _retraining(whole: SearchRun, name: str, model: StudentConfig, epochs: int) -> StudentLesson:
+    own, run = whole.run.recipe.student, whole.run
+    stage = replace(own, model=model, training=replace(own.training, epochs=epochs))
+    part = run.recipe.student_parts(name, stage).student
+    return StudentLesson(run=run, part=part, config=stage.training, stage=stage, views=whole.views)
 
 
 def choose(whole: SearchRun, found: Sequence[Found]) -> tuple[Found, dict[int, float]]:
