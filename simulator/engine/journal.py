@@ -1,8 +1,8 @@
 """The journal of a sweep: every finished unit, appended and on disk before anything else happens.
 
-A text file, one JSON object per line with a checksum. Lines that begin a run say what it is about;
-all others are finished units. What is torn or damaged is left out, and computed again. Nothing is
-ever changed but the end: a torn last line is cut off before more is written.
+A text file, one JSON object per line with a checksum: what a run is about, then finished units.
+What is torn or damaged is left out, and computed again. Nothing is ever changed but the end: a torn
+last line is cut off before more is written.
 """
 
 import contextlib
@@ -79,8 +79,6 @@ class _Places:
 
 @dataclass
 class _Found:
-    """What a journal's file holds."""
-
     abouts: list[dict[str, Any]] = field(default_factory=list)
     damaged: int = 0  # lines that were left out
     places: _Places = field(default_factory=_Places)
@@ -137,7 +135,7 @@ class Journal:
                 f"{folder} is in use by another semlink process; wait for it, or choose another "
                 "--out"
             ) from None
-        self._forget_found()
+        self._found = _scan(self.path)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -146,11 +144,7 @@ class Journal:
     def forget(self) -> None:
         """Begin anew."""
         self.path.unlink(missing_ok=True)
-        self._forget_found()
-
-    def _forget_found(self) -> None:
-        """Others may have written since it was read."""
-        self.__dict__.pop("_found", None)
+        self._found = _Found()
 
     def begin(self, about: dict[str, Any]) -> None:
         """Note what the next units are about, if no run has said so yet."""
