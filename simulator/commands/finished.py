@@ -18,10 +18,7 @@ class PlotRequest:
 
 @command(PlotRequest)
 def plot(request: PlotRequest) -> None:
-    """Draw the figures of a finished sweep again.
-
-    FOLDER is what --out was when it was swept.
-    """
+    """Draw the figures of a finished sweep again. FOLDER is what --out was when it was swept."""
     from simulator.resolve import draw
     from simulator.storage.folders import check_writable, read_results
 

@@ -92,11 +92,9 @@ def _words(test: "LinkTest") -> str:
     from channels.digital.bit_pipe import BitPipe
 
     pipe = test.pipe
-    coding = (
-        f"CRC{pipe.crc_bits}, 5G LDPC rate {pipe.code_rate:.3f} ({pipe.decoder} decoder)"
-        if isinstance(pipe, BitPipe)
-        else "uncoded"
-    )
+    coding = "uncoded"
+    if isinstance(pipe, BitPipe):
+        coding = f"CRC{pipe.crc_bits}, 5G LDPC rate {pipe.code_rate:.3f} ({pipe.decoder} decoder)"
     return (
         f"{pipe.payload_bits} payload bits, {coding}, {pipe.modulation}, {pipe.channel_uses} "
         f"channel uses, {test.channel.name}; SNR = Es/N0 = Eb/N0 {test.snr_db(0.0):+.2f} dB."

@@ -133,15 +133,13 @@ def _remarks(sweep: "Sweep") -> list[str]:
         remarks.append(
             f"this device has no arithmetic of {setting.precision}; --precision fp32 is faster"
         )
-    if weights.trained_on != {weights.dataset.key}:
-        same = weights.trained_on == {data_name(weights.folder, weights.dataset)}
-        remarks.append(
-            "these weights were made with the training images of --data, beside other test images"
-            if same
-            else "these weights were made with other data than --data: images for training or for "
-            "the test differ"
-        )
-    return remarks
+    if weights.trained_on == {weights.dataset.key}:
+        return remarks
+    if weights.trained_on == {data_name(weights.folder, weights.dataset)}:
+        other = "the training images of --data, beside other test images"
+    else:
+        other = "other data than --data: images for training or for the test differ"
+    return [*remarks, f"these weights were made with {other}"]
 
 
 def _show(results: "pd.DataFrame") -> None:
@@ -149,9 +147,8 @@ def _show(results: "pd.DataFrame") -> None:
     import pandas as pd
 
     percent = results.assign(accuracy=(100 * results["accuracy"]).round(1))
-    table = percent.pivot_table(
-        index=["channel", "channel_uses", "scheme"], columns="snr_db", values="accuracy", sort=True
-    )
+    index = ["channel", "channel_uses", "scheme"]
+    table = percent.pivot_table(index=index, columns="snr_db", values="accuracy")
     table.columns = pd.Index([f"{snr:g}" for snr in table.columns], name="snr_db")
     click.echo("accuracy in % at SNR (Es/N0 per channel use) in dB")
     click.echo(table.to_string())

@@ -181,10 +181,10 @@ def check_same(before: list[dict[str, Any]], now: dict[str, Any], folder: Path) 
             old, new = about["schemes"][scheme], now["schemes"][scheme]
             changes += [f"{what} of {scheme}" for what in _differences(old, new)]
     if changes:
+        told = "; ".join(dict.fromkeys(changes))
         raise UserError(
-            f"{folder} holds a sweep with other settings; changed: "
-            f"{'; '.join(dict.fromkeys(changes))}. Add --fresh to begin anew, or choose another "
-            "--out"
+            f"{folder} holds a sweep with other settings; changed: {told}. Add --fresh to begin "
+            "anew, or choose another --out"
         )
 
 
@@ -218,9 +218,8 @@ def open_pool(
 
 def cores() -> int:
     """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)  # not everywhere
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _differences(old: Any, new: Any) -> list[str]:

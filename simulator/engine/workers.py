@@ -1,9 +1,5 @@
 """Who computes the units: this process, processes of this machine, or a Ray cluster.
 
-All pools do the same: `submit` hands in work, `room` says how much more may be handed in now, so
-that no worker is ever idle; `next_done` waits for a piece of it, and gives its units, none for a
-preparation; `in_hand` are the pieces not given back; `close` stops at once and drops these.
-
 Every worker is one thread that rebuilds the schemes from files (weights, and what was prepared), so
 nothing large is sent around, and files that several processes read are in memory once.
 """
@@ -13,7 +9,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -62,57 +58,60 @@ def _done_by(evaluate: Evaluator, work: Work) -> list[Finished]:
     return evaluate(work)
 
 
-class InProcess:
-    """No other process: work is done when it is asked for."""
+class _Pool:
+    """Work in hand, and how much of it there may be.
 
-    def __init__(self, evaluate: Evaluator) -> None:
-        self._evaluate = evaluate
-        self._waiting: deque[Work] = deque()
-        self._threads = torch.get_num_threads()
-        torch.set_num_threads(1)
+    Every pool has `submit`, which hands in work; `next_done`, which waits for a piece that is done
+    and gives its units, none for a preparation; `close`, which stops and drops what is in hand.
+    """
+
+    _hand: Sized
+    _most: int
 
     @property
     def room(self) -> int:
-        """One piece at a time."""
-        return 1 - len(self._waiting)
+        """How much more work may be handed in now, so that no worker is ever idle."""
+        return self._most - len(self._hand)
 
     @property
     def in_hand(self) -> int:
-        """Work handed in."""
-        return len(self._waiting)
+        """Pieces of work that were handed in and not given back."""
+        return len(self._hand)
+
+
+class InProcess(_Pool):
+    """No other process: work is done when it is asked for, one piece at a time."""
+
+    def __init__(self, evaluate: Evaluator) -> None:
+        self._evaluate = evaluate
+        self._hand: deque[Work] = deque()
+        self._most = 1
+        self._threads = torch.get_num_threads()
+        torch.set_num_threads(1)
 
     def submit(self, work: Work) -> None:
         """Hand in work."""
-        self._waiting.append(work)
+        self._hand.append(work)
 
     def next_done(self) -> list[Finished]:
         """Do the oldest piece of work."""
-        return _done_by(self._evaluate, self._waiting.popleft())
+        return _done_by(self._evaluate, self._hand.popleft())
 
     def close(self) -> None:
         """Nothing runs."""
         torch.set_num_threads(self._threads)
 
 
-class LocalPool:
+class LocalPool(_Pool):
     """Processes of this machine. One that is killed is replaced, and its work done again."""
 
     def __init__(self, build: Build, workers: int) -> None:
         self._build = build
         self._workers = workers
         self._hand: dict[Future[list[Finished]], Work] = {}
+        self._most = 2 * workers
         self._deaths = 0
         self._start()
-
-    @property
-    def room(self) -> int:
-        """Two pieces for each worker."""
-        return 2 * self._workers - len(self._hand)
-
-    @property
-    def in_hand(self) -> int:
-        """Work handed in."""
-        return len(self._hand)
 
     def submit(self, work: Work) -> None:
         """Hand in work."""
@@ -122,10 +121,7 @@ class LocalPool:
             self._restart([work])
 
     def next_done(self) -> list[Finished]:
-        """Wait for the next piece of work that is done.
-
-        Raises: UserError if workers keep dying.
-        """
+        """Wait for the next piece of work that is done. Raises: UserError if workers keep dying."""
         while True:
             done, _ = wait(self._hand, return_when=FIRST_COMPLETED)
             future = done.pop()
@@ -178,7 +174,7 @@ class LocalPool:
             self.submit(work)
 
 
-class RayPool:
+class RayPool(_Pool):
     """Workers of a Ray cluster; work of lost nodes is done again by others.
 
     All nodes must see the same files: weights and --out on a shared file system.
@@ -211,14 +207,8 @@ class RayPool:
         self._hand: list[Any] = []
 
     @property
-    def room(self) -> int:
-        """Two pieces for each core of the cluster."""
-        return 2 * int(self._ray.cluster_resources().get("CPU", 1)) - len(self._hand)
-
-    @property
-    def in_hand(self) -> int:
-        """Work handed in."""
-        return len(self._hand)
+    def _most(self) -> int:  # type: ignore[override] # it changes as nodes come and go
+        return 2 * int(self._ray.cluster_resources().get("CPU", 1))
 
     def submit(self, work: Work) -> None:
         """Hand in work."""

@@ -65,16 +65,15 @@ def adaptive_table(
         chosen, largest = index[*place, k], index[*place, most[place]]
         at_k, at_most = (results.tally(needed[i]).credits_of_images for i in (chosen, largest))
         lost = paired_difference(at_k, at_most)
-        rows.append(
-            {
-                **table.iloc[chosen][KEPT].to_dict(),
-                "most_uses": most[place],
-                "accuracy_at_most_uses": float(at_most.mean()),
-                "difference": lost.value,
-                "difference_low": lost.low,
-                "difference_high": lost.high,
-            }
-        )
+        row = {
+            **table.iloc[chosen][KEPT].to_dict(),
+            "most_uses": most[place],
+            "accuracy_at_most_uses": float(at_most.mean()),
+            "difference": lost.value,
+            "difference_low": lost.low,
+            "difference_high": lost.high,
+        }
+        rows.append(row)
     return pd.DataFrame(rows)
 
 

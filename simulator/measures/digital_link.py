@@ -54,8 +54,7 @@ class LinkTest:
     @property
     def batch(self) -> int:
         """Blocks that are drawn at once; it follows from the pipe alone."""
-        room = MOST_BATCH_SYMBOLS // self.pipe.channel_uses
-        return max(1, min(MOST_BATCH_BLOCKS, room))
+        return max(1, min(MOST_BATCH_BLOCKS, MOST_BATCH_SYMBOLS // self.pipe.channel_uses))
 
     def snr_db(self, ebn0_db: float) -> float:
         """Es/N0 in dB, from the payload bits per channel use."""
@@ -75,11 +74,8 @@ def measure_link(test: LinkTest) -> pd.DataFrame:
     `theory_ber` is the bit error rate of uncoded QAM of the same points at the same Eb/N0 in closed
     form, empty for a channel whose law does not give it.
     """
-    rows = []
     with tqdm(test.ebn0_db, desc="link", unit="point") as points:
-        for ebn0_db in points:
-            rows.append(_measure_point(test, ebn0_db, points))
-    return pd.DataFrame(rows)
+        return pd.DataFrame([_measure_point(test, ebn0_db, points) for ebn0_db in points])
 
 
 def _measure_point(test: LinkTest, ebn0_db: float, bar: Any) -> dict[str, float]:

@@ -347,14 +347,10 @@ def _description(whole: SearchRun, found: list[Found]) -> dict[str, Any]:
 def summary(told: dict[str, Any]) -> str:
     """A genotype in words: its size, both cells, its validation accuracy."""
     genotype = told["student"]["genotype"]
-    lines = [
-        f"seed {told['seed']}: {told['parameters']:,} parameters, {told['macs']:,} MACs, "
-        f"{told['cpu_ms']:g} ms per image"
-    ]
+    size = f"{told['parameters']:,} parameters, {told['macs']:,} MACs"
+    lines = [f"seed {told['seed']}: {size}, {told['cpu_ms']:g} ms per image"]
     for kind in ("normal", "reduce"):
-        nodes = [
-            " + ".join(f"{name}({source})" for source, name in node) for node in genotype[kind]
-        ]
+        nodes = (" + ".join(f"{name}({source})" for source, name in own) for own in genotype[kind])
         lines.append(f"  {kind}: " + "; ".join(nodes))
     if told["validation_accuracy"] is not None:
         lines.append(f"  validation accuracy {100 * told['validation_accuracy']:.2f} %")
