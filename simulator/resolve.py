@@ -25,8 +25,7 @@ from simulator.parse import MOST_SEED, Realizations, in_range
 from simulator.schemes.experiment import Experiment, SweepConfig
 from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.search.config import SearchPreset
-from simulator.search.run import read_student
-from simulator.search.task import Found
+from simulator.search.run import Found, read_student
 from simulator.storage.environment import ROOT
 from simulator.storage.folders import forget_figures, remove
 from simulator.training.weights import Weights

@@ -3,9 +3,9 @@
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -24,8 +24,7 @@ from simulator.errors import UserError
 from simulator.parse import in_range, parse_count
 from simulator.search.config import SearchConfig, SearchPreset
 from simulator.search.cost import cost_table, network_costs
-from simulator.search.loop import search
-from simulator.search.task import Batch, Found, Half, History, SearchRun, SearchTask, Take
+from simulator.search.loop import Batch, Half, History, SearchTask, Take, search
 from simulator.storage.describe import describe
 from simulator.storage.environment import environment
 from simulator.storage.files import load_tensors, write_json, write_table
@@ -40,6 +39,23 @@ MOST_VIEWS = 1000
 MOST_PENALTY = 1000.0
 GUIDED = {"kd", "ce"}  # with the teacher, or by labels alone
 HELD_BACK, HELD_BATCH = 1000, 250  # training images of neither half, for the loss of an epoch
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchRun:
+    """A search: what, on which data, taught by whom. `run.folder` is where it writes."""
+
+    run: TrainingRun
+    preset: SearchPreset
+    views: Views  # what the teachers say
+
+
+class Found(NamedTuple):
+    """What a search from one seed came to."""
+
+    seed: int
+    student: GenotypeCnnConfig
+    history: History
 
 
 def taught_views(run: TrainingRun) -> Views:
