@@ -194,12 +194,6 @@ def data_option() -> Any:
     return option(metavar="DIR", help=text)
 
 
-def weights_option() -> Any:
-    """--weights."""
-    text = "Trained weights.  [default: results/runs/RECIPE/weights, else the committed]"
-    return option(metavar="DIR", help=text)
-
-
 def device_option() -> Any:
     """--device."""
     return option(default="cpu", metavar="cpu|cuda", help="Where to compute.")
@@ -208,11 +202,6 @@ def device_option() -> Any:
 def out_option(default: str) -> Any:
     """--out, with its default named in the help."""
     return option(metavar="DIR", help=f"Folder to write to.  [default: {default}]")
-
-
-def images_option() -> Any:
-    """--images."""
-    return option(metavar="N", help="Use the first N test images.")
 
 
 def seed_option(text: str) -> Any:
@@ -258,8 +247,11 @@ class RecipeRequest:
 class WeightsRequest(RecipeRequest):
     """Trained weights of a recipe, and how many test images."""
 
-    weights: Path | None = weights_option()
-    images: int | None = images_option()
+    weights: Path | None = option(
+        metavar="DIR",
+        help="Trained weights.  [default: results/runs/RECIPE/weights, else the committed]",
+    )
+    images: int | None = option(metavar="N", help="Use the first N test images.")
 
     def loaded(self, experiment: "Experiment", device: "torch.device") -> "tuple[Weights, Split]":
         """Weights and test images. Raises: UserError."""

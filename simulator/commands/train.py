@@ -121,8 +121,8 @@ def _tell(session: "Session") -> None:
 
     for name, network in session.teachers.items():
         model = session.run.recipe.teachers[name].model
-        kind = f"{type(model).__name__.removesuffix('Config')} trained offline"
-        kind = model.source if isinstance(model, PretrainedTeacherConfig) else kind
+        offline = f"{type(model).__name__.removesuffix('Config')} trained offline"
+        kind = model.source if isinstance(model, PretrainedTeacherConfig) else offline
         click.echo(f"{name}: {kind}, {parameter_count(network) / 1e6:.2f} M parameters")
 
 
