@@ -9,13 +9,11 @@ import os
 import click
 
 from simulator.commands.adapt import adapt
-from simulator.commands.compare import compare
 from simulator.commands.doctor import doctor
+from simulator.commands.finished import compare, plot, seeds
 from simulator.commands.link import link
 from simulator.commands.options import run
-from simulator.commands.plot import plot
 from simulator.commands.search import search
-from simulator.commands.seeds import seeds
 from simulator.commands.sweep import sweep
 from simulator.commands.table import table
 from simulator.commands.train import train

@@ -42,12 +42,12 @@ def parse_snr_db(text: str, *, option: str = "--snr-db") -> tuple[float, ...]:
 
 def parse_channel_uses(text: str, *, option: str = "--channel-uses") -> tuple[int, ...]:
     """`16,64` to channel uses, ascending, without repeats."""
-    hint = f"{option} must be whole numbers from 1 to 100000 such as 16,64, got {text!r}"
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and 1 <= int(part) <= MOST_USES for part in parts):
-        raise UserError(hint)
-    uses = [int(part) for part in parts]
-    return tuple(sorted(set(uses)))
+        raise UserError(
+            f"{option} must be whole numbers from 1 to 100000 such as 16,64, got {text!r}"
+        )
+    return tuple(sorted({int(part) for part in parts}))
 
 
 class Realizations(NamedTuple):

@@ -25,10 +25,9 @@ from simulator.parse import MOST_SEED, Realizations, in_range
 from simulator.schemes.experiment import Experiment, SweepConfig
 from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.search.config import SearchPreset
-from simulator.search.student import read_student
-from simulator.search.task import Found
+from simulator.search.run import Found, read_student
 from simulator.storage.environment import ROOT
-from simulator.storage.folders import forget_figures
+from simulator.storage.folders import forget_figures, remove
 from simulator.training.weights import Weights
 
 CIFAR100 = (100, 3, 32, 32)  # classes and image shape, by which published curves are drawn
@@ -85,11 +84,9 @@ def device_named(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError):
         raise UserError(f"--device must be one that torch can use here, got {name!r}") from None
-    if device.type == "cpu":
-        return torch.device("cpu")
-    if device.type != "cuda":
+    if device.type not in ("cpu", "cuda"):
         raise UserError(f"--device must be cpu or cuda, got {name!r}")
-    return torch.device("cuda", device.index or 0)
+    return torch.device("cpu") if device.type == "cpu" else torch.device("cuda", device.index or 0)
 
 
 def check_compiler() -> None:
@@ -152,21 +149,15 @@ def weights_of(
     One's own training counts when it holds student, head and codec. Raises: UserError if none is
     there.
     """
-    return Weights(experiment, dataset, _weights_folder(experiment, asked), device)
-
-
-def _weights_folder(experiment: Experiment, asked: Path | None) -> Path:
     if asked is not None:
         if not asked.is_dir():
             raise UserError(f"--weights must be a folder of trained weights, got {asked}")
-        return asked
-    own = Path("results/runs") / experiment.name / "weights"
-    committed = ROOT / "results/reference" / experiment.name / "weights"
-    codec = experiment.one(RkdScConfig).codec_part(experiment)
-    needed = [part.name for part in (*experiment.student_parts(), codec)]
-    for folder in (own, committed):
-        if all((folder / f"{name}.safetensors").exists() for name in needed):
-            return folder
+        return Weights(experiment, dataset, asked, device)
+    needed = (*experiment.student_parts(), experiment.one(RkdScConfig).codec_part(experiment))
+    for results in (Path("results/runs"), ROOT / "results/reference"):
+        folder = results / experiment.name / "weights"
+        if all((folder / f"{part.name}.safetensors").exists() for part in needed):
+            return Weights(experiment, dataset, folder, device)
     data = "" if experiment.embedded_data else " --data DIR"
     raise UserError(
         f"recipe {experiment.name} has no trained weights yet; run semlink train "
@@ -211,8 +202,7 @@ def draw_link(rows: pd.DataFrame, folder: Path, *, title: str, about: str) -> li
     """The figure of `semlink link`, if there is one to draw; returns the files written."""
     from benchmarks.figures.draw import plot_link
 
-    for kind in ("png", "pdf"):
-        (folder / f"link.{kind}").unlink(missing_ok=True)
+    remove(folder, "link.png", "link.pdf")
     return plot_link(rows, folder, title=title, about=about)
 
 

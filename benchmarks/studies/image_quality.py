@@ -20,24 +20,12 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from tqdm import tqdm
 
 from channels.names import channel_from_name
-from simulator.commands.options import (
-    NAMES,
-    SNRS,
-    USES,
-    argument,
-    command,
-    data_option,
-    images_option,
-    option,
-    run,
-    seed_option,
-    weights_option,
-)
+from simulator.commands.options import WeightsRequest, command, option, run, seed_option
 from simulator.data.dataset import Split
 from simulator.engine.evaluate import image_blocks
 from simulator.engine.grid import Point, Unit, plan, unit_streams
 from simulator.parse import Realizations, parse_snr_db
-from simulator.resolve import dataset_of, first_images, grid_of, recipe_named, weights_of
+from simulator.resolve import grid_of
 from simulator.scheme import Tensors
 from simulator.schemes.image import ImageJsccConfig, ImageJsccScheme
 from simulator.storage.environment import environment
@@ -109,25 +97,19 @@ def ssim(images: Tensor, sent: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class QualityRequest:
+class QualityRequest(WeightsRequest):
     """What is measured; the options are those of `semlink sweep`."""
 
-    recipe: str = argument()
-    data: Path | None = data_option()
-    weights: Path | None = weights_option()
-    channels: tuple[str, ...] = option(
-        default=("awgn", "rayleigh"), type=NAMES, help="Where to send."
-    )
+    channels: tuple[str, ...] = option(default=("awgn", "rayleigh"), help="Where to send.")
     snr_db: tuple[float, ...] = option(
-        default=parse_snr_db("-2:22:3"), type=SNRS, show_default="-2:22:3", help="In dB."
+        default=parse_snr_db("-2:22:3"), show_default="-2:22:3", help="In dB."
     )
     channel_uses: tuple[int, ...] = option(
-        default=(64, 256, 512), type=USES, show_default="64,256,512", help="k."
+        default=(64, 256, 512), show_default="64,256,512", help="k."
     )
-    images: int | None = images_option()
-    realizations: int = option(default=1, type=int, help="Channel draws per image and point.")
+    realizations: int = option(default=1, help="Channel draws per image and point.")
     seed: int = seed_option("Seed of all channel draws.")
-    out: Path = option(required=True, type=click.Path(path_type=Path), help="Folder to write to.")
+    out: Path = option(required=True, help="Folder to write to.")
 
 
 def measure(request: QualityRequest) -> pd.DataFrame:
@@ -135,7 +117,7 @@ def measure(request: QualityRequest) -> pd.DataFrame:
 
     Raises: UserError in one line for a user's mistake, before anything is written.
     """
-    experiment = recipe_named(request.recipe)
+    experiment = request.experiment()
     grid = grid_of(
         experiment.sweep,
         channels=request.channels,
@@ -144,9 +126,7 @@ def measure(request: QualityRequest) -> pd.DataFrame:
         realizations=Realizations(request.realizations),
         seed=request.seed,
     )
-    dataset = dataset_of(experiment, request.data)
-    test = first_images(dataset.test, request.images)
-    weights = weights_of(experiment, dataset, request.weights, CPU)
+    weights, test = request.loaded(experiment, CPU)
     scheme = experiment.one(ImageJsccConfig).build(weights)
     points, left_out = plan([scheme], grid)
     for line in left_out:

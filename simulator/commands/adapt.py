@@ -1,55 +1,32 @@
 """`semlink adapt`: the fewest channel uses that keep the accuracy, at every SNR."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import click
 
 from simulator.commands.options import (
-    USES,
-    argument,
-    channels_option,
+    GridRequest,
+    WeightsRequest,
     command,
-    data_option,
     device_option,
-    images_option,
+    note,
     option,
-    out_option,
-    realizations_option,
-    seed_option,
-    snr_db_option,
-    student_option,
-    weights_option,
 )
 from simulator.errors import UserError
-from simulator.parse import Realizations
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdaptRequest:
+class AdaptRequest(WeightsRequest, GridRequest):
     """What `semlink adapt` is asked for; what is None is as the recipe has it."""
 
-    recipe: str = argument()
-    student: Path | None = student_option()
+    channel_uses: tuple[int, ...] | None = option(help="The k to choose from.")
     scheme: str = option(default="rkd_sc", help="Whose budget is adapted.")
     retention: float = option(
         default=0.99,
-        type=float,
         metavar="Q",
         help="Share of the accuracy with the largest k that must be kept.",
     )
-    channels: tuple[str, ...] | None = channels_option()
-    snr_db: tuple[float, ...] | None = snr_db_option()
-    channel_uses: tuple[int, ...] | None = option(
-        type=USES, metavar="K,K", help="The k to choose from."
-    )
-    images: int | None = images_option()
-    realizations: Realizations | None = realizations_option()
-    seed: int = seed_option("Seed of all channel draws.")
-    data: Path | None = data_option()
-    weights: Path | None = weights_option()
     device: str = device_option()
-    out: Path | None = out_option("results/runs/RECIPE")
 
 
 @command(AdaptRequest)
@@ -59,46 +36,36 @@ def adapt(request: AdaptRequest) -> None:
     The rule is made on validation images and tested on test images. Writes adaptive.csv: k for
     each channel and SNR, the accuracy there, and its difference to that with the largest k.
     """
-    from simulator import resolve
     from simulator.engine.grid import plan
     from simulator.measures.budget import adaptive_table
+    from simulator.resolve import device_named
     from simulator.schemes.build import build_scheme
     from simulator.storage.files import write_table
     from simulator.storage.folders import check_writable
 
-    experiment = resolve.recipe_named(request.recipe, student=request.student)
+    experiment = request.experiment()
     if not 0 < request.retention <= 1:
         raise UserError(f"--retention must be above 0 and at most 1, got {request.retention:g}")
-    grid = resolve.grid_of(
-        experiment.sweep,
-        channels=request.channels,
-        snr_db=request.snr_db,
-        channel_uses=request.channel_uses,
-        realizations=request.realizations,
-        seed=request.seed,
-    )
-    device = resolve.device_named(request.device)
-    dataset = resolve.dataset_of(experiment, request.data)
-    if dataset.validation is None:
+    grid, device = request.grid(experiment), device_named(request.device)
+    weights, test = request.loaded(experiment, device)
+    validation = weights.dataset.validation
+    if validation is None:
         raise UserError("the budget rule is made on validation images, but the data holds none")
-    weights = resolve.weights_of(experiment, dataset, request.weights, device)
     scheme = build_scheme(request.scheme, experiment, weights).scheme
-    folder = request.out or Path("results/runs") / request.recipe
-    check_writable(folder)
+    check_writable(request.folder)
     points, left_out = plan([scheme], grid)
-    for line in left_out:
-        click.echo(f"semlink: {line}", err=True)
+    note(*left_out)
     rows = adaptive_table(
         scheme,
         points,
         grid,
-        validation=dataset.validation,
-        test=resolve.first_images(dataset.test, request.images),
+        validation=validation,
+        test=test,
         share=request.retention,
-        num_classes=dataset.num_classes,
+        num_classes=weights.num_classes,
         device=device,
     )
-    write_table(folder / "adaptive.csv", rows)
+    write_table(request.folder / "adaptive.csv", rows)
     click.echo(rows.drop(columns=["scheme", "images", "realizations"]).round(4).to_string())
     click.echo(f"mean k over these SNRs: {rows['channel_uses'].mean():.1f}")
-    click.echo(f"table:   {folder / 'adaptive.csv'}")
+    click.echo(f"table:   {request.folder / 'adaptive.csv'}")

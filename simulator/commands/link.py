@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from simulator.commands.options import SNRS, command, option, out_option, seed_option
+from simulator.commands.options import command, option, out_option, seed_option
 from simulator.errors import Stopped
 from simulator.parse import parse_snr_db
 
@@ -23,10 +23,7 @@ class LinkRequest:
     """What `semlink link` is asked for."""
 
     modulation: int = option(
-        default=4,
-        type=int,
-        metavar="M",
-        help="Points of the QAM constellation: 4, 16, 64 or 256.",
+        default=4, metavar="M", help="Points of the QAM constellation: 4, 16, 64 or 256."
     )
     code_rate: str = option(
         default="1/2",
@@ -38,24 +35,14 @@ class LinkRequest:
     ebn0_db: tuple[float, ...] = option(
         default=parse_snr_db("0:10:1"),
         show_default="0:10:1",
-        type=SNRS,
-        metavar="RANGE",
         help="FIRST:LAST:STEP or a list; Eb is the energy of a payload bit.",
     )
-    payload_bits: int | None = option(
-        type=int, metavar="B", help="Per block.  [default: about 512]"
-    )
-    channel_uses: int | None = option(
-        type=int, metavar="K", help="Per block.  [default: by the rate]"
-    )
-    errors: int = option(
-        default=200, type=int, metavar="N", help="A point is finished at N block errors ..."
-    )
-    max_blocks: int = option(default=20_000, type=int, metavar="N", help="... or after N blocks.")
+    payload_bits: int | None = option(metavar="B", help="Per block.  [default: about 512]")
+    channel_uses: int | None = option(metavar="K", help="Per block.  [default: by the rate]")
+    errors: int = option(default=200, metavar="N", help="A point is finished at N block errors ...")
+    max_blocks: int = option(default=20_000, metavar="N", help="... or after N blocks.")
     decoder: Literal["layered", "sionna"] = option(
-        default="layered",
-        type=click.Choice(["layered", "sionna"]),
-        help="Ours, or Sionna's belief propagation (much slower).",
+        default="layered", help="Ours, or Sionna's belief propagation (much slower)."
     )
     seed: int = seed_option("Seed of all draws.")
     out: Path | None = out_option("results/runs/link")
@@ -70,8 +57,7 @@ def link(request: LinkRequest) -> None:
     """
     import torch
 
-    from simulator.measures.digital_link import LinkTest, measure_link
-    from simulator.measures.pipes import pipe_of
+    from simulator.measures.digital_link import LinkTest, measure_link, pipe_of
     from simulator.parse import MOST_SEED, in_range
     from simulator.resolve import channels_named
     from simulator.storage.folders import check_writable
@@ -106,11 +92,9 @@ def _words(test: "LinkTest") -> str:
     from channels.digital.bit_pipe import BitPipe
 
     pipe = test.pipe
-    coding = (
-        f"CRC{pipe.crc_bits}, 5G LDPC rate {pipe.code_rate:.3f} ({pipe.decoder} decoder)"
-        if isinstance(pipe, BitPipe)
-        else "uncoded"
-    )
+    coding = "uncoded"
+    if isinstance(pipe, BitPipe):
+        coding = f"CRC{pipe.crc_bits}, 5G LDPC rate {pipe.code_rate:.3f} ({pipe.decoder} decoder)"
     return (
         f"{pipe.payload_bits} payload bits, {coding}, {pipe.modulation}, {pipe.channel_uses} "
         f"channel uses, {test.channel.name}; SNR = Es/N0 = Eb/N0 {test.snr_db(0.0):+.2f} dB."
@@ -128,13 +112,9 @@ def _write(folder: Path, test: "LinkTest", rows: "pd.DataFrame") -> None:
     write_table(folder / "link.csv", rows)
     pipe = {"type": type(test.pipe).__name__, **asdict(test.pipe)}
     settings = {name: value for name, value in vars(test).items() if name != "pipe"}
-    write_json(
-        folder / "run.json",
-        {
-            "link": {**settings, "pipe": pipe, "channel": test.channel.name},
-            "environment": environment(torch.device("cpu")),
-        },
-    )
+    link = {**settings, "pipe": pipe, "channel": test.channel.name}
+    about = {"link": link, "environment": environment(torch.device("cpu"))}
+    write_json(folder / "run.json", about)
     title = f"{test.pipe.modulation} on {test.channel.name}"
     figures = draw_link(rows, folder / "figures", title=title, about=_words(test))
     columns = ["ebn0_db", "snr_db", "bits", "ber", "theory_ber", "blocks", "block_errors", "bler"]

@@ -1,7 +1,7 @@
 """Requests: frozen dataclasses whose fields are the options of a command; click fills them.
 
-A field says its option's default and help once. Click makes the request from the command line; a
-script makes it by itself. Nothing heavy is imported here, so that `--help` answers at once.
+A field says its option's type, default and help once. Click makes the request from the command
+line; a script makes it by itself. Nothing heavy is imported here, so that `--help` answers at once.
 """
 
 import contextlib
@@ -9,14 +9,24 @@ import functools
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args, get_origin
 
 import click
 
+from simulator import parse
 from simulator.errors import Stopped, UserError
-from simulator.parse import parse_channel_uses, parse_names, parse_realizations, parse_snr_db
+from simulator.parse import Realizations
+
+if TYPE_CHECKING:
+    import torch
+
+    from simulator.data.dataset import Split
+    from simulator.engine.grid import Grid
+    from simulator.schemes.experiment import Experiment
+    from simulator.training.weights import Weights
 
 Request = TypeVar("Request")
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
@@ -27,35 +37,47 @@ class Parsed(click.ParamType[Any]):
     """Text that becomes a value; `parse(text, option=...)` says in one line what is wrong."""
 
     def __init__(self, name: str, parse: Callable[..., Any]) -> None:
-        self.name = name
+        self.name = name  # what the help shows for such a value, in capitals
         self._parse = parse
 
-    def convert(
-        self,
-        value: Any,
-        param: click.Parameter | None,
-        ctx: click.Context | None,  # noqa: ARG002 - the contract of click
-    ) -> Any:
+    def convert(self, value: Any, param: click.Parameter | None, _: click.Context | None) -> Any:
         """The value. Raises: UserError naming the option."""
         option = param.opts[0] if param else self.name
         return self._parse(value, option=option) if isinstance(value, str) else value
 
 
-NAMES = Parsed("names", parse_names)
-SNRS = Parsed("range", parse_snr_db)
-USES = Parsed("uses", parse_channel_uses)
-REALIZATIONS = Parsed("realizations", parse_realizations)
+NAMES = Parsed("a,b", parse.parse_names)
+SNRS = Parsed("range", parse.parse_snr_db)
+USES = Parsed("k,k", parse.parse_channel_uses)
+PATH = click.Path(path_type=Path)
+TYPES: dict[Any, click.ParamType[Any]] = {  # by the annotation of a field
+    tuple[str, ...]: NAMES,
+    tuple[float, ...]: SNRS,
+    tuple[int, ...]: USES,
+    Realizations: Parsed("r", parse.parse_realizations),
+    Path: PATH,
+    tuple[Path, ...]: PATH,
+}
+
+
+def _type_of(own: Field[Any]) -> Any:
+    """What click is to make of the text for a field; None beside its type is a default."""
+    annotated = own.type
+    several = get_args(annotated) if isinstance(annotated, UnionType) else (annotated,)
+    (kind,) = (each for each in several if each is not NoneType)
+    return click.Choice(get_args(kind)) if get_origin(kind) is Literal else TYPES.get(kind, kind)
 
 
 class _Option(click.Option):
     """An option whose help may be made when it is shown, from tables that take long to import."""
 
-    lazy: Callable[[], str] | None = None
+    def __init__(self, names: Any, text: str | Callable[[], str], **settings: Any) -> None:
+        super().__init__(names, **settings)
+        self._text = text
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """The line of the help."""
-        if self.lazy is not None:
-            self.help = self.lazy()
+        self.help = self._text() if callable(self._text) else self._text
         return super().get_help_record(ctx)
 
 
@@ -79,13 +101,11 @@ def option(
 ) -> Any:
     """A field that an option fills, by default `--` and its name; `settings` are click's."""
 
-    def parameter(name: str) -> Callable[[Any], Any]:
-        names = flags or (f"--{name.replace('_', '-')}",)
-        shown = {"show_default": default not in (None, False, ()), **settings}
-        lazy = help if callable(help) else None
-        kind = type("_Option", (_Option,), {"lazy": staticmethod(lazy)}) if lazy else _Option
-        text = "" if callable(help) else help
-        return click.option(*names, name, cls=kind, default=default, help=text, **shown)
+    def parameter(own: Field[Any]) -> Callable[[Any], Any]:
+        names = flags or (f"--{own.name.replace('_', '-')}",)
+        shown = {"show_default": default not in (None, False, ()), "type": _type_of(own)}
+        given = {"default": default, "text": help, **shown, **settings}
+        return click.option(*names, own.name, cls=_Option, **given)
 
     return field(default=default, metadata={CLICK: parameter})
 
@@ -97,7 +117,11 @@ def flag(*flags: str, help: str) -> Any:  # noqa: A002
 
 def argument(**settings: Any) -> Any:
     """A field that an argument fills."""
-    return field(metadata={CLICK: lambda name: click.argument(name, **settings)})
+
+    def parameter(own: Field[Any]) -> Callable[[Any], Any]:
+        return click.argument(own.name, type=_type_of(own), **settings)
+
+    return field(metadata={CLICK: parameter})
 
 
 @dataclass(frozen=True)
@@ -121,7 +145,7 @@ def command(request: type[Request]) -> Callable[[Callable[[Request], None]], Com
             function(request(**values))
 
         for own in reversed(fields(request)):  # type: ignore[arg-type] # a dataclass
-            filled = own.metadata[CLICK](own.name)(filled)
+            filled = own.metadata[CLICK](own)(filled)
         return Command(function, click.command(cls=_Command)(filled))
 
     return decorate
@@ -155,25 +179,19 @@ def _fail(name: str, message: str) -> None:
     sys.exit(2)
 
 
+def note(*lines: str) -> None:
+    """Tell what a user should know, on stderr."""
+    for line in lines:
+        click.echo(f"semlink: {line}", err=True)
+
+
 # Fields that several requests have
 
 
 def data_option() -> Any:
     """--data."""
-    return option(
-        type=click.Path(path_type=Path),
-        metavar="DIR",
-        help="Images: parquet files in the Hugging Face layout, or one subfolder per class.",
-    )
-
-
-def weights_option() -> Any:
-    """--weights."""
-    return option(
-        type=click.Path(path_type=Path),
-        metavar="DIR",
-        help="Trained weights.  [default: results/runs/RECIPE/weights, else the committed]",
-    )
+    text = "Images: parquet files in the Hugging Face layout, or one subfolder per class."
+    return option(metavar="DIR", help=text)
 
 
 def device_option() -> Any:
@@ -183,37 +201,17 @@ def device_option() -> Any:
 
 def out_option(default: str) -> Any:
     """--out, with its default named in the help."""
-    text = f"Folder to write to.  [default: {default}]"
-    return option(type=click.Path(path_type=Path), metavar="DIR", help=text)
-
-
-def student_option() -> Any:
-    """--student."""
-    return option(
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="A genotype.json of semlink search, in place of the recipe's student.",
-    )
-
-
-def images_option() -> Any:
-    """--images."""
-    return option(type=int, metavar="N", help="Use the first N test images.")
+    return option(metavar="DIR", help=f"Folder to write to.  [default: {default}]")
 
 
 def seed_option(text: str) -> Any:
     """--seed."""
-    return option(default=0, type=int, help=text)
+    return option(default=0, help=text)
 
 
 def minutes_option() -> Any:
     """--minutes."""
-    return option(type=float, metavar="M", help="Stop at a checkpoint after M minutes.")
-
-
-def channels_option() -> Any:
-    """--channels."""
-    return option(type=NAMES, metavar="A,B", help=_channels)
+    return option(metavar="M", help="Stop at a checkpoint after M minutes.")
 
 
 def _channels() -> str:
@@ -222,22 +220,71 @@ def _channels() -> str:
     return f"{CHANNEL_NAMES}; several with commas."
 
 
-def snr_db_option() -> Any:
-    """--snr-db."""
-    return option(
-        type=SNRS, metavar="RANGE", help="FIRST:LAST:STEP or a list: -10:20:2 or -10,0,10."
+@dataclass(frozen=True, kw_only=True)
+class RecipeRequest:
+    """A recipe, its images, and where to write."""
+
+    recipe: str = argument()
+    data: Path | None = data_option()
+    student: Path | None = option(
+        metavar="FILE", help="A genotype.json of semlink search, in place of the recipe's student."
     )
+    out: Path | None = out_option("results/runs/RECIPE")
+
+    @property
+    def folder(self) -> Path:
+        """Where to write."""
+        return self.out or Path("results/runs") / self.recipe
+
+    def experiment(self) -> "Experiment":
+        """The recipe, with the student that is asked for. Raises: UserError."""
+        from simulator.resolve import recipe_named
+
+        return recipe_named(self.recipe, student=self.student)
 
 
-def channel_uses_option() -> Any:
-    """--channel-uses."""
-    return option(type=USES, metavar="K,K", help="Complex channel uses per image: 16,64.")
+@dataclass(frozen=True, kw_only=True)
+class WeightsRequest(RecipeRequest):
+    """Trained weights of a recipe, and how many test images."""
 
-
-def realizations_option() -> Any:
-    """--realizations."""
-    return option(
-        type=REALIZATIONS,
-        metavar="R",
-        help="Channel draws per image and point: 5, or awgn=5,rayleigh=20.",
+    weights: Path | None = option(
+        metavar="DIR",
+        help="Trained weights.  [default: results/runs/RECIPE/weights, else the committed]",
     )
+    images: int | None = option(metavar="N", help="Use the first N test images.")
+
+    def loaded(self, experiment: "Experiment", device: "torch.device") -> "tuple[Weights, Split]":
+        """Weights and test images. Raises: UserError."""
+        from simulator.resolve import dataset_of, first_images, weights_of
+
+        dataset = dataset_of(experiment, self.data)
+        test = first_images(dataset.test, self.images)
+        return weights_of(experiment, dataset, self.weights, device), test
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridRequest:
+    """A grid; what is None is as the recipe has it."""
+
+    channels: tuple[str, ...] | None = option(help=_channels)
+    snr_db: tuple[float, ...] | None = option(
+        help="FIRST:LAST:STEP or a list: -10:20:2 or -10,0,10."
+    )
+    channel_uses: tuple[int, ...] | None = option(help="Complex channel uses per image: 16,64.")
+    realizations: Realizations | None = option(
+        help="Channel draws per image and point: 5, or awgn=5,rayleigh=20."
+    )
+    seed: int = seed_option("Seed of all channel draws.")
+
+    def grid(self, experiment: "Experiment") -> "Grid":
+        """The recipe's grid, with what is asked for in place of its own. Raises: UserError."""
+        from simulator.resolve import grid_of
+
+        return grid_of(
+            experiment.sweep,
+            channels=self.channels,
+            snr_db=self.snr_db,
+            channel_uses=self.channel_uses,
+            realizations=self.realizations,
+            seed=self.seed,
+        )

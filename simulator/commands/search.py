@@ -28,13 +28,10 @@ class SearchRequest:
     """What `semlink search` is asked for; what is None is as the preset has it."""
 
     recipe: str = argument()
-    preset: Literal["cpu", "gpu"] = option(
-        default="cpu", type=click.Choice(["cpu", "gpu"]), help="Search space, sizes and length."
-    )
+    preset: Literal["cpu", "gpu"] = option(default="cpu", help="Search space, sizes and length.")
     penalty: float = option(
         "--lambda",
         default=0.1,
-        type=float,
         metavar="L",
         help="Weight of max(0, ln(expected parameters / target)).",
     )
@@ -42,20 +39,15 @@ class SearchRequest:
         metavar="N", help="Such as 800k or 1.2M.  [default: the preset's]"
     )
     teaching: Literal["kd", "ce"] = option(
-        default="kd",
-        type=click.Choice(["kd", "ce"]),
-        help="The recipe's distillation loss, or labels alone (the control).",
+        default="kd", help="The recipe's distillation loss, or labels alone (the control)."
     )
-    seeds: int = option(default=1, type=int, help="Searches to choose among.")
+    seeds: int = option(default=1, help="Searches to choose among.")
     seed: int = seed_option("Seed of the first search.")
     images_size: int | None = option(
-        type=int, metavar="H", help="Search on images of this side, averaged down."
+        metavar="H", help="Search on images of this side, averaged down."
     )
-    epochs: int | None = option(
-        type=int, metavar="E", help="Of the search.  [default: the preset's]"
-    )
+    epochs: int | None = option(metavar="E", help="Of the search.  [default: the preset's]")
     training: Path | None = option(
-        type=click.Path(path_type=Path),
         metavar="DIR",
         help="Training whose teachers teach (stage cache).  [default: results/runs/RECIPE]",
     )
@@ -77,18 +69,10 @@ def search(request: SearchRequest) -> None:
     """
     from simulator import resolve
     from simulator.parse import MOST_SEED, in_range
-    from simulator.search.run import (
-        adjusted,
-        choose,
-        forget_search,
-        search_run,
-        search_seed,
-        summary,
-        write_search,
-    )
+    from simulator.search import run
 
     experiment = resolve.recipe_named(request.recipe)
-    preset = adjusted(
+    preset = run.adjusted(
         resolve.search_preset(experiment, request.preset),
         penalty=request.penalty,
         target=request.target_params,
@@ -104,7 +88,7 @@ def search(request: SearchRequest) -> None:
     deadline = resolve.deadline_in(request.minutes)
     start = time.perf_counter()
     try:
-        whole = search_run(
+        whole = run.search_run(
             experiment,
             preset,
             dataset=resolve.dataset_of(experiment, request.data),
@@ -114,16 +98,16 @@ def search(request: SearchRequest) -> None:
             deadline=deadline,
         )
         if request.fresh:
-            forget_search(folder)
-        found = [search_seed(whole, request.seed + more) for more in range(request.seeds)]
-        best, accuracies = choose(whole, found)
+            run.forget_search(folder)
+        found = [run.search_seed(whole, request.seed + more) for more in range(request.seeds)]
+        best, accuracies = run.choose(whole, found)
     except TimeUp:
         click.echo(f"stopped after {request.minutes:g} min; run the same command again to go on")
         return
     except KeyboardInterrupt:
         raise Stopped("run the same command again to go on from the last checkpoint") from None
-    told, files = write_search(whole, found, best, accuracies, draw=resolve.cell_figures)
-    click.echo(summary(told))
+    told, files = run.write_search(whole, found, best, accuracies, draw=resolve.cell_figures)
+    click.echo(run.summary(told))
     for path in files:
         click.echo(path)
     click.echo(f"{(time.perf_counter() - start) / 60:.1f} min")

@@ -1,30 +1,19 @@
 """`semlink sweep`: check everything, evaluate what the journal lacks, write tables and figures."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from simulator.commands.options import (
-    NAMES,
-    argument,
-    channel_uses_option,
-    channels_option,
+    GridRequest,
+    WeightsRequest,
     command,
-    data_option,
     device_option,
     flag,
-    images_option,
+    note,
     option,
-    out_option,
-    realizations_option,
-    seed_option,
-    snr_db_option,
-    student_option,
-    weights_option,
 )
-from simulator.parse import Realizations
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,46 +32,33 @@ def _schemes() -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepRequest:
+class SweepRequest(WeightsRequest, GridRequest):
     """What `semlink sweep` is asked for; what is None is as the recipe has it."""
 
-    recipe: str = argument()
-    channels: tuple[str, ...] | None = channels_option()
-    snr_db: tuple[float, ...] | None = snr_db_option()
-    channel_uses: tuple[int, ...] | None = channel_uses_option()
-    schemes: tuple[str, ...] | None = option(type=NAMES, metavar="A,B", help=_schemes)
-    images: int | None = images_option()
-    realizations: Realizations | None = realizations_option()
+    schemes: tuple[str, ...] | None = option(help=_schemes)
     mc: float | None = option(
-        type=float,
         metavar="POINTS",
         help="Draw again, R at a time, until the channel's 95 % interval is +-POINTS of accuracy.",
     )
-    max_realizations: int = option(default=200, type=int, metavar="N", help="End of --mc.")
-    seed: int = seed_option("Seed of all channel draws.")
+    max_realizations: int = option(default=200, metavar="N", help="End of --mc.")
     precision: Literal["fp32", "bf16"] = option(
         default="fp32",
-        type=click.Choice(["fp32", "bf16"]),
         help="Of the networks; those of separate and digital_semantic always are fp32.",
     )
     compiled: bool = flag(
         "--compile",
         help="Compile the receiver of rkd_sc first: faster where a sweep takes minutes.",
     )
-    student: Path | None = student_option()
     bit_true: bool = flag(help="Decode every LDPC block instead of using tables.")
     workers: int | None = option(
-        type=int, metavar="N", help="Processes.  [default: the cores; 1 for little work or a GPU]"
+        metavar="N", help="Processes.  [default: the cores; 1 for little work or a GPU]"
     )
     cluster: str | None = option(
         metavar="ADDRESS|auto|local",
         help="Compute on a Ray cluster instead; local: one of --workers CPUs, made here.",
     )
     fresh: bool = flag(help="Forget what an earlier sweep in --out has finished.")
-    data: Path | None = data_option()
-    weights: Path | None = weights_option()
     device: str = device_option()
-    out: Path | None = out_option("results/runs/RECIPE")
 
 
 @command(SweepRequest)
@@ -100,10 +76,9 @@ def sweep(request: SweepRequest) -> None:
         in_range("--workers", request.workers, 1, MOST_WORKERS)
     asked, left_out = resolved(request)
     clean = noiseless(asked)
-    folder = request.out or Path("results/runs") / request.recipe
+    folder = request.folder
     with sweep_folder(asked, folder, fresh=request.fresh) as place:
-        for line in [*left_out, *_remarks(asked), *place.journal.remarks]:
-            click.echo(f"semlink: {line}", err=True)
+        note(*left_out, *_remarks(asked), *place.journal.remarks)
         results = place.compute(workers=request.workers, cluster=request.cluster)
         table, run = place.write(results, noiseless=clean, left_out=left_out)
         figures = draw(table, run, folder / "figures")
@@ -119,28 +94,19 @@ def sweep(request: SweepRequest) -> None:
 
 def resolved(request: SweepRequest) -> "tuple[Sweep, list[str]]":
     """The sweep that is asked for, and a line for what is left out of it. Raises: UserError."""
-    from simulator import resolve
     from simulator.engine.evaluate import Setting
     from simulator.engine.grid import plan
     from simulator.engine.job import Sweep
+    from simulator.resolve import check_compiler, device_named
     from simulator.schemes.build import asked_schemes, build_scheme
 
-    experiment = resolve.recipe_named(request.recipe, student=request.student)
+    experiment = request.experiment()
     experiment = experiment.decoding_all() if request.bit_true else experiment
-    grid = resolve.grid_of(
-        experiment.sweep,
-        channels=request.channels,
-        snr_db=request.snr_db,
-        channel_uses=request.channel_uses,
-        realizations=request.realizations,
-        seed=request.seed,
-    ).until(request.mc, request.max_realizations)
-    device = resolve.device_named(request.device)
+    grid = request.grid(experiment).until(request.mc, request.max_realizations)
+    device = device_named(request.device)
     if request.compiled:
-        resolve.check_compiler()
-    dataset = resolve.dataset_of(experiment, request.data)
-    test = resolve.first_images(dataset.test, request.images)
-    weights = resolve.weights_of(experiment, dataset, request.weights, device)
+        check_compiler()
+    weights, test = request.loaded(experiment, device)
     names, untrained = asked_schemes(experiment, weights, request.schemes or ("all",))
     built = {name: build_scheme(name, experiment, weights) for name in names}
     points, left_out = plan([own.scheme for own in built.values()], grid)
@@ -167,15 +133,13 @@ def _remarks(sweep: "Sweep") -> list[str]:
         remarks.append(
             f"this device has no arithmetic of {setting.precision}; --precision fp32 is faster"
         )
-    if weights.trained_on != {weights.dataset.key}:
-        same = weights.trained_on == {data_name(weights.folder, weights.dataset)}
-        remarks.append(
-            "these weights were made with the training images of --data, beside other test images"
-            if same
-            else "these weights were made with other data than --data: images for training or for "
-            "the test differ"
-        )
-    return remarks
+    if weights.trained_on == {weights.dataset.key}:
+        return remarks
+    if weights.trained_on == {data_name(weights.folder, weights.dataset)}:
+        other = "the training images of --data, beside other test images"
+    else:
+        other = "other data than --data: images for training or for the test differ"
+    return [*remarks, f"these weights were made with {other}"]
 
 
 def _show(results: "pd.DataFrame") -> None:
@@ -183,12 +147,8 @@ def _show(results: "pd.DataFrame") -> None:
     import pandas as pd
 
     percent = results.assign(accuracy=(100 * results["accuracy"]).round(1))
-    table = percent.pivot_table(
-        index=["channel", "channel_uses", "scheme"],
-        columns="snr_db",
-        values="accuracy",
-        sort=True,
-    )
+    index = ["channel", "channel_uses", "scheme"]
+    table = percent.pivot_table(index=index, columns="snr_db", values="accuracy")
     table.columns = pd.Index([f"{snr:g}" for snr in table.columns], name="snr_db")
     click.echo("accuracy in % at SNR (Es/N0 per channel use) in dB")
     click.echo(table.to_string())

@@ -2,23 +2,18 @@
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from simulator.commands.options import (
-    NAMES,
-    argument,
+    RecipeRequest,
     command,
-    data_option,
     device_option,
     flag,
     minutes_option,
     option,
-    out_option,
     seed_option,
-    student_option,
 )
 from simulator.errors import Stopped, TimeUp
 
@@ -36,28 +31,20 @@ STAGES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainRequest:
+class TrainRequest(RecipeRequest):
     """What `semlink train` is asked for."""
 
-    recipe: str = argument()
-    data: Path | None = data_option()
     stage: str = option(
         default="all",
         type=click.Choice(STAGES),
         help="Stop after this stage; earlier ones that are missing are trained first.",
     )
     variants: tuple[str, ...] = option(
-        default=(),
-        type=NAMES,
-        metavar="A,B",
-        help="Train these ablations too, after stage 2; or all.",
+        default=(), help="Train these ablations too, after stage 2; or all."
     )
-    schemes: tuple[str, ...] | None = option(
-        type=NAMES, metavar="A,B", help="Train these baselines alone; or all."
-    )
+    schemes: tuple[str, ...] | None = option(help="Train these baselines alone; or all.")
     seed: int = seed_option("Seed of the training.")
     teacher_seed: int | None = option(
-        type=int,
         metavar="N",
         help="Seed of the teachers in --out and of what they were shown.  [default: --seed]",
     )
@@ -65,14 +52,12 @@ class TrainRequest:
         metavar="NAME|DIR",
         help="A pretrained CLIP, DINOv2 or ViT from the hub or a folder, in place of the recipe's.",
     )
-    student: Path | None = student_option()
     minutes: float | None = minutes_option()
     fresh: bool = flag(
         help="Forget finished parts and checkpoints in --out; with stages that go on from finished "
         "weights, only their own."
     )
     device: str = device_option()
-    out: Path | None = out_option("results/runs/RECIPE")
 
 
 @command(TrainRequest)
@@ -93,24 +78,23 @@ def train(request: TrainRequest) -> None:
     from simulator.training.run import TrainingRun
     from simulator.training.student import Session
 
-    experiment = resolve.recipe_named(request.recipe, student=request.student)
+    experiment = request.experiment()
     if request.teacher is not None:
         experiment = experiment.with_pretrained(request.teacher)
+    if request.teacher_seed is not None:
+        in_range("--teacher-seed", request.teacher_seed, 0, MOST_SEED)
     asked = None if request.schemes is None or "all" in request.schemes else request.schemes
     schemes = schemes_to_train(
         experiment, request.stage, variants=request.variants, baselines=asked
     )
-    folder = request.out or Path("results/runs") / request.recipe
     run = TrainingRun(
         recipe=experiment,
         dataset=resolve.dataset_of(experiment, request.data),
-        folder=folder,
+        folder=request.folder,
         seed=in_range("--seed", request.seed, 0, MOST_SEED),
         device=resolve.device_named(request.device),
         deadline=resolve.deadline_in(request.minutes),
-        teacher_seed=None
-        if request.teacher_seed is None
-        else in_range("--teacher-seed", request.teacher_seed, 0, MOST_SEED),
+        teacher_seed=request.teacher_seed,
     )
     parts = experiment.parts(run.dataset.image_shape).values()
     begin(run, request.stage, schemes, parts=parts, fresh=request.fresh)
@@ -127,7 +111,7 @@ def train(request: TrainRequest) -> None:
         raise Stopped("run the same command again to go on from the last checkpoint") from None
     _show(run, parts)
     minutes = (time.perf_counter() - start) / 60
-    click.echo(f"weights: {folder / 'weights'}  ({minutes:.1f} min)")
+    click.echo(f"weights: {request.folder / 'weights'}  ({minutes:.1f} min)")
 
 
 def _tell(session: "Session") -> None:
@@ -137,11 +121,8 @@ def _tell(session: "Session") -> None:
 
     for name, network in session.teachers.items():
         model = session.run.recipe.teachers[name].model
-        kind = (
-            model.source
-            if isinstance(model, PretrainedTeacherConfig)
-            else f"{type(model).__name__.removesuffix('Config')} trained offline"
-        )
+        offline = f"{type(model).__name__.removesuffix('Config')} trained offline"
+        kind = model.source if isinstance(model, PretrainedTeacherConfig) else offline
         click.echo(f"{name}: {kind}, {parameter_count(network) / 1e6:.2f} M parameters")
 
 

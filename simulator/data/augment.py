@@ -32,10 +32,7 @@ def augment(images: Tensor, *, crop_padding: int, flip: bool, generator: torch.G
 
 
 def epoch_order(num_images: int, *, generator: torch.Generator) -> Tensor:
-    """The numbers 0 to `num_images` - 1 in random order, int64 [N].
-
-    Raises: ValueError if there is no image.
-    """
+    """The numbers 0 to `num_images` - 1 in random order, int64 [N]. ValueError if there is none."""
     if num_images < 1:
         raise ValueError(f"num_images must be at least 1, got {num_images}")
     return torch.randperm(num_images, generator=generator, device=generator.device)

@@ -9,32 +9,20 @@ import hashlib
 import os
 import sys
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from simulator.data.folders import ImageFolders
+from simulator.data.parquet import ParquetFiles
 from simulator.data.splits import SPLITS, Decoded, Pool, content_key
 from simulator.errors import UserError
-from simulator.storage.files import load_tensors, save_tensors
+from simulator.storage.files import file_hash, load_tensors, save_tensors
 
 FORMAT = 1  # to be raised whenever the same files would be decoded, ordered or split otherwise
-
-
-class Source(Protocol):
-    """A data set as it was found: which files decide its content, and how to decode them."""
-
-    @property
-    def folder(self) -> Path:
-        """Where the files lie."""
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """All files that decide the content."""
-
-    def read(self) -> Decoded:
-        """Decode and split. Raises: UserError in one line naming the file."""
+Source = ImageFolders | ParquetFiles  # a data set as it was found, not yet decoded
 
 
 def read_cached(source: Source, cache: Path | None) -> Decoded:
@@ -46,14 +34,16 @@ def read_cached(source: Source, cache: Path | None) -> Decoded:
     try:
         path = (cache or default_cache()) / name
     except RuntimeError as error:  # no home folder
-        return _uncached(source, f"no cache folder ({error})")
-    decoded = _load(path)
-    if decoded is None:
         decoded = source.read()
-        try:
-            save_tensors(path, *_packed(decoded))
-        except (OSError, SafetensorError) as error:
-            _say(f"decoded images not kept in {path.parent} ({error})")
+        _say(f"no cache folder ({error})")
+        return decoded
+    if (kept := _load(path)) is not None:
+        return kept
+    decoded = source.read()
+    try:
+        save_tensors(path, *_packed(decoded))
+    except (OSError, SafetensorError) as error:
+        _say(f"decoded images not kept in {path.parent} ({error})")
     return decoded
 
 
@@ -62,17 +52,10 @@ def default_cache() -> Path:
 
     Raises: RuntimeError if there is no home folder.
     """
-    own = os.environ.get("SEMLINK_CACHE")
-    if own:
+    if own := os.environ.get("SEMLINK_CACHE"):
         return Path(own)
     shared = os.environ.get("XDG_CACHE_HOME")
     return (Path(shared) if shared else Path.home() / ".cache") / "semlink"
-
-
-def _uncached(source: Source, reason: str) -> Decoded:
-    decoded = source.read()
-    _say(reason)
-    return decoded
 
 
 def _say(reason: str) -> None:
@@ -84,9 +67,7 @@ def _source_hash(source: Source) -> str:
     digest = hashlib.sha256(f"semlink data {FORMAT}".encode())
     for path in source.files:
         name = os.fsencode(path.relative_to(source.folder).as_posix())
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").digest()
-        digest.update(len(name).to_bytes(8) + name + content)
+        digest.update(len(name).to_bytes(8) + name + bytes.fromhex(file_hash(path)))
     return digest.hexdigest()
 
 

@@ -5,7 +5,6 @@ Hugging Face hub (`parquet`), folders of images (`folders`). `images` decodes, `
 order the images come and which split they belong to, `cache` keeps what was decoded.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -46,11 +45,8 @@ class Dataset:
     def training_key(self) -> str:
         """As `key`, of training and validation images alone."""
         splits = {"train": self.train, "validation": self.validation}
-        pools = {
-            name: Pool(split.images.numpy(), split.labels.numpy())
-            for name, split in splits.items()
-            if split is not None
-        }
+        there = {name: split for name, split in splits.items() if split is not None}
+        pools = {name: Pool(own.images.numpy(), own.labels.numpy()) for name, own in there.items()}
         return content_key(self.classes, pools)
 
     @property
@@ -60,32 +56,21 @@ class Dataset:
         return channels, height, width
 
     @property
-    def source_values(self) -> int:
-        """Values per image, n = C H W."""
-        return self.test.images[0].numel()
-
-    @property
     def num_classes(self) -> int:
         """Number of classes."""
         return len(self.classes)
 
 
 def load_dataset(folder: Path, *, cache: Path | None = None) -> Dataset:
-    """Read the data set in `folder`.
+    """Read the data set in `folder`, and keep it decoded in `cache` (`default_cache` if None).
 
     The folder holds parquet files as on the Hugging Face hub, there or in one subfolder
     (`parquet`), or images in one folder per class, with or without `train/`, `test/` and
     `validation/` above these (`folders`). A test split alone is enough: then `train` and
     `validation` are None. Training images lend 10 % to a validation split that is not there;
-    class folders without splits are cut 70/10/20. Order and cut of the images depend on their
-    pixels and labels alone (`splits`).
+    class folders without splits are cut 70/10/20 (`splits`).
 
-    Args:
-        folder: Where the images are.
-        cache: Where to keep them decoded; None: $SEMLINK_CACHE, else $XDG_CACHE_HOME/semlink,
-            else ~/.cache/semlink.
-
-    Raises: UserError in one line naming the file or folder that is not as it must be.
+    Raises: UserError naming the file or folder that is not as it must be.
     """
     try:
         return dataset_of(folder.resolve().name, read_cached(_find(folder), cache))
@@ -126,10 +111,9 @@ def _find(folder: Path) -> Source:
 
 def dataset_of(name: str, decoded: Decoded) -> Dataset:
     """A data set that was decoded and split."""
-    pools: Mapping[str, Pool] = decoded.pools
     splits = {
         split: Split(images=torch.from_numpy(pool.images), labels=torch.from_numpy(pool.labels))
-        for split, pool in pools.items()
+        for split, pool in decoded.pools.items()
     }
     return Dataset(
         name=name,

@@ -13,7 +13,7 @@ _LITTER = ("thumbs.db", "desktop.ini")  # what file managers leave behind, besid
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFolders:
-    """Images below `<class>/` (split by us) or `<split>/<class>/`; files beside are not read."""
+    """Images below `<class>/` (split by us) or `<split>/<class>/`."""
 
     folder: Path
     classes: tuple[str, ...]
@@ -105,8 +105,7 @@ def _check_same_classes(classes: dict[str, list[Path]], splits: dict[str, Path])
     first, *others = classes
     names = {path.name for path in classes[first]}
     for split in others:
-        differing = names ^ {path.name for path in classes[split]}
-        if differing:
+        if differing := names ^ {path.name for path in classes[split]}:
             raise UserError(
                 f"{splits[split]} and {splits[first]} must have the same class folders, but only "
                 f"one of them has {min(differing)}"

@@ -1,9 +1,8 @@
 """Image files to pixels: every format that Pillow opens, 8 bits per value, one size for all.
 
-Grey files (modes 1, L and LA of Pillow) become one channel; palette, RGB, CMYK and YCbCr files
-three. Where grey and colour meet in one data set, all become RGB. An alpha channel is dropped if
-the image is opaque everywhere and refused otherwise, since what lies behind would be our invention.
-Pictures are turned upright as their EXIF orientation says; of an animation the first frame counts.
+Where grey and colour meet in one data set, all become RGB. An alpha channel is dropped if the image
+is opaque everywhere and refused otherwise, since what lies behind would be our invention. Pictures
+are turned upright as their EXIF orientation says; of an animation the first frame counts.
 """
 
 import struct
@@ -29,18 +28,9 @@ _ORIENTATION = 0x0112  # EXIF tag
 
 # What Pillow's readers are known to raise on files that are cut off, damaged or far too large.
 _BROKEN = (
-    OSError,
-    EOFError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
+    *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError),
+    *(RuntimeError, struct.error, zlib.error),
+    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
 
 

@@ -88,12 +88,10 @@ def find_parquet_files(folder: Path) -> ParquetFiles:
 
 def _check_complete(paths: list[Path]) -> None:
     """Where the names say "shard i of n", all n must be there, and once."""
-    matches = [match for match in (_SHARD.fullmatch(path.name) for path in paths) if match]
-    if not matches:
-        return
+    matches = list(filter(None, (_SHARD.fullmatch(path.name) for path in paths)))
     totals = {int(match[2]) for match in matches}
     numbers = sorted(int(match[1]) for match in matches)
-    if totals != {len(paths)} or numbers != list(range(len(paths))):
+    if matches and (totals != {len(paths)} or numbers != list(range(len(paths)))):
         raise UserError(
             f"{paths[0].parent}: of n files named i-of-n each must be there once, got "
             f"{', '.join(path.name for path in paths)}; fetch the others or remove the old ones"
@@ -132,13 +130,8 @@ def _read_labels(split: str, path: Path) -> _Shard:
                 f"{path} row {row}: labels must be class numbers from 0 to {MAX_CLASSES - 1}, "
                 f"got {label}; a split without labels is of no use here"
             )
-    return _Shard(
-        split,
-        path,
-        image_column,
-        np.array(labels, dtype=np.int64),
-        _class_names(schema, label_column),
-    )
+    names = _class_names(schema, label_column)
+    return _Shard(split, path, image_column, np.array(labels, dtype=np.int64), names)
 
 
 def _column(names: list[str], wanted: tuple[str, ...], path: Path) -> str:
@@ -174,8 +167,7 @@ def _classes(shards: list[_Shard], folder: Path) -> tuple[str, ...]:
             )
     largest = max(int(shard.labels.max(initial=0)) for shard in shards)
     classes = named[0].names if named else None
-    if classes is None:
-        classes = tuple(map(str, range(largest + 1)))
+    classes = classes or tuple(map(str, range(largest + 1)))
     _check_labels(shards, classes, folder)
     return classes
 
@@ -190,8 +182,7 @@ def _check_labels(shards: list[_Shard], classes: tuple[str, ...], folder: Path) 
                 f"{shard.path} row {row}: labels must be below the {len(classes)} classes that the "
                 f"file names, got {shard.labels[row]}"
             )
-    train = [shard.labels for shard in shards if shard.split == "train"]
-    if train:
+    if train := [shard.labels for shard in shards if shard.split == "train"]:
         counts = np.bincount(np.concatenate(train), minlength=len(classes))
         if not counts.all():
             empty = int(np.argmin(counts))

@@ -1,9 +1,7 @@
 """Order and split of a data set, both fixed by the pixels themselves.
 
-Images are ordered by the SHA-256 of their pixels: in effect a random permutation, but one that no
-seed, file name, file order or library version can change. So the same pictures come in the same
-order from a folder and from parquet, and the first N images are a fair sample of all, even where
-the files are sorted by class.
+Images are ordered by the SHA-256 of their pixels: in effect a random permutation, but the same
+whatever holds the pictures. The first N are a fair sample, even where files are sorted by class.
 """
 
 import hashlib
@@ -44,9 +42,8 @@ def arrange(classes: tuple[str, ...], pools: Mapping[str, Pool], *, name: str) -
 
     A data set without splits is cut per class: 20 % of the images go to the test split, 10 % to
     the validation split (both rounded, and at least 1), the others to training; of a class with
-    1 or 2 images all go to training. Training images without a validation split lend it 10 % of
-    theirs, stratified by largest remainders.
-
+    1 or 2 images all go to training. A validation split that is not there gets 10 % of the training
+    images, stratified by largest remainders.
     Raises: UserError naming the data set if a split would be empty.
     """
     parts = {split: in_order(pool) for split, pool in pools.items()}

@@ -5,8 +5,8 @@ padded, by one thread: the same numbers whatever the number of workers.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -38,24 +38,11 @@ class Setting(NamedTuple):
         return f"{self.precision}, compiled" if self.compiled else self.precision
 
 
-class Evaluate(Protocol):
-    """What a pool of workers runs."""
-
-    def prepare(self, scheme: str) -> None:
-        """Everything that depends on no channel, once."""
-
-    def __call__(self, task: Task) -> list[Finished]:
-        """The units of a task."""
-
-
 class Evaluator:
     """Computes the units of tasks; holds the scheme that it met last."""
 
     def __init__(
-        self,
-        load: Callable[[str], tuple[Scheme, Prepared]],
-        labels: Tensor,
-        setting: Setting,
+        self, load: Callable[[str], tuple[Scheme, Prepared]], labels: Tensor, setting: Setting
     ) -> None:
         self._load = load
         self._labels = labels.to(setting.device)
@@ -81,7 +68,7 @@ class Evaluator:
         channel = channel_from_name(point.channel)
         snr_db = torch.full((BLOCK, 1), point.snr_db, device=device)
         start = time.process_time()
-        with autocast(self._setting.device, self._setting.precision):
+        with autocast(device, self._setting.precision):
             encoded = [
                 self._scheme.encode(block, channel=channel, snr_db=snr_db, k=point.k)
                 for block in blocks_of(self._prepared)
@@ -94,7 +81,7 @@ class Evaluator:
             streams = unit_streams(unit, self._setting.seed)
             codes = []
             for block, labels in zip(encoded, self._labels.split(BLOCK), strict=True):
-                with autocast(self._setting.device, self._setting.precision):
+                with autocast(device, self._setting.precision):
                     received = self._scheme.transmit(
                         block, channel=channel, snr_db=snr_db, k=point.k, streams=streams
                     )
@@ -103,6 +90,16 @@ class Evaluator:
             all_codes = torch.cat(codes).cpu().numpy().astype(np.uint8)
             finished.append(Finished(unit, all_codes, time.process_time() - start + encoding))
         return finished
+
+
+def evaluator_here(schemes: Sequence[Scheme], split: Split, setting: Setting) -> Evaluator:
+    """The evaluator of this process, from what is in memory."""
+    named = {scheme.name: scheme for scheme in schemes}
+
+    def load(name: str) -> tuple[Scheme, Prepared]:
+        return named[name], prepare_all(named[name], split, setting)
+
+    return Evaluator(load, split.labels, setting)
 
 
 @torch.inference_mode()

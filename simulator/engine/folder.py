@@ -8,19 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
 from channels.names import channel_from_name
+from simulator.engine.evaluate import BLOCK, image_blocks
 from simulator.engine.job import Sweep, check_same, open_pool
 from simulator.engine.journal import Journal
-from simulator.engine.run import Results, noiseless_accuracy, run_sweep
+from simulator.engine.run import NAMES, Results, run_sweep
 from simulator.errors import Stopped
+from simulator.statistics.intervals import accuracy_interval
 from simulator.storage.describe import describe
 from simulator.storage.environment import environment
 from simulator.storage.files import write_json, write_table
-from simulator.storage.folders import CHOICES, check_writable, forget_choices, forget_results
+from simulator.storage.folders import CHOICES, check_writable, forget_results, remove
 
 COLUMNS = [
-    *("scheme", "channel", "snr_db", "channel_uses", "bandwidth_ratio", "images", "realizations"),
+    *(*NAMES, "bandwidth_ratio", "images", "realizations"),
     *("correct", "transmissions", "accuracy", "ci_low", "ci_high"),
     *("mc_low", "mc_high", "delivered"),
     *("train_seed", "settings"),
@@ -65,10 +68,9 @@ class SweepFolder:
         write_table(folder / "results.csv", table)
         write_table(folder / "results.parquet", table)
         write_table(folder / "timing.csv", results.timing)
-        forget_choices(folder)
-        choices = _choices(sweep)
-        if len(choices):
-            write_table(folder / CHOICES, choices)
+        remove(folder, CHOICES)
+        if choices := _choices(sweep):
+            write_table(folder / CHOICES, pd.DataFrame(choices))
         write_json(folder / "run.json", run)
         return table, run
 
@@ -96,20 +98,25 @@ def sweep_folder(sweep: Sweep, folder: Path, *, fresh: bool = False) -> Iterator
 
 
 def noiseless(sweep: Sweep) -> dict[str, float]:
-    """Accuracy of student and head on the test images without a channel."""
-    classify = sweep.weights.classifier().classify
-    return noiseless_accuracy(classify, sweep.test, sweep.setting.device)
+    """Accuracy of student and head without a channel, with its interval over test images."""
+    classify, right = sweep.weights.classifier().classify, []
+    blocks = image_blocks(sweep.test.images, sweep.setting.device)
+    for block, labels in zip(blocks, sweep.test.labels.split(BLOCK), strict=True):
+        scores = classify(block)[: len(labels)]
+        right.append((scores.argmax(dim=1).cpu() == labels).double())
+    values = torch.cat(right).numpy()
+    interval = accuracy_interval(values)
+    return {"accuracy": float(values.mean()), "ci_low": interval.low, "ci_high": interval.high}
 
 
-def _choices(sweep: Sweep) -> pd.DataFrame:
+def _choices(sweep: Sweep) -> list[dict[str, Any]]:
     """What schemes chose on validation images at the points of a sweep."""
-    rows: list[dict[str, Any]] = []
+    rows = []
     for name, built in sweep.built.items():
         own = [point for point in sweep.points if point.scheme == name]
-        rows += built.scheme.choices(
-            [(channel_from_name(point.channel), point.snr_db, point.k) for point in own]
-        )
-    return pd.DataFrame(rows)
+        places = [(channel_from_name(point.channel), point.snr_db, point.k) for point in own]
+        rows += built.scheme.choices(places)
+    return rows
 
 
 def _description(sweep: Sweep) -> dict[str, Any]:

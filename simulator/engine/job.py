@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from simulator.data.dataset import Dataset, Split
-from simulator.engine.evaluate import Evaluator, Prepared, Setting, prepare_all
+from simulator.engine.evaluate import Evaluator, Prepared, Setting, evaluator_here, prepare_all
 from simulator.engine.grid import Grid, Point
 from simulator.engine.run import Facts, facts_of
 from simulator.engine.workers import InProcess, LocalPool, Pool, RayPool
@@ -45,6 +45,10 @@ class Sweep:
     grid: Grid
     setting: Setting
 
+    @property
+    def _schemes(self) -> list[Scheme]:
+        return [built.scheme for built in self.built.values()]
+
     @cached_property
     def identities(self) -> dict[str, Any]:
         """What the numbers of each scheme that has a point depend on."""
@@ -68,9 +72,8 @@ class Sweep:
     @property
     def facts(self) -> Facts:
         """What the rows say besides outcomes."""
-        schemes = [built.scheme for built in self.built.values()]
         classes = self.weights.num_classes
-        return facts_of(schemes, self.points, self.test, num_classes=classes)
+        return facts_of(self._schemes, self.points, self.test, num_classes=classes)
 
     @property
     def transmissions(self) -> int:
@@ -80,12 +83,7 @@ class Sweep:
 
     def evaluator(self) -> Evaluator:
         """The evaluator of this process, from what is in memory."""
-
-        def load(name: str) -> tuple[Scheme, Prepared]:
-            scheme = self.built[name].scheme
-            return scheme, prepare_all(scheme, self.test, self.setting)
-
-        return Evaluator(load, self.test.labels, self.setting)
+        return evaluator_here(self._schemes, self.test, self.setting)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -100,30 +98,25 @@ class Job:
     folder: Path  # of what is prepared
     setting: Setting
     identities: dict[str, Any]  # scheme -> what its numbers depend on
-    about_key: str
+    key: str  # equal for equal jobs
 
     @classmethod
     def of(cls, sweep: Sweep, folder: Path) -> "Job":
         """The job of a sweep, its images written where the workers find them."""
-        dataset = sweep.weights.dataset
+        dataset, folder = sweep.weights.dataset, folder.resolve()
         job = cls(
             experiment=sweep.experiment,
             name=dataset.name,
             classes=dataset.classes,
             data_key=dataset.key,
             weights=sweep.weights.folder.resolve(),
-            folder=folder.resolve(),
+            folder=folder,
             setting=sweep.setting,
             identities=sweep.identities,
-            about_key=digest(sweep.about),
+            key=digest([digest(sweep.about), str(folder)]),
         )
         job.write_images(sweep.test, dataset.validation)
         return job
-
-    @property
-    def key(self) -> str:
-        """Equal for equal jobs."""
-        return digest([self.about_key, str(self.folder)])
 
     def write_images(self, test: Split, validation: Split | None) -> None:
         """Put test and validation images where the workers find them."""
@@ -188,10 +181,10 @@ def check_same(before: list[dict[str, Any]], now: dict[str, Any], folder: Path) 
             old, new = about["schemes"][scheme], now["schemes"][scheme]
             changes += [f"{what} of {scheme}" for what in _differences(old, new)]
     if changes:
+        told = "; ".join(dict.fromkeys(changes))
         raise UserError(
-            f"{folder} holds a sweep with other settings; changed: "
-            f"{'; '.join(dict.fromkeys(changes))}. Add --fresh to begin anew, or choose another "
-            "--out"
+            f"{folder} holds a sweep with other settings; changed: {told}. Add --fresh to begin "
+            "anew, or choose another --out"
         )
 
 
@@ -225,9 +218,8 @@ def open_pool(
 
 def cores() -> int:
     """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)  # not everywhere
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _differences(old: Any, new: Any) -> list[str]:

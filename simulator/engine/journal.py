@@ -1,10 +1,11 @@
 """The journal of a sweep: every finished unit, appended and on disk before anything else happens.
 
-A text file, one JSON object per line with a checksum. Lines that begin a run say what it is about;
-all others are finished units. What is torn or damaged is left out, and computed again. Nothing is
-ever changed but the end: a torn last line is cut off before more is written.
+A text file, one JSON object per line with a checksum: what a run is about, then finished units.
+What is torn or damaged is left out, and computed again. Nothing is ever changed but the end: a torn
+last line is cut off before more is written.
 """
 
+import contextlib
 import errno
 import io
 import json
@@ -14,9 +15,9 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
@@ -38,36 +39,16 @@ class Finished(NamedTuple):
     core_seconds: float
 
 
-class UnitStore(Protocol):
-    """Where finished units are kept."""
-
-    def __contains__(self, unit: Unit) -> bool:
-        """Whether the unit is finished."""
-
-    def add(self, finished: Iterable[Finished]) -> None:
-        """Keep finished units."""
-
-    def read(self, unit: Unit) -> Finished:
-        """A finished unit."""
-
-
-class MemoryStore:
+class MemoryStore(dict[Unit, Finished]):
     """Units of a small sweep, in memory."""
 
-    def __init__(self) -> None:
-        self._units: dict[Unit, Finished] = {}
-
-    def __contains__(self, unit: Unit) -> bool:
-        """Whether the unit is finished."""
-        return unit in self._units
-
     def add(self, finished: Iterable[Finished]) -> None:
         """Keep finished units."""
-        self._units |= {item.unit: item for item in finished}
+        self.update({item.unit: item for item in finished})
 
     def read(self, unit: Unit) -> Finished:
         """A finished unit."""
-        return self._units[unit]
+        return self[unit]
 
 
 class _Places:
@@ -98,8 +79,6 @@ class _Places:
 
 @dataclass
 class _Found:
-    """What a journal's file holds."""
-
     abouts: list[dict[str, Any]] = field(default_factory=list)
     damaged: int = 0  # lines that were left out
     places: _Places = field(default_factory=_Places)
@@ -107,7 +86,7 @@ class _Found:
 
 
 class Journal:
-    """The finished units of the sweeps of one folder. Only their places are held in memory.
+    """The finished units of the sweeps of one folder; only their places are held in memory.
 
     The file is read when something is first asked of it; nothing is locked but within `with`.
     """
@@ -132,11 +111,9 @@ class Journal:
         return self._found.damaged
 
     def __len__(self) -> int:
-        """Finished units."""
         return len(self._found.places)
 
     def __contains__(self, unit: Unit) -> bool:
-        """Whether the unit is finished."""
         return unit in self._found.places
 
     @property
@@ -158,26 +135,16 @@ class Journal:
                 f"{folder} is in use by another semlink process; wait for it, or choose another "
                 "--out"
             ) from None
-        self._forget_found()
+        self._found = _scan(self.path)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Let others in."""
+    def __exit__(self, *_: object) -> None:
         self._lock.release()
 
     def forget(self) -> None:
         """Begin anew."""
         self.path.unlink(missing_ok=True)
-        self._forget_found()
-
-    def _forget_found(self) -> None:
-        """Others may have written since it was read."""
-        self.__dict__.pop("_found", None)
+        self._found = _Found()
 
     def begin(self, about: dict[str, Any]) -> None:
         """Note what the next units are about, if no run has said so yet."""
@@ -211,7 +178,10 @@ class Journal:
 
         Raises: KeyError if there is none; UserError if the file was changed or removed by others.
         """
-        record = self._record_at(self._found.places[unit])
+        offset, record = self._found.places[unit], None
+        with contextlib.suppress(FileNotFoundError), self.path.open("rb") as file:
+            file.seek(offset)
+            record = _parse(file.readline())
         if record is None:
             raise self._changed
         codes = unpack(record["outcomes"], record["images"])
@@ -222,15 +192,6 @@ class Journal:
         return UserError(
             f"{self.path} was changed or removed while it was in use; run the same command again"
         )
-
-    def _record_at(self, offset: int) -> dict[str, Any] | None:
-        """What stands in the line that begins here; None if it is not there any more."""
-        try:
-            with self.path.open("rb") as file:
-                file.seek(offset)
-                return _parse(file.readline())
-        except FileNotFoundError:
-            return None
 
     def _append(self, records: list[dict[str, Any]]) -> list[int]:
         """Write lines behind the last whole one; where each begins."""
@@ -256,15 +217,14 @@ class Journal:
                 f"{self.path}: {error.strerror or error}; {len(self)} finished units are kept: "
                 f"{wayout}run the same command again"
             ) from None
-        offsets = []
-        for line in lines:
-            offsets.append(self._found.end)
-            self._found.end += len(line)
+        *offsets, self._found.end = accumulate(map(len, lines), initial=self._found.end)
         return offsets
 
 
+UnitStore = MemoryStore | Journal  # where finished units are kept
+
+
 def _scan(path: Path) -> _Found:
-    """Find the whole lines."""
     found, offset, keys = _Found(), 0, {""}
     if not path.exists():
         return found

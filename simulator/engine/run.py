@@ -5,24 +5,24 @@ the store alone, so it does not matter who computed what, in which order, or whe
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from simulator.data.dataset import Split
-from simulator.engine.evaluate import BLOCK, Evaluator, Prepared, Setting, image_blocks, prepare_all
+from simulator.engine.evaluate import Setting, evaluator_here
 from simulator.engine.grid import Grid, Point, Task, Unit, tasks_of
 from simulator.engine.journal import Finished, MemoryStore, UnitStore
 from simulator.engine.workers import InProcess, Pool
 from simulator.scheme import Scheme
 from simulator.statistics.intervals import accuracy_interval, channel_interval
 from simulator.statistics.tally import Tally
+
+NAMES = ("scheme", "channel", "snr_db", "channel_uses")  # columns that name a point
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,8 @@ class Results:
     @property
     def table(self) -> pd.DataFrame:
         """One row per point, in the order of the plan."""
-        return pd.DataFrame([_row(point, self.tally(point), self.facts) for point in self])
+        rows = [_row(point, self.tally(point), self.facts) for point in self.realizations]
+        return pd.DataFrame(rows)
 
     @property
     def timing(self) -> pd.DataFrame:
@@ -62,10 +63,6 @@ class Results:
             spent = [self.store.read(Unit(point, r)).core_seconds for r in range(count)]
             rows.append({**_names(point), "core_seconds": round(sum(spent), 3)})
         return pd.DataFrame(rows)
-
-    def __iter__(self) -> Iterator[Point]:
-        """All points."""
-        return iter(self.realizations)
 
 
 class _Schedule:
@@ -165,9 +162,7 @@ def sweep_here(
     num_classes: int,
 ) -> Results:
     """A small sweep in this process, kept in memory; nothing is written."""
-    setting = Setting(grid.seed, device)
-    evaluator = Evaluator(partial(_prepared, schemes, split, setting), split.labels, setting)
-    pool = InProcess(evaluator)
+    pool = InProcess(evaluator_here(schemes, split, Setting(grid.seed, device)))
     facts = facts_of(schemes, points, split, num_classes=num_classes)
     try:
         return run_sweep(points, grid, facts, pool=pool, store=MemoryStore())
@@ -186,28 +181,6 @@ def facts_of(
         source_values=split.images[0].numel(),
         settings={(p.scheme, p.k): named[p.scheme].settings(p.k) for p in points},
     )
-
-
-@torch.inference_mode()
-def noiseless_accuracy(
-    classify: Callable[[Tensor], Tensor], split: Split, device: torch.device
-) -> dict[str, float]:
-    """Accuracy of a classifier without a channel, with its interval over images."""
-    right = []
-    blocks = image_blocks(split.images, device)
-    for block, labels in zip(blocks, split.labels.split(BLOCK), strict=True):
-        scores = classify(block)[: len(labels)]
-        right.append((scores.argmax(dim=1).cpu() == labels).double())
-    values = torch.cat(right).numpy()
-    interval = accuracy_interval(values)
-    return {"accuracy": float(values.mean()), "ci_low": interval.low, "ci_high": interval.high}
-
-
-def _prepared(
-    schemes: Sequence[Scheme], split: Split, setting: Setting, name: str
-) -> tuple[Scheme, Prepared]:
-    scheme = next(scheme for scheme in schemes if scheme.name == name)
-    return scheme, prepare_all(scheme, split, setting)
 
 
 def _row(point: Point, tally: Tally, facts: Facts) -> dict[str, Any]:
@@ -230,13 +203,6 @@ def _row(point: Point, tally: Tally, facts: Facts) -> dict[str, Any]:
     }
 
 
-class _Names(NamedTuple):
-    scheme: str
-    channel: str
-    snr_db: float
-    channel_uses: int
-
-
 def _names(point: Point) -> dict[str, Any]:
     """The columns that name a row."""
-    return _Names(*point)._asdict()
+    return dict(zip(NAMES, point, strict=True))

@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import torch
 
-from simulator.engine.evaluate import Evaluate
+from simulator.engine.evaluate import Evaluator
 from simulator.engine.grid import Task
 from simulator.engine.journal import Finished
 from simulator.errors import UserError
@@ -35,102 +35,83 @@ class Build(Protocol):
     def key(self) -> str:
         """Equal for equal evaluators."""
 
-    def __call__(self) -> Evaluate:
+    def __call__(self) -> Evaluator:
         """The evaluator."""
 
 
-class Pool(Protocol):
-    """Workers, and the work that they have in hand."""
-
-    @property
-    def room(self) -> int:
-        """How much more work may be handed in now, so that no worker is ever idle."""
-
-    @property
-    def in_hand(self) -> int:
-        """Pieces of work that were handed in and not given back."""
-
-    def submit(self, work: Work) -> None:
-        """Hand in work."""
-
-    def next_done(self) -> list[Finished]:
-        """Wait for the next piece of work that is done; its units, none for a preparation."""
-
-    def close(self) -> None:
-        """Stop at once; work in hand is dropped."""
-
-
-_evaluators: dict[str, Evaluate] = {}  # of this worker process, the last one alone
+_evaluators: dict[str, Evaluator] = {}  # of this worker process, the last one alone
 
 
 def run_work(build: Build, work: Work) -> list[Finished]:
     """Do one piece of work in this process."""
     torch.set_num_threads(1)
-    evaluate = _evaluators.get(build.key)
-    if evaluate is None:
+    if build.key not in _evaluators:
         _evaluators.clear()
-        evaluate = _evaluators[build.key] = build()
+        _evaluators[build.key] = build()
+    return _done_by(_evaluators[build.key], work)
+
+
+def _done_by(evaluate: Evaluator, work: Work) -> list[Finished]:
     if isinstance(work, str):
         evaluate.prepare(work)
         return []
     return evaluate(work)
 
 
-class InProcess:
-    """No other process: work is done when it is asked for."""
+class _Pool:
+    """Work in hand, and how much of it there may be.
 
-    def __init__(self, evaluate: Evaluate) -> None:
-        self._evaluate = evaluate
-        self._waiting: deque[Work] = deque()
-        self._threads = torch.get_num_threads()
-        torch.set_num_threads(1)
+    Every pool has `submit`, which hands in work; `next_done`, which waits for a piece that is done
+    and gives its units, none for a preparation; `close`, which stops and drops what is in hand.
+    """
+
+    _hand: Sized
+    _most: int
 
     @property
     def room(self) -> int:
-        """One piece at a time."""
-        return 1 - len(self._waiting)
+        """How much more work may be handed in now, so that no worker is ever idle."""
+        return self._most - len(self._hand)
 
     @property
     def in_hand(self) -> int:
-        """Work handed in."""
-        return len(self._waiting)
+        """Pieces of work that were handed in and not given back."""
+        return len(self._hand)
+
+
+class InProcess(_Pool):
+    """No other process: work is done when it is asked for, one piece at a time."""
+
+    def __init__(self, evaluate: Evaluator) -> None:
+        self._evaluate = evaluate
+        self._hand: deque[Work] = deque()
+        self._most = 1
+        self._threads = torch.get_num_threads()
+        torch.set_num_threads(1)
 
     def submit(self, work: Work) -> None:
         """Hand in work."""
-        self._waiting.append(work)
+        self._hand.append(work)
 
     def next_done(self) -> list[Finished]:
         """Do the oldest piece of work."""
-        work = self._waiting.popleft()
-        if isinstance(work, str):
-            self._evaluate.prepare(work)
-            return []
-        return self._evaluate(work)
+        return _done_by(self._evaluate, self._hand.popleft())
 
     def close(self) -> None:
         """Nothing runs."""
         torch.set_num_threads(self._threads)
 
 
-class LocalPool:
+class LocalPool(_Pool):
     """Processes of this machine. One that is killed is replaced, and its work done again."""
 
     def __init__(self, build: Build, workers: int) -> None:
         self._build = build
         self._workers = workers
         self._hand: dict[Future[list[Finished]], Work] = {}
+        self._most = 2 * workers
         self._deaths = 0
         self._start()
-
-    @property
-    def room(self) -> int:
-        """Two pieces for each worker."""
-        return 2 * self._workers - len(self._hand)
-
-    @property
-    def in_hand(self) -> int:
-        """Work handed in."""
-        return len(self._hand)
 
     def submit(self, work: Work) -> None:
         """Hand in work."""
@@ -140,10 +121,7 @@ class LocalPool:
             self._restart([work])
 
     def next_done(self) -> list[Finished]:
-        """Wait for the next piece of work that is done.
-
-        Raises: UserError if workers keep dying.
-        """
+        """Wait for the next piece of work that is done. Raises: UserError if workers keep dying."""
         while True:
             done, _ = wait(self._hand, return_when=FIRST_COMPLETED)
             future = done.pop()
@@ -196,7 +174,7 @@ class LocalPool:
             self.submit(work)
 
 
-class RayPool:
+class RayPool(_Pool):
     """Workers of a Ray cluster; work of lost nodes is done again by others.
 
     All nodes must see the same files: weights and --out on a shared file system.
@@ -210,9 +188,8 @@ class RayPool:
         try:
             import ray
         except ImportError:
-            raise UserError(
-                "--cluster needs Ray: pip install 'semlink[cluster]', or leave it out"
-            ) from None
+            hint = "--cluster needs Ray: pip install 'semlink[cluster]', or leave it out"
+            raise UserError(hint) from None
         self._ray: Any = ray
         try:
             ray.init(
@@ -225,19 +202,13 @@ class RayPool:
         except (ConnectionError, RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise UserError(f"--cluster {address}: cannot be joined ({reason})") from None
-        remote = ray.remote(num_cpus=1, max_retries=MOST_RETRIES, retry_exceptions=False)(run_work)
-        self._work, self._build = remote, ray.put(build)
+        work = ray.remote(num_cpus=1, max_retries=MOST_RETRIES, retry_exceptions=False)(run_work)
+        self._work, self._build = work, ray.put(build)
         self._hand: list[Any] = []
 
     @property
-    def room(self) -> int:
-        """Two pieces for each core of the cluster."""
-        return 2 * int(self._ray.cluster_resources().get("CPU", 1)) - len(self._hand)
-
-    @property
-    def in_hand(self) -> int:
-        """Work handed in."""
-        return len(self._hand)
+    def _most(self) -> int:  # type: ignore[override] # it changes as nodes come and go
+        return 2 * int(self._ray.cluster_resources().get("CPU", 1))
 
     def submit(self, work: Work) -> None:
         """Hand in work."""
@@ -261,6 +232,9 @@ class RayPool:
     def close(self) -> None:
         """Leave the cluster."""
         self._ray.shutdown()
+
+
+Pool = InProcess | LocalPool | RayPool
 
 
 def _begin_worker() -> None:

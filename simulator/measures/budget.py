@@ -1,7 +1,7 @@
 """The adaptive budget: at every SNR the fewest channel uses that keep a share of the accuracy.
 
 The rule is a table (channel, average SNR) -> k, made on validation images. Both ends hold it and
-know the average SNR, so the receiver derives k itself and no header is sent [METHOD, section 4.2].
+know the average SNR, so the receiver derives k itself and no header is sent.
 """
 
 from collections.abc import Sequence
@@ -14,16 +14,13 @@ import torch
 from channels.streams import Streams
 from simulator.data.dataset import Split
 from simulator.engine.grid import Grid, Point
-from simulator.engine.run import sweep_here
+from simulator.engine.run import NAMES, sweep_here
 from simulator.scheme import Scheme
 from simulator.statistics.paired import paired_difference
 
 Rule = dict[tuple[str, float], int]  # (channel, average SNR in dB) -> k
 
-KEPT = [
-    *("scheme", "channel", "snr_db", "channel_uses", "images", "realizations"),
-    *("accuracy", "ci_low", "ci_high"),
-]
+KEPT = [*NAMES, "images", "realizations", "accuracy", "ci_low", "ci_high"]
 
 
 def smallest_uses(rows: pd.DataFrame, *, share: float) -> Rule:
@@ -68,16 +65,15 @@ def adaptive_table(
         chosen, largest = index[*place, k], index[*place, most[place]]
         at_k, at_most = (results.tally(needed[i]).credits_of_images for i in (chosen, largest))
         lost = paired_difference(at_k, at_most)
-        rows.append(
-            {
-                **table.iloc[chosen][KEPT].to_dict(),
-                "most_uses": most[place],
-                "accuracy_at_most_uses": float(at_most.mean()),
-                "difference": lost.value,
-                "difference_low": lost.low,
-                "difference_high": lost.high,
-            }
-        )
+        row = {
+            **table.iloc[chosen][KEPT].to_dict(),
+            "most_uses": most[place],
+            "accuracy_at_most_uses": float(at_most.mean()),
+            "difference": lost.value,
+            "difference_low": lost.low,
+            "difference_high": lost.high,
+        }
+        rows.append(row)
     return pd.DataFrame(rows)
 
 

@@ -42,13 +42,12 @@ def compare_schemes(folder: Path, a: str | None, b: str) -> tuple[pd.DataFrame, 
     classes = int(run["data"]["classes"])
     others = [name for name in names if name != b] if a is None else [a]
     tables = {name: _pair(rows, journal, name, b, classes) for name in others}
-    there = [table for table in tables.values() if not table.empty]
-    if not there:
+    alone = [name for name, table in tables.items() if table.empty]
+    if len(alone) == len(others):
         known = " or ".join(others) or "no other scheme"
         raise UserError(f"{known} and {b} must share a point to be compared, but have none")
-    left_out = [f"{name} shares no point with {b}: left out" for name in others]
-    alone = [line for line, table in zip(left_out, tables.values(), strict=True) if table.empty]
-    return pd.concat(there, ignore_index=True), alone
+    left_out = [f"{name} shares no point with {b}: left out" for name in alone]
+    return pd.concat([t for t in tables.values() if not t.empty], ignore_index=True), left_out
 
 
 def compact(table: pd.DataFrame) -> pd.DataFrame:
@@ -78,10 +77,8 @@ def _pair(rows: pd.DataFrame, journal: Journal, a: str, b: str, classes: int) ->
 def _row(row: Any, journal: Journal, a: str, b: str, classes: int) -> dict[str, Any]:
     place = (str(row["channel"]), float(row["snr_db"]), int(row["channel_uses"]))
     realizations = int(min(row["realizations_x"], row["realizations_y"]))  # both met these draws
-    own = {
-        scheme: _tally(journal, Point(scheme, *place), realizations, classes) for scheme in (a, b)
-    }
-    x, y = own[a].credits_of_images, own[b].credits_of_images
+    own = (_tally(journal, Point(name, *place), realizations, classes) for name in (a, b))
+    x, y = (tally.credits_of_images for tally in own)
     difference = paired_difference(x, y)
     return {
         **row[PLACE].to_dict(),

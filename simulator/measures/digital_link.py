@@ -1,8 +1,9 @@
-"""The digital link by itself: bit and block error rates over Eb/N0, beside the closed form."""
+"""The digital link by itself, as a user asks for it: error rates beside the closed form."""
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from fractions import Fraction
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,12 +12,26 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from channels.base import Channel
-from channels.digital.bit_pipe import BitPipe
+from channels.digital.bit_pipe import (
+    HIGHEST_CODE_RATE,
+    LONGEST_CODE_BLOCK,
+    MODULATIONS,
+    BitPipe,
+    channel_uses_for,
+    payload_bits_for,
+)
 from channels.digital.uncoded import UncodedPipe
 from channels.streams import PointStreams, Streams
 from channels.units import snr_db_from_ebn0_db
+from simulator.errors import UserError
+from simulator.parse import MOST_USES, in_range
 from simulator.statistics.intervals import effective_images, wilson
 
+Decoder = Literal["layered", "sionna"]
+POINTS: Final = {2**bits: bits for bits in MODULATIONS}  # of the constellation, to bits per symbol
+LONGEST_PAYLOAD: Final = LONGEST_CODE_BLOCK - 24  # one code block with its CRC
+USUAL_PAYLOAD: Final = 512
+LOWEST_CODE_RATE: Final = Fraction(1, 5)
 MOST_BATCH_BLOCKS = 500
 MOST_BATCH_SYMBOLS = 2**19  # bounds the memory of a batch of long blocks
 
@@ -39,8 +54,7 @@ class LinkTest:
     @property
     def batch(self) -> int:
         """Blocks that are drawn at once; it follows from the pipe alone."""
-        room = MOST_BATCH_SYMBOLS // self.pipe.channel_uses
-        return max(1, min(MOST_BATCH_BLOCKS, room))
+        return max(1, min(MOST_BATCH_BLOCKS, MOST_BATCH_SYMBOLS // self.pipe.channel_uses))
 
     def snr_db(self, ebn0_db: float) -> float:
         """Es/N0 in dB, from the payload bits per channel use."""
@@ -60,15 +74,11 @@ def measure_link(test: LinkTest) -> pd.DataFrame:
     `theory_ber` is the bit error rate of uncoded QAM of the same points at the same Eb/N0 in closed
     form, empty for a channel whose law does not give it.
     """
-    rows = []
     with tqdm(test.ebn0_db, desc="link", unit="point") as points:
-        for ebn0_db in points:
-            rows.append(_measure_point(test, ebn0_db, points))
-    return pd.DataFrame(rows)
+        return pd.DataFrame([_measure_point(test, ebn0_db, points) for ebn0_db in points])
 
 
 def _measure_point(test: LinkTest, ebn0_db: float, bar: Any) -> dict[str, float]:
-    """Send batches until the stop rule holds."""
     pipe = test.pipe
     sizes = (pipe.payload_bits, pipe.channel_uses, pipe.bits_per_symbol)
     streams = PointStreams(Streams(test.seed), "link", test.channel.name, *sizes, ebn0_db)
@@ -101,10 +111,7 @@ def _send(
 
 
 def _row(
-    test: LinkTest,
-    ebn0_db: float,
-    wrong_bits: NDArray[np.int64],
-    block_errors: int,
+    test: LinkTest, ebn0_db: float, wrong_bits: NDArray[np.int64], block_errors: int
 ) -> dict[str, float]:
     blocks, payload_bits = len(wrong_bits), test.pipe.payload_bits
     bit_errors, bits = int(wrong_bits.sum()), blocks * payload_bits
@@ -134,3 +141,80 @@ def _uncoded_bit_error_rate(test: LinkTest, ebn0_db: float) -> float:
     if rate is None:
         return math.nan
     return rate(snr_db_from_ebn0_db(ebn0_db, bits_per_symbol=bits), bits_per_symbol=bits)
+
+
+def pipe_of(
+    *,
+    modulation: int,
+    code_rate: str,
+    payload_bits: int | None,
+    channel_uses: int | None,
+    decoder: Decoder,
+) -> BitPipe | UncodedPipe:
+    """The link; payload or uses that are None follow from the rate. Raises: UserError."""
+    if payload_bits is not None:
+        in_range("--payload-bits", payload_bits, 1, LONGEST_PAYLOAD)
+    if channel_uses is not None:
+        in_range("--channel-uses", channel_uses, 1, MOST_USES)
+    rate = _code_rate(code_rate)
+    if modulation not in POINTS:
+        known = ", ".join(map(str, POINTS))
+        raise UserError(
+            f"--modulation must be the points of a QAM constellation, one of {known}, "
+            f"got {modulation}"
+        )
+    bits = POINTS[modulation]
+    if rate == 1:
+        return _uncoded(bits, payload_bits, channel_uses, decoder)
+    return _coded(bits, rate, payload_bits, channel_uses, decoder)
+
+
+def _code_rate(text: str) -> Fraction:
+    """The rate that is asked for; 1 is uncoded."""
+    hint = (
+        f"--code-rate must be from {LOWEST_CODE_RATE} to {float(HIGHEST_CODE_RATE):.3f} (5G LDPC) "
+        f"or 1 (uncoded), such as 1/2 or 0.75, got {text!r}"
+    )
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise UserError(hint) from None
+    if rate != 1 and not LOWEST_CODE_RATE <= rate <= HIGHEST_CODE_RATE:
+        raise UserError(hint)
+    return rate
+
+
+def _uncoded(bits: int, payload: int | None, uses: int | None, decoder: Decoder) -> UncodedPipe:
+    if decoder != "layered":
+        raise UserError(f"--decoder {decoder} must have a code to decode; --code-rate 1 is uncoded")
+    if uses is None:
+        payload = USUAL_PAYLOAD // bits * bits if payload is None else payload
+        uses = payload // bits
+    if payload is not None and payload != uses * bits:
+        raise UserError(
+            f"--payload-bits must fill whole symbols of {bits} bits where nothing is coded, "
+            f"{max(uses, 1) * bits} for {max(uses, 1)} channel uses, got {payload}"
+        )
+    return UncodedPipe(channel_uses=uses, bits_per_symbol=bits)
+
+
+def _coded(
+    bits: int, rate: Fraction, payload: int | None, uses: int | None, decoder: Decoder
+) -> BitPipe:
+    """A link whose code rate, CRC included, is as large as it can be without exceeding `rate`."""
+    try:
+        if uses is None:
+            payload = USUAL_PAYLOAD if payload is None else payload
+            uses = channel_uses_for(payload_bits=payload, bits_per_symbol=bits, code_rate=rate)
+        most = payload_bits_for(channel_uses=uses, bits_per_symbol=bits, code_rate=rate)
+        payload = most if payload is None else payload
+        if payload > most:
+            raise UserError(
+                f"--payload-bits must be at most {most} for {uses} channel uses of {bits} bits at "
+                f"code rate {rate}, got {payload}"
+            )
+        return BitPipe(
+            payload_bits=payload, channel_uses=uses, bits_per_symbol=bits, decoder=decoder
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from None

@@ -3,7 +3,6 @@
 import math
 import platform
 from importlib.metadata import version
-from typing import NamedTuple
 
 import pandas as pd
 import torch
@@ -22,22 +21,6 @@ USES = 64
 SIGMAS = 5.0  # a right channel fails one of the some 20 measurements once in 80,000 runs
 
 
-class Measurement(NamedTuple):
-    """A measured mean, what theory says, and the standard error of the measurement."""
-
-    channel: str
-    quantity: str
-    measured: float
-    theory: float
-    standard_error: float
-
-    @property
-    def verdict(self) -> str:
-        """Whether theory lies within five standard errors."""
-        near = abs(self.measured - self.theory) <= SIGMAS * self.standard_error
-        return "ok" if near else "OFF"
-
-
 def check_channels(
     device: torch.device, channels: tuple[Channel, ...] | None = None
 ) -> pd.DataFrame:
@@ -45,12 +28,14 @@ def check_channels(
 
     QPSK symbols of unit power go to 20,000 images over 64 uses at 6 dB Es/N0. What the law of a
     channel does not give is left out.
-    Columns: channel, quantity, measured, theory, standard_error, verdict ("ok" or "OFF").
+    Columns: channel, quantity, measured, theory, standard_error, verdict: "ok" where theory lies
+    within five standard errors, else "OFF".
     """
     if channels is None:
         channels = tuple(map(channel_from_name, EXAMPLES))
-    rows = [row for channel in channels for row in _measure(channel, device)]
-    return pd.DataFrame([{**row._asdict(), "verdict": row.verdict} for row in rows])
+    table = pd.concat([_measure(channel, device) for channel in channels], ignore_index=True)
+    near = (table["measured"] - table["theory"]).abs() <= SIGMAS * table["standard_error"]
+    return table.assign(verdict=near.map({True: "ok", False: "OFF"}))
 
 
 def versions(device: torch.device) -> str:
@@ -62,22 +47,15 @@ def versions(device: torch.device) -> str:
 
 def in_one_line(dataset: Dataset) -> str:
     """A data set in one line."""
-    counts = [
-        f"{len(split.labels):,} {name}"
-        for name, split in (
-            ("training", dataset.train),
-            ("validation", dataset.validation),
-            ("test", dataset.test),
-        )
-        if split is not None
-    ]
+    splits = {"training": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    counts = [f"{len(split.labels):,} {name}" for name, split in splits.items() if split]
     return (
         f"data {dataset.name}: {', '.join(counts)} images {list(dataset.image_shape)}, "
         f"{dataset.num_classes} classes"
     )
 
 
-def _measure(channel: Channel, device: torch.device) -> list[Measurement]:
+def _measure(channel: Channel, device: torch.device) -> pd.DataFrame:
     """Send random QPSK symbols and compare what arrives with theory.
 
     Bits are independent of the noise, so uses of one image are correlated only by a shared gain:
@@ -97,44 +75,36 @@ def _measure(channel: Channel, device: torch.device) -> list[Measurement]:
     law, noise_power = channel.law, float(db_to_linear(-SNR_DB))
     rate, spread_db = law.qam_bit_error_rate, law.power_spread_db
     compared = [
-        ("E|w|^2", _mean(noise), noise_power),
-        ("N0 told", _mean(received.noise_power), noise_power),
-        ("E|h|^2", _mean(gain), 1.0),
-        ("var of mean |h|^2", _variance(gain), law.mean_power_variance(USES)),
-        ("QPSK bit error rate", _mean(wrong), rate(SNR_DB, bits_per_symbol=2) if rate else None),
-        ("SNR spread in dB", _spread(received), spread_db if law.one_gain(USES) else None),
+        ("E|w|^2", *_mean(noise), noise_power),
+        ("N0 told", *_mean(received.noise_power), noise_power),
+        ("E|h|^2", *_mean(gain), 1.0),
+        ("var of mean |h|^2", *_variance(gain), law.mean_power_variance(USES)),
+        ("QPSK bit error rate", *_mean(wrong), rate(SNR_DB, bits_per_symbol=2) if rate else None),
+        ("SNR spread in dB", *_spread(received), spread_db if law.one_gain(USES) else None),
     ]
-    return [
-        Measurement(channel.name, quantity, estimate.value, expected, estimate.standard_error)
-        for quantity, estimate, expected in compared
-        if expected is not None
-    ]
+    table = pd.DataFrame(compared, columns=["quantity", "measured", "standard_error", "theory"])
+    table = table[table["theory"].notna()].assign(channel=channel.name)
+    return table[["channel", "quantity", "measured", "theory", "standard_error"]]
 
 
-class _Estimate(NamedTuple):
-    value: float
-    standard_error: float
-
-
-def _mean(values: torch.Tensor) -> _Estimate:
+def _mean(values: torch.Tensor) -> tuple[float, float]:
+    """Mean over images, and its standard error."""
     per_image = values.double().flatten(start_dim=1).mean(dim=1)
     error = float(per_image.std()) / math.sqrt(len(per_image))
     # a constant quantity (the gain of AWGN) still has the rounding of single precision
-    return _Estimate(float(per_image.mean()), max(error, 1e-6))
+    return float(per_image.mean()), max(error, 1e-6)
 
 
-def _variance(gain: torch.Tensor) -> _Estimate:
+def _variance(gain: torch.Tensor) -> tuple[float, float]:
     """Variance over images of the mean of |h|^2 over an image: tells how long a gain holds."""
     per_image = gain.double().mean(dim=1)
-    squares = (per_image - per_image.mean()).square()
-    error = float(squares.std()) / math.sqrt(len(squares))
-    return _Estimate(float(squares.mean()), max(error, 1e-6))
+    return _mean((per_image - per_image.mean()).square()[:, None])
 
 
-def _spread(received: ChannelOutput) -> _Estimate:
+def _spread(received: ChannelOutput) -> tuple[float, float]:
     """Standard deviation over images of the SNR received; its error is nan for a constant SNR."""
     snr = receive_snr_db(received).flatten().double()
     deviation = snr.std()
     centred = (snr - snr.mean()) ** 2
     error = centred.std() / math.sqrt(len(snr)) / (2 * deviation)  # delta method
-    return _Estimate(float(deviation), float(error))
+    return float(deviation), float(error)

@@ -6,17 +6,13 @@ from typing import Any
 
 import pandas as pd
 
+from simulator.engine.run import NAMES
 from simulator.errors import UserError
 from simulator.statistics.intervals import mean_interval
 from simulator.storage.folders import read_results
 
-ALIKE = {  # in run.json
-    "hash": "test images",
-    "test_images": "number of test images",
-    "seed": "seed of the noise",
-}
-
-POINT = ["scheme", "channel", "snr_db", "channel_uses"]
+# in run.json
+ALIKE = {"hash": "test images", "test_images": "number of test images", "seed": "seed of the noise"}
 
 
 def across_seeds(folders: Sequence[Path]) -> pd.DataFrame:
@@ -33,7 +29,7 @@ def across_seeds(folders: Sequence[Path]) -> pd.DataFrame:
     sweeps = [read_results(folder) for folder in folders]
     _check_alike(folders, [run for _, run in sweeps])
     rows = pd.concat([table for table, _ in sweeps], ignore_index=True)
-    shared = [own for _, own in rows.groupby(POINT, sort=False) if len(own) == len(folders)]
+    shared = [own for _, own in rows.groupby([*NAMES], sort=False) if len(own) == len(folders)]
     if not shared:
         raise UserError("the sweeps must have a point in common, but have none")
     return pd.DataFrame([_row(own) for own in shared])
@@ -43,7 +39,7 @@ def _row(own: pd.DataFrame) -> dict[Hashable, Any]:
     accuracy = own["accuracy"]
     interval = mean_interval(accuracy.to_numpy())
     return {
-        **own.iloc[0][[*POINT, "images"]].to_dict(),
+        **own.iloc[0][[*NAMES, "images"]].to_dict(),
         "seeds": len(own),
         "accuracy": float(accuracy.mean()),
         "deviation": float(accuracy.std(ddof=1)),

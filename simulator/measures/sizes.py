@@ -16,6 +16,7 @@ from channels.awgn import AwgnChannel
 from models import ChannelCodec
 from models.blocks import parameter_count
 from simulator.data.dataset import Split, to_float
+from simulator.device import cpu_threads
 from simulator.engine.evaluate import BLOCK
 from simulator.engine.grid import Grid, plan
 from simulator.engine.run import sweep_here
@@ -26,6 +27,7 @@ from simulator.statistics.paired import paired_ratio
 from simulator.training.weights import Weights
 
 LINK_SNR_DB = 24.0
+WARM_UP, RUNS = 3, 15  # calls that are timed
 Credits = NDArray[np.float64]
 
 
@@ -59,12 +61,10 @@ def size_table(
         body, link = config.modules(weights)
         classifier = weights.classifier(config.student_parts(weights.recipe), config.student)
         row = Row(name, body, body, link.codec, classifier.classify)
-        right = right_answers(row.classify, test)
-        entry = clean_entry(row, test, right=right, teacher=taught)
+        entry = clean_entry(row, test, right=right_answers(row.classify, test), teacher=taught)
         through = _through(config, weights, test, realizations, seed)
         entry |= _accuracy("link_accuracy", through)
-        entry |= _retention("link_retention", through, taught)
-        table.append(entry)
+        table.append(entry | _retention("link_retention", through, taught))
     return pd.DataFrame(table)
 
 
@@ -86,13 +86,8 @@ def teacher_row(weights: Weights) -> Row | None:
     if teacher is None:
         return None
     asked = weights.as_asked(teacher)
-    return Row(
-        name="teacher",
-        encoder=teacher.body,
-        encode=lambda images: asked(images).features,
-        codec=None,
-        classify=lambda images: asked(images).scores,
-    )
+    encode, classify = (lambda x: asked(x).features), (lambda x: asked(x).scores)
+    return Row("teacher", teacher.body, encode, None, classify)
 
 
 def clean_entry(
@@ -104,15 +99,15 @@ def clean_entry(
 
 
 def _size(row: Row, images: Tensor) -> dict[str, Any]:
-    batch = to_float(images)
-    encoder = parameter_count(row.encoder)
-    sizes: dict[str, Any] = {"name": row.name, "encoder_parameters": encoder}
-    sizes["encoder_macs"] = macs(lambda: row.encode(batch[:1]))
-    if row.codec is not None:
-        sizes |= _codec_size(row.codec, encoder)
-    sizes["cpu_ms_alone"] = round(cpu_ms(row.encode, batch[:1]), 3)
-    sizes["cpu_ms_batch64"] = round(cpu_ms(row.encode, batch), 3)
-    return sizes
+    batch, encoder = to_float(images), parameter_count(row.encoder)
+    return {
+        "name": row.name,
+        "encoder_parameters": encoder,
+        "encoder_macs": macs(lambda: row.encode(batch[:1])),
+        **(_codec_size(row.codec, encoder) if row.codec else {}),
+        "cpu_ms_alone": round(cpu_ms(row.encode, batch[:1]), 3),
+        "cpu_ms_batch64": round(cpu_ms(row.encode, batch), 3),
+    }
 
 
 def _codec_size(codec: ChannelCodec, encoder: int) -> dict[str, int]:
@@ -173,9 +168,6 @@ def _retention(name: str, credits_of: Credits, teacher: Credits | None) -> dict[
     return {name: ratio.value, f"{name}_low": ratio.low, f"{name}_high": ratio.high}
 
 
-WARM_UP, RUNS = 3, 15
-
-
 @torch.inference_mode()
 def macs(run: Callable[[], object]) -> int:
     """Multiply-accumulates of one call in convolutions, matrix products and attention."""
@@ -187,14 +179,10 @@ def macs(run: Callable[[], object]) -> int:
 @torch.inference_mode()
 def cpu_ms(run: Callable[[Tensor], object], batch: Tensor) -> float:
     """Milliseconds per image of the batch: median of 15 calls by one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        times = []
+    times = []
+    with cpu_threads(1):
         for _ in range(WARM_UP + RUNS):
             start = time.perf_counter()
             run(batch)
             times.append(time.perf_counter() - start)
-    finally:
-        torch.set_num_threads(threads)
     return 1000 * statistics.median(times[WARM_UP:]) / len(batch)

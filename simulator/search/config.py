@@ -1,4 +1,4 @@
-"""Frozen description of an architecture search (KDL-DARTS, METHOD section 2)."""
+"""Frozen description of an architecture search (KDL-DARTS, arXiv 2508.02148)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

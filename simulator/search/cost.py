@@ -1,11 +1,11 @@
-"""Cost tables of a search: every operation counted, or timed, at the width it is deployed at."""
+"""What networks cost, and cost tables: every operation counted, or timed, at its deployed width."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
-from models import CellShape, Genotype, GenotypeCnnConfig
+from models import CellShape, Genotype, GenotypeCnnConfig, StudentConfig
 from models.blocks import parameter_count
 from models.nas.genotype import Edge
 from models.nas.operations import NONE, SearchSpace
@@ -24,8 +24,7 @@ def cost_table(config: SearchConfig, *, image_shape: tuple[int, int, int]) -> Co
     Fixed is what a network has besides the operations: stem, entries, projection. `image_shape`
     (C, H, W) is that of the whole images, which deployed networks see.
     """
-    measure = {"parameters": _parameters, "macs": _macs, "cpu_ms": _cpu_ms}[config.cost]
-    space, shape = config.search_space, config.deployed
+    measure, space, shape = MEASURES[config.cost], config.search_space, config.deployed
     totals = {"normal": torch.zeros(len(space.operations), dtype=torch.float64)}
     totals["reduce"] = totals["normal"].clone()
     measured: dict[int, Tensor] = {}  # stage to costs
@@ -45,6 +44,17 @@ def cost_table(config: SearchConfig, *, image_shape: tuple[int, int, int]) -> Co
     )
 
 
+def network_costs(student: StudentConfig, image_shape: tuple[int, int, int]) -> dict[str, float]:
+    """Parameters, MACs and CPU milliseconds per image in a batch of 64 of an encoder."""
+    network = fresh(lambda: student.build(image_channels=image_shape[0]), seed=0).eval()
+    batch = torch.zeros(BATCH, *image_shape)
+    return {
+        "parameters": parameter_count(network),
+        "macs": macs(lambda: network(batch[:1])),
+        "cpu_ms": round(cpu_ms(network, batch), 4),
+    }
+
+
 def _operations(space: SearchSpace, input_shape: tuple[int, ...], measure: Measure) -> Tensor:
     """Cost of every operation at this width and resolution; none costs nothing."""
     width, costs = input_shape[0], []
@@ -61,14 +71,13 @@ def _cheapest(space: SearchSpace, shape: CellShape) -> tuple[GenotypeCnnConfig, 
     return GenotypeCnnConfig(genotype=genotype, shape=shape), space.names.index("skip")
 
 
-def _parameters(network: nn.Module, input_shape: tuple[int, ...]) -> float:  # noqa: ARG001
-    return parameter_count(network)
-
-
-def _macs(network: nn.Module, input_shape: tuple[int, ...]) -> float:
-    return macs(lambda: network(torch.zeros(1, *input_shape)))
-
-
 def _cpu_ms(network: nn.Module, input_shape: tuple[int, ...]) -> float:
     images = torch.zeros(BATCH, *input_shape).to(memory_format=torch.channels_last)
     return cpu_ms(network, images)
+
+
+MEASURES: Mapping[str, Measure] = {
+    "parameters": lambda network, _: parameter_count(network),
+    "macs": lambda network, shape: macs(lambda: network(torch.zeros(1, *shape))),
+    "cpu_ms": _cpu_ms,
+}

@@ -1,42 +1,128 @@
-"""KDL-DARTS: architecture search with distillation and a cost penalty inside (METHOD, section 2).
+"""KDL-DARTS: architecture search with distillation and a cost penalty inside, arXiv 2508.02148.
 
 Weights learn on half A of the images, the architecture on half B. A checkpoint at the end of every
 epoch holds the weights, the architecture, both optimisers and the history. Every epoch begins its
 own named streams, so a resumed search takes the very steps of an uninterrupted one.
 """
 
+import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from channels.streams import Streams
-from models.nas.search_space import Choices, Mixtures, gumbel
+from models.nas.genotype import skips
+from models.nas.operations import SearchSpace
+from models.nas.search_space import Architecture, Choices, CostTable, Mixtures, Plans, gumbel
 from simulator.data.augment import epoch_order
-from simulator.device import told
+from simulator.device import autocast, native, told
 from simulator.errors import TimeUp, UserError
 from simulator.search.config import SearchConfig
-from simulator.search.steps import (
-    Batch,
-    batch_loss,
-    penalty,
-    step_architecture,
-    step_weights,
-)
-from simulator.search.task import Half, History, SearchTask, observe, shown
+from simulator.storage.describe import describe
 from simulator.storage.files import load_tensors, save_tensors
 from simulator.training.loop import Checkpoint, below, load_optimiser, optimiser_tensors
+from simulator.training.losses import TeacherTargets, distillation_loss
 
 
-@dataclass(frozen=True)
-class _Optimisers:
-    """Those of the two levels."""
+class Batch(NamedTuple):
+    """Images [b, C, H, W] in [0, 1], labels [b], and what the teacher says of them."""
 
+    images: Tensor
+    labels: Tensor
+    targets: TeacherTargets
+
+
+Half = Literal["weights", "architecture"]
+Take = Callable[[Tensor], Batch]  # indices of images [b] of a half to a batch
+History = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchTask:
+    """What a search needs besides its random streams."""
+
+    name: str
+    space: SearchSpace
+    model: nn.Module  # a supernet of the space
+    architecture: Architecture
+    costs: CostTable
+    config: SearchConfig
+    num_images: int  # in each half
+    batches: Callable[[Half, int], Take]  # of a half in an epoch
+    validation: Sequence[Batch]
+
+    @property
+    def batch_size(self) -> int:
+        """Images in a batch."""
+        return min(self.config.batch_size, self.num_images)
+
+    @property
+    def steps(self) -> int:
+        """Steps per epoch; an incomplete last batch is left out."""
+        return self.num_images // self.batch_size
+
+    def plans(self) -> Plans:
+        """Both cells as they are now, with the limit on skips."""
+        return self.architecture.plans(self.space, most_skips=self.config.most_skips)
+
+    def loss(self, batch: Batch, mixtures: Mixtures, skip: float) -> Tensor:
+        """The distillation loss of a batch under these mixtures."""
+        device = batch.images.device
+        with autocast(device, native(device, self.config.precision)):
+            features, scores = self.model(batch.images, mixtures, skip)
+        return distillation_loss(features, scores, batch.labels, batch.targets, self.config.loss)
+
+    @torch.no_grad()
+    def validate(self, mixtures: Mixtures) -> float:
+        """Mean validation loss, without the auxiliary skip."""
+        losses = [float(self.loss(own, mixtures, 0.0)) * len(own.labels) for own in self.validation]
+        return sum(losses) / sum(len(batch.labels) for batch in self.validation)
+
+
+def supernet_loss(task: SearchTask, plans: Plans) -> float:
+    """Mean validation loss of the supernet with the operations of these plans alone."""
+    return task.validate(plans.choices(task.space).mixtures())
+
+
+@torch.no_grad()
+def observe(task: SearchTask, epoch: int, losses: tuple[float, float]) -> dict[str, Any]:
+    """The entry of an epoch that has ended."""
+    probabilities, plans = task.architecture.probabilities(), task.plans()
+    entropy = [-(p * p.log()).sum(dim=1).mean() / math.log(p.shape[1]) for p in probabilities]
+    raw = task.architecture.plans(task.space, most_skips=None)
+    return {
+        "epoch": epoch + 1,
+        "loss": losses[0],
+        "upper_loss": losses[1],
+        "expected_cost": float(task.costs.expected(probabilities, task.space)),
+        "genotype_cost": task.costs.of(plans, task.space),
+        "entropy": float(torch.stack(entropy).mean()),
+        "skips": skips(raw.normal),
+        "auxiliary_skip": task.config.skip_weight(epoch),
+        "validation_p": task.validate(probabilities.mixtures()),
+        "validation_genotype": supernet_loss(task, plans),
+        "genotype": json.dumps(describe(plans)),
+    }
+
+
+def shown(entry: dict[str, Any]) -> dict[str, str]:
+    """What stands behind the progress bar."""
+    return {
+        "loss": f"{entry['loss']:.3f}",
+        "cost": f"{entry['expected_cost']:.4g}",
+        "entropy": f"{entry['entropy']:.2f}",
+        "skips": str(entry["skips"]),
+        "genotype": entry["genotype"].replace('"', "").replace(" ", ""),
+    }
+
+
+class _Optimisers(NamedTuple):
     weights: torch.optim.Optimizer
     architecture: torch.optim.Optimizer
 
@@ -108,11 +194,9 @@ def _run_epoch(
             mixtures = _mixtures(task, gumbel(task.space, generator=noise), epoch)
             sums[1] += _upper(task, optimisers, upper_batch, mixtures, skip)
         mixtures = _mixtures(task, gumbel(task.space, generator=noise), epoch)
-        loss = batch_loss(task.model, lower_batch, mixtures.detached(), skip, config)
+        loss = task.loss(lower_batch, mixtures.detached(), skip)
         sums[0] += _finite(loss, task)
-        for group in optimisers.weights.param_groups:
-            group["lr"] = rate
-        step_weights(loss, task.model, optimisers.weights, clip=config.clip)
+        _step_weights(task, optimisers.weights, loss, rate=rate)
         bar.update(batch)
     return sums[0] / task.steps, sums[1] / task.steps if learns else math.nan
 
@@ -120,12 +204,40 @@ def _run_epoch(
 def _upper(
     task: SearchTask, optimisers: _Optimisers, batch: Batch, mixtures: Mixtures, skip: float
 ) -> float:
-    """One step of the architecture; the loss on half B without the penalty."""
-    loss = batch_loss(task.model, batch, mixtures, skip, task.config)
+    """One step of the architecture, the weights being as they are (DARTS' first order).
+
+    Gives back the loss on half B without the penalty.
+    """
+    loss = task.loss(batch, mixtures, skip)
     value = _finite(loss, task)
-    total = loss + penalty(task.architecture, task.costs, task.space, task.config)
-    step_architecture(total, task.architecture, optimisers.architecture)
+    loss = loss + penalty(task.architecture, task.costs, task.space, task.config)
+    alphas = list(task.architecture.parameters())
+    gradients = torch.autograd.grad(loss, alphas, materialize_grads=True)
+    for alpha, gradient in zip(alphas, gradients, strict=True):
+        alpha.grad = gradient
+    optimisers.architecture.step()
+    optimisers.architecture.zero_grad()
     return value
+
+
+def penalty(
+    architecture: Architecture, costs: CostTable, space: SearchSpace, config: SearchConfig
+) -> Tensor:
+    """lambda max(0, ln(E[cost] / target))."""  # noqa: D403
+    ratio = costs.expected(architecture.probabilities(), space) / config.target
+    return config.penalty * ratio.log().clamp(min=0)
+
+
+def _step_weights(
+    task: SearchTask, optimiser: torch.optim.Optimizer, loss: Tensor, *, rate: float
+) -> None:
+    """One step on half A."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    optimiser.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(task.model.parameters(), task.config.clip)
+    optimiser.step()
 
 
 def _mixtures(task: SearchTask, noise: Choices, epoch: int) -> Mixtures:

@@ -1,10 +1,11 @@
 """A search on a recipe's data: its halves, its seeds, short retraining, the choice."""
 
+import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from channels.streams import Streams
-from models import Genotype, GenotypeCnnConfig
+from models import Genotype, GenotypeCnnConfig, ImageClassifier, StudentConfig
 from models.nas.search_space import Architecture, CostTable, Supernet
 from simulator.data.dataset import Dataset, to_float
 from simulator.description.basis import Basis
@@ -22,24 +23,39 @@ from simulator.device import native
 from simulator.errors import UserError
 from simulator.parse import in_range, parse_count
 from simulator.search.config import SearchConfig, SearchPreset
-from simulator.search.cost import cost_table
-from simulator.search.loop import search
-from simulator.search.steps import Batch
-from simulator.search.student import network_costs, retrain
-from simulator.search.task import Found, Half, History, SearchRun, SearchTask, Take
+from simulator.search.cost import cost_table, network_costs
+from simulator.search.loop import Batch, Half, History, SearchTask, Take, search
 from simulator.storage.describe import describe
 from simulator.storage.environment import environment
 from simulator.storage.files import load_tensors, write_json, write_table
-from simulator.storage.folders import check_writable
+from simulator.storage.folders import check_writable, remove
 from simulator.training.cache import cached
 from simulator.training.loop import Checkpoint, fresh
-from simulator.training.run import TrainingRun, classifier_accuracy
+from simulator.training.run import TrainingRun, classifier_accuracy, train_part
+from simulator.training.student import StudentLesson
 from simulator.training.teachers import Views, teacher_views, told_views, train_teachers
 
 MOST_VIEWS = 1000
 MOST_PENALTY = 1000.0
 GUIDED = {"kd", "ce"}  # with the teacher, or by labels alone
 HELD_BACK, HELD_BATCH = 1000, 250  # training images of neither half, for the loss of an epoch
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchRun:
+    """A search: what, on which data, taught by whom. `run.folder` is where it writes."""
+
+    run: TrainingRun
+    preset: SearchPreset
+    views: Views  # what the teachers say
+
+
+class Found(NamedTuple):
+    """What a search from one seed came to."""
+
+    seed: int
+    student: GenotypeCnnConfig
+    history: History
 
 
 def taught_views(run: TrainingRun) -> Views:
@@ -74,19 +90,16 @@ def search_seed(whole: SearchRun, seed: int) -> Found:
 
 def searched_task(whole: SearchRun, seed: int) -> tuple[SearchTask, History]:
     """The supernet and the architecture as they are after the search, and its history."""
-    run, name = whole.run, f"search_{seed}"
-    task = search_task(whole, seed)
+    run = whole.run
+    task, path = search_task(whole, seed), run.folder / "history" / f"search_{seed}.csv"
+    checkpoint = Checkpoint(
+        path=search_checkpoint(whole, seed), key=search_key(whole, seed), deadline=run.deadline
+    )
     history = search(
         task,
         streams=Streams(seed=seed),
-        checkpoint=Checkpoint(
-            path=search_checkpoint(whole, seed),
-            key=search_key(whole, seed),
-            deadline=run.deadline,
-        ),
-        log=lambda entries: write_table(
-            run.folder / "history" / f"{name}.csv", pd.DataFrame(entries)
-        ),
+        checkpoint=checkpoint,
+        log=lambda entries: write_table(path, pd.DataFrame(entries)),
     )
     return task, history
 
@@ -129,7 +142,9 @@ def search_task(whole: SearchRun, seed: int) -> SearchTask:
         config=config,
         num_images=number,
         batches=lambda half, epoch: _take(whole, epoch % run.recipe.views, first[half]),
-        validation=list(_held_back(whole, training - held, held)),
+        validation=list(
+            map(_take(whole, 0, training - held), torch.arange(held).split(HELD_BATCH))
+        ),
     )
 
 
@@ -146,25 +161,37 @@ def _take(whole: SearchRun, view: int, first: int) -> Take:
     return take
 
 
-def _held_back(whole: SearchRun, first: int, number: int) -> Sequence[Batch]:
-    take = _take(whole, 0, first)
-    return [take(indices) for indices in torch.arange(number).split(HELD_BATCH)]
-
-
 def costs_of(run: TrainingRun, config: SearchConfig) -> CostTable:
     """The cost table, kept beside the search: times differ from one measurement to the next."""
 
     def compute() -> dict[str, Tensor]:
         table = cost_table(config, image_shape=run.dataset.image_shape)
-        return {
-            "fixed": torch.tensor(table.fixed, dtype=torch.float64),
-            "normal": table.normal,
-            "reduce": table.reduce,
-        }
+        fixed = torch.tensor(table.fixed, dtype=torch.float64)
+        return {"fixed": fixed, "normal": table.normal, "reduce": table.reduce}
 
     about = (config.space, config.deployed, config.cost)
     kept = cached(run, f"costs_{config.cost}", made_from=(), about=about, compute=compute)
     return CostTable(float(kept["fixed"]), kept["normal"], kept["reduce"])
+
+
+def retrain(whole: SearchRun, name: str, model: StudentConfig, *, epochs: int) -> ImageClassifier:
+    """A student trained as the recipe's, for so many epochs; kept as the part student_NAME.
+
+    Whatever is compared is retrained like this, hand-made networks too.
+    """
+    return train_part(_retraining(whole, name, model, epochs))
+
+
+def retraining_key(whole: SearchRun, name: str, model: StudentConfig, *, epochs: int) -> str:
+    """Equal for retrainings of the same description, data, teachers and seed."""
+    return whole.run.origin(_retraining(whole, name, model, epochs).part).key
+
+
+def _retraining(whole: SearchRun, name: str, model: StudentConfig, epochs: int) -> StudentLesson:
+    own, run = whole.run.recipe.student, whole.run
+    stage = replace(own, model=model, training=replace(own.training, epochs=epochs))
+    part = run.recipe.student_parts(name, stage).student
+    return StudentLesson(run=run, part=part, config=stage.training, stage=stage, views=whole.views)
 
 
 def choose(whole: SearchRun, found: Sequence[Found]) -> tuple[Found, dict[int, float]]:
@@ -181,6 +208,17 @@ def choose(whole: SearchRun, found: Sequence[Found]) -> tuple[Found, dict[int, f
         with torch.no_grad():
             accuracies[one.seed] = classifier_accuracy(whole.run, model)
     return max(found, key=lambda one: accuracies[one.seed]), accuracies
+
+
+def read_student(path: Path) -> GenotypeCnnConfig:
+    """The student of a genotype file. Raises: UserError naming the file."""
+    try:
+        return GenotypeCnnConfig.from_json(json.loads(path.read_text(encoding="utf-8"))["student"])
+    except FileNotFoundError:
+        raise UserError(f"no such file: {path}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} must be a genotype of semlink search, but: {reason}") from None
 
 
 def write_found(
@@ -221,8 +259,7 @@ def search_run(
     Raises: UserError if the data, the teachers or what they say is not there.
     """
     own_views = views not in (None, recipe.views)
-    if views is not None:
-        recipe = _with_views(recipe, views)
+    recipe = recipe if views is None else _with_views(recipe, views)
     run = TrainingRun(
         recipe=recipe,
         dataset=dataset,
@@ -326,14 +363,10 @@ def _description(whole: SearchRun, found: list[Found]) -> dict[str, Any]:
 def summary(told: dict[str, Any]) -> str:
     """A genotype in words: its size, both cells, its validation accuracy."""
     genotype = told["student"]["genotype"]
-    lines = [
-        f"seed {told['seed']}: {told['parameters']:,} parameters, {told['macs']:,} MACs, "
-        f"{told['cpu_ms']:g} ms per image"
-    ]
+    size = f"{told['parameters']:,} parameters, {told['macs']:,} MACs"
+    lines = [f"seed {told['seed']}: {size}, {told['cpu_ms']:g} ms per image"]
     for kind in ("normal", "reduce"):
-        nodes = [
-            " + ".join(f"{name}({source})" for source, name in node) for node in genotype[kind]
-        ]
+        nodes = (" + ".join(f"{name}({source})" for source, name in own) for own in genotype[kind])
         lines.append(f"  {kind}: " + "; ".join(nodes))
     if told["validation_accuracy"] is not None:
         lines.append(f"  validation accuracy {100 * told['validation_accuracy']:.2f} %")
@@ -342,8 +375,5 @@ def summary(told: dict[str, Any]) -> str:
 
 def forget_search(folder: Path) -> None:
     """Remove what earlier searches left here: checkpoints, retrained students, cost tables."""
-    for pattern in ("checkpoints/search_*", "checkpoints/student_seed*", "weights/student_seed*"):
-        for path in folder.glob(pattern):
-            path.unlink()
-    for path in folder.glob("cache/costs_*"):
-        path.unlink()
+    remove(folder, "checkpoints/search_*", "checkpoints/student_seed*")
+    remove(folder, "weights/student_seed*", "cache/costs_*")

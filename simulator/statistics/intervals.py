@@ -1,4 +1,4 @@
-"""How sure an accuracy is: 95 % intervals over images and over channel draws, and paired tests."""
+"""How sure an accuracy is: 95 % intervals over images, over channel draws and over trainings."""
 
 import math
 from typing import NamedTuple
@@ -59,9 +59,8 @@ def accuracy_interval(image_credits: NDArray[np.floating]) -> Interval:
 
     The second is inside the first for credits of 0 and 1. It is needed where the credits are nearly
     all equal, because the sample variance then says little: in outage every credit is 1 / classes
-    and n_eff infinite; and with 20 realisations of 500 images of a mean accuracy of 0.1 %, n_eff
-    alone covers the truth in 85 % of the cases, the hull in 96 %. With credits of 0 and 1 coverage
-    is Wilson's own, which dips to 84 % where 0.2 images of the rarer kind are expected [1].
+    and n_eff infinite. With credits of 0 and 1 coverage is Wilson's own, which dips to 84 % where
+    0.2 images of the rarer kind are expected [1].
 
     Shapes: image_credits [N], each in [0, 1].
     Raises: ValueError if the credits have another shape or leave [0, 1].

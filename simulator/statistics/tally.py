@@ -49,8 +49,7 @@ class Tally(NamedTuple):
         """Sum of several realisations, one in memory at a time. Raises: ValueError for none."""
         tally: Tally | None = None
         for own in codes:
-            tally = tally or Tally.none(len(own), num_classes=num_classes)
-            tally = tally.plus(own)
+            tally = (tally or Tally.none(len(own), num_classes=num_classes)).plus(own)
         if tally is None:
             raise ValueError("a tally must be of at least one realisation, got none")
         return tally

@@ -1,8 +1,7 @@
-"""Run folders: weights, checkpoints, tables and what they were made from; alone in writing them.
+"""Weights, checkpoints and tables; weights are safetensors with a JSON header that says of what.
 
-Weights are safetensors with a JSON header that says what they are. Every file is written beside
-its place, flushed to disk and moved there, so that a reader never meets half a file, nor does a
-power cut leave one.
+Every file is written beside its place, flushed to disk and moved there, so that a reader never
+meets half a file, nor does a power cut leave one.
 """
 
 import errno
@@ -95,7 +94,6 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], str]:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[None]:
-    """Raises: UserError naming the file if it is missing, no safetensors, or not semlink's."""
     try:
         yield
     except FileNotFoundError:

@@ -15,12 +15,17 @@ FIGURE_NAME = re.compile(r"accuracy_(snr_k\d+|uses_snr-?[\d.]+)\.(png|pdf)")
 CHOICES = "choices.csv"  # what schemes chose on validation images
 
 
+def remove(folder: Path, *patterns: str) -> None:
+    """Remove the files of a folder that fit one of the patterns, and nothing else."""
+    for pattern in patterns:
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
+
+
 def forget(folder: Path, parts: Iterable[str]) -> None:
     """Remove a training's finished parts, checkpoints and caches, and nothing else."""
     forget_parts(folder, parts)
-    for pattern in ("cache/*.safetensors", "cache/*/view_*.safetensors"):
-        for cache in folder.glob(pattern):
-            cache.unlink()
+    remove(folder, "cache/*.safetensors", "cache/*/view_*.safetensors")
 
 
 def forget_parts(folder: Path, parts: Iterable[str]) -> None:
@@ -32,13 +37,7 @@ def forget_parts(folder: Path, parts: Iterable[str]) -> None:
 
 def forget_results(folder: Path) -> None:
     """Remove the tables and the description of an earlier sweep, and nothing else."""
-    for name in ("results.csv", "results.parquet", "timing.csv", CHOICES, "run.json"):
-        (folder / name).unlink(missing_ok=True)
-
-
-def forget_choices(folder: Path) -> None:
-    """Remove the choices of an earlier sweep, and nothing else."""
-    (folder / CHOICES).unlink(missing_ok=True)
+    remove(folder, "results.csv", "results.parquet", "timing.csv", CHOICES, "run.json")
 
 
 def forget_figures(folder: Path) -> None:
@@ -50,9 +49,7 @@ def forget_figures(folder: Path) -> None:
 
 def forget_prepared(folder: Path) -> None:
     """Remove what a sweep prepared for its workers, half-written files too, and nothing else."""
-    for pattern in ("*.safetensors", ".*.safetensors.*"):
-        for path in folder.glob(pattern):
-            path.unlink()
+    remove(folder, "*.safetensors", ".*.safetensors.*")
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
 

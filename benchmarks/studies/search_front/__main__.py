@@ -47,8 +47,7 @@ from simulator.parse import MOST_SEED, in_range
 from simulator.resolve import dataset_of, device_named, recipe_named
 from simulator.schemes.codec import LinkModel
 from simulator.schemes.rkd_sc import RkdScConfig
-from simulator.search.run import adjusted, search_run
-from simulator.search.task import SearchRun
+from simulator.search.run import SearchRun, adjusted, search_run
 from simulator.statistics.intervals import accuracy_interval, mean_difference
 from simulator.statistics.paired import holm, mcnemar, paired_difference
 from simulator.storage.describe import describe

@@ -11,8 +11,7 @@ from models import StudentConfig
 from simulator.description.parts import TEACHER
 from simulator.device import native
 from simulator.measures.sizes import Credits, right_answers
-from simulator.search.student import retrain, retraining_key
-from simulator.search.task import SearchRun
+from simulator.search.run import SearchRun, retrain, retraining_key
 from simulator.storage.files import read_keyed, write_json
 from simulator.training.run import classifier_accuracy
 

@@ -12,16 +12,17 @@ from models.nas.search_space import Plans
 from simulator.errors import UserError
 from simulator.resolve import cell_figures
 from simulator.search.cost import cost_table
+from simulator.search.loop import supernet_loss
 from simulator.search.run import (
+    SearchRun,
     adjusted,
+    read_student,
     search_checkpoint,
     search_key,
     search_seed,
     searched_task,
     write_search,
 )
-from simulator.search.student import read_student
-from simulator.search.task import SearchRun, supernet_loss
 from simulator.storage.describe import describe, digest
 from simulator.storage.files import read_keyed, write_json
 

@@ -45,34 +45,18 @@ from benchmarks.studies.second_task.answers import (
 )
 from channels.names import channel_from_name
 from simulator.commands.options import (
-    NAMES,
-    argument,
-    channel_uses_option,
-    channels_option,
+    GridRequest,
+    WeightsRequest,
     command,
-    data_option,
-    images_option,
+    note,
     option,
     out_option,
-    realizations_option,
     run,
-    seed_option,
-    snr_db_option,
-    weights_option,
 )
 from simulator.data.dataset import Dataset
 from simulator.engine.evaluate import BLOCK, blocks_of
 from simulator.engine.grid import Grid, Point, Unit, plan, unit_streams
 from simulator.errors import UserError
-from simulator.parse import Realizations
-from simulator.resolve import (
-    dataset_of,
-    device_named,
-    first_images,
-    grid_of,
-    recipe_named,
-    weights_of,
-)
 from simulator.scheme import Tensors
 from simulator.schemes.experiment import Experiment
 from simulator.schemes.names import SchemeName
@@ -140,49 +124,29 @@ def rows_of(
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskRequest:
+class TaskRequest(WeightsRequest, GridRequest):
     """What is asked; the options are those of `semlink sweep`."""
 
-    recipe: str = argument()
-    data: Path | None = data_option()
     schemes: tuple[str, ...] = option(
         default=("rkd_sc", "digital_semantic", "label_code"),
-        type=NAMES,
-        metavar="A,B",
         help="Schemes of whose receivers the tasks are asked.",
     )
-    channels: tuple[str, ...] | None = channels_option()
-    snr_db: tuple[float, ...] | None = snr_db_option()
-    channel_uses: tuple[int, ...] | None = channel_uses_option()
-    realizations: Realizations | None = realizations_option()
-    images: int | None = images_option()
-    seed: int = seed_option("Seed of all channel draws.")
-    weights: Path | None = weights_option()
     out: Path | None = out_option("results/runs/RECIPE/second_task")
 
 
 def second_task(request: TaskRequest) -> pd.DataFrame:
     """Send, ask, write; returns the table."""
-    experiment = recipe_named(request.recipe)
-    grid = grid_of(
-        experiment.sweep,
-        channels=request.channels,
-        snr_db=request.snr_db,
-        channel_uses=request.channel_uses,
-        realizations=request.realizations,
-        seed=request.seed,
-    )
-    dataset = dataset_of(experiment, request.data)
-    test = first_images(dataset.test, request.images)
-    weights = weights_of(experiment, dataset, request.weights, device_named("cpu"))
+    experiment = request.experiment()
+    grid = request.grid(experiment)
+    weights, test = request.loaded(experiment, torch.device("cpu"))
+    dataset = weights.dataset
     asked = {name: _asked(weights, experiment, name) for name in request.schemes}
     folder = request.out or Path("results/runs") / request.recipe / "second_task"
     check_writable(folder)
     ours = experiment.one(RkdScConfig).build(weights)
     known = known_of(ours, dataset, experiment.augment, test)
     points, left_out = plan([own.scheme for own in asked.values()], grid)
-    for line in left_out:
-        click.echo(f"semlink: {line}", err=True)
+    note(*left_out)
     rows: list[dict[str, Any]] = []
     prepared: dict[str, Tensors] = {}
     for point in tqdm(points, desc="second task", unit="point"):

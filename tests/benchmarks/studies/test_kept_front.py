@@ -16,9 +16,7 @@ from benchmarks.studies.search_front.entries import Searches
 from models import GenotypeCnnConfig, PooledCnnConfig, StudentConfig
 from simulator.data.dataset import Dataset, Split
 from simulator.schemes.rkd_sc import RkdScConfig
-from simulator.search.run import search_key
-from simulator.search.student import read_student, retraining_key
-from simulator.search.task import SearchRun
+from simulator.search.run import SearchRun, read_student, retraining_key, search_key
 from simulator.storage.describe import describe
 from simulator.storage.environment import ROOT
 from simulator.storage.files import load_tensors

@@ -7,13 +7,11 @@ from typing import Any
 import pytest
 
 from simulator.commands.adapt import AdaptRequest
-from simulator.commands.compare import CompareRequest
 from simulator.commands.doctor import DoctorRequest
+from simulator.commands.finished import CompareRequest, PlotRequest, SeedsRequest
 from simulator.commands.link import LinkRequest
 from simulator.commands.options import argument, command, flag, option
-from simulator.commands.plot import PlotRequest
 from simulator.commands.search import SearchRequest
-from simulator.commands.seeds import SeedsRequest
 from simulator.commands.sweep import SweepRequest
 from simulator.commands.table import TableRequest
 from simulator.commands.train import TrainRequest

@@ -45,7 +45,7 @@ def test_digits_hold_all_images_in_a_fixed_stratified_split() -> None:
     source = load_digits()
     exact = [[round(v * 255 / 16) for v in image] for image in source.data.tolist()]
     assert sorted(together) == sorted(zip(map(bytes, exact), source.target.tolist(), strict=True))
-    assert (digits.name, digits.image_shape, digits.source_values) == ("digits", (1, 8, 8), 64)
+    assert (digits.name, digits.image_shape) == ("digits", (1, 8, 8))
     assert digits.classes == tuple("0123456789")
     assert digits.key == DIGITS_KEY  # changes only where results on digits may change
     of_class = np.bincount(source.target)

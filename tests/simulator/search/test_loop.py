@@ -18,9 +18,7 @@ from models.nas.search_space import Architecture, Choices, CostTable, Plans
 from simulator.errors import TimeUp, UserError
 from simulator.search.config import SearchConfig
 from simulator.search.cost import cost_table
-from simulator.search.loop import finished, search
-from simulator.search.steps import penalty
-from simulator.search.task import SearchTask
+from simulator.search.loop import SearchTask, finished, penalty, search
 from simulator.training.loop import Checkpoint, fresh
 from tests.simulator.search.toy_search import TOY, TWINS, toy_config, toy_task
 

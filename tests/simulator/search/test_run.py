@@ -13,8 +13,7 @@ from models import GenotypeCnn
 from simulator import resolve
 from simulator.commands.train import TrainRequest, train
 from simulator.errors import UserError
-from simulator.search.run import forget_search
-from simulator.search.student import read_student
+from simulator.search.run import forget_search, read_student
 from simulator.training.weights import Weights
 from tests.commands import few_images, status
 from tests.simulator.search.short_search import short, short_preset, teach

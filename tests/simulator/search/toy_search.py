@@ -13,8 +13,7 @@ from models.nas.operations import CONV, Operation, SearchSpace
 from models.nas.search_space import Architecture, CostTable, MixedCell, Mixtures
 from simulator.description.stages import LossWeights
 from simulator.search.config import SearchConfig
-from simulator.search.steps import Batch
-from simulator.search.task import Half, SearchTask, Take
+from simulator.search.loop import Batch, Half, SearchTask, Take
 from simulator.training.loop import fresh
 from simulator.training.losses import TeacherTargets
 
