@@ -7,6 +7,7 @@ the store alone, so it does not matter who computed what, in which order, or whe
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -49,20 +50,32 @@ class Results:
         codes = (self.store.read(unit).codes for unit in units)
         return Tally.of(codes, num_classes=self.facts.num_classes)
 
+    @cached_property
+    def _read(self) -> list[tuple[dict[str, Any], float]]:
+        """Row and core-seconds of every point in the order of the plan; a unit is read once."""
+        read = []
+        for point, count in self.realizations.items():
+            units = [self.store.read(Unit(point, r)) for r in range(count)]
+            codes = (unit.codes for unit in units)
+            tally = Tally.of(codes, num_classes=self.facts.num_classes)
+            seconds = sum(unit.core_seconds for unit in units)
+            read.append((_row(point, tally, self.facts), seconds))
+        return read
+
     @property
     def table(self) -> pd.DataFrame:
-        """One row per point, in the order of the plan."""
-        rows = [_row(point, self.tally(point), self.facts) for point in self.realizations]
-        return pd.DataFrame(rows)
+        """One row per point."""
+        return pd.DataFrame([row for row, _ in self._read])
 
     @property
     def timing(self) -> pd.DataFrame:
         """Core-seconds of every point."""
-        rows = []
-        for point, count in self.realizations.items():
-            spent = [self.store.read(Unit(point, r)).core_seconds for r in range(count)]
-            rows.append({**_names(point), "core_seconds": round(sum(spent), 3)})
-        return pd.DataFrame(rows)
+        return pd.DataFrame(
+            [
+                {**{name: row[name] for name in NAMES}, "core_seconds": round(seconds, 3)}
+                for row, seconds in self._read
+            ]
+        )
 
 
 class _Schedule:
@@ -187,7 +200,7 @@ def _row(point: Point, tally: Tally, facts: Facts) -> dict[str, Any]:
     over_images = accuracy_interval(tally.credits_of_images)
     over_draws = channel_interval(tally)
     return {
-        **_names(point),
+        **dict(zip(NAMES, point, strict=True)),
         "bandwidth_ratio": point.k / facts.source_values,
         "images": facts.images,
         "realizations": tally.realizations,
@@ -201,8 +214,3 @@ def _row(point: Point, tally: Tally, facts: Facts) -> dict[str, Any]:
         "delivered": tally.delivered,
         "settings": facts.settings[point.scheme, point.k],
     }
-
-
-def _names(point: Point) -> dict[str, Any]:
-    """The columns that name a row."""
-    return dict(zip(NAMES, point, strict=True))

@@ -18,7 +18,7 @@ from simulator.storage.environment import PACKAGES
 SNR_DB = 6.0
 IMAGES = 20_000
 USES = 64
-SIGMAS = 5.0  # a right channel fails one of the some 20 measurements once in 80,000 runs
+SIGMAS = 5.0  # a right channel fails one of some 40 measurements once in 40,000 runs
 
 
 def check_channels(
