@@ -5,6 +5,7 @@ are written at the end of an epoch and every two minutes within it, so a resumed
 very steps of an uninterrupted one (on the same device, with as many threads).
 """
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -61,29 +62,23 @@ class TrainLog:
         self._writer: Any = None
 
     def write(self, history: Sequence[Mapping[str, float]], *, seconds: float) -> None:
-        """The whole history so far, and the last epoch's scalars.
-
-        `seconds` is how long the last epoch took in this process.
-        """
+        """The whole history so far, and the scalars of the last epoch, which took `seconds`."""
         write_table(self._csv, pd.DataFrame(history))
         last = history[-1]
-        writer = self._open(len(history))
-        if writer is not None:
+        if self._opened(len(history)):
             for name in ("loss", "validation", "learning_rate"):
-                writer.add_scalar(name, last[name], int(last["epoch"]))
-            writer.add_scalar("images_per_second", self._images / seconds, int(last["epoch"]))
-            writer.flush()
+                self._writer.add_scalar(name, last[name], int(last["epoch"]))
+            rate = self._images / seconds
+            self._writer.add_scalar("images_per_second", rate, int(last["epoch"]))
+            self._writer.flush()
 
-    def _open(self, epoch: int) -> Any:
-        """TensorBoard's writer; epochs from this one on are overwritten. None without it."""
-        if self._writer is None:
-            try:
-                from torch.utils.tensorboard import SummaryWriter
-            except ImportError:  # pip install 'semlink[tensorboard]'
-                return None
-            writer = SummaryWriter(str(self._events), purge_step=epoch)
-            self._writer = writer
-        return self._writer
+    def _opened(self, epoch: int) -> bool:
+        """Whether there is TensorBoard; epochs from this one on are overwritten."""
+        with contextlib.suppress(ImportError):  # pip install 'semlink[tensorboard]'
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = self._writer or SummaryWriter(str(self._events), purge_step=epoch)
+        return self._writer is not None
 
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -163,100 +158,125 @@ def train(
             TimeUp at the deadline, the checkpoint being written.
     """
     with cpu_threads(stage.threads):
-        return _train(stage, streams, checkpoint, log)
+        return _Training(stage, streams, checkpoint).run(log)
 
 
-def _train(
-    stage: Stage, streams: Streams, checkpoint: Checkpoint, log: TrainLog | None
-) -> list[dict[str, float]]:
-    """What `train` does, with the threads as they are."""
-    config = stage.config
-    optimiser = _optimiser(stage.model, config, stage.rates)
-    progress = _resume(stage.model, optimiser, checkpoint)
-    batch = min(config.batch_size, stage.num_images)
-    steps, epochs = config.steps_on(stage.num_images), config.epochs_on(stage.num_images)
-    done = len(progress.history) * steps + progress.step
-    name = told(stage.name, stage.device, config.precision)
-    with tqdm(total=epochs * steps * batch, desc=name, unit="img", mininterval=0.5) as bar:
-        bar.update(done * batch)
-        for _ in range(len(progress.history), epochs):
-            start = time.perf_counter()
-            rate = _run_epoch(stage, optimiser, progress, streams, checkpoint, bar)
-            entry = {
-                "epoch": len(progress.history) + 1,
-                "loss": progress.total / steps,
-                "validation": stage.validate(),
-                "learning_rate": rate,
-            }
-            progress = _Progress([*progress.history, entry])
-            shown = {"loss": f"{entry['loss']:.4f}", "val": f"{100 * entry['validation']:.2f}%"}
-            bar.set_postfix(shown, refresh=False)
-            _save(stage.model, optimiser, checkpoint, progress)
-            if log is not None:
-                log.write(progress.history, seconds=time.perf_counter() - start)
-            _check_time(checkpoint, last=len(progress.history) == epochs)
-    stage.model.eval()
-    return progress.history
+class _Training:
+    """A stage with its optimiser, and how far it has come."""
 
+    def __init__(self, stage: Stage, streams: Streams, checkpoint: Checkpoint) -> None:
+        self.stage, self.streams, self.checkpoint = stage, streams, checkpoint
+        self.batch = min(stage.config.batch_size, stage.num_images)
+        self.steps = stage.config.steps_on(stage.num_images)  # of an epoch
+        self.epochs = stage.config.epochs_on(stage.num_images)
+        self.optimiser = _optimiser(stage.model, stage.config, stage.rates)
+        self.progress = self._resumed() if checkpoint.path.exists() else _Progress([])
 
-def _run_epoch(
-    stage: Stage,
-    optimiser: torch.optim.Optimizer,
-    progress: _Progress,
-    streams: Streams,
-    checkpoint: Checkpoint,
-    bar: Any,
-) -> float:
-    """The steps of one epoch that are still to be taken; returns the last learning rate."""
-    config, epoch = stage.config, len(progress.history)
-    steps, epochs = config.steps_on(stage.num_images), config.epochs_on(stage.num_images)
-    batch = min(config.batch_size, stage.num_images)
-    batch_loss, generators = stage.epoch(epoch)
-    for generator, state in zip(generators, progress.streams, strict=progress.step > 0):
-        generator.set_state(state)
-    order = epoch_order(stage.num_images, generator=streams("order", stage.name, epoch))
-    batches = order[: steps * batch].split(batch)
-    stage.model.train()
-    written = time.monotonic()
-    rate = 0.0
-    for step in range(progress.step, steps):
-        factor = learning_rate_factor((epoch * steps + step + 1) / (epochs * steps), config.warmup)
-        for group in optimiser.param_groups:
+    def run(self, log: TrainLog | None) -> list[dict[str, float]]:
+        """The epochs that are still to come; returns the whole history."""
+        stage, history = self.stage, self.progress.history
+        name = told(stage.name, stage.device, stage.config.precision)
+        images = self.epochs * self.steps * self.batch
+        with tqdm(total=images, desc=name, unit="img", mininterval=0.5) as bar:
+            bar.update((len(history) * self.steps + self.progress.step) * self.batch)
+            while len(history) < self.epochs:
+                start = time.perf_counter()
+                rate = self._epoch(bar)
+                history = [*history, self._entry(rate)]
+                self.progress = _Progress(history)
+                accuracy = f"{100 * history[-1]['validation']:.2f}%"
+                bar.set_postfix(loss=f"{history[-1]['loss']:.4f}", val=accuracy, refresh=False)
+                self._save()
+                if log is not None:
+                    log.write(history, seconds=time.perf_counter() - start)
+                self._check_time(last=len(history) == self.epochs)
+        stage.model.eval()
+        return history
+
+    def _entry(self, rate: float) -> dict[str, float]:
+        """What the history says of the epoch that has just ended."""
+        self.stage.model.eval()
+        with torch.no_grad():
+            validation = self.stage.validate()
+        return {
+            "epoch": len(self.progress.history) + 1,
+            "loss": self.progress.total / self.steps,
+            "validation": validation,
+            "learning_rate": rate,
+        }
+
+    def _epoch(self, bar: Any) -> float:
+        """The steps of one epoch that are still to be taken; returns the last learning rate."""
+        stage, progress, epoch = self.stage, self.progress, len(self.progress.history)
+        batch_loss, generators = stage.epoch(epoch)
+        for generator, state in zip(generators, progress.streams, strict=progress.step > 0):
+            generator.set_state(state)
+        order = epoch_order(stage.num_images, generator=self.streams("order", stage.name, epoch))
+        batches = order[: self.steps * self.batch].split(self.batch)
+        stage.model.train()
+        written = time.monotonic()
+        rate = 0.0
+        for step in range(progress.step, self.steps):
+            rate = self._set_rate((epoch * self.steps + step + 1) / (self.epochs * self.steps))
+            progress.total += self._step(batch_loss, batches[step])
+            progress.step = step + 1
+            bar.update(self.batch)
+            late = time.monotonic() > self.checkpoint.deadline
+            due = late or time.monotonic() - written >= self.checkpoint.seconds
+            if step + 1 < self.steps and due:
+                progress.streams = [generator.get_state() for generator in generators]
+                self._save()
+                written = time.monotonic()
+                self._check_time()
+        return rate
+
+    def _set_rate(self, progress: float) -> float:
+        config = self.stage.config
+        factor = learning_rate_factor(progress, config.warmup)
+        for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * factor
-        rate = config.learning_rate * factor
-        progress.total += _step(stage, optimiser, batch_loss, batches[step])
-        progress.step = step + 1
-        bar.update(batch)
-        late = time.monotonic() > checkpoint.deadline
-        if step + 1 < steps and (late or time.monotonic() - written >= checkpoint.seconds):
-            progress.streams = [generator.get_state() for generator in generators]
-            _save(stage.model, optimiser, checkpoint, progress)
-            written = time.monotonic()
-            _check_time(checkpoint)
-    return rate
+        return config.learning_rate * factor
 
+    def _step(self, batch_loss: BatchLoss, indices: Tensor) -> float:
+        stage = self.stage
+        with autocast(stage.device, native(stage.device, stage.config.precision)):
+            loss = batch_loss(indices.to(stage.device))
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise UserError(
+                f"stage {stage.name}: the loss is {value}; the last good checkpoint is kept: "
+                "lower learning_rate in the recipe and run again"
+            )
+        self.optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(stage.model.parameters(), stage.config.clip)
+        self.optimiser.step()
+        return value
 
-def _check_time(checkpoint: Checkpoint, *, last: bool = False) -> None:
-    if not last and time.monotonic() > checkpoint.deadline:
-        raise TimeUp
+    def _check_time(self, *, last: bool = False) -> None:
+        if not last and time.monotonic() > self.checkpoint.deadline:
+            raise TimeUp
 
+    def _save(self) -> None:
+        progress = self.progress
+        tensors = {f"model/{name}": t for name, t in self.stage.model.state_dict().items()}
+        tensors |= optimiser_tensors(self.optimiser, "optimiser")
+        tensors |= {f"stream/{i:03}": state for i, state in enumerate(progress.streams)}
+        told = {"history": progress.history, "step": progress.step, "total": progress.total}
+        save_tensors(self.checkpoint.path, tensors, {"key": self.checkpoint.key, **told})
 
-def _step(
-    stage: Stage, optimiser: torch.optim.Optimizer, batch_loss: BatchLoss, indices: Tensor
-) -> float:
-    with autocast(stage.device, native(stage.device, stage.config.precision)):
-        loss = batch_loss(indices.to(stage.device))
-    value = float(loss.detach())
-    if not math.isfinite(value):
-        raise UserError(
-            f"stage {stage.name}: the loss is {value}; the last good checkpoint is kept: "
-            "lower learning_rate in the recipe and run again"
-        )
-    optimiser.zero_grad()
-    loss.backward()
-    nn.utils.clip_grad_norm_(stage.model.parameters(), stage.config.clip)
-    optimiser.step()
-    return value
+    def _resumed(self) -> _Progress:
+        """Load model and optimiser; how far they had come."""
+        tensors, header = load_tensors(self.checkpoint.path)
+        if header.get("key") != self.checkpoint.key:
+            raise UserError(
+                f"{self.checkpoint.path} belongs to another description, data or seed; "
+                "remove it, add --fresh, or choose another --out"
+            )
+        self.stage.model.load_state_dict(below(tensors, "model/"))
+        load_optimiser(self.optimiser, tensors, "optimiser")
+        states = [value for _, value in sorted(below(tensors, "stream/").items())]
+        return _Progress(header["history"], header.get("step", 0), header.get("total", 0.0), states)
 
 
 def _optimiser(
@@ -276,40 +296,3 @@ def _optimiser(
     if config.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9, nesterov=True)
     return torch.optim.AdamW(groups, lr=config.learning_rate)
-
-
-def _save(
-    model: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    checkpoint: Checkpoint,
-    progress: _Progress,
-) -> None:
-    tensors = {f"model/{name}": value for name, value in model.state_dict().items()}
-    tensors |= optimiser_tensors(optimiser, "optimiser")
-    for index, value in enumerate(progress.streams):
-        tensors[f"stream/{index:03}"] = value
-    header = {
-        "key": checkpoint.key,
-        "history": progress.history,
-        "step": progress.step,
-        "total": progress.total,
-    }
-    save_tensors(checkpoint.path, tensors, header)
-
-
-def _resume(
-    model: nn.Module, optimiser: torch.optim.Optimizer, checkpoint: Checkpoint
-) -> _Progress:
-    """Load model and optimiser; how far they had come."""
-    if not checkpoint.path.exists():
-        return _Progress([])
-    tensors, header = load_tensors(checkpoint.path)
-    if header.get("key") != checkpoint.key:
-        raise UserError(
-            f"{checkpoint.path} belongs to another description, data or seed; "
-            "remove it, add --fresh, or choose another --out"
-        )
-    model.load_state_dict(below(tensors, "model/"))
-    load_optimiser(optimiser, tensors, "optimiser")
-    states = [value for _, value in sorted(below(tensors, "stream/").items())]
-    return _Progress(header["history"], header.get("step", 0), header.get("total", 0.0), states)
