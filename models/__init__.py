@@ -20,7 +20,7 @@ from models.encoders.ensemble import Ensemble, Mirrored
 from models.encoders.pooled_cnn import PooledCnn, PooledCnnConfig
 from models.encoders.pretrained import PretrainedTeacher, PretrainedTeacherConfig, PretrainedTower
 from models.encoders.residual_cnn import Classified, ImageClassifier, ResidualCnn, ResidualCnnConfig
-from models.encoders.students import Student, StudentConfig
+from models.encoders.students import ClassifierConfig, Student, StudentConfig
 from models.encoders.wide_resnet import WideResNet, WideResNetConfig
 from models.feature_quantiser import FeatureQuantiser, FeatureQuantiserConfig
 from models.joint.adjscc import Adjscc, AdjsccConfig
@@ -41,6 +41,7 @@ __all__ = [
     "CellShape",
     "ChannelCodec",
     "Classified",
+    "ClassifierConfig",
     "CodecConfig",
     "ConferenceCodec",
     "ConferenceConfig",

@@ -14,13 +14,7 @@ from torch import Tensor
 
 from benchmarks.baselines.image_files import CodecDamage
 from channels.streams import Streams
-from models import (
-    Ensemble,
-    ImageClassifier,
-    PretrainedTeacherConfig,
-    StudentConfig,
-    WideResNetConfig,
-)
+from models import ClassifierConfig, Ensemble, ImageClassifier, PretrainedTeacherConfig
 from simulator.description.basis import Basis
 from simulator.description.parts import Part
 from simulator.description.stages import TrainConfig
@@ -57,7 +51,7 @@ class Reader(NamedTuple):
 
     begin: tuple[Part, ...]  # the parts that it begins as
     part: Part
-    model: StudentConfig | WideResNetConfig | PretrainedTeacherConfig
+    model: ClassifierConfig | PretrainedTeacherConfig
 
 
 def readers(recipe: Basis, stage: DecodedStage, who: str) -> Iterator[Reader]:

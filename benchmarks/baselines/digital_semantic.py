@@ -265,7 +265,9 @@ class DigitalSemanticConfig(WithoutWeights):
         if stage is None:
             raise UserError(f"recipe {recipe.name} has no quantiser of features")
         body, part = weights.student().body, self.part(recipe)
-        quantiser = weights.load(part, partial(stage.model.build, num_classes=weights.num_classes))
+        quantiser = weights.load(
+            part, partial(stage.model.build, num_classes=weights.dataset.num_classes)
+        )
         key = weights.key((recipe.student_parts().student.name, part.name))
         return FeatureCoder(lambda images: in_pieces(body, images), quantiser, key=key)
 
@@ -274,7 +276,7 @@ class DigitalSemanticConfig(WithoutWeights):
         weights.classifier()  # its head is what those of the quantiser began as
         return self.scheme_of(
             self.coder(weights),
-            num_classes=weights.num_classes,
+            num_classes=weights.dataset.num_classes,
             validation=weights.dataset.validation,
             device=weights.device,
         )
@@ -324,7 +326,7 @@ class QuantiserLesson(Lesson[FeatureQuantiser]):
 
     def build(self) -> FeatureQuantiser:
         """Fitted to the features, unless it is finished and all is loaded."""
-        model = self.model.build(num_classes=self.run.num_classes)
+        model = self.model.build(num_classes=self.run.dataset.num_classes)
         if not self.run.path(self.part.name).exists():
             model.to(self.run.device).fit(list(self.taught.features), self.taught.head)
         return model

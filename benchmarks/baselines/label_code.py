@@ -133,5 +133,7 @@ class LabelCodeConfig(WithoutWeights):
     def build(self, weights: Weights) -> LabelCodeScheme:
         """The scheme for the noiseless chain."""
         return LabelCodeScheme(
-            classify=weights.classifier().classify, num_classes=weights.num_classes, code=self.code
+            classify=weights.classifier().classify,
+            num_classes=weights.dataset.num_classes,
+            code=self.code,
         )

@@ -224,7 +224,7 @@ class SeparateConfig(WithoutWeights):
         return self.scheme_of(
             self._classifier(weights),
             image_shape=weights.dataset.image_shape,
-            num_classes=weights.num_classes,
+            num_classes=weights.dataset.num_classes,
             validation=weights.dataset.validation,
             device=weights.device,
         )

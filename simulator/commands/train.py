@@ -149,7 +149,7 @@ def _show(run: "TrainingRun", parts: "Iterable[Part]") -> None:
     """The last validation accuracy of every part that is there."""
     from simulator.storage.files import read_header
 
-    click.echo(f"validation accuracy (a guess: {100 / run.num_classes:.3g} %)")
+    click.echo(f"validation accuracy (a guess: {100 / run.dataset.num_classes:.3g} %)")
     for name in (part.name for part in parts):
         if run.path(name).exists():
             accuracy = read_header(run.path(name))["history"][-1]["validation"]

@@ -31,6 +31,11 @@ class Origin:
         """Short hash of all fields."""
         return digest(asdict(self))
 
+    @property
+    def header(self) -> dict[str, Any]:
+        """How a file of tensors says what it was made from."""
+        return {"key": self.key, "origin": describe(self)}
+
 
 def check_origin(
     path: Path, part: Part, origin: Any, *, recipe: str, dataset: Dataset

@@ -4,11 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from models import (
-    PretrainedTeacherConfig,
-    StudentConfig,
-    WideResNetConfig,
-)
+from models import ClassifierConfig, PretrainedTeacherConfig, StudentConfig
 from simulator.device import Precision
 
 
@@ -67,7 +63,7 @@ class LossWeights:
 class TeacherStage:
     """A teacher: offline, trained with cross-entropy, or pretrained with a linear probe."""
 
-    model: StudentConfig | WideResNetConfig | PretrainedTeacherConfig
+    model: ClassifierConfig | PretrainedTeacherConfig
     training: TrainConfig
     label_smoothing: float
 

@@ -69,7 +69,7 @@ class Sweep:
     def facts(self) -> Facts:
         """What the rows say besides outcomes."""
         schemes = [built.scheme for built in self.built.values()]
-        classes = self.weights.num_classes
+        classes = self.weights.dataset.num_classes
         return facts_of(schemes, self.points, self.test, num_classes=classes)
 
     @property

@@ -4,23 +4,23 @@ The noisy estimate is pulled to the teacher's clean feature, not to the student'
 """
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from channels.mixture import ChannelMixture
-from channels.names import channel_from_name
 from channels.units import db_to_linear
-from models import ChannelCodec, CodecConfig, Student
+from models import ChannelCodec, CodecConfig, JointModel, Student
 from simulator.description.stages import LossWeights, TrainConfig
-from simulator.schemes.link import clean_estimate, send_features
+from simulator.schemes.link import clean_estimate, mixture_of, send_features
 from simulator.training.loop import Epoch
 from simulator.training.losses import distillation_loss, softened_divergence
-from simulator.training.run import SHARED, Lesson, accuracy, pixels, validation_outputs
+from simulator.training.run import Lesson, accuracy, pixels, validation_outputs
 from simulator.training.student import Taught
 from simulator.training.teachers import Views
 
@@ -43,11 +43,6 @@ class LinkConditions:
     def __post_init__(self) -> None:
         if self.snr_db[0] > self.snr_db[1]:
             raise ValueError(f"snr_db must be (low, high) in dB, got {self.snr_db}")
-
-    @property
-    def mixture(self) -> ChannelMixture:
-        """The channels, in equal shares of a batch."""
-        return ChannelMixture(channels=tuple(map(channel_from_name, self.channels)))
 
     def at(self, progress: float) -> "LinkConditions":
         """The conditions at this share of the training, if they change from epoch to epoch."""
@@ -106,35 +101,83 @@ class LinkModel(nn.Module):
         return self
 
 
-class _Scene(NamedTuple):
-    """What an epoch of stage 2 has in common."""
+class Scene(NamedTuple):
+    """What an epoch through the channel has in common."""
 
     view: int
     images: Tensor | None  # of the view, where the student learns too
-    conditions: LinkConditions
+    progress: float  # share of the training that is over
     draws: torch.Generator
     noise: torch.Generator
 
 
+LinkedModel = TypeVar("LinkedModel", "LinkModel", JointModel)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CodecLesson(Lesson[LinkModel]):
+class ChannelLesson(Lesson[LinkedModel]):
+    """A model that learns through the channel, behind a student or with one of its own.
+
+    A student that learns too sees the images of the shared views.
+    """
+
+    taught: Taught | None  # whose student and head it begins with; None: all weights are fresh
+    validation: Tensor | None  # features [M, D] of a student that is frozen
+    channels: tuple[str, ...]  # equal shares of every batch
+    stream: str  # what its random streams are named by
+
+    @abstractmethod
+    def loss(self, model: LinkedModel, scene: Scene, indices: Tensor) -> Tensor:
+        """The loss of some images."""
+
+    @cached_property
+    def mixture(self) -> ChannelMixture:
+        """The channels that it learns through."""
+        return mixture_of(self.channels)
+
+    def epoch(self, model: LinkedModel, index: int) -> Epoch:
+        """The loss through the channel, on one shared view."""
+        run = self.run
+        scene = Scene(
+            view=index % run.recipe.views,
+            images=None if self.validation is not None else run.shared_view(index),
+            progress=index / self.epochs,
+            draws=run.streams("conditions", self.stream, index),
+            noise=run.streams("channel", self.stream, index, device=run.device),
+        )
+        return Epoch(partial(self.loss, model, scene), (scene.draws, scene.noise))
+
+    def features(self, model: LinkedModel, scene: Scene, indices: Tensor) -> Tensor:
+        """Features [b, D] of training images, cached or by the student that learns along."""
+        if scene.images is not None:
+            assert model.body is not None
+            features: Tensor = model.body(pixels(scene.images, indices))
+            return features
+        assert self.taught is not None
+        return self.taught.features[scene.view, indices].float()
+
+    def seen(self, model: LinkedModel) -> Tensor:
+        """Features [M, D] of the validation images."""
+        if self.validation is not None:
+            return self.validation
+        assert model.body is not None
+        return validation_outputs(self.run, model.body)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CodecLesson(ChannelLesson[LinkModel]):
     """Codec and head through the channel; SNR, k and channel differ from image to image.
 
-    The head starts from that of stage 1b. A student that learns too sees the images of the views.
+    The head starts from that of stage 1b.
     """
 
     stage: CodecStage
     taught: Taught
     views: Views
-    validation: Tensor | None  # features [M, D] of a student that is frozen
 
     @property
     def _frozen(self) -> bool:
         return self.stage.student == "frozen"
-
-    @cached_property
-    def _mixture(self) -> ChannelMixture:
-        return self.stage.conditions.mixture
 
     @property
     def rates(self) -> Mapping[str, float]:
@@ -146,8 +189,8 @@ class CodecLesson(Lesson[LinkModel]):
         student, begun = self.taught.student, self.stage.student != "scratch"
         body = None
         if not self._frozen:
-            body = student.body.config.build(image_channels=self.run.image_channels)
-        model = LinkModel(self.stage.model, num_classes=self.run.num_classes, body=body)
+            body = student.body.config.build(image_channels=self.run.dataset.image_shape[0])
+        model = LinkModel(self.stage.model, num_classes=self.run.dataset.num_classes, body=body)
         if begun:
             model.head.load_state_dict(self.taught.head.state_dict())
         if body is not None and begun:
@@ -156,36 +199,22 @@ class CodecLesson(Lesson[LinkModel]):
             body.freeze_all_but_last_stage()
         return model
 
-    def epoch(self, model: LinkModel, index: int) -> Epoch:
-        """The distillation loss through the channel, on one shared view."""
-        view = index % len(self.taught.features)
-        scene = _Scene(
-            view=view,
-            images=None if self._frozen else self.run.view(SHARED, view),
-            conditions=self.stage.conditions.at(index / self.epochs),
-            draws=self.run.streams("conditions", "codec", index),
-            noise=self.run.streams("channel", "codec", index, device=self.run.device),
-        )
-        return Epoch(partial(self._loss, model, scene), (scene.draws, scene.noise))
-
-    def _loss(self, model: LinkModel, scene: _Scene, indices: Tensor) -> Tensor:
-        snr_db, uses = (
-            drawn.to(self.run.device)
-            for drawn in scene.conditions.draw(len(indices), generator=scene.draws)
-        )
-        if model.body is None or scene.images is None:
-            z = self.taught.features[scene.view, indices].float()
-        else:
-            z = model.body(pixels(scene.images, indices))
-        noiseless = scene.conditions.noiseless
+    def loss(self, model: LinkModel, scene: Scene, indices: Tensor) -> Tensor:
+        """The distillation loss."""
+        conditions = self.stage.conditions.at(scene.progress)
+        drawn = conditions.draw(len(indices), generator=scene.draws)
+        snr_db, uses = (own.to(self.run.device) for own in drawn)
+        z = self.features(model, scene, indices)
         estimate = send_features(
             model.codec,
             z,
-            channel=self._mixture,
-            snr_db=torch.full_like(snr_db, math.inf) if noiseless else snr_db,
+            channel=self.mixture,
+            snr_db=torch.full_like(snr_db, math.inf) if conditions.noiseless else snr_db,
             uses=uses,
             generator=scene.noise,
-            reported_snr_db=torch.full_like(snr_db, NOISELESS_SNR_DB) if noiseless else None,
+            reported_snr_db=(
+                torch.full_like(snr_db, NOISELESS_SNR_DB) if conditions.noiseless else None
+            ),
         )
         scores = model.head(estimate)
         loss = distillation_loss(
@@ -211,10 +240,7 @@ class CodecLesson(Lesson[LinkModel]):
 
     def validate(self, model: LinkModel) -> float:
         """Mean accuracy over a few SNRs and lengths; the noise is the same every time."""
-        config, features = model.codec.config, self.validation
-        if features is None:
-            assert model.body is not None
-            features = validation_outputs(self.run, model.body)
+        config, features = model.codec.config, self.seen(model)
         accuracies = []
         for snr_db in VALIDATION_SNR_DB:
             for share in VALIDATION_SHARES:
@@ -224,7 +250,7 @@ class CodecLesson(Lesson[LinkModel]):
                 estimate = send_features(
                     model.codec,
                     features,
-                    channel=self._mixture,
+                    channel=self.mixture,
                     snr_db=snr,
                     uses=torch.full_like(snr, config.max_uses // share, dtype=torch.int64),
                     generator=self.run.streams("validation", snr_db, share, device=self.run.device),

@@ -5,10 +5,17 @@ from torch import Tensor
 
 from channels.base import Channel, ChannelOutput
 from channels.equalize import mmse, receive_snr_db
+from channels.mixture import ChannelMixture
+from channels.names import channel_from_name
 from channels.pilots import add_pilots, estimate_gain
 from channels.symbols import from_symbols, to_symbols
 from channels.units import noise_power_from_snr_db
 from models import ChannelCodec
+
+
+def mixture_of(channels: tuple[str, ...]) -> ChannelMixture:
+    """Channels by name, in equal shares of a batch."""
+    return ChannelMixture(channels=tuple(map(channel_from_name, channels)))
 
 
 def send_features(

@@ -108,9 +108,7 @@ def search_task(whole: SearchRun, seed: int) -> SearchTask:
     run, config = whole.run, whole.preset.search
     streams, space = Streams(seed=seed), config.search_space
     supernet = fresh(
-        lambda: Supernet(
-            space, config.shape, image_channels=run.image_channels, num_classes=run.num_classes
-        ),
+        lambda: Supernet(space, config.shape, **run.dataset.sizes),
         seed=streams.seed_of("init", "supernet"),
     )
     architecture = fresh(lambda: Architecture(space), seed=streams.seed_of("init", "architecture"))

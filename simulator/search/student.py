@@ -13,8 +13,7 @@ from simulator.errors import UserError
 from simulator.measures.sizes import cpu_ms, macs
 from simulator.search.task import SearchRun
 from simulator.training.loop import fresh
-from simulator.training.run import train_part
-from simulator.training.student import StudentLesson
+from simulator.training.student import train_student
 
 
 def retrain(whole: SearchRun, name: str, model: StudentConfig, *, epochs: int) -> ImageClassifier:
@@ -23,14 +22,8 @@ def retrain(whole: SearchRun, name: str, model: StudentConfig, *, epochs: int) -
     Whatever is compared is retrained like this, hand-made networks too.
     """
     stage = _retraining(whole, model, epochs)
-    lesson = StudentLesson(
-        run=whole.run,
-        part=whole.run.recipe.student_parts(name, stage).student,
-        config=stage.training,
-        stage=stage,
-        views=whole.views,
-    )
-    return train_part(lesson)
+    part = whole.run.recipe.student_parts(name, stage).student
+    return train_student(whole.run, part, stage, whole.views)
 
 
 def retraining_key(whole: SearchRun, name: str, model: StudentConfig, *, epochs: int) -> str:

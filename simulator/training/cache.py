@@ -16,10 +16,10 @@ from tqdm import tqdm
 
 from simulator.description.origin import Origin
 from simulator.description.parts import Part
+from simulator.device import Precision
 from simulator.errors import TimeUp, UserError
-from simulator.storage.describe import describe
 from simulator.storage.files import load_tensors, save_tensors
-from simulator.training.run import TrainingRun
+from simulator.training.run import SHARED, TrainingRun, in_chunks
 
 PIECE_BYTES = 15 * 2**20
 HEADER_BYTES = 2**16  # room for the JSON header of a piece
@@ -45,7 +45,7 @@ def cached(
         if header.get("key") == origin.key:
             return {key: tensor.to(run.device) for key, tensor in tensors.items()}
     tensors = compute()
-    save_tensors(path, tensors, {"key": origin.key, "origin": describe(origin)})
+    save_tensors(path, tensors, origin.header)
     return tensors
 
 
@@ -60,9 +60,7 @@ def cached_views(
 ) -> dict[str, Tensor]:
     """Tensors [V, N, ...] on the device, of every view: from the cache, else computed and kept.
 
-    `compute(v)` gives tensors [N, ...] of view v, which `made_from` names the parts for and
-    `about` what shapes them besides these and the views. What was made from something else is
-    made anew.
+    `compute(v)` gives tensors [N, ...] of view v; the rest is as in `cached`.
     Raises: TimeUp at the run's deadline; the views that are finished stay.
     """
     origin = run.origin(Part(name, (*run.recipe.seen, *about), made_from))
@@ -77,6 +75,27 @@ def cached_views(
             cache.save(view, tensors)
         found.append(tensors)
     return {key: torch.stack([own[key] for own in found]).to(run.device) for key in found[0]}
+
+
+def cached_features(
+    run: TrainingRun,
+    name: str,
+    network: Callable[[Tensor], Tensor],
+    *,
+    made_from: tuple[str, ...],
+    about: tuple[object, ...],
+    precision: Precision,
+) -> Tensor:
+    """What a frozen network says of every shared view, float16 [V, N, D], as `cached_views`."""
+
+    def compute(view: int) -> dict[str, Tensor]:
+        told = in_chunks(network, run.view(SHARED, view), precision=precision)
+        return {"features": told.half()}
+
+    told = cached_views(
+        run, name, made_from=made_from, views=run.recipe.views, compute=compute, about=about
+    )
+    return told["features"]
 
 
 @dataclass(frozen=True)
@@ -107,7 +126,7 @@ class ViewCache:
         images = len(next(iter(tensors.values())))
         bytes_each = sum(own[0].numel() * own.element_size() for own in tensors.values())
         most = max(1, (PIECE_BYTES - HEADER_BYTES) // bytes_each)
-        header = {"key": self.origin.key, "origin": describe(self.origin), "images": images}
+        header = {**self.origin.header, "images": images}
         for first in reversed(range(0, images, most)):
             piece = {key: own[first : first + most] for key, own in tensors.items()}
             save_tensors(self._path(view, first), piece, header)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models import ImageClassifier, StudentConfig, WideResNetConfig
+from models import ClassifierConfig, ImageClassifier
 from simulator.training.loop import Epoch
-from simulator.training.run import Lesson, accuracy, classifier, classifier_accuracy, pixels
+from simulator.training.run import Lesson, accuracy, classifier_accuracy, pixels
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,7 +23,7 @@ class LinearLesson(Lesson[nn.Linear]):
 
     def build(self) -> nn.Linear:
         """A head of these sizes."""
-        head = nn.Linear(self.features.shape[2], self.run.num_classes)
+        head = nn.Linear(self.features.shape[2], self.run.dataset.num_classes)
         if self.begin is not None:
             head.load_state_dict(self.begin.state_dict())
         return head
@@ -47,12 +47,12 @@ class LinearLesson(Lesson[nn.Linear]):
 class ClassifierLesson(Lesson[ImageClassifier]):
     """A classifier of images, by cross-entropy on freshly augmented ones in every epoch."""
 
-    model: StudentConfig | WideResNetConfig
+    model: ClassifierConfig
     label_smoothing: float = 0.0
 
     def build(self) -> ImageClassifier:
         """Fresh weights."""
-        return classifier(self.run, self.model)
+        return ImageClassifier(self.model, **self.run.dataset.sizes)
 
     def images(self, index: int) -> Tensor:
         """The training images of an epoch, uint8 [N, C, H, W]."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from channels.streams import Streams
-from models import ImageClassifier, StudentConfig, WideResNetConfig
+from models import ImageClassifier
 from simulator.data.augment import augment
 from simulator.data.dataset import Dataset, Split, to_float
 from simulator.description.basis import Basis
@@ -52,16 +52,6 @@ class TrainingRun:
         """The streams of a part: teachers, and views that they are asked about, may differ."""
         taught = self.seed if self.teacher_seed is None else self.teacher_seed
         return Streams(seed=taught if part.startswith((TEACHER, SHARED)) else self.seed)
-
-    @property
-    def image_channels(self) -> int:
-        """C."""
-        return self.dataset.image_shape[0]
-
-    @property
-    def num_classes(self) -> int:
-        """Classes of the data."""
-        return self.dataset.num_classes
 
     @property
     def training(self) -> Split:
@@ -191,18 +181,14 @@ def train_part(lesson: Lesson[Module]) -> Module:
         config=lesson.config,
         num_images=len(run.training.labels),
         epoch=lambda index: lesson.epoch(model, index),
-        validate=lambda: _evaluated(model, lesson.validate),
+        validate=lambda: lesson.validate(model),
         rates=lesson.rates,
         threads=lesson.threads,
     )
     log = TrainLog(run.folder, name, images=len(run.training.labels))
     history = train(stage, streams=streams, checkpoint=checkpoint, log=log)
-    header = {
-        "key": origin.key,
-        "origin": describe(origin),
-        "precision": native(run.device, lesson.config.precision),
-        "history": history,
-    }
+    precision = native(run.device, lesson.config.precision)
+    header = {**origin.header, "precision": precision, "history": history}
     save_tensors(path, model.state_dict(), header)
     checkpoint.path.unlink(missing_ok=True)
     return model.eval()
@@ -230,12 +216,6 @@ def check_finished(run: TrainingRun, *parts: Part) -> None:
         hashes[part.name] = file_hash(path)
         check_company(path, part.name, origin, hashes=hashes, origins=origins)
         origins[part.name] = origin
-
-
-def _evaluated(model: Module, validate: Callable[[Module], float]) -> float:
-    model.eval()
-    with torch.no_grad():
-        return validate(model)
 
 
 def chunk_size(images: Tensor) -> int:
@@ -269,11 +249,6 @@ def classifier_accuracy(run: TrainingRun, model: ImageClassifier) -> float:
     """Clean accuracy on the validation split."""
     scores = validation_outputs(run, lambda x: model(x).scores)
     return accuracy(scores, run.validation.labels)
-
-
-def classifier(run: TrainingRun, config: StudentConfig | WideResNetConfig) -> ImageClassifier:
-    """A fresh classifier for the data of this run."""
-    return ImageClassifier(config, image_channels=run.image_channels, num_classes=run.num_classes)
 
 
 def pixels(images: Tensor, indices: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from models import (
 from simulator.description.parts import Part
 from simulator.description.stages import TeacherStage
 from simulator.errors import UserError
-from simulator.training.cache import cached, cached_views
+from simulator.training.cache import cached, cached_features, cached_views
 from simulator.training.lessons import ClassifierLesson, LinearLesson
 from simulator.training.losses import TeacherTargets
 from simulator.training.projection import Projection, fit_projection
@@ -108,11 +108,12 @@ def _outputs(run: TrainingRun, part: str, teacher: Teacher) -> dict[str, Tensor]
     """One teacher's features [V, N, D] and scores [V, N, num_classes], float16, cached."""
     precision = run.recipe.teachers[part].training.precision
     whole = Mirrored(teacher) if run.recipe.mirrored else teacher
+    classes = run.dataset.num_classes
 
     def look(view: int) -> dict[str, Tensor]:
         images = run.view(SHARED, view)
         told = in_chunks(lambda x: torch.cat(whole(x), dim=1), images, precision=precision).half()
-        features, scores = told.split([told.shape[1] - run.num_classes, run.num_classes], dim=1)
+        features, scores = told.split([told.shape[1] - classes, classes], dim=1)
         return {"features": features.contiguous(), "scores": scores.contiguous()}
 
     name, shown = f"{part}_outputs", run.recipe.taught_views
@@ -136,28 +137,23 @@ def _probe(
     run: TrainingRun, part: Part, stage: TeacherStage, config: PretrainedTeacherConfig
 ) -> PretrainedTeacher:
     """A linear head on a frozen tower, on the shared views; only the head is kept."""
-    try:
-        tower = config.build().to(run.device)
-    except ValueError as error:
-        raise UserError(str(error)) from None
+    tower = tower_on(run.device, config)
+    features = cached_features(
+        run, f"{part.name}_tower", tower, made_from=(), about=(config,), precision="fp32"
+    )
     lesson = LinearLesson(
         run=run,
         part=part,
         config=stage.training,
-        features=_tower_features(run, part.name, config, tower),
+        features=features,
         validation=validation_outputs(run, tower),
     )
     return PretrainedTeacher(tower, train_part(lesson)).eval()
 
 
-def _tower_features(
-    run: TrainingRun, part: str, config: PretrainedTeacherConfig, tower: PretrainedTower
-) -> Tensor:
-    """What a frozen tower says of every shared view, float16 [V, N, D]."""
-
-    def look(view: int) -> dict[str, Tensor]:
-        return {"features": in_chunks(tower, run.view(SHARED, view), precision="fp32").half()}
-
-    name, views = f"{part}_tower", run.recipe.views
-    told = cached_views(run, name, made_from=(), about=(config,), views=views, compute=look)
-    return told["features"]
+def tower_on(device: torch.device, config: PretrainedTeacherConfig) -> PretrainedTower:
+    """A pretrained tower on this device. Raises: UserError if it cannot be had."""
+    try:
+        return config.build().to(device)
+    except ValueError as error:
+        raise UserError(str(error)) from None

@@ -71,15 +71,18 @@ def run_of(recipe: Experiment, folder: Path) -> TrainingRun:
 
 def trained_alone(run: TrainingRun, scheme: JointSchemeConfig) -> JointModel:
     """Its model for k = 16, from scratch."""
+    part = scheme.part(run.recipe, 16)
     return train_part(
         JointLesson(
             run=run,
-            part=scheme.part(run.recipe, 16),
+            part=part,
             config=scheme.training,
             scheme=scheme,
             uses=16,
             taught=None,
             validation=None,
+            channels=scheme.channels,
+            stream=part.name,
         )
     )
 
