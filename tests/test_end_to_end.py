@@ -18,8 +18,7 @@ from simulator.data.embedded import embedded
 from simulator.engine.grid import Grid, plan
 from simulator.engine.run import sweep_here
 from simulator.errors import Stopped, UserError
-from simulator.schemes.build import build_scheme
-from simulator.schemes.experiment import Experiment
+from simulator.schemes.experiment import Experiment, build_scheme
 from simulator.schemes.joint import JointSchemeConfig
 from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.storage.describe import describe

@@ -19,9 +19,8 @@ from simulator.engine.grid import Grid, plan
 from simulator.engine.run import sweep_here
 from simulator.errors import UserError
 from simulator.measures.sizes import size_table
-from simulator.schemes.build import build_scheme
 from simulator.schemes.codec import CodecStage
-from simulator.schemes.experiment import Experiment
+from simulator.schemes.experiment import Experiment, build_scheme
 from simulator.schemes.joint import JointSchemeConfig
 from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.schemes.train import schemes_to_train

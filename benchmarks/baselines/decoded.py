@@ -15,8 +15,7 @@ from torch import Tensor
 from benchmarks.baselines.image_files import CodecDamage
 from channels.streams import Streams
 from models import ClassifierConfig, Ensemble, ImageClassifier, PretrainedTeacherConfig
-from simulator.description.basis import Basis
-from simulator.description.parts import Part
+from simulator.description.basis import Basis, Part
 from simulator.description.stages import TrainConfig
 from simulator.errors import UserError
 from simulator.scheme import Classifier

@@ -26,14 +26,12 @@ from benchmarks.baselines.sources import Offer, cached
 from channels.digital.bit_pipe import BitPipe
 from models import FeatureQuantiser, FeatureQuantiserConfig
 from simulator.data.dataset import Split
-from simulator.description.basis import Basis
-from simulator.description.parts import Part
+from simulator.description.basis import Basis, Part
 from simulator.description.stages import TrainConfig
 from simulator.device import cpu_threads
 from simulator.errors import UserError
 from simulator.scheme import in_pieces
-from simulator.schemes.contract import ImageShape, WithoutWeights
-from simulator.schemes.names import Label
+from simulator.schemes.contract import ImageShape, Label, WithoutWeights
 from simulator.training.loop import Epoch
 from simulator.training.run import Lesson, accuracy, train_part, validation_outputs
 from simulator.training.student import Session, Taught

@@ -62,7 +62,7 @@ def adapt(request: AdaptRequest) -> None:
     from simulator import resolve
     from simulator.engine.grid import plan
     from simulator.measures.budget import adaptive_table
-    from simulator.schemes.build import build_scheme
+    from simulator.schemes.experiment import build_scheme
     from simulator.storage.files import write_table
     from simulator.storage.folders import check_writable
 

@@ -123,7 +123,7 @@ def resolved(request: SweepRequest) -> "tuple[Sweep, list[str]]":
     from simulator.engine.evaluate import Setting
     from simulator.engine.grid import plan
     from simulator.engine.job import Sweep
-    from simulator.schemes.build import asked_schemes, build_scheme
+    from simulator.schemes.experiment import asked_schemes, build_scheme
 
     experiment = resolve.recipe_named(request.recipe, student=request.student)
     experiment = experiment.decoding_all() if request.bit_true else experiment

@@ -25,7 +25,7 @@ from simulator.errors import Stopped, TimeUp
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from simulator.description.parts import Part
+    from simulator.description.basis import Part
     from simulator.training.run import TrainingRun
     from simulator.training.student import Session
 

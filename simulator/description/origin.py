@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.data.dataset import Dataset
-from simulator.description.parts import TEACHER, Part
+from simulator.description.basis import TEACHER, Part
 from simulator.errors import UserError
 from simulator.storage.describe import describe, digest
 from simulator.storage.files import write_json

@@ -7,13 +7,12 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from channels.mixture import ChannelMixture
 from channels.units import db_to_linear
 from models import ChannelCodec, CodecConfig, JointModel, Student
 from simulator.description.stages import LossWeights, TrainConfig
@@ -130,11 +129,6 @@ class ChannelLesson(Lesson[LinkedModel]):
     def loss(self, model: LinkedModel, scene: Scene, indices: Tensor) -> Tensor:
         """The loss of some images."""
 
-    @cached_property
-    def mixture(self) -> ChannelMixture:
-        """The channels that it learns through."""
-        return mixture_of(self.channels)
-
     def epoch(self, model: LinkedModel, index: int) -> Epoch:
         """The loss through the channel, on one shared view."""
         run = self.run
@@ -208,7 +202,7 @@ class CodecLesson(ChannelLesson[LinkModel]):
         estimate = send_features(
             model.codec,
             z,
-            channel=self.mixture,
+            channel=mixture_of(self.channels),
             snr_db=torch.full_like(snr_db, math.inf) if conditions.noiseless else snr_db,
             uses=uses,
             generator=scene.noise,
@@ -250,7 +244,7 @@ class CodecLesson(ChannelLesson[LinkModel]):
                 estimate = send_features(
                     model.codec,
                     features,
-                    channel=self.mixture,
+                    channel=mixture_of(self.channels),
                     snr_db=snr,
                     uses=torch.full_like(snr, config.max_uses // share, dtype=torch.int64),
                     generator=self.run.streams("validation", snr_db, share, device=self.run.device),

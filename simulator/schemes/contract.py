@@ -6,19 +6,43 @@ built from them. A recipe holds a tuple of these; nothing else knows one scheme 
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
-from simulator.description.basis import Basis
-from simulator.description.parts import Part
+from simulator.description.basis import Basis, Part
 from simulator.errors import UserError
 from simulator.scheme import Scheme
-from simulator.schemes.names import Label
 from simulator.storage.describe import describe
 from simulator.training.run import TrainingRun
 from simulator.training.student import Session
 from simulator.training.weights import Weights
 
 ImageShape = tuple[int, int, int]  # C, H, W
+
+
+class SchemeName(NamedTuple):
+    """KIND or KIND:LABEL:LABEL..."""
+
+    kind: str
+    labels: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The name in a text. Raises: UserError if a label is empty."""
+        kind, *labels = text.split(":")
+        if labels and not all(labels):
+            raise UserError(f"--schemes must have a label behind each colon, got {text!r}")
+        return cls(kind, tuple(labels))
+
+    def __str__(self) -> str:
+        """As users write it."""
+        return ":".join((self.kind, *self.labels))
+
+
+class Label(NamedTuple):
+    """A label that a scheme takes, as users write it, and what it means."""
+
+    text: str
+    meaning: str
 
 
 class SchemeConfig(ABC):

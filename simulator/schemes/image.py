@@ -3,9 +3,9 @@
 Source: Bourtsoulatze, Kurka and Gunduz, arXiv 1809.01733 (`models.joint.deepjscc_image`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import ClassVar, Final
 
 import torch
@@ -14,21 +14,18 @@ from torch.nn import functional
 
 from channels.base import Channel
 from channels.equalize import mmse
-from channels.mixture import ChannelMixture
 from channels.streams import PointStreams
 from channels.symbols import from_symbols, to_symbols
 from models import DeepJsccImage, DeepJsccImageConfig, ImageClassifier
 from simulator.data.dataset import to_float
-from simulator.description.basis import Basis
-from simulator.description.parts import Part
+from simulator.description.basis import Basis, Part
 from simulator.description.stages import TrainConfig
 from simulator.errors import UserError
 from simulator.scheme import Classify, Received, Tensors, all_delivered, in_pieces
 from simulator.schemes.codec import LinkConditions
-from simulator.schemes.contract import ImageShape, SchemeConfig
+from simulator.schemes.contract import ImageShape, Label, SchemeConfig
 from simulator.schemes.joint import ModelForEach
 from simulator.schemes.link import mixture_of
-from simulator.schemes.names import Label
 from simulator.training.lessons import ClassifierLesson
 from simulator.training.loop import Epoch
 from simulator.training.run import (
@@ -162,7 +159,6 @@ class ImageJsccConfig(SchemeConfig):
             part=self.reader_part(run.recipe, uses),
             config=stage.training,
             model=run.recipe.student.model,
-            begin=finished_student(run),
             pair=train_part(self._pair_lesson(run, uses, model)),  # is finished
             conditions=LinkConditions(
                 channels=self.channels, snr_db=stage.snr_db, uses=(uses,), full_share=0.0
@@ -183,8 +179,8 @@ class ImageJsccConfig(SchemeConfig):
         else:
             own = weights.teacher_classifier() if self.reader else weights.classifier()
             readers = dict.fromkeys(models, own.classify)
-        _, height, width = weights.dataset.image_shape
-        return ImageJsccScheme(models, self, (height, width), readers)
+        _, *size = weights.dataset.image_shape
+        return ImageJsccScheme(self.name, models, self, size, readers)
 
     def _retrained(self, weights: Weights, uses: int) -> Classify:
         part = self.reader_part(weights.recipe, uses)
@@ -201,11 +197,8 @@ class ImageJsccScheme(ModelForEach[DeepJsccImage]):
     """One pair for each k, and who names the class of what arrives."""
 
     config: ImageJsccConfig
-    size: tuple[int, int]  # H, W
+    size: Sequence[int]  # H, W
     readers: Mapping[int, Classify]
-
-    def __post_init__(self) -> None:
-        self.name = self.config.name
 
     @property
     def channel_uses(self) -> str:
@@ -269,17 +262,14 @@ class PairLesson(Lesson[DeepJsccImage]):
     scheme: ImageJsccConfig
     model: DeepJsccImageConfig
 
-    @cached_property
-    def _mixture(self) -> ChannelMixture:
-        return mixture_of(self.scheme.channels)
-
     def build(self) -> DeepJsccImage:
         """Fresh weights."""
         return self.model.build(image_channels=self.run.dataset.image_shape[0])
 
     def _arrived(self, model: DeepJsccImage, images: Tensor, generator: torch.Generator) -> Tensor:
         snr_db = torch.full((len(images), 1), self.scheme.snr_db, device=images.device)
-        return arrived(model, images, channel=self._mixture, snr_db=snr_db, generator=generator)
+        channel = mixture_of(self.scheme.channels)
+        return arrived(model, images, channel=channel, snr_db=snr_db, generator=generator)
 
     def epoch(self, model: DeepJsccImage, index: int) -> Epoch:
         """Squared error on one shared view."""
@@ -313,13 +303,12 @@ class ReaderLesson(ClassifierLesson):
     SNR and noise are drawn anew for every image.
     """
 
-    begin: ImageClassifier
     pair: DeepJsccImage
     conditions: LinkConditions
 
     def build(self) -> ImageClassifier:
         """The student as it was trained."""
-        return self.begin
+        return finished_student(self.run)
 
     def epoch(self, model: ImageClassifier, index: int) -> Epoch:
         """Cross-entropy on what arrives of one shared view."""

@@ -18,13 +18,12 @@ from channels.equalize import mmse, receive_snr_db
 from channels.streams import PointStreams
 from channels.symbols import from_symbols, to_symbols
 from models import FeatureEncoder, JointConfig, JointModel
-from simulator.description.basis import Basis, StudentParts
-from simulator.description.parts import Part
+from simulator.description.basis import Basis, Part, StudentParts
 from simulator.description.stages import StudentStage, TrainConfig
 from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces
 from simulator.schemes.codec import VALIDATION_SNR_DB, ChannelLesson, Scene
 from simulator.schemes.contract import ImageShape, SchemeConfig
-from simulator.schemes.names import SchemeName
+from simulator.schemes.link import mixture_of
 from simulator.training.run import accuracy, train_part, validation_outputs
 from simulator.training.student import Session
 from simulator.training.weights import Weights
@@ -122,12 +121,11 @@ class JointSchemeConfig(SchemeConfig):
 
     def part(self, recipe: Basis, uses: int) -> Part:
         """The model for `uses` channel uses."""
-        backbone = self._backbone(recipe)
-        shape = (self.model, self.training, self.channels, self.snr_db, uses)
+        shape = (*recipe.seen, self.model, self.training, self.channels, self.snr_db, uses)
         return Part(
-            f"{SchemeName.parse(self.name).for_parts}_k{uses}",
-            (*recipe.seen, *shape, *(["frozen"] if self.frozen else [])),
-            tuple(part.name for part in backbone or ()),
+            f"{self.name}_k{uses}".replace(":", "_"),
+            (*shape, "frozen") if self.frozen else shape,
+            tuple(part.name for part in self._backbone(recipe) or ()),
             "baselines",
         )
 
@@ -177,7 +175,7 @@ class JointSchemeConfig(SchemeConfig):
         }
         parts = self._backbone(weights.recipe)
         backbone = weights.student(parts, self.backbone_stage).body if parts else None
-        return JointScheme(models, self, backbone)
+        return JointScheme(self.name, models, self, backbone)
 
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -187,6 +185,7 @@ Model = TypeVar("Model", bound=nn.Module)
 class ModelForEach(Scheme, Generic[Model]):
     """A scheme of one trained model for each k."""
 
+    name: str
     models: Mapping[int, Model]
 
     @property
@@ -205,9 +204,6 @@ class JointScheme(ModelForEach[JointModel]):
 
     config: JointSchemeConfig
     backbone: FeatureEncoder | None = None
-
-    def __post_init__(self) -> None:
-        self.name = self.config.name
 
     def settings(self, k: int) -> str:
         """How this k's model was trained, and what both ends are told."""
@@ -265,7 +261,7 @@ class JointLesson(ChannelLesson[JointModel]):
     def loss(self, model: JointModel, scene: Scene, indices: Tensor) -> Tensor:
         """That of the scheme."""
         passage = Passage(
-            channel=self.mixture,
+            channel=mixture_of(self.channels),
             snr_db=self._drawn_snr_db(len(indices), scene.draws).to(self.run.device),
             generator=scene.noise,
             progress=scene.progress,
@@ -292,7 +288,7 @@ class JointLesson(ChannelLesson[JointModel]):
             snr_db = torch.full((len(features), 1), snr, device=run.device)
             generator = run.streams("validation", scheme.name, model.uses, snr, device=run.device)
             x = scheme.symbols(model, features, snr_db=snr_db)
-            received = self.mixture(x, snr_db=snr_db, generator=generator)
+            received = mixture_of(self.channels)(x, snr_db=snr_db, generator=generator)
             scores = scheme.scores(model, received, snr_db=snr_db)
             found.append(accuracy(scores, run.validation.labels))
         return sum(found) / len(found)

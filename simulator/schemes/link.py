@@ -1,5 +1,7 @@
 """Features through a channel codec and a channel: code, power, channel, equalise, decode."""
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -13,6 +15,7 @@ from channels.units import noise_power_from_snr_db
 from models import ChannelCodec
 
 
+@functools.cache
 def mixture_of(channels: tuple[str, ...]) -> ChannelMixture:
     """Channels by name, in equal shares of a batch."""
     return ChannelMixture(channels=tuple(map(channel_from_name, channels)))

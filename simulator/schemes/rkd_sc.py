@@ -15,15 +15,13 @@ from channels.base import Channel
 from channels.pilots import add_pilots
 from channels.streams import PointStreams
 from models import ChannelCodec, FeatureDecoder, FeatureEncoder, Student
-from simulator.description.basis import Basis, StudentParts
-from simulator.description.parts import Part
+from simulator.description.basis import Basis, Part, StudentParts
 from simulator.description.stages import StudentStage
 from simulator.errors import UserError
 from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces
 from simulator.schemes.codec import CodecLesson, CodecStage, LinkModel
-from simulator.schemes.contract import ImageShape, SchemeConfig
+from simulator.schemes.contract import ImageShape, Label, SchemeConfig
 from simulator.schemes.link import codeword, receive_features
-from simulator.schemes.names import Label
 from simulator.training.run import train_part, validation_outputs
 from simulator.training.student import Session
 from simulator.training.weights import Weights

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
+from simulator.description.basis import Part
 from simulator.description.origin import write_data_name
-from simulator.description.parts import Part
 from simulator.errors import UserError, did_you_mean
 from simulator.schemes.contract import SchemeConfig
 from simulator.schemes.experiment import Experiment

@@ -15,8 +15,7 @@ from channels.streams import Streams
 from models import Genotype, GenotypeCnnConfig
 from models.nas.search_space import Architecture, CostTable, Supernet
 from simulator.data.dataset import Dataset, to_float
-from simulator.description.basis import Basis
-from simulator.description.parts import Part
+from simulator.description.basis import Basis, Part
 from simulator.description.stages import LossWeights
 from simulator.device import native
 from simulator.errors import UserError

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from simulator.description.basis import Part
 from simulator.description.origin import Origin
-from simulator.description.parts import Part
 from simulator.device import Precision
 from simulator.errors import TimeUp, UserError
 from simulator.storage.files import load_tensors, save_tensors

@@ -15,9 +15,8 @@ from channels.streams import Streams
 from models import ImageClassifier
 from simulator.data.augment import augment
 from simulator.data.dataset import Dataset, Split, to_float
-from simulator.description.basis import Basis
+from simulator.description.basis import TEACHER, Basis, Part
 from simulator.description.origin import Origin, check_company, check_origin, data_name
-from simulator.description.parts import TEACHER, Part
 from simulator.description.stages import TrainConfig
 from simulator.device import Precision, autocast, native
 from simulator.errors import UserError

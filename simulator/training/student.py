@@ -12,8 +12,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from models import ClassifierConfig, ImageClassifier
-from simulator.description.basis import StudentParts
-from simulator.description.parts import Part
+from simulator.description.basis import Part, StudentParts
 from simulator.description.stages import LossWeights, StudentStage
 from simulator.storage.files import load_tensors
 from simulator.training.cache import cached_features

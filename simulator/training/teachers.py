@@ -14,7 +14,7 @@ from models import (
     PretrainedTeacherConfig,
     PretrainedTower,
 )
-from simulator.description.parts import Part
+from simulator.description.basis import Part
 from simulator.description.stages import TeacherStage
 from simulator.errors import UserError
 from simulator.training.cache import cached, cached_features, cached_views
@@ -61,7 +61,27 @@ def teacher_views(run: TrainingRun, teachers: Mapping[str, Teacher]) -> Views:
     another length than the student's are projected on their principal components. Scores are
     averaged as log-probabilities.
     """
-    outputs = functools.cache(lambda: [_outputs(run, *named) for named in teachers.items()])
+    return _views(
+        run, functools.cache(lambda: [_outputs(run, *named) for named in teachers.items()])
+    )
+
+
+def told_views(run: TrainingRun) -> Views | None:
+    """What the recipe's teachers said of every view, from the cache; None where it is not."""
+
+    def missing() -> list[dict[str, Tensor]]:
+        raise LookupError
+
+    if not all(run.path(teacher).exists() for teacher in run.recipe.teachers):
+        return None
+    try:
+        return _views(run, missing)
+    except LookupError:
+        return None
+
+
+def _views(run: TrainingRun, outputs: Callable[[], list[dict[str, Tensor]]]) -> Views:
+    """`outputs` gives those of every teacher, where the cache does not know the views."""
 
     def fit() -> dict[str, Tensor]:
         features = [own["features"] for own in outputs()]
@@ -72,34 +92,8 @@ def teacher_views(run: TrainingRun, teachers: Mapping[str, Teacher]) -> Views:
         projected = project([own["features"][view] for own in outputs()])
         return {"features": projected.half(), "scores": torch.stack(scores).mean(dim=0).half()}
 
-    made_from = tuple(teachers)
+    made_from, shown = tuple(run.recipe.teachers), run.recipe.taught_views
     project = Projection(**cached(run, PROJECTION, made_from=made_from, compute=fit))
-    return _views(run, made_from, project, look)
-
-
-def told_views(run: TrainingRun) -> Views | None:
-    """What the recipe's teachers said of every view, from the cache; None where it is not."""
-    made_from = tuple(run.recipe.teachers)
-    if not all(run.path(teacher).exists() for teacher in made_from):
-        return None
-
-    def missing(*_: object) -> dict[str, Tensor]:
-        raise LookupError
-
-    try:
-        project = Projection(**cached(run, PROJECTION, made_from=made_from, compute=missing))
-        return _views(run, made_from, project, missing)
-    except LookupError:
-        return None
-
-
-def _views(
-    run: TrainingRun,
-    made_from: tuple[str, ...],
-    project: Projection,
-    look: Callable[[int], dict[str, Tensor]],
-) -> Views:
-    shown = run.recipe.taught_views
     tensors = cached_views(run, "teacher_views", made_from=made_from, views=shown, compute=look)
     return Views(**tensors, mean=project.mean, scale=project.scale)
 

@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 import models
 from simulator.data.dataset import Dataset
-from simulator.description.basis import Basis, StudentParts
+from simulator.description.basis import TEACHER, Basis, Part, StudentParts
 from simulator.description.origin import check_company, check_origin
-from simulator.description.parts import TEACHER, Part
 from simulator.description.stages import StudentStage
 from simulator.errors import UserError
 from simulator.scheme import Classifier, Classify, in_pieces

@@ -74,8 +74,8 @@ from simulator.resolve import (
     weights_of,
 )
 from simulator.scheme import Tensors
+from simulator.schemes.contract import SchemeName
 from simulator.schemes.experiment import Experiment
-from simulator.schemes.names import SchemeName
 from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.statistics.intervals import accuracy_interval
 from simulator.storage.describe import describe

@@ -20,8 +20,7 @@ from simulator.data.embedded import embedded
 from simulator.engine.grid import Point
 from simulator.errors import UserError
 from simulator.scheme import Scheme
-from simulator.schemes.build import build_scheme
-from simulator.schemes.experiment import Experiment
+from simulator.schemes.experiment import Experiment, build_scheme
 from simulator.schemes.image import ImageJsccConfig, ImageJsccScheme, PairLesson, RebuiltStage
 from simulator.storage.environment import ROOT
 from simulator.storage.files import load_tensors

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from simulator.description.parts import Part
+from simulator.description.basis import Part
 from simulator.errors import TimeUp
 from simulator.training import cache as view_cache
 from simulator.training.cache import ViewCache, cached_views

@@ -3,7 +3,7 @@
 import pytest
 
 from simulator.errors import UserError
-from simulator.schemes.names import SchemeName
+from simulator.schemes.contract import SchemeName
 
 
 @pytest.mark.parametrize(
@@ -18,9 +18,6 @@ def test_a_name_is_a_kind_and_labels(text: str, kind: str, labels: tuple[str, ..
     name = SchemeName.parse(text)
     assert name == (kind, labels)
     assert str(name) == text
-    assert name.label == ":".join(labels)
-    assert name.for_files == "-".join((kind, *labels))
-    assert name.for_parts == "_".join((kind, *labels))
 
 
 @pytest.mark.parametrize("text", ["rkd_sc:", "rkd_sc::", "separate::genie", "separate:webp:"])
