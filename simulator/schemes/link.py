@@ -68,8 +68,8 @@ def receive_features(
         received = estimate_gain(received, pilots)
     left = uses - pilots
     gamma = receive_snr_db(received, used=_used(left, width=received.y.shape[1]))
-    equalised = from_symbols(mmse(received))
-    return codec.decoder(equalised, snr_db=gamma, uses=left).float()
+    features: Tensor = codec.decoder(from_symbols(mmse(received)), snr_db=gamma, uses=left)
+    return features.float()
 
 
 def clean_estimate(
@@ -77,7 +77,8 @@ def clean_estimate(
 ) -> Tensor:
     """What the decoder makes of the very codeword, no channel between; shapes as above."""
     x = codeword(codec, features, snr_db=snr_db, uses=uses)
-    return codec.decoder(from_symbols(x), snr_db=snr_db, uses=uses).float()
+    estimate: Tensor = codec.decoder(from_symbols(x), snr_db=snr_db, uses=uses)
+    return estimate.float()
 
 
 def codeword(codec: ChannelCodec, features: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import ClassVar, Final, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from channels.base import Channel
 from channels.pilots import add_pilots
@@ -89,8 +89,7 @@ class RkdScheme(Scheme):
 
     def compile(self) -> None:
         """Compile the channel decoder for batches of one size."""
-        if isinstance(self.codec.decoder, nn.Module):
-            self.codec.decoder.compile(dynamic=False)
+        self.codec.decoder.compile(dynamic=False)
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensors:
