@@ -32,8 +32,8 @@ from simulator.device import cpu_threads
 from simulator.errors import UserError
 from simulator.scheme import in_pieces
 from simulator.schemes.contract import ImageShape, Label, WithoutWeights
-from simulator.training.loop import Epoch
-from simulator.training.run import Lesson, accuracy, train_part, validation_outputs
+from simulator.training.loop import Epoch, Lesson, train_part
+from simulator.training.run import accuracy, validation_outputs
 from simulator.training.student import Session, Taught
 from simulator.training.weights import Weights
 

@@ -17,9 +17,9 @@ from channels.units import db_to_linear
 from models import ChannelCodec, CodecConfig, JointModel, Student
 from simulator.description.stages import LossWeights, TrainConfig
 from simulator.schemes.link import clean_estimate, mixture_of, send_features
-from simulator.training.loop import Epoch
+from simulator.training.loop import Epoch, Lesson
 from simulator.training.losses import distillation_loss, softened_divergence
-from simulator.training.run import Lesson, accuracy, pixels, validation_outputs
+from simulator.training.run import accuracy, pixels, validation_outputs
 from simulator.training.student import Taught
 from simulator.training.teachers import Views
 

@@ -27,15 +27,13 @@ from simulator.schemes.contract import ImageShape, Label, SchemeConfig
 from simulator.schemes.joint import ModelForEach
 from simulator.schemes.link import mixture_of
 from simulator.training.lessons import ClassifierLesson
-from simulator.training.loop import Epoch
+from simulator.training.loop import Epoch, Lesson, train_part
 from simulator.training.run import (
-    Lesson,
     TrainingRun,
     accuracy,
     check_finished,
     chunk_size,
     pixels,
-    train_part,
     validation_outputs,
 )
 from simulator.training.student import Session, finished_student

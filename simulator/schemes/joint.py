@@ -24,7 +24,8 @@ from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces
 from simulator.schemes.codec import VALIDATION_SNR_DB, ChannelLesson, Scene
 from simulator.schemes.contract import ImageShape, SchemeConfig
 from simulator.schemes.link import mixture_of
-from simulator.training.run import accuracy, train_part, validation_outputs
+from simulator.training.loop import train_part
+from simulator.training.run import accuracy, validation_outputs
 from simulator.training.student import Session
 from simulator.training.weights import Weights
 

@@ -22,7 +22,8 @@ from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces
 from simulator.schemes.codec import CodecLesson, CodecStage, LinkModel
 from simulator.schemes.contract import ImageShape, Label, SchemeConfig
 from simulator.schemes.link import codeword, receive_features
-from simulator.training.run import train_part, validation_outputs
+from simulator.training.loop import train_part
+from simulator.training.run import validation_outputs
 from simulator.training.student import Session
 from simulator.training.weights import Weights
 

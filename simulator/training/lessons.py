@@ -6,8 +6,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models import ClassifierConfig, ImageClassifier
-from simulator.training.loop import Epoch
-from simulator.training.run import Lesson, accuracy, classifier_accuracy, pixels
+from simulator.training.loop import Epoch, Lesson
+from simulator.training.run import accuracy, classifier_accuracy, pixels
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,4 +1,4 @@
-"""The training loop: one function, used by every stage of every scheme.
+"""Lessons, and the training loop: one function, used by every part of every scheme.
 
 Checkpoints hold the model, the optimiser and the state of every random stream of the epoch. They
 are written at the end of an epoch and every two minutes within it, so a resumed training takes the
@@ -8,10 +8,12 @@ very steps of an uninterrupted one (on the same device, with as many threads).
 import contextlib
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import pandas as pd
 import torch
@@ -20,10 +22,12 @@ from tqdm import tqdm
 
 from channels.streams import Streams
 from simulator.data.augment import epoch_order
+from simulator.description.basis import Part
 from simulator.description.stages import TrainConfig
 from simulator.device import autocast, cpu_threads, native, told
 from simulator.errors import TimeUp, UserError
 from simulator.storage.files import load_tensors, save_tensors, write_table
+from simulator.training.run import TrainingRun
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
@@ -93,29 +97,46 @@ class Epoch(NamedTuple):
     generators: tuple[torch.Generator, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """What one training needs besides its optimiser."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lesson(ABC, Generic[Module]):
+    """How one part is trained: its first weights, the loss of every epoch, its validation."""
 
-    name: str
-    model: nn.Module  # everything that is optimised
+    run: TrainingRun
+    part: Part
     config: TrainConfig
-    num_images: int
-    epoch: Callable[[int], Epoch]  # the loss of one epoch: its view, its streams
-    validate: Callable[[], float]  # accuracy on the validation split
-    rates: Mapping[str, float] = field(default_factory=dict)  # beginning of a parameter's name to
-    # the factor on its learning rate; 1 where no name fits
     threads: int | None = None  # of the CPU; None: all. One is fastest where layers are small
 
+    @abstractmethod
+    def build(self) -> Module:
+        """The model with its first weights."""
+
+    @abstractmethod
+    def epoch(self, model: Module, index: int) -> Epoch:
+        """The loss of a batch in this epoch, and the generators that it draws from."""
+
+    @abstractmethod
+    def validate(self, model: Module) -> float:
+        """Accuracy on the validation split."""
+
     @property
-    def device(self) -> torch.device:
-        """Where the model is."""
-        return next(self.model.parameters()).device
+    def rates(self) -> Mapping[str, float]:
+        """Beginning of a parameter's name to the factor on its learning rate; else 1."""
+        return {}
+
+    @cached_property
+    def labels(self) -> Tensor:
+        """Training labels [N] on the device."""
+        return self.run.labels
+
+    @property
+    def epochs(self) -> int:
+        """Epochs on these data."""
+        return self.config.epochs_on(len(self.labels))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """Where a stage keeps its state, and what that state belongs to."""
+    """Where a training keeps its state, and what that state belongs to."""
 
     path: Path
     key: str  # key of the origin; a checkpoint with another key is not used
@@ -147,35 +168,75 @@ def learning_rate_factor(progress: float, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
 
 
+def train_part(lesson: Lesson[Module]) -> Module:
+    """A finished part: loaded if it is there already, else trained and kept.
+
+    Raises: UserError if the part is there but was made from something else.
+    """
+    run, name = lesson.run, lesson.part.name
+    origin, streams = run.origin(lesson.part), run.streams_of(name)
+    model = fresh(lesson.build, seed=streams.seed_of("init", name)).to(run.device)
+    path = run.path(name)
+    if path.exists():
+        tensors, header = load_tensors(path)
+        if header.get("key") != origin.key:
+            raise UserError(
+                f"{path} was made from another description, data or seed; "
+                "add --fresh to train anew, or choose another --out"
+            )
+        model.load_state_dict(tensors)
+        return model.eval()
+    checkpoint = Checkpoint(
+        path=run.folder / "checkpoints" / path.name, key=origin.key, deadline=run.deadline
+    )
+    log = TrainLog(run.folder, name, images=len(lesson.labels))
+    history = train(lesson, model, streams=streams, checkpoint=checkpoint, log=log)
+    precision = native(run.device, lesson.config.precision)
+    header = {**origin.header, "precision": precision, "history": history}
+    save_tensors(path, model.state_dict(), header)
+    checkpoint.path.unlink(missing_ok=True)
+    return model.eval()
+
+
 def train(
-    stage: Stage, *, streams: Streams, checkpoint: Checkpoint, log: TrainLog | None = None
+    lesson: Lesson[Module],
+    model: Module,
+    *,
+    streams: Streams,
+    checkpoint: Checkpoint,
+    log: TrainLog | None = None,
 ) -> list[dict[str, float]]:
-    """Train `stage.model` to the end, going on from the checkpoint if there is one.
+    """Train the model of a lesson to the end, going on from the checkpoint if there is one.
 
     Returns the history: epoch, mean loss, validation accuracy, last learning rate. The checkpoint
     stays until the caller has kept the result and removes it.
     Raises: UserError when the loss is not finite; the last good checkpoint stays.
             TimeUp at the deadline, the checkpoint being written.
     """
-    with cpu_threads(stage.threads):
-        return _Training(stage, streams, checkpoint).run(log)
+    with cpu_threads(lesson.threads):
+        return _Training(lesson, model, streams, checkpoint).run(log)
 
 
-class _Training:
-    """A stage with its optimiser, and how far it has come."""
+class _Training(Generic[Module]):
+    """A lesson with its model and optimiser, and how far it has come."""
 
-    def __init__(self, stage: Stage, streams: Streams, checkpoint: Checkpoint) -> None:
-        self.stage, self.streams, self.checkpoint = stage, streams, checkpoint
-        self.batch = min(stage.config.batch_size, stage.num_images)
-        self.steps = stage.config.steps_on(stage.num_images)  # of an epoch
-        self.epochs = stage.config.epochs_on(stage.num_images)
-        self.optimiser = _optimiser(stage.model, stage.config, stage.rates)
+    def __init__(
+        self, lesson: Lesson[Module], model: Module, streams: Streams, checkpoint: Checkpoint
+    ) -> None:
+        self.lesson, self.model, self.config = lesson, model, lesson.config
+        self.streams, self.checkpoint = streams, checkpoint
+        self.device = next(model.parameters()).device
+        self.images = len(lesson.labels)
+        self.batch = min(self.config.batch_size, self.images)
+        self.steps = self.config.steps_on(self.images)  # of an epoch
+        self.epochs = lesson.epochs
+        self.optimiser = _optimiser(model, self.config, lesson.rates)
         self.progress = self._resumed() if checkpoint.path.exists() else _Progress([])
 
     def run(self, log: TrainLog | None) -> list[dict[str, float]]:
         """The epochs that are still to come; returns the whole history."""
-        stage, history = self.stage, self.progress.history
-        name = told(stage.name, stage.device, stage.config.precision)
+        history = self.progress.history
+        name = told(self.lesson.part.name, self.device, self.config.precision)
         images = self.epochs * self.steps * self.batch
         with tqdm(total=images, desc=name, unit="img", mininterval=0.5) as bar:
             bar.update((len(history) * self.steps + self.progress.step) * self.batch)
@@ -190,14 +251,14 @@ class _Training:
                 if log is not None:
                     log.write(history, seconds=time.perf_counter() - start)
                 self._check_time(last=len(history) == self.epochs)
-        stage.model.eval()
+        self.model.eval()
         return history
 
     def _entry(self, rate: float) -> dict[str, float]:
         """What the history says of the epoch that has just ended."""
-        self.stage.model.eval()
+        self.model.eval()
         with torch.no_grad():
-            validation = self.stage.validate()
+            validation = self.lesson.validate(self.model)
         return {
             "epoch": len(self.progress.history) + 1,
             "loss": self.progress.total / self.steps,
@@ -207,13 +268,14 @@ class _Training:
 
     def _epoch(self, bar: Any) -> float:
         """The steps of one epoch that are still to be taken; returns the last learning rate."""
-        stage, progress, epoch = self.stage, self.progress, len(self.progress.history)
-        batch_loss, generators = stage.epoch(epoch)
+        progress, epoch = self.progress, len(self.progress.history)
+        batch_loss, generators = self.lesson.epoch(self.model, epoch)
         for generator, state in zip(generators, progress.streams, strict=progress.step > 0):
             generator.set_state(state)
-        order = epoch_order(stage.num_images, generator=self.streams("order", stage.name, epoch))
+        shuffled = self.streams("order", self.lesson.part.name, epoch)
+        order = epoch_order(self.images, generator=shuffled)
         batches = order[: self.steps * self.batch].split(self.batch)
-        stage.model.train()
+        self.model.train()
         written = time.monotonic()
         rate = 0.0
         for step in range(progress.step, self.steps):
@@ -231,25 +293,23 @@ class _Training:
         return rate
 
     def _set_rate(self, progress: float) -> float:
-        config = self.stage.config
-        factor = learning_rate_factor(progress, config.warmup)
+        factor = learning_rate_factor(progress, self.config.warmup)
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * factor
-        return config.learning_rate * factor
+        return self.config.learning_rate * factor
 
     def _step(self, batch_loss: BatchLoss, indices: Tensor) -> float:
-        stage = self.stage
-        with autocast(stage.device, native(stage.device, stage.config.precision)):
-            loss = batch_loss(indices.to(stage.device))
+        with autocast(self.device, native(self.device, self.config.precision)):
+            loss = batch_loss(indices.to(self.device))
         value = float(loss.detach())
         if not math.isfinite(value):
             raise UserError(
-                f"stage {stage.name}: the loss is {value}; the last good checkpoint is kept: "
-                "lower learning_rate in the recipe and run again"
+                f"stage {self.lesson.part.name}: the loss is {value}; the last good checkpoint is "
+                "kept: lower learning_rate in the recipe and run again"
             )
         self.optimiser.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(stage.model.parameters(), stage.config.clip)
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         self.optimiser.step()
         return value
 
@@ -259,7 +319,7 @@ class _Training:
 
     def _save(self) -> None:
         progress = self.progress
-        tensors = {f"model/{name}": t for name, t in self.stage.model.state_dict().items()}
+        tensors = {f"model/{name}": t for name, t in self.model.state_dict().items()}
         tensors |= optimiser_tensors(self.optimiser, "optimiser")
         tensors |= {f"stream/{i:03}": state for i, state in enumerate(progress.streams)}
         told = {"history": progress.history, "step": progress.step, "total": progress.total}
@@ -273,7 +333,7 @@ class _Training:
                 f"{self.checkpoint.path} belongs to another description, data or seed; "
                 "remove it, add --fresh, or choose another --out"
             )
-        self.stage.model.load_state_dict(below(tensors, "model/"))
+        self.model.load_state_dict(below(tensors, "model/"))
         load_optimiser(self.optimiser, tensors, "optimiser")
         states = [value for _, value in sorted(below(tensors, "stream/").items())]
         return _Progress(header["history"], header.get("step", 0), header.get("total", 0.0), states)

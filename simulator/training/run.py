@@ -1,12 +1,10 @@
 """A training: its data and views, its lessons, and the finished parts with their origins."""
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +15,10 @@ from simulator.data.augment import augment
 from simulator.data.dataset import Dataset, Split, to_float
 from simulator.description.basis import TEACHER, Basis, Part
 from simulator.description.origin import Origin, check_company, check_origin, data_name
-from simulator.description.stages import TrainConfig
 from simulator.device import Precision, autocast, native
 from simulator.errors import UserError
 from simulator.storage.describe import describe
-from simulator.storage.files import file_hash, load_tensors, save_tensors
-from simulator.training.loop import Checkpoint, Epoch, Stage, TrainLog, fresh, train
+from simulator.storage.files import file_hash, load_tensors
 
 Module = TypeVar("Module", bound=nn.Module)
 SHARED = "shared"  # purpose of the views that teachers are asked about
@@ -114,83 +110,6 @@ class TrainingRun:
     def shared_view(self, epoch: int) -> Tensor:
         """The view that students see in an epoch: the shared ones in turn."""
         return self.view(SHARED, epoch % self.recipe.views)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Lesson(ABC, Generic[Module]):
-    """How one part is trained: its first weights, the loss of every epoch, its validation."""
-
-    run: TrainingRun
-    part: Part
-    config: TrainConfig
-    threads: int | None = None  # of the CPU; None: all. One is fastest where layers are small
-
-    @abstractmethod
-    def build(self) -> Module:
-        """The model with its first weights."""
-
-    @abstractmethod
-    def epoch(self, model: Module, index: int) -> Epoch:
-        """The loss of a batch in this epoch, and the generators that it draws from."""
-
-    @abstractmethod
-    def validate(self, model: Module) -> float:
-        """Accuracy on the validation split."""
-
-    @property
-    def rates(self) -> Mapping[str, float]:
-        """Beginning of a parameter's name to the factor on its learning rate; else 1."""
-        return {}
-
-    @cached_property
-    def labels(self) -> Tensor:
-        """Training labels [N] on the device."""
-        return self.run.labels
-
-    @property
-    def epochs(self) -> int:
-        """Epochs on these data."""
-        return self.config.epochs_on(len(self.labels))
-
-
-def train_part(lesson: Lesson[Module]) -> Module:
-    """A finished part: loaded if it is there already, else trained and kept.
-
-    Raises: UserError if the part is there but was made from something else.
-    """
-    run, name = lesson.run, lesson.part.name
-    origin, streams = run.origin(lesson.part), run.streams_of(name)
-    model = fresh(lesson.build, seed=streams.seed_of("init", name)).to(run.device)
-    path = run.path(name)
-    if path.exists():
-        tensors, header = load_tensors(path)
-        if header.get("key") != origin.key:
-            raise UserError(
-                f"{path} was made from another description, data or seed; "
-                "add --fresh to train anew, or choose another --out"
-            )
-        model.load_state_dict(tensors)
-        return model.eval()
-    checkpoint = Checkpoint(
-        path=run.folder / "checkpoints" / path.name, key=origin.key, deadline=run.deadline
-    )
-    stage = Stage(
-        name=name,
-        model=model,
-        config=lesson.config,
-        num_images=len(run.training.labels),
-        epoch=lambda index: lesson.epoch(model, index),
-        validate=lambda: lesson.validate(model),
-        rates=lesson.rates,
-        threads=lesson.threads,
-    )
-    log = TrainLog(run.folder, name, images=len(run.training.labels))
-    history = train(stage, streams=streams, checkpoint=checkpoint, log=log)
-    precision = native(run.device, lesson.config.precision)
-    header = {**origin.header, "precision": precision, "history": history}
-    save_tensors(path, model.state_dict(), header)
-    checkpoint.path.unlink(missing_ok=True)
-    return model.eval()
 
 
 def check_finished(run: TrainingRun, *parts: Part) -> None:

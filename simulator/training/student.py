@@ -17,9 +17,9 @@ from simulator.description.stages import LossWeights, StudentStage
 from simulator.storage.files import load_tensors
 from simulator.training.cache import cached_features
 from simulator.training.lessons import ClassifierLesson, LinearLesson
-from simulator.training.loop import Epoch
+from simulator.training.loop import Epoch, train_part
 from simulator.training.losses import distillation_loss
-from simulator.training.run import TrainingRun, pixels, train_part, validation_outputs
+from simulator.training.run import TrainingRun, pixels, validation_outputs
 from simulator.training.teachers import Teacher, Views, teacher_views, train_teachers
 
 

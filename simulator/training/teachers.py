@@ -19,9 +19,10 @@ from simulator.description.stages import TeacherStage
 from simulator.errors import UserError
 from simulator.training.cache import cached, cached_features, cached_views
 from simulator.training.lessons import ClassifierLesson, LinearLesson
+from simulator.training.loop import train_part
 from simulator.training.losses import TeacherTargets
 from simulator.training.projection import Projection, fit_projection
-from simulator.training.run import SHARED, TrainingRun, in_chunks, train_part, validation_outputs
+from simulator.training.run import SHARED, TrainingRun, in_chunks, validation_outputs
 
 PROJECTION = "teacher_projection"  # in the cache: how features of teachers become a student's
 Teacher = ImageClassifier | PretrainedTeacher

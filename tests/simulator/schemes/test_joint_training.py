@@ -24,7 +24,8 @@ from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.schemes.vl_vfe import active_dimensions
 from simulator.storage.environment import ROOT
 from simulator.storage.files import load_tensors
-from simulator.training.run import TrainingRun, train_part
+from simulator.training.loop import train_part
+from simulator.training.run import TrainingRun
 from simulator.training.weights import Weights
 
 CPU = torch.device("cpu")
