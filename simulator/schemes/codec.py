@@ -15,11 +15,12 @@ from torch import Tensor, nn
 
 from channels.units import db_to_linear
 from models import ChannelCodec, CodecConfig, JointModel, Student
+from simulator.data.dataset import to_float
 from simulator.description.stages import LossWeights, TrainConfig
 from simulator.schemes.link import clean_estimate, mixture_of, send_features
 from simulator.training.loop import Epoch, Lesson
 from simulator.training.losses import distillation_loss, softened_divergence
-from simulator.training.run import accuracy, pixels, validation_outputs
+from simulator.training.run import accuracy, validation_outputs
 from simulator.training.student import Taught
 from simulator.training.teachers import Views
 
@@ -145,7 +146,7 @@ class ChannelLesson(Lesson[LinkedModel]):
         """Features [b, D] of training images, cached or by the student that learns along."""
         if scene.images is not None:
             assert model.body is not None
-            features: Tensor = model.body(pixels(scene.images, indices))
+            features: Tensor = model.body(to_float(scene.images[indices]))
             return features
         assert self.taught is not None
         return self.taught.features[scene.view, indices].float()

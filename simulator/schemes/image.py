@@ -32,8 +32,6 @@ from simulator.training.run import (
     TrainingRun,
     accuracy,
     check_finished,
-    chunk_size,
-    pixels,
     validation_outputs,
 )
 from simulator.training.student import Session, finished_student
@@ -275,7 +273,7 @@ class PairLesson(Lesson[DeepJsccImage]):
         noise = self.run.streams("channel", self.part.name, index, device=self.run.device)
 
         def loss(indices: Tensor) -> Tensor:
-            images = pixels(shown, indices)
+            images = to_float(shown[indices])
             return functional.mse_loss(self._arrived(model, images, noise), images)
 
         return Epoch(loss, (noise,))
@@ -285,13 +283,11 @@ class PairLesson(Lesson[DeepJsccImage]):
 
         1 - squared error / variance; a PSNR follows from it: 10 log10(1 / squared error).
         """
-        generator = self.run.streams("validation", self.part.name, device=self.run.device)
-        stored = self.run.validation.images.to(self.run.device)
-        errors, images = [], []
-        for chunk in stored.split(chunk_size(stored)):
-            images.append(to_float(chunk))
-            errors.append(self._arrived(model, images[-1], generator) - images[-1])
-        return 1.0 - float(torch.cat(errors).square().mean() / torch.cat(images).var())
+        run = self.run
+        noise = run.streams("validation", self.part.name, device=run.device)
+        errors = validation_outputs(run, lambda x: self._arrived(model, x, noise) - x)
+        images = to_float(run.validation.images.to(run.device))
+        return 1.0 - float(errors.square().mean() / images.var())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -316,7 +312,7 @@ class ReaderLesson(ClassifierLesson):
         noise = run.streams("channel", name, index, device=run.device)
 
         def loss(indices: Tensor) -> Tensor:
-            seen = self._rebuilt(pixels(images, indices), draws, noise)
+            seen = self._rebuilt(to_float(images[indices]), draws, noise)
             return functional.cross_entropy(model(seen).scores, self.labels[indices])
 
         return Epoch(loss, (draws, noise))

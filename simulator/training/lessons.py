@@ -6,8 +6,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models import ClassifierConfig, ImageClassifier
+from simulator.data.dataset import to_float
 from simulator.training.loop import Epoch, Lesson
-from simulator.training.run import accuracy, classifier_accuracy, pixels
+from simulator.training.run import accuracy, classifier_accuracy
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,7 +64,7 @@ class ClassifierLesson(Lesson[ImageClassifier]):
         images = self.images(index)
 
         def loss(indices: Tensor) -> Tensor:
-            scores = model(pixels(images, indices)).scores
+            scores = model(to_float(images[indices])).scores
             return functional.cross_entropy(
                 scores, self.labels[indices], label_smoothing=self.label_smoothing
             )

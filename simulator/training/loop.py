@@ -10,7 +10,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -144,16 +144,6 @@ class Checkpoint:
     deadline: float = math.inf  # of time.monotonic(), when training stops
 
 
-@dataclass
-class _Progress:
-    """How far a training has come."""
-
-    history: list[dict[str, float]]  # one entry for every finished epoch
-    step: int = 0  # steps taken in the epoch that has begun
-    total: float = 0.0  # sum of the losses of these steps
-    streams: list[Tensor] = field(default_factory=list)  # states of the epoch's generators
-
-
 def fresh(build: Callable[[], Module], *, seed: int) -> Module:
     """A model whose initial weights depend on `seed` alone; torch's global state is untouched."""
     with torch.random.fork_rng():
@@ -231,46 +221,35 @@ class _Training(Generic[Module]):
         self.steps = self.config.steps_on(self.images)  # of an epoch
         self.epochs = lesson.epochs
         self.optimiser = _optimiser(model, self.config, lesson.rates)
-        self.progress = self._resumed() if checkpoint.path.exists() else _Progress([])
+        self.history: list[dict[str, float]] = []  # one entry for every finished epoch
+        self.step, self.total = 0, 0.0  # of the epoch that has begun: steps taken, sum of losses
+        self.states: list[Tensor] = []  # of its generators
+        if checkpoint.path.exists():
+            self._resume()
 
     def run(self, log: TrainLog | None) -> list[dict[str, float]]:
         """The epochs that are still to come; returns the whole history."""
-        history = self.progress.history
         name = told(self.lesson.part.name, self.device, self.config.precision)
         images = self.epochs * self.steps * self.batch
         with tqdm(total=images, desc=name, unit="img", mininterval=0.5) as bar:
-            bar.update((len(history) * self.steps + self.progress.step) * self.batch)
-            while len(history) < self.epochs:
+            bar.update((len(self.history) * self.steps + self.step) * self.batch)
+            while len(self.history) < self.epochs:
                 start = time.perf_counter()
-                rate = self._epoch(bar)
-                history = [*history, self._entry(rate)]
-                self.progress = _Progress(history)
-                accuracy = f"{100 * history[-1]['validation']:.2f}%"
-                bar.set_postfix(loss=f"{history[-1]['loss']:.4f}", val=accuracy, refresh=False)
+                self._end_epoch(rate=self._epoch(bar))
+                loss, accuracy = self.history[-1]["loss"], self.history[-1]["validation"]
+                bar.set_postfix(loss=f"{loss:.4f}", val=f"{100 * accuracy:.2f}%", refresh=False)
                 self._save()
                 if log is not None:
-                    log.write(history, seconds=time.perf_counter() - start)
-                self._check_time(last=len(history) == self.epochs)
+                    log.write(self.history, seconds=time.perf_counter() - start)
+                self._check_time(last=len(self.history) == self.epochs)
         self.model.eval()
-        return history
-
-    def _entry(self, rate: float) -> dict[str, float]:
-        """What the history says of the epoch that has just ended."""
-        self.model.eval()
-        with torch.no_grad():
-            validation = self.lesson.validate(self.model)
-        return {
-            "epoch": len(self.progress.history) + 1,
-            "loss": self.progress.total / self.steps,
-            "validation": validation,
-            "learning_rate": rate,
-        }
+        return self.history
 
     def _epoch(self, bar: Any) -> float:
         """The steps of one epoch that are still to be taken; returns the last learning rate."""
-        progress, epoch = self.progress, len(self.progress.history)
+        epoch = len(self.history)
         batch_loss, generators = self.lesson.epoch(self.model, epoch)
-        for generator, state in zip(generators, progress.streams, strict=progress.step > 0):
+        for generator, state in zip(generators, self.states, strict=self.step > 0):
             generator.set_state(state)
         shuffled = self.streams("order", self.lesson.part.name, epoch)
         order = epoch_order(self.images, generator=shuffled)
@@ -278,19 +257,27 @@ class _Training(Generic[Module]):
         self.model.train()
         written = time.monotonic()
         rate = 0.0
-        for step in range(progress.step, self.steps):
+        for step in range(self.step, self.steps):
             rate = self._set_rate((epoch * self.steps + step + 1) / (self.epochs * self.steps))
-            progress.total += self._step(batch_loss, batches[step])
-            progress.step = step + 1
+            self.total += self._step(batch_loss, batches[step])
+            self.step = step + 1
             bar.update(self.batch)
             late = time.monotonic() > self.checkpoint.deadline
             due = late or time.monotonic() - written >= self.checkpoint.seconds
-            if step + 1 < self.steps and due:
-                progress.streams = [generator.get_state() for generator in generators]
+            if self.step < self.steps and due:
+                self.states = [generator.get_state() for generator in generators]
                 self._save()
                 written = time.monotonic()
                 self._check_time()
         return rate
+
+    def _end_epoch(self, *, rate: float) -> None:
+        self.model.eval()
+        with torch.no_grad():
+            validation = self.lesson.validate(self.model)
+        entry = {"epoch": len(self.history) + 1, "loss": self.total / self.steps}
+        self.history.append({**entry, "validation": validation, "learning_rate": rate})
+        self.step, self.total, self.states = 0, 0.0, []
 
     def _set_rate(self, progress: float) -> float:
         factor = learning_rate_factor(progress, self.config.warmup)
@@ -318,15 +305,13 @@ class _Training(Generic[Module]):
             raise TimeUp
 
     def _save(self) -> None:
-        progress = self.progress
         tensors = {f"model/{name}": t for name, t in self.model.state_dict().items()}
         tensors |= optimiser_tensors(self.optimiser, "optimiser")
-        tensors |= {f"stream/{i:03}": state for i, state in enumerate(progress.streams)}
-        told = {"history": progress.history, "step": progress.step, "total": progress.total}
+        tensors |= {f"stream/{index:03}": state for index, state in enumerate(self.states)}
+        told = {"history": self.history, "step": self.step, "total": self.total}
         save_tensors(self.checkpoint.path, tensors, {"key": self.checkpoint.key, **told})
 
-    def _resumed(self) -> _Progress:
-        """Load model and optimiser; how far they had come."""
+    def _resume(self) -> None:
         tensors, header = load_tensors(self.checkpoint.path)
         if header.get("key") != self.checkpoint.key:
             raise UserError(
@@ -335,8 +320,9 @@ class _Training(Generic[Module]):
             )
         self.model.load_state_dict(below(tensors, "model/"))
         load_optimiser(self.optimiser, tensors, "optimiser")
-        states = [value for _, value in sorted(below(tensors, "stream/").items())]
-        return _Progress(header["history"], header.get("step", 0), header.get("total", 0.0), states)
+        self.history = header["history"]
+        self.step, self.total = header.get("step", 0), header.get("total", 0.0)
+        self.states = [state for _, state in sorted(below(tensors, "stream/").items())]
 
 
 def _optimiser(

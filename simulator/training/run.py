@@ -167,8 +167,3 @@ def classifier_accuracy(run: TrainingRun, model: ImageClassifier) -> float:
     """Clean accuracy on the validation split."""
     scores = validation_outputs(run, lambda x: model(x).scores)
     return accuracy(scores, run.validation.labels)
-
-
-def pixels(images: Tensor, indices: Tensor) -> Tensor:
-    """Some of the uint8 images [N, C, H, W], as float32 in [0, 1]."""
-    return images[indices].float() / 255

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from models import ClassifierConfig, ImageClassifier
+from simulator.data.dataset import to_float
 from simulator.description.basis import Part, StudentParts
 from simulator.description.stages import LossWeights, StudentStage
 from simulator.storage.files import load_tensors
@@ -19,7 +20,7 @@ from simulator.training.cache import cached_features
 from simulator.training.lessons import ClassifierLesson, LinearLesson
 from simulator.training.loop import Epoch, train_part
 from simulator.training.losses import distillation_loss
-from simulator.training.run import TrainingRun, pixels, validation_outputs
+from simulator.training.run import TrainingRun, validation_outputs
 from simulator.training.teachers import Teacher, Views, teacher_views, train_teachers
 
 
@@ -40,7 +41,7 @@ class StudentLesson(ClassifierLesson):
         view = index % self.run.recipe.views
 
         def loss(indices: Tensor) -> Tensor:
-            features, scores = model(pixels(images, indices))
+            features, scores = model(to_float(images[indices]))
             targets = self.views.targets(view, indices)
             return distillation_loss(features, scores, self.labels[indices], targets, self.loss)
 
