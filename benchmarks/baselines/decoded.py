@@ -137,8 +137,7 @@ def decoded(
         seed = made("decoded", name)
         return {"images": torch.where(kept[:, None, None, None], own, stage.damage(own, seed))}
 
-    about = (stage, clean_share)
-    found = cached(run, f"decoded_{name}", made_from=(), about=about, compute=compute)
+    found = cached(run, Part(f"decoded_{name}", (stage, clean_share)), compute)
     return found["images"].to(run.device)
 
 

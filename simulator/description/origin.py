@@ -40,10 +40,7 @@ class Origin:
 def check_origin(
     path: Path, part: Part, origin: Any, *, recipe: str, dataset: Dataset
 ) -> dict[str, Any]:
-    """Check what a file says of itself, and give it back.
-
-    Raises: UserError naming the file and what does not agree.
-    """
+    """What a file says of itself. Raises: UserError naming the file and what does not agree."""
     if not isinstance(origin, dict) or not origin.keys() >= {f.name for f in fields(Origin)}:
         raise UserError(f"{path} does not say what it was made from; train it again")
     if origin["recipe"] != recipe:
@@ -77,7 +74,6 @@ def check_company(
     """Parts that are used together must come from one training; teachers may be older.
 
     `hashes` holds the part's own and those of the parts in `origins`, which were loaded before.
-
     Raises: UserError naming the file and what does not agree.
     """
     for name, wanted in origin["made_from"].items():

@@ -1,4 +1,4 @@
-"""Stage 2: a channel codec and the head behind it, trained through the channel.
+"""Features through a channel codec and a channel, and stage 2, which trains codec and head so.
 
 The noisy estimate is pulled to the teacher's clean feature, not to the student's.
 """
@@ -7,17 +7,22 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from channels.units import db_to_linear
+from channels.base import Channel, ChannelOutput
+from channels.equalize import mmse, receive_snr_db
+from channels.mixture import ChannelMixture
+from channels.names import channel_from_name
+from channels.pilots import add_pilots, estimate_gain
+from channels.symbols import from_symbols, to_symbols
+from channels.units import db_to_linear, noise_power_from_snr_db
 from models import ChannelCodec, CodecConfig, JointModel, Student
 from simulator.data.dataset import to_float
 from simulator.description.stages import LossWeights, TrainConfig
-from simulator.schemes.link import clean_estimate, mixture_of, send_features
 from simulator.training.loop import Epoch, Lesson
 from simulator.training.losses import distillation_loss, softened_divergence
 from simulator.training.run import accuracy, validation_outputs
@@ -27,6 +32,87 @@ from simulator.training.teachers import Views
 VALIDATION_SNR_DB = (-4.0, 4.0, 12.0)
 VALIDATION_SHARES = (4, 1)  # k = K/4 and K, where the codec serves them
 NOISELESS_SNR_DB = 20.0  # what codecs are told when they are trained without noise
+
+
+@cache
+def mixture_of(channels: tuple[str, ...]) -> ChannelMixture:
+    """Channels by name, in equal shares of a batch."""
+    return ChannelMixture(channels=tuple(map(channel_from_name, channels)))
+
+
+def send_features(
+    codec: ChannelCodec,
+    features: Tensor,
+    *,
+    channel: Channel,
+    snr_db: Tensor,
+    uses: Tensor,
+    generator: torch.Generator,
+    reported_snr_db: Tensor | None = None,
+    pilots: int = 0,
+) -> Tensor:
+    """Features through the channel codec and the channel.
+
+    The transmitter knows the average SNR and k. The receiver knows the gain, the noise power and
+    k, equalises by MMSE, and feeds the SNR that it received to its decoder.
+
+    `reported_snr_db` is what both ends believe in place of the true average SNR `snr_db`. With
+    `pilots` > 0 the receiver does not know the gain, taken to be one per image, but estimates it
+    from so many pilots of unit power, which are charged: `uses - pilots` are left for the codeword.
+
+    Shapes: features [B, D], snr_db and reported_snr_db [B, 1], uses [B, 1] integers in 1..K
+    (above `pilots`) -> features [B, D].
+    """
+    told = snr_db if reported_snr_db is None else reported_snr_db
+    x = codeword(codec, features, snr_db=told, uses=uses - pilots)
+    received = channel(add_pilots(x, pilots), snr_db=snr_db, generator=generator)
+    return receive_features(
+        codec, received, uses=uses, reported_snr_db=reported_snr_db, pilots=pilots
+    )
+
+
+def receive_features(
+    codec: ChannelCodec,
+    received: ChannelOutput,
+    *,
+    uses: Tensor,
+    reported_snr_db: Tensor | None = None,
+    pilots: int = 0,
+) -> Tensor:
+    """The receiver's half of `send_features`: received [B, w] of pilots and codeword -> [B, D]."""
+    if reported_snr_db is not None:
+        believed = noise_power_from_snr_db(reported_snr_db).to(received.noise_power)
+        received = received._replace(noise_power=believed)
+    if pilots:
+        received = estimate_gain(received, pilots)
+    left = uses - pilots
+    gamma = receive_snr_db(received, used=_used(left, width=received.y.shape[1]))
+    features: Tensor = codec.decoder(from_symbols(mmse(received)), snr_db=gamma, uses=left)
+    return features.float()
+
+
+def clean_estimate(
+    codec: ChannelCodec, features: Tensor, *, snr_db: Tensor, uses: Tensor
+) -> Tensor:
+    """What the decoder makes of the very codeword, no channel between; shapes as above."""
+    x = codeword(codec, features, snr_db=snr_db, uses=uses)
+    estimate: Tensor = codec.decoder(from_symbols(x), snr_db=snr_db, uses=uses)
+    return estimate.float()
+
+
+def codeword(codec: ChannelCodec, features: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
+    """Symbols of unit power over `uses`, zero beyond; snr_db is what the transmitter believes.
+
+    Shapes: features [B, D], snr_db [B, 1], uses [B, 1] -> [B, w] complex64, w the largest of uses.
+    """
+    width = int(uses.max())
+    values = codec.encoder(features, snr_db=snr_db, uses=uses)[:, : 2 * width].float()
+    return to_symbols(values, used=_used(uses, width=width))
+
+
+def _used(uses: Tensor, *, width: int) -> Tensor:
+    """Which of `width` symbols an image uses, [B, width] bool."""
+    return torch.arange(width, device=uses.device) < uses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,10 +202,7 @@ LinkedModel = TypeVar("LinkedModel", "LinkModel", JointModel)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ChannelLesson(Lesson[LinkedModel]):
-    """A model that learns through the channel, behind a student or with one of its own.
-
-    A student that learns too sees the images of the shared views.
-    """
+    """A model that learns through the channel, on the shared views, with or behind a student."""
 
     taught: Taught | None  # whose student and head it begins with; None: all weights are fresh
     validation: Tensor | None  # features [M, D] of a student that is frozen
@@ -161,10 +244,7 @@ class ChannelLesson(Lesson[LinkedModel]):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CodecLesson(ChannelLesson[LinkModel]):
-    """Codec and head through the channel; SNR, k and channel differ from image to image.
-
-    The head starts from that of stage 1b.
-    """
+    """Codec and head of stage 2; SNR, k and channel differ from image to image."""
 
     stage: CodecStage
     taught: Taught

@@ -67,11 +67,7 @@ class SchemeConfig(ABC):
 
     @abstractmethod
     def build(self, weights: Weights) -> Scheme:
-        """The scheme, ready to transmit.
-
-        Raises: UserError for weights that are missing, unreadable, of another recipe, or for images
-        or classes other than the data's.
-        """
+        """The scheme, ready to transmit. Raises: as `Weights.load`."""
 
     def labelled(self, label: str) -> "SchemeConfig":
         """The scheme behind NAME:LABEL. Raises: UserError if there is no such label."""

@@ -22,10 +22,9 @@ from simulator.description.basis import Basis, Part
 from simulator.description.stages import TrainConfig
 from simulator.errors import UserError
 from simulator.scheme import Classify, Received, Tensors, all_delivered, in_pieces
-from simulator.schemes.codec import LinkConditions
+from simulator.schemes.codec import LinkConditions, mixture_of
 from simulator.schemes.contract import ImageShape, Label, SchemeConfig
 from simulator.schemes.joint import ModelForEach
-from simulator.schemes.link import mixture_of
 from simulator.training.lessons import ClassifierLesson
 from simulator.training.loop import Epoch, Lesson, train_part
 from simulator.training.run import (
@@ -292,10 +291,7 @@ class PairLesson(Lesson[DeepJsccImage]):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ReaderLesson(ClassifierLesson):
-    """The student goes on, by cross-entropy, on training images that a pair sent.
-
-    SNR and noise are drawn anew for every image.
-    """
+    """The student goes on, by cross-entropy, on training images that a pair sent."""
 
     pair: DeepJsccImage
     conditions: LinkConditions

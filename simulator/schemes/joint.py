@@ -21,9 +21,8 @@ from models import FeatureEncoder, JointConfig, JointModel
 from simulator.description.basis import Basis, Part, StudentParts
 from simulator.description.stages import StudentStage, TrainConfig
 from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces
-from simulator.schemes.codec import VALIDATION_SNR_DB, ChannelLesson, Scene
+from simulator.schemes.codec import VALIDATION_SNR_DB, ChannelLesson, Scene, mixture_of
 from simulator.schemes.contract import ImageShape, SchemeConfig
-from simulator.schemes.link import mixture_of
 from simulator.training.loop import train_part
 from simulator.training.run import accuracy, validation_outputs
 from simulator.training.student import Session
@@ -278,10 +277,7 @@ class JointLesson(ChannelLesson[JointModel]):
         return low + (high - low) * torch.rand((count, 1), generator=generator)
 
     def validate(self, model: JointModel) -> float:
-        """Accuracy at the SNR of the training, or the mean over a few within its range.
-
-        The noise is the same every time.
-        """
+        """Accuracy at the SNR of the training, or the mean over a few; the noise stays the same."""
         run, scheme, features = self.run, self.scheme, self.seen(model)
         low, high = scheme.snr_range_db
         found = []

@@ -19,9 +19,8 @@ from simulator.description.basis import Basis, Part, StudentParts
 from simulator.description.stages import StudentStage
 from simulator.errors import UserError
 from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces
-from simulator.schemes.codec import CodecLesson, CodecStage, LinkModel
+from simulator.schemes.codec import CodecLesson, CodecStage, LinkModel, codeword, receive_features
 from simulator.schemes.contract import ImageShape, Label, SchemeConfig
-from simulator.schemes.link import codeword, receive_features
 from simulator.training.loop import train_part
 from simulator.training.run import validation_outputs
 from simulator.training.student import Session

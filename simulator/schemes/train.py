@@ -34,10 +34,7 @@ def stages_of(stage: str) -> tuple[str, ...]:
 
 
 def train_schemes(session: Session, stage: str, schemes: Sequence[SchemeConfig]) -> None:
-    """Everything that a stage stands for, of these schemes; finished parts are left as they are.
-
-    Raises: UserError, and TimeUp at the deadline.
-    """
+    """All that a stage stands for, of these schemes. Raises: as `SchemeConfig.train`."""
     for step in stages_of(stage):
         if step in SHARED:
             SHARED[step](session)

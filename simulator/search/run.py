@@ -160,7 +160,7 @@ def costs_of(run: TrainingRun, config: SearchConfig) -> CostTable:
         }
 
     about = (config.space, config.deployed, config.cost)
-    kept = cached(run, f"costs_{config.cost}", made_from=(), about=about, compute=compute)
+    kept = cached(run, Part(f"costs_{config.cost}", about), compute)
     return CostTable(float(kept["fixed"]), kept["normal"], kept["reduce"])
 
 

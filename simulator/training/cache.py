@@ -26,20 +26,15 @@ HEADER_BYTES = 2**16  # room for the JSON header of a piece
 
 
 def cached(
-    run: TrainingRun,
-    name: str,
-    *,
-    made_from: tuple[str, ...],
-    compute: Callable[[], dict[str, Tensor]],
-    about: tuple[object, ...] = (),
+    run: TrainingRun, part: Part, compute: Callable[[], dict[str, Tensor]]
 ) -> dict[str, Tensor]:
-    """What is made of finished parts and shared views: from the cache, else computed and kept.
+    """Tensors on the device: from the cache, else computed and kept.
 
-    `made_from` names the parts, `about` what shapes it besides them and the views.
-    Cached tensors lie on the device. A cache made from something else is made anew.
+    `part` says what they are made of besides the shared views; a cache made from something else is
+    made anew.
     """
-    origin = run.origin(Part(name, (*run.recipe.seen, *about), made_from))
-    path = run.folder / "cache" / f"{name}.safetensors"
+    origin = _origin(run, part)
+    path = run.folder / "cache" / f"{part.name}.safetensors"
     with contextlib.suppress(UserError):  # missing or damaged: it is made anew
         tensors, header = load_tensors(path)
         if header.get("key") == origin.key:
@@ -50,23 +45,15 @@ def cached(
 
 
 def cached_views(
-    run: TrainingRun,
-    name: str,
-    *,
-    made_from: tuple[str, ...],
-    views: int,
-    compute: Callable[[int], dict[str, Tensor]],
-    about: tuple[object, ...] = (),
+    run: TrainingRun, part: Part, views: int, compute: Callable[[int], dict[str, Tensor]]
 ) -> dict[str, Tensor]:
-    """Tensors [V, N, ...] on the device, of every view: from the cache, else computed and kept.
+    """Tensors [V, N, ...] of all views as in `cached`; `compute(v)` gives those [N, ...] of view v.
 
-    `compute(v)` gives tensors [N, ...] of view v; the rest is as in `cached`.
     Raises: TimeUp at the run's deadline; the views that are finished stay.
     """
-    origin = run.origin(Part(name, (*run.recipe.seen, *about), made_from))
-    cache = ViewCache(run.folder / "cache" / name, origin)
+    cache = ViewCache(run.folder / "cache" / part.name, _origin(run, part))
     found = []
-    for view in tqdm(range(views), desc=f"{name} of views", unit="view", delay=2):
+    for view in tqdm(range(views), desc=f"{part.name} of views", unit="view", delay=2):
         tensors = cache.load(view)
         if tensors is None:
             if time.monotonic() > run.deadline:
@@ -78,13 +65,7 @@ def cached_views(
 
 
 def cached_features(
-    run: TrainingRun,
-    name: str,
-    network: Callable[[Tensor], Tensor],
-    *,
-    made_from: tuple[str, ...],
-    about: tuple[object, ...],
-    precision: Precision,
+    run: TrainingRun, part: Part, network: Callable[[Tensor], Tensor], precision: Precision
 ) -> Tensor:
     """What a frozen network says of every shared view, float16 [V, N, D], as `cached_views`."""
 
@@ -92,10 +73,11 @@ def cached_features(
         told = in_chunks(network, run.view(SHARED, view), precision=precision)
         return {"features": told.half()}
 
-    told = cached_views(
-        run, name, made_from=made_from, views=run.recipe.views, compute=compute, about=about
-    )
-    return told["features"]
+    return cached_views(run, part, run.recipe.views, compute)["features"]
+
+
+def _origin(run: TrainingRun, part: Part) -> Origin:
+    return run.origin(part._replace(description=(*run.recipe.seen, *part.description)))
 
 
 @dataclass(frozen=True)

@@ -159,10 +159,7 @@ def learning_rate_factor(progress: float, warmup: float) -> float:
 
 
 def train_part(lesson: Lesson[Module]) -> Module:
-    """A finished part: loaded if it is there already, else trained and kept.
-
-    Raises: UserError if the part is there but was made from something else.
-    """
+    """A part, trained and kept. Raises: UserError if there is one made from something else."""
     run, name = lesson.run, lesson.part.name
     origin, streams = run.origin(lesson.part), run.streams_of(name)
     model = fresh(lesson.build, seed=streams.seed_of("init", name)).to(run.device)

@@ -113,10 +113,7 @@ class TrainingRun:
 
 
 def check_finished(run: TrainingRun, *parts: Part) -> None:
-    """Whether finished parts can be gone on from, which must be of one training.
-
-    Raises: UserError if one is not trained yet, or is of another recipe, data or seed.
-    """
+    """Raises: UserError unless these parts are finished, of one training with this run's seed."""
     hashes: dict[str, str] = {}
     origins: dict[str, dict[str, object]] = {}
     for part in parts:

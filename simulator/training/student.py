@@ -101,14 +101,8 @@ class Session:
     def _taught(self, parts: StudentParts, stage: StudentStage) -> Taught:
         student = self.student(parts, stage)
         name, precision = parts.student.name, self.run.recipe.student.training.precision
-        features = cached_features(
-            self.run,
-            f"{name}_features",
-            student.body,
-            made_from=(name,),
-            about=(precision,),
-            precision=precision,
-        )
+        part = Part(f"{name}_features", (precision,), (name,))
+        features = cached_features(self.run, part, student.body, precision)
         head = LinearLesson(
             run=self.run,
             part=parts.head,

@@ -10,7 +10,7 @@ from channels.names import channel_from_name
 from channels.symbols import from_symbols
 from models import CatConfig, ChannelCodec, ResidualCnnConfig
 from simulator.scheme import in_pieces
-from simulator.schemes.link import send_features
+from simulator.schemes.codec import send_features
 from simulator.training.loop import fresh
 
 CONFIG = CatConfig(

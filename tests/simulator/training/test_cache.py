@@ -31,7 +31,7 @@ def looked(asked: list[int], *, stop_at: int | None = None) -> Look:
 
 
 def said(run: TrainingRun, look: Look) -> Tensor:
-    return cached_views(run, "said", made_from=(), views=4, compute=look)["features"]
+    return cached_views(run, Part("said", ()), 4, look)["features"]
 
 
 def test_only_missing_views_are_computed(run: TrainingRun) -> None:
