@@ -20,8 +20,7 @@ from simulator.description.stages import TrainConfig
 from simulator.errors import UserError
 from simulator.scheme import Classifier
 from simulator.training.cache import cached
-from simulator.training.lessons import ClassifierLesson
-from simulator.training.loop import train_part
+from simulator.training.loop import ClassifierLesson, train_part
 from simulator.training.run import SHARED, TrainingRun, accuracy, check_finished, in_chunks
 from simulator.training.student import finished_classifier, finished_student
 from simulator.training.weights import Weights, scores_by

@@ -20,7 +20,7 @@ from channels.names import channel_from_name
 from channels.pilots import add_pilots, estimate_gain
 from channels.symbols import from_symbols, to_symbols
 from channels.units import db_to_linear, noise_power_from_snr_db
-from models import ChannelCodec, CodecConfig, JointModel, Student
+from models import ChannelCodec, CodecConfig, JointModel, Student, StudentConfig
 from simulator.data.dataset import to_float
 from simulator.description.stages import LossWeights, TrainConfig
 from simulator.training.loop import Epoch, Lesson
@@ -178,6 +178,14 @@ class LinkModel(nn.Module):
         self.head = nn.Linear(config.feature_dim, num_classes)
         self.body = body  # None: the student is frozen, and lies in a file of its own
 
+    @classmethod
+    def of(
+        cls, stage: CodecStage, student: StudentConfig, *, image_channels: int, num_classes: int
+    ) -> "LinkModel":
+        """What a stage trains, behind or with a student of this size."""
+        body = None if stage.student == "frozen" else student.build(image_channels=image_channels)
+        return cls(stage.model, num_classes=num_classes, body=body)
+
     def train(self, mode: bool = True) -> "LinkModel":
         """As usual, but frozen batch normalisation goes on with the statistics that it has."""
         super().train(mode)
@@ -251,27 +259,20 @@ class CodecLesson(ChannelLesson[LinkModel]):
     views: Views
 
     @property
-    def _frozen(self) -> bool:
-        return self.stage.student == "frozen"
-
-    @property
     def rates(self) -> Mapping[str, float]:
         """A student that learns along does so slowly."""
-        return {} if self._frozen else {"body.": self.stage.student_rate}
+        return {} if self.stage.student == "frozen" else {"body.": self.stage.student_rate}
 
     def build(self) -> LinkModel:
         """The codec with fresh weights; head and student as they were, but for "scratch"."""
-        student, begun = self.taught.student, self.stage.student != "scratch"
-        body = None
-        if not self._frozen:
-            body = student.body.config.build(image_channels=self.run.dataset.image_shape[0])
-        model = LinkModel(self.stage.model, num_classes=self.run.dataset.num_classes, body=body)
-        if begun:
+        body = self.taught.student.body
+        model = LinkModel.of(self.stage, body.config, **self.run.dataset.sizes)
+        if self.stage.student != "scratch":
             model.head.load_state_dict(self.taught.head.state_dict())
-        if body is not None and begun:
-            body.load_state_dict(student.body.state_dict())
-        if body is not None and self.stage.student == "last":
-            body.freeze_all_but_last_stage()
+            if model.body is not None:
+                model.body.load_state_dict(body.state_dict())
+        if model.body is not None and self.stage.student == "last":
+            model.body.freeze_all_but_last_stage()
         return model
 
     def loss(self, model: LinkModel, scene: Scene, indices: Tensor) -> Tensor:
@@ -279,17 +280,18 @@ class CodecLesson(ChannelLesson[LinkModel]):
         conditions = self.stage.conditions.at(scene.progress)
         drawn = conditions.draw(len(indices), generator=scene.draws)
         snr_db, uses = (own.to(self.run.device) for own in drawn)
+        met, believed = snr_db, None
+        if conditions.noiseless:
+            met, believed = (torch.full_like(snr_db, at) for at in (math.inf, NOISELESS_SNR_DB))
         z = self.features(model, scene, indices)
         estimate = send_features(
             model.codec,
             z,
             channel=mixture_of(self.channels),
-            snr_db=torch.full_like(snr_db, math.inf) if conditions.noiseless else snr_db,
+            snr_db=met,
             uses=uses,
             generator=scene.noise,
-            reported_snr_db=(
-                torch.full_like(snr_db, NOISELESS_SNR_DB) if conditions.noiseless else None
-            ),
+            reported_snr_db=believed,
         )
         scores = model.head(estimate)
         loss = distillation_loss(

@@ -19,23 +19,12 @@ from simulator.training.weights import Weights
 ImageShape = tuple[int, int, int]  # C, H, W
 
 
-class SchemeName(NamedTuple):
-    """KIND or KIND:LABEL:LABEL..."""
-
-    kind: str
-    labels: tuple[str, ...] = ()
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """The name in a text. Raises: UserError if a label is empty."""
-        kind, *labels = text.split(":")
-        if labels and not all(labels):
-            raise UserError(f"--schemes must have a label behind each colon, got {text!r}")
-        return cls(kind, tuple(labels))
-
-    def __str__(self) -> str:
-        """As users write it."""
-        return ":".join((self.kind, *self.labels))
+def split_name(text: str) -> list[str]:
+    """The kind and the labels in KIND:LABEL:LABEL... Raises: UserError if a label is empty."""
+    kind, *labels = text.split(":")
+    if not all(labels):
+        raise UserError(f"--schemes must have a label behind each colon, got {text!r}")
+    return [kind, *labels]
 
 
 class Label(NamedTuple):

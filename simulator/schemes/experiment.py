@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 from simulator.description.basis import Basis, Part
 from simulator.errors import UserError, did_you_mean
 from simulator.scheme import Scheme
-from simulator.schemes.contract import ImageShape, SchemeConfig, SchemeName
+from simulator.schemes.contract import ImageShape, SchemeConfig, split_name
 from simulator.training.weights import Weights
 
 Config = TypeVar("Config", bound=SchemeConfig)
@@ -43,11 +43,11 @@ class Experiment(Basis):
 
     def scheme(self, name: str) -> SchemeConfig:
         """The scheme of this name, with the labels behind it. Raises: UserError."""
-        asked, known = SchemeName.parse(name), {own.name: own for own in self.schemes}
-        for length in range(len(asked.labels), -1, -1):
-            found = known.get(str(SchemeName(asked.kind, asked.labels[:length])))
+        asked, known = split_name(name), {own.name: own for own in self.schemes}
+        for length in range(len(asked), 0, -1):
+            found = known.get(":".join(asked[:length]))
             if found is not None:
-                label = ":".join(asked.labels[length:])
+                label = ":".join(asked[length:])
                 return found.labelled(label) if label else found
         names = ", ".join(self.scheme_names)
         hint = did_you_mean(name, self.scheme_names)

@@ -25,8 +25,7 @@ from simulator.scheme import Classify, Received, Tensors, all_delivered, in_piec
 from simulator.schemes.codec import LinkConditions, mixture_of
 from simulator.schemes.contract import ImageShape, Label, SchemeConfig
 from simulator.schemes.joint import ModelForEach
-from simulator.training.lessons import ClassifierLesson
-from simulator.training.loop import Epoch, Lesson, train_part
+from simulator.training.loop import ClassifierLesson, Epoch, Lesson, train_part
 from simulator.training.run import (
     TrainingRun,
     accuracy,

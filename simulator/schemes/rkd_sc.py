@@ -209,12 +209,7 @@ class RkdScConfig(SchemeConfig):
     def modules(self, weights: Weights) -> tuple[Student, LinkModel]:
         """Encoder, and codec with its head; the encoder is the link's own if it learnt along."""
         trained = weights.student(self.student_parts(weights.recipe), self.student).body
-        body = None
-        if self.codec.student != "frozen":
-            body = trained.config.build(image_channels=weights.dataset.image_shape[0])
-        build = partial(
-            LinkModel, self.codec.model, num_classes=weights.dataset.num_classes, body=body
-        )
+        build = partial(LinkModel.of, self.codec, trained.config, **weights.dataset.sizes)
         link = weights.load(self.codec_part(weights.recipe), build)
         return link.body or trained, link
 

@@ -18,16 +18,19 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from tqdm import tqdm
 
 from channels.streams import Streams
+from models import ClassifierConfig, ImageClassifier
 from simulator.data.augment import epoch_order
+from simulator.data.dataset import to_float
 from simulator.description.basis import Part
 from simulator.description.stages import TrainConfig
 from simulator.device import autocast, cpu_threads, native, told
 from simulator.errors import TimeUp, UserError
 from simulator.storage.files import load_tensors, save_tensors, write_table
-from simulator.training.run import TrainingRun
+from simulator.training.run import TrainingRun, accuracy, classifier_accuracy
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
@@ -87,7 +90,6 @@ class TrainLog:
 
 Module = TypeVar("Module", bound=nn.Module)
 BatchLoss = Callable[[Tensor], Tensor]  # indices of images [b] to a scalar loss
-CHECKPOINT_SECONDS = 120.0
 
 
 class Epoch(NamedTuple):
@@ -134,13 +136,78 @@ class Lesson(ABC, Generic[Module]):
         return self.config.epochs_on(len(self.labels))
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LinearLesson(Lesson[nn.Linear]):
+    """A linear head on features that do not change, by cross-entropy.
+
+    Shapes: features [V, N, D] of V views, which the epochs take in turn; validation [M, D].
+    """
+
+    features: Tensor
+    validation: Tensor
+    begin: nn.Linear | None = None  # the head that it begins as; None: fresh weights
+
+    def build(self) -> nn.Linear:
+        """A head of these sizes."""
+        head = nn.Linear(self.features.shape[2], self.run.dataset.num_classes)
+        if self.begin is not None:
+            head.load_state_dict(self.begin.state_dict())
+        return head
+
+    def epoch(self, model: nn.Linear, index: int) -> Epoch:
+        """Cross-entropy on one view."""
+        view = self.features[index % len(self.features)]
+
+        def loss(indices: Tensor) -> Tensor:
+            scores = model(view[indices].float())
+            return functional.cross_entropy(scores, self.labels[indices])
+
+        return Epoch(loss)
+
+    def validate(self, model: nn.Linear) -> float:
+        """Accuracy on the validation features."""
+        return accuracy(model(self.validation), self.run.validation.labels)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClassifierLesson(Lesson[ImageClassifier]):
+    """A classifier of images, by cross-entropy on freshly augmented ones in every epoch."""
+
+    model: ClassifierConfig
+    label_smoothing: float = 0.0
+
+    def build(self) -> ImageClassifier:
+        """Fresh weights."""
+        return ImageClassifier(self.model, **self.run.dataset.sizes)
+
+    def images(self, index: int) -> Tensor:
+        """The training images of an epoch, uint8 [N, C, H, W]."""
+        return self.run.view(self.part.name, index)
+
+    def epoch(self, model: ImageClassifier, index: int) -> Epoch:
+        """Cross-entropy on the images of this epoch."""
+        images = self.images(index)
+
+        def loss(indices: Tensor) -> Tensor:
+            scores = model(to_float(images[indices])).scores
+            return functional.cross_entropy(
+                scores, self.labels[indices], label_smoothing=self.label_smoothing
+            )
+
+        return Epoch(loss)
+
+    def validate(self, model: ImageClassifier) -> float:
+        """Clean accuracy."""
+        return classifier_accuracy(self.run, model)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     """Where a training keeps its state, and what that state belongs to."""
 
     path: Path
     key: str  # key of the origin; a checkpoint with another key is not used
-    seconds: float = CHECKPOINT_SECONDS  # between two within an epoch
+    seconds: float = 120.0  # between two within an epoch
     deadline: float = math.inf  # of time.monotonic(), when training stops
 
 

@@ -17,8 +17,7 @@ from simulator.description.basis import Part, StudentParts
 from simulator.description.stages import LossWeights, StudentStage
 from simulator.storage.files import load_tensors
 from simulator.training.cache import cached_features
-from simulator.training.lessons import ClassifierLesson, LinearLesson
-from simulator.training.loop import Epoch, train_part
+from simulator.training.loop import ClassifierLesson, Epoch, LinearLesson, train_part
 from simulator.training.losses import distillation_loss
 from simulator.training.run import TrainingRun, validation_outputs
 from simulator.training.teachers import Teacher, Views, teacher_views, train_teachers

@@ -12,8 +12,7 @@ from simulator.description.basis import Part
 from simulator.description.stages import TeacherStage
 from simulator.errors import UserError
 from simulator.training.cache import cached, cached_features, cached_views
-from simulator.training.lessons import ClassifierLesson, LinearLesson
-from simulator.training.loop import train_part
+from simulator.training.loop import ClassifierLesson, LinearLesson, train_part
 from simulator.training.losses import TeacherTargets
 from simulator.training.run import SHARED, TrainingRun, in_chunks, validation_outputs
 
