@@ -221,4 +221,4 @@ def own_parts(recipe: Experiment) -> list[str]:
     """Parts of the recipe itself, without ablations and joint baselines."""
     kinds = (RkdScConfig, SeparateConfig, DigitalSemanticConfig)
     own = [s for s in recipe.schemes if isinstance(s, kinds) and not s.ablation]
-    return sorted(replace(recipe, schemes=tuple(own)).parts((3, 32, 32)))
+    return sorted(replace(recipe, schemes=tuple(own)).parts())

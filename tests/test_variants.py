@@ -156,8 +156,8 @@ def test_unknown_variant_is_one_line() -> None:
 def test_variants_leave_the_recipe_as_it_is() -> None:
     recipe = cifar100()
     own = [s for s in recipe.schemes if not s.ablation and not isinstance(s, JointSchemeConfig)]
-    bare = replace(recipe, schemes=tuple(own)).parts((3, 32, 32))
-    whole = recipe.parts((3, 32, 32))
+    bare = replace(recipe, schemes=tuple(own)).parts()
+    whole = recipe.parts()
     assert {name: describe(whole[name]) for name in bare} == {
         name: describe(part) for name, part in bare.items()
     }

@@ -233,13 +233,13 @@ class DigitalSemanticConfig(WithoutWeights):
         made_from = tuple(part.name for part in recipe.student_parts())
         return Part(KIND, (*recipe.seen, self.quantiser), made_from, "head")
 
-    def parts(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+    def parts(self, recipe: Basis) -> tuple[Part, ...]:
         """The quantiser and its heads."""
         return () if self.quantiser is None else (self.part(recipe),)
 
     def needed(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
         """The same."""
-        return self.parts(recipe, image_shape)
+        return self.parts(recipe)
 
     def train(self, session: Session, stage: str) -> None:
         """Fit to the frozen student's features; then every head learns what is left of them."""

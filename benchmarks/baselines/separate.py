@@ -113,7 +113,7 @@ class SeparateConfig(WithoutWeights):
         """What journals know it by: classifiers that are trained for it are known by hash."""
         return replace(self, retraining=None)
 
-    def parts(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+    def parts(self, recipe: Basis) -> tuple[Part, ...]:
         """Classifiers that go on learning on decoded images."""
         if self.retraining is None:
             return ()

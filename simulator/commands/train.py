@@ -112,7 +112,7 @@ def train(request: TrainRequest) -> None:
         if request.teacher_seed is None
         else in_range("--teacher-seed", request.teacher_seed, 0, MOST_SEED),
     )
-    parts = experiment.parts(run.dataset.image_shape).values()
+    parts = experiment.parts().values()
     begin(run, request.stage, schemes, parts=parts, fresh=request.fresh)
     start = time.perf_counter()
     session = Session(run)

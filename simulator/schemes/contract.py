@@ -72,7 +72,7 @@ class SchemeConfig(ABC):
         """What numbers depend on besides weights and version: settings, and what these refer to."""
         return {"settings": [], "needs": []}
 
-    def parts(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+    def parts(self, recipe: Basis) -> tuple[Part, ...]:
         """Every part that is trained for it, in order."""
         return ()
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 from simulator.description.basis import Basis, Part
 from simulator.errors import UserError, did_you_mean
 from simulator.scheme import Scheme
-from simulator.schemes.contract import ImageShape, SchemeConfig, split_name
+from simulator.schemes.contract import SchemeConfig, split_name
 from simulator.training.weights import Weights
 
 Config = TypeVar("Config", bound=SchemeConfig)
@@ -60,10 +60,10 @@ class Experiment(Basis):
                 return scheme
         raise LookupError(f"recipe {self.name} has no {kind.__name__}")
 
-    def parts(self, image_shape: ImageShape) -> dict[str, Part]:
+    def parts(self) -> dict[str, Part]:
         """Every part that `semlink train` makes, in its order."""
         shared = [*self.teacher_parts.values(), *self.student_parts()]
-        own = [part for scheme in self.schemes for part in scheme.parts(self, image_shape)]
+        own = [part for scheme in self.schemes for part in scheme.parts(self)]
         return {part.name: part for part in (*shared, *own)}
 
     def decoding_all(self) -> Self:

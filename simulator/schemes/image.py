@@ -99,7 +99,7 @@ class ImageJsccConfig(SchemeConfig):
         made_from = (*(part.name for part in recipe.student_parts()), f"{KIND}_k{uses}")
         return Part(f"rebuilt_student_k{uses}", shape, made_from, "rebuilt")
 
-    def parts(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+    def parts(self, recipe: Basis) -> tuple[Part, ...]:
         """A pair for each k, and who has learnt to read what it rebuilds."""
         readers = self.uses if self.retraining else ()
         return (

@@ -129,7 +129,7 @@ class JointSchemeConfig(SchemeConfig):
             "baselines",
         )
 
-    def parts(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+    def parts(self, recipe: Basis) -> tuple[Part, ...]:
         """A model for each k, behind its backbone."""
         return (*(self._backbone(recipe) or ()), *(self.part(recipe, k) for k in self.uses))
 

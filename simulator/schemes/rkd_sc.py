@@ -20,7 +20,7 @@ from simulator.description.stages import StudentStage
 from simulator.errors import UserError
 from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces
 from simulator.schemes.codec import CodecLesson, CodecStage, LinkModel, codeword, receive_features
-from simulator.schemes.contract import ImageShape, Label, SchemeConfig
+from simulator.schemes.contract import Label, SchemeConfig
 from simulator.training.loop import train_part
 from simulator.training.run import validation_outputs
 from simulator.training.student import Session
@@ -172,7 +172,7 @@ class RkdScConfig(SchemeConfig):
         made_from = (*recipe.teachers, *(part.name for part in self.student_parts(recipe)))
         return Part(f"codec{end}", (*recipe.seen, self.codec), made_from, "stage2")
 
-    def parts(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+    def parts(self, recipe: Basis) -> tuple[Part, ...]:
         """Student and head of its own, if any, and the codec."""
         return (*self.student_parts(recipe), self.codec_part(recipe))
 

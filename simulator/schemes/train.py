@@ -84,7 +84,11 @@ def schemes_to_train(
             raise UserError(
                 f"recipe {experiment.name} has no variant {name!r}; it has {known}{hint}"
             )
-    trained = _baselines(experiment)
+    trained = [
+        scheme.name
+        for scheme in experiment.schemes
+        if any(part.stage == BASELINES for part in scheme.parts(experiment))
+    ]
     for name in baselines or ():
         if stage not in (BASELINES, "all"):
             raise UserError(f"--schemes goes with --stage baselines or all, got --stage {stage}")
@@ -99,14 +103,4 @@ def schemes_to_train(
         for scheme in experiment.schemes
         if (not scheme.ablation or scheme.ablation in variants or "all" in variants)
         and (baselines is None or scheme.name not in trained or scheme.name in baselines)
-    ]
-
-
-def _baselines(experiment: Experiment) -> list[str]:
-    """Names of the schemes that the stage `baselines` trains."""
-    shape = (1, 32, 32)  # of any images: which stages there are does not depend on it
-    return [
-        scheme.name
-        for scheme in experiment.schemes
-        if any(part.stage == BASELINES for part in scheme.parts(experiment, shape))
     ]
