@@ -49,7 +49,7 @@ class AugmentConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LossWeights:
-    """Weights of the distillation loss ."""
+    """Weights of the distillation loss."""
 
     mse: float  # squared error to the teacher's normalised feature vector
     ce: float  # cross-entropy to the label

@@ -23,10 +23,7 @@ POWER_MOMENTUM = 0.01  # of the running mean power of the points
 class DtJsccSchemeConfig(JointSchemeConfig):
     """Points that are chosen at the transmitter, and decided by maximum likelihood."""
 
-    @property
-    def summary(self) -> str:
-        """What the symbols are."""
-        return "points of QAM, each for a learnt word of a code book, decided at the receiver"
+    summary = "points of QAM, each for a learnt word of a code book, decided at the receiver"
 
     def symbols(self, model: JointModel, features: Tensor, *, snr_db: Tensor) -> Tensor:
         """The points of the likeliest words."""

@@ -26,12 +26,7 @@ from simulator.schemes.codec import LinkConditions, mixture_of
 from simulator.schemes.contract import ImageShape, Label, SchemeConfig
 from simulator.schemes.joint import ModelForEach
 from simulator.training.loop import ClassifierLesson, Epoch, Lesson, train_part
-from simulator.training.run import (
-    TrainingRun,
-    accuracy,
-    check_finished,
-    validation_outputs,
-)
+from simulator.training.run import TrainingRun, accuracy, check_finished, validation_outputs
 from simulator.training.student import Session, finished_student
 from simulator.training.weights import Weights, scores_by
 

@@ -61,6 +61,8 @@ class JointSchemeConfig(SchemeConfig):
     backbone_of: str = ""
     backbone_stage: StudentStage | None = None
 
+    summary = "symbols of a network trained for this k through the channel, by labels"
+
     def __post_init__(self) -> None:
         if self.backbone == "scratch" and self.backbone_of:
             raise ValueError(f"backbone_of goes with a frozen backbone, got {self}")
@@ -71,11 +73,6 @@ class JointSchemeConfig(SchemeConfig):
     def name(self) -> str:
         """As it is called."""
         return self.called
-
-    @property
-    def summary(self) -> str:
-        """What the symbols are."""
-        return "symbols of a network trained for this k through the channel, by labels"
 
     @property
     def frozen(self) -> bool:

@@ -26,10 +26,7 @@ REFERENCE_DEVIATION = 0.1  # noise deviation at which the divergence counts as i
 class VlVfeSchemeConfig(JointSchemeConfig):
     """Values behind gates, which close as the SNR rises."""
 
-    @property
-    def summary(self) -> str:
-        """What the symbols are."""
-        return "as many of 2k real values as a gate leaves open at this SNR, the others silent"
+    summary = "as many of 2k real values as a gate leaves open at this SNR, the others silent"
 
     def loss(self, model: JointModel, features: Tensor, labels: Tensor, passage: Passage) -> Tensor:
         """Variational information bottleneck, annealed as in its authors' code.
