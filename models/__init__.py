@@ -4,23 +4,16 @@ A model knows its shapes and nothing of noise, of optimisers or of files. Each f
 config with `build()`, the modules, and the source they come from.
 """
 
-from models.base import (
-    ChannelCodec,
-    CodecConfig,
-    FeatureDecoder,
-    FeatureEncoder,
-    SymbolDecoder,
-    SymbolEncoder,
-)
-from models.codecs.cat import CatCodec, CatConfig
-from models.codecs.conference import ConferenceCodec, ConferenceConfig
-from models.codecs.mlp import MlpCodec, MlpCodecConfig
-from models.codecs.uncoded import UncodedCodec, UncodedConfig
+from models.base import ChannelCodec, CodecConfig, FeatureDecoder, FeatureEncoder
+from models.codecs.cat import CatConfig
+from models.codecs.conference import ConferenceConfig
+from models.codecs.mlp import MlpCodecConfig
+from models.codecs.uncoded import UncodedConfig
 from models.encoders.ensemble import Ensemble, Mirrored
 from models.encoders.pooled_cnn import PooledCnn, PooledCnnConfig
 from models.encoders.pretrained import PretrainedTeacher, PretrainedTeacherConfig, PretrainedTower
 from models.encoders.residual_cnn import Classified, ImageClassifier, ResidualCnn, ResidualCnnConfig
-from models.encoders.students import Student, StudentConfig
+from models.encoders.students import ClassifierConfig, Student, StudentConfig
 from models.encoders.wide_resnet import WideResNet, WideResNetConfig
 from models.feature_quantiser import FeatureQuantiser, FeatureQuantiserConfig
 from models.joint.adjscc import Adjscc, AdjsccConfig
@@ -36,13 +29,12 @@ from models.nas.genotype_cnn import GenotypeCnn, GenotypeCnnConfig
 __all__ = [
     "Adjscc",
     "AdjsccConfig",
-    "CatCodec",
     "CatConfig",
     "CellShape",
     "ChannelCodec",
     "Classified",
+    "ClassifierConfig",
     "CodecConfig",
-    "ConferenceCodec",
     "ConferenceConfig",
     "DeepJscc",
     "DeepJsccConfig",
@@ -62,7 +54,6 @@ __all__ = [
     "JointConfig",
     "JointModel",
     "Mirrored",
-    "MlpCodec",
     "MlpCodecConfig",
     "PooledCnn",
     "PooledCnnConfig",
@@ -73,9 +64,6 @@ __all__ = [
     "ResidualCnnConfig",
     "Student",
     "StudentConfig",
-    "SymbolDecoder",
-    "SymbolEncoder",
-    "UncodedCodec",
     "UncodedConfig",
     "VlVfe",
     "VlVfeConfig",

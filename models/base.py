@@ -1,8 +1,8 @@
 """What every transmitter and receiver network takes and returns."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class FeatureEncoder(Protocol):
@@ -10,28 +10,6 @@ class FeatureEncoder(Protocol):
 
     def __call__(self, images: Tensor) -> Tensor:
         """Features of every image."""
-
-
-class SymbolEncoder(Protocol):
-    """Features [B, D] to the real values [B, 2K] of K complex symbols, before power control.
-
-    `snr_db` [B, 1] and `uses` [B, 1] (channel uses granted to each image) are what the transmitter
-    knows. Only the first `uses` symbols of an image are sent.
-    """
-
-    def __call__(self, features: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
-        """Values of all K symbols."""
-
-
-class SymbolDecoder(Protocol):
-    """Received real values [B, 2w], w <= K, to features [B, D].
-
-    Values of symbols beyond an image's `uses` [B, 1] are ignored. `snr_db` [B, 1] is the receive
-    SNR of the image, fading included.
-    """
-
-    def __call__(self, values: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
-        """Estimated features."""
 
 
 class FeatureDecoder(Protocol):
@@ -63,17 +41,19 @@ class CodecConfig(Protocol):
         """The codec with fresh weights from torch's global state."""
 
 
-class ChannelCodec(Protocol):
-    """Both ends of a channel codec; a `torch.nn.Module`."""
+class ChannelCodec(nn.Module):
+    """Both ends of a channel codec, called with `snr_db` [B, 1] and `uses` [B, 1] by name.
 
-    @property
-    def config(self) -> CodecConfig:
-        """What it was built from."""
+    The encoder takes features [B, D] to the real values [B, 2K] of K complex symbols, before power
+    control. `snr_db` and `uses` (channel uses granted to each image) are what it knows; only the
+    first `uses` symbols of an image are sent.
 
-    @property
-    def encoder(self) -> SymbolEncoder:
-        """Transmitter."""
+    The decoder takes received real values [B, 2w], w <= K, to features [B, D]. Values of symbols
+    beyond `uses` are ignored, and `snr_db` is the receive SNR of the image, fading included.
+    """
 
-    @property
-    def decoder(self) -> SymbolDecoder:
-        """Receiver."""
+    def __init__(self, config: CodecConfig, encoder: nn.Module, decoder: nn.Module) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder: Any = encoder
+        self.decoder: Any = decoder

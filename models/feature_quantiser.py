@@ -1,8 +1,8 @@
 """Features as few integers: principal components, a uniform quantiser, and heads that read it.
 
-Everything is fitted on training features before the heads are trained. Source: METHOD, baseline B7;
-the transform and the uniform quantiser are those of Gersho and Gray, Vector Quantization and Signal
-Compression, 1992, sec. 5 and 8.
+Everything is fitted on training features before the heads are trained. Transform
+and uniform quantiser are those of Gersho and Gray, Vector Quantization and Signal Compression,
+1992, sec. 5 and 8.
 """
 
 from collections.abc import Sequence

@@ -89,10 +89,7 @@ class Scheme(ABC):
         """Equal where all choices made on validation images are the same; empty: none are made."""
         return ""
 
-    def choices(
-        self,
-        points: Sequence[tuple[Channel, float, int]],
-    ) -> list[dict[str, Any]]:
+    def choices(self, points: Sequence[tuple[Channel, float, int]]) -> list[dict[str, Any]]:
         """The choices at some points (channel, SNR in dB, k), as rows of a table."""
         return []
 

@@ -18,8 +18,7 @@ from simulator.data.embedded import embedded
 from simulator.engine.grid import Grid, plan
 from simulator.engine.run import sweep_here
 from simulator.errors import Stopped, UserError
-from simulator.schemes.build import build_scheme
-from simulator.schemes.experiment import Experiment
+from simulator.schemes.experiment import Experiment, build_scheme
 from simulator.schemes.joint import JointSchemeConfig
 from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.storage.describe import describe
@@ -222,4 +221,4 @@ def own_parts(recipe: Experiment) -> list[str]:
     """Parts of the recipe itself, without ablations and joint baselines."""
     kinds = (RkdScConfig, SeparateConfig, DigitalSemanticConfig)
     own = [s for s in recipe.schemes if isinstance(s, kinds) and not s.ablation]
-    return sorted(replace(recipe, schemes=tuple(own)).parts((3, 32, 32)))
+    return sorted(replace(recipe, schemes=tuple(own)).parts())

@@ -240,7 +240,7 @@ def test_checker_finds_forbidden_imports(path: str, source: str) -> None:
         ),
         ("benchmarks/recipes/x.py", "from ..baselines import separate\nimport channels.units"),
         ("simulator/resolve.py", "def f():\n    from benchmarks.recipes import digits"),
-        ("simulator/engine/run.py", "from simulator.schemes.build import build_scheme"),
+        ("simulator/engine/run.py", "from simulator.schemes.experiment import build_scheme"),
         ("simulator/records.py", "from safetensors.torch import load_file, save_file"),
         ("simulator/data.py", "class torchlike:\n    load = 1\ntorchlike.load"),
         ("tests/channels/test_x.py", "import sionna.phy\nimport models\nimport matplotlib"),

@@ -19,7 +19,7 @@ from simulator.data.embedded import embedded
 from simulator.engine.evaluate import BLOCK
 from simulator.errors import UserError
 from simulator.scheme import Received, Scheme
-from simulator.schemes.build import build_scheme
+from simulator.schemes.experiment import build_scheme
 from simulator.storage.environment import ROOT
 from simulator.storage.files import file_hash, load_tensors, save_tensors
 from simulator.training.weights import Weights

@@ -19,9 +19,8 @@ from simulator.engine.grid import Grid, plan
 from simulator.engine.run import sweep_here
 from simulator.errors import UserError
 from simulator.measures.sizes import size_table
-from simulator.schemes.build import build_scheme
 from simulator.schemes.codec import CodecStage
-from simulator.schemes.experiment import Experiment
+from simulator.schemes.experiment import Experiment, build_scheme
 from simulator.schemes.joint import JointSchemeConfig
 from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.schemes.train import schemes_to_train
@@ -157,8 +156,8 @@ def test_unknown_variant_is_one_line() -> None:
 def test_variants_leave_the_recipe_as_it_is() -> None:
     recipe = cifar100()
     own = [s for s in recipe.schemes if not s.ablation and not isinstance(s, JointSchemeConfig)]
-    bare = replace(recipe, schemes=tuple(own)).parts((3, 32, 32))
-    whole = recipe.parts((3, 32, 32))
+    bare = replace(recipe, schemes=tuple(own)).parts()
+    whole = recipe.parts()
     assert {name: describe(whole[name]) for name in bare} == {
         name: describe(part) for name, part in bare.items()
     }

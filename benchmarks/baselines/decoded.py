@@ -14,28 +14,14 @@ from torch import Tensor
 
 from benchmarks.baselines.image_files import CodecDamage
 from channels.streams import Streams
-from models import (
-    Ensemble,
-    ImageClassifier,
-    PretrainedTeacherConfig,
-    StudentConfig,
-    WideResNetConfig,
-)
-from simulator.description.basis import Basis
-from simulator.description.parts import Part
+from models import ClassifierConfig, Ensemble, ImageClassifier, PretrainedTeacherConfig
+from simulator.description.basis import Basis, Part
 from simulator.description.stages import TrainConfig
 from simulator.errors import UserError
 from simulator.scheme import Classifier
 from simulator.training.cache import cached
-from simulator.training.lessons import ClassifierLesson
-from simulator.training.run import (
-    SHARED,
-    TrainingRun,
-    accuracy,
-    check_finished,
-    in_chunks,
-    train_part,
-)
+from simulator.training.loop import ClassifierLesson, train_part
+from simulator.training.run import SHARED, TrainingRun, accuracy, check_finished, in_chunks
 from simulator.training.student import finished_classifier, finished_student
 from simulator.training.weights import Weights, scores_by
 
@@ -57,7 +43,7 @@ class Reader(NamedTuple):
 
     begin: tuple[Part, ...]  # the parts that it begins as
     part: Part
-    model: StudentConfig | WideResNetConfig | PretrainedTeacherConfig
+    model: ClassifierConfig | PretrainedTeacherConfig
 
 
 def readers(recipe: Basis, stage: DecodedStage, who: str) -> Iterator[Reader]:
@@ -150,8 +136,7 @@ def decoded(
         seed = made("decoded", name)
         return {"images": torch.where(kept[:, None, None, None], own, stage.damage(own, seed))}
 
-    about = (stage, clean_share)
-    found = cached(run, f"decoded_{name}", made_from=(), about=about, compute=compute)
+    found = cached(run, Part(f"decoded_{name}", (stage, clean_share)), compute)
     return found["images"].to(run.device)
 
 

@@ -26,16 +26,14 @@ from benchmarks.baselines.sources import Offer, cached
 from channels.digital.bit_pipe import BitPipe
 from models import FeatureQuantiser, FeatureQuantiserConfig
 from simulator.data.dataset import Split
-from simulator.description.basis import Basis
-from simulator.description.parts import Part
+from simulator.description.basis import Basis, Part
 from simulator.description.stages import TrainConfig
 from simulator.device import cpu_threads
 from simulator.errors import UserError
 from simulator.scheme import in_pieces
-from simulator.schemes.contract import ImageShape, WithoutWeights
-from simulator.schemes.names import Label
-from simulator.training.loop import Epoch
-from simulator.training.run import Lesson, accuracy, train_part, validation_outputs
+from simulator.schemes.contract import ImageShape, Label, WithoutWeights
+from simulator.training.loop import Epoch, Lesson, train_part
+from simulator.training.run import accuracy, validation_outputs
 from simulator.training.student import Session, Taught
 from simulator.training.weights import Weights
 
@@ -235,13 +233,13 @@ class DigitalSemanticConfig(WithoutWeights):
         made_from = tuple(part.name for part in recipe.student_parts())
         return Part(KIND, (*recipe.seen, self.quantiser), made_from, "head")
 
-    def parts(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+    def parts(self, recipe: Basis) -> tuple[Part, ...]:
         """The quantiser and its heads."""
         return () if self.quantiser is None else (self.part(recipe),)
 
     def needed(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
         """The same."""
-        return self.parts(recipe, image_shape)
+        return self.parts(recipe)
 
     def train(self, session: Session, stage: str) -> None:
         """Fit to the frozen student's features; then every head learns what is left of them."""
@@ -265,7 +263,9 @@ class DigitalSemanticConfig(WithoutWeights):
         if stage is None:
             raise UserError(f"recipe {recipe.name} has no quantiser of features")
         body, part = weights.student().body, self.part(recipe)
-        quantiser = weights.load(part, partial(stage.model.build, num_classes=weights.num_classes))
+        quantiser = weights.load(
+            part, partial(stage.model.build, num_classes=weights.dataset.num_classes)
+        )
         key = weights.key((recipe.student_parts().student.name, part.name))
         return FeatureCoder(lambda images: in_pieces(body, images), quantiser, key=key)
 
@@ -274,7 +274,7 @@ class DigitalSemanticConfig(WithoutWeights):
         weights.classifier()  # its head is what those of the quantiser began as
         return self.scheme_of(
             self.coder(weights),
-            num_classes=weights.num_classes,
+            num_classes=weights.dataset.num_classes,
             validation=weights.dataset.validation,
             device=weights.device,
         )
@@ -324,7 +324,7 @@ class QuantiserLesson(Lesson[FeatureQuantiser]):
 
     def build(self) -> FeatureQuantiser:
         """Fitted to the features, unless it is finished and all is loaded."""
-        model = self.model.build(num_classes=self.run.num_classes)
+        model = self.model.build(num_classes=self.run.dataset.num_classes)
         if not self.run.path(self.part.name).exists():
             model.to(self.run.device).fit(list(self.taught.features), self.taught.head)
         return model

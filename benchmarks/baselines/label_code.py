@@ -16,8 +16,7 @@ from channels.base import Channel, ChannelOutput
 from channels.streams import PointStreams
 from simulator.errors import UserError
 from simulator.scheme import Classify, Received, Scheme, Tensors, all_delivered
-from simulator.schemes.contract import WithoutWeights
-from simulator.schemes.names import Label
+from simulator.schemes.contract import Label, WithoutWeights
 from simulator.training.weights import Weights
 
 KIND: Final = "label_code"
@@ -133,5 +132,7 @@ class LabelCodeConfig(WithoutWeights):
     def build(self, weights: Weights) -> LabelCodeScheme:
         """The scheme for the noiseless chain."""
         return LabelCodeScheme(
-            classify=weights.classifier().classify, num_classes=weights.num_classes, code=self.code
+            classify=weights.classifier().classify,
+            num_classes=weights.dataset.num_classes,
+            code=self.code,
         )

@@ -28,14 +28,12 @@ from benchmarks.baselines.image_files import FORMATS, CodecDamage, ImageCodec, c
 from benchmarks.baselines.sources import NEVER, ImageSource, Offer, Source
 from channels.digital.bit_pipe import BitPipe
 from simulator.data.dataset import Split
-from simulator.description.basis import Basis
-from simulator.description.parts import Part
+from simulator.description.basis import Basis, Part
 from simulator.device import cpu_threads
 from simulator.engine.evaluate import BLOCK
 from simulator.errors import UserError
 from simulator.scheme import Classifier
-from simulator.schemes.contract import ImageShape, WithoutWeights
-from simulator.schemes.names import Label
+from simulator.schemes.contract import ImageShape, Label, WithoutWeights
 from simulator.training.run import TrainingRun
 from simulator.training.student import Session
 from simulator.training.weights import Weights
@@ -115,7 +113,7 @@ class SeparateConfig(WithoutWeights):
         """What journals know it by: classifiers that are trained for it are known by hash."""
         return replace(self, retraining=None)
 
-    def parts(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+    def parts(self, recipe: Basis) -> tuple[Part, ...]:
         """Classifiers that go on learning on decoded images."""
         if self.retraining is None:
             return ()
@@ -224,7 +222,7 @@ class SeparateConfig(WithoutWeights):
         return self.scheme_of(
             self._classifier(weights),
             image_shape=weights.dataset.image_shape,
-            num_classes=weights.num_classes,
+            num_classes=weights.dataset.num_classes,
             validation=weights.dataset.validation,
             device=weights.device,
         )

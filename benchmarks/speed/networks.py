@@ -31,8 +31,8 @@ from channels.equalize import zero_forcing
 from channels.streams import PointStreams, Streams
 from channels.symbols import from_symbols, to_symbols
 from models import (
-    CatCodec,
     CatConfig,
+    ChannelCodec,
     DeepJsccImage,
     DeepJsccImageConfig,
     PooledCnn,
@@ -104,7 +104,7 @@ class ImageJscc(Scheme):
 def rkd_sc() -> RkdScheme:
     """CAT-64 over D = 512, K = 256, behind a student of 1.2 million parameters."""
 
-    def parts() -> tuple[PooledCnn, CatCodec, nn.Linear]:
+    def parts() -> tuple[PooledCnn, ChannelCodec, nn.Linear]:
         student = PooledCnnConfig(stem=24, widths=(64, 160, 224), projected_dim=512)
         codec = CatConfig(
             feature_dim=512,

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, scaled_dot_product_attention
 
+from models.base import ChannelCodec
 from models.blocks import mlp, snr_input
 
 
@@ -49,9 +50,9 @@ class CatConfig:
         """Whether k channel uses can be granted."""
         return k in self.lengths if self.lengths else 1 <= k <= self.max_uses
 
-    def build(self) -> "CatCodec":
+    def build(self) -> ChannelCodec:
         """The codec with fresh weights from torch's global state."""
-        return CatCodec(self)
+        return ChannelCodec(self, CatEncoder(self), CatDecoder(self))
 
 
 class DenseLinear(nn.Module):
@@ -220,7 +221,7 @@ class CatEncoder(nn.Module):
         return values
 
     def _by_length(self, tokens: Tensor, uses: Tensor) -> Tensor:
-        """Every image through the output layer of its k; zeros beyond [METHOD, 4.2, V2]."""
+        """Every image through the output layer of its k; zeros beyond."""
         values = tokens.new_zeros((tokens.shape[0], 2 * self.config.max_uses))
         for k, layer in zip(self.config.lengths, self.outs, strict=True):
             own = layer(tokens).transpose(1, 2).flatten(1)  # [B, 2k], tokens inner
@@ -260,13 +261,3 @@ class CatDecoder(nn.Module):
         pieces = slots.unflatten(1, (-1, config.tokens)).transpose(1, 2).flatten(2)
         out: Tensor = self.trunk(pieces, snr_db=snr_db, uses=uses)  # [B, T, D/T]
         return out.flatten(1)
-
-
-class CatCodec(nn.Module):
-    """Both ends of the channel codec."""
-
-    def __init__(self, config: CatConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.encoder = CatEncoder(config)
-        self.decoder = CatDecoder(config)

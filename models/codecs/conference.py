@@ -2,7 +2,7 @@
 
 It knows no SNR and one length, its encoder runs MLP before attention and its decoder attention
 before MLP. In the published code attention runs over the images of a batch, so that a codeword
-depends on its batch mates [METHOD, 0.2, H1]; here it runs over tokens of one image.
+depends on its batch mates; here it runs over tokens of one image.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, scaled_dot_product_attention
+
+from models.base import ChannelCodec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +37,12 @@ class ConferenceConfig:
         """One length only."""
         return k == self.max_uses
 
-    def build(self) -> "ConferenceCodec":
+    def build(self) -> ChannelCodec:
         """The codec with fresh weights from torch's global state."""
-        return ConferenceCodec(self)
+        features, symbols = self.feature_dim, 2 * self.max_uses
+        encoder = ConferenceEnd(self, in_width=features, out_width=symbols, mlp_first=True)
+        decoder = ConferenceEnd(self, in_width=symbols, out_width=features, mlp_first=False)
+        return ChannelCodec(self, encoder, decoder)
 
 
 class ConferenceBlock(nn.Module):
@@ -93,14 +98,3 @@ class ConferenceEnd(nn.Module):
         tokens = self.embed(values.unflatten(1, (self.config.tokens, -1))) + self.position
         out: Tensor = self.out(self.blocks(tokens)).flatten(1)
         return out
-
-
-class ConferenceCodec(nn.Module):
-    """Both ends."""
-
-    def __init__(self, config: ConferenceConfig) -> None:
-        super().__init__()
-        self.config = config
-        features, symbols = config.feature_dim, 2 * config.max_uses
-        self.encoder = ConferenceEnd(config, in_width=features, out_width=symbols, mlp_first=True)
-        self.decoder = ConferenceEnd(config, in_width=symbols, out_width=features, mlp_first=False)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from models.base import ChannelCodec
 from models.blocks import mlp, snr_input
 
 
@@ -30,9 +31,11 @@ class MlpCodecConfig:
         """Whether k channel uses can be granted."""
         return 1 <= k <= self.max_uses
 
-    def build(self) -> "MlpCodec":
+    def build(self) -> ChannelCodec:
         """The codec with fresh weights from torch's global state."""
-        return MlpCodec(self)
+        features, symbols = self.feature_dim, 2 * self.max_uses
+        encoder = MlpEnd(self, in_width=features, out_width=symbols)
+        return ChannelCodec(self, encoder, MlpDecoder(self, in_width=symbols, out_width=features))
 
 
 class MlpEnd(nn.Module):
@@ -66,14 +69,3 @@ class MlpDecoder(MlpEnd):
         padded = pad(values, (0, self.in_width - values.shape[1]))
         known = torch.arange(self.in_width, device=values.device) < 2 * uses
         return super().forward(padded * known, snr_db=snr_db, uses=uses)
-
-
-class MlpCodec(nn.Module):
-    """Both ends."""
-
-    def __init__(self, config: MlpCodecConfig) -> None:
-        super().__init__()
-        self.config = config
-        symbols = 2 * config.max_uses
-        self.encoder = MlpEnd(config, in_width=config.feature_dim, out_width=symbols)
-        self.decoder = MlpDecoder(config, in_width=symbols, out_width=config.feature_dim)

@@ -1,4 +1,4 @@
-"""No codec at all: the feature vector itself is sent at unit power [METHOD, section 6, B11]."""
+"""No codec at all: the feature vector itself is sent at unit power."""
 
 import math
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
+
+from models.base import ChannelCodec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +30,9 @@ class UncodedConfig:
         """Only whole copies of the vector."""
         return 1 <= k <= self.max_uses and k % (self.feature_dim // 2) == 0
 
-    def build(self) -> "UncodedCodec":
+    def build(self) -> ChannelCodec:
         """The codec; it has no weights."""
-        return UncodedCodec(self)
+        return ChannelCodec(self, UncodedEncoder(self), UncodedDecoder(self))
 
 
 class UncodedEncoder(nn.Module):
@@ -62,13 +64,3 @@ class UncodedDecoder(nn.Module):
         total = padded.unflatten(1, (-1, self.feature_dim)).sum(dim=1)
         out: Tensor = math.sqrt(2) * total * self.feature_dim / (2 * uses)
         return out
-
-
-class UncodedCodec(nn.Module):
-    """Both ends."""
-
-    def __init__(self, config: UncodedConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.encoder = UncodedEncoder(config)
-        self.decoder = UncodedDecoder(config)

@@ -109,25 +109,22 @@ def load_tower(source: str) -> PretrainedTower:
             f"a teacher must be a folder or a name on the hub that can be reached, got {source!r}: "
             + " ".join(str(error).split())[:200]
         ) from None
-    kinds: dict[str, tuple[Any, Callable[[Any], Tensor], Callable[[Any], int]]] = {
-        "clip": (transformers.CLIPVisionModelWithProjection, _image_embeds, _projection),
-        "clip_vision_model": (
-            transformers.CLIPVisionModelWithProjection,
-            _image_embeds,
-            _projection,
-        ),
-        "dinov2": (transformers.Dinov2Model, _class_token, _hidden),
-        "vit": (transformers.ViTModel, _class_token, _hidden),
+    kinds = {
+        "clip": transformers.CLIPVisionModelWithProjection,
+        "clip_vision_model": transformers.CLIPVisionModelWithProjection,
+        "dinov2": transformers.Dinov2Model,
+        "vit": transformers.ViTModel,
     }
     if config.model_type not in kinds:
         raise ValueError(
             f"a teacher must be one of {', '.join(kinds)}, got {config.model_type!r} in {source!r}"
         )
-    kind, embed, width = kinds[config.model_type]
+    kind = kinds[config.model_type]
+    projected = kind is transformers.CLIPVisionModelWithProjection
     return PretrainedTower(
         kind.from_pretrained(source),
-        embed,
-        feature_dim=width(config),
+        _image_embeds if projected else _class_token,
+        feature_dim=int(config.projection_dim if projected else config.hidden_size),
         size=_size(pixels),
         mean=pixels["image_mean"],
         deviation=pixels["image_std"],
@@ -163,11 +160,3 @@ def _image_embeds(outputs: Any) -> Tensor:
 def _class_token(outputs: Any) -> Tensor:
     token: Tensor = outputs.last_hidden_state[:, 0]
     return token
-
-
-def _projection(config: Any) -> int:
-    return int(config.projection_dim)
-
-
-def _hidden(config: Any) -> int:
-    return int(config.hidden_size)

@@ -2,7 +2,9 @@
 
 from models.encoders.pooled_cnn import PooledCnn, PooledCnnConfig
 from models.encoders.residual_cnn import ResidualCnn, ResidualCnnConfig
+from models.encoders.wide_resnet import WideResNetConfig
 from models.nas.genotype_cnn import GenotypeCnn, GenotypeCnnConfig
 
 Student = ResidualCnn | PooledCnn | GenotypeCnn
 StudentConfig = ResidualCnnConfig | PooledCnnConfig | GenotypeCnnConfig
+ClassifierConfig = StudentConfig | WideResNetConfig  # of students, and of teachers trained here

@@ -2,7 +2,7 @@
 
 Source: Xu, Ai, Chen, Yang, Sun and Rodrigues, Wireless Image Transmission Using Deep Source Channel
 Coding With Attention Modules, 2020 (arXiv 2012.00533); here around the MLPs of a classifier in
-place of the convolutions of an image codec (METHOD, baseline B3).
+place of the convolutions of an image codec.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Task-oriented deep joint source-channel coding: one model per k, made for one SNR.
 
 Source: Bourtsoulatze, Kurka and Gunduz, Deep Joint Source-Channel Coding for Wireless Image
-Transmission, 2019, with the decoder of images replaced by a classifier (METHOD, baseline B2).
+Transmission, 2019, with the decoder of images replaced by a classifier.
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 
 Source: Xie, Ma, Ding, Shi, Zhang and Letaief, Robust Information Bottleneck for Task-Oriented
 Communication with Digital Modulation, 2023 (arXiv 2209.10382), and the sizes and the relaxation of
-its authors' public code; here on a vector of features (METHOD, baseline B4).
+its authors' public code; here on a vector of features.
 """
 
 import math

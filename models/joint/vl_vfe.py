@@ -2,7 +2,7 @@
 
 Source: Shao, Mao and Zhang, Learning Task-Oriented Communication for Edge Inference: An Information
 Bottleneck Approach, 2021 (arXiv 2102.04170), and the sizes and constants of its authors' public
-code; here on a vector of features (METHOD, baseline B5). The log-uniform prior is that of
+code; here on a vector of features. The log-uniform prior is that of
 Molchanov, Ashukha and Vetrov, Variational Dropout Sparsifies Deep Neural Networks, 2017.
 
 The source adds noise of deviation sigma to values that tanh keeps within +-1, and calls

@@ -89,13 +89,7 @@ class CellBackbone(nn.Module):
     """
 
     def __init__(
-        self,
-        shape: CellShape,
-        *,
-        nodes: int,
-        image_channels: int,
-        build: BuildCell,
-        searched: bool,
+        self, shape: CellShape, *, nodes: int, image_channels: int, build: BuildCell, searched: bool
     ) -> None:
         super().__init__()
         self.stem = nn.Sequential(

@@ -1,6 +1,6 @@
 """A genotype: which two edges every node of a cell keeps, and with which operation.
 
-Discretisation is that of DARTS, with METHOD section 2.4's limit on skips.
+Discretisation is that of DARTS, with a limit on skips.
 """
 
 from dataclasses import dataclass

@@ -4,6 +4,7 @@ All keep width and resolution: a reduction pools its inputs before its cell begi
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -74,30 +75,6 @@ def _separable(width: int, kernel: int, searched: bool, *, dilation: int = 1) ->
     return [nn.ReLU(), depthwise, pointwise, batch_norm(width, searched)]
 
 
-def _skip(width: int, searched: bool) -> nn.Module:  # noqa: ARG001 - as every builder
-    return nn.Identity()
-
-
-def _none(width: int, searched: bool) -> nn.Module:  # noqa: ARG001 - as every builder
-    return Zero()
-
-
-def _avg3(width: int, searched: bool) -> nn.Module:  # noqa: ARG001 - as every builder
-    return nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)
-
-
-def _max3(width: int, searched: bool) -> nn.Module:  # noqa: ARG001 - as every builder
-    return nn.MaxPool2d(3, stride=1, padding=1)
-
-
-def _conv3(width: int, searched: bool) -> nn.Module:
-    return nn.Sequential(*_layer(width, width, 3, searched))
-
-
-def _dilated3(width: int, searched: bool) -> nn.Module:
-    return nn.Sequential(*_layer(width, width, 3, searched, dilation=2))
-
-
 def _bottleneck(width: int, searched: bool) -> nn.Module:
     """Pointwise to half the width, 3x3, pointwise back."""
     half = max(1, width // 2)
@@ -105,27 +82,23 @@ def _bottleneck(width: int, searched: bool) -> nn.Module:
     return nn.Sequential(*layers, *_layer(half, width, 1, searched))
 
 
-def _sep(kernel: int) -> Callable[[int, bool], nn.Module]:
+def _conv3(width: int, searched: bool, *, dilation: int = 1) -> nn.Module:
+    return nn.Sequential(*_layer(width, width, 3, searched, dilation=dilation))
+
+
+def _sep(width: int, searched: bool, *, kernel: int) -> nn.Module:
     """Separable convolution, applied twice as in DARTS."""
-
-    def build(width: int, searched: bool) -> nn.Module:
-        once, again = (_separable(width, kernel, searched) for _ in range(2))
-        return nn.Sequential(*once, *again)
-
-    return build
+    once, again = (_separable(width, kernel, searched) for _ in range(2))
+    return nn.Sequential(*once, *again)
 
 
-def _dil(kernel: int) -> Callable[[int, bool], nn.Module]:
+def _dil(width: int, searched: bool, *, kernel: int) -> nn.Module:
     """Dilated separable convolution."""
-
-    def build(width: int, searched: bool) -> nn.Module:
-        return nn.Sequential(*_separable(width, kernel, searched, dilation=2))
-
-    return build
+    return nn.Sequential(*_separable(width, kernel, searched, dilation=2))
 
 
-AVG3 = Operation("avg3", _avg3)
-SKIP_OPERATION = Operation(SKIP, _skip)
+SKIP_OPERATION = Operation(SKIP, lambda *_: nn.Identity())
+AVG3 = Operation("avg3", lambda *_: nn.AvgPool2d(3, 1, padding=1, count_include_pad=False))
 CONV = SearchSpace(
     "conv",
     3,
@@ -133,7 +106,7 @@ CONV = SearchSpace(
         SKIP_OPERATION,
         AVG3,
         Operation("conv3", _conv3),
-        Operation("dilated3", _dilated3),
+        Operation("dilated3", partial(_conv3, dilation=2)),
         Operation("bottleneck", _bottleneck),
     ),
 )
@@ -141,14 +114,14 @@ DARTS = SearchSpace(
     "darts",
     4,
     (
-        Operation(NONE, _none),
-        Operation("max3", _max3),
+        Operation(NONE, lambda *_: Zero()),
+        Operation("max3", lambda *_: nn.MaxPool2d(3, 1, padding=1)),
         AVG3,
         SKIP_OPERATION,
-        Operation("sep3", _sep(3)),
-        Operation("sep5", _sep(5)),
-        Operation("dil3", _dil(3)),
-        Operation("dil5", _dil(5)),
+        Operation("sep3", partial(_sep, kernel=3)),
+        Operation("sep5", partial(_sep, kernel=5)),
+        Operation("dil3", partial(_dil, kernel=3)),
+        Operation("dil5", partial(_dil, kernel=5)),
     ),
 )
 SPACES = (CONV, DARTS)

@@ -39,7 +39,7 @@ def adapt(request: AdaptRequest) -> None:
     from simulator.engine.grid import plan
     from simulator.measures.budget import adaptive_table
     from simulator.resolve import device_named
-    from simulator.schemes.build import build_scheme
+    from simulator.schemes.experiment import build_scheme
     from simulator.storage.files import write_table
     from simulator.storage.folders import check_writable
 
@@ -62,7 +62,7 @@ def adapt(request: AdaptRequest) -> None:
         validation=validation,
         test=test,
         share=request.retention,
-        num_classes=weights.num_classes,
+        num_classes=weights.dataset.num_classes,
         device=device,
     )
     write_table(request.folder / "adaptive.csv", rows)

@@ -98,7 +98,7 @@ def resolved(request: SweepRequest) -> "tuple[Sweep, list[str]]":
     from simulator.engine.grid import plan
     from simulator.engine.job import Sweep
     from simulator.resolve import check_compiler, device_named
-    from simulator.schemes.build import asked_schemes, build_scheme
+    from simulator.schemes.experiment import asked_schemes, build_scheme
 
     experiment = request.experiment()
     experiment = experiment.decoding_all() if request.bit_true else experiment

@@ -20,7 +20,7 @@ from simulator.errors import Stopped, TimeUp
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from simulator.description.parts import Part
+    from simulator.description.basis import Part
     from simulator.training.run import TrainingRun
     from simulator.training.student import Session
 
@@ -96,7 +96,7 @@ def train(request: TrainRequest) -> None:
         deadline=resolve.deadline_in(request.minutes),
         teacher_seed=request.teacher_seed,
     )
-    parts = experiment.parts(run.dataset.image_shape).values()
+    parts = experiment.parts().values()
     begin(run, request.stage, schemes, parts=parts, fresh=request.fresh)
     start = time.perf_counter()
     session = Session(run)
@@ -130,7 +130,7 @@ def _show(run: "TrainingRun", parts: "Iterable[Part]") -> None:
     """The last validation accuracy of every part that is there."""
     from simulator.storage.files import read_header
 
-    click.echo(f"validation accuracy (a guess: {100 / run.num_classes:.3g} %)")
+    click.echo(f"validation accuracy (a guess: {100 / run.dataset.num_classes:.3g} %)")
     for name in (part.name for part in parts):
         if run.path(name).exists():
             accuracy = read_header(run.path(name))["history"][-1]["validation"]

@@ -60,6 +60,11 @@ class Dataset:
         """Number of classes."""
         return len(self.classes)
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """What a classifier of these images is built with."""
+        return {"image_channels": self.image_shape[0], "num_classes": self.num_classes}
+
 
 def load_dataset(folder: Path, *, cache: Path | None = None) -> Dataset:
     """Read the data set in `folder`, and keep it decoded in `cache` (`default_cache` if None).

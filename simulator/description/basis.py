@@ -4,8 +4,18 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 from models import PretrainedTeacherConfig
-from simulator.description.parts import TEACHER, Part
 from simulator.description.stages import AugmentConfig, StudentStage, TeacherStage
+
+TEACHER = "teacher"  # how the names of teachers' parts begin
+
+
+class Part(NamedTuple):
+    """One file of weights, as a recipe describes it."""
+
+    name: str  # "student", "codec", ...: of its file, of its streams
+    description: tuple[object, ...]  # what shapes it besides data and seed
+    made_from: tuple[str, ...] = ()  # names of the parts that it is trained on
+    stage: str = ""  # of `semlink train` that makes it
 
 
 class StudentParts(NamedTuple):

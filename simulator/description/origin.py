@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.data.dataset import Dataset
-from simulator.description.parts import TEACHER, Part
+from simulator.description.basis import TEACHER, Part
 from simulator.errors import UserError
 from simulator.storage.describe import describe, digest
 from simulator.storage.files import write_json
@@ -31,14 +31,16 @@ class Origin:
         """Short hash of all fields."""
         return digest(asdict(self))
 
+    @property
+    def header(self) -> dict[str, Any]:
+        """How a file of tensors says what it was made from."""
+        return {"key": self.key, "origin": describe(self)}
+
 
 def check_origin(
     path: Path, part: Part, origin: Any, *, recipe: str, dataset: Dataset
 ) -> dict[str, Any]:
-    """Check what a file says of itself, and give it back.
-
-    Raises: UserError naming the file and what does not agree.
-    """
+    """What a file says of itself. Raises: UserError naming the file and what does not agree."""
     if not isinstance(origin, dict) or not origin.keys() >= {f.name for f in fields(Origin)}:
         raise UserError(f"{path} does not say what it was made from; train it again")
     if origin["recipe"] != recipe:
@@ -72,7 +74,6 @@ def check_company(
     """Parts that are used together must come from one training; teachers may be older.
 
     `hashes` holds the part's own and those of the parts in `origins`, which were loaded before.
-
     Raises: UserError naming the file and what does not agree.
     """
     for name, wanted in origin["made_from"].items():

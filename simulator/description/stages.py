@@ -4,11 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from models import (
-    PretrainedTeacherConfig,
-    StudentConfig,
-    WideResNetConfig,
-)
+from models import ClassifierConfig, PretrainedTeacherConfig, StudentConfig
 from simulator.device import Precision
 
 
@@ -53,7 +49,7 @@ class AugmentConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LossWeights:
-    """Weights of the distillation loss ."""
+    """Weights of the distillation loss."""
 
     mse: float  # squared error to the teacher's normalised feature vector
     ce: float  # cross-entropy to the label
@@ -67,7 +63,7 @@ class LossWeights:
 class TeacherStage:
     """A teacher: offline, trained with cross-entropy, or pretrained with a linear probe."""
 
-    model: StudentConfig | WideResNetConfig | PretrainedTeacherConfig
+    model: ClassifierConfig | PretrainedTeacherConfig
     training: TrainConfig
     label_smoothing: float
 

@@ -19,9 +19,7 @@ from simulator.engine.run import Facts, facts_of
 from simulator.engine.workers import InProcess, LocalPool, Pool, RayPool
 from simulator.errors import UserError
 from simulator.scheme import Scheme
-from simulator.schemes.build import Built, build_scheme
-from simulator.schemes.experiment import Experiment
-from simulator.schemes.names import SchemeName
+from simulator.schemes.experiment import Built, Experiment, build_scheme
 from simulator.storage.describe import digest
 from simulator.storage.files import load_tensors, save_tensors
 from simulator.storage.folders import forget_prepared
@@ -72,7 +70,7 @@ class Sweep:
     @property
     def facts(self) -> Facts:
         """What the rows say besides outcomes."""
-        classes = self.weights.num_classes
+        classes = self.weights.dataset.num_classes
         return facts_of(self._schemes, self.points, self.test, num_classes=classes)
 
     @property
@@ -151,7 +149,7 @@ class Job:
 
         The file is mapped, not read, so all workers share one copy of it.
         """
-        path = self._path(SchemeName.parse(scheme.name).for_files)
+        path = self._path(scheme.name.replace(":", "-"))
         key = digest([self.key, scheme.name])
         with contextlib.suppress(UserError):  # not there, or damaged
             tensors, header = load_tensors(path)

@@ -147,7 +147,7 @@ def _through(
     )
     points, _ = plan([scheme], grid)
     cpu = torch.device("cpu")
-    results = sweep_here([scheme], points, grid, test, cpu, num_classes=weights.num_classes)
+    results = sweep_here([scheme], points, grid, test, cpu, num_classes=weights.dataset.num_classes)
     return results.tally(points[0]).credits_of_images
 
 

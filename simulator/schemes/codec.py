@@ -1,32 +1,118 @@
-"""Stage 2: a channel codec and the head behind it, trained through the channel.
+"""Features through a channel codec and a channel, and stage 2, which trains codec and head so.
 
 The noisy estimate is pulled to the teacher's clean feature, not to the student's.
 """
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from typing import Literal, NamedTuple
+from functools import cache, partial
+from typing import Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from channels.base import Channel, ChannelOutput
+from channels.equalize import mmse, receive_snr_db
 from channels.mixture import ChannelMixture
 from channels.names import channel_from_name
-from channels.units import db_to_linear
-from models import ChannelCodec, CodecConfig, Student
+from channels.pilots import add_pilots, estimate_gain
+from channels.symbols import from_symbols, to_symbols
+from channels.units import db_to_linear, noise_power_from_snr_db
+from models import ChannelCodec, CodecConfig, JointModel, Student, StudentConfig
+from simulator.data.dataset import to_float
 from simulator.description.stages import LossWeights, TrainConfig
-from simulator.schemes.link import clean_estimate, send_features
-from simulator.training.loop import Epoch
+from simulator.training.loop import Epoch, Lesson
 from simulator.training.losses import distillation_loss, softened_divergence
-from simulator.training.run import SHARED, Lesson, accuracy, pixels, validation_outputs
+from simulator.training.run import accuracy, validation_outputs
 from simulator.training.student import Taught
 from simulator.training.teachers import Views
 
 VALIDATION_SNR_DB = (-4.0, 4.0, 12.0)
 VALIDATION_SHARES = (4, 1)  # k = K/4 and K, where the codec serves them
 NOISELESS_SNR_DB = 20.0  # what codecs are told when they are trained without noise
+
+
+@cache
+def mixture_of(channels: tuple[str, ...]) -> ChannelMixture:
+    """Channels by name, in equal shares of a batch."""
+    return ChannelMixture(channels=tuple(map(channel_from_name, channels)))
+
+
+def send_features(
+    codec: ChannelCodec,
+    features: Tensor,
+    *,
+    channel: Channel,
+    snr_db: Tensor,
+    uses: Tensor,
+    generator: torch.Generator,
+    reported_snr_db: Tensor | None = None,
+    pilots: int = 0,
+) -> Tensor:
+    """Features through the channel codec and the channel.
+
+    The transmitter knows the average SNR and k. The receiver knows the gain, the noise power and
+    k, equalises by MMSE, and feeds the SNR that it received to its decoder.
+
+    `reported_snr_db` is what both ends believe in place of the true average SNR `snr_db`. With
+    `pilots` > 0 the receiver does not know the gain, taken to be one per image, but estimates it
+    from so many pilots of unit power, which are charged: `uses - pilots` are left for the codeword.
+
+    Shapes: features [B, D], snr_db and reported_snr_db [B, 1], uses [B, 1] integers in 1..K
+    (above `pilots`) -> features [B, D].
+    """
+    told = snr_db if reported_snr_db is None else reported_snr_db
+    x = codeword(codec, features, snr_db=told, uses=uses - pilots)
+    received = channel(add_pilots(x, pilots), snr_db=snr_db, generator=generator)
+    return receive_features(
+        codec, received, uses=uses, reported_snr_db=reported_snr_db, pilots=pilots
+    )
+
+
+def receive_features(
+    codec: ChannelCodec,
+    received: ChannelOutput,
+    *,
+    uses: Tensor,
+    reported_snr_db: Tensor | None = None,
+    pilots: int = 0,
+) -> Tensor:
+    """The receiver's half of `send_features`: received [B, w] of pilots and codeword -> [B, D]."""
+    if reported_snr_db is not None:
+        believed = noise_power_from_snr_db(reported_snr_db).to(received.noise_power)
+        received = received._replace(noise_power=believed)
+    if pilots:
+        received = estimate_gain(received, pilots)
+    left = uses - pilots
+    gamma = receive_snr_db(received, used=_used(left, width=received.y.shape[1]))
+    features: Tensor = codec.decoder(from_symbols(mmse(received)), snr_db=gamma, uses=left)
+    return features.float()
+
+
+def clean_estimate(
+    codec: ChannelCodec, features: Tensor, *, snr_db: Tensor, uses: Tensor
+) -> Tensor:
+    """What the decoder makes of the very codeword, no channel between; shapes as above."""
+    x = codeword(codec, features, snr_db=snr_db, uses=uses)
+    estimate: Tensor = codec.decoder(from_symbols(x), snr_db=snr_db, uses=uses)
+    return estimate.float()
+
+
+def codeword(codec: ChannelCodec, features: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
+    """Symbols of unit power over `uses`, zero beyond; snr_db is what the transmitter believes.
+
+    Shapes: features [B, D], snr_db [B, 1], uses [B, 1] -> [B, w] complex64, w the largest of uses.
+    """
+    width = int(uses.max())
+    values = codec.encoder(features, snr_db=snr_db, uses=uses)[:, : 2 * width].float()
+    return to_symbols(values, used=_used(uses, width=width))
+
+
+def _used(uses: Tensor, *, width: int) -> Tensor:
+    """Which of `width` symbols an image uses, [B, width] bool."""
+    return torch.arange(width, device=uses.device) < uses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +129,6 @@ class LinkConditions:
     def __post_init__(self) -> None:
         if self.snr_db[0] > self.snr_db[1]:
             raise ValueError(f"snr_db must be (low, high) in dB, got {self.snr_db}")
-
-    @property
-    def mixture(self) -> ChannelMixture:
-        """The channels, in equal shares of a batch."""
-        return ChannelMixture(channels=tuple(map(channel_from_name, self.channels)))
 
     def at(self, progress: float) -> "LinkConditions":
         """The conditions at this share of the training, if they change from epoch to epoch."""
@@ -97,6 +178,14 @@ class LinkModel(nn.Module):
         self.head = nn.Linear(config.feature_dim, num_classes)
         self.body = body  # None: the student is frozen, and lies in a file of its own
 
+    @classmethod
+    def of(
+        cls, stage: CodecStage, student: StudentConfig, *, image_channels: int, num_classes: int
+    ) -> "LinkModel":
+        """What a stage trains, behind or with a student of this size."""
+        body = None if stage.student == "frozen" else student.build(image_channels=image_channels)
+        return cls(stage.model, num_classes=num_classes, body=body)
+
     def train(self, mode: bool = True) -> "LinkModel":
         """As usual, but frozen batch normalisation goes on with the statistics that it has."""
         super().train(mode)
@@ -106,86 +195,103 @@ class LinkModel(nn.Module):
         return self
 
 
-class _Scene(NamedTuple):
-    """What an epoch of stage 2 has in common."""
+class Scene(NamedTuple):
+    """What an epoch through the channel has in common."""
 
     view: int
     images: Tensor | None  # of the view, where the student learns too
-    conditions: LinkConditions
+    progress: float  # share of the training that is over
     draws: torch.Generator
     noise: torch.Generator
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class CodecLesson(Lesson[LinkModel]):
-    """Codec and head through the channel; SNR, k and channel differ from image to image.
+LinkedModel = TypeVar("LinkedModel", "LinkModel", JointModel)
 
-    The head starts from that of stage 1b. A student that learns too sees the images of the views.
-    """
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ChannelLesson(Lesson[LinkedModel]):
+    """A model that learns through the channel, on the shared views, with or behind a student."""
+
+    taught: Taught | None  # whose student and head it begins with; None: all weights are fresh
+    validation: Tensor | None  # features [M, D] of a student that is frozen
+    channels: tuple[str, ...]  # equal shares of every batch
+    stream: str  # what its random streams are named by
+
+    @abstractmethod
+    def loss(self, model: LinkedModel, scene: Scene, indices: Tensor) -> Tensor:
+        """The loss of some images."""
+
+    def epoch(self, model: LinkedModel, index: int) -> Epoch:
+        """The loss through the channel, on one shared view."""
+        run = self.run
+        scene = Scene(
+            view=index % run.recipe.views,
+            images=None if self.validation is not None else run.shared_view(index),
+            progress=index / self.epochs,
+            draws=run.streams("conditions", self.stream, index),
+            noise=run.streams("channel", self.stream, index, device=run.device),
+        )
+        return Epoch(partial(self.loss, model, scene), (scene.draws, scene.noise))
+
+    def features(self, model: LinkedModel, scene: Scene, indices: Tensor) -> Tensor:
+        """Features [b, D] of training images, cached or by the student that learns along."""
+        if scene.images is not None:
+            assert model.body is not None
+            features: Tensor = model.body(to_float(scene.images[indices]))
+            return features
+        assert self.taught is not None
+        return self.taught.features[scene.view, indices].float()
+
+    def seen(self, model: LinkedModel) -> Tensor:
+        """Features [M, D] of the validation images."""
+        if self.validation is not None:
+            return self.validation
+        assert model.body is not None
+        return validation_outputs(self.run, model.body)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CodecLesson(ChannelLesson[LinkModel]):
+    """Codec and head of stage 2; SNR, k and channel differ from image to image."""
 
     stage: CodecStage
     taught: Taught
     views: Views
-    validation: Tensor | None  # features [M, D] of a student that is frozen
-
-    @property
-    def _frozen(self) -> bool:
-        return self.stage.student == "frozen"
-
-    @cached_property
-    def _mixture(self) -> ChannelMixture:
-        return self.stage.conditions.mixture
 
     @property
     def rates(self) -> Mapping[str, float]:
         """A student that learns along does so slowly."""
-        return {} if self._frozen else {"body.": self.stage.student_rate}
+        return {} if self.stage.student == "frozen" else {"body.": self.stage.student_rate}
 
     def build(self) -> LinkModel:
         """The codec with fresh weights; head and student as they were, but for "scratch"."""
-        student, begun = self.taught.student, self.stage.student != "scratch"
-        body = None
-        if not self._frozen:
-            body = student.body.config.build(image_channels=self.run.image_channels)
-        model = LinkModel(self.stage.model, num_classes=self.run.num_classes, body=body)
-        if begun:
+        body = self.taught.student.body
+        model = LinkModel.of(self.stage, body.config, **self.run.dataset.sizes)
+        if self.stage.student != "scratch":
             model.head.load_state_dict(self.taught.head.state_dict())
-        if body is not None and begun:
-            body.load_state_dict(student.body.state_dict())
-        if body is not None and self.stage.student == "last":
-            body.freeze_all_but_last_stage()
+            if model.body is not None:
+                model.body.load_state_dict(body.state_dict())
+        if model.body is not None and self.stage.student == "last":
+            model.body.freeze_all_but_last_stage()
         return model
 
-    def epoch(self, model: LinkModel, index: int) -> Epoch:
-        """The distillation loss through the channel, on one shared view."""
-        view = index % len(self.taught.features)
-        scene = _Scene(
-            view=view,
-            images=None if self._frozen else self.run.view(SHARED, view),
-            conditions=self.stage.conditions.at(index / self.epochs),
-            draws=self.run.streams("conditions", "codec", index),
-            noise=self.run.streams("channel", "codec", index, device=self.run.device),
-        )
-        return Epoch(partial(self._loss, model, scene), (scene.draws, scene.noise))
-
-    def _loss(self, model: LinkModel, scene: _Scene, indices: Tensor) -> Tensor:
-        snr_db, uses = (
-            drawn.to(self.run.device)
-            for drawn in scene.conditions.draw(len(indices), generator=scene.draws)
-        )
-        if model.body is None or scene.images is None:
-            z = self.taught.features[scene.view, indices].float()
-        else:
-            z = model.body(pixels(scene.images, indices))
-        noiseless = scene.conditions.noiseless
+    def loss(self, model: LinkModel, scene: Scene, indices: Tensor) -> Tensor:
+        """The distillation loss."""
+        conditions = self.stage.conditions.at(scene.progress)
+        drawn = conditions.draw(len(indices), generator=scene.draws)
+        snr_db, uses = (own.to(self.run.device) for own in drawn)
+        met, believed = snr_db, None
+        if conditions.noiseless:
+            met, believed = (torch.full_like(snr_db, at) for at in (math.inf, NOISELESS_SNR_DB))
+        z = self.features(model, scene, indices)
         estimate = send_features(
             model.codec,
             z,
-            channel=self._mixture,
-            snr_db=torch.full_like(snr_db, math.inf) if noiseless else snr_db,
+            channel=mixture_of(self.channels),
+            snr_db=met,
             uses=uses,
             generator=scene.noise,
-            reported_snr_db=torch.full_like(snr_db, NOISELESS_SNR_DB) if noiseless else None,
+            reported_snr_db=believed,
         )
         scores = model.head(estimate)
         loss = distillation_loss(
@@ -211,10 +317,7 @@ class CodecLesson(Lesson[LinkModel]):
 
     def validate(self, model: LinkModel) -> float:
         """Mean accuracy over a few SNRs and lengths; the noise is the same every time."""
-        config, features = model.codec.config, self.validation
-        if features is None:
-            assert model.body is not None
-            features = validation_outputs(self.run, model.body)
+        config, features = model.codec.config, self.seen(model)
         accuracies = []
         for snr_db in VALIDATION_SNR_DB:
             for share in VALIDATION_SHARES:
@@ -224,7 +327,7 @@ class CodecLesson(Lesson[LinkModel]):
                 estimate = send_features(
                     model.codec,
                     features,
-                    channel=self._mixture,
+                    channel=mixture_of(self.channels),
                     snr_db=snr,
                     uses=torch.full_like(snr, config.max_uses // share, dtype=torch.int64),
                     generator=self.run.streams("validation", snr_db, share, device=self.run.device),

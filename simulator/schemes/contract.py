@@ -6,19 +6,32 @@ built from them. A recipe holds a tuple of these; nothing else knows one scheme 
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
-from simulator.description.basis import Basis
-from simulator.description.parts import Part
+from simulator.description.basis import Basis, Part
 from simulator.errors import UserError
 from simulator.scheme import Scheme
-from simulator.schemes.names import Label
 from simulator.storage.describe import describe
 from simulator.training.run import TrainingRun
 from simulator.training.student import Session
 from simulator.training.weights import Weights
 
 ImageShape = tuple[int, int, int]  # C, H, W
+
+
+def split_name(text: str) -> list[str]:
+    """The kind and the labels in KIND:LABEL:LABEL... Raises: UserError if a label is empty."""
+    kind, *labels = text.split(":")
+    if not all(labels):
+        raise UserError(f"--schemes must have a label behind each colon, got {text!r}")
+    return [kind, *labels]
+
+
+class Label(NamedTuple):
+    """A label that a scheme takes, as users write it, and what it means."""
+
+    text: str
+    meaning: str
 
 
 class SchemeConfig(ABC):
@@ -43,11 +56,7 @@ class SchemeConfig(ABC):
 
     @abstractmethod
     def build(self, weights: Weights) -> Scheme:
-        """The scheme, ready to transmit.
-
-        Raises: UserError for weights that are missing, unreadable, of another recipe, or for images
-        or classes other than the data's.
-        """
+        """The scheme, ready to transmit. Raises: as `Weights.load`."""
 
     def labelled(self, label: str) -> "SchemeConfig":
         """The scheme behind NAME:LABEL. Raises: UserError if there is no such label."""
@@ -63,7 +72,7 @@ class SchemeConfig(ABC):
         """What numbers depend on besides weights and version: settings, and what these refer to."""
         return {"settings": [], "needs": []}
 
-    def parts(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+    def parts(self, recipe: Basis) -> tuple[Part, ...]:
         """Every part that is trained for it, in order."""
         return ()
 

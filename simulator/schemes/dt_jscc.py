@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from channels.base import Channel, ChannelOutput
+from channels.base import ChannelOutput
 from channels.digital.bit_pipe import MODULATIONS
 from channels.digital.qam import nearest_points, qam_points
 from channels.equalize import receive_snr_db, zero_forcing
 from models import DtJscc, JointModel
-from simulator.schemes.joint import JointSchemeConfig
+from simulator.schemes.joint import JointSchemeConfig, Passage
 
 POWER_MOMENTUM = 0.01  # of the running mean power of the points
 
@@ -23,10 +23,7 @@ POWER_MOMENTUM = 0.01  # of the running mean power of the points
 class DtJsccSchemeConfig(JointSchemeConfig):
     """Points that are chosen at the transmitter, and decided by maximum likelihood."""
 
-    @property
-    def summary(self) -> str:
-        """What the symbols are."""
-        return "points of QAM, each for a learnt word of a code book, decided at the receiver"
+    summary = "points of QAM, each for a learnt word of a code book, decided at the receiver"
 
     def symbols(self, model: JointModel, features: Tensor, *, snr_db: Tensor) -> Tensor:
         """The points of the likeliest words."""
@@ -38,32 +35,22 @@ class DtJsccSchemeConfig(JointSchemeConfig):
         heard = one_hot(model, decide(model, received))
         return model.decode(heard, snr_db=snr_db, gamma_db=receive_snr_db(received))
 
-    def loss(
-        self,
-        model: JointModel,
-        features: Tensor,
-        labels: Tensor,
-        *,
-        channel: Channel,
-        snr_db: Tensor,
-        generator: torch.Generator,
-        progress: float,
-    ) -> Tensor:
+    def loss(self, model: JointModel, features: Tensor, labels: Tensor, passage: Passage) -> Tensor:
         """Robust information bottleneck, by the relaxation of its authors' code.
 
         Words are drawn by the Gumbel-max rule, their points go through the very channel and are
         decided; the gradient is that of the relaxed choice, as if what was decided had been chosen.
         """
         model = _discrete(model)
-        logits = model.encode(features, snr_db=snr_db)  # [B, k, M]
+        logits = model.encode(features, snr_db=passage.snr_db)  # [B, k, M]
         _track_power(model, logits.argmax(dim=2))
-        uniform = torch.rand(logits.shape, generator=generator, device=logits.device)
+        uniform = torch.rand(logits.shape, generator=passage.generator, device=logits.device)
         gumbel = -torch.log(-torch.log(uniform.clamp(1e-9, 1 - 1e-7)))
         relaxed = torch.softmax((logits + gumbel) / model.config.temperature, dim=2)
         sent = modulate(model, relaxed.argmax(dim=2))
-        received = channel(sent, snr_db=snr_db, generator=generator)
+        received = passage.send(sent)
         heard = one_hot(model, decide(model, received)) + relaxed - relaxed.detach()
-        scores = model.decode(heard, snr_db=snr_db, gamma_db=snr_db)
+        scores = model.decode(heard, snr_db=passage.snr_db, gamma_db=passage.snr_db)
         log_choice = torch.log_softmax(logits, dim=2)
         entropy = -(log_choice.exp() * log_choice).sum(dim=2).mean()
         return functional.cross_entropy(scores, labels) - model.config.robustness * entropy

@@ -1,13 +1,15 @@
-"""A whole recipe: what its schemes share, the schemes, and the grid of its sweep."""
+"""A whole recipe: what its schemes share, the schemes, the grid of its sweep; schemes by name."""
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
-from simulator.description.basis import Basis
-from simulator.description.parts import Part
+from simulator.description.basis import Basis, Part
 from simulator.errors import UserError, did_you_mean
-from simulator.schemes.contract import ImageShape, SchemeConfig
-from simulator.schemes.names import SchemeName
+from simulator.scheme import Scheme
+from simulator.schemes.contract import SchemeConfig, split_name
+from simulator.training.weights import Weights
 
 Config = TypeVar("Config", bound=SchemeConfig)
 
@@ -41,11 +43,11 @@ class Experiment(Basis):
 
     def scheme(self, name: str) -> SchemeConfig:
         """The scheme of this name, with the labels behind it. Raises: UserError."""
-        asked, known = SchemeName.parse(name), {own.name: own for own in self.schemes}
-        for length in range(len(asked.labels), -1, -1):
-            found = known.get(str(SchemeName(asked.kind, asked.labels[:length])))
+        asked, known = split_name(name), {own.name: own for own in self.schemes}
+        for length in range(len(asked), 0, -1):
+            found = known.get(":".join(asked[:length]))
             if found is not None:
-                label = ":".join(asked.labels[length:])
+                label = ":".join(asked[length:])
                 return found.labelled(label) if label else found
         names = ", ".join(self.scheme_names)
         hint = did_you_mean(name, self.scheme_names)
@@ -58,12 +60,60 @@ class Experiment(Basis):
                 return scheme
         raise LookupError(f"recipe {self.name} has no {kind.__name__}")
 
-    def parts(self, image_shape: ImageShape) -> dict[str, Part]:
+    def parts(self) -> dict[str, Part]:
         """Every part that `semlink train` makes, in its order."""
         shared = [*self.teacher_parts.values(), *self.student_parts()]
-        own = [part for scheme in self.schemes for part in scheme.parts(self, image_shape)]
+        own = [part for scheme in self.schemes for part in scheme.parts(self)]
         return {part.name: part for part in (*shared, *own)}
 
     def decoding_all(self) -> Self:
         """The recipe with every block of bits decoded."""
         return replace(self, schemes=tuple(scheme.decoding_all() for scheme in self.schemes))
+
+
+class Built(NamedTuple):
+    """A scheme, and what its numbers depend on."""
+
+    scheme: Scheme
+    identity: dict[str, Any]
+
+
+def build_scheme(name: str, experiment: Experiment, weights: Weights) -> Built:
+    """The scheme of this name, with its weights loaded.
+
+    Its identity is the version of its code, its settings, what these refer to, and weights by hash.
+    Raises: UserError for an unknown name, and as `SchemeConfig.build`.
+    """
+    config = experiment.scheme(name)
+    with weights.noting() as used:
+        scheme = config.build(weights)
+    return Built(
+        scheme,
+        {
+            "version": scheme.version,
+            **config.identity(scheme),
+            "weights": {part: weights.hashes[part] for part in sorted(used)},
+        },
+    )
+
+
+def asked_schemes(
+    experiment: Experiment, weights: Weights, asked: Sequence[str] = ("all",)
+) -> tuple[list[str], list[str]]:
+    """The schemes that are asked for, where `all` stands for those that are trained.
+
+    Some schemes have weights beside those that every sweep needs; a line for each that lacks them.
+    """
+    if "all" not in asked:
+        return list(asked), []
+    trained, left_out = [], []
+    for name in experiment.scheme_names:
+        needed = experiment.scheme(name).needed(experiment, weights.dataset.image_shape)
+        missing = next((part for part in needed if not weights.has(part)), None)
+        if missing is None:
+            trained.append(name)
+        else:
+            path = weights.path(missing)
+            left_out.append(f"{name} left out, it is not trained: no {path}")
+    names = (trained if name == "all" else [name] for name in asked)
+    return list(dict.fromkeys(itertools.chain.from_iterable(names))), left_out

@@ -3,9 +3,9 @@
 Source: Bourtsoulatze, Kurka and Gunduz, arXiv 1809.01733 (`models.joint.deepjscc_image`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import ClassVar, Final
 
 import torch
@@ -14,32 +14,19 @@ from torch.nn import functional
 
 from channels.base import Channel
 from channels.equalize import mmse
-from channels.mixture import ChannelMixture
-from channels.names import channel_from_name
 from channels.streams import PointStreams
 from channels.symbols import from_symbols, to_symbols
 from models import DeepJsccImage, DeepJsccImageConfig, ImageClassifier
 from simulator.data.dataset import to_float
-from simulator.description.basis import Basis
-from simulator.description.parts import Part
+from simulator.description.basis import Basis, Part
 from simulator.description.stages import TrainConfig
 from simulator.errors import UserError
-from simulator.scheme import Classify, Received, Scheme, Tensors, all_delivered, in_pieces
-from simulator.schemes.codec import LinkConditions
-from simulator.schemes.contract import ImageShape, SchemeConfig
-from simulator.schemes.names import Label
-from simulator.training.lessons import ClassifierLesson
-from simulator.training.loop import Epoch
-from simulator.training.run import (
-    Lesson,
-    TrainingRun,
-    accuracy,
-    check_finished,
-    chunk_size,
-    pixels,
-    train_part,
-    validation_outputs,
-)
+from simulator.scheme import Classify, Received, Tensors, all_delivered, in_pieces
+from simulator.schemes.codec import LinkConditions, mixture_of
+from simulator.schemes.contract import ImageShape, Label, SchemeConfig
+from simulator.schemes.joint import ModelForEach
+from simulator.training.loop import ClassifierLesson, Epoch, Lesson, train_part
+from simulator.training.run import TrainingRun, accuracy, check_finished, validation_outputs
 from simulator.training.student import Session, finished_student
 from simulator.training.weights import Weights, scores_by
 
@@ -107,7 +94,7 @@ class ImageJsccConfig(SchemeConfig):
         made_from = (*(part.name for part in recipe.student_parts()), f"{KIND}_k{uses}")
         return Part(f"rebuilt_student_k{uses}", shape, made_from, "rebuilt")
 
-    def parts(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+    def parts(self, recipe: Basis) -> tuple[Part, ...]:
         """A pair for each k, and who has learnt to read what it rebuilds."""
         readers = self.uses if self.retraining else ()
         return (
@@ -161,7 +148,6 @@ class ImageJsccConfig(SchemeConfig):
             part=self.reader_part(run.recipe, uses),
             config=stage.training,
             model=run.recipe.student.model,
-            begin=finished_student(run),
             pair=train_part(self._pair_lesson(run, uses, model)),  # is finished
             conditions=LinkConditions(
                 channels=self.channels, snr_db=stage.snr_db, uses=(uses,), full_share=0.0
@@ -173,7 +159,7 @@ class ImageJsccConfig(SchemeConfig):
         models = {
             k: weights.load(
                 self.pair_part(weights.recipe, k),
-                partial(config.build, image_channels=weights.image_channels),
+                partial(config.build, image_channels=weights.dataset.image_shape[0]),
             )
             for k, config in self.models(weights.dataset.image_shape).items()
         }
@@ -182,8 +168,8 @@ class ImageJsccConfig(SchemeConfig):
         else:
             own = weights.teacher_classifier() if self.reader else weights.classifier()
             readers = dict.fromkeys(models, own.classify)
-        _, height, width = weights.dataset.image_shape
-        return ImageJsccScheme(self, models, size=(height, width), readers=readers)
+        _, *size = weights.dataset.image_shape
+        return ImageJsccScheme(self.name, models, self, size, readers)
 
     def _retrained(self, weights: Weights, uses: int) -> Classify:
         part = self.reader_part(weights.recipe, uses)
@@ -195,55 +181,33 @@ class ImageJsccConfig(SchemeConfig):
         return scores_by(weights.image_classifier(part, weights.recipe.student.model))
 
 
-class ImageJsccScheme(Scheme):
+@dataclass(eq=False)
+class ImageJsccScheme(ModelForEach[DeepJsccImage]):
     """One pair for each k, and who names the class of what arrives."""
 
-    name = KIND
-
-    def __init__(
-        self,
-        config: ImageJsccConfig,
-        models: Mapping[int, DeepJsccImage],
-        *,
-        size: tuple[int, int],
-        readers: Mapping[int, Classify],
-    ) -> None:
-        self.name = config.name
-        self._config = config
-        self._models = dict(models)
-        self._size = size
-        self._readers = dict(readers)
+    config: ImageJsccConfig
+    size: Sequence[int]  # H, W
+    readers: Mapping[int, Classify]
 
     @property
     def channel_uses(self) -> str:
         """Where a model was trained."""
-        if not self._models:
+        if not self.models:
             return "no k: H and W must be multiples of 4, and k of H W / 32"
-        return "k in {" + ", ".join(str(k) for k in sorted(self._models)) + "}"
-
-    def serves(self, k: int) -> bool:
-        """Where a model was trained."""
-        return k in self._models
+        return super().channel_uses
 
     def settings(self, k: int) -> str:
         """How this k's model was trained, and who looks at the image."""
-        trained = f"one model for k = {k}, trained at {self._config.snr_db:g} dB, no header"
-        return f"{trained}, image classified by the {READERS[self._config.reader]}"
+        trained = f"one model for k = {k}, trained at {self.config.snr_db:g} dB, no header"
+        return f"{trained}, image classified by the {READERS[self.config.reader]}"
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensors:
         """The values [B, 2k] of every model: no encoder is told the channel."""
-        return {str(k): in_pieces(model.encode, images) for k, model in self._models.items()}
+        return {str(k): in_pieces(model.encode, images) for k, model in self.models.items()}
 
     @torch.inference_mode()
-    def encode(
-        self,
-        prepared: Tensors,
-        *,
-        channel: Channel,
-        snr_db: Tensor,
-        k: int,
-    ) -> Tensors:
+    def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
         """This k's symbols [B, k]."""
         return {"x": to_symbols(prepared[str(k)].float())}
 
@@ -253,36 +217,31 @@ class ImageJsccScheme(Scheme):
     ) -> Received:
         """The symbols through the channel to an image, and its scores."""
         images = self.images(encoded, channel=channel, snr_db=snr_db, k=k, streams=streams)
-        return Received(self._readers[k](images), all_delivered(images))
+        return Received(self.readers[k](images), all_delivered(images))
 
     @torch.inference_mode()
     def images(
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Tensor:
         """What arrives, [B, C, H, W] in [0, 1]."""
-        x = encoded["x"]
-        return received_images(
-            self._models[k],
-            x,
-            channel=channel,
-            snr_db=snr_db,
-            generator=streams("channel", device=x.device),
-            size=self._size,
-        )
+        x, (height, width) = encoded["x"], self.size
+        received = channel(x, snr_db=snr_db, generator=streams("channel", device=x.device))
+        return self.models[k].decode(from_symbols(mmse(received)), height=height, width=width)
 
 
-def received_images(
-    model: DeepJsccImage,
-    x: Tensor,
+def arrived(
+    pair: DeepJsccImage,
+    images: Tensor,
     *,
     channel: Channel,
     snr_db: Tensor,
     generator: torch.Generator,
-    size: tuple[int, int],
 ) -> Tensor:
-    """Symbols through the channel to images. Shapes: x [B, k], snr_db [B, 1] -> [B, C, *size]."""
+    """What arrives of images. Shapes: [B, C, H, W] in [0, 1], snr_db [B, 1] -> [B, C, H, W]."""
+    x = to_symbols(pair.encode(images))
     received = channel(x, snr_db=snr_db, generator=generator)
-    return model.decode(from_symbols(mmse(received)), height=size[0], width=size[1])
+    height, width = images.shape[2:]
+    return pair.decode(from_symbols(mmse(received)), height=height, width=width)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -292,23 +251,14 @@ class PairLesson(Lesson[DeepJsccImage]):
     scheme: ImageJsccConfig
     model: DeepJsccImageConfig
 
-    @cached_property
-    def _mixture(self) -> ChannelMixture:
-        return ChannelMixture(channels=tuple(map(channel_from_name, self.scheme.channels)))
-
     def build(self) -> DeepJsccImage:
         """Fresh weights."""
-        return self.model.build(image_channels=self.run.image_channels)
+        return self.model.build(image_channels=self.run.dataset.image_shape[0])
 
     def _arrived(self, model: DeepJsccImage, images: Tensor, generator: torch.Generator) -> Tensor:
-        return received_images(
-            model,
-            to_symbols(model.encode(images)),
-            channel=self._mixture,
-            snr_db=torch.full((len(images), 1), self.scheme.snr_db, device=images.device),
-            generator=generator,
-            size=self.run.dataset.image_shape[1:],
-        )
+        snr_db = torch.full((len(images), 1), self.scheme.snr_db, device=images.device)
+        channel = mixture_of(self.scheme.channels)
+        return arrived(model, images, channel=channel, snr_db=snr_db, generator=generator)
 
     def epoch(self, model: DeepJsccImage, index: int) -> Epoch:
         """Squared error on one shared view."""
@@ -316,7 +266,7 @@ class PairLesson(Lesson[DeepJsccImage]):
         noise = self.run.streams("channel", self.part.name, index, device=self.run.device)
 
         def loss(indices: Tensor) -> Tensor:
-            images = pixels(shown, indices)
+            images = to_float(shown[indices])
             return functional.mse_loss(self._arrived(model, images, noise), images)
 
         return Epoch(loss, (noise,))
@@ -326,29 +276,23 @@ class PairLesson(Lesson[DeepJsccImage]):
 
         1 - squared error / variance; a PSNR follows from it: 10 log10(1 / squared error).
         """
-        generator = self.run.streams("validation", self.part.name, device=self.run.device)
-        stored = self.run.validation.images.to(self.run.device)
-        errors, images = [], []
-        for chunk in stored.split(chunk_size(stored)):
-            images.append(to_float(chunk))
-            errors.append(self._arrived(model, images[-1], generator) - images[-1])
-        return 1.0 - float(torch.cat(errors).square().mean() / torch.cat(images).var())
+        run = self.run
+        noise = run.streams("validation", self.part.name, device=run.device)
+        errors = validation_outputs(run, lambda x: self._arrived(model, x, noise) - x)
+        images = to_float(run.validation.images.to(run.device))
+        return 1.0 - float(errors.square().mean() / images.var())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ReaderLesson(ClassifierLesson):
-    """The student goes on, by cross-entropy, on training images that a pair sent.
+    """The student goes on, by cross-entropy, on training images that a pair sent."""
 
-    SNR and noise are drawn anew for every image.
-    """
-
-    begin: ImageClassifier
     pair: DeepJsccImage
     conditions: LinkConditions
 
     def build(self) -> ImageClassifier:
         """The student as it was trained."""
-        return self.begin
+        return finished_student(self.run)
 
     def epoch(self, model: ImageClassifier, index: int) -> Epoch:
         """Cross-entropy on what arrives of one shared view."""
@@ -358,7 +302,7 @@ class ReaderLesson(ClassifierLesson):
         noise = run.streams("channel", name, index, device=run.device)
 
         def loss(indices: Tensor) -> Tensor:
-            seen = rebuilt(self.pair, pixels(images, indices), self.conditions, draws, noise)
+            seen = self._rebuilt(to_float(images[indices]), draws, noise)
             return functional.cross_entropy(model(seen).scores, self.labels[indices])
 
         return Epoch(loss, (draws, noise))
@@ -369,31 +313,17 @@ class ReaderLesson(ClassifierLesson):
         draws = run.streams("validation conditions", self.part.name)
         noise = run.streams("validation", self.part.name, device=run.device)
 
-        def scores(images: Tensor) -> Tensor:
-            found: Tensor = model(rebuilt(self.pair, images, self.conditions, draws, noise)).scores
-            return found
+        scores = validation_outputs(run, lambda x: model(self._rebuilt(x, draws, noise)).scores)
+        return accuracy(scores, run.validation.labels)
 
-        return accuracy(validation_outputs(run, scores), run.validation.labels)
-
-
-@torch.no_grad()
-def rebuilt(
-    pair: DeepJsccImage,
-    images: Tensor,
-    conditions: LinkConditions,
-    draws: torch.Generator,
-    noise: torch.Generator,
-) -> Tensor:
-    """What arrives of images, each at an SNR of its own.
-
-    Shapes: images [B, C, H, W] in [0, 1] -> [B, C, H, W] in [0, 1].
-    """
-    snr_db, _ = conditions.draw(len(images), generator=draws)
-    return received_images(
-        pair,
-        to_symbols(pair.encode(images)),
-        channel=conditions.mixture,
-        snr_db=snr_db.to(images.device),
-        generator=noise,
-        size=(images.shape[2], images.shape[3]),
-    )
+    @torch.no_grad()
+    def _rebuilt(self, images: Tensor, draws: torch.Generator, noise: torch.Generator) -> Tensor:
+        """What arrives of images, each at an SNR of its own."""
+        snr_db, _ = self.conditions.draw(len(images), generator=draws)
+        return arrived(
+            self.pair,
+            images,
+            channel=mixture_of(self.conditions.channels),
+            snr_db=snr_db.to(images.device),
+            generator=noise,
+        )

@@ -6,38 +6,40 @@ own, and stand in files of their own.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import Literal, NamedTuple
+from functools import partial
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from channels.base import Channel, ChannelOutput
 from channels.equalize import mmse, receive_snr_db
-from channels.mixture import ChannelMixture
-from channels.names import channel_from_name
 from channels.streams import PointStreams
 from channels.symbols import from_symbols, to_symbols
 from models import FeatureEncoder, JointConfig, JointModel
-from simulator.description.basis import Basis, StudentParts
-from simulator.description.parts import Part
+from simulator.description.basis import Basis, Part, StudentParts
 from simulator.description.stages import StudentStage, TrainConfig
 from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces
-from simulator.schemes.codec import VALIDATION_SNR_DB
+from simulator.schemes.codec import VALIDATION_SNR_DB, ChannelLesson, Scene, mixture_of
 from simulator.schemes.contract import ImageShape, SchemeConfig
-from simulator.schemes.names import SchemeName
-from simulator.training.loop import Epoch
-from simulator.training.run import (
-    SHARED,
-    Lesson,
-    accuracy,
-    pixels,
-    train_part,
-    validation_outputs,
-)
-from simulator.training.student import Session, Taught
+from simulator.training.loop import train_part
+from simulator.training.run import accuracy, validation_outputs
+from simulator.training.student import Session
 from simulator.training.weights import Weights
+
+
+class Passage(NamedTuple):
+    """How a batch of a training meets the channel."""
+
+    channel: Channel
+    snr_db: Tensor  # [B, 1]
+    generator: torch.Generator
+    progress: float  # share of the training that is over
+
+    def send(self, x: Tensor) -> ChannelOutput:
+        """Symbols [B, k] through the channel."""
+        return self.channel(x, snr_db=self.snr_db, generator=self.generator)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,8 @@ class JointSchemeConfig(SchemeConfig):
     backbone_of: str = ""
     backbone_stage: StudentStage | None = None
 
+    summary = "symbols of a network trained for this k through the channel, by labels"
+
     def __post_init__(self) -> None:
         if self.backbone == "scratch" and self.backbone_of:
             raise ValueError(f"backbone_of goes with a frozen backbone, got {self}")
@@ -69,11 +73,6 @@ class JointSchemeConfig(SchemeConfig):
     def name(self) -> str:
         """As it is called."""
         return self.called
-
-    @property
-    def summary(self) -> str:
-        """What the symbols are."""
-        return "symbols of a network trained for this k through the channel, by labels"
 
     @property
     def frozen(self) -> bool:
@@ -99,24 +98,11 @@ class JointSchemeConfig(SchemeConfig):
         gamma_db = receive_snr_db(received)
         return model.decode(from_symbols(mmse(received)), snr_db=snr_db, gamma_db=gamma_db)
 
-    def loss(
-        self,
-        model: JointModel,
-        features: Tensor,
-        labels: Tensor,
-        *,
-        channel: Channel,
-        snr_db: Tensor,
-        generator: torch.Generator,
-        progress: float,
-    ) -> Tensor:
-        """Cross-entropy through the channel.
-
-        Shapes: features [B, D], labels [B], snr_db [B, 1], `progress` in [0, 1] -> scalar.
-        """
-        x = self.symbols(model, features, snr_db=snr_db)
-        received = channel(x, snr_db=snr_db, generator=generator)
-        return functional.cross_entropy(self.scores(model, received, snr_db=snr_db), labels)
+    def loss(self, model: JointModel, features: Tensor, labels: Tensor, passage: Passage) -> Tensor:
+        """Cross-entropy through the channel. Shapes: features [B, D], labels [B] -> scalar."""
+        received = passage.send(self.symbols(model, features, snr_db=passage.snr_db))
+        scores = self.scores(model, received, snr_db=passage.snr_db)
+        return functional.cross_entropy(scores, labels)
 
     def told(self, model: JointModel) -> str:
         """What is special about this kind, for tables and legends."""
@@ -132,16 +118,15 @@ class JointSchemeConfig(SchemeConfig):
 
     def part(self, recipe: Basis, uses: int) -> Part:
         """The model for `uses` channel uses."""
-        backbone = self._backbone(recipe)
-        shape = (self.model, self.training, self.channels, self.snr_db, uses)
+        shape = (*recipe.seen, self.model, self.training, self.channels, self.snr_db, uses)
         return Part(
-            f"{SchemeName.parse(self.name).for_parts}_k{uses}",
-            (*recipe.seen, *shape, *(["frozen"] if self.frozen else [])),
-            tuple(part.name for part in backbone or ()),
+            f"{self.name}_k{uses}".replace(":", "_"),
+            (*shape, "frozen") if self.frozen else shape,
+            tuple(part.name for part in self._backbone(recipe) or ()),
             "baselines",
         )
 
-    def parts(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+    def parts(self, recipe: Basis) -> tuple[Part, ...]:
         """A model for each k, behind its backbone."""
         return (*(self._backbone(recipe) or ()), *(self.part(recipe, k) for k in self.uses))
 
@@ -159,15 +144,18 @@ class JointSchemeConfig(SchemeConfig):
             taught = session.taught(self._backbone(run.recipe), self.backbone_stage)
             validation = validation_outputs(run, taught.student.body)
         for uses in self.uses:
+            part = self.part(run.recipe, uses)
             lesson = JointLesson(
                 run=run,
-                part=self.part(run.recipe, uses),
+                part=part,
                 config=self.training,
                 threads=1 if self.frozen else None,
                 scheme=self,
                 uses=uses,
                 taught=taught,
                 validation=validation,
+                channels=self.channels,
+                stream=part.name,
             )
             train_part(lesson)
 
@@ -178,30 +166,24 @@ class JointSchemeConfig(SchemeConfig):
 
     def build(self, weights: Weights) -> "JointScheme":
         """Its models, and its backbone if that is frozen."""
-        shape = {"image_channels": weights.image_channels, "num_classes": weights.num_classes}
+        begin = partial(self.fresh, **weights.dataset.sizes)
         models = {
-            k: weights.load(self.part(weights.recipe, k), partial(self.fresh, uses=k, **shape))
-            for k in self.uses
+            k: weights.load(self.part(weights.recipe, k), partial(begin, uses=k)) for k in self.uses
         }
         parts = self._backbone(weights.recipe)
         backbone = weights.student(parts, self.backbone_stage).body if parts else None
-        return JointScheme(self, models, backbone=backbone)
+        return JointScheme(self.name, models, self, backbone)
 
 
-class JointScheme(Scheme):
-    """One trained model for each k; `backbone` gives the features where it is frozen."""
+Model = TypeVar("Model", bound=nn.Module)
 
-    def __init__(
-        self,
-        config: JointSchemeConfig,
-        models: Mapping[int, JointModel],
-        *,
-        backbone: FeatureEncoder | None = None,
-    ) -> None:
-        self.name = config.name
-        self._config = config
-        self.models = dict(models)
-        self._backbone = backbone
+
+@dataclass(eq=False)
+class ModelForEach(Scheme, Generic[Model]):
+    """A scheme of one trained model for each k."""
+
+    name: str
+    models: Mapping[int, Model]
 
     @property
     def channel_uses(self) -> str:
@@ -212,22 +194,30 @@ class JointScheme(Scheme):
         """Where a model was trained."""
         return k in self.models
 
+
+@dataclass(eq=False)
+class JointScheme(ModelForEach[JointModel]):
+    """One trained model for each k; `backbone` gives the features where it is frozen."""
+
+    config: JointSchemeConfig
+    backbone: FeatureEncoder | None = None
+
     def settings(self, k: int) -> str:
         """How this k's model was trained, and what both ends are told."""
-        low, high = self._config.snr_range_db
+        low, high = self.config.snr_range_db
         trained = f"trained at {low:g} dB" if low == high else f"trained at {low:g} to {high:g} dB"
-        told = self._config.told(self.models[k])
+        told = self.config.told(self.models[k])
         backbone = ""
-        if self._config.frozen:
-            whose = "backbone" if self._config.backbone_of else "the backbone of rkd_sc"
+        if self.config.frozen:
+            whose = "backbone" if self.config.backbone_of else "the backbone of rkd_sc"
             backbone = f", {whose} frozen"
         return f"one model for k = {k}{told}, {trained}, no header{backbone}"
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensors:
         """Features [B, D] of the backbone, or of every model's own: none is told the channel."""
-        if self._backbone is not None:
-            return {"features": in_pieces(self._backbone, images)}
+        if self.backbone is not None:
+            return {"features": in_pieces(self.backbone, images)}
         return {
             str(k): in_pieces(model.body, images)
             for k, model in self.models.items()
@@ -235,17 +225,10 @@ class JointScheme(Scheme):
         }
 
     @torch.inference_mode()
-    def encode(
-        self,
-        prepared: Tensors,
-        *,
-        channel: Channel,
-        snr_db: Tensor,
-        k: int,
-    ) -> Tensors:
+    def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
         """This k's symbols [B, k]."""
-        features = prepared["features" if self._backbone is not None else str(k)]
-        return {"x": self._config.symbols(self.models[k], features, snr_db=snr_db)}
+        features = prepared["features" if self.backbone is not None else str(k)]
+        return {"x": self.config.symbols(self.models[k], features, snr_db=snr_db)}
 
     @torch.inference_mode()
     def transmit(
@@ -254,71 +237,34 @@ class JointScheme(Scheme):
         """The symbols through the channel to scores."""
         x = encoded["x"]
         received = channel(x, snr_db=snr_db, generator=streams("channel", device=x.device))
-        scores = self._config.scores(self.models[k], received, snr_db=snr_db)
+        scores = self.config.scores(self.models[k], received, snr_db=snr_db)
         return Received(scores, all_delivered(x))
 
 
-class _Scene(NamedTuple):
-    """What an epoch has in common."""
-
-    view: int
-    images: Tensor | None  # of the view, where the backbone learns too
-    progress: float
-    draws: torch.Generator
-    noise: torch.Generator
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
-class JointLesson(Lesson[JointModel]):
+class JointLesson(ChannelLesson[JointModel]):
     """One model, on the views that the student saw too."""
 
     scheme: JointSchemeConfig
     uses: int
-    taught: Taught | None  # a frozen backbone; None: the model learns its own
-    validation: Tensor | None  # features [M, D] of a frozen backbone
-
-    @cached_property
-    def _mixture(self) -> ChannelMixture:
-        return ChannelMixture(channels=tuple(map(channel_from_name, self.scheme.channels)))
 
     def build(self) -> JointModel:
         """Fresh weights, but for the head behind a frozen backbone."""
-        run = self.run
-        shape = {"image_channels": run.image_channels, "num_classes": run.num_classes}
-        model = self.scheme.fresh(uses=self.uses, **shape)
+        model = self.scheme.fresh(uses=self.uses, **self.run.dataset.sizes)
         if self.taught:
             model.head.load_state_dict(self.taught.head.state_dict())
         return model
 
-    def epoch(self, model: JointModel, index: int) -> Epoch:
-        """The scheme's loss through the channel, on one shared view."""
-        run, name = self.run, self.part.name
-        view = index % run.recipe.views
-        scene = _Scene(
-            view=view,
-            images=None if self.taught else run.view(SHARED, view),
-            progress=index / self.epochs,
-            draws=run.streams("conditions", name, index),
-            noise=run.streams("channel", name, index, device=run.device),
-        )
-        return Epoch(partial(self._loss, model, scene), (scene.draws, scene.noise))
-
-    def _loss(self, model: JointModel, scene: _Scene, indices: Tensor) -> Tensor:
-        if self.taught is not None:
-            features = self.taught.features[scene.view, indices].float()
-        else:
-            assert model.body is not None
-            assert scene.images is not None
-            features = model.body(pixels(scene.images, indices))
-        return self.scheme.loss(
-            model,
-            features,
-            self.labels[indices],
-            channel=self._mixture,
+    def loss(self, model: JointModel, scene: Scene, indices: Tensor) -> Tensor:
+        """That of the scheme."""
+        passage = Passage(
+            channel=mixture_of(self.channels),
             snr_db=self._drawn_snr_db(len(indices), scene.draws).to(self.run.device),
             generator=scene.noise,
             progress=scene.progress,
         )
+        features = self.features(model, scene, indices)
+        return self.scheme.loss(model, features, self.labels[indices], passage)
 
     def _drawn_snr_db(self, count: int, generator: torch.Generator) -> Tensor:
         """An SNR for every image, [count, 1]; nothing is drawn where there is but one."""
@@ -328,21 +274,15 @@ class JointLesson(Lesson[JointModel]):
         return low + (high - low) * torch.rand((count, 1), generator=generator)
 
     def validate(self, model: JointModel) -> float:
-        """Accuracy at the SNR of the training, or the mean over a few within its range.
-
-        The noise is the same every time.
-        """
-        run, scheme, features = self.run, self.scheme, self.validation
-        if features is None:
-            assert model.body is not None
-            features = validation_outputs(run, model.body)
+        """Accuracy at the SNR of the training, or the mean over a few; the noise stays the same."""
+        run, scheme, features = self.run, self.scheme, self.seen(model)
         low, high = scheme.snr_range_db
         found = []
         for snr in {low} if low == high else VALIDATION_SNR_DB:
             snr_db = torch.full((len(features), 1), snr, device=run.device)
             generator = run.streams("validation", scheme.name, model.uses, snr, device=run.device)
             x = scheme.symbols(model, features, snr_db=snr_db)
-            received = self._mixture(x, snr_db=snr_db, generator=generator)
+            received = mixture_of(self.channels)(x, snr_db=snr_db, generator=generator)
             scores = scheme.scores(model, received, snr_db=snr_db)
             found.append(accuracy(scores, run.validation.labels))
         return sum(found) / len(found)

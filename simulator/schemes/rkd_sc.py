@@ -9,136 +9,26 @@ from functools import partial
 from typing import ClassVar, Final, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from channels.base import Channel
 from channels.pilots import add_pilots
 from channels.streams import PointStreams
 from models import ChannelCodec, FeatureDecoder, FeatureEncoder, Student
-from simulator.description.basis import Basis, StudentParts
-from simulator.description.parts import Part
+from simulator.description.basis import Basis, Part, StudentParts
 from simulator.description.stages import StudentStage
 from simulator.errors import UserError
 from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces
-from simulator.schemes.codec import CodecLesson, CodecStage, LinkModel
-from simulator.schemes.contract import ImageShape, SchemeConfig
-from simulator.schemes.link import codeword, receive_features
-from simulator.schemes.names import Label
-from simulator.training.run import train_part, validation_outputs
+from simulator.schemes.codec import CodecLesson, CodecStage, LinkModel, codeword, receive_features
+from simulator.schemes.contract import Label, SchemeConfig
+from simulator.training.loop import train_part
+from simulator.training.run import validation_outputs
 from simulator.training.student import Session
 from simulator.training.weights import Weights
 
 KIND: Final = "rkd_sc"
 _OFFSET = re.compile(r"([+-]\d+(?:\.\d+)?)dB")
 _PILOTS = re.compile(r"pilot([1-9]\d*)")
-
-
-class RkdScheme(Scheme):
-    """RKD-SC: frozen student, channel codec with a granted k, linear head.
-
-    `snr_offset_db` is how far the SNR that both ends believe in lies above the true one, `pilots`
-    how many of the k uses serve to estimate the gain (0: it is known). `only` is the one k that
-    the codec was trained for, where it was trained for one.
-    """
-
-    name = KIND
-
-    def __init__(
-        self,
-        *,
-        student: FeatureEncoder,
-        codec: ChannelCodec,
-        head: FeatureDecoder,
-        name: str = KIND,
-        snr_offset_db: float = 0.0,
-        pilots: int = 0,
-        only: int | None = None,
-    ) -> None:
-        self.name = name
-        self._student = student
-        self._only = only
-        self._codec = codec
-        self._head = head
-        self._snr_offset_db = snr_offset_db
-        self._pilots = pilots
-
-    @property
-    def channel_uses(self) -> str:
-        """The budgets that the codec serves, pilots included."""
-        if self._only is not None:
-            return f"k = {self._only + self._pilots}"
-        return f"k = {1 + self._pilots} to {self._codec.config.max_uses + self._pilots}"
-
-    def serves(self, k: int) -> bool:
-        """Any k up to K, or the lengths that the codec has heads or training for."""
-        if self._only is not None:
-            return k - self._pilots == self._only
-        return self._codec.config.serves(k - self._pilots)
-
-    def settings(self, k: int) -> str:
-        """The codec, for every k or for one; what is charged or wrongly known."""
-        known = "average SNR and k known to both ends"
-        if self._snr_offset_db:
-            known = f"k known to both ends, average SNR believed {self._snr_offset_db:+g} dB off"
-        pilots = f", gain estimated from {self._pilots} pilots, charged" if self._pilots else ""
-        kind = self._codec.config.kind
-        if self._only is not None:
-            kind = f"trained for k = {self._only} alone"
-        return f"{kind}, {known}, no header{pilots}"
-
-    def compile(self) -> None:
-        """Compile the channel decoder for batches of one size."""
-        if isinstance(self._codec.decoder, nn.Module):
-            self._codec.decoder.compile(dynamic=False)
-
-    @torch.inference_mode()
-    def prepare(self, images: Tensor) -> Tensors:
-        """Student features [B, D]."""
-        return {"features": in_pieces(self._student, images)}
-
-    @torch.inference_mode()
-    def encode(
-        self,
-        prepared: Tensors,
-        *,
-        channel: Channel,
-        snr_db: Tensor,
-        k: int,
-    ) -> Tensors:
-        """Pilots and codeword [B, k]."""
-        uses = torch.full_like(snr_db, k - self._pilots, dtype=torch.int64)
-        told = snr_db + self._snr_offset_db
-        x = codeword(self._codec, prepared["features"], snr_db=told, uses=uses)
-        return {"x": add_pilots(x, self._pilots)}
-
-    @torch.inference_mode()
-    def transmit(
-        self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
-    ) -> Received:
-        """The codeword through the channel to scores."""
-        features = self.features(encoded, channel=channel, snr_db=snr_db, k=k, streams=streams)
-        return Received(self.scores(features), all_delivered(features))
-
-    @torch.inference_mode()
-    def features(
-        self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
-    ) -> Tensor:
-        """The codeword through the channel to the receiver's features [B, D]."""
-        x = encoded["x"]
-        generator = streams("channel", device=x.device)
-        received = channel(x, snr_db=snr_db, generator=generator)
-        return receive_features(
-            self._codec,
-            received,
-            uses=torch.full_like(snr_db, k, dtype=torch.int64),
-            reported_snr_db=snr_db + self._snr_offset_db if self._snr_offset_db else None,
-            pilots=self._pilots,
-        )
-
-    @torch.inference_mode()
-    def scores(self, features: Tensor) -> Tensor:
-        """Class scores of features [B, D]."""
-        return self._head(features)
 
 
 class LinkError(NamedTuple):
@@ -159,6 +49,89 @@ class LinkError(NamedTuple):
 
 
 KNOWN: Final = LinkError()  # both ends know the channel as they should
+
+
+@dataclass(kw_only=True, eq=False)
+class RkdScheme(Scheme):
+    """RKD-SC: frozen student, channel codec with a granted k, linear head."""
+
+    student: FeatureEncoder
+    codec: ChannelCodec
+    head: FeatureDecoder
+    name: str = KIND
+    error: LinkError = KNOWN
+    only: int | None = None  # the one k that the codec was trained for, where it was for one
+
+    @property
+    def channel_uses(self) -> str:
+        """The budgets that the codec serves, pilots included."""
+        if self.only is not None:
+            return f"k = {self.only + self.error.pilots}"
+        return f"k = {1 + self.error.pilots} to {self.codec.config.max_uses + self.error.pilots}"
+
+    def serves(self, k: int) -> bool:
+        """Any k up to K, or the lengths that the codec has heads or training for."""
+        if self.only is not None:
+            return k - self.error.pilots == self.only
+        return self.codec.config.serves(k - self.error.pilots)
+
+    def settings(self, k: int) -> str:
+        """The codec, for every k or for one; what is charged or wrongly known."""
+        _, offset_db, pilots = self.error
+        known = "average SNR and k known to both ends"
+        if offset_db:
+            known = f"k known to both ends, average SNR believed {offset_db:+g} dB off"
+        estimated = f", gain estimated from {pilots} pilots, charged" if pilots else ""
+        kind = self.codec.config.kind
+        if self.only is not None:
+            kind = f"trained for k = {self.only} alone"
+        return f"{kind}, {known}, no header{estimated}"
+
+    def compile(self) -> None:
+        """Compile the channel decoder for batches of one size."""
+        self.codec.decoder.compile(dynamic=False)
+
+    @torch.inference_mode()
+    def prepare(self, images: Tensor) -> Tensors:
+        """Student features [B, D]."""
+        return {"features": in_pieces(self.student, images)}
+
+    @torch.inference_mode()
+    def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
+        """Pilots and codeword [B, k]."""
+        uses = torch.full_like(snr_db, k - self.error.pilots, dtype=torch.int64)
+        told = snr_db + self.error.snr_offset_db
+        x = codeword(self.codec, prepared["features"], snr_db=told, uses=uses)
+        return {"x": add_pilots(x, self.error.pilots)}
+
+    @torch.inference_mode()
+    def transmit(
+        self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
+    ) -> Received:
+        """The codeword through the channel to scores."""
+        features = self.features(encoded, channel=channel, snr_db=snr_db, k=k, streams=streams)
+        return Received(self.scores(features), all_delivered(features))
+
+    @torch.inference_mode()
+    def features(
+        self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
+    ) -> Tensor:
+        """The codeword through the channel to the receiver's features [B, D]."""
+        x = encoded["x"]
+        generator = streams("channel", device=x.device)
+        received = channel(x, snr_db=snr_db, generator=generator)
+        return receive_features(
+            self.codec,
+            received,
+            uses=torch.full_like(snr_db, k, dtype=torch.int64),
+            reported_snr_db=snr_db + self.error.snr_offset_db if self.error.snr_offset_db else None,
+            pilots=self.error.pilots,
+        )
+
+    @torch.inference_mode()
+    def scores(self, features: Tensor) -> Tensor:
+        """Class scores of features [B, D]."""
+        return self.head(features)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,23 +161,18 @@ class RkdScConfig(SchemeConfig):
         """The ablation's name."""
         return self.variant
 
-    @property
-    def own_student(self) -> str:
-        """Under which ablation's name its student and head are kept; empty: the recipe's."""
-        return (self.student_of or self.variant) if self.student else ""
-
     def student_parts(self, recipe: Basis) -> StudentParts:
-        """Where its student and head are kept."""
-        return recipe.student_parts(self.own_student, self.student)
+        """Where its student and head are kept: under an ablation's name, or as the recipe's."""
+        name = (self.student_of or self.variant) if self.student else ""
+        return recipe.student_parts(name, self.student)
 
     def codec_part(self, recipe: Basis) -> Part:
         """Where its codec is kept."""
         end = f"_{self.variant}" if self.variant else ""
-        names = (part.name for part in self.student_parts(recipe))
-        made_from = (*recipe.teachers, *names)
+        made_from = (*recipe.teachers, *(part.name for part in self.student_parts(recipe)))
         return Part(f"codec{end}", (*recipe.seen, self.codec), made_from, "stage2")
 
-    def parts(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+    def parts(self, recipe: Basis) -> tuple[Part, ...]:
         """Student and head of its own, if any, and the codec."""
         return (*self.student_parts(recipe), self.codec_part(recipe))
 
@@ -223,6 +191,8 @@ class RkdScConfig(SchemeConfig):
             taught=taught,
             views=session.views,
             validation=validation_outputs(run, taught.student.body) if frozen else None,
+            channels=self.codec.conditions.channels,
+            stream="codec",  # of ablations too
         )
         train_part(lesson)
 
@@ -239,10 +209,7 @@ class RkdScConfig(SchemeConfig):
     def modules(self, weights: Weights) -> tuple[Student, LinkModel]:
         """Encoder, and codec with its head; the encoder is the link's own if it learnt along."""
         trained = weights.student(self.student_parts(weights.recipe), self.student).body
-        body = None
-        if self.codec.student != "frozen":
-            body = trained.config.build(image_channels=weights.image_channels)
-        build = partial(LinkModel, self.codec.model, num_classes=weights.num_classes, body=body)
+        build = partial(LinkModel.of, self.codec, trained.config, **weights.dataset.sizes)
         link = weights.load(self.codec_part(weights.recipe), build)
         return link.body or trained, link
 
@@ -255,7 +222,6 @@ class RkdScConfig(SchemeConfig):
             codec=link.codec,
             head=link.head,
             name=self.name,
-            snr_offset_db=self.error.snr_offset_db,
-            pilots=self.error.pilots,
+            error=self.error,
             only=lengths[0] if self.variant and len(lengths) == 1 else None,
         )

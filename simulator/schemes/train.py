@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
+from simulator.description.basis import Part
 from simulator.description.origin import write_data_name
-from simulator.description.parts import Part
 from simulator.errors import UserError, did_you_mean
 from simulator.schemes.contract import SchemeConfig
 from simulator.schemes.experiment import Experiment
@@ -34,10 +34,7 @@ def stages_of(stage: str) -> tuple[str, ...]:
 
 
 def train_schemes(session: Session, stage: str, schemes: Sequence[SchemeConfig]) -> None:
-    """Everything that a stage stands for, of these schemes; finished parts are left as they are.
-
-    Raises: UserError, and TimeUp at the deadline.
-    """
+    """All that a stage stands for, of these schemes. Raises: as `SchemeConfig.train`."""
     for step in stages_of(stage):
         if step in SHARED:
             SHARED[step](session)
@@ -87,7 +84,11 @@ def schemes_to_train(
             raise UserError(
                 f"recipe {experiment.name} has no variant {name!r}; it has {known}{hint}"
             )
-    trained = _baselines(experiment)
+    trained = [
+        scheme.name
+        for scheme in experiment.schemes
+        if any(part.stage == BASELINES for part in scheme.parts(experiment))
+    ]
     for name in baselines or ():
         if stage not in (BASELINES, "all"):
             raise UserError(f"--schemes goes with --stage baselines or all, got --stage {stage}")
@@ -102,14 +103,4 @@ def schemes_to_train(
         for scheme in experiment.schemes
         if (not scheme.ablation or scheme.ablation in variants or "all" in variants)
         and (baselines is None or scheme.name not in trained or scheme.name in baselines)
-    ]
-
-
-def _baselines(experiment: Experiment) -> list[str]:
-    """Names of the schemes that the stage `baselines` trains."""
-    shape = (1, 32, 32)  # of any images: which stages there are does not depend on it
-    return [
-        scheme.name
-        for scheme in experiment.schemes
-        if any(part.stage == BASELINES for part in scheme.parts(experiment, shape))
     ]

@@ -10,12 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from channels.base import Channel
 from channels.equalize import mmse, receive_snr_db
 from channels.symbols import from_symbols
 from models import JointModel, VlVfe
 from models.joint.vl_vfe import divergence, noise_deviation
-from simulator.schemes.joint import JointSchemeConfig
+from simulator.schemes.joint import JointSchemeConfig, Passage
 
 TOLD_SNR_DB = (-10, 0, 10, 20)  # where the settings say how many dimensions are sent
 ALL_SENT = 3 / 16  # share of the epochs in which no dimension is left out, as in its code
@@ -27,41 +26,28 @@ REFERENCE_DEVIATION = 0.1  # noise deviation at which the divergence counts as i
 class VlVfeSchemeConfig(JointSchemeConfig):
     """Values behind gates, which close as the SNR rises."""
 
-    @property
-    def summary(self) -> str:
-        """What the symbols are."""
-        return "as many of 2k real values as a gate leaves open at this SNR, the others silent"
+    summary = "as many of 2k real values as a gate leaves open at this SNR, the others silent"
 
-    def loss(
-        self,
-        model: JointModel,
-        features: Tensor,
-        labels: Tensor,
-        *,
-        channel: Channel,
-        snr_db: Tensor,
-        generator: torch.Generator,
-        progress: float,
-    ) -> Tensor:
+    def loss(self, model: JointModel, features: Tensor, labels: Tensor, passage: Passage) -> Tensor:
         """Variational information bottleneck, annealed as in its authors' code.
 
         As published, the peak of every value is limited, not the power of an image: were the power
         of small values made up for, the divergence would vanish at no cost.
         """
         assert isinstance(model, VlVfe)
-        early = progress < ALL_SENT
-        values = model.encode(features, snr_db=snr_db, all_sent=early)
+        early = passage.progress < ALL_SENT
+        values = model.encode(features, snr_db=passage.snr_db, all_sent=early)
         x = torch.view_as_complex(values.unflatten(1, (-1, 2)).contiguous()) / math.sqrt(2)
-        received = channel(x, snr_db=snr_db, generator=generator)
+        received = passage.send(x)
         scores = model.decode(
             from_symbols(mmse(received)),
-            snr_db=snr_db,
+            snr_db=passage.snr_db,
             gamma_db=receive_snr_db(received),
             all_sent=early,
         )
-        ramp = (progress - PENALTY_FROM) / (PENALTY_FULL - PENALTY_FROM)
+        ramp = (passage.progress - PENALTY_FROM) / (PENALTY_FULL - PENALTY_FROM)
         weight = model.config.sparsity * min(1.0, max(0.0, ramp))
-        deviation = noise_deviation(snr_db)
+        deviation = noise_deviation(passage.snr_db)
         costs = divergence(values, deviation) * REFERENCE_DEVIATION / deviation.squeeze(1)
         return functional.cross_entropy(scores, labels) + weight * costs.mean()
 

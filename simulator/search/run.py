@@ -16,9 +16,8 @@ from channels.streams import Streams
 from models import Genotype, GenotypeCnnConfig, ImageClassifier, StudentConfig
 from models.nas.search_space import Architecture, CostTable, Supernet
 from simulator.data.dataset import Dataset, to_float
-from simulator.description.basis import Basis
-from simulator.description.parts import Part
-from simulator.description.stages import LossWeights
+from simulator.description.basis import Basis, Part
+from simulator.description.stages import LossWeights, StudentStage
 from simulator.device import native
 from simulator.errors import UserError
 from simulator.parse import in_range, parse_count
@@ -31,8 +30,8 @@ from simulator.storage.files import load_tensors, write_json, write_table
 from simulator.storage.folders import check_writable, remove
 from simulator.training.cache import cached
 from simulator.training.loop import Checkpoint, fresh
-from simulator.training.run import TrainingRun, classifier_accuracy, train_part
-from simulator.training.student import StudentLesson
+from simulator.training.run import TrainingRun, classifier_accuracy
+from simulator.training.student import train_student
 from simulator.training.teachers import Views, teacher_views, told_views, train_teachers
 
 MOST_VIEWS = 1000
@@ -121,9 +120,7 @@ def search_task(whole: SearchRun, seed: int) -> SearchTask:
     run, config = whole.run, whole.preset.search
     streams, space = Streams(seed=seed), config.search_space
     supernet = fresh(
-        lambda: Supernet(
-            space, config.shape, image_channels=run.image_channels, num_classes=run.num_classes
-        ),
+        lambda: Supernet(space, config.shape, **run.dataset.sizes),
         seed=streams.seed_of("init", "supernet"),
     )
     architecture = fresh(lambda: Architecture(space), seed=streams.seed_of("init", "architecture"))
@@ -170,7 +167,7 @@ def costs_of(run: TrainingRun, config: SearchConfig) -> CostTable:
         return {"fixed": fixed, "normal": table.normal, "reduce": table.reduce}
 
     about = (config.space, config.deployed, config.cost)
-    kept = cached(run, f"costs_{config.cost}", made_from=(), about=about, compute=compute)
+    kept = cached(run, Part(f"costs_{config.cost}", about), compute)
     return CostTable(float(kept["fixed"]), kept["normal"], kept["reduce"])
 
 
@@ -179,19 +176,23 @@ def retrain(whole: SearchRun, name: str, model: StudentConfig, *, epochs: int) -
 
     Whatever is compared is retrained like this, hand-made networks too.
     """
-    return train_part(_retraining(whole, name, model, epochs))
+    part, stage = _retraining(whole, name, model, epochs)
+    return train_student(whole.run, part, stage, whole.views)
 
 
 def retraining_key(whole: SearchRun, name: str, model: StudentConfig, *, epochs: int) -> str:
     """Equal for retrainings of the same description, data, teachers and seed."""
-    return whole.run.origin(_retraining(whole, name, model, epochs).part).key
+    part, _ = _retraining(whole, name, model, epochs)
+    return whole.run.origin(part).key
 
 
-def _retraining(whole: SearchRun, name: str, model: StudentConfig, epochs: int) -> StudentLesson:
-    own, run = whole.run.recipe.student, whole.run
-    stage = replace(own, model=model, training=replace(own.training, epochs=epochs))
-    part = run.recipe.student_parts(name, stage).student
-    return StudentLesson(run=run, part=part, config=stage.training, stage=stage, views=whole.views)
+def _retraining(
+    whole: SearchRun, name: str, model: StudentConfig, epochs: int
+) -> tuple[Part, StudentStage]:
+    recipe = whole.run.recipe
+    training = replace(recipe.student.training, epochs=epochs)
+    stage = replace(recipe.student, model=model, training=training)
+    return recipe.student_parts(name, stage).student, stage
 
 
 def choose(whole: SearchRun, found: Sequence[Found]) -> tuple[Found, dict[int, float]]:

@@ -14,61 +14,46 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from simulator.description.basis import Part
 from simulator.description.origin import Origin
-from simulator.description.parts import Part
+from simulator.device import Precision
 from simulator.errors import TimeUp, UserError
-from simulator.storage.describe import describe
 from simulator.storage.files import load_tensors, save_tensors
-from simulator.training.run import TrainingRun
+from simulator.training.run import SHARED, TrainingRun, in_chunks
 
 PIECE_BYTES = 15 * 2**20
 HEADER_BYTES = 2**16  # room for the JSON header of a piece
 
 
 def cached(
-    run: TrainingRun,
-    name: str,
-    *,
-    made_from: tuple[str, ...],
-    compute: Callable[[], dict[str, Tensor]],
-    about: tuple[object, ...] = (),
+    run: TrainingRun, part: Part, compute: Callable[[], dict[str, Tensor]]
 ) -> dict[str, Tensor]:
-    """What is made of finished parts and shared views: from the cache, else computed and kept.
+    """Tensors on the device: from the cache, else computed and kept.
 
-    `made_from` names the parts, `about` what shapes it besides them and the views.
-    Cached tensors lie on the device. A cache made from something else is made anew.
+    `part` says what they are made of besides the shared views; a cache made from something else is
+    made anew.
     """
-    origin = run.origin(Part(name, (*run.recipe.seen, *about), made_from))
-    path = run.folder / "cache" / f"{name}.safetensors"
+    origin = _origin(run, part)
+    path = run.folder / "cache" / f"{part.name}.safetensors"
     with contextlib.suppress(UserError):  # missing or damaged: it is made anew
         tensors, header = load_tensors(path)
         if header.get("key") == origin.key:
             return {key: tensor.to(run.device) for key, tensor in tensors.items()}
     tensors = compute()
-    save_tensors(path, tensors, {"key": origin.key, "origin": describe(origin)})
+    save_tensors(path, tensors, origin.header)
     return tensors
 
 
 def cached_views(
-    run: TrainingRun,
-    name: str,
-    *,
-    made_from: tuple[str, ...],
-    views: int,
-    compute: Callable[[int], dict[str, Tensor]],
-    about: tuple[object, ...] = (),
+    run: TrainingRun, part: Part, views: int, compute: Callable[[int], dict[str, Tensor]]
 ) -> dict[str, Tensor]:
-    """Tensors [V, N, ...] on the device, of every view: from the cache, else computed and kept.
+    """Tensors [V, N, ...] of all views as in `cached`; `compute(v)` gives those [N, ...] of view v.
 
-    `compute(v)` gives tensors [N, ...] of view v, which `made_from` names the parts for and
-    `about` what shapes them besides these and the views. What was made from something else is
-    made anew.
     Raises: TimeUp at the run's deadline; the views that are finished stay.
     """
-    origin = run.origin(Part(name, (*run.recipe.seen, *about), made_from))
-    cache = ViewCache(run.folder / "cache" / name, origin)
+    cache = ViewCache(run.folder / "cache" / part.name, _origin(run, part))
     found = []
-    for view in tqdm(range(views), desc=f"{name} of views", unit="view", delay=2):
+    for view in tqdm(range(views), desc=f"{part.name} of views", unit="view", delay=2):
         tensors = cache.load(view)
         if tensors is None:
             if time.monotonic() > run.deadline:
@@ -77,6 +62,22 @@ def cached_views(
             cache.save(view, tensors)
         found.append(tensors)
     return {key: torch.stack([own[key] for own in found]).to(run.device) for key in found[0]}
+
+
+def cached_features(
+    run: TrainingRun, part: Part, network: Callable[[Tensor], Tensor], precision: Precision
+) -> Tensor:
+    """What a frozen network says of every shared view, float16 [V, N, D], as `cached_views`."""
+
+    def compute(view: int) -> dict[str, Tensor]:
+        told = in_chunks(network, run.view(SHARED, view), precision=precision)
+        return {"features": told.half()}
+
+    return cached_views(run, part, run.recipe.views, compute)["features"]
+
+
+def _origin(run: TrainingRun, part: Part) -> Origin:
+    return run.origin(part._replace(description=(*run.recipe.seen, *part.description)))
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class ViewCache:
         images = len(next(iter(tensors.values())))
         bytes_each = sum(own[0].numel() * own.element_size() for own in tensors.values())
         most = max(1, (PIECE_BYTES - HEADER_BYTES) // bytes_each)
-        header = {"key": self.origin.key, "origin": describe(self.origin), "images": images}
+        header = {**self.origin.header, "images": images}
         for first in reversed(range(0, images, most)):
             piece = {key: own[first : first + most] for key, own in tensors.items()}
             save_tensors(self._path(view, first), piece, header)

@@ -1,28 +1,36 @@
-"""The training loop: one function, used by every stage of every scheme.
+"""Lessons, and the training loop: one function, used by every part of every scheme.
 
 Checkpoints hold the model, the optimiser and the state of every random stream of the epoch. They
 are written at the end of an epoch and every two minutes within it, so a resumed training takes the
 very steps of an uninterrupted one (on the same device, with as many threads).
 """
 
+import contextlib
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from tqdm import tqdm
 
 from channels.streams import Streams
+from models import ClassifierConfig, ImageClassifier
 from simulator.data.augment import epoch_order
+from simulator.data.dataset import to_float
+from simulator.description.basis import Part
 from simulator.description.stages import TrainConfig
 from simulator.device import autocast, cpu_threads, native, told
 from simulator.errors import TimeUp, UserError
 from simulator.storage.files import load_tensors, save_tensors, write_table
+from simulator.training.run import TrainingRun, accuracy, classifier_accuracy
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
@@ -61,34 +69,27 @@ class TrainLog:
         self._writer: Any = None
 
     def write(self, history: Sequence[Mapping[str, float]], *, seconds: float) -> None:
-        """The whole history so far, and the last epoch's scalars.
-
-        `seconds` is how long the last epoch took in this process.
-        """
+        """The whole history so far, and the scalars of the last epoch, which took `seconds`."""
         write_table(self._csv, pd.DataFrame(history))
         last = history[-1]
-        writer = self._open(len(history))
-        if writer is not None:
+        if self._opened(len(history)):
             for name in ("loss", "validation", "learning_rate"):
-                writer.add_scalar(name, last[name], int(last["epoch"]))
-            writer.add_scalar("images_per_second", self._images / seconds, int(last["epoch"]))
-            writer.flush()
+                self._writer.add_scalar(name, last[name], int(last["epoch"]))
+            rate = self._images / seconds
+            self._writer.add_scalar("images_per_second", rate, int(last["epoch"]))
+            self._writer.flush()
 
-    def _open(self, epoch: int) -> Any:
-        """TensorBoard's writer; epochs from this one on are overwritten. None without it."""
-        if self._writer is None:
-            try:
-                from torch.utils.tensorboard import SummaryWriter
-            except ImportError:  # pip install 'semlink[tensorboard]'
-                return None
-            writer = SummaryWriter(str(self._events), purge_step=epoch)
-            self._writer = writer
-        return self._writer
+    def _opened(self, epoch: int) -> bool:
+        """Whether there is TensorBoard; epochs from this one on are overwritten."""
+        with contextlib.suppress(ImportError):  # pip install 'semlink[tensorboard]'
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = self._writer or SummaryWriter(str(self._events), purge_step=epoch)
+        return self._writer is not None
 
 
 Module = TypeVar("Module", bound=nn.Module)
 BatchLoss = Callable[[Tensor], Tensor]  # indices of images [b] to a scalar loss
-CHECKPOINT_SECONDS = 120.0
 
 
 class Epoch(NamedTuple):
@@ -98,44 +99,116 @@ class Epoch(NamedTuple):
     generators: tuple[torch.Generator, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """What one training needs besides its optimiser."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lesson(ABC, Generic[Module]):
+    """How one part is trained: its first weights, the loss of every epoch, its validation."""
 
-    name: str
-    model: nn.Module  # everything that is optimised
+    run: TrainingRun
+    part: Part
     config: TrainConfig
-    num_images: int
-    epoch: Callable[[int], Epoch]  # the loss of one epoch: its view, its streams
-    validate: Callable[[], float]  # accuracy on the validation split
-    rates: Mapping[str, float] = field(default_factory=dict)  # beginning of a parameter's name to
-    # the factor on its learning rate; 1 where no name fits
     threads: int | None = None  # of the CPU; None: all. One is fastest where layers are small
 
+    @abstractmethod
+    def build(self) -> Module:
+        """The model with its first weights."""
+
+    @abstractmethod
+    def epoch(self, model: Module, index: int) -> Epoch:
+        """The loss of a batch in this epoch, and the generators that it draws from."""
+
+    @abstractmethod
+    def validate(self, model: Module) -> float:
+        """Accuracy on the validation split."""
+
     @property
-    def device(self) -> torch.device:
-        """Where the model is."""
-        return next(self.model.parameters()).device
+    def rates(self) -> Mapping[str, float]:
+        """Beginning of a parameter's name to the factor on its learning rate; else 1."""
+        return {}
+
+    @cached_property
+    def labels(self) -> Tensor:
+        """Training labels [N] on the device."""
+        return self.run.labels
+
+    @property
+    def epochs(self) -> int:
+        """Epochs on these data."""
+        return self.config.epochs_on(len(self.labels))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LinearLesson(Lesson[nn.Linear]):
+    """A linear head on features that do not change, by cross-entropy.
+
+    Shapes: features [V, N, D] of V views, which the epochs take in turn; validation [M, D].
+    """
+
+    features: Tensor
+    validation: Tensor
+    begin: nn.Linear | None = None  # the head that it begins as; None: fresh weights
+
+    def build(self) -> nn.Linear:
+        """A head of these sizes."""
+        head = nn.Linear(self.features.shape[2], self.run.dataset.num_classes)
+        if self.begin is not None:
+            head.load_state_dict(self.begin.state_dict())
+        return head
+
+    def epoch(self, model: nn.Linear, index: int) -> Epoch:
+        """Cross-entropy on one view."""
+        view = self.features[index % len(self.features)]
+
+        def loss(indices: Tensor) -> Tensor:
+            scores = model(view[indices].float())
+            return functional.cross_entropy(scores, self.labels[indices])
+
+        return Epoch(loss)
+
+    def validate(self, model: nn.Linear) -> float:
+        """Accuracy on the validation features."""
+        return accuracy(model(self.validation), self.run.validation.labels)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClassifierLesson(Lesson[ImageClassifier]):
+    """A classifier of images, by cross-entropy on freshly augmented ones in every epoch."""
+
+    model: ClassifierConfig
+    label_smoothing: float = 0.0
+
+    def build(self) -> ImageClassifier:
+        """Fresh weights."""
+        return ImageClassifier(self.model, **self.run.dataset.sizes)
+
+    def images(self, index: int) -> Tensor:
+        """The training images of an epoch, uint8 [N, C, H, W]."""
+        return self.run.view(self.part.name, index)
+
+    def epoch(self, model: ImageClassifier, index: int) -> Epoch:
+        """Cross-entropy on the images of this epoch."""
+        images = self.images(index)
+
+        def loss(indices: Tensor) -> Tensor:
+            scores = model(to_float(images[indices])).scores
+            return functional.cross_entropy(
+                scores, self.labels[indices], label_smoothing=self.label_smoothing
+            )
+
+        return Epoch(loss)
+
+    def validate(self, model: ImageClassifier) -> float:
+        """Clean accuracy."""
+        return classifier_accuracy(self.run, model)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """Where a stage keeps its state, and what that state belongs to."""
+    """Where a training keeps its state, and what that state belongs to."""
 
     path: Path
     key: str  # key of the origin; a checkpoint with another key is not used
-    seconds: float = CHECKPOINT_SECONDS  # between two within an epoch
+    seconds: float = 120.0  # between two within an epoch
     deadline: float = math.inf  # of time.monotonic(), when training stops
-
-
-@dataclass
-class _Progress:
-    """How far a training has come."""
-
-    history: list[dict[str, float]]  # one entry for every finished epoch
-    step: int = 0  # steps taken in the epoch that has begun
-    total: float = 0.0  # sum of the losses of these steps
-    streams: list[Tensor] = field(default_factory=list)  # states of the epoch's generators
 
 
 def fresh(build: Callable[[], Module], *, seed: int) -> Module:
@@ -152,111 +225,168 @@ def learning_rate_factor(progress: float, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
 
 
+def train_part(lesson: Lesson[Module]) -> Module:
+    """A part, trained and kept. Raises: UserError if there is one made from something else."""
+    run, name = lesson.run, lesson.part.name
+    origin, streams = run.origin(lesson.part), run.streams_of(name)
+    model = fresh(lesson.build, seed=streams.seed_of("init", name)).to(run.device)
+    path = run.path(name)
+    if path.exists():
+        tensors, header = load_tensors(path)
+        if header.get("key") != origin.key:
+            raise UserError(
+                f"{path} was made from another description, data or seed; "
+                "add --fresh to train anew, or choose another --out"
+            )
+        model.load_state_dict(tensors)
+        return model.eval()
+    checkpoint = Checkpoint(
+        path=run.folder / "checkpoints" / path.name, key=origin.key, deadline=run.deadline
+    )
+    log = TrainLog(run.folder, name, images=len(lesson.labels))
+    history = train(lesson, model, streams=streams, checkpoint=checkpoint, log=log)
+    precision = native(run.device, lesson.config.precision)
+    header = {**origin.header, "precision": precision, "history": history}
+    save_tensors(path, model.state_dict(), header)
+    checkpoint.path.unlink(missing_ok=True)
+    return model.eval()
+
+
 def train(
-    stage: Stage, *, streams: Streams, checkpoint: Checkpoint, log: TrainLog | None = None
+    lesson: Lesson[Module],
+    model: Module,
+    *,
+    streams: Streams,
+    checkpoint: Checkpoint,
+    log: TrainLog | None = None,
 ) -> list[dict[str, float]]:
-    """Train `stage.model` to the end, going on from the checkpoint if there is one.
+    """Train the model of a lesson to the end, going on from the checkpoint if there is one.
 
     Returns the history: epoch, mean loss, validation accuracy, last learning rate. The checkpoint
     stays until the caller has kept the result and removes it.
     Raises: UserError when the loss is not finite; the last good checkpoint stays.
             TimeUp at the deadline, the checkpoint being written.
     """
-    with cpu_threads(stage.threads):
-        return _train(stage, streams, checkpoint, log)
+    with cpu_threads(lesson.threads):
+        return _Training(lesson, model, streams, checkpoint).run(log)
 
 
-def _train(
-    stage: Stage, streams: Streams, checkpoint: Checkpoint, log: TrainLog | None
-) -> list[dict[str, float]]:
-    """What `train` does, with the threads as they are."""
-    config = stage.config
-    optimiser = _optimiser(stage.model, config, stage.rates)
-    progress = _resume(stage.model, optimiser, checkpoint)
-    batch = min(config.batch_size, stage.num_images)
-    steps, epochs = config.steps_on(stage.num_images), config.epochs_on(stage.num_images)
-    done = len(progress.history) * steps + progress.step
-    name = told(stage.name, stage.device, config.precision)
-    with tqdm(total=epochs * steps * batch, desc=name, unit="img", mininterval=0.5) as bar:
-        bar.update(done * batch)
-        for _ in range(len(progress.history), epochs):
-            start = time.perf_counter()
-            rate = _run_epoch(stage, optimiser, progress, streams, checkpoint, bar)
-            entry = {
-                "epoch": len(progress.history) + 1,
-                "loss": progress.total / steps,
-                "validation": stage.validate(),
-                "learning_rate": rate,
-            }
-            progress = _Progress([*progress.history, entry])
-            shown = {"loss": f"{entry['loss']:.4f}", "val": f"{100 * entry['validation']:.2f}%"}
-            bar.set_postfix(shown, refresh=False)
-            _save(stage.model, optimiser, checkpoint, progress)
-            if log is not None:
-                log.write(progress.history, seconds=time.perf_counter() - start)
-            _check_time(checkpoint, last=len(progress.history) == epochs)
-    stage.model.eval()
-    return progress.history
+class _Training(Generic[Module]):
+    """A lesson with its model and optimiser, and how far it has come."""
 
+    def __init__(
+        self, lesson: Lesson[Module], model: Module, streams: Streams, checkpoint: Checkpoint
+    ) -> None:
+        self.lesson, self.model, self.config = lesson, model, lesson.config
+        self.streams, self.checkpoint = streams, checkpoint
+        self.device = next(model.parameters()).device
+        self.images = len(lesson.labels)
+        self.batch = min(self.config.batch_size, self.images)
+        self.steps = self.config.steps_on(self.images)  # of an epoch
+        self.epochs = lesson.epochs
+        self.optimiser = _optimiser(model, self.config, lesson.rates)
+        self.history: list[dict[str, float]] = []  # one entry for every finished epoch
+        self.step, self.total = 0, 0.0  # of the epoch that has begun: steps taken, sum of losses
+        self.states: list[Tensor] = []  # of its generators
+        if checkpoint.path.exists():
+            self._resume()
 
-def _run_epoch(
-    stage: Stage,
-    optimiser: torch.optim.Optimizer,
-    progress: _Progress,
-    streams: Streams,
-    checkpoint: Checkpoint,
-    bar: Any,
-) -> float:
-    """The steps of one epoch that are still to be taken; returns the last learning rate."""
-    config, epoch = stage.config, len(progress.history)
-    steps, epochs = config.steps_on(stage.num_images), config.epochs_on(stage.num_images)
-    batch = min(config.batch_size, stage.num_images)
-    batch_loss, generators = stage.epoch(epoch)
-    for generator, state in zip(generators, progress.streams, strict=progress.step > 0):
-        generator.set_state(state)
-    order = epoch_order(stage.num_images, generator=streams("order", stage.name, epoch))
-    batches = order[: steps * batch].split(batch)
-    stage.model.train()
-    written = time.monotonic()
-    rate = 0.0
-    for step in range(progress.step, steps):
-        factor = learning_rate_factor((epoch * steps + step + 1) / (epochs * steps), config.warmup)
-        for group in optimiser.param_groups:
+    def run(self, log: TrainLog | None) -> list[dict[str, float]]:
+        """The epochs that are still to come; returns the whole history."""
+        name = told(self.lesson.part.name, self.device, self.config.precision)
+        images = self.epochs * self.steps * self.batch
+        with tqdm(total=images, desc=name, unit="img", mininterval=0.5) as bar:
+            bar.update((len(self.history) * self.steps + self.step) * self.batch)
+            while len(self.history) < self.epochs:
+                start = time.perf_counter()
+                self._end_epoch(rate=self._epoch(bar))
+                loss, accuracy = self.history[-1]["loss"], self.history[-1]["validation"]
+                bar.set_postfix(loss=f"{loss:.4f}", val=f"{100 * accuracy:.2f}%", refresh=False)
+                self._save()
+                if log is not None:
+                    log.write(self.history, seconds=time.perf_counter() - start)
+                self._check_time(last=len(self.history) == self.epochs)
+        self.model.eval()
+        return self.history
+
+    def _epoch(self, bar: Any) -> float:
+        """The steps of one epoch that are still to be taken; returns the last learning rate."""
+        epoch = len(self.history)
+        batch_loss, generators = self.lesson.epoch(self.model, epoch)
+        for generator, state in zip(generators, self.states, strict=self.step > 0):
+            generator.set_state(state)
+        shuffled = self.streams("order", self.lesson.part.name, epoch)
+        order = epoch_order(self.images, generator=shuffled)
+        batches = order[: self.steps * self.batch].split(self.batch)
+        self.model.train()
+        written = time.monotonic()
+        rate = 0.0
+        for step in range(self.step, self.steps):
+            rate = self._set_rate((epoch * self.steps + step + 1) / (self.epochs * self.steps))
+            self.total += self._step(batch_loss, batches[step])
+            self.step = step + 1
+            bar.update(self.batch)
+            late = time.monotonic() > self.checkpoint.deadline
+            due = late or time.monotonic() - written >= self.checkpoint.seconds
+            if self.step < self.steps and due:
+                self.states = [generator.get_state() for generator in generators]
+                self._save()
+                written = time.monotonic()
+                self._check_time()
+        return rate
+
+    def _end_epoch(self, *, rate: float) -> None:
+        self.model.eval()
+        with torch.no_grad():
+            validation = self.lesson.validate(self.model)
+        entry = {"epoch": len(self.history) + 1, "loss": self.total / self.steps}
+        self.history.append({**entry, "validation": validation, "learning_rate": rate})
+        self.step, self.total, self.states = 0, 0.0, []
+
+    def _set_rate(self, progress: float) -> float:
+        factor = learning_rate_factor(progress, self.config.warmup)
+        for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * factor
-        rate = config.learning_rate * factor
-        progress.total += _step(stage, optimiser, batch_loss, batches[step])
-        progress.step = step + 1
-        bar.update(batch)
-        late = time.monotonic() > checkpoint.deadline
-        if step + 1 < steps and (late or time.monotonic() - written >= checkpoint.seconds):
-            progress.streams = [generator.get_state() for generator in generators]
-            _save(stage.model, optimiser, checkpoint, progress)
-            written = time.monotonic()
-            _check_time(checkpoint)
-    return rate
+        return self.config.learning_rate * factor
 
+    def _step(self, batch_loss: BatchLoss, indices: Tensor) -> float:
+        with autocast(self.device, native(self.device, self.config.precision)):
+            loss = batch_loss(indices.to(self.device))
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise UserError(
+                f"stage {self.lesson.part.name}: the loss is {value}; the last good checkpoint is "
+                "kept: lower learning_rate in the recipe and run again"
+            )
+        self.optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        self.optimiser.step()
+        return value
 
-def _check_time(checkpoint: Checkpoint, *, last: bool = False) -> None:
-    if not last and time.monotonic() > checkpoint.deadline:
-        raise TimeUp
+    def _check_time(self, *, last: bool = False) -> None:
+        if not last and time.monotonic() > self.checkpoint.deadline:
+            raise TimeUp
 
+    def _save(self) -> None:
+        tensors = {f"model/{name}": t for name, t in self.model.state_dict().items()}
+        tensors |= optimiser_tensors(self.optimiser, "optimiser")
+        tensors |= {f"stream/{index:03}": state for index, state in enumerate(self.states)}
+        told = {"history": self.history, "step": self.step, "total": self.total}
+        save_tensors(self.checkpoint.path, tensors, {"key": self.checkpoint.key, **told})
 
-def _step(
-    stage: Stage, optimiser: torch.optim.Optimizer, batch_loss: BatchLoss, indices: Tensor
-) -> float:
-    with autocast(stage.device, native(stage.device, stage.config.precision)):
-        loss = batch_loss(indices.to(stage.device))
-    value = float(loss.detach())
-    if not math.isfinite(value):
-        raise UserError(
-            f"stage {stage.name}: the loss is {value}; the last good checkpoint is kept: "
-            "lower learning_rate in the recipe and run again"
-        )
-    optimiser.zero_grad()
-    loss.backward()
-    nn.utils.clip_grad_norm_(stage.model.parameters(), stage.config.clip)
-    optimiser.step()
-    return value
+    def _resume(self) -> None:
+        tensors, header = load_tensors(self.checkpoint.path)
+        if header.get("key") != self.checkpoint.key:
+            raise UserError(
+                f"{self.checkpoint.path} belongs to another description, data or seed; "
+                "remove it, add --fresh, or choose another --out"
+            )
+        self.model.load_state_dict(below(tensors, "model/"))
+        load_optimiser(self.optimiser, tensors, "optimiser")
+        self.history = header["history"]
+        self.step, self.total = header.get("step", 0), header.get("total", 0.0)
+        self.states = [state for _, state in sorted(below(tensors, "stream/").items())]
 
 
 def _optimiser(
@@ -276,40 +406,3 @@ def _optimiser(
     if config.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9, nesterov=True)
     return torch.optim.AdamW(groups, lr=config.learning_rate)
-
-
-def _save(
-    model: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    checkpoint: Checkpoint,
-    progress: _Progress,
-) -> None:
-    tensors = {f"model/{name}": value for name, value in model.state_dict().items()}
-    tensors |= optimiser_tensors(optimiser, "optimiser")
-    for index, value in enumerate(progress.streams):
-        tensors[f"stream/{index:03}"] = value
-    header = {
-        "key": checkpoint.key,
-        "history": progress.history,
-        "step": progress.step,
-        "total": progress.total,
-    }
-    save_tensors(checkpoint.path, tensors, header)
-
-
-def _resume(
-    model: nn.Module, optimiser: torch.optim.Optimizer, checkpoint: Checkpoint
-) -> _Progress:
-    """Load model and optimiser; how far they had come."""
-    if not checkpoint.path.exists():
-        return _Progress([])
-    tensors, header = load_tensors(checkpoint.path)
-    if header.get("key") != checkpoint.key:
-        raise UserError(
-            f"{checkpoint.path} belongs to another description, data or seed; "
-            "remove it, add --fresh, or choose another --out"
-        )
-    model.load_state_dict(below(tensors, "model/"))
-    load_optimiser(optimiser, tensors, "optimiser")
-    states = [value for _, value in sorted(below(tensors, "stream/").items())]
-    return _Progress(header["history"], header.get("step", 0), header.get("total", 0.0), states)

@@ -1,29 +1,24 @@
 """A training: its data and views, its lessons, and the finished parts with their origins."""
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from channels.streams import Streams
-from models import ImageClassifier, StudentConfig, WideResNetConfig
+from models import ImageClassifier
 from simulator.data.augment import augment
 from simulator.data.dataset import Dataset, Split, to_float
-from simulator.description.basis import Basis
+from simulator.description.basis import TEACHER, Basis, Part
 from simulator.description.origin import Origin, check_company, check_origin, data_name
-from simulator.description.parts import TEACHER, Part
-from simulator.description.stages import TrainConfig
 from simulator.device import Precision, autocast, native
 from simulator.errors import UserError
 from simulator.storage.describe import describe
-from simulator.storage.files import file_hash, load_tensors, save_tensors
-from simulator.training.loop import Checkpoint, Epoch, Stage, TrainLog, fresh, train
+from simulator.storage.files import file_hash, load_tensors
 
 Module = TypeVar("Module", bound=nn.Module)
 SHARED = "shared"  # purpose of the views that teachers are asked about
@@ -52,16 +47,6 @@ class TrainingRun:
         """The streams of a part: teachers, and views that they are asked about, may differ."""
         taught = self.seed if self.teacher_seed is None else self.teacher_seed
         return Streams(seed=taught if part.startswith((TEACHER, SHARED)) else self.seed)
-
-    @property
-    def image_channels(self) -> int:
-        """C."""
-        return self.dataset.image_shape[0]
-
-    @property
-    def num_classes(self) -> int:
-        """Classes of the data."""
-        return self.dataset.num_classes
 
     @property
     def training(self) -> Split:
@@ -127,92 +112,8 @@ class TrainingRun:
         return self.view(SHARED, epoch % self.recipe.views)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Lesson(ABC, Generic[Module]):
-    """How one part is trained: its first weights, the loss of every epoch, its validation."""
-
-    run: TrainingRun
-    part: Part
-    config: TrainConfig
-    threads: int | None = None  # of the CPU; None: all. One is fastest where layers are small
-
-    @abstractmethod
-    def build(self) -> Module:
-        """The model with its first weights."""
-
-    @abstractmethod
-    def epoch(self, model: Module, index: int) -> Epoch:
-        """The loss of a batch in this epoch, and the generators that it draws from."""
-
-    @abstractmethod
-    def validate(self, model: Module) -> float:
-        """Accuracy on the validation split."""
-
-    @property
-    def rates(self) -> Mapping[str, float]:
-        """Beginning of a parameter's name to the factor on its learning rate; else 1."""
-        return {}
-
-    @cached_property
-    def labels(self) -> Tensor:
-        """Training labels [N] on the device."""
-        return self.run.labels
-
-    @property
-    def epochs(self) -> int:
-        """Epochs on these data."""
-        return self.config.epochs_on(len(self.labels))
-
-
-def train_part(lesson: Lesson[Module]) -> Module:
-    """A finished part: loaded if it is there already, else trained and kept.
-
-    Raises: UserError if the part is there but was made from something else.
-    """
-    run, name = lesson.run, lesson.part.name
-    origin, streams = run.origin(lesson.part), run.streams_of(name)
-    model = fresh(lesson.build, seed=streams.seed_of("init", name)).to(run.device)
-    path = run.path(name)
-    if path.exists():
-        tensors, header = load_tensors(path)
-        if header.get("key") != origin.key:
-            raise UserError(
-                f"{path} was made from another description, data or seed; "
-                "add --fresh to train anew, or choose another --out"
-            )
-        model.load_state_dict(tensors)
-        return model.eval()
-    checkpoint = Checkpoint(
-        path=run.folder / "checkpoints" / path.name, key=origin.key, deadline=run.deadline
-    )
-    stage = Stage(
-        name=name,
-        model=model,
-        config=lesson.config,
-        num_images=len(run.training.labels),
-        epoch=lambda index: lesson.epoch(model, index),
-        validate=lambda: _evaluated(model, lesson.validate),
-        rates=lesson.rates,
-        threads=lesson.threads,
-    )
-    log = TrainLog(run.folder, name, images=len(run.training.labels))
-    history = train(stage, streams=streams, checkpoint=checkpoint, log=log)
-    header = {
-        "key": origin.key,
-        "origin": describe(origin),
-        "precision": native(run.device, lesson.config.precision),
-        "history": history,
-    }
-    save_tensors(path, model.state_dict(), header)
-    checkpoint.path.unlink(missing_ok=True)
-    return model.eval()
-
-
 def check_finished(run: TrainingRun, *parts: Part) -> None:
-    """Whether finished parts can be gone on from, which must be of one training.
-
-    Raises: UserError if one is not trained yet, or is of another recipe, data or seed.
-    """
+    """Raises: UserError unless these parts are finished, of one training with this run's seed."""
     hashes: dict[str, str] = {}
     origins: dict[str, dict[str, object]] = {}
     for part in parts:
@@ -230,12 +131,6 @@ def check_finished(run: TrainingRun, *parts: Part) -> None:
         hashes[part.name] = file_hash(path)
         check_company(path, part.name, origin, hashes=hashes, origins=origins)
         origins[part.name] = origin
-
-
-def _evaluated(model: Module, validate: Callable[[Module], float]) -> float:
-    model.eval()
-    with torch.no_grad():
-        return validate(model)
 
 
 def chunk_size(images: Tensor) -> int:
@@ -269,13 +164,3 @@ def classifier_accuracy(run: TrainingRun, model: ImageClassifier) -> float:
     """Clean accuracy on the validation split."""
     scores = validation_outputs(run, lambda x: model(x).scores)
     return accuracy(scores, run.validation.labels)
-
-
-def classifier(run: TrainingRun, config: StudentConfig | WideResNetConfig) -> ImageClassifier:
-    """A fresh classifier for the data of this run."""
-    return ImageClassifier(config, image_channels=run.image_channels, num_classes=run.num_classes)
-
-
-def pixels(images: Tensor, indices: Tensor) -> Tensor:
-    """Some of the uint8 images [N, C, H, W], as float32 in [0, 1]."""
-    return images[indices].float() / 255

@@ -11,61 +11,50 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from models import ImageClassifier, StudentConfig, WideResNetConfig
-from simulator.description.basis import StudentParts
-from simulator.description.parts import Part
-from simulator.description.stages import StudentStage
+from models import ClassifierConfig, ImageClassifier
+from simulator.data.dataset import to_float
+from simulator.description.basis import Part, StudentParts
+from simulator.description.stages import LossWeights, StudentStage
 from simulator.storage.files import load_tensors
-from simulator.training.cache import cached_views
-from simulator.training.lessons import LinearLesson
-from simulator.training.loop import Epoch
+from simulator.training.cache import cached_features
+from simulator.training.loop import ClassifierLesson, Epoch, LinearLesson, train_part
 from simulator.training.losses import distillation_loss
-from simulator.training.run import (
-    SHARED,
-    Lesson,
-    TrainingRun,
-    classifier,
-    classifier_accuracy,
-    in_chunks,
-    pixels,
-    train_part,
-    validation_outputs,
-)
+from simulator.training.run import TrainingRun, validation_outputs
 from simulator.training.teachers import Teacher, Views, teacher_views, train_teachers
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class StudentLesson(Lesson[ImageClassifier]):
+class StudentLesson(ClassifierLesson):
     """Stage 1: the student's features are pulled to the teacher's, without noise.
 
     The head trained along serves the label terms of the loss and the progress line; the head that
     is used is trained afterwards.
     """
 
-    stage: StudentStage
+    loss: LossWeights
     views: Views
-
-    def build(self) -> ImageClassifier:
-        """Fresh weights."""
-        return classifier(self.run, self.stage.model)
 
     def epoch(self, model: ImageClassifier, index: int) -> Epoch:
         """The distillation loss on one shared view."""
+        images = self.run.shared_view(index)
         view = index % self.run.recipe.views
-        images = self.run.view(SHARED, view)
 
         def loss(indices: Tensor) -> Tensor:
-            features, scores = model(pixels(images, indices))
+            features, scores = model(to_float(images[indices]))
             targets = self.views.targets(view, indices)
-            return distillation_loss(
-                features, scores, self.labels[indices], targets, self.stage.loss
-            )
+            return distillation_loss(features, scores, self.labels[indices], targets, self.loss)
 
         return Epoch(loss)
 
-    def validate(self, model: ImageClassifier) -> float:
-        """Clean accuracy of the head trained along."""
-        return classifier_accuracy(self.run, model)
+
+def train_student(
+    run: TrainingRun, part: Part, stage: StudentStage, views: Views
+) -> ImageClassifier:
+    """A student of this stage, trained."""
+    lesson = StudentLesson(
+        run=run, part=part, config=stage.training, model=stage.model, loss=stage.loss, views=views
+    )
+    return train_part(lesson)
 
 
 class Taught(NamedTuple):
@@ -95,15 +84,7 @@ class Session:
 
     def student(self, parts: StudentParts, stage: StudentStage) -> ImageClassifier:
         """A student, trained."""
-        return train_part(
-            StudentLesson(
-                run=self.run,
-                part=parts.student,
-                config=stage.training,
-                stage=stage,
-                views=self.views,
-            )
-        )
+        return train_student(self.run, parts.student, stage, self.views)
 
     def taught(
         self, parts: StudentParts | None = None, stage: StudentStage | None = None
@@ -118,7 +99,9 @@ class Session:
 
     def _taught(self, parts: StudentParts, stage: StudentStage) -> Taught:
         student = self.student(parts, stage)
-        features = student_features(self.run, student, part=parts.student)
+        name, precision = parts.student.name, self.run.recipe.student.training.precision
+        part = Part(f"{name}_features", (precision,), (name,))
+        features = cached_features(self.run, part, student.body, precision)
         head = LinearLesson(
             run=self.run,
             part=parts.head,
@@ -131,23 +114,6 @@ class Session:
         return Taught(student, features, train_part(head))
 
 
-def student_features(run: TrainingRun, student: ImageClassifier, *, part: Part) -> Tensor:
-    """The frozen student's features of every shared view, cached, float16 [V, N, D].
-
-    They are computed in the precision of its training.
-    """
-    views, precision = run.recipe.views, run.recipe.student.training.precision
-
-    def look(view: int) -> dict[str, Tensor]:
-        told = in_chunks(student.body, run.view(SHARED, view), precision=precision)
-        return {"features": told.half()}
-
-    name, about = f"{part.name}_features", (precision,)
-    made_from = (part.name,)
-    told = cached_views(run, name, made_from=made_from, about=about, views=views, compute=look)
-    return told["features"]
-
-
 def finished_student(run: TrainingRun) -> ImageClassifier:
     """The recipe's student as it was trained, with the head that is used."""
     parts = run.recipe.student_parts()
@@ -156,10 +122,8 @@ def finished_student(run: TrainingRun) -> ImageClassifier:
     return model
 
 
-def finished_classifier(
-    run: TrainingRun, part: Part, config: StudentConfig | WideResNetConfig
-) -> ImageClassifier:
+def finished_classifier(run: TrainingRun, part: Part, config: ClassifierConfig) -> ImageClassifier:
     """A student or teacher as it was trained."""
-    model = classifier(run, config)
+    model = ImageClassifier(config, **run.dataset.sizes)
     model.load_state_dict(load_tensors(run.path(part.name))[0])
     return model

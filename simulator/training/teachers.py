@@ -1,38 +1,108 @@
 """Teachers: trained or probed, then asked once for their outputs on the shared views."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from models import (
-    ImageClassifier,
-    Mirrored,
-    PretrainedTeacher,
-    PretrainedTeacherConfig,
-    PretrainedTower,
-)
-from simulator.description.parts import Part
+import models
+from simulator.description.basis import Part
 from simulator.description.stages import TeacherStage
 from simulator.errors import UserError
-from simulator.training.cache import cached, cached_views
-from simulator.training.lessons import ClassifierLesson, LinearLesson
+from simulator.training.cache import cached, cached_features, cached_views
+from simulator.training.loop import ClassifierLesson, LinearLesson, train_part
 from simulator.training.losses import TeacherTargets
-from simulator.training.projection import Projection, fit_projection
-from simulator.training.run import SHARED, TrainingRun, in_chunks, train_part, validation_outputs
+from simulator.training.run import SHARED, TrainingRun, in_chunks, validation_outputs
 
 PROJECTION = "teacher_projection"  # in the cache: how features of teachers become a student's
-Teacher = ImageClassifier | PretrainedTeacher
+Teacher = models.ImageClassifier | models.PretrainedTeacher
+
+
+class Projection(NamedTuple):
+    """An affine map of teachers' features, fitted on the shared views.
+
+    weights [W] over the W dimensions of all teachers, directions [W, D], centre [W], mean [D], and
+    scale the root of the mean variance over the D dimensions, so that predicting the mean costs a
+    squared error of 1; explained is the share of variance that is kept.
+    """
+
+    weights: Tensor
+    centre: Tensor
+    directions: Tensor
+    mean: Tensor
+    scale: Tensor
+    explained: Tensor
+
+    def __call__(self, features: Sequence[Tensor]) -> Tensor:
+        """Features [N, D] of one view, normalised, of those of every teacher."""
+        joined = torch.cat([own.float() for own in features], dim=1) * self.weights
+        return ((joined - self.centre) @ self.directions - self.mean) / self.scale
+
+
+def fit_projection(features: Sequence[Tensor], width: int) -> Projection:
+    """Fit on features [V, N, D_i] of every teacher.
+
+    Several teachers are each brought to unit variance; features that are not `width` together are
+    projected on their principal components.
+    Raises: UserError if there are fewer.
+    """
+    alone = len(features) == 1
+    weights = torch.cat(
+        [
+            torch.ones(own.shape[2], device=own.device) / (1 if alone else moments(own.unbind())[1])
+            for own in features
+        ]
+    )
+    plain = Projection(
+        weights=weights,
+        centre=torch.zeros_like(weights),
+        directions=torch.eye(len(weights), device=weights.device),
+        mean=torch.zeros_like(weights),
+        scale=torch.ones((), device=weights.device),
+        explained=torch.ones((), device=weights.device),
+    )
+    joined = [plain([own[view] for own in features]) for view in range(len(features[0]))]
+    if len(weights) == width:
+        mean, scale = moments(joined)
+        return plain._replace(mean=mean, scale=scale)
+    centre, directions, explained = principal_components(joined, width)
+    mean, scale = moments([(view - centre) @ directions for view in joined])
+    return Projection(weights, centre, directions, mean, scale, explained)
+
+
+def moments(views: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean [D] of views [N, D] of equal length, and the root of the mean variance."""
+    mean = torch.stack([view.float().mean(dim=0) for view in views]).mean(dim=0)
+    squares = torch.stack([(view.float() - mean).square().mean() for view in views])
+    return mean, squares.mean().sqrt()
+
+
+def principal_components(views: Sequence[Tensor], width: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean [W], first directions [W, width], and the share of variance that these explain.
+
+    Shapes: views [N, W] of equal length.
+    Raises: UserError if W is less than `width`.
+    """
+    found = views[0].shape[1]
+    if found < width:
+        raise UserError(f"the student's feature_dim {width} must not exceed the teacher's {found}")
+    centre, _ = moments(views)
+    second = torch.zeros((found, found), dtype=torch.float64, device=centre.device)
+    for view in views:
+        own = (view - centre).double()
+        second += own.T @ own
+    variances, directions = torch.linalg.eigh(second)  # ascending
+    explained = variances[-width:].sum() / variances.sum()
+    return centre, directions.flip(1)[:, :width].float(), explained.float()
 
 
 class Views(NamedTuple):
     """Teacher outputs on the shared augmented views, features normalised.
 
-    features [V, N, D] float16, scores [V, N, num_classes] float16; t = (z_t - mean) / scale with
-    mean [D] the training mean and scale the root of the mean variance over dimensions, so that
-    predicting the mean costs a squared error of 1.
+    features [V, N, D] float16, scores [V, N, num_classes] float16; mean [D] and scale are those of
+    the `Projection`.
     """
 
     features: Tensor
@@ -61,7 +131,27 @@ def teacher_views(run: TrainingRun, teachers: Mapping[str, Teacher]) -> Views:
     another length than the student's are projected on their principal components. Scores are
     averaged as log-probabilities.
     """
-    outputs = functools.cache(lambda: [_outputs(run, *named) for named in teachers.items()])
+    return _views(
+        run, functools.cache(lambda: [_outputs(run, *named) for named in teachers.items()])
+    )
+
+
+def told_views(run: TrainingRun) -> Views | None:
+    """What the recipe's teachers said of every view, from the cache; None where it is not."""
+
+    def missing() -> list[dict[str, Tensor]]:
+        raise LookupError
+
+    if not all(run.path(teacher).exists() for teacher in run.recipe.teachers):
+        return None
+    try:
+        return _views(run, missing)
+    except LookupError:
+        return None
+
+
+def _views(run: TrainingRun, outputs: Callable[[], list[dict[str, Tensor]]]) -> Views:
+    """`outputs` gives those of every teacher, where the cache does not know the views."""
 
     def fit() -> dict[str, Tensor]:
         features = [own["features"] for own in outputs()]
@@ -72,55 +162,31 @@ def teacher_views(run: TrainingRun, teachers: Mapping[str, Teacher]) -> Views:
         projected = project([own["features"][view] for own in outputs()])
         return {"features": projected.half(), "scores": torch.stack(scores).mean(dim=0).half()}
 
-    made_from = tuple(teachers)
-    project = Projection(**cached(run, PROJECTION, made_from=made_from, compute=fit))
-    return _views(run, made_from, project, look)
-
-
-def told_views(run: TrainingRun) -> Views | None:
-    """What the recipe's teachers said of every view, from the cache; None where it is not."""
-    made_from = tuple(run.recipe.teachers)
-    if not all(run.path(teacher).exists() for teacher in made_from):
-        return None
-
-    def missing(*_: object) -> dict[str, Tensor]:
-        raise LookupError
-
-    try:
-        project = Projection(**cached(run, PROJECTION, made_from=made_from, compute=missing))
-        return _views(run, made_from, project, missing)
-    except LookupError:
-        return None
-
-
-def _views(
-    run: TrainingRun,
-    made_from: tuple[str, ...],
-    project: Projection,
-    look: Callable[[int], dict[str, Tensor]],
-) -> Views:
-    shown = run.recipe.taught_views
-    tensors = cached_views(run, "teacher_views", made_from=made_from, views=shown, compute=look)
+    part = Part(PROJECTION, (), tuple(run.recipe.teachers))
+    project = Projection(**cached(run, part, fit))
+    part = part._replace(name="teacher_views")
+    tensors = cached_views(run, part, run.recipe.taught_views, look)
     return Views(**tensors, mean=project.mean, scale=project.scale)
 
 
 def _outputs(run: TrainingRun, part: str, teacher: Teacher) -> dict[str, Tensor]:
     """One teacher's features [V, N, D] and scores [V, N, num_classes], float16, cached."""
     precision = run.recipe.teachers[part].training.precision
-    whole = Mirrored(teacher) if run.recipe.mirrored else teacher
+    whole = models.Mirrored(teacher) if run.recipe.mirrored else teacher
+    classes = run.dataset.num_classes
 
     def look(view: int) -> dict[str, Tensor]:
         images = run.view(SHARED, view)
         told = in_chunks(lambda x: torch.cat(whole(x), dim=1), images, precision=precision).half()
-        features, scores = told.split([told.shape[1] - run.num_classes, run.num_classes], dim=1)
+        features, scores = told.split([told.shape[1] - classes, classes], dim=1)
         return {"features": features.contiguous(), "scores": scores.contiguous()}
 
-    name, shown = f"{part}_outputs", run.recipe.taught_views
-    return cached_views(run, name, made_from=(part,), views=shown, compute=look)
+    outputs = Part(f"{part}_outputs", (), (part,))
+    return cached_views(run, outputs, run.recipe.taught_views, look)
 
 
 def _train(run: TrainingRun, part: Part, stage: TeacherStage) -> Teacher:
-    if isinstance(stage.model, PretrainedTeacherConfig):
+    if isinstance(stage.model, models.PretrainedTeacherConfig):
         return _probe(run, part, stage, stage.model)
     lesson = ClassifierLesson(
         run=run,
@@ -133,31 +199,26 @@ def _train(run: TrainingRun, part: Part, stage: TeacherStage) -> Teacher:
 
 
 def _probe(
-    run: TrainingRun, part: Part, stage: TeacherStage, config: PretrainedTeacherConfig
-) -> PretrainedTeacher:
+    run: TrainingRun, part: Part, stage: TeacherStage, config: models.PretrainedTeacherConfig
+) -> models.PretrainedTeacher:
     """A linear head on a frozen tower, on the shared views; only the head is kept."""
-    try:
-        tower = config.build().to(run.device)
-    except ValueError as error:
-        raise UserError(str(error)) from None
+    tower = tower_on(run.device, config)
+    features = cached_features(run, Part(f"{part.name}_tower", (config,)), tower, "fp32")
     lesson = LinearLesson(
         run=run,
         part=part,
         config=stage.training,
-        features=_tower_features(run, part.name, config, tower),
+        features=features,
         validation=validation_outputs(run, tower),
     )
-    return PretrainedTeacher(tower, train_part(lesson)).eval()
+    return models.PretrainedTeacher(tower, train_part(lesson)).eval()
 
 
-def _tower_features(
-    run: TrainingRun, part: str, config: PretrainedTeacherConfig, tower: PretrainedTower
-) -> Tensor:
-    """What a frozen tower says of every shared view, float16 [V, N, D]."""
-
-    def look(view: int) -> dict[str, Tensor]:
-        return {"features": in_chunks(tower, run.view(SHARED, view), precision="fp32").half()}
-
-    name, views = f"{part}_tower", run.recipe.views
-    told = cached_views(run, name, made_from=(), about=(config,), views=views, compute=look)
-    return told["features"]
+def tower_on(
+    device: torch.device, config: models.PretrainedTeacherConfig
+) -> models.PretrainedTower:
+    """A pretrained tower on this device. Raises: UserError if it cannot be had."""
+    try:
+        return config.build().to(device)
+    except ValueError as error:
+        raise UserError(str(error)) from None

@@ -8,25 +8,16 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from models import (
-    Classified,
-    Ensemble,
-    ImageClassifier,
-    Mirrored,
-    PretrainedTeacher,
-    PretrainedTeacherConfig,
-    StudentConfig,
-    WideResNetConfig,
-)
+import models
 from simulator.data.dataset import Dataset
-from simulator.description.basis import Basis, StudentParts
+from simulator.description.basis import TEACHER, Basis, Part, StudentParts
 from simulator.description.origin import check_company, check_origin
-from simulator.description.parts import TEACHER, Part
 from simulator.description.stages import StudentStage
 from simulator.errors import UserError
 from simulator.scheme import Classifier, Classify, in_pieces
 from simulator.storage.describe import digest
 from simulator.storage.files import read_header, read_weights
+from simulator.training.teachers import Teacher, tower_on
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -43,16 +34,6 @@ class Weights:
         self.hashes: dict[str, str] = {}  # part -> SHA-256 of its file
         self._modules: dict[str, nn.Module] = {}
         self._used: set[str] = set()
-
-    @property
-    def image_channels(self) -> int:
-        """C."""
-        return self.dataset.image_shape[0]
-
-    @property
-    def num_classes(self) -> int:
-        """Classes of the data."""
-        return self.dataset.num_classes
 
     @property
     def train_seed(self) -> int:
@@ -115,15 +96,14 @@ class Weights:
         return model.eval().to(self.device)
 
     def image_classifier(
-        self, part: Part, config: StudentConfig | WideResNetConfig
-    ) -> ImageClassifier:
+        self, part: Part, config: models.ClassifierConfig
+    ) -> models.ImageClassifier:
         """A part that is a classifier of images."""
-        shape = {"image_channels": self.image_channels, "num_classes": self.num_classes}
-        return self.load(part, lambda: ImageClassifier(config, **shape))
+        return self.load(part, lambda: models.ImageClassifier(config, **self.dataset.sizes))
 
     def student(
         self, parts: StudentParts | None = None, stage: StudentStage | None = None
-    ) -> ImageClassifier:
+    ) -> models.ImageClassifier:
         """The student of a stage; without one the recipe's own."""
         part = (parts or self.recipe.student_parts()).student
         return self.image_classifier(part, (stage or self.recipe.student).model)
@@ -135,7 +115,7 @@ class Weights:
         parts = parts or self.recipe.student_parts()
         body = self.student(parts, stage).body
         dim = body.config.feature_dim
-        head = self.load(parts.head, lambda: nn.Linear(dim, self.num_classes))
+        head = self.load(parts.head, lambda: nn.Linear(dim, self.dataset.num_classes))
 
         @torch.inference_mode()
         def classify(images: Tensor) -> Tensor:
@@ -148,29 +128,26 @@ class Weights:
         """Equal for equal weights of these parts, in this order."""
         return digest([*(self.hashes[part] for part in parts), *more])
 
-    def teacher(self) -> Ensemble | None:
+    def teacher(self) -> models.Ensemble | None:
         """The teachers as one, if the weights of all are beside the others."""
         parts = self.recipe.teacher_parts
         if not self.has(*parts.values()):
             return None
         stages = self.recipe.teachers
-        return Ensemble([self._teacher(parts[name], stages[name].model) for name in stages])
+        return models.Ensemble([self._teacher(parts[name], stages[name].model) for name in stages])
 
     def _teacher(
-        self, part: Part, config: StudentConfig | WideResNetConfig | PretrainedTeacherConfig
-    ) -> ImageClassifier | PretrainedTeacher:
-        if not isinstance(config, PretrainedTeacherConfig):
+        self, part: Part, config: models.ClassifierConfig | models.PretrainedTeacherConfig
+    ) -> Teacher:
+        if not isinstance(config, models.PretrainedTeacherConfig):
             return self.image_classifier(part, config)
-        try:
-            tower = config.build().to(self.device)
-        except ValueError as error:
-            raise UserError(str(error)) from None
-        head = self.load(part, lambda: nn.Linear(tower.feature_dim, self.num_classes))
-        return PretrainedTeacher(tower, head).eval()
+        tower = tower_on(self.device, config)
+        head = self.load(part, lambda: nn.Linear(tower.feature_dim, self.dataset.num_classes))
+        return models.PretrainedTeacher(tower, head).eval()
 
-    def as_asked(self, network: Ensemble) -> Callable[[Tensor], Classified]:
+    def as_asked(self, network: models.Ensemble) -> Callable[[Tensor], models.Classified]:
         """Teachers as the recipe asks them: about mirror images too, where it does."""
-        return Mirrored(network) if self.recipe.mirrored else network
+        return models.Mirrored(network) if self.recipe.mirrored else network
 
     def teacher_classifier(self) -> Classifier:
         """The offline teachers' scores of images. Raises: UserError if they are not there."""
@@ -190,12 +167,12 @@ def as_taught(recipe: Basis, folder: Path) -> Basis:
     stages = origin.get("description", []) if isinstance(origin, dict) else []
     for stage in stages:
         model = stage.get("model", {}) if isinstance(stage, dict) else {}
-        if model.get("type") == PretrainedTeacherConfig.__name__:
+        if model.get("type") == models.PretrainedTeacherConfig.__name__:
             return recipe.with_pretrained(model["source"])
     return recipe
 
 
-def scores_by(asked: Callable[[Tensor], Classified]) -> Classify:
+def scores_by(asked: Callable[[Tensor], models.Classified]) -> Classify:
     """The scores that a classifier gives images."""
 
     @torch.inference_mode()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from models import CatCodec, CatConfig
+from models import CatConfig, ChannelCodec
 from models.blocks import parameter_count
 from models.codecs.cat import Prototypes
 
@@ -28,7 +28,7 @@ CHOOSING = replace(DENSE, prototypes=6)
 
 
 @pytest.fixture(params=[SMALL, DENSE, CHOOSING], ids=["shared", "dense", "prototypes"])
-def codec(request: pytest.FixtureRequest) -> CatCodec:
+def codec(request: pytest.FixtureRequest) -> ChannelCodec:
     """A small codec whose modulation is not zero, so that SNR and k matter."""
     config: CatConfig = request.param
     with torch.random.fork_rng(devices=[]):
@@ -74,7 +74,7 @@ def test_fresh_block_ignores_the_condition() -> None:
 
 
 def test_symbols_after_k_do_not_reach_the_decoder(
-    codec: CatCodec, generator: torch.Generator
+    codec: ChannelCodec, generator: torch.Generator
 ) -> None:
     values = torch.randn(3, 32, generator=generator)
     changed = values.clone()
@@ -90,7 +90,7 @@ def test_symbols_after_k_do_not_reach_the_decoder(
 def test_order_is_symbol_major_tokens_inner() -> None:
     """With the trunk replaced by a counter, symbol s of token t stands at place s * T + t."""
     codec = SMALL.build()
-    codec.encoder.trunk.forward = lambda _, **__: torch.arange(32.0).view(1, 4, 8)  # type: ignore[method-assign]
+    codec.encoder.trunk.forward = lambda _, **__: torch.arange(32.0).view(1, 4, 8)
     values = codec.encoder(
         torch.zeros(1, 32), snr_db=torch.zeros(1, 1), uses=torch.full((1, 1), 16)
     )
@@ -102,7 +102,7 @@ def test_order_is_symbol_major_tokens_inner() -> None:
 def test_decoder_groups_symbols_as_the_encoder_spread_them() -> None:
     codec = SMALL.build()
     seen: list[torch.Tensor] = []
-    codec.decoder.trunk.forward = lambda pieces, **_: seen.append(pieces) or torch.zeros(1, 4, 8)  # type: ignore[func-returns-value, method-assign]
+    codec.decoder.trunk.forward = lambda pieces, **_: seen.append(pieces) or torch.zeros(1, 4, 8)  # type: ignore[func-returns-value]
     values = torch.arange(32.0).view(1, 32)  # symbol i is (2i, 2i + 1)
     codec.decoder(values, snr_db=torch.zeros(1, 1), uses=torch.full((1, 1), 16))
     token_1 = seen[0][0, 1].view(4, 3)  # symbols 1, 5, 9, 13 as (re, im, known)
@@ -110,7 +110,9 @@ def test_decoder_groups_symbols_as_the_encoder_spread_them() -> None:
     torch.testing.assert_close(token_1, expected)
 
 
-def test_image_does_not_depend_on_its_batch(codec: CatCodec, generator: torch.Generator) -> None:
+def test_image_does_not_depend_on_its_batch(
+    codec: ChannelCodec, generator: torch.Generator
+) -> None:
     features = torch.randn(6, 32, generator=generator)
     snr_db = torch.linspace(-10, 20, 6).view(6, 1)
     uses = torch.tensor([[1], [3], [4], [8], [15], [16]])
@@ -123,7 +125,7 @@ def test_image_does_not_depend_on_its_batch(codec: CatCodec, generator: torch.Ge
 
 
 def test_snr_input_is_clamped_and_can_be_switched_off(
-    codec: CatCodec, generator: torch.Generator
+    codec: ChannelCodec, generator: torch.Generator
 ) -> None:
     features, uses = torch.randn(1, 32, generator=generator), torch.tensor([[8]])
 

@@ -13,7 +13,7 @@ from models import (
     MlpCodecConfig,
     UncodedConfig,
 )
-from simulator.schemes.link import send_features
+from simulator.schemes.codec import send_features
 from simulator.training.loop import fresh
 
 CAT = CatConfig(

@@ -17,7 +17,7 @@ from simulator.data.embedded import embedded
 from simulator.errors import UserError
 from simulator.storage.files import load_tensors
 from simulator.training.loop import fresh
-from simulator.training.projection import fit_projection
+from simulator.training.teachers import fit_projection
 from simulator.training.weights import Weights
 
 transformers = pytest.importorskip("transformers", reason="extra teachers is not installed")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -9,9 +10,10 @@ from torch import Tensor
 
 from benchmarks.recipes.digits import digits
 from channels.streams import Streams
+from simulator.description.basis import Part
 from simulator.device import Precision, autocast, native
-from simulator.training.loop import Checkpoint, Epoch, Stage, train
-from simulator.training.run import in_chunks
+from simulator.training.loop import Checkpoint, Epoch, Lesson, train
+from simulator.training.run import TrainingRun, in_chunks
 from tests.commands import Command
 
 CPU = torch.device("cpu")
@@ -61,15 +63,22 @@ def test_a_training_in_bf16_computes_in_what_the_device_has(
         return scores.float()
 
     config = replace(digits().student.training, epochs=1, batch_size=2, precision="bf16")
-    stage = Stage(
-        name="stage",
-        model=model,
-        config=config,
-        num_images=2,
-        epoch=lambda _: Epoch(lambda indices: compute(torch.ones(len(indices), 2)).square().mean()),
-        validate=lambda: 0.0,
-    )
-    train(stage, streams=Streams(seed=0), checkpoint=Checkpoint(path=tmp_path / "c", key="k"))
+
+    class Computing(Lesson[torch.nn.Linear]):
+        labels = torch.zeros(2)
+
+        def build(self) -> torch.nn.Linear:
+            return model
+
+        def epoch(self, model: torch.nn.Linear, index: int) -> Epoch:
+            return Epoch(lambda indices: compute(torch.ones(len(indices), 2)).square().mean())
+
+        def validate(self, model: torch.nn.Linear) -> float:
+            return 0.0
+
+    lesson = Computing(run=cast(TrainingRun, None), part=Part("part", ()), config=config)
+    checkpoint = Checkpoint(path=tmp_path / "c", key="k")
+    train(lesson, model, streams=Streams(seed=0), checkpoint=checkpoint)
     images = torch.zeros((1, 1, 2, 2), dtype=torch.uint8)
     in_chunks(compute, images, precision="bf16")
     assert seen == [dtype, dtype]

@@ -40,7 +40,7 @@ from benchmarks.figures.front import draw_front
 from benchmarks.recipes.search import preset
 from benchmarks.studies.search_front.answers import Answered, Answers, answered
 from benchmarks.studies.search_front.entries import RANDOM, Entry, Searches, entries, names
-from models import GenotypeCnnConfig
+from models import GenotypeCnnConfig, ImageClassifier
 from simulator.errors import UserError, in_one_line
 from simulator.measures.sizes import Row, clean_entry, right_answers, teacher_row
 from simulator.parse import MOST_SEED, in_range
@@ -53,7 +53,6 @@ from simulator.statistics.paired import holm, mcnemar, paired_difference
 from simulator.storage.describe import describe
 from simulator.storage.files import write_json, write_table
 from simulator.training.loop import fresh
-from simulator.training.run import classifier
 from simulator.training.weights import Weights
 
 MOST_EPOCHS = 10_000
@@ -252,8 +251,8 @@ def _supernet_losses(searches: Searches, networks: list[Entry], main: float) -> 
 def _network(searches: Searches, entry: Entry) -> Row:
     """A network before the recipe's codec; what its weights are does not matter here."""
     run = searches.whole.run
-    model = fresh(lambda: classifier(run, entry.model), seed=0).eval()
-    link = fresh(lambda: LinkModel(searches.codec, num_classes=run.num_classes), seed=0)
+    model = fresh(lambda: ImageClassifier(entry.model, **run.dataset.sizes), seed=0).eval()
+    link = fresh(lambda: LinkModel(searches.codec, num_classes=run.dataset.num_classes), seed=0)
     return Row(entry.name, model.body, model.body, link.codec, lambda images: model(images).scores)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from models import StudentConfig
-from simulator.description.parts import TEACHER
+from simulator.description.basis import TEACHER
 from simulator.device import native
 from simulator.measures.sizes import Credits, right_answers
 from simulator.search.run import SearchRun, retrain, retraining_key

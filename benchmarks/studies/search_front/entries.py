@@ -112,7 +112,7 @@ def names(penalties: Sequence[float]) -> list[str]:
 def entries(searches: Searches, penalties: Sequence[float], main: float) -> Iterator[Entry]:
     """Every network of the front; `main` is the lambda whose size the controls have."""
     whole = searches.whole
-    channels = whole.run.image_channels
+    channels = whole.run.dataset.image_shape[0]
     found = {penalty: searches.found(penalty) for penalty in penalties}
     for penalty, model in found.items():
         yield Entry(f"kdl_darts_{penalty:g}", "kdl_darts", penalty, model)
@@ -157,4 +157,4 @@ def _student(whole: SearchRun, plans: Plans, size: int) -> StudentConfig:
     config = whole.preset.search
     genotype = Genotype(space=config.space, normal=plans.normal, reduce=plans.reduce)
     student = GenotypeCnnConfig(genotype=genotype, shape=config.deployed)
-    return fitted(student, size, image_channels=whole.run.image_channels)
+    return fitted(student, size, image_channels=whole.run.dataset.image_shape[0])

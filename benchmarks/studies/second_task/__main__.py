@@ -58,8 +58,8 @@ from simulator.engine.evaluate import BLOCK, blocks_of
 from simulator.engine.grid import Grid, Point, Unit, plan, unit_streams
 from simulator.errors import UserError
 from simulator.scheme import Tensors
+from simulator.schemes.contract import split_name
 from simulator.schemes.experiment import Experiment
-from simulator.schemes.names import SchemeName
 from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.statistics.intervals import accuracy_interval
 from simulator.storage.describe import describe
@@ -174,7 +174,7 @@ def second_task(request: TaskRequest) -> pd.DataFrame:
 
 def _asked(weights: Weights, experiment: Experiment, name: str) -> Asked:
     """A scheme of which the tasks can be asked. Raises: UserError for any other."""
-    config, genie = experiment.scheme(name), "genie" in SchemeName.parse(name).labels
+    config, genie = experiment.scheme(name), "genie" in split_name(name)
     if isinstance(config, RkdScConfig):
         if config.student is not None or config.codec.student != "frozen":
             raise UserError(f"--schemes must share the recipe's student, got {name!r}")

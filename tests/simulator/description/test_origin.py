@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from simulator.data.dataset import Split
+from simulator.description.basis import Part
 from simulator.description.origin import data_name, write_data_name
-from simulator.description.parts import Part
 from simulator.errors import UserError
 from simulator.training.run import TrainingRun
 

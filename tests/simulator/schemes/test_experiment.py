@@ -86,9 +86,9 @@ def test_the_first_of_a_kind() -> None:
 
 @pytest.mark.parametrize("recipe", MADE, ids=lambda recipe: recipe.name)
 def test_schemes_agree_on_parts_that_they_share(recipe: Experiment) -> None:
-    parts = recipe.parts(SHAPE)
+    parts = recipe.parts()
     for scheme in recipe.schemes:
-        own = scheme.parts(recipe, SHAPE)
+        own = scheme.parts(recipe)
         assert all(parts[part.name] == part for part in own)
         assert set(scheme.needed(recipe, SHAPE)) <= set(own)
     order = list(parts)

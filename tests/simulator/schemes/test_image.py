@@ -20,13 +20,12 @@ from simulator.data.embedded import embedded
 from simulator.engine.grid import Point
 from simulator.errors import UserError
 from simulator.scheme import Scheme
-from simulator.schemes.build import build_scheme
-from simulator.schemes.experiment import Experiment
+from simulator.schemes.experiment import Experiment, build_scheme
 from simulator.schemes.image import ImageJsccConfig, ImageJsccScheme, PairLesson, RebuiltStage
 from simulator.storage.environment import ROOT
 from simulator.storage.files import load_tensors
-from simulator.training.loop import fresh
-from simulator.training.run import TrainingRun, train_part
+from simulator.training.loop import fresh, train_part
+from simulator.training.run import TrainingRun
 from simulator.training.student import Session
 from simulator.training.weights import Weights
 

@@ -14,7 +14,7 @@ from channels.pilots import add_pilots, estimate_gain
 from channels.units import noise_power_from_snr_db
 from models import CatConfig
 from simulator.errors import UserError
-from simulator.schemes.link import clean_estimate, send_features
+from simulator.schemes.codec import clean_estimate, send_features
 from simulator.schemes.rkd_sc import LinkError, RkdScConfig
 from simulator.training.loop import fresh
 from simulator.training.losses import softened_divergence

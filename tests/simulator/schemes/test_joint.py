@@ -1,7 +1,6 @@
 """Joint baselines on the channel: what is sent, what the receiver is told, what a batch costs."""
 
 import math
-from typing import Any
 
 import pytest
 import torch
@@ -14,7 +13,7 @@ from channels.streams import Streams
 from channels.theory import qam_symbol_error_rate_awgn, qam_symbol_error_rate_rayleigh
 from models import DtJscc, DtJsccConfig, JointModel, ResidualCnnConfig
 from simulator.schemes.dt_jscc import decide, modulate
-from simulator.schemes.joint import JointSchemeConfig
+from simulator.schemes.joint import JointSchemeConfig, Passage
 from simulator.training.loop import fresh
 
 NAMES = ("deep_jscc", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe")
@@ -98,10 +97,12 @@ def test_a_loss_repeats_and_reaches_every_weight(name: str, generator: torch.Gen
             model,
             features,
             labels,
-            channel=channel_from_name("rayleigh"),
-            snr_db=torch.full((8, 1), 3.0),
-            generator=Streams(seed=1)(stream),
-            progress=0.5,
+            Passage(
+                channel=channel_from_name("rayleigh"),
+                snr_db=torch.full((8, 1), 3.0),
+                generator=Streams(seed=1)(stream),
+                progress=0.5,
+            ),
         )
 
     model = built(name)
@@ -117,17 +118,12 @@ def test_a_loss_repeats_and_reaches_every_weight(name: str, generator: torch.Gen
 
 def test_divergence_counts_only_once_the_codec_has_begun(generator: torch.Generator) -> None:
     model = built("vl_vfe")
-    arguments: dict[str, Any] = {
-        "features": torch.randn(8, 64, generator=generator),
-        "labels": torch.arange(8),
-        "channel": channel_from_name("awgn"),
-        "snr_db": torch.full((8, 1), 20.0),
-    }
+    features, snr_db = torch.randn(8, 64, generator=generator), torch.full((8, 1), 20.0)
 
     def loss(progress: float) -> float:
         generator = Streams(seed=1)("noise")
+        passage = Passage(channel_from_name("awgn"), snr_db, generator, progress)
         with torch.no_grad():
-            found = stage("vl_vfe").loss(model, **arguments, generator=generator, progress=progress)
-        return float(found)
+            return float(stage("vl_vfe").loss(model, features, torch.arange(8), passage))
 
     assert loss(0.0) == loss(1 / 16) < loss(3 / 32) < loss(1 / 8) == loss(0.15)

@@ -18,14 +18,14 @@ from simulator.data.embedded import embedded
 from simulator.engine.grid import Grid, plan
 from simulator.engine.run import sweep_here
 from simulator.errors import UserError
-from simulator.schemes.build import build_scheme
-from simulator.schemes.experiment import Experiment
+from simulator.schemes.experiment import Experiment, build_scheme
 from simulator.schemes.joint import JointLesson, JointScheme, JointSchemeConfig
 from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.schemes.vl_vfe import active_dimensions
 from simulator.storage.environment import ROOT
 from simulator.storage.files import load_tensors
-from simulator.training.run import TrainingRun, train_part
+from simulator.training.loop import train_part
+from simulator.training.run import TrainingRun
 from simulator.training.weights import Weights
 
 CPU = torch.device("cpu")
@@ -71,15 +71,18 @@ def run_of(recipe: Experiment, folder: Path) -> TrainingRun:
 
 def trained_alone(run: TrainingRun, scheme: JointSchemeConfig) -> JointModel:
     """Its model for k = 16, from scratch."""
+    part = scheme.part(run.recipe, 16)
     return train_part(
         JointLesson(
             run=run,
-            part=scheme.part(run.recipe, 16),
+            part=part,
             config=scheme.training,
             scheme=scheme,
             uses=16,
             taught=None,
             validation=None,
+            channels=scheme.channels,
+            stream=part.name,
         )
     )
 

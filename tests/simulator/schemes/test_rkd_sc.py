@@ -8,9 +8,9 @@ from channels.base import Channel, ChannelOutput
 from channels.equalize import mmse, receive_snr_db
 from channels.names import channel_from_name
 from channels.symbols import from_symbols
-from models import CatCodec, CatConfig, ResidualCnnConfig
+from models import CatConfig, ChannelCodec, ResidualCnnConfig
 from simulator.scheme import in_pieces
-from simulator.schemes.link import send_features
+from simulator.schemes.codec import send_features
 from simulator.training.loop import fresh
 
 CONFIG = CatConfig(
@@ -53,7 +53,7 @@ class Told:
 
 
 @pytest.fixture
-def codec() -> CatCodec:
+def codec() -> ChannelCodec:
     """A small codec with weights that all matter."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -64,7 +64,7 @@ def codec() -> CatCodec:
 
 
 def test_symbols_have_unit_power_over_the_granted_uses(
-    codec: CatCodec, generator: torch.Generator
+    codec: ChannelCodec, generator: torch.Generator
 ) -> None:
     spy = Spy()
     send_features(codec, FEATURES, channel=spy, snr_db=SNR_DB, uses=USES, generator=generator)
@@ -77,7 +77,7 @@ def test_symbols_have_unit_power_over_the_granted_uses(
 
 
 def test_only_as_many_uses_as_the_longest_are_sent(
-    codec: CatCodec, generator: torch.Generator
+    codec: ChannelCodec, generator: torch.Generator
 ) -> None:
     spy = Spy()
     uses = torch.full((4, 1), 5)
@@ -110,7 +110,7 @@ def test_both_ends_are_told_what_they_may_know(
 
 
 def test_features_do_not_depend_on_the_batch_without_noise(
-    codec: CatCodec, generator: torch.Generator
+    codec: ChannelCodec, generator: torch.Generator
 ) -> None:
     quiet = torch.full((4, 1), 100.0)
     channel = channel_from_name("awgn")
@@ -128,7 +128,7 @@ def test_features_do_not_depend_on_the_batch_without_noise(
     torch.testing.assert_close(send(slice(1, 2)), send(slice(0, 4))[1:2], atol=1e-3, rtol=0)
 
 
-def test_gradients_reach_the_encoder(codec: CatCodec, generator: torch.Generator) -> None:
+def test_gradients_reach_the_encoder(codec: ChannelCodec, generator: torch.Generator) -> None:
     out = send_features(
         codec,
         FEATURES,

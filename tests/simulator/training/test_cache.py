@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from simulator.description.parts import Part
+from simulator.description.basis import Part
 from simulator.errors import TimeUp
 from simulator.training import cache as view_cache
 from simulator.training.cache import ViewCache, cached_views
@@ -31,7 +31,7 @@ def looked(asked: list[int], *, stop_at: int | None = None) -> Look:
 
 
 def said(run: TrainingRun, look: Look) -> Tensor:
-    return cached_views(run, "said", made_from=(), views=4, compute=look)["features"]
+    return cached_views(run, Part("said", ()), 4, look)["features"]
 
 
 def test_only_missing_views_are_computed(run: TrainingRun) -> None:

@@ -1,15 +1,16 @@
 """Training conditions and the pairing of images, targets and labels."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import pytest
 import torch
 
 from benchmarks.recipes.digits import digits
-from models import ImageClassifier
+from models import ImageClassifier, StudentConfig
 from simulator.schemes.codec import LinkConditions
 from simulator.training.loop import fresh
-from simulator.training.run import TrainingRun, classifier, in_chunks
+from simulator.training.run import TrainingRun, in_chunks
 from simulator.training.teachers import Views, teacher_views
 
 CONDITIONS = LinkConditions(
@@ -32,6 +33,11 @@ def test_snr_and_k_differ_from_image_to_image(generator: torch.Generator) -> Non
     assert abs(float(correlation)) < 4 / 30_000**0.5
 
 
+def classifier(run: TrainingRun, config: StudentConfig, *, seed: int) -> ImageClassifier:
+    """A fresh classifier for the data of a run."""
+    return fresh(lambda: ImageClassifier(config, **run.dataset.sizes), seed=seed)
+
+
 def test_views_repeat_and_differ(run: TrainingRun) -> None:
     one = run.view("shared", 0)
     assert torch.equal(one, run.view("shared", 0))
@@ -43,7 +49,7 @@ def test_targets_belong_to_the_view_and_the_images(
     run: TrainingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Target i of view v is the teacher's answer to image i as view v shows it."""
-    teacher = fresh(lambda: classifier(run, digits().student.model), seed=0).eval()
+    teacher = classifier(run, digits().student.model, seed=0).eval()
     monkeypatch.setattr(type(run), "origin", lambda *_: _Origin())
     views = teacher_views(run, {"teacher": teacher})
     indices = torch.tensor([3, 999, 0])
@@ -57,7 +63,7 @@ def test_targets_belong_to_the_view_and_the_images(
 
 
 def test_predicting_the_mean_costs_one(run: TrainingRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    teacher = fresh(lambda: classifier(run, digits().student.model), seed=0).eval()
+    teacher = classifier(run, digits().student.model, seed=0).eval()
     monkeypatch.setattr(type(run), "origin", lambda *_: _Origin())
     views: Views = teacher_views(run, {"teacher": teacher})
     assert float(views.features.float().square().mean()) == pytest.approx(1, abs=0.01)
@@ -68,6 +74,7 @@ class _Origin:
     """Stands in for the origin of a cache."""
 
     key: str = "key"
+    header: ClassVar = {"key": "key"}
 
 
 def test_mirrored_views_share_their_targets(
@@ -77,7 +84,7 @@ def test_mirrored_views_share_their_targets(
     pairs = replace(run, recipe=replace(run.recipe, views=4, mirrored=True))
     assert torch.equal(pairs.view("shared", 2), pairs.view("shared", 0).flip(3))
     assert torch.equal(pairs.view("shared", 0), run.view("shared", 0))
-    teacher = fresh(lambda: classifier(run, digits().student.model), seed=0).eval()
+    teacher = classifier(run, digits().student.model, seed=0).eval()
     monkeypatch.setattr(type(run), "origin", lambda *_: _Origin())
     views = teacher_views(pairs, {"teacher": teacher})
     assert len(views.scores) == 2
@@ -97,7 +104,7 @@ def test_several_teachers_are_put_side_by_side(
 ) -> None:
     """Features of both at equal weight, reduced to the student's length; scores averaged."""
     config = digits().student.model
-    one, two = (fresh(lambda: classifier(run, config), seed=seed).eval() for seed in (0, 1))
+    one, two = (classifier(run, config, seed=seed).eval() for seed in (0, 1))
     with torch.no_grad():
         two.body.projection.weight.mul_(100)  # louder, but no more important
     recipe = replace(run.recipe, views=1, more_teachers=(run.recipe.teacher,))

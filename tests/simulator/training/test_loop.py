@@ -1,7 +1,10 @@
 """The training loop: resuming takes the very steps of an uninterrupted training."""
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 import pytest
@@ -9,17 +12,19 @@ import torch
 from torch import Tensor, nn
 
 from channels.streams import Streams
+from simulator.description.basis import Part
 from simulator.description.stages import TrainConfig
 from simulator.errors import TimeUp, UserError
 from simulator.training.loop import (
     Checkpoint,
     Epoch,
-    Stage,
+    Lesson,
     TrainLog,
     fresh,
     learning_rate_factor,
     train,
 )
+from simulator.training.run import TrainingRun
 
 STREAMS = Streams(seed=3)
 INPUTS = torch.linspace(-1, 1, 40).view(40, 1)
@@ -40,53 +45,73 @@ def config(optimiser: str = "adamw", epochs: int = 4) -> TrainConfig:
     )
 
 
-def stage(
-    settings: TrainConfig, *, stop_at: int | None = None, steps: int = 10**6, scale: float = 1.0
-) -> Stage:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Line(Lesson[nn.Linear]):
     """A line through points with fresh noise in every step; Ctrl-C at the start of `stop_at`.
 
     With `steps`, Ctrl-C comes after so many steps.
     """
-    model = fresh(lambda: nn.Linear(1, 1), seed=1)
 
-    def epoch(index: int) -> Epoch:
-        if index == stop_at:
+    stop_at: int | None
+    steps: Iterator[int]
+    scale: float
+    model: nn.Linear = field(default_factory=lambda: fresh(lambda: nn.Linear(1, 1), seed=1))
+    labels = INPUTS
+
+    def build(self) -> nn.Linear:
+        return self.model
+
+    def epoch(self, model: nn.Linear, index: int) -> Epoch:
+        if index == self.stop_at:
             raise KeyboardInterrupt
         generator = STREAMS("noise", index)
 
         def loss(indices: Tensor) -> Tensor:
-            nonlocal steps
-            if steps == 0:
+            if next(self.steps, None) is None:
                 raise KeyboardInterrupt
-            steps -= 1
             noise = 0.1 * torch.randn((len(indices), 1), generator=generator)
             target = 2 * INPUTS[indices] + noise
             error: Tensor = model(INPUTS[indices]) - target
-            return scale * error.square().mean()
+            return self.scale * error.square().mean()
 
         return Epoch(loss, (generator,))
 
-    return Stage(
-        name="line",
-        model=model,
+    def validate(self, model: nn.Linear) -> float:
+        return 0.5
+
+
+def stage(
+    settings: TrainConfig, *, stop_at: int | None = None, steps: int = 10**6, scale: float = 1.0
+) -> Line:
+    """A lesson for one training."""
+    return Line(
+        run=cast(TrainingRun, None),  # it has labels of its own
+        part=Part("line", ()),
         config=settings,
-        num_images=len(INPUTS),
-        epoch=epoch,
-        validate=lambda: 0.5,
+        stop_at=stop_at,
+        steps=iter(range(steps)),
+        scale=scale,
     )
+
+
+def trained(
+    line: Line, checkpoint: Checkpoint, log: TrainLog | None = None
+) -> list[dict[str, float]]:
+    """The history of a training."""
+    return train(line, line.model, streams=STREAMS, checkpoint=checkpoint, log=log)
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
 @pytest.mark.parametrize("stop_at", [1, 3])
 def test_resumed_training_ends_bitwise_equal(tmp_path: Path, optimiser: str, stop_at: int) -> None:
     whole = stage(config(optimiser))
-    history = train(whole, streams=STREAMS, checkpoint=Checkpoint(path=tmp_path / "a", key="k"))
+    history = trained(whole, Checkpoint(path=tmp_path / "a", key="k"))
 
     again = Checkpoint(path=tmp_path / "b", key="k")
     with pytest.raises(KeyboardInterrupt):
-        train(stage(config(optimiser), stop_at=stop_at), streams=STREAMS, checkpoint=again)
+        trained(stage(config(optimiser), stop_at=stop_at), again)
     resumed = stage(config(optimiser))
-    assert train(resumed, streams=STREAMS, checkpoint=again) == history
+    assert trained(resumed, again) == history
     for one, other in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
         assert torch.equal(one, other)
 
@@ -94,12 +119,12 @@ def test_resumed_training_ends_bitwise_equal(tmp_path: Path, optimiser: str, sto
 @pytest.mark.parametrize("steps", [1, 3, 6])  # of 8, two in an epoch
 def test_training_resumes_within_an_epoch(tmp_path: Path, steps: int) -> None:
     whole = stage(config())
-    history = train(whole, streams=STREAMS, checkpoint=Checkpoint(path=tmp_path / "a", key="k"))
+    history = trained(whole, Checkpoint(path=tmp_path / "a", key="k"))
     often = Checkpoint(path=tmp_path / "b", key="k", seconds=0)
     with pytest.raises(KeyboardInterrupt):
-        train(stage(config(), steps=steps), streams=STREAMS, checkpoint=often)
+        trained(stage(config(), steps=steps), often)
     rest = stage(config(), steps=8 - steps)  # not one step is taken again
-    assert train(rest, streams=STREAMS, checkpoint=often) == history
+    assert trained(rest, often) == history
     for one, other in zip(whole.model.parameters(), rest.model.parameters(), strict=True):
         assert torch.equal(one, other)
 
@@ -107,19 +132,19 @@ def test_training_resumes_within_an_epoch(tmp_path: Path, steps: int) -> None:
 def test_deadline_stops_at_a_checkpoint(tmp_path: Path) -> None:
     checkpoint = Checkpoint(path=tmp_path / "c", key="k", deadline=0.0)
     with pytest.raises(TimeUp):
-        train(stage(config()), streams=STREAMS, checkpoint=checkpoint)
+        trained(stage(config()), checkpoint)
     rest = stage(config(), steps=7)
     again = Checkpoint(path=tmp_path / "c", key="k")
-    assert len(train(rest, streams=STREAMS, checkpoint=again)) == 4
+    assert len(trained(rest, again)) == 4
 
 
 def test_log_holds_every_epoch_once(tmp_path: Path) -> None:
     checkpoint = Checkpoint(path=tmp_path / "c", key="k")
     with pytest.raises(KeyboardInterrupt):
         log = TrainLog(tmp_path, "line", images=40)
-        train(stage(config(), stop_at=2), streams=STREAMS, checkpoint=checkpoint, log=log)
+        trained(stage(config(), stop_at=2), checkpoint, log)
     log = TrainLog(tmp_path, "line", images=40)
-    history = train(stage(config()), streams=STREAMS, checkpoint=checkpoint, log=log)
+    history = trained(stage(config()), checkpoint, log)
     rows = pd.read_csv(tmp_path / "history" / "line.csv")
     assert rows["epoch"].tolist() == [1, 2, 3, 4]
     assert rows["loss"].tolist() == pytest.approx([entry["loss"] for entry in history])
@@ -132,7 +157,7 @@ def test_tensorboard_scalars(tmp_path: Path) -> None:
 
     log = TrainLog(tmp_path, "line", images=40)
     checkpoint = Checkpoint(path=tmp_path / "c", key="k")
-    history = train(stage(config()), streams=STREAMS, checkpoint=checkpoint, log=log)
+    history = trained(stage(config()), checkpoint, log)
     events = EventAccumulator(str(tmp_path / "tensorboard" / "line"))
     events.Reload()
     names = {"loss", "validation", "learning_rate", "images_per_second"}
@@ -143,24 +168,24 @@ def test_tensorboard_scalars(tmp_path: Path) -> None:
 
 def test_training_learns(tmp_path: Path) -> None:
     line = stage(config(epochs=60))
-    history = train(line, streams=STREAMS, checkpoint=Checkpoint(path=tmp_path / "c", key="k"))
+    history = trained(line, Checkpoint(path=tmp_path / "c", key="k"))
     assert history[-1]["loss"] < 0.1 * history[0]["loss"]
 
 
 def test_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "c"
-    train(stage(config()), streams=STREAMS, checkpoint=Checkpoint(path=path, key="one"))
+    trained(stage(config()), Checkpoint(path=path, key="one"))
     with pytest.raises(UserError, match=f"{path} belongs to another description"):
-        train(stage(config()), streams=STREAMS, checkpoint=Checkpoint(path=path, key="two"))
+        trained(stage(config()), Checkpoint(path=path, key="two"))
 
 
 def test_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(tmp_path: Path) -> None:
     checkpoint = Checkpoint(path=tmp_path / "c", key="k")
     with pytest.raises(KeyboardInterrupt):
-        train(stage(config(), stop_at=2), streams=STREAMS, checkpoint=checkpoint)
+        trained(stage(config(), stop_at=2), checkpoint)
     before = checkpoint.path.read_bytes()
     with pytest.raises(UserError, match="stage line: the loss is nan"):
-        train(stage(config(), scale=math.nan), streams=STREAMS, checkpoint=checkpoint)
+        trained(stage(config(), scale=math.nan), checkpoint)
     assert checkpoint.path.read_bytes() == before
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from benchmarks.recipes.digits import digits
 from simulator.data.embedded import embedded
 from simulator.errors import UserError
-from simulator.schemes.build import build_scheme
+from simulator.schemes.experiment import build_scheme
 from simulator.storage.files import file_hash, load_tensors, read_weights, save_tensors
 from simulator.training import weights as module
 from simulator.training.weights import Weights
