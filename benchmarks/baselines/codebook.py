@@ -147,9 +147,10 @@ def _form_ranks(m: int) -> NDArray[np.int64]:
     return rank
 
 
-def polar_serves(num_classes: int, k: int) -> bool:
-    """Whether there is a polar word for every class."""
-    return 2 * k >= SHORTEST_POLAR and (num_classes - 1).bit_length() <= _length(k)
+def polar_family(num_classes: int, k: int) -> str | None:
+    """As `code_family`: polar, or None where there is no word for every class."""
+    enough = 2 * k >= SHORTEST_POLAR and (num_classes - 1).bit_length() <= _length(k)
+    return "polar" if enough else None
 
 
 @lru_cache(maxsize=64)
@@ -161,7 +162,7 @@ def polar_codebook(num_classes: int, k: int) -> Tensor:
     Shapes: [num_classes, k] complex64.
     Raises: ValueError if `k` uses have too few words for `num_classes`.
     """
-    if not polar_serves(num_classes, k):
+    if polar_family(num_classes, k) is None:
         raise ValueError(
             f"k = {k} channel uses carry no polar words for {num_classes} classes; use a larger k"
         )

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from benchmarks.baselines.image_files import CodecDamage
-from channels.streams import Streams
 from models import (
     Ensemble,
     ImageClassifier,
@@ -64,9 +63,8 @@ def readers(recipe: Basis, stage: DecodedStage, who: str) -> Iterator[Reader]:
     """The student, or every teacher."""
     shape = (*recipe.seen, stage)
     if who == "student":
-        begin: tuple[Part, ...] = recipe.student_parts()
-        made_from = tuple(part.name for part in begin)
-        part = Part("decoded_student", shape, made_from, "decoded")
+        begin = recipe.student_parts()
+        part = Part("decoded_student", shape, tuple(own.name for own in begin), "decoded")
         yield Reader(begin, part, recipe.student.model)
         return
     for name, own in recipe.teacher_parts.items():
@@ -142,13 +140,12 @@ def decoded(
     clean_share: float,
 ) -> Tensor:
     """Images [N, C, H, W] uint8, each but a share through a codec at a random quality; cached."""
-    made = Streams(seed=run.seed)
 
     def compute() -> dict[str, Tensor]:
         own = images().cpu()
-        kept = torch.rand(len(own), generator=made("decoded, clean", name)) < clean_share
-        seed = made("decoded", name)
-        return {"images": torch.where(kept[:, None, None, None], own, stage.damage(own, seed))}
+        kept = torch.rand(len(own), generator=run.streams("decoded, clean", name)) < clean_share
+        damaged = stage.damage(own, run.streams("decoded", name))
+        return {"images": torch.where(kept[:, None, None, None], own, damaged)}
 
     about = (stage, clean_share)
     found = cached(run, f"decoded_{name}", made_from=(), about=about, compute=compute)
@@ -160,21 +157,21 @@ def retrained(weights: Weights, stage: DecodedStage | None, who: str) -> Classif
 
     Raises: UserError naming the command that trains them if they are not there.
     """
-    recipe, members = weights.recipe, []
-    asked = list(readers(recipe, stage, who)) if stage else []
-    for reader in asked:
+    recipe, members = weights.recipe, {}
+    for reader in readers(recipe, stage, who) if stage else ():
+        name = reader.part.name
         if isinstance(reader.model, PretrainedTeacherConfig) or not weights.has(reader.part):
-            break
-        members.append(weights.image_classifier(reader.part, reader.model))
-    if not asked or len(members) < len(asked):
-        missing = asked[len(members)].part.name if asked else f"decoded_{who}"
-        more = next(name for name, learns in STAGES.items() if learns == who)
-        raise UserError(
-            f"there is no {missing} in {weights.folder}; run semlink train {recipe.name} "
-            f"--stage {more}"
-        )
-    names = [reader.part.name for reader in asked]
+            raise _missing(name, weights, who)
+        members[name] = weights.image_classifier(reader.part, reader.model)
+    if not members:
+        raise _missing(f"decoded_{who}", weights, who)
     if who == "student":
-        return Classifier(scores_by(members[0]), weights.key(names))
-    network = weights.as_asked(Ensemble(members))
-    return Classifier(scores_by(network), weights.key(names, recipe.mirrored))
+        return Classifier(scores_by(*members.values()), weights.key(members))
+    network = weights.as_asked(Ensemble(list(members.values())))
+    return Classifier(scores_by(network), weights.key(members, recipe.mirrored))
+
+
+def _missing(part: str, weights: Weights, who: str) -> UserError:
+    stage = next(name for name, learns in STAGES.items() if learns == who)
+    again = f"run semlink train {weights.recipe.name} --stage {stage}"
+    return UserError(f"there is no {part} in {weights.folder}; {again}")

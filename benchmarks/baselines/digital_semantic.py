@@ -1,4 +1,4 @@
-"""Features sent as bits (B7): the student's, quantised and entropy-coded, over 5G LDPC and QAM.
+"""Features sent as bits: the student's, quantised and entropy-coded, over 5G LDPC and QAM.
 
 Student features -> r principal components -> b-bit uniform quantiser -> arithmetic coding -> the
 link of `separate` -> levels -> a linear head that was trained on quantised features. (r, b) is
@@ -8,7 +8,7 @@ Labels behind the name, joined by colons: `genie` as for `separate`, `bound` for
 links that lose nothing, and with it `finite`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.metadata import version
@@ -18,21 +18,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.baselines.adaptation import CodedLink, Link, pipes_of
-from benchmarks.baselines.digital import Behaviour, DigitalScheme, Tried
+from benchmarks.baselines.digital import DigitalConfig, DigitalScheme
 from benchmarks.baselines.entropy_code import EntropyCode
-from benchmarks.baselines.separate import CODE, ideal_links, try_sources
 from benchmarks.baselines.sources import Offer, cached
-from channels.digital.bit_pipe import BitPipe
 from models import FeatureQuantiser, FeatureQuantiserConfig
-from simulator.data.dataset import Split
+from simulator.data.dataset import Dataset
 from simulator.description.basis import Basis
 from simulator.description.parts import Part
 from simulator.description.stages import TrainConfig
 from simulator.device import cpu_threads
 from simulator.errors import UserError
 from simulator.scheme import in_pieces
-from simulator.schemes.contract import ImageShape, WithoutWeights
+from simulator.schemes.contract import ImageShape
 from simulator.schemes.names import Label
 from simulator.training.loop import Epoch
 from simulator.training.run import Lesson, accuracy, train_part, validation_outputs
@@ -40,7 +37,6 @@ from simulator.training.student import Session, Taught
 from simulator.training.weights import Weights
 
 KIND: Final = "digital_semantic"
-FLAGS: Final = ("genie", "bound", "finite")
 VERSION: Final = 1  # of what is computed of an image
 
 
@@ -148,87 +144,34 @@ class QuantiserStage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DigitalSemanticConfig(WithoutWeights):
+class DigitalSemanticConfig(DigitalConfig):
     """Where quantised features are sent, and on what everything is chosen."""
 
-    uses: tuple[int, ...]  # k that are served
-    payload_bits: tuple[int, int]  # (least, most); links that carry less or more are not tried
-    validation_images: int  # on the first so many everything is chosen
-    label: str = ""
-    bit_true: bool = False  # True: every block is decoded; False: block error rates from a table
     quantiser: QuantiserStage | None = None  # None: it cannot be trained
 
+    kind = KIND
+    version = 2
+    summary = "the student's features, quantised and entropy-coded, CRC, 5G LDPC, adaptive QAM"
     labels: ClassVar = (
         Label("genie", "the transmitter knows each image's own gain, and chooses by it"),
         Label("bound", "the same bits over links that lose nothing up to capacity"),
         Label("finite", "with bound: the normal approximation at a block error rate of 1e-3"),
     )
-    summary = "the student's features, quantised and entropy-coded, CRC, 5G LDPC, adaptive QAM"
-
-    @property
-    def name(self) -> str:
-        """The scheme's name with its label."""
-        return f"{KIND}:{self.label}" if self.label else KIND
-
-    @property
-    def _words(self) -> list[str]:
-        return self.label.split(":") if self.label else []
-
-    def needs(self) -> dict[str, str]:
-        """Whose LDPC code it is; the coder and the tables are in `DigitalScheme.choices_key`."""
-        return {} if "bound" in self._words else {"sionna-no-rt": version("sionna-no-rt")}
-
-    def decoding_all(self) -> "DigitalSemanticConfig":
-        """With every block decoded."""
-        return replace(self, bit_true=True)
-
-    def labelled(self, label: str) -> "DigitalSemanticConfig":
-        """With a label. Raises: UserError if it is none."""
-        words = label.split(":")
-        if not set(words) <= set(FLAGS) or len(set(words)) < len(words):
-            raise UserError(
-                f"digital_semantic:{label} must have any of {', '.join(FLAGS)}, each once, joined "
-                "by colons"
-            )
-        if "finite" in words and "bound" not in words:
-            raise UserError(f"digital_semantic:{label} must be a bound to be finite: bound:finite")
-        if self.bit_true and "genie" in words and "bound" not in words:
-            raise UserError(
-                f"digital_semantic:{label} cannot be decoded bit by bit; drop --bit-true"
-            )
-        return replace(self, label=label)
-
-    def pipes(self, k: int) -> tuple[BitPipe, ...]:
-        """The digital links over k uses."""
-        if k not in self.uses:
-            return ()
-        return pipes_of(k, payload_bits=self.payload_bits)
-
-    def links(self, tried: Tried | None) -> Callable[[int], Sequence[Link]]:
-        """The links over k uses, or for the bound those that lose nothing up to capacity."""
-        if "bound" in self._words:
-            return ideal_links(tried, finite="finite" in self._words)
-        return lambda k: [CodedLink(pipe) for pipe in self.pipes(k)]
-
-    def settings(self, quantiser: FeatureQuantiser) -> str:
-        """What is charged, what is known, and who chooses what."""
-        ranks, bits = quantiser.config.ranks, quantiser.config.bits
-        code = CODE
-        if "bound" in self._words:
-            code = "log2(1 + SNR) bits per use without errors"
-        if "finite" in self._words:
-            code = "normal approximation at a block error rate of 1e-3"
-        by = "each image's own SNR (CSIT)" if "genie" in self._words else "the average SNR"
-        return (
-            f"{ranks[0]} to {ranks[-1]} principal components of {bits[0]} to {bits[-1]} bits, "
-            f"arithmetic coding (tables known, no header), {code}, chosen by {by} on validation "
-            "images"
-        )
 
     @property
     def described(self) -> Self:
         """What journals know it by: its quantiser is known by hash."""
         return replace(self, quantiser=None)
+
+    def check_words(self) -> None:
+        """Every word once, and only a bound is finite. Raises: UserError."""
+        known = [own.text for own in self.labels]
+        if not set(self.words) <= set(known) or len(set(self.words)) < len(self.words):
+            raise UserError(
+                f"{self.name} must have any of {', '.join(known)}, each once, joined by colons"
+            )
+        if "finite" in self.words and not self.ideal:
+            raise UserError(f"{self.name} must be a bound to be finite: bound:finite")
 
     def part(self, recipe: Basis) -> Part:
         """The quantiser and its heads."""
@@ -272,42 +215,22 @@ class DigitalSemanticConfig(WithoutWeights):
     def build(self, weights: Weights) -> DigitalScheme:
         """The scheme for a student and its quantiser. Raises: UserError if they are not trained."""
         weights.classifier()  # its head is what those of the quantiser began as
-        return self.scheme_of(
-            self.coder(weights),
-            num_classes=weights.num_classes,
-            validation=weights.dataset.validation,
-            device=weights.device,
-        )
+        return self.scheme_of(self.coder(weights), weights.dataset, weights.device)
 
     def scheme_of(
-        self,
-        coder: FeatureCoder,
-        *,
-        num_classes: int,
-        validation: Split | None,
-        device: torch.device,
+        self, coder: FeatureCoder, dataset: Dataset, device: torch.device
     ) -> DigitalScheme:
-        """The scheme for any coder of features, chosen on these validation images."""
+        """The scheme for any coder of features."""
+        ranks, each = coder.quantiser.config.ranks, coder.quantiser.config.bits
+        bits = (
+            f"{ranks[0]} to {ranks[-1]} principal components of {each[0]} to {each[-1]} bits, "
+            "arithmetic coding (tables known, no header)"
+        )
         sources = [
-            FeatureSource(coder=coder, rank=rank, bits_each=bits) for rank, bits in coder.options
+            FeatureSource(coder=coder, rank=rank, bits_each=bits_each)
+            for rank, bits_each in coder.options
         ]
-        tried = try_sources(sources, validation, self.validation_images, device=device)
-        bound = "bound" in self._words
-        behaviour = Behaviour(
-            name=self.name,
-            version=2,
-            settings=self.settings(coder.quantiser),
-            genie="genie" in self._words,
-            bit_true=self.bit_true and not bound,
-        )
-        return DigitalScheme(
-            behaviour,
-            sources=sources,
-            links=self.links(tried),
-            uses=None if bound else self.uses,
-            tried=tried,
-            num_classes=num_classes,
-        )
+        return DigitalScheme(self, sources, bits=bits, dataset=dataset, device=device)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -37,16 +37,15 @@ UNREADABLE: Final = (  # what Pillow and its plugins raise for damaged files
 Pixels = NDArray[np.uint8]
 
 
-@dataclass(frozen=True, kw_only=True)
-class FileFormat:
+class FileFormat(NamedTuple):
     """How a format is written."""
 
     name: str  # on the command line
     title: str
     pillow: str  # Pillow's name
+    settings: tuple[tuple[str, Any], ...] = ()
     package: str = "pillow"
     plugin: str = ""  # module whose import teaches Pillow the format
-    settings: tuple[tuple[str, Any], ...] = ()
 
     def load(self) -> None:
         """Make the format known to Pillow. Raises: UserError if it is not installed."""
@@ -63,42 +62,19 @@ class FileFormat:
             raise UserError(f"codec {self.name} is not in this build of Pillow; install another")
 
 
+_AVIF = (("speed", 6), ("max_threads", 1), ("subsampling", "4:4:4"))
+_HEIC = "pillow_heif.HeifImagePlugin"
 FORMATS: Final = {
     form.name: form
     for form in (
+        FileFormat("jpeg", "JPEG", "JPEG", (("subsampling", "4:2:0"), ("optimize", False))),
         FileFormat(
-            name="jpeg",
-            title="JPEG",
-            pillow="JPEG",
-            settings=(("subsampling", "4:2:0"), ("optimize", False)),
+            "jpeg444", "JPEG 4:4:4", "JPEG", (("subsampling", "4:4:4"), ("optimize", False))
         ),
-        FileFormat(
-            name="jpeg444",
-            title="JPEG 4:4:4",
-            pillow="JPEG",
-            settings=(("subsampling", "4:4:4"), ("optimize", False)),
-        ),
-        FileFormat(name="webp", title="WebP", pillow="WEBP", settings=(("method", 6),)),
-        FileFormat(
-            name="avif",
-            title="AVIF",
-            pillow="AVIF",
-            settings=(("speed", 6), ("max_threads", 1), ("subsampling", "4:4:4")),
-        ),
-        FileFormat(
-            name="heic",
-            title="HEIC",
-            pillow="HEIF",
-            package="pillow-heif",
-            plugin="pillow_heif.HeifImagePlugin",
-        ),
-        FileFormat(
-            name="jxl",
-            title="JPEG XL",
-            pillow="JXL",
-            package="pillow-jxl-plugin",
-            plugin="pillow_jxl",
-        ),
+        FileFormat("webp", "WebP", "WEBP", (("method", 6),)),
+        FileFormat("avif", "AVIF", "AVIF", _AVIF),
+        FileFormat("heic", "HEIC", "HEIF", package="pillow-heif", plugin=_HEIC),
+        FileFormat("jxl", "JPEG XL", "JXL", package="pillow-jxl-plugin", plugin="pillow_jxl"),
     )
 }
 
@@ -184,7 +160,7 @@ class ImageCodec:
 
 
 def check_qualities(qualities: tuple[int, ...]) -> None:
-    """Check that qualities are at least two and ascend. Raises: ValueError if they do not."""
+    """Raises: ValueError if qualities are fewer than two, or do not ascend."""
     ascending = sorted(set(qualities)) == list(qualities)
     if len(qualities) < 2 or not ascending or not 0 <= qualities[0] < qualities[-1] <= 100:
         raise ValueError(f"qualities must be ascending integers in 0..100, got {qualities}")

@@ -1,17 +1,18 @@
 """The label code: the transmitter decides the class and sends nothing but its index.
 
-The strongest link for one fixed task, and so the bound that a semantic link is measured against
-[METHOD, B9]: it gives up that the receiver could do anything else with what it receives.
+The strongest link for one fixed task, and so the bound that a semantic link is measured against: it
+gives up that the receiver could do anything else with what it receives.
 """
 
 import itertools
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar, Final, Literal
 
 import torch
 from torch import Tensor
 
-from benchmarks.baselines.codebook import code_family, label_codebook, polar_codebook, polar_serves
+from benchmarks.baselines import codebook
 from channels.base import Channel, ChannelOutput
 from channels.streams import PointStreams
 from simulator.errors import UserError
@@ -21,22 +22,22 @@ from simulator.schemes.names import Label
 from simulator.training.weights import Weights
 
 KIND: Final = "label_code"
+CODES: Final = {  # what words are called, and the words
+    "own": (codebook.code_family, codebook.label_codebook),
+    "polar": (codebook.polar_family, codebook.polar_codebook),
+}
 _LEAST_NOISE_POWER = 1e-30  # keeps the scores finite on a noiseless channel
 
 
 class LabelCodeScheme(Scheme):
-    """Class decided by the noiseless chain, one word per class, maximum-likelihood receiver.
+    """Class decided by the noiseless chain, one word per class, maximum-likelihood receiver."""
 
-    The words are the recipe's own, see `codebook`, or those of a short polar code.
-    """
-
-    def __init__(
-        self, *, classify: Classify, num_classes: int, code: Literal["own", "polar"] = "own"
-    ) -> None:
+    def __init__(self, config: "LabelCodeConfig", *, classify: Classify, num_classes: int) -> None:
+        self.name = config.name
         self._classify = classify
         self._num_classes = num_classes
-        self._code = code
-        self.name = KIND if code == "own" else f"{KIND}:{code}"
+        family, words = CODES[config.code]
+        self._family, self._words = partial(family, num_classes), partial(words, num_classes)
 
     @property
     def channel_uses(self) -> str:
@@ -46,17 +47,6 @@ class LabelCodeScheme(Scheme):
     def serves(self, k: int) -> bool:
         """Where there is a word for every class."""
         return self._family(k) is not None
-
-    def _family(self, k: int) -> str | None:
-        """What the words are called; None where there are too few."""
-        if self._code == "polar":
-            return "polar" if polar_serves(self._num_classes, k) else None
-        return code_family(self._num_classes, k)
-
-    def _words(self, k: int) -> Tensor:
-        if self._code == "polar":
-            return polar_codebook(self._num_classes, k)
-        return label_codebook(self._num_classes, k)
 
     def settings(self, k: int) -> str:
         """The code, and what both ends know."""
@@ -71,14 +61,7 @@ class LabelCodeScheme(Scheme):
         return {"classes": self._classify(images).argmax(dim=1)}
 
     @torch.inference_mode()
-    def encode(
-        self,
-        prepared: Tensors,
-        *,
-        channel: Channel,
-        snr_db: Tensor,
-        k: int,
-    ) -> Tensors:
+    def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
         """The words [B, k] of the classes."""
         classes = prepared["classes"]
         return {"x": self._words(k).to(classes.device)[classes]}
@@ -132,6 +115,5 @@ class LabelCodeConfig(WithoutWeights):
 
     def build(self, weights: Weights) -> LabelCodeScheme:
         """The scheme for the noiseless chain."""
-        return LabelCodeScheme(
-            classify=weights.classifier().classify, num_classes=weights.num_classes, code=self.code
-        )
+        classify = weights.classifier().classify
+        return LabelCodeScheme(self, classify=classify, num_classes=weights.num_classes)

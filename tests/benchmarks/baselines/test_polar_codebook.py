@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.baselines.codebook import label_codebook, polar_codebook, polar_serves
+from benchmarks.baselines.codebook import label_codebook, polar_codebook, polar_family
 from benchmarks.baselines.label_code import LabelCodeConfig, LabelCodeScheme
 from benchmarks.recipes.digits import digits
 from benchmarks.studies.label_codes import wrong_decisions
@@ -52,9 +52,7 @@ def test_swept_by_its_name_and_not_among_all() -> None:
     assert "label_code:polar" not in recipe.scheme_names
     own = recipe.one(LabelCodeConfig)
     config = own.labelled("polar")
-    scheme = LabelCodeScheme(
-        classify=lambda images: images.flatten(1), num_classes=10, code=config.code
-    )
+    scheme = LabelCodeScheme(config, classify=lambda images: images.flatten(1), num_classes=10)
     assert scheme.name == config.name == "label_code:polar"
     assert scheme.channel_uses == "k >= 16"
     assert [k for k in (4, 15, 16, 64) if scheme.serves(k)] == [16, 64]
@@ -64,6 +62,6 @@ def test_swept_by_its_name_and_not_among_all() -> None:
 
 
 def test_too_few_uses_are_refused() -> None:
-    assert not polar_serves(10, 15)
+    assert polar_family(10, 15) is None
     with pytest.raises(ValueError, match="k = 15 channel uses carry no polar words"):
         polar_codebook(10, 15)
