@@ -1,20 +1,11 @@
-"""CIFAR-100, on two cores and on one GPU; needs --data."""
+"""CIFAR-100, on two cores and on one GPU, and your own images; all need --data."""
 
 from dataclasses import replace
 
-from benchmarks.baselines.decoded import DecodedStage
-from benchmarks.baselines.digital_semantic import QuantiserStage
-from benchmarks.baselines.label_code import LabelCodeConfig
-from benchmarks.recipes.digital import BITS, CIFAR_SEMANTIC, CIFAR_SEPARATE, RANKS
+from benchmarks.recipes.digital import CIFAR_SEMANTIC, CIFAR_SEPARATE, digital_baselines
 from benchmarks.recipes.joint import FADING_MIX, SNR_DB, image_baseline, joint_baselines
 from benchmarks.recipes.variants import ablations, no_teacher
-from models import (
-    CatConfig,
-    FeatureQuantiserConfig,
-    PooledCnnConfig,
-    ResidualCnnConfig,
-    WideResNetConfig,
-)
+from models import CatConfig, PooledCnnConfig, ResidualCnnConfig, WideResNetConfig
 from simulator.description.stages import (
     AugmentConfig,
     LossWeights,
@@ -85,19 +76,10 @@ CODEC = CodecStage(
 HEADS = replace(ADAMW, epochs=10)  # training of the quantiser's heads
 READERS = replace(SGD, epochs=6, learning_rate=0.01)  # of classifiers of decoded or rebuilt images
 USES = (16, 64, 256)  # of the joint baselines and of the sweep
-IMAGE_USES = (64, 256, 512)
-DISTILLED = ("deep_jscc", "adjscc")  # baselines that are put behind our student too
 
 
 def cifar100() -> Experiment:
     """CIFAR-100 on two cores: offline teachers, hand-made student, CAT."""
-    untaught = no_teacher(STUDENT, CODEC)
-    image = image_baseline(
-        STUDENT, CODEC, retraining=READERS, epochs=50, batch_size=32, uses=IMAGE_USES
-    )
-    joint = joint_baselines(
-        STUDENT, CODEC, hidden=256, uses=USES, backbone=untaught, distilled=DISTILLED
-    )
     return Experiment(
         name="cifar100",
         embedded_data=None,
@@ -112,10 +94,7 @@ def cifar100() -> Experiment:
         mirrored=True,
         student=STUDENT,
         schemes=(
-            RkdScConfig(codec=CODEC),
-            *joint,
-            image,
-            *digital_baselines(heads=HEADS, readers=READERS),
+            *_schemes(STUDENT, CODEC, backbone=no_teacher(STUDENT, CODEC)),
             *ablations(STUDENT, CODEC),
         ),
         sweep=SweepConfig(channels=FADING_MIX, snr_db=SNR_DB, channel_uses=USES, realizations=2),
@@ -127,9 +106,6 @@ def cifar100_gpu() -> Experiment:
     recipe = cifar100()
     student = replace(STUDENT, training=replace(STUDENT.training, epochs=100))
     codec = replace(CODEC, training=replace(CODEC.training, epochs=100))
-    image = image_baseline(
-        student, codec, retraining=READERS, epochs=200, batch_size=64, uses=IMAGE_USES
-    )
     return replace(
         recipe,
         name="cifar100_gpu",
@@ -141,28 +117,69 @@ def cifar100_gpu() -> Experiment:
         more_teachers=(),
         mirrored=False,
         student=student,
+        schemes=_schemes(student, codec, backbone=None, image_epochs=200, image_batch=64),
+    )
+
+
+def images() -> Experiment:
+    """Your own images: as CIFAR-100, with more epochs where there are few."""
+    student = replace(
+        STUDENT, training=_at_least(STUDENT.training, 1000), head=_at_least(STUDENT.head, 500)
+    )
+    codec = replace(CODEC, training=_at_least(CODEC.training, 1500))
+    heads, readers = _at_least(HEADS, 500), _at_least(READERS, 500)
+    untaught = no_teacher(student, codec)
+    return replace(
+        cifar100(),
+        name="images",
+        teacher=replace(WIDE_TEACHER, training=_at_least(WIDE_TEACHER.training, 1000)),
+        more_teachers=(),
+        student=student,
         schemes=(
-            RkdScConfig(codec=codec),
-            *joint_baselines(student, codec, hidden=256, uses=USES, backbone=None),
-            image,
-            *digital_baselines(heads=HEADS, readers=READERS),
+            *_schemes(student, codec, backbone=untaught, heads=heads, readers=readers),
+            untaught,
         ),
     )
 
 
-def digital_baselines(*, heads: TrainConfig, readers: TrainConfig) -> tuple[SchemeConfig, ...]:
-    """Files, their bound, quantised features, labels, for images of 32x32 and more."""
-    separate = replace(
-        CIFAR_SEPARATE,
-        retraining=DecodedStage(
-            damage=CIFAR_SEPARATE.damage, training=readers, views=3, clean_share=0.25
+def _schemes(
+    student: StudentStage,
+    codec: CodecStage,
+    *,
+    backbone: RkdScConfig | None,
+    image_epochs: int = 50,
+    image_batch: int = 32,
+    heads: TrainConfig = HEADS,
+    readers: TrainConfig = READERS,
+) -> tuple[SchemeConfig, ...]:
+    """All but ablations; deep JSCC and ADJSCC are put behind our student too."""
+    return (
+        RkdScConfig(codec=codec),
+        *joint_baselines(
+            student,
+            codec,
+            uses=USES,
+            backbone=backbone,
+            distilled=("deep_jscc", "adjscc") if backbone else (),
+        ),
+        image_baseline(
+            student,
+            codec,
+            retraining=readers,
+            epochs=image_epochs,
+            batch_size=image_batch,
+            uses=(64, 256, 512),
+        ),
+        *digital_baselines(
+            CIFAR_SEPARATE,
+            CIFAR_SEMANTIC,
+            feature_dim=256,
+            heads=heads,
+            readers=readers,
+            views=3,
         ),
     )
-    semantic = replace(
-        CIFAR_SEMANTIC,
-        quantiser=QuantiserStage(
-            model=FeatureQuantiserConfig(feature_dim=256, ranks=RANKS, bits=BITS),
-            training=heads,
-        ),
-    )
-    return (separate, separate.bound, semantic, LabelCodeConfig())
+
+
+def _at_least(training: TrainConfig, steps: int) -> TrainConfig:
+    return replace(training, least_steps=steps)

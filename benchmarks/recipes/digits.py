@@ -2,13 +2,10 @@
 
 from dataclasses import replace
 
-from benchmarks.baselines.decoded import DecodedStage
-from benchmarks.baselines.digital_semantic import QuantiserStage
-from benchmarks.baselines.label_code import LabelCodeConfig
-from benchmarks.recipes.digital import BITS, DIGITS_SEMANTIC, DIGITS_SEPARATE, RANKS
+from benchmarks.recipes.digital import DIGITS_SEMANTIC, DIGITS_SEPARATE, digital_baselines
 from benchmarks.recipes.joint import FADING_MIX, SNR_DB, image_baseline, joint_baselines
 from benchmarks.recipes.variants import no_teacher
-from models import CatConfig, FeatureQuantiserConfig, ResidualCnnConfig
+from models import CatConfig, ResidualCnnConfig
 from simulator.description.stages import (
     AugmentConfig,
     LossWeights,
@@ -64,18 +61,13 @@ CODEC = CodecStage(
 def digits() -> Experiment:
     """Handwritten digits, 8x8 grey: trained in a minute, and every effect shows."""
     retraining = replace(SGD, epochs=20, learning_rate=0.01)
-    separate = replace(
+    digital = digital_baselines(
         DIGITS_SEPARATE,
-        retraining=DecodedStage(
-            damage=DIGITS_SEPARATE.damage, training=retraining, views=8, clean_share=0.25
-        ),
-    )
-    semantic = replace(
         DIGITS_SEMANTIC,
-        quantiser=QuantiserStage(
-            model=FeatureQuantiserConfig(feature_dim=64, ranks=RANKS, bits=BITS),
-            training=replace(ADAMW, epochs=20),
-        ),
+        feature_dim=64,
+        heads=replace(ADAMW, epochs=20),
+        readers=retraining,
+        views=8,
     )
     untaught = no_teacher(STUDENT, CODEC)
     return Experiment(
@@ -91,14 +83,11 @@ def digits() -> Experiment:
         student=STUDENT,
         schemes=(
             RkdScConfig(codec=CODEC),
-            *joint_baselines(STUDENT, CODEC, hidden=64, uses=(16, 64), backbone=untaught),
+            *joint_baselines(STUDENT, CODEC, uses=(16, 64), backbone=untaught),
             image_baseline(
                 STUDENT, CODEC, retraining=retraining, epochs=100, batch_size=64, uses=(64,)
             ),
-            separate,
-            separate.bound,
-            semantic,
-            LabelCodeConfig(),
+            *digital,
             untaught,
         ),
         sweep=SweepConfig(
