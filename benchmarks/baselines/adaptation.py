@@ -10,6 +10,7 @@ codes, which serves to choose among them.
 """
 
 import hashlib
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -86,13 +87,12 @@ class IdealLink:
 
     def error_rate(self, snr_db: Floats) -> Floats:
         """0 (finite: 1e-3) up to what the SNR carries, 1 beyond."""
+        uses, rate = self.channel_uses, FINITE_ERROR_RATE if self.finite else 0.0
         if self.finite:
-            carried = normal_approximation_bits(
-                snr_db, uses=self.channel_uses, block_error_rate=FINITE_ERROR_RATE
-            )
-            return np.where(self.payload_bits <= carried, FINITE_ERROR_RATE, 1.0)
-        carried = self.channel_uses * np.log2(1.0 + 10.0 ** (np.asarray(snr_db) / 10.0))
-        return np.where(self.payload_bits <= carried, 0.0, 1.0)
+            carried = normal_approximation_bits(snr_db, uses=uses, block_error_rate=rate)
+        else:
+            carried = uses * np.log2(1.0 + 10.0 ** (np.asarray(snr_db) / 10.0))
+        return np.where(self.payload_bits <= carried, rate, 1.0)
 
 
 @dataclass(frozen=True)
@@ -170,13 +170,10 @@ class Adaptation:
     @cached_property
     def for_met(self) -> list[Choice]:
         """The best pair at every SNR of GRID_DB, where the transmitter knows what a block meets."""
-        arrived = 1.0 - np.array([link.error_rate(GRID_DB) for link in self.links])
-        choices: list[Choice] = []
-        before: Floats | None = None
-        for column in arrived.T:
-            same = before is not None and np.array_equal(column, before)
-            choices.append(choices[-1] if same else self._best(column))
-            before = column
+        arrived = 1.0 - np.array([link.error_rate(GRID_DB) for link in self.links]).T
+        choices = [self._best(arrived[0])]
+        for before, own in itertools.pairwise(arrived):
+            choices.append(choices[-1] if np.array_equal(own, before) else self._best(own))
         return choices
 
 

@@ -33,7 +33,6 @@ from simulator.training.run import (
     accuracy,
     check_finished,
     in_chunks,
-    train_part,
 )
 from simulator.training.student import finished_classifier, finished_student
 from simulator.training.weights import Weights, scores_by
@@ -72,28 +71,22 @@ def readers(recipe: Basis, stage: DecodedStage, who: str) -> Iterator[Reader]:
         yield Reader((own,), part, recipe.teachers[name].model)
 
 
-def check_decoded(run: TrainingRun, stage: DecodedStage, who: str) -> None:
-    """Raises: UserError if who is to go on is not trained yet, or cannot be trained."""
-    for reader in readers(run.recipe, stage, who):
-        if isinstance(reader.model, PretrainedTeacherConfig):
+def lessons(run: TrainingRun, stage: DecodedStage, who: str) -> list["DecodedLesson"]:
+    """How the student, or every offline teacher, goes on.
+
+    Raises: UserError if one is not trained yet, or cannot be trained.
+    """
+    found = []
+    for begin, part, model in readers(run.recipe, stage, who):
+        if isinstance(model, PretrainedTeacherConfig):
             raise UserError("a pretrained teacher cannot be trained on decoded images")
-        check_finished(run, *reader.begin)
-
-
-def train_decoded(run: TrainingRun, stage: DecodedStage, who: str) -> None:
-    """The student, or the offline teachers. Raises: as `check_decoded`."""
-    check_decoded(run, stage, who)
-    for reader in readers(run.recipe, stage, who):
-        assert not isinstance(reader.model, PretrainedTeacherConfig)
-        lesson = DecodedLesson(
-            run=run,
-            part=reader.part,
-            config=stage.training,
-            model=reader.model,
-            stage=stage,
-            begin=reader.begin,
+        check_finished(run, *begin)
+        found.append(
+            DecodedLesson(
+                run=run, part=part, config=stage.training, model=model, stage=stage, begin=begin
+            )
         )
-        train_part(lesson)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -158,11 +151,10 @@ def retrained(weights: Weights, stage: DecodedStage | None, who: str) -> Classif
     Raises: UserError naming the command that trains them if they are not there.
     """
     recipe, members = weights.recipe, {}
-    for reader in readers(recipe, stage, who) if stage else ():
-        name = reader.part.name
-        if isinstance(reader.model, PretrainedTeacherConfig) or not weights.has(reader.part):
-            raise _missing(name, weights, who)
-        members[name] = weights.image_classifier(reader.part, reader.model)
+    for _, part, model in readers(recipe, stage, who) if stage else ():
+        if isinstance(model, PretrainedTeacherConfig) or not weights.has(part):
+            raise _missing(part.name, weights, who)
+        members[part.name] = weights.image_classifier(part, model)
     if not members:
         raise _missing(f"decoded_{who}", weights, who)
     if who == "student":

@@ -54,6 +54,7 @@ class DigitalConfig(WithoutWeights):
     bit_true: bool = False  # True: every block is decoded; False: block error rates from a table
 
     kind: ClassVar[str]  # the scheme's name without label
+    flags: ClassVar[tuple[str, ...]]  # labels that are no codec
     version: ClassVar[int]  # goes up whenever the same weights would give other numbers
 
     @property
@@ -67,14 +68,14 @@ class DigitalConfig(WithoutWeights):
         return self.label.split(":") if self.label else []
 
     @property
+    def codec_words(self) -> list[str]:
+        """Labels of which there may be one alone."""
+        return []
+
+    @property
     def ideal(self) -> bool:
         """Whether it is a bound, whose links lose nothing up to capacity."""
         return "bound" in self.words
-
-    @property
-    def served(self) -> tuple[int, ...] | None:
-        """The k that are served; None: every one."""
-        return None if self.ideal else self.uses
 
     def needs(self) -> dict[str, str]:
         """Whose LDPC code it is; the rest is in `DigitalScheme.choices_key`."""
@@ -85,15 +86,20 @@ class DigitalConfig(WithoutWeights):
         return self if self.ideal else replace(self, bit_true=True)
 
     def labelled(self, label: str) -> Self:
-        """With a label. Raises: UserError if it is none."""
-        made = replace(self, label=label)
-        made.check_words()
-        if self.bit_true and "genie" in made.words and not made.ideal:
+        """With labels. Raises: UserError if there are none of these names, or not together."""
+        made, known = replace(self, label=label), self.codec_words
+        words, named = made.words, [word for word in made.words if word not in self.flags]
+        if not {*named} <= {*known} or len(named) > 1 or len({*words}) < len(words):
+            codecs = f"one codec at most, of {', '.join(known)}, and " if known else ""
+            raise UserError(
+                f"{made.name} must have {codecs}any of {', '.join(self.flags)}, each once, joined "
+                "by colons"
+            )
+        if "finite" in words and not made.ideal:
+            raise UserError(f"{made.name} must be a bound to be finite: bound:finite")
+        if self.bit_true and "genie" in words and not made.ideal:
             raise UserError(f"{made.name} cannot be decoded bit by bit; drop --bit-true")
         return made
-
-    def check_words(self) -> None:
-        """Raises: UserError if there are no such labels."""
 
     def pipes(self, k: int) -> tuple[BitPipe, ...]:
         """The digital links over k uses; a bound has none."""
@@ -160,13 +166,13 @@ class DigitalScheme(Scheme):
         """Where there are links, if there are images to choose on."""
         if not self._offers:
             return "no k where the data holds no validation images to choose on"
-        served = self._config.served
-        return "k >= 1" if served is None else "k in {" + ", ".join(map(str, served)) + "}"
+        if self._config.ideal:
+            return "k >= 1"
+        return "k in {" + ", ".join(map(str, self._config.uses)) + "}"
 
     def serves(self, k: int) -> bool:
         """Where there are links, if there are images to choose on."""
-        served = self._config.served
-        return bool(self._offers) and (k >= 1 if served is None else k in served)
+        return bool(self._offers) and (k >= 1 if self._config.ideal else k in self._config.uses)
 
     def settings(self, k: int) -> str:
         """What is charged, what is known beforehand, and the digital link."""
@@ -196,13 +202,12 @@ class DigitalScheme(Scheme):
                 self._row(channel.name, snr_db, k, self._choice(channel, snr_db, k))
                 for channel, snr_db, k in points
             ]
-        rows = []
+        rows, before = [], None
         for k in dict.fromkeys(k for _, _, k in points):
-            found = self._adaptation(k).for_met
-            for place, choice in enumerate(found):
-                before = found[place - 1] if place else None
-                if before is None or (before.source, before.link) != (choice.source, choice.link):
-                    rows.append(self._row("met by the image", float(GRID_DB[place]), k, choice))
+            for snr_db, choice in zip(GRID_DB.tolist(), self._adaptation(k).for_met, strict=True):
+                if (k, choice.source, choice.link) != before:
+                    rows.append(self._row("met by the image", snr_db, k, choice))
+                before = (k, choice.source, choice.link)
         return rows
 
     def _row(self, channel: str, snr_db: float, k: int, choice: Choice) -> dict[str, Any]:

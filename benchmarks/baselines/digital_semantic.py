@@ -150,6 +150,7 @@ class DigitalSemanticConfig(DigitalConfig):
     quantiser: QuantiserStage | None = None  # None: it cannot be trained
 
     kind = KIND
+    flags = ("genie", "bound", "finite")
     version = 2
     summary = "the student's features, quantised and entropy-coded, CRC, 5G LDPC, adaptive QAM"
     labels: ClassVar = (
@@ -163,16 +164,6 @@ class DigitalSemanticConfig(DigitalConfig):
         """What journals know it by: its quantiser is known by hash."""
         return replace(self, quantiser=None)
 
-    def check_words(self) -> None:
-        """Every word once, and only a bound is finite. Raises: UserError."""
-        known = [own.text for own in self.labels]
-        if not set(self.words) <= set(known) or len(set(self.words)) < len(self.words):
-            raise UserError(
-                f"{self.name} must have any of {', '.join(known)}, each once, joined by colons"
-            )
-        if "finite" in self.words and not self.ideal:
-            raise UserError(f"{self.name} must be a bound to be finite: bound:finite")
-
     def part(self, recipe: Basis) -> Part:
         """The quantiser and its heads."""
         made_from = tuple(part.name for part in recipe.student_parts())
@@ -182,9 +173,7 @@ class DigitalSemanticConfig(DigitalConfig):
         """The quantiser and its heads."""
         return () if self.quantiser is None else (self.part(recipe),)
 
-    def needed(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
-        """The same."""
-        return self.parts(recipe, image_shape)
+    needed = parts
 
     def train(self, session: Session, stage: str) -> None:
         """Fit to the frozen student's features; then every head learns what is left of them."""
@@ -226,10 +215,7 @@ class DigitalSemanticConfig(DigitalConfig):
             f"{ranks[0]} to {ranks[-1]} principal components of {each[0]} to {each[-1]} bits, "
             "arithmetic coding (tables known, no header)"
         )
-        sources = [
-            FeatureSource(coder=coder, rank=rank, bits_each=bits_each)
-            for rank, bits_each in coder.options
-        ]
+        sources = [FeatureSource(coder=coder, rank=r, bits_each=b) for r, b in coder.options]
         return DigitalScheme(self, sources, bits=bits, dataset=dataset, device=device)
 
 
@@ -252,6 +238,13 @@ class QuantiserLesson(Lesson[FeatureQuantiser]):
             model.to(self.run.device).fit(list(self.taught.features), self.taught.head)
         return model
 
+    def _scores(self, model: FeatureQuantiser, components: Tensor) -> list[Tensor]:
+        """Of every head."""
+        return [
+            model.scores(model.levels(components[:, :rank], bits), bits)
+            for rank, bits in self.model.options
+        ]
+
     def epoch(self, model: FeatureQuantiser, index: int) -> Epoch:
         """The mean loss of all heads on one shared view."""
         features = self.taught.features
@@ -259,20 +252,12 @@ class QuantiserLesson(Lesson[FeatureQuantiser]):
             components = model.components(features[index % len(features)].float())
 
         def loss(indices: Tensor) -> Tensor:
-            seen, right = components[indices], self.labels[indices]
-            scores = [
-                model.scores(model.levels(seen[:, :r], bits), bits)
-                for r, bits in self.model.options
-            ]
+            scores, right = self._scores(model, components[indices]), self.labels[indices]
             return torch.stack([functional.cross_entropy(own, right) for own in scores]).mean()
 
         return Epoch(loss)
 
     def validate(self, model: FeatureQuantiser) -> float:
         """Accuracy of the best head."""
-        seen, labels = model.components(self.validation), self.run.validation.labels
-        found = [
-            accuracy(model.scores(model.levels(seen[:, :rank], bits), bits), labels)
-            for rank, bits in self.model.options
-        ]
-        return max(found)
+        found = self._scores(model, model.components(self.validation))
+        return max(accuracy(scores, self.run.validation.labels) for scores in found)

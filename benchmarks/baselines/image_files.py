@@ -238,7 +238,6 @@ class CodecDamage:
         for row, image in enumerate(tqdm(images, desc=title, leave=False, delay=5)):
             codec = made[int(draws[row, 0] * len(made))]
             option = int(draws[row, 1] * len(codec.qualities))
-            pixels = codec.image(codec.file(image, option))
-            if pixels is not None:
+            if (pixels := codec.image(codec.file(image, option))) is not None:
                 decoded[row] = pixels
         return decoded

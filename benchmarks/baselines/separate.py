@@ -10,25 +10,17 @@ from typing import ClassVar, Self
 
 import torch
 
-from benchmarks.baselines.decoded import (
-    STAGES,
-    DecodedStage,
-    check_decoded,
-    readers,
-    retrained,
-    train_decoded,
-)
+from benchmarks.baselines.decoded import STAGES, DecodedStage, lessons, readers, retrained
 from benchmarks.baselines.digital import DigitalConfig, DigitalScheme
 from benchmarks.baselines.image_files import FORMATS, CodecDamage, ImageCodec, check_qualities
 from benchmarks.baselines.sources import ImageSource
 from simulator.data.dataset import Dataset
 from simulator.description.basis import Basis
 from simulator.description.parts import Part
-from simulator.errors import UserError
 from simulator.scheme import Classifier
 from simulator.schemes.contract import ImageShape
 from simulator.schemes.names import Label
-from simulator.training.run import TrainingRun
+from simulator.training.run import TrainingRun, train_part
 from simulator.training.student import Session
 from simulator.training.weights import Weights
 
@@ -62,7 +54,7 @@ class SeparateConfig(DigitalConfig):
     kind = "separate"
     version = 3
     summary = "an image file at the best quality that fits, CRC, 5G LDPC, adaptive QAM"
-    flags: ClassVar[tuple[str, ...]] = ("genie", "teacher", "retrained")  # labels that are no codec
+    flags: ClassVar[tuple[str, ...]] = ("genie", "teacher", "retrained")
     labels: ClassVar[tuple[Label, ...]] = (
         Label("CODEC", f"this codec alone: one of {', '.join(FORMATS)}"),
         Label("CODEC_file", "whole files of this codec, headers charged"),
@@ -82,30 +74,17 @@ class SeparateConfig(DigitalConfig):
         """What journals know it by: classifiers that are trained for it are known by hash."""
         return replace(self, retraining=None)
 
-    def check_words(self) -> None:
-        """One codec at most, and every word once. Raises: UserError."""
-        known = [form.codec + end for form in self.codecs for end in ("", WHOLE)] + ["files"]
-        if (
-            not set(self.words) <= {*known, *self.flags}
-            or len(self._named) > 1
-            or len(set(self.words)) < len(self.words)
-        ):
-            raise UserError(
-                f"{self.name} must have one codec at most, of {', '.join(known)}, and "
-                f"any of {', '.join(self.flags)}, each once, joined by colons"
-            )
-
     @property
-    def _named(self) -> tuple[str, ...]:
-        """The codecs among its labels."""
-        return tuple(word for word in self.words if word not in self.flags)
+    def codec_words(self) -> list[str]:
+        """Every codec, with headers known or charged."""
+        return [form.codec + end for form in self.codecs for end in ("", WHOLE)] + ["files"]
 
     @property
     def chosen_codecs(self) -> tuple[str, ...]:
         """Names of the sources among which it chooses."""
-        if self._named == ("files",):
+        if "files" in self.words:
             return tuple(codec + WHOLE for codec in self.best)
-        return self._named or self.best
+        return tuple(word for word in self.words if word not in self.flags) or self.best
 
     @property
     def damage(self) -> CodecDamage:
@@ -125,12 +104,13 @@ class SeparateConfig(DigitalConfig):
     def check(self, run: TrainingRun, stage: str) -> None:
         """Who learns on decoded images must be trained. Raises: UserError."""
         if stage in STAGES and self.retraining is not None:
-            check_decoded(run, self.retraining, STAGES[stage])
+            lessons(run, self.retraining, STAGES[stage])
 
     def train(self, session: Session, stage: str) -> None:
         """The student, or the teachers, on decoded images."""
         if stage in STAGES and self.retraining is not None:
-            train_decoded(session.run, self.retraining, STAGES[stage])
+            for lesson in lessons(session.run, self.retraining, STAGES[stage]):
+                train_part(lesson)
 
     @property
     def _reader(self) -> str:

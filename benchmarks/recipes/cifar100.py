@@ -76,6 +76,7 @@ CODEC = CodecStage(
 HEADS = replace(ADAMW, epochs=10)  # training of the quantiser's heads
 READERS = replace(SGD, epochs=6, learning_rate=0.01)  # of classifiers of decoded or rebuilt images
 USES = (16, 64, 256)  # of the joint baselines and of the sweep
+IMAGE_USES = (64, 256, 512)
 
 
 def cifar100() -> Experiment:
@@ -117,7 +118,7 @@ def cifar100_gpu() -> Experiment:
         more_teachers=(),
         mirrored=False,
         student=student,
-        schemes=_schemes(student, codec, backbone=None, image_epochs=200, image_batch=64),
+        schemes=_schemes(student, codec, backbone=None, epochs=200, batch_size=64),
     )
 
 
@@ -147,36 +148,29 @@ def _schemes(
     codec: CodecStage,
     *,
     backbone: RkdScConfig | None,
-    image_epochs: int = 50,
-    image_batch: int = 32,
+    epochs: int = 50,
+    batch_size: int = 32,
     heads: TrainConfig = HEADS,
     readers: TrainConfig = READERS,
 ) -> tuple[SchemeConfig, ...]:
-    """All but ablations; deep JSCC and ADJSCC are put behind our student too."""
+    """All but ablations; `epochs` and `batch_size` are those of deep JSCC of images.
+
+    Deep JSCC and ADJSCC are put behind our student too, where there is a frozen backbone.
+    """
+    distilled = ("deep_jscc", "adjscc") if backbone else ()
     return (
         RkdScConfig(codec=codec),
-        *joint_baselines(
-            student,
-            codec,
-            uses=USES,
-            backbone=backbone,
-            distilled=("deep_jscc", "adjscc") if backbone else (),
-        ),
+        *joint_baselines(student, codec, uses=USES, backbone=backbone, distilled=distilled),
         image_baseline(
             student,
             codec,
             retraining=readers,
-            epochs=image_epochs,
-            batch_size=image_batch,
-            uses=(64, 256, 512),
+            epochs=epochs,
+            batch_size=batch_size,
+            uses=IMAGE_USES,
         ),
         *digital_baselines(
-            CIFAR_SEPARATE,
-            CIFAR_SEMANTIC,
-            feature_dim=256,
-            heads=heads,
-            readers=readers,
-            views=3,
+            CIFAR_SEPARATE, CIFAR_SEMANTIC, feature_dim=256, heads=heads, readers=readers, views=3
         ),
     )
 

@@ -60,15 +60,7 @@ CODEC = CodecStage(
 
 def digits() -> Experiment:
     """Handwritten digits, 8x8 grey: trained in a minute, and every effect shows."""
-    retraining = replace(SGD, epochs=20, learning_rate=0.01)
-    digital = digital_baselines(
-        DIGITS_SEPARATE,
-        DIGITS_SEMANTIC,
-        feature_dim=64,
-        heads=replace(ADAMW, epochs=20),
-        readers=retraining,
-        views=8,
-    )
+    readers, heads = replace(SGD, epochs=20, learning_rate=0.01), replace(ADAMW, epochs=20)
     untaught = no_teacher(STUDENT, CODEC)
     return Experiment(
         name="digits",
@@ -85,9 +77,16 @@ def digits() -> Experiment:
             RkdScConfig(codec=CODEC),
             *joint_baselines(STUDENT, CODEC, uses=(16, 64), backbone=untaught),
             image_baseline(
-                STUDENT, CODEC, retraining=retraining, epochs=100, batch_size=64, uses=(64,)
+                STUDENT, CODEC, retraining=readers, epochs=100, batch_size=64, uses=(64,)
             ),
-            *digital,
+            *digital_baselines(
+                DIGITS_SEPARATE,
+                DIGITS_SEMANTIC,
+                feature_dim=64,
+                heads=heads,
+                readers=readers,
+                views=8,
+            ),
             untaught,
         ),
         sweep=SweepConfig(

@@ -55,14 +55,9 @@ def joint_baselines(
         model=AdjsccConfig(body=body, hidden=hidden, attention=hidden // 4),
         snr_db=codec.conditions.snr_db,
     )
-    variable = VlVfeSchemeConfig(
-        **vars(plain)
-        | {
-            "called": "vl_vfe",
-            "model": VlVfeConfig(body=body, hidden=hidden, threshold=1e-2, sparsity=9e-3),
-            "snr_db": codec.conditions.snr_db,
-        }
-    )
+    model = VlVfeConfig(body=body, hidden=hidden, threshold=1e-2, sparsity=9e-3)
+    changed = {"called": "vl_vfe", "model": model, "snr_db": codec.conditions.snr_db}
+    variable = VlVfeSchemeConfig(**vars(plain) | changed)
     made = (plain, adaptive, *(_discrete(plain, name) for name in CONSTELLATIONS), variable)
     return made + tuple(
         replace(scheme, called=f"{scheme.name}:distilled", backbone_of="", backbone_stage=None)
