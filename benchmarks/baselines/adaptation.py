@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -95,25 +95,13 @@ class IdealLink:
         return np.where(self.payload_bits <= carried, rate, 1.0)
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """What is sent at one point, and what validation images promise for it."""
 
     source: str
     link: Link
     delivered: float
     accuracy: float
-
-    @property
-    def row(self) -> dict[str, Any]:
-        """For the table of choices."""
-        return {
-            "codec": self.source,
-            **self.link.text,
-            "payload_bits": self.link.payload_bits,
-            "validation_delivered": round(self.delivered, 6),
-            "validation_accuracy": round(self.accuracy, 6),
-        }
 
 
 @dataclass(frozen=True, eq=False)

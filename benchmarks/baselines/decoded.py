@@ -6,7 +6,7 @@ that went through the recipe's codecs at random qualities; a share of them stays
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import torch
@@ -27,13 +27,7 @@ from simulator.errors import UserError
 from simulator.scheme import Classifier
 from simulator.training.cache import cached
 from simulator.training.lessons import ClassifierLesson
-from simulator.training.run import (
-    SHARED,
-    TrainingRun,
-    accuracy,
-    check_finished,
-    in_chunks,
-)
+from simulator.training.run import SHARED, TrainingRun, accuracy, check_finished, in_chunks
 from simulator.training.student import finished_classifier, finished_student
 from simulator.training.weights import Weights, scores_by
 
@@ -104,14 +98,9 @@ class DecodedLesson(ClassifierLesson):
 
     def images(self, index: int) -> Tensor:
         """A shared view, most of its images decoded."""
-        view = index % self.stage.views
-        return decoded(
-            self.run,
-            f"view_{view}",
-            lambda: self.run.view(SHARED, view),
-            self.stage,
-            clean_share=self.stage.clean_share,
-        )
+        view, share = index % self.stage.views, self.stage.clean_share
+        own = partial(self.run.view, SHARED, view)
+        return decoded(self.run, f"view_{view}", own, self.stage, clean_share=share)
 
     @cached_property
     def _validation(self) -> Tensor:

@@ -205,14 +205,21 @@ class DigitalScheme(Scheme):
         rows, before = [], None
         for k in dict.fromkeys(k for _, _, k in points):
             for snr_db, choice in zip(GRID_DB.tolist(), self._adaptation(k).for_met, strict=True):
-                if (k, choice.source, choice.link) != before:
+                if (k, *choice[:2]) != before:  # another source or link
                     rows.append(self._row("met by the image", snr_db, k, choice))
-                before = (k, choice.source, choice.link)
+                before = (k, *choice[:2])
         return rows
 
     def _row(self, channel: str, snr_db: float, k: int, choice: Choice) -> dict[str, Any]:
         point = {"scheme": self.name, "channel": channel, "snr_db": snr_db, "channel_uses": k}
-        return {**point, **choice.row}
+        return {
+            **point,
+            "codec": choice.source,
+            **choice.link.text,
+            "payload_bits": choice.link.payload_bits,
+            "validation_delivered": round(choice.delivered, 6),
+            "validation_accuracy": round(choice.accuracy, 6),
+        }
 
     def _adapted(self, k: int) -> Adaptation:
         if not self._offers:
@@ -298,8 +305,7 @@ class DigitalScheme(Scheme):
         by_place = self._adaptation(k).for_met
         chosen: dict[tuple[str, Link], list[int]] = {}
         for row, place in enumerate(grid_place(met)):
-            choice = by_place[place]
-            chosen.setdefault((choice.source, choice.link), []).append(row)
+            chosen.setdefault(by_place[place][:2], []).append(row)
         for (source, link), rows in chosen.items():
             mine = torch.tensor(rows, device=device)
             offer = Offer(*(values[mine] for values in _offer(encoded, source)))

@@ -139,11 +139,16 @@ class ImageCodec:
                 f"image must be uint8 {list(self.image_shape)}, "
                 f"got {image.dtype} {list(image.shape)}"
             )
-        return _file(self.form, image.cpu().numpy(), self.qualities[option])
+        self.form.load()
+        pixels = image.cpu().numpy()
+        picture = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
+        buffer, quality = io.BytesIO(), self.qualities[option]
+        picture.save(buffer, self.form.pillow, quality=quality, **dict(self.form.settings))
+        return buffer.getvalue()
 
     def shared(self, option: int) -> Shared:
         """What all files at a quality have in common."""
-        return _shared(self.form, self.image_shape, self.qualities[option])
+        return _shared(self, option)
 
     def image(self, file: bytes) -> Tensor | None:
         """The image [C, H, W] uint8 of a file; None if none of this size can be made of it."""
@@ -166,18 +171,9 @@ def check_qualities(qualities: tuple[int, ...]) -> None:
         raise ValueError(f"qualities must be ascending integers in 0..100, got {qualities}")
 
 
-def _file(form: FileFormat, pixels: Pixels, quality: int) -> bytes:
-    """Pillow's whole file of pixels [C, H, W]."""
-    form.load()
-    image = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
-    buffer = io.BytesIO()
-    image.save(buffer, form.pillow, quality=quality, **dict(form.settings))
-    return buffer.getvalue()
-
-
 @functools.lru_cache(maxsize=256)
-def _shared(form: FileFormat, shape: tuple[int, int, int], quality: int) -> Shared:
-    files = [_file(form, pixels, quality) for pixels in _references(shape)]
+def _shared(codec: ImageCodec, option: int) -> Shared:
+    files = [codec.file(image, option) for image in _references(codec.image_shape)]
     shortest = min(len(file) for file in files)
     tail = 0
     while tail < shortest and len({file[-tail - 1] for file in files}) == 1:
@@ -198,7 +194,7 @@ def _long_runs(agree: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 @functools.lru_cache(maxsize=8)
-def _references(shape: tuple[int, int, int]) -> tuple[Pixels, ...]:
+def _references(shape: tuple[int, int, int]) -> tuple[Tensor, ...]:
     """Black, white, a slope, and random images from smooth to rough and from faint to strong."""
     generator = Streams(seed=0)("reference images")
     slope = torch.linspace(0, 1, shape[2]).expand(shape)
@@ -212,7 +208,7 @@ def _references(shape: tuple[int, int, int]) -> tuple[Pixels, ...]:
         image = 0.9 * smooth + 0.1 * rough if number % 3 else rough
         contrast = (1.0, 0.4, 0.15)[number // 4 % 3]
         images.append(image.mean() + contrast * (image - image.mean()))
-    return tuple((255 * image).round().to(torch.uint8).numpy() for image in images)
+    return tuple((255 * image).round().to(torch.uint8) for image in images)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,13 +6,12 @@ gives up that the receiver could do anything else with what it receives.
 
 import itertools
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
 
-from benchmarks.baselines import codebook
+from benchmarks.baselines.codebook import Code, code_family, label_codebook
 from channels.base import Channel, ChannelOutput
 from channels.streams import PointStreams
 from simulator.errors import UserError
@@ -22,10 +21,6 @@ from simulator.schemes.names import Label
 from simulator.training.weights import Weights
 
 KIND: Final = "label_code"
-CODES: Final = {  # what words are called, and the words
-    "own": (codebook.code_family, codebook.label_codebook),
-    "polar": (codebook.polar_family, codebook.polar_codebook),
-}
 _LEAST_NOISE_POWER = 1e-30  # keeps the scores finite on a noiseless channel
 
 
@@ -36,8 +31,7 @@ class LabelCodeScheme(Scheme):
         self.name = config.name
         self._classify = classify
         self._num_classes = num_classes
-        family, words = CODES[config.code]
-        self._family, self._words = partial(family, num_classes), partial(words, num_classes)
+        self._code = config.code
 
     @property
     def channel_uses(self) -> str:
@@ -46,14 +40,13 @@ class LabelCodeScheme(Scheme):
 
     def serves(self, k: int) -> bool:
         """Where there is a word for every class."""
-        return self._family(k) is not None
+        return code_family(self._num_classes, k, self._code) is not None
 
     def settings(self, k: int) -> str:
         """The code, and what both ends know."""
-        return (
-            f"class decided at the transmitter, {self._num_classes} {self._family(k)} words, "
-            "maximum likelihood; codebook known, no header"
-        )
+        words = f"{self._num_classes} {code_family(self._num_classes, k, self._code)} words"
+        known = "maximum likelihood; codebook known, no header"
+        return f"class decided at the transmitter, {words}, {known}"
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensors:
@@ -64,7 +57,7 @@ class LabelCodeScheme(Scheme):
     def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
         """The words [B, k] of the classes."""
         classes = prepared["classes"]
-        return {"x": self._words(k).to(classes.device)[classes]}
+        return {"x": label_codebook(self._num_classes, k, self._code).to(classes.device)[classes]}
 
     @torch.inference_mode()
     def transmit(
@@ -73,7 +66,7 @@ class LabelCodeScheme(Scheme):
         """The words through the channel to log-posteriors."""
         x = encoded["x"]
         received = channel(x, snr_db=snr_db, generator=streams("channel", device=x.device))
-        words = self._words(k).to(x.device)
+        words = label_codebook(self._num_classes, k, self._code).to(x.device)
         return Received(log_posteriors(received, words), all_delivered(x))
 
 
@@ -97,7 +90,7 @@ def log_posteriors(received: ChannelOutput, words: Tensor) -> Tensor:
 class LabelCodeConfig(WithoutWeights):
     """The words follow from k, the number of classes and the kind of code."""
 
-    code: Literal["own", "polar"] = "own"  # own: orthogonal, biorthogonal or Reed-Muller, by k
+    code: Code = "own"  # own: orthogonal, biorthogonal or Reed-Muller, by k
 
     labels: ClassVar = (Label("polar", "words of a short polar code, from 16 uses on"),)
     summary = "the student decides at the transmitter, a word of k uses for its class"

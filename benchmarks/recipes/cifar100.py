@@ -6,19 +6,13 @@ from benchmarks.recipes.digital import CIFAR_SEMANTIC, CIFAR_SEPARATE, digital_b
 from benchmarks.recipes.joint import FADING_MIX, SNR_DB, image_baseline, joint_baselines
 from benchmarks.recipes.variants import ablations, no_teacher
 from models import CatConfig, PooledCnnConfig, ResidualCnnConfig, WideResNetConfig
-from simulator.description.stages import (
-    AugmentConfig,
-    LossWeights,
-    StudentStage,
-    TeacherStage,
-    TrainConfig,
-)
+from simulator.description import stages
 from simulator.schemes.codec import CodecStage, LinkConditions
 from simulator.schemes.contract import SchemeConfig
 from simulator.schemes.experiment import Experiment, SweepConfig
 from simulator.schemes.rkd_sc import RkdScConfig
 
-SGD = TrainConfig(
+SGD = stages.TrainConfig(
     epochs=24,
     least_steps=0,
     batch_size=128,
@@ -38,15 +32,15 @@ ADAMW = replace(
     clip=1.0,
     precision="fp32",
 )
-WIDE_TEACHER = TeacherStage(
+WIDE_TEACHER = stages.TeacherStage(
     model=PooledCnnConfig(stem=24, widths=(128, 384, 384), projected_dim=None),
     training=replace(SGD, epochs=16),
     label_smoothing=0.1,
 )
-STUDENT = StudentStage(
+STUDENT = stages.StudentStage(
     model=PooledCnnConfig(stem=24, widths=(64, 160, 224), projected_dim=256),
     training=replace(SGD, epochs=48),
-    loss=LossWeights(mse=1.0, ce=0.1, kl=0.9, temperature=2.0),
+    loss=stages.LossWeights(mse=1.0, ce=0.1, kl=0.9, temperature=2.0),
     head=replace(ADAMW, epochs=10),
     head_from="student",
 )
@@ -65,12 +59,9 @@ CODEC = CodecStage(
         prototypes=128,
     ),
     training=replace(ADAMW, epochs=60, learning_rate=2e-3),
-    loss=LossWeights(mse=1.0, ce=1.0, kl=1.0, temperature=2.0, mse_bits=256.0),
+    loss=stages.LossWeights(mse=1.0, ce=1.0, kl=1.0, temperature=2.0, mse_bits=256.0),
     conditions=LinkConditions(
-        channels=FADING_MIX,
-        snr_db=(-12.0, 26.0),
-        uses=(8, 16, 32, 64, 128, 256),
-        full_share=0.25,
+        channels=FADING_MIX, snr_db=(-12.0, 26.0), uses=(8, 16, 32, 64, 128, 256), full_share=0.25
     ),
 )
 HEADS = replace(ADAMW, epochs=10)  # training of the quantiser's heads
@@ -84,9 +75,9 @@ def cifar100() -> Experiment:
     return Experiment(
         name="cifar100",
         embedded_data=None,
-        augment=AugmentConfig(crop_padding=4, flip=True),
+        augment=stages.AugmentConfig(crop_padding=4, flip=True),
         views=12,
-        teacher=TeacherStage(
+        teacher=stages.TeacherStage(
             model=ResidualCnnConfig(widths=(32, 96, 192, 384), blocks=2, feature_dim=256),
             training=SGD,
             label_smoothing=0.1,
@@ -144,14 +135,14 @@ def images() -> Experiment:
 
 
 def _schemes(
-    student: StudentStage,
+    student: stages.StudentStage,
     codec: CodecStage,
     *,
     backbone: RkdScConfig | None,
     epochs: int = 50,
     batch_size: int = 32,
-    heads: TrainConfig = HEADS,
-    readers: TrainConfig = READERS,
+    heads: stages.TrainConfig = HEADS,
+    readers: stages.TrainConfig = READERS,
 ) -> tuple[SchemeConfig, ...]:
     """All but ablations; `epochs` and `batch_size` are those of deep JSCC of images.
 
@@ -162,12 +153,7 @@ def _schemes(
         RkdScConfig(codec=codec),
         *joint_baselines(student, codec, uses=USES, backbone=backbone, distilled=distilled),
         image_baseline(
-            student,
-            codec,
-            retraining=readers,
-            epochs=epochs,
-            batch_size=batch_size,
-            uses=IMAGE_USES,
+            student, codec, readers, epochs=epochs, batch_size=batch_size, uses=IMAGE_USES
         ),
         *digital_baselines(
             CIFAR_SEPARATE, CIFAR_SEMANTIC, feature_dim=256, heads=heads, readers=readers, views=3
@@ -175,5 +161,5 @@ def _schemes(
     )
 
 
-def _at_least(training: TrainConfig, steps: int) -> TrainConfig:
+def _at_least(training: stages.TrainConfig, steps: int) -> stages.TrainConfig:
     return replace(training, least_steps=steps)

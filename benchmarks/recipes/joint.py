@@ -84,15 +84,15 @@ def _discrete(plain: JointSchemeConfig, name: str) -> DtJsccSchemeConfig:
 def image_baseline(
     student: StudentStage,
     codec: CodecStage,
+    readers: TrainConfig,
     *,
-    retraining: TrainConfig,
     epochs: int,
     batch_size: int,
     uses: tuple[int, ...],
 ) -> ImageJsccConfig:
     """Deep JSCC of images at the SNR of deep JSCC, with AdamW in the student's precision.
 
-    Who reads what arrives is retrained as long as who reads decoded images.
+    `readers` retrains who reads what arrives, as it does who reads decoded images.
     """
     return ImageJsccConfig(
         training=replace(
@@ -106,7 +106,7 @@ def image_baseline(
         channels=codec.conditions.channels,
         snr_db=TRAIN_SNR_DB,
         uses=uses,
-        retraining=RebuiltStage(training=retraining, snr_db=codec.conditions.snr_db),
+        retraining=RebuiltStage(training=readers, snr_db=codec.conditions.snr_db),
     )
 
 

@@ -59,9 +59,8 @@ def _students(student: StudentStage, codec: CodecStage) -> tuple[RkdScConfig, ..
     scratch = replace(
         codec, student="scratch", student_rate=1.0, training=_on_images(student, codec, epochs=both)
     )
-    taught = {
-        name: replace(student, loss=loss) for name, loss in (("p1", P1), ("p2", P2), ("p3", P3))
-    }
+    losses = {"p1": P1, "p2": P2, "p3": P3}
+    taught = {name: replace(student, loss=loss) for name, loss in losses.items()}
     return (
         RkdScConfig(variant="ce_ce", student=untaught, codec=replace(codec, loss=LABELS_ONLY)),
         RkdScConfig(variant="kd_stage2", student=untaught, student_of="ce_ce", codec=codec),
@@ -100,9 +99,7 @@ def _codecs(codec: CodecStage) -> dict[str, CodecStage]:
         "mlp": MlpCodecConfig(feature_dim=cat.feature_dim, max_uses=cat.max_uses, hidden=301),
         "no_prototypes": replace(cat, width=56, prototypes=0),
         "cat64": replace(cat, tokens=16, width=64, dense=False, condition_width=None, prototypes=0),
-        "d32": replace(cat, width=32),
-        "d96": replace(cat, width=96),
-        "d128": replace(cat, width=128),
+        **{f"d{width}": replace(cat, width=width) for width in (32, 96, 128)},
         "heads": replace(cat, lengths=lengths),
     }
     fixed = {
