@@ -143,12 +143,8 @@ class Adaptation:
         delivered = arrived[:, None] * fits
         accuracy = arrived[:, None] * right + (1.0 - delivered) / self.num_classes
         row, column = divmod(int(accuracy.argmax()), accuracy.shape[1])
-        return Choice(
-            list(self.offers)[column],
-            self.links[row],
-            float(delivered[row, column]),
-            float(accuracy[row, column]),
-        )
+        source, link = list(self.offers)[column], self.links[row]
+        return Choice(source, link, float(delivered[row, column]), float(accuracy[row, column]))
 
     def for_average(self, channel: Channel, snr_db: float) -> Choice:
         """The best pair where the transmitter knows the channel and its average SNR alone."""

@@ -12,14 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+import models
 from benchmarks.baselines.image_files import CodecDamage
-from models import (
-    Ensemble,
-    ImageClassifier,
-    PretrainedTeacherConfig,
-    StudentConfig,
-    WideResNetConfig,
-)
 from simulator.description.basis import Basis
 from simulator.description.parts import Part
 from simulator.description.stages import TrainConfig
@@ -49,7 +43,7 @@ class Reader(NamedTuple):
 
     begin: tuple[Part, ...]  # the parts that it begins as
     part: Part
-    model: StudentConfig | WideResNetConfig | PretrainedTeacherConfig
+    model: models.StudentConfig | models.WideResNetConfig | models.PretrainedTeacherConfig
 
 
 def readers(recipe: Basis, stage: DecodedStage, who: str) -> Iterator[Reader]:
@@ -72,7 +66,7 @@ def lessons(run: TrainingRun, stage: DecodedStage, who: str) -> list["DecodedLes
     """
     found = []
     for begin, part, model in readers(run.recipe, stage, who):
-        if isinstance(model, PretrainedTeacherConfig):
+        if isinstance(model, models.PretrainedTeacherConfig):
             raise UserError("a pretrained teacher cannot be trained on decoded images")
         check_finished(run, *begin)
         found.append(
@@ -90,7 +84,7 @@ class DecodedLesson(ClassifierLesson):
     stage: DecodedStage
     begin: tuple[Part, ...]
 
-    def build(self) -> ImageClassifier:
+    def build(self) -> models.ImageClassifier:
         """As it was trained; the student's head is the one in use, not that trained along."""
         if len(self.begin) == 2:
             return finished_student(self.run)
@@ -107,7 +101,7 @@ class DecodedLesson(ClassifierLesson):
         images = self.run.validation.images
         return decoded(self.run, "validation", lambda: images, self.stage, clean_share=0.0)
 
-    def validate(self, model: ImageClassifier) -> float:
+    def validate(self, model: models.ImageClassifier) -> float:
         """Accuracy on decoded validation images."""
         scores = in_chunks(lambda x: model(x).scores, self._validation, precision="fp32")
         return accuracy(scores, self.run.validation.labels)
@@ -141,14 +135,14 @@ def retrained(weights: Weights, stage: DecodedStage | None, who: str) -> Classif
     """
     recipe, members = weights.recipe, {}
     for _, part, model in readers(recipe, stage, who) if stage else ():
-        if isinstance(model, PretrainedTeacherConfig) or not weights.has(part):
+        if isinstance(model, models.PretrainedTeacherConfig) or not weights.has(part):
             raise _missing(part.name, weights, who)
         members[part.name] = weights.image_classifier(part, model)
     if not members:
         raise _missing(f"decoded_{who}", weights, who)
     if who == "student":
         return Classifier(scores_by(*members.values()), weights.key(members))
-    network = weights.as_asked(Ensemble(list(members.values())))
+    network = weights.as_asked(models.Ensemble(list(members.values())))
     return Classifier(scores_by(network), weights.key(members, recipe.mirrored))
 
 

@@ -7,7 +7,6 @@ over links that lose nothing up to capacity.
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.metadata import version
@@ -35,7 +34,7 @@ from channels.base import Channel
 from channels.digital.bit_pipe import BitPipe
 from channels.streams import PointStreams
 from simulator.data.dataset import Dataset
-from simulator.device import cpu_threads
+from simulator.device import autocast, cpu_threads
 from simulator.engine.evaluate import BLOCK
 from simulator.errors import UserError
 from simulator.scheme import Received, Scheme, Tensors
@@ -88,11 +87,11 @@ class DigitalConfig(WithoutWeights):
     def labelled(self, label: str) -> Self:
         """With labels. Raises: UserError if there are none of these names, or not together."""
         made, known = replace(self, label=label), self.codec_words
-        words, named = made.words, [word for word in made.words if word not in self.flags]
-        if not {*named} <= {*known} or len(named) > 1 or len({*words}) < len(words):
-            codecs = f"one codec at most, of {', '.join(known)}, and " if known else ""
+        words, codecs = made.words, [word for word in made.words if word not in self.flags]
+        if not set(codecs) <= set(known) or len(codecs) > 1 or len(set(words)) < len(words):
+            first = f"one codec at most, of {', '.join(known)}, and " if known else ""
             raise UserError(
-                f"{made.name} must have {codecs}any of {', '.join(self.flags)}, each once, joined "
+                f"{made.name} must have {first}any of {', '.join(self.flags)}, each once, joined "
                 "by colons"
             )
         if "finite" in words and not made.ideal:
@@ -241,7 +240,7 @@ class DigitalScheme(Scheme):
         """
         pixels = (images * 255).round().clamp(0, 255).to(torch.uint8)
         prepared: dict[str, Tensor] = {"pixels": pixels}
-        with _fp32(images):
+        with autocast(images.device, "fp32"):
             for name, source in self._sources.items():
                 offer = source.offer(pixels)
                 prepared |= {f"sizes_{name}": offer.sizes, f"answers_{name}": offer.answers}
@@ -265,7 +264,7 @@ class DigitalScheme(Scheme):
             source, bits = self._sources[choice.source], choice.link.payload_bits
             payload = torch.zeros((len(fits), bits), dtype=torch.uint8)
             for row in torch.nonzero(fits.cpu())[:, 0].tolist():
-                with _fp32(fits):
+                with autocast(fits.device, "fp32"):
                     own = source.bits(prepared["pixels"][row], int(option[row]))
                 payload[row, : len(own)] = own
             encoded["payload"] = payload.to(fits.device)
@@ -334,19 +333,13 @@ class DigitalScheme(Scheme):
         if bool(wrong.any()):
             answers, delivered = answers.clone(), delivered.clone()
             source = self._sources[choice.source]
-            with _fp32(payload):
+            with autocast(payload.device, "fp32"):
                 answers[wrong], delivered[wrong] = source.answers(arrived.payload[wrong])
         return answers, delivered
 
 
 def _offer(prepared: Tensors, source: str) -> Offer:
     return Offer(prepared[f"sizes_{source}"], prepared[f"answers_{source}"])
-
-
-def _fp32(near: Tensor) -> AbstractContextManager[None]:
-    """No autocast on the device of this tensor."""
-    context: AbstractContextManager[None] = torch.autocast(near.device.type, enabled=False)
-    return context
 
 
 def try_sources(

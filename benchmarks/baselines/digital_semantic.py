@@ -36,7 +36,6 @@ from simulator.training.run import Lesson, accuracy, train_part, validation_outp
 from simulator.training.student import Session, Taught
 from simulator.training.weights import Weights
 
-KIND: Final = "digital_semantic"
 VERSION: Final = 1  # of what is computed of an image
 
 
@@ -78,12 +77,9 @@ class FeatureCoder:
         code = self.code(rank, bits)
         return [torch.from_numpy(code.encode(own)) for own in levels]
 
-    def offers(self, images: Tensor) -> dict[str, Tensor]:
-        """Sizes and answers [B, options] of images [B, C, H, W] uint8, kept in the cache."""
-        return cached(self.identity, images, lambda: self._compute(images))
-
     @torch.inference_mode()
-    def _compute(self, images: Tensor) -> dict[str, Tensor]:
+    def offers(self, images: Tensor) -> dict[str, Tensor]:
+        """Sizes and answers [B, options] of images [B, C, H, W] uint8."""
         sizes = torch.zeros((len(images), len(self.options)), dtype=torch.int32)
         answers = torch.zeros_like(sizes, dtype=torch.int16)
         components = torch.cat([self.components(image) for image in images])
@@ -115,7 +111,7 @@ class FeatureSource:
 
     def offer(self, images: Tensor) -> Offer:
         """Size and answer of every image; all pairs are computed at once, and kept."""
-        found = self.coder.offers(images)
+        found = cached(self.coder.identity, images, lambda: self.coder.offers(images))
         column = [self.coder.options.index((self.rank, self.bits_each))]
         return Offer(found["sizes"][:, column], found["answers"][:, column])
 
@@ -149,7 +145,7 @@ class DigitalSemanticConfig(DigitalConfig):
 
     quantiser: QuantiserStage | None = None  # None: it cannot be trained
 
-    kind = KIND
+    kind = "digital_semantic"
     flags = ("genie", "bound", "finite")
     version = 2
     summary = "the student's features, quantised and entropy-coded, CRC, 5G LDPC, adaptive QAM"
@@ -167,7 +163,7 @@ class DigitalSemanticConfig(DigitalConfig):
     def part(self, recipe: Basis) -> Part:
         """The quantiser and its heads."""
         made_from = tuple(part.name for part in recipe.student_parts())
-        return Part(KIND, (*recipe.seen, self.quantiser), made_from, "head")
+        return Part(self.kind, (*recipe.seen, self.quantiser), made_from, "head")
 
     def parts(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
         """The quantiser and its heads."""
