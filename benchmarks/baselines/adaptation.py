@@ -2,30 +2,38 @@
 
 Nothing is simulated. Offers say which images fit a payload and which are classified rightly when
 they arrive; block error rates say how often that is; an outage counts as a uniform guess.
+
+Links are chosen by the SNR that a block meets. Where the gain h is one for the whole block this is
+|h|^2 SNR. Where it changes within a block it is the SNR of an AWGN channel of equal capacity, mean
+log2(1 + |h|^2 SNR) over the uses: exact for links that reach capacity, an approximation for real
+codes, which serves to choose among them.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.baselines.block_errors import block_errors
-from benchmarks.baselines.met_snr import distribution
 from benchmarks.baselines.sources import Offer
 from channels.base import Channel
 from channels.digital.bit_pipe import LONGEST_CODE_BLOCK, BitPipe, payload_bits_for
+from channels.streams import Streams
 from channels.theory import normal_approximation_bits
-from simulator.storage.describe import digest
+from channels.units import db_to_linear, linear_to_db
 
 Floats = NDArray[np.float64]
 GRID_DB: Final = np.round(np.arange(-30.0, 50.0, 0.05), 2)  # SNRs for which genies hold a choice
 FINITE_ERROR_RATE: Final = 1e-3  # of the normal approximation
+QUANTILES: Final = 4000  # of the SNRs that blocks meet
 
 
 class Link(Protocol):
@@ -59,11 +67,6 @@ class CodedLink:
         """Modulation and rate."""
         return {"modulation": self.pipe.modulation, "code_rate": round(self.pipe.code_rate, 4)}
 
-    @property
-    def key(self) -> str:
-        """Equal for equal tables."""
-        return digest(asdict(block_errors(self.pipe)))
-
     def error_rate(self, snr_db: Floats) -> Floats:
         """From the table."""
         return block_errors(self.pipe)(snr_db)
@@ -84,34 +87,21 @@ class IdealLink:
 
     def error_rate(self, snr_db: Floats) -> Floats:
         """0 (finite: 1e-3) up to what the SNR carries, 1 beyond."""
+        uses, rate = self.channel_uses, FINITE_ERROR_RATE if self.finite else 0.0
         if self.finite:
-            carried = normal_approximation_bits(
-                snr_db, uses=self.channel_uses, block_error_rate=FINITE_ERROR_RATE
-            )
-            return np.where(self.payload_bits <= carried, FINITE_ERROR_RATE, 1.0)
-        carried = self.channel_uses * np.log2(1.0 + 10.0 ** (np.asarray(snr_db) / 10.0))
-        return np.where(self.payload_bits <= carried, 0.0, 1.0)
+            carried = normal_approximation_bits(snr_db, uses=uses, block_error_rate=rate)
+        else:
+            carried = uses * np.log2(1.0 + 10.0 ** (np.asarray(snr_db) / 10.0))
+        return np.where(self.payload_bits <= carried, rate, 1.0)
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """What is sent at one point, and what validation images promise for it."""
 
     source: str
     link: Link
     delivered: float
     accuracy: float
-
-    @property
-    def row(self) -> dict[str, Any]:
-        """For the table of choices."""
-        return {
-            "codec": self.source,
-            **self.link.text,
-            "payload_bits": self.link.payload_bits,
-            "validation_delivered": round(self.delivered, 6),
-            "validation_accuracy": round(self.accuracy, 6),
-        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,16 +124,15 @@ class Adaptation:
     @cached_property
     def _shares(self) -> tuple[Floats, Floats]:
         """Shares of images that fit and are right, and that fit, both [links, sources]."""
-        fit_and_right = np.zeros((len(self.links), len(self.offers)))
-        fit = np.zeros_like(fit_and_right)
-        for column, offer in enumerate(self.offers.values()):
-            for row, link in enumerate(self.links):
-                _, answers, fits = offer.best_fit(link.payload_bits)
-                fit_and_right[row, column] = float(
-                    (fits & (answers == self.labels)).double().mean()
-                )
-                fit[row, column] = float(fits.double().mean())
-        return fit_and_right, fit
+
+        def shares(link: Link, offer: Offer) -> tuple[float, float]:
+            _, answers, fits = offer.best_fit(link.payload_bits)
+            right = fits & (answers == self.labels)
+            return float(right.double().mean()), float(fits.double().mean())
+
+        offers = self.offers.values()
+        found = np.array([[shares(link, offer) for offer in offers] for link in self.links])
+        return found[..., 0], found[..., 1]
 
     def _best(self, arrived: Floats) -> Choice:
         """The best of all pairs, for the share of blocks that arrive over each link [links].
@@ -154,12 +143,8 @@ class Adaptation:
         delivered = arrived[:, None] * fits
         accuracy = arrived[:, None] * right + (1.0 - delivered) / self.num_classes
         row, column = divmod(int(accuracy.argmax()), accuracy.shape[1])
-        return Choice(
-            list(self.offers)[column],
-            self.links[row],
-            float(delivered[row, column]),
-            float(accuracy[row, column]),
-        )
+        source, link = list(self.offers)[column], self.links[row]
+        return Choice(source, link, float(delivered[row, column]), float(accuracy[row, column]))
 
     def for_average(self, channel: Channel, snr_db: float) -> Choice:
         """The best pair where the transmitter knows the channel and its average SNR alone."""
@@ -169,13 +154,10 @@ class Adaptation:
     @cached_property
     def for_met(self) -> list[Choice]:
         """The best pair at every SNR of GRID_DB, where the transmitter knows what a block meets."""
-        arrived = 1.0 - np.array([link.error_rate(GRID_DB) for link in self.links])
-        choices: list[Choice] = []
-        before: Floats | None = None
-        for column in arrived.T:
-            same = before is not None and np.array_equal(column, before)
-            choices.append(choices[-1] if same else self._best(column))
-            before = column
+        arrived = 1.0 - np.array([link.error_rate(GRID_DB) for link in self.links]).T
+        choices = [self._best(arrived[0])]
+        for before, own in itertools.pairwise(arrived):
+            choices.append(choices[-1] if np.array_equal(own, before) else self._best(own))
         return choices
 
 
@@ -195,9 +177,45 @@ def offers_key(offers: Mapping[str, Offer], labels: Tensor) -> str:
     return found.hexdigest()[:16]
 
 
+def one_gain(channel: Channel, uses: int) -> bool:
+    """Whether the gain is the same for all uses of a block: by the law, else in a few draws."""
+    known = channel.law.one_gain(uses)
+    if known is not None:
+        return known
+    h = _gains(channel, snr_db=0.0, blocks=8, uses=uses)
+    return bool((h == h[:, :1]).all())
+
+
+def distribution(channel: Channel, *, snr_db: float, uses: int) -> Floats:
+    """Equally likely values in dB that stand for the distribution; one value without fading.
+
+    By the law where the gain is one for a block and its law is known, else drawn.
+    """
+    quantile = channel.law.power_quantile
+    if quantile is None or not one_gain(channel, uses):
+        h = _gains(channel, snr_db=snr_db, blocks=QUANTILES, uses=uses)
+        return np.asarray(met_by(h, snr_db=torch.full((QUANTILES, 1), snr_db)).numpy())
+    if channel.law.power_variance == 0:
+        return np.array([snr_db])
+    power = quantile((np.arange(QUANTILES) + 0.5) / QUANTILES)
+    return np.asarray(snr_db + 10 * np.log10(power))
+
+
+def _gains(channel: Channel, *, snr_db: float, blocks: int, uses: int) -> Tensor:
+    """Gains [blocks, uses] of a stream of their own."""
+    ones = torch.ones((blocks, uses), dtype=torch.complex64)
+    draws = Streams(seed=0)("gains of the choice", channel.name, snr_db, uses)
+    return channel(ones, snr_db=torch.full((blocks, 1), snr_db), generator=draws).h
+
+
+def met_by(h: Tensor, *, snr_db: Tensor) -> Tensor:
+    """Shapes: gains h [B, k] and average SNR [B, 1] in dB -> dB, [B] in double precision."""
+    snr = h.abs().double().square() * db_to_linear(snr_db.double())
+    return linear_to_db(torch.expm1(torch.log1p(snr).mean(dim=1)))
+
+
 RATES: Final = tuple(Fraction(*rate) for rate in ((1, 3), (1, 2), (2, 3), (3, 4), (5, 6)))
 LOW_RATES: Final = tuple(Fraction(1, whole) for whole in (16, 12, 8, 6, 5, 4))
-
 LINKS: Final[tuple[tuple[int, Fraction], ...]] = (
     *((2, rate) for rate in (*LOW_RATES, *RATES)),
     *((4, rate) for rate in RATES[1:]),
@@ -206,25 +224,19 @@ LINKS: Final[tuple[tuple[int, Fraction], ...]] = (
 )  # (bits per symbol, code rate) by what they carry
 
 
-def pipes_of(channel_uses: int, *, payload_bits: tuple[int, int]) -> tuple[BitPipe, ...]:
-    """The links over `channel_uses` that carry so many bits, (least, most), the smallest first.
+def pipes_of(uses: int, *, payload_bits: tuple[int, int]) -> tuple[BitPipe, ...]:
+    """The links over `uses` that carry so many bits, (least, most), the smallest first.
 
     Left out are those that would need more than one code block.
     """
-    return tuple(_pipes(channel_uses, *payload_bits))
-
-
-def _pipes(channel_uses: int, least: int, most: int) -> Iterator[BitPipe]:
-    for bits_per_symbol, rate in LINKS:
-        sent = rate * channel_uses * bits_per_symbol
-        if not least + 16 <= sent <= LONGEST_CODE_BLOCK:
-            continue
-        payload = payload_bits_for(
-            channel_uses=channel_uses, bits_per_symbol=bits_per_symbol, code_rate=rate
+    least, most = payload_bits
+    made = (
+        BitPipe(
+            payload_bits=payload_bits_for(channel_uses=uses, bits_per_symbol=bits, code_rate=rate),
+            channel_uses=uses,
+            bits_per_symbol=bits,
         )
-        if least <= payload <= most:
-            yield BitPipe(
-                payload_bits=payload,
-                channel_uses=channel_uses,
-                bits_per_symbol=bits_per_symbol,
-            )
+        for bits, rate in LINKS
+        if least + 16 <= rate * uses * bits <= LONGEST_CODE_BLOCK
+    )
+    return tuple(pipe for pipe in made if least <= pipe.payload_bits <= most)

@@ -14,12 +14,15 @@ multiplies all inner products by |h|^2: what is orthogonal on AWGN stays so on R
    words of two cosets with forms Q and Q' at most 2^(-r/2) of the energy, r the (even) rank of
    the alternating matrix of Q + Q' [1, ch. 15 sec. 2]. So forms are chosen far apart in rank.
 
+Or, to compare, the words of a short polar code, all as Gray QPSK.
+
 [1] MacWilliams and Sloane, The Theory of Error-Correcting Codes, North-Holland, 1977.
 """
 
 import itertools
 import math
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import torch
@@ -28,13 +31,17 @@ from torch import Tensor
 
 from channels.digital.polar import LONGEST_POLAR, SHORTEST_POLAR, polar_words
 
+Code = Literal["own", "polar"]  # own: the three families
 MAX_RM_ORDER = 6  # 2^15 quadratic forms to choose from; order 8 would have 2^28
 
 
-def code_family(num_classes: int, k: int) -> str | None:
+def code_family(num_classes: int, k: int, code: Code = "own") -> str | None:
     """Which family carries `num_classes` words over `k` uses: its name, or None if none does."""
     if num_classes < 2:
         raise ValueError(f"a label code needs at least 2 classes, got {num_classes}")
+    if code == "polar":
+        enough = 2 * k >= SHORTEST_POLAR and (num_classes - 1).bit_length() <= _polar_length(k)
+        return "polar" if enough else None
     if k < 1:
         return None
     if num_classes <= 2 * k:
@@ -46,7 +53,7 @@ def code_family(num_classes: int, k: int) -> str | None:
 
 
 @lru_cache(maxsize=64)
-def label_codebook(num_classes: int, k: int) -> Tensor:
+def label_codebook(num_classes: int, k: int, code: Code = "own") -> Tensor:
     """The words of all classes, every one of energy exactly `k` (unit power on average).
 
     The tensor is cached and shared: do not write into it.
@@ -54,7 +61,7 @@ def label_codebook(num_classes: int, k: int) -> Tensor:
     Shapes: [num_classes, k] complex64.
     Raises: ValueError if `k` uses have too few words for `num_classes`.
     """
-    family = code_family(num_classes, k)
+    family = code_family(num_classes, k, code)
     if family == "orthogonal":
         words = _dft_rows(num_classes, k)
     elif family == "biorthogonal":
@@ -62,9 +69,12 @@ def label_codebook(num_classes: int, k: int) -> Tensor:
         words = np.stack([rows, -rows], axis=1).reshape(-1, 2 * k)[:num_classes]
     elif family == "Reed-Muller":
         words = _reed_muller_rows(num_classes, k)
+    elif family == "polar":
+        words = _polar_rows(num_classes, k)
     else:
+        what = "label code" if code == "own" else "polar words"
         raise ValueError(
-            f"k = {k} channel uses carry no label code for {num_classes} classes; use a larger k"
+            f"k = {k} channel uses carry no {what} for {num_classes} classes; use a larger k"
         )
     words *= math.sqrt(k) / np.linalg.norm(words, axis=1, keepdims=True)
     pairs = torch.from_numpy(words).reshape(num_classes, k, 2)
@@ -75,9 +85,8 @@ def _dft_rows(count: int, k: int) -> NDArray[np.float64]:
     """First `count` of the k rows of the DFT matrix and i times these, as pairs (re, im)."""
     row = np.arange(count)[:, None]
     turns = (row % k) * np.arange(k) / k + 0.25 * (row >= k)  # [count, k]
-    return np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)], axis=-1).reshape(
-        count, 2 * k
-    )
+    pairs = np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)], axis=-1)
+    return pairs.reshape(count, 2 * k)
 
 
 def _rm_order(k: int) -> int:
@@ -147,30 +156,13 @@ def _form_ranks(m: int) -> NDArray[np.int64]:
     return rank
 
 
-def polar_serves(num_classes: int, k: int) -> bool:
-    """Whether there is a polar word for every class."""
-    return 2 * k >= SHORTEST_POLAR and (num_classes - 1).bit_length() <= _length(k)
-
-
-@lru_cache(maxsize=64)
-def polar_codebook(num_classes: int, k: int) -> Tensor:
-    """The words of all classes as Gray QPSK, every one of energy exactly `k`.
-
-    The tensor is cached and shared: do not write into it.
-
-    Shapes: [num_classes, k] complex64.
-    Raises: ValueError if `k` uses have too few words for `num_classes`.
-    """
-    if not polar_serves(num_classes, k):
-        raise ValueError(
-            f"k = {k} channel uses carry no polar words for {num_classes} classes; use a larger k"
-        )
-    bits = polar_words(num_classes, _length(k))
+def _polar_rows(count: int, k: int) -> NDArray[np.float64]:
+    """`count` polar words as signs [count, 2k], repeated bit by bit: Gray QPSK."""
+    bits = polar_words(count, _polar_length(k))
     repeated = bits.repeat(1, -(-2 * k // bits.shape[1]))[:, : 2 * k]
-    signs = (1.0 - 2.0 * repeated.float()).reshape(num_classes, k, 2)
-    return torch.view_as_complex(signs / 2**0.5)
+    return 1.0 - 2.0 * repeated.double().numpy()
 
 
-def _length(k: int) -> int:
+def _polar_length(k: int) -> int:
     """The largest power of two up to 2k, at most 1024."""
     return min(1 << ((2 * k).bit_length() - 1), LONGEST_POLAR)

@@ -6,21 +6,20 @@ that went through the recipe's codecs at random qualities; a share of them stays
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+import models
 from benchmarks.baselines.image_files import CodecDamage
-from channels.streams import Streams
-from models import ClassifierConfig, Ensemble, ImageClassifier, PretrainedTeacherConfig
 from simulator.description.basis import Basis, Part
 from simulator.description.stages import TrainConfig
 from simulator.errors import UserError
 from simulator.scheme import Classifier
 from simulator.training.cache import cached
-from simulator.training.loop import ClassifierLesson, train_part
+from simulator.training.loop import ClassifierLesson
 from simulator.training.run import SHARED, TrainingRun, accuracy, check_finished, in_chunks
 from simulator.training.student import finished_classifier, finished_student
 from simulator.training.weights import Weights, scores_by
@@ -43,16 +42,15 @@ class Reader(NamedTuple):
 
     begin: tuple[Part, ...]  # the parts that it begins as
     part: Part
-    model: ClassifierConfig | PretrainedTeacherConfig
+    model: models.StudentConfig | models.WideResNetConfig | models.PretrainedTeacherConfig
 
 
 def readers(recipe: Basis, stage: DecodedStage, who: str) -> Iterator[Reader]:
     """The student, or every teacher."""
     shape = (*recipe.seen, stage)
     if who == "student":
-        begin: tuple[Part, ...] = recipe.student_parts()
-        made_from = tuple(part.name for part in begin)
-        part = Part("decoded_student", shape, made_from, "decoded")
+        begin = recipe.student_parts()
+        part = Part("decoded_student", shape, tuple(own.name for own in begin), "decoded")
         yield Reader(begin, part, recipe.student.model)
         return
     for name, own in recipe.teacher_parts.items():
@@ -60,28 +58,22 @@ def readers(recipe: Basis, stage: DecodedStage, who: str) -> Iterator[Reader]:
         yield Reader((own,), part, recipe.teachers[name].model)
 
 
-def check_decoded(run: TrainingRun, stage: DecodedStage, who: str) -> None:
-    """Raises: UserError if who is to go on is not trained yet, or cannot be trained."""
-    for reader in readers(run.recipe, stage, who):
-        if isinstance(reader.model, PretrainedTeacherConfig):
+def lessons(run: TrainingRun, stage: DecodedStage, who: str) -> list["DecodedLesson"]:
+    """How the student, or every offline teacher, goes on.
+
+    Raises: UserError if one is not trained yet, or cannot be trained.
+    """
+    found = []
+    for begin, part, model in readers(run.recipe, stage, who):
+        if isinstance(model, models.PretrainedTeacherConfig):
             raise UserError("a pretrained teacher cannot be trained on decoded images")
-        check_finished(run, *reader.begin)
-
-
-def train_decoded(run: TrainingRun, stage: DecodedStage, who: str) -> None:
-    """The student, or the offline teachers. Raises: as `check_decoded`."""
-    check_decoded(run, stage, who)
-    for reader in readers(run.recipe, stage, who):
-        assert not isinstance(reader.model, PretrainedTeacherConfig)
-        lesson = DecodedLesson(
-            run=run,
-            part=reader.part,
-            config=stage.training,
-            model=reader.model,
-            stage=stage,
-            begin=reader.begin,
+        check_finished(run, *begin)
+        found.append(
+            DecodedLesson(
+                run=run, part=part, config=stage.training, model=model, stage=stage, begin=begin
+            )
         )
-        train_part(lesson)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,7 +83,7 @@ class DecodedLesson(ClassifierLesson):
     stage: DecodedStage
     begin: tuple[Part, ...]
 
-    def build(self) -> ImageClassifier:
+    def build(self) -> models.ImageClassifier:
         """As it was trained; the student's head is the one in use, not that trained along."""
         if len(self.begin) == 2:
             return finished_student(self.run)
@@ -99,21 +91,16 @@ class DecodedLesson(ClassifierLesson):
 
     def images(self, index: int) -> Tensor:
         """A shared view, most of its images decoded."""
-        view = index % self.stage.views
-        return decoded(
-            self.run,
-            f"view_{view}",
-            lambda: self.run.view(SHARED, view),
-            self.stage,
-            clean_share=self.stage.clean_share,
-        )
+        view, share = index % self.stage.views, self.stage.clean_share
+        own = partial(self.run.view, SHARED, view)
+        return decoded(self.run, f"view_{view}", own, self.stage, clean_share=share)
 
     @cached_property
     def _validation(self) -> Tensor:
         images = self.run.validation.images
         return decoded(self.run, "validation", lambda: images, self.stage, clean_share=0.0)
 
-    def validate(self, model: ImageClassifier) -> float:
+    def validate(self, model: models.ImageClassifier) -> float:
         """Accuracy on decoded validation images."""
         scores = in_chunks(lambda x: model(x).scores, self._validation, precision="fp32")
         return accuracy(scores, self.run.validation.labels)
@@ -128,13 +115,12 @@ def decoded(
     clean_share: float,
 ) -> Tensor:
     """Images [N, C, H, W] uint8, each but a share through a codec at a random quality; cached."""
-    made = Streams(seed=run.seed)
 
     def compute() -> dict[str, Tensor]:
         own = images().cpu()
-        kept = torch.rand(len(own), generator=made("decoded, clean", name)) < clean_share
-        seed = made("decoded", name)
-        return {"images": torch.where(kept[:, None, None, None], own, stage.damage(own, seed))}
+        kept = torch.rand(len(own), generator=run.streams("decoded, clean", name)) < clean_share
+        damaged = stage.damage(own, run.streams("decoded", name))
+        return {"images": torch.where(kept[:, None, None, None], own, damaged)}
 
     found = cached(run, Part(f"decoded_{name}", (stage, clean_share)), compute)
     return found["images"].to(run.device)
@@ -145,21 +131,20 @@ def retrained(weights: Weights, stage: DecodedStage | None, who: str) -> Classif
 
     Raises: UserError naming the command that trains them if they are not there.
     """
-    recipe, members = weights.recipe, []
-    asked = list(readers(recipe, stage, who)) if stage else []
-    for reader in asked:
-        if isinstance(reader.model, PretrainedTeacherConfig) or not weights.has(reader.part):
-            break
-        members.append(weights.image_classifier(reader.part, reader.model))
-    if not asked or len(members) < len(asked):
-        missing = asked[len(members)].part.name if asked else f"decoded_{who}"
-        more = next(name for name, learns in STAGES.items() if learns == who)
-        raise UserError(
-            f"there is no {missing} in {weights.folder}; run semlink train {recipe.name} "
-            f"--stage {more}"
-        )
-    names = [reader.part.name for reader in asked]
+    recipe, members = weights.recipe, {}
+    for _, part, model in readers(recipe, stage, who) if stage else ():
+        if isinstance(model, models.PretrainedTeacherConfig) or not weights.has(part):
+            raise _missing(part.name, weights, who)
+        members[part.name] = weights.image_classifier(part, model)
+    if not members:
+        raise _missing(f"decoded_{who}", weights, who)
     if who == "student":
-        return Classifier(scores_by(members[0]), weights.key(names))
-    network = weights.as_asked(Ensemble(members))
-    return Classifier(scores_by(network), weights.key(names, recipe.mirrored))
+        return Classifier(scores_by(*members.values()), weights.key(members))
+    network = weights.as_asked(models.Ensemble(list(members.values())))
+    return Classifier(scores_by(network), weights.key(members, recipe.mirrored))
+
+
+def _missing(part: str, weights: Weights, who: str) -> UserError:
+    stage = next(name for name, learns in STAGES.items() if learns == who)
+    again = f"run semlink train {weights.recipe.name} --stage {stage}"
+    return UserError(f"there is no {part} in {weights.folder}; {again}")

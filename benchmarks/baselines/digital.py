@@ -1,14 +1,16 @@
 """Digital schemes: bits of a source over a link that is adapted to the SNR.
 
-Image -> bits -> CRC -> 5G LDPC -> scrambling -> QAM -> channel -> LLR -> LDPC -> CRC -> class
-[METHOD, B6 to B8]. Where the CRC fails, or where no option of the source fits, the image is lost:
-an outage. Source, modulation and rate are chosen on validation images (`adaptation`).
+Image -> bits -> CRC -> 5G LDPC -> scrambling -> QAM -> channel -> LLR -> LDPC -> CRC -> class.
+Where the CRC fails, or where no option of the source fits, the image is lost: an outage. Source,
+modulation and rate are chosen on validation images (`adaptation`). A bound sends the same bits
+over links that lose nothing up to capacity.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from importlib.metadata import version
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -18,39 +20,113 @@ from benchmarks.baselines.adaptation import (
     Adaptation,
     Choice,
     CodedLink,
+    IdealLink,
     Link,
     grid_place,
+    met_by,
     offers_key,
+    one_gain,
+    pipes_of,
 )
-from benchmarks.baselines.met_snr import met_by, one_gain
-from benchmarks.baselines.sources import Offer, Source
+from benchmarks.baselines.block_errors import block_errors
+from benchmarks.baselines.sources import NEVER, Offer, Source
 from channels.base import Channel
+from channels.digital.bit_pipe import BitPipe
 from channels.streams import PointStreams
+from simulator.data.dataset import Dataset
+from simulator.device import autocast, cpu_threads
+from simulator.engine.evaluate import BLOCK
+from simulator.errors import UserError
 from simulator.scheme import Received, Scheme, Tensors
+from simulator.schemes.contract import WithoutWeights
 from simulator.storage.describe import digest
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tried:
-    """What validation images say: offers by the source's name, and labels [N]."""
+class DigitalConfig(WithoutWeights):
+    """What a digital scheme may choose among, and on what; its labels are joined by colons."""
 
-    offers: Mapping[str, Offer]
-    labels: Tensor
+    uses: tuple[int, ...]  # k that are served
+    payload_bits: tuple[int, int]  # (least, most); links that carry less or more are not tried
+    validation_images: int  # on the first so many everything is chosen
+    label: str = ""
+    bit_true: bool = False  # True: every block is decoded; False: block error rates from a table
 
+    kind: ClassVar[str]  # the scheme's name without label
+    flags: ClassVar[tuple[str, ...]]  # labels that are no codec
+    version: ClassVar[int]  # goes up whenever the same weights would give other numbers
 
-@dataclass(frozen=True, kw_only=True)
-class Behaviour:
-    """What a digital scheme is called, says of itself, and knows.
+    @property
+    def name(self) -> str:
+        """The scheme's name with its label."""
+        return f"{self.kind}:{self.label}" if self.label else self.kind
 
-    `genie`: the transmitter knows the gain of every image and chooses by it. `bit_true`: every
-    block is decoded. Else whether it arrives is drawn by its error rate at the SNR it meets.
-    """
+    @property
+    def words(self) -> list[str]:
+        """Its labels one by one."""
+        return self.label.split(":") if self.label else []
 
-    name: str
-    version: int
-    settings: str
-    genie: bool = False
-    bit_true: bool = False
+    @property
+    def codec_words(self) -> list[str]:
+        """Labels of which there may be one alone."""
+        return []
+
+    @property
+    def ideal(self) -> bool:
+        """Whether it is a bound, whose links lose nothing up to capacity."""
+        return "bound" in self.words
+
+    def needs(self) -> dict[str, str]:
+        """Whose LDPC code it is; the rest is in `DigitalScheme.choices_key`."""
+        return {} if self.ideal else {"sionna-no-rt": version("sionna-no-rt")}
+
+    def decoding_all(self) -> Self:
+        """With every block decoded; a bound has none."""
+        return self if self.ideal else replace(self, bit_true=True)
+
+    def labelled(self, label: str) -> Self:
+        """With labels. Raises: UserError if there are none of these names, or not together."""
+        made, known = replace(self, label=label), self.codec_words
+        words, codecs = made.words, [word for word in made.words if word not in self.flags]
+        if not set(codecs) <= set(known) or len(codecs) > 1 or len(set(words)) < len(words):
+            first = f"one codec at most, of {', '.join(known)}, and " if known else ""
+            raise UserError(
+                f"{made.name} must have {first}any of {', '.join(self.flags)}, each once, joined "
+                "by colons"
+            )
+        if "finite" in words and not made.ideal:
+            raise UserError(f"{made.name} must be a bound to be finite: bound:finite")
+        if self.bit_true and "genie" in words and not made.ideal:
+            raise UserError(f"{made.name} cannot be decoded bit by bit; drop --bit-true")
+        return made
+
+    def pipes(self, k: int) -> tuple[BitPipe, ...]:
+        """The digital links over k uses; a bound has none."""
+        if self.ideal or k not in self.uses:
+            return ()
+        return pipes_of(k, payload_bits=self.payload_bits)
+
+    def links(self, k: int, offers: Mapping[str, Offer]) -> list[Link]:
+        """The links over k uses; for a bound one of each size that an image was seen to have."""
+        if not self.ideal:
+            return [CodedLink(pipe) for pipe in self.pipes(k)]
+        sizes = torch.cat([offer.sizes.flatten() for offer in offers.values()]).unique()
+        finite = "finite" in self.words
+        return [
+            IdealLink(payload_bits=int(size), channel_uses=k, finite=finite)
+            for size in sizes
+            if size < NEVER
+        ]
+
+    def settings(self, bits: str) -> str:
+        """What the bits are, what carries them, and who chooses what."""
+        code = "CRC, 5G LDPC, QPSK to 256-QAM"
+        if self.ideal:
+            code = "log2(1 + SNR) bits per use without errors"
+        if "finite" in self.words:
+            code = "normal approximation at a block error rate of 1e-3"
+        by = "each image's own SNR (CSIT)" if "genie" in self.words else "the average SNR"
+        return f"{bits}, {code}, chosen by {by} on validation images"
 
 
 class DigitalScheme(Scheme):
@@ -62,92 +138,93 @@ class DigitalScheme(Scheme):
 
     def __init__(
         self,
-        behaviour: Behaviour,
-        *,
+        config: DigitalConfig,
         sources: Sequence[Source],
-        links: Callable[[int], Sequence[Link]],
-        uses: tuple[int, ...] | None,
-        tried: Tried | None,
-        num_classes: int,
+        *,
+        bits: str,
+        dataset: Dataset,
+        device: torch.device,
     ) -> None:
-        self._behaviour = behaviour
-        self.name, self.version = behaviour.name, behaviour.version
+        """`bits` says what sources send; all else is chosen on validation images."""
+        self.name, self.version = config.name, config.version
+        self._config = config
+        self._genie = "genie" in config.words  # the transmitter knows the gain of every image
+        self._settings = config.settings(bits)
         self._sources = {source.name: source for source in sources}
-        self._links = links
-        self._uses = uses
-        self._tried = tried
-        self._num_classes = num_classes
-        self._adaptations: dict[int, Adaptation] = {}
+        self._num_classes = dataset.num_classes
+        self._offers: dict[str, Offer] = {}
+        if dataset.validation is not None:
+            count = config.validation_images
+            self._labels = dataset.validation.labels[:count].cpu()
+            self._offers = try_sources(sources, dataset.validation.images[:count], device)
+        self._adaptation = cache(self._adapted)
         self._choices: dict[tuple[str, float, int], Choice] = {}
 
     @property
     def channel_uses(self) -> str:
         """Where there are links, if there are images to choose on."""
-        if self._tried is None:
+        if not self._offers:
             return "no k where the data holds no validation images to choose on"
-        if self._uses is None:
+        if self._config.ideal:
             return "k >= 1"
-        return "k in {" + ", ".join(map(str, self._uses)) + "}"
+        return "k in {" + ", ".join(map(str, self._config.uses)) + "}"
 
     def serves(self, k: int) -> bool:
         """Where there are links, if there are images to choose on."""
-        return self._tried is not None and (k >= 1 if self._uses is None else k in self._uses)
+        return bool(self._offers) and (k >= 1 if self._config.ideal else k in self._config.uses)
 
     def settings(self, k: int) -> str:
         """What is charged, what is known beforehand, and the digital link."""
-        return self._behaviour.settings
+        return self._settings
 
     def objection(self, channel: Channel, k: int) -> str:
         """A genie knows one gain; where blocks are decoded there is more than one."""
-        if self._behaviour.genie and self._decodes(channel, k):
-            return "needs one gain per image"
-        return ""
+        return "needs one gain per image" if self._genie and self._decodes(channel, k) else ""
 
     @property
     def choices_key(self) -> str:
         """Equal where all choices are the same: of offers, sources, and block error rates."""
-        if self._tried is None:
+        if not self._offers:
             return ""
-        tables = [
-            link.key
-            for k in self._uses or ()
-            for link in self._links(k)
-            if isinstance(link, CodedLink)
-        ]
+        pipes = [pipe for k in self._config.uses for pipe in self._config.pipes(k)]
+        tables = [digest(asdict(block_errors(pipe))) for pipe in pipes]
         identities = [source.identity for source in self._sources.values()]
-        return digest([offers_key(self._tried.offers, self._tried.labels), identities, tables])
+        return digest([offers_key(self._offers, self._labels), identities, tables])
 
     def choices(self, points: Sequence[tuple[Channel, float, int]]) -> list[dict[str, Any]]:
         """What is sent at some points (channel, SNR, k): rows for a table.
 
         With a genie, a row for every SNR met at which the choice changes, for each k.
         """
-        if not self._behaviour.genie:
+        if not self._genie:
             return [
                 self._row(channel.name, snr_db, k, self._choice(channel, snr_db, k))
                 for channel, snr_db, k in points
             ]
-        rows = []
+        rows, before = [], None
         for k in dict.fromkeys(k for _, _, k in points):
-            found = self._adaptation(k).for_met
-            for place, choice in enumerate(found):
-                before = found[place - 1] if place else None
-                if before is None or (before.source, before.link) != (choice.source, choice.link):
-                    rows.append(self._row("met by the image", float(GRID_DB[place]), k, choice))
+            for snr_db, choice in zip(GRID_DB.tolist(), self._adaptation(k).for_met, strict=True):
+                if (k, *choice[:2]) != before:  # another source or link
+                    rows.append(self._row("met by the image", snr_db, k, choice))
+                before = (k, *choice[:2])
         return rows
 
     def _row(self, channel: str, snr_db: float, k: int, choice: Choice) -> dict[str, Any]:
         point = {"scheme": self.name, "channel": channel, "snr_db": snr_db, "channel_uses": k}
-        return {**point, **choice.row}
+        return {
+            **point,
+            "codec": choice.source,
+            **choice.link.text,
+            "payload_bits": choice.link.payload_bits,
+            "validation_delivered": round(choice.delivered, 6),
+            "validation_accuracy": round(choice.accuracy, 6),
+        }
 
-    def _adaptation(self, k: int) -> Adaptation:
-        if self._tried is None:
+    def _adapted(self, k: int) -> Adaptation:
+        if not self._offers:
             raise ValueError(f"{self.name} serves {self.channel_uses}")
-        if k not in self._adaptations:
-            self._adaptations[k] = Adaptation(
-                self._links(k), self._tried.offers, self._tried.labels, k, self._num_classes
-            )
-        return self._adaptations[k]
+        links = self._config.links(k, self._offers)
+        return Adaptation(links, self._offers, self._labels, k, self._num_classes)
 
     def _choice(self, channel: Channel, snr_db: float, k: int) -> Choice:
         point = (channel.name, round(snr_db, 4), k)  # single precision has no more
@@ -163,7 +240,7 @@ class DigitalScheme(Scheme):
         """
         pixels = (images * 255).round().clamp(0, 255).to(torch.uint8)
         prepared: dict[str, Tensor] = {"pixels": pixels}
-        with _fp32(images):
+        with autocast(images.device, "fp32"):
             for name, source in self._sources.items():
                 offer = source.offer(pixels)
                 prepared |= {f"sizes_{name}": offer.sizes, f"answers_{name}": offer.answers}
@@ -171,13 +248,12 @@ class DigitalScheme(Scheme):
 
     def _decodes(self, channel: Channel, k: int) -> bool:
         """Whether blocks are decoded: a table speaks of blocks with one gain alone."""
-        coded = isinstance(self._links(k)[0], CodedLink)
-        return coded and (self._behaviour.bit_true or not one_gain(channel, k))
+        return not self._config.ideal and (self._config.bit_true or not one_gain(channel, k))
 
     @torch.inference_mode()
     def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
         """What is sent at this point. With a genie: all offers, the gain decides."""
-        if self._behaviour.genie:
+        if self._genie:
             if why := self.objection(channel, k):
                 raise ValueError(f"{self.name} {why}, got {channel.name}")
             return prepared
@@ -188,7 +264,7 @@ class DigitalScheme(Scheme):
             source, bits = self._sources[choice.source], choice.link.payload_bits
             payload = torch.zeros((len(fits), bits), dtype=torch.uint8)
             for row in torch.nonzero(fits.cpu())[:, 0].tolist():
-                with _fp32(fits):
+                with autocast(fits.device, "fp32"):
                     own = source.bits(prepared["pixels"][row], int(option[row]))
                 payload[row, : len(own)] = own
             encoded["payload"] = payload.to(fits.device)
@@ -219,7 +295,7 @@ class DigitalScheme(Scheme):
         h = channel(ones, snr_db=snr_db, generator=streams("channel", device=device)).h
         met = met_by(h, snr_db=snr_db).cpu().numpy()
         drawn = torch.rand(len(met), generator=streams("decoding"), dtype=torch.float64).numpy()
-        if not self._behaviour.genie:
+        if not self._genie:
             choice = self._choice(channel, float(snr_db[0, 0]), k)
             arrived = torch.from_numpy(drawn >= choice.link.error_rate(met)).to(device)
             return encoded["answers"], encoded["fits"] & arrived
@@ -228,8 +304,7 @@ class DigitalScheme(Scheme):
         by_place = self._adaptation(k).for_met
         chosen: dict[tuple[str, Link], list[int]] = {}
         for row, place in enumerate(grid_place(met)):
-            choice = by_place[place]
-            chosen.setdefault((choice.source, choice.link), []).append(row)
+            chosen.setdefault(by_place[place][:2], []).append(row)
         for (source, link), rows in chosen.items():
             mine = torch.tensor(rows, device=device)
             offer = Offer(*(values[mine] for values in _offer(encoded, source)))
@@ -258,7 +333,7 @@ class DigitalScheme(Scheme):
         if bool(wrong.any()):
             answers, delivered = answers.clone(), delivered.clone()
             source = self._sources[choice.source]
-            with _fp32(payload):
+            with autocast(payload.device, "fp32"):
                 answers[wrong], delivered[wrong] = source.answers(arrived.payload[wrong])
         return answers, delivered
 
@@ -267,7 +342,17 @@ def _offer(prepared: Tensors, source: str) -> Offer:
     return Offer(prepared[f"sizes_{source}"], prepared[f"answers_{source}"])
 
 
-def _fp32(near: Tensor) -> AbstractContextManager[None]:
-    """No autocast on the device of this tensor."""
-    context: AbstractContextManager[None] = torch.autocast(near.device.type, enabled=False)
-    return context
+def try_sources(
+    sources: Sequence[Source], images: Tensor, device: torch.device
+) -> dict[str, Offer]:
+    """What sources offer of images [N, C, H, W] uint8, on the CPU.
+
+    In one thread, as workers compute: with more, rounding might turn an answer into another one.
+    """
+    offers = {}
+    with cpu_threads(1):
+        for source in sources:
+            parts = [source.offer(block.to(device)) for block in images.split(BLOCK)]
+            sizes, answers = (torch.cat(values).cpu() for values in zip(*parts, strict=True))
+            offers[source.name] = Offer(sizes, answers)
+    return offers

@@ -1,4 +1,4 @@
-"""Features sent as bits (B7): the student's, quantised and entropy-coded, over 5G LDPC and QAM.
+"""Features sent as bits: the student's, quantised and entropy-coded, over 5G LDPC and QAM.
 
 Student features -> r principal components -> b-bit uniform quantiser -> arithmetic coding -> the
 link of `separate` -> levels -> a linear head that was trained on quantised features. (r, b) is
@@ -8,7 +8,7 @@ Labels behind the name, joined by colons: `genie` as for `separate`, `bound` for
 links that lose nothing, and with it `finite`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.metadata import version
@@ -18,27 +18,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.baselines.adaptation import CodedLink, Link, pipes_of
-from benchmarks.baselines.digital import Behaviour, DigitalScheme, Tried
+from benchmarks.baselines.digital import DigitalConfig, DigitalScheme
 from benchmarks.baselines.entropy_code import EntropyCode
-from benchmarks.baselines.separate import CODE, ideal_links, try_sources
 from benchmarks.baselines.sources import Offer, cached
-from channels.digital.bit_pipe import BitPipe
 from models import FeatureQuantiser, FeatureQuantiserConfig
-from simulator.data.dataset import Split
+from simulator.data.dataset import Dataset
 from simulator.description.basis import Basis, Part
 from simulator.description.stages import TrainConfig
 from simulator.device import cpu_threads
 from simulator.errors import UserError
 from simulator.scheme import in_pieces
-from simulator.schemes.contract import ImageShape, Label, WithoutWeights
+from simulator.schemes.contract import ImageShape, Label
 from simulator.training.loop import Epoch, Lesson, train_part
 from simulator.training.run import accuracy, validation_outputs
 from simulator.training.student import Session, Taught
 from simulator.training.weights import Weights
 
-KIND: Final = "digital_semantic"
-FLAGS: Final = ("genie", "bound", "finite")
 VERSION: Final = 1  # of what is computed of an image
 
 
@@ -80,12 +75,9 @@ class FeatureCoder:
         code = self.code(rank, bits)
         return [torch.from_numpy(code.encode(own)) for own in levels]
 
-    def offers(self, images: Tensor) -> dict[str, Tensor]:
-        """Sizes and answers [B, options] of images [B, C, H, W] uint8, kept in the cache."""
-        return cached(self.identity, images, lambda: self._compute(images))
-
     @torch.inference_mode()
-    def _compute(self, images: Tensor) -> dict[str, Tensor]:
+    def offers(self, images: Tensor) -> dict[str, Tensor]:
+        """Sizes and answers [B, options] of images [B, C, H, W] uint8."""
         sizes = torch.zeros((len(images), len(self.options)), dtype=torch.int32)
         answers = torch.zeros_like(sizes, dtype=torch.int16)
         components = torch.cat([self.components(image) for image in images])
@@ -117,7 +109,7 @@ class FeatureSource:
 
     def offer(self, images: Tensor) -> Offer:
         """Size and answer of every image; all pairs are computed at once, and kept."""
-        found = self.coder.offers(images)
+        found = cached(self.coder.identity, images, lambda: self.coder.offers(images))
         column = [self.coder.options.index((self.rank, self.bits_each))]
         return Offer(found["sizes"][:, column], found["answers"][:, column])
 
@@ -146,82 +138,20 @@ class QuantiserStage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DigitalSemanticConfig(WithoutWeights):
+class DigitalSemanticConfig(DigitalConfig):
     """Where quantised features are sent, and on what everything is chosen."""
 
-    uses: tuple[int, ...]  # k that are served
-    payload_bits: tuple[int, int]  # (least, most); links that carry less or more are not tried
-    validation_images: int  # on the first so many everything is chosen
-    label: str = ""
-    bit_true: bool = False  # True: every block is decoded; False: block error rates from a table
     quantiser: QuantiserStage | None = None  # None: it cannot be trained
 
+    kind = "digital_semantic"
+    flags = ("genie", "bound", "finite")
+    version = 2
+    summary = "the student's features, quantised and entropy-coded, CRC, 5G LDPC, adaptive QAM"
     labels: ClassVar = (
         Label("genie", "the transmitter knows each image's own gain, and chooses by it"),
         Label("bound", "the same bits over links that lose nothing up to capacity"),
         Label("finite", "with bound: the normal approximation at a block error rate of 1e-3"),
     )
-    summary = "the student's features, quantised and entropy-coded, CRC, 5G LDPC, adaptive QAM"
-
-    @property
-    def name(self) -> str:
-        """The scheme's name with its label."""
-        return f"{KIND}:{self.label}" if self.label else KIND
-
-    @property
-    def _words(self) -> list[str]:
-        return self.label.split(":") if self.label else []
-
-    def needs(self) -> dict[str, str]:
-        """Whose LDPC code it is; the coder and the tables are in `DigitalScheme.choices_key`."""
-        return {} if "bound" in self._words else {"sionna-no-rt": version("sionna-no-rt")}
-
-    def decoding_all(self) -> "DigitalSemanticConfig":
-        """With every block decoded."""
-        return replace(self, bit_true=True)
-
-    def labelled(self, label: str) -> "DigitalSemanticConfig":
-        """With a label. Raises: UserError if it is none."""
-        words = label.split(":")
-        if not set(words) <= set(FLAGS) or len(set(words)) < len(words):
-            raise UserError(
-                f"digital_semantic:{label} must have any of {', '.join(FLAGS)}, each once, joined "
-                "by colons"
-            )
-        if "finite" in words and "bound" not in words:
-            raise UserError(f"digital_semantic:{label} must be a bound to be finite: bound:finite")
-        if self.bit_true and "genie" in words and "bound" not in words:
-            raise UserError(
-                f"digital_semantic:{label} cannot be decoded bit by bit; drop --bit-true"
-            )
-        return replace(self, label=label)
-
-    def pipes(self, k: int) -> tuple[BitPipe, ...]:
-        """The digital links over k uses."""
-        if k not in self.uses:
-            return ()
-        return pipes_of(k, payload_bits=self.payload_bits)
-
-    def links(self, tried: Tried | None) -> Callable[[int], Sequence[Link]]:
-        """The links over k uses, or for the bound those that lose nothing up to capacity."""
-        if "bound" in self._words:
-            return ideal_links(tried, finite="finite" in self._words)
-        return lambda k: [CodedLink(pipe) for pipe in self.pipes(k)]
-
-    def settings(self, quantiser: FeatureQuantiser) -> str:
-        """What is charged, what is known, and who chooses what."""
-        ranks, bits = quantiser.config.ranks, quantiser.config.bits
-        code = CODE
-        if "bound" in self._words:
-            code = "log2(1 + SNR) bits per use without errors"
-        if "finite" in self._words:
-            code = "normal approximation at a block error rate of 1e-3"
-        by = "each image's own SNR (CSIT)" if "genie" in self._words else "the average SNR"
-        return (
-            f"{ranks[0]} to {ranks[-1]} principal components of {bits[0]} to {bits[-1]} bits, "
-            f"arithmetic coding (tables known, no header), {code}, chosen by {by} on validation "
-            "images"
-        )
 
     @property
     def described(self) -> Self:
@@ -231,7 +161,7 @@ class DigitalSemanticConfig(WithoutWeights):
     def part(self, recipe: Basis) -> Part:
         """The quantiser and its heads."""
         made_from = tuple(part.name for part in recipe.student_parts())
-        return Part(KIND, (*recipe.seen, self.quantiser), made_from, "head")
+        return Part(self.kind, (*recipe.seen, self.quantiser), made_from, "head")
 
     def parts(self, recipe: Basis) -> tuple[Part, ...]:
         """The quantiser and its heads."""
@@ -272,42 +202,19 @@ class DigitalSemanticConfig(WithoutWeights):
     def build(self, weights: Weights) -> DigitalScheme:
         """The scheme for a student and its quantiser. Raises: UserError if they are not trained."""
         weights.classifier()  # its head is what those of the quantiser began as
-        return self.scheme_of(
-            self.coder(weights),
-            num_classes=weights.dataset.num_classes,
-            validation=weights.dataset.validation,
-            device=weights.device,
-        )
+        return self.scheme_of(self.coder(weights), weights.dataset, weights.device)
 
     def scheme_of(
-        self,
-        coder: FeatureCoder,
-        *,
-        num_classes: int,
-        validation: Split | None,
-        device: torch.device,
+        self, coder: FeatureCoder, dataset: Dataset, device: torch.device
     ) -> DigitalScheme:
-        """The scheme for any coder of features, chosen on these validation images."""
-        sources = [
-            FeatureSource(coder=coder, rank=rank, bits_each=bits) for rank, bits in coder.options
-        ]
-        tried = try_sources(sources, validation, self.validation_images, device=device)
-        bound = "bound" in self._words
-        behaviour = Behaviour(
-            name=self.name,
-            version=2,
-            settings=self.settings(coder.quantiser),
-            genie="genie" in self._words,
-            bit_true=self.bit_true and not bound,
+        """The scheme for any coder of features."""
+        ranks, each = coder.quantiser.config.ranks, coder.quantiser.config.bits
+        bits = (
+            f"{ranks[0]} to {ranks[-1]} principal components of {each[0]} to {each[-1]} bits, "
+            "arithmetic coding (tables known, no header)"
         )
-        return DigitalScheme(
-            behaviour,
-            sources=sources,
-            links=self.links(tried),
-            uses=None if bound else self.uses,
-            tried=tried,
-            num_classes=num_classes,
-        )
+        sources = [FeatureSource(coder=coder, rank=r, bits_each=b) for r, b in coder.options]
+        return DigitalScheme(self, sources, bits=bits, dataset=dataset, device=device)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -329,6 +236,13 @@ class QuantiserLesson(Lesson[FeatureQuantiser]):
             model.to(self.run.device).fit(list(self.taught.features), self.taught.head)
         return model
 
+    def _scores(self, model: FeatureQuantiser, components: Tensor) -> list[Tensor]:
+        """Of every head."""
+        return [
+            model.scores(model.levels(components[:, :rank], bits), bits)
+            for rank, bits in self.model.options
+        ]
+
     def epoch(self, model: FeatureQuantiser, index: int) -> Epoch:
         """The mean loss of all heads on one shared view."""
         features = self.taught.features
@@ -336,20 +250,12 @@ class QuantiserLesson(Lesson[FeatureQuantiser]):
             components = model.components(features[index % len(features)].float())
 
         def loss(indices: Tensor) -> Tensor:
-            seen, right = components[indices], self.labels[indices]
-            scores = [
-                model.scores(model.levels(seen[:, :r], bits), bits)
-                for r, bits in self.model.options
-            ]
+            scores, right = self._scores(model, components[indices]), self.labels[indices]
             return torch.stack([functional.cross_entropy(own, right) for own in scores]).mean()
 
         return Epoch(loss)
 
     def validate(self, model: FeatureQuantiser) -> float:
         """Accuracy of the best head."""
-        seen, labels = model.components(self.validation), self.run.validation.labels
-        found = [
-            accuracy(model.scores(model.levels(seen[:, :rank], bits), bits), labels)
-            for rank, bits in self.model.options
-        ]
-        return max(found)
+        found = self._scores(model, model.components(self.validation))
+        return max(accuracy(scores, self.run.validation.labels) for scores in found)

@@ -35,10 +35,9 @@ class EntropyCode:
         """The shortest bits that, followed by zeros, decode to these levels."""
         encoder = constriction.stream.queue.RangeEncoder()
         encoder.encode(levels, self._model, self._probabilities)
-        words = [int(word) for word in encoder.get_compressed()] or [0]
-        number, width = 0, WORD * len(words)
-        for word in words:
-            number = number << WORD | word
+        words = encoder.get_compressed()
+        width = WORD * max(1, len(words))
+        number = int.from_bytes(words.astype(">u4").tobytes(), "big")
         chances = self._probabilities[np.arange(len(levels)), levels]
         length = min(width, math.ceil(-np.log2(chances).sum()) + 1)  # that is always enough
         best = self._fraction(number, width, length, levels)

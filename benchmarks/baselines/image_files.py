@@ -37,16 +37,15 @@ UNREADABLE: Final = (  # what Pillow and its plugins raise for damaged files
 Pixels = NDArray[np.uint8]
 
 
-@dataclass(frozen=True, kw_only=True)
-class FileFormat:
+class FileFormat(NamedTuple):
     """How a format is written."""
 
     name: str  # on the command line
     title: str
     pillow: str  # Pillow's name
+    settings: tuple[tuple[str, Any], ...] = ()
     package: str = "pillow"
     plugin: str = ""  # module whose import teaches Pillow the format
-    settings: tuple[tuple[str, Any], ...] = ()
 
     def load(self) -> None:
         """Make the format known to Pillow. Raises: UserError if it is not installed."""
@@ -63,42 +62,19 @@ class FileFormat:
             raise UserError(f"codec {self.name} is not in this build of Pillow; install another")
 
 
+_AVIF = (("speed", 6), ("max_threads", 1), ("subsampling", "4:4:4"))
+_HEIC = "pillow_heif.HeifImagePlugin"
 FORMATS: Final = {
     form.name: form
     for form in (
+        FileFormat("jpeg", "JPEG", "JPEG", (("subsampling", "4:2:0"), ("optimize", False))),
         FileFormat(
-            name="jpeg",
-            title="JPEG",
-            pillow="JPEG",
-            settings=(("subsampling", "4:2:0"), ("optimize", False)),
+            "jpeg444", "JPEG 4:4:4", "JPEG", (("subsampling", "4:4:4"), ("optimize", False))
         ),
-        FileFormat(
-            name="jpeg444",
-            title="JPEG 4:4:4",
-            pillow="JPEG",
-            settings=(("subsampling", "4:4:4"), ("optimize", False)),
-        ),
-        FileFormat(name="webp", title="WebP", pillow="WEBP", settings=(("method", 6),)),
-        FileFormat(
-            name="avif",
-            title="AVIF",
-            pillow="AVIF",
-            settings=(("speed", 6), ("max_threads", 1), ("subsampling", "4:4:4")),
-        ),
-        FileFormat(
-            name="heic",
-            title="HEIC",
-            pillow="HEIF",
-            package="pillow-heif",
-            plugin="pillow_heif.HeifImagePlugin",
-        ),
-        FileFormat(
-            name="jxl",
-            title="JPEG XL",
-            pillow="JXL",
-            package="pillow-jxl-plugin",
-            plugin="pillow_jxl",
-        ),
+        FileFormat("webp", "WebP", "WEBP", (("method", 6),)),
+        FileFormat("avif", "AVIF", "AVIF", _AVIF),
+        FileFormat("heic", "HEIC", "HEIF", package="pillow-heif", plugin=_HEIC),
+        FileFormat("jxl", "JPEG XL", "JXL", package="pillow-jxl-plugin", plugin="pillow_jxl"),
     )
 }
 
@@ -163,11 +139,16 @@ class ImageCodec:
                 f"image must be uint8 {list(self.image_shape)}, "
                 f"got {image.dtype} {list(image.shape)}"
             )
-        return _file(self.form, image.cpu().numpy(), self.qualities[option])
+        self.form.load()
+        pixels = image.cpu().numpy()
+        picture = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
+        buffer, quality = io.BytesIO(), self.qualities[option]
+        picture.save(buffer, self.form.pillow, quality=quality, **dict(self.form.settings))
+        return buffer.getvalue()
 
     def shared(self, option: int) -> Shared:
         """What all files at a quality have in common."""
-        return _shared(self.form, self.image_shape, self.qualities[option])
+        return _shared(self, option)
 
     def image(self, file: bytes) -> Tensor | None:
         """The image [C, H, W] uint8 of a file; None if none of this size can be made of it."""
@@ -184,24 +165,15 @@ class ImageCodec:
 
 
 def check_qualities(qualities: tuple[int, ...]) -> None:
-    """Check that qualities are at least two and ascend. Raises: ValueError if they do not."""
+    """Raises: ValueError if qualities are fewer than two, or do not ascend."""
     ascending = sorted(set(qualities)) == list(qualities)
     if len(qualities) < 2 or not ascending or not 0 <= qualities[0] < qualities[-1] <= 100:
         raise ValueError(f"qualities must be ascending integers in 0..100, got {qualities}")
 
 
-def _file(form: FileFormat, pixels: Pixels, quality: int) -> bytes:
-    """Pillow's whole file of pixels [C, H, W]."""
-    form.load()
-    image = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
-    buffer = io.BytesIO()
-    image.save(buffer, form.pillow, quality=quality, **dict(form.settings))
-    return buffer.getvalue()
-
-
 @functools.lru_cache(maxsize=256)
-def _shared(form: FileFormat, shape: tuple[int, int, int], quality: int) -> Shared:
-    files = [_file(form, pixels, quality) for pixels in _references(shape)]
+def _shared(codec: ImageCodec, option: int) -> Shared:
+    files = [codec.file(image, option) for image in _references(codec.image_shape)]
     shortest = min(len(file) for file in files)
     tail = 0
     while tail < shortest and len({file[-tail - 1] for file in files}) == 1:
@@ -222,7 +194,7 @@ def _long_runs(agree: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 @functools.lru_cache(maxsize=8)
-def _references(shape: tuple[int, int, int]) -> tuple[Pixels, ...]:
+def _references(shape: tuple[int, int, int]) -> tuple[Tensor, ...]:
     """Black, white, a slope, and random images from smooth to rough and from faint to strong."""
     generator = Streams(seed=0)("reference images")
     slope = torch.linspace(0, 1, shape[2]).expand(shape)
@@ -236,7 +208,7 @@ def _references(shape: tuple[int, int, int]) -> tuple[Pixels, ...]:
         image = 0.9 * smooth + 0.1 * rough if number % 3 else rough
         contrast = (1.0, 0.4, 0.15)[number // 4 % 3]
         images.append(image.mean() + contrast * (image - image.mean()))
-    return tuple((255 * image).round().to(torch.uint8).numpy() for image in images)
+    return tuple((255 * image).round().to(torch.uint8) for image in images)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,7 +234,6 @@ class CodecDamage:
         for row, image in enumerate(tqdm(images, desc=title, leave=False, delay=5)):
             codec = made[int(draws[row, 0] * len(made))]
             option = int(draws[row, 1] * len(codec.qualities))
-            pixels = codec.image(codec.file(image, option))
-            if pixels is not None:
+            if (pixels := codec.image(codec.file(image, option))) is not None:
                 decoded[row] = pixels
         return decoded

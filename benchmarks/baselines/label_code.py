@@ -1,17 +1,17 @@
 """The label code: the transmitter decides the class and sends nothing but its index.
 
-The strongest link for one fixed task, and so the bound that a semantic link is measured against
-[METHOD, B9]: it gives up that the receiver could do anything else with what it receives.
+The strongest link for one fixed task, and so the bound that a semantic link is measured against: it
+gives up that the receiver could do anything else with what it receives.
 """
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
 
-from benchmarks.baselines.codebook import code_family, label_codebook, polar_codebook, polar_serves
+from benchmarks.baselines.codebook import Code, code_family, label_codebook
 from channels.base import Channel, ChannelOutput
 from channels.streams import PointStreams
 from simulator.errors import UserError
@@ -24,18 +24,13 @@ _LEAST_NOISE_POWER = 1e-30  # keeps the scores finite on a noiseless channel
 
 
 class LabelCodeScheme(Scheme):
-    """Class decided by the noiseless chain, one word per class, maximum-likelihood receiver.
+    """Class decided by the noiseless chain, one word per class, maximum-likelihood receiver."""
 
-    The words are the recipe's own, see `codebook`, or those of a short polar code.
-    """
-
-    def __init__(
-        self, *, classify: Classify, num_classes: int, code: Literal["own", "polar"] = "own"
-    ) -> None:
+    def __init__(self, config: "LabelCodeConfig", *, classify: Classify, num_classes: int) -> None:
+        self.name = config.name
         self._classify = classify
         self._num_classes = num_classes
-        self._code = code
-        self.name = KIND if code == "own" else f"{KIND}:{code}"
+        self._code = config.code
 
     @property
     def channel_uses(self) -> str:
@@ -44,25 +39,13 @@ class LabelCodeScheme(Scheme):
 
     def serves(self, k: int) -> bool:
         """Where there is a word for every class."""
-        return self._family(k) is not None
-
-    def _family(self, k: int) -> str | None:
-        """What the words are called; None where there are too few."""
-        if self._code == "polar":
-            return "polar" if polar_serves(self._num_classes, k) else None
-        return code_family(self._num_classes, k)
-
-    def _words(self, k: int) -> Tensor:
-        if self._code == "polar":
-            return polar_codebook(self._num_classes, k)
-        return label_codebook(self._num_classes, k)
+        return code_family(self._num_classes, k, self._code) is not None
 
     def settings(self, k: int) -> str:
         """The code, and what both ends know."""
-        return (
-            f"class decided at the transmitter, {self._num_classes} {self._family(k)} words, "
-            "maximum likelihood; codebook known, no header"
-        )
+        words = f"{self._num_classes} {code_family(self._num_classes, k, self._code)} words"
+        known = "maximum likelihood; codebook known, no header"
+        return f"class decided at the transmitter, {words}, {known}"
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensors:
@@ -70,17 +53,10 @@ class LabelCodeScheme(Scheme):
         return {"classes": self._classify(images).argmax(dim=1)}
 
     @torch.inference_mode()
-    def encode(
-        self,
-        prepared: Tensors,
-        *,
-        channel: Channel,
-        snr_db: Tensor,
-        k: int,
-    ) -> Tensors:
+    def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
         """The words [B, k] of the classes."""
         classes = prepared["classes"]
-        return {"x": self._words(k).to(classes.device)[classes]}
+        return {"x": label_codebook(self._num_classes, k, self._code).to(classes.device)[classes]}
 
     @torch.inference_mode()
     def transmit(
@@ -89,7 +65,7 @@ class LabelCodeScheme(Scheme):
         """The words through the channel to log-posteriors."""
         x = encoded["x"]
         received = channel(x, snr_db=snr_db, generator=streams("channel", device=x.device))
-        words = self._words(k).to(x.device)
+        words = label_codebook(self._num_classes, k, self._code).to(x.device)
         return Received(log_posteriors(received, words), all_delivered(x))
 
 
@@ -113,7 +89,7 @@ def log_posteriors(received: ChannelOutput, words: Tensor) -> Tensor:
 class LabelCodeConfig(WithoutWeights):
     """The words follow from k, the number of classes and the kind of code."""
 
-    code: Literal["own", "polar"] = "own"  # own: orthogonal, biorthogonal or Reed-Muller, by k
+    code: Code = "own"  # own: orthogonal, biorthogonal or Reed-Muller, by k
 
     labels: ClassVar = (Label("polar", "words of a short polar code, from 16 uses on"),)
     summary = "the student decides at the transmitter, a word of k uses for its class"
@@ -131,8 +107,5 @@ class LabelCodeConfig(WithoutWeights):
 
     def build(self, weights: Weights) -> LabelCodeScheme:
         """The scheme for the noiseless chain."""
-        return LabelCodeScheme(
-            classify=weights.classifier().classify,
-            num_classes=weights.dataset.num_classes,
-            code=self.code,
-        )
+        classify = weights.classifier().classify
+        return LabelCodeScheme(self, classify=classify, num_classes=weights.dataset.num_classes)

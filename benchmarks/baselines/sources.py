@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from benchmarks.baselines.image_files import ImageCodec
+from benchmarks.baselines.image_files import ImageCodec, Pixels
 from simulator.data.cache import default_cache
 from simulator.errors import UserError
 from simulator.scheme import Classifier
@@ -99,8 +99,7 @@ class ImageSource:
         """Every image at every quality; both kinds of source are computed at once, and kept."""
         identity = {key: value for key, value in self.identity.items() if key != "source"}
         found = cached(identity, images, lambda: self._compute(images))
-        sizes = found["whole" if self.whole else "stripped"]
-        return Offer(sizes, found["answers"])
+        return Offer(found["whole" if self.whole else "stripped"], found["answers"])
 
     def _compute(self, images: Tensor) -> dict[str, Tensor]:
         options = range(len(self.codec.qualities))
@@ -116,10 +115,8 @@ class ImageSource:
                     continue
                 decoded[option, row] = pixels
                 whole[row, option] = 8 * len(file) + 1
-                sent = self.codec.shared(option).strip(file)
-                if sent is not None:
-                    index_bits = (len(options) - 1).bit_length()
-                    stripped[row, option] = index_bits + 8 * len(sent) + 1
+                if (sent := self.codec.shared(option).strip(file)) is not None:
+                    stripped[row, option] = (len(options) - 1).bit_length() + 8 * len(sent) + 1
         for option in options:
             batch = decoded[option].to(images.device).float() / 255
             answers[:, option] = self.classifier.classify(batch).argmax(dim=1).cpu().to(torch.int16)
@@ -144,7 +141,7 @@ class ImageSource:
         scores = self.classifier.classify(pixels.to(payloads.device).float() / 255)
         return scores.argmax(dim=1), readable
 
-    def _image(self, payload: "np.ndarray[Any, np.dtype[np.uint8]]") -> Tensor | None:
+    def _image(self, payload: Pixels) -> Tensor | None:
         ones = np.flatnonzero(payload)
         end = int(ones[-1]) if len(ones) else 0  # of the data: the last one is no part of them
         if end < self._index_bits or (end - self._index_bits) % 8:
@@ -164,13 +161,12 @@ def cached(
     """What is computed of images, kept in the cache folder by what it depends on."""
     pixels = hashlib.sha256(images.cpu().contiguous().numpy().tobytes()).hexdigest()
     key = digest({**identity, "images": [pixels, *images.shape], "version": VERSION})
-    found: dict[str, Tensor] = {}
+    name, found = f"offers/{key}.safetensors", dict[str, Tensor]()
     with contextlib.suppress(UserError, RuntimeError):  # not there, damaged, or no home folder
-        found, header = load_tensors(default_cache() / "offers" / f"{key}.safetensors")
+        found, header = load_tensors(default_cache() / name)
         found = found if header.get("key") == key else {}
     if not found:
         found = compute()
         with contextlib.suppress(OSError, RuntimeError):
-            path = default_cache() / "offers" / f"{key}.safetensors"
-            save_tensors(path, found, {"key": key})
+            save_tensors(default_cache() / name, found, {"key": key})
     return {name: values.to(images.device) for name, values in found.items()}

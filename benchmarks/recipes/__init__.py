@@ -4,9 +4,8 @@ A recipe says what to compute. Where to compute it (`--device`, `--out`) and whi
 (`--snr-db`, `--channel-uses`, ...) is the command line's business.
 """
 
-from benchmarks.recipes.cifar100 import cifar100, cifar100_gpu
+from benchmarks.recipes.cifar100 import cifar100, cifar100_gpu, images
 from benchmarks.recipes.digits import digits
-from benchmarks.recipes.images import images
 
 __all__ = ["RECIPES", "cifar100", "cifar100_gpu", "digits", "images"]
 

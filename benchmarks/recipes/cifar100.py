@@ -1,33 +1,18 @@
-"""CIFAR-100, on two cores and on one GPU; needs --data."""
+"""CIFAR-100, on two cores and on one GPU, and your own images; all need --data."""
 
 from dataclasses import replace
 
-from benchmarks.baselines.decoded import DecodedStage
-from benchmarks.baselines.digital_semantic import QuantiserStage
-from benchmarks.baselines.label_code import LabelCodeConfig
-from benchmarks.recipes.digital import BITS, CIFAR_SEMANTIC, CIFAR_SEPARATE, RANKS
+from benchmarks.recipes.digital import CIFAR_SEMANTIC, CIFAR_SEPARATE, digital_baselines
 from benchmarks.recipes.joint import FADING_MIX, SNR_DB, image_baseline, joint_baselines
 from benchmarks.recipes.variants import ablations, no_teacher
-from models import (
-    CatConfig,
-    FeatureQuantiserConfig,
-    PooledCnnConfig,
-    ResidualCnnConfig,
-    WideResNetConfig,
-)
-from simulator.description.stages import (
-    AugmentConfig,
-    LossWeights,
-    StudentStage,
-    TeacherStage,
-    TrainConfig,
-)
+from models import CatConfig, PooledCnnConfig, ResidualCnnConfig, WideResNetConfig
+from simulator.description import stages
 from simulator.schemes.codec import CodecStage, LinkConditions
 from simulator.schemes.contract import SchemeConfig
 from simulator.schemes.experiment import Experiment, SweepConfig
 from simulator.schemes.rkd_sc import RkdScConfig
 
-SGD = TrainConfig(
+SGD = stages.TrainConfig(
     epochs=24,
     least_steps=0,
     batch_size=128,
@@ -47,15 +32,15 @@ ADAMW = replace(
     clip=1.0,
     precision="fp32",
 )
-WIDE_TEACHER = TeacherStage(
+WIDE_TEACHER = stages.TeacherStage(
     model=PooledCnnConfig(stem=24, widths=(128, 384, 384), projected_dim=None),
     training=replace(SGD, epochs=16),
     label_smoothing=0.1,
 )
-STUDENT = StudentStage(
+STUDENT = stages.StudentStage(
     model=PooledCnnConfig(stem=24, widths=(64, 160, 224), projected_dim=256),
     training=replace(SGD, epochs=48),
-    loss=LossWeights(mse=1.0, ce=0.1, kl=0.9, temperature=2.0),
+    loss=stages.LossWeights(mse=1.0, ce=0.1, kl=0.9, temperature=2.0),
     head=replace(ADAMW, epochs=10),
     head_from="student",
 )
@@ -74,36 +59,25 @@ CODEC = CodecStage(
         prototypes=128,
     ),
     training=replace(ADAMW, epochs=60, learning_rate=2e-3),
-    loss=LossWeights(mse=1.0, ce=1.0, kl=1.0, temperature=2.0, mse_bits=256.0),
+    loss=stages.LossWeights(mse=1.0, ce=1.0, kl=1.0, temperature=2.0, mse_bits=256.0),
     conditions=LinkConditions(
-        channels=FADING_MIX,
-        snr_db=(-12.0, 26.0),
-        uses=(8, 16, 32, 64, 128, 256),
-        full_share=0.25,
+        channels=FADING_MIX, snr_db=(-12.0, 26.0), uses=(8, 16, 32, 64, 128, 256), full_share=0.25
     ),
 )
 HEADS = replace(ADAMW, epochs=10)  # training of the quantiser's heads
 READERS = replace(SGD, epochs=6, learning_rate=0.01)  # of classifiers of decoded or rebuilt images
 USES = (16, 64, 256)  # of the joint baselines and of the sweep
 IMAGE_USES = (64, 256, 512)
-DISTILLED = ("deep_jscc", "adjscc")  # baselines that are put behind our student too
 
 
 def cifar100() -> Experiment:
     """CIFAR-100 on two cores: offline teachers, hand-made student, CAT."""
-    untaught = no_teacher(STUDENT, CODEC)
-    image = image_baseline(
-        STUDENT, CODEC, retraining=READERS, epochs=50, batch_size=32, uses=IMAGE_USES
-    )
-    joint = joint_baselines(
-        STUDENT, CODEC, hidden=256, uses=USES, backbone=untaught, distilled=DISTILLED
-    )
     return Experiment(
         name="cifar100",
         embedded_data=None,
-        augment=AugmentConfig(crop_padding=4, flip=True),
+        augment=stages.AugmentConfig(crop_padding=4, flip=True),
         views=12,
-        teacher=TeacherStage(
+        teacher=stages.TeacherStage(
             model=ResidualCnnConfig(widths=(32, 96, 192, 384), blocks=2, feature_dim=256),
             training=SGD,
             label_smoothing=0.1,
@@ -112,10 +86,7 @@ def cifar100() -> Experiment:
         mirrored=True,
         student=STUDENT,
         schemes=(
-            RkdScConfig(codec=CODEC),
-            *joint,
-            image,
-            *digital_baselines(heads=HEADS, readers=READERS),
+            *_schemes(STUDENT, CODEC, backbone=no_teacher(STUDENT, CODEC)),
             *ablations(STUDENT, CODEC),
         ),
         sweep=SweepConfig(channels=FADING_MIX, snr_db=SNR_DB, channel_uses=USES, realizations=2),
@@ -127,9 +98,6 @@ def cifar100_gpu() -> Experiment:
     recipe = cifar100()
     student = replace(STUDENT, training=replace(STUDENT.training, epochs=100))
     codec = replace(CODEC, training=replace(CODEC.training, epochs=100))
-    image = image_baseline(
-        student, codec, retraining=READERS, epochs=200, batch_size=64, uses=IMAGE_USES
-    )
     return replace(
         recipe,
         name="cifar100_gpu",
@@ -141,28 +109,57 @@ def cifar100_gpu() -> Experiment:
         more_teachers=(),
         mirrored=False,
         student=student,
+        schemes=_schemes(student, codec, backbone=None, epochs=200, batch_size=64),
+    )
+
+
+def images() -> Experiment:
+    """Your own images: as CIFAR-100, with more epochs where there are few."""
+    student = replace(
+        STUDENT, training=_at_least(STUDENT.training, 1000), head=_at_least(STUDENT.head, 500)
+    )
+    codec = replace(CODEC, training=_at_least(CODEC.training, 1500))
+    heads, readers = _at_least(HEADS, 500), _at_least(READERS, 500)
+    untaught = no_teacher(student, codec)
+    return replace(
+        cifar100(),
+        name="images",
+        teacher=replace(WIDE_TEACHER, training=_at_least(WIDE_TEACHER.training, 1000)),
+        more_teachers=(),
+        student=student,
         schemes=(
-            RkdScConfig(codec=codec),
-            *joint_baselines(student, codec, hidden=256, uses=USES, backbone=None),
-            image,
-            *digital_baselines(heads=HEADS, readers=READERS),
+            *_schemes(student, codec, backbone=untaught, heads=heads, readers=readers),
+            untaught,
         ),
     )
 
 
-def digital_baselines(*, heads: TrainConfig, readers: TrainConfig) -> tuple[SchemeConfig, ...]:
-    """Files, their bound, quantised features, labels, for images of 32x32 and more."""
-    separate = replace(
-        CIFAR_SEPARATE,
-        retraining=DecodedStage(
-            damage=CIFAR_SEPARATE.damage, training=readers, views=3, clean_share=0.25
+def _schemes(
+    student: stages.StudentStage,
+    codec: CodecStage,
+    *,
+    backbone: RkdScConfig | None,
+    epochs: int = 50,
+    batch_size: int = 32,
+    heads: stages.TrainConfig = HEADS,
+    readers: stages.TrainConfig = READERS,
+) -> tuple[SchemeConfig, ...]:
+    """All but ablations; `epochs` and `batch_size` are those of deep JSCC of images.
+
+    Deep JSCC and ADJSCC are put behind our student too, where there is a frozen backbone.
+    """
+    distilled = ("deep_jscc", "adjscc") if backbone else ()
+    return (
+        RkdScConfig(codec=codec),
+        *joint_baselines(student, codec, uses=USES, backbone=backbone, distilled=distilled),
+        image_baseline(
+            student, codec, readers, epochs=epochs, batch_size=batch_size, uses=IMAGE_USES
+        ),
+        *digital_baselines(
+            CIFAR_SEPARATE, CIFAR_SEMANTIC, feature_dim=256, heads=heads, readers=readers, views=3
         ),
     )
-    semantic = replace(
-        CIFAR_SEMANTIC,
-        quantiser=QuantiserStage(
-            model=FeatureQuantiserConfig(feature_dim=256, ranks=RANKS, bits=BITS),
-            training=heads,
-        ),
-    )
-    return (separate, separate.bound, semantic, LabelCodeConfig())
+
+
+def _at_least(training: stages.TrainConfig, steps: int) -> stages.TrainConfig:
+    return replace(training, least_steps=steps)

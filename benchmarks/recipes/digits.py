@@ -2,25 +2,16 @@
 
 from dataclasses import replace
 
-from benchmarks.baselines.decoded import DecodedStage
-from benchmarks.baselines.digital_semantic import QuantiserStage
-from benchmarks.baselines.label_code import LabelCodeConfig
-from benchmarks.recipes.digital import BITS, DIGITS_SEMANTIC, DIGITS_SEPARATE, RANKS
+from benchmarks.recipes.digital import DIGITS_SEMANTIC, DIGITS_SEPARATE, digital_baselines
 from benchmarks.recipes.joint import FADING_MIX, SNR_DB, image_baseline, joint_baselines
 from benchmarks.recipes.variants import no_teacher
-from models import CatConfig, FeatureQuantiserConfig, ResidualCnnConfig
-from simulator.description.stages import (
-    AugmentConfig,
-    LossWeights,
-    StudentStage,
-    TeacherStage,
-    TrainConfig,
-)
+from models import CatConfig, ResidualCnnConfig
+from simulator.description import stages
 from simulator.schemes.codec import CodecStage, LinkConditions
 from simulator.schemes.experiment import Experiment, SweepConfig
 from simulator.schemes.rkd_sc import RkdScConfig
 
-SGD = TrainConfig(
+SGD = stages.TrainConfig(
     epochs=60,
     least_steps=0,
     batch_size=64,
@@ -32,8 +23,8 @@ SGD = TrainConfig(
     precision="fp32",
 )
 ADAMW = replace(SGD, optimiser="adamw", learning_rate=2e-3, weight_decay=0.01, clip=1.0)
-LOSS = LossWeights(mse=1.0, ce=1.0, kl=0.0, temperature=4.0)
-STUDENT = StudentStage(
+LOSS = stages.LossWeights(mse=1.0, ce=1.0, kl=0.0, temperature=4.0)
+STUDENT = stages.StudentStage(
     model=ResidualCnnConfig(widths=(12, 24, 40), blocks=1, feature_dim=64),
     training=SGD,
     loss=LOSS,
@@ -53,37 +44,21 @@ CODEC = CodecStage(
     training=replace(ADAMW, epochs=200, batch_size=128),
     loss=LOSS,
     conditions=LinkConditions(
-        channels=FADING_MIX,
-        snr_db=(-12.0, 26.0),
-        uses=(4, 8, 16, 32, 64),
-        full_share=0.25,
+        channels=FADING_MIX, snr_db=(-12.0, 26.0), uses=(4, 8, 16, 32, 64), full_share=0.25
     ),
 )
 
 
 def digits() -> Experiment:
     """Handwritten digits, 8x8 grey: trained in a minute, and every effect shows."""
-    retraining = replace(SGD, epochs=20, learning_rate=0.01)
-    separate = replace(
-        DIGITS_SEPARATE,
-        retraining=DecodedStage(
-            damage=DIGITS_SEPARATE.damage, training=retraining, views=8, clean_share=0.25
-        ),
-    )
-    semantic = replace(
-        DIGITS_SEMANTIC,
-        quantiser=QuantiserStage(
-            model=FeatureQuantiserConfig(feature_dim=64, ranks=RANKS, bits=BITS),
-            training=replace(ADAMW, epochs=20),
-        ),
-    )
+    readers, heads = replace(SGD, epochs=20, learning_rate=0.01), replace(ADAMW, epochs=20)
     untaught = no_teacher(STUDENT, CODEC)
     return Experiment(
         name="digits",
         embedded_data="digits",
-        augment=AugmentConfig(crop_padding=1, flip=False),
+        augment=stages.AugmentConfig(crop_padding=1, flip=False),
         views=16,
-        teacher=TeacherStage(
+        teacher=stages.TeacherStage(
             model=ResidualCnnConfig(widths=(32, 64, 128), blocks=1, feature_dim=64),
             training=replace(SGD, epochs=40),
             label_smoothing=0.1,
@@ -91,14 +66,16 @@ def digits() -> Experiment:
         student=STUDENT,
         schemes=(
             RkdScConfig(codec=CODEC),
-            *joint_baselines(STUDENT, CODEC, hidden=64, uses=(16, 64), backbone=untaught),
-            image_baseline(
-                STUDENT, CODEC, retraining=retraining, epochs=100, batch_size=64, uses=(64,)
+            *joint_baselines(STUDENT, CODEC, uses=(16, 64), backbone=untaught),
+            image_baseline(STUDENT, CODEC, readers, epochs=100, batch_size=64, uses=(64,)),
+            *digital_baselines(
+                DIGITS_SEPARATE,
+                DIGITS_SEMANTIC,
+                feature_dim=64,
+                heads=heads,
+                readers=readers,
+                views=8,
             ),
-            separate,
-            separate.bound,
-            semantic,
-            LabelCodeConfig(),
             untaught,
         ),
         sweep=SweepConfig(

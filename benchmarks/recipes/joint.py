@@ -26,21 +26,21 @@ def joint_baselines(
     student: StudentStage,
     codec: CodecStage,
     *,
-    hidden: int,
     uses: tuple[int, ...],
     backbone: RkdScConfig | None,
     distilled: tuple[str, ...] = (),
 ) -> tuple[JointSchemeConfig, ...]:
-    """All of them, with MLPs of one hidden width, trained on the channels that ours is trained on.
+    """All of them, with MLPs as wide as the features, on the channels that ours is trained on.
 
     `backbone` is the ablation whose student, taught by labels alone, is the frozen backbone; the
     codecs then have the passes of ours. Those named in `distilled` are put behind our own student
     too, which teachers have taught, so that codecs can be compared alone. With None every model
     learns a backbone of its own, with as many passes as student and codec have together.
     """
+    body, hidden = student.model, codec.model.feature_dim
     plain = JointSchemeConfig(
         called="deep_jscc",
-        model=DeepJsccConfig(body=student.model, hidden=hidden),
+        model=DeepJsccConfig(body=body, hidden=hidden),
         training=codec.training if backbone else _end_to_end(student, codec),
         channels=codec.conditions.channels,
         snr_db=TRAIN_SNR_DB,
@@ -52,61 +52,47 @@ def joint_baselines(
     adaptive = replace(
         plain,
         called="adjscc",
-        model=AdjsccConfig(body=student.model, hidden=hidden, attention=hidden // 4),
+        model=AdjsccConfig(body=body, hidden=hidden, attention=hidden // 4),
         snr_db=codec.conditions.snr_db,
     )
-    variable = VlVfeSchemeConfig(
-        **vars(plain)
-        | {
-            "called": "vl_vfe",
-            "model": VlVfeConfig(body=student.model, hidden=hidden, threshold=1e-2, sparsity=9e-3),
-            "snr_db": codec.conditions.snr_db,
-        }
-    )
-    made = (plain, adaptive, *_discrete(plain), variable)
-    ours = (scheme for scheme in made if scheme.name in distilled)
+    model = VlVfeConfig(body=body, hidden=hidden, threshold=1e-2, sparsity=9e-3)
+    changed = {"called": "vl_vfe", "model": model, "snr_db": codec.conditions.snr_db}
+    variable = VlVfeSchemeConfig(**vars(plain) | changed)
+    made = (plain, adaptive, *(_discrete(plain, name) for name in CONSTELLATIONS), variable)
     return made + tuple(
         replace(scheme, called=f"{scheme.name}:distilled", backbone_of="", backbone_stage=None)
-        for scheme in ours
+        for scheme in made
+        if scheme.name in distilled
     )
 
 
-def _discrete(plain: JointSchemeConfig) -> tuple[DtJsccSchemeConfig, ...]:
-    """DT-JSCC with each constellation."""
-    hidden = plain.model.hidden
-    return tuple(
-        DtJsccSchemeConfig(
-            **vars(plain)
-            | {
-                "called": name,
-                "model": DtJsccConfig(
-                    body=plain.model.body,
-                    hidden=hidden,
-                    bits_per_symbol=bits,
-                    word=hidden // 4,
-                    robustness=1e-3,
-                    temperature=0.5,
-                ),
-                "snr_db": snr_db,
-                "uses": DISCRETE_USES,
-            }
-        )
-        for name, (bits, snr_db) in CONSTELLATIONS.items()
+def _discrete(plain: JointSchemeConfig, name: str) -> DtJsccSchemeConfig:
+    """DT-JSCC with one constellation."""
+    bits, snr_db = CONSTELLATIONS[name]
+    model = DtJsccConfig(
+        body=plain.model.body,
+        hidden=plain.model.hidden,
+        bits_per_symbol=bits,
+        word=plain.model.hidden // 4,
+        robustness=1e-3,
+        temperature=0.5,
     )
+    changed = {"called": name, "model": model, "snr_db": snr_db, "uses": DISCRETE_USES}
+    return DtJsccSchemeConfig(**vars(plain) | changed)
 
 
 def image_baseline(
     student: StudentStage,
     codec: CodecStage,
+    readers: TrainConfig,
     *,
-    retraining: TrainConfig,
     epochs: int,
     batch_size: int,
     uses: tuple[int, ...],
 ) -> ImageJsccConfig:
     """Deep JSCC of images at the SNR of deep JSCC, with AdamW in the student's precision.
 
-    Who reads what arrives is retrained as long as who reads decoded images.
+    `readers` retrains who reads what arrives, as it does who reads decoded images.
     """
     return ImageJsccConfig(
         training=replace(
@@ -120,7 +106,7 @@ def image_baseline(
         channels=codec.conditions.channels,
         snr_db=TRAIN_SNR_DB,
         uses=uses,
-        retraining=RebuiltStage(training=retraining, snr_db=codec.conditions.snr_db),
+        retraining=RebuiltStage(training=readers, snr_db=codec.conditions.snr_db),
     )
 
 

@@ -19,7 +19,8 @@ def preset(recipe: Experiment, name: str) -> SearchPreset:
     """The preset of this name for a recipe. Raises: UserError if there is none."""
     if name not in NAMES:
         raise UserError(f"--preset must be one of {', '.join(NAMES)}, got {name!r}")
-    found = _cpu(recipe) if name == "cpu" else _gpu(recipe)
+    found = _cpu(recipe)
+    found = _gpu(found) if name == "gpu" else found
     return _small(found) if recipe.embedded_data else found
 
 
@@ -60,42 +61,31 @@ def _cpu(recipe: Experiment) -> SearchPreset:
     return SearchPreset("cpu", config, retraining_epochs=10)
 
 
-def _gpu(recipe: Experiment) -> SearchPreset:
+def _gpu(cpu: SearchPreset) -> SearchPreset:
     """All operations at once, 50 epochs, 8 cells; the rates of DARTS for batches of 256."""
-    dim = recipe.student.model.feature_dim
-    shape = CellShape(
-        stem=48,
-        widths=(16, 32, 64),
-        normal_cells=(2, 2, 1),
-        projected_dim=dim,
-        residual=True,
+    shape = replace(cpu.search.shape, stem=48, widths=(16, 32, 64), normal_cells=(2, 2, 1))
+    search = replace(
+        cpu.search,
+        space="darts",
+        shape=shape,
+        deployed=replace(shape, widths=(32, 64, 128)),
+        image_size=32,
+        images=25_000,
+        epochs=50,
+        batch_size=256,
+        architecture_rate=6e-4,
     )
-    return _cpu(recipe)._replace(
-        name="gpu",
-        search=replace(
-            _cpu(recipe).search,
-            space="darts",
-            shape=shape,
-            deployed=replace(shape, widths=(32, 64, 128)),
-            image_size=32,
-            images=25_000,
-            epochs=50,
-            batch_size=256,
-            architecture_rate=6e-4,
-        ),
-        retraining_epochs=20,
-    )
+    return SearchPreset("gpu", search, retraining_epochs=20)
 
 
 def _small(found: SearchPreset) -> SearchPreset:
     """For the digits: two stages, small batches, single precision; some tens of seconds."""
     shape = replace(found.search.shape, stem=8, widths=(8, 16), normal_cells=(0, 1))
-    deployed = replace(shape, widths=(12, 24))
     search = replace(
         found.search,
         space="conv",
         shape=shape,
-        deployed=deployed,
+        deployed=replace(shape, widths=(12, 24)),
         image_size=8,
         batch_size=32,
         operations="sampled",

@@ -3,7 +3,6 @@
 Trained by `semlink train RECIPE --variants NAME,...`, swept as the schemes `rkd_sc:NAME`.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from models import CatConfig, CodecConfig, ConferenceConfig, MlpCodecConfig, UncodedConfig
@@ -29,15 +28,15 @@ def ablations(student: StudentStage, codec: CodecStage) -> tuple[RkdScConfig, ..
     """
     short = replace(student, training=_at_most(student.training, STUDENT_EPOCHS))
     brief = replace(codec, training=_at_most(codec.training, CODEC_EPOCHS))
+    wide = replace(codec, model=replace(_cat(codec), width=128))  # what a small codec costs
+    stages = _stages(short, brief) | _codecs(brief) | _conditions(brief)
     return (
         RkdScConfig(variant="short", student=short, codec=brief),
         RkdScConfig(variant="brief", codec=brief),
         no_teacher(student, codec),
-        wide(codec),
-        *student_ablations(short, brief),
-        *stage_ablations(short, brief),
-        *codec_ablations(brief),
-        *condition_ablations(brief),
+        RkdScConfig(variant="wide", codec=wide),
+        *_students(short, brief),
+        *(RkdScConfig(variant=name, codec=stage) for name, stage in stages.items()),
     )
 
 
@@ -53,21 +52,15 @@ def no_teacher(student: StudentStage, codec: CodecStage) -> RkdScConfig:
     )
 
 
-def wide(codec: CodecStage) -> RkdScConfig:
-    """CAT of width 128 on the recipe's own schedule: what a small codec costs in the end."""
-    return RkdScConfig(variant="wide", codec=replace(codec, model=replace(_cat(codec), width=128)))
-
-
-def student_ablations(student: StudentStage, codec: CodecStage) -> tuple[RkdScConfig, ...]:
+def _students(student: StudentStage, codec: CodecStage) -> tuple[RkdScConfig, ...]:
     """Other lessons for the student, and no lesson at all; against `short`."""
     untaught = replace(student, loss=LABELS_ONLY)
     both = student.training.epochs + codec.training.epochs
     scratch = replace(
         codec, student="scratch", student_rate=1.0, training=_on_images(student, codec, epochs=both)
     )
-    taught = {
-        name: replace(student, loss=loss) for name, loss in (("p1", P1), ("p2", P2), ("p3", P3))
-    }
+    losses = {"p1": P1, "p2": P2, "p3": P3}
+    taught = {name: replace(student, loss=loss) for name, loss in losses.items()}
     return (
         RkdScConfig(variant="ce_ce", student=untaught, codec=replace(codec, loss=LABELS_ONLY)),
         RkdScConfig(variant="kd_stage2", student=untaught, student_of="ce_ce", codec=codec),
@@ -76,12 +69,12 @@ def student_ablations(student: StudentStage, codec: CodecStage) -> tuple[RkdScCo
     )
 
 
-def stage_ablations(student: StudentStage, codec: CodecStage) -> tuple[RkdScConfig, ...]:
+def _stages(student: StudentStage, codec: CodecStage) -> dict[str, CodecStage]:
     """Other lessons for the codec, fine-tuned students, no noise, no codec; against `brief`."""
     images = _on_images(student, codec, epochs=codec.training.epochs)
     uncoded = UncodedConfig(feature_dim=codec.model.feature_dim, max_uses=codec.model.max_uses)
     noise_free = replace(codec.conditions, noiseless=True)
-    stages = {
+    return {
         "kd_stage1": replace(codec, loss=LABELS_ONLY),
         "uncoded": replace(
             codec,
@@ -96,10 +89,9 @@ def stage_ablations(student: StudentStage, codec: CodecStage) -> tuple[RkdScConf
         "f1": replace(codec, student="last", training=images),
         "f2": replace(codec, student="all", training=images),
     }
-    return _named(stages)
 
 
-def codec_ablations(codec: CodecStage) -> tuple[RkdScConfig, ...]:
+def _codecs(codec: CodecStage) -> dict[str, CodecStage]:
     """Other channel codecs, and CAT for one k only; passes as in the recipe."""
     cat, lengths = _cat(codec), codec.conditions.uses
     models: dict[str, CodecConfig] = {
@@ -107,9 +99,7 @@ def codec_ablations(codec: CodecStage) -> tuple[RkdScConfig, ...]:
         "mlp": MlpCodecConfig(feature_dim=cat.feature_dim, max_uses=cat.max_uses, hidden=301),
         "no_prototypes": replace(cat, width=56, prototypes=0),
         "cat64": replace(cat, tokens=16, width=64, dense=False, condition_width=None, prototypes=0),
-        "d32": replace(cat, width=32),
-        "d96": replace(cat, width=96),
-        "d128": replace(cat, width=128),
+        **{f"d{width}": replace(cat, width=width) for width in (32, 96, 128)},
         "heads": replace(cat, lengths=lengths),
     }
     fixed = {
@@ -117,16 +107,16 @@ def codec_ablations(codec: CodecStage) -> tuple[RkdScConfig, ...]:
         for k in (16, 64, 256)
         if k in lengths
     }
-    return _named({**{name: replace(codec, model=own) for name, own in models.items()}, **fixed})
+    return {name: replace(codec, model=own) for name, own in models.items()} | fixed
 
 
-def condition_ablations(codec: CodecStage) -> tuple[RkdScConfig, ...]:
+def _conditions(codec: CodecStage) -> dict[str, CodecStage]:
     """Other conditions of training, and the conference version's codec and schedule."""
     mixed, full = codec.conditions, codec.model.max_uses
     conference = ConferenceConfig(
         feature_dim=codec.model.feature_dim, max_uses=full, tokens=4, width=512, blocks=2
     )
-    stages = {
+    return {
         "awgn_only": replace(codec, conditions=replace(mixed, channels=("awgn",))),
         "snr10": replace(codec, conditions=replace(mixed, snr_db=(10.0, 10.0))),
         "conference": replace(
@@ -136,12 +126,6 @@ def condition_ablations(codec: CodecStage) -> tuple[RkdScConfig, ...]:
             training=replace(codec.training, learning_rate=5e-4, precision="bf16"),
         ),
     }
-    return _named(stages)
-
-
-def _named(stages: Mapping[str, CodecStage]) -> tuple[RkdScConfig, ...]:
-    """Ablations that keep the recipe's student."""
-    return tuple(RkdScConfig(variant=name, codec=stage) for name, stage in stages.items())
 
 
 def _cat(codec: CodecStage) -> CatConfig:

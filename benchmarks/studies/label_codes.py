@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from benchmarks.baselines.codebook import code_family, label_codebook, polar_codebook
+from benchmarks.baselines.codebook import code_family, label_codebook
 from benchmarks.baselines.label_code import log_posteriors
 from channels.names import channel_from_name
 from channels.streams import PointStreams, Streams
@@ -39,7 +39,7 @@ def compare_codes() -> pd.DataFrame:
         snr_db = energy_db - linear_to_db(float(k))
         books = {
             str(code_family(CLASSES, k)): label_codebook(CLASSES, k),
-            "polar": polar_codebook(CLASSES, k),
+            "polar": label_codebook(CLASSES, k, "polar"),
         }
         for code, words in books.items():
             errors, trials = wrong_decisions(words, channel, snr_db), BATCH * BATCHES

@@ -15,10 +15,12 @@ from benchmarks.baselines.adaptation import (
     LINKS,
     Adaptation,
     IdealLink,
+    distribution,
     grid_place,
+    met_by,
+    one_gain,
     pipes_of,
 )
-from benchmarks.baselines.met_snr import distribution, met_by, one_gain
 from benchmarks.baselines.sources import NEVER, Offer
 from channels.awgn import AwgnChannel
 from channels.fading import RayleighChannel, RicianChannel

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.baselines.decoded import DecodedStage, decoded, retrained, train_decoded
+from benchmarks.baselines.decoded import DecodedStage, decoded, lessons, retrained
 from benchmarks.baselines.image_files import CodecDamage
 from benchmarks.baselines.separate import SeparateConfig
 from benchmarks.recipes.digits import digits
@@ -18,6 +18,7 @@ from simulator.data.embedded import embedded
 from simulator.errors import UserError
 from simulator.storage.environment import ROOT
 from simulator.storage.files import load_tensors
+from simulator.training.loop import train_part
 from simulator.training.run import SHARED, TrainingRun
 from simulator.training.weights import Weights
 
@@ -81,7 +82,8 @@ def test_a_share_of_a_view_stays_as_it_is_and_views_are_kept(tmp_path: Path) -> 
 
 def test_the_student_learns_to_read_decoded_images(tmp_path: Path) -> None:
     run = run_in(tmp_path, "student", "head")
-    train_decoded(run, tiny(), "student")
+    for lesson in lessons(run, tiny(), "student"):
+        train_part(lesson)
     tensors, header = load_tensors(run.path("decoded_student"))
     assert header["origin"]["made_from"].keys() == {"student", "head"}
     assert tensors.keys() == load_tensors(run.path("student"))[0].keys()
@@ -107,9 +109,9 @@ def test_the_student_learns_to_read_decoded_images(tmp_path: Path) -> None:
 def test_what_is_not_trained_is_named(tmp_path: Path) -> None:
     run = run_in(tmp_path, "student")
     with pytest.raises(UserError, match=r"head.safetensors must be there first"):
-        train_decoded(run, tiny(), "student")
+        lessons(run, tiny(), "student")
     with pytest.raises(UserError, match=r"teacher.safetensors must be there first"):
-        train_decoded(run, tiny(), "teacher")
+        lessons(run, tiny(), "teacher")
     parts = Weights(digits(), embedded("digits"), tmp_path / "weights", torch.device("cpu"))
     with pytest.raises(UserError, match=r"no decoded_student in .* --stage decoded$"):
         retrained(parts, tiny(), "student")

@@ -1,5 +1,6 @@
 """Quantised features over a digital link: what is sent, what is chosen, what is lost."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from channels.fading import RayleighChannel
 from channels.streams import PointStreams, Streams
 from models import FeatureQuantiser, FeatureQuantiserConfig
 from simulator.data.dataset import Split
+from simulator.data.embedded import embedded
 from simulator.errors import UserError
 from simulator.scheme import Received
 
@@ -68,12 +70,9 @@ def labels_of(coder: FeatureCoder, images: Tensor) -> Tensor:
 def built(coder: FeatureCoder, config: DigitalSemanticConfig = CONFIG) -> DigitalScheme:
     """The scheme, with other digits to choose on."""
     images = pixels(200, 60)
-    return config.scheme_of(
-        coder,
-        num_classes=10,
-        validation=Split(images=images, labels=labels_of(coder, images)),
-        device=torch.device("cpu"),
-    )
+    split = Split(images=images, labels=labels_of(coder, images))
+    data = replace(embedded("digits"), validation=split)
+    return config.scheme_of(coder, data, torch.device("cpu"))
 
 
 def send(scheme: DigitalScheme, channel: Channel, snr_db: float, *, copies: int = 1) -> Received:

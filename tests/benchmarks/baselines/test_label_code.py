@@ -29,7 +29,7 @@ def pixels_as_scores(images: Tensor) -> Tensor:
 
 
 def make_scheme(num_classes: int) -> LabelCodeScheme:
-    return LabelCodeScheme(classify=pixels_as_scores, num_classes=num_classes)
+    return LabelCodeScheme(LabelCodeConfig(), classify=pixels_as_scores, num_classes=num_classes)
 
 
 def errors(num_classes: int, k: int, *, channel: Channel, snr_db: float, trials: int) -> int:

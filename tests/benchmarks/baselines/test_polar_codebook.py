@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.baselines.codebook import label_codebook, polar_codebook, polar_serves
+from benchmarks.baselines.codebook import code_family, label_codebook
 from benchmarks.baselines.label_code import LabelCodeConfig, LabelCodeScheme
 from benchmarks.recipes.digits import digits
 from benchmarks.studies.label_codes import wrong_decisions
@@ -20,7 +20,7 @@ def correlations(words: Tensor) -> Tensor:
 
 @pytest.mark.parametrize(("num_classes", "k"), [(10, 16), (100, 16), (100, 20), (100, 700)])
 def test_every_use_of_every_word_has_unit_energy(num_classes: int, k: int) -> None:
-    words = polar_codebook(num_classes, k)
+    words = label_codebook(num_classes, k, "polar")
     assert words.shape == (num_classes, k)
     torch.testing.assert_close(words.abs(), torch.ones(num_classes, k))
     assert float(correlations(words).max()) < 0.6
@@ -28,21 +28,24 @@ def test_every_use_of_every_word_has_unit_energy(num_classes: int, k: int) -> No
 
 @pytest.mark.parametrize(("k", "polar", "own"), [(16, 0.5, 0.25), (64, 0.0, 0.0), (256, 0.5, 0.0)])
 def test_polar_words_are_never_farther_apart_than_our_own(k: int, polar: float, own: float) -> None:
-    assert float(correlations(polar_codebook(100, k)).max()) == pytest.approx(polar, abs=1e-6)
+    assert float(correlations(label_codebook(100, k, "polar")).max()) == pytest.approx(
+        polar, abs=1e-6
+    )
     assert float(correlations(label_codebook(100, k)).max()) == pytest.approx(own, abs=1e-6)
 
 
 def test_where_the_words_are_biorthogonal_the_error_rate_is_the_closed_form() -> None:
     snr_db, trials = 10 - 18.0618, 40_000  # a word over 64 uses has E/N0 = 10 dB
     rate = biorthogonal_symbol_error_rate(100, 64 * 10 ** (snr_db / 10))
-    errors = wrong_decisions(polar_codebook(100, 64), "awgn", snr_db)
+    errors = wrong_decisions(label_codebook(100, 64, "polar"), "awgn", snr_db)
     assert 0.01 < rate < 0.1
     assert abs(errors - trials * rate) < 4 * (trials * rate * (1 - rate)) ** 0.5
 
 
 def test_polar_loses_to_reed_muller_at_16_uses() -> None:
     own, polar = (
-        wrong_decisions(book(100, 16), "awgn", 0.0) for book in (label_codebook, polar_codebook)
+        wrong_decisions(words, "awgn", 0.0)
+        for words in (label_codebook(100, 16), label_codebook(100, 16, "polar"))
     )
     assert own < polar - 4 * (own + polar) ** 0.5
 
@@ -52,9 +55,7 @@ def test_swept_by_its_name_and_not_among_all() -> None:
     assert "label_code:polar" not in recipe.scheme_names
     own = recipe.one(LabelCodeConfig)
     config = own.labelled("polar")
-    scheme = LabelCodeScheme(
-        classify=lambda images: images.flatten(1), num_classes=10, code=config.code
-    )
+    scheme = LabelCodeScheme(config, classify=lambda images: images.flatten(1), num_classes=10)
     assert scheme.name == config.name == "label_code:polar"
     assert scheme.channel_uses == "k >= 16"
     assert [k for k in (4, 15, 16, 64) if scheme.serves(k)] == [16, 64]
@@ -64,6 +65,6 @@ def test_swept_by_its_name_and_not_among_all() -> None:
 
 
 def test_too_few_uses_are_refused() -> None:
-    assert not polar_serves(10, 15)
+    assert code_family(10, 15, "polar") is None
     with pytest.raises(ValueError, match="k = 15 channel uses carry no polar words"):
-        polar_codebook(10, 15)
+        label_codebook(10, 15, "polar")

@@ -1,6 +1,7 @@
 """Separate coding and its bound: what arrives, what is lost, and what an undetected error does."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,13 +81,8 @@ def built(
     """The scheme, with other digits to choose on, their labels what the student says of them."""
     pixels = torch.from_numpy(load_digits().images[200:260] * 255 / 16).round().byte()[:, None]
     split = Split(images=pixels, labels=classify(pixels.float() / 255).argmax(dim=1))
-    return config.scheme_of(
-        classifier,
-        image_shape=(1, 8, 8),
-        num_classes=10,
-        validation=split if validation else None,
-        device=torch.device("cpu"),
-    )
+    data = replace(embedded("digits"), validation=split if validation else None)
+    return config.scheme_of(classifier, data, torch.device("cpu"))
 
 
 def point(channel: Channel, snr_db: float, count: int = BATCH) -> dict[str, Any]:
