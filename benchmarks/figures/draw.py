@@ -11,27 +11,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib.style
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, ScalarFormatter
 
-from benchmarks.figures.link import over_ebn0
-from benchmarks.figures.plans import GUESS, DataText, FigurePlan, Style, over_snr, over_uses
+from benchmarks.figures.plans import (
+    AXIS_LABELS,
+    FRACTION,
+    GUESS,
+    DataText,
+    FigurePlan,
+    Style,
+    over_ebn0,
+    over_snr,
+    over_uses,
+)
 from benchmarks.figures.published import with_published
 from benchmarks.figures.sheet import (
     HANDLE,
     HEADING_SIZE,
     HEADING_SPACING,
-    LOOK,
     SIZE,
     SPACING,
     Sheet,
     apply_style,
+    look,
+    save,
     wrap,
 )
-from simulator.storage.files import replacing
 
 USES_SNR_DB = (-6.0, 0.0, 6.0, 12.0)  # accuracy over k is drawn at the measured SNRs nearest these
 LEFT, RIGHT, GAP = 36.0, 8.0, 12.0  # margins of the panels, and the gap between two
@@ -69,7 +77,7 @@ def plot_link(rows: pd.DataFrame, folder: Path, *, title: str, about: str) -> li
 
 def compose(plan: FigurePlan) -> Figure:
     """The figure: heading, panels, axis label, legend and footer, from the top down."""
-    with matplotlib.style.context(["default", LOOK]):
+    with look():
         columns = {1: 1, 2: 2, 4: 2}.get(len(plan.panels), 3)
         width = 72 * (3.5 if columns == 1 else 7.16)
         heading = wrap(plan.heading, width=width - 2 * RIGHT, size=HEADING_SIZE)
@@ -88,7 +96,7 @@ def compose(plan: FigurePlan) -> Figure:
         sheet.text(width / 2, sheet.height - 4, heading, size=HEADING_SIZE, align="center")
         _draw_panels(sheet, plan, columns=columns, panel=panel, top=panels_top)
         middle = width / 2 if columns == 1 else (LEFT + width - RIGHT) / 2
-        sheet.text(middle, label_top, [plan.axis_label], size=8, align="center", math=True)
+        sheet.text(middle, label_top, [AXIS_LABELS[plan.axis]], size=8, align="center", math=True)
         _draw_legend(sheet, legend, top=legend_top, width=width - 2 * RIGHT)
         sheet.text(RIGHT, footer_top, footer, size=SIZE, colour="#333333")
         return sheet.figure
@@ -192,7 +200,7 @@ def _draw_curves(axes: Axes, plan: FigurePlan, channel: str) -> None:
         if rows.empty:
             continue
         x = rows[plan.axis].to_numpy(dtype=float)
-        low, mean, high = (unit * rows[c].to_numpy() for c in ("ci_low", "accuracy", "ci_high"))
+        mean, low, high = (unit * rows[c].to_numpy() for c in FRACTION)
         if len(x) == 1:
             x = x + spread * ((number + 0.5) / len(plan.styles) - 0.5)
             bars = (mean - low, high - mean)
@@ -204,13 +212,5 @@ def _draw_curves(axes: Axes, plan: FigurePlan, channel: str) -> None:
 
 
 def write_figures(plans: Sequence[FigurePlan], folder: Path) -> list[Path]:
-    """Write every figure as PNG and PDF, each file whole or not at all, without dates."""
-    paths = []
-    for plan in plans:
-        figure = compose(plan)
-        for kind, metadata in (("png", {}), ("pdf", {"CreationDate": None})):
-            path = folder / f"{plan.file_name}.{kind}"
-            with matplotlib.style.context(["default", LOOK]), replacing(path) as temporary:
-                figure.savefig(temporary, format=kind, metadata=metadata)
-            paths.append(path)
-    return paths
+    """Write every figure as PNG and PDF; returns the files."""
+    return [path for plan in plans for path in save(compose(plan), folder, plan.file_name)]

@@ -1,7 +1,10 @@
-"""A figure on which text and curves are placed in points, and type that fits a given width."""
+"""A figure on which text and curves are placed in points, type that fits a width, and files."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
 
+import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
@@ -10,6 +13,7 @@ from matplotlib.textpath import text_to_path
 from matplotlib.transforms import Affine2D
 
 from benchmarks.figures.plans import Style
+from simulator.storage.files import replacing
 
 FONT = "DejaVu Sans"  # comes with Matplotlib: the same on every machine
 
@@ -28,6 +32,21 @@ LOOK = {
 SIZE, SPACING = 7.0, 9.0  # type and lines of legend and footer
 HEADING_SIZE, HEADING_SPACING = 9.0, 12.0
 HANDLE = 32.0  # room for the piece of curve in the legend
+
+
+def look() -> AbstractContextManager[None]:
+    """Draw as every figure is drawn, whatever the user's Matplotlib settings."""
+    return matplotlib.style.context(["default", LOOK])
+
+
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write NAME.png and NAME.pdf, each file whole or not at all, without dates."""
+    paths = []
+    for kind, metadata in (("png", {}), ("pdf", {"CreationDate": None})):
+        paths.append(folder / f"{name}.{kind}")
+        with look(), replacing(paths[-1]) as temporary:
+            figure.savefig(temporary, format=kind, metadata=metadata)
+    return paths
 
 
 class Sheet:
