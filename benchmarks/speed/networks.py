@@ -33,12 +33,7 @@ from channels.base import Channel
 from channels.equalize import zero_forcing
 from channels.streams import PointStreams, Streams
 from channels.symbols import from_symbols
-from models import (
-    CatConfig,
-    DeepJsccImage,
-    DeepJsccImageConfig,
-    PooledCnnConfig,
-)
+from models import CatConfig, DeepJsccImage, DeepJsccImageConfig, PooledCnnConfig
 from simulator.data.dataset import Split, load_dataset
 from simulator.device import Precision, autocast
 from simulator.engine.evaluate import BLOCK, Evaluator, Setting, prepare_all

@@ -8,7 +8,6 @@ or columns), each with a 95 % interval for the mean over other images. Needs the
 """
 
 import math
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,24 +19,12 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from tqdm import tqdm
 
 from channels.names import channel_from_name
-from simulator.commands.options import (
-    NAMES,
-    SNRS,
-    USES,
-    argument,
-    command,
-    data_option,
-    images_option,
-    option,
-    run,
-    seed_option,
-    weights_option,
-)
+from simulator import resolve
+from simulator.commands import options
 from simulator.data.dataset import Split
 from simulator.engine.evaluate import image_blocks
 from simulator.engine.grid import Point, Unit, plan, unit_streams
 from simulator.parse import Realizations, parse_snr_db
-from simulator.resolve import dataset_of, first_images, grid_of, recipe_named, weights_of
 from simulator.scheme import Tensors
 from simulator.schemes.image import ImageJsccConfig, ImageJsccScheme
 from simulator.storage.environment import environment
@@ -98,12 +85,7 @@ def ssim(images: Tensor, sent: Tensor) -> Tensor:
     """SSIM of every image, [B]."""
     small = min(images.shape[2:]) < 11
     found = structural_similarity_index_measure(
-        images,
-        sent,
-        data_range=1.0,
-        reduction="none",
-        gaussian_kernel=not small,
-        kernel_size=7,
+        images, sent, data_range=1.0, reduction="none", gaussian_kernel=not small, kernel_size=7
     )
     return torch.as_tensor(found)
 
@@ -112,22 +94,26 @@ def ssim(images: Tensor, sent: Tensor) -> Tensor:
 class QualityRequest:
     """What is measured; the options are those of `semlink sweep`."""
 
-    recipe: str = argument()
-    data: Path | None = data_option()
-    weights: Path | None = weights_option()
-    channels: tuple[str, ...] = option(
-        default=("awgn", "rayleigh"), type=NAMES, help="Where to send."
+    recipe: str = options.argument()
+    data: Path | None = options.data_option()
+    weights: Path | None = options.weights_option()
+    channels: tuple[str, ...] = options.option(
+        default=("awgn", "rayleigh"), type=options.NAMES, help="Where to send."
     )
-    snr_db: tuple[float, ...] = option(
-        default=parse_snr_db("-2:22:3"), type=SNRS, show_default="-2:22:3", help="In dB."
+    snr_db: tuple[float, ...] = options.option(
+        default=parse_snr_db("-2:22:3"), type=options.SNRS, show_default="-2:22:3", help="In dB."
     )
-    channel_uses: tuple[int, ...] = option(
-        default=(64, 256, 512), type=USES, show_default="64,256,512", help="k."
+    channel_uses: tuple[int, ...] = options.option(
+        default=(64, 256, 512), type=options.USES, show_default="64,256,512", help="k."
     )
-    images: int | None = images_option()
-    realizations: int = option(default=1, type=int, help="Channel draws per image and point.")
-    seed: int = seed_option("Seed of all channel draws.")
-    out: Path = option(required=True, type=click.Path(path_type=Path), help="Folder to write to.")
+    images: int | None = options.images_option()
+    realizations: int = options.option(
+        default=1, type=int, help="Channel draws per image and point."
+    )
+    seed: int = options.seed_option("Seed of all channel draws.")
+    out: Path = options.option(
+        required=True, type=click.Path(path_type=Path), help="Folder to write to."
+    )
 
 
 def measure(request: QualityRequest) -> pd.DataFrame:
@@ -135,8 +121,8 @@ def measure(request: QualityRequest) -> pd.DataFrame:
 
     Raises: UserError in one line for a user's mistake, before anything is written.
     """
-    experiment = recipe_named(request.recipe)
-    grid = grid_of(
+    experiment = resolve.recipe_named(request.recipe)
+    grid = resolve.grid_of(
         experiment.sweep,
         channels=request.channels,
         snr_db=request.snr_db,
@@ -144,13 +130,13 @@ def measure(request: QualityRequest) -> pd.DataFrame:
         realizations=Realizations(request.realizations),
         seed=request.seed,
     )
-    dataset = dataset_of(experiment, request.data)
-    test = first_images(dataset.test, request.images)
-    weights = weights_of(experiment, dataset, request.weights, CPU)
+    dataset = resolve.dataset_of(experiment, request.data)
+    test = resolve.first_images(dataset.test, request.images)
+    weights = resolve.weights_of(experiment, dataset, request.weights, CPU)
     scheme = experiment.one(ImageJsccConfig).build(weights)
     points, left_out = plan([scheme], grid)
     for line in left_out:
-        print(f"image_quality: {line}", file=sys.stderr)
+        click.echo(f"image_quality: {line}", err=True)
     check_writable(request.out)
     rows = quality(scheme, test, points, realizations=grid.realizations, seed=grid.seed)
     write_table(request.out / "image_quality.csv", rows)
@@ -159,7 +145,7 @@ def measure(request: QualityRequest) -> pd.DataFrame:
     return rows
 
 
-@command(QualityRequest)
+@options.command(QualityRequest)
 def image_quality(request: QualityRequest) -> None:
     """Measure how good the images are that deep_jscc_image rebuilds: PSNR and SSIM."""
     click.echo(measure(request).to_string(index=False))
@@ -167,7 +153,7 @@ def image_quality(request: QualityRequest) -> None:
 
 def main() -> None:
     """The command."""
-    run(image_quality.click, "image_quality")
+    options.run(image_quality.click, "image_quality")
 
 
 if __name__ == "__main__":

@@ -44,35 +44,13 @@ from benchmarks.studies.second_task.answers import (
     known_of,
 )
 from channels.names import channel_from_name
-from simulator.commands.options import (
-    NAMES,
-    argument,
-    channel_uses_option,
-    channels_option,
-    command,
-    data_option,
-    images_option,
-    option,
-    out_option,
-    realizations_option,
-    run,
-    seed_option,
-    snr_db_option,
-    weights_option,
-)
+from simulator import resolve
+from simulator.commands import options
 from simulator.data.dataset import Dataset
 from simulator.engine.evaluate import BLOCK, blocks_of
 from simulator.engine.grid import Grid, Point, Unit, plan, unit_streams
 from simulator.errors import UserError
 from simulator.parse import Realizations
-from simulator.resolve import (
-    dataset_of,
-    device_named,
-    first_images,
-    grid_of,
-    recipe_named,
-    weights_of,
-)
 from simulator.scheme import Tensors
 from simulator.schemes.experiment import Experiment
 from simulator.schemes.names import SchemeName
@@ -136,28 +114,28 @@ def row_of(task: str, point: Point, earned: Tensor, realizations: int) -> dict[s
 class TaskRequest:
     """What is asked; the options are those of `semlink sweep`."""
 
-    recipe: str = argument()
-    data: Path | None = data_option()
-    schemes: tuple[str, ...] = option(
+    recipe: str = options.argument()
+    data: Path | None = options.data_option()
+    schemes: tuple[str, ...] = options.option(
         default=("rkd_sc", "digital_semantic", "label_code"),
-        type=NAMES,
+        type=options.NAMES,
         metavar="A,B",
         help="Schemes of whose receivers the tasks are asked.",
     )
-    channels: tuple[str, ...] | None = channels_option()
-    snr_db: tuple[float, ...] | None = snr_db_option()
-    channel_uses: tuple[int, ...] | None = channel_uses_option()
-    realizations: Realizations | None = realizations_option()
-    images: int | None = images_option()
-    seed: int = seed_option("Seed of all channel draws.")
-    weights: Path | None = weights_option()
-    out: Path | None = out_option("results/runs/RECIPE/second_task")
+    channels: tuple[str, ...] | None = options.channels_option()
+    snr_db: tuple[float, ...] | None = options.snr_db_option()
+    channel_uses: tuple[int, ...] | None = options.channel_uses_option()
+    realizations: Realizations | None = options.realizations_option()
+    images: int | None = options.images_option()
+    seed: int = options.seed_option("Seed of all channel draws.")
+    weights: Path | None = options.weights_option()
+    out: Path | None = options.out_option("results/runs/RECIPE/second_task")
 
 
 def second_task(request: TaskRequest) -> pd.DataFrame:
     """Send, ask, write; returns the table."""
-    experiment = recipe_named(request.recipe)
-    grid = grid_of(
+    experiment = resolve.recipe_named(request.recipe)
+    grid = resolve.grid_of(
         experiment.sweep,
         channels=request.channels,
         snr_db=request.snr_db,
@@ -165,9 +143,9 @@ def second_task(request: TaskRequest) -> pd.DataFrame:
         realizations=request.realizations,
         seed=request.seed,
     )
-    dataset = dataset_of(experiment, request.data)
-    test = first_images(dataset.test, request.images)
-    weights = weights_of(experiment, dataset, request.weights, device_named("cpu"))
+    dataset = resolve.dataset_of(experiment, request.data)
+    test = resolve.first_images(dataset.test, request.images)
+    weights = resolve.weights_of(experiment, dataset, request.weights, resolve.device_named("cpu"))
     asked = {name: _asked(weights, experiment, name) for name in request.schemes}
     folder = request.out or Path("results/runs") / request.recipe / "second_task"
     check_writable(folder)
@@ -250,7 +228,7 @@ def figure_plans(table: pd.DataFrame, dataset: Dataset, *, gallery: int) -> Sequ
     return plans
 
 
-@command(TaskRequest)
+@options.command(TaskRequest)
 def ask(request: TaskRequest) -> None:
     """Ask other tasks of the codeword that was sent; the options are those of semlink sweep."""
     torch.set_num_threads(1)
@@ -262,7 +240,7 @@ def ask(request: TaskRequest) -> None:
 
 def main() -> None:
     """The command."""
-    run(ask.click, "second_task")
+    options.run(ask.click, "second_task")
 
 
 if __name__ == "__main__":

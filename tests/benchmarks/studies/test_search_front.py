@@ -37,10 +37,10 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _short() -> Iterator[None]:
     """One short recipe and preset; networks are timed once; the command's tests draw cells."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search_front, "recipe_named", lambda *_, **__: short())
+        patch.setattr(search_front.resolve, "recipe_named", lambda *_, **__: short())
         patch.setattr(search_front, "preset", short_preset)
         patch.setattr(sizes, "RUNS", 1)
-        patch.setattr(search_front, "dataset_of", lambda *_: short_data())
+        patch.setattr(search_front.resolve, "dataset_of", lambda *_: short_data())
         patch.setattr(front_entries, "cell_figures", lambda *_: [])
         yield
 
