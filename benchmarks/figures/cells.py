@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from benchmarks.figures.sheet import look, save
+from benchmarks.figures.draw import look, save
 from models.nas.genotype import CellPlan, Genotype
 
 COLOURS = {  # of the Okabe-Ito palette

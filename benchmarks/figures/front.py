@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
+from benchmarks.figures.draw import look, save
 from benchmarks.figures.plans import FRACTION
-from benchmarks.figures.sheet import look, save
 
 FRONT = {  # kind to name, colour, marker
     "kdl_darts": ("KDL-DARTS", "#0072B2", "o"),

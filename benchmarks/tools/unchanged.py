@@ -41,7 +41,7 @@ SHORT_STEPS = 2  # of every part of a short training
 TIMES = {"cpu_ms_alone", "cpu_ms_batch64", "core_seconds"}  # of tables and journals
 PLACES = {"environment", "wall_seconds", "recipe"}  # of run.json
 COSTS = {"cpu_ms"}  # of genotype.json
-IGNORED = {".lock", "timing.csv"}
+IGNORED = {".lock", "timing.csv", "tensorboard", "prepared"}  # files and folders
 
 
 @dataclass(frozen=True)
@@ -227,11 +227,6 @@ def write_images(folder: Path) -> None:
             Image.fromarray(pixels).save(path)
 
 
-def left_out(path: Path) -> bool:
-    """Whether a file holds nothing that must be equal; even its name may tell the time."""
-    return path.name in IGNORED or not {"tensorboard", "prepared"}.isdisjoint(path.parts)
-
-
 def compared(path: Path) -> bytes:
     """What must be equal in a file."""
     reader = READERS.get(path.name) or READERS.get(path.suffix)
@@ -270,13 +265,7 @@ READERS: Mapping[str, Callable[[Path], bytes]] = {
 
 def differences(before: Path, after: Path) -> Iterator[str]:
     """Files of two folders that are not equal, and those that only one has."""
-    names = {
-        path.relative_to(folder)
-        for folder in (before, after)
-        for path in folder.rglob("*")
-        if path.is_file() and not left_out(path)
-    }
-    for name in sorted(names):
+    for name in sorted({*files_of(before), *files_of(after)}):
         files = (before / name, after / name)
         missing = [str(file) for file in files if not file.exists()]
         if missing:
@@ -287,12 +276,19 @@ def differences(before: Path, after: Path) -> Iterator[str]:
 
 def fingerprint(folder: Path) -> str:
     """How many files were compared, and a hash of them all."""
-    digest, files = hashlib.sha256(), 0
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and not left_out(path):
-            digest.update(str(path.relative_to(folder)).encode() + compared(path))
-            files += 1
-    return f"{files} files, sha256 {digest.hexdigest()[:16]}"
+    digest, names = hashlib.sha256(), files_of(folder)
+    for name in names:
+        digest.update(str(name).encode() + compared(folder / name))
+    return f"{len(names)} files, sha256 {digest.hexdigest()[:16]}"
+
+
+def files_of(folder: Path) -> list[Path]:
+    """What must be equal in a folder; even the names of TensorBoard's files tell the time."""
+    return sorted(
+        path.relative_to(folder)
+        for path in folder.rglob("*")
+        if path.is_file() and IGNORED.isdisjoint(path.relative_to(folder).parts)
+    )
 
 
 def check(case: Case, before: Side, after: Side) -> list[str]:
