@@ -132,6 +132,11 @@ def engine_of(scheme: Scheme, split: Split, setting: Setting) -> Evaluator:
     return Evaluator(lambda _: (scheme, prepared), split.labels, setting)
 
 
+def prepared_images(scheme: Scheme, split: Split, setting: Setting) -> int:
+    """How many images were prepared, with those that fill up the last block."""
+    return len(next(iter(prepare_all(scheme, split, setting).values())))
+
+
 def in_engine(evaluator: Evaluator, scheme: Scheme, k: int) -> int:
     """A sweep over ten SNRs as the engine does it; how many transmissions."""
     sent = 0
@@ -169,16 +174,11 @@ def engine(size: Size) -> Iterator[Row]:
         for setting in (*EAGER, *(COMPILED if k == 64 else ())):
             name = f"{scheme.name} k={k} {setting.networks}"
             few = Split(split.images[:250], split.labels[:250])
-            prepare = partial(prepare_all, scheme, few, setting)
+            prepare = partial(prepared_images, scheme, few, setting)
             run = partial(in_engine, engine_of(scheme, split, setting), scheme, k)
             run()  # warm
-            encoded = rate(
-                "a",
-                f"{name}, prepare",
-                lambda prepare=prepare: len(next(iter(prepare().values()))),  # type: ignore[misc]
-                "images per core-second",
-                repeats=size.repeats,
-            )
+            unit = "images per core-second"
+            encoded = rate("a", f"{name}, prepare", prepare, unit, repeats=size.repeats)
             points = rate("a", f"{name}, points", run, TRANSMISSIONS, repeats=size.repeats)
             yield from (encoded, points)
             yield with_prepare(name, points, encoded)
@@ -258,10 +258,8 @@ def shares(size: Size) -> Iterator[Row]:
         for setting in (*EAGER, *(COMPILED if k == 64 else ())):
             run = partial(in_engine, engine_of(scheme, split, setting), scheme, k)
             run()  # warm
-            name, limit = (
-                f"{scheme.name} {setting.networks}",
-                peaks[setting.precision].value / count,
-            )
+            name = f"{scheme.name} {setting.networks}"
+            limit = peaks[setting.precision].value / count
             measured = rate("g", f"{name}, measured", run, TRANSMISSIONS, repeats=size.repeats)
             share = share_outside(run)
             inside = measured.value / (1 - share)  # a profile is in wall seconds, a share is not

@@ -109,8 +109,7 @@ def rows_of(folder: Path) -> list[Row]:
     if not path.exists():
         return []
     table = pd.read_csv(path, keep_default_na=False)
-    records = table.to_dict("records")
-    return [Row(**{str(name): value for name, value in record.items()}) for record in records]
+    return [Row(*own) for own in table.itertuples(index=False)]
 
 
 def measured_of(folder: Path) -> dict[str, Mapping[str, Any]]:

@@ -68,6 +68,10 @@ TASKS: Final = {
     "retrieval": "retrieval of the class, recall@1",
     "instance": "retrieval of the image, recall@1",
 }
+SETTINGS: Final = {  # of a label code, and of all others
+    True: "asks with the mean feature of the class it decides",
+    False: "asks with the feature it receives",
+}
 
 
 @torch.inference_mode()
@@ -202,13 +206,7 @@ def figure_plans(table: pd.DataFrame, dataset: Dataset, *, gallery: int) -> Sequ
         images, draws = int(own["images"].max()), int(own["realizations"].max())
         shown = own.assign(
             channel=own["task"].map(TASKS),
-            settings=own["scheme"].map(
-                lambda name: (
-                    "asks with the mean feature of the class it decides"
-                    if name.startswith("label_code")
-                    else "asks with the feature it receives"
-                )
-            ),
+            settings=own["scheme"].str.startswith("label_code").map(SETTINGS),
         )
         plans.append(
             FigurePlan(
