@@ -231,7 +231,7 @@ def test_checker_finds_forbidden_imports(path: str, source: str) -> None:
         ("models/codecs/cat.py", "import torch\nfrom models import blocks\nfrom . import base"),
         ("simulator/link.py", "from channels.base import Channel\nfrom models import CatCodec"),
         (
-            "benchmarks/figures/sheet.py",
+            "benchmarks/figures/draw.py",
             "import matplotlib.style\nfrom simulator.storage.environment import ROOT",
         ),
         (

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks.figures.link import over_ebn0
+from benchmarks.figures.plans import over_ebn0
 from channels import names
 from simulator.measures import digital_link as link_level
 from tests.commands import Command

@@ -9,14 +9,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from benchmarks.figures.sheet import LOOK
+from benchmarks.figures.draw import look, save
 from models.nas.genotype import CellPlan, Genotype
-from simulator.storage.files import replacing
 
 COLOURS = {  # of the Okabe-Ito palette
     "skip": "#999999",
@@ -38,30 +36,17 @@ def draw_search(
     genotype: Genotype, history: Sequence[Mapping[str, Any]], folder: Path, *, title: str
 ) -> list[Path]:
     """`cells.png` and `.pdf`: both cells; `evolution.png` and `.pdf`: the search by epochs."""
-    with matplotlib.style.context(["default", LOOK]):
-        figures = {
-            "cells": _cells(genotype, title),
-            "evolution": _evolution(history, title),
-        }
-        return _written(figures, folder)
-
-
-def _written(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
-    paths = []
-    for name, figure in figures.items():
-        for kind, metadata in (("png", {}), ("pdf", {"CreationDate": None})):
-            path = folder / f"{name}.{kind}"
-            with replacing(path) as temporary:
-                figure.savefig(temporary, format=kind, metadata=metadata)
-            paths.append(path)
-    return paths
+    with look():
+        cells, evolution = _cells(genotype, title), _evolution(history, title)
+    return save(cells, folder, "cells") + save(evolution, folder, "evolution")
 
 
 def _cells(genotype: Genotype, title: str) -> Figure:
     figure = Figure(figsize=(7.16, 4.6), dpi=200, layout="constrained")
     figure.suptitle(title, fontsize=9)
-    for axes, kind in zip(figure.subplots(2, 1), ("reduce", "normal"), strict=True):
-        _draw_cell(axes, genotype.reduce if kind == "reduce" else genotype.normal)
+    plans = {"reduce": genotype.reduce, "normal": genotype.normal}
+    for axes, (kind, plan) in zip(figure.subplots(2, 1), plans.items(), strict=True):
+        _draw_cell(axes, plan)
         axes.set_title(f"{kind} cell", loc="left")
     return figure
 
@@ -124,9 +109,8 @@ def _evolution(history: Sequence[Mapping[str, Any]], title: str) -> Figure:
         "share",
     )
     last = next(panels)
-    changes = [0] + [
-        _changed(before["genotype"], after["genotype"]) for before, after in pairwise(history)
-    ]
+    plans = [_edges(entry["genotype"]) for entry in history]
+    changes = [0, *(len(after - before) for before, after in pairwise(plans))]
     last.bar(epochs, changes, color="#bbbbbb", label="edges of both cells that changed")
     last.plot(epochs, [entry["skips"] for entry in history], "k-", lw=1.3, label="skips, normal")
     most = max(*changes, *(entry["skips"] for entry in history), 1)
@@ -136,11 +120,6 @@ def _evolution(history: Sequence[Mapping[str, Any]], title: str) -> Figure:
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
-
-
-def _changed(before: str, after: str) -> int:
-    """Edges of one pair of plans that the other does not hold."""
-    return len(_edges(after) - _edges(before))
 
 
 def _edges(plans: str) -> set[tuple[int, int, int, str]]:

@@ -8,6 +8,7 @@ type below 7 points. The same rows give the same bytes, whatever the user's Matp
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,23 +16,43 @@ import matplotlib.style
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
+from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, ScalarFormatter
+from matplotlib.transforms import Affine2D
 
-from benchmarks.figures.link import over_ebn0
-from benchmarks.figures.plans import GUESS, DataText, FigurePlan, Style, over_snr, over_uses
-from benchmarks.figures.published import with_published
-from benchmarks.figures.sheet import (
-    HANDLE,
-    HEADING_SIZE,
-    HEADING_SPACING,
-    LOOK,
-    SIZE,
-    SPACING,
-    Sheet,
-    apply_style,
-    wrap,
+from benchmarks.figures.plans import (
+    AXIS_LABELS,
+    FRACTION,
+    GUESS,
+    DataText,
+    FigurePlan,
+    Style,
+    over_ebn0,
+    over_snr,
+    over_uses,
 )
+from benchmarks.figures.published import with_published
 from simulator.storage.files import replacing
+
+FONT = "DejaVu Sans"  # comes with Matplotlib: the same on every machine
+
+LOOK = {
+    "font.family": FONT,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "axes.linewidth": 0.6,
+    "axes.edgecolor": "#444444",
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "pdf.fonttype": 42,  # TrueType, as publishers ask for
+}
+
+# All lengths are points, 1/72 inch.
+SIZE, SPACING = 7.0, 9.0  # type and lines of legend and footer
+HEADING_SIZE, HEADING_SPACING = 9.0, 12.0
+HANDLE = 32.0  # room for the piece of curve in the legend
 
 USES_SNR_DB = (-6.0, 0.0, 6.0, 12.0)  # accuracy over k is drawn at the measured SNRs nearest these
 LEFT, RIGHT, GAP = 36.0, 8.0, 12.0  # margins of the panels, and the gap between two
@@ -69,7 +90,7 @@ def plot_link(rows: pd.DataFrame, folder: Path, *, title: str, about: str) -> li
 
 def compose(plan: FigurePlan) -> Figure:
     """The figure: heading, panels, axis label, legend and footer, from the top down."""
-    with matplotlib.style.context(["default", LOOK]):
+    with look():
         columns = {1: 1, 2: 2, 4: 2}.get(len(plan.panels), 3)
         width = 72 * (3.5 if columns == 1 else 7.16)
         heading = wrap(plan.heading, width=width - 2 * RIGHT, size=HEADING_SIZE)
@@ -88,7 +109,7 @@ def compose(plan: FigurePlan) -> Figure:
         sheet.text(width / 2, sheet.height - 4, heading, size=HEADING_SIZE, align="center")
         _draw_panels(sheet, plan, columns=columns, panel=panel, top=panels_top)
         middle = width / 2 if columns == 1 else (LEFT + width - RIGHT) / 2
-        sheet.text(middle, label_top, [plan.axis_label], size=8, align="center", math=True)
+        sheet.text(middle, label_top, [AXIS_LABELS[plan.axis]], size=8, align="center", math=True)
         _draw_legend(sheet, legend, top=legend_top, width=width - 2 * RIGHT)
         sheet.text(RIGHT, footer_top, footer, size=SIZE, colour="#333333")
         return sheet.figure
@@ -122,7 +143,7 @@ def _legend(plan: FigurePlan, *, columns: int, width: float) -> list[list[_Entry
 
 
 def _draw_legend(
-    sheet: Sheet, legend: Sequence[Sequence[_Entry]], *, top: float, width: float
+    sheet: "Sheet", legend: Sequence[Sequence[_Entry]], *, top: float, width: float
 ) -> None:
     for index, column in enumerate(legend):
         x, y = RIGHT + index * (width + GAP) / len(legend), top
@@ -134,7 +155,7 @@ def _draw_legend(
 
 
 def _draw_panels(
-    sheet: Sheet, plan: FigurePlan, *, columns: int, panel: tuple[float, float], top: float
+    sheet: "Sheet", plan: FigurePlan, *, columns: int, panel: tuple[float, float], top: float
 ) -> None:
     first: Axes | None = None
     width, height = panel
@@ -192,7 +213,7 @@ def _draw_curves(axes: Axes, plan: FigurePlan, channel: str) -> None:
         if rows.empty:
             continue
         x = rows[plan.axis].to_numpy(dtype=float)
-        low, mean, high = (unit * rows[c].to_numpy() for c in ("ci_low", "accuracy", "ci_high"))
+        mean, low, high = (unit * rows[c].to_numpy() for c in FRACTION)
         if len(x) == 1:
             x = x + spread * ((number + 0.5) / len(plan.styles) - 0.5)
             bars = (mean - low, high - mean)
@@ -204,13 +225,89 @@ def _draw_curves(axes: Axes, plan: FigurePlan, channel: str) -> None:
 
 
 def write_figures(plans: Sequence[FigurePlan], folder: Path) -> list[Path]:
-    """Write every figure as PNG and PDF, each file whole or not at all, without dates."""
+    """Write every figure as PNG and PDF; returns the files."""
+    return [path for plan in plans for path in save(compose(plan), folder, plan.file_name)]
+
+
+def look() -> AbstractContextManager[None]:
+    """Draw as every figure is drawn, whatever the user's Matplotlib settings."""
+    return matplotlib.style.context(["default", LOOK])
+
+
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write NAME.png and NAME.pdf, each file whole or not at all, without dates."""
     paths = []
-    for plan in plans:
-        figure = compose(plan)
-        for kind, metadata in (("png", {}), ("pdf", {"CreationDate": None})):
-            path = folder / f"{plan.file_name}.{kind}"
-            with matplotlib.style.context(["default", LOOK]), replacing(path) as temporary:
-                figure.savefig(temporary, format=kind, metadata=metadata)
-            paths.append(path)
+    for kind, metadata in (("png", {}), ("pdf", {"CreationDate": None})):
+        paths.append(folder / f"{name}.{kind}")
+        with look(), replacing(paths[-1]) as temporary:
+            figure.savefig(temporary, format=kind, metadata=metadata)
     return paths
+
+
+class Sheet:
+    """A figure on which things are placed in points from the lower left corner."""
+
+    def __init__(self, width: float, height: float) -> None:
+        self.width, self.height = width, height
+        self.figure = Figure(figsize=(width / 72, height / 72), dpi=200)
+        self._points = Affine2D().scale(1 / 72) + self.figure.dpi_scale_trans
+
+    def text(
+        self,
+        x: float,
+        top: float,
+        lines: Sequence[str],
+        *,
+        size: float,
+        align: str = "left",
+        colour: str = "black",
+        weight: str = "normal",
+        math: bool = False,
+    ) -> None:
+        """Lines of text below `top`."""
+        spacing = HEADING_SPACING if size == HEADING_SIZE else SPACING
+        for number, line in enumerate(lines):
+            self.figure.text(
+                x,
+                top - number * spacing - size,
+                line,
+                transform=self._points,
+                fontsize=size,
+                ha=align,
+                color=colour,
+                fontweight=weight,
+                parse_math=math,
+            )
+
+    def axes(self, x: float, y: float, width: float, height: float, share: Axes | None) -> Axes:
+        """An empty panel, with the y axis of `share`."""
+        box = (x / self.width, y / self.height, width / self.width, height / self.height)
+        return self.figure.add_axes(box, sharey=share)
+
+    def handle(self, x: float, y: float, style: Style) -> None:
+        """A piece of curve with one marker."""
+        middle = x + (HANDLE - 8) / 2
+        for points, marker in (((x, x + HANDLE - 8), ""), ((middle,), style.marker)):
+            line = Line2D(points, [y] * len(points), transform=self._points)
+            apply_style(line, style, marker)
+            self.figure.add_artist(line)
+
+
+def apply_style(line: Line2D, style: Style, marker: str) -> None:
+    """Colour, dashes and marker of a curve."""
+    line.set(color=style.colour, linestyle=style.dashes, linewidth=1.3)
+    line.set(marker=marker, markersize=3.6, markeredgecolor="white", markeredgewidth=0.4)
+
+
+def wrap(text: str, *, width: float, size: float) -> list[str]:
+    """Break text into lines of at most `width` points."""
+    font = FontProperties(family=FONT, size=size)
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        fits = text_to_path.get_text_width_height_descent(longer, font, False)[0] <= width
+        if lines and fits:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines

@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from benchmarks.figures.cells import _written
-from benchmarks.figures.sheet import LOOK
+from benchmarks.figures.draw import look, save
+from benchmarks.figures.plans import FRACTION
 
 FRONT = {  # kind to name, colour, marker
     "kdl_darts": ("KDL-DARTS", "#0072B2", "o"),
@@ -38,20 +37,19 @@ def draw_front(rows: pd.DataFrame, folder: Path, *, title: str) -> list[Path]:
     Networks of nearly one size are moved apart, so that all can be seen.
     """
     rows = rows.assign(shown=apart(rows["params"].to_numpy() / 1e6))
-    with matplotlib.style.context(["default", LOOK]):
+    with look():
         figure = Figure(figsize=(5.0, 3.4), dpi=200, layout="constrained")
         axes = figure.subplots()
         for kind, (name, colour, marker) in FRONT.items():
             own = rows[rows["kind"] == kind].sort_values("params")
             if own.empty:
                 continue
-            low, mean, high = (100 * own[c].to_numpy() for c in ("ci_low", "accuracy", "ci_high"))
-            dashes = "-" if kind == "kdl_darts" else "none"
+            mean, low, high = (100 * own[c].to_numpy() for c in FRACTION)
             axes.errorbar(
                 own["shown"].to_numpy(),
                 mean,
                 (mean - low, high - mean),
-                linestyle=dashes,
+                linestyle="-" if kind == "kdl_darts" else "none",
                 color=colour,
                 marker=marker,
                 markersize=4,
@@ -65,4 +63,4 @@ def draw_front(rows: pd.DataFrame, folder: Path, *, title: str) -> list[Path]:
             title=title,
         )
         axes.legend(fontsize=7, frameon=False)
-        return _written({"front": figure}, folder)
+    return save(figure, folder, "front")

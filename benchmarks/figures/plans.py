@@ -13,14 +13,15 @@ import pandas as pd
 from channels.names import channel_from_name
 from simulator.errors import UserError
 
-AXIS_LABELS = {
+AXIS_LABELS = {  # in Matplotlib's mathematics
     "snr_db": r"SNR = $E_\mathrm{s}/N_0$ per channel use, averaged over fading (dB)",
     "channel_uses": "k = complex channel uses per image",
     "ebn0_db": r"$E_\mathrm{b}/N_0$ per payload bit, averaged over fading (dB)",
 }
 
 KEY = ["scheme", "channel", "snr_db", "channel_uses"]
-VALUES = ["images", "realizations", "accuracy", "ci_low", "ci_high", "settings"]
+FRACTION = ["accuracy", "ci_low", "ci_high"]
+VALUES = ["images", "realizations", *FRACTION, "settings"]
 
 
 @dataclass(frozen=True)
@@ -95,11 +96,6 @@ class FigurePlan:
     guess: float | None = None  # accuracy of a uniform guess; None: error rates are drawn
 
     @property
-    def axis_label(self) -> str:
-        """What the horizontal axis means, in Matplotlib's mathematics."""
-        return AXIS_LABELS[self.axis]
-
-    @property
     def panels(self) -> dict[str, str]:
         """The channels in the order of the rows, a panel for each, and its title."""
         return {name: channel_title(name) for name in self.rows["channel"]}
@@ -128,58 +124,48 @@ def over_snr(rows: pd.DataFrame, text: DataText) -> list[FigurePlan]:
     Raises: UserError if the rows lack a column, are none, or hold a point twice.
     """
     check_rows(rows)
-    plans = []
-    for k in sorted({int(uses) for uses in rows["channel_uses"]}):
-        chosen = rows[rows["channel_uses"] == k]
-        plans.append(
-            FigurePlan(
-                file_name=f"accuracy_snr_k{k}",
-                rows=chosen,
-                axis="snr_db",
-                styles=styles_of(rows["scheme"]),
-                heading=f"{text.title}: k = {k}",
-                footer=f"{definitions(chosen, text, k=k)} {count_text(chosen)}",
-                guess=1 / text.num_classes,
-            )
-        )
-    return plans
+    uses = sorted({int(k) for k in rows["channel_uses"]})
+    return [_accuracy(rows, rows[rows["channel_uses"] == k], text, k=k) for k in uses]
 
 
 def over_uses(rows: pd.DataFrame, text: DataText, *, snr_db: Sequence[float]) -> list[FigurePlan]:
     """Accuracy versus k, one figure for each measured SNR that is nearest to one asked for.
 
     Variants that were trained for one k alone make one curve. No figure unless the rows hold
-    `rkd_sc`, or a variant of it, at three values of k or more.
-
-    Raises: UserError if the rows lack a column, are none, or hold a point twice.
+    `rkd_sc`, or a variant of it, at three values of k or more. Raises: as `over_snr`.
     """
     check_rows(rows)
     ours = rows[rows["scheme"].str.partition(":")[0] == "rkd_sc"]
     if not (ours.groupby("scheme")["channel_uses"].nunique() >= 3).any():
         return []
     rows = rows.assign(scheme=rows["scheme"].str.replace(OF_ONE_USE, ONE_EACH, regex=True))
-    plans = []
-    for snr in _nearest(snr_db, among=[float(snr) for snr in rows["snr_db"]]):
-        chosen = rows[rows["snr_db"] == snr]
-        plans.append(
-            FigurePlan(
-                file_name=f"accuracy_uses_snr{snr:g}",
-                rows=chosen,
-                axis="channel_uses",
-                styles=styles_of(rows["scheme"]),
-                heading=f"{text.title}: SNR = {snr:g} dB",
-                footer=f"{definitions(chosen, text, k=None)} {count_text(chosen)}",
-                guess=1 / text.num_classes,
-            )
-        )
-    return plans
+    nearest = _nearest(snr_db, among=[float(snr) for snr in rows["snr_db"]])
+    return [_accuracy(rows, rows[rows["snr_db"] == snr], text, snr_db=snr) for snr in nearest]
+
+
+def _accuracy(
+    rows: pd.DataFrame,
+    chosen: pd.DataFrame,
+    text: DataText,
+    *,
+    k: int | None = None,
+    snr_db: float = 0.0,
+) -> FigurePlan:
+    """The chosen rows over SNR at one k, or over k at one SNR, styled alike in every figure."""
+    place = f"SNR = {snr_db:g} dB" if k is None else f"k = {k}"
+    return FigurePlan(
+        file_name=f"accuracy_uses_snr{snr_db:g}" if k is None else f"accuracy_snr_k{k}",
+        rows=chosen,
+        axis="channel_uses" if k is None else "snr_db",
+        styles=styles_of(rows["scheme"]),
+        heading=f"{text.title}: {place}",
+        footer=f"{definitions(chosen, text, k=k)} {count_text(chosen)}",
+        guess=1 / text.num_classes,
+    )
 
 
 def check_rows(rows: pd.DataFrame) -> None:
-    """Whether the rows can be drawn.
-
-    Raises: UserError if the rows lack a column, are none, or hold a point twice.
-    """
+    """Whether the rows can be drawn. Raises: UserError if not."""
     missing = [name for name in KEY + VALUES if name not in rows.columns]
     if missing:
         raise UserError(f"results must hold the columns of semlink sweep; not there: {missing}")
@@ -226,7 +212,7 @@ def shared_settings(settings: Sequence[str]) -> str:
 
 
 def definitions(rows: pd.DataFrame, text: DataText, *, k: int | None) -> str:
-    """The definitions that every figure prints [PEERS, section 4]; k None: k is the axis."""
+    """The definitions that every figure prints; k None: k is the axis."""
     snr, ratio = "SNR = Es/N0 per channel use, averaged over fading; ", f"k/{text.source_values}"
     if k is not None:
         snr, ratio = "", f"{k}/{text.source_values} = {k / text.source_values:.3g}"
@@ -259,3 +245,42 @@ def _nearest(wanted: Sequence[float], *, among: Sequence[float]) -> list[float]:
 def _span(values: "pd.Series[int]") -> str:
     low, high = int(values.min()), int(values.max())
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+BITS, BLOCKS = "Bits", "Blocks"  # the panels of `semlink link`
+MEASURED, CLOSED_FORM = "measured", "uncoded QAM"
+LINK_STYLES = {
+    MEASURED: Style("#0072B2", "-", "o"),
+    CLOSED_FORM: Style("#666666", (0, (4, 2)), ""),
+}
+
+
+def over_ebn0(rows: pd.DataFrame, *, title: str, about: str) -> FigurePlan:
+    """Bit and block error rates of a link over Eb/N0, beside the closed form.
+
+    Points without an error have no place on a logarithmic axis.
+    """
+    curves = [
+        _rates(rows, BITS, ["ber", "ber_low", "ber_high"]),
+        _rates(rows, BLOCKS, ["bler", "ci_low", "ci_high"]),
+        _rates(rows, BITS, ["theory_ber"] * 3).assign(
+            scheme=CLOSED_FORM, settings="closed form at the same Eb/N0"
+        ),
+    ]
+    shown = pd.concat(curves, ignore_index=True)
+    return FigurePlan(
+        file_name="link",
+        rows=shown[shown["accuracy"] > 0],
+        axis="ebn0_db",
+        styles=LINK_STYLES,
+        heading=title,
+        footer=f"{about} Bands (bars): 95 % interval over blocks; points without an error are left "
+        "out.",
+    )
+
+
+def _rates(rows: pd.DataFrame, panel: str, columns: list[str]) -> pd.DataFrame:
+    """One measured curve in the form of every plan; columns are those of `FRACTION`."""
+    curve = rows[["ebn0_db"]].assign(channel=panel, scheme=MEASURED)
+    curve[FRACTION] = rows[columns].to_numpy()
+    return curve.assign(settings="with its 95 % interval")

@@ -61,9 +61,3 @@ def with_published(rows: pd.DataFrame) -> pd.DataFrame:
         if ours["snr_db"].min() <= snr <= ours["snr_db"].max()
     ]
     return pd.concat([rows, pd.DataFrame(added)], ignore_index=True) if added else rows
-
-
-def best_published(channel: str, snr_db: float) -> float:
-    """The larger of the published accuracies at a point of the published grid, a fraction."""
-    index = SNR_DB.index(snr_db)
-    return max(curve[index] for _, name, curve in CURVES if name == channel) / 100

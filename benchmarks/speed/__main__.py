@@ -27,11 +27,9 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.speed.limits import shares
-from benchmarks.speed.networks import CPU, engine, kaira, plain_loop
-from benchmarks.speed.rows import FULL, QUICK, Row, Size
+from benchmarks.speed.networks import CPU, engine, kaira, plain_loop, shares
 from benchmarks.speed.sweeps import growth, ldpc, papers_grid, precisions, separate, workers
-from benchmarks.speed.table import keep
+from benchmarks.speed.table import FULL, QUICK, Row, Size, keep
 from simulator.storage.environment import environment
 
 SECTIONS = ("a", "b", "c", "d", "e", "f", "g", "grid")

@@ -1,7 +1,7 @@
 """Deep JSCC of images in Kaira: run by `benchmarks.speed` with the interpreter of --kaira-python.
 
     python -m venv KAIRA && KAIRA/bin/pip install -r requirements-kaira.txt
-    KAIRA/bin/python benchmarks/speed_kaira.py GIVEN.npz REPEATS
+    KAIRA/bin/python benchmarks/speed/kaira_side.py GIVEN.npz REPEATS
 
 GIVEN.npz holds images, the SNRs and the weights of our network, in the order of Kaira's. Prints a
 line of JSON: transmissions per core-second of every repeat, and mean PSNR in dB at every SNR.

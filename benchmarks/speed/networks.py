@@ -1,4 +1,4 @@
-"""Sections (a), (b) and (c) of the speed benchmark: networks in our engine and elsewhere.
+"""Sections (a), (b), (c) and (g): networks in our engine, in others, and what arithmetic allows.
 
 Weights and images are random, speed does not depend on them; but PSNRs are those of the pair that
 CIFAR-100's recipe has trained, and of its test images where --data names them.
@@ -7,15 +7,17 @@ CIFAR-100's recipe has trained, and of its test images where --data names them.
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.speed.rows import (
+from benchmarks.recipes.cifar100 import cifar100
+from benchmarks.speed.table import (
     REALIZATIONS,
     SNR_DB,
     TRANSMISSIONS,
@@ -23,27 +25,23 @@ from benchmarks.speed.rows import (
     Size,
     of_several,
     rate,
+    single,
     told,
 )
 from channels.awgn import AwgnChannel
 from channels.base import Channel
 from channels.equalize import zero_forcing
 from channels.streams import PointStreams, Streams
-from channels.symbols import from_symbols, to_symbols
-from models import (
-    CatConfig,
-    ChannelCodec,
-    DeepJsccImage,
-    DeepJsccImageConfig,
-    PooledCnn,
-    PooledCnnConfig,
-)
+from channels.symbols import from_symbols
+from models import CatConfig, DeepJsccImage, DeepJsccImageConfig, PooledCnnConfig
 from simulator.data.dataset import Split, load_dataset
 from simulator.device import Precision, autocast
-from simulator.engine.evaluate import Evaluator, Setting, prepare_all
-from simulator.engine.grid import Point, tasks_of
+from simulator.engine.evaluate import BLOCK, Evaluator, Setting, prepare_all
+from simulator.engine.grid import Point, Task, tasks_of
+from simulator.measures.sizes import macs
 from simulator.resolve import first_images
-from simulator.scheme import Received, Scheme, Tensors, in_pieces
+from simulator.scheme import Received, Scheme, Tensors, all_delivered
+from simulator.schemes.image import ImageJsccConfig, ImageJsccScheme
 from simulator.schemes.rkd_sc import RkdScheme
 from simulator.storage.environment import ROOT
 from simulator.storage.files import load_tensors
@@ -56,33 +54,22 @@ COMPILED = tuple(setting._replace(compiled=True) for setting in EAGER)
 KAIRA = Path(__file__).with_name("kaira_side.py")
 TRAINED = ROOT / "results/reference/cifar100/weights/deep_jscc_image_k256.safetensors"
 
+MATRIX_OPS = ("mm", "addmm", "bmm", "baddbmm", "convolution", "scaled_dot_product", "linear")
+SIDE = 512  # of the matrices that the peak is measured on: three of them fit a core's cache
+PRODUCTS = 50  # of them at a time
+PEAK = "multiply-accumulates per core-second"
 
-class ImageJscc(Scheme):
-    """Deep JSCC of images; what counts here is the image that arrives, the scores are its means."""
 
-    name = "deep_jscc_image"
-    channel_uses = "k = 256"
+class ImageJscc(ImageJsccScheme):
+    """What counts here is the image that arrives, the scores are its means.
+
+    Unlike a sweep's, its receiver undoes the gain alone, as Kaira's does.
+    """
 
     def __init__(self, model: DeepJsccImage) -> None:
+        config = cifar100().one(ImageJsccConfig)
+        super().__init__(config.name, {256: model}, config, size=(32, 32), readers={})
         self.model = model
-
-    def serves(self, k: int) -> bool:
-        """Only the k of the network."""
-        return k == 256
-
-    def settings(self, k: int) -> str:
-        """Nothing to say."""
-        return f"k = {k}"
-
-    @torch.inference_mode()
-    def prepare(self, images: Tensor) -> Tensors:
-        """Values [B, 2k]."""
-        return {"values": in_pieces(self.model.encode, images)}
-
-    @torch.inference_mode()
-    def encode(self, prepared: Tensors, **_: object) -> Tensors:
-        """Symbols [B, k]."""
-        return {"x": to_symbols(prepared["values"])}
 
     @torch.inference_mode()
     def transmit(
@@ -90,10 +77,10 @@ class ImageJscc(Scheme):
     ) -> Received:
         """Images, and their means in place of scores."""
         del k
-        images = self.images(encoded, channel, snr_db, streams("channel"))
-        return Received(images.mean(dim=(2, 3)), torch.ones(len(images), dtype=torch.bool))
+        images = self.arrived(encoded, channel, snr_db, streams("channel"))
+        return Received(images.mean(dim=(2, 3)), all_delivered(images))
 
-    def images(
+    def arrived(
         self, encoded: Tensors, channel: Channel, snr_db: Tensor, generator: torch.Generator
     ) -> Tensor:
         """What arrives, [B, 3, 32, 32]."""
@@ -103,24 +90,20 @@ class ImageJscc(Scheme):
 
 def rkd_sc() -> RkdScheme:
     """CAT-64 over D = 512, K = 256, behind a student of 1.2 million parameters."""
-
-    def parts() -> tuple[PooledCnn, ChannelCodec, nn.Linear]:
-        student = PooledCnnConfig(stem=24, widths=(64, 160, 224), projected_dim=512)
-        codec = CatConfig(
-            feature_dim=512,
-            max_uses=256,
-            tokens=16,
-            width=64,
-            blocks=2,
-            heads=4,
-            mlp_ratio=2,
-            use_snr=True,
-        )
-        return student.build(image_channels=3), codec.build(), nn.Linear(512, 100)
-
+    body = PooledCnnConfig(stem=24, widths=(64, 160, 224), projected_dim=512)
+    cat = CatConfig(
+        feature_dim=512,
+        max_uses=256,
+        tokens=16,
+        width=64,
+        blocks=2,
+        heads=4,
+        mlp_ratio=2,
+        use_snr=True,
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        student, codec, head = parts()
+        student, codec, head = body.build(image_channels=3), cat.build(), nn.Linear(512, 100)
     return RkdScheme(student=student.eval(), codec=codec.eval(), head=head)
 
 
@@ -147,6 +130,11 @@ def engine_of(scheme: Scheme, split: Split, setting: Setting) -> Evaluator:
     """The engine with a scheme that is prepared, and compiled if it is to be."""
     prepared = prepare_all(scheme, split, setting)
     return Evaluator(lambda _: (scheme, prepared), split.labels, setting)
+
+
+def prepared_images(scheme: Scheme, split: Split, setting: Setting) -> int:
+    """How many images were prepared, with those that fill up the last block."""
+    return len(next(iter(prepare_all(scheme, split, setting).values())))
 
 
 def in_engine(evaluator: Evaluator, scheme: Scheme, k: int) -> int:
@@ -186,16 +174,11 @@ def engine(size: Size) -> Iterator[Row]:
         for setting in (*EAGER, *(COMPILED if k == 64 else ())):
             name = f"{scheme.name} k={k} {setting.networks}"
             few = Split(split.images[:250], split.labels[:250])
-            prepare = partial(prepare_all, scheme, few, setting)
+            prepare = partial(prepared_images, scheme, few, setting)
             run = partial(in_engine, engine_of(scheme, split, setting), scheme, k)
             run()  # warm
-            encoded = rate(
-                "a",
-                f"{name}, prepare",
-                lambda prepare=prepare: len(next(iter(prepare().values()))),  # type: ignore[misc]
-                "images per core-second",
-                repeats=size.repeats,
-            )
+            unit = "images per core-second"
+            encoded = rate("a", f"{name}, prepare", prepare, unit, repeats=size.repeats)
             points = rate("a", f"{name}, points", run, TRANSMISSIONS, repeats=size.repeats)
             yield from (encoded, points)
             yield with_prepare(name, points, encoded)
@@ -254,11 +237,66 @@ def kaira(size: Size, python: Path, data: Path | None) -> Iterator[Row]:
 @torch.inference_mode()
 def psnr(scheme: ImageJscc, split: Split, snr_db: float, setting: Setting) -> Tensor:
     """PSNR in dB of every image, [N]."""
-    generator, found = Streams(seed=0)("psnr", snr_db), []
+    channel, generator, found = AwgnChannel(), Streams(seed=0)("psnr", snr_db), []
     for pixels in split.images.split(250):
         sent, snr = pixels.float() / 255, torch.full((len(pixels), 1), snr_db)
         with autocast(setting.device, setting.precision):
-            encoded = scheme.encode(scheme.prepare(sent))
-            images = scheme.images(encoded, AwgnChannel(), snr, generator)
+            encoded = scheme.encode(scheme.prepare(sent), channel=channel, snr_db=snr, k=256)
+            images = scheme.arrived(encoded, channel, snr, generator)
         found.append(-10 * (images - sent).square().mean(dim=(1, 2, 3)).log10())
     return torch.cat(found)
+
+
+def shares(size: Size) -> Iterator[Row]:
+    """(g): the measured rate beside what the peak of matrix products would allow."""
+    peaks = {precision: peak(precision, repeats=size.repeats) for precision in PRECISIONS}
+    yield from peaks.values()
+    for scheme, k in networks():
+        count = macs_per_transmission(engine_of(scheme, pictures(BLOCK), EAGER[0]), scheme, k)
+        yield single("g", f"{scheme.name}, multiply-accumulates per transmission", count, "")
+        split = pictures(2 * BLOCK if size.repeats > 1 else BLOCK)
+        for setting in (*EAGER, *(COMPILED if k == 64 else ())):
+            run = partial(in_engine, engine_of(scheme, split, setting), scheme, k)
+            run()  # warm
+            name = f"{scheme.name} {setting.networks}"
+            limit = peaks[setting.precision].value / count
+            measured = rate("g", f"{name}, measured", run, TRANSMISSIONS, repeats=size.repeats)
+            share = share_outside(run)
+            inside = measured.value / (1 - share)  # a profile is in wall seconds, a share is not
+            yield measured
+            yield single("g", f"{name}, share outside matrix products", share, "")
+            yield single("g", f"{name}, inside matrix products now", inside, TRANSMISSIONS)
+            yield single("g", f"{name}, limit at the measured peak", limit, TRANSMISSIONS)
+            yield single("g", f"{name}, left to gain", limit / measured.value, "times")
+
+
+@torch.inference_mode()
+def peak(precision: str, *, repeats: int) -> Row:
+    """How fast one thread multiplies two square matrices that stay in its cache."""
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    a, b, product = (torch.ones(SIDE, SIDE, dtype=dtype) for _ in range(3))
+
+    def multiplied() -> int:
+        for _ in range(PRODUCTS):
+            torch.mm(a, b, out=product)
+        return PRODUCTS * SIDE**3
+
+    multiplied()  # warm
+    return rate("g", f"peak of matrix products {precision}", multiplied, PEAK, repeats=repeats)
+
+
+def macs_per_transmission(evaluator: Evaluator, scheme: Scheme, k: int) -> float:
+    """Multiply-accumulates of coding, shared by the draws of a task, and of decoding."""
+    task = Task(Point(scheme.name, "awgn", 0.0, k), tuple(range(REALIZATIONS)))
+    sent: list[int] = []
+    total = macs(lambda: sent.extend(len(unit.codes) for unit in evaluator(task)))
+    return total / sum(sent)
+
+
+def share_outside(run: Callable[[], object]) -> float:
+    """The share of the time in operators that is not spent in products of matrices."""
+    with profile(activities=[ProfilerActivity.CPU]) as found:
+        run()
+    times = {event.key: event.self_cpu_time_total for event in found.key_averages()}
+    matrices = sum(time for key, time in times.items() if any(op in key for op in MATRIX_OPS))
+    return 1 - float(matrices / sum(times.values()))

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.speed.rows import Row, Size, rate, single, told
+from benchmarks.speed.table import Row, Size, rate, single, told
 from channels.digital.bit_pipe import qam_llr
 from channels.digital.ldpc import LayeredDecoder
 from channels.streams import Streams, sionna_phy
@@ -43,6 +43,12 @@ class Cost(NamedTuple):
     wall_seconds: float
     core_seconds: float  # of its workers' units
     peak_mb: float  # of all its processes together
+
+    def rows(self, section: str, what: str) -> Iterator[Row]:
+        """All of it."""
+        yield single(section, f"{what}, wall", self.wall_seconds, "s")
+        yield single(section, f"{what}, in units", self.core_seconds, "core-seconds")
+        yield single(section, f"{what}, peak memory", self.peak_mb, "MB")
 
 
 def ldpc(size: Size) -> Iterator[Row]:
@@ -167,8 +173,8 @@ def against(
     if len(costs) > 2:  # two are on a line anyway
         off = float(np.abs(slope * x + start - y).max() / y.max())
         yield single("e", f"wall against {kind}, farthest from the line", off, "of the longest")
-    peaks = [cost.peak_mb for cost in costs.values()]
-    change = peaks[-1] / peaks[0]
+    first, *_, last = costs.values()
+    change = last.peak_mb / first.peak_mb
     yield single("e", f"peak memory against {kind}, last over first", change, "times")
 
 
@@ -187,9 +193,7 @@ def workers(size: Size, folder: Path) -> Iterator[Row]:
         cost = command(folder, "digits", *arguments)
         walls.append(cost.wall_seconds)
         name = f"32 points x {draws} realisations, {number} workers"
-        yield single("f", f"{name}, wall", cost.wall_seconds, "s")
-        yield single("f", f"{name}, in units", cost.core_seconds, "core-seconds")
-        yield single("f", f"{name}, peak memory", cost.peak_mb, "MB")
+        yield from cost.rows("f", name)
     yield single("f", "two workers over one", walls[0] / walls[1], "times")
 
 
@@ -199,10 +203,7 @@ def papers_grid(size: Size, folder: Path, data: Path) -> Iterator[Row]:
     grid = ["--snr-db", "-10:24:2", "--channel-uses", "16,32,64,128,256", "--realizations", draws]
     images = ["--images", "5000" if size.repeats > 1 else "250"]
     arguments = ["--schemes", "rkd_sc", "--data", str(data), "--workers", "2", *grid, *images]
-    cost = command(folder, "cifar100", *arguments)
-    yield single("grid", "the paper's grid, wall", cost.wall_seconds, "s")
-    yield single("grid", "the paper's grid, in units", cost.core_seconds, "core-seconds")
-    yield single("grid", "the paper's grid, peak memory", cost.peak_mb, "MB")
+    yield from command(folder, "cifar100", *arguments).rows("grid", "the paper's grid")
 
 
 def command(folder: Path, recipe: str, *arguments: str) -> Cost:

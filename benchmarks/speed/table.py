@@ -1,20 +1,95 @@
-"""The table of the speed benchmark on disk: sections beside each other, and ratios across them."""
+"""The table of the speed benchmark: rows, how a rate is measured, and what is kept on disk."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pandas as pd
 import torch
 
-from benchmarks.speed.rows import Row, told
 from simulator.storage.environment import environment
 from simulator.storage.files import write_json, write_table
 
+SNR_DB = tuple(float(snr) for snr in range(-6, 14, 2))  # the ten points of (a) to (c)
+REALIZATIONS = 5
+TRANSMISSIONS = "transmissions per core-second"
 RATIOS = "ratios"  # what their rows have in place of a section
 Measured = Mapping[str, Mapping[str, Any]]  # section -> time its run began, commit, quick
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured number; the least and the most of its repeats, or its 95 % interval."""
+
+    section: str
+    what: str
+    value: float
+    unit: str
+    least: float
+    most: float
+    repeats: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How much is measured."""
+
+    repeats: int
+    images: int  # of (a)
+    few: int  # images of the slower ones
+    blocks: int  # LDPC words; Sionna decodes a quarter of them
+    realizations: int  # of sweeps of the digits
+    draws: int  # realisations of sweeps of CIFAR-100
+    many: int  # the most images of (e), of CIFAR-100
+    seconds: float  # that the one worker of (f) is to take, about
+
+
+FULL = Size(
+    repeats=3,
+    images=1250,
+    few=1000,
+    blocks=4000,
+    realizations=100,
+    draws=10,
+    many=5000,
+    seconds=340,
+)
+QUICK = Size(
+    repeats=1, images=250, few=250, blocks=200, realizations=5, draws=1, many=1000, seconds=2
+)
+
+
+def single(section: str, what: str, value: float, unit: str) -> Row:
+    """A number that was measured once."""
+    return of_several(section, what, [value], unit)
+
+
+def of_several(section: str, what: str, values: list[float], unit: str) -> Row:
+    """The median of some numbers."""
+    return told(Row(section, what, median(values), unit, min(values), max(values), len(values)))
+
+
+def told(row: Row) -> Row:
+    """The row, also on the screen."""
+    print(
+        f"({row.section}) {row.what}: {row.value:,.5g} {row.unit} "
+        f"({row.least:,.5g} to {row.most:,.5g})"
+    )
+    return row
+
+
+def rate(section: str, what: str, run: Callable[[], int], unit: str, *, repeats: int) -> Row:
+    """So many per core-second, several times; `run` says how many it has done."""
+    rates = []
+    for _ in range(repeats):
+        start = time.process_time()
+        count = run()
+        rates.append(count / (time.process_time() - start))
+    return of_several(section, what, rates, unit)
 
 
 def keep(folder: Path, section: str, rows: Sequence[Row], about: Mapping[str, Any]) -> None:
@@ -34,8 +109,7 @@ def rows_of(folder: Path) -> list[Row]:
     if not path.exists():
         return []
     table = pd.read_csv(path, keep_default_na=False)
-    records = table.to_dict("records")
-    return [Row(**{str(name): value for name, value in record.items()}) for record in records]
+    return [Row(*own) for own in table.itertuples(index=False)]
 
 
 def measured_of(folder: Path) -> dict[str, Mapping[str, Any]]:

@@ -29,6 +29,10 @@ USES: Final = (16, 32, 64, 256)
 CHANNELS: Final = ("awgn", "rayleigh", "rayleigh_fast")
 ENERGY_DB: Final = (8.0, 10.0, 12.0)  # energy of a word over N0: SNR + 10 log10 k
 BATCH, BATCHES = 2000, 20
+COLUMNS: Final = [
+    *("channel", "channel_uses", "snr_db", "code", "words"),
+    *("errors", "error_rate", "ci_low", "ci_high"),
+]
 
 
 def compare_codes() -> pd.DataFrame:
@@ -43,21 +47,10 @@ def compare_codes() -> pd.DataFrame:
         }
         for code, words in books.items():
             errors, trials = wrong_decisions(words, channel, snr_db), BATCH * BATCHES
-            interval = wilson(errors / trials, trials)
-            rows.append(
-                {
-                    "channel": channel,
-                    "channel_uses": k,
-                    "snr_db": round(snr_db, 3),
-                    "code": code,
-                    "words": trials,
-                    "errors": errors,
-                    "error_rate": errors / trials,
-                    "ci_low": interval.low,
-                    "ci_high": interval.high,
-                }
-            )
-    return pd.DataFrame(rows)
+            rate = errors / trials
+            counted = (trials, errors, rate, *wilson(rate, trials))
+            rows.append((channel, k, round(snr_db, 3), code, *counted))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def wrong_decisions(words: Tensor, channel: str, snr_db: float) -> int:
@@ -68,9 +61,7 @@ def wrong_decisions(words: Tensor, channel: str, snr_db: float) -> int:
     for _ in range(BATCHES):
         classes = torch.randint(0, num_words, (BATCH,), generator=streams("classes"))
         received = channel_from_name(channel)(
-            words[classes],
-            snr_db=torch.full((BATCH, 1), snr_db),
-            generator=streams("channel"),
+            words[classes], snr_db=torch.full((BATCH, 1), snr_db), generator=streams("channel")
         )
         wrong += int((log_posteriors(received, words).argmax(dim=1) != classes).sum())
     return wrong

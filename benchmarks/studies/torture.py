@@ -24,15 +24,22 @@ WEIGHTS = ROOT / "results/reference/digits/weights"  # not a user's own, so that
 SWEEP = ("--snr-db", "-10:20:2", "--channel-uses", "4,16,64", "--realizations", "20")
 
 
-def sweep(folder: Path, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
-    """A sweep of the digits in a process group of its own."""
-    command = [sys.executable, "-m", "simulator", "sweep", "digits", "--out", str(folder)]
+def start(
+    folder: Path, *arguments: str, stderr: int = subprocess.DEVNULL
+) -> "subprocess.Popen[bytes]":
+    """A command of semlink in a process group of its own."""
     return subprocess.Popen(
-        [*command, "--weights", str(WEIGHTS), *arguments],
+        [sys.executable, "-m", "simulator", *arguments, "--out", str(folder)],
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         start_new_session=True,
     )
+
+
+def sweep(folder: Path, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
+    """A sweep of the digits."""
+    weights = ["--weights", str(WEIGHTS)]
+    return start(folder, "sweep", "digits", *weights, *arguments, stderr=subprocess.PIPE)
 
 
 def finish(folder: Path, arguments: Sequence[str]) -> bytes:
@@ -88,14 +95,14 @@ def workers_of(session: int) -> list[int]:
     return [pid for pid, parent in parents.items() if parent in leaders]
 
 
-def torture(folder: Path, arguments: Sequence[str], *, kills: int, seed: int = 0) -> int:
+def torture(folder: Path, arguments: Sequence[str], *, kills: int) -> int:
     """How often the sweep was killed before it ended, with the same table each time.
 
     What is killed goes through `KINDS`.
     Raises: SystemExit if a resumed sweep gives another table.
     """
     whole = finish(folder / "whole", arguments)
-    chance, killed = random.Random(seed), 0
+    chance, killed = random.Random(0), 0
     while killed < kills:
         shutil.rmtree(folder / "killed", ignore_errors=True)
         while killed < kills and kill_once(
@@ -107,33 +114,25 @@ def torture(folder: Path, arguments: Sequence[str], *, kills: int, seed: int = 0
     return killed
 
 
-def start(folder: Path, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
-    """A training in a process group of its own."""
-    command = [sys.executable, "-m", "simulator", "train", *arguments, "--out", str(folder)]
-    return subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-
-
-def torture_training(folder: Path, arguments: Sequence[str], *, kills: int, seed: int = 0) -> int:
+def torture_training(folder: Path, arguments: Sequence[str], *, kills: int) -> int:
     """Kill a training at `kills` random moments of its length, and compare weights and losses.
 
     Returns how often it was killed before it had ended.
     Raises: SystemExit if a file of weights differs in a byte; the losses are in its header.
     """
     begun = time.monotonic()
-    if start(folder / "whole", arguments).wait():
+    if start(folder / "whole", "train", *arguments).wait():
         raise SystemExit("the training failed")
     seconds = time.monotonic() - begun
-    chance, killed = random.Random(seed), 0
+    chance, killed = random.Random(0), 0
     for _ in range(kills):
-        process = start(folder / "killed", arguments)
+        process = start(folder / "killed", "train", *arguments)
         time.sleep(chance.uniform(0.15, 1.5 / (kills + 1)) * seconds)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             killed += 1
         process.wait()
-    if start(folder / "killed", arguments).wait():
+    if start(folder / "killed", "train", *arguments).wait():
         raise SystemExit("the training failed after it was killed")
     for path in sorted((folder / "whole/weights").iterdir()):
         if path.read_bytes() != (folder / "killed/weights" / path.name).read_bytes():

@@ -15,7 +15,6 @@ folder); results of an earlier call in the same --work are kept. Exit status 1 i
 import argparse
 import csv
 import hashlib
-import io
 import json
 import os
 import shutil
@@ -25,7 +24,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -38,118 +39,92 @@ SCHEMES = {  # beside what is trained: every label once
     "separate:teacher,separate:avif:genie,capacity_bound:files,label_code:polar",
 }
 SHORT_STEPS = 2  # of every part of a short training
-TIMES = {"cpu_ms_alone", "cpu_ms_batch64"}  # columns of tables
+TIMES = {"cpu_ms_alone", "cpu_ms_batch64", "core_seconds"}  # of tables and journals
 PLACES = {"environment", "wall_seconds", "recipe"}  # of run.json
-IGNORED = {".lock", "timing.csv"}
+COSTS = {"cpu_ms"}  # of genotype.json
+IGNORED = {".lock", "timing.csv", "tensorboard", "prepared"}  # files and folders
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Case:
-    """One command; `needs` are cases whose folder it reads, as {NAME}."""
+    """One command; in braces stand folders, those of earlier cases by their names."""
 
     name: str
     arguments: str
+    _: KW_ONLY
     short: bool = False  # trainings are cut to a few steps
     continued: bool = False  # this checkout also goes on from the other one's folder
-    needs: tuple[str, ...] = ()
     copies: str = ""  # a case of whose folder it works in a copy
 
 
 CASES = (
     Case(
-        name="digits",
-        arguments=f"sweep digits --weights {{weights}} --schemes {SCHEMES['digits']} "
+        "digits",
+        f"sweep digits --weights {{weights}} --schemes {SCHEMES['digits']} "
         "--channel-uses 4,16,32,64",
         continued=True,
     ),
     Case(
-        name="channels",
-        arguments="sweep digits --weights {weights} --images 60 --channel-uses 16,64 --snr-db 0,12 "
+        "channels",
+        "sweep digits --weights {weights} --images 60 --channel-uses 16,64 --snr-db 0,12 "
         "--channels rayleigh_block:4,rayleigh_fast,rician:4 --realizations 2 --workers 2",
     ),
     Case(
-        name="bit_true",
-        arguments="sweep digits --weights {weights} --bit-true --images 100 --snr-db -4:14:6 "
+        "bit_true",
+        "sweep digits --weights {weights} --bit-true --images 100 --snr-db -4:14:6 "
         "--realizations 1 --schemes separate,digital_semantic,capacity_bound,label_code "
         "--channel-uses 16,64",
     ),
     Case(
-        name="rounds",
-        arguments="sweep digits --weights {weights} --images 100 --mc 1.5 --max-realizations 40 "
+        "rounds",
+        "sweep digits --weights {weights} --images 100 --mc 1.5 --max-realizations 40 "
         "--schemes rkd_sc,separate --channel-uses 64 --snr-db 0,8",
     ),
     Case(
-        name="bf16",
-        arguments="sweep digits --weights {weights} --images 100 --precision bf16 --snr-db 0 "
+        "bf16",
+        "sweep digits --weights {weights} --images 100 --precision bf16 --snr-db 0 "
         "--realizations 1 --channel-uses 16",
     ),
-    Case(name="compare", arguments="compare {out} --b rkd_sc", copies="digits"),
-    Case(name="plot", arguments="plot {out}", copies="digits"),
-    Case(name="adapt", arguments="adapt digits --weights {weights} --images 200 --snr-db -6:12:6"),
-    Case(name="table", arguments="table digits --weights {weights} --images 200"),
+    Case("compare", "compare {out} --b rkd_sc", copies="digits"),
+    Case("plot", "plot {out}", copies="digits"),
+    Case("adapt", "adapt digits --weights {weights} --images 200 --snr-db -6:12:6"),
+    Case("table", "table digits --weights {weights} --images 200"),
     Case(
-        name="link",
-        arguments="link --code-rate 1/2 --modulation 16 --channel rayleigh --ebn0-db 4:10:3 "
-        "--errors 30",
+        "link",
+        "link --code-rate 1/2 --modulation 16 --channel rayleigh --ebn0-db 4:10:3 --errors 30",
     ),
     Case(
-        name="uncoded",
-        arguments="link --code-rate 1 --modulation 64 --channel rician:4 --ebn0-db 0:10:5 "
-        "--errors 100",
+        "uncoded",
+        "link --code-rate 1 --modulation 64 --channel rician:4 --ebn0-db 0:10:5 --errors 100",
     ),
+    Case("training", "train digits --variants all", short=True, continued=True),
     Case(
-        name="training",
-        arguments="train digits --variants all",
+        "search",
+        "search digits --epochs 3 --seeds 2 --training {training}",
         short=True,
         continued=True,
     ),
+    Case("searched", "train digits --stage stage2 --student {search}/genotype.json", short=True),
+    Case("images", "train images --data {images}", short=True, continued=True),
     Case(
-        name="search",
-        arguments="search digits --epochs 3 --seeds 2 --training {training}",
-        short=True,
-        continued=True,
-        needs=("training",),
-    ),
-    Case(
-        name="searched",
-        arguments="train digits --stage stage2 --student {search}/genotype.json",
-        short=True,
-        needs=("search",),
-    ),
-    Case(name="images", arguments="train images --data {images}", short=True, continued=True),
-    Case(
-        name="images_swept",
-        arguments="sweep images --data {images} --weights {images_out}/weights --snr-db 0,10 "
+        "images_swept",
+        "sweep images --data {images} --weights {images_out}/weights --snr-db 0,10 "
         "--channel-uses 16,256 --realizations 1",
-        needs=("images",),
     ),
+    Case("ablations", "train cifar100 --data {images} --variants all", short=True, continued=True),
     Case(
-        name="ablations",
-        arguments="train cifar100 --data {images} --variants all",
-        short=True,
-        continued=True,
-    ),
-    Case(
-        name="ablations_swept",
-        arguments="sweep cifar100 --data {images} --weights {ablations}/weights --snr-db 6 "
+        "ablations_swept",
+        "sweep cifar100 --data {images} --weights {ablations}/weights --snr-db 6 "
         "--channel-uses 16,64,256 --realizations 1 --channels rayleigh --schemes all,{variants}",
-        needs=("ablations",),
     ),
+    Case("ablations_table", "table cifar100 --data {images} --weights {ablations}/weights"),
     Case(
-        name="ablations_table",
-        arguments="table cifar100 --data {images} --weights {ablations}/weights",
-        needs=("ablations",),
-    ),
-    Case(
-        name="cifar100",
-        arguments=f"sweep cifar100 --data {{data}} --weights {{cifar}} --images 500 "
+        "cifar100",
+        f"sweep cifar100 --data {{data}} --weights {{cifar}} --images 500 "
         f"--snr-db -4,6,16 --channel-uses 16,64,256,768 --schemes {SCHEMES['cifar100']}",
         continued=True,
     ),
-    Case(
-        name="cifar100_table",
-        arguments="table cifar100 --data {data} --weights {cifar} --images 200",
-    ),
+    Case("cifar100_table", "table cifar100 --data {data} --weights {cifar} --images 200"),
 )
 VARIANTS = (  # of the recipe cifar100
     *("short", "brief", "no_teacher", "wide", "ce_ce", "kd_stage2", "one_stage", "p1", "p2", "p3"),
@@ -167,10 +142,6 @@ class Side:
     work: Path
     data: Path | None
 
-    def folder(self, case: str) -> Path:
-        """Where a case writes."""
-        return self.work / case
-
     def run(self, case: Case, out: Path) -> None:
         """Run a case. Raises: SystemExit with its output if it fails."""
         log = self.work / f"{case.name}.log"
@@ -178,9 +149,9 @@ class Side:
         if done.exists():
             return
         if case.copies:
-            shutil.copytree(self.folder(case.copies), out, dirs_exist_ok=True)
+            shutil.copytree(self.work / case.copies, out, dirs_exist_ok=True)
         command = [sys.executable, "-P", __file__, "--child", *(["--short"] if case.short else [])]
-        command += case.arguments.format(out=out, **self._places(case)).split()
+        command += case.arguments.format(out=out, **self._places()).split()
         if not case.copies:
             command += ["--out", str(out)]
         environment = {
@@ -201,12 +172,12 @@ class Side:
         print(f"  {self.work.name}: {out.name} took {seconds:.0f} s", flush=True)
         done.touch()
 
-    def _places(self, case: Case) -> dict[str, object]:
+    def _places(self) -> dict[str, object]:
         """What stands in braces; committed weights are the checkout's own."""
         reference = self.checkout / "results/reference"
         return {
-            **{name: self.folder(name) for name in case.needs},
-            "images_out": self.folder("images"),
+            **{case.name: self.work / case.name for case in CASES},
+            "images_out": self.work / "images",
             "images": self.work.parent / "own_images",
             "weights": reference / "digits/weights",
             "cifar": reference / "cifar100/weights",
@@ -228,16 +199,15 @@ def child(arguments: list[str]) -> None:
 
 def _cut_trainings() -> None:
     """One epoch of a few steps for every part."""
-    try:
-        from simulator.description.stages import TrainConfig
-    except ImportError:  # before "A house to live in"
-        from simulator.stages import TrainConfig  # type: ignore[import, no-redef, unused-ignore]
+    import simulator
 
-    whole = TrainConfig.steps_on
-    TrainConfig.epochs_on = lambda self, num_images: 1  # type: ignore[method-assign] # noqa: ARG005
-    TrainConfig.steps_on = (  # type: ignore[method-assign]
-        lambda self, num_images: min(SHORT_STEPS, whole(self, num_images))
-    )
+    # by its file: an editable install would lend what an older checkout lacks
+    present = (Path(simulator.__path__[0]) / "description/stages.py").exists()
+    stages = import_module("simulator.description.stages" if present else "simulator.stages")
+    config: Any = stages.TrainConfig
+    whole = config.steps_on
+    config.epochs_on = lambda self, num_images: 1  # noqa: ARG005
+    config.steps_on = lambda self, num_images: min(SHORT_STEPS, whole(self, num_images))
 
 
 def write_images(folder: Path) -> None:
@@ -257,11 +227,6 @@ def write_images(folder: Path) -> None:
             Image.fromarray(pixels).save(path)
 
 
-def left_out(path: Path) -> bool:
-    """Whether a file holds nothing that must be equal; even its name may tell the time."""
-    return path.name in IGNORED or not {"tensorboard", "prepared"}.isdisjoint(path.parts)
-
-
 def compared(path: Path) -> bytes:
     """What must be equal in a file."""
     reader = READERS.get(path.name) or READERS.get(path.suffix)
@@ -270,54 +235,37 @@ def compared(path: Path) -> bytes:
 
 def _table(path: Path) -> bytes:
     with path.open(encoding="utf-8", newline="") as file:
-        rows = [
-            {key: value for key, value in row.items() if key not in TIMES}
-            for row in csv.DictReader(file)
-        ]
-    text = io.StringIO()
-    json.dump(rows, text)
-    return text.getvalue().encode()
+        rows = [_without(TIMES, row) for row in csv.DictReader(file)]
+    return json.dumps(rows).encode()
 
 
-def _run(path: Path) -> bytes:
-    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return json.dumps({k: v for k, v in value.items() if k not in PLACES}, sort_keys=True).encode()
-
-
-def _genotype(path: Path) -> bytes:
-    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return json.dumps({k: v for k, v in value.items() if k != "cpu_ms"}, sort_keys=True).encode()
+def _described(left_out: set[str], path: Path) -> bytes:
+    value = json.loads(path.read_text(encoding="utf-8"))
+    return json.dumps(_without(left_out, value), sort_keys=True).encode()
 
 
 def _journal(path: Path) -> bytes:
     """Records but for times, in no order: workers finish as they like."""
-    records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        record = json.loads(line.partition(" ")[2])
-        record.pop("core_seconds", None)
-        records.append(json.dumps(record, sort_keys=True))
-    return "\n".join(sorted(records)).encode()
+    lines = path.read_text(encoding="utf-8").splitlines()
+    records = [_without(TIMES, json.loads(line.partition(" ")[2])) for line in lines]
+    return "\n".join(sorted(json.dumps(own, sort_keys=True) for own in records)).encode()
+
+
+def _without(names: set[str], value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: own for name, own in value.items() if name not in names}
 
 
 READERS: Mapping[str, Callable[[Path], bytes]] = {
     ".csv": _table,
-    "run.json": _run,
-    "search.json": _run,
-    "genotype.json": _genotype,
     "journal.jsonl": _journal,
-    **{f"seed_{seed}.json": _genotype for seed in range(2)},
+    **dict.fromkeys(("run.json", "search.json"), partial(_described, PLACES)),
+    **dict.fromkeys(("genotype.json", "seed_0.json", "seed_1.json"), partial(_described, COSTS)),
 }
 
 
 def differences(before: Path, after: Path) -> Iterator[str]:
     """Files of two folders that are not equal, and those that only one has."""
-    names = {
-        path.relative_to(folder)
-        for folder in (before, after)
-        for path in folder.rglob("*")
-        if path.is_file() and not left_out(path)
-    }
-    for name in sorted(names):
+    for name in sorted({*files_of(before), *files_of(after)}):
         files = (before / name, after / name)
         missing = [str(file) for file in files if not file.exists()]
         if missing:
@@ -328,28 +276,35 @@ def differences(before: Path, after: Path) -> Iterator[str]:
 
 def fingerprint(folder: Path) -> str:
     """How many files were compared, and a hash of them all."""
-    digest, files = hashlib.sha256(), 0
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and not left_out(path):
-            digest.update(str(path.relative_to(folder)).encode() + compared(path))
-            files += 1
-    return f"{files} files, sha256 {digest.hexdigest()[:16]}"
+    digest, names = hashlib.sha256(), files_of(folder)
+    for name in names:
+        digest.update(str(name).encode() + compared(folder / name))
+    return f"{len(names)} files, sha256 {digest.hexdigest()[:16]}"
+
+
+def files_of(folder: Path) -> list[Path]:
+    """What must be equal in a folder; even the names of TensorBoard's files tell the time."""
+    return sorted(
+        path.relative_to(folder)
+        for path in folder.rglob("*")
+        if path.is_file() and IGNORED.isdisjoint(path.relative_to(folder).parts)
+    )
 
 
 def check(case: Case, before: Side, after: Side) -> list[str]:
     """Run a case on both sides, and once more from what the first one left."""
     with ThreadPoolExecutor() as both:
-        list(both.map(lambda side: side.run(case, side.folder(case.name)), (before, after)))
-    found = list(differences(before.folder(case.name), after.folder(case.name)))
+        list(both.map(lambda side: side.run(case, side.work / case.name), (before, after)))
+    found = list(differences(before.work / case.name, after.work / case.name))
     if case.continued:
         copy = after.work / f"{case.name}_continued"
         if not copy.exists():
-            shutil.copytree(before.folder(case.name), copy)
+            shutil.copytree(before.work / case.name, copy)
         after.run(case, copy)
-        found += differences(before.folder(case.name), copy)
+        found += differences(before.work / case.name, copy)
     verdict = "equal" if not found else f"{len(found)} DIFFERENCES"
     also = ", gone on from" if case.continued else ""
-    print(f"{case.name}: {verdict}{also}; {fingerprint(before.folder(case.name))}", flush=True)
+    print(f"{case.name}: {verdict}{also}; {fingerprint(before.work / case.name)}", flush=True)
     return found
 
 

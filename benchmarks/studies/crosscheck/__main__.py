@@ -52,6 +52,9 @@ WANTED: Final = 1e-2  # block error rate at which SNRs are compared
 OURS, LAYERED = "ours, belief propagation", "ours, layered"
 THEIRS = "TensorFlow, belief propagation"
 EXACT, CLOSE, CLOSE_DB = 0.0, 1e-4, 0.1  # limits
+COLUMNS: Final = [
+    *("link", "decoder", "snr_db", "blocks", "block_errors", "bler", "ci_low", "ci_high")
+]
 
 
 class Check(NamedTuple):
@@ -89,8 +92,7 @@ def flat_channels() -> tuple[Arrays, Arrays]:
 
     A channel's draws do not depend on x or the SNR, so sending zeros at 0 dB shows its unit noise.
     """
-    parts = torch.randn((8, 64, 2), generator=STREAMS("symbols"))
-    x = torch.view_as_complex(parts) / 2**0.5
+    x = torch.view_as_complex(torch.randn((8, 64, 2), generator=STREAMS("symbols"))) / 2**0.5
     snr_db = torch.linspace(-10, 20, 8)[:, None]
     given: Arrays = {"x": x.numpy(), "noise_power": db_to_linear(-snr_db).numpy()}
     ours: Arrays = {}
@@ -184,13 +186,13 @@ def compare_rates(counts: pd.DataFrame) -> list[Check]:
     checks = []
     for link, rows in counts.groupby("link", sort=False):
         at = {str(name): snr_at(group) for name, group in rows.groupby("decoder")}
-        ours, layered, theirs = at[OURS], at[LAYERED], at[THEIRS]
-        error = math.hypot(ours[1], theirs[1])
-        same = abs(ours[0] - theirs[0])
-        checks.append(Check("BLER, same decoder", str(link), same, "dB", CLOSE_DB, error))
-        error = math.hypot(layered[1], theirs[1])
-        loss = layered[0] - theirs[0]  # a decoder of another kind may be better, but not worse
-        checks.append(Check("BLER, layered, loss", str(link), loss, "dB", CLOSE_DB, error))
+        theirs, their_error = at[THEIRS]
+        for name, decoder in (("same decoder", OURS), ("layered, loss", LAYERED)):
+            ours, error = at[decoder]
+            # a decoder of another kind may be better, but not worse
+            apart = ours - theirs if decoder == LAYERED else abs(ours - theirs)
+            errors = math.hypot(error, their_error)
+            checks.append(Check(f"BLER, {name}", str(link), apart, "dB", CLOSE_DB, errors))
     return checks
 
 
@@ -216,20 +218,9 @@ def table_of(lost: dict[str, NDArray[Any]]) -> pd.DataFrame:
     for index, ((k, n, m), snrs_db) in enumerate(LINKS.items()):
         for decoder, counted in lost.items():
             for snr_db, errors in zip(snrs_db, counted[index].tolist(), strict=True):
-                interval = wilson(errors / BLOCKS, BLOCKS)
-                rows.append(
-                    {
-                        "link": f"({k}, {n}), {2**m}-QAM, AWGN",
-                        "decoder": decoder,
-                        "snr_db": snr_db,
-                        "blocks": BLOCKS,
-                        "block_errors": errors,
-                        "bler": errors / BLOCKS,
-                        "ci_low": interval.low,
-                        "ci_high": interval.high,
-                    }
-                )
-    return pd.DataFrame(rows)
+                link, rate = f"({k}, {n}), {2**m}-QAM, AWGN", errors / BLOCKS
+                rows.append((link, decoder, snr_db, BLOCKS, errors, rate, *wilson(rate, BLOCKS)))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def ask(python: Path, given: Arrays) -> Arrays:
@@ -276,13 +267,8 @@ def main() -> None:
         given, ours = given | inputs, ours | outputs
     theirs = ask(options.python, given)
     theirs_seconds = time.perf_counter() - start
-    counts = table_of(
-        {
-            THEIRS: theirs["lost"],
-            OURS: lost_blocks("sionna"),
-            LAYERED: lost_blocks("layered"),
-        }
-    )
+    ours_lost = {OURS: lost_blocks("sionna"), LAYERED: lost_blocks("layered")}
+    counts = table_of({THEIRS: theirs["lost"], **ours_lost})
     checks = [*compare(ours, theirs), *compare_rates(counts)]
     table = pd.DataFrame([{**check._asdict(), "verdict": check.verdict} for check in checks])
     write_table(options.out / "crosscheck.csv", table)

@@ -37,10 +37,7 @@ def flat_channels(given: Arrays) -> Arrays:
         plain = phy.channel.AWGN()(x, noise_power)
     with _noise(given["noise_rayleigh_fast"].reshape(-1, 1)):
         faded = phy.channel.ApplyFlatFadingChannel()(x, gains, noise_power)
-    return {
-        "y_awgn": plain.numpy().reshape(shape),
-        "y_rayleigh_fast": faded.numpy().reshape(shape),
-    }
+    return {"y_awgn": plain.numpy().reshape(shape), "y_rayleigh_fast": faded.numpy().reshape(shape)}
 
 
 @contextmanager

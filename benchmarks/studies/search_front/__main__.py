@@ -41,10 +41,10 @@ from benchmarks.recipes.search import preset
 from benchmarks.studies.search_front.answers import Answered, Answers, answered
 from benchmarks.studies.search_front.entries import RANDOM, Entry, Searches, entries, names
 from models import GenotypeCnnConfig, ImageClassifier
+from simulator import resolve
 from simulator.errors import UserError, in_one_line
 from simulator.measures.sizes import Row, clean_entry, right_answers, teacher_row
 from simulator.parse import MOST_SEED, in_range
-from simulator.resolve import dataset_of, device_named, recipe_named
 from simulator.schemes.codec import LinkModel
 from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.search.run import SearchRun, adjusted, search_run
@@ -78,39 +78,33 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("recipe")
-    parser.add_argument("--preset", default="cpu")
-    parser.add_argument("--lambdas", default="0,0.03,0.1,0.3", help="0 must be among them")
-    parser.add_argument("--main-lambda", type=float, default=0.1, help="whose size controls have")
-    parser.add_argument("--target-params", default=None)
-    parser.add_argument("--search-epochs", type=int, default=None)
-    parser.add_argument("--epochs", type=int, default=10, help="of every retraining")
-    parser.add_argument("--only", nargs="+", help="networks to retrain; default all")
-    parser.add_argument(
-        "--retraining-seeds",
-        type=int,
-        nargs="+",
-        help="of every retraining; default the training's",
-    )
-    parser.add_argument(
-        "--views",
-        type=int,
-        default=None,
-        help="shared views for everyone; fewer than the recipe's are sooner seen by its teachers",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the searches")
-    parser.add_argument("--data", type=Path, default=None)
-    parser.add_argument("--training", type=Path, default=None)
-    parser.add_argument("--out", type=Path, default=None)
+    add = parser.add_argument
+    add("recipe")
+    add("--preset", default="cpu")
+    add("--lambdas", default="0,0.03,0.1,0.3", help="0 must be among them")
+    add("--main-lambda", type=float, default=0.1, help="whose size controls have")
+    add("--target-params")
+    add("--search-epochs", type=int)
+    add("--epochs", type=int, default=10, help="of every retraining")
+    add("--only", nargs="+", help="networks to retrain; default all")
+    seeds = "of every retraining; default the training's"
+    add("--retraining-seeds", type=int, nargs="+", help=seeds)
+    views = "shared views for everyone; fewer than the recipe's are sooner seen by its teachers"
+    add("--views", type=int, help=views)
+    add("--seed", type=int, default=0, help="of the searches")
+    add("--data", type=Path)
+    add("--training", type=Path)
+    add("--out", type=Path)
     return parser.parse_args()
 
 
 def front(options: argparse.Namespace) -> pd.DataFrame:
     """Search, retrain, measure; the table is written anew after every network."""
-    searches, main = _searches(options), options.main_lambda
+    penalties, main = _penalties(options), options.main_lambda
+    only = _only(options, penalties)
+    searches = _searches(options, penalties)
     whole, out = searches.whole, searches.whole.run.folder
-    everyone = entries(searches, _penalties(options), main)
-    networks = [entry for entry in everyone if entry.name in _only(options)]
+    networks = [own for own in entries(searches, penalties, main) if own.name in only]
     for entry in networks:
         write_json(out / "genotypes" / f"{entry.name}.json", {"student": describe(entry.model)})
     losses = _supernet_losses(searches, networks, main)
@@ -128,9 +122,9 @@ def front(options: argparse.Namespace) -> pd.DataFrame:
     return table
 
 
-def _only(options: argparse.Namespace) -> list[str]:
+def _only(options: argparse.Namespace, penalties: list[float]) -> list[str]:
     """Names of the networks to retrain, all by default. Raises: UserError if one is unknown."""
-    known = names(_penalties(options))
+    known = names(penalties)
     if unknown := [name for name in options.only or () if name not in known]:
         raise UserError(f"--only must be among {', '.join(known)}, got {', '.join(unknown)}")
     return options.only or known
@@ -145,7 +139,7 @@ def _retrained(
     taught = right_answers(teacher.classify, test)
     sizes = [clean_entry(teacher, test, right=taught, teacher=taught)]
     rows: list[dict[str, Any]] = []
-    one_by_one: list[dict[str, Any]] = []
+    by_seed: list[dict[str, Any]] = []
     answers: dict[str, Answered] = {}
     for entry in networks:
         own = answered(whole, entry.name, entry.model, epochs=epochs, seeds=seeds)
@@ -153,10 +147,9 @@ def _retrained(
         row = _network(searches, entry)
         sizes.append(clean_entry(row, test, right=own.right, teacher=taught))
         rows.append(_row(entry, sizes[-1], searches.seed) | {"retraining_seeds": len(own.by_seed)})
-        one_by_one += [_seed_row(entry.name, seed, one) for seed, one in own.by_seed.items()]
-        write_table(out / "front.csv", pd.DataFrame(rows))
-        write_table(out / "sizes.csv", pd.DataFrame(sizes))
-        write_table(out / "seeds.csv", pd.DataFrame(one_by_one))
+        by_seed += [_seed_row(entry.name, seed, one) for seed, one in own.by_seed.items()]
+        for name, content in (("front", rows), ("sizes", sizes), ("seeds", by_seed)):
+            write_table(out / f"{name}.csv", pd.DataFrame(content))
         print(f"{rows[-1]} validation {own.validation:.4f}", flush=True)
     return pd.DataFrame(rows), answers
 
@@ -173,51 +166,43 @@ def pairs(front_table: pd.DataFrame, answers: Mapping[str, Answered]) -> pd.Data
     for a, b in itertools.permutations(answers, 2):
         searched = kinds[a] == "kdl_darts" and not (kinds[b] == "kdl_darts" and b < a)
         if searched or (kinds[a] != "kdl_darts" and kinds[b] == "hand_made"):
-            right = answers[a].right, answers[b].right
-            found, p_value = paired_difference(*right), mcnemar(right[0] - right[1])
-            values = {"difference": found.value, "ci_low": found.low, "ci_high": found.high}
-            own = {"a": a, "b": b, "kind_of_b": kinds[b], **values, "p_value": p_value}
-            rows.append(own | _over_seeds(answers[a], answers[b]))
-    p_values = holm([row["p_value"] for row in rows])
-    table = [row | {"p_holm": p} for row, p in zip(rows, p_values, strict=True)]
-    return pd.DataFrame(table, columns=PAIR_COLUMNS)
+            x, y = answers[a].right, answers[b].right
+            found = (*paired_difference(x, y), mcnemar(x - y))
+            rows.append((a, b, kinds[b], *found, *_over_seeds(answers[a], answers[b])))
+    table = pd.DataFrame(rows, columns=[name for name in PAIR_COLUMNS if name != "p_holm"])
+    return table.assign(p_holm=holm(list(table["p_value"])))[PAIR_COLUMNS]
 
 
-def _over_seeds(a: Answered, b: Answered) -> dict[str, float | None]:
+def _over_seeds(a: Answered, b: Answered) -> tuple[float | None, float | None]:
     if min(len(a.by_seed), len(b.by_seed)) < 2:
-        return {"seeds_low": None, "seeds_high": None}
+        return None, None
     found = mean_difference(a.accuracies, b.accuracies)
-    return {"seeds_low": found.low, "seeds_high": found.high}
+    return found.low, found.high
 
 
-def _searches(options: argparse.Namespace) -> Searches:
+def _searches(options: argparse.Namespace, penalties: list[float]) -> Searches:
     taught_in = options.training or Path("results/runs") / options.recipe
-    recipe = recipe_named(options.recipe)
+    recipe = resolve.recipe_named(options.recipe)
     chosen = preset(recipe, options.preset)
     in_range("--epochs", options.epochs, 1, MOST_EPOCHS)
     for seed in options.retraining_seeds or ():
         in_range("--retraining-seeds", seed, 0, MOST_SEED)
     if options.search_epochs is not None:
         in_range("--search-epochs", options.search_epochs, 1, MOST_EPOCHS)
-    _only(options)  # mistakes are told before the work
-    for penalty in _penalties(options):
+    for penalty in penalties:  # mistakes are told before the work
         adjusted(chosen, penalty=penalty, target=options.target_params)
     whole = search_run(
         recipe,
         chosen,
-        dataset=dataset_of(recipe, options.data),
+        dataset=resolve.dataset_of(recipe, options.data),
         taught_in=taught_in,
         folder=options.out or taught_in / "search_front",
-        device=device_named("cpu"),
+        device=resolve.device_named("cpu"),
         views=options.views,
     )
-    return Searches(
-        whole=whole,
-        codec=recipe.one(RkdScConfig).codec.model,
-        seed=options.seed,
-        target=options.target_params,
-        epochs=options.search_epochs,
-    )
+    codec = recipe.one(RkdScConfig).codec.model
+    asked = {"seed": options.seed, "target": options.target_params, "epochs": options.search_epochs}
+    return Searches(whole=whole, codec=codec, **asked)
 
 
 def _penalties(options: argparse.Namespace) -> list[float]:
@@ -291,8 +276,7 @@ def _teacher(whole: SearchRun) -> Row:
     run = whole.run
     assert run.taught_in is not None
     weights = Weights(run.recipe, run.dataset, run.taught_in / "weights", run.device)
-    teacher = teacher_row(weights)
-    if teacher is None:
+    if (teacher := teacher_row(weights)) is None:
         raise UserError(f"{run.taught_in} must hold the teachers' weights")
     return teacher
 

@@ -78,8 +78,7 @@ class Searches:
     ) -> dict[str, float]:
         """Losses of genotypes in the supernet of a search, on training images held back.
 
-        They are kept beside it, and outlive its checkpoint; without that, genotypes that are new
-        are left out, all of them where none are kept.
+        They are kept beside it, and outlive its checkpoint; without that, new ones are left out.
         Raises: UserError if the checkpoint is of another search than the genotype found.
         """
         own, found = self.of(penalty, "kd"), self.found(penalty).genotype
@@ -112,20 +111,23 @@ def names(penalties: Sequence[float]) -> list[str]:
 def entries(searches: Searches, penalties: Sequence[float], main: float) -> Iterator[Entry]:
     """Every network of the front; `main` is the lambda whose size the controls have."""
     whole = searches.whole
-    channels = whole.run.dataset.image_shape[0]
     found = {penalty: searches.found(penalty) for penalty in penalties}
     for penalty, model in found.items():
         yield Entry(f"kdl_darts_{penalty:g}", "kdl_darts", penalty, model)
+    channels = whole.run.dataset.image_shape[0]
     size = encoder_parameters(found[main], image_channels=channels)
-    hand_made = whole.run.recipe.student.model
-    yield Entry("hand_made", "hand_made", None, fitted(hand_made, size, image_channels=channels))
+
+    def same_size(name: str, penalty: float | None, model: StudentConfig) -> Entry:
+        return Entry(name, name, penalty, fitted(model, size, image_channels=channels))
+
+    yield same_size("hand_made", None, whole.run.recipe.student.model)
     for index, drawn in enumerate(_random_students(whole, size, searches.seed)):
         yield Entry(f"random_{index}", "random", None, drawn)
-    by_labels = fitted(searches.found(main, "ce"), size, image_channels=channels)
-    yield Entry("ce_only", "ce_only", main, by_labels)
-    free = fitted(found[0.0], size, image_channels=channels)
-    yield Entry("no_penalty", "no_penalty", 0.0, free)
-    yield Entry("no_residual", "no_residual", main, _without_residual(found[main]))
+    yield same_size("ce_only", main, searches.found(main, "ce"))
+    yield same_size("no_penalty", 0.0, found[0.0])
+    # the same genotype at the same size in the cells of DARTS, whose nodes have edges alone
+    shape = replace(found[main].shape, residual=False)
+    yield Entry("no_residual", "no_residual", main, replace(found[main], shape=shape))
 
 
 def _random_students(whole: SearchRun, size: int, seed: int) -> Iterator[StudentConfig]:
@@ -139,22 +141,9 @@ def _random_students(whole: SearchRun, size: int, seed: int) -> Iterator[Student
     def plan() -> CellPlan:
         return random_plan(space, generator=generator, most_skips=config.most_skips)
 
-    def draw() -> Plans:
-        return Plans(plan(), plan())
-
     for _ in range(RANDOM):
-        draws = [draw() for _ in range(DRAWS)]
+        draws = [Plans(plan(), plan()) for _ in range(DRAWS)]
         plans = min(draws, key=lambda own: abs(costs.of(own, space) - size))
-        yield _student(whole, plans, size)
-
-
-def _without_residual(model: GenotypeCnnConfig) -> StudentConfig:
-    """The same genotype at the same size in the cells of DARTS, whose nodes have edges alone."""
-    return replace(model, shape=replace(model.shape, residual=False))
-
-
-def _student(whole: SearchRun, plans: Plans, size: int) -> StudentConfig:
-    config = whole.preset.search
-    genotype = Genotype(space=config.space, normal=plans.normal, reduce=plans.reduce)
-    student = GenotypeCnnConfig(genotype=genotype, shape=config.deployed)
-    return fitted(student, size, image_channels=whole.run.dataset.image_shape[0])
+        genotype = Genotype(space=config.space, normal=plans.normal, reduce=plans.reduce)
+        student = GenotypeCnnConfig(genotype=genotype, shape=config.deployed)
+        yield fitted(student, size, image_channels=whole.run.dataset.image_shape[0])

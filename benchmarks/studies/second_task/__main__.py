@@ -74,6 +74,10 @@ TASKS: Final = {
     "retrieval": "retrieval of the class, recall@1",
     "instance": "retrieval of the image, recall@1",
 }
+SETTINGS: Final = {  # of a label code, and of all others
+    True: "asks with the mean feature of the class it decides",
+    False: "asks with the feature it receives",
+}
 
 
 @torch.inference_mode()
@@ -97,30 +101,23 @@ def credits_at(
     return totals
 
 
-def rows_of(
-    point: Point, credits_: Mapping[str, Tensor], realizations: int
-) -> list[dict[str, Any]]:
-    """A row for each task, with its 95 % interval over images."""
-    rows = []
-    for task, found in credits_.items():
-        credit = np.clip(found.numpy(), 0, 1)
-        interval = accuracy_interval(credit)
-        rows.append(
-            {
-                "task": task,
-                "scheme": point.scheme,
-                "channel": point.channel,
-                "snr_db": point.snr_db,
-                "channel_uses": point.k,
-                "images": len(credit),
-                "realizations": realizations,
-                "correct": float(credit.sum()) * realizations,
-                "accuracy": float(credit.mean()),
-                "ci_low": interval.low,
-                "ci_high": interval.high,
-            }
-        )
-    return rows
+def row_of(task: str, point: Point, earned: Tensor, realizations: int) -> dict[str, Any]:
+    """A task at a point, with its 95 % interval over images."""
+    credit = np.clip(earned.numpy(), 0, 1)
+    interval = accuracy_interval(credit)
+    return {
+        "task": task,
+        "scheme": point.scheme,
+        "channel": point.channel,
+        "snr_db": point.snr_db,
+        "channel_uses": point.k,
+        "images": len(credit),
+        "realizations": realizations,
+        "correct": float(credit.sum()) * realizations,
+        "accuracy": float(credit.mean()),
+        "ci_low": interval.low,
+        "ci_high": interval.high,
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,20 +151,19 @@ def second_task(request: TaskRequest) -> pd.DataFrame:
         if point.scheme not in prepared:
             prepared = {point.scheme: own.prepare(test)}
         earned = credits_at(own, prepared[point.scheme], known, point, grid, test.labels)
-        rows += rows_of(point, earned, grid.repeats(point.channel))
+        repeats = grid.repeats(point.channel)
+        rows += [row_of(task, point, credit, repeats) for task, credit in earned.items()]
     table = pd.DataFrame(rows)
     write_table(folder / "second_task.csv", table)
-    write_json(
-        folder / "run.json",
-        {
-            "recipe": describe(experiment),
-            "grid": {**describe(grid), "channels": [channel.name for channel in grid.channels]},
-            "data": {"name": dataset.name, "hash": dataset.key, "test_images": len(test.labels)},
-            "weights": weights.hashes,
-            "gallery": len(known.gallery),
-            "environment": environment(torch.device("cpu")),
-        },
-    )
+    run = {
+        "recipe": describe(experiment),
+        "grid": {**describe(grid), "channels": [channel.name for channel in grid.channels]},
+        "data": {"name": dataset.name, "hash": dataset.key, "test_images": len(test.labels)},
+        "weights": weights.hashes,
+        "gallery": len(known.gallery),
+        "environment": environment(torch.device("cpu")),
+    }
+    write_json(folder / "run.json", run)
     write_figures(figure_plans(table, dataset, gallery=len(known.gallery)), folder / "figures")
     return table
 
@@ -196,13 +192,7 @@ def figure_plans(table: pd.DataFrame, dataset: Dataset, *, gallery: int) -> Sequ
         images, draws = int(own["images"].max()), int(own["realizations"].max())
         shown = own.assign(
             channel=own["task"].map(TASKS),
-            settings=own["scheme"].map(
-                lambda name: (
-                    "asks with the mean feature of the class it decides"
-                    if name.startswith("label_code")
-                    else "asks with the feature it receives"
-                )
-            ),
+            settings=own["scheme"].str.startswith("label_code").map(SETTINGS),
         )
         plans.append(
             FigurePlan(

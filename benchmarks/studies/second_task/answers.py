@@ -1,7 +1,8 @@
 """What a receiver knows beforehand, what it says of a transmission, and which tasks that solves."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,19 +10,45 @@ from torch.nn import functional
 
 from benchmarks.baselines.digital import DigitalScheme
 from benchmarks.baselines.digital_semantic import FeatureCoder
-from benchmarks.studies.second_task.superclasses import coarse_classes
 from channels.streams import Streams
 from simulator.data.augment import augment
 from simulator.data.dataset import Dataset, Split
 from simulator.description.stages import AugmentConfig
 from simulator.engine.evaluate import Setting, prepare_all
 from simulator.errors import UserError
-from simulator.scheme import Scheme, Tensors
+from simulator.scheme import Scheme, Tensors, all_delivered
 from simulator.schemes.rkd_sc import RkdScheme
 
 FIT_IMAGES: Final = 10_000  # training images that the coarse head and the mean features are from
 DECAY: Final = 1e-4  # of the coarse head's squared weights, on features of unit variance
 CPU: Final = Setting(0, torch.device("cpu"))
+
+# Of CIFAR-100, as its author defines them: https://www.cs.toronto.edu/~kriz/cifar.html (Krizhevsky,
+# Learning Multiple Layers of Features from Tiny Images, 2009). Fine classes are numbered in
+# alphabetical order, as in the files.
+SUPERCLASSES: Final = {
+    "aquatic mammals": "beaver dolphin otter seal whale",
+    "fish": "aquarium_fish flatfish ray shark trout",
+    "flowers": "orchid poppy rose sunflower tulip",
+    "food containers": "bottle bowl can cup plate",
+    "fruit and vegetables": "apple mushroom orange pear sweet_pepper",
+    "household electrical devices": "clock keyboard lamp telephone television",
+    "household furniture": "bed chair couch table wardrobe",
+    "insects": "bee beetle butterfly caterpillar cockroach",
+    "large carnivores": "bear leopard lion tiger wolf",
+    "large man-made outdoor things": "bridge castle house road skyscraper",
+    "large natural outdoor scenes": "cloud forest mountain plain sea",
+    "large omnivores and herbivores": "camel cattle chimpanzee elephant kangaroo",
+    "medium-sized mammals": "fox porcupine possum raccoon skunk",
+    "non-insect invertebrates": "crab lobster snail spider worm",
+    "people": "baby boy girl man woman",
+    "reptiles": "crocodile dinosaur lizard snake turtle",
+    "small mammals": "hamster mouse rabbit shrew squirrel",
+    "trees": "maple_tree oak_tree palm_tree pine_tree willow_tree",
+    "vehicles 1": "bicycle bus motorcycle pickup_truck train",
+    "vehicles 2": "lawn_mower rocket streetcar tank tractor",
+}
+FINE: Final = tuple(sorted(name for group in SUPERCLASSES.values() for name in group.split()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,61 +82,42 @@ class Answers(NamedTuple):
     delivered: Tensor
 
 
-class Asked(Protocol):
+@dataclass(frozen=True)
+class Asked(ABC):
     """A scheme of whose receiver the tasks can be asked."""
 
-    @property
-    def scheme(self) -> Scheme:
-        """The scheme."""
+    scheme: Scheme
 
     def prepare(self, test: Split) -> Tensors:
         """What the scheme prepares, and what the answers need of the images."""
+        return prepare_all(self.scheme, test, CPU)
 
+    @abstractmethod
     def answers(self, known: Known, prepared: Tensors, encoded: Tensors, **place: Any) -> Answers:
         """What is said of one transmission of a block."""
 
 
 @dataclass(frozen=True)
-class FeaturesAsked:
+class FeaturesAsked(Asked):
     """`rkd_sc`: features arrive, with noise."""
 
     scheme: RkdScheme
 
-    def prepare(self, test: Split) -> Tensors:
-        """Nothing else."""
-        return prepare_all(self.scheme, test, CPU)
-
-    def answers(
-        self,
-        known: Known,
-        prepared: Tensors,  # noqa: ARG002 - what arrives is all there is
-        encoded: Tensors,
-        **place: Any,
-    ) -> Answers:
+    def answers(self, known: Known, prepared: Tensors, encoded: Tensors, **place: Any) -> Answers:
         """By the fine head, by the coarse head, and the features themselves."""
+        del prepared
         features = self.scheme.features(encoded, **place)
         fine = self.scheme.scores(features).argmax(dim=1)
-        return Answers(fine, known.coarse(features), features, torch.ones(len(fine)).bool())
+        return Answers(fine, known.coarse(features), features, all_delivered(fine))
 
 
 @dataclass(frozen=True)
-class LabelAsked:
+class LabelAsked(Asked):
     """`label_code`: a class arrives; its super-class and its mean feature are all it tells."""
 
-    scheme: Scheme
-
-    def prepare(self, test: Split) -> Tensors:
-        """Nothing else."""
-        return prepare_all(self.scheme, test, CPU)
-
-    def answers(
-        self,
-        known: Known,
-        prepared: Tensors,  # noqa: ARG002 - what arrives is all there is
-        encoded: Tensors,
-        **place: Any,
-    ) -> Answers:
+    def answers(self, known: Known, prepared: Tensors, encoded: Tensors, **place: Any) -> Answers:
         """By tables of classes."""
+        del prepared
         received = self.scheme.transmit(encoded, **place)
         decided = received.scores.argmax(dim=1)
         coarse = None if known.coarse_of is None else known.coarse_of[decided]
@@ -117,7 +125,7 @@ class LabelAsked:
 
 
 @dataclass(frozen=True)
-class QuantisedAsked:
+class QuantisedAsked(Asked):
     """`digital_semantic`: quantised features arrive without errors, or nothing does."""
 
     scheme: DigitalScheme
@@ -125,10 +133,10 @@ class QuantisedAsked:
 
     def prepare(self, test: Split) -> Tensors:
         """Also the components of every image, before they are quantised; zero behind the last."""
-        prepared = dict(prepare_all(self.scheme, test, CPU))
+        prepared = super().prepare(test)
         components = torch.cat([self.coder.components(image) for image in test.images])
         missing = len(prepared["pixels"]) - len(components)
-        return prepared | {"components": functional.pad(components, (0, 0, 0, missing))}
+        return {**prepared, "components": functional.pad(components, (0, 0, 0, missing))}
 
     def answers(self, known: Known, prepared: Tensors, encoded: Tensors, **place: Any) -> Answers:
         """By the levels of the (rank, bits) that is chosen for this point."""
@@ -143,6 +151,20 @@ class QuantisedAsked:
         return Answers(fine, known.coarse(features), features, received.delivered)
 
 
+def coarse_classes(dataset: Dataset) -> Tensor | None:
+    """The coarse class of every fine class [num_classes]; None where the data has none.
+
+    CIFAR-100 has its super-classes; digits, as a toy, are even or odd.
+    """
+    numbers = tuple(map(str, range(dataset.num_classes)))
+    if dataset.name == "digits" and dataset.num_classes == 10:
+        return torch.arange(10) % 2
+    if dataset.num_classes != len(FINE) or dataset.classes not in (numbers, FINE):
+        return None
+    groups = [group.split() for group in SUPERCLASSES.values()]
+    return torch.tensor([next(i for i, g in enumerate(groups) if name in g) for name in FINE])
+
+
 def known_of(scheme: RkdScheme, dataset: Dataset, shifts: AugmentConfig, test: Split) -> Known:
     """Features by the scheme's own student; views as training augments them, from seed 0.
 
@@ -151,30 +173,26 @@ def known_of(scheme: RkdScheme, dataset: Dataset, shifts: AugmentConfig, test: S
     if dataset.train is None or dataset.validation is None:
         raise UserError("second_task needs training and validation images, but the data holds none")
 
-    def features(images: Tensor, labels: Tensor) -> Tensor:
-        return prepare_all(scheme, Split(images, labels), CPU)["features"][: len(images)]
+    def features(split: Split) -> Tensor:
+        return prepare_all(scheme, split, CPU)["features"][: len(split.labels)]
 
     fitted = Split(dataset.train.images[:FIT_IMAGES], dataset.train.labels[:FIT_IMAGES])
-    seen = features(fitted.images, fitted.labels)
-    classes = functional.one_hot(fitted.labels, dataset.num_classes).float()
-    means = classes.T @ seen / classes.sum(dim=0).clamp_min(1)[:, None]
-    coarse_of, weights = coarse_classes(dataset), None
-    if coarse_of is not None:
-        weights = fit_linear(seen, coarse_of[fitted.labels])
+    labels, seen = fitted.labels, features(fitted)
+    classes = functional.one_hot(labels, dataset.num_classes).float()
+    coarse_of = coarse_classes(dataset)
     views = augment(
         test.images,
         crop_padding=shifts.crop_padding,
         flip=shifts.flip,
         generator=Streams(seed=0)("second task", "views"),
     )
-    gallery = features(dataset.validation.images, dataset.validation.labels)
     return Known(
         coarse_of=coarse_of,
-        coarse_weights=weights,
-        means=means,
-        gallery=functional.normalize(gallery),
+        coarse_weights=None if coarse_of is None else fit_linear(seen, coarse_of[labels]),
+        means=classes.T @ seen / classes.sum(dim=0).clamp_min(1)[:, None],
+        gallery=functional.normalize(features(dataset.validation)),
         gallery_labels=dataset.validation.labels,
-        views=functional.normalize(features(views, test.labels)),
+        views=functional.normalize(features(Split(views, test.labels))),
     )
 
 

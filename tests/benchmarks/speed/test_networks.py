@@ -10,20 +10,21 @@ import pytest
 import torch
 
 from benchmarks.speed import __main__ as speed
-from benchmarks.speed import limits as speed_limits
 from benchmarks.speed import networks as speed_networks
-from benchmarks.speed.limits import macs_per_transmission, peak, share_outside, shares
 from benchmarks.speed.networks import (
     EAGER,
     engine_of,
     image_jscc,
     kaira,
+    macs_per_transmission,
+    peak,
     pictures,
     psnr,
+    share_outside,
+    shares,
     with_prepare,
 )
-from benchmarks.speed.rows import QUICK, Row, of_several, single
-from benchmarks.speed.table import ratios
+from benchmarks.speed.table import QUICK, Row, of_several, ratios, single
 from models.blocks import parameter_count
 from simulator.engine.evaluate import Setting
 
@@ -148,7 +149,7 @@ def test_the_peak_counts_products_of_matrices() -> None:
 
 def test_limits_stand_beside_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed_networks, "SNR_DB", (0.0,))
-    monkeypatch.setattr(speed_limits, "networks", lambda: ((image_jscc(), 256),))
+    monkeypatch.setattr(speed_networks, "networks", lambda: ((image_jscc(), 256),))
     rows = {row.what: row.value for row in shares(QUICK)}
     count = rows["deep_jscc_image, multiply-accumulates per transmission"]
     for precision in ("fp32", "bf16"):

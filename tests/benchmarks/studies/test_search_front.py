@@ -16,6 +16,7 @@ from benchmarks.studies.search_front import entries as front_entries
 from benchmarks.studies.search_front.answers import answers_of
 from benchmarks.studies.search_front.entries import Searches
 from models.blocks import parameter_count
+from simulator import resolve
 from simulator.errors import UserError
 from simulator.measures import sizes
 from simulator.schemes.codec import LinkModel
@@ -38,10 +39,10 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _short() -> Iterator[None]:
     """One short recipe and preset; networks are timed once; the command's tests draw cells."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search_front, "recipe_named", lambda *_, **__: short())
+        patch.setattr(resolve, "recipe_named", lambda *_, **__: short())
         patch.setattr(search_front, "preset", short_preset)
         patch.setattr(sizes, "RUNS", 1)
-        patch.setattr(search_front, "dataset_of", lambda *_: few_images())
+        patch.setattr(resolve, "dataset_of", lambda *_: few_images())
         patch.setattr(front_entries, "cell_figures", lambda *_: [])
         yield
 

@@ -10,14 +10,16 @@ from sklearn.linear_model import LogisticRegression
 from benchmarks.studies.second_task import __main__ as second_task
 from benchmarks.studies.second_task.answers import (
     DECAY,
+    FINE,
+    SUPERCLASSES,
     Answers,
     Known,
+    coarse_classes,
     credits_of,
     fit_linear,
     nearest,
     with_one,
 )
-from benchmarks.studies.second_task.superclasses import FINE, SUPERCLASSES, coarse_classes
 from simulator.data.dataset import Dataset, Split
 from simulator.data.embedded import embedded
 
