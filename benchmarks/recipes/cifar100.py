@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from benchmarks.baselines.analog_pixels import AnalogPixelsConfig
 from benchmarks.baselines.decoded import DecodedStage
 from benchmarks.baselines.digital_semantic import QuantiserStage
 from benchmarks.baselines.label_code import LabelCodeConfig
@@ -151,7 +152,7 @@ def cifar100_gpu() -> Experiment:
 
 
 def digital_baselines(*, heads: TrainConfig, readers: TrainConfig) -> tuple[SchemeConfig, ...]:
-    """Files, their bound, quantised features, labels, for images of 32x32 and more."""
+    """Files, their bound, quantised features, labels, pixels, for images of 32x32 and more."""
     separate = replace(
         CIFAR_SEPARATE,
         retraining=DecodedStage(
@@ -165,4 +166,4 @@ def digital_baselines(*, heads: TrainConfig, readers: TrainConfig) -> tuple[Sche
             training=heads,
         ),
     )
-    return (separate, separate.bound, semantic, LabelCodeConfig())
+    return (separate, separate.bound, semantic, LabelCodeConfig(), AnalogPixelsConfig())

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from benchmarks.baselines.analog_pixels import AnalogPixelsConfig
 from benchmarks.baselines.decoded import DecodedStage
 from benchmarks.baselines.digital_semantic import QuantiserStage
 from benchmarks.baselines.label_code import LabelCodeConfig
@@ -99,6 +100,7 @@ def digits() -> Experiment:
             separate.bound,
             semantic,
             LabelCodeConfig(),
+            AnalogPixelsConfig(),
             untaught,
         ),
         sweep=SweepConfig(
