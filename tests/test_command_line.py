@@ -23,7 +23,7 @@ def test_sweep_writes_table_description_and_figures(
     folder = tmp_path / "made/here"
     rows = pd.read_csv(folder / "results.csv")
     names = ["rkd_sc", "deep_jscc", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe"]
-    names += ["capacity_bound", "digital_semantic", "label_code"]
+    names += ["capacity_bound", "digital_semantic", "label_code", "analog_pixels"]
     assert list(rows["scheme"].unique()) == names
     assert len(rows) == 2 * len(names)
     choices = pd.read_csv(folder / "choices.csv")

@@ -188,6 +188,7 @@ def test_recipes_describe_themselves_and_compare_fairly(
         *("rkd_sc", "deep_jscc", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe"),
         *(distilled if with_student else ()),
         *("deep_jscc_image", "separate", "capacity_bound", "digital_semantic", "label_code"),
+        "analog_pixels",
     )
     codec = experiment.one(RkdScConfig).codec
     ours = experiment.student.training.epochs + codec.training.epochs

@@ -30,6 +30,7 @@ POINTS = [("rkd_sc", 4), ("rkd_sc", 17), ("rkd_sc", 64), ("deep_jscc", 16), ("se
 POINTS += [("capacity_bound", 16), ("label_code", 4), ("label_code", 64), ("adjscc", 16)]
 POINTS += [("dt_jscc", 16), ("dt_jscc:64qam", 16), ("vl_vfe", 16), ("vl_vfe", 64)]
 POINTS += [("digital_semantic", 16), ("digital_semantic", 64), ("deep_jscc_image", 64)]
+POINTS += [("analog_pixels", 4), ("analog_pixels", 17), ("analog_pixels", 64)]
 
 
 class Spy(Channel):

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from benchmarks.recipes.digital import CIFAR_SEMANTIC, CIFAR_SEPARATE, digital_baselines
+from benchmarks.recipes.digital import CIFAR_SEMANTIC, CIFAR_SEPARATE, conventional_baselines
 from benchmarks.recipes.joint import FADING_MIX, SNR_DB, image_baseline, joint_baselines
 from benchmarks.recipes.variants import ablations, no_teacher
 from models import CatConfig, PooledCnnConfig, ResidualCnnConfig, WideResNetConfig
@@ -155,7 +155,7 @@ def _schemes(
         image_baseline(
             student, codec, readers, epochs=epochs, batch_size=batch_size, uses=IMAGE_USES
         ),
-        *digital_baselines(
+        *conventional_baselines(
             CIFAR_SEPARATE, CIFAR_SEMANTIC, feature_dim=256, heads=heads, readers=readers, views=3
         ),
     )

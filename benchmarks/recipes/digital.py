@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from benchmarks.baselines.analog_pixels import AnalogPixelsConfig
 from benchmarks.baselines.decoded import DecodedStage
 from benchmarks.baselines.digital_semantic import DigitalSemanticConfig, QuantiserStage
 from benchmarks.baselines.label_code import LabelCodeConfig
@@ -47,7 +48,7 @@ CIFAR_SEMANTIC = DigitalSemanticConfig(
 )
 
 
-def digital_baselines(
+def conventional_baselines(
     separate: SeparateConfig,
     semantic: DigitalSemanticConfig,
     *,
@@ -56,7 +57,7 @@ def digital_baselines(
     readers: TrainConfig,
     views: int,
 ) -> tuple[SchemeConfig, ...]:
-    """Files, their bound, quantised features, labels.
+    """Files, their bound, quantised features, labels, pixels.
 
     `heads` trains those behind the quantiser, `readers` who learns on so many decoded views.
     """
@@ -66,4 +67,4 @@ def digital_baselines(
     )
     separate = replace(separate, retraining=decoded)
     semantic = replace(semantic, quantiser=QuantiserStage(model=model, training=heads))
-    return (separate, separate.bound, semantic, LabelCodeConfig())
+    return (separate, separate.bound, semantic, LabelCodeConfig(), AnalogPixelsConfig())

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from benchmarks.recipes.digital import DIGITS_SEMANTIC, DIGITS_SEPARATE, digital_baselines
+from benchmarks.recipes.digital import DIGITS_SEMANTIC, DIGITS_SEPARATE, conventional_baselines
 from benchmarks.recipes.joint import FADING_MIX, SNR_DB, image_baseline, joint_baselines
 from benchmarks.recipes.variants import no_teacher
 from models import CatConfig, ResidualCnnConfig
@@ -68,7 +68,7 @@ def digits() -> Experiment:
             RkdScConfig(codec=CODEC),
             *joint_baselines(STUDENT, CODEC, uses=(16, 64), backbone=untaught),
             image_baseline(STUDENT, CODEC, readers, epochs=100, batch_size=64, uses=(64,)),
-            *digital_baselines(
+            *conventional_baselines(
                 DIGITS_SEPARATE,
                 DIGITS_SEMANTIC,
                 feature_dim=64,
