@@ -31,11 +31,16 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-SCHEMES = {  # beside what is trained: every label once
-    "digits": "all,rkd_sc:+3dB,rkd_sc:-6dB,rkd_sc:pilot2,deep_jscc_image:retrained,separate:genie,"
-    "separate:jpeg_file,separate:retrained,separate:webp,capacity_bound:finite,"
+OWN = (  # named, since a checkout may have schemes that the other one lacks
+    "rkd_sc,deep_jscc,adjscc,dt_jscc,dt_jscc:64qam,vl_vfe,{}deep_jscc_image,separate,capacity_bound,"
+    "digital_semantic,label_code"
+)
+ALL, ALL_OF_CIFAR = OWN.format(""), OWN.format("deep_jscc:distilled,adjscc:distilled,")
+SCHEMES = {  # every label once
+    "digits": f"{ALL},rkd_sc:+3dB,rkd_sc:-6dB,rkd_sc:pilot2,deep_jscc_image:retrained,"
+    "separate:genie,separate:jpeg_file,separate:retrained,separate:webp,capacity_bound:finite,"
     "capacity_bound:genie,digital_semantic:genie,digital_semantic:bound:finite,label_code:polar",
-    "cifar100": "all,rkd_sc:pilot1,deep_jscc_image:teacher,deep_jscc_image:retrained,"
+    "cifar100": f"{ALL_OF_CIFAR},rkd_sc:pilot1,deep_jscc_image:teacher,deep_jscc_image:retrained,"
     "separate:teacher,separate:avif:genie,capacity_bound:files,label_code:polar",
 }
 SHORT_STEPS = 2  # of every part of a short training
@@ -66,7 +71,8 @@ CASES = (
     ),
     Case(
         "channels",
-        "sweep digits --weights {weights} --images 60 --channel-uses 16,64 --snr-db 0,12 "
+        f"sweep digits --weights {{weights}} --schemes {ALL} --images 60 --channel-uses 16,64 "
+        "--snr-db 0,12 "
         "--channels rayleigh_block:4,rayleigh_fast,rician:4 --realizations 2 --workers 2",
     ),
     Case(
@@ -82,8 +88,8 @@ CASES = (
     ),
     Case(
         "bf16",
-        "sweep digits --weights {weights} --images 100 --precision bf16 --snr-db 0 "
-        "--realizations 1 --channel-uses 16",
+        f"sweep digits --weights {{weights}} --schemes {ALL} --images 100 --precision bf16 "
+        "--snr-db 0 --realizations 1 --channel-uses 16",
     ),
     Case("compare", "compare {out} --b rkd_sc", copies="digits"),
     Case("plot", "plot {out}", copies="digits"),
@@ -108,14 +114,16 @@ CASES = (
     Case("images", "train images --data {images}", short=True, continued=True),
     Case(
         "images_swept",
-        "sweep images --data {images} --weights {images_out}/weights --snr-db 0,10 "
+        f"sweep images --data {{images}} --weights {{images_out}}/weights --schemes {ALL_OF_CIFAR} "
+        "--snr-db 0,10 "
         "--channel-uses 16,256 --realizations 1",
     ),
     Case("ablations", "train cifar100 --data {images} --variants all", short=True, continued=True),
     Case(
         "ablations_swept",
         "sweep cifar100 --data {images} --weights {ablations}/weights --snr-db 6 "
-        "--channel-uses 16,64,256 --realizations 1 --channels rayleigh --schemes all,{variants}",
+        "--channel-uses 16,64,256 --realizations 1 --channels rayleigh --schemes "
+        f"{ALL_OF_CIFAR},{{variants}}",
     ),
     Case("ablations_table", "table cifar100 --data {images} --weights {ablations}/weights"),
     Case(
