@@ -1,6 +1,6 @@
-"""Questions asked of the simulator.
+"""Experiments, baselines and figures.
 
 `recipes` names the experiments, `baselines` holds the schemes that are not one network, `figures`
-draws saved rows and `figure_plans` says what each figure shows. Nothing here is imported by the
-simulator; the command line finds recipes and figures by name at run time.
+draws saved rows; `studies` ask further questions, `speed` measures, `tools` are for those who work
+on semlink. The simulator reaches recipes and figures by `simulator/resolve.py` alone.
 """

@@ -38,7 +38,10 @@ class Scheme(ABC):
     """A way to send images over k complex channel uses each and to classify what arrives.
 
     In a sweep B is 250, the last block filled up with black images, whose answers are dropped, and
-    `snr_db` is equal in all rows. All tensors have B first.
+    `snr_db` is equal in all rows. All tensors have B first. An image's result depends on no other
+    image: what is summed over many values is summed in double precision, which autocast (a sweep
+    with `--precision bf16`) leaves alone too. Worker processes have validation and test images, but
+    no training images.
     """
 
     name: str  # in tables and on the command line

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from benchmarks.recipes import digits
 from simulator.resolve import recipe_names
 from simulator.storage.files import load_tensors, save_tensors
 from tests.commands import SMALL, WEIGHTS, Command, refused
@@ -22,8 +23,7 @@ def test_sweep_writes_table_description_and_figures(
     assert semlink("sweep", "digits", *SMALL, "--channel-uses", "16", "--out", "made/here") == 0
     folder = tmp_path / "made/here"
     rows = pd.read_csv(folder / "results.csv")
-    names = ["rkd_sc", "deep_jscc", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe"]
-    names += ["capacity_bound", "digital_semantic", "label_code", "analog_pixels"]
+    names = [name for name in digits().scheme_names if name not in {"deep_jscc_image", "separate"}]
     assert list(rows["scheme"].unique()) == names
     assert len(rows) == 2 * len(names)
     choices = pd.read_csv(folder / "choices.csv")

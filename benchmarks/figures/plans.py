@@ -216,7 +216,7 @@ def definitions(rows: pd.DataFrame, text: DataText, *, k: int | None) -> str:
     snr, ratio = "SNR = Es/N0 per channel use, averaged over fading; ", f"k/{text.source_values}"
     if k is not None:
         snr, ratio = "", f"{k}/{text.source_values} = {k / text.source_values:.3g}"
-    imperfect = rows["settings"].str.contains("believed|estimated").any()
+    imperfect = rows["settings"].str.contains("SNR believed|gain estimated").any()
     unless = ", unless the legend says otherwise" if imperfect else ""
     return (
         f"{snr}k complex channel uses per image; ratio k/(C·H·W) = {ratio}. Unit average power per "
