@@ -8,7 +8,7 @@ import contextlib
 import functools
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from types import NoneType, UnionType
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args, get_
 import click
 
 from simulator import parse
-from simulator.errors import Stopped, UserError
+from simulator.errors import Stopped, TimeUp, UserError
 from simulator.parse import Realizations
 
 if TYPE_CHECKING:
@@ -212,6 +212,17 @@ def seed_option(text: str) -> Any:
 def minutes_option() -> Any:
     """--minutes."""
     return option(metavar="M", help="Stop at a checkpoint after M minutes.")
+
+
+@contextlib.contextmanager
+def trained_on(minutes: float | None) -> Iterator[None]:
+    """A block that trains; stopped by --minutes or Ctrl-C it says how to go on."""
+    try:
+        yield
+    except TimeUp:
+        click.echo(f"stopped after {minutes:g} min; run the same command again to go on")
+    except KeyboardInterrupt:
+        raise Stopped("run the same command again to go on from the last checkpoint") from None
 
 
 def _channels() -> str:

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -17,8 +17,11 @@ from simulator.commands.options import (
     option,
     out_option,
     seed_option,
+    trained_on,
 )
-from simulator.errors import Stopped, TimeUp
+
+if TYPE_CHECKING:
+    from simulator.search.run import SearchRun
 
 MOST_SEEDS = 100
 
@@ -68,11 +71,29 @@ def search(request: SearchRequest) -> None:
     Stop with Ctrl-C at any time; the same command goes on from the last epoch.
     """
     from simulator import resolve
-    from simulator.parse import MOST_SEED, in_range
     from simulator.search import run
 
+    start = time.perf_counter()
+    with trained_on(request.minutes):
+        whole = _begun(request)
+        if request.fresh:
+            run.forget_search(whole.run.folder)
+        found = [run.search_seed(whole, request.seed + more) for more in range(request.seeds)]
+        best, accuracies = run.choose(whole, found)
+        told, files = run.write_search(whole, found, best, accuracies, draw=resolve.cell_figures)
+        for line in (run.summary(told), *files):
+            click.echo(line)
+        click.echo(f"{(time.perf_counter() - start) / 60:.1f} min")
+
+
+def _begun(request: SearchRequest) -> "SearchRun":
+    """The search that is asked for, taught. Raises: UserError; TimeUp."""
+    from simulator import resolve
+    from simulator.parse import MOST_SEED, in_range
+    from simulator.search.run import adjusted, search_run
+
     experiment = resolve.recipe_named(request.recipe)
-    preset = run.adjusted(
+    preset = adjusted(
         resolve.search_preset(experiment, request.preset),
         penalty=request.penalty,
         target=request.target_params,
@@ -84,30 +105,12 @@ def search(request: SearchRequest) -> None:
     in_range("--seed", request.seed, 0, MOST_SEED - request.seeds)
     taught_in = request.training or Path("results/runs") / request.recipe
     own_folder = f"{request.preset}_{request.teaching}_lambda{request.penalty:g}"
-    folder = request.out or taught_in / "search" / own_folder
-    deadline = resolve.deadline_in(request.minutes)
-    start = time.perf_counter()
-    try:
-        whole = run.search_run(
-            experiment,
-            preset,
-            dataset=resolve.dataset_of(experiment, request.data),
-            taught_in=taught_in,
-            folder=folder,
-            device=resolve.device_named(request.device),
-            deadline=deadline,
-        )
-        if request.fresh:
-            run.forget_search(folder)
-        found = [run.search_seed(whole, request.seed + more) for more in range(request.seeds)]
-        best, accuracies = run.choose(whole, found)
-    except TimeUp:
-        click.echo(f"stopped after {request.minutes:g} min; run the same command again to go on")
-        return
-    except KeyboardInterrupt:
-        raise Stopped("run the same command again to go on from the last checkpoint") from None
-    told, files = run.write_search(whole, found, best, accuracies, draw=resolve.cell_figures)
-    click.echo(run.summary(told))
-    for path in files:
-        click.echo(path)
-    click.echo(f"{(time.perf_counter() - start) / 60:.1f} min")
+    return search_run(
+        experiment,
+        preset,
+        dataset=resolve.dataset_of(experiment, request.data),
+        taught_in=taught_in,
+        folder=request.out or taught_in / "search" / own_folder,
+        device=resolve.device_named(request.device),
+        deadline=resolve.deadline_in(request.minutes),
+    )

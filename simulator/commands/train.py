@@ -14,13 +14,14 @@ from simulator.commands.options import (
     minutes_option,
     option,
     seed_option,
+    trained_on,
 )
-from simulator.errors import Stopped, TimeUp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from simulator.description.basis import Part
+    from simulator.schemes.experiment import Experiment
     from simulator.training.run import TrainingRun
     from simulator.training.student import Session
 
@@ -72,22 +73,39 @@ def train(request: TrainRequest) -> None:
 
     Stop with Ctrl-C at any time; the same command goes on from the last checkpoint.
     """
-    from simulator import resolve
-    from simulator.parse import MOST_SEED, in_range
     from simulator.schemes.train import begin, schemes_to_train, stages_of, train_schemes
-    from simulator.training.run import TrainingRun
     from simulator.training.student import Session
 
     experiment = request.experiment()
     if request.teacher is not None:
         experiment = experiment.with_pretrained(request.teacher)
-    if request.teacher_seed is not None:
-        in_range("--teacher-seed", request.teacher_seed, 0, MOST_SEED)
     asked = None if request.schemes is None or "all" in request.schemes else request.schemes
     schemes = schemes_to_train(
         experiment, request.stage, variants=request.variants, baselines=asked
     )
-    run = TrainingRun(
+    run = _run_of(request, experiment)
+    parts = experiment.parts().values()
+    begin(run, request.stage, schemes, parts=parts, fresh=request.fresh)
+    start = time.perf_counter()
+    session = Session(run)
+    with trained_on(request.minutes):
+        if "teacher" in stages_of(request.stage):
+            _tell(session)
+        train_schemes(session, request.stage, schemes)
+        _show(run, parts)
+        minutes = (time.perf_counter() - start) / 60
+        click.echo(f"weights: {request.folder / 'weights'}  ({minutes:.1f} min)")
+
+
+def _run_of(request: TrainRequest, experiment: "Experiment") -> "TrainingRun":
+    """The training that is asked for. Raises: UserError."""
+    from simulator import resolve
+    from simulator.parse import MOST_SEED, in_range
+    from simulator.training.run import TrainingRun
+
+    if request.teacher_seed is not None:
+        in_range("--teacher-seed", request.teacher_seed, 0, MOST_SEED)
+    return TrainingRun(
         recipe=experiment,
         dataset=resolve.dataset_of(experiment, request.data),
         folder=request.folder,
@@ -96,22 +114,6 @@ def train(request: TrainRequest) -> None:
         deadline=resolve.deadline_in(request.minutes),
         teacher_seed=request.teacher_seed,
     )
-    parts = experiment.parts().values()
-    begin(run, request.stage, schemes, parts=parts, fresh=request.fresh)
-    start = time.perf_counter()
-    session = Session(run)
-    try:
-        if "teacher" in stages_of(request.stage):
-            _tell(session)
-        train_schemes(session, request.stage, schemes)
-    except TimeUp:
-        click.echo(f"stopped after {request.minutes:g} min; run the same command again to go on")
-        return
-    except KeyboardInterrupt:
-        raise Stopped("run the same command again to go on from the last checkpoint") from None
-    _show(run, parts)
-    minutes = (time.perf_counter() - start) / 60
-    click.echo(f"weights: {request.folder / 'weights'}  ({minutes:.1f} min)")
 
 
 def _tell(session: "Session") -> None:
