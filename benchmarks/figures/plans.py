@@ -47,6 +47,7 @@ STYLES = {
     "capacity_bound": Style("#56B4E9", (0, (3, 1, 1, 1, 1, 1)), "v"),
     "digital_semantic": Style("#882255", (0, (8, 1.5)), "<"),
     "label_code": Style("#CC79A7", (0, (1.5, 1.2)), "D"),
+    "analog_pixels": Style("#7B3294", (0, (4, 1, 1, 1, 1, 1)), "X"),
     "published_figure": Style("#000000", (0, (4, 2)), "x"),
     "published_notebook": Style("#666666", (0, (1, 1)), "+"),
 }
