@@ -33,7 +33,7 @@ demo: setup ## send the digits over the air and draw accuracy versus SNR (result
 	  --out results/runs/demo
 
 test: setup ## run the fast tests, a process for each of up to four cores
-	@$(RUN) -m pytest -n logical --maxprocesses 4 --dist loadfile
+	@$(RUN) -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-slow: setup ## run the tests that train
 	@$(RUN) -m pytest -m slow

@@ -11,8 +11,18 @@ from tests.commands import Command, status
 
 pytest.register_assert_rewrite("tests.contracts")
 
+LONG = (  # files that take longest begin first, so that no process ends long after the others
+    *("test_workers.py", "test_processes.py", "test_variants.py", "test_end_to_end.py"),
+    *("test_command_line.py", "test_trouble.py", "test_going_on.py", "test_search_front.py"),
+)
+
 # one thread, as in a sweep: two would wait for each other whenever the machine does anything else
 torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; the others as they were found."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
 @pytest.fixture
