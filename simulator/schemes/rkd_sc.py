@@ -1,6 +1,6 @@
 """RKD-SC: a distilled student, a channel codec with a granted k, a linear head.
 
-Source: arXiv 2508.02148; what is known of it and what is inferred stands in docs and DECISIONS.
+Source: arXiv 2508.02148; a reconstruction from its abstract and related work (README, DECISIONS).
 """
 
 import re
