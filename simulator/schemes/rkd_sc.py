@@ -149,7 +149,6 @@ class RkdScConfig(SchemeConfig):
         Label("pilotN", "the gain is estimated from N pilots, charged to k"),
         Label("VARIANT", "an ablation that was trained with --variants VARIANT"),
     )
-    summary = "the first k symbols that the channel codec makes of the student's features"
 
     @property
     def name(self) -> str:
