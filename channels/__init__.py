@@ -1,10 +1,11 @@
 """Physics of the link: everything between the transmitter's symbols and what the receiver knows.
 
 `base` holds the contract of every channel, `symbols` turns features into symbols of unit power,
-`awgn` and `fading` are the channels, `names` is their table, `equalize` holds the receivers,
-`bit_pipe` is the digital link, `streams` gives the random numbers, `units` converts decibels,
-`theory` holds the closed forms that all of it is measured against, and `law` is how a channel says
-which of them are its own. Sionna is imported here alone.
+`awgn` and `fading` are the channels, `mixture` is several in one batch, `names` is their table,
+`equalize` holds the receivers, `pilots` those that estimate the gain, `digital` is the digital
+link, `streams` gives the random numbers, `units` converts decibels, `theory` holds the closed forms
+that all of it is measured against, and `law` is how a channel says which of them are its own.
+Sionna is imported here alone, but for the crosscheck.
 """
 
 from channels.awgn import AwgnChannel

@@ -1,7 +1,7 @@
 """The command line `semlink`, also `python -m simulator`: the list of commands, nothing else.
 
 What the commands do stands in `simulator/commands/`, imported when a command runs, so that
-`--help` answers at once; that of `sweep`, which lists the channels, imports torch.
+`--help` answers at once; where it lists recipes, schemes or channels, it imports torch.
 """
 
 import os

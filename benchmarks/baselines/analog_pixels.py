@@ -192,7 +192,6 @@ class AnalogPixelsConfig(WithoutWeights):
     """Nothing to set: sizes follow from k and the images."""
 
     name = KIND
-    summary = "pixels of a smaller image as they are, uncoded; then the student classifies"
 
     def build(self, weights: Weights) -> AnalogPixelsScheme:
         """The scheme, with student and head at the receiver."""

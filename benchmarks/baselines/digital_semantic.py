@@ -146,7 +146,6 @@ class DigitalSemanticConfig(DigitalConfig):
     kind = "digital_semantic"
     flags = ("genie", "bound", "finite")
     version = 2
-    summary = "the student's features, quantised and entropy-coded, CRC, 5G LDPC, adaptive QAM"
     labels: ClassVar = (
         Label("genie", "the transmitter knows each image's own gain, and chooses by it"),
         Label("bound", "the same bits over links that lose nothing up to capacity"),

@@ -92,7 +92,6 @@ class LabelCodeConfig(WithoutWeights):
     code: Code = "own"  # own: orthogonal, biorthogonal or Reed-Muller, by k
 
     labels: ClassVar = (Label("polar", "words of a short polar code, from 16 uses on"),)
-    summary = "the student decides at the transmitter, a word of k uses for its class"
 
     @property
     def name(self) -> str:

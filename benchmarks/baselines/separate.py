@@ -52,7 +52,6 @@ class SeparateConfig(DigitalConfig):
 
     kind = "separate"
     version = 3
-    summary = "an image file at the best quality that fits, CRC, 5G LDPC, adaptive QAM"
     flags: ClassVar[tuple[str, ...]] = ("genie", "teacher", "retrained")
     labels: ClassVar[tuple[Label, ...]] = (
         Label("CODEC", f"this codec alone: one of {', '.join(FORMATS)}"),
@@ -157,7 +156,6 @@ class CapacityConfig(SeparateConfig):
 
     kind = "capacity_bound"
     ideal = True
-    summary = "the files of separate over as many error-free bits as capacity allows"
     flags = (*SeparateConfig.flags, "finite")
     labels: ClassVar[tuple[Label, ...]] = (
         *SeparateConfig.labels,

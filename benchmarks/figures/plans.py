@@ -1,6 +1,6 @@
 """What the figures show and say: rows, styles, names in words, and the fixed definitions.
 
-Plain data and plain words; `benchmarks.figures` draws them.
+Plain data and plain words; `benchmarks.figures.draw` draws them.
 """
 
 from collections.abc import Iterable, Sequence

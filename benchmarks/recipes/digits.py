@@ -50,7 +50,7 @@ CODEC = CodecStage(
 
 
 def digits() -> Experiment:
-    """Handwritten digits, 8x8 grey: trained in a minute, and every effect shows."""
+    """Handwritten digits, 8x8 grey: trained in minutes, and every effect shows."""
     readers, heads = replace(SGD, epochs=20, learning_rate=0.01), replace(ADAMW, epochs=20)
     untaught = no_teacher(STUDENT, CODEC)
     return Experiment(

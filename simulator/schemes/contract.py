@@ -45,11 +45,6 @@ class SchemeConfig(ABC):
         """Its name in tables and on the command line."""
 
     @property
-    @abstractmethod
-    def summary(self) -> str:
-        """What fills the k channel uses, in one clause; for help and documents."""
-
-    @property
     def ablation(self) -> str:
         """Its name for `--variants`; empty: it is one of the recipe's own schemes."""
         return ""

@@ -23,8 +23,6 @@ POWER_MOMENTUM = 0.01  # of the running mean power of the points
 class DtJsccSchemeConfig(JointSchemeConfig):
     """Points that are chosen at the transmitter, and decided by maximum likelihood."""
 
-    summary = "points of QAM, each for a learnt word of a code book, decided at the receiver"
-
     def symbols(self, model: JointModel, features: Tensor, *, snr_db: Tensor) -> Tensor:
         """The points of the likeliest words."""
         return modulate(_discrete(model), model.encode(features, snr_db=snr_db).argmax(dim=2))

@@ -61,7 +61,6 @@ class ImageJsccConfig(SchemeConfig):
         Label("teacher", "the offline teachers classify what arrived"),
         Label("retrained", "the student that went on learning on what arrives at this k"),
     )
-    summary = "symbols of a network that rebuilds the image, which the student then classifies"
 
     @property
     def name(self) -> str:

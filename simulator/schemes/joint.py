@@ -61,8 +61,6 @@ class JointSchemeConfig(SchemeConfig):
     backbone_of: str = ""
     backbone_stage: StudentStage | None = None
 
-    summary = "symbols of a network trained for this k through the channel, by labels"
-
     def __post_init__(self) -> None:
         if self.backbone == "scratch" and self.backbone_of:
             raise ValueError(f"backbone_of goes with a frozen backbone, got {self}")

@@ -1,6 +1,6 @@
 """RKD-SC: a distilled student, a channel codec with a granted k, a linear head.
 
-Source: arXiv 2508.02148; what is known of it and what is inferred stands in docs and DECISIONS.
+Source: arXiv 2508.02148; a reconstruction from its abstract and related work (README, DECISIONS).
 """
 
 import re
@@ -149,7 +149,6 @@ class RkdScConfig(SchemeConfig):
         Label("pilotN", "the gain is estimated from N pilots, charged to k"),
         Label("VARIANT", "an ablation that was trained with --variants VARIANT"),
     )
-    summary = "the first k symbols that the channel codec makes of the student's features"
 
     @property
     def name(self) -> str:

@@ -26,8 +26,6 @@ REFERENCE_DEVIATION = 0.1  # noise deviation at which the divergence counts as i
 class VlVfeSchemeConfig(JointSchemeConfig):
     """Values behind gates, which close as the SNR rises."""
 
-    summary = "as many of 2k real values as a gate leaves open at this SNR, the others silent"
-
     def loss(self, model: JointModel, features: Tensor, labels: Tensor, passage: Passage) -> Tensor:
         """Variational information bottleneck, annealed as in its authors' code.
 

@@ -4,10 +4,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from channels.streams import Streams
 from models import ImageClassifier
@@ -20,7 +19,6 @@ from simulator.errors import UserError
 from simulator.storage.describe import describe
 from simulator.storage.files import file_hash, load_tensors
 
-Module = TypeVar("Module", bound=nn.Module)
 SHARED = "shared"  # purpose of the views that teachers are asked about
 CHUNK = 1000  # images of 32x32 augmented or encoded at a time; fewer of larger ones
 

@@ -1,7 +1,7 @@
 """Does an independent implementation say the same? Sionna 1.2 on TensorFlow against our link.
 
 `make crosscheck`, or `python -m benchmarks.studies.crosscheck --python PATH` with an interpreter
-that has what requirements-tensorflow.txt names. Takes some ten minutes and writes crosscheck.csv,
+that has what requirements-tensorflow.txt names. Takes two minutes and writes crosscheck.csv,
 bler.csv and run.json into results/reference/crosscheck; exit status 1 if a check is off.
 """
 

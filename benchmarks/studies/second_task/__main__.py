@@ -5,7 +5,7 @@
 arrives:
 
 - fine: the class, as in a sweep;
-- coarse: the super-class (CIFAR-100: its author's 20; digits: even or odd). where
+- coarse: the super-class (CIFAR-100: its author's 20; digits: even or odd). Where
   features arrive, a linear head finds it that was fitted to clean features of training images and
   never saw a channel or a quantiser; the label code names the super-class of the class it decides,
   which is as much as a label can do;
