@@ -44,6 +44,15 @@ def recipe_names() -> list[str]:
     return list(_recipes())
 
 
+def scheme_labels() -> dict[str, list[str]]:
+    """What each label means -> the names of schemes with it, as in `separate:genie`."""
+    found: dict[str, dict[str, None]] = {}  # each name once, in the order of recipes
+    for own in (scheme for recipe in _recipes().values() for scheme in recipe.schemes):
+        for label in () if own.ablation else own.labels:
+            found.setdefault(label.meaning, {})[f"{own.name}:{label.text}"] = None
+    return {meaning: list(names) for meaning, names in found.items()}
+
+
 def scheme_names() -> list[str]:
     """The schemes that some recipe has by itself, in the order of tables."""
     return list(dict.fromkeys(name for own in _recipes().values() for name in own.scheme_names))

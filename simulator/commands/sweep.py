@@ -22,13 +22,10 @@ if TYPE_CHECKING:
 
 
 def _schemes() -> str:
-    from simulator.resolve import scheme_names
+    from simulator.resolve import scheme_labels, scheme_names
 
-    return (
-        f"{', '.join(scheme_names())}, or all: what is trained; rkd_sc:VARIANT (an ablation), "
-        "rkd_sc:+3dB (SNR reported too high), rkd_sc:pilot1 (gain estimated); further labels are "
-        "in the README."
-    )
+    labels = [f"{', '.join(names)} ({means})" for means, names in scheme_labels().items()]
+    return f"{', '.join(scheme_names())}, or all: what is trained. Labels: {'; '.join(labels)}."
 
 
 @dataclass(frozen=True, kw_only=True)
