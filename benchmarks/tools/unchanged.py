@@ -8,8 +8,9 @@ from what the other one left: nothing may be computed again. Everything that is 
 equal to the byte: tables, figures, outcomes of every image, weights and what they were made from.
 Left out are times, versions, and how `run.json` describes the recipe.
 
-About 90 minutes of two cores with CIFAR-100, most of them for its image codecs, 15 without. Writes to --work (default: a temporary
-folder); results of an earlier call in the same --work are kept. Exit status 1 if anything differs.
+About 90 minutes of two cores with CIFAR-100, most of them for its image codecs; 15 without. Writes
+to --work (default: a temporary folder); results of an earlier call in the same --work are kept.
+Exit status 1 if anything differs.
 """
 
 import argparse
