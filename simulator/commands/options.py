@@ -22,13 +22,14 @@ from simulator.parse import Realizations
 
 if TYPE_CHECKING:
     import torch
+    from _typeshed import DataclassInstance
 
     from simulator.data.dataset import Split
     from simulator.engine.grid import Grid
     from simulator.schemes.experiment import Experiment
     from simulator.training.weights import Weights
 
-Request = TypeVar("Request")
+Request = TypeVar("Request", bound="DataclassInstance")
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 CLICK = "click"  # in a field's metadata: what makes its parameter
 
@@ -144,7 +145,7 @@ def command(request: type[Request]) -> Callable[[Callable[[Request], None]], Com
         def filled(**values: Any) -> None:
             function(request(**values))
 
-        for own in reversed(fields(request)):  # type: ignore[arg-type] # a dataclass
+        for own in reversed(fields(request)):
             filled = own.metadata[CLICK](own)(filled)
         return Command(function, click.command(cls=_Command)(filled))
 

@@ -66,26 +66,31 @@ class _Pool:
     """
 
     _hand: Sized
-    _most: int
+    _each = 2  # pieces in hand for each worker
 
     @property
     def room(self) -> int:
         """How much more work may be handed in now, so that no worker is ever idle."""
-        return self._most - len(self._hand)
+        return self._each * self._size() - len(self._hand)
 
     @property
     def in_hand(self) -> int:
         """Pieces of work that were handed in and not given back."""
         return len(self._hand)
 
+    def _size(self) -> int:
+        """Workers there are now."""
+        return 1
+
 
 class InProcess(_Pool):
     """No other process: work is done when it is asked for, one piece at a time."""
 
+    _each = 1
+
     def __init__(self, evaluate: Evaluator) -> None:
         self._evaluate = evaluate
         self._hand: deque[Work] = deque()
-        self._most = 1
         self._threads = torch.get_num_threads()
         torch.set_num_threads(1)
 
@@ -109,9 +114,11 @@ class LocalPool(_Pool):
         self._build = build
         self._workers = workers
         self._hand: dict[Future[list[Finished]], Work] = {}
-        self._most = 2 * workers
         self._deaths = 0
         self._start()
+
+    def _size(self) -> int:
+        return self._workers
 
     def submit(self, work: Work) -> None:
         """Hand in work."""
@@ -206,9 +213,9 @@ class RayPool(_Pool):
         self._work, self._build = work, ray.put(build)
         self._hand: list[Any] = []
 
-    @property
-    def _most(self) -> int:  # type: ignore[override] # it changes as nodes come and go
-        return 2 * int(self._ray.cluster_resources().get("CPU", 1))
+    def _size(self) -> int:
+        """CPUs of the cluster, whose nodes come and go."""
+        return int(self._ray.cluster_resources().get("CPU", 1))
 
     def submit(self, work: Work) -> None:
         """Hand in work."""

@@ -102,7 +102,12 @@ def test_order_is_symbol_major_tokens_inner() -> None:
 def test_decoder_groups_symbols_as_the_encoder_spread_them() -> None:
     codec = SMALL.build()
     seen: list[torch.Tensor] = []
-    codec.decoder.trunk.forward = lambda pieces, **_: seen.append(pieces) or torch.zeros(1, 4, 8)  # type: ignore[func-returns-value]
+
+    def trunk(pieces: torch.Tensor, **_: torch.Tensor) -> torch.Tensor:
+        seen.append(pieces)
+        return torch.zeros(1, 4, 8)
+
+    codec.decoder.trunk.forward = trunk
     values = torch.arange(32.0).view(1, 32)  # symbol i is (2i, 2i + 1)
     codec.decoder(values, snr_db=torch.zeros(1, 1), uses=torch.full((1, 1), 16))
     token_1 = seen[0][0, 1].view(4, 3)  # symbols 1, 5, 9, 13 as (re, im, known)

@@ -20,8 +20,10 @@ def network(config: PooledCnnConfig, *, image_channels: int) -> PooledCnn:
             if isinstance(module, nn.BatchNorm2d):
                 nn.init.uniform_(module.weight, -2, 2)
                 nn.init.normal_(module.bias, std=0.3)
-                nn.init.normal_(module.running_mean, std=0.3)  # type: ignore[arg-type]
-                nn.init.uniform_(module.running_var, 0.1, 0.5)  # type: ignore[arg-type]
+                assert module.running_mean is not None
+                assert module.running_var is not None
+                nn.init.normal_(module.running_mean, std=0.3)
+                nn.init.uniform_(module.running_var, 0.1, 0.5)
         return built
 
     return fresh(build, seed=0).eval()

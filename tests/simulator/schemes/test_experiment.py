@@ -79,8 +79,12 @@ def test_a_name_that_is_none_is_one_line(name: str, told: str) -> None:
 def test_the_first_of_a_kind() -> None:
     assert digits().one(RkdScConfig).name == "rkd_sc"
     assert digits().one(SeparateConfig).name == "separate"
-    with pytest.raises(LookupError, match="recipe digits has no int"):
-        digits().one(int)  # type: ignore[type-var]
+
+    class Absent(RkdScConfig):
+        """In no recipe."""
+
+    with pytest.raises(LookupError, match="recipe digits has no Absent"):
+        digits().one(Absent)
 
 
 @pytest.mark.parametrize("recipe", MADE, ids=lambda recipe: recipe.name)
