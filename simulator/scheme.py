@@ -50,7 +50,7 @@ class Scheme(ABC):
     @property
     @abstractmethod
     def channel_uses(self) -> str:
-        """The range of k that it serves, in words."""
+        """The range of k that it serves, in words; begins with "k "."""
 
     @abstractmethod
     def serves(self, k: int) -> bool:
@@ -58,7 +58,10 @@ class Scheme(ABC):
 
     @abstractmethod
     def settings(self, k: int) -> str:
-        """Modulation, rate, codec; what is charged; what is taken as known beforehand."""
+        """Modulation, rate, codec; what is charged; what is taken as known beforehand.
+
+        It says what headers cost, also where there are none.
+        """
 
     @abstractmethod
     def prepare(self, images: Tensor) -> Tensors:
@@ -73,6 +76,8 @@ class Scheme(ABC):
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
         """One transmission of every encoded image. Shapes: snr_db [B, 1].
+
+        The k symbols of every image have unit power, on average over them or over a constellation.
 
         Calls `channel(x, ..., generator=streams("channel", device=x.device))` once, so that all
         schemes of equal k meet the same draws; others are from `streams("scrambling")` or

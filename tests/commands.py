@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,14 @@ def status(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     return 0
+
+
+def table_of(folder: Path, *arguments: object) -> bytes:
+    """The table of a sweep of the digits by this process, with the committed weights."""
+    digits = ["sweep", "digits", "--weights", WEIGHTS, "--out", folder]
+    with pytest.MonkeyPatch.context() as patch:
+        assert status(patch, *digits, *arguments, "--workers", "1") == 0
+    return (folder / "results.csv").read_bytes()
 
 
 def refused(capsys: pytest.CaptureFixture[str]) -> str:

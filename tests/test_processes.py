@@ -12,18 +12,19 @@ from pathlib import Path
 import pytest
 
 from benchmarks.studies.torture import finish, sweep, workers_of
+from tests.commands import table_of
 
-GRID = ["--schemes", "rkd_sc", "--snr-db", "-5,5", "--channel-uses", "4,16,64"]
-GRID += ["--realizations", "12", "--workers", "2"]
-UNITS = 2 * 3 * 2 * 12  # SNRs, k, channels of the recipe, realisations
+ONE = ["--schemes", "rkd_sc", "--snr-db", "-5,5", "--channel-uses", "16", "--realizations", "36"]
+GRID = [*ONE, "--workers", "2"]
+UNITS = 2 * 2 * 36  # SNRs, channels of the recipe, realisations
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The table of a sweep that nothing happened to."""
-    return finish(tmp_path_factory.mktemp("whole"), GRID)
+    """The table of a sweep by one process, to which nothing happened."""
+    return table_of(tmp_path_factory.mktemp("whole"), *ONE)
 
 
 def units_in(folder: Path) -> int:

@@ -129,6 +129,12 @@ def test_a_scheme_says_what_it_serves_and_charges(name: str) -> None:
     assert "header" in scheme(name).settings(k)
 
 
+@pytest.mark.parametrize("name", digits().scheme_names)
+def test_a_scheme_has_its_row_in_the_readme(name: str) -> None:
+    rows = [row for row in (ROOT / "README.md").read_text().splitlines() if row.startswith("| `")]
+    assert any(f"`{name.partition(':')[0]}`" in row.split("|")[1] for row in rows)
+
+
 def test_committed_results_belong_to_the_committed_weights() -> None:
     run = json.loads((REFERENCE / "run.json").read_text())
     for part, about in run["weights"].items():

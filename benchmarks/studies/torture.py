@@ -95,13 +95,12 @@ def workers_of(session: int) -> list[int]:
     return [pid for pid, parent in parents.items() if parent in leaders]
 
 
-def torture(folder: Path, arguments: Sequence[str], *, kills: int) -> int:
-    """How often the sweep was killed before it ended, with the same table each time.
+def torture(folder: Path, arguments: Sequence[str], *, whole: bytes, kills: int) -> int:
+    """How often the sweep was killed before it ended, with the table `whole` each time.
 
     What is killed goes through `KINDS`.
     Raises: SystemExit if a resumed sweep gives another table.
     """
-    whole = finish(folder / "whole", arguments)
     chance, killed = random.Random(0), 0
     while killed < kills:
         shutil.rmtree(folder / "killed", ignore_errors=True)
@@ -158,7 +157,8 @@ def main() -> None:
         print(f"{killed} kills, resumed to the same weights and losses, byte for byte")
         return
     arguments = [*SWEEP, "--workers", str(options.workers)]
-    killed = torture(options.out, arguments, kills=options.kills)
+    whole = finish(options.out / "whole", arguments)
+    killed = torture(options.out, arguments, whole=whole, kills=options.kills)
     print(f"{killed} kills, each resumed to the same results.csv, byte for byte")
 
 

@@ -1,5 +1,6 @@
 """Block error rates from tables against decoding, and what a table says between its points."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,18 +28,25 @@ def pipe() -> BitPipe:
     return BitPipe(payload_bits=payload, channel_uses=48, bits_per_symbol=4)
 
 
+@pytest.fixture(scope="module")
+def small_table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlockErrors]:
+    """A table of few blocks, made and found again in its file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEMLINK_CACHE", str(tmp_path_factory.mktemp("tables")))
+        for constant, value in (("BITS", 10**7), ("LEAST_BLOCKS", 5000), ("MORE", 1.0)):
+            patch.setattr(f"benchmarks.baselines.block_errors.{constant}", value)
+        block_errors.cache_clear()
+        table = block_errors(pipe())
+        assert block_errors.__wrapped__(pipe()) == table  # from the file
+        yield table
+    block_errors.cache_clear()
+
+
 @pytest.mark.parametrize(
     ("name", "snr_db"), [("awgn", 6.0), ("awgn", 7.1), ("rayleigh", 8.0), ("rician:4", 7.0)]
 )
-def test_table_and_decoding_agree(
-    name: str, snr_db: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_table_and_decoding_agree(name: str, snr_db: float, small_table: BlockErrors) -> None:
     """Random payloads, every block decoded, against the mean rate at the SNRs that blocks met."""
-    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path))
-    for constant, value in (("BITS", 10**7), ("LEAST_BLOCKS", 5000), ("MORE", 1.0)):
-        monkeypatch.setattr(f"benchmarks.baselines.block_errors.{constant}", value)
-    block_errors.cache_clear()
-    table = block_errors(pipe())
     blocks, streams = 8000, Streams(seed=5)
     channel: Channel = channel_from_name(name)
     snr = torch.full((blocks, 1), snr_db)
@@ -55,9 +63,6 @@ def test_table_and_decoding_agree(
     failed = ~arrived.crc_ok
     ones = torch.ones((blocks, 48), dtype=torch.complex64)
     h = channel(ones, snr_db=snr, generator=streams("channel", name)).h[:, 0]
-    rate = table(snr_db + 20 * np.log10(h.abs().numpy().astype(np.float64)))
+    rate = small_table(snr_db + 20 * np.log10(h.abs().numpy().astype(np.float64)))
     spread = float(np.sqrt((rate * (1 - rate)).sum())) / blocks + 0.5 / 5000**0.5 / 4
     assert abs(float(failed.double().mean()) - rate.mean()) < 4 * spread
-    again = block_errors.__wrapped__(pipe())  # from the file
-    assert again == table
-    block_errors.cache_clear()
