@@ -32,7 +32,7 @@ def table_of(folder: Path, *arguments: object) -> bytes:
     """The table of a sweep of the digits by this process, with the committed weights."""
     digits = ["sweep", "digits", "--weights", WEIGHTS, "--out", folder]
     with pytest.MonkeyPatch.context() as patch:
-        assert status(patch, *digits, *arguments, "--workers", "1") == 0
+        assert status(patch, *digits, *arguments) == 0
     return (folder / "results.csv").read_bytes()
 
 

@@ -51,7 +51,7 @@ def tiny() -> Experiment:
             head=replace(student.head, epochs=4),
         ),
         schemes=(
-            RkdScConfig(codec=replace(codec, training=replace(codec.training, epochs=12))),
+            RkdScConfig(codec=replace(codec, training=replace(codec.training, epochs=8))),
             replace(separate, retraining=decoded),
             replace(semantic, quantiser=replace(semantic.quantiser, training=brief)),
         ),

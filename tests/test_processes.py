@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.studies.torture import finish, sweep, workers_of
-from tests.commands import table_of
+from benchmarks.studies.torture import sweep, workers_of
+from tests.commands import WEIGHTS, Command, refused, table_of
 
 ONE = ["--schemes", "rkd_sc", "--snr-db", "-5,5", "--channel-uses", "16", "--realizations", "36"]
 GRID = [*ONE, "--workers", "2"]
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are f
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The table of a sweep by one process, to which nothing happened."""
-    return table_of(tmp_path_factory.mktemp("whole"), *ONE)
+    return table_of(tmp_path_factory.mktemp("whole"), *ONE, "--workers", "1")
 
 
 def units_in(folder: Path) -> int:
@@ -51,8 +51,21 @@ def under_way(folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_ctrl_c_ends_with_a_line_no_worker_and_nothing_lost(tmp_path: Path, whole: bytes) -> None:
+def test_ctrl_c_ends_with_a_line_no_worker_and_nothing_lost(
+    tmp_path: Path, whole: bytes, semlink: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A second sweep on the folder is refused meanwhile."""
     with under_way(tmp_path) as process:
+        os.killpg(process.pid, signal.SIGSTOP)  # it must not end before the second one has started
+        before = (tmp_path / "journal.jsonl").read_bytes()
+        assert semlink("sweep", "digits", *GRID, "--weights", WEIGHTS, "--out", tmp_path) == 2
+        assert process.poll() is None
+        assert (tmp_path / "journal.jsonl").read_bytes() == before
+        assert refused(capsys) == (
+            f"semlink: error: {tmp_path} is in use by another semlink process; wait for it, or "
+            "choose another --out\n"
+        )
+        os.killpg(process.pid, signal.SIGCONT)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: workers get it too
         _, said = process.communicate(timeout=60)
     kept = units_in(tmp_path)
@@ -65,7 +78,7 @@ def test_ctrl_c_ends_with_a_line_no_worker_and_nothing_lost(tmp_path: Path, whol
     assert workers_of(process.pid) == []
     assert not (tmp_path / "results.csv").exists()
     before = (tmp_path / "journal.jsonl").read_bytes()
-    assert finish(tmp_path, GRID) == whole
+    assert table_of(tmp_path, *GRID) == whole
     assert (tmp_path / "journal.jsonl").read_bytes().startswith(before)
 
 
@@ -79,18 +92,3 @@ def test_a_sweep_goes_on_when_one_worker_is_killed(tmp_path: Path, whole: bytes)
     assert process.returncode == 0, said.decode()
     assert (tmp_path / "results.csv").read_bytes() == whole
     assert units_in(tmp_path) == UNITS
-
-
-def test_a_second_sweep_on_a_folder_in_use_is_refused(tmp_path: Path) -> None:
-    with under_way(tmp_path) as first:
-        os.killpg(first.pid, signal.SIGSTOP)  # it must not end before the second one has started
-        before = (tmp_path / "journal.jsonl").read_bytes()
-        with sweep(tmp_path, GRID) as second:
-            _, said = second.communicate(timeout=300)
-        assert first.poll() is None
-    assert second.returncode == 2
-    assert said.decode() == (
-        f"semlink: error: {tmp_path} is in use by another semlink process; wait for it, or choose "
-        "another --out\n"
-    )
-    assert (tmp_path / "journal.jsonl").read_bytes() == before

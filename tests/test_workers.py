@@ -5,40 +5,48 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.studies.torture import KINDS, finish, torture
+from benchmarks.studies.torture import KINDS, torture
 from tests.commands import table_of
 
 GRID = ["--snr-db", "-5,5", "--channel-uses", "16", "--realizations", "10", "--images", "300"]
+ALONE = ["--workers", "1"]
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The table of one worker, which is this process."""
     folder = tmp_path_factory.mktemp("alone")
-    return table_of(folder, *GRID, "--schemes", "rkd_sc,label_code")
+    return table_of(folder, *GRID, "--schemes", "rkd_sc,label_code", *ALONE)
 
 
 def test_four_processes_give_the_same_table(tmp_path: Path, alone: bytes) -> None:
-    assert finish(tmp_path, [*GRID, "--workers", "4", "--schemes", "rkd_sc,label_code"]) == alone
+    schemes = ["--schemes", "rkd_sc,label_code"]
+    assert table_of(tmp_path, *GRID, *schemes, "--workers", "4") == alone
 
 
 def test_two_processes_and_another_order_of_schemes_change_no_row(
     tmp_path: Path, alone: bytes
 ) -> None:
-    table = finish(tmp_path, [*GRID, "--workers", "2", "--schemes", "label_code,rkd_sc"])
+    table = table_of(tmp_path, *GRID, "--schemes", "label_code,rkd_sc", "--workers", "2")
     assert sorted(table.splitlines()) == sorted(alone.splitlines())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ray is tested on Linux alone")
 def test_ray_gives_the_same_table(tmp_path: Path, alone: bytes) -> None:
     pytest.importorskip("ray")
-    arguments = [*GRID, "--cluster", "local", "--schemes", "rkd_sc,label_code"]
-    assert finish(tmp_path, arguments) == alone
+    schemes = ["--schemes", "rkd_sc,label_code"]
+    assert table_of(tmp_path, *GRID, *schemes, "--cluster", "local") == alone
 
 
 def test_a_killed_and_resumed_sweep_gives_the_same_table(tmp_path: Path) -> None:
     """Once for every kind of kill; `make torture` kills 20 times."""
     grid = ["--schemes", "rkd_sc", "--snr-db", "-5,5", "--channel-uses", "16"]
     grid += ["--realizations", "36"]
-    whole, kills = table_of(tmp_path / "whole", *grid), len(KINDS)
-    assert torture(tmp_path, [*grid, "--workers", "2"], whole=whole, kills=kills) == kills
+    whole, kills = table_of(tmp_path / "whole", *grid, *ALONE), len(KINDS)
+    killed = torture(
+        *(tmp_path, [*grid, "--workers", "2"]),
+        whole=whole,
+        kills=kills,
+        finish=lambda folder, arguments: table_of(folder, *arguments),
+    )
+    assert killed == kills

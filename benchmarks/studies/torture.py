@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from simulator.storage.environment import ROOT
@@ -95,10 +95,17 @@ def workers_of(session: int) -> list[int]:
     return [pid for pid, parent in parents.items() if parent in leaders]
 
 
-def torture(folder: Path, arguments: Sequence[str], *, whole: bytes, kills: int) -> int:
+def torture(
+    folder: Path,
+    arguments: Sequence[str],
+    *,
+    whole: bytes,
+    kills: int,
+    finish: Callable[[Path, Sequence[str]], bytes] = finish,
+) -> int:
     """How often the sweep was killed before it ended, with the table `whole` each time.
 
-    What is killed goes through `KINDS`.
+    What is killed goes through `KINDS`; `finish` resumes the last time and gives the table.
     Raises: SystemExit if a resumed sweep gives another table.
     """
     chance, killed = random.Random(0), 0

@@ -1,7 +1,6 @@
 """Block error rates from tables against decoding, and what a table says between its points."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
