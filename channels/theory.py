@@ -70,7 +70,7 @@ def normal_approximation_bits(snr_db: Floats, *, uses: int, block_error_rate: fl
     snr, real_uses = np.power(10.0, np.asarray(snr_db) / 10.0), 2 * uses
     capacity = np.log1p(snr) / (2 * math.log(2.0))
     dispersion = snr * (snr + 2.0) / (2.0 * (snr + 1.0) ** 2) / math.log(2.0) ** 2
-    lost = np.sqrt(real_uses * dispersion) * scipy.stats.norm.isf(block_error_rate)
+    lost = np.sqrt(real_uses * dispersion) * -scipy.special.ndtri(block_error_rate)
     return np.maximum(real_uses * capacity - lost + math.log2(real_uses) / 2, 0.0)
 
 
@@ -160,7 +160,7 @@ def _q_nakagami(mean: float, m: float) -> float:
     2 m g is chi-square with 2 m degrees of freedom and Q the tail of a normal variable Z, so this
     is the chance that Z / sqrt(g) > sqrt(2 mean): the tail of Student's t with 2 m degrees.
     """
-    return float(scipy.stats.t.sf(math.sqrt(2.0 * mean), df=2.0 * m))
+    return float(scipy.special.stdtr(2.0 * m, -math.sqrt(2.0 * mean)))
 
 
 def _pam_levels(bits_per_symbol: int) -> int:

@@ -1,14 +1,20 @@
-"""What all tests share: seeded randomness, never torch's global state."""
+"""What all tests share: seeded randomness, never torch's global state.
 
+Imports are inside the fixtures: the process that only hands out tests has no use for them.
+"""
+
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
-from benchmarks.figures.draw import LOOK
-from channels.streams import Streams
-from tests.commands import Command, status
+if TYPE_CHECKING:
+    import torch
+
+    from channels.streams import Streams
+    from tests.commands import Command
 
 pytest.register_assert_rewrite("tests.contracts")
 
@@ -18,7 +24,7 @@ LONG = (  # files that take longest begin first, so that no process ends long af
 )
 
 # one thread, as in a sweep: two would wait for each other whenever the machine does anything else
-torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,20 +33,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def generator() -> torch.Generator:
+def generator() -> "torch.Generator":
     """A fresh generator, seeded 0."""
+    import torch
+
     return torch.Generator().manual_seed(0)
 
 
 @pytest.fixture
-def streams() -> Streams:
+def streams() -> "Streams":
     """The named streams of seed 0."""
+    from channels.streams import Streams
+
     return Streams(seed=0)
 
 
 @pytest.fixture
-def semlink(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+def semlink(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> "Command":
     """Run semlink with some arguments in an empty folder; gives the exit status."""
+    from tests.commands import status
+
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: status(monkeypatch, *arguments)
 
@@ -48,6 +60,8 @@ def semlink(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
 @pytest.fixture(autouse=True)
 def _outlines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Outlines for fonts in PDFs, ten times faster; only the tests of figures embed TrueType."""
+    from benchmarks.figures.draw import LOOK
+
     if request.path.parent.name != "figures":
         monkeypatch.setitem(LOOK, "pdf.fonttype", 3)
 

@@ -51,7 +51,7 @@ def tiny() -> Experiment:
             head=replace(student.head, epochs=4),
         ),
         schemes=(
-            RkdScConfig(codec=replace(codec, training=replace(codec.training, epochs=8))),
+            RkdScConfig(codec=replace(codec, training=replace(codec.training, epochs=6))),
             replace(separate, retraining=decoded),
             replace(semantic, quantiser=replace(semantic.quantiser, training=brief)),
         ),

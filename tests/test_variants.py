@@ -43,7 +43,7 @@ def short(recipe: Experiment) -> Experiment:
         return replace(config, epochs=epochs)
 
     codec = codec_of(recipe)
-    codec = replace(codec, training=cut(codec.training, 4))
+    codec = replace(codec, training=cut(codec.training, 2))
     student = recipe.student
     student = replace(student, training=cut(student.training, 3), head=cut(student.head, 3))
     kept = [s for s in recipe.schemes if not isinstance(s, RkdScConfig | JointSchemeConfig)]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from simulator.statistics.tally import Tally
 
@@ -141,7 +141,7 @@ def mean_interval(values: NDArray[np.floating]) -> Interval:
     if values.ndim != 1 or values.size < 2:
         raise ValueError(f"values must be [S] with S at least 2, got {list(values.shape)}")
     mean, error = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(values.size)
-    half = float(stats.t.ppf(0.975, values.size - 1)) * error
+    half = float(special.stdtrit(values.size - 1, 0.975)) * error
     return Interval(mean - half, mean + half)
 
 
@@ -159,5 +159,5 @@ def mean_difference(a: NDArray[np.floating], b: NDArray[np.floating]) -> Estimat
     value, freedom = float(a.mean() - b.mean()), a.size + b.size - 2
     variance = (a.size * a.var() + b.size * b.var()) / freedom
     error = math.sqrt(variance * (1 / a.size + 1 / b.size))
-    half = float(stats.t.ppf(0.975, freedom)) * error
+    half = float(special.stdtrit(freedom, 0.975)) * error
     return Estimate(value, value - half, value + half)
