@@ -43,7 +43,7 @@ def test_no_more_block_errors_than_belief_propagation(
     k: int, n: int, m: int, snr_db: float
 ) -> None:
     """With 0.1 dB more, ours makes no more errors than 20 flooding iterations of theirs."""
-    code, blocks = encoder(k, n, m), 800
+    code, blocks = encoder(k, n, m), 500
     bits, llr = received(code, m, snr_db, blocks)
     peer = sionna_phy().fec.ldpc.LDPC5GDecoder(code, num_iter=20, precision="single", device="cpu")
     theirs = (peer(llr).to(torch.uint8) != bits).any(dim=1)
