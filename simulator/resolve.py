@@ -116,10 +116,12 @@ def first_images(split: Split, images: int | None) -> Split:
     return Split(images=split.images[:images], labels=split.labels[:images])
 
 
-def channels_named(names: Sequence[str], *, option: str = "--channels") -> tuple[Channel, ...]:
+def channels_named(
+    names: Sequence[str | Channel], *, option: str = "--channels"
+) -> tuple[Channel, ...]:
     """Channel names to channels, in the given order, without repeats. Raises: UserError."""
     try:
-        channels = [channel_from_name(name) for name in names]
+        channels = [channel_from_name(own) if isinstance(own, str) else own for own in names]
     except ValueError as error:
         raise UserError(f"{option}: {error}") from None
     return tuple({channel.name: channel for channel in channels}.values())
@@ -128,7 +130,7 @@ def channels_named(names: Sequence[str], *, option: str = "--channels") -> tuple
 def grid_of(
     default: SweepConfig,
     *,
-    channels: Sequence[str] | None = None,
+    channels: Sequence[str | Channel] | None = None,
     snr_db: tuple[float, ...] | None = None,
     channel_uses: tuple[int, ...] | None = None,
     realizations: Realizations | None = None,

@@ -28,10 +28,16 @@ class Classifier(NamedTuple):
 
 
 class Received(NamedTuple):
-    """What a receiver hands over: class scores [B, num_classes] and delivered [B] bool."""
+    """What a receiver hands over: class scores [B, num_classes] and delivered [B] bool.
+
+    `seen` is what else was computed on the way, each [B, ...]: "features" of the receiver, rebuilt
+    "images", the "bits" that were sent and "decoded_bits", or the "error_rate" of each block where
+    none was decoded. A sweep has no use for it; `semlink.send` shows it.
+    """
 
     scores: Tensor
     delivered: Tensor
+    seen: Tensors = {}  # noqa: RUF012 - a mapping that nobody changes
 
 
 class Scheme(ABC):

@@ -94,7 +94,7 @@ class AnalogPixelsScheme(Scheme):
         values = values_of(received, count=channels * height * width)
         small = values.reshape(-1, channels, height, width)
         images = functional.interpolate(small, size=full, mode="bilinear", align_corners=False)
-        return Received(self._classify(images), all_delivered(x))
+        return Received(self._classify(images), all_delivered(x), {"images": images})
 
 
 def largest_size(full: tuple[int, int], most: int) -> tuple[int, int]:

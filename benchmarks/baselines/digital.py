@@ -275,17 +275,15 @@ class DigitalScheme(Scheme):
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
         """Blocks by their error rates where that is enough, else decoded."""
-        if self._decodes(channel, k):
-            answers, delivered = self._decoded(encoded, channel, snr_db, k, streams)
-        else:
-            answers, delivered = self._by_rate(encoded, channel, snr_db, k, streams)
+        how = self._decoded if self._decodes(channel, k) else self._by_rate
+        answers, delivered, seen = how(encoded, channel, snr_db, k, streams)
         scores = torch.nn.functional.one_hot(answers, self._num_classes).float()
-        return Received(scores, delivered)
+        return Received(scores, delivered, seen)
 
     def _by_rate(
         self, encoded: Tensors, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
-    ) -> tuple[Tensor, Tensor]:
-        """Answers [B], and which blocks arrive [B], by the SNR they meet.
+    ) -> tuple[Tensor, Tensor, Tensors]:
+        """Answers [B], which blocks arrive [B], and their error rates, by the SNR they meet.
 
         Gains are the ones that other schemes meet. An error that the CRC would miss is taken for
         one that it sees.
@@ -297,10 +295,13 @@ class DigitalScheme(Scheme):
         drawn = torch.rand(len(met), generator=streams("decoding"), dtype=torch.float64).numpy()
         if not self._genie:
             choice = self._choice(channel, float(snr_db[0, 0]), k)
-            arrived = torch.from_numpy(drawn >= choice.link.error_rate(met)).to(device)
-            return encoded["answers"], encoded["fits"] & arrived
+            rate = choice.link.error_rate(met)
+            arrived = torch.from_numpy(drawn >= rate).to(device)
+            seen = {"error_rate": torch.as_tensor(rate, device=device)}
+            return encoded["answers"], encoded["fits"] & arrived, seen
         answers = torch.zeros(len(met), dtype=torch.int64, device=device)
         delivered = torch.zeros(len(met), dtype=torch.bool, device=device)
+        rates = torch.ones(len(met), dtype=torch.float64, device=device)
         by_place = self._adaptation(k).for_met
         chosen: dict[tuple[str, Link], list[int]] = {}
         for row, place in enumerate(grid_place(met)):
@@ -309,13 +310,14 @@ class DigitalScheme(Scheme):
             mine = torch.tensor(rows, device=device)
             offer = Offer(*(values[mine] for values in _offer(encoded, source)))
             _, answers[mine], fits = offer.best_fit(link.payload_bits)
-            kept = torch.from_numpy(drawn[rows] >= link.error_rate(met[rows])).to(device)
+            rates[mine] = torch.as_tensor(link.error_rate(met[rows]), device=device)
+            kept = torch.from_numpy(drawn[rows]).to(device) >= rates[mine]
             delivered[mine] = fits & kept
-        return answers, delivered
+        return answers, delivered, {"error_rate": rates}
 
     def _decoded(
         self, encoded: Tensors, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensors]:
         """Every block decoded; only images that arrive otherwise are classified again."""
         choice = self._choice(channel, float(snr_db[0, 0]), k)
         payload, fits, answers = (encoded[name] for name in ("payload", "fits", "answers"))
@@ -335,7 +337,7 @@ class DigitalScheme(Scheme):
             source = self._sources[choice.source]
             with autocast(payload.device, "fp32"):
                 answers[wrong], delivered[wrong] = source.answers(arrived.payload[wrong])
-        return answers, delivered
+        return answers, delivered, {"bits": payload, "decoded_bits": arrived.payload}
 
 
 def _offer(prepared: Tensors, source: str) -> Offer:

@@ -65,14 +65,14 @@ def sweep(request: SweepRequest) -> None:
     RECIPE is one of {recipes}. Without options its own grid is swept.
     Stop with Ctrl-C at any time; the same command goes on with what is not finished.
     """
-    from simulator.engine.folder import noiseless, sweep_folder
+    from simulator.engine.folder import noiseless_accuracy, sweep_folder
     from simulator.parse import MOST_WORKERS, in_range
     from simulator.resolve import draw
 
     if request.workers is not None:
         in_range("--workers", request.workers, 1, MOST_WORKERS)
     asked, left_out = resolved(request)
-    clean = noiseless(asked)
+    clean = noiseless_accuracy(asked)
     folder = request.folder
     with sweep_folder(asked, folder, fresh=request.fresh) as place:
         note(*left_out, *_remarks(asked), *place.journal.remarks)
@@ -92,10 +92,8 @@ def sweep(request: SweepRequest) -> None:
 def resolved(request: SweepRequest) -> "tuple[Sweep, list[str]]":
     """The sweep that is asked for, and a line for what is left out of it. Raises: UserError."""
     from simulator.engine.evaluate import Setting
-    from simulator.engine.grid import plan
     from simulator.engine.job import Sweep
     from simulator.resolve import check_compiler, device_named
-    from simulator.schemes.experiment import asked_schemes, build_scheme
 
     experiment = request.experiment()
     experiment = experiment.decoding_all() if request.bit_true else experiment
@@ -104,19 +102,9 @@ def resolved(request: SweepRequest) -> "tuple[Sweep, list[str]]":
     if request.compiled:
         check_compiler()
     weights, test = request.loaded(experiment, device)
-    names, untrained = asked_schemes(experiment, weights, request.schemes or ("all",))
-    built = {name: build_scheme(name, experiment, weights) for name in names}
-    points, left_out = plan([own.scheme for own in built.values()], grid)
-    asked = Sweep(
-        experiment=experiment,
-        weights=weights,
-        test=test,
-        built=built,
-        points=points,
-        grid=grid,
-        setting=Setting(request.seed, device, request.precision, request.compiled),
-    )
-    return asked, [*untrained, *left_out]
+    setting = Setting(request.seed, device, request.precision, request.compiled)
+    schemes = request.schemes or ("all",)
+    return Sweep.of(weights, experiment, schemes, grid, test=test, setting=setting)
 
 
 def _remarks(sweep: "Sweep") -> list[str]:

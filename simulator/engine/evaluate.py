@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from channels.base import Channel
 from channels.names import channel_from_name
 from simulator.data.dataset import Split, to_float
 from simulator.device import Precision, autocast
@@ -42,9 +43,14 @@ class Evaluator:
     """Computes the units of tasks; holds the scheme that it met last."""
 
     def __init__(
-        self, load: Callable[[str], tuple[Scheme, Prepared]], labels: Tensor, setting: Setting
+        self,
+        load: Callable[[str], tuple[Scheme, Prepared]],
+        labels: Tensor,
+        setting: Setting,
+        channel: Callable[[str], Channel] = channel_from_name,
     ) -> None:
         self._load = load
+        self._channel = channel
         self._labels = labels.to(setting.device)
         self._setting = setting
         self._name = ""
@@ -65,7 +71,7 @@ class Evaluator:
         """The units of a task, from one pass of the encoder."""
         self.prepare(task.point.scheme)
         point, device = task.point, self._setting.device
-        channel = channel_from_name(point.channel)
+        channel = self._channel(point.channel)
         snr_db = torch.full((BLOCK, 1), point.snr_db, device=device)
         start = time.process_time()
         with autocast(device, self._setting.precision):
@@ -92,14 +98,17 @@ class Evaluator:
         return finished
 
 
-def evaluator_here(schemes: Sequence[Scheme], split: Split, setting: Setting) -> Evaluator:
+def evaluator_here(
+    schemes: Sequence[Scheme], channels: Sequence[Channel], split: Split, setting: Setting
+) -> Evaluator:
     """The evaluator of this process, from what is in memory."""
     named = {scheme.name: scheme for scheme in schemes}
+    channel = {channel.name: channel for channel in channels}.__getitem__
 
     def load(name: str) -> tuple[Scheme, Prepared]:
         return named[name], prepare_all(named[name], split, setting)
 
-    return Evaluator(load, split.labels, setting)
+    return Evaluator(load, split.labels, setting, channel)
 
 
 @torch.inference_mode()

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -13,8 +13,9 @@ import torch
 from channels.names import channel_from_name
 from simulator.engine.evaluate import BLOCK, image_blocks
 from simulator.engine.job import Sweep, check_same, open_pool
-from simulator.engine.journal import Journal
+from simulator.engine.journal import Journal, MemoryStore
 from simulator.engine.run import NAMES, Results, run_sweep
+from simulator.engine.workers import InProcess
 from simulator.errors import Stopped
 from simulator.statistics.intervals import accuracy_interval
 from simulator.storage.describe import describe
@@ -51,16 +52,23 @@ class SweepFolder:
             return run_sweep(sweep.points, sweep.grid, sweep.facts, pool=pool, store=self.journal)
 
     def write(
-        self, results: Results, *, noiseless: dict[str, float], left_out: Sequence[str]
+        self,
+        results: Results,
+        *,
+        noiseless: dict[str, float] | None = None,
+        left_out: Sequence[str],
     ) -> tuple[pd.DataFrame, dict[str, Any]]:
-        """Tables and description; gives back the rows and what `run.json` says."""
+        """Tables and description; gives back the rows and what `run.json` says.
+
+        `noiseless` is the accuracy without a channel, measured now if it is not given.
+        """
         folder, sweep = self.folder, self.sweep
         run = {
             "schemes": list(sweep.built),
             "left_out": list(left_out),
             **_description(sweep),
             "data": _data(sweep),
-            "noiseless_accuracy": noiseless,
+            "noiseless_accuracy": noiseless or noiseless_accuracy(sweep),
             "journal": self.journal.about_key,
             "wall_seconds": round(time.perf_counter() - self.began, 1),
         }
@@ -73,6 +81,26 @@ class SweepFolder:
             write_table(folder / CHOICES, pd.DataFrame(choices))
         write_json(folder / "run.json", run)
         return table, run
+
+
+class InMemory(NamedTuple):
+    """A small sweep that is written nowhere: its rows, what figures say of it, its units."""
+
+    table: pd.DataFrame
+    run: dict[str, Any]
+    store: MemoryStore
+
+
+def sweep_in_memory(sweep: Sweep) -> InMemory:
+    """Compute a sweep in this process, and keep it in memory."""
+    pool, store = InProcess(sweep.evaluator()), MemoryStore()
+    try:
+        results = run_sweep(sweep.points, sweep.grid, sweep.facts, pool=pool, store=store)
+    finally:
+        pool.close()
+    table = results.table.assign(train_seed=sweep.weights.train_seed)[COLUMNS]
+    run = {"recipe": {"name": sweep.experiment.name}, "data": _data(sweep)}
+    return InMemory(table, run, store)
 
 
 @contextmanager
@@ -97,7 +125,7 @@ def sweep_folder(sweep: Sweep, folder: Path, *, fresh: bool = False) -> Iterator
             ) from None
 
 
-def noiseless(sweep: Sweep) -> dict[str, float]:
+def noiseless_accuracy(sweep: Sweep) -> dict[str, float]:
     """Accuracy of student and head without a channel, with its interval over test images."""
     classify, right = sweep.weights.classifier().classify, []
     blocks = image_blocks(sweep.test.images, sweep.setting.device)

@@ -14,12 +14,12 @@ import torch
 
 from simulator.data.dataset import Dataset, Split
 from simulator.engine.evaluate import Evaluator, Prepared, Setting, evaluator_here, prepare_all
-from simulator.engine.grid import Grid, Point
+from simulator.engine.grid import Grid, Point, plan
 from simulator.engine.run import Facts, facts_of
 from simulator.engine.workers import InProcess, LocalPool, Pool, RayPool
 from simulator.errors import UserError
 from simulator.scheme import Scheme
-from simulator.schemes.experiment import Built, Experiment, build_scheme
+from simulator.schemes.experiment import Built, Experiment, asked_schemes, build_scheme
 from simulator.storage.describe import digest
 from simulator.storage.files import load_tensors, save_tensors
 from simulator.storage.folders import forget_prepared
@@ -42,6 +42,38 @@ class Sweep:
     points: Sequence[Point]
     grid: Grid
     setting: Setting
+
+    @classmethod
+    def of(
+        cls,
+        weights: Weights,
+        experiment: Experiment,
+        schemes: Sequence[str | Scheme],
+        grid: Grid,
+        *,
+        test: Split,
+        setting: Setting,
+    ) -> "tuple[Sweep, list[str]]":
+        """A sweep, and a line for all that is left out of it.
+
+        Schemes are names, `all` for those that are trained, or objects, of which no journal can
+        say what their numbers depend on. Raises: UserError.
+        """
+        named = [scheme for scheme in schemes if isinstance(scheme, str)]
+        names, untrained = asked_schemes(experiment, weights, named) if named else ([], [])
+        built = {name: build_scheme(name, experiment, weights) for name in names}
+        built |= {own.name: Built(own, {}) for own in schemes if not isinstance(own, str)}
+        points, left_out = plan([own.scheme for own in built.values()], grid)
+        sweep = cls(
+            experiment=experiment,
+            weights=weights,
+            test=test,
+            built=built,
+            points=points,
+            grid=grid,
+            setting=setting,
+        )
+        return sweep, [*untrained, *left_out]
 
     @property
     def _schemes(self) -> list[Scheme]:
@@ -81,7 +113,7 @@ class Sweep:
 
     def evaluator(self) -> Evaluator:
         """The evaluator of this process, from what is in memory."""
-        return evaluator_here(self._schemes, self.test, self.setting)
+        return evaluator_here(self._schemes, self.grid.channels, self.test, self.setting)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

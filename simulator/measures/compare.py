@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from simulator.engine.grid import Point, Unit
-from simulator.engine.journal import Journal
+from simulator.engine.journal import Journal, UnitStore
 from simulator.errors import UserError
 from simulator.statistics.paired import holm, mcnemar, paired_difference
 from simulator.statistics.tally import Tally
@@ -26,22 +26,29 @@ def compare_schemes(folder: Path, a: str | None, b: str) -> tuple[pd.DataFrame, 
     Raises: UserError if the folder holds no sweep with both, or no journal of it.
     """
     rows, run = read_results(folder)
-    names = list(dict.fromkeys(rows["scheme"]))
-    for name in (b,) if a is None else (a, b):
-        if name not in names:
-            known = ", ".join(names)
-            raise UserError(f"{folder} must hold the scheme {name!r}, but it has {known}")
-    if a == b:
-        raise UserError(f"--a and --b must be two schemes, got {b} twice")
     journal = Journal(folder)
     if run.get("journal") not in {digest(about) for about in journal.abouts}:
         raise UserError(
             f"{journal.path} must hold what every image earned in this sweep, but does not; run "
             "the sweep again"
         )
-    classes = int(run["data"]["classes"])
+    return compare_units(rows, journal, a, b, num_classes=int(run["data"]["classes"]))
+
+
+def compare_units(
+    rows: pd.DataFrame, store: UnitStore, a: str | None, b: str, *, num_classes: int
+) -> tuple[pd.DataFrame, list[str]]:
+    """As `compare_schemes`, of the rows of a sweep and the units that they are made of."""
+    names = list(dict.fromkeys(rows["scheme"]))
+    for name in (b,) if a is None else (a, b):
+        if name not in names:
+            raise UserError(
+                f"the sweep must hold the scheme {name!r}, but it has {', '.join(names)}"
+            )
+    if a == b:
+        raise UserError(f"--a and --b must be two schemes, got {b} twice")
     others = [name for name in names if name != b] if a is None else [a]
-    tables = {name: _pair(rows, journal, name, b, classes) for name in others}
+    tables = {name: _pair(rows, store, name, b, num_classes) for name in others}
     alone = [name for name, table in tables.items() if table.empty]
     if len(alone) == len(others):
         known = " or ".join(others) or "no other scheme"
@@ -67,17 +74,17 @@ def compact(table: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
-def _pair(rows: pd.DataFrame, journal: Journal, a: str, b: str, classes: int) -> pd.DataFrame:
+def _pair(rows: pd.DataFrame, store: UnitStore, a: str, b: str, classes: int) -> pd.DataFrame:
     """The points that two schemes share; empty if there are none."""
     shared = rows[rows["scheme"] == a].merge(rows[rows["scheme"] == b], on=PLACE)
-    table = pd.DataFrame([_row(row, journal, a, b, classes) for _, row in shared.iterrows()])
+    table = pd.DataFrame([_row(row, store, a, b, classes) for _, row in shared.iterrows()])
     return table if table.empty else table.assign(p_holm=holm(list(table["p_value"])))
 
 
-def _row(row: Any, journal: Journal, a: str, b: str, classes: int) -> dict[str, Any]:
+def _row(row: Any, store: UnitStore, a: str, b: str, classes: int) -> dict[str, Any]:
     place = (str(row["channel"]), float(row["snr_db"]), int(row["channel_uses"]))
     realizations = int(min(row["realizations_x"], row["realizations_y"]))  # both met these draws
-    own = (_tally(journal, Point(name, *place), realizations, classes) for name in (a, b))
+    own = (_tally(store, Point(name, *place), realizations, classes) for name in (a, b))
     x, y = (tally.credits_of_images for tally in own)
     difference = paired_difference(x, y)
     return {
@@ -95,11 +102,11 @@ def _row(row: Any, journal: Journal, a: str, b: str, classes: int) -> dict[str, 
     }
 
 
-def _tally(journal: Journal, point: Point, realizations: int, classes: int) -> Tally:
+def _tally(store: UnitStore, point: Point, realizations: int, classes: int) -> Tally:
     units = [Unit(point, realization) for realization in range(realizations)]
-    if any(unit not in journal for unit in units):
+    if any(unit not in store for unit in units):
         raise UserError(
-            f"{journal.path} must hold what every image earned, but {point.text} is missing; "
-            "run the sweep again"
+            f"the journal must hold what every image earned, but {point.text} is missing; run the "
+            "sweep again"
         )
-    return Tally.of((journal.read(unit).codes for unit in units), num_classes=classes)
+    return Tally.of((store.read(unit).codes for unit in units), num_classes=classes)

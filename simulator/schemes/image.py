@@ -216,7 +216,7 @@ class ImageJsccScheme(ModelForEach[DeepJsccImage]):
     ) -> Received:
         """The symbols through the channel to an image, and its scores."""
         images = self.images(encoded, channel=channel, snr_db=snr_db, k=k, streams=streams)
-        return Received(self.readers[k](images), all_delivered(images))
+        return Received(self.readers[k](images), all_delivered(images), {"images": images})
 
     @torch.inference_mode()
     def images(

@@ -110,7 +110,7 @@ class RkdScheme(Scheme):
     ) -> Received:
         """The codeword through the channel to scores."""
         features = self.features(encoded, channel=channel, snr_db=snr_db, k=k, streams=streams)
-        return Received(self.scores(features), all_delivered(features))
+        return Received(self.scores(features), all_delivered(features), {"features": features})
 
     @torch.inference_mode()
     def features(

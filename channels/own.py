@@ -1,0 +1,43 @@
+"""A channel from a function of the user's own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from channels.base import Channel, ChannelOutput, check_inputs
+
+__all__ = ["OwnChannel", "Transmit"]
+
+Transmit = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class OwnChannel(Channel):
+    """`transmit(x, snr_db, generator)` gives (y, h, noise_power), as `ChannelOutput` has them.
+
+    It draws from `generator` alone. Its law is not known: digital schemes measure its gains.
+    Raises: ValueError if the function gives other shapes.
+    """
+
+    own_name: str
+    transmit: Transmit
+
+    @property
+    def name(self) -> str:
+        """As it was given."""
+        return self.own_name
+
+    def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
+        """Shapes: x [B, k], snr_db [B, 1] -> y [B, k], h [B, k], noise_power [B, 1]."""
+        check_inputs(x, snr_db=snr_db, generator=generator)
+        output = ChannelOutput(*self.transmit(x, snr_db, generator))
+        wanted = {"y": x.shape, "h": x.shape, "noise_power": snr_db.shape}
+        for part, shape in wanted.items():
+            if getattr(output, part).shape != shape:
+                raise ValueError(
+                    f"channel {self.name} must give {part} {list(shape)}, got "
+                    f"{list(getattr(output, part).shape)}"
+                )
+        return output

@@ -1,0 +1,167 @@
+"""One transmission to look at: everything that a scheme sends, meets and makes of it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from channels.base import Channel, ChannelOutput
+from channels.equalize import mmse
+from channels.law import ChannelLaw
+from channels.streams import PointStreams
+from simulator.device import cpu_threads
+from simulator.engine.evaluate import BLOCK, image_blocks
+from simulator.engine.grid import Point, Unit, unit_streams
+from simulator.errors import UserError
+from simulator.scheme import Received, Scheme
+
+CPU = torch.device("cpu")
+RATE = "error_rate"  # in `Received.seen` of a scheme that decoded no block
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """One transmission of N images over k complex channel uses each, y = h x + w.
+
+    `x` to `equalised` are None where a digital scheme drew its blocks from a table of error rates
+    and sent no symbols: load the weights with `bit_true=True`.
+    """
+
+    scheme: str
+    settings: str  # what the scheme charges and takes as known
+    x: Tensor | None  # symbols [N, k] complex64; unit power on average
+    y: Tensor | None  # received symbols [N, k]
+    h: Tensor  # gain of every use [N, k]
+    noise_power: Tensor  # E|w|^2 per use [N, 1]
+    equalised: Tensor | None  # MMSE estimate of x [N, k]
+    scores: Tensor  # of the classes [N, num_classes]
+    delivered: Tensor  # False in outage, where the class is a uniform guess [N]
+    prepared: Mapping[str, Tensor]  # what the transmitter made of the images, each [N, ...]
+    seen: Mapping[str, Tensor]  # what the receiver made on the way, see `Received`
+    choice: Mapping[str, Any]  # of source, modulation and code rate, for digital schemes
+
+    @property
+    def classes(self) -> Tensor:
+        """Decided classes [N]; those of images in outage mean nothing."""
+        return self.scores.argmax(dim=1)
+
+    @property
+    def features(self) -> Tensor | None:
+        """The receiver's estimate of the features [N, D], where the scheme makes one."""
+        return self.seen.get("features")
+
+    @property
+    def images(self) -> Tensor | None:
+        """Rebuilt images [N, C, H, W] in [0, 1], where the scheme rebuilds them."""
+        return self.seen.get("images")
+
+    @property
+    def bits(self) -> Tensor | None:
+        """The payload of every image [N, bits], where blocks were decoded."""
+        return self.seen.get("bits")
+
+
+class _Heard(Channel):
+    """A channel that remembers the last transmission."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self.x = torch.empty(0)
+        self.output: ChannelOutput
+
+    @property
+    def name(self) -> str:
+        return self._channel.name
+
+    @property
+    def law(self) -> ChannelLaw:
+        return self._channel.law
+
+    def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
+        self.x, self.output = x, self._channel(x, snr_db=snr_db, generator=generator)
+        return self.output
+
+
+@torch.inference_mode()
+def send_images(
+    scheme: Scheme,
+    images: Tensor,
+    *,
+    channel: Channel,
+    snr_db: float,
+    k: int,
+    seed: int = 0,
+    realization: int = 0,
+    device: torch.device = CPU,
+) -> Sent:
+    """Send uint8 images [N, C, H, W] once.
+
+    Image i meets the gains and the noise that a sweep of this seed gives its i-th test image in
+    this realisation.
+    Raises: UserError if the scheme does not serve k or the channel.
+    """
+    check_served(scheme, channel, snr_db, k)
+    streams = unit_streams(Unit(Point(scheme.name, channel.name, snr_db, k), realization), seed)
+    heard, snr = _Heard(channel), torch.full((BLOCK, 1), snr_db, device=device)
+    parts = []
+    with cpu_threads(1):  # as in a sweep
+        for block in image_blocks(images, device):
+            prepared = scheme.prepare(block)
+            received = _transmit(scheme, prepared, heard, snr, k, streams)
+            parts.append(_told(prepared, received, heard))
+    told = {name: torch.cat([part[name] for part in parts])[: len(images)] for name in parts[0]}
+    choices = scheme.choices([(channel, snr_db, k)])
+    return _sent(scheme, k, told, choices[0] if choices else {})
+
+
+def check_served(scheme: Scheme, channel: Channel, snr_db: float, k: int) -> None:
+    """Raises: UserError unless a scheme can be sent with k uses, and the SNR is a number."""
+    if math.isnan(snr_db) or math.isinf(snr_db):
+        raise UserError(f"snr_db must be a finite number of dB, got {snr_db}")
+    if not scheme.serves(k):
+        raise UserError(f"{scheme.name} serves {scheme.channel_uses}, got k = {k}")
+    if why := scheme.objection(channel, k):
+        raise UserError(f"{scheme.name} {why}, got {channel.name} with k = {k}")
+
+
+def _transmit(
+    scheme: Scheme,
+    prepared: Mapping[str, Tensor],
+    channel: Channel,
+    snr: Tensor,
+    k: int,
+    streams: PointStreams,
+) -> Received:
+    encoded = scheme.encode(prepared, channel=channel, snr_db=snr, k=k)
+    return scheme.transmit(encoded, channel=channel, snr_db=snr, k=k, streams=streams)
+
+
+def _told(
+    prepared: Mapping[str, Tensor], received: Received, heard: _Heard
+) -> dict[tuple[str, str], Tensor]:
+    """All tensors of a block, by who made them."""
+    link = {"x": heard.x, **heard.output._asdict(), "equalised": mmse(heard.output)}
+    link |= {"scores": received.scores, "delivered": received.delivered}
+    made = {"prepared": prepared, "link": link, "seen": received.seen}
+    return {(who, name): value for who, own in made.items() for name, value in own.items()}
+
+
+def _sent(
+    scheme: Scheme, k: int, told: Mapping[tuple[str, str], Tensor], choice: Mapping[str, Any]
+) -> Sent:
+    def made_by(asked: str) -> dict[str, Tensor]:
+        return {name: value for (who, name), value in told.items() if who == asked}
+
+    link, seen = made_by("link"), made_by("seen")
+    symbols: dict[str, Any] = dict.fromkeys(("x", "y", "equalised")) if RATE in seen else {}
+    return Sent(
+        scheme=scheme.name,
+        settings=scheme.settings(k),
+        prepared=made_by("prepared"),
+        seen=seen,
+        choice=choice,
+        **{**link, **symbols},
+    )

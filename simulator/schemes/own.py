@@ -1,0 +1,71 @@
+"""A scheme from an encoder and a decoder of the user's own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from channels.base import Channel
+from channels.equalize import mmse
+from channels.streams import PointStreams
+from channels.symbols import from_symbols, to_symbols
+from simulator.errors import UserError
+from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces
+
+Network = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class OwnScheme(Scheme):
+    """Images to 2k real values, two per channel use, and back to class scores.
+
+    `encoder` takes images [B, C, H, W] in [0, 1] and gives [B, 2k]; the symbols of every image are
+    scaled to unit power. `decoder` takes the MMSE estimate of these values [B, 2k] and gives scores
+    [B, num_classes]. What the networks need beyond that (the SNR, the gains) takes a `Scheme`.
+    Raises: UserError if the encoder gives another shape.
+    """
+
+    name: str
+    encoder: Network
+    decoder: Network
+    k: int
+
+    @property
+    def channel_uses(self) -> str:
+        """One k."""
+        return f"k = {self.k}"
+
+    def serves(self, k: int) -> bool:
+        """One k."""
+        return k == self.k
+
+    def settings(self, k: int) -> str:
+        """What is known of it."""
+        return "own encoder and decoder, gain and noise power known, no header"
+
+    @torch.inference_mode()
+    def prepare(self, images: Tensor) -> Tensors:
+        """The values [B, 2k]: the encoder is not told the channel."""
+        values = in_pieces(self.encoder, images)
+        if values.shape != (len(images), 2 * self.k):
+            raise UserError(
+                f"the encoder of {self.name} must give [B, 2k] = {[len(images), 2 * self.k]}, got "
+                f"{list(values.shape)}"
+            )
+        silent = (values == 0).all(dim=1, keepdim=True)  # has no direction: ones stand for it
+        return {"values": torch.where(silent, 1.0, values.float())}
+
+    @torch.inference_mode()
+    def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
+        """Symbols [B, k] of unit power."""
+        return {"x": to_symbols(prepared["values"])}
+
+    @torch.inference_mode()
+    def transmit(
+        self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
+    ) -> Received:
+        """The symbols through the channel to scores."""
+        x = encoded["x"]
+        received = channel(x, snr_db=snr_db, generator=streams("channel", device=x.device))
+        return Received(self.decoder(from_symbols(mmse(received))), all_delivered(x))

@@ -1,0 +1,192 @@
+"""`import semlink`: what it gives is what a sweep gives, and its examples run."""
+
+import doctest
+import inspect
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import semlink
+from channels.base import ChannelOutput
+from channels.equalize import mmse
+from simulator.engine.grid import Point, Unit
+from simulator.statistics.tally import outcome_codes
+from simulator.storage.environment import ROOT
+
+IMAGES = 260  # the last ones are in a second block
+
+
+@cache
+def link(bit_true: bool = False) -> semlink.Link:
+    return semlink.load(
+        "digits", weights=ROOT / "results/reference/digits/weights", bit_true=bit_true
+    )
+
+
+def grid(**changes: Any) -> semlink.Grid:
+    settings = {"channels": ("rayleigh",), "snr_db": (5,), "channel_uses": (64,), "realizations": 2}
+    return semlink.Grid(**{**settings, **changes})
+
+
+def sent(name: str, *, bit_true: bool = False, **changes: Any) -> Any:
+    settings = {"channel": "rayleigh", "snr_db": 5, "k": 64, **changes}
+    images = link().data.test.images[:IMAGES]
+    return semlink.send(link(bit_true)[name], images, **settings)
+
+
+def test_import_takes_no_torch() -> None:
+    script = (
+        "import semlink, sys; assert not {'torch', 'sionna', 'pandas', 'click'} & {*sys.modules}"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
+    assert len(semlink.__all__) <= 15
+
+
+@pytest.mark.parametrize(
+    ("name", "bit_true"),
+    [
+        *(("rkd_sc", False), ("adjscc", False), ("label_code", False), ("analog_pixels", False)),
+        *(("separate", False), ("separate", True), ("separate:genie", False)),
+        ("digital_semantic", True),
+    ],
+)
+def test_an_image_has_the_numbers_that_a_sweep_gives_it(name: str, bit_true: bool) -> None:
+    results = semlink.sweep(link(bit_true), [name], grid(), images=IMAGES)
+    assert isinstance(results.store, dict)
+    labels = link().data.test.labels[:IMAGES]
+    for realization in (0, 1):
+        one = sent(name, bit_true=bit_true, realization=realization)
+        codes = outcome_codes(one.scores, labels, one.delivered)
+        swept = results.store.read(Unit(Point(name, "rayleigh", 5.0, 64), realization)).codes
+        assert codes.tolist() == swept.tolist()
+
+
+def test_fewer_images_meet_the_same_draws() -> None:
+    many, few = (
+        sent("rkd_sc"),
+        semlink.send(
+            link()["rkd_sc"], link().data.test.images[:7], channel="rayleigh", snr_db=5, k=64
+        ),
+    )
+    assert few.y is not None
+    assert torch.equal(few.y, many.y[:7])
+    assert torch.equal(few.scores, many.scores[:7])
+
+
+def test_a_transmission_shows_its_symbols_gains_and_noise() -> None:
+    one = sent("rkd_sc", snr_db=3)
+    assert one.x.shape == one.y.shape == one.h.shape == one.equalised.shape == (IMAGES, 64)
+    torch.testing.assert_close(one.x.abs().square().mean(dim=1), torch.ones(IMAGES))
+    noise = (one.y - one.h * one.x).abs().square()
+    assert float(noise.mean()) == pytest.approx(10**-0.3, rel=4 / (IMAGES * 64) ** 0.5)
+    assert torch.allclose(one.noise_power, torch.full((IMAGES, 1), 10**-0.3))
+    torch.testing.assert_close(one.equalised, mmse(ChannelOutput(one.y, one.h, one.noise_power)))
+    assert one.features.shape == one.prepared["features"].shape
+    assert one.delivered.all()
+    assert one.images is None
+    assert "no header" in one.settings
+    assert torch.equal(one.classes, one.scores.argmax(dim=1))
+
+
+def test_rebuilt_images_are_shown() -> None:
+    one = sent("analog_pixels", channel="awgn", snr_db=60)
+    original = link().data.test.images[:IMAGES].float() / 255
+    assert float((one.images - original).abs().max()) < 0.02
+
+
+def test_a_digital_scheme_shows_its_choice_and_its_bits() -> None:
+    one = sent("separate", bit_true=True, channel="awgn", snr_db=12)
+    assert {"codec", "modulation", "payload_bits"} <= set(one.choice)
+    assert one.bits.shape == (IMAGES, one.choice["payload_bits"])
+    assert torch.equal(one.bits[one.delivered], one.seen["decoded_bits"][one.delivered])
+    points = torch.view_as_real(one.x).flatten().abs().unique()
+    assert len(points) <= 8  # of a square QAM
+    drawn = sent("separate", channel="awgn", snr_db=12)
+    assert drawn.x is drawn.y is drawn.equalised is drawn.bits is None
+    assert drawn.seen["error_rate"].shape == (IMAGES,)
+
+
+def impulsive(
+    x: Tensor, snr_db: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    power = 10 ** (-snr_db / 10)
+    w = torch.randn(2, *x.shape, generator=generator) * (power / 2) ** 0.5
+    strong = torch.rand(x.shape, generator=generator) < 0.1
+    w = w * torch.where(strong, 5.5**0.5, 0.5**0.5)
+    return x + torch.complex(w[0], w[1]), torch.ones_like(x), power
+
+
+def test_own_encoder_decoder_and_channel(tmp_path: Path) -> None:
+    pixels = link().data.test.images[:50].float().flatten(1) / 255
+    basis = torch.linalg.svd(pixels - pixels.mean(dim=0), full_matrices=False)[2][:32]
+    scheme = semlink.own_scheme(
+        "mine", lambda x: x.flatten(1) @ basis.T, torch.nn.Linear(32, 10), k=16
+    )
+    channel = semlink.own_channel("impulsive", impulsive)
+    own = grid(channels=("awgn", channel), channel_uses=(16,))
+    table = semlink.sweep(link(), ["rkd_sc", scheme], own, images=50).table
+    assert table[["scheme", "channel"]].values.tolist() == [
+        *(["rkd_sc", "awgn"], ["rkd_sc", "impulsive"], ["mine", "awgn"], ["mine", "impulsive"])
+    ]
+    one = semlink.send(scheme, link().data.test.images[:3], channel=channel, k=16)
+    assert one.scores.shape == (3, 10)
+    asked: list[tuple[list[Any], Any]] = [(["rkd_sc", scheme], "awgn"), (["rkd_sc"], channel)]
+    for schemes, over in asked:
+        with pytest.raises(semlink.Error, match="with out, schemes and channels must be names"):
+            semlink.sweep(link(), schemes, grid(channels=(over,)), images=5, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_results_in_memory_and_from_a_folder_are_compared_and_drawn(tmp_path: Path) -> None:
+    asked = grid(channels=("awgn",), channel_uses=(16,), snr_db=(-5, 5))
+    here = semlink.sweep(link(), ["rkd_sc", "label_code"], asked, images=50)
+    there = semlink.sweep(link(), ["rkd_sc", "label_code"], asked, images=50, out=tmp_path / "a")
+    again = semlink.Results.read(tmp_path / "a")
+    assert here.table.equals(there.table)
+    assert here.compare("rkd_sc").equals(again.compare("rkd_sc"))
+    files = here.plot(tmp_path / "figures")
+    assert files
+    assert all(path.exists() for path in files)
+
+
+@pytest.mark.parametrize(
+    ("call", "line"),
+    [
+        (lambda: semlink.load("digts"), "recipe must be one of .* did you mean digits"),
+        (lambda: link()["rkdsc"], "schemes must name schemes among"),
+        (lambda: sent("rkd_sc", channel="raleigh"), "channel must be one of .* did you mean"),
+        (lambda: sent("separate", k=3), "separate serves k in .*, got k = 3"),
+        (lambda: sent("rkd_sc", snr_db=float("nan")), "snr_db must be a finite number"),
+        (lambda: semlink.send(link()["rkd_sc"], torch.rand(2, 1, 8, 8)), "images must be uint8"),
+        (lambda: semlink.load("digits", weights="none"), "^weights must be a folder"),
+        (lambda: semlink.load("images"), "needs images: add data"),
+        (lambda: semlink.load_data("nowhere"), "nowhere: no such folder"),
+        (lambda: semlink.Results.read("nowhere"), "must hold a finished sweep"),
+    ],
+)
+def test_errors_name_arguments(call: Any, line: str) -> None:
+    with pytest.raises(semlink.Error, match=line) as caught:
+        call()
+    assert "--" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in semlink.__all__ if name not in {"Error", "train"}]
+)
+def test_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    examples = doctest.DocTestParser().get_examples(inspect.getdoc(getattr(semlink, name)) or "")
+    assert examples
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(semlink, "load_data", lambda _: link().data)
+    for example in examples:
+        exec(example.source, SPACE)
+
+
+SPACE: dict[str, Any] = {"semlink": semlink, "torch": torch}
