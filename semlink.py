@@ -221,8 +221,8 @@ def load(
     experiment = experiment.decoding_all() if bit_true else experiment
     dataset = dataset_of(experiment, None if data is None else Path(data))
     folder = None if weights is None else Path(weights)
-    found = weights_of(experiment, dataset, folder, device_named(device))
-    return Link(recipe=experiment, data=dataset, weights=found)
+    trained = weights_of(experiment, dataset, folder, device_named(device))
+    return Link(recipe=trained.experiment, data=dataset, weights=trained.weights)
 
 
 @_naming_arguments

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -19,14 +19,16 @@ from channels.base import Channel
 from channels.names import channel_from_name
 from simulator.data.dataset import Dataset, Split, load_dataset
 from simulator.data.embedded import embedded
+from simulator.description.trial import Trial
 from simulator.engine.grid import Grid
 from simulator.errors import UserError, did_you_mean
 from simulator.parse import MOST_SEED, Realizations, in_range
 from simulator.schemes.experiment import Experiment, SweepConfig
+from simulator.schemes.recipe_file import read_recipe
 from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.search.config import SearchPreset
 from simulator.search.run import Found, read_student
-from simulator.storage.environment import ROOT
+from simulator.storage.environment import REFERENCE
 from simulator.storage.folders import forget_figures, remove
 from simulator.training.weights import Weights
 
@@ -59,15 +61,19 @@ def scheme_names() -> list[str]:
 
 
 def recipe_named(name: str, *, student: Path | None = None) -> Experiment:
-    """The recipe of this name, a searched student in place of its own if a file is given.
+    """The recipe of this name, or in a file NAME.toml; with a searched student, if a file is given.
 
     Raises: UserError if there is none, or the file holds no student that fits.
     """
     recipes = _recipes()
-    if name not in recipes:
+    if name.endswith(".toml"):
+        experiment = read_recipe(Path(name), recipes)
+    elif name in recipes:
+        experiment = recipes[name]
+    else:
         hint = did_you_mean(name, recipes)
-        raise UserError(f"RECIPE must be one of {', '.join(recipes)}, got {name!r}{hint}")
-    experiment = recipes[name]
+        known = ", ".join(recipes)
+        raise UserError(f"RECIPE must be one of {known}, or a file .toml, got {name!r}{hint}")
     if student is None:
         return experiment
     model = read_student(student)
@@ -79,8 +85,8 @@ def recipe_named(name: str, *, student: Path | None = None) -> Experiment:
 
 def dataset_of(experiment: Experiment, data: Path | None) -> Dataset:
     """The recipe's own data, or that of --data. Raises: UserError if it needs --data."""
-    if data is not None:
-        return load_dataset(data)
+    if folder := data or experiment.data:
+        return load_dataset(folder)
     if experiment.embedded_data is None:
         raise UserError(f"recipe {experiment.name} needs images: add --data DIR")
     return embedded(experiment.embedded_data)
@@ -152,24 +158,35 @@ def grid_of(
     )
 
 
+class Trained(NamedTuple):
+    """A recipe as it was trained, and the weights."""
+
+    experiment: Experiment
+    weights: Weights
+
+
 def weights_of(
     experiment: Experiment, dataset: Dataset, asked: Path | None, device: torch.device
-) -> Weights:
+) -> Trained:
     """The weights asked for, else one's own finished training, else the committed ones.
 
     One's own training counts when it holds student, head and codec. Raises: UserError if none is
     there.
     """
-    if asked is not None:
-        if not asked.is_dir():
-            raise UserError(f"--weights must be a folder of trained weights, got {asked}")
-        return Weights(experiment, dataset, asked, device)
+    folder = _weights_folder(experiment) if asked is None else asked
+    if not folder.is_dir():
+        raise UserError(f"--weights must be a folder of trained weights, got {folder}")
+    experiment = Trial.of(folder).applied(experiment)
+    return Trained(experiment, Weights(experiment, dataset, folder, device))
+
+
+def _weights_folder(experiment: Experiment) -> Path:
     needed = (*experiment.student_parts(), experiment.one(RkdScConfig).codec_part(experiment))
-    for results in (Path("results/runs"), ROOT / "results/reference"):
+    for results in (Path("results/runs"), REFERENCE):
         folder = results / experiment.name / "weights"
         if all((folder / f"{part.name}.safetensors").exists() for part in needed):
-            return Weights(experiment, dataset, folder, device)
-    data = "" if experiment.embedded_data else " --data DIR"
+            return folder
+    data = "" if experiment.embedded_data or experiment.data else " --data DIR"
     raise UserError(
         f"recipe {experiment.name} has no trained weights yet; run semlink train "
         f"{experiment.name}{data}"

@@ -27,10 +27,10 @@ from channels.units import linear_to_db
 from simulator.data.cache import default_cache
 from simulator.errors import UserError
 from simulator.storage.describe import digest
-from simulator.storage.environment import ROOT
+from simulator.storage.environment import REFERENCE
 from simulator.storage.files import write_json
 
-COMMITTED = ROOT / "results/reference/block_errors"
+COMMITTED = REFERENCE / "block_errors"
 VERSION = 2  # of the measurement; another number measures anew
 STEP_DB, FINE_STEP_DB = 0.5, 0.25
 LONG = 2000  # coded bits from which error rates fall so steeply that the fine step is needed

@@ -126,7 +126,7 @@ def measure(request: QualityRequest) -> pd.DataFrame:
         realizations=Realizations(request.realizations),
         seed=request.seed,
     )
-    weights, test = request.loaded(experiment, CPU)
+    (experiment, weights), test = request.loaded(experiment, CPU)
     scheme = experiment.one(ImageJsccConfig).build(weights)
     points, left_out = plan([scheme], grid)
     for line in left_out:

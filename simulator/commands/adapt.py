@@ -47,7 +47,7 @@ def adapt(request: AdaptRequest) -> None:
     if not 0 < request.retention <= 1:
         raise UserError(f"--retention must be above 0 and at most 1, got {request.retention:g}")
     grid, device = request.grid(experiment), device_named(request.device)
-    weights, test = request.loaded(experiment, device)
+    (experiment, weights), test = request.loaded(experiment, device)
     validation = weights.dataset.validation
     if validation is None:
         raise UserError("the budget rule is made on validation images, but the data holds none")

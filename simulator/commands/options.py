@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from simulator.data.dataset import Split
     from simulator.engine.grid import Grid
+    from simulator.resolve import Trained
     from simulator.schemes.experiment import Experiment
-    from simulator.training.weights import Weights
 
 Request = TypeVar("Request", bound="DataclassInstance")
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
@@ -246,7 +246,12 @@ class RecipeRequest:
     @property
     def folder(self) -> Path:
         """Where to write."""
-        return self.out or Path("results/runs") / self.recipe
+        return self.out or Path("results/runs") / self.recipe_name
+
+    @property
+    def recipe_name(self) -> str:
+        """The recipe's name, which is the file's where it is in a file."""
+        return Path(self.recipe).stem if self.recipe.endswith(".toml") else self.recipe
 
     def experiment(self) -> "Experiment":
         """The recipe, with the student that is asked for. Raises: UserError."""
@@ -265,8 +270,8 @@ class WeightsRequest(RecipeRequest):
     )
     images: int | None = option(metavar="N", help="Use the first N test images.")
 
-    def loaded(self, experiment: "Experiment", device: "torch.device") -> "tuple[Weights, Split]":
-        """Weights and test images. Raises: UserError."""
+    def loaded(self, experiment: "Experiment", device: "torch.device") -> "tuple[Trained, Split]":
+        """The recipe as it was trained, its weights, and test images. Raises: UserError."""
         from simulator.resolve import dataset_of, first_images, weights_of
 
         dataset = dataset_of(experiment, self.data)

@@ -101,7 +101,7 @@ def resolved(request: SweepRequest) -> "tuple[Sweep, list[str]]":
     device = device_named(request.device)
     if request.compiled:
         check_compiler()
-    weights, test = request.loaded(experiment, device)
+    (experiment, weights), test = request.loaded(experiment, device)
     setting = Setting(request.seed, device, request.precision, request.compiled)
     schemes = request.schemes or ("all",)
     return Sweep.of(weights, experiment, schemes, grid, test=test, setting=setting)

@@ -30,7 +30,7 @@ def table(request: TableRequest) -> None:
 
     experiment, folder = request.experiment(), request.folder
     check_writable(folder)
-    weights, test = request.loaded(experiment, torch.device("cpu"))
+    (experiment, weights), test = request.loaded(experiment, torch.device("cpu"))
     if weights.teacher() is None:
         note(f"no teacher in {weights.folder}: no retention")
     rows = size_table(

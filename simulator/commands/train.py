@@ -1,5 +1,6 @@
 """`semlink train`: the stages in order, each taken up where it was left."""
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,11 +17,15 @@ from simulator.commands.options import (
     seed_option,
     trained_on,
 )
+from simulator.errors import UserError
+
+MOST_EPOCHS = 10**6
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from simulator.description.basis import Part
+    from simulator.description.trial import Trial
     from simulator.schemes.experiment import Experiment
     from simulator.training.run import TrainingRun
     from simulator.training.student import Session
@@ -53,6 +58,12 @@ class TrainRequest(RecipeRequest):
         metavar="NAME|DIR",
         help="A pretrained CLIP, DINOv2 or ViT from the hub or a folder, in place of the recipe's.",
     )
+    epochs: int | None = option(
+        metavar="N", help="A quick trial: so many epochs for every part, noted beside the weights."
+    )
+    lr: float | None = option(
+        metavar="RATE", help="A trial: this peak learning rate for every part, noted likewise."
+    )
     minutes: float | None = minutes_option()
     fresh: bool = flag(
         help="Forget finished parts and checkpoints in --out; with stages that go on from finished "
@@ -79,6 +90,8 @@ def train(request: TrainRequest) -> None:
     experiment = request.experiment()
     if request.teacher is not None:
         experiment = experiment.with_pretrained(request.teacher)
+    trial = _trial(request)
+    experiment = trial.applied(experiment)
     asked = None if request.schemes is None or "all" in request.schemes else request.schemes
     schemes = schemes_to_train(
         experiment, request.stage, variants=request.variants, baselines=asked
@@ -86,6 +99,7 @@ def train(request: TrainRequest) -> None:
     run = _run_of(request, experiment)
     parts = experiment.parts().values()
     begin(run, request.stage, schemes, parts=parts, fresh=request.fresh)
+    trial.note(request.folder / "weights")
     start = time.perf_counter()
     session = Session(run)
     with trained_on(request.minutes):
@@ -95,6 +109,18 @@ def train(request: TrainRequest) -> None:
         _show(run, parts)
         minutes = (time.perf_counter() - start) / 60
         click.echo(f"weights: {request.folder / 'weights'}  ({minutes:.1f} min)")
+
+
+def _trial(request: TrainRequest) -> "Trial":
+    """What --epochs and --lr change. Raises: UserError."""
+    from simulator.description.trial import Trial
+    from simulator.parse import in_range
+
+    if request.epochs is not None:
+        in_range("--epochs", request.epochs, 1, MOST_EPOCHS)
+    if request.lr is not None and not 0 < request.lr < math.inf:
+        raise UserError(f"--lr must be a number above 0, got {request.lr:g}")
+    return Trial(request.epochs, request.lr)
 
 
 def _run_of(request: TrainRequest, experiment: "Experiment") -> "TrainingRun":

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 
 from simulator.description.basis import Basis, Part
@@ -30,6 +31,7 @@ class Experiment(Basis):
 
     schemes: tuple[SchemeConfig, ...]  # in the order of tables and legends, then ablations
     sweep: SweepConfig
+    data: Path | None = None  # folder of the images, where a recipe's file names one
 
     @property
     def scheme_names(self) -> tuple[str, ...]:

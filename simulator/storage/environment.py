@@ -10,6 +10,8 @@ from typing import Any
 import torch
 
 ROOT = Path(__file__).resolve().parents[2]
+CHECKOUT = (ROOT / "pyproject.toml").is_file()  # else semlink was installed from a wheel
+REFERENCE = ROOT / ("results/reference" if CHECKOUT else "simulator/reference")  # committed results
 PACKAGES = ("torch", "sionna-no-rt", "numpy", "pandas", "pillow", "scikit-learn")
 
 
@@ -31,6 +33,8 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 def _commit() -> str:
     """The commit of the source tree, with "+" when files differ from it; "unknown" outside git."""
+    if not CHECKOUT:
+        return "unknown"
     command = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=40", "--dirty=+"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)

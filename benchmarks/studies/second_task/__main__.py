@@ -135,7 +135,7 @@ def second_task(request: TaskRequest) -> pd.DataFrame:
     """Send, ask, write; returns the table."""
     experiment = request.experiment()
     grid = request.grid(experiment)
-    weights, test = request.loaded(experiment, torch.device("cpu"))
+    (experiment, weights), test = request.loaded(experiment, torch.device("cpu"))
     dataset = weights.dataset
     asked = {name: _asked(weights, experiment, name) for name in request.schemes}
     folder = request.out or Path("results/runs") / request.recipe / "second_task"

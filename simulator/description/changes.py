@@ -1,0 +1,100 @@
+"""Descriptions with something changed: everywhere, or by the names of fields."""
+
+import dataclasses
+import types
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import models
+from simulator.errors import UserError, did_you_mean
+
+Tree = TypeVar("Tree")
+Change = Callable[[Any], Any]
+
+
+def mapped(tree: Tree, change: Change) -> Tree:
+    """A description with `change` applied to every value in it, the innermost first."""
+    value: Any = tree
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        own = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init}
+        new = {name: mapped(old, change) for name, old in own.items()}
+        changed = {name: new[name] for name in own if new[name] is not own[name]}
+        value = dataclasses.replace(value, **changed) if changed else value
+    elif type(value) is tuple:
+        new_items = tuple(mapped(item, change) for item in value)
+        same = all(new is old for new, old in zip(new_items, value, strict=True))
+        value = value if same else new_items
+    result: Tree = change(value)
+    return result
+
+
+def exchanged(tree: Tree, old: Any, new: Any) -> Tree:
+    """A description with `new` wherever a dataclass in it equals `old`."""
+    kind = type(old)
+    return mapped(tree, lambda value: new if type(value) is kind and value == old else value)
+
+
+def changed(config: Any, table: Mapping[str, Any], where: str) -> Any:
+    """A dataclass with the fields that a table names; tables within it change what they name.
+
+    `type` in a table names another config of `models`, of which the table then has all fields.
+    Raises: UserError naming the setting, with `where` before it.
+    """
+    fields = {f.name for f in dataclasses.fields(config) if f.init}
+    kind = type(config)
+    own = dict(table)
+    if (name := own.pop("type", None)) is not None and name != kind.__name__:
+        return _built(name, own, where)
+    values = {}
+    for key, value in own.items():
+        if key not in fields:
+            raise UserError(
+                f"{where}.{key} is no setting: {where} has {', '.join(sorted(fields))}"
+                f"{did_you_mean(key, fields)}"
+            )
+        old = getattr(config, key)
+        if dataclasses.is_dataclass(old) and isinstance(value, Mapping):
+            values[key] = changed(old, value, f"{where}.{key}")
+        else:
+            values[key] = _fitting(value, get_type_hints(kind)[key], f"{where}.{key}")
+    return _made(lambda: dataclasses.replace(config, **values), where)
+
+
+def _built(name: str, table: Mapping[str, Any], where: str) -> Any:
+    known = [own for own in models.__all__ if own.endswith("Config")]
+    if name not in known:
+        hint = did_you_mean(str(name), known)
+        raise UserError(f"{where}.type must be one of {', '.join(known)}, got {name!r}{hint}")
+    kind = getattr(models, name)
+    hints = get_type_hints(kind)
+    if unknown := sorted(table.keys() - hints.keys()):
+        raise UserError(f"{where}.{unknown[0]} is no setting of {name}")
+    values = {key: _fitting(value, hints[key], f"{where}.{key}") for key, value in table.items()}
+    return _made(lambda: kind(**values), where)
+
+
+def _made(make: Callable[[], Any], where: str) -> Any:
+    try:
+        return make()
+    except (TypeError, ValueError) as error:
+        reason = str(error).partition(") ")[2] or str(error)
+        raise UserError(f"{where}: {reason}") from None
+
+
+def _fitting(value: Any, hint: Any, where: str) -> Any:
+    """A value of a file as a field has it. Raises: UserError if its type is another."""
+    if get_origin(hint) in (Union, types.UnionType):
+        hint = next((each for each in get_args(hint) if each is not type(None)), hint)
+    if get_origin(hint) is Literal:
+        if value in get_args(hint):
+            return value
+        raise UserError(f"{where} must be one of {', '.join(get_args(hint))}, got {value!r}")
+    if get_origin(hint) is tuple and isinstance(value, list):
+        item = get_args(hint)[0]
+        return tuple(_fitting(each, item, where) for each in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, type) and type(value) is hint:
+        return value
+    wanted = getattr(hint, "__name__", str(hint))
+    raise UserError(f"{where} must be {wanted}, got {value!r}")

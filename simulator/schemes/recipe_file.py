@@ -1,0 +1,76 @@
+"""A recipe in a TOML file: another recipe, and what differs."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from simulator.description.changes import changed, exchanged
+from simulator.errors import UserError, did_you_mean
+from simulator.schemes.codec import CodecStage
+from simulator.schemes.experiment import Experiment
+from simulator.schemes.rkd_sc import RkdScConfig
+
+KEYS = ("base", "data", "views", "augment", "teacher", "student", "codec", "sweep")
+
+
+def read_recipe(path: Path, known: Mapping[str, Experiment]) -> Experiment:
+    """The recipe in a file, which has the file's name; `known` are those it may begin with.
+
+    Keys: `base`, a recipe's name; `data`, a folder of images, seen from the file; `views`; and
+    tables with the fields of `augment`, `teacher`, `student`, `codec` (of rkd_sc) and `sweep` that
+    differ. What the base sets equal elsewhere changes with them, so that baselines keep the
+    student's network, and the passes and channels of rkd_sc.
+    Raises: UserError naming the file and what is wrong in it.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise UserError(f"{path} must be a TOML file: {error}") from None
+    try:
+        recipe = _recipe(table, path.stem, known)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    if "data" not in table:
+        return recipe
+    return replace(recipe, embedded_data=None, data=path.parent / str(table["data"]))
+
+
+def _recipe(table: dict[str, Any], name: str, known: Mapping[str, Experiment]) -> Experiment:
+    for key in table:
+        if key not in KEYS:
+            hint = did_you_mean(key, KEYS)
+            raise UserError(f"{key} is no setting: a recipe has {', '.join(KEYS)}{hint}")
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or name in known:
+        raise UserError(
+            "its name becomes the recipe's: letters, digits, - and _, and none of "
+            f"{', '.join(known)}"
+        )
+    base = str(table.get("base"))
+    if base not in known:
+        hint = did_you_mean(base, known)
+        raise UserError(f"base must be one of {', '.join(known)}, got {base!r}{hint}")
+    own = ("views", "augment", "teacher", "sweep")
+    recipe = replace(known[base], name=name)
+    recipe = changed(recipe, {key: table[key] for key in own if key in table}, "recipe")
+    student, codec = recipe.student, recipe.one(RkdScConfig).codec
+    recipe = _everywhere(recipe, student, changed(student, table.get("student", {}), "student"))
+    return _everywhere(recipe, codec, changed(codec, table.get("codec", {}), "codec"))
+
+
+def _everywhere(recipe: Experiment, old: Any, new: Any) -> Experiment:
+    """The recipe with what differs in a stage exchanged, there and where it recurs."""
+    parts = {
+        f.name: getattr(new, f.name) for f in fields(new) if is_dataclass(getattr(new, f.name))
+    }
+    for name, part in parts.items():
+        recipe = exchanged(recipe, getattr(old, name), part)
+    if isinstance(new, CodecStage):  # what baselines are trained on
+        for name in ("channels", "snr_db"):
+            before, after = (getattr(own.conditions, name) for own in (old, new))
+            recipe = replace(recipe, schemes=exchanged(recipe.schemes, before, after))
+    return exchanged(recipe, replace(old, **parts), new)

@@ -1,0 +1,163 @@
+"""Recipes in files: what differs changes, what hangs on it changes with it, the rest stays."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.recipes import RECIPES, digits
+from models import PooledCnnConfig
+from simulator.errors import UserError
+from simulator.schemes.experiment import Experiment
+from simulator.schemes.joint import JointSchemeConfig
+from simulator.schemes.recipe_file import read_recipe
+from simulator.schemes.rkd_sc import RkdScConfig
+from simulator.storage.describe import describe
+from tests.commands import Command, refused
+
+KNOWN = {make.__name__: make() for make in RECIPES}
+
+
+def written(tmp_path: Path, text: str, name: str = "mine.toml") -> Experiment:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return read_recipe(path, KNOWN)
+
+
+def test_a_file_that_changes_nothing_is_its_base_under_another_name(tmp_path: Path) -> None:
+    described = describe(written(tmp_path, 'base = "digits"\n'))
+    assert described.pop("name") == "mine"
+    base = describe(digits())
+    assert base.pop("name") == "digits"
+    assert described == base
+
+
+def test_baselines_keep_network_passes_and_channels_of_what_is_changed(tmp_path: Path) -> None:
+    recipe = written(
+        tmp_path,
+        """
+        base = "digits"
+        views = 4
+        [student.model]
+        widths = [8, 16, 24]
+        [student.training]
+        epochs = 7
+        [codec.training]
+        epochs = 9
+        learning_rate = 1e-3
+        [codec.conditions]
+        channels = ["awgn", "rician:4"]
+        snr_db = [-6, 20]
+        [sweep]
+        snr_db = [0, 10]
+        channel_uses = [16]
+        """,
+    )
+    codec = recipe.one(RkdScConfig).codec
+    assert recipe.views == 4
+    assert recipe.student.training.epochs == 7
+    assert codec.training.epochs == 9
+    assert recipe.sweep.snr_db == (0.0, 10.0)
+    assert recipe.sweep.channels == digits().sweep.channels
+    joint = [scheme for scheme in recipe.schemes if isinstance(scheme, JointSchemeConfig)]
+    assert joint
+    for scheme in joint:
+        assert scheme.model.body == recipe.student.model
+        assert scheme.training == codec.training
+        assert scheme.channels == codec.conditions.channels == ("awgn", "rician:4")
+    adaptive = next(scheme for scheme in joint if scheme.name == "adjscc")
+    assert adaptive.snr_range_db == (-6.0, 20.0)
+    untaught = recipe.ablations["no_teacher"]
+    assert isinstance(untaught, RkdScConfig)
+    assert untaught.student is not None
+    assert untaught.student.training.epochs == 7
+    assert untaught.codec == codec or untaught.codec.training == codec.training
+    assert recipe.teacher == digits().teacher
+
+
+def test_another_kind_of_network_takes_all_its_fields(tmp_path: Path) -> None:
+    recipe = written(
+        tmp_path,
+        """
+        base = "digits"
+        [student.model]
+        type = "PooledCnnConfig"
+        stem = 8
+        widths = [8, 16]
+        projected_dim = 64
+        """,
+    )
+    assert isinstance(recipe.student.model, PooledCnnConfig)
+
+
+def test_data_is_seen_from_the_file(tmp_path: Path) -> None:
+    recipe = written(tmp_path, 'base = "images"\ndata = "../pictures"\n')
+    assert recipe.data == tmp_path / "../pictures"
+    assert recipe.embedded_data is None
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("base = ", "must be a TOML file"),
+        ("views = 3", "base must be one of digits, .* got 'None'"),
+        ('base = "digts"', "got 'digts'; did you mean digits"),
+        ('base = "digits"\nview = 3', "view is no setting: .* did you mean views"),
+        ('base = "digits"\nviews = "3"', "recipe.views must be int, got '3'"),
+        ('base = "digits"\n[student.training]\nepoch = 3', "student.training.epoch is no setting"),
+        ('base = "digits"\n[student.training]\nepochs = 0', "student.training: .*epochs"),
+        ('base = "digits"\n[student.training]\noptimiser = "adam"', "must be one of sgd, adamw"),
+        ('base = "digits"\n[student.model]\ntype = "Net"', "student.model.type must be one of"),
+        ('base = "digits"\n[codec.conditions]\nsnr_db = ["a"]', "snr_db must be float, got 'a'"),
+    ],
+)
+def test_mistakes_are_one_line_that_names_file_and_setting(
+    tmp_path: Path, text: str, line: str
+) -> None:
+    with pytest.raises(UserError, match=line) as caught:
+        written(tmp_path, text)
+    assert str(tmp_path / "mine.toml") in str(caught.value)
+
+
+def test_the_name_of_a_recipe_is_taken(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="its name becomes the recipe's"):
+        written(tmp_path, 'base = "digits"', "digits.toml")
+
+
+TINY = """
+base = "digits"
+views = 1
+[teacher.training]
+epochs = 1
+[student.training]
+epochs = 1
+[student.head]
+epochs = 1
+[codec.training]
+epochs = 1
+[sweep]
+snr_db = [10]
+channel_uses = [16]
+realizations = 1
+"""
+
+
+def test_a_file_is_trained_for_a_trial_and_swept(
+    semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A trial is noted beside the weights, and not mixed with another training."""
+    (tmp_path / "mine.toml").write_text(TINY, encoding="utf-8")
+    asked = ("train", "mine.toml", "--stage", "stage2")
+    assert semlink(*asked, "--epochs", "2", "--lr", "0.003") == 0
+    assert semlink("sweep", "mine.toml", "--images", "20", "--schemes", "rkd_sc") == 0
+    described = (tmp_path / "results/runs/mine/run.json").read_text()
+    assert '"epochs": 2' in described
+    assert '"learning_rate": 0.003' in described
+    capsys.readouterr()
+    assert semlink(*asked) == 2
+    said = refused(capsys)
+    assert "trained with --epochs 2 --lr 0.003, not with the recipe's own epochs and rates" in said
+    for option, value in (("--epochs", "0"), ("--lr", "-1"), ("--lr", "nan")):
+        assert semlink(*asked, option, value) == 2
+        assert option in refused(capsys)
+    assert semlink("sweep", "none.toml") == 2
+    assert "none.toml: cannot be read" in refused(capsys)
