@@ -1,8 +1,16 @@
 """The lists of packages agree: pyproject.toml, requirements.txt, constraints.txt."""
 
+import os
 import re
+import subprocess
+import sys
+import sysconfig
 import tomllib
+import venv
+from functools import partial
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -35,3 +43,24 @@ def test_everything_that_runs_or_checks_is_pinned() -> None:
     pins = listed("constraints.txt")
     assert all("==" in pin for pin in pins)
     assert names([*run, *check]) <= names(pins)
+
+
+@pytest.mark.slow
+def test_the_wheel_runs_away_from_the_checkout(tmp_path: Path) -> None:
+    """In an environment with semlink from its wheel, and the packages of this one."""
+    build = ["wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(ROOT)]
+    subprocess.run([sys.executable, "-m", "pip", *build], check=True, cwd=tmp_path)
+    (wheel,) = tmp_path.glob("semlink-*.whl")
+    venv.create(tmp_path / "env")
+    python = tmp_path / "env/bin/python"
+    (site,) = (tmp_path / "env").glob("lib/python*/site-packages")
+    target = ["--no-deps", "--no-index", "--target", str(site), str(wheel)]
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", *target], check=True)
+    (site / "others.pth").write_text(f"{sysconfig.get_path('purelib')}\n")  # packages alone
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    run = partial(subprocess.check_output, cwd=tmp_path, env=clean, text=True)
+    grid = ["--snr-db", "10", "--channel-uses", "64", "--images", "20", "--realizations", "1"]
+    run([str(python), "-m", "simulator", "sweep", "digits", *grid])
+    assert (tmp_path / "results/runs/digits/results.csv").exists()
+    script = "import semlink; print(semlink.__file__, semlink.load('digits').weights.folder)"
+    assert run([str(python), "-c", script]).count(str(site)) == 2

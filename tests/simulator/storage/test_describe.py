@@ -18,6 +18,7 @@ from simulator.storage.describe import describe, digest
 # changes silently what every earlier description means. A new field belongs here with the value at
 # which results are as they were before there was the field.
 DEFAULTS: dict[tuple[str, str], object] = {
+    ("Experiment", "data"): None,
     ("CapacityConfig", "bit_true"): False,
     ("CapacityConfig", "label"): "",
     ("CapacityConfig", "retraining"): None,
