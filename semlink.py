@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from channels.own import Transmit
     from simulator.data.dataset import Dataset
     from simulator.engine import grid as engine_grid
-    from simulator.engine.journal import UnitStore
+    from simulator.engine.outcomes import UnitStore
     from simulator.engine.send import Sent
     from simulator.scheme import Scheme
     from simulator.schemes.experiment import Experiment
@@ -150,7 +150,7 @@ class Results:
 
     table: "pd.DataFrame"
     run: Mapping[str, Any]  # what the figures say of the sweep: the data, the recipe
-    store: "UnitStore"
+    store: "UnitStore | Path"  # what every image earned; a folder holds it in files
 
     @classmethod
     def read(cls, folder: str | Path) -> "Results":
@@ -294,7 +294,6 @@ def sweep(
     from simulator.engine.evaluate import Setting
     from simulator.engine.folder import sweep_folder, sweep_in_memory
     from simulator.engine.job import Sweep
-    from simulator.engine.journal import Journal
     from simulator.resolve import first_images
 
     asked = (grid or Grid()).of(link.recipe)
@@ -309,7 +308,7 @@ def sweep(
     with sweep_folder(plan, Path(out), fresh=fresh) as place:
         results = place.compute(workers=workers)
         table, run = place.write(results, left_out=left_out)
-    return Results(table=table, run=run, store=Journal(Path(out)))
+    return Results(table=table, run=run, store=Path(out))
 
 
 @_naming_arguments
@@ -414,19 +413,22 @@ def _built(link: Link, name: str) -> "Scheme":
 
 @_naming_arguments
 def _read(folder: Path) -> Results:
-    from simulator.engine.journal import Journal
     from simulator.storage.folders import read_results
 
     table, run = read_results(folder)
-    return Results(table=table, run=run, store=Journal(folder))
+    return Results(table=table, run=run, store=folder)
 
 
 @_naming_arguments
 def _compared(results: Results, a: str | None, b: str) -> "pd.DataFrame":
+    from simulator.engine.outcomes import stored_units
     from simulator.measures.compare import compare_units
 
-    classes = int(results.run["data"]["classes"])
-    return compare_units(results.table, results.store, a, b, num_classes=classes)[0]
+    table, classes = results.table, int(results.run["data"]["classes"])
+    found = results.store
+    if isinstance(found, Path):
+        found = stored_units(found, table, str(results.run.get("journal")))
+    return compare_units(table, found, a, b, num_classes=classes)[0]
 
 
 def _check_named(schemes: "Sequence[str | Scheme]", channels: "Sequence[Channel]") -> None:

@@ -1,4 +1,4 @@
-"""Two schemes of one sweep against each other, image by image, from its journal."""
+"""Two schemes of one sweep against each other, image by image."""
 
 from pathlib import Path
 from typing import Any
@@ -6,11 +6,10 @@ from typing import Any
 import pandas as pd
 
 from simulator.engine.grid import Point, Unit
-from simulator.engine.journal import Journal, UnitStore
+from simulator.engine.outcomes import UnitStore, stored_units
 from simulator.errors import UserError
 from simulator.statistics.paired import holm, mcnemar, paired_difference
 from simulator.statistics.tally import Tally
-from simulator.storage.describe import digest
 from simulator.storage.folders import read_results
 
 PLACE = ["channel", "channel_uses", "snr_db"]
@@ -26,13 +25,8 @@ def compare_schemes(folder: Path, a: str | None, b: str) -> tuple[pd.DataFrame, 
     Raises: UserError if the folder holds no sweep with both, or no journal of it.
     """
     rows, run = read_results(folder)
-    journal = Journal(folder)
-    if run.get("journal") not in {digest(about) for about in journal.abouts}:
-        raise UserError(
-            f"{journal.path} must hold what every image earned in this sweep, but does not; run "
-            "the sweep again"
-        )
-    return compare_units(rows, journal, a, b, num_classes=int(run["data"]["classes"]))
+    store = stored_units(folder, rows, str(run.get("journal")))
+    return compare_units(rows, store, a, b, num_classes=int(run["data"]["classes"]))
 
 
 def compare_units(

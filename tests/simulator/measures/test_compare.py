@@ -10,6 +10,7 @@ import pytest
 from benchmarks.recipes.digits import digits
 from simulator.engine.grid import Point, Unit
 from simulator.engine.journal import Finished, Journal
+from simulator.engine.outcomes import write_outcomes
 from simulator.errors import UserError
 from simulator.measures.compare import compact, compare_schemes
 from simulator.parse import parse_realizations
@@ -100,6 +101,23 @@ def test_screen_shows_differences_and_intervals_in_a_column_per_snr() -> None:
         ["+5.0 ", "+5.0 "],
         ["-50.0*", ""],
     ]
+
+
+def test_a_committed_sweep_is_compared_without_its_journal(folder: Path) -> None:
+    table, _ = compare_schemes(folder, "a", "b")
+    path = write_outcomes(folder)
+    (folder / "journal.jsonl").unlink()
+    again, _ = compare_schemes(folder, "a", "b")
+    pd.testing.assert_frame_equal(again, table)
+    with pytest.raises(UserError, match="what every image earned in this sweep, but does not"):
+        write_outcomes(folder)
+    rows = pd.read_csv(folder / "results.csv")
+    rows.iloc[1:].to_csv(folder / "results.csv", index=False)
+    with pytest.raises(UserError, match="belongs to another sweep"):
+        compare_schemes(folder, "a", "b")
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(UserError, match="is damaged"):
+        compare_schemes(folder, "a", "b")
 
 
 def test_what_cannot_be_compared_is_one_line(folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,94 @@
+"""What became of every image in a finished sweep, in one small file that can be committed.
+
+A journal holds the same and more, but is too large to commit. The file is `outcomes.npz`: a byte
+per image and unit, compressed, in the order of the rows of results.csv.
+"""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from simulator.engine.grid import Point, Unit
+from simulator.engine.journal import Finished, Journal, MemoryStore
+from simulator.errors import UserError
+from simulator.statistics.tally import Codes
+from simulator.storage.describe import digest
+from simulator.storage.files import replacing
+from simulator.storage.folders import read_results
+
+FILE = "outcomes.npz"
+
+
+class Outcomes:
+    """The units of a committed sweep, read from its file."""
+
+    def __init__(self, units: list[Unit], codes: Codes) -> None:
+        """Shapes: codes [units, images]."""
+        self._places = {unit: place for place, unit in enumerate(units)}
+        self._codes = codes
+
+    def __contains__(self, unit: Unit) -> bool:
+        return unit in self._places
+
+    def read(self, unit: Unit) -> Finished:
+        """A unit; what it cost is not kept."""
+        return Finished(unit, self._codes[self._places[unit]], 0.0)
+
+
+UnitStore = MemoryStore | Journal | Outcomes  # where the units of a sweep may be read
+
+
+def units_of(rows: pd.DataFrame) -> list[Unit]:
+    """All units of the rows of a sweep, in their order."""
+    points = zip(
+        *(rows[name] for name in ("scheme", "channel", "snr_db", "channel_uses", "realizations")),
+        strict=True,
+    )
+    return [
+        Unit(Point(str(scheme), str(channel), float(snr_db), int(k)), realization)
+        for scheme, channel, snr_db, k, realizations in points
+        for realization in range(realizations)
+    ]
+
+
+def write_outcomes(folder: Path) -> Path:
+    """Write the file of a finished sweep from its journal. Raises: UserError without a journal."""
+    rows, run = read_results(folder)
+    journal = Journal(folder)
+    _check(journal, str(run.get("journal")))
+    codes = np.stack([journal.read(unit).codes for unit in units_of(rows)])
+    path = folder / FILE
+    with replacing(path) as made, made.open("wb") as file:
+        np.savez_compressed(file, codes=codes, journal=np.array(run["journal"]))
+    return path
+
+
+def stored_units(folder: Path, rows: pd.DataFrame, journal_key: str) -> UnitStore:
+    """The units behind the rows of a finished sweep: its journal, else the committed file.
+
+    Raises: UserError if neither is there, or belongs to the rows.
+    """
+    journal = Journal(folder)
+    path = folder / FILE
+    if not path.exists() or journal.path.exists():
+        _check(journal, journal_key)
+        return journal
+    try:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
+            codes, key = file["codes"], str(file["journal"])
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        raise UserError(f"{path} is damaged; run the sweep again") from None
+    units = units_of(rows)
+    if key != journal_key or len(codes) != len(units):
+        raise UserError(f"{path} belongs to another sweep than results.csv; run the sweep again")
+    return Outcomes(units, codes)
+
+
+def _check(journal: Journal, key: str) -> None:
+    if key not in {digest(about) for about in journal.abouts}:
+        raise UserError(
+            f"{journal.path} must hold what every image earned in this sweep, but does not; run "
+            "the sweep again"
+        )
