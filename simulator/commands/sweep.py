@@ -46,6 +46,9 @@ class SweepRequest(WeightsRequest, GridRequest):
         "--compile",
         help="Compile the receiver of rkd_sc first: faster where a sweep takes minutes.",
     )
+    quality: bool = flag(
+        help="Add PSNR and SSIM of the images that deep_jscc_image and analog_pixels rebuild."
+    )
     bit_true: bool = flag(help="Decode every LDPC block instead of using tables.")
     workers: int | None = option(
         metavar="N", help="Processes.  [default: the cores; 1 for little work or a GPU]"
@@ -66,9 +69,12 @@ def sweep(request: SweepRequest) -> None:
     Stop with Ctrl-C at any time; the same command goes on with what is not finished.
     """
     from simulator.engine.folder import noiseless_accuracy, sweep_folder
+    from simulator.measures.quality import check_quality, image_quality
     from simulator.parse import MOST_WORKERS, in_range
     from simulator.resolve import draw
 
+    if request.quality:
+        check_quality()
     if request.workers is not None:
         in_range("--workers", request.workers, 1, MOST_WORKERS)
     asked, left_out = resolved(request)
@@ -77,7 +83,8 @@ def sweep(request: SweepRequest) -> None:
     with sweep_folder(asked, folder, fresh=request.fresh) as place:
         note(*left_out, *_remarks(asked), *place.journal.remarks)
         results = place.compute(workers=request.workers, cluster=request.cluster)
-        table, run = place.write(results, noiseless=clean, left_out=left_out)
+        images = image_quality(asked, results.realizations) if request.quality else None
+        table, run = place.write(results, noiseless=clean, left_out=left_out, more=images)
         figures = draw(table, run, folder / "figures")
     _show(table)
     click.echo(

@@ -57,10 +57,12 @@ class SweepFolder:
         *,
         noiseless: dict[str, float] | None = None,
         left_out: Sequence[str],
+        more: pd.DataFrame | None = None,
     ) -> tuple[pd.DataFrame, dict[str, Any]]:
         """Tables and description; gives back the rows and what `run.json` says.
 
-        `noiseless` is the accuracy without a channel, measured now if it is not given.
+        `noiseless` is the accuracy without a channel, measured now if it is not given; `more` are
+        columns to add to the rows.
         """
         folder, sweep = self.folder, self.sweep
         run = {
@@ -73,6 +75,7 @@ class SweepFolder:
             "wall_seconds": round(time.perf_counter() - self.began, 1),
         }
         table = results.table.assign(train_seed=run["train_seed"])[COLUMNS]
+        table = table if more is None else table.join(more)
         write_table(folder / "results.csv", table)
         write_table(folder / "results.parquet", table)
         write_table(folder / "timing.csv", results.timing)

@@ -10,14 +10,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.recipes.digits import digits
-from benchmarks.studies import image_quality
-from benchmarks.studies.image_quality import psnr_db, quality, ssim
 from channels.awgn import AwgnChannel
 from channels.streams import PointStreams, Streams
 from models import DeepJsccImage, DeepJsccImageConfig
-from simulator.data.dataset import Split
 from simulator.data.embedded import embedded
-from simulator.engine.grid import Point
 from simulator.errors import UserError
 from simulator.scheme import Scheme
 from simulator.schemes.experiment import Experiment, build_scheme
@@ -106,31 +102,6 @@ def test_the_committed_student_that_learnt_on_rebuilt_images_reads_them_better()
     assert after > before + 0.02
 
 
-def test_quality_of_what_arrives() -> None:
-    test = embedded("digits").test
-    few = Split(images=test.images[:30], labels=test.labels[:30])
-    points = [Point("deep_jscc_image", "awgn", snr_db, 64) for snr_db in (0.0, 20.0)]
-    rows = quality(scheme(), few, points, realizations=2, seed=0)
-    assert rows["images"].tolist() == [30, 30]
-    for name in ("psnr_db", "ssim"):
-        assert rows[name].is_monotonic_increasing
-        assert (rows[f"{name}_low"] < rows[name]).all()
-        assert (rows[name] < rows[f"{name}_high"]).all()
-    assert rows["psnr_db"].between(8, 30).all()
-
-
-def test_psnr_and_ssim_are_the_textbook_ones(generator: torch.Generator) -> None:
-    images = torch.rand((3, 3, 32, 32), generator=generator)
-    off = (images - 0.1).clamp(min=-1)
-    assert psnr_db(off, images).tolist() == pytest.approx([20.0] * 3, abs=1e-3)
-    assert ssim(images, images).tolist() == pytest.approx([1.0] * 3)
-    grey = torch.full((1, 1, 32, 32), 0.5)
-    darker = torch.full((1, 1, 32, 32), 0.25)
-    luminance = (2 * 0.5 * 0.25 + 1e-4) / (0.5**2 + 0.25**2 + 1e-4)
-    assert float(ssim(darker, grey)) == pytest.approx(luminance, abs=1e-4)
-    assert float(ssim(images[:, :1, :8, :8], images[:, :1, :8, :8])[0]) == pytest.approx(1.0)
-
-
 def test_training_lowers_the_squared_error_and_resumes(tmp_path: Path) -> None:
     short = replace(config(), training=replace(config().training, epochs=3), uses=(16,))
 
@@ -210,28 +181,3 @@ def error(model: DeepJsccImage, images: Tensor) -> float:
 def test_unknown_label_is_one_line() -> None:
     with pytest.raises(UserError, match="the student, or as deep_jscc_image:teacher, .*nobody"):
         built("deep_jscc_image:nobody")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (["digits", "--snr-db", "abc"], "--snr-db must be"),
-        (["digits", "--channel-uses", "16"], "nothing to sweep"),
-        (["cifar100", "--data", "nowhere"], "nowhere: no such folder"),
-    ],
-)
-def test_a_mistake_of_the_quality_command_is_one_line(
-    arguments: list[str],
-    told: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr("sys.argv", ["quality", *arguments, "--out", str(tmp_path / "out")])
-    with pytest.raises(SystemExit) as stopped:
-        image_quality.main()
-    assert stopped.value.code == 2
-    error = capsys.readouterr().err
-    assert told in error
-    assert error.count("\n") == 1
-    assert not (tmp_path / "out").exists()
