@@ -1,0 +1,25 @@
+"""What `semlink train` says when it is done."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.commands import Command
+
+BRIEF = 'base = "digits"\nviews = 1\n'
+
+
+@pytest.mark.parametrize(("rate", "guesses"), [("1e-9", True), ("0.02", False)])
+def test_parts_that_only_guess_are_named(
+    rate: str,
+    guesses: bool,
+    semlink: Command,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "brief.toml").write_text(BRIEF, encoding="utf-8")
+    asked = ("train", "brief.toml", "--stage", "teacher", "--epochs", "2", "--lr", rate)
+    assert semlink(*asked) == 0
+    out, err = capsys.readouterr()
+    assert "teacher" in out
+    assert ("no better than a guess on 297 validation images: teacher;" in err) == guesses
