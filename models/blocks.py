@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-SNR_RANGE_DB = (-20.0, 30.0)  # SNR inputs are clamped to what training may have seen
+SNR_RANGE_DB = (-20.0, 30.0)  # receive SNRs, as fading around the averages of a training has them
 
 
 class Pointwise(nn.Conv2d):

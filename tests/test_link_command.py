@@ -50,6 +50,7 @@ def test_writes_table_description_and_figure(
         (["--code-rate", "1", "--channel-uses", "10"], 20, 10),
         (["--code-rate", "0.75", "--channel-uses", "100"], 134, 100),
         (["--channel-uses", "100", "--payload-bits", "50"], 50, 100),
+        (["--code-rate", "1/20", "--payload-bits", "64"], 64, 800),
     ],
 )
 def test_sizes_follow_from_what_is_given(
@@ -72,7 +73,13 @@ def test_sizes_follow_from_what_is_given(
     [
         (["--modulation", "5"], "--modulation must be the points of a QAM constellation, one of 4"),
         (["--modulation", "many"], "--modulation"),
-        (["--code-rate", "0"], "--code-rate must be from 1/5 to 0.926 (5G LDPC) or 1 (uncoded)"),
+        (["--code-rate", "0"], "--code-rate must be above 0 and at most 0.926 (5G LDPC), or 1"),
+        (["--code-rate", "-1/2"], "--code-rate must be above 0"),
+        (["--code-rate", "1/1000"], "at code rate 1/1000 they take 264000; ask for a higher"),
+        (
+            ["--code-rate", "948/1024", "--payload-bits", "106"],
+            "106 payload bits in 66 channel uses of QPSK (code rate 0.924) cannot be decoded",
+        ),
         (["--code-rate", "2"], "--code-rate must be"),
         (["--code-rate", "1/0"], "--code-rate must be"),
         (["--code-rate", "nan"], "--code-rate must be"),

@@ -25,7 +25,13 @@ from torch import Tensor
 from benchmarks.baselines.block_errors import block_errors
 from benchmarks.baselines.sources import Offer
 from channels.base import Channel
-from channels.digital.bit_pipe import LONGEST_CODE_BLOCK, BitPipe, payload_bits_for
+from channels.digital.bit_pipe import (
+    LONGEST_CODE_BLOCK,
+    SAFE_CODE_RATE,
+    BitPipe,
+    arrives_without_noise,
+    payload_bits_for,
+)
 from channels.streams import Streams
 from channels.theory import normal_approximation_bits
 from channels.units import db_to_linear, linear_to_db
@@ -227,7 +233,7 @@ LINKS: Final[tuple[tuple[int, Fraction], ...]] = (
 def pipes_of(uses: int, *, payload_bits: tuple[int, int]) -> tuple[BitPipe, ...]:
     """The links over `uses` that carry so many bits, (least, most), the smallest first.
 
-    Left out are those that would need more than one code block.
+    Left out are those that would need more than one code block, or lose blocks without noise.
     """
     least, most = payload_bits
     made = (
@@ -239,4 +245,9 @@ def pipes_of(uses: int, *, payload_bits: tuple[int, int]) -> tuple[BitPipe, ...]
         for bits, rate in LINKS
         if least + 16 <= rate * uses * bits <= LONGEST_CODE_BLOCK
     )
-    return tuple(pipe for pipe in made if least <= pipe.payload_bits <= most)
+    return tuple(
+        pipe
+        for pipe in made
+        if least <= pipe.payload_bits <= most
+        and (pipe.code_rate <= SAFE_CODE_RATE or arrives_without_noise(pipe))
+    )

@@ -13,13 +13,15 @@ from typing import Any, Final, Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from channels.awgn import AwgnChannel
 from channels.base import Channel
 from channels.digital.ldpc import LayeredDecoder
-from channels.streams import sionna_device, sionna_phy
+from channels.streams import Streams, sionna_device, sionna_phy
 
 __all__ = [
     "BitPipe",
     "BitPipeOutput",
+    "arrives_without_noise",
     "channel_uses_for",
     "payload_bits_for",
     "qam_bits",
@@ -29,6 +31,8 @@ __all__ = [
 LONGEST_WITH_CRC16: Final = 3824  # payload bits, TS 38.212 sec. 7.2.1
 LONGEST_CODE_BLOCK: Final = 8448  # bits with CRC, TS 38.212 sec. 5.2.2; segmentation is not built
 HIGHEST_CODE_RATE: Final = Fraction(948, 1024)  # TS 38.214 table 5.1.3.1-2
+SAFE_CODE_RATE: Final = Fraction(9, 10)  # up to this rate every block arrives if there is no noise
+TRIAL_BLOCKS, TRIAL_SNR_DB = 20, 100.0
 MODULATIONS: Final = {2: "QPSK", 4: "16-QAM", 6: "64-QAM", 8: "256-QAM"}
 
 
@@ -216,6 +220,25 @@ def channel_uses_for(*, payload_bits: int, bits_per_symbol: int, code_rate: Frac
     """Fewest channel uses at which the code rate, CRC included, does not exceed `code_rate`."""
     block = payload_bits + _crc_bits(payload_bits)
     return math.ceil(block / (code_rate * bits_per_symbol))
+
+
+@functools.lru_cache(maxsize=1024)
+def arrives_without_noise(pipe: BitPipe) -> bool:
+    """Whether a few random blocks all arrive at 100 dB.
+
+    Above a rate of 9/10 some short codes are punctured so far that they cannot be decoded: their
+    rank is below the number of bits, or belief propagation makes no progress.
+    """
+    streams, shape = Streams(seed=0), (TRIAL_BLOCKS, pipe.payload_bits)
+    payload = torch.randint(0, 2, shape, generator=streams("trial"), dtype=torch.uint8)
+    arrived = pipe(
+        payload,
+        channel=AwgnChannel(),
+        snr_db=torch.full((TRIAL_BLOCKS, 1), TRIAL_SNR_DB),
+        channel_generator=streams("trial, channel"),
+        scrambling_generator=streams("trial, scrambling"),
+    )
+    return bool(arrived.crc_ok.all()) and torch.equal(arrived.payload, payload)
 
 
 def qam_llr(symbols: Tensor, *, noise_power: Tensor, bits_per_symbol: int) -> Tensor:

@@ -16,7 +16,9 @@ from channels.digital.bit_pipe import (
     HIGHEST_CODE_RATE,
     LONGEST_CODE_BLOCK,
     MODULATIONS,
+    SAFE_CODE_RATE,
     BitPipe,
+    arrives_without_noise,
     channel_uses_for,
     payload_bits_for,
 )
@@ -31,7 +33,6 @@ Decoder = Literal["layered", "sionna"]
 POINTS: Final = {2**bits: bits for bits in MODULATIONS}  # of the constellation, to bits per symbol
 LONGEST_PAYLOAD: Final = LONGEST_CODE_BLOCK - 24  # one code block with its CRC
 USUAL_PAYLOAD: Final = 512
-LOWEST_CODE_RATE: Final = Fraction(1, 5)
 MOST_BATCH_BLOCKS = 500
 MOST_BATCH_SYMBOLS = 2**19  # bounds the memory of a batch of long blocks
 
@@ -172,14 +173,14 @@ def pipe_of(
 def _code_rate(text: str) -> Fraction:
     """The rate that is asked for; 1 is uncoded."""
     hint = (
-        f"--code-rate must be from {LOWEST_CODE_RATE} to {float(HIGHEST_CODE_RATE):.3f} (5G LDPC) "
-        f"or 1 (uncoded), such as 1/2 or 0.75, got {text!r}"
+        f"--code-rate must be above 0 and at most {float(HIGHEST_CODE_RATE):.3f} (5G LDPC), or 1 "
+        f"(uncoded), such as 1/2 or 0.75, got {text!r}"
     )
     try:
         rate = Fraction(text)
     except (ValueError, ZeroDivisionError):
         raise UserError(hint) from None
-    if rate != 1 and not LOWEST_CODE_RATE <= rate <= HIGHEST_CODE_RATE:
+    if rate != 1 and not 0 < rate <= HIGHEST_CODE_RATE:
         raise UserError(hint)
     return rate
 
@@ -213,8 +214,20 @@ def _coded(
                 f"--payload-bits must be at most {most} for {uses} channel uses of {bits} bits at "
                 f"code rate {rate}, got {payload}"
             )
-        return BitPipe(
+        if uses > MOST_USES:
+            raise UserError(
+                f"{payload} payload bits must fit {MOST_USES} channel uses, but at code rate "
+                f"{rate} they take {uses}; ask for a higher --code-rate"
+            )
+        pipe = BitPipe(
             payload_bits=payload, channel_uses=uses, bits_per_symbol=bits, decoder=decoder
         )
     except ValueError as error:
         raise UserError(str(error)) from None
+    if not arrives_without_noise(pipe):
+        raise UserError(
+            f"the link must deliver blocks where there is no noise, but {payload} payload bits in "
+            f"{uses} channel uses of {pipe.modulation} (code rate {pipe.code_rate:.3f}) cannot be "
+            f"decoded; --code-rate {SAFE_CODE_RATE} or below always can"
+        )
+    return pipe

@@ -82,19 +82,23 @@ class JointSchemeConfig(SchemeConfig):
         """Lowest and highest SNR of the training."""
         return self.snr_db if isinstance(self.snr_db, tuple) else (self.snr_db, self.snr_db)
 
+    def told_snr_db(self, snr_db: Tensor) -> Tensor:
+        """The average SNR as both ends are told it: within that of the training."""
+        return snr_db.clamp(*self.snr_range_db)
+
     # How a model meets the channel, and what it learns from that
 
     def symbols(self, model: JointModel, features: Tensor, *, snr_db: Tensor) -> Tensor:
         """What is sent. Shapes: features [B, D], average snr_db [B, 1] -> [B, k] complex64."""
-        return to_symbols(model.encode(features, snr_db=snr_db))
+        return to_symbols(model.encode(features, snr_db=self.told_snr_db(snr_db)))
 
     def scores(self, model: JointModel, received: ChannelOutput, *, snr_db: Tensor) -> Tensor:
         """Class scores [B, num_classes] of what arrives, equalised by MMSE.
 
         The receiver knows the average SNR, the gain and the noise power.
         """
-        gamma_db = receive_snr_db(received)
-        return model.decode(from_symbols(mmse(received)), snr_db=snr_db, gamma_db=gamma_db)
+        told, gamma_db = self.told_snr_db(snr_db), receive_snr_db(received)
+        return model.decode(from_symbols(mmse(received)), snr_db=told, gamma_db=gamma_db)
 
     def loss(self, model: JointModel, features: Tensor, labels: Tensor, passage: Passage) -> Tensor:
         """Cross-entropy through the channel. Shapes: features [B, D], labels [B] -> scalar."""
@@ -199,6 +203,7 @@ class JointScheme(ModelForEach[JointModel]):
 
     config: JointSchemeConfig
     backbone: FeatureEncoder | None = None
+    version = 2
 
     def settings(self, k: int) -> str:
         """How this k's model was trained, and what both ends are told."""

@@ -15,6 +15,7 @@ from channels.base import Channel
 from channels.pilots import add_pilots
 from channels.streams import PointStreams
 from models import ChannelCodec, FeatureDecoder, FeatureEncoder, Student
+from models.blocks import SNR_RANGE_DB
 from simulator.description.basis import Basis, Part, StudentParts
 from simulator.description.stages import StudentStage
 from simulator.errors import UserError
@@ -61,6 +62,8 @@ class RkdScheme(Scheme):
     name: str = KIND
     error: LinkError = KNOWN
     only: int | None = None  # the one k that the codec was trained for, where it was for one
+    trained_snr_db: tuple[float, float] = SNR_RANGE_DB  # lowest and highest average of the training
+    version = 2
 
     @property
     def channel_uses(self) -> str:
@@ -100,7 +103,7 @@ class RkdScheme(Scheme):
     def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
         """Pilots and codeword [B, k]."""
         uses = torch.full_like(snr_db, k - self.error.pilots, dtype=torch.int64)
-        told = snr_db + self.error.snr_offset_db
+        told = snr_db.clamp(*self.trained_snr_db) + self.error.snr_offset_db
         x = codeword(self.codec, prepared["features"], snr_db=told, uses=uses)
         return {"x": add_pilots(x, self.error.pilots)}
 
@@ -223,4 +226,5 @@ class RkdScConfig(SchemeConfig):
             name=self.name,
             error=self.error,
             only=lengths[0] if self.variant and len(lengths) == 1 else None,
+            trained_snr_db=self.codec.conditions.snr_db,
         )

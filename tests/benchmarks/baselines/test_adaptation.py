@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from benchmarks.baselines.adaptation import (
 )
 from benchmarks.baselines.sources import NEVER, Offer
 from channels.awgn import AwgnChannel
+from channels.digital.bit_pipe import HIGHEST_CODE_RATE
 from channels.fading import RayleighChannel, RicianChannel
 from channels.theory import rayleigh_power_cdf, rician_power_cdf
 from tests.lawless import LawlessChannel
@@ -164,3 +166,10 @@ def test_links_ascend_and_keep_to_their_bounds() -> None:
         assert payloads == sorted(set(payloads))
         assert bounds[0] <= payloads[0]
         assert payloads[-1] <= min(bounds[1], 8448)
+
+
+def test_links_that_cannot_be_decoded_are_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    links = ((2, Fraction(1, 2)), (2, HIGHEST_CODE_RATE))
+    monkeypatch.setattr("benchmarks.baselines.adaptation.LINKS", links)
+    assert [pipe.payload_bits for pipe in pipes_of(66, payload_bits=(1, 200))] == [50]  # not 106
+    assert len(pipes_of(100, payload_bits=(1, 200))) == 2
