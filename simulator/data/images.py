@@ -17,6 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 from tqdm import tqdm
 
 from simulator.data.splits import Pool
@@ -25,6 +27,7 @@ from simulator.errors import UserError
 _GREY = ("1", "L", "LA")
 _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV")
 _ORIENTATION = 0x0112  # EXIF tag
+_PNG_DEPTH = 24  # signature of 8 bytes; length, name, width, height of IHDR 4 each; then the depth
 
 # What Pillow's readers are known to raise on files that are cut off, damaged or far too large.
 _BROKEN = (
@@ -81,16 +84,17 @@ def decode(source: Path | bytes, *, name: str) -> NDArray[np.uint8]:
     Raises: UserError naming the image if it is unreadable, transparent or not of 8 bits.
     """
     try:
-        image = _open(source)
+        image, depth = _open(source)
     except UnidentifiedImageError:
         raise UserError(f"{name}: not an image in any format that Pillow knows") from None
     except _BROKEN as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{name}: the image cannot be read ({reason})") from None
-    if image.mode not in _GREY + _COLOUR:
+    if image.mode not in _GREY + _COLOUR or depth > 8:
+        got = f"{depth} bits" if depth > 8 else f"Pillow mode {image.mode}"
         raise UserError(
-            f"{name}: images must be grey or RGB with 8 bits per value, got Pillow mode "
-            f"{image.mode}; convert them first"
+            f"{name}: images must be grey or RGB with 8 bits per value, got {got}; convert them "
+            "first"
         )
     target = "L" if image.mode in _GREY else "RGB"
     if image.has_transparency_data:
@@ -100,12 +104,22 @@ def decode(source: Path | bytes, *, name: str) -> NDArray[np.uint8]:
     return np.asarray(image.convert(target))
 
 
-def _open(source: Path | bytes) -> Image.Image:
-    with Image.open(BytesIO(source) if isinstance(source, bytes) else source) as image:
+def _open(source: Path | bytes) -> tuple[Image.Image, int]:
+    """The image upright, and its bits per value."""
+    content = source if isinstance(source, bytes) else source.read_bytes()
+    with Image.open(BytesIO(content)) as image:
+        depth = _depth(image, content)
         image.load()
         if image.getexif().get(_ORIENTATION, 1) == 1:
-            return image
-        return ImageOps.exif_transpose(image)
+            return image, depth
+        return ImageOps.exif_transpose(image), depth
+
+
+def _depth(image: Image.Image, content: bytes) -> int:
+    """Bits per value as PNG and TIFF say: of 16 in colour Pillow keeps 8 and does not tell."""
+    if isinstance(image, PngImageFile):
+        return content[_PNG_DEPTH]
+    return max(image.tag_v2.get(BITSPERSAMPLE, (8,))) if isinstance(image, TiffImageFile) else 8
 
 
 def _check_size(

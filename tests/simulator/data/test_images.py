@@ -1,5 +1,7 @@
 """Every kind of image that Pillow opens becomes grey or RGB of 8 bits, or is refused by name."""
 
+import struct
+import zlib
 from io import BytesIO
 from pathlib import Path
 
@@ -58,7 +60,28 @@ def test_files_that_are_no_images_are_refused(tmp_path: Path, content: bytes) ->
 
 def test_more_than_eight_bits_are_refused(tmp_path: Path) -> None:
     deep = encoded(np.zeros((6, 5), dtype=np.uint16))
-    assert "8 bits per value, got Pillow mode I;16" in refused(deep, tmp_path / "image")
+    assert "8 bits per value, got 16 bits" in refused(deep, tmp_path / "image")
+
+
+def png_of_16_bits(colour: int, values: int) -> bytes:
+    """A black PNG of one pixel, written by hand: Pillow writes 16 bits in grey alone."""
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", 1, 1, 16, colour, 0, 0, 0),
+        b"IDAT": zlib.compress(bytes(1 + 2 * values)),
+        b"IEND": b"",
+    }
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks.items()
+    )
+
+
+@pytest.mark.parametrize(("colour", "values"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+def test_sixteen_bits_are_refused_in_every_colour_type_of_png(
+    tmp_path: Path, colour: int, values: int
+) -> None:
+    said = refused(png_of_16_bits(colour, values), tmp_path / "image")
+    assert "8 bits per value, got 16 bits; convert them first" in said
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA", "P"])
