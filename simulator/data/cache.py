@@ -43,7 +43,8 @@ def read_cached(source: Source, cache: Path | None) -> Decoded:
     try:
         save_tensors(path, *_packed(decoded))
     except (OSError, SafetensorError) as error:
-        _say(f"decoded images not kept in {path.parent} ({error})")
+        reason = getattr(error, "strerror", None) or error
+        _say(f"decoded images not kept in {path.parent} ({reason})")
     return decoded
 
 
@@ -60,7 +61,7 @@ def default_cache() -> Path:
 
 def _say(reason: str) -> None:
     line = " ".join(reason.split())
-    print(f"semlink: {line}; set SEMLINK_CACHE to a folder to write to", file=sys.stderr)
+    print(f"semlink: {line}; set SEMLINK_CACHE to a folder with room", file=sys.stderr)
 
 
 def _source_hash(source: Source) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
 from simulator.data import cache as data_cache
 from simulator.data.cache import default_cache
@@ -91,6 +92,22 @@ def test_an_unwritable_cache_is_said_in_one_line(
     assert captured.out == ""
     assert captured.err.count("\n") == 1
     assert "images not kept" in captured.err
+
+
+def test_a_full_disk_is_said_with_the_folder_and_the_way_out(
+    hub: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_: object, path: Path, **__: object) -> None:
+        path.write_bytes(b"half")
+        raise SafetensorError(f"I/O error: No space left on device (os error 28): {path}")
+
+    monkeypatch.setattr(records, "save_file", full)
+    check(load_dataset(hub))
+    assert capsys.readouterr().err == (
+        f"semlink: decoded images not kept in {cache} (No space left on device); "
+        "set SEMLINK_CACHE to a folder with room\n"
+    )
+    assert cached_files(cache) == []
 
 
 def test_an_interrupted_or_failed_load_leaves_nothing(
