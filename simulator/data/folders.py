@@ -24,10 +24,10 @@ class ImageFolders:
         """The files that decide the content."""
         return tuple(image.source for image in self.images if isinstance(image.source, Path))
 
-    def read(self) -> Decoded:
+    def read(self, resize: int | None = None) -> Decoded:
         """Decode and split. Raises: UserError naming the first file that is not as it must be."""
-        pools = decode_all(self.images, total=len(self.images))
-        return arrange(self.classes, pools, name=str(self.folder))
+        pictures = decode_all(self.images, total=len(self.images), resize=resize)
+        return arrange(self.classes, *pictures, name=str(self.folder))
 
 
 def find_image_folders(folder: Path) -> ImageFolders:

@@ -144,3 +144,18 @@ def test_where_the_cache_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert default_cache() == tmp_path / "xdg" / "semlink"
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     assert default_cache() == tmp_path / "home" / ".cache" / "semlink"
+
+
+def test_each_size_is_kept_by_itself_and_told_again(hub: Path, cache: Path) -> None:
+    plain, small = load_dataset(hub), load_dataset(hub, resize=8)
+    assert plain.image_shape == (3, 6, 5)
+    assert small.image_shape == (3, 8, 8)
+    assert (plain.resize, small.resize) == (None, 8)
+    assert plain.key != small.key
+    assert len(cached_files(cache)) == 2
+    again = load_dataset(hub, resize=8)
+    assert "6 of 6 images were rescaled, by the centre square" in again.remarks
+    assert (again.key, again.remarks) == (small.key, small.remarks)
+    for size in (7, 513):
+        with pytest.raises(UserError, match=f"--resize must be .* from 8 to 512, got {size}"):
+            load_dataset(hub, resize=size)
