@@ -1,6 +1,7 @@
 """What the commands tell of one's own images, and how these meet weights that exist."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -40,3 +41,17 @@ def test_images_of_another_size_are_refused_with_the_way_out_which_works(
 def test_resize_needs_data(semlink: Command, capsys: pytest.CaptureFixture[str]) -> None:
     assert semlink("sweep", "digits", "--resize", "8") == 2
     assert "--resize rescales the images of --data: add --data DIR" in refused(capsys)
+
+
+def test_doctor_tells_what_is_odd_about_data(
+    semlink: Command,
+    big_digits: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copytree(big_digits / "test", big_digits / "train")
+    monkeypatch.setattr("simulator.measures.doctor.EXAMPLES", ("awgn",))
+    assert semlink("doctor", "--data", big_digits) == 0
+    told = capsys.readouterr().err
+    assert "semlink: 20 of 20 test images are also training images" in told
+    assert "semlink: only 2 validation images to choose settings on" in told

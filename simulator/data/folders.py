@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simulator.data.images import ImageFile, decode_all
+from simulator.data.remarks import remarked
 from simulator.data.splits import SPLITS, WHOLE, Decoded, arrange
 from simulator.errors import UserError
 
@@ -27,7 +28,7 @@ class ImageFolders:
     def read(self, resize: int | None = None) -> Decoded:
         """Decode and split. Raises: UserError naming the first file that is not as it must be."""
         pictures = decode_all(self.images, total=len(self.images), resize=resize)
-        return arrange(self.classes, *pictures, name=str(self.folder))
+        return remarked(arrange(self.classes, *pictures, name=str(self.folder)))
 
 
 def find_image_folders(folder: Path) -> ImageFolders:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from simulator.data.images import ImageFile, decode_all
+from simulator.data.remarks import remarked
 from simulator.data.splits import SPLITS, Decoded, arrange
 from simulator.errors import UserError
 
@@ -57,7 +58,7 @@ class ParquetFiles:
         images = (image for shard in shards for image in _images(shard))
         total = sum(len(shard.labels) for shard in shards)
         pictures = decode_all(images, total=total, resize=resize)
-        return arrange(classes, *pictures, name=str(self.folder))
+        return remarked(arrange(classes, *pictures, name=str(self.folder)))
 
 
 def parquet_files(folder: Path) -> list[Path]:
