@@ -83,10 +83,12 @@ def recipe_named(name: str, *, student: Path | None = None) -> Experiment:
     return replace(experiment, student=replace(experiment.student, model=model))
 
 
-def dataset_of(experiment: Experiment, data: Path | None) -> Dataset:
+def dataset_of(experiment: Experiment, data: Path | None, resize: int | None = None) -> Dataset:
     """The recipe's own data, or that of --data. Raises: UserError if it needs --data."""
     if folder := data or experiment.data:
-        return load_dataset(folder)
+        return load_dataset(folder, resize=resize)
+    if resize is not None:
+        raise UserError("--resize rescales the images of --data: add --data DIR, or leave it out")
     if experiment.embedded_data is None:
         raise UserError(f"recipe {experiment.name} needs images: add --data DIR")
     return embedded(experiment.embedded_data)

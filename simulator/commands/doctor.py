@@ -6,7 +6,13 @@ from pathlib import Path
 
 import click
 
-from simulator.commands.options import command, data_option, device_option
+from simulator.commands.options import (
+    command,
+    data_option,
+    dataset_told,
+    device_option,
+    resize_option,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +20,7 @@ class DoctorRequest:
     """What `semlink doctor` is asked for."""
 
     data: Path | None = data_option()
+    resize: int | None = resize_option()
     device: str = device_option()
 
 
@@ -23,14 +30,12 @@ def doctor(request: DoctorRequest) -> None:
 
     Prints versions, device, the data found and a table; exit status 1 if a channel is off.
     """
-    from simulator.data.dataset import load_dataset
-    from simulator.data.embedded import embedded
     from simulator.measures.doctor import check_channels, in_one_line, versions
-    from simulator.resolve import device_named
+    from simulator.resolve import device_named, recipe_named
 
     device = device_named(request.device)
     click.echo(versions(device))
-    dataset = load_dataset(request.data) if request.data else embedded("digits")
+    dataset = dataset_told(recipe_named("digits"), request.data, request.resize)
     click.echo(in_one_line(dataset))
     table = check_channels(device)
     click.echo(table.to_string(index=False))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import torch
     from _typeshed import DataclassInstance
 
-    from simulator.data.dataset import Split
+    from simulator.data.dataset import Dataset, Split
     from simulator.engine.grid import Grid
     from simulator.resolve import Trained
     from simulator.schemes.experiment import Experiment
@@ -195,6 +195,21 @@ def data_option() -> Any:
     return option(metavar="DIR", help=text)
 
 
+def resize_option() -> Any:
+    """--resize."""
+    text = "Rescale the images of --data to NxN pixels, by the centre square; N from 8 to 512."
+    return option(metavar="N", help=text)
+
+
+def dataset_told(experiment: "Experiment", data: Path | None, resize: int | None) -> "Dataset":
+    """The images; what should be known of them is told. Raises: UserError."""
+    from simulator.resolve import dataset_of
+
+    dataset = dataset_of(experiment, data, resize)
+    note(*dataset.remarks)
+    return dataset
+
+
 def device_option() -> Any:
     """--device."""
     return option(default="cpu", metavar="cpu|cuda", help="Where to compute.")
@@ -238,6 +253,7 @@ class RecipeRequest:
 
     recipe: str = argument()
     data: Path | None = data_option()
+    resize: int | None = resize_option()
     student: Path | None = option(
         metavar="FILE", help="A genotype.json of semlink search, in place of the recipe's student."
     )
@@ -272,9 +288,9 @@ class WeightsRequest(RecipeRequest):
 
     def loaded(self, experiment: "Experiment", device: "torch.device") -> "tuple[Trained, Split]":
         """The recipe as it was trained, its weights, and test images. Raises: UserError."""
-        from simulator.resolve import dataset_of, first_images, weights_of
+        from simulator.resolve import first_images, weights_of
 
-        dataset = dataset_of(experiment, self.data)
+        dataset = dataset_told(experiment, self.data, self.resize)
         test = first_images(dataset.test, self.images)
         return weights_of(experiment, dataset, self.weights, device), test
 

@@ -11,11 +11,13 @@ from simulator.commands.options import (
     argument,
     command,
     data_option,
+    dataset_told,
     device_option,
     flag,
     minutes_option,
     option,
     out_option,
+    resize_option,
     seed_option,
     trained_on,
 )
@@ -55,6 +57,7 @@ class SearchRequest:
         help="Training whose teachers teach (stage cache).  [default: results/runs/RECIPE]",
     )
     data: Path | None = data_option()
+    resize: int | None = resize_option()
     minutes: float | None = minutes_option()
     fresh: bool = flag(help="Forget what earlier searches in --out have finished.")
     device: str = device_option()
@@ -108,7 +111,7 @@ def _begun(request: SearchRequest) -> "SearchRun":
     return search_run(
         experiment,
         preset,
-        dataset=resolve.dataset_of(experiment, request.data),
+        dataset=dataset_told(experiment, request.data, request.resize),
         taught_in=taught_in,
         folder=request.out or taught_in / "search" / own_folder,
         device=resolve.device_named(request.device),

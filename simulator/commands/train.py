@@ -10,6 +10,7 @@ import click
 from simulator.commands.options import (
     RecipeRequest,
     command,
+    dataset_told,
     device_option,
     flag,
     minutes_option,
@@ -134,7 +135,7 @@ def _run_of(request: TrainRequest, experiment: "Experiment") -> "TrainingRun":
         in_range("--teacher-seed", request.teacher_seed, 0, MOST_SEED)
     return TrainingRun(
         recipe=experiment,
-        dataset=resolve.dataset_of(experiment, request.data),
+        dataset=dataset_told(experiment, request.data, request.resize),
         folder=request.folder,
         seed=in_range("--seed", request.seed, 0, MOST_SEED),
         device=resolve.device_named(request.device),

@@ -1,8 +1,8 @@
 """Decoded data sets on disk, so that images are decoded once.
 
-A cache file is named after the SHA-256 of the source files' bytes, their names below the folder and
-the version of the format, and carries the key of what it holds. It is written beside its place and
-moved there; one that is damaged is made again.
+A cache file is named after the SHA-256 of the source files' bytes, their names below the folder,
+the size asked for and the version of the format, and carries the key of what it holds. It is
+written beside its place and moved there; one that is damaged is made again.
 """
 
 import hashlib
@@ -21,29 +21,30 @@ from simulator.data.splits import SPLITS, Decoded, Pool, content_key
 from simulator.errors import UserError
 from simulator.storage.files import file_hash, load_tensors, save_tensors
 
-FORMAT = 1  # to be raised whenever the same files would be decoded, ordered or split otherwise
+FORMAT = 2  # to be raised whenever the same files would be decoded, ordered or split otherwise
 Source = ImageFolders | ParquetFiles  # a data set as it was found, not yet decoded
 
 
-def read_cached(source: Source, cache: Path | None) -> Decoded:
+def read_cached(source: Source, cache: Path | None, resize: int | None = None) -> Decoded:
     """The decoded data set, from the cache folder if it is there, else decoded and kept there.
 
     Where the cache cannot be written, one line on stderr says so and the data is used without.
     """
-    name = f"{_source_hash(source)}.safetensors"
+    name = f"{_source_hash(source, resize)}.safetensors"
     try:
         path = (cache or default_cache()) / name
     except RuntimeError as error:  # no home folder
-        decoded = source.read()
+        decoded = source.read(resize)
         _say(f"no cache folder ({error})")
         return decoded
     if (kept := _load(path)) is not None:
         return kept
-    decoded = source.read()
+    decoded = source.read(resize)
     try:
         save_tensors(path, *_packed(decoded))
     except (OSError, SafetensorError) as error:
-        _say(f"decoded images not kept in {path.parent} ({error})")
+        reason = getattr(error, "strerror", None) or error
+        _say(f"decoded images not kept in {path.parent} ({reason})")
     return decoded
 
 
@@ -60,11 +61,11 @@ def default_cache() -> Path:
 
 def _say(reason: str) -> None:
     line = " ".join(reason.split())
-    print(f"semlink: {line}; set SEMLINK_CACHE to a folder to write to", file=sys.stderr)
+    print(f"semlink: {line}; set SEMLINK_CACHE to a folder with room", file=sys.stderr)
 
 
-def _source_hash(source: Source) -> str:
-    digest = hashlib.sha256(f"semlink data {FORMAT}".encode())
+def _source_hash(source: Source, resize: int | None) -> str:
+    digest = hashlib.sha256(f"semlink data {FORMAT} {resize}".encode())
     for path in source.files:
         name = os.fsencode(path.relative_to(source.folder).as_posix())
         digest.update(len(name).to_bytes(8) + name + bytes.fromhex(file_hash(path)))
@@ -76,7 +77,8 @@ def _packed(decoded: Decoded) -> tuple[dict[str, Tensor], dict[str, Any]]:
     for split, pool in decoded.pools.items():
         tensors[f"{split}.images"] = torch.from_numpy(pool.images)
         tensors[f"{split}.labels"] = torch.from_numpy(pool.labels)
-    return tensors, {"classes": decoded.classes, "key": decoded.key}
+    told = {"classes": decoded.classes, "key": decoded.key, "remarks": decoded.remarks}
+    return tensors, told
 
 
 def _load(path: Path) -> Decoded | None:
@@ -89,7 +91,8 @@ def _load(path: Path) -> Decoded | None:
             for split in SPLITS
             if f"{split}.images" in tensors
         }
-        decoded = Decoded(classes, pools, content_key(classes, pools))
+        remarks = tuple(map(str, header["remarks"]))
+        decoded = Decoded(classes, pools, content_key(classes, pools), remarks)
     except (UserError, KeyError, TypeError, ValueError):
         return None
     return decoded if decoded.key == key else None

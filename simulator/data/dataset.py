@@ -5,7 +5,7 @@ Hugging Face hub (`parquet`), folders of images (`folders`). `images` decodes, `
 order the images come and which split they belong to, `cache` keeps what was decoded.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +17,9 @@ from simulator.data.folders import find_image_folders, subfolders
 from simulator.data.parquet import find_parquet_files, parquet_files
 from simulator.data.splits import Decoded, Pool, content_key
 from simulator.errors import UserError
+from simulator.parse import in_range
+
+SMALLEST, LARGEST = 8, 512  # pixels that images may be rescaled to
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +43,8 @@ class Dataset:
     validation: Split | None
     test: Split
     key: str  # SHA-256 of classes, images and labels: equal for equal content in any container
+    remarks: tuple[str, ...] = ()  # what a user should know of the images, one line each
+    resize: int | None = None  # pixels that all images were rescaled to
 
     @cached_property
     def training_key(self) -> str:
@@ -66,19 +71,23 @@ class Dataset:
         return {"image_channels": self.image_shape[0], "num_classes": self.num_classes}
 
 
-def load_dataset(folder: Path, *, cache: Path | None = None) -> Dataset:
+def load_dataset(folder: Path, *, cache: Path | None = None, resize: int | None = None) -> Dataset:
     """Read the data set in `folder`, and keep it decoded in `cache` (`default_cache` if None).
 
     The folder holds parquet files as on the Hugging Face hub, there or in one subfolder
     (`parquet`), or images in one folder per class, with or without `train/`, `test/` and
     `validation/` above these (`folders`). A test split alone is enough: then `train` and
     `validation` are None. Training images lend 10 % to a validation split that is not there;
-    class folders without splits are cut 70/10/20 (`splits`).
+    class folders without splits are cut 70/10/20 (`splits`). With `resize` the centre square of
+    every image is rescaled to so many pixels a side.
 
     Raises: UserError naming the file or folder that is not as it must be.
     """
+    if resize is not None:
+        in_range("--resize", resize, SMALLEST, LARGEST)
     try:
-        return dataset_of(folder.resolve().name, read_cached(_find(folder), cache))
+        decoded = read_cached(_find(folder), cache, resize)
+        return replace(dataset_of(folder.resolve().name, decoded), resize=resize)
     except OSError as error:
         reason = error.strerror or " ".join(str(error).split())
         raise UserError(f"{error.filename or folder}: cannot be read ({reason})") from None
@@ -127,4 +136,5 @@ def dataset_of(name: str, decoded: Decoded) -> Dataset:
         validation=splits.get("validation"),
         test=splits["test"],
         key=decoded.key,
+        remarks=decoded.remarks,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simulator.data.images import ImageFile, decode_all
+from simulator.data.remarks import remarked
 from simulator.data.splits import SPLITS, WHOLE, Decoded, arrange
 from simulator.errors import UserError
 
@@ -24,10 +25,10 @@ class ImageFolders:
         """The files that decide the content."""
         return tuple(image.source for image in self.images if isinstance(image.source, Path))
 
-    def read(self) -> Decoded:
+    def read(self, resize: int | None = None) -> Decoded:
         """Decode and split. Raises: UserError naming the first file that is not as it must be."""
-        pools = decode_all(self.images, total=len(self.images))
-        return arrange(self.classes, pools, name=str(self.folder))
+        pictures = decode_all(self.images, total=len(self.images), resize=resize)
+        return remarked(arrange(self.classes, *pictures, name=str(self.folder)))
 
 
 def find_image_folders(folder: Path) -> ImageFolders:

@@ -1,14 +1,15 @@
 """Image files to pixels: every format that Pillow opens, 8 bits per value, one size for all.
 
-Where grey and colour meet in one data set, all become RGB. An alpha channel is dropped if the image
-is opaque everywhere and refused otherwise, since what lies behind would be our invention. Pictures
-are turned upright as their EXIF orientation says; of an animation the first frame counts.
+Where grey and colour meet in one data set, all become RGB. Transparent images are laid on white.
+Pictures are turned upright as their EXIF orientation says; of an animation the first frame counts.
+Where a size is asked for, the centre square is rescaled to it. What was done is counted and told.
 """
 
 import struct
 import sys
 import warnings
 import zlib
+from collections import Counter
 from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 from tqdm import tqdm
 
 from simulator.data.splits import Pool
@@ -25,6 +28,13 @@ from simulator.errors import UserError
 _GREY = ("1", "L", "LA")
 _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV")
 _ORIENTATION = 0x0112  # EXIF tag
+_PNG_DEPTH = 24  # signature of 8 bytes; length, name, width, height of IHDR 4 each; then the depth
+
+# What is done to images, as it is told.
+_TURNED = "were turned upright as their EXIF orientation says"
+_ON_WHITE = "were transparent and are laid on white"
+_RESCALED = "were rescaled, by the centre square"
+_COLOURED = "were grey and became RGB, as others are in colour"
 
 # What Pillow's readers are known to raise on files that are cut off, damaged or far too large.
 _BROKEN = (
@@ -43,7 +53,14 @@ class ImageFile(NamedTuple):
     source: Path | bytes
 
 
-def decode_all(files: Iterable[ImageFile], *, total: int) -> dict[str, Pool]:
+class Pictures(NamedTuple):
+    """Decoded images by their split, and a line for each thing that was done to some of them."""
+
+    pools: dict[str, Pool]
+    remarks: tuple[str, ...]
+
+
+def decode_all(files: Iterable[ImageFile], *, total: int, resize: int | None = None) -> Pictures:
     """Decode the images of all splits, with a progress line on stderr if that is a terminal.
 
     Shapes: images uint8 [N, 1, H, W] if every image of every split is grey, else [N, 3, H, W].
@@ -52,6 +69,7 @@ def decode_all(files: Iterable[ImageFile], *, total: int) -> dict[str, Pool]:
     pixels: dict[str, list[NDArray[np.uint8]]] = {}
     labels: dict[str, list[int]] = {}
     first: tuple[str, NDArray[np.uint8]] | None = None
+    done: Counter[str] = Counter()
     with warnings.catch_warnings():
         # Pillow warns of damaged metadata; where pixels are damaged, it raises.
         warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
@@ -63,49 +81,88 @@ def decode_all(files: Iterable[ImageFile], *, total: int) -> dict[str, Pool]:
         )  # fmt: skip
         with bar:
             for file in bar:
-                image = decode(file.source, name=file.name)
+                image = decode(file.source, name=file.name, resize=resize, done=done)
                 first = first or (file.name, image)
                 _check_size(image, file.name, *first)
                 pixels.setdefault(file.split, []).append(image)
                 labels.setdefault(file.split, []).append(file.label)
-    grey = all(image.ndim == 2 for images in pixels.values() for image in images)
-    return {
+    number_grey = sum(image.ndim == 2 for images in pixels.values() for image in images)
+    grey = number_grey == sum(map(len, pixels.values()))
+    done[_COLOURED] += 0 if grey else number_grey
+    pools = {
         split: Pool(_stack(pixels.pop(split), grey=grey), np.array(labels[split], dtype=np.int64))
         for split in list(pixels)
     }
+    told = (f"{number:,} of {total:,} images {what}" for what, number in done.items() if number)
+    return Pictures(pools, tuple(told))
 
 
-def decode(source: Path | bytes, *, name: str) -> NDArray[np.uint8]:
-    """Pixels of one image: [H, W] if it is grey, else [H, W, 3].
+def decode(
+    source: Path | bytes,
+    *,
+    name: str,
+    resize: int | None = None,
+    done: Counter[str] | None = None,
+) -> NDArray[np.uint8]:
+    """Pixels of one image: [H, W] if it is grey, else [H, W, 3]; what was done to it is counted.
 
-    Raises: UserError naming the image if it is unreadable, transparent or not of 8 bits.
+    Raises: UserError naming the image if it is unreadable or not of 8 bits.
     """
+    done = Counter() if done is None else done
     try:
-        image = _open(source)
+        image, depth = _open(source, done)
     except UnidentifiedImageError:
         raise UserError(f"{name}: not an image in any format that Pillow knows") from None
     except _BROKEN as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{name}: the image cannot be read ({reason})") from None
-    if image.mode not in _GREY + _COLOUR:
+    if image.mode not in _GREY + _COLOUR or depth > 8:
+        got = f"{depth} bits" if depth > 8 else f"Pillow mode {image.mode}"
         raise UserError(
-            f"{name}: images must be grey or RGB with 8 bits per value, got Pillow mode "
-            f"{image.mode}; convert them first"
+            f"{name}: images must be grey or RGB with 8 bits per value, got {got}; convert them "
+            "first"
         )
     target = "L" if image.mode in _GREY else "RGB"
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        if np.asarray(image.getchannel("A")).min() < 255:
-            raise UserError(f"{name}: the image is transparent; flatten it onto a background first")
-    return np.asarray(image.convert(target))
+        image = _on_white(image.convert("RGBA"), done)
+    image = image.convert(target)
+    return np.asarray(image if resize is None else _rescaled(image, resize, done))
 
 
-def _open(source: Path | bytes) -> Image.Image:
-    with Image.open(BytesIO(source) if isinstance(source, bytes) else source) as image:
+def _on_white(image: Image.Image, done: Counter[str]) -> Image.Image:
+    if np.asarray(image.getchannel("A")).min() == 255:
+        return image
+    done[_ON_WHITE] += 1
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+
+
+def _rescaled(image: Image.Image, size: int, done: Counter[str]) -> Image.Image:
+    """The centre square, `size` pixels wide; the filter covers all pixels, so nothing aliases."""
+    if image.size == (size, size):
+        return image
+    done[_RESCALED] += 1
+    left, top = ((length - min(image.size)) / 2 for length in image.size)
+    box = (left, top, left + min(image.size), top + min(image.size))
+    return image.resize((size, size), Image.Resampling.BICUBIC, box=box)
+
+
+def _open(source: Path | bytes, done: Counter[str]) -> tuple[Image.Image, int]:
+    """The image upright, and its bits per value."""
+    content = source if isinstance(source, bytes) else source.read_bytes()
+    with Image.open(BytesIO(content)) as image:
+        depth = _depth(image, content)
         image.load()
         if image.getexif().get(_ORIENTATION, 1) == 1:
-            return image
-        return ImageOps.exif_transpose(image)
+            return image, depth
+        done[_TURNED] += 1
+        return ImageOps.exif_transpose(image), depth
+
+
+def _depth(image: Image.Image, content: bytes) -> int:
+    """Bits per value as PNG and TIFF say: of 16 in colour Pillow keeps 8 and does not tell."""
+    if isinstance(image, PngImageFile):
+        return content[_PNG_DEPTH]
+    return max(image.tag_v2.get(BITSPERSAMPLE, (8,))) if isinstance(image, TiffImageFile) else 8
 
 
 def _check_size(
@@ -115,7 +172,7 @@ def _check_size(
         (height, width), (first_height, first_width) = image.shape[:2], first.shape[:2]
         raise UserError(
             f"{name}: all images must have one size, but this one has {width}x{height} pixels "
-            f"and {first_name} has {first_width}x{first_height}; resize them first"
+            f"and {first_name} has {first_width}x{first_height}; add --resize N to make all NxN"
         )
 
 

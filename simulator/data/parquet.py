@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from simulator.data.images import ImageFile, decode_all
+from simulator.data.remarks import remarked
 from simulator.data.splits import SPLITS, Decoded, arrange
 from simulator.errors import UserError
 
@@ -50,13 +51,14 @@ class ParquetFiles:
         """The files that decide the content."""
         return tuple(path for _, path in self.shards)
 
-    def read(self) -> Decoded:
+    def read(self, resize: int | None = None) -> Decoded:
         """Decode and split. Raises: UserError naming the first file that is not as it must be."""
         shards = [_read_labels(split, path) for split, path in self.shards]
         classes = _classes(shards, self.folder)
         images = (image for shard in shards for image in _images(shard))
-        pools = decode_all(images, total=sum(len(shard.labels) for shard in shards))
-        return arrange(classes, pools, name=str(self.folder))
+        total = sum(len(shard.labels) for shard in shards)
+        pictures = decode_all(images, total=total, resize=resize)
+        return remarked(arrange(classes, *pictures, name=str(self.folder)))
 
 
 def parquet_files(folder: Path) -> list[Path]:

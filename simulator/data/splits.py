@@ -30,14 +30,20 @@ class Pool(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """A data set as it is cached: class names, the pools by the names of their splits, the key."""
+    """A data set as it is cached: class names, the pools by the names of their splits, the key.
+
+    The remarks are what a user should know of the images, one line each.
+    """
 
     classes: tuple[str, ...]
     pools: Mapping[str, Pool]
     key: str
+    remarks: tuple[str, ...] = ()
 
 
-def arrange(classes: tuple[str, ...], pools: Mapping[str, Pool], *, name: str) -> Decoded:
+def arrange(
+    classes: tuple[str, ...], pools: Mapping[str, Pool], remarks: tuple[str, ...] = (), *, name: str
+) -> Decoded:
     """Put every pool in order and split what comes unsplit.
 
     A data set without splits is cut per class: 20 % of the images go to the test split, 10 % to
@@ -58,7 +64,7 @@ def arrange(classes: tuple[str, ...], pools: Mapping[str, Pool], *, name: str) -
                 "has two of those; add images or a validation split"
             )
         parts["validation"], parts["train"] = cut(parts["train"], counts)
-    return Decoded(classes, parts, content_key(classes, parts))
+    return Decoded(classes, parts, content_key(classes, parts), remarks)
 
 
 def shares(sizes: NDArray[np.int64], total: int) -> NDArray[np.int64]:

@@ -49,9 +49,12 @@ def check_origin(
             f"{origin['recipe']!r}; name another folder with --weights"
         )
     if tuple(origin["image_shape"]) != dataset.image_shape:
+        channels, *size = origin["image_shape"]
+        square = channels == dataset.image_shape[0] and len(set(size)) == 1
+        wayout = f"add --resize {size[0]}, or " if square else ""
         raise UserError(
             f"{path} was trained on images {origin['image_shape']} [C, H, W], but the data "
-            f"holds {list(dataset.image_shape)}; train on this data first"
+            f"holds {list(dataset.image_shape)}; {wayout}train on this data first"
         )
     if tuple(origin["classes"]) != dataset.classes:
         raise UserError(

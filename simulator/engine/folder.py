@@ -179,4 +179,6 @@ def _data(sweep: Sweep) -> dict[str, Any]:
         "test_images": len(sweep.test.labels),
         "image_shape": list(dataset.image_shape),
         "classes": dataset.num_classes,
+        "resize": dataset.resize,
+        "remarks": list(dataset.remarks),
     }

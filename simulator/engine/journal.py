@@ -124,7 +124,7 @@ class Journal:
     def __enter__(self) -> "Journal":
         """Keep other processes out, and read what they have written until now.
 
-        Raises: UserError if another process works in this folder.
+        Raises: UserError if another process works in this folder, or it cannot be locked.
         """
         folder = self.path.parent
         folder.mkdir(parents=True, exist_ok=True)
@@ -134,6 +134,11 @@ class Journal:
             raise UserError(
                 f"{folder} is in use by another semlink process; wait for it, or choose another "
                 "--out"
+            ) from None
+        except OSError as error:  # a full disk, or one without file locks
+            raise UserError(
+                f"{folder} must be a folder that can be locked, but: {error.strerror or error}; "
+                "make room there, or choose an --out on a disk with file locks"
             ) from None
         self._found = _scan(self.path)
         return self

@@ -8,6 +8,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from safetensors.torch import load, save_file
 from torch import Tensor
 
 from simulator.errors import UserError
+
+_SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")  # what safetensors says of a full disk
 
 
 @contextmanager
@@ -62,8 +65,10 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str,
         try:
             save_file(plain, temporary, metadata={"semlink": json.dumps(header)})
         except SafetensorError as error:
-            reason = str(error).partition(": ")[2] or str(error)
-            raise OSError(errno.EIO, reason, str(path)) from None
+            found = _SYSTEM_ERROR.search(str(error))
+            number = int(found[1]) if found else errno.EIO
+            reason = os.strerror(number) if found else str(error).partition(": ")[2] or str(error)
+            raise OSError(number, reason, str(path)) from None
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
 from simulator.data import cache as data_cache
 from simulator.data.cache import default_cache
@@ -93,6 +94,22 @@ def test_an_unwritable_cache_is_said_in_one_line(
     assert "images not kept" in captured.err
 
 
+def test_a_full_disk_is_said_with_the_folder_and_the_way_out(
+    hub: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_: object, path: Path, **__: object) -> None:
+        path.write_bytes(b"half")
+        raise SafetensorError(f"I/O error: No space left on device (os error 28): {path}")
+
+    monkeypatch.setattr(records, "save_file", full)
+    check(load_dataset(hub))
+    assert capsys.readouterr().err == (
+        f"semlink: decoded images not kept in {cache} (No space left on device); "
+        "set SEMLINK_CACHE to a folder with room\n"
+    )
+    assert cached_files(cache) == []
+
+
 def test_an_interrupted_or_failed_load_leaves_nothing(
     hub: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,3 +144,18 @@ def test_where_the_cache_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert default_cache() == tmp_path / "xdg" / "semlink"
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     assert default_cache() == tmp_path / "home" / ".cache" / "semlink"
+
+
+def test_each_size_is_kept_by_itself_and_told_again(hub: Path, cache: Path) -> None:
+    plain, small = load_dataset(hub), load_dataset(hub, resize=8)
+    assert plain.image_shape == (3, 6, 5)
+    assert small.image_shape == (3, 8, 8)
+    assert (plain.resize, small.resize) == (None, 8)
+    assert plain.key != small.key
+    assert len(cached_files(cache)) == 2
+    again = load_dataset(hub, resize=8)
+    assert "6 of 6 images were rescaled, by the centre square" in again.remarks
+    assert (again.key, again.remarks) == (small.key, small.remarks)
+    for size in (7, 513):
+        with pytest.raises(UserError, match=f"--resize must be .* from 8 to 512, got {size}"):
+            load_dataset(hub, resize=size)

@@ -1,5 +1,8 @@
 """Every kind of image that Pillow opens becomes grey or RGB of 8 bits, or is refused by name."""
 
+import struct
+import zlib
+from collections import Counter
 from io import BytesIO
 from pathlib import Path
 
@@ -58,21 +61,81 @@ def test_files_that_are_no_images_are_refused(tmp_path: Path, content: bytes) ->
 
 def test_more_than_eight_bits_are_refused(tmp_path: Path) -> None:
     deep = encoded(np.zeros((6, 5), dtype=np.uint16))
-    assert "8 bits per value, got Pillow mode I;16" in refused(deep, tmp_path / "image")
+    assert "8 bits per value, got 16 bits" in refused(deep, tmp_path / "image")
+
+
+def png_of_16_bits(colour: int, values: int) -> bytes:
+    """A black PNG of one pixel, written by hand: Pillow writes 16 bits in grey alone."""
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", 1, 1, 16, colour, 0, 0, 0),
+        b"IDAT": zlib.compress(bytes(1 + 2 * values)),
+        b"IEND": b"",
+    }
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks.items()
+    )
+
+
+@pytest.mark.parametrize(("colour", "values"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+def test_sixteen_bits_are_refused_in_every_colour_type_of_png(
+    tmp_path: Path, colour: int, values: int
+) -> None:
+    said = refused(png_of_16_bits(colour, values), tmp_path / "image")
+    assert "8 bits per value, got 16 bits; convert them first" in said
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA", "P"])
-def test_transparency_is_refused_and_an_opaque_alpha_is_not(tmp_path: Path, mode: str) -> None:
-    file = BytesIO()
-    if mode == "P":
-        Image.fromarray(pictures(1)[0]).convert("P").save(file, "PNG", transparency=bytes(256))
-    else:
-        colour = (7,) * (len(mode) - 1)
-        Image.new(mode, (5, 6), (*colour, 254)).save(file, "PNG")
-        opaque = BytesIO()
-        Image.new(mode, (5, 6), (*colour, 255)).save(opaque, "PNG")
-        assert (decode(opaque.getvalue(), name="x") == 7).all()
-    assert "the image is transparent" in refused(file.getvalue(), tmp_path / "image")
+def test_transparent_images_are_laid_on_white_and_counted(mode: str) -> None:
+    colours = len(mode) - 1
+    image = Image.new(mode, (5, 6), (*[7] * colours, 51) if colours else 0)
+    transparency = {} if colours else {"transparency": bytes([51] * 256)}
+    if not colours:
+        image.putpalette([7, 7, 7])
+    file, done = BytesIO(), Counter[str]()
+    image.save(file, "PNG", **transparency)
+    pixels = decode(file.getvalue(), name="x", done=done)
+    assert pixels.ndim == (2 if mode == "LA" else 3)
+    assert set(pixels.flatten()) == {205}  # 0.2 * 7 + 0.8 * 255 = 205.4
+    assert list(done.values()) == [1]
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_an_opaque_alpha_is_dropped_without_a_word(mode: str) -> None:
+    file, done = BytesIO(), Counter[str]()
+    Image.new(mode, (5, 6), (*[7] * (len(mode) - 1), 255)).save(file, "PNG")
+    assert (decode(file.getvalue(), name="x", done=done) == 7).all()
+    assert not done
+
+
+def test_the_centre_square_is_rescaled_by_what_covers_all_pixels() -> None:
+    wide = np.zeros((32, 48), dtype=np.uint8)
+    wide[:, 8:40] = 200 * (np.indices((32, 32)).sum(axis=0) % 2)  # a chessboard between black sides
+    done = Counter[str]()
+    small = decode(encoded(wide), name="x", resize=8, done=done)
+    assert small.shape == (8, 8)
+    assert np.abs(small[2:-2, 2:-2].astype(int) - 100).max() <= 3  # grey, not a chessboard of fewer
+    assert list(done.values()) == [1]
+    assert np.array_equal(decode(encoded(wide[:, :32]), name="x", resize=32), wide[:, :32])
+    assert decode(encoded(wide), name="x", resize=40).shape == (40, 40)
+
+
+def test_what_was_done_to_images_is_told_with_their_number() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned, glass = BytesIO(), BytesIO()
+    Image.fromarray(pictures(1)[0]).save(turned, "PNG", exif=exif)
+    Image.new("RGBA", (8, 8), (1, 2, 3, 4)).save(glass, "PNG")
+    sources = [turned.getvalue(), glass.getvalue(), encoded(pictures(1, grey=True)[0])]
+    files = [ImageFile("test", 0, f"{number}", source) for number, source in enumerate(sources)]
+    found = decode_all(files, total=3, resize=8)
+    assert found.pools["test"].images.shape == (3, 3, 8, 8)
+    assert found.remarks == (
+        "1 of 3 images were turned upright as their EXIF orientation says",
+        "2 of 3 images were rescaled, by the centre square",
+        "1 of 3 images were transparent and are laid on white",
+        "1 of 3 images were grey and became RGB, as others are in colour",
+    )
 
 
 @pytest.mark.parametrize("limit", [20, 10])  # 30 pixels: first a warning of Pillow, then an error

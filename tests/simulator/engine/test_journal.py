@@ -209,3 +209,19 @@ def test_units_whose_description_is_damaged_are_not_believed(tmp_path: Path) -> 
     assert len(journal) == 0
     assert journal.damaged == 3
     assert "3 damaged lines left out" in journal.remarks[0]
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSPC])
+def test_a_folder_that_cannot_be_locked_is_named_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))  # as flock does: without a name
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(UserError) as raised, Journal(tmp_path):
+        pass
+    line = str(raised.value)
+    assert line.startswith(f"{tmp_path} must be a folder that can be locked")
+    assert os.strerror(number) in line
+    assert "choose an --out on a disk with file locks" in line

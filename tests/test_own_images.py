@@ -1,0 +1,57 @@
+"""What the commands tell of one's own images, and how these meet weights that exist."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.commands import SMALL, WEIGHTS, Command, refused
+
+OWN = (*SMALL, "--schemes", "label_code", "--weights", WEIGHTS, "--out", "out")
+
+
+@pytest.fixture
+def big_digits(tmp_path: Path) -> Path:
+    """Two grey test images of 16x12 for each of ten classes."""
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 12, 16), dtype=np.uint8)
+    for number, image in enumerate(pixels):
+        path = tmp_path / "own" / "test" / str(number % 10) / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    return tmp_path / "own"
+
+
+def test_images_of_another_size_are_refused_with_the_way_out_which_works(
+    semlink: Command, big_digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert semlink("sweep", "digits", "--data", big_digits, *OWN) == 2
+    said = refused(capsys)
+    assert "was trained on images [1, 8, 8] [C, H, W], but the data holds [1, 12, 16]" in said
+    assert "add --resize 8, or train on this data first" in said
+    assert semlink("sweep", "digits", "--data", big_digits, "--resize", "8", *OWN) == 0
+    told = "20 of 20 images were rescaled, by the centre square"
+    assert f"semlink: {told}\n" in capsys.readouterr().err
+    data = json.loads((tmp_path / "out" / "run.json").read_text())["data"]
+    assert (data["resize"], data["image_shape"], data["remarks"]) == (8, [1, 8, 8], [told])
+
+
+def test_resize_needs_data(semlink: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert semlink("sweep", "digits", "--resize", "8") == 2
+    assert "--resize rescales the images of --data: add --data DIR" in refused(capsys)
+
+
+def test_doctor_tells_what_is_odd_about_data(
+    semlink: Command,
+    big_digits: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copytree(big_digits / "test", big_digits / "train")
+    monkeypatch.setattr("simulator.measures.doctor.EXAMPLES", ("awgn",))
+    assert semlink("doctor", "--data", big_digits) == 0
+    told = capsys.readouterr().err
+    assert "semlink: 20 of 20 test images are also training images" in told
+    assert "semlink: only 2 validation images to choose settings on" in told
