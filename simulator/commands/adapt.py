@@ -51,7 +51,7 @@ def adapt(request: AdaptRequest) -> None:
     validation = weights.dataset.validation
     if validation is None:
         raise UserError("the budget rule is made on validation images, but the data holds none")
-    scheme = build_scheme(request.scheme, experiment, weights).scheme
+    scheme = build_scheme(request.scheme, experiment, weights, option="--scheme").scheme
     check_writable(request.folder)
     points, left_out = plan([scheme], grid)
     note(*left_out)
