@@ -95,15 +95,30 @@ def dataset_of(experiment: Experiment, data: Path | None, resize: int | None = N
 
 
 def device_named(name: str) -> torch.device:
-    """A device that torch can use here. Raises: UserError if it cannot."""
+    """A device that torch can use here. Raises: UserError saying why it cannot."""
     try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError):
-        raise UserError(f"--device must be one that torch can use here, got {name!r}") from None
+        device = torch.device(name.lower())
+    except RuntimeError:
+        device = torch.device("meta")
     if device.type not in ("cpu", "cuda"):
         raise UserError(f"--device must be cpu or cuda, got {name!r}")
-    return torch.device("cpu") if device.type == "cpu" else torch.device("cuda", device.index or 0)
+    if device.type == "cpu":
+        return torch.device("cpu")
+    number, index = torch.cuda.device_count(), device.index or 0
+    if index >= number:
+        raise UserError(
+            f"--device must be one that torch can use here, got {name!r}: {_why(number)}"
+        )
+    return torch.device("cuda", index)
+
+
+def _why(gpus: int) -> str:
+    """Why torch cannot use a GPU, and the way out."""
+    if torch.version.cuda is None and torch.version.hip is None:
+        return "this torch is built without CUDA; install one with CUDA, or leave out --device"
+    if not gpus:
+        return "torch finds no GPU; nvidia-smi says whether the driver does, or leave out --device"
+    return f"torch finds {gpus} GPU{'s' * (gpus > 1)}, cuda:0 to cuda:{gpus - 1}"
 
 
 def check_compiler() -> None:

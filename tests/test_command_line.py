@@ -21,6 +21,9 @@ def test_sweep_writes_table_description_and_figures(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert semlink("sweep", "digits", *SMALL, "--channel-uses", "16", "--out", "made/here") == 0
+    assert "semlink: left out, wholly or in part: " in capsys.readouterr().err
+    asked = ["--channel-uses", "16", "--out", "made/here", "-v"]
+    assert semlink("sweep", "digits", *SMALL, *asked) == 0
     folder = tmp_path / "made/here"
     rows = pd.read_csv(folder / "results.csv")
     names = [name for name in digits().scheme_names if name not in {"deep_jscc_image", "separate"}]
@@ -216,9 +219,13 @@ def test_all_leaves_out_what_is_not_trained(
     few = ["--snr-db", "0", "--channel-uses", "16", "--channels", "awgn", "--images", "20"]
     arguments = ["sweep", "digits", *few, "--weights", str(tmp_path / "w")]
     asked = ["--schemes", "all,rkd_sc:+3dB"]
-    assert semlink(*arguments, *asked, "--out", str(tmp_path / "out")) == 0
+    assert semlink(*arguments, *asked, "-v", "--out", str(tmp_path / "out")) == 0
     rows = pd.read_csv(tmp_path / "out/results.csv")
     assert {"rkd_sc", "label_code", "rkd_sc:+3dB"} <= set(rows["scheme"])
     assert "deep_jscc" not in set(rows["scheme"])
     assert "semlink: deep_jscc left out, it is not trained: no " in capsys.readouterr().err
     assert semlink(*arguments, "--schemes", "deep_jscc", "--out", str(tmp_path / "named")) == 2
+    told = "run semlink train digits --stage baselines --schemes deep_jscc, or name another"
+    assert told in capsys.readouterr().err
+    assert semlink("adapt", "digits", "--scheme", "label_cod", *arguments[2:4]) == 2
+    assert "--scheme must name schemes among" in refused(capsys)

@@ -126,7 +126,13 @@ def test_without_an_error_there_is_no_figure(
     few = ["--code-rate", "1", "--max-blocks", "20", "--out", "a"]
     assert semlink("link", *few, "--ebn0-db", "5") == 0
     assert (tmp_path / "a/figures/link.png").exists()
-    assert semlink("link", *few, "--ebn0-db", "40") == 0
+    assert semlink("link", *few, "--ebn0-db", "5") == 0  # the same again is simply done again
+    before = (tmp_path / "a/link.csv").read_bytes()
+    assert semlink("link", *few, "--ebn0-db", "40") == 2
+    told = "a holds a result with other settings; changed: ebn0_db. Add --fresh to replace it"
+    assert told in capsys.readouterr().err
+    assert (tmp_path / "a/link.csv").read_bytes() == before
+    assert semlink("link", *few, "--ebn0-db", "40", "--fresh") == 0
     assert pd.read_csv(tmp_path / "a/link.csv")["block_errors"].tolist() == [0]
     assert not any((tmp_path / "a/figures").iterdir())  # nor one of an earlier link
     assert "no figure" in capsys.readouterr().out

@@ -39,7 +39,10 @@ def test_table_tells_sizes_and_accuracy_of_the_trained_student(
     assert "retention" not in rows or rows["retention"].isna().all()
     out, err = capsys.readouterr()
     assert f"no teacher in {WEIGHTS}: no retention" in err
-    assert "encoder_parameters" in out
+    shown = dict(line.split() for line in out.splitlines()[1:-1])
+    assert shown["encoder_parameters"] == str(parameter_count(student))
+    assert shown["encoder_macs"] == str(row["encoder_macs"])
+    assert shown["accuracy"] == f"{row['accuracy']:.4f}"
     assert out.endswith(f"table:   {Path('out/sizes.csv')}\n")
 
 

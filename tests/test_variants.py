@@ -149,7 +149,10 @@ def test_size_table_counts_and_keeps(trained: Path) -> None:
 
 
 def test_unknown_variant_is_one_line() -> None:
-    with pytest.raises(UserError, match="recipe digits has no variant 'r3'; it has no_teacher"):
+    with pytest.raises(
+        UserError,
+        match="--variants must name ablations of recipe digits among no_teacher, got 'r3'",
+    ):
         schemes_to_train(digits(), "stage2", variants=("r3",))
 
 

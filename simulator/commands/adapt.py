@@ -1,6 +1,7 @@
 """`semlink adapt`: the fewest channel uses that keep the accuracy, at every SNR."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +14,9 @@ from simulator.commands.options import (
     option,
 )
 from simulator.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +38,8 @@ def adapt(request: AdaptRequest) -> None:
     """Find the fewest channel uses that keep the accuracy, at every SNR.
 
     The rule is made on validation images and tested on test images. Writes adaptive.csv: k for
-    each channel and SNR, the accuracy there, and its difference to that with the largest k.
+    each channel and SNR, the accuracy there, its difference to that with the largest k, and whether
+    the share is kept on test images.
     """
     from simulator.engine.grid import plan
     from simulator.measures.budget import adaptive_table
@@ -51,7 +56,7 @@ def adapt(request: AdaptRequest) -> None:
     validation = weights.dataset.validation
     if validation is None:
         raise UserError("the budget rule is made on validation images, but the data holds none")
-    scheme = build_scheme(request.scheme, experiment, weights).scheme
+    scheme = build_scheme(request.scheme, experiment, weights, option="--scheme").scheme
     check_writable(request.folder)
     points, left_out = plan([scheme], grid)
     note(*left_out)
@@ -67,5 +72,17 @@ def adapt(request: AdaptRequest) -> None:
     )
     write_table(request.folder / "adaptive.csv", rows)
     click.echo(rows.drop(columns=["scheme", "images", "realizations"]).round(4).to_string())
+    click.echo(missed_places(rows, request.retention))
     click.echo(f"mean k over these SNRs: {rows['channel_uses'].mean():.1f}")
     click.echo(f"table:   {request.folder / 'adaptive.csv'}")
+
+
+def missed_places(rows: "pd.DataFrame", share: float) -> str:
+    """Where the share that was kept on validation images is missed on test images, in one line."""
+    missed = rows[~rows["kept"].astype(bool)]
+    if missed.empty:
+        return f"{100 * share:g} % of the accuracy is kept on test images at every point"
+    places = zip(missed["channel"], missed["snr_db"], missed["channel_uses"], strict=True)
+    told = ", ".join(f"{channel} {snr_db:g} dB (k = {k})" for channel, snr_db, k in places)
+    count = f"{len(missed)} of {len(rows)} points"
+    return f"less than {100 * share:g} % of the accuracy is kept on test images at {count}: {told}"

@@ -1,13 +1,14 @@
 """`semlink link`: the digital link by itself, measured beside the closed form."""
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from simulator.commands.options import command, option, out_option, seed_option
-from simulator.errors import Stopped
+from simulator.commands.options import command, flag, option, out_option, seed_option
+from simulator.errors import Stopped, UserError
 from simulator.parse import parse_snr_db
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class LinkRequest:
     decoder: Literal["layered", "sionna"] = option(
         default="layered", help="Ours, or Sionna's belief propagation (much slower)."
     )
+    fresh: bool = flag(help="Replace what another link has left in --out.")
     seed: int = seed_option("Seed of all draws.")
     out: Path | None = out_option("results/runs/link")
 
@@ -78,6 +80,8 @@ def link(request: LinkRequest) -> None:
     )
     folder = request.out or Path("results/runs/link")
     check_writable(folder)
+    if not request.fresh:
+        _check_same(test, folder)
     torch.set_num_threads(1)  # small tensors: a second thread only waits
     click.echo(_words(test), err=True)
     try:
@@ -85,6 +89,30 @@ def link(request: LinkRequest) -> None:
     except KeyboardInterrupt:
         raise Stopped("nothing was written; --max-blocks or --errors make it shorter") from None
     _write(folder, test, rows)
+
+
+def _settings(test: "LinkTest") -> dict[str, Any]:
+    """What makes the numbers besides versions, as run.json has it."""
+    settings = {name: value for name, value in vars(test).items() if name != "pipe"}
+    pipe = {"type": type(test.pipe).__name__, **asdict(test.pipe)}
+    return {**settings, "pipe": pipe, "channel": test.channel.name}
+
+
+def _check_same(test: "LinkTest", folder: Path) -> None:
+    """Raises: UserError if the folder holds another result than that of these settings."""
+    try:
+        old = json.loads((folder / "run.json").read_text(encoding="utf-8"))["link"]
+        new = json.loads(json.dumps(_settings(test)))
+        changed = [name for name in new if old.get(name) != new[name]]
+    except FileNotFoundError:
+        return
+    except (AttributeError, KeyError, TypeError, ValueError):
+        changed = ["run.json, which is of no link"]
+    if changed:
+        raise UserError(
+            f"{folder} holds a result with other settings; changed: {', '.join(changed)}. Add "
+            "--fresh to replace it, or choose another --out"
+        )
 
 
 def _words(test: "LinkTest") -> str:
@@ -110,10 +138,7 @@ def _write(folder: Path, test: "LinkTest", rows: "pd.DataFrame") -> None:
     from simulator.storage.files import write_json, write_table
 
     write_table(folder / "link.csv", rows)
-    pipe = {"type": type(test.pipe).__name__, **asdict(test.pipe)}
-    settings = {name: value for name, value in vars(test).items() if name != "pipe"}
-    link = {**settings, "pipe": pipe, "channel": test.channel.name}
-    about = {"link": link, "environment": environment(torch.device("cpu"))}
+    about = {"link": _settings(test), "environment": environment(torch.device("cpu"))}
     write_json(folder / "run.json", about)
     title = f"{test.pipe.modulation} on {test.channel.name}"
     figures = draw_link(rows, folder / "figures", title=title, about=_words(test))

@@ -6,6 +6,7 @@ line; a script makes it by itself. Nothing heavy is imported here, so that `--he
 
 import contextlib
 import functools
+import io
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -153,7 +154,12 @@ def command(request: type[Request]) -> Callable[[Callable[[Request], None]], Com
 
 
 def run(command: click.Command, name: str) -> None:
-    """Run a command line: a user's mistake is one line on stderr and exit status 2."""
+    """Run a command line: a user's mistake is one line on stderr and exit status 2.
+
+    What the encoding of stdout cannot say, such as a folder's name, is replaced.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     with contextlib.suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as tidily as Ctrl-C
     try:

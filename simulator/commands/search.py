@@ -61,7 +61,7 @@ class SearchRequest:
     minutes: float | None = minutes_option()
     fresh: bool = flag(help="Forget what earlier searches in --out have finished.")
     device: str = device_option()
-    out: Path | None = out_option("TRAINING/search/PRESET_TEACHING_lambdaL")
+    out: Path | None = out_option("results/runs/RECIPE/search/PRESET_TEACHING_lambdaL")
 
 
 @command(SearchRequest)
@@ -106,14 +106,15 @@ def _begun(request: SearchRequest) -> "SearchRun":
     )
     in_range("--seeds", request.seeds, 1, MOST_SEEDS)
     in_range("--seed", request.seed, 0, MOST_SEED - request.seeds)
-    taught_in = request.training or Path("results/runs") / request.recipe
+    usual = Path("results/runs") / request.recipe
     own_folder = f"{request.preset}_{request.teaching}_lambda{request.penalty:g}"
     return search_run(
         experiment,
         preset,
         dataset=dataset_told(experiment, request.data, request.resize),
-        taught_in=taught_in,
-        folder=request.out or taught_in / "search" / own_folder,
+        taught_in=request.training or usual,
+        teach_there=request.training is None,  # a training that is named is only read
+        folder=request.out or usual / "search" / own_folder,
         device=resolve.device_named(request.device),
         deadline=resolve.deadline_in(request.minutes),
     )

@@ -58,6 +58,7 @@ class SweepRequest(WeightsRequest, GridRequest):
         help="Compute on a Ray cluster instead; local: one of --workers CPUs, made here.",
     )
     fresh: bool = flag(help="Forget what an earlier sweep in --out has finished.")
+    verbose: bool = flag("-v", "--verbose", help="Say of all that is left out why it is.")
     device: str = device_option()
 
 
@@ -81,7 +82,8 @@ def sweep(request: SweepRequest) -> None:
     clean = noiseless_accuracy(asked)
     folder = request.folder
     with sweep_folder(asked, folder, fresh=request.fresh) as place:
-        note(*left_out, *_remarks(asked), *place.journal.remarks)
+        told = left_out if request.verbose else _in_short(left_out)
+        note(*told, *_remarks(asked), *place.journal.remarks)
         results = place.compute(workers=request.workers, cluster=request.cluster)
         images = image_quality(asked, results.realizations) if request.quality else None
         table, run = place.write(results, noiseless=clean, left_out=left_out, more=images)
@@ -112,6 +114,14 @@ def resolved(request: SweepRequest) -> "tuple[Sweep, list[str]]":
     setting = Setting(request.seed, device, request.precision, request.compiled)
     schemes = request.schemes or ("all",)
     return Sweep.of(weights, experiment, schemes, grid, test=test, setting=setting)
+
+
+def _in_short(left_out: list[str]) -> list[str]:
+    """One line for all that is left out; each of these lines begins with the scheme's name."""
+    if len(left_out) < 2:
+        return left_out
+    names = ", ".join(dict.fromkeys(line.partition(" ")[0] for line in left_out))
+    return [f"left out, wholly or in part: {names}; -v says why"]
 
 
 def _remarks(sweep: "Sweep") -> list[str]:

@@ -1,10 +1,16 @@
 """`semlink table`: size, cost and clean accuracy of teacher and students."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from simulator.commands.options import WeightsRequest, command, note, option, seed_option
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COUNTS = ("parameters", "macs")  # how the names of columns of whole numbers end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,5 +47,14 @@ def table(request: TableRequest) -> None:
         seed=in_range("--seed", request.seed, 0, MOST_SEED),
     )
     write_table(folder / "sizes.csv", rows)
-    click.echo(rows.set_index("name").T.to_string())
+    click.echo(_shown(rows).set_index("name").T.to_string())
     click.echo(f"table:   {folder / 'sizes.csv'}")
+
+
+def _shown(rows: "pd.DataFrame") -> "pd.DataFrame":
+    """The table as text: whole numbers in full, others with four decimals, nothing for a gap."""
+    shown = rows.astype(object)
+    for name in rows.columns.drop("name"):
+        form = "{:.0f}" if name.endswith(COUNTS) else "{:.4f}"
+        shown[name] = ["" if value != value else form.format(value) for value in rows[name]]
+    return shown

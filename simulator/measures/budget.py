@@ -47,9 +47,9 @@ def adaptive_table(
 ) -> pd.DataFrame:
     """The rule, made on the validation images at all points, and what it costs on the test images.
 
-    One row per (channel, SNR): k, accuracy there and with the most uses, and their difference, all
-    on test images, the intervals over images. Validation images meet draws of their own: a k that
-    had luck with those has no luck from it here.
+    One row per (channel, SNR): k, accuracy there and with the most uses, their difference, and
+    whether the share is kept, all on test images, the intervals over images. Validation images meet
+    draws of their own: a k that had luck with those has no luck from it here.
     """
     own_draws = replace(grid, seed=Streams(seed=grid.seed).seed_of("budget rule"))
     here = partial(sweep_here, [scheme], device=device, num_classes=num_classes)
@@ -72,6 +72,7 @@ def adaptive_table(
             "difference": lost.value,
             "difference_low": lost.low,
             "difference_high": lost.high,
+            "kept": bool(at_k.mean() >= share * at_most.mean()),
         }
         rows.append(row)
     return pd.DataFrame(rows)

@@ -19,11 +19,11 @@ from simulator.training.weights import Weights
 ImageShape = tuple[int, int, int]  # C, H, W
 
 
-def split_name(text: str) -> list[str]:
+def split_name(text: str, option: str = "--schemes") -> list[str]:
     """The kind and the labels in KIND:LABEL:LABEL... Raises: UserError if a label is empty."""
     kind, *labels = text.split(":")
     if not all(labels):
-        raise UserError(f"--schemes must have a label behind each colon, got {text!r}")
+        raise UserError(f"{option} must have a label behind each colon, got {text!r}")
     return [kind, *labels]
 
 

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Final, NamedTuple, Self, TypeVar
 
 from simulator.description.basis import Basis, Part
 from simulator.errors import UserError, did_you_mean
@@ -13,6 +13,7 @@ from simulator.schemes.contract import SchemeConfig, split_name
 from simulator.training.weights import Weights
 
 Config = TypeVar("Config", bound=SchemeConfig)
+BASELINES: Final = "baselines"  # the stage of `semlink train` for neural baselines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,17 +44,31 @@ class Experiment(Basis):
         """Ablations by their names for `--variants`."""
         return {scheme.ablation: scheme for scheme in self.schemes if scheme.ablation}
 
-    def scheme(self, name: str) -> SchemeConfig:
+    def scheme(self, name: str, *, option: str = "--schemes") -> SchemeConfig:
         """The scheme of this name, with the labels behind it. Raises: UserError."""
-        asked, known = split_name(name), {own.name: own for own in self.schemes}
+        found = self._known(name, option)
+        label = name.removeprefix(found.name).removeprefix(":")
+        return found.labelled(label) if label else found
+
+    def made_by(self, name: str) -> str:
+        """The options of `semlink train` that make what a scheme has trained; empty: none are."""
+        found = self._known(name, "--schemes")
+        if found.ablation:
+            return f" --stage stage2 --variants {found.ablation}"
+        if any(part.stage == BASELINES for part in found.parts(self)):
+            return f" --stage {BASELINES} --schemes {found.name}"
+        return ""
+
+    def _known(self, name: str, option: str) -> SchemeConfig:
+        """The scheme that a name begins with, by as many of its labels as are in the recipe."""
+        asked, known = split_name(name, option), {own.name: own for own in self.schemes}
         for length in range(len(asked), 0, -1):
             found = known.get(":".join(asked[:length]))
             if found is not None:
-                label = ":".join(asked[length:])
-                return found.labelled(label) if label else found
+                return found
         names = ", ".join(self.scheme_names)
         hint = did_you_mean(name, self.scheme_names)
-        raise UserError(f"--schemes must name schemes among {names}, got {name!r}{hint}")
+        raise UserError(f"{option} must name schemes among {names}, got {name!r}{hint}")
 
     def one(self, kind: type[Config]) -> Config:
         """The first scheme of this kind. Raises: LookupError if there is none."""
@@ -80,14 +95,16 @@ class Built(NamedTuple):
     identity: dict[str, Any]
 
 
-def build_scheme(name: str, experiment: Experiment, weights: Weights) -> Built:
+def build_scheme(
+    name: str, experiment: Experiment, weights: Weights, *, option: str = "--schemes"
+) -> Built:
     """The scheme of this name, with its weights loaded.
 
     Its identity is the version of its code, its settings, what these refer to, and weights by hash.
     Raises: UserError for an unknown name, and as `SchemeConfig.build`.
     """
-    config = experiment.scheme(name)
-    with weights.noting() as used:
+    config = experiment.scheme(name, option=option)
+    with weights.noting(made_by=experiment.made_by(name)) as used:
         scheme = config.build(weights)
     return Built(
         scheme,
@@ -115,7 +132,9 @@ def asked_schemes(
         if missing is None:
             trained.append(name)
         else:
-            path = weights.path(missing)
-            left_out.append(f"{name} left out, it is not trained: no {path}")
+            command = weights.training_command(experiment.made_by(name))
+            left_out.append(
+                f"{name} left out, it is not trained: no {weights.path(missing)}; run {command}"
+            )
     names = (trained if name == "all" else [name] for name in asked)
     return list(dict.fromkeys(itertools.chain.from_iterable(names))), left_out

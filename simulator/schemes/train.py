@@ -7,7 +7,7 @@ from simulator.description.basis import Part
 from simulator.description.origin import write_data_name
 from simulator.errors import UserError, did_you_mean
 from simulator.schemes.contract import SchemeConfig
-from simulator.schemes.experiment import Experiment
+from simulator.schemes.experiment import BASELINES, Experiment
 from simulator.storage.folders import check_writable, forget, forget_parts
 from simulator.training.run import TrainingRun
 from simulator.training.student import Session
@@ -21,7 +21,6 @@ SHARED: Final[Mapping[str, Callable[[Session], object]]] = {  # by the stage tha
     "head": lambda session: session.taught(),
 }
 OURS: Final = (*SHARED, "stage2")  # a stage stands for all before it too
-BASELINES: Final = "baselines"
 AFTERWARDS: Final = ("decoded", "decoded_teachers", "rebuilt")  # go on from finished weights
 ALL: Final = (*OURS, BASELINES, "decoded", "rebuilt")
 
@@ -82,7 +81,8 @@ def schemes_to_train(
             known = ", ".join(ablations) or "none"
             hint = did_you_mean(name, ablations)
             raise UserError(
-                f"recipe {experiment.name} has no variant {name!r}; it has {known}{hint}"
+                f"--variants must name ablations of recipe {experiment.name} among {known}, got "
+                f"{name!r}{hint}"
             )
     trained = [
         scheme.name

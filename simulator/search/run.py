@@ -62,8 +62,7 @@ def taught_views(run: TrainingRun) -> Views:
 
     Raises: UserError naming the command that makes them if they are not there.
     """
-    assert run.taught_in is not None
-    views = told_views(replace(run, folder=run.taught_in))
+    views = told_views(replace(_teaching(run), taught_in=run.taught_in))
     if views is None:
         raise UserError(
             f"{run.taught_in} must hold what this recipe's teachers say of these images; run "
@@ -252,11 +251,13 @@ def search_run(
     device: torch.device,
     deadline: float = math.inf,
     views: int | None = None,
+    teach_there: bool = True,
 ) -> SearchRun:
     """A search ready to begin, taught by the training in `taught_in`.
 
-    With another number of views than the recipe's, its teachers are asked here, and what they say
-    is kept in `folder`.
+    Teachers of an embedded data set that are missing are trained, there or (not `teach_there`) in
+    `folder`. With another number of views than the recipe's, teachers are asked here, and what they
+    say is kept in `folder`.
     Raises: UserError if the data, the teachers or what they say is not there.
     """
     own_views = views not in (None, recipe.views)
@@ -272,20 +273,34 @@ def search_run(
     )
     _ = run.training, run.validation  # the data must hold both
     check_writable(folder)
-    there = replace(run, folder=taught_in, taught_in=None)
-    if recipe.embedded_data:  # a matter of seconds
-        teachers = train_teachers(there)
-        if not own_views:
-            teacher_views(there, teachers)
-    if not own_views:
+    missing = [name for name in recipe.teachers if not run.path(name).exists()]
+    if recipe.embedded_data and missing and not teach_there:
+        run, teach_there = replace(run, taught_in=folder / "teaching"), True
+    if recipe.embedded_data and teach_there:  # a matter of seconds
+        _teach(run, views=not own_views)
+        missing = []
+    if not own_views and (told_views(_teaching(run)) or not recipe.embedded_data):
         return SearchRun(run=run, preset=preset, views=taught_views(run))
-    if missing := [name for name in recipe.teachers if not run.path(name).exists()]:
+    if missing:
         raise UserError(
             f"{taught_in} must hold the weights of {', '.join(missing)}; run semlink train "
             f"{recipe.name} --stage teacher --out {taught_in}, or name --training DIR"
         )
     asked = replace(run, folder=folder / "teaching")
     return SearchRun(run=run, preset=preset, views=teacher_views(asked, train_teachers(asked)))
+
+
+def _teaching(run: TrainingRun) -> TrainingRun:
+    """The training whose teachers teach a search."""
+    assert run.taught_in is not None
+    return replace(run, folder=run.taught_in, taught_in=None)
+
+
+def _teach(run: TrainingRun, *, views: bool) -> None:
+    """Train the teachers in the folder of their training, and ask them about its views."""
+    teachers = train_teachers(_teaching(run))
+    if views:
+        teacher_views(_teaching(run), teachers)
 
 
 def _with_views(recipe: Basis, views: int) -> Basis:

@@ -16,6 +16,7 @@ from simulator.description.stages import StudentStage
 from simulator.errors import UserError
 from simulator.scheme import Classifier, Classify, in_pieces
 from simulator.storage.describe import digest
+from simulator.storage.environment import ROOT
 from simulator.storage.files import read_header, read_weights
 from simulator.training.teachers import Teacher, tower_on
 
@@ -34,6 +35,7 @@ class Weights:
         self.hashes: dict[str, str] = {}  # part -> SHA-256 of its file
         self._modules: dict[str, nn.Module] = {}
         self._used: set[str] = set()
+        self._made_by = ""  # options of `semlink train` that make what is asked for now
 
     @property
     def train_seed(self) -> int:
@@ -55,10 +57,22 @@ class Weights:
         return self.folder / f"{part.name}.safetensors"
 
     @contextmanager
-    def noting(self) -> Iterator[set[str]]:
-        """Names of the parts that are asked for within the block."""
-        self._used = set()
-        yield self._used
+    def noting(self, *, made_by: str = "") -> Iterator[set[str]]:
+        """Names of the parts that are asked for within the block; `semlink train` makes them."""
+        self._used, self._made_by = set(), made_by
+        try:
+            yield self._used
+        finally:
+            self._made_by = ""
+
+    def training_command(self, made_by: str = "") -> str:
+        """The command that trains what this folder lacks, with these options."""
+        recipe, folder = self.recipe, self.folder
+        data = "" if self.dataset.name == recipe.embedded_data else " --data DIR"
+        usual = Path("results/runs") / recipe.name / "weights"
+        known = folder == usual or folder.is_relative_to(ROOT / "results/reference")
+        out = "" if known or folder.name != "weights" else f" --out {folder.parent}"
+        return f"semlink train {recipe.name}{data}{made_by}{out}"
 
     def load(self, part: Part, build: Callable[[], Module]) -> Module:
         """A part as a network ready to use.
@@ -74,11 +88,9 @@ class Weights:
     def _read(self, part: Part, build: Callable[[], Module]) -> Module:
         path = self.path(part)
         if not path.exists():
-            name = self.recipe.name
             raise UserError(
-                f"{path} must hold trained weights, but is missing; run semlink train {name}"
-                f"{'' if self.recipe.embedded_data else ' --data DIR'}, or name another "
-                "folder with --weights"
+                f"{path} must hold trained weights, but is missing; run "
+                f"{self.training_command(self._made_by)}, or name another folder with --weights"
             )
         tensors, header, self.hashes[part.name] = read_weights(path)
         origin = check_origin(

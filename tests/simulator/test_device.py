@@ -12,6 +12,8 @@ from benchmarks.recipes.digits import digits
 from channels.streams import Streams
 from simulator.description.basis import Part
 from simulator.device import Precision, autocast, native
+from simulator.errors import UserError
+from simulator.resolve import device_named
 from simulator.training.loop import Checkpoint, Epoch, Lesson, train
 from simulator.training.run import TrainingRun, in_chunks
 from tests.commands import Command
@@ -91,3 +93,21 @@ def test_sweep_in_emulated_bf16_says_what_is_faster(
     grid = ("--snr-db", "0", "--channel-uses", "16", "--realizations", "1", "--workers", "1")
     assert semlink("sweep", "digits", "--schemes", "rkd_sc", *grid, "--precision", "bf16") == 0
     assert "no arithmetic of bf16; --precision fp32 is faster" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("built", "gpus", "asked", "told"),
+    [
+        (None, 0, "cuda", "this torch is built without CUDA; install one with CUDA"),
+        ("12.8", 0, "cuda", "torch finds no GPU; nvidia-smi says whether the driver does"),
+        ("12.8", 2, "cuda:2", "torch finds 2 GPUs, cuda:0 to cuda:1"),
+    ],
+)
+def test_a_device_that_is_not_there_says_why(
+    built: str | None, gpus: int, asked: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.version, "cuda", built)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    with pytest.raises(UserError, match=f"^--device must .*, got '{asked}': {told}"):
+        device_named(asked)
+    assert device_named("CPU") == CPU

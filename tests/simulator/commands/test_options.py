@@ -1,16 +1,18 @@
 """Requests: made by click from a command line, or by hand; equal either way."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from simulator.commands.adapt import AdaptRequest
 from simulator.commands.doctor import DoctorRequest
 from simulator.commands.finished import CompareRequest, PlotRequest, SeedsRequest
 from simulator.commands.link import LinkRequest
-from simulator.commands.options import argument, command, flag, option
+from simulator.commands.options import argument, command, flag, option, run
 from simulator.commands.search import SearchRequest
 from simulator.commands.sweep import SweepRequest
 from simulator.commands.table import TableRequest
@@ -142,3 +144,11 @@ def test_help_that_is_made_when_it_is_shown(capsys: pytest.CaptureFixture[str]) 
     assert asked
     assert "Made now.  [default: 3]" in told
     assert f"Of {', '.join(recipe_names())}." in " ".join(told.split())
+
+
+def test_what_cannot_be_printed_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = io.BytesIO()
+    monkeypatch.setattr("sys.argv", ["tell"])
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(printed, encoding="cp1252"))
+    run(click.Command("tell", callback=lambda: click.echo("table: Ω/a.csv")), "tell")
+    assert printed.getvalue().split() == [b"table:", b"?/a.csv"]

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from simulator.commands.adapt import missed_places
 from simulator.engine.grid import plan
 from simulator.engine.run import Results, sweep_here
 from simulator.measures.budget import adaptive_table, smallest_uses
@@ -34,7 +35,9 @@ def test_the_smallest_k_that_keeps_the_share() -> None:
     assert smallest_uses(table, share=1.0) == dict.fromkeys(places, 64)
 
 
-def test_adapt_writes_its_table(semlink: Command, tmp_path: Path) -> None:
+def test_adapt_writes_its_table_and_says_what_is_missed(
+    semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ["--snr-db", "-10,20", "--images", "100", "--channels", "awgn", "--out", "out"]
     assert semlink("adapt", "digits", *arguments, "--channel-uses", "4,16,64") == 0
     table = pd.read_csv(tmp_path / "out/adaptive.csv")
@@ -43,6 +46,18 @@ def test_adapt_writes_its_table(semlink: Command, tmp_path: Path) -> None:
     assert (table["accuracy"] >= 0.9 * table["accuracy_at_most_uses"]).all()
     assert (table["difference_low"] <= table["difference"]).all()
     assert table["images"].eq(100).all()
+    enough = table["accuracy"] >= 0.99 * table["accuracy_at_most_uses"]
+    assert table["kept"].tolist() == enough.tolist()
+    assert missed_places(table, 0.99) in capsys.readouterr().out
+
+
+def test_places_where_the_share_is_missed_are_one_line() -> None:
+    table = pd.DataFrame(rows({4: 0.5}) + rows({16: 0.5}, snr_db=10.0))
+    assert missed_places(table.assign(kept=[True, True]), 0.99).endswith("at every point")
+    assert missed_places(table.assign(kept=[True, False]), 0.99) == (
+        "less than 99 % of the accuracy is kept on test images at 1 of 2 points: "
+        "awgn 10 dB (k = 16)"
+    )
 
 
 def test_the_rule_is_made_with_draws_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,9 @@ def test_search_writes_a_student_that_can_be_trained(
 ) -> None:
     out = tmp_path / "out"
     asked = ("search", "digits", "--training", training, "--out", out, "--epochs", "2")
+    before = sorted(training.rglob("*"))
     assert status(monkeypatch, *asked, "--seeds", "2", "--lambda", "0.5") == 0
+    assert sorted(training.rglob("*")) == before
     told = json.loads((out / "genotype.json").read_text())
     student = read_student(out / "genotype.json")
     assert told["lambda"] == 0.5
@@ -52,11 +54,11 @@ def test_search_writes_a_student_that_can_be_trained(
     assert {"loss", "expected_cost", "genotype_cost", "entropy", "validation_p"} <= set(history)
 
     monkeypatch.setattr(resolve, "cell_figures", lambda *_: [])
-    before = (out / "genotype.json").read_bytes()
+    written = (out / "genotype.json").read_bytes()
     assert status(monkeypatch, *asked, "--seeds", "2", "--lambda", "0.5") == 0  # nothing left to do
     keys = ("seed", "parameters", "macs", "student")
     again = json.loads((out / "genotype.json").read_text())
-    assert {key: again[key] for key in keys} == {key: json.loads(before)[key] for key in keys}
+    assert {key: again[key] for key in keys} == {key: json.loads(written)[key] for key in keys}
     capsys.readouterr()
     assert status(monkeypatch, *asked, "--lambda", "0.1") == 2
     assert "another description" in capsys.readouterr().err
@@ -81,7 +83,8 @@ def test_search_teaches_the_digits_itself_and_asks_for_other_teachers(
     assert "run semlink train mine --stage cache --out t" in capsys.readouterr().err
     monkeypatch.setattr(resolve, "recipe_named", lambda *_, **__: short())
     assert status(monkeypatch, *asked) == 0
-    assert (tmp_path / "t/weights/teacher.safetensors").exists()
+    assert not (tmp_path / "t").exists()  # a training that is named is only read
+    assert (tmp_path / "out/teaching/weights/teacher.safetensors").exists()
     assert (tmp_path / "out/genotype.json").exists()
 
 
