@@ -82,7 +82,7 @@ def test_folder_with_only_a_test_split_sweeps(semlink: Command, tmp_path: Path) 
     [
         (
             ["sweep", "letters"],
-            f"RECIPE must be one of {', '.join(recipe_names())}, got 'letters'",
+            f"RECIPE must be one of {', '.join(recipe_names())}, or a file .toml, got 'letters'",
         ),
         (["train", "letters"], "RECIPE must be one of"),
         (["sweep", "digits", "--schemes", "magic"], "--schemes must name schemes among rkd_sc"),
