@@ -317,7 +317,7 @@ def train(
     *,
     out: str | Path | None = None,
     data: str | Path | None = None,
-    stage: str = "all",
+    stage: str | None = None,
     seed: int = 0,
     minutes: float | None = None,
     device: str = "cpu",

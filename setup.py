@@ -7,7 +7,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 REFERENCE = Path("results/reference")
-SHIPPED = ("digits/weights", "block_errors")  # below REFERENCE
+SHIPPED = ("digits/weights", "block_errors", "cifar100/weights/student.safetensors")
 
 
 class WithReference(build_py):
@@ -17,9 +17,14 @@ class WithReference(build_py):
         """Packages, then what is shipped beside them."""
         super().run()
         if not self.editable_mode:
-            for name in SHIPPED:
-                target = Path(self.build_lib) / "simulator/reference" / name
-                shutil.copytree(REFERENCE / name, target, dirs_exist_ok=True)
+            for file in (path for name in SHIPPED for path in _files(REFERENCE / name)):
+                target = Path(self.build_lib) / "simulator/reference" / file.relative_to(REFERENCE)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, target)
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
 
 
 setup(cmdclass={"build_py": WithReference})

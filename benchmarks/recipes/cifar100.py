@@ -124,6 +124,7 @@ def images() -> Experiment:
     return replace(
         cifar100(),
         name="images",
+        warm_below=10_000,
         teacher=replace(WIDE_TEACHER, training=_at_least(WIDE_TEACHER.training, 1000)),
         more_teachers=(),
         student=student,

@@ -26,6 +26,7 @@ MOST_EPOCHS = 10**6
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from simulator.data.dataset import Dataset
     from simulator.description.basis import Part
     from simulator.description.trial import Trial
     from simulator.schemes.experiment import Experiment
@@ -42,10 +43,10 @@ STAGES = (
 class TrainRequest(RecipeRequest):
     """What `semlink train` is asked for."""
 
-    stage: str = option(
-        default="all",
+    stage: str | None = option(
         type=click.Choice(STAGES),
-        help="Stop after this stage; earlier ones that are missing are trained first.",
+        help="Stop after this stage; earlier ones that are missing are trained first.  "
+        "[default: all; stage2 with a warm start]",
     )
     variants: tuple[str, ...] = option(
         default=(), help="Train these ablations too, after stage 2; or all."
@@ -59,6 +60,9 @@ class TrainRequest(RecipeRequest):
     teacher: str | None = option(
         metavar="NAME|DIR",
         help="A pretrained CLIP, DINOv2 or ViT from the hub or a folder, in place of the recipe's.",
+    )
+    from_scratch: bool = flag(
+        help="Refuse the warm start that recipe images takes with few training images."
     )
     epochs: int | None = option(
         metavar="N", help="A quick trial: so many epochs for every part, noted beside the weights."
@@ -92,29 +96,31 @@ def train(request: TrainRequest) -> None:
     experiment = request.experiment()
     if request.teacher is not None:
         experiment = experiment.with_pretrained(request.teacher)
-    trial = _trial(request)
+    dataset = dataset_told(experiment, request.data, request.resize)
+    trial = _trial(request, experiment, dataset)
     experiment = trial.applied(experiment)
+    stage = request.stage or ("stage2" if trial.warm else "all")
     asked = None if request.schemes is None or "all" in request.schemes else request.schemes
-    schemes = schemes_to_train(
-        experiment, request.stage, variants=request.variants, baselines=asked
-    )
-    run = _run_of(request, experiment)
+    schemes = schemes_to_train(experiment, stage, variants=request.variants, baselines=asked)
+    run = _run_of(request, experiment, dataset)
     parts = experiment.parts().values()
-    begin(run, request.stage, schemes, parts=parts, fresh=request.fresh)
+    begin(run, stage, schemes, parts=parts, fresh=request.fresh)
     trial.note(request.folder / "weights")
+    if trial.warm:
+        _tell_warm(run, stage)
     start = time.perf_counter()
     session = Session(run)
     with trained_on(request.minutes):
-        if "teacher" in stages_of(request.stage):
+        if "teacher" in stages_of(stage):
             _tell(session)
-        train_schemes(session, request.stage, schemes)
+        train_schemes(session, stage, schemes)
         _show(run, parts)
         minutes = (time.perf_counter() - start) / 60
         click.echo(f"weights: {request.folder / 'weights'}  ({minutes:.1f} min)")
 
 
-def _trial(request: TrainRequest) -> "Trial":
-    """What --epochs and --lr change. Raises: UserError."""
+def _trial(request: TrainRequest, experiment: "Experiment", dataset: "Dataset") -> "Trial":
+    """What differs from the recipe. Raises: UserError."""
     from simulator.description.trial import Trial
     from simulator.parse import in_range
 
@@ -122,10 +128,22 @@ def _trial(request: TrainRequest) -> "Trial":
         in_range("--epochs", request.epochs, 1, MOST_EPOCHS)
     if request.lr is not None and not 0 < request.lr < math.inf:
         raise UserError(f"--lr must be a number above 0, got {request.lr:g}")
-    return Trial(request.epochs, request.lr)
+    few = dataset.train is not None and len(dataset.train.labels) < experiment.warm_below
+    warm = few and request.teacher is None and not request.from_scratch
+    return Trial(request.epochs, request.lr, warm)
 
 
-def _run_of(request: TrainRequest, experiment: "Experiment") -> "TrainingRun":
+def _tell_warm(run: "TrainingRun", stage: str) -> None:
+    """What a warm start does, and what is left for later."""
+    note(
+        f"{len(run.labels)} training images of {run.dataset.num_classes} classes: a warm start "
+        "from the committed student of CIFAR-100 (--from-scratch trains without it)"
+    )
+    if stage == "stage2":
+        note("the neural baselines are left out: --stage baselines trains them afterwards")
+
+
+def _run_of(request: TrainRequest, experiment: "Experiment", dataset: "Dataset") -> "TrainingRun":
     """The training that is asked for. Raises: UserError."""
     from simulator import resolve
     from simulator.parse import MOST_SEED, in_range
@@ -135,7 +153,7 @@ def _run_of(request: TrainRequest, experiment: "Experiment") -> "TrainingRun":
         in_range("--teacher-seed", request.teacher_seed, 0, MOST_SEED)
     return TrainingRun(
         recipe=experiment,
-        dataset=dataset_told(experiment, request.data, request.resize),
+        dataset=dataset,
         folder=request.folder,
         seed=in_range("--seed", request.seed, 0, MOST_SEED),
         device=resolve.device_named(request.device),

@@ -40,6 +40,9 @@ class Basis:
     teacher: TeacherStage
     student: StudentStage
     more_teachers: tuple[TeacherStage, ...] = ()  # with `teacher` they teach as an ensemble
+    warm_below: int = (
+        0  # with fewer training images it begins as the committed student of CIFAR-100
+    )
     mirrored: bool = False  # views come in pairs, image and mirror image; teachers say the mean
 
     def __post_init__(self) -> None:

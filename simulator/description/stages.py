@@ -66,14 +66,20 @@ class TeacherStage:
     model: ClassifierConfig | PretrainedTeacherConfig
     training: TrainConfig
     label_smoothing: float
+    begin: Literal["fresh", "reference"] = "fresh"  # "reference": a probe on the committed student
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudentStage:
-    """Stage 1 (clean distillation of the encoder) and stage 1b (its linear head)."""
+    """Stage 1 (clean distillation of the encoder) and stage 1b (its linear head).
+
+    A student that begins as its teacher is trained on, and stays as it was where that is better on
+    validation images.
+    """
 
     model: StudentConfig
     training: TrainConfig
     loss: LossWeights
     head: TrainConfig
     head_from: Literal["fresh", "student"] = "fresh"  # "student": from the head trained along
+    begin: Literal["fresh", "teacher"] = "fresh"

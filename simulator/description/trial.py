@@ -1,4 +1,4 @@
-"""A quick trial: a training with other epochs or rates than its recipe, as `--epochs` and `--lr`.
+"""How a training differs from its recipe: by `--epochs` and `--lr`, or as few images need it.
 
 What was changed is written beside the weights, so that whoever loads them knows them.
 """
@@ -8,13 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from simulator.description.basis import Basis
 from simulator.description.changes import mapped
-from simulator.description.stages import TrainConfig
+from simulator.description.stages import StudentStage, TeacherStage, TrainConfig
 from simulator.errors import UserError
 from simulator.storage.files import write_json
 
 FILE = "trial.json"
-Tree = TypeVar("Tree")
+SMALL_SGD = {"epochs": 10, "least_steps": 150, "batch_size": 64, "learning_rate": 0.01}
+SMALL_ADAMW = {"epochs": 20, "least_steps": 400, "batch_size": 128}
+SMALL_VIEWS = 8
+Recipe = TypeVar("Recipe", bound=Basis)
 
 
 class Trial(NamedTuple):
@@ -22,6 +26,7 @@ class Trial(NamedTuple):
 
     epochs: int | None = None
     learning_rate: float | None = None
+    warm: bool = False  # from the committed student of CIFAR-100, with few steps
 
     @classmethod
     def of(cls, weights: Path) -> "Trial":
@@ -34,7 +39,7 @@ class Trial(NamedTuple):
         except (TypeError, ValueError):
             raise UserError(f"{path} must be a JSON object of a trial; train again") from None
 
-    def applied(self, recipe: Tree) -> Tree:
+    def applied(self, recipe: Recipe) -> Recipe:
         """The recipe with every training changed."""
 
         def change(value: Any) -> Any:
@@ -46,6 +51,7 @@ class Trial(NamedTuple):
                 value = replace(value, learning_rate=self.learning_rate)
             return value
 
+        recipe = warm_started(recipe) if self.warm else recipe
         return recipe if self == Trial() else mapped(recipe, change)
 
     def note(self, weights: Path) -> None:
@@ -69,4 +75,29 @@ class Trial(NamedTuple):
         """As options of the command line."""
         epochs = [] if self.epochs is None else [f"--epochs {self.epochs}"]
         rate = [] if self.learning_rate is None else [f"--lr {self.learning_rate:g}"]
-        return " ".join([*epochs, *rate]) or "the recipe's own epochs and rates"
+        warm = ["a warm start"] if self.warm else []
+        return " ".join([*warm, *epochs, *rate]) or "the recipe's own epochs and rates"
+
+
+def warm_started(recipe: Recipe) -> Recipe:
+    """A recipe for few images: teacher and students begin as the committed student of CIFAR-100.
+
+    All trainings keep their kind and get few steps, the same for all that are compared.
+    """
+
+    def change(value: Any) -> Any:
+        if isinstance(value, TrainConfig):
+            few = SMALL_SGD if value.optimiser == "sgd" else SMALL_ADAMW
+            return replace(value, **few)
+        if isinstance(value, StudentStage):
+            return replace(value, begin="teacher", head_from="student")
+        return value
+
+    recipe = mapped(recipe, change)
+    probe = TeacherStage(
+        model=recipe.student.model,
+        training=recipe.student.head,
+        label_smoothing=0.0,
+        begin="reference",
+    )
+    return replace(recipe, teacher=probe, more_teachers=(), mirrored=False, views=SMALL_VIEWS)

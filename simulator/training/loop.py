@@ -120,6 +120,10 @@ class Lesson(ABC, Generic[Module]):
     def validate(self, model: Module) -> float:
         """Accuracy on the validation split."""
 
+    def settle(self, model: Module) -> None:
+        """A last decision about the trained weights, before they are kept; none here."""
+        return
+
     @property
     def rates(self) -> Mapping[str, float]:
         """Beginning of a parameter's name to the factor on its learning rate; else 1."""
@@ -245,6 +249,7 @@ def train_part(lesson: Lesson[Module]) -> Module:
     )
     log = TrainLog(run.folder, name, images=len(lesson.labels))
     history = train(lesson, model, streams=streams, checkpoint=checkpoint, log=log)
+    lesson.settle(model)
     precision = native(run.device, lesson.config.precision)
     header = {**origin.header, "precision": precision, "history": history}
     save_tensors(path, model.state_dict(), header)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from models import ClassifierConfig, ImageClassifier
 from simulator.data.dataset import to_float
-from simulator.description.basis import Part, StudentParts
+from simulator.description.basis import TEACHER, Part, StudentParts
 from simulator.description.stages import LossWeights, StudentStage
 from simulator.storage.files import load_tensors
 from simulator.training.cache import cached_features
@@ -21,6 +21,7 @@ from simulator.training.loop import ClassifierLesson, Epoch, LinearLesson, train
 from simulator.training.losses import distillation_loss
 from simulator.training.run import TrainingRun, validation_outputs
 from simulator.training.teachers import Teacher, Views, teacher_views, train_teachers
+from simulator.training.warm import validation_loss
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,6 +34,22 @@ class StudentLesson(ClassifierLesson):
 
     loss: LossWeights
     views: Views
+    teacher: ImageClassifier | None = None  # that it begins as; None: fresh weights
+
+    def build(self) -> ImageClassifier:
+        """Fresh weights, or the teacher's."""
+        model = super().build()
+        if self.teacher is not None:
+            model.load_state_dict(self.teacher.state_dict())
+        return model
+
+    def settle(self, model: ImageClassifier) -> None:
+        """The teacher's weights again, where these are better on validation images."""
+        if self.teacher is None:
+            return
+        tuned, frozen = (validation_loss(self.run, own) for own in (model, self.teacher))
+        if frozen < tuned:
+            model.load_state_dict(self.teacher.state_dict())
 
     def epoch(self, model: ImageClassifier, index: int) -> Epoch:
         """The distillation loss on one shared view."""
@@ -51,8 +68,17 @@ def train_student(
     run: TrainingRun, part: Part, stage: StudentStage, views: Views
 ) -> ImageClassifier:
     """A student of this stage, trained."""
+    teacher = None
+    if stage.begin == "teacher":
+        teacher = finished_classifier(run, run.recipe.teacher_parts[TEACHER], stage.model).eval()
     lesson = StudentLesson(
-        run=run, part=part, config=stage.training, model=stage.model, loss=stage.loss, views=views
+        run=run,
+        part=part,
+        config=stage.training,
+        model=stage.model,
+        loss=stage.loss,
+        views=views,
+        teacher=teacher,
     )
     return train_part(lesson)
 
@@ -126,4 +152,4 @@ def finished_classifier(run: TrainingRun, part: Part, config: ClassifierConfig) 
     """A student or teacher as it was trained."""
     model = ImageClassifier(config, **run.dataset.sizes)
     model.load_state_dict(load_tensors(run.path(part.name))[0])
-    return model
+    return model.to(run.device)

@@ -19,6 +19,9 @@ from simulator.storage.describe import describe, digest
 # which results are as they were before there was the field.
 DEFAULTS: dict[tuple[str, str], object] = {
     ("Experiment", "data"): None,
+    ("Experiment", "warm_below"): 0,
+    ("StudentStage", "begin"): "fresh",
+    ("TeacherStage", "begin"): "fresh",
     ("CapacityConfig", "bit_true"): False,
     ("CapacityConfig", "label"): "",
     ("CapacityConfig", "retraining"): None,

@@ -1,0 +1,112 @@
+"""A warm start for small collections: the committed student of CIFAR-100 lends its weights.
+
+The teacher is that student with a linear probe for the new classes; only the probe is trained. The
+student begins as the teacher and is tuned, see `StudentLesson`.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models import ImageClassifier, Student, StudentConfig
+from simulator.description.basis import Part
+from simulator.description.stages import TeacherStage
+from simulator.errors import UserError
+from simulator.storage.environment import REFERENCE
+from simulator.storage.files import file_hash, load_tensors
+from simulator.training.cache import cached_features
+from simulator.training.loop import ClassifierLesson, Epoch, train_part
+from simulator.training.run import TrainingRun, accuracy, validation_outputs
+
+STUDENT = REFERENCE / "cifar100/weights/student.safetensors"
+STEM = "stem.0.weight"  # of the first convolution, which sees the colours
+
+
+@cache
+def reference_hash() -> str:
+    """SHA-256 of the committed student. Raises: UserError if it is not there."""
+    if not STUDENT.exists():
+        raise UserError(f"{STUDENT} must be there for a warm start; add --from-scratch")
+    return file_hash(STUDENT)
+
+
+def reference_body(config: StudentConfig, *, image_channels: int) -> Student:
+    """The committed student's body. A grey image counts as one of three equal colours.
+
+    Raises: UserError if the network is another one.
+    """
+    tensors, _ = load_tensors(STUDENT)
+    begin = "body."
+    own = {name.removeprefix(begin): t for name, t in tensors.items() if name.startswith(begin)}
+    if image_channels == 1 and STEM in own:
+        own[STEM] = own[STEM].sum(dim=1, keepdim=True)
+    body = config.build(image_channels=image_channels)
+    try:
+        body.load_state_dict(own)
+    except RuntimeError:
+        raise UserError(
+            "a warm start needs the student of recipe images; add --from-scratch"
+        ) from None
+    return body.eval().requires_grad_(False)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ProbeLesson(ClassifierLesson):
+    """A linear head on the frozen committed student, by cross-entropy on the shared views.
+
+    Shapes: features [V, N, D] of V views, validation [M, D].
+    """
+
+    body: Student
+    features: Tensor
+    seen: Tensor
+
+    def build(self) -> ImageClassifier:
+        """The committed body and a fresh head."""
+        model = super().build()
+        model.body.load_state_dict(self.body.state_dict())
+        model.body.requires_grad_(False)
+        return model
+
+    def epoch(self, model: ImageClassifier, index: int) -> Epoch:
+        """Cross-entropy on the features of one view; the body is not run, so it stays as it is."""
+        view = self.features[index % len(self.features)]
+
+        def loss(indices: Tensor) -> Tensor:
+            scores = model.head(view[indices].float())
+            return functional.cross_entropy(scores, self.labels[indices])
+
+        return Epoch(loss)
+
+    def validate(self, model: ImageClassifier) -> float:
+        """Clean accuracy."""
+        return accuracy(model.head(self.seen), self.run.validation.labels)
+
+
+def train_probe(run: TrainingRun, part: Part, stage: TeacherStage) -> ImageClassifier:
+    """The teacher of a warm start, trained."""
+    channels = run.dataset.image_shape[0]
+    body = reference_body(stage.model, image_channels=channels).to(run.device)  # type: ignore[arg-type]
+    cache_part = Part(f"{part.name}_body", (stage.model, reference_hash()))
+    lesson = ProbeLesson(
+        run=run,
+        part=part,
+        config=stage.training,
+        threads=1,
+        model=stage.model,  # type: ignore[arg-type]
+        body=body,
+        features=cached_features(run, cache_part, body, "fp32"),
+        seen=validation_outputs(run, body),
+    )
+    return train_part(lesson)
+
+
+@torch.no_grad()
+def validation_loss(run: TrainingRun, model: ImageClassifier) -> float:
+    """Cross-entropy on the validation images: finer than an accuracy on few of them."""
+    model.eval()
+    scores = validation_outputs(run, lambda x: model(x).scores)
+    return float(functional.cross_entropy(scores, run.validation.labels.to(scores.device)))

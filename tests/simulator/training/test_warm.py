@@ -1,0 +1,114 @@
+"""A warm start: what begins with the committed student, and what is kept of it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.recipes import digits, images
+from models import ImageClassifier, PooledCnnConfig
+from simulator.data.dataset import Dataset, Split
+from simulator.description import trial
+from simulator.description.stages import StudentStage
+from simulator.description.trial import Trial, warm_started
+from simulator.errors import UserError
+from simulator.schemes.joint import JointSchemeConfig
+from simulator.schemes.rkd_sc import RkdScConfig
+from simulator.storage.files import load_tensors
+from simulator.training.run import TrainingRun
+from simulator.training.student import Session, StudentLesson
+from simulator.training.warm import STUDENT, reference_body, validation_loss
+
+CPU = torch.device("cpu")
+MODEL = images().student.model
+
+
+def collection(channels: int = 3) -> Dataset:
+    """Three classes of noise around a brightness each; 24 training and 12 other images."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(36) % 3
+    noise = torch.randint(0, 60, (36, channels, 16, 16), generator=generator)
+    pixels = (noise + 80 * labels[:, None, None, None]).to(torch.uint8)
+    train, validation, test = (
+        Split(pixels[own], labels[own]) for own in (slice(24), slice(24, 30), slice(30, 36))
+    )
+    return Dataset("three", ("a", "b", "c"), train, validation, test, "key")
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainingRun:
+    for name in ("SMALL_SGD", "SMALL_ADAMW"):
+        few = {**getattr(trial, name), "epochs": 1, "least_steps": 2, "batch_size": 12}
+        monkeypatch.setattr(trial, name, few)
+    recipe = replace(warm_started(images()), views=2)
+    return TrainingRun(recipe=recipe, dataset=collection(), folder=tmp_path, seed=0, device=CPU)
+
+
+def test_the_teacher_is_a_probe_on_the_committed_student(run: TrainingRun) -> None:
+    session = Session(run)
+    teacher = session.teachers["teacher"]
+    assert isinstance(teacher, ImageClassifier)
+    committed, _ = load_tensors(STUDENT)
+    for name, value in teacher.body.state_dict().items():
+        assert torch.equal(value, committed[f"body.{name}"])
+    student = session.student(run.recipe.student_parts(), run.recipe.student)
+    assert validation_loss(run, student) <= validation_loss(run, teacher)
+
+
+def test_a_student_that_got_worse_stays_as_its_teacher(run: TrainingRun) -> None:
+    session = Session(run)
+    teacher = session.teachers["teacher"]
+    assert isinstance(teacher, ImageClassifier)
+    stage = run.recipe.student
+    lesson = StudentLesson(
+        run=run,
+        part=run.recipe.student_parts().student,
+        config=stage.training,
+        model=stage.model,
+        loss=stage.loss,
+        views=session.views,
+        teacher=teacher,
+    )
+    model = lesson.build()
+    assert torch.equal(model.head.weight, teacher.head.weight)
+    with torch.no_grad():
+        model.head.weight.copy_(-teacher.head.weight * 10)
+    lesson.settle(model)
+    assert torch.equal(model.head.weight, teacher.head.weight)
+
+
+def test_grey_images_count_as_three_equal_colours(generator: torch.Generator) -> None:
+    grey = torch.rand((2, 1, 16, 16), generator=generator)
+    one, three = (reference_body(MODEL, image_channels=channels) for channels in (1, 3))
+    torch.testing.assert_close(one(grey), three(grey.expand(-1, 3, -1, -1)))
+
+
+def test_another_network_is_refused() -> None:
+    with pytest.raises(UserError, match="--from-scratch"):
+        reference_body(PooledCnnConfig(stem=4, widths=(8,), projected_dim=8), image_channels=3)
+
+
+def test_all_that_is_compared_begins_equally_and_gets_equal_passes() -> None:
+    recipe = warm_started(images())
+    assert recipe.teachers.keys() == {"teacher"}
+    codec = recipe.one(RkdScConfig).codec
+    joint = [scheme for scheme in recipe.schemes if isinstance(scheme, JointSchemeConfig)]
+    assert {scheme.training for scheme in joint} == {codec.training}
+    untaught = recipe.ablations["no_teacher"]
+    assert isinstance(untaught, RkdScConfig)
+    students: list[StudentStage | None] = [recipe.student, untaught.student]
+    assert all(student and student.begin == "teacher" for student in students)
+    assert untaught.student is not None
+    assert untaught.student.training == recipe.student.training
+
+
+def test_trials_are_read_as_they_were_noted(tmp_path: Path) -> None:
+    for own in (Trial(), Trial(epochs=3), Trial(3, 0.1, True)):
+        own.note(tmp_path)
+        assert Trial.of(tmp_path) == own
+    assert Trial(warm=True).text == "a warm start"
+    (tmp_path / "trial.json").write_text("[1]")
+    with pytest.raises(UserError, match="must be a JSON object"):
+        Trial.of(tmp_path)
+    assert digits().warm_below == 0
