@@ -280,7 +280,13 @@ def rician_power_cdf(power: Floats, *, k_factor: float) -> Floats:
     """Distribution function of |h|^2 with Rician fading of linear K factor.
 
     2 (1 + K) |h|^2 is noncentral chi-square, 2 degrees of freedom, noncentrality 2 K [1, sec. 2.3].
+    For a large K it is the inverse of the approximation in `rician_power_quantile`.
     """
+    if k_factor > LARGE_K_FACTOR:
+        deviation, skew = _large_k_moments(k_factor)
+        shifted = (np.clip(power, 0.0, 2.0) - 1.0) / deviation + skew  # z + skew z^2
+        root = np.sqrt(np.maximum(1.0 + 4.0 * skew * shifted, 0.0))
+        return np.asarray(scipy.special.ndtr(2.0 * shifted / (1.0 + root)))
     return np.asarray(scipy.stats.ncx2.cdf(2.0 * (1.0 + k_factor) * power, df=2, nc=2.0 * k_factor))
 
 
@@ -300,12 +306,18 @@ def rician_power_quantile(level: Floats, *, k_factor: float) -> Floats:
     At K = 1e5 the two agree to 3e-8.
     """
     if k_factor > LARGE_K_FACTOR:
-        variance = rician_power_variance(k_factor)
+        deviation, skew = _large_k_moments(k_factor)
         z = scipy.special.ndtri(level)
-        skewed = (2.0 + 6.0 * k_factor) / (1.0 + k_factor) / (1.0 + 2.0 * k_factor)  # E(.)^3 / Var
-        return np.asarray(1.0 + z * math.sqrt(variance) + skewed / 6.0 * (z**2 - 1.0))
+        return np.asarray(1.0 + deviation * (z + skew * (z**2 - 1.0)))
     upper = scipy.stats.ncx2.ppf(level, df=2, nc=2.0 * k_factor)
     return np.asarray(upper / (2.0 * (1.0 + k_factor)))
+
+
+def _large_k_moments(k_factor: float) -> tuple[float, float]:
+    """Standard deviation of Rician |h|^2, and a sixth of its skewness; finite for every K."""
+    deviation = math.sqrt(rician_power_variance(k_factor))
+    third_over_variance = (2.0 + 6.0 * k_factor) / (1.0 + k_factor) / (1.0 + 2.0 * k_factor)
+    return deviation, third_over_variance / deviation / 6.0
 
 
 def nakagami_power_quantile(level: Floats, *, m: float) -> Floats:

@@ -252,6 +252,8 @@ def test_rician_power_quantile_with_a_large_k_factor(monkeypatch: pytest.MonkeyP
         exact = stats.ncx2.ppf(level, df=2, nc=2 * k_factor) / (2 + 2 * k_factor)
         approximate = rician_power_quantile(level, k_factor=k_factor)
         np.testing.assert_allclose(approximate, exact, rtol=0, atol=error)
+        own = rician_power_cdf(exact, k_factor=k_factor)
+        np.testing.assert_allclose(own, level, rtol=0, atol=1e-4)
     variance = rician_power_variance(1e3)
     monkeypatch.undo()
     assert variance == pytest.approx(rician_power_variance(1e3), rel=1e-12)
@@ -264,6 +266,11 @@ def test_rician_power_of_any_k_factor_is_a_number(k_factor: float) -> None:
     assert (np.diff(power) >= 0).all()
     np.testing.assert_allclose(power, 1.0, atol=6 / math.sqrt(k_factor) + 1e-15)
     assert rician_power_variance(k_factor) == pytest.approx(2 / k_factor, rel=1e-5)
+    far = np.array([-1.0, 0.0, 0.9, 1.0 - 1e-300, 1.1, 1e9, math.inf])
+    below = rician_power_cdf(far, k_factor=k_factor)
+    np.testing.assert_allclose(below, [0, 0, 0, 0.5, 1, 1, 1], atol=1e-3)
+    if k_factor < 1e12:  # beyond, double precision holds too few values near 1
+        np.testing.assert_allclose(rician_power_cdf(power, k_factor=k_factor), level, atol=1e-6)
 
 
 def test_rayleigh_power_is_rician_without_line_of_sight() -> None:
