@@ -4,7 +4,7 @@ Nothing heavy is imported here: see `simulator.commands.options`.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from simulator.errors import UserError
@@ -16,10 +16,14 @@ MOST_SEED = 2**31 - 1
 MOST_USES = 100_000  # channel uses per image
 MOST_COUNT = 1e12
 FARTHEST_SNR_DB = 100.0  # farther out, single precision overflows
+SNR_DIGITS, FINEST_STEP_DB = 4, 1e-4  # then six digits, as tables and figures have, tell SNRs apart
 
 
 def parse_snr_db(text: str, *, option: str = "--snr-db") -> tuple[float, ...]:
-    """`-10:20:2` (both ends included) or `-10,0,10` to SNRs in dB, ascending, without repeats."""
+    """`-10:20:2` (both ends included) or `-10,0,10` to SNRs in dB, ascending, without repeats.
+
+    They are rounded to 0.0001 dB; what is equal then is one SNR, and so are 0 and -0.
+    """
     hint = f"{option} must be FIRST:LAST:STEP or a list such as -10,0,10 in dB, got {text!r}"
     try:
         numbers = [float(part) for part in text.split(":" if ":" in text else ",")]
@@ -28,16 +32,21 @@ def parse_snr_db(text: str, *, option: str = "--snr-db") -> tuple[float, ...]:
     if not all(abs(number) <= FARTHEST_SNR_DB for number in numbers):
         raise UserError(hint + f": every number must lie within +-{FARTHEST_SNR_DB:g} dB")
     if ":" not in text:
-        return tuple(sorted(set(numbers)))
+        return _distinct(numbers)
     if len(numbers) != 3:
         raise UserError(hint)
     first, last, step = numbers
-    if step <= 0 or last < first:
-        raise UserError(hint + ": the range is empty; STEP must be above 0 and LAST >= FIRST")
+    if step < FINEST_STEP_DB or last < first:
+        raise UserError(hint + f": STEP must be at least {FINEST_STEP_DB} and LAST >= FIRST")
     count = math.floor((last - first) / step + 1e-9) + 1
     if count > MOST_POINTS:
         raise UserError(hint + f": {count} points are more than {MOST_POINTS}; use a larger STEP")
-    return tuple(round(first + index * step, 9) for index in range(count))
+    return _distinct(first + index * step for index in range(count))
+
+
+def _distinct(numbers: Iterable[float]) -> tuple[float, ...]:
+    """Rounded, ascending, each once; adding 0.0 makes 0.0 of -0.0."""
+    return tuple(sorted({round(number, SNR_DIGITS) + 0.0 for number in numbers}))
 
 
 def parse_channel_uses(text: str, *, option: str = "--channel-uses") -> tuple[int, ...]:

@@ -159,6 +159,29 @@ def test_a_channel_without_closed_form_has_no_theory_curve(
     assert [title for _, title, _ in plan.legend] == ["measured"]
 
 
+@pytest.mark.parametrize(
+    ("point", "drawn"),
+    [
+        (["--ebn0-db", "40", "--code-rate", "1", "--max-blocks", "20"], False),
+        (["--ebn0-db=-60", "--payload-bits", "1", "--max-blocks", "1", "--seed", "1"], True),
+    ],
+)
+def test_a_channel_without_closed_form_where_nothing_or_all_is_lost(
+    semlink: Command,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    point: list[str],
+    drawn: bool,
+) -> None:
+    rows = (*names.CHANNELS, names.Row("lawless", "", LawlessChannel))
+    monkeypatch.setattr(names, "CHANNELS", rows)
+    assert semlink("link", "--channel", "lawless", *point, "--out", "a") == 0
+    assert pd.read_csv(tmp_path / "a/link.csv")["bler"].tolist() == [float(drawn)]
+    assert (tmp_path / "a/figures/link.png").exists() == drawn
+    assert ("no figure: there is no error rate above 0" in capsys.readouterr().out) != drawn
+
+
 def test_ctrl_c_ends_cleanly(
     semlink: Command,
     tmp_path: Path,

@@ -35,6 +35,7 @@ from channels.digital.bit_pipe import (
 from channels.streams import Streams
 from channels.theory import normal_approximation_bits
 from channels.units import db_to_linear, linear_to_db
+from simulator.errors import UserError
 
 Floats = NDArray[np.float64]
 GRID_DB: Final = np.round(np.arange(-30.0, 50.0, 0.05), 2)  # SNRs for which genies hold a choice
@@ -148,6 +149,11 @@ class Adaptation:
         right, fits = self._shares
         delivered = arrived[:, None] * fits
         accuracy = arrived[:, None] * right + (1.0 - delivered) / self.num_classes
+        if np.isnan(accuracy).any():
+            raise UserError(
+                "what links promise must be numbers to choose among them, got nan; the channel's "
+                "law or gains, or a table of block errors, hold one"
+            )
         row, column = divmod(int(accuracy.argmax()), accuracy.shape[1])
         source, link = list(self.offers)[column], self.links[row]
         return Choice(source, link, float(delivered[row, column]), float(accuracy[row, column]))

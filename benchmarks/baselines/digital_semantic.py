@@ -145,7 +145,7 @@ class DigitalSemanticConfig(DigitalConfig):
 
     kind = "digital_semantic"
     flags = ("genie", "bound", "finite")
-    version = 2
+    version = 3
     labels: ClassVar = (
         Label("genie", "the transmitter knows each image's own gain, and chooses by it"),
         Label("bound", "the same bits over links that lose nothing up to capacity"),

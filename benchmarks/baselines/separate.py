@@ -51,7 +51,7 @@ class SeparateConfig(DigitalConfig):
     retraining: DecodedStage | None = None  # None: no separate:retrained
 
     kind = "separate"
-    version = 3
+    version = 4
     flags: ClassVar[tuple[str, ...]] = ("genie", "teacher", "retrained")
     labels: ClassVar[tuple[Label, ...]] = (
         Label("CODEC", f"this codec alone: one of {', '.join(FORMATS)}"),

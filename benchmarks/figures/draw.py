@@ -178,8 +178,9 @@ def _draw_panels(
 def _set_vertical_axis(axes: Axes, plan: FigurePlan) -> None:
     """Accuracy from 0 to 100 %, or error rates by decades."""
     if plan.guess is None:
+        lowest = math.floor(math.log10(plan.rows["accuracy"].min()))
         axes.set_yscale("log")
-        axes.set_ylim(10 ** math.floor(math.log10(plan.rows["accuracy"].min())), 1)
+        axes.set_ylim(10 ** min(lowest, -1), 1)
         return
     axes.set_ylim(0, 100)
     axes.yaxis.set_major_locator(FixedLocator(range(0, 101, 20)))

@@ -32,6 +32,7 @@ from channels.theory import (
     rayleigh_power_quantile,
     rayleigh_snr_spread_db,
     rician_power_cdf,
+    rician_power_quantile,
     rician_power_variance,
 )
 
@@ -239,6 +240,37 @@ def test_rician_power_against_its_density(k_factor: float) -> None:
         expected = integrate.quad(pdf, 1e-300, power, epsabs=1e-10)[0]
         ours = rician_power_cdf(np.array([power]), k_factor=k_factor)
         assert ours[0] == pytest.approx(expected, rel=1e-6)
+
+
+def test_rician_power_quantile_with_a_large_k_factor(monkeypatch: pytest.MonkeyPatch) -> None:
+    level = (np.arange(400) + 0.5) / 400
+    own = rician_power_quantile(level, k_factor=1e3)
+    exact = stats.ncx2.ppf(level, df=2, nc=2e3) / 2002  # what tables were made with
+    assert own.tobytes() == exact.tobytes()
+    monkeypatch.setattr("channels.theory.LARGE_K_FACTOR", 1e2)
+    for k_factor, error in ((1e3, 2e-5), (1e4, 6e-7)):
+        exact = stats.ncx2.ppf(level, df=2, nc=2 * k_factor) / (2 + 2 * k_factor)
+        approximate = rician_power_quantile(level, k_factor=k_factor)
+        np.testing.assert_allclose(approximate, exact, rtol=0, atol=error)
+        own = rician_power_cdf(exact, k_factor=k_factor)
+        np.testing.assert_allclose(own, level, rtol=0, atol=1e-4)
+    variance = rician_power_variance(1e3)
+    monkeypatch.undo()
+    assert variance == pytest.approx(rician_power_variance(1e3), rel=1e-12)
+
+
+@pytest.mark.parametrize("k_factor", [1e6, 1e11, 1e16, 1e200])
+def test_rician_power_of_any_k_factor_is_a_number(k_factor: float) -> None:
+    level = (np.arange(400) + 0.5) / 400
+    power = rician_power_quantile(level, k_factor=k_factor)
+    assert (np.diff(power) >= 0).all()
+    np.testing.assert_allclose(power, 1.0, atol=6 / math.sqrt(k_factor) + 1e-15)
+    assert rician_power_variance(k_factor) == pytest.approx(2 / k_factor, rel=1e-5)
+    far = np.array([-1.0, 0.0, 0.9, 1.0 - 1e-300, 1.1, 1e9, math.inf])
+    below = rician_power_cdf(far, k_factor=k_factor)
+    np.testing.assert_allclose(below, [0, 0, 0, 0.5, 1, 1, 1], atol=1e-3)
+    if k_factor < 1e12:  # beyond, double precision holds too few values near 1
+        np.testing.assert_allclose(rician_power_cdf(power, k_factor=k_factor), level, atol=1e-6)
 
 
 def test_rayleigh_power_is_rician_without_line_of_sight() -> None:

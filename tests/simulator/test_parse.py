@@ -22,6 +22,25 @@ def test_snr_ranges_and_lists(text: str, expected: tuple[float, ...]) -> None:
     assert parse_snr_db(text) == expected
 
 
+@pytest.mark.parametrize("text", ["-18.6:0:0.6", "-0.0", "0,-0.0", "-1e-9", "-0.3:0:0.1"])
+def test_no_snr_is_minus_zero(text: str) -> None:
+    assert str(parse_snr_db(text)[-1]) == "0.0"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0.3,0.30000000000000004", (0.3,)),
+        ("0.1:0.3:0.1", (0.1, 0.2, 0.3)),
+        ("10.00001,10.00004,10.0001", (10.0, 10.0001)),
+        ("99.9999,100", (99.9999, 100.0)),
+    ],
+)
+def test_snrs_that_look_alike_are_one(text: str, expected: tuple[float, ...]) -> None:
+    assert parse_snr_db(text) == expected
+    assert len({f"{snr:g}" for snr in expected}) == len(expected)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -36,6 +55,7 @@ def test_snr_ranges_and_lists(text: str, expected: tuple[float, ...]) -> None:
         "0:10:0",
         "0:10:-1",
         "0:1:1e-9",
+        "0:1e-3:1e-5",
         "1e30",
         "-101",
     ],

@@ -27,6 +27,7 @@ from channels.awgn import AwgnChannel
 from channels.digital.bit_pipe import HIGHEST_CODE_RATE
 from channels.fading import RayleighChannel, RicianChannel
 from channels.theory import rayleigh_power_cdf, rician_power_cdf
+from simulator.errors import UserError
 from tests.lawless import LawlessChannel
 
 RAYLEIGH = RayleighChannel(coherence=None)
@@ -123,6 +124,27 @@ def test_distributions_are_those_of_theory() -> None:
     np.testing.assert_allclose(rayleigh_power_cdf(power), level)
     rician = 10 ** (distribution(RicianChannel(k_factor=4.0), snr_db=0.0, uses=8) / 10)
     np.testing.assert_allclose(rician_power_cdf(rician, k_factor=4.0), level, rtol=1e-6)
+
+
+@pytest.mark.parametrize("k_factor", [1e8, 1e11, 1e200])
+def test_with_a_large_k_factor_choices_are_those_of_awgn(k_factor: float) -> None:
+    links = [IdealLink(payload_bits=bits, channel_uses=4, finite=False) for bits in (12, 20, 30)]
+    adapted = Adaptation(links, {"one": OFFER}, LABELS, channel_uses=4, num_classes=4)
+    rician = RicianChannel(k_factor=k_factor)
+    for snr_db in (-10.0, 10.0, 17.0, 30.0):
+        expected = adapted.for_average(AwgnChannel(), snr_db)
+        assert adapted.for_average(rician, snr_db) == expected
+
+
+def test_nothing_is_chosen_among_what_is_no_number() -> None:
+    with pytest.raises(UserError, match="must be numbers to choose among them, got nan"):
+        adaptation(FixedLink(12, 0.1), FixedLink(20, math.nan)).for_average(AwgnChannel(), 0.0)
+
+
+def test_a_noiseless_bound_loses_nothing() -> None:
+    for finite in (False, True):
+        link = IdealLink(payload_bits=30, channel_uses=1, finite=finite)
+        assert link.error_rate(np.array([math.inf]))[0] <= 1e-3
 
 
 @pytest.mark.parametrize("coherence", [None, 4])
