@@ -84,3 +84,21 @@ def test_offers_are_kept_and_are_the_same_from_the_cache(
     monkeypatch.undo()
     monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path))
     assert torch.equal(source().offer(pixels).sizes, first.sizes)
+
+
+def test_coding_is_told_file_by_file_with_an_estimate(
+    images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bars: list[tuple[str, str, int]] = []
+
+    def told(items: list[object], *, desc: str, unit: str, **_: object) -> list[object]:
+        bars.append((desc, unit, len(items)))
+        return items
+
+    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path))
+    monkeypatch.setattr("benchmarks.baselines.sources.tqdm", told)
+    source().offer((images[:2] * 255).round().byte())
+    assert bars == [
+        ("JPEG of headers, once", " quality", 6),
+        ("JPEG of 2 images, once", " file", 12),
+    ]
