@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from benchmarks.baselines.image_files import ImageCodec, Pixels
 from simulator.data.cache import kept
-from simulator.scheme import Classifier
+from simulator.scheme import Classifier, piece_size
 from simulator.storage.describe import describe, digest
 
 NEVER: Final = 2**30  # bits of an option that an image cannot take
@@ -104,22 +104,31 @@ class ImageSource:
         options = range(len(self.codec.qualities))
         whole = torch.full((len(images), len(options)), NEVER, dtype=torch.int32)
         stripped, answers = whole.clone(), torch.zeros_like(whole, dtype=torch.int16)
-        decoded = torch.zeros((len(options), *images.shape), dtype=torch.uint8)
+        size = min(
+            len(images), piece_size(images)
+        )  # decoded and classified together: bounds memory
+        decoded = torch.zeros((len(options), size, *images.shape[1:]), dtype=torch.uint8)
         shared = [self.codec.shared(option) for option in self._told(options, "quality", "headers")]
         files = [*itertools.product(enumerate(images.cpu()), options)]
         for (row, image), option in self._told(files, "file", f"{len(images)} images"):
             file = self.codec.file(image, option)
             pixels = self.codec.image(file)
-            if pixels is None:  # what was written cannot be read back
-                continue
-            decoded[option, row] = pixels
-            whole[row, option] = 8 * len(file) + 1
-            if (sent := shared[option].strip(file)) is not None:
-                stripped[row, option] = (len(options) - 1).bit_length() + 8 * len(sent) + 1
-        for option in options:
-            batch = decoded[option].to(images.device).float() / 255
-            answers[:, option] = self.classifier.classify(batch).argmax(dim=1).cpu().to(torch.int16)
+            if pixels is not None:  # what was written can be read back
+                decoded[option, row % size] = pixels
+                whole[row, option] = 8 * len(file) + 1
+                if (sent := shared[option].strip(file)) is not None:
+                    stripped[row, option] = (len(options) - 1).bit_length() + 8 * len(sent) + 1
+            if option == options[-1] and (row % size == size - 1 or row == len(images) - 1):
+                first, number = row - row % size, row % size + 1
+                answers[first : row + 1] = self._classes(decoded[:, :number], images.device)
+                decoded.zero_()
         return {"whole": whole, "stripped": stripped, "answers": answers}
+
+    def _classes(self, decoded: Tensor, device: torch.device) -> Tensor:
+        """Classes [B, Q] of decoded images [Q, B, C, H, W], int16."""
+        batches = (own.to(device).float() / 255 for own in decoded)
+        found = [self.classifier.classify(batch).argmax(dim=1).cpu() for batch in batches]
+        return torch.stack(found, dim=1).to(torch.int16)
 
     def _told(self, items: Sequence[Item], unit: str, what: str) -> Iterable[Item]:
         """The items, with a bar that estimates the time left where it is more than a moment."""

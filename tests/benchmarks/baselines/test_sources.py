@@ -1,5 +1,6 @@
 """What image sources offer, send and read, and how their offers are kept."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,3 +103,23 @@ def test_coding_is_told_file_by_file_with_an_estimate(
         ("JPEG of headers, once", " quality", 6),
         ("JPEG of 2 images, once", " file", 12),
     ]
+
+
+def test_no_more_images_are_held_than_are_classified_together(
+    images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[int] = []
+
+    def counted(batch: Tensor) -> Tensor:
+        batches.append(len(batch))
+        return classify(batch)
+
+    pixels = (images[:5] * 255).round().byte()
+    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path / "whole"))
+    whole = source().offer(pixels)
+    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path / "pieces"))
+    monkeypatch.setattr("simulator.scheme.PIECE_PIXELS", 2 * 64)
+    in_two = replace(source(), classifier=Classifier(counted, "projections")).offer(pixels)
+    assert torch.equal(whole.sizes, in_two.sizes)
+    assert torch.equal(whole.answers, in_two.answers)
+    assert batches == [2] * 12 + [1] * 6
