@@ -113,8 +113,12 @@ def in_pieces(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
 
     The pieces depend on H and W alone, so results do not depend on the batch.
     """
-    size = max(1, PIECE_PIXELS // (images.shape[2] * images.shape[3]))
-    return torch.cat([function(piece) for piece in images.split(size)])
+    return torch.cat([function(piece) for piece in images.split(piece_size(images))])
+
+
+def piece_size(images: Tensor) -> int:
+    """Images in a piece of `in_pieces`."""
+    return max(1, PIECE_PIXELS // (images.shape[2] * images.shape[3]))
 
 
 def all_delivered(batch: Tensor) -> Tensor:

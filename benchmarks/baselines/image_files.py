@@ -24,8 +24,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from channels.streams import Streams
+from simulator.data.cache import kept
 from simulator.errors import UserError
+from simulator.storage.describe import digest
 
+VERSION = 1  # of what is kept in the cache
 REFERENCES = 48  # images that are written to see what files share
 SHORTEST_RUN = 4  # bytes in a row that must agree: shorter runs are chance, within the data
 
@@ -173,6 +176,16 @@ def check_qualities(qualities: tuple[int, ...]) -> None:
 
 @functools.lru_cache(maxsize=256)
 def _shared(codec: ImageCodec, option: int) -> Shared:
+    """Kept in the cache folder: of large images, the references take minutes to write."""
+    about = [*codec.image_shape, codec.qualities[option], *map(str, codec.form), codec.needs()]
+    key = digest(["shared", VERSION, torch.__version__, *about])
+    found = kept(f"shared/{key}.safetensors", key, lambda: _agreeing(codec, option))
+    arrays = {name: tensor.numpy() for name, tensor in found.items()}
+    return Shared(arrays["head"], arrays["fixed"].astype(bool), arrays["tail"].tobytes())
+
+
+def _agreeing(codec: ImageCodec, option: int) -> dict[str, Tensor]:
+    """The fields of `Shared`, uint8."""
     files = [codec.file(image, option) for image in _references(codec.image_shape)]
     shortest = min(len(file) for file in files)
     tail = 0
@@ -181,7 +194,9 @@ def _shared(codec: ImageCodec, option: int) -> Shared:
     heads = np.array([np.frombuffer(file[: shortest - tail], np.uint8) for file in files])
     fixed = _long_runs((heads == heads[0]).all(axis=0))
     length = int(np.flatnonzero(fixed)[-1]) + 1 if fixed.any() else 0
-    return Shared(heads[0, :length].copy(), fixed[:length], files[0][len(files[0]) - tail :])
+    last = np.frombuffer(files[0][len(files[0]) - tail :], np.uint8)
+    found = {"head": heads[0, :length], "fixed": fixed[:length].astype(np.uint8), "tail": last}
+    return {name: torch.from_numpy(values.copy()) for name, values in found.items()}
 
 
 def _long_runs(agree: NDArray[np.bool_]) -> NDArray[np.bool_]:

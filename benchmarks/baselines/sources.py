@@ -5,11 +5,11 @@ codec. An offer says of many images how many bits every option takes, and which 
 names when they arrive. All that follows (modulation, rate, capacity) is made from offers alone.
 """
 
-import contextlib
 import hashlib
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -17,13 +17,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from benchmarks.baselines.image_files import ImageCodec, Pixels
-from simulator.data.cache import default_cache
-from simulator.errors import UserError
-from simulator.scheme import Classifier
+from simulator.data.cache import kept
+from simulator.scheme import Classifier, piece_size
 from simulator.storage.describe import describe, digest
-from simulator.storage.files import load_tensors, save_tensors
 
 NEVER: Final = 2**30  # bits of an option that an image cannot take
+Item = TypeVar("Item")
 VERSION = 2  # of what is kept in the cache
 
 
@@ -105,22 +104,37 @@ class ImageSource:
         options = range(len(self.codec.qualities))
         whole = torch.full((len(images), len(options)), NEVER, dtype=torch.int32)
         stripped, answers = whole.clone(), torch.zeros_like(whole, dtype=torch.int16)
-        decoded = torch.zeros((len(options), *images.shape), dtype=torch.uint8)
-        title = f"{self.codec.form.title} of {len(images)} images, once"
-        for row, image in enumerate(tqdm(images.cpu(), desc=title, leave=False, delay=5)):
-            for option in options:
-                file = self.codec.file(image, option)
-                pixels = self.codec.image(file)
-                if pixels is None:  # what was written cannot be read back
-                    continue
-                decoded[option, row] = pixels
+        size = min(
+            len(images), piece_size(images)
+        )  # decoded and classified together: bounds memory
+        decoded = torch.zeros((len(options), size, *images.shape[1:]), dtype=torch.uint8)
+        shared = [self.codec.shared(option) for option in self._told(options, "quality", "headers")]
+        files = [*itertools.product(enumerate(images.cpu()), options)]
+        for (row, image), option in self._told(files, "file", f"{len(images)} images"):
+            file = self.codec.file(image, option)
+            pixels = self.codec.image(file)
+            if pixels is not None:  # what was written can be read back
+                decoded[option, row % size] = pixels
                 whole[row, option] = 8 * len(file) + 1
-                if (sent := self.codec.shared(option).strip(file)) is not None:
+                if (sent := shared[option].strip(file)) is not None:
                     stripped[row, option] = (len(options) - 1).bit_length() + 8 * len(sent) + 1
-        for option in options:
-            batch = decoded[option].to(images.device).float() / 255
-            answers[:, option] = self.classifier.classify(batch).argmax(dim=1).cpu().to(torch.int16)
+            if option == options[-1] and (row % size == size - 1 or row == len(images) - 1):
+                first, number = row - row % size, row % size + 1
+                answers[first : row + 1] = self._classes(decoded[:, :number], images.device)
+                decoded.zero_()
         return {"whole": whole, "stripped": stripped, "answers": answers}
+
+    def _classes(self, decoded: Tensor, device: torch.device) -> Tensor:
+        """Classes [B, Q] of decoded images [Q, B, C, H, W], int16."""
+        batches = (own.to(device).float() / 255 for own in decoded)
+        found = [self.classifier.classify(batch).argmax(dim=1).cpu() for batch in batches]
+        return torch.stack(found, dim=1).to(torch.int16)
+
+    def _told(self, items: Sequence[Item], unit: str, what: str) -> Iterable[Item]:
+        """The items, with a bar that estimates the time left where it is more than a moment."""
+        title = f"{self.codec.form.title} of {what}, once"
+        bar: Iterable[Item] = tqdm(items, desc=title, unit=f" {unit}", leave=False, delay=5)
+        return bar
 
     def bits(self, image: Tensor, option: int) -> Tensor:
         """Quality index, bytes, and a one."""
@@ -161,12 +175,5 @@ def cached(
     """What is computed of images, kept in the cache folder by what it depends on."""
     pixels = hashlib.sha256(images.cpu().contiguous().numpy().tobytes()).hexdigest()
     key = digest({**identity, "images": [pixels, *images.shape], "version": VERSION})
-    name, found = f"offers/{key}.safetensors", dict[str, Tensor]()
-    with contextlib.suppress(UserError, RuntimeError):  # not there, damaged, or no home folder
-        found, header = load_tensors(default_cache() / name)
-        found = found if header.get("key") == key else {}
-    if not found:
-        found = compute()
-        with contextlib.suppress(OSError, RuntimeError):
-            save_tensors(default_cache() / name, found, {"key": key})
+    found = kept(f"offers/{key}.safetensors", key, compute)
     return {name: values.to(images.device) for name, values in found.items()}

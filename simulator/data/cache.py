@@ -5,9 +5,11 @@ the size asked for and the version of the format, and carries the key of what it
 written beside its place and moved there; one that is damaged is made again.
 """
 
+import contextlib
 import hashlib
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,18 @@ def read_cached(source: Source, cache: Path | None, resize: int | None = None) -
         reason = getattr(error, "strerror", None) or error
         _say(f"decoded images not kept in {path.parent} ({reason})")
     return decoded
+
+
+def kept(name: str, key: str, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """What is computed, from the cache folder if it is there with this key, else kept there."""
+    with contextlib.suppress(UserError, RuntimeError):  # not there, damaged, or no home folder
+        found, header = load_tensors(default_cache() / name)
+        if header.get("key") == key:
+            return found
+    found = compute()
+    with contextlib.suppress(OSError, RuntimeError):
+        save_tensors(default_cache() / name, found, {"key": key})
+    return found
 
 
 def default_cache() -> Path:

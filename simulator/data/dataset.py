@@ -14,7 +14,7 @@ from torch import Tensor
 
 from simulator.data.cache import Source, read_cached
 from simulator.data.folders import find_image_folders, subfolders
-from simulator.data.parquet import find_parquet_files, parquet_files
+from simulator.data.parquet import find_parquet_files, holds_parquet
 from simulator.data.splits import Decoded, Pool, content_key
 from simulator.errors import UserError
 from simulator.parse import in_range
@@ -74,12 +74,12 @@ class Dataset:
 def load_dataset(folder: Path, *, cache: Path | None = None, resize: int | None = None) -> Dataset:
     """Read the data set in `folder`, and keep it decoded in `cache` (`default_cache` if None).
 
-    The folder holds parquet files as on the Hugging Face hub, there or in one subfolder
-    (`parquet`), or images in one folder per class, with or without `train/`, `test/` and
-    `validation/` above these (`folders`). A test split alone is enough: then `train` and
-    `validation` are None. Training images lend 10 % to a validation split that is not there;
-    class folders without splits are cut 70/10/20 (`splits`). With `resize` the centre square of
-    every image is rescaled to so many pixels a side.
+    The folder holds parquet files as on the Hugging Face hub, there, in folders of splits, or
+    either in one subfolder (`parquet`), or images in one folder per class, with or without
+    `train/`, `test/` and `validation/` above these (`folders`). A test split alone is enough: then
+    `train` and `validation` are None. Training images lend 10 % to a validation split that is not
+    there; class folders without splits are cut 70/10/20 (`splits`). With `resize` the centre square
+    of every image is rescaled to so many pixels a side.
 
     Raises: UserError naming the file or folder that is not as it must be.
     """
@@ -106,8 +106,10 @@ def _find(folder: Path) -> Source:
     if not folder.is_dir():
         raise UserError(f"{folder}: must be a folder, got a file; name the folder that holds it")
     below = subfolders(folder)
-    with_parquet = [path for path in (folder, *below) if parquet_files(path)]
-    if folder in with_parquet or len(with_parquet) == 1:
+    if holds_parquet(folder):
+        return find_parquet_files(folder)
+    with_parquet = [path for path in below if holds_parquet(path)]
+    if len(with_parquet) == 1:
         return find_parquet_files(with_parquet[0])
     if with_parquet:
         raise UserError(

@@ -9,6 +9,7 @@ from simulator.data.remarks import remarked
 from simulator.data.splits import SPLITS, WHOLE, Decoded, arrange
 from simulator.errors import UserError
 
+_ANNOTATIONS = "val_annotations.txt"  # of tiny-imagenet: file name, class, and a box
 _LITTER = ("thumbs.db", "desktop.ini")  # what file managers leave behind, besides hidden files
 
 
@@ -19,11 +20,13 @@ class ImageFolders:
     folder: Path
     classes: tuple[str, ...]
     images: tuple[ImageFile, ...]
+    lists: tuple[Path, ...] = ()  # files that say of which class images are
 
     @property
     def files(self) -> tuple[Path, ...]:
         """The files that decide the content."""
-        return tuple(image.source for image in self.images if isinstance(image.source, Path))
+        images = (image.source for image in self.images if isinstance(image.source, Path))
+        return (*images, *self.lists)
 
     def read(self, resize: int | None = None) -> Decoded:
         """Decode and split. Raises: UserError naming the first file that is not as it must be."""
@@ -37,6 +40,8 @@ def find_image_folders(folder: Path) -> ImageFolders:
     Raises: UserError naming the folder if there is no test split, no or an empty class folder, a
     folder that is neither split nor class, or splits with different classes.
     """
+    if (folder / "val" / _ANNOTATIONS).is_file():
+        return _annotated(folder)
     tops = subfolders(folder)
     splits = {top.name: top for top in tops if top.name in SPLITS}
     # A class may be called "train": then that folder holds images, and others stand beside it.
@@ -46,7 +51,8 @@ def find_image_folders(folder: Path) -> ImageFolders:
         odd = next(top for top in tops if top.name not in SPLITS)
         raise UserError(
             f"{odd}: beside {', '.join(splits)} there may only be folders named "
-            f"{', '.join(SPLITS)}; rename or move it"
+            f"{', '.join(SPLITS)}; rename or move it (val: to validation, or to test where "
+            "there is none)"
         )
     elif "test" not in splits:
         raise UserError(f"{folder}: no test split; besides {', '.join(splits)} it needs test/")
@@ -55,22 +61,44 @@ def find_image_folders(folder: Path) -> ImageFolders:
     return ImageFolders(
         folder=folder,
         classes=tuple(path.name for path in next(iter(classes.values()))),
-        images=tuple(
-            ImageFile(split, label, str(path), path)
-            for split, class_folders in classes.items()
-            for label, class_folder in enumerate(class_folders)
-            for path in _images(class_folder)
-        ),
+        images=tuple(file for split, own in classes.items() for file in _of_classes(split, own)),
     )
+
+
+def _of_classes(split: str, class_folders: list[Path]) -> Iterator[ImageFile]:
+    for label, class_folder in enumerate(class_folders):
+        yield from (ImageFile(split, label, str(path), path) for path in _images(class_folder))
+
+
+def _annotated(folder: Path) -> ImageFolders:
+    """The layout of tiny-imagenet: `val/images` with a list is the test; `test` has no labels."""
+    class_folders, listed = _class_folders(folder / "train"), folder / "val" / _ANNOTATIONS
+    label = {path.name: number for number, path in enumerate(class_folders)}
+    test = []
+    for number, line in enumerate(listed.read_text(encoding="utf-8").splitlines(), start=1):
+        name, _, more = line.partition("\t")
+        own = more.partition("\t")[0]
+        if own not in label:
+            raise UserError(
+                f"{listed} line {number}: must be a file name, a tab and a class folder of train/, "
+                f"got {line!r}"
+            )
+        path = listed.parent / "images" / name
+        test.append(ImageFile("test", label[own], str(path), path))
+    if not test:
+        raise UserError(f"{listed}: must name test images, but is empty")
+    images = (*_of_classes("train", class_folders), *test)
+    return ImageFolders(folder=folder, classes=tuple(label), images=images, lists=(listed,))
 
 
 def subfolders(folder: Path) -> list[Path]:
     """The visible subfolders by name, numbers in the order of numbers and before words."""
     found = [path for path in _visible(folder) if path.is_dir()]
-    return sorted(found, key=lambda path: _natural(path.name))
+    return sorted(found, key=lambda path: natural(path.name))
 
 
-def _natural(name: str) -> tuple[bool, int, str]:
+def natural(name: str) -> tuple[bool, int, str]:
+    """The key by which class names are sorted: numbers in their order, and before words."""
     number = name.isascii() and name.isdigit()
     return (not number, int(name) if number else 0, name)
 
@@ -93,6 +121,8 @@ def _images(folder: Path) -> list[Path]:
     found = sorted(path for path in _visible(folder) if path.name.lower() not in _LITTER)
     if not found:
         raise UserError(f"{folder}: every class must have images, but this folder holds none")
+    if [path for path in found if path.suffix != ".txt"] == [folder / "images"]:
+        return _images(folder / "images")
     for path in found:
         if not path.is_file():
             raise UserError(

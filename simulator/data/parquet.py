@@ -1,8 +1,9 @@
 """Data sets in the parquet layout of the Hugging Face hub.
 
-Files `train-*.parquet`, `validation-*.parquet`, `test-*.parquet`, any number of shards each; a
-column `img` or `image` (struct of `bytes`, an image file, and `path`) and a column `label` or
-`fine_label` (integers). Other columns are not read. Rows in messages count from 0.
+Files `train-*.parquet`, `validation-*.parquet`, `test-*.parquet`, any number of shards each, or
+files of any names in folders `train`, `validation`, `test`, as the hub converts them; a column
+`img` or `image` (image files: binary, or struct of `bytes` and `path`) and a column `label` or
+`fine_label` (class numbers, or names). Other columns are not read. Rows in messages count from 0.
 """
 
 import json
@@ -11,13 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from simulator.data.folders import natural
 from simulator.data.images import ImageFile, decode_all
 from simulator.data.remarks import remarked
 from simulator.data.splits import SPLITS, Decoded, arrange
@@ -34,9 +36,10 @@ _ROWS = 1000  # images read at a time
 class _Shard(NamedTuple):
     split: str
     path: Path
-    image_column: str
+    image_column: str  # as it is read: "image.bytes" of a struct
     labels: NDArray[np.int64]  # [rows]
     names: tuple[str, ...] | None  # of the classes, where the file tells them
+    words: bool  # whether its labels are these names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +56,7 @@ class ParquetFiles:
 
     def read(self, resize: int | None = None) -> Decoded:
         """Decode and split. Raises: UserError naming the first file that is not as it must be."""
-        shards = [_read_labels(split, path) for split, path in self.shards]
+        shards = _united([_read_labels(split, path) for split, path in self.shards])
         classes = _classes(shards, self.folder)
         images = (image for shard in shards for image in _images(shard))
         total = sum(len(shard.labels) for shard in shards)
@@ -66,26 +69,44 @@ def parquet_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.parquet") if not path.name.startswith("."))
 
 
+def holds_parquet(folder: Path) -> bool:
+    """Whether parquet files lie in the folder, or in folders of splits below it."""
+    return bool(parquet_files(folder) or any(parquet_files(folder / split) for split in SPLITS))
+
+
 def find_parquet_files(folder: Path) -> ParquetFiles:
-    """List the shards in `folder`.
+    """List the shards in `folder`, or in folders of splits below it.
 
     Raises: UserError naming the file or folder if a name is of no split, a shard is missing
     or there is no test split.
     """
+    shards = _by_name(folder) if parquet_files(folder) else _by_folder(folder)
+    for split in SPLITS:
+        _check_complete([path for name, path in shards if name == split])
+    if not any(split == "test" for split, _ in shards):
+        raise UserError(
+            f"{folder}: no test split; it needs a file named test-*.parquet, or parquet files in "
+            "test/"
+        )
+    return ParquetFiles(folder=folder, shards=tuple(shards))
+
+
+def _by_folder(folder: Path) -> list[tuple[str, Path]]:
+    return [(split, path) for split in SPLITS for path in parquet_files(folder / split)]
+
+
+def _by_name(folder: Path) -> list[tuple[str, Path]]:
     shards: list[tuple[str, Path]] = []
     for path in parquet_files(folder):
         match = _NAME.fullmatch(path.name)
         if match is None:
+            above = f"name {folder.resolve().parent}, or " if folder.name in SPLITS else ""
             raise UserError(
-                f"{path}: parquet files must be named train-*, validation-* or test-*; rename or "
-                "move it"
+                f"{path}: parquet files must be named train-*, validation-* or test-*; {above}"
+                "rename or move it"
             )
         shards.append((match[1], path))
-    for split in SPLITS:
-        _check_complete([path for name, path in shards if name == split])
-    if not any(split == "test" for split, _ in shards):
-        raise UserError(f"{folder}: no test split; it needs a file named test-*.parquet")
-    return ParquetFiles(folder=folder, shards=tuple(shards))
+    return shards
 
 
 def _check_complete(paths: list[Path]) -> None:
@@ -117,23 +138,66 @@ def _read_labels(split: str, path: Path) -> _Shard:
         image_column = _column(schema.names, IMAGE_COLUMNS, path)
         label_column = _column(schema.names, LABEL_COLUMNS, path)
         image_type, label_type = schema.field(image_column).type, schema.field(label_column).type
-        if not pa.types.is_struct(image_type) or image_type.get_field_index("bytes") < 0:
+        if _bytes_of(image_column, image_type) is None:
             raise UserError(
-                f"{path}: column {image_column} must be a struct with a field bytes that holds "
-                f"image files, got {image_type}"
+                f"{path}: column {image_column} must hold image files, binary or as a struct with "
+                f"a field bytes, got {image_type}"
             )
-        if not pa.types.is_integer(label_type):
-            raise UserError(f"{path}: column {label_column} must be of integers, got {label_type}")
         column = file.read(columns=[label_column]).column(0)
-    labels: list[int | None] = column.to_pylist()
+    labels, words = _labels(column.to_pylist(), label_type, f"{path}: column {label_column}")
     for row, label in enumerate(labels):
         if label is None or not 0 <= label < MAX_CLASSES:
             raise UserError(
                 f"{path} row {row}: labels must be class numbers from 0 to {MAX_CLASSES - 1}, "
                 f"got {label}; a split without labels is of no use here"
             )
-    names = _class_names(schema, label_column)
-    return _Shard(split, path, image_column, np.array(labels, dtype=np.int64), names)
+    names = words or _class_names(schema, label_column)
+    image_column = _bytes_of(image_column, image_type) or image_column
+    return _Shard(split, path, image_column, np.array(labels, dtype=np.int64), names, bool(words))
+
+
+def _bytes_of(name: str, kind: pa.DataType) -> str | None:
+    """The column, or the field in it, that holds image files; None if there is none."""
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return name
+    return (
+        f"{name}.bytes" if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0 else None
+    )
+
+
+def _labels(
+    values: list[Any], kind: pa.DataType, where: str
+) -> tuple[list[int | None], tuple[str, ...] | None]:
+    """Class numbers; where the file has words in their place, these too, in the order of numbers.
+
+    Raises: UserError if they are neither numbers nor words.
+    """
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if pa.types.is_integer(kind):
+        return values, None
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        raise UserError(f"{where} must be of integers or class names, got {kind}")
+    words = tuple(sorted({value for value in values if value is not None}, key=natural))
+    number = {word: index for index, word in enumerate(words)}
+    return [number.get(value) for value in values], words
+
+
+def _united(shards: list[_Shard]) -> list[_Shard]:
+    """Shards with words as labels number all words of all alike."""
+    if not any(shard.words for shard in shards):
+        return shards
+    for shard in shards:
+        if not shard.words and len(shard.labels):
+            raise UserError(f"{shard.path}: labels must be class names, as in the other files")
+    names = tuple(sorted({name for own in shards for name in own.names or ()}, key=natural))
+    place = {name: index for index, name in enumerate(names)}
+    return [
+        shard._replace(
+            labels=np.array([place[name] for name in shard.names or ()], np.int64)[shard.labels],
+            names=names,
+        )
+        for shard in shards
+    ]
 
 
 def _column(names: list[str], wanted: tuple[str, ...], path: Path) -> str:
@@ -197,10 +261,11 @@ def _check_labels(shards: list[_Shard], classes: tuple[str, ...], folder: Path) 
 def _images(shard: _Shard) -> Iterator[ImageFile]:
     row = 0
     with _readable(shard.path), pq.ParquetFile(shard.path) as file:
-        for batch in file.iter_batches(batch_size=_ROWS, columns=[f"{shard.image_column}.bytes"]):
+        for batch in file.iter_batches(batch_size=_ROWS, columns=[shard.image_column]):
             for entry in batch.column(0).to_pylist():
                 name = f"{shard.path} row {row}"
-                if entry is None or entry["bytes"] is None:
+                content = entry["bytes"] if isinstance(entry, dict) else entry
+                if content is None:
                     raise UserError(f"{name}: the image bytes are missing")
-                yield ImageFile(shard.split, int(shard.labels[row]), name, entry["bytes"])
+                yield ImageFile(shard.split, int(shard.labels[row]), name, content)
                 row += 1

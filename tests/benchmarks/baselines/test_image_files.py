@@ -1,11 +1,13 @@
 """What of an image file need not be sent, and files that are damaged or cannot be written."""
 
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.baselines import image_files
 from benchmarks.baselines.image_files import FORMATS, ImageCodec
 from simulator.errors import UserError
 
@@ -131,3 +133,27 @@ def test_wrong_images_and_qualities_are_refused() -> None:
     for qualities in ((), (1,), (3, 2), (1, 1), (0, 101)):
         with pytest.raises(ValueError, match="ascending integers"):
             ImageCodec(kind="jpeg", image_shape=(1, 8, 8), qualities=qualities)
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "webp"])
+def test_what_files_share_is_found_once(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path))
+    codec = codec_for(kind, (3, 24, 16))
+    image_files._shared.cache_clear()
+    first = codec.shared(1)
+    image_files._shared.cache_clear()  # as in another process
+    with monkeypatch.context() as patch:
+        patch.setattr(image_files, "_references", None)
+        again = codec.shared(1)
+        with pytest.raises(TypeError):  # another quality is not this one's
+            codec.shared(2)
+    image_files._shared.cache_clear()
+    assert again.head.tobytes() == first.head.tobytes()
+    assert again.fixed.tolist() == first.fixed.tolist()
+    assert again.tail == first.tail
+    file = codec.file(some_images((3, 24, 16))[0], 1)
+    sent = again.strip(file)
+    assert sent is not None
+    assert again.restore(sent) == file

@@ -1,5 +1,6 @@
 """What image sources offer, send and read, and how their offers are kept."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,3 +85,41 @@ def test_offers_are_kept_and_are_the_same_from_the_cache(
     monkeypatch.undo()
     monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path))
     assert torch.equal(source().offer(pixels).sizes, first.sizes)
+
+
+def test_coding_is_told_file_by_file_with_an_estimate(
+    images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bars: list[tuple[str, str, int]] = []
+
+    def told(items: list[object], *, desc: str, unit: str, **_: object) -> list[object]:
+        bars.append((desc, unit, len(items)))
+        return items
+
+    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path))
+    monkeypatch.setattr("benchmarks.baselines.sources.tqdm", told)
+    source().offer((images[:2] * 255).round().byte())
+    assert bars == [
+        ("JPEG of headers, once", " quality", 6),
+        ("JPEG of 2 images, once", " file", 12),
+    ]
+
+
+def test_no_more_images_are_held_than_are_classified_together(
+    images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[int] = []
+
+    def counted(batch: Tensor) -> Tensor:
+        batches.append(len(batch))
+        return classify(batch)
+
+    pixels = (images[:5] * 255).round().byte()
+    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path / "whole"))
+    whole = source().offer(pixels)
+    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path / "pieces"))
+    monkeypatch.setattr("simulator.scheme.PIECE_PIXELS", 2 * 64)
+    in_two = replace(source(), classifier=Classifier(counted, "projections")).offer(pixels)
+    assert torch.equal(whole.sizes, in_two.sizes)
+    assert torch.equal(whole.answers, in_two.answers)
+    assert batches == [2] * 12 + [1] * 6

@@ -95,9 +95,15 @@ def test_unreadable_images_in_parquet_are_named_by_row(tmp_path: Path) -> None:
         ({"picture": [b""], "label": [0]}, "named img or image, got picture, label"),
         ({"img": image_column(1), "class": [0]}, "named label or fine_label, got img, class"),
         ({"img": image_column(1), "label": [0], "fine_label": [0]}, "got img, label, fine_label"),
-        ({"img": [b"x"], "label": [0]}, "column img must be a struct with a field bytes"),
-        ({"img": image_column(1), "label": ["cat"]}, "column label must be of integers"),
-        ({"img": image_column(1), "label": [1.0]}, "column label must be of integers, got double"),
+        ({"img": ["x"], "label": [0]}, "column img must hold image files, binary or as a struct"),
+        ({"img": [b"x", b"y"], "label": [0, 1]}, f"{TEST} row 0: not an image"),
+        ({"img": [None, b"y"], "label": [0, 1]}, f"{TEST} row 0: the image bytes are missing"),
+        ({"img": image_column(1), "label": ["cat"]}, "at least two classes, got 1"),
+        ({"img": image_column(2), "label": ["cat", None]}, f"{TEST} row 1: labels must be"),
+        (
+            {"img": image_column(1), "label": [1.0]},
+            "must be of integers or class names, got double",
+        ),
         ({"img": image_column(2), "label": [0, -1]}, f"{TEST} row 1: labels must be"),
         ({"img": image_column(2), "label": [0, None]}, "got None"),
         ({"img": image_column(2), "label": [0, 1 << 40]}, "got 1099511627776"),
@@ -157,7 +163,9 @@ def test_splits_of_folders_that_do_not_fit(tmp_path: Path) -> None:
     write_folders(tmp_path / "test", pictures(6), LABELS, ["a", "c"])
     assert "only one of them has b" in message(tmp_path)
     write_folders(tmp_path / "val", pictures(6), LABELS, ["a", "b"])
-    assert message(tmp_path).startswith(f"{tmp_path / 'val'}: ")
+    line = message(tmp_path)
+    assert line.startswith(f"{tmp_path / 'val'}: ")
+    assert "(val: to validation, or to test where there is none)" in line
 
 
 def test_too_few_classes_or_images(tmp_path: Path) -> None:
