@@ -20,7 +20,7 @@ from channels.names import channel_from_name
 from simulator.data.dataset import Dataset, Split, load_dataset
 from simulator.data.embedded import embedded
 from simulator.engine.grid import Grid
-from simulator.errors import UserError, did_you_mean
+from simulator.errors import UserError
 from simulator.parse import MOST_SEED, Realizations, in_range
 from simulator.schemes.experiment import Experiment, SweepConfig
 from simulator.schemes.rkd_sc import RkdScConfig
@@ -37,11 +37,6 @@ def _recipes() -> dict[str, Experiment]:
     from benchmarks.recipes import RECIPES
 
     return {recipe.name: recipe for recipe in (make() for make in RECIPES)}
-
-
-def recipe_names() -> list[str]:
-    """The names of all recipes."""
-    return list(_recipes())
 
 
 def scheme_labels() -> dict[str, list[str]]:
@@ -65,8 +60,7 @@ def recipe_named(name: str, *, student: Path | None = None) -> Experiment:
     """
     recipes = _recipes()
     if name not in recipes:
-        hint = did_you_mean(name, recipes)
-        raise UserError(f"RECIPE must be one of {', '.join(recipes)}, got {name!r}{hint}")
+        raise UserError(f"RECIPE must be one of {', '.join(recipes)}, got {name!r}")
     experiment = recipes[name]
     if student is None:
         return experiment

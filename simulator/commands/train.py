@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from simulator.commands.options import (
+    SCHEMES,
     RecipeRequest,
     command,
     device_option,
@@ -15,7 +16,9 @@ from simulator.commands.options import (
     option,
     seed_option,
     trained_on,
+    whole,
 )
+from simulator.parse import MOST_SEED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,15 +40,18 @@ class TrainRequest(RecipeRequest):
 
     stage: str = option(
         default="all",
-        type=click.Choice(STAGES),
+        type=click.Choice(STAGES, case_sensitive=False),
         help="Stop after this stage; earlier ones that are missing are trained first.",
     )
     variants: tuple[str, ...] = option(
         default=(), help="Train these ablations too, after stage 2; or all."
     )
-    schemes: tuple[str, ...] | None = option(help="Train these baselines alone; or all.")
+    schemes: tuple[str, ...] | None = option(
+        type=SCHEMES, help="Train these baselines alone; or all."
+    )
     seed: int = seed_option("Seed of the training.")
     teacher_seed: int | None = option(
+        type=whole(0, MOST_SEED),
         metavar="N",
         help="Seed of the teachers in --out and of what they were shown.  [default: --seed]",
     )
