@@ -30,6 +30,7 @@ from simulator.description.stages import TrainConfig
 from simulator.device import autocast, cpu_threads, native, told
 from simulator.errors import TimeUp, UserError
 from simulator.storage.files import load_tensors, save_tensors, write_table
+from simulator.storage.sums import checked_weights, note_sum
 from simulator.training.run import TrainingRun, accuracy, classifier_accuracy
 
 
@@ -232,7 +233,7 @@ def train_part(lesson: Lesson[Module]) -> Module:
     model = fresh(lesson.build, seed=streams.seed_of("init", name)).to(run.device)
     path = run.path(name)
     if path.exists():
-        tensors, header = load_tensors(path)
+        tensors, header, _ = checked_weights(path)
         if header.get("key") != origin.key:
             raise UserError(
                 f"{path} was made from another description, data or seed; "
@@ -248,6 +249,7 @@ def train_part(lesson: Lesson[Module]) -> Module:
     precision = native(run.device, lesson.config.precision)
     header = {**origin.header, "precision": precision, "history": history}
     save_tensors(path, model.state_dict(), header)
+    note_sum(path)
     checkpoint.path.unlink(missing_ok=True)
     return model.eval()
 
