@@ -21,10 +21,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
 from channels.streams import Streams
 from simulator.errors import UserError
+from simulator.progress import progress
 
 REFERENCES = 48  # images that are written to see what files share
 SHORTEST_RUN = 4  # bytes in a row that must agree: shorter runs are chance, within the data
@@ -231,7 +231,7 @@ class CodecDamage:
         draws = torch.rand((len(images), 2), generator=generator, dtype=torch.float64)
         decoded = images.clone()
         title = f"{' and '.join(self.codecs)} of {len(images)} images, once"
-        for row, image in enumerate(tqdm(images, desc=title, leave=False, delay=5)):
+        for row, image in enumerate(progress(images, desc=title, leave=False, delay=5)):
             codec = made[int(draws[row, 0] * len(made))]
             option = int(draws[row, 1] * len(codec.qualities))
             if (pixels := codec.image(codec.file(image, option))) is not None:

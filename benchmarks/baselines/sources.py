@@ -14,11 +14,11 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from benchmarks.baselines.image_files import ImageCodec, Pixels
 from simulator.data.cache import default_cache
 from simulator.errors import UserError
+from simulator.progress import progress
 from simulator.scheme import Classifier
 from simulator.storage.describe import describe, digest
 from simulator.storage.files import load_tensors, save_tensors
@@ -107,7 +107,7 @@ class ImageSource:
         stripped, answers = whole.clone(), torch.zeros_like(whole, dtype=torch.int16)
         decoded = torch.zeros((len(options), *images.shape), dtype=torch.uint8)
         title = f"{self.codec.form.title} of {len(images)} images, once"
-        for row, image in enumerate(tqdm(images.cpu(), desc=title, leave=False, delay=5)):
+        for row, image in enumerate(progress(images.cpu(), desc=title, leave=False, delay=5)):
             for option in options:
                 file = self.codec.file(image, option)
                 pixels = self.codec.image(file)

@@ -17,7 +17,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
-from tqdm import tqdm
 
 from channels.names import channel_from_name
 from simulator.commands.options import WeightsRequest, command, option, run, seed_option
@@ -25,6 +24,7 @@ from simulator.data.dataset import Split
 from simulator.engine.evaluate import image_blocks
 from simulator.engine.grid import Point, Unit, plan, unit_streams
 from simulator.parse import Realizations, parse_snr_db
+from simulator.progress import progress
 from simulator.resolve import grid_of
 from simulator.scheme import Tensors
 from simulator.schemes.image import ImageJsccConfig, ImageJsccScheme
@@ -41,7 +41,7 @@ def quality(
     """A row for each point."""
     rows = []
     blocks = [scheme.prepare(block) for block in image_blocks(test.images, CPU)]
-    for point in tqdm(points, desc="image quality", unit="point"):
+    for point in progress(points, desc="image quality", unit="point"):
         found = torch.stack(
             [_of_unit(scheme, test, blocks, Unit(point, r), seed) for r in range(realizations)]
         ).mean(dim=0)  # [N, 2]

@@ -6,7 +6,6 @@ are turned upright as their EXIF orientation says; of an animation the first fra
 """
 
 import struct
-import sys
 import warnings
 import zlib
 from collections.abc import Iterable
@@ -17,10 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
-from tqdm import tqdm
 
 from simulator.data.splits import Pool
 from simulator.errors import UserError
+from simulator.progress import progress
 
 _GREY = ("1", "L", "LA")
 _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV")
@@ -57,10 +56,7 @@ def decode_all(files: Iterable[ImageFile], *, total: int) -> dict[str, Pool]:
         warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         # leave=False: where an error follows, it is the only line that stays.
-        bar = tqdm(
-            files, total=total, desc="decoding images", unit=" images", file=sys.stderr,
-            disable=None, leave=False,
-        )  # fmt: skip
+        bar = progress(files, total=total, desc="decoding images", unit=" images", leave=False)
         with bar:
             for file in bar:
                 image = decode(file.source, name=file.name)

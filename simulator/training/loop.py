@@ -19,7 +19,6 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from tqdm import tqdm
 
 from channels.streams import Streams
 from models import ClassifierConfig, ImageClassifier
@@ -29,6 +28,7 @@ from simulator.description.basis import Part
 from simulator.description.stages import TrainConfig
 from simulator.device import autocast, cpu_threads, native, told
 from simulator.errors import TimeUp, UserError
+from simulator.progress import progress, skip
 from simulator.storage.files import load_tensors, save_tensors, write_table
 from simulator.storage.sums import checked_weights, note_sum
 from simulator.training.run import TrainingRun, accuracy, classifier_accuracy
@@ -297,8 +297,8 @@ class _Training(Generic[Module]):
         """The epochs that are still to come; returns the whole history."""
         name = told(self.lesson.part.name, self.device, self.config.precision)
         images = self.epochs * self.steps * self.batch
-        with tqdm(total=images, desc=name, unit="img", mininterval=0.5) as bar:
-            bar.update((len(self.history) * self.steps + self.step) * self.batch)
+        with progress(total=images, desc=name, unit="img", mininterval=0.5) as bar:
+            skip(bar, (len(self.history) * self.steps + self.step) * self.batch)
             while len(self.history) < self.epochs:
                 start = time.perf_counter()
                 self._end_epoch(rate=self._epoch(bar))

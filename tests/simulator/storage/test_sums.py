@@ -57,6 +57,6 @@ def test_a_sweep_refuses_damaged_weights(
 @pytest.mark.parametrize("folder", TRAINED, ids=lambda folder: folder.name)
 def test_the_committed_weights_are_as_listed(folder: Path) -> None:
     lines = (folder / LIST).read_text().splitlines()
-    listed = dict(reversed(line.split("  ")) for line in lines)
+    listed = {line.partition("  ")[2]: line.partition("  ")[0] for line in lines}
     assert listed == {name: file_hash(folder / name) for name in listed}
     assert {"weights/student.safetensors", "weights/codec.safetensors"} <= listed.keys()
