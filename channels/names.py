@@ -1,15 +1,17 @@
-"""The table of channels: the name of each, what it means, and how it is read."""
+"""The table of channels: the name of each, what it means, and how it is read.
+
+Nothing heavy is imported before a channel is made, so that a wrong name is told at once.
+"""
 
 import difflib
 import re
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from channels.awgn import AwgnChannel
-from channels.base import Channel, in_full
-from channels.fading import NakagamiChannel, RayleighChannel, RicianChannel
+if TYPE_CHECKING:
+    from channels.base import Channel
 
-__all__ = ["CHANNELS", "CHANNEL_NAMES", "EXAMPLES", "Row", "channel_from_name"]
+__all__ = ["CHANNELS", "CHANNEL_NAMES", "EXAMPLES", "Row", "channel_from_name", "row_of"]
 
 
 class Parameter(NamedTuple):
@@ -28,9 +30,9 @@ class Row(NamedTuple):
 
     pattern: str  # the name as a user reads it, a letter in place of the number
     meaning: str
-    make: Callable[..., Channel]  # called with the number, if there is one
+    make: Callable[..., "Channel"]  # called with the number, if there is one
     parameter: Parameter | None = None
-    tried: tuple[float, ...] = ()  # numbers that semlink doctor and the tests try
+    tried: tuple[str, ...] = ()  # numbers that semlink doctor and the tests try
 
     @property
     def kind(self) -> str:
@@ -42,16 +44,40 @@ class Row(NamedTuple):
         """Names of channels to measure."""
         if self.parameter is None:
             return [self.pattern]
-        return [f"{self.kind}:{in_full(number)}" for number in self.tried]
+        return [f"{self.kind}:{number}" for number in self.tried]
+
+
+def _awgn() -> "Channel":
+    from channels.awgn import AwgnChannel
+
+    return AwgnChannel()
+
+
+def _rayleigh(coherence: int | None) -> "Channel":
+    from channels.fading import RayleighChannel
+
+    return RayleighChannel(coherence=coherence)
+
+
+def _rician(k_factor: float) -> "Channel":
+    from channels.fading import RicianChannel
+
+    return RicianChannel(k_factor=k_factor)
+
+
+def _nakagami(m: float) -> "Channel":
+    from channels.fading import NakagamiChannel
+
+    return NakagamiChannel(m=m)
 
 
 CHANNELS: Final = (
-    Row("awgn", "", AwgnChannel),
-    Row("rayleigh", "one gain per image", lambda: RayleighChannel(coherence=None)),
-    Row("rayleigh_block:L", "one per L uses", lambda L: RayleighChannel(coherence=L), WHOLE, (4,)),
-    Row("rayleigh_fast", "one per use", lambda: RayleighChannel(coherence=1)),
-    Row("rician:K", "one per image, K linear", lambda K: RicianChannel(k_factor=K), REAL, (1, 4)),
-    Row("nakagami:m", "one per image, m >= 0.5", lambda m: NakagamiChannel(m=m), REAL, (0.75, 2)),
+    Row("awgn", "", _awgn),
+    Row("rayleigh", "one gain per image", lambda: _rayleigh(None)),
+    Row("rayleigh_block:L", "one per L uses", _rayleigh, WHOLE, ("4",)),
+    Row("rayleigh_fast", "one per use", lambda: _rayleigh(1)),
+    Row("rician:K", "one per image, K linear", _rician, REAL, ("1", "4")),
+    Row("nakagami:m", "one per image, m >= 0.5", _nakagami, REAL, ("0.75", "2")),
 )
 
 CHANNEL_NAMES: Final = ", ".join(
@@ -61,19 +87,27 @@ CHANNEL_NAMES: Final = ", ".join(
 EXAMPLES: Final = tuple(name for row in CHANNELS for name in row.examples)
 
 
-def channel_from_name(name: str) -> Channel:
+def channel_from_name(name: str) -> "Channel":
     """Give the channel of this name, such as "awgn", "rayleigh_block:4" or "rician:4".
 
     Capitals count as small letters.
 
     Raises: ValueError in one line for any other name.
     """
+    row = row_of(name)
+    if row.parameter is None:
+        return row.make()
+    return row.make(row.parameter.number(name.partition(":")[2]))
+
+
+def row_of(name: str) -> Row:
+    """The row that a channel's name belongs to. Raises: as `channel_from_name`."""
     kind, colon, text = name.lower().partition(":")
     for row in CHANNELS:
         if kind == row.kind and row.parameter is None and not colon:
-            return row.make()
+            return row
         if kind == row.kind and row.parameter and re.fullmatch(row.parameter.form, text):
-            return row.make(row.parameter.number(text))
+            return row
     raise ValueError(f"channel must be one of {CHANNEL_NAMES}; got {name!r}{_suggestion(kind)}")
 
 

@@ -5,6 +5,7 @@ What the commands do stands in `simulator/commands/`, imported when a command ru
 """
 
 import os
+from typing import Any
 
 import click
 
@@ -17,6 +18,7 @@ from simulator.commands.search import search
 from simulator.commands.sweep import sweep
 from simulator.commands.table import table
 from simulator.commands.train import train
+from simulator.errors import did_you_mean
 
 # Threads of torch that wait for each other soon stop spinning: on a machine that is busy otherwise,
 # spinning makes small networks up to 40 times slower. Must be set before torch is imported.
@@ -25,7 +27,20 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 COMMANDS = (sweep, train, search, plot, compare, seeds, table, adapt, link, doctor)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Group(click.Group):
+    """Commands; for a name that is none the nearest one is suggested."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """The command that is named first. Raises: click.UsageError."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            ctx.fail(f"No such command {name!r}{did_you_mean(name, self.commands)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="semlink", prog_name="semlink")
 def cli() -> None:
     """Semantic communication, simulated end to end.

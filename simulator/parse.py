@@ -4,10 +4,12 @@ Nothing heavy is imported here: see `simulator.commands.options`.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from simulator.errors import UserError
+from channels.names import row_of
+from simulator.errors import UserError, did_you_mean
+from simulator.names import RECIPES, SCHEMES
 
 MOST_POINTS = 10_000  # entries of one axis of a sweep
 MOST_REALIZATIONS = 10_000  # channel draws per image and point
@@ -77,12 +79,55 @@ def parse_realizations(text: str, *, option: str = "--realizations") -> Realizat
             raise UserError(hint)
         value = in_range(option, int(number), 1, MOST_REALIZATIONS)
         if name:
-            single[name] = value
+            single[parse_channel(name, option=option)] = value
         elif every is None:
             every = value
         else:
             raise UserError(hint)
     return Realizations(every, single)
+
+
+def parse_recipe(text: str, *, option: str = "RECIPE") -> str:
+    """The name of a recipe, whose capitals count as small letters, or of a file .toml."""
+    if text.endswith(".toml"):
+        return text
+    if text.lower() not in RECIPES:
+        hint, known = did_you_mean(text, RECIPES), ", ".join(RECIPES)
+        raise UserError(f"{option} must be one of {known}, or a file .toml, got {text!r}{hint}")
+    return text.lower()
+
+
+def parse_scheme(text: str, *, option: str = "--scheme") -> str:
+    """The name of a scheme, labels unchecked; capitals count as small letters, but in +3dB."""
+    kind, *labels = text.strip().split(":")
+    if kind.lower() not in SCHEMES:
+        hint = did_you_mean(kind, SCHEMES)
+        known = ", ".join(SCHEMES)
+        raise UserError(f"{option} must name schemes among {known}, got {text!r}{hint}")
+    return ":".join([kind, *labels]).lower().replace("db", "dB")
+
+
+def parse_schemes(text: str, *, option: str = "--schemes") -> tuple[str, ...]:
+    """`a,b` to the names of schemes, or `all`, without repeats, in the given order."""
+    names = (
+        "all" if name.lower() == "all" else parse_scheme(name, option=option)
+        for name in parse_names(text)
+    )
+    return tuple(dict.fromkeys(names))
+
+
+def parse_channel(text: str, *, option: str = "--channel") -> str:
+    """The name of a channel in small letters."""
+    try:
+        row_of(text)
+    except ValueError as error:
+        raise UserError(f"{option}: {error}") from None
+    return text.lower()
+
+
+def parse_channels(text: str, *, option: str = "--channels") -> tuple[str, ...]:
+    """`a,b` to the names of channels, without repeats, in the given order."""
+    return tuple(dict.fromkeys(parse_channel(name, option=option) for name in parse_names(text)))
 
 
 def parse_names(text: str, *, option: str = "") -> tuple[str, ...]:  # noqa: ARG001 - any will do
@@ -95,6 +140,22 @@ def in_range(option: str, value: int, least: int, most: int) -> int:
     if not least <= value <= most:
         raise UserError(f"{option} must be a whole number from {least} to {most}, got {value}")
     return value
+
+
+def whole(least: int, most: int) -> Callable[..., int]:
+    """Reads a whole number in a range. Its errors name the option."""
+
+    def parse_whole(text: str, *, option: str) -> int:
+        try:
+            return in_range(option, int(text), least, most)
+        except UserError:
+            raise
+        except ValueError:
+            raise UserError(
+                f"{option} must be a whole number from {least} to {most}, got {text!r}"
+            ) from None
+
+    return parse_whole
 
 
 def parse_count(text: str, *, option: str) -> int:

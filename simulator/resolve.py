@@ -21,8 +21,8 @@ from simulator.data.dataset import Dataset, Split, load_dataset
 from simulator.data.embedded import embedded
 from simulator.description.trial import Trial
 from simulator.engine.grid import Grid
-from simulator.errors import UserError, did_you_mean
-from simulator.parse import MOST_SEED, Realizations, in_range
+from simulator.errors import UserError
+from simulator.parse import MOST_SEED, Realizations, in_range, parse_recipe
 from simulator.schemes.experiment import Experiment, SweepConfig
 from simulator.schemes.recipe_file import read_recipe
 from simulator.schemes.rkd_sc import RkdScConfig
@@ -39,11 +39,6 @@ def _recipes() -> dict[str, Experiment]:
     from benchmarks.recipes import RECIPES
 
     return {recipe.name: recipe for recipe in (make() for make in RECIPES)}
-
-
-def recipe_names() -> list[str]:
-    """The names of all recipes."""
-    return list(_recipes())
 
 
 def scheme_labels() -> dict[str, list[str]]:
@@ -68,12 +63,8 @@ def recipe_named(name: str, *, student: Path | None = None) -> Experiment:
     recipes = _recipes()
     if name.endswith(".toml"):
         experiment = read_recipe(Path(name), recipes)
-    elif name in recipes:
-        experiment = recipes[name]
     else:
-        hint = did_you_mean(name, recipes)
-        known = ", ".join(recipes)
-        raise UserError(f"RECIPE must be one of {known}, or a file .toml, got {name!r}{hint}")
+        experiment = recipes[parse_recipe(name)]
     if student is None:
         return experiment
     model = read_student(student)

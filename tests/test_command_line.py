@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from benchmarks.recipes import digits
-from simulator.resolve import recipe_names
+from simulator.names import RECIPES
 from simulator.storage.files import load_tensors, save_tensors
 from tests.commands import SMALL, WEIGHTS, Command, refused
 from tests.simulator.data.data_files import write_folders
@@ -82,7 +82,7 @@ def test_folder_with_only_a_test_split_sweeps(semlink: Command, tmp_path: Path) 
     [
         (
             ["sweep", "letters"],
-            f"RECIPE must be one of {', '.join(recipe_names())}, or a file .toml, got 'letters'",
+            f"RECIPE must be one of {', '.join(RECIPES)}, or a file .toml, got 'letters'",
         ),
         (["train", "letters"], "RECIPE must be one of"),
         (["sweep", "digits", "--schemes", "magic"], "--schemes must name schemes among rkd_sc"),

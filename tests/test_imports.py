@@ -28,7 +28,8 @@ REACHES_BENCHMARKS = "simulator/resolve.py"  # from names to objects, when they 
 # From the ground up; each imports from itself and from what stands before it.
 LAYERS = {
     "simulator": [
-        *("errors", "device", "statistics", "parse", "storage", "data", "scheme", "description"),
+        *("errors", "names", "progress", "device", "statistics", "parse"),
+        *("storage", "data", "scheme", "description"),
         *("training", "schemes", "engine", "measures", "search", "resolve", "commands"),
         "__main__",
     ],

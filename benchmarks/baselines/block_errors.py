@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from channels.awgn import AwgnChannel
 from channels.digital.bit_pipe import BitPipe
@@ -26,6 +25,7 @@ from channels.streams import Streams
 from channels.units import linear_to_db
 from simulator.data.cache import default_cache
 from simulator.errors import UserError
+from simulator.progress import progress
 from simulator.storage.describe import digest
 from simulator.storage.environment import REFERENCE
 from simulator.storage.files import write_json
@@ -103,7 +103,7 @@ def measure(pipe: BitPipe) -> BlockErrors:
     rows: list[tuple[float, int, int, int]] = []
     snr_db = _first_success(pipe) - COARSE_DB
     step = FINE_STEP_DB if pipe.coded_bits >= LONG else STEP_DB
-    with tqdm(desc=f"block errors of k = {pipe.channel_uses}, once", unit="block") as bar:
+    with progress(desc=f"block errors of k = {pipe.channel_uses}, once", unit="block") as bar:
         while not rows or rows[-1][2] / rows[-1][1] > RARE:
             if snr_db > TO_DB:
                 raise UserError(f"the link {pipe} has block errors even at {TO_DB:g} dB")

@@ -21,11 +21,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
 from channels.streams import Streams
 from simulator.data.cache import kept
 from simulator.errors import UserError
+from simulator.progress import progress
 from simulator.storage.describe import digest
 
 VERSION = 1  # of what is kept in the cache
@@ -246,7 +246,7 @@ class CodecDamage:
         draws = torch.rand((len(images), 2), generator=generator, dtype=torch.float64)
         decoded = images.clone()
         title = f"{' and '.join(self.codecs)} of {len(images)} images, once"
-        for row, image in enumerate(tqdm(images, desc=title, leave=False, delay=5)):
+        for row, image in enumerate(progress(images, desc=title, leave=False, delay=5)):
             codec = made[int(draws[row, 0] * len(made))]
             option = int(draws[row, 1] * len(codec.qualities))
             if (pixels := codec.image(codec.file(image, option))) is not None:

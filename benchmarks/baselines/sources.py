@@ -14,10 +14,10 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from benchmarks.baselines.image_files import ImageCodec, Pixels
 from simulator.data.cache import kept
+from simulator.progress import progress
 from simulator.scheme import Classifier, piece_size
 from simulator.storage.describe import describe, digest
 
@@ -133,7 +133,7 @@ class ImageSource:
     def _told(self, items: Sequence[Item], unit: str, what: str) -> Iterable[Item]:
         """The items, with a bar that estimates the time left where it is more than a moment."""
         title = f"{self.codec.form.title} of {what}, once"
-        bar: Iterable[Item] = tqdm(items, desc=title, unit=f" {unit}", leave=False, delay=5)
+        bar: Iterable[Item] = progress(items, desc=title, unit=f" {unit}", leave=False, delay=5)
         return bar
 
     def bits(self, image: Tensor, option: int) -> Tensor:

@@ -4,9 +4,13 @@ A recipe says what to compute. Where to compute it (`--device`, `--out`) and whi
 (`--snr-db`, `--channel-uses`, ...) is the command line's business.
 """
 
+from collections.abc import Callable
+
 from benchmarks.recipes.cifar100 import cifar100, cifar100_gpu, images
 from benchmarks.recipes.digits import digits
+from simulator import names
+from simulator.schemes.experiment import Experiment
 
 __all__ = ["RECIPES", "cifar100", "cifar100_gpu", "digits", "images"]
 
-RECIPES = (digits, cifar100, cifar100_gpu, images)
+RECIPES: tuple[Callable[[], Experiment], ...] = tuple(globals()[name] for name in names.RECIPES)

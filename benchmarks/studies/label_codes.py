@@ -13,13 +13,13 @@ from typing import Final
 import pandas as pd
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from benchmarks.baselines.codebook import code_family, label_codebook
 from benchmarks.baselines.label_code import log_posteriors
 from channels.names import channel_from_name
 from channels.streams import PointStreams, Streams
 from channels.units import linear_to_db
+from simulator.progress import progress
 from simulator.statistics.intervals import wilson
 from simulator.storage.environment import ROOT, environment
 from simulator.storage.files import write_json, write_table
@@ -39,7 +39,7 @@ def compare_codes() -> pd.DataFrame:
     """A row for each channel, k, energy and code: wrong decisions of so many, and the interval."""
     rows = []
     points = [(c, k, e) for c in CHANNELS for k in USES for e in ENERGY_DB]
-    for channel, k, energy_db in tqdm(points, desc="label codes", unit="point"):
+    for channel, k, energy_db in progress(points, desc="label codes", unit="point"):
         snr_db = energy_db - linear_to_db(float(k))
         books = {
             str(code_family(CLASSES, k)): label_codebook(CLASSES, k),

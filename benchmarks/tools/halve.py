@@ -11,12 +11,14 @@ from torch import Tensor
 
 from simulator.errors import in_one_line
 from simulator.storage.files import load_tensors, save_tensors
+from simulator.storage.sums import note_sum
 
 
 def halve(path: Path) -> None:
     """Round one file of weights in place. Raises: UserError if it is none of semlink's."""
     tensors, header = load_tensors(path)
     save_tensors(path, {name: _halved(tensor) for name, tensor in tensors.items()}, header)
+    note_sum(path)
 
 
 def _halved(tensor: Tensor) -> Tensor:

@@ -8,10 +8,10 @@ import argparse
 from pathlib import Path
 
 from PIL import Image
-from tqdm import tqdm
 
 from simulator.data.dataset import load_dataset
 from simulator.errors import UserError, in_one_line
+from simulator.progress import progress
 
 
 def write_folder(data: Path, out: Path) -> int:
@@ -20,7 +20,7 @@ def write_folder(data: Path, out: Path) -> int:
     if dataset.validation is None:
         raise UserError(f"{data} must hold validation images, but holds none")
     images, labels = dataset.validation.images, dataset.validation.labels
-    for number, (image, label) in enumerate(zip(tqdm(images), labels, strict=True)):
+    for number, (image, label) in enumerate(zip(progress(images), labels, strict=True)):
         folder = out / "test" / dataset.classes[int(label)]
         folder.mkdir(parents=True, exist_ok=True)
         pixels = image.permute(1, 2, 0).numpy() if len(image) == 3 else image[0].numpy()

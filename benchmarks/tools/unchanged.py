@@ -48,7 +48,7 @@ SHORT_STEPS = 2  # of every part of a short training
 TIMES = {"cpu_ms_alone", "cpu_ms_batch64", "core_seconds"}  # of tables and journals
 PLACES = {"environment", "wall_seconds", "recipe"}  # of run.json
 COSTS = {"cpu_ms"}  # of genotype.json
-IGNORED = {".lock", "timing.csv", "tensorboard", "prepared"}  # files and folders
+IGNORED = {".lock", "SHA256SUMS", "timing.csv", "tensorboard", "prepared"}  # files and folders
 
 
 @dataclass(frozen=True)

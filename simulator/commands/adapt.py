@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from simulator.commands.options import (
+    SCHEME,
     GridRequest,
     WeightsRequest,
     command,
@@ -24,7 +25,7 @@ class AdaptRequest(WeightsRequest, GridRequest):
     """What `semlink adapt` is asked for; what is None is as the recipe has it."""
 
     channel_uses: tuple[int, ...] | None = option(help="The k to choose from.")
-    scheme: str = option(default="rkd_sc", help="Whose budget is adapted.")
+    scheme: str = option(type=SCHEME, default="rkd_sc", help="Whose budget is adapted.")
     retention: float = option(
         default=0.99,
         metavar="Q",

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from simulator.commands.options import command, flag, option, out_option, seed_option
+from simulator.commands.options import (
+    CHANNEL,
+    command,
+    flag,
+    option,
+    out_option,
+    seed_option,
+    whole,
+)
 from simulator.errors import Stopped, UserError
 from simulator.parse import parse_snr_db
 
@@ -32,7 +40,7 @@ class LinkRequest:
         help="At most so many payload and CRC bits per sent bit, a fraction or decimal; 1 is "
         "uncoded.",
     )
-    channel: str = option(default="awgn", metavar="NAME", help="As for sweep.")
+    channel: str = option(type=CHANNEL, default="awgn", metavar="NAME", help="As for sweep.")
     ebn0_db: tuple[float, ...] = option(
         default=parse_snr_db("0:10:1"),
         show_default="0:10:1",
@@ -40,8 +48,15 @@ class LinkRequest:
     )
     payload_bits: int | None = option(metavar="B", help="Per block.  [default: about 512]")
     channel_uses: int | None = option(metavar="K", help="Per block.  [default: by the rate]")
-    errors: int = option(default=200, metavar="N", help="A point is finished at N block errors ...")
-    max_blocks: int = option(default=20_000, metavar="N", help="... or after N blocks.")
+    errors: int = option(
+        default=200,
+        type=whole(1, MOST_BLOCKS),
+        metavar="N",
+        help="A point is finished at N block errors ...",
+    )
+    max_blocks: int = option(
+        default=20_000, type=whole(1, MOST_BLOCKS), metavar="N", help="... or after N blocks."
+    )
     decoder: Literal["layered", "sionna"] = option(
         default="layered", help="Ours, or Sionna's belief propagation (much slower)."
     )

@@ -19,7 +19,8 @@ import click
 
 from simulator import parse
 from simulator.errors import Stopped, TimeUp, UserError
-from simulator.parse import Realizations
+from simulator.names import RECIPES
+from simulator.parse import MOST_SEED, Realizations
 
 if TYPE_CHECKING:
     import torch
@@ -44,13 +45,19 @@ class Parsed(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, _: click.Context | None) -> Any:
         """The value. Raises: UserError naming the option."""
-        option = param.opts[0] if param else self.name
+        option = param.human_readable_name if isinstance(param, click.Argument) else self.name
+        option = param.opts[0] if isinstance(param, click.Option) else option
         return self._parse(value, option=option) if isinstance(value, str) else value
 
 
 NAMES = Parsed("a,b", parse.parse_names)
 SNRS = Parsed("range", parse.parse_snr_db)
 USES = Parsed("k,k", parse.parse_channel_uses)
+RECIPE = Parsed("recipe", parse.parse_recipe)
+SCHEME = Parsed("scheme", parse.parse_scheme)
+SCHEMES = Parsed("a,b", parse.parse_schemes)
+CHANNEL = Parsed("name", parse.parse_channel)
+CHANNELS = Parsed("a,b", parse.parse_channels)
 PATH = click.Path(path_type=Path)
 TYPES: dict[Any, click.ParamType[Any]] = {  # by the annotation of a field
     tuple[str, ...]: NAMES,
@@ -67,7 +74,16 @@ def _type_of(own: Field[Any]) -> Any:
     annotated = own.type
     several = get_args(annotated) if isinstance(annotated, UnionType) else (annotated,)
     (kind,) = (each for each in several if each is not NoneType)
-    return click.Choice(get_args(kind)) if get_origin(kind) is Literal else TYPES.get(kind, kind)
+    return (
+        click.Choice(get_args(kind), case_sensitive=False)
+        if get_origin(kind) is Literal
+        else TYPES.get(kind, kind)
+    )
+
+
+def whole(least: int, most: int) -> Parsed:
+    """A whole number in a range."""
+    return Parsed("integer", parse.whole(least, most))
 
 
 class _Option(click.Option):
@@ -89,9 +105,7 @@ class _Command(click.Command):
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The text above the options."""
         if self.help and "{recipes}" in self.help:
-            from simulator.resolve import recipe_names
-
-            self.help = self.help.replace("{recipes}", ", ".join(recipe_names()))
+            self.help = self.help.replace("{recipes}", ", ".join(RECIPES))
         super().format_help_text(ctx, formatter)
 
 
@@ -121,7 +135,7 @@ def argument(**settings: Any) -> Any:
     """A field that an argument fills."""
 
     def parameter(own: Field[Any]) -> Callable[[Any], Any]:
-        return click.argument(own.name, type=_type_of(own), **settings)
+        return click.argument(own.name, **{"type": _type_of(own), **settings})
 
     return field(metadata={CLICK: parameter})
 
@@ -228,7 +242,7 @@ def out_option(default: str) -> Any:
 
 def seed_option(text: str) -> Any:
     """--seed."""
-    return option(default=0, help=text)
+    return option(default=0, type=whole(0, MOST_SEED), help=text)
 
 
 def minutes_option() -> Any:
@@ -257,7 +271,7 @@ def _channels() -> str:
 class RecipeRequest:
     """A recipe, its images, and where to write."""
 
-    recipe: str = argument()
+    recipe: str = argument(type=RECIPE)
     data: Path | None = data_option()
     resize: int | None = resize_option()
     student: Path | None = option(
@@ -305,7 +319,7 @@ class WeightsRequest(RecipeRequest):
 class GridRequest:
     """A grid; what is None is as the recipe has it."""
 
-    channels: tuple[str, ...] | None = option(help=_channels)
+    channels: tuple[str, ...] | None = option(type=CHANNELS, help=_channels)
     snr_db: tuple[float, ...] | None = option(
         help="FIRST:LAST:STEP or a list: -10:20:2 or -10,0,10."
     )

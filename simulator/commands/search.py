@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from simulator.commands.options import (
+    RECIPE,
     argument,
     command,
     data_option,
@@ -20,6 +21,7 @@ from simulator.commands.options import (
     resize_option,
     seed_option,
     trained_on,
+    whole,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ MOST_SEEDS = 100
 class SearchRequest:
     """What `semlink search` is asked for; what is None is as the preset has it."""
 
-    recipe: str = argument()
+    recipe: str = argument(type=RECIPE)
     preset: Literal["cpu", "gpu"] = option(default="cpu", help="Search space, sizes and length.")
     penalty: float = option(
         "--lambda",
@@ -46,7 +48,7 @@ class SearchRequest:
     teaching: Literal["kd", "ce"] = option(
         default="kd", help="The recipe's distillation loss, or labels alone (the control)."
     )
-    seeds: int = option(default=1, help="Searches to choose among.")
+    seeds: int = option(default=1, type=whole(1, MOST_SEEDS), help="Searches to choose among.")
     seed: int = seed_option("Seed of the first search.")
     images_size: int | None = option(
         metavar="H", help="Search on images of this side, averaged down."

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from simulator.commands.options import (
+    SCHEMES,
     GridRequest,
     WeightsRequest,
     command,
@@ -13,7 +14,9 @@ from simulator.commands.options import (
     flag,
     note,
     option,
+    whole,
 )
+from simulator.parse import MOST_REALIZATIONS, MOST_WORKERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,12 +35,14 @@ def _schemes() -> str:
 class SweepRequest(WeightsRequest, GridRequest):
     """What `semlink sweep` is asked for; what is None is as the recipe has it."""
 
-    schemes: tuple[str, ...] | None = option(help=_schemes)
+    schemes: tuple[str, ...] | None = option(type=SCHEMES, help=_schemes)
     mc: float | None = option(
         metavar="POINTS",
         help="Draw again, R at a time, until the channel's 95 % interval is +-POINTS of accuracy.",
     )
-    max_realizations: int = option(default=200, metavar="N", help="End of --mc.")
+    max_realizations: int = option(
+        default=200, type=whole(1, MOST_REALIZATIONS), metavar="N", help="End of --mc."
+    )
     precision: Literal["fp32", "bf16"] = option(
         default="fp32",
         help="Of the networks; those of separate and digital_semantic always are fp32.",
@@ -51,7 +56,9 @@ class SweepRequest(WeightsRequest, GridRequest):
     )
     bit_true: bool = flag(help="Decode every LDPC block instead of using tables.")
     workers: int | None = option(
-        metavar="N", help="Processes.  [default: the cores; 1 for little work or a GPU]"
+        type=whole(1, MOST_WORKERS),
+        metavar="N",
+        help="Processes.  [default: the cores; 1 for little work or a GPU]",
     )
     cluster: str | None = option(
         metavar="ADDRESS|auto|local",
@@ -71,7 +78,7 @@ def sweep(request: SweepRequest) -> None:
     """
     from simulator.engine.folder import noiseless_accuracy, sweep_folder
     from simulator.measures.quality import check_quality, image_quality
-    from simulator.parse import MOST_WORKERS, in_range
+    from simulator.parse import in_range
     from simulator.resolve import draw
 
     if request.quality:

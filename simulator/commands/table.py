@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simulator.commands.options import WeightsRequest, command, note, option, seed_option
+from simulator.commands.options import WeightsRequest, command, note, option, seed_option, whole
+from simulator.parse import MOST_REALIZATIONS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +18,7 @@ COUNTS = ("parameters", "macs")  # how the names of columns of whole numbers end
 class TableRequest(WeightsRequest):
     """What `semlink table` is asked for."""
 
-    realizations: int = option(default=5, help="Draws at 24 dB.")
+    realizations: int = option(default=5, type=whole(1, MOST_REALIZATIONS), help="Draws at 24 dB.")
     seed: int = seed_option("Seed of all draws.")
 
 
@@ -30,7 +31,7 @@ def table(request: TableRequest) -> None:
     import torch
 
     from simulator.measures.sizes import size_table
-    from simulator.parse import MOST_REALIZATIONS, MOST_SEED, in_range
+    from simulator.parse import MOST_SEED, in_range
     from simulator.storage.files import write_table
     from simulator.storage.folders import check_writable
 

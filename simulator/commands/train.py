@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from simulator.commands.options import (
+    SCHEMES,
     RecipeRequest,
     command,
     dataset_told,
@@ -18,8 +19,10 @@ from simulator.commands.options import (
     option,
     seed_option,
     trained_on,
+    whole,
 )
 from simulator.errors import UserError
+from simulator.parse import MOST_SEED
 
 MOST_EPOCHS = 10**6
 
@@ -44,16 +47,19 @@ class TrainRequest(RecipeRequest):
     """What `semlink train` is asked for."""
 
     stage: str | None = option(
-        type=click.Choice(STAGES),
+        type=click.Choice(STAGES, case_sensitive=False),
         help="Stop after this stage; earlier ones that are missing are trained first.  "
         "[default: all; stage2 with a warm start]",
     )
     variants: tuple[str, ...] = option(
         default=(), help="Train these ablations too, after stage 2; or all."
     )
-    schemes: tuple[str, ...] | None = option(help="Train these baselines alone; or all.")
+    schemes: tuple[str, ...] | None = option(
+        type=SCHEMES, help="Train these baselines alone; or all."
+    )
     seed: int = seed_option("Seed of the training.")
     teacher_seed: int | None = option(
+        type=whole(0, MOST_SEED),
         metavar="N",
         help="Seed of the teachers in --out and of what they were shown.  [default: --seed]",
     )

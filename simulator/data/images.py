@@ -6,7 +6,6 @@ Where a size is asked for, the centre square is rescaled to it. What was done is
 """
 
 import struct
-import sys
 import warnings
 import zlib
 from collections import Counter
@@ -20,10 +19,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
-from tqdm import tqdm
 
 from simulator.data.splits import Pool
 from simulator.errors import UserError
+from simulator.progress import progress
 
 _GREY = ("1", "L", "LA")
 _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV")
@@ -75,10 +74,7 @@ def decode_all(files: Iterable[ImageFile], *, total: int, resize: int | None = N
         warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         # leave=False: where an error follows, it is the only line that stays.
-        bar = tqdm(
-            files, total=total, desc="decoding images", unit=" images", file=sys.stderr,
-            disable=None, leave=False,
-        )  # fmt: skip
+        bar = progress(files, total=total, desc="decoding images", unit=" images", leave=False)
         with bar:
             for file in bar:
                 image = decode(file.source, name=file.name, resize=resize, done=done)

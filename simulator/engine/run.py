@@ -12,13 +12,13 @@ from typing import Any
 
 import pandas as pd
 import torch
-from tqdm import tqdm
 
 from simulator.data.dataset import Split
 from simulator.engine.evaluate import Setting, evaluator_here
 from simulator.engine.grid import Grid, Point, Task, Unit, tasks_of
 from simulator.engine.journal import Finished, MemoryStore, UnitStore
 from simulator.engine.workers import InProcess, Pool
+from simulator.progress import progress, skip
 from simulator.scheme import Scheme
 from simulator.statistics.intervals import accuracy_interval, channel_interval
 from simulator.statistics.tally import Tally
@@ -128,7 +128,7 @@ class _Schedule:
         missing = [r for r in realizations if Unit(point, r) not in self._store]
         self._missing[point] = len(missing)
         self._bar.total += images * len(realizations)
-        self._bar.update(images * (len(realizations) - len(missing)))
+        skip(self._bar, images * (len(realizations) - len(missing)))
         tasks = list(tasks_of(point, missing))
         if realizations.start:
             self.waiting.extendleft(reversed(tasks))
@@ -150,7 +150,7 @@ def run_sweep(
     points: Sequence[Point], grid: Grid, facts: Facts, *, pool: Pool, store: UnitStore
 ) -> Results:
     """Compute what the store lacks of these points, showing progress on stderr."""
-    with tqdm(desc="sweep", unit="img", smoothing=0.05, mininterval=0.5, total=0) as bar:
+    with progress(desc="sweep", unit="img", smoothing=0.05, mininterval=0.5, total=0) as bar:
         schedule = _Schedule(grid, facts, store, bar)
         for point in points:
             schedule.begin(point)

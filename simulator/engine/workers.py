@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -25,6 +26,9 @@ from simulator.errors import UserError
 
 MOST_RETRIES = 20  # of a task of a Ray cluster whose node is lost
 MOST_DEATHS = 5  # workers that may be killed in a row, without one unit finished between
+# a worker was killed; or the process that starts them, which then does not answer
+LOST = (BrokenProcessPool, EOFError, ConnectionError)
+SOON = 0.1  # seconds after which a killed process is gone
 Work = Task | str  # units to compute, or the name of a scheme to prepare
 
 
@@ -108,7 +112,10 @@ class InProcess(_Pool):
 
 
 class LocalPool(_Pool):
-    """Processes of this machine. One that is killed is replaced, and its work done again."""
+    """Processes of this machine. One that is killed is replaced, and its work done again.
+
+    So is the process that starts them.
+    """
 
     def __init__(self, build: Build, workers: int) -> None:
         self._build = build
@@ -124,7 +131,7 @@ class LocalPool(_Pool):
         """Hand in work."""
         try:
             self._hand[self._executor.submit(run_work, self._build, work)] = work
-        except BrokenProcessPool:
+        except LOST:
             self._restart([work])
 
     def next_done(self) -> list[Finished]:
@@ -175,7 +182,8 @@ class LocalPool(_Pool):
             )
         waiting = [*self._hand.values(), *more]
         self._hand.clear()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self.close()
+        time.sleep(SOON)
         self._start()
         for work in waiting:
             self.submit(work)

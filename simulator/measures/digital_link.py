@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from channels.base import Channel
 from channels.digital.bit_pipe import (
@@ -27,6 +26,7 @@ from channels.streams import PointStreams, Streams
 from channels.units import snr_db_from_ebn0_db
 from simulator.errors import UserError
 from simulator.parse import MOST_USES, in_range
+from simulator.progress import progress
 from simulator.statistics.intervals import effective_images, wilson
 
 Decoder = Literal["layered", "sionna"]
@@ -75,7 +75,7 @@ def measure_link(test: LinkTest) -> pd.DataFrame:
     `theory_ber` is the bit error rate of uncoded QAM of the same points at the same Eb/N0 in closed
     form, empty for a channel whose law does not give it.
     """
-    with tqdm(test.ebn0_db, desc="link", unit="point") as points:
+    with progress(test.ebn0_db, desc="link", unit="point") as points:
         return pd.DataFrame([_measure_point(test, ebn0_db, points) for ebn0_db in points])
 
 

@@ -14,7 +14,6 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from channels.streams import Streams
 from models.nas.genotype import skips
@@ -23,6 +22,7 @@ from models.nas.search_space import Architecture, Choices, CostTable, Mixtures, 
 from simulator.data.augment import epoch_order
 from simulator.device import autocast, native, told
 from simulator.errors import TimeUp, UserError
+from simulator.progress import progress, skip
 from simulator.search.config import SearchConfig
 from simulator.storage.describe import describe
 from simulator.storage.files import load_tensors, save_tensors
@@ -147,8 +147,8 @@ def search(
     images = task.steps * task.batch_size
     total, device = task.config.epochs * images, next(task.model.parameters()).device
     name = told(task.name, device, task.config.precision)
-    with tqdm(total=total, desc=name, unit="img", mininterval=0.5) as bar:
-        bar.update(len(history) * images)
+    with progress(total=total, desc=name, unit="img", mininterval=0.5) as bar:
+        skip(bar, len(history) * images)
         while not finished(history, task.config):
             losses = _run_epoch(task, optimisers, streams, len(history), bar)
             history = [*history, observe(task, len(history), losses)]

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from simulator.description.basis import Part
 from simulator.description.origin import Origin
 from simulator.device import Precision
 from simulator.errors import TimeUp, UserError
+from simulator.progress import progress, skip
 from simulator.storage.files import load_tensors, save_tensors
 from simulator.training.run import SHARED, TrainingRun, in_chunks
 
@@ -53,14 +53,18 @@ def cached_views(
     """
     cache = ViewCache(run.folder / "cache" / part.name, _origin(run, part))
     found = []
-    for view in tqdm(range(views), desc=f"{part.name} of views", unit="view", delay=2):
-        tensors = cache.load(view)
-        if tensors is None:
-            if time.monotonic() > run.deadline:
-                raise TimeUp
-            tensors = compute(view)
-            cache.save(view, tensors)
-        found.append(tensors)
+    with progress(total=views, desc=f"{part.name} of views", unit="view", delay=2) as bar:
+        for view in range(views):
+            tensors = cache.load(view)
+            if tensors is not None:
+                skip(bar, 1)
+            else:
+                if time.monotonic() > run.deadline:
+                    raise TimeUp
+                tensors = compute(view)
+                cache.save(view, tensors)
+                bar.update()
+            found.append(tensors)
     return {key: torch.stack([own[key] for own in found]).to(run.device) for key in found[0]}
 
 

@@ -19,7 +19,6 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from tqdm import tqdm
 
 from channels.streams import Streams
 from models import ClassifierConfig, ImageClassifier
@@ -29,7 +28,9 @@ from simulator.description.basis import Part
 from simulator.description.stages import TrainConfig
 from simulator.device import autocast, cpu_threads, native, told
 from simulator.errors import TimeUp, UserError
+from simulator.progress import progress, skip
 from simulator.storage.files import load_tensors, save_tensors, write_table
+from simulator.storage.sums import checked_weights, note_sum
 from simulator.training.run import TrainingRun, accuracy, classifier_accuracy
 
 
@@ -236,7 +237,7 @@ def train_part(lesson: Lesson[Module]) -> Module:
     model = fresh(lesson.build, seed=streams.seed_of("init", name)).to(run.device)
     path = run.path(name)
     if path.exists():
-        tensors, header = load_tensors(path)
+        tensors, header, _ = checked_weights(path)
         if header.get("key") != origin.key:
             raise UserError(
                 f"{path} was made from another description, data or seed; "
@@ -253,6 +254,7 @@ def train_part(lesson: Lesson[Module]) -> Module:
     precision = native(run.device, lesson.config.precision)
     header = {**origin.header, "precision": precision, "history": history}
     save_tensors(path, model.state_dict(), header)
+    note_sum(path)
     checkpoint.path.unlink(missing_ok=True)
     return model.eval()
 
@@ -300,8 +302,8 @@ class _Training(Generic[Module]):
         """The epochs that are still to come; returns the whole history."""
         name = told(self.lesson.part.name, self.device, self.config.precision)
         images = self.epochs * self.steps * self.batch
-        with tqdm(total=images, desc=name, unit="img", mininterval=0.5) as bar:
-            bar.update((len(self.history) * self.steps + self.step) * self.batch)
+        with progress(total=images, desc=name, unit="img", mininterval=0.5) as bar:
+            skip(bar, (len(self.history) * self.steps + self.step) * self.batch)
             while len(self.history) < self.epochs:
                 start = time.perf_counter()
                 self._end_epoch(rate=self._epoch(bar))

@@ -15,7 +15,7 @@ from models import ClassifierConfig, ImageClassifier
 from simulator.data.dataset import to_float
 from simulator.description.basis import TEACHER, Part, StudentParts
 from simulator.description.stages import LossWeights, StudentStage
-from simulator.storage.files import load_tensors
+from simulator.storage.sums import checked_weights
 from simulator.training.cache import cached_features
 from simulator.training.loop import ClassifierLesson, Epoch, LinearLesson, train_part
 from simulator.training.losses import distillation_loss
@@ -144,12 +144,12 @@ def finished_student(run: TrainingRun) -> ImageClassifier:
     """The recipe's student as it was trained, with the head that is used."""
     parts = run.recipe.student_parts()
     model = finished_classifier(run, parts.student, run.recipe.student.model)
-    model.head.load_state_dict(load_tensors(run.path(parts.head.name))[0])
+    model.head.load_state_dict(checked_weights(run.path(parts.head.name))[0])
     return model
 
 
 def finished_classifier(run: TrainingRun, part: Part, config: ClassifierConfig) -> ImageClassifier:
     """A student or teacher as it was trained."""
     model = ImageClassifier(config, **run.dataset.sizes)
-    model.load_state_dict(load_tensors(run.path(part.name))[0])
+    model.load_state_dict(checked_weights(run.path(part.name))[0])
     return model.to(run.device)

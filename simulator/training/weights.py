@@ -17,7 +17,8 @@ from simulator.errors import UserError
 from simulator.scheme import Classifier, Classify, in_pieces
 from simulator.storage.describe import digest
 from simulator.storage.environment import ROOT
-from simulator.storage.files import read_header, read_weights
+from simulator.storage.files import read_header
+from simulator.storage.sums import checked_weights
 from simulator.training.teachers import Teacher, tower_on
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -92,7 +93,7 @@ class Weights:
                 f"{path} must hold trained weights, but is missing; run "
                 f"{self.training_command(self._made_by)}, or name another folder with --weights"
             )
-        tensors, header, self.hashes[part.name] = read_weights(path)
+        tensors, header, self.hashes[part.name] = checked_weights(path)
         origin = check_origin(
             path, part, header.get("origin"), recipe=self.recipe.name, dataset=self.dataset
         )

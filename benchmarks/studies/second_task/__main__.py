@@ -28,7 +28,6 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from benchmarks.baselines.digital_semantic import DigitalSemanticConfig
 from benchmarks.baselines.label_code import LabelCodeConfig
@@ -57,6 +56,7 @@ from simulator.data.dataset import Dataset
 from simulator.engine.evaluate import BLOCK, blocks_of
 from simulator.engine.grid import Grid, Point, Unit, plan, unit_streams
 from simulator.errors import UserError
+from simulator.progress import progress
 from simulator.scheme import Tensors
 from simulator.schemes.contract import split_name
 from simulator.schemes.experiment import Experiment
@@ -146,7 +146,7 @@ def second_task(request: TaskRequest) -> pd.DataFrame:
     note(*left_out)
     rows: list[dict[str, Any]] = []
     prepared: dict[str, Tensors] = {}
-    for point in tqdm(points, desc="second task", unit="point"):
+    for point in progress(points, desc="second task", unit="point"):
         own = asked[point.scheme]
         if point.scheme not in prepared:
             prepared = {point.scheme: own.prepare(test)}

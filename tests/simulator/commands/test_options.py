@@ -18,8 +18,8 @@ from simulator.commands.sweep import SweepRequest
 from simulator.commands.table import TableRequest
 from simulator.commands.train import TrainRequest
 from simulator.errors import UserError
+from simulator.names import RECIPES
 from simulator.parse import Realizations
-from simulator.resolve import recipe_names
 
 
 def by_click(request: type[Any], *arguments: str) -> Any:
@@ -143,7 +143,7 @@ def test_help_that_is_made_when_it_is_shown(capsys: pytest.CaptureFixture[str]) 
     told = capsys.readouterr().out
     assert asked
     assert "Made now.  [default: 3]" in told
-    assert f"Of {', '.join(recipe_names())}." in " ".join(told.split())
+    assert f"Of {', '.join(RECIPES)}." in " ".join(told.split())
 
 
 def test_what_cannot_be_printed_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:

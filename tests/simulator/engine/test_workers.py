@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from multiprocessing import forkserver
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -84,3 +85,16 @@ def test_a_cluster_that_is_not_there_is_one_line(
     assert str(caught.value) == (
         "--cluster auto: cannot be joined (Could not find any running Ray instance. Specify one.)"
     )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process that starts workers")
+def test_a_killed_process_that_starts_workers_is_replaced(tmp_path: Path) -> None:
+    pool = LocalPool(Fatal(tmp_path, 0), workers=1)
+    try:
+        pid = vars(forkserver._forkserver)["_forkserver_pid"]
+        os.kill(pid, signal.SIGKILL)
+        pool.submit(TASK)
+        assert [item.unit for item in pool.next_done()] == [Unit(TASK.point, 0)]
+        assert vars(forkserver._forkserver)["_forkserver_pid"] != pid
+    finally:
+        pool.close()

@@ -29,7 +29,7 @@ def test_each_file_is_read_once_whoever_asks(monkeypatch: pytest.MonkeyPatch) ->
         read[path.stem] += 1
         return read_weights(path)
 
-    monkeypatch.setattr(module, "read_weights", counted)
+    monkeypatch.setattr(module, "checked_weights", counted)
     weights = Weights(digits(), embedded("digits"), WEIGHTS, CPU)
     assert not read  # nothing is read before it is asked for
     names = ("rkd_sc", "rkd_sc:+3dB", "label_code", "deep_jscc_image", "adjscc")

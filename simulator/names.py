@@ -1,0 +1,13 @@
+"""Names of recipes and schemes, known before anything heavy is imported.
+
+A typing error on the command line is so answered at once. `benchmarks.recipes` makes its recipes by
+these names; what a scheme's labels may be, its own class knows.
+"""
+
+from typing import Final
+
+RECIPES: Final = ("digits", "cifar100", "cifar100_gpu", "images")  # functions of benchmarks.recipes
+SCHEMES: Final = (  # the part of a scheme's name that is in front of labels, in the order of tables
+    *("rkd_sc", "deep_jscc", "adjscc", "dt_jscc", "vl_vfe", "deep_jscc_image"),
+    *("separate", "capacity_bound", "digital_semantic", "label_code", "analog_pixels"),
+)

@@ -1,0 +1,51 @@
+"""SHA-256 of finished weights, listed in the training's folder, so that damage is told by name.
+
+`SHA256SUMS` has the form of the tool sha256sum: `sha256sum -c SHA256SUMS` checks a folder by hand.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from simulator.errors import UserError
+from simulator.storage.files import file_hash, read_weights, replacing
+
+LIST = "SHA256SUMS"
+_LINE = re.compile(r"([0-9a-f]{64})  (.+)")
+
+
+def note_sum(path: Path) -> None:
+    """List a file of weights as it is now."""
+    listed, name = _place(path)
+    sums = {**_read(listed), name: file_hash(path)}
+    text = "".join(f"{own}  {file}\n" for file, own in sorted(sums.items()))
+    with replacing(listed) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def checked_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], str]:
+    """As `read_weights`. Raises: UserError too if the file is listed with another SHA-256."""
+    listed, name = _place(path)
+    known = _read(listed).get(name)
+    if known is not None and path.exists() and file_hash(path) != known:
+        raise UserError(
+            f"{path} is damaged, or was replaced: {listed} has another SHA-256 of it; restore the "
+            "file, or train it again; if it was replaced on purpose, remove its line there"
+        )
+    return read_weights(path)
+
+
+def _place(path: Path) -> tuple[Path, str]:
+    """The list that a file of weights belongs to, and its name there."""
+    return path.parent.parent / LIST, f"{path.parent.name}/{path.name}"
+
+
+def _read(listed: Path) -> dict[str, str]:
+    """Names and sums; empty if there is no list."""
+    try:
+        lines = listed.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return {}
+    return {match[2]: match[1] for match in map(_LINE.fullmatch, lines) if match}
