@@ -16,13 +16,14 @@ from simulator.commands.options import run
 from simulator.commands.search import search
 from simulator.commands.sweep import sweep
 from simulator.commands.table import table
+from simulator.commands.threshold import threshold
 from simulator.commands.train import train
 
 # Threads of torch that wait for each other soon stop spinning: on a machine that is busy otherwise,
 # spinning makes small networks up to 40 times slower. Must be set before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-COMMANDS = (sweep, train, search, plot, compare, seeds, table, adapt, link, doctor)
+COMMANDS = (sweep, train, search, plot, compare, threshold, seeds, table, adapt, link, doctor)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -68,6 +68,7 @@ def sweep(request: SweepRequest) -> None:
     from simulator.engine.folder import noiseless, sweep_folder
     from simulator.parse import MOST_WORKERS, in_range
     from simulator.resolve import draw
+    from simulator.storage.folders import forget_figures
 
     if request.workers is not None:
         in_range("--workers", request.workers, 1, MOST_WORKERS)
@@ -78,6 +79,7 @@ def sweep(request: SweepRequest) -> None:
         note(*left_out, *_remarks(asked), *place.journal.remarks)
         results = place.compute(workers=request.workers, cluster=request.cluster)
         table, run = place.write(results, noiseless=clean, left_out=left_out)
+        forget_figures(folder / "figures")
         figures = draw(table, run, folder / "figures")
     _show(table)
     click.echo(
