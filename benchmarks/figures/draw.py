@@ -154,7 +154,7 @@ def compose(plan: FigurePlan, *, width: Width = "auto") -> Figure:
 def _across(plan: FigurePlan, inches: float) -> int:
     """Columns of the legend, for names of 7 points beside their pieces of curve."""
     longest = max(len(scheme_title(name)) for name in plan.shown)
-    return max(1, min(len(plan.shown), int(72 * inches / (46 + 4.2 * longest)), 4))
+    return max(1, min(len(plan.shown), int(72 * inches / (46 + 4 * longest)), 4))
 
 
 def _add_legend(figure: Figure, plan: FigurePlan, across: int) -> None:
@@ -190,7 +190,10 @@ def _draw_curves(axes: Axes, plan: FigurePlan, channel: str) -> None:
             axes.fill_between(x, low, high, color=style.colour, alpha=0.12, linewidth=0)
         (line,) = axes.plot(x, mean, label=name, clip_on=False, zorder=3 + number / 100)
         apply_style(line, style, number / max(1, len(plan.shown) - 1))
-        line.set_markevery((number % step, step) if len(x) > step else 1)
+        if len(x) > step > 1:
+            line.set_markevery((number % step, step))
+        else:
+            line.set_markerfacecolor("none")  # markers that share a point are seen through
 
 
 def _draw_bars(axes: Axes, plan: FigurePlan, channel: str) -> None:
@@ -204,7 +207,13 @@ def _draw_bars(axes: Axes, plan: FigurePlan, channel: str) -> None:
         mean, low, high = _values(plan, rows)
         axes.barh([number], mean - start, 0.65, left=start, color=style.colour, label=name)
         axes.errorbar(
-            mean, [number], xerr=(mean - low, high - mean), fmt="none", ecolor="black", capsize=2
+            mean,
+            [number],
+            xerr=(mean - low, high - mean),
+            fmt="none",
+            ecolor="black",
+            elinewidth=1,
+            capsize=2,
         )
     axes.set_yticks(range(len(plan.shown)), [scheme_title(name) for name in plan.shown])
     axes.set_ylim(len(plan.shown) - 0.5, -0.5)
