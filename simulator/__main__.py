@@ -17,6 +17,7 @@ from simulator.commands.options import run
 from simulator.commands.search import search
 from simulator.commands.sweep import sweep
 from simulator.commands.table import table
+from simulator.commands.threshold import threshold
 from simulator.commands.train import train
 from simulator.errors import did_you_mean
 
@@ -24,7 +25,7 @@ from simulator.errors import did_you_mean
 # spinning makes small networks up to 40 times slower. Must be set before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-COMMANDS = (sweep, train, search, plot, compare, seeds, table, adapt, link, doctor)
+COMMANDS = (sweep, train, search, plot, compare, threshold, seeds, table, adapt, link, doctor)
 
 
 class _Group(click.Group):

@@ -7,10 +7,10 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 import torch
@@ -29,7 +29,7 @@ from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.search.config import SearchPreset
 from simulator.search.run import Found, read_student
 from simulator.storage.environment import REFERENCE
-from simulator.storage.folders import forget_figures, remove
+from simulator.storage.folders import remove
 from simulator.training.weights import Weights
 
 CIFAR100 = (100, 3, 32, 32)  # classes and image shape, by which published curves are drawn
@@ -217,20 +217,38 @@ def search_preset(experiment: Experiment, name: str) -> SearchPreset:
     return preset(experiment, name)
 
 
-def draw(rows: pd.DataFrame, run: dict[str, Any], folder: Path) -> list[Path]:
-    """Every figure of a sweep; returns the files written."""
+def draw(
+    rows: pd.DataFrame,
+    run: dict[str, Any],
+    folder: Path,
+    *,
+    choose: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
+    named: bool = False,
+    measure: Literal["accuracy", "error"] = "accuracy",
+    width: Literal["auto", "column", "text"] = "auto",
+) -> list[Path]:
+    """Figures of a sweep; returns the files written. `plot_all` says what the options mean."""
+    from benchmarks.figures.captions import DataText
     from benchmarks.figures.draw import plot_all
 
-    forget_figures(folder)
-    channels, height, width = run["data"]["image_shape"]
+    channels, height, width_px = run["data"]["image_shape"]
+    classes, clean = run["data"]["classes"], run.get("noiseless_accuracy")
     return plot_all(
         rows,
         folder,
-        title=run["data"]["title"],
-        source_values=channels * height * width,
-        num_classes=run["data"]["classes"],
+        text=DataText(
+            title=run["data"]["title"],
+            source_values=channels * height * width_px,
+            num_classes=classes,
+            noiseless=clean and (clean["accuracy"], clean["ci_low"], clean["ci_high"]),
+            left_out=tuple(run.get("left_out", ())),
+        ),
         published=run.get("recipe", {}).get("name") == "cifar100"
-        and (run["data"]["classes"], channels, height, width) == CIFAR100,
+        and (classes, channels, height, width_px) == CIFAR100,
+        choose=choose,
+        named=named,
+        measure=measure,
+        width=width,
     )
 
 
@@ -238,7 +256,7 @@ def draw_link(rows: pd.DataFrame, folder: Path, *, title: str, about: str) -> li
     """The figure of `semlink link`, if there is one to draw; returns the files written."""
     from benchmarks.figures.draw import plot_link
 
-    remove(folder, "link.png", "link.pdf")
+    remove(folder, "link.png", "link.pdf", "link.txt", "link.tex")
     return plot_link(rows, folder, title=title, about=about)
 
 

@@ -2,30 +2,82 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from simulator.commands.options import argument, command, note, option, out_option
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 @dataclass(frozen=True, kw_only=True)
-class PlotRequest:
-    """What `semlink plot` is asked for."""
+class ChoiceRequest:
+    """A finished sweep, and which part of it."""
 
     folder: Path = argument()
+    schemes: tuple[str, ...] | None = option(
+        help="Only these schemes, in this order.  [default: all]"
+    )
+    channels: tuple[str, ...] | None = option(help="Only these channels.  [default: all]")
+    channel_uses: tuple[int, ...] | None = option(help="Only these k.  [default: all]")
+
+    def read(self) -> "tuple[pd.DataFrame, dict[str, Any]]":
+        """All rows and the description of the sweep. Raises: UserError."""
+        from simulator.storage.folders import read_results
+
+        return read_results(self.folder)
+
+    def choose(self, rows: "pd.DataFrame") -> "pd.DataFrame":
+        """The rows that are asked for. Raises: UserError for what the sweep does not hold."""
+        from simulator.measures.choose import chosen
+
+        return chosen(
+            rows, schemes=self.schemes, channels=self.channels, channel_uses=self.channel_uses
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlotRequest(ChoiceRequest):
+    """What `semlink plot` is asked for."""
+
+    schemes: tuple[str, ...] | None = option(
+        help="Draw these schemes, in this order.  [default: eight at most]"
+    )
+    axis: Literal["accuracy", "error"] = option(
+        default="accuracy", help="Accuracy, or the error rate on a logarithmic axis."
+    )
+    width: Literal["auto", "column", "text"] = option(
+        default="auto",
+        help="column: 3.5 inches, a figure for each channel; text: 7.16 inches, a panel for each; "
+        "auto: column for one channel, text for several.",
+    )
     out: Path | None = out_option("FOLDER")
 
 
 @command(PlotRequest)
 def plot(request: PlotRequest) -> None:
-    """Draw the figures of a finished sweep again. FOLDER is what --out was when it was swept."""
-    from simulator.resolve import draw
-    from simulator.storage.folders import check_writable, read_results
+    """Draw figures of a finished sweep again. FOLDER is what --out was when it was swept.
 
-    rows, run = read_results(request.folder)
+    Writes each as PDF and PNG for print below figures/, with its caption as .txt and .tex.
+    """
+    from simulator.resolve import draw
+    from simulator.storage.folders import check_writable
+
+    rows, run = request.read()
     target = (request.out or request.folder) / "figures"
     check_writable(target)
-    for figure in draw(rows, run, target):
+    drawn = draw(
+        rows,
+        run,
+        target,
+        choose=request.choose,
+        named=request.schemes is not None,
+        measure=request.axis,
+        width=request.width,
+    )
+    for figure in drawn:
         click.echo(f"figure:  {figure}")
 
 

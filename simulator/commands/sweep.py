@@ -80,6 +80,7 @@ def sweep(request: SweepRequest) -> None:
     from simulator.measures.quality import check_quality, image_quality
     from simulator.parse import in_range
     from simulator.resolve import draw
+    from simulator.storage.folders import forget_figures
 
     if request.quality:
         check_quality()
@@ -94,6 +95,7 @@ def sweep(request: SweepRequest) -> None:
         results = place.compute(workers=request.workers, cluster=request.cluster)
         images = image_quality(asked, results.realizations) if request.quality else None
         table, run = place.write(results, noiseless=clean, left_out=left_out, more=images)
+        forget_figures(folder / "figures")
         figures = draw(table, run, folder / "figures")
     _show(table)
     click.echo(

@@ -11,7 +11,9 @@ import pandas as pd
 
 from simulator.errors import UserError
 
-FIGURE_NAME = re.compile(r"accuracy_(snr_k\d+|uses_snr-?[\d.]+)\.(png|pdf)")
+FIGURE_NAME = re.compile(
+    r"(accuracy|error)_(snr_k\d+|uses_snr-?[\d.]+)(_[\w.-]+)?\.(png|pdf|txt|tex)"
+)
 CHOICES = "choices.csv"  # what schemes chose on validation images
 
 
@@ -42,7 +44,7 @@ def forget_results(folder: Path) -> None:
 
 def forget_figures(folder: Path) -> None:
     """Remove the figures of an earlier sweep, and nothing else."""
-    for path in folder.glob("accuracy_*"):
+    for path in folder.glob("*_*"):
         if FIGURE_NAME.fullmatch(path.name):
             path.unlink()
 

@@ -32,7 +32,8 @@ from torch import Tensor
 from benchmarks.baselines.digital_semantic import DigitalSemanticConfig
 from benchmarks.baselines.label_code import LabelCodeConfig
 from benchmarks.figures.draw import write_figures
-from benchmarks.figures.plans import FigurePlan, channel_title, styles_of
+from benchmarks.figures.plans import FigurePlan
+from benchmarks.figures.styles import channel_title, styles_of
 from benchmarks.studies.second_task.answers import (
     Asked,
     FeaturesAsked,
@@ -201,11 +202,12 @@ def figure_plans(table: pd.DataFrame, dataset: Dataset, *, gallery: int) -> Sequ
                 axis="snr_db",
                 styles=styles_of(table["scheme"]),
                 heading=f"{dataset.name}, other tasks: {channel_title(str(channel))}, k = {k}",
-                footer=f"{images:,} test images, {draws} channel realisation(s) of each. Retrieval "
+                place=f"k = {k}",
+                notes=f"{images:,} test images, {draws} channel realisation(s) of each. Retrieval "
                 f"by cosine: the class among {gallery:,} validation images, the image among "
                 f"shifted or mirrored views of all {images:,} test images; galleries are clean. "
-                "The super-class head never saw a channel. The grey line is a guess "
-                "among the fine classes. Bands (bars): 95 % interval over images.",
+                "The super-class head never saw a channel. The guess is "
+                "among the fine classes. Bands and bars: 95 % interval over images.",
                 guess=1 / dataset.num_classes,
             )
         )

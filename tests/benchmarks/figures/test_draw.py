@@ -5,27 +5,28 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from PIL import Image
 
-from benchmarks.figures.draw import compose, plot_all
-from benchmarks.figures.plans import (
-    STYLES,
-    DataText,
-    channel_title,
-    over_snr,
-    over_uses,
-    shared_settings,
-    styles_of,
-)
+from benchmarks.figures.captions import DataText, shared_settings, tex_caption
+from benchmarks.figures.draw import Width, compose, plot_all, save
+from benchmarks.figures.plans import FigurePlan, Measure, Sheet, check_rows
+from benchmarks.figures.styles import STYLES, channel_title, styles_of
 from simulator.errors import UserError
+from simulator.measures.choose import chosen
+from simulator.storage.folders import forget_figures
 
 TEXT = DataText("digits", 64, 10)
 SCHEMES = ("rkd_sc", "deep_jscc", "separate", "label_code")
@@ -68,10 +69,20 @@ def table(
     return pd.DataFrame(rows)
 
 
-def over_snr_figure(rows: pd.DataFrame) -> Figure:
+def sheet(rows: pd.DataFrame, *, measure: Measure = "accuracy", text: DataText = TEXT) -> Sheet:
+    """How the rows become figures."""
+    return Sheet(text=text, styles=styles_of(rows["scheme"]), measure=measure)
+
+
+def over_snr_plan(rows: pd.DataFrame, measure: Measure = "accuracy") -> FigurePlan:
+    """The plan for the only k of the rows."""
+    (plan,) = sheet(rows, measure=measure).over_snr(rows)
+    return plan
+
+
+def over_snr_figure(rows: pd.DataFrame, measure: Measure = "accuracy") -> Figure:
     """The figure for the only k of the rows."""
-    (plan,) = over_snr(rows, TEXT)
-    return compose(plan)
+    return compose(over_snr_plan(rows, measure))
 
 
 def curves(figure: Figure) -> list[dict[str, list[float]]]:
@@ -83,11 +94,6 @@ def curves(figure: Figure) -> list[dict[str, list[float]]]:
         assert len(panel) == len(lines), "a scheme is drawn twice"
         panels.append(panel)
     return panels
-
-
-def words(figure: Figure) -> str:
-    """All text outside the panels, in one line."""
-    return " ".join(text.get_text() for text in figure.texts)
 
 
 def test_every_scheme_is_drawn_once_in_every_panel() -> None:
@@ -113,57 +119,156 @@ def test_interval_bands_span_the_intervals() -> None:
 
 def test_axes_carry_names_and_units() -> None:
     figure = over_snr_figure(table())
-    assert [axes.get_title() for axes in figure.axes] == ["AWGN", "Rayleigh, one gain per image"]
-    assert figure.axes[0].get_ylabel() == "Accuracy (%)"
-    assert all(axes.get_ylim() == (0, 100) for axes in figure.axes)
-    assert "per channel use, averaged over fading (dB)" in words(figure)
+    titles = ["(a) AWGN, k = 16", "(b) Rayleigh, one gain per image, k = 16"]
+    assert [axes.get_title("left") for axes in figure.axes] == titles
+    assert [axes.get_ylabel() for axes in figure.axes] == ["Accuracy (%)", ""]
+    assert [axes.get_xlabel() for axes in figure.axes] == ["SNR (dB)"] * 2
+
+
+def test_few_snrs_are_the_ticks() -> None:
+    (axes,) = over_snr_figure(table(channels=("awgn",), snr_db=(-6.0, 0.0, 7.0))).axes
+    assert axes.get_xticks().tolist() == [-6, 0, 7]
+
+
+def test_axis_spans_data_and_intervals_and_guess_only_where_inside() -> None:
+    rows = table(channels=("awgn",))
+    high = rows.assign(accuracy=0.97, ci_low=0.96, ci_high=0.98)
+    axes = over_snr_figure(high).axes[0]
+    assert axes.get_ylim() == pytest.approx((95.92, 98.08))
+    assert [line for line in axes.lines if line.get_linestyle() == ":"] == []
+    low = rows.assign(ci_low=0.05)
+    (line,) = [line for line in over_snr_figure(low).axes[0].lines if line.get_linestyle() == ":"]
+    assert np.asarray(line.get_ydata()).tolist() == [10, 10]
+
+
+def test_error_rates_stand_on_a_logarithmic_axis() -> None:
+    rows = table(channels=("awgn",), schemes=("rkd_sc",))
+    rows.loc[2, ["accuracy", "ci_low", "ci_high"]] = [1.0, 0.99, 1.0]
+    plan = over_snr_plan(rows, "error")
+    axes = compose(plan).axes[0]
+    assert plan.file_name == "error_snr_k16"
+    assert axes.get_yscale() == "log"
+    assert axes.get_ylabel() == "Error rate (%)"
+    (line,) = [line for line in axes.lines if line.get_label() == "rkd_sc"]
+    assert np.asarray(line.get_ydata()) == pytest.approx([68.4, 48.4, np.nan], nan_ok=True)
+    assert axes.get_ylim()[0] == pytest.approx(1 / 1.15)
+    assert "points without an error are left out" in plan.caption.lower()
+    assert "a uniform guess, 90 %" in plan.caption
 
 
 @pytest.mark.parametrize(
     "phrase",
     [
-        "digits: k = 16",
+        "digits: accuracy versus SNR at k = 16.",
+        "(b) Rayleigh, one gain per image",
         "k complex channel uses per image; ratio k/(C·H·W) = 16/64 = 0.25",
+        "SNR = Es/N0 per channel use, averaged over fading",
         "Unit average power per image over the k uses",
         "E|h|² = 1",
         "perfect CSI",
         "An outage counts as a uniform guess (1/10)",
-        "uniform guess, 10 %",
+        "a uniform guess, 10 %",
         "360 test images, 3 to 10 channel realisations of each",
         "95 % interval over images",
+        "Noiseless accuracy (student and head, no channel): 98.0 % (95 % interval 97.0 to 99.0 %)",
+        "Left out: separate serves k in {4}; adjscc is not trained.",
         "JPEG scan data (tables known, costing $0), CRC16, 5G LDPC rate 0.33, 4-QAM",
         "class decided at the transmitter, maximum likelihood; codebook known",
     ],
 )
-def test_figure_prints_what_makes_numbers_comparable(phrase: str) -> None:
-    assert phrase in words(over_snr_figure(table()))
+def test_caption_says_what_makes_numbers_comparable(phrase: str) -> None:
+    left_out = ("separate serves k in {4}: k = 16 left out", "adjscc is not trained")
+    other = "separate serves k in {4}: k = 64 left out"
+    text = DataText("digits", 64, 10, (0.98, 0.97, 0.99), (*left_out, other))
+    (plan,) = sheet(table(), text=text).over_snr(table())
+    assert phrase in plan.caption
+
+
+def test_caption_for_latex_has_nothing_left_to_escape() -> None:
+    caption = "10 % of {4} & a_b at $0. E|h|² = 1, 2·3."
+    assert tex_caption(caption, "f") == (
+        r"\caption[{10 \% of \{4\} \& a\_b at \$0}]{10 \% of \{4\} \& a\_b at \$0. "
+        r"E$|$h$|^2$ = 1, 2$\cdot$3.}"
+        "\n\\label{fig:f}\n"
+    )
 
 
 @pytest.mark.parametrize("known", ["average SNR believed 3 dB off", "average SNR"])
-def test_knowledge_is_perfect_unless_the_legend_says_otherwise(known: str) -> None:
-    figure = over_snr_figure(table(schemes=("rkd_sc",)).assign(settings=known))
-    assert ("(perfect CSI, unless" in words(figure)) == ("believed" in known)
+def test_knowledge_is_perfect_unless_a_scheme_says_otherwise(known: str) -> None:
+    plan = over_snr_plan(table(schemes=("rkd_sc",)).assign(settings=known))
+    assert ("(perfect CSI, unless" in plan.caption) == ("believed" in known)
 
 
-@pytest.mark.parametrize("num_channels", [1, 2, 3, 4, 5])
-def test_nothing_overlaps_or_leaves_the_sheet_or_is_below_7_points(num_channels: int) -> None:
+@pytest.mark.parametrize("num_channels", [1, 2, 3, 5])
+@pytest.mark.parametrize("snr_db", [(-10.0, 0.0, 10.0), (0.0,)])
+def test_nothing_overlaps_or_leaves_the_sheet_or_is_below_7_points(
+    num_channels: int, snr_db: tuple[float, ...]
+) -> None:
     channels = ("awgn", "rayleigh", "rician:4", "rayleigh_fast", "rayleigh_block:4")
-    figure = over_snr_figure(table(channels=channels[:num_channels], schemes=(*SCHEMES, "new")))
+    names = (*SCHEMES, "capacity_bound", "digital_semantic", "new")
+    figure = over_snr_figure(table(channels=channels[:num_channels], schemes=names, snr_db=snr_db))
     figure.draw_without_rendering()
-    boxes = [text.get_window_extent() for text in figure.texts]
+    boxes = [legend.get_window_extent() for legend in figure.legends]
     boxes += [box for box in (axes.get_tightbbox() for axes in figure.axes) if box is not None]
     for box in boxes:
-        assert box.x0 >= 0
-        assert box.y0 >= 0
-        assert box.x1 <= figure.bbox.x1
-        assert box.y1 <= figure.bbox.y1
+        assert box.x0 >= -0.5
+        assert box.y0 >= -0.5
+        assert box.x1 <= figure.bbox.x1 + 0.5
+        assert box.y1 <= figure.bbox.y1 + 0.5
     for one, other in itertools.combinations(boxes, 2):
-        # neighbouring lines of text may touch by the descent of a letter, a point and a half
         both = Bbox.intersection(one, other)
-        assert both is None or min(both.width, both.height) < 1.5 * 200 / 72
-    ticks = [label for axes in figure.axes for label in axes.get_xticklabels()]
-    sizes = [text.get_fontsize() for text in [*figure.texts, *ticks]]
-    assert min(float(size) for size in sizes) >= 7
+        assert both is None or min(both.width, both.height) < 1
+    texts = [text for text in figure.findobj(Text) if text.get_text()]
+    assert min(float(text.get_fontsize()) for text in texts) >= 7
+    assert {text.get_fontsize() for text in texts} <= {7, 8}
+
+
+@pytest.mark.parametrize(
+    ("width", "channels", "inches"),
+    [
+        ("auto", ("awgn",), 3.5),
+        ("auto", ("awgn", "rayleigh"), 7.16),
+        ("text", ("awgn",), 7.16),
+        ("column", ("awgn",), 3.5),
+    ],
+)
+def test_widths_of_print(width: Width, channels: Sequence[str], inches: float) -> None:
+    assert compose(over_snr_plan(table(channels=channels)), width=width).get_figwidth() == inches
+
+
+def test_eight_schemes_at_most_unless_they_are_named() -> None:
+    names = (*(f"new_{number}" for number in range(8)), "deep_jscc", "rkd_sc")
+    rows = table(channels=("awgn",), schemes=names)
+    plan = over_snr_plan(rows)
+    assert list(plan.shown) == ["rkd_sc", "deep_jscc", *names[:6]]
+    assert "Not shown: new_6; new_7." in plan.caption
+    (whole,) = replace(sheet(rows), most=None).over_snr(rows)
+    assert set(whole.shown) == set(names)
+
+
+def test_named_schemes_are_drawn_in_their_order(tmp_path: Path) -> None:
+    def choose(rows: pd.DataFrame) -> pd.DataFrame:
+        return chosen(rows, schemes=("label_code", "rkd_sc"), channels=("rayleigh",))
+
+    paths = plot_all(table(), tmp_path, text=TEXT, choose=choose, named=True)
+    caption = paths[2].read_text(encoding="utf-8")
+    assert caption.index("label code: class") < caption.index("RKD-SC: one nested")
+    assert "separate" not in caption
+
+
+def test_coinciding_curves_are_all_seen(tmp_path: Path) -> None:
+    """Of equal curves each leaves many pixels of its own colour."""
+    snr = tuple(float(value) for value in range(16))
+    rows = table(channels=("awgn",), schemes=("rkd_sc", "deep_jscc", "new"), snr_db=snr)
+    rows = rows.assign(accuracy=0.5, ci_low=0.5, ci_high=0.5)
+    figure = over_snr_figure(rows)
+    for legend in figure.legends:
+        legend.remove()
+    path = save(figure, tmp_path, "figure")[0]
+    pixels = np.asarray(Image.open(path).convert("RGB"), dtype=float).reshape(-1, 3)
+    for style in styles_of(rows["scheme"]).values():
+        own = 255 * np.array(to_rgb(style.colour))
+        assert (abs(pixels - own).max(axis=1) < 3).sum() > 400
 
 
 def test_scheme_missing_in_one_panel_is_absent_there_only() -> None:
@@ -174,18 +279,30 @@ def test_scheme_missing_in_one_panel_is_absent_there_only() -> None:
     assert set(second) == set(SCHEMES) - {"separate"}
 
 
-def test_one_snr_shows_the_schemes_side_by_side() -> None:
-    figure = over_snr_figure(table(snr_db=(10.0,)))
-    lines = [line for line in figure.axes[0].lines if line.get_label() in SCHEMES]
-    positions = [np.asarray(line.get_xdata()).item() for line in lines]
-    assert len(set(positions)) == len(SCHEMES)
-    assert list(figure.axes[0].get_xticks()) == [10.0]
+@pytest.mark.parametrize("measure", ["accuracy", "error"])
+def test_one_snr_shows_the_schemes_as_bars(measure: Measure) -> None:
+    rows = table(snr_db=(10.0,))
+    rows = rows[(rows["scheme"] != "separate") | (rows["channel"] == "awgn")]
+    first, second = over_snr_figure(rows, measure).axes
+    assert first.get_title("left") == "(a) AWGN, k = 16, SNR = 10 dB"
+    names = [label.get_text() for label in first.get_yticklabels()]
+    assert names == ["RKD-SC", "deep JSCC", "separate", "label code"]
+    ends = [100 * value for value in rows[rows["channel"] == "awgn"]["accuracy"]]
+    if measure == "error":
+        ends = [100 - end for end in ends]
+    assert [bar.get_x() + bar.get_width() for bar in bars(first)] == pytest.approx(ends)
+    assert [bar.get_y() + bar.get_height() / 2 for bar in bars(second)] == pytest.approx([0, 1, 3])
+
+
+def bars(axes: Axes) -> list[Rectangle]:
+    """The bars of a panel from the top."""
+    return [patch for patch in axes.patches if isinstance(patch, Rectangle)]
 
 
 def test_lone_point_among_curves_keeps_its_place_and_has_a_bar() -> None:
     rows = table(channels=("awgn",), uses=(4, 16, 64))
     rows = rows[(rows["scheme"] != "separate") | (rows["channel_uses"] == 64)]
-    (plan,) = over_uses(rows, TEXT, snr_db=(0.0,))
+    (plan,) = sheet(rows).over_uses(rows, snr_db=(0.0,))
     axes = compose(plan).axes[0]
     (line,) = [line for line in axes.lines if line.get_label() == "separate"]
     assert np.asarray(line.get_xdata()).tolist() == [64.0]
@@ -193,49 +310,62 @@ def test_lone_point_among_curves_keeps_its_place_and_has_a_bar() -> None:
     assert bar.get_segments()[0][:, 1] == pytest.approx([53.4, 63.4])
 
 
-def test_one_figure_per_k_as_png_and_pdf(tmp_path: Path) -> None:
-    paths = plot_all(
-        table(uses=(16, 64)), tmp_path / "figures", title="d", source_values=64, num_classes=10
-    )
-    names = [f"accuracy_snr_k{k}.{kind}" for k in (16, 64) for kind in ("png", "pdf")]
+def test_one_figure_per_k_with_its_caption(tmp_path: Path) -> None:
+    paths = plot_all(table(uses=(16, 64)), tmp_path / "figures", text=TEXT)
+    kinds = ("png", "pdf", "txt", "tex")
+    names = [f"accuracy_snr_k{k}.{kind}" for k in (16, 64) for kind in kinds]
     assert [path.name for path in paths] == names
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(names)
     with Image.open(paths[0]) as image:
-        assert image.width == 1432
-        assert image.info["dpi"] == pytest.approx((200, 200), abs=0.1)
+        assert image.width == 2148
+        assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
     assert paths[1].read_bytes().startswith(b"%PDF")
+    assert paths[2].read_text(encoding="utf-8").startswith("digits: accuracy versus SNR at k = 16.")
+    assert paths[3].read_text(encoding="utf-8").startswith(r"\caption[")
+
+
+def test_column_width_has_a_figure_for_each_channel(tmp_path: Path) -> None:
+    rows = table(channels=("awgn", "rician:4"))
+    paths = plot_all(rows, tmp_path, text=TEXT, width="column")
+    names = ["accuracy_snr_k16_awgn.png", "accuracy_snr_k16_rician-4.png"]
+    assert [path.name for path in paths if path.suffix == ".png"] == names
+    forget_figures(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_accuracy_over_uses_needs_three_k() -> None:
-    assert over_uses(table(uses=(16, 64)), TEXT, snr_db=(0.0,)) == []
-    plans = over_uses(table(uses=(4, 16, 64)), TEXT, snr_db=(-9.0, 1.0, 2.0))
+    few, rows = table(uses=(16, 64)), table(uses=(4, 16, 64))
+    assert sheet(few).over_uses(few, snr_db=(0.0,)) == []
+    plans = sheet(rows).over_uses(rows, snr_db=(-9.0, 1.0, 2.0))
     assert [plan.file_name for plan in plans] == ["accuracy_uses_snr-10", "accuracy_uses_snr0"]
     figure = compose(plans[1])
     assert curves(figure)[0]["rkd_sc"] == pytest.approx([50.4, 51.6, 56.4])
     assert list(figure.axes[0].get_xticks()) == [4, 16, 64]
-    assert "SNR = Es/N0 per channel use, averaged over fading" in words(figure)
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["4", "16", "64"]
+    assert "SNR = Es/N0 per channel use, averaged over fading" in plans[1].caption
 
 
 def test_variants_of_one_k_each_make_one_curve_over_k() -> None:
     nested, own = table(uses=(4, 16, 64)), table(uses=(4, 16, 64))
     mine = own[own["scheme"] == "rkd_sc"]
     single = mine.assign(scheme=[f"rkd_sc:k{k}" for k in mine["channel_uses"]])
-    plan = over_uses(pd.concat([nested, single]), TEXT, snr_db=(1.0,))[0]
+    rows = pd.concat([nested, single])
+    plan = sheet(rows).over_uses(rows, snr_db=(1.0,))[0]
     curve = plan.curve("awgn", "rkd_sc:one_model_for_each_k")
     assert list(curve["channel_uses"]) == [4, 16, 64]
-    assert "RKD-SC (CAT), one model for each k" in [title for _, title, _ in plan.legend]
+    assert "RKD-SC, one model for each k: " in plan.caption
 
 
 def test_same_rows_give_the_same_bytes_in_another_process(tmp_path: Path) -> None:
     rows = table(channels=("awgn",))
-    here = plot_all(rows, tmp_path / "here", title="d", source_values=64, num_classes=10)
+    here = plot_all(rows, tmp_path / "here", text=TEXT)
     rows.to_json(tmp_path / "rows.json", orient="records", double_precision=15)
     (tmp_path / "matplotlibrc").write_text("font.size: 20\nlines.linewidth: 9\n", encoding="utf-8")
     script = (
         "import sys, pandas as pd; from pathlib import Path;"
         "from benchmarks.figures.draw import plot_all;"
-        "plot_all(pd.read_json(sys.argv[1]), Path(sys.argv[2]), title='d', source_values=64,"
-        "num_classes=10)"
+        "from benchmarks.figures.captions import DataText;"
+        "plot_all(pd.read_json(sys.argv[1]), Path(sys.argv[2]), text=DataText('digits', 64, 10))"
     )
     subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "rows.json"), str(tmp_path / "there")],
@@ -257,6 +387,8 @@ def test_styles_are_fixed_for_known_schemes_and_differ_for_all() -> None:
     styles = styles_of(["zebra", "label_code", "apple", "rkd_sc"])
     assert list(styles) == ["rkd_sc", "label_code", "apple", "zebra"]
     assert styles["label_code"] == STYLES["label_code"]
+    variants = styles_of([*STYLES, *(f"deep_jscc:{number}" for number in range(7))])
+    assert len({style.colour for style in variants.values()}) == len(STYLES) + 7
     for aspect in ("colour", "dashes", "marker"):
         assert len({str(getattr(style, aspect)) for style in styles.values()}) == 4
 
@@ -279,15 +411,15 @@ def test_channel_titles(name: str, title: str) -> None:
 def test_settings_of_several_k_are_reduced_to_what_they_share() -> None:
     assert shared_settings(["a, b", "a, b"]) == "a, b"
     assert shared_settings(["k = 4, b, c", "k = 8, b, c"]) == (
-        "b, c; the rest depends on k: see accuracy_snr_k*"
+        "b, c; the rest depends on k: see the figures over SNR"
     )
 
 
 def test_rows_that_cannot_be_drawn_are_refused() -> None:
     rows = table()
     with pytest.raises(UserError, match="ci_low"):
-        over_snr(rows.drop(columns="ci_low"), TEXT)
+        check_rows(rows.drop(columns="ci_low"))
     with pytest.raises(UserError, match="at least one row"):
-        over_snr(rows.iloc[:0], TEXT)
+        check_rows(rows.iloc[:0])
     with pytest.raises(UserError, match="several for scheme rkd_sc, channel awgn, snr_db -10"):
-        over_snr(pd.concat([rows, rows.iloc[:1]]), TEXT)
+        check_rows(pd.concat([rows, rows.iloc[:1]]))

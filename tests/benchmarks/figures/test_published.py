@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from benchmarks.figures import draw as figures
-from benchmarks.figures.plans import scheme_title
 from benchmarks.figures.published import CURVES, SNR_DB, with_published
+from benchmarks.figures.styles import scheme_title
 from simulator.resolve import draw
 
 
@@ -52,7 +52,7 @@ def test_published_rows_join_ours_at_their_k_on_our_channels() -> None:
 
 
 def test_labels_are_said_in_the_legend() -> None:
-    assert scheme_title("rkd_sc:no_snr") == "RKD-SC (CAT), no snr"
+    assert scheme_title("rkd_sc:no_snr") == "RKD-SC, no snr"
     assert scheme_title("published_figure").startswith("published")
 
 

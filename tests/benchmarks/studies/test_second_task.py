@@ -107,7 +107,7 @@ def test_digits_show_what_a_label_can_do_and_what_not(
     for scheme in ("rkd_sc", "digital_semantic"):
         assert found["instance", scheme] > found["instance", "label_code"] + 0.02
     assert found["instance", "label_code"] <= 12 / 250  # about one image of each class
-    assert len(list((tmp_path / "figures").glob("second_task_awgn_k16.*"))) == 2
+    assert len(list((tmp_path / "figures").glob("second_task_awgn_k16.*"))) == 4
     assert "instance" in capsys.readouterr().out
 
 

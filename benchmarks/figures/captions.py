@@ -1,0 +1,105 @@
+"""Captions: the definitions and settings that make the numbers of a figure comparable."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+TEX = {  # what LaTeX does not print as it stands
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "²": "$^2$",
+    "·": r"$\cdot$",
+    "×": r"$\times$",
+    "|": "$|$",
+    "<": "$<$",
+    ">": "$>$",
+}
+LEFT_OUT = re.compile(r": k = (\d+) left out$")  # ends a remark of a sweep about one k
+
+
+@dataclass(frozen=True)
+class DataText:
+    """What the rows alone do not tell about their data and their sweep."""
+
+    title: str
+    source_values: int  # n = C·H·W
+    num_classes: int
+    noiseless: tuple[float, float, float] | None = None  # accuracy without a channel, interval
+    left_out: tuple[str, ...] = ()  # remarks of the sweep
+
+    def remarks(self, k: int | None) -> list[str]:
+        """What was left out of the sweep at this k; None: at every k."""
+        found = [(line, LEFT_OUT.search(line)) for line in self.left_out]
+        return [
+            line[: match.start()] if match else line
+            for line, match in found
+            if match is None or (k is not None and int(match[1]) == k)
+        ]
+
+
+def definitions(rows: pd.DataFrame, text: DataText, *, k: int | None) -> str:
+    """The definitions that every caption holds; k None: k is the axis."""
+    n = text.source_values
+    ratio = f"k/{n}" if k is None else f"{k}/{n} = {k / n:.3g}"
+    imperfect = rows["settings"].str.contains("SNR believed|gain estimated").any()
+    unless = ", unless a scheme says otherwise" if imperfect else ""
+    return (
+        "SNR = Es/N0 per channel use, averaged over fading; k complex channel uses per image; "
+        f"ratio k/(C·H·W) = {ratio}. Unit average power per image over the k uses (QAM: over its "
+        "constellation); E|h|² = 1; the receiver knows the gain h and the noise power exactly "
+        f"(perfect CSI{unless}), and nothing else of the channel. Every bit that is needed is "
+        "charged; what is taken as known beforehand is named with the scheme. An outage counts as "
+        f"a uniform guess (1/{text.num_classes})."
+    )
+
+
+def measured(rows: pd.DataFrame, text: DataText) -> str:
+    """How much was measured, what the bands are, and the accuracy without a channel."""
+    realizations = _span(rows["realizations"])
+    plural = "" if realizations == "1" else "s"
+    counts = (
+        f"{_span(rows['images'])} test images, {realizations} channel realisation{plural} of each; "
+        "bands and bars: 95 % interval over images."
+    )
+    if text.noiseless is None:
+        return counts
+    value, low, high = (100 * part for part in text.noiseless)
+    return (
+        f"{counts} Noiseless accuracy (student and head, no channel): {value:.1f} % (95 % interval "
+        f"{low:.1f} to {high:.1f} %)."
+    )
+
+
+def shared_settings(settings: Sequence[str]) -> str:
+    """One text for rows of several k: what they share, in order, and where the rest stands."""
+    distinct = list(dict.fromkeys(settings))
+    parts = [text.split(", ") for text in distinct]
+    shared = ", ".join(part for part in parts[0] if all(part in other for other in parts))
+    if len(distinct) == 1:
+        return shared
+    return "; ".join(filter(None, [shared, "the rest depends on k: see the figures over SNR"]))
+
+
+def listed(heading: str, items: Iterable[str]) -> str:
+    """`Heading: a; b.`, empty without items."""
+    text = "; ".join(items)
+    return f"{heading}: {text}." if text else ""
+
+
+def tex_caption(caption: str, name: str) -> str:
+    r"""The caption as LaTeX, to be read by \input below \includegraphics."""
+    heading = caption.partition(". ")[0]
+    long, short = (
+        "".join(TEX.get(letter, letter) for letter in own).replace("$$", "")
+        for own in (caption, heading)
+    )
+    return f"\\caption[{{{short}}}]{{{long}}}\n\\label{{fig:{name}}}\n"
+
+
+def _span(values: "pd.Series[int]") -> str:
+    low, high = int(values.min()), int(values.max())
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"

@@ -1,0 +1,90 @@
+"""How schemes look and what they are called: colour, dashes, marker and a short name.
+
+No two schemes of a figure share a colour while there are colours left, and never all three, so that
+curves are told apart in grey and by the colour-blind too.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Any
+
+from channels.names import channel_from_name
+
+
+@dataclass(frozen=True)
+class Style:
+    """How the curve of one scheme looks."""
+
+    colour: str
+    dashes: Any  # line style in Matplotlib's form: a name or (offset, lengths)
+    marker: str
+
+
+STYLES = {  # the first eight colours mostly of Okabe and Ito, the others of Tol
+    "rkd_sc": Style("#0072B2", "-", "o"),
+    "deep_jscc": Style("#D55E00", (0, (5, 1.5)), "s"),
+    "deep_jscc:distilled": Style("#332288", (0, (5, 1.5, 1, 1.5)), "P"),
+    "deep_jscc_image": Style("#EE6677", (0, (1.5, 1.2)), ">"),
+    "adjscc": Style("#E69F00", (0, (3, 1)), "p"),
+    "adjscc:distilled": Style("#B8A000", (0, (8, 2, 1, 2)), "d"),
+    "dt_jscc": Style("#8B4513", (0, (2, 2)), "h"),
+    "dt_jscc:64qam": Style("#A9746E", (0, (4, 1, 1, 1)), "H"),
+    "vl_vfe": Style("#6B6B00", (0, (7, 2, 2, 2)), "d"),
+    "separate": Style("#009E73", (0, (6, 1.5, 1, 1.5)), "^"),
+    "capacity_bound": Style("#56B4E9", (0, (3, 1, 1, 1, 1, 1)), "v"),
+    "digital_semantic": Style("#882255", (0, (7, 1.5)), "<"),
+    "label_code": Style("#CC79A7", (0, (1.5, 1.2)), "D"),
+    "analog_pixels": Style("#7B3294", (0, (4, 1, 1, 1, 1, 1)), "X"),
+    "published_figure": Style("#000000", (0, (4, 2)), "x"),
+    "published_notebook": Style("#666666", (0, (1, 1)), "+"),
+}
+
+# Of other schemes, after the colours that are free: lists of 7, 5 and 8 members
+SPARE_COLOURS = ("#117733", "#AA4499", "#44AA99", "#A00000", "#4477AA", "#AA7700", "#303060")
+SPARE_DASHES = tuple(
+    (0, lengths)
+    for lengths in ((6, 2), (4, 1, 1, 1, 1, 1), (2, 1.5), (3, 1.5, 1, 1.5), (9, 2, 2, 2))
+)
+SPARE_MARKERS = ("<", "X", "P", "s", "^", "v", "D", "h")
+
+SCHEME_TITLES = {
+    "rkd_sc": "RKD-SC",
+    "deep_jscc": "deep JSCC",
+    "deep_jscc_image": "deep JSCC, images",
+    "adjscc": "ADJSCC",
+    "dt_jscc": "DT-JSCC",
+    "vl_vfe": "VL-VFE",
+    "separate": "separate",
+    "capacity_bound": "capacity bound",
+    "digital_semantic": "digital semantic",
+    "label_code": "label code",
+    "published_figure": "published figure",
+    "published_notebook": "published notebook",
+}
+
+
+def styles_of(schemes: Iterable[str]) -> dict[str, Style]:
+    """Style per scheme in drawing order: known schemes first, others by name."""
+    present = set(schemes)
+    styles = {name: style for name, style in STYLES.items() if name in present}
+    others = sorted(present - STYLES.keys())
+    free = [style.colour for name, style in STYLES.items() if name not in present]
+    colours = cycle([*SPARE_COLOURS, *free])
+    spare = map(Style, colours, cycle(SPARE_DASHES), cycle(SPARE_MARKERS))
+    return styles | dict(zip(others, spare, strict=False))
+
+
+def scheme_title(name: str) -> str:
+    """A scheme's short name, with the label of its variant."""
+    kind, _, label = name.partition(":")
+    title = SCHEME_TITLES.get(kind, kind.replace("_", " "))
+    return f"{title}, {label.replace('_', ' ').replace(':', ', ')}" if label else title
+
+
+def channel_title(name: str) -> str:
+    """A channel's name in words; a name that is not known stands for itself."""
+    try:
+        return channel_from_name(name).law.title or name
+    except ValueError:
+        return name

@@ -1,0 +1,107 @@
+"""`semlink threshold`: the SNR that each scheme of a finished sweep needs for an accuracy."""
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from simulator.commands.finished import ChoiceRequest
+from simulator.commands.options import PATH, command, option
+from simulator.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThresholdRequest(ChoiceRequest):
+    """What `semlink threshold` is asked for."""
+
+    accuracy: float = option(required=True, metavar="PERCENT", help="The accuracy to be reached.")
+    reference: str | None = option(
+        metavar="SCHEME", help="Also say how many dB more or less each needs than this scheme."
+    )
+    csv: Path | None = option(
+        metavar="FILE", type=PATH, help="Also write the table there; SNRs not swept are +-inf."
+    )
+
+
+@command(ThresholdRequest)
+def threshold(request: ThresholdRequest) -> None:
+    """Which SNR each scheme of a finished sweep needs for an accuracy.
+
+    FOLDER is what --out was when it was swept. The SNR is the lowest at which straight lines
+    between the swept SNRs reach the accuracy. Its 95 % interval lies between the SNRs at which the
+    upper and the lower end of the accuracy's own interval reach it, interpolated likewise.
+    """
+    from simulator.measures.choose import check_names
+    from simulator.statistics.threshold import thresholds
+    from simulator.storage.files import write_table
+
+    if not 1 <= request.accuracy <= 100:
+        raise UserError(
+            f"--accuracy must be from 1 to 100 in percent, got {request.accuracy:g}; "
+            "60 stands for 60 %"
+        )
+    rows, _ = request.read()
+    if request.reference is not None:
+        check_names("--reference", [request.reference], rows["scheme"])
+        names = (*(request.schemes or rows["scheme"]), request.reference)
+        request = replace(request, schemes=tuple(dict.fromkeys(names)))
+    table = thresholds(request.choose(rows), request.accuracy / 100, reference=request.reference)
+    if request.csv is not None:
+        write_table(request.csv, table)
+    _show(table, request)
+
+
+def _show(table: "pd.DataFrame", request: ThresholdRequest) -> None:
+    """The table in words, and how it was made."""
+    lines = table.apply(_said, axis="columns", result_type="expand")
+    click.echo(f"SNR (Es/N0 per channel use) in dB for {request.accuracy:g} % accuracy")
+    click.echo(lines.to_string(index=False))
+    click.echo(
+        "straight lines between the swept SNRs; 95 % interval: where the ends of the accuracy's "
+        "interval reach it"
+    )
+    if request.reference is not None:
+        click.echo(
+            f"difference: minus that of {request.reference}; its interval takes the two as "
+            "independent, so it is too wide where they met the same images and noise"
+        )
+    if request.csv is not None:
+        click.echo(f"table:   {request.csv}")
+
+
+def _said(row: "pd.Series[Any]") -> dict[str, str]:
+    """One line of the table in words."""
+    first, last = row["first_db"], row["last_db"]
+    outside = {
+        -math.inf: f"at or below {first:g} (first SNR)",
+        math.inf: f"not reached by {last:g}",
+    }
+    said = {
+        "channel": row["channel"],
+        "k": str(row["channel_uses"]),
+        "scheme": row["scheme"],
+        "SNR": outside.get(row["snr_db"], f"{row['snr_db']:.2f}"),
+        "95 % interval": _interval(row),
+    }
+    if "difference_db" in row.index:
+        value, low, high = (row[name] for name in row.index if name.startswith("difference"))
+        said["difference"] = f"{value:+.2f} ({low:+.2f} to {high:+.2f})"
+        if math.isnan(value):
+            said["difference"] = "not known"
+        elif low == high:
+            said["difference"] = "reference"
+    return said
+
+
+def _interval(row: "pd.Series[Any]") -> str:
+    """The interval of the SNR; empty if all of it is outside the SNRs swept."""
+    low, high = row["ci_low"], row["ci_high"]
+    if math.inf in (low, -high):
+        return ""
+    start = f"below {row['first_db']:g}" if low == -math.inf else f"{low:.2f}"
+    return f"{start} to {high:.2f}" if high < math.inf else f"{start} to above {row['last_db']:g}"

@@ -1,0 +1,46 @@
+"""Rows of a sweep by the names of schemes and channels and by k; a wrong name is refused."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from simulator.errors import UserError, did_you_mean
+
+
+def chosen(
+    rows: pd.DataFrame,
+    *,
+    schemes: Sequence[str] | None = None,
+    channels: Sequence[str] | None = None,
+    channel_uses: Sequence[int] | None = None,
+) -> pd.DataFrame:
+    """The rows that are asked for, schemes and channels in the order asked; None means all.
+
+    Raises: UserError if the rows do not hold one of them, or no point of all together.
+    """
+    check_names("--schemes", schemes or (), rows["scheme"])
+    check_names("--channels", channels or (), rows["channel"])
+    check_names("--channel-uses", channel_uses or (), rows["channel_uses"])
+    for column, asked in (("channel", channels), ("scheme", schemes)):
+        if asked is not None:
+            places = {name: place for place, name in enumerate(asked)}
+            order = rows[column].map(places).dropna().sort_values(kind="stable")
+            rows = rows.loc[order.index]
+    if channel_uses is not None:
+        rows = rows[rows["channel_uses"].isin(channel_uses)]
+    if rows.empty:
+        raise UserError(
+            "a sweep must hold a point of them together, but these --schemes, --channels and "
+            "--channel-uses share none"
+        )
+    return rows.reset_index(drop=True)
+
+
+def check_names(option: str, asked: Sequence[Any], there: "pd.Series[Any]") -> None:
+    """Whether a table holds what is asked for. Raises: UserError naming what it holds."""
+    known = [str(name) for name in there.unique()]
+    for name in map(str, asked):
+        if name not in known:
+            hint = did_you_mean(name, known) if option != "--channel-uses" else ""
+            raise UserError(f"{option} must be among {', '.join(known)}, got {name!r}{hint}")

@@ -1,0 +1,64 @@
+"""`semlink plot` draws a part of a committed sweep again."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from simulator.storage.environment import ROOT
+from tests.commands import Command, refused
+
+DIGITS = ROOT / "results/reference/digits"
+PART = ["--channels", "awgn", "--channel-uses", "4", "--out", "a"]
+
+
+def test_draws_the_part_that_is_asked_for_and_leaves_other_figures(
+    semlink: Command, tmp_path: Path
+) -> None:
+    asked = ["--axis", "error", "--width", "column", "--schemes", "label_code,rkd_sc"]
+    folder = tmp_path / "a/figures"
+    folder.mkdir(parents=True)
+    (folder / "accuracy_snr_k16.png").write_bytes(b"kept")
+    assert semlink("plot", DIGITS, *PART, *asked) == 0
+    names = {f"error_snr_k4_awgn.{kind}" for kind in ("png", "pdf", "txt", "tex")}
+    assert {path.name for path in folder.iterdir()} == names | {"accuracy_snr_k16.png"}
+    caption = (folder / "error_snr_k4_awgn.txt").read_text(encoding="utf-8")
+    assert caption.startswith("digits, 8x8 grey, 10 classes: error rate versus SNR at k = 4, AWGN.")
+    assert "deep_jscc serves k in {16, 64}" in caption
+    assert "Noiseless accuracy (student and head, no channel): 98.8 %" in caption
+
+
+def test_published_curves_can_be_named(semlink: Command, tmp_path: Path) -> None:
+    cifar100 = ROOT / "results/reference/cifar100"
+    part = ["--schemes", "published_figure,rkd_sc", "--channel-uses", "256", "--channels", "awgn"]
+    assert semlink("plot", cifar100, *part, "--out", "a") == 0
+    caption = (tmp_path / "a/figures/accuracy_snr_k256.txt").read_text(encoding="utf-8")
+    assert "published figure: conference version" in caption
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--schemes", "label_cod"], "--schemes must be among rkd_sc, "),
+        (["--schemes", "label_cod"], "got 'label_cod'; did you mean label_code?"),
+        (["--channels", "awg"], "--channels must be among awgn, rayleigh, got 'awg'; did you mean"),
+        (["--channel-uses", "5"], "--channel-uses must be among 4, 16, 64, got '5'"),
+        (["--axis", "errors"], "'errors' is not one of 'accuracy', 'error'"),
+        (["--width", "page"], "'page' is not one of 'auto', 'column', 'text'"),
+    ],
+)
+def test_mistakes_are_told_in_a_line(
+    semlink: Command, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    assert semlink("plot", DIGITS, "--out", "a", *arguments) == 2
+    assert told in refused(capsys)
+
+
+def test_combination_without_a_point_is_refused(
+    semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a").mkdir()
+    for name in ("results.csv", "run.json"):
+        shutil.copy(DIGITS / name, tmp_path / "a")
+    assert semlink("plot", "a", "--schemes", "separate", "--channel-uses", "4") == 2
+    assert "must hold a point of them together" in refused(capsys)

@@ -1,0 +1,55 @@
+"""`semlink threshold` on the committed sweep of the digits."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from simulator.storage.environment import ROOT
+from tests.commands import Command, refused
+
+DIGITS = ROOT / "results/reference/digits"
+
+
+def test_says_what_each_scheme_needs(
+    semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schemes = ["--schemes", "separate,capacity_bound", "--reference", "digital_semantic"]
+    place = ["--channels", "awgn", "--channel-uses", "64", "--csv", "t.csv"]
+    assert semlink("threshold", DIGITS, "--accuracy", 90, *schemes, *place) == 0
+    out = capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "t.csv")
+    assert list(table["scheme"]) == ["separate", "capacity_bound", "digital_semantic"]
+    assert (table["ci_low"] <= table["snr_db"]).all()
+    assert (table["snr_db"] <= table["ci_high"]).all()
+    for row in table.itertuples():
+        assert f"{row.snr_db:.2f}" in out
+    assert "straight lines between the swept SNRs" in out
+    assert "minus that of digital_semantic" in out
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "said"), [(99.9, "not reached by 20"), (5, "at or below -10 (first SNR)")]
+)
+def test_says_in_words_what_was_not_swept(
+    semlink: Command, capsys: pytest.CaptureFixture[str], accuracy: float, said: str
+) -> None:
+    assert semlink("threshold", DIGITS, "--accuracy", accuracy, "--schemes", "rkd_sc") == 0
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--accuracy", "0.6"], "--accuracy must be from 1 to 100 in percent, got 0.6; 60 stands"),
+        (["--accuracy", "60", "--reference", "rkd"], "--reference must be among rkd_sc, "),
+        (["--accuracy", "60", "--schemes", "rkdsc"], "got 'rkdsc'; did you mean rkd_sc?"),
+        (["--accuracy", "60", "--channels", "raylei"], "did you mean rayleigh?"),
+        (["--accuracy", "60", "--channel-uses", "5"], "--channel-uses must be among 4, 16, 64, "),
+    ],
+)
+def test_mistakes_are_told_in_a_line(
+    semlink: Command, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    assert semlink("threshold", DIGITS, *arguments) == 2
+    assert told in refused(capsys)

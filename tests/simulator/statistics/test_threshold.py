@@ -1,0 +1,64 @@
+"""The SNR needed for an accuracy, against examples worked out by hand."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from simulator.statistics.intervals import Estimate
+from simulator.statistics.threshold import crossing, difference, needed_snr, thresholds
+
+
+def rows(scheme: str, *accuracies: float, half: float = 0.1) -> pd.DataFrame:
+    """A curve at 0, 2, 4, ... dB with intervals of +-half."""
+    mean = np.array(accuracies)
+    return pd.DataFrame(
+        {
+            "scheme": scheme,
+            "channel": "awgn",
+            "channel_uses": 16,
+            "snr_db": 2.0 * np.arange(len(mean)),
+            "accuracy": mean,
+            "ci_low": mean - half,
+            "ci_high": mean + half,
+        }
+    )
+
+
+def test_crossing_by_hand() -> None:
+    snr = np.array([0.0, 2.0, 4.0])
+    assert crossing(snr, np.array([0.2, 0.5, 0.9]), 0.6) == pytest.approx(2.5)  # a quarter on
+    assert crossing(snr, np.array([0.2, 0.6, 0.9]), 0.6) == pytest.approx(2.0)
+    assert crossing(snr, np.array([0.2, 0.7, 0.3]), 0.6) == pytest.approx(1.6)  # the first time
+    assert crossing(snr, np.array([0.6, 0.7, 0.9]), 0.6) == -math.inf
+    assert crossing(snr, np.array([0.2, 0.3, 0.4]), 0.6) == math.inf
+
+
+def test_interval_is_where_the_bounds_reach_it() -> None:
+    """0.5 at 2 dB and 0.9 at 4 dB: 0.05 of accuracy per quarter of a dB."""
+    own = needed_snr(rows("a", 0.1, 0.5, 0.9).sample(frac=1, random_state=1), 0.6)
+    assert own == pytest.approx((2.5, 2.0, 3.0))
+    high = needed_snr(rows("a", 0.5, 0.6, 0.65), 0.6)
+    assert high == pytest.approx((2.0, -math.inf, math.inf))
+
+
+def test_difference_by_hand() -> None:
+    apart = difference(Estimate(5.0, 4.7, 5.4), Estimate(3.0, 2.7, 3.4))
+    assert apart == pytest.approx((2.0, 1.5, 2.5))  # 3, 4, 5
+    assert math.isnan(difference(Estimate(math.inf, 4.0, math.inf), apart).value)
+    assert difference(Estimate(5.0, -math.inf, 5.4), apart).low == -math.inf
+
+
+def test_table_of_several_schemes_beside_a_reference() -> None:
+    curves = [
+        rows("a", 0.1, 0.5, 0.9),
+        rows("b", 0.1, 0.2, 0.3),
+        rows("c", 0.4, 0.8, 0.9),
+    ]
+    table = thresholds(pd.concat(curves, ignore_index=True), 0.6, reference="c")
+    assert list(table["scheme"]) == ["a", "b", "c"]
+    assert table["snr_db"].tolist() == pytest.approx([2.5, math.inf, 1.0])
+    assert table["difference_db"].tolist() == pytest.approx([1.5, math.nan, 0], nan_ok=True)
+    assert table[["first_db", "last_db"]].to_numpy().tolist() == [[0, 4]] * 3
+    assert "difference_db" not in thresholds(rows("a", 0.1, 0.9), 0.6)
