@@ -170,6 +170,8 @@ def weights_of(
     if asked is not None:
         if not asked.is_dir():
             raise UserError(f"--weights must be a folder of trained weights, got {asked}")
+        if (asked / "weights").is_dir():
+            raise UserError(f"--weights must be the folder of the files, {asked / 'weights'}")
         return Weights(experiment, dataset, asked, device)
     needed = (*experiment.student_parts(), experiment.one(RkdScConfig).codec_part(experiment))
     for results in (Path("results/runs"), ROOT / "results/reference"):

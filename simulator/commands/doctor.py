@@ -29,8 +29,8 @@ def doctor(request: DoctorRequest) -> None:
     from simulator.resolve import device_named
 
     device = device_named(request.device)
-    click.echo(versions(device))
     dataset = load_dataset(request.data) if request.data else embedded("digits")
+    click.echo(versions(device))
     click.echo(in_one_line(dataset))
     table = check_channels(device)
     click.echo(table.to_string(index=False))

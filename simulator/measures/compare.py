@@ -7,7 +7,7 @@ import pandas as pd
 
 from simulator.engine.grid import Point, Unit
 from simulator.engine.journal import Journal
-from simulator.errors import UserError
+from simulator.errors import UserError, did_you_mean
 from simulator.statistics.paired import holm, mcnemar, paired_difference
 from simulator.statistics.tally import Tally
 from simulator.storage.describe import digest
@@ -27,10 +27,10 @@ def compare_schemes(folder: Path, a: str | None, b: str) -> tuple[pd.DataFrame, 
     """
     rows, run = read_results(folder)
     names = list(dict.fromkeys(rows["scheme"]))
-    for name in (b,) if a is None else (a, b):
-        if name not in names:
-            known = ", ".join(names)
-            raise UserError(f"{folder} must hold the scheme {name!r}, but it has {known}")
+    for option, name in (("--b", b), ("--a", a)):
+        if name is not None and name not in names:
+            known, hint = ", ".join(names), did_you_mean(name, names)
+            raise UserError(f"{option} must be a scheme of {folder}: {known}, got {name!r}{hint}")
     if a == b:
         raise UserError(f"--a and --b must be two schemes, got {b} twice")
     journal = Journal(folder)
