@@ -184,6 +184,8 @@ def weights_of(
     folder = _weights_folder(experiment) if asked is None else asked
     if not folder.is_dir():
         raise UserError(f"--weights must be a folder of trained weights, got {folder}")
+    if asked is not None and (folder / "weights").is_dir():
+        raise UserError(f"--weights must be the folder of the files, {folder / 'weights'}")
     experiment = Trial.of(folder).applied(experiment)
     return Trained(experiment, Weights(experiment, dataset, folder, device))
 

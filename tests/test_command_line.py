@@ -105,6 +105,13 @@ def test_folder_with_only_a_test_split_sweeps(semlink: Command, tmp_path: Path) 
         (["sweep", "digits", "--colour", "red"], "No such option"),
         (["sweep", "digits", "--data", "nowhere"], "nowhere: no such folder"),
         (["sweep", "digits", "--weights", "nowhere"], "--weights must be a folder"),
+        (["sweep", "digits", "--weights", WEIGHTS.parent], "must be the folder of the files, "),
+        (["table", "digits", "--weights", "."], "student.safetensors must hold trained weights"),
+        (["doctor", "--data", "nowhere"], "nowhere: no such folder"),
+        (["compare", "nowhere", "--b", "rkd_sc"], "results.csv is missing"),
+        (["seeds", "nowhere", "here"], "results.csv is missing"),
+        (["adapt", "digits", "--weights", "."], "student.safetensors must hold trained weights"),
+        (["train", "digits", "--student", "."], "must be a genotype of semlink search"),
         (["sweep", "cifar100"], "recipe cifar100 needs images: add --data DIR"),
         (["sweep"], "Missing argument 'RECIPE'"),
         (["plot", "nowhere"], "results.csv is missing"),
@@ -115,7 +122,7 @@ def test_mistake_is_one_line_and_leaves_nothing(
     semlink: Command,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-    arguments: list[str],
+    arguments: list[object],
     told: str,
 ) -> None:
     assert semlink(*arguments) == 2

@@ -34,8 +34,8 @@ def doctor(request: DoctorRequest) -> None:
     from simulator.resolve import device_named, recipe_named
 
     device = device_named(request.device)
-    click.echo(versions(device))
     dataset = dataset_told(recipe_named("digits"), request.data, request.resize)
+    click.echo(versions(device))
     click.echo(in_one_line(dataset))
     table = check_channels(device)
     click.echo(table.to_string(index=False))

@@ -23,6 +23,7 @@ from simulator.commands.options import (
     trained_on,
     whole,
 )
+from simulator.errors import UserError
 
 if TYPE_CHECKING:
     from simulator.search.run import SearchRun
@@ -108,14 +109,16 @@ def _begun(request: SearchRequest) -> "SearchRun":
     )
     in_range("--seeds", request.seeds, 1, MOST_SEEDS)
     in_range("--seed", request.seed, 0, MOST_SEED - request.seeds)
-    usual = Path("results/runs") / request.recipe
+    usual, named = Path("results/runs") / request.recipe, request.training
+    if named is not None and not named.is_dir():
+        raise UserError(f"--training must be the folder of a training, got {named}")
     own_folder = f"{request.preset}_{request.teaching}_lambda{request.penalty:g}"
     return search_run(
         experiment,
         preset,
         dataset=dataset_told(experiment, request.data, request.resize),
-        taught_in=request.training or usual,
-        teach_there=request.training is None,  # a training that is named is only read
+        taught_in=named or usual,
+        teach_there=named is None,  # a training that is named is only read
         folder=request.out or usual / "search" / own_folder,
         device=resolve.device_named(request.device),
         deadline=resolve.deadline_in(request.minutes),

@@ -38,8 +38,6 @@ def table(request: TableRequest) -> None:
     experiment, folder = request.experiment(), request.folder
     check_writable(folder)
     (experiment, weights), test = request.loaded(experiment, torch.device("cpu"))
-    if weights.teacher() is None:
-        note(f"no teacher in {weights.folder}: no retention")
     rows = size_table(
         experiment,
         weights,
@@ -47,6 +45,8 @@ def table(request: TableRequest) -> None:
         realizations=in_range("--realizations", request.realizations, 1, MOST_REALIZATIONS),
         seed=in_range("--seed", request.seed, 0, MOST_SEED),
     )
+    if weights.teacher() is None:
+        note(f"no teacher in {weights.folder}: no retention")
     write_table(folder / "sizes.csv", rows)
     click.echo(_shown(rows).set_index("name").T.to_string())
     click.echo(f"table:   {folder / 'sizes.csv'}")

@@ -7,7 +7,7 @@ import pandas as pd
 
 from simulator.engine.grid import Point, Unit
 from simulator.engine.outcomes import UnitStore, stored_units
-from simulator.errors import UserError
+from simulator.errors import UserError, did_you_mean
 from simulator.statistics.paired import holm, mcnemar, paired_difference
 from simulator.statistics.tally import Tally
 from simulator.storage.folders import read_results
@@ -34,11 +34,10 @@ def compare_units(
 ) -> tuple[pd.DataFrame, list[str]]:
     """As `compare_schemes`, of the rows of a sweep and the units that they are made of."""
     names = list(dict.fromkeys(rows["scheme"]))
-    for name in (b,) if a is None else (a, b):
-        if name not in names:
-            raise UserError(
-                f"the sweep must hold the scheme {name!r}, but it has {', '.join(names)}"
-            )
+    for option, name in (("--b", b), ("--a", a)):
+        if name is not None and name not in names:
+            known, hint = ", ".join(names), did_you_mean(name, names)
+            raise UserError(f"{option} must be a scheme of the sweep: {known}, got {name!r}{hint}")
     if a == b:
         raise UserError(f"--a and --b must be two schemes, got {b} twice")
     others = [name for name in names if name != b] if a is None else [a]

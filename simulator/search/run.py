@@ -216,6 +216,11 @@ def read_student(path: Path) -> GenotypeCnnConfig:
         return GenotypeCnnConfig.from_json(json.loads(path.read_text(encoding="utf-8"))["student"])
     except FileNotFoundError:
         raise UserError(f"no such file: {path}") from None
+    except IsADirectoryError:
+        raise UserError(
+            f"{path} must be a genotype of semlink search, but is a folder; name the genotype.json "
+            "in it"
+        ) from None
     except (KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path} must be a genotype of semlink search, but: {reason}") from None

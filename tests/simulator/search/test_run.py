@@ -77,13 +77,16 @@ def test_search_teaches_the_digits_itself_and_asks_for_other_teachers(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(resolve, "cell_figures", lambda *_: [])
     asked = ["search", "digits", "--epochs", "1", "--training", "t", "--out", "out"]
+    assert status(monkeypatch, *asked) == 2
+    assert "--training must be the folder of a training, got t" in capsys.readouterr().err
+    (tmp_path / "t").mkdir()
     mine = replace(short(), embedded_data=None, name="mine")
     monkeypatch.setattr(resolve, "recipe_named", lambda *_, **__: mine)
     assert status(monkeypatch, *asked) == 2
     assert "run semlink train mine --stage cache --out t" in capsys.readouterr().err
     monkeypatch.setattr(resolve, "recipe_named", lambda *_, **__: short())
     assert status(monkeypatch, *asked) == 0
-    assert not (tmp_path / "t").exists()  # a training that is named is only read
+    assert not any((tmp_path / "t").iterdir())  # a training that is named is only read
     assert (tmp_path / "out/teaching/weights/teacher.safetensors").exists()
     assert (tmp_path / "out/genotype.json").exists()
 
@@ -114,6 +117,8 @@ def test_damaged_genotype_is_refused_by_name(tmp_path: Path) -> None:
         (tmp_path / "g.json").write_text(text)
         with pytest.raises(UserError, match=r"g\.json must be a genotype"):
             read_student(tmp_path / "g.json")
+    with pytest.raises(UserError, match="but is a folder; name the genotype.json in it"):
+        read_student(tmp_path)
     with pytest.raises(UserError, match="no such file"):
         read_student(tmp_path / "none.json")
 
