@@ -359,16 +359,16 @@ def test_variants_of_one_k_each_make_one_curve_over_k() -> None:
 def test_same_rows_give_the_same_bytes_in_another_process(tmp_path: Path) -> None:
     rows = table(channels=("awgn",))
     here = plot_all(rows, tmp_path / "here", text=TEXT)
-    rows.to_json(tmp_path / "rows.json", orient="records", double_precision=15)
+    rows.to_parquet(tmp_path / "rows.parquet")  # to the last bit
     (tmp_path / "matplotlibrc").write_text("font.size: 20\nlines.linewidth: 9\n", encoding="utf-8")
     script = (
         "import sys, pandas as pd; from pathlib import Path;"
         "from benchmarks.figures.draw import plot_all;"
         "from benchmarks.figures.captions import DataText;"
-        "plot_all(pd.read_json(sys.argv[1]), Path(sys.argv[2]), text=DataText('digits', 64, 10))"
+        "plot_all(pd.read_parquet(sys.argv[1]), Path(sys.argv[2]), text=DataText('digits', 64, 10))"
     )
     subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path / "rows.json"), str(tmp_path / "there")],
+        [sys.executable, "-c", script, str(tmp_path / "rows.parquet"), str(tmp_path / "there")],
         check=True,
         cwd=Path(__file__).parents[3],
         env={**os.environ, "PYTHONHASHSEED": "7", "MATPLOTLIBRC": str(tmp_path)},
