@@ -14,7 +14,7 @@ from simulator.__main__ import main
 from simulator.engine.journal import Journal
 
 SWEEP = "semlink sweep digits --schemes label_code --channels awgn --snr-db -5 --channel-uses 4"
-SIZES = ("16k", "60k", "200k", "64m")  # of the disk, more of it every time
+SIZES = ("16k", "60k", "152k", "64m")  # of the disk, more of it every time
 
 
 def attempt(size: str, folder: Path, *more: str) -> None:

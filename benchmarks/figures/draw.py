@@ -220,8 +220,13 @@ def _draw_bars(axes: Axes, plan: FigurePlan, channel: str) -> None:
 
 
 def _values(plan: FigurePlan, rows: pd.DataFrame) -> NDArray[np.float64]:
-    """Mean, low and high as they are drawn, [3, points]; NaN where a logarithm has no place."""
-    values = rows[FRACTION].to_numpy(dtype=float).T * (1 if plan.measure == "rate" else 100)
+    """Mean, low and high as they are drawn, [3, points]; NaN where a logarithm has no place.
+
+    Percentages are rounded, so that a table and its copy from a file give the same bytes.
+    """
+    values = rows[FRACTION].to_numpy(dtype=float).T
+    if plan.measure != "rate":
+        values = np.round(100 * values, 9)
     return values if plan.measure == "accuracy" else np.where(values > 0, values, np.nan)
 
 
