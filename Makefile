@@ -7,7 +7,7 @@ STAMP := $(VENV)/.setup-done
 ORACLE := .venv-tensorflow
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow torture check crosscheck weights clean
+.PHONY: help setup demo test test-slow torture check crosscheck weights docs clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,10 @@ weights: setup ## train the digits weights anew (results/reference/digits)
 	@$(VENV)/bin/semlink train digits --fresh --out results/reference/digits
 	@$(RUN) -m benchmarks.tools.halve results/reference/digits/weights/rebuilt_student_k64.safetensors
 
+docs: setup ## build the documentation and its gallery (docs/_build/html)
+	@$(RUN) -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[docs]'
+	@$(RUN) -m sphinx -q -W --keep-going -b html docs docs/_build/html
+
 clean: ## remove .venv, .venv-tensorflow, caches and build output, never results
-	rm -rf $(VENV) $(ORACLE) build *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) $(ORACLE) build docs/_build docs/_generated docs/auto_examples *.egg-info .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""A tiny link learns and resumes; the committed weights keep the promises of the README."""
+"""A tiny link learns and resumes; the committed weights have the accuracy that the README states."""
 
 import shutil
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Who may import whom (README, "Where things are"), read from the source text of every file.
+"""Who may import whom (docs/code.md, "Where things are"), read from the source text of every file.
 
 Nothing is imported here, so that an import inside a function counts like one at the top.
 """

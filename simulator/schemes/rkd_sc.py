@@ -1,6 +1,6 @@
 """RKD-SC: a distilled student, a channel codec with a granted k, a linear head.
 
-Source: arXiv 2508.02148; a reconstruction from its abstract and related work (README, DECISIONS).
+Source: arXiv 2508.02148; a reconstruction from its abstract and related work (docs/method.md).
 """
 
 import re

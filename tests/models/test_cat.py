@@ -41,7 +41,7 @@ def codec(request: pytest.FixtureRequest) -> ChannelCodec:
 
 def test_parameter_count_is_the_specified_one() -> None:
     codec = CAT_64.build()
-    assert round(parameter_count(codec.encoder) / 1000) == 126  # METHOD 4.1
+    assert round(parameter_count(codec.encoder) / 1000) == 126
     assert round(parameter_count(codec.decoder) / 1000) == 127
 
 

@@ -108,7 +108,7 @@ def test_bound_on_rayleigh_is_the_outage_in_closed_form() -> None:
 
 
 def test_normal_approximation_lies_below_capacity_and_misses_rarely() -> None:
-    """METHOD, section 6: at 12 dB 256 uses carry 1,043 bits, 976 in the approximation."""
+    """At 12 dB 256 uses carry 1,043 bits, 976 in the approximation."""
     for payload, finite, rate in ((1043, False, 0.0), (1044, False, 1.0)):
         link = IdealLink(payload_bits=payload, channel_uses=256, finite=finite)
         assert link.error_rate(np.array([12.0])) == rate

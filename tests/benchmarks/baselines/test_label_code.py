@@ -79,7 +79,7 @@ def test_error_rate_with_rayleigh_fading_meets_the_averaged_closed_form(
 def test_union_bound_of_the_method_holds_for_100_classes_at_k_256_and_minus_10_db() -> None:
     energy_ratio = 256 * 0.1
     union_bound = 99 * math.erfc(math.sqrt(energy_ratio / 2)) / 2
-    assert union_bound == pytest.approx(2e-5, rel=0.1)  # METHOD, B9
+    assert union_bound == pytest.approx(2e-5, rel=0.1)
     assert 0 < orthogonal_symbol_error_rate(100, energy_ratio) <= union_bound
     # 10,000 transmissions: 0.2 errors expected at most, 4 or more has probability below 1e-4
     assert errors(100, 256, channel=AwgnChannel(), snr_db=-10.0, trials=10_000) < 4

@@ -29,7 +29,7 @@ SEARCHES = [*((penalty, "kd") for penalty in (0.0, 0.03, 0.1, 0.3)), (0.1, "ce")
 
 @pytest.fixture(scope="module")
 def front() -> SearchRun:
-    """The front of results/README.md; its images and what its teachers say are not needed."""
+    """The front of docs/studies.md; its images and what its teachers say are not needed."""
     origin = load_tensors(KEPT / "weights/student.safetensors")[1]["origin"]
     image = torch.zeros((1, *origin["image_shape"]), dtype=torch.uint8)
     dataset = Dataset(

@@ -1,0 +1,37 @@
+"""
+Read a finished sweep
+=====================
+
+Questions to the committed sweep of the digits, with pandas.
+"""
+
+# %%
+# `Results.read` takes the folder of any finished sweep; `results.csv` is the same table.
+import semlink
+from simulator.storage.environment import ROOT
+
+results = semlink.Results.read(ROOT / "results/reference/digits")
+table = results.table
+print(len(table), "points;", ", ".join(table.scheme.unique()))
+
+# %%
+# Accuracy in percent over Rayleigh fading at k = 64.
+at_64 = table.query("channel == 'rayleigh' and channel_uses == 64")
+print((100 * at_64.pivot_table("accuracy", "snr_db", "scheme", sort=False)).round(1).to_string())
+
+# %%
+# The SNR at which each scheme first reaches 90 % on AWGN.
+reached = table.query("channel == 'awgn' and accuracy >= 0.9")
+print(reached.pivot_table("snr_db", "scheme", "channel_uses", aggfunc="min").to_string())
+
+# %%
+# How often a digital link delivers no image (an outage counts as a uniform guess).
+lost = table.query("scheme == 'separate' and channel_uses == 64").assign(
+    outage=lambda rows: 1 - rows.delivered
+)
+print(lost.pivot_table("outage", "snr_db", "channel").round(3).to_string())
+
+# %%
+# What was charged, and what was known beforehand.
+for scheme, settings in table.groupby("scheme", sort=False).settings.first().items():
+    print(f"{scheme}: {settings}")

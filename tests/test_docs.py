@@ -1,0 +1,49 @@
+"""The documentation has what the code declares; `make docs` checks links and runs the gallery."""
+
+import importlib.util
+import re
+from functools import cache
+from types import ModuleType
+
+import pytest
+
+from simulator.__main__ import COMMANDS
+from simulator.resolve import scheme_labels, scheme_names
+from simulator.storage.environment import ROOT
+
+DOCS = ROOT / "docs"
+MOST_LINES = 150  # of README.md
+
+
+@cache
+def generated() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generated", DOCS / "generated.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_page_is_in_the_table_of_contents() -> None:
+    index = (DOCS / "index.md").read_text()
+    listed = index.partition("{toctree}")[2].partition("```")[0].split()
+    pages = {page.stem for page in DOCS.glob("[a-z]*.md")} - {"index"}
+    assert pages == {name for name in listed if re.fullmatch("[a-z]+", name)}
+
+
+@pytest.mark.parametrize("name", scheme_names())
+def test_every_scheme_has_its_row(name: str) -> None:
+    assert any(row.startswith(f"| `{name}` |") for row in generated().schemes())
+    assert f"`{name}`" in (DOCS / "schemes.md").read_text()
+
+
+def test_every_label_and_command_is_there() -> None:
+    labels, commands = "\n".join(generated().labels()), "\n".join(generated().commands())
+    assert all(f"| {meaning} |" in labels for meaning in scheme_labels())
+    assert all(f"## semlink {own.click.name}\n" in commands for own in COMMANDS)
+    assert "Usage: semlink sweep" in commands
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= MOST_LINES

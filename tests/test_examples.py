@@ -1,0 +1,37 @@
+"""Every example runs, in an empty folder, without a display."""
+
+import runpy
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+
+from simulator.storage.environment import ROOT
+
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+MOST_LINES = 60
+
+
+def test_examples_are_there_and_short() -> None:
+    assert len(EXAMPLES) >= 8
+    for example in EXAMPLES:
+        text = example.read_text()
+        assert len(text.splitlines()) <= MOST_LINES, example.name
+        assert "\n# %%\n" in text, example.name
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_runs(
+    example: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(plt, "show", lambda: None)
+    plt.switch_backend("Agg")
+    runpy.run_path(str(example), run_name="__main__")
+    plt.close("all")
+    assert capsys.readouterr().out
