@@ -7,13 +7,13 @@ from typing import Any
 import pandas as pd
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from simulator.device import autocast, cpu_threads
 from simulator.engine.evaluate import BLOCK, Prepared, blocks_of, image_blocks, prepare_all
 from simulator.engine.grid import Point, Unit, unit_streams
 from simulator.engine.job import Sweep
 from simulator.errors import UserError
+from simulator.progress import progress
 
 MEASURES = ("psnr_db", "ssim")
 COLUMNS = [f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")]
@@ -35,7 +35,7 @@ def image_quality(sweep: Sweep, realizations: Mapping[Point, int]) -> pd.DataFra
     """
     rows, prepared = [], dict[str, Prepared]()
     with cpu_threads(1):
-        for point in tqdm(realizations, desc="image quality", unit="point"):
+        for point in progress(realizations, desc="image quality", unit="point"):
             if point.scheme not in prepared:
                 scheme = sweep.built[point.scheme].scheme
                 prepared = {point.scheme: prepare_all(scheme, sweep.test, sweep.setting)}
