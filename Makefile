@@ -60,7 +60,7 @@ weights: setup ## train the digits weights anew (results/reference/digits)
 	@$(RUN) -m benchmarks.tools.halve results/reference/digits/weights/rebuilt_student_k64.safetensors
 
 docs: setup ## build the documentation and its gallery (docs/_build/html)
-	@$(RUN) -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[docs]'
+	@$(RUN) -m pip install -q --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[docs]'
 	@$(RUN) -m sphinx -q -W --keep-going -b html docs docs/_build/html
 
 clean: ## remove .venv, .venv-tensorflow, caches and build output, never results

@@ -7,7 +7,10 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 REFERENCE = Path("results/reference")
-SHIPPED = ("digits/weights", "block_errors", "cifar100/weights/student.safetensors")
+SHIPPED = (
+    *("digits/weights", "digits/SHA256SUMS", "block_errors"),
+    *("cifar100/weights/student.safetensors", "cifar100/SHA256SUMS"),
+)
 
 
 class WithReference(build_py):

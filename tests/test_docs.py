@@ -47,3 +47,29 @@ def test_every_label_and_command_is_there() -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= MOST_LINES
+
+
+def texts() -> str:
+    pages = [ROOT / "README.md", ROOT / "results/README.md", *DOCS.glob("*.md")]
+    return "\n".join(page.read_text() for page in pages)
+
+
+def test_modules_files_and_options_that_are_named_exist() -> None:
+    modules = set(re.findall(r"python -m (benchmarks[\w.]+\w)", texts())) - {
+        "benchmarks.studies.NAME",
+        "benchmarks.tools.NAME",
+    }
+    assert modules
+    for name in modules:
+        path = ROOT / name.replace(".", "/")
+        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), name
+    for path in re.findall(r"`((?:simulator|channels|models|benchmarks|tests)/[\w./]+)`", texts()):
+        assert (ROOT / path).exists(), path
+
+
+def test_options_of_semlink_that_are_named_exist() -> None:
+    known = {opt for own in COMMANDS for param in own.click.params for opt in param.opts}
+    for line in texts().replace("\\\n", " ").splitlines():
+        command = re.match(r"(?:`|```)?semlink (\w+)[^`]*", line)
+        for option in re.findall(r"(?<!\S)--[a-z][a-z0-9-]+", command[0] if command else ""):
+            assert option in known, line

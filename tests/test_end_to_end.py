@@ -1,4 +1,4 @@
-"""A tiny link learns and resumes; the committed weights have the accuracy that is stated."""
+"""A tiny link learns and resumes; the committed weights have the README's accuracy."""
 
 import shutil
 from collections.abc import Callable

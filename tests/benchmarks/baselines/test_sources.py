@@ -97,7 +97,7 @@ def test_coding_is_told_file_by_file_with_an_estimate(
         return items
 
     monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path))
-    monkeypatch.setattr("benchmarks.baselines.sources.tqdm", told)
+    monkeypatch.setattr("benchmarks.baselines.sources.progress", told)
     source().offer((images[:2] * 255).round().byte())
     assert bars == [
         ("JPEG of headers, once", " quality", 6),
