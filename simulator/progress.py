@@ -1,20 +1,52 @@
-"""Progress bars on stderr: on a terminal alone, and with the speed of what is computed now."""
+"""Progress on stderr: a bar on a terminal, elsewhere a line a minute; the speed is that of now."""
 
+import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
+EVERY = 60.0  # seconds between two lines where stderr is no terminal
+
+
+class _Lines:
+    """A stream on which every state of a bar is a line."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write what is left of a state without its control characters; a cleared bar is none."""
+        line = text.strip("\r\n \x1b[A")
+        if line:
+            self._stream.write(f"{line}\n")
+        return len(text)
+
+    def flush(self) -> None:
+        """As of any stream."""
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        """It is no terminal."""
+        return False
+
 
 def progress(items: Iterable[Any] | None = None, **settings: Any) -> Any:
-    """A bar of tqdm with these settings; nothing is written where stderr is no terminal."""
-    return tqdm(items, disable=None, **settings)
+    """A bar of tqdm with these settings.
+
+    Where stderr is no terminal, work of less than a minute leaves nothing.
+    """
+    stream = settings.pop("file", sys.stderr)
+    if stream.isatty():
+        return tqdm(items, file=stream, **settings)
+    slow = {"mininterval": EVERY, "maxinterval": EVERY, "delay": EVERY, "leave": False}
+    return tqdm(items, **{**settings, **slow, "file": _Lines(stream)})
 
 
 def skip(bar: Any, count: int) -> None:
     """Count what was there already: it is done, but says nothing of the speed."""
     bar.n += count
-    if not bar.disable:
-        bar.initial += count
-        bar.last_print_n += count
+    bar.initial += count
+    bar.last_print_n += count
+    if bar.delay < EVERY:
         bar.refresh()

@@ -1,4 +1,4 @@
-"""Progress bars: nothing where there is no terminal, and no speed of what was there already."""
+"""Progress: a bar on a terminal, elsewhere lines; and no speed of what was there already."""
 
 import io
 from pathlib import Path
@@ -27,6 +27,19 @@ def test_a_bar_is_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
             skip(bar, 2)
             bar.update(2)
         assert bool(stream.getvalue()) == shown
+
+
+def test_long_work_leaves_lines_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulator.progress.EVERY", 0.0)
+    stream = io.StringIO()
+    for _ in progress(range(3), desc="long", file=stream):
+        pass
+    told = stream.getvalue()
+    assert "\r" not in told
+    lines = told.splitlines()
+    assert len(lines) >= 3
+    assert all(line.startswith("long: ") for line in lines)
+    assert "2/3" in told
 
 
 def test_what_was_there_already_has_no_speed() -> None:
