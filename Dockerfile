@@ -1,10 +1,10 @@
-# docker build -t semlink . && docker run -v "$PWD/results:/work/results" semlink sweep digits
+# docker build -t semlink . && docker run -v ./results:/semlink/results semlink sweep digits
 FROM python:3.11-slim
-COPY . /semlink
+COPY . /source
 RUN pip install --no-cache-dir --index-url https://download.pytorch.org/whl/cpu \
-      "$(grep '^torch==' /semlink/constraints.txt)" \
- && pip install --no-cache-dir -c /semlink/constraints.txt /semlink \
- && rm -rf /semlink
-WORKDIR /work
+      "$(grep '^torch==' /source/constraints.txt)" \
+ && pip install --no-cache-dir -c /source/constraints.txt /source \
+ && rm -rf /source
+WORKDIR /semlink
 ENTRYPOINT ["semlink"]
 CMD ["--help"]

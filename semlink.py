@@ -17,7 +17,7 @@ uses per image. Importing this module takes no time: torch and Sionna follow whe
 
 import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -94,18 +94,19 @@ class Grid:
     realizations: int | None = None
     seed: int = 0
 
+    @_naming_arguments
     def of(self, recipe: "Experiment") -> "engine_grid.Grid":
-        """As the engine has it."""
-        from simulator.parse import Realizations
+        """As the engine has it, by the rules of the command line. Raises: Error."""
+        from simulator import parse
         from simulator.resolve import grid_of
 
-        names = None if self.channels is None else tuple(map(_channel, self.channels))
+        snr_db, uses, draws = map(_listed, (self.snr_db, self.channel_uses, self.realizations))
         return grid_of(
             recipe.sweep,
-            channels=names,
-            snr_db=None if self.snr_db is None else tuple(map(float, self.snr_db)),
-            channel_uses=None if self.channel_uses is None else tuple(self.channel_uses),
-            realizations=Realizations(self.realizations),
+            channels=None if self.channels is None else tuple(map(_channel, self.channels)),
+            snr_db=None if snr_db is None else parse.parse_snr_db(snr_db),
+            channel_uses=None if uses is None else parse.parse_channel_uses(uses),
+            realizations=None if draws is None else parse.parse_realizations(draws),
             seed=self.seed,
         )
 
@@ -392,6 +393,13 @@ def own_scheme(name: str, encoder: "Network", decoder: "Network", *, k: int) -> 
     from simulator.schemes.own import OwnScheme
 
     return OwnScheme(name, encoder, decoder, k)
+
+
+def _listed(values: Sequence[float] | float | None) -> str | None:
+    """Numbers as the command line has them."""
+    if values is None:
+        return None
+    return ",".join(map(str, values)) if isinstance(values, Iterable) else str(values)
 
 
 def _channel(asked: "str | Channel") -> "Channel":

@@ -87,16 +87,16 @@ class ProbeLesson(ClassifierLesson):
 
 
 def train_probe(run: TrainingRun, part: Part, stage: TeacherStage) -> ImageClassifier:
-    """The teacher of a warm start, trained."""
-    channels = run.dataset.image_shape[0]
-    body = reference_body(stage.model, image_channels=channels).to(run.device)  # type: ignore[arg-type]
-    cache_part = Part(f"{part.name}_body", (stage.model, reference_hash()))
+    """The teacher of a warm start, which is the student's network, trained."""
+    model = run.recipe.student.model
+    body = reference_body(model, image_channels=run.dataset.image_shape[0]).to(run.device)
+    cache_part = Part(f"{part.name}_body", (model, reference_hash()))
     lesson = ProbeLesson(
         run=run,
         part=part,
         config=stage.training,
         threads=1,
-        model=stage.model,  # type: ignore[arg-type]
+        model=model,
         body=body,
         features=cached_features(run, cache_part, body, "fp32"),
         seen=validation_outputs(run, body),
