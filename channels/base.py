@@ -23,13 +23,13 @@ __all__ = [
 class ChannelOutput(NamedTuple):
     """All that the receiver knows of a transmission y = h x + w of B images over k uses.
 
-    Shapes: y [B, k] complex64, h [B, k] complex64, noise_power [B, 1] float32.
+    Shapes: y [B, k] complex64, h [B, k] complex64, noise_power [B, 1] or [B, k] float32.
     Units:  noise_power is E|w|^2 per complex channel use, half of it per real dimension.
     """
 
     y: Tensor  # received symbols
-    h: Tensor  # gain of every use, known to the receiver; E|h|^2 = 1 over the fading
-    noise_power: Tensor  # known to the receiver
+    h: Tensor  # gain of every use as the receiver has it; E|h|^2 = 1 over the fading where known
+    noise_power: Tensor  # of all that disturbs a use, the error of an estimated gain included
 
 
 class Channel(ABC):
@@ -49,11 +49,27 @@ class Channel(ABC):
         """What is known of it in closed form: nothing, unless a channel says more."""
         return ChannelLaw()
 
+    @property
+    def pilots(self) -> int:
+        """Channel uses on top of the k of the data, charged; none, unless a channel says more."""
+        return 0
+
+    @property
+    def draws_as(self) -> str:
+        """Name of the channel whose gains and noise it meets over k + pilots uses: its own."""
+        return self.name
+
+    @property
+    def subcarriers(self) -> int | None:
+        """Uses in a row of its OFDM grid; None where there is no grid."""
+        return None
+
     @abstractmethod
     def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
         """Send x through the channel; differentiable in x.
 
-        Shapes: x [B, k] complex, snr_db [B, 1] -> y [B, k], h [B, k], noise_power [B, 1].
+        Shapes: x [B, k] complex, snr_db [B, 1] -> y [B, k], h [B, k], noise_power [B, 1], or [B, k]
+        where the noise differs from use to use.
         Units:  snr_db is Es/N0 in dB, averaged over the fading, for unit power of x.
         Raises: ValueError if a shape, a type or a device is wrong.
         """

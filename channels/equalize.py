@@ -20,22 +20,21 @@ def zero_forcing(received: ChannelOutput) -> Tensor:
 def mmse(received: ChannelOutput) -> Tensor:
     """Estimate x of unit power with the least mean squared error, h* y / (|h|^2 + N0).
 
-    Shapes: y, h [B, k], noise_power [B, 1] -> [B, k] complex64.
+    Shapes: y, h [B, k], noise_power [B, 1] or [B, k] -> [B, k] complex64.
     """
     gain_power = received.h.abs().square()
     return received.h.conj() * received.y / (gain_power + received.noise_power)
 
 
 def receive_snr_db(received: ChannelOutput, *, used: Tensor | None = None) -> Tensor:
-    """SNR that each image met, 10 log10(mean |h|^2 / N0) over its used symbols.
+    """SNR that each image met, 10 log10(mean |h|^2 / mean N0) over its used symbols.
 
-    Shapes: h [B, k], noise_power [B, 1], used [B, k] bool or None (all) -> [B, 1] float32.
+    Shapes: h [B, k], noise_power [B, 1] or [B, k], used [B, k] bool or None (all) -> [B, 1]
+    float32.
     Raises: ValueError if `used` has another shape or type, or an image uses no symbol.
     """
-    gain_power = received.h.abs().square()
-    if used is None:
-        mean_power = gain_power.mean(dim=1, keepdim=True)
-    else:
+    gain_power, noise_power = received.h.abs().square(), received.noise_power
+    if used is not None:
         if used.dtype != torch.bool or used.shape != gain_power.shape:
             raise ValueError(
                 f"used must be bool [B, k] = {list(gain_power.shape)}, "
@@ -43,5 +42,13 @@ def receive_snr_db(received: ChannelOutput, *, used: Tensor | None = None) -> Te
             )
         if not bool(used.any(dim=1).all()):
             raise ValueError("every image must use at least one symbol, got an empty row in used")
-        mean_power = (gain_power * used).sum(dim=1, keepdim=True) / used.sum(dim=1, keepdim=True)
-    return linear_to_db(mean_power / received.noise_power)
+    if noise_power.shape[1] > 1:
+        noise_power = _mean(noise_power, used)
+    return linear_to_db(_mean(gain_power, used) / noise_power)
+
+
+def _mean(values: Tensor, used: Tensor | None) -> Tensor:
+    """Mean over the used symbols: [B, k] -> [B, 1]."""
+    if used is None:
+        return values.mean(dim=1, keepdim=True)
+    return (values * used).sum(dim=1, keepdim=True) / used.sum(dim=1, keepdim=True)

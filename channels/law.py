@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 __all__ = ["BitErrorRate", "ChannelLaw"]
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.int64]  # of channel uses, from 0
 
 
 class BitErrorRate(Protocol):
@@ -33,6 +34,8 @@ class ChannelLaw:
     power_quantile: Callable[[Floats], Floats] | None = None  # levels in (0, 1) to values of |h|^2
     power_spread_db: float | None = None  # standard deviation of |h|^2 in dB
     qam_bit_error_rate: BitErrorRate | None = None
+    covariance_of_uses: Callable[[Places, Places], NDArray[np.complex128]] | None = None
+    knowledge: Literal["perfect", "lmmse", "ls"] = "perfect"  # what the receiver has of the gain
 
     def one_gain(self, uses: int) -> bool | None:
         """Whether one gain holds for all of `uses` channel uses."""
@@ -48,3 +51,15 @@ class ChannelLaw:
         length = int(min(self.uses_per_gain, uses))
         blocks, rest = divmod(uses, length)
         return self.power_variance * ((blocks * length**2 + rest**2) / uses**2)
+
+    def covariance(self, a: Places, b: Places) -> NDArray[np.complex128] | None:
+        """E[h_i h_j*] of the uses i in a and j in b, [len(a), len(b)].
+
+        A phase that is uniform, or not known to the receiver, makes E h = 0.
+        """
+        if self.covariance_of_uses is not None:
+            return self.covariance_of_uses(a, b)
+        if self.uses_per_gain is None:
+            return None
+        gains = (np.floor_divide(places, self.uses_per_gain) for places in (a, b))
+        return np.equal.outer(*gains).astype(np.complex128)

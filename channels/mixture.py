@@ -14,7 +14,7 @@ class ChannelMixture(Channel):
 
     Shuffle the batch, and every image meets every channel with equal chance.
 
-    Shapes: x [B, k] complex, snr_db [B, 1] -> y [B, k], h [B, k], noise_power [B, 1].
+    Shapes: x [B, k] complex, snr_db [B, 1] -> y [B, k], h [B, k], noise_power [B, 1] or [B, k].
     Units:  snr_db is Es/N0 in dB, averaged over the fading.
     Raises: ValueError if a shape, a type or a device is wrong; if there is no channel.
     """
@@ -44,4 +44,10 @@ class ChannelMixture(Channel):
             for channel, symbols, snr in shares
             if len(symbols)
         ]
-        return ChannelOutput(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+        return ChannelOutput(*(_joined(tensors) for tensors in zip(*parts, strict=True)))
+
+
+def _joined(shares: tuple[Tensor, ...]) -> Tensor:
+    """Shares [b, k] of a batch below each other; [b, 1] stands for k equal noise powers."""
+    width = max(share.shape[1] for share in shares)
+    return torch.cat([share.expand(-1, width) for share in shares])

@@ -1,38 +1,55 @@
 """The table of channels: the name of each, what it means, and how it is read.
 
-Nothing heavy is imported before a channel is made, so that a wrong name is told at once.
+A name is that of a channel, and behind it, each after a "+", what is done to it: tdl:A+lmmse:8.
+Nothing heavy is imported before a channel is made, so that a wrong name is refused at once.
 """
 
 import difflib
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from channels.multipath import multipath_from_text
 
 if TYPE_CHECKING:
     from channels.base import Channel
 
-__all__ = ["CHANNELS", "CHANNEL_NAMES", "EXAMPLES", "Row", "channel_from_name", "row_of"]
+__all__ = [
+    "CHANNELS",
+    "CHANNEL_NAMES",
+    "ESTIMATED",
+    "EXAMPLES",
+    "WRAPPER_NAMES",
+    "Row",
+    "channel_from_name",
+    "check_name",
+]
+
+MOST_PILOTS: Final = 512
+LEAST_BACKOFF_DB, MOST_BACKOFF_DB = -10.0, 40.0
+MOST_OFFSET_PPM: Final = 100.0
 
 
 class Parameter(NamedTuple):
     """How the number after the colon of a name is written."""
 
     form: str  # regular expression
-    number: Callable[[str], float]
+    number: Callable[[str], Any]  # may raise ValueError with the line for the user
 
 
 WHOLE: Final = Parameter("0*[1-9][0-9]*", int)  # from 1
 REAL: Final = Parameter(r"[0-9]+(\.[0-9]+)?", float)  # from 0, without sign or exponent
+LINK: Final = Parameter(".+", multipath_from_text)
 
 
 class Row(NamedTuple):
-    """A channel, or a kind of channels that differ in one number."""
+    """A channel, or a kind of channels that differ in a parameter."""
 
     pattern: str  # the name as a user reads it, a letter in place of the number
     meaning: str
     make: Callable[..., "Channel"]  # called with the number, if there is one
     parameter: Parameter | None = None
-    tried: tuple[str, ...] = ()  # numbers that semlink doctor and the tests try
+    tried: tuple[str, ...] = ()  # parameters that semlink doctor and the tests try
 
     @property
     def kind(self) -> str:
@@ -44,7 +61,14 @@ class Row(NamedTuple):
         """Names of channels to measure."""
         if self.parameter is None:
             return [self.pattern]
-        return [f"{self.kind}:{number}" for number in self.tried]
+        return [f"{self.kind}:{text}" for text in self.tried]
+
+
+class Called(NamedTuple):
+    """A part of a name as it was read: its row, and the parameter if it has one."""
+
+    row: Row
+    numbers: tuple[Any, ...]
 
 
 def _awgn() -> "Channel":
@@ -71,6 +95,12 @@ def _nakagami(m: float) -> "Channel":
     return NakagamiChannel(m=m)
 
 
+def _tdl(link: Any) -> "Channel":
+    from channels.tdl import TdlChannel
+
+    return TdlChannel(link=link)
+
+
 CHANNELS: Final = (
     Row("awgn", "", _awgn),
     Row("rayleigh", "one gain per image", lambda: _rayleigh(None)),
@@ -78,41 +108,174 @@ CHANNELS: Final = (
     Row("rayleigh_fast", "one per use", lambda: _rayleigh(1)),
     Row("rician:K", "one per image, K linear", _rician, REAL, ("1", "4")),
     Row("nakagami:m", "one per image, m >= 0.5", _nakagami, REAL, ("0.75", "2")),
+    Row(
+        "tdl:PROFILE",
+        "OFDM over 3GPP multipath A to E",
+        _tdl,
+        LINK,
+        ("A", "D:30kmh", "C:300ns:120kmh"),
+    ),
 )
 
-CHANNEL_NAMES: Final = ", ".join(
-    f"{row.pattern} ({row.meaning})" if row.meaning else row.pattern for row in CHANNELS
+
+def _offset(channel: Any, ppm: float) -> "Channel":
+    return _impaired(channel, offset_ppm=ppm)
+
+
+def _amplifier(channel: Any, backoff_db: float) -> "Channel":
+    return _impaired(channel, backoff_db=backoff_db)
+
+
+def _impaired(channel: Any, **settings: Any) -> "Channel":
+    from dataclasses import replace
+
+    from channels.waveform import ImpairedChannel
+
+    if isinstance(channel, ImpairedChannel):
+        return replace(channel, **settings)
+    return ImpairedChannel(channel=channel, **settings)
+
+
+def _ls(channel: "Channel", pilots: int) -> "Channel":
+    from channels.estimate import EstimatedChannel
+
+    return EstimatedChannel(channel=channel, method="ls", own_pilots=pilots)
+
+
+def _lmmse(channel: "Channel", pilots: int) -> "Channel":
+    from channels.estimate import EstimatedChannel
+
+    return EstimatedChannel(channel=channel, method="lmmse", own_pilots=pilots)
+
+
+def _interleaved(channel: "Channel") -> "Channel":
+    from channels.interleave import InterleavedChannel
+
+    return InterleavedChannel(channel=channel)
+
+
+def _within(words: str, least: float, most: float, unit: str = "") -> Callable[[str], float]:
+    """Reads a number in a range."""
+
+    def read(text: str) -> float:
+        value = float(text)
+        if not least <= value <= most:
+            raise ValueError(f"{words} must be {least:g} to {most:g}{unit}, got {text}")
+        return value
+
+    return read
+
+
+def _pilots(text: str) -> int:
+    return int(_within("pilots of an estimated channel", 1, MOST_PILOTS)(text))
+
+
+COUNT: Final = Parameter("[0-9]+", _pilots)
+PPM: Final = Parameter(
+    r"-?[0-9]+(\.[0-9]+)?",
+    _within("the frequency offset", -MOST_OFFSET_PPM, MOST_OFFSET_PPM, " ppm"),
 )
+BACKOFF: Final = Parameter(
+    r"-?[0-9]+(\.[0-9]+)?", _within("the back-off", LEAST_BACKOFF_DB, MOST_BACKOFF_DB, " dB")
+)
+
+WRAPPERS: Final = (  # in the order in which they are applied, and named
+    Row("cfo:PPM", "a carrier frequency offset, tdl alone", _offset, PPM),
+    Row("pa:BACKOFF", "a power amplifier, dB above the mean, tdl alone", _amplifier, BACKOFF),
+    Row("ls:P", "the gain estimated by least squares from P charged pilots", _ls, COUNT),
+    Row("lmmse:P", "estimated by LMMSE", _lmmse, COUNT),
+    Row("interleaved", "symbols spread over the grid", _interleaved),
+)
+OFDM_ALONE: Final = ("cfo", "pa")
+ONE_OF: Final = (("ls", "lmmse"),)
+
+
+def _in_words(rows: Sequence[Row]) -> str:
+    return ", ".join(
+        f"{row.pattern} ({row.meaning})" if row.meaning else row.pattern for row in rows
+    )
+
+
+CHANNEL_NAMES: Final = _in_words(CHANNELS)
+WRAPPER_NAMES: Final = _in_words(WRAPPERS)
 
 EXAMPLES: Final = tuple(name for row in CHANNELS for name in row.examples)
+ESTIMATED: Final = (
+    *("rayleigh+ls:4", "tdl:A:300ns+ls:8", "tdl:A:300ns+lmmse:8"),
+    *("tdl:D:30kmh+lmmse:8", "tdl:C:300ns:120kmh+lmmse:8"),
+)  # tried by semlink doctor and the tests
 
 
 def channel_from_name(name: str) -> "Channel":
-    """Give the channel of this name, such as "awgn", "rayleigh_block:4" or "rician:4".
+    """Give the channel of this name, such as "awgn", "rician:4" or "tdl:A:300ns+lmmse:8".
 
-    Capitals count as small letters.
+    Capitals do not matter, nor does the order of what comes after "+".
 
     Raises: ValueError in one line for any other name.
     """
-    row = row_of(name)
-    if row.parameter is None:
-        return row.make()
-    return row.make(row.parameter.number(name.partition(":")[2]))
+    (row, numbers), *wrappers = _read(name)
+    channel = row.make(*numbers)
+    for wrapper, own in wrappers:
+        channel = wrapper.make(channel, *own)
+    return channel
 
 
-def row_of(name: str) -> Row:
-    """The row that a channel's name belongs to. Raises: as `channel_from_name`."""
-    kind, colon, text = name.lower().partition(":")
-    for row in CHANNELS:
-        if kind == row.kind and row.parameter is None and not colon:
-            return row
-        if kind == row.kind and row.parameter and re.fullmatch(row.parameter.form, text):
-            return row
-    raise ValueError(f"channel must be one of {CHANNEL_NAMES}; got {name!r}{_suggestion(kind)}")
+def check_name(name: str) -> None:
+    """Check a name without making its channel. Raises: as `channel_from_name`."""
+    _read(name)
 
 
-def _suggestion(kind: str) -> str:
+def _read(name: str) -> list[Called]:
+    """The parts of a name, what is done to the channel in the order in which it is applied."""
+    first, *others = name.lower().split("+")
+    channel = _part(first, CHANNELS, name)
+    if channel is None:
+        hint = _suggestion(first, CHANNELS)
+        raise ValueError(f"channel must be one of {CHANNEL_NAMES}; got {name!r}{hint}")
+    wrappers = []
+    for text in others:
+        part = _part(text, WRAPPERS, name)
+        if part is None:
+            hint = _suggestion(text, WRAPPERS)
+            raise ValueError(
+                f"what comes after + in a channel's name must be one of {WRAPPER_NAMES}; got "
+                f"{name!r}{hint}"
+            )
+        wrappers.append(part)
+    _check_together(channel, [part.row.kind for part in wrappers], name)
+    return [channel, *sorted(wrappers, key=lambda part: WRAPPERS.index(part.row))]
+
+
+def _part(text: str, rows: Sequence[Row], name: str) -> Called | None:
+    """The row that a part of a name belongs to, and its number; None where there is none."""
+    kind, colon, number = text.partition(":")
+    for row in rows:
+        if kind != row.kind:
+            continue
+        if row.parameter is None:
+            return None if colon else Called(row, ())
+        if re.fullmatch(row.parameter.form, number):
+            try:
+                return Called(row, (row.parameter.number(number),))
+            except ValueError as error:
+                raise ValueError(f"{error}, in {name!r}") from None
+    return None
+
+
+def _check_together(channel: Called, kinds: Sequence[str], name: str) -> None:
+    """Raises: ValueError for what cannot be done to this channel, or not together."""
+    for kind in kinds:
+        if kinds.count(kind) > 1:
+            raise ValueError(f"{kind} must come once after + in a channel's name, got {name!r}")
+        if kind in OFDM_ALONE and channel.row.kind != "tdl":
+            raise ValueError(f"{kind} must come after an OFDM channel, such as tdl:A, got {name!r}")
+    for names in ONE_OF:
+        if len(set(names) & set(kinds)) > 1:
+            raise ValueError(f"one of {' and '.join(names)} must be taken, got {name!r}")
+
+
+def _suggestion(text: str, rows: Sequence[Row]) -> str:
     """A question about the name that is most like this one; nothing where none is like it."""
-    patterns = {row.kind: row.pattern for row in CHANNELS}
-    near = difflib.get_close_matches(kind, patterns, n=1)
+    patterns = {row.kind: row.pattern for row in rows}
+    near = difflib.get_close_matches(text.partition(":")[0], patterns, n=1)
     return f"; did you mean {patterns[near[0]]}?" if near else ""

@@ -30,14 +30,15 @@ class OwnChannel(Channel):
         return self.own_name
 
     def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
-        """Shapes: x [B, k], snr_db [B, 1] -> y [B, k], h [B, k], noise_power [B, 1]."""
+        """Shapes: x [B, k], snr_db [B, 1] -> y [B, k], h [B, k], noise_power [B, 1] or [B, k]."""
         check_inputs(x, snr_db=snr_db, generator=generator)
         output = ChannelOutput(*self.transmit(x, snr_db, generator))
-        wanted = {"y": x.shape, "h": x.shape, "noise_power": snr_db.shape}
-        for part, shape in wanted.items():
-            if getattr(output, part).shape != shape:
+        wanted = {"y": [x.shape], "h": [x.shape], "noise_power": [snr_db.shape, x.shape]}
+        for part, shapes in wanted.items():
+            if getattr(output, part).shape not in shapes:
                 raise ValueError(
-                    f"channel {self.name} must give {part} {list(shape)}, got "
+                    f"channel {self.name} must give {part} "
+                    f"{' or '.join(str(list(shape)) for shape in shapes)}, got "
                     f"{list(getattr(output, part).shape)}"
                 )
         return output

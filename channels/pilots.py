@@ -1,30 +1,72 @@
-"""Pilots before a codeword, and the gain that a receiver reads from them.
+"""Pilots on the grid of a channel: where they lie, what they are, and how they are put in."""
 
-For channels with one gain per image; where the gain changes from use to use the estimate is stale.
-"""
+import math
+from functools import cache
+from typing import Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from channels.base import ChannelOutput
+__all__ = ["PILOT_ROWS", "data_places", "pilot_places", "pilot_symbols", "woven"]
 
-__all__ = ["add_pilots", "estimate_gain"]
+PILOT_ROWS: Final = 7  # OFDM symbols to one with pilots, two in a slot of 14, as in TS 38.211
 
-
-def add_pilots(x: Tensor, pilots: int) -> Tensor:
-    """Put `pilots` symbols of value 1 before every codeword: [B, k] -> [B, pilots + k]."""
-    if pilots == 0:
-        return x
-    return torch.cat([x.new_ones((x.shape[0], pilots)), x], dim=1)
+Places = NDArray[np.int64]
 
 
-def estimate_gain(received: ChannelOutput, pilots: int) -> ChannelOutput:
-    """The codeword with the least-squares gain in place of the true one.
+@cache
+def pilot_places(uses: int, pilots: int, row: int | None) -> Places:
+    """The places of pilots among `uses`, in ascending order.
 
-    h_est = mean of the pilots as received = h + e with e ~ CN(0, N0 / pilots).
-
-    Shapes: y, h [B, pilots + k] -> y, h [B, k].
+    They are spread evenly. On an OFDM grid with rows of `row` subcarriers they lie in one row of
+    seven, or in as many as hold them, and spread evenly over its subcarriers; rows in part filled
+    have none.
+    Raises: ValueError if there is no pilot, or more than other uses.
     """
-    y = received.y[:, pilots:]
-    gain = received.y[:, :pilots].mean(dim=1, keepdim=True)
-    return ChannelOutput(y=y, h=gain.expand_as(y), noise_power=received.noise_power)
+    if not 0 < pilots <= uses - pilots:
+        raise ValueError(
+            f"pilots must be at least 1 and at most as many as the data symbols, got {pilots} "
+            f"pilots for {uses - pilots} data symbols"
+        )
+    width = uses if row is None else min(row, uses)
+    rows = uses // width
+    used = max(math.ceil(rows / PILOT_ROWS), math.ceil(pilots / width))
+    used = min(used, pilots)
+    shares = np.diff(_even(pilots, used, edges=True))
+    own = _even(rows, used)
+    return np.concatenate(
+        [r * width + _even(width, int(n)) for r, n in zip(own, shares, strict=True)]
+    )
+
+
+def _even(places: int, count: int, *, edges: bool = False) -> Places:
+    """`count` of so many places, each in the middle of an equal share; or the shares' edges."""
+    if edges:
+        return np.arange(count + 1) * places // count
+    return (2 * np.arange(count) + 1) * places // (2 * count)
+
+
+@cache
+def data_places(uses: int, pilots: int, row: int | None) -> Places:
+    """The other places, in ascending order."""
+    return np.setdiff1d(np.arange(uses), pilot_places(uses, pilots, row))
+
+
+@cache
+def pilot_symbols(pilots: int, device: torch.device) -> Tensor:
+    """Pilots of unit power [pilots] complex64: a chirp, as Zadoff and Chu have it."""
+    turns = np.arange(pilots) ** 2 / (2 * pilots)
+    with torch.inference_mode(mode=False):
+        return torch.from_numpy(np.exp(-2j * np.pi * turns)).to(device, torch.complex64)
+
+
+def woven(x: Tensor, pilots: int, row: int | None) -> Tensor:
+    """Data symbols [B, k] and pilots on their places: [B, k + pilots]."""
+    uses = x.shape[1] + pilots
+    order = np.empty(uses, dtype=np.int64)
+    order[data_places(uses, pilots, row)] = np.arange(x.shape[1])
+    order[pilot_places(uses, pilots, row)] = np.arange(x.shape[1], uses)
+    symbols = pilot_symbols(pilots, x.device).to(x.dtype).expand(len(x), pilots)
+    return torch.cat([x, symbols], dim=1)[:, torch.from_numpy(order).to(x.device)]

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from channels.names import row_of
+from channels.names import check_name
 from simulator.errors import UserError, did_you_mean
 from simulator.names import RECIPES, SCHEMES
 
@@ -119,7 +119,7 @@ def parse_schemes(text: str, *, option: str = "--schemes") -> tuple[str, ...]:
 def parse_channel(text: str, *, option: str = "--channel") -> str:
     """The name of a channel in small letters."""
     try:
-        row_of(text)
+        check_name(text)
     except ValueError as error:
         raise UserError(f"{option}: {error}") from None
     return text.lower()

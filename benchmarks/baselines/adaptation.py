@@ -24,7 +24,7 @@ from torch import Tensor
 
 from benchmarks.baselines.block_errors import block_errors
 from benchmarks.baselines.sources import Offer
-from channels.base import Channel
+from channels.base import Channel, ChannelOutput
 from channels.digital.bit_pipe import (
     LONGEST_CODE_BLOCK,
     SAFE_CODE_RATE,
@@ -34,7 +34,7 @@ from channels.digital.bit_pipe import (
 )
 from channels.streams import Streams
 from channels.theory import normal_approximation_bits
-from channels.units import db_to_linear, linear_to_db
+from channels.units import linear_to_db
 from simulator.errors import UserError
 
 Floats = NDArray[np.float64]
@@ -194,7 +194,7 @@ def one_gain(channel: Channel, uses: int) -> bool:
     known = channel.law.one_gain(uses)
     if known is not None:
         return known
-    h = _gains(channel, snr_db=0.0, blocks=8, uses=uses)
+    h = _received(channel, snr_db=0.0, blocks=8, uses=uses).h
     return bool((h == h[:, :1]).all())
 
 
@@ -205,24 +205,32 @@ def distribution(channel: Channel, *, snr_db: float, uses: int) -> Floats:
     """
     quantile = channel.law.power_quantile
     if quantile is None or not one_gain(channel, uses):
-        h = _gains(channel, snr_db=snr_db, blocks=QUANTILES, uses=uses)
-        return np.asarray(met_by(h, snr_db=torch.full((QUANTILES, 1), snr_db)).numpy())
+        received = _received(channel, snr_db=snr_db, blocks=QUANTILES, uses=uses)
+        return np.asarray(met_by(received).numpy())
     if channel.law.power_variance == 0:
         return np.array([snr_db])
     power = quantile((np.arange(QUANTILES) + 0.5) / QUANTILES)
     return np.asarray(snr_db + 10 * np.log10(power))
 
 
-def _gains(channel: Channel, *, snr_db: float, blocks: int, uses: int) -> Tensor:
-    """Gains [blocks, uses] of a stream of their own."""
+def _received(channel: Channel, *, snr_db: float, blocks: int, uses: int) -> ChannelOutput:
+    """What a receiver has of so many blocks, [blocks, uses], drawn from a stream of their own."""
     ones = torch.ones((blocks, uses), dtype=torch.complex64)
     draws = Streams(seed=0)("gains of the choice", channel.name, snr_db, uses)
-    return channel(ones, snr_db=torch.full((blocks, 1), snr_db), generator=draws).h
+    return channel(ones, snr_db=torch.full((blocks, 1), snr_db), generator=draws)
 
 
-def met_by(h: Tensor, *, snr_db: Tensor) -> Tensor:
-    """Shapes: gains h [B, k] and average SNR [B, 1] in dB -> dB, [B] in double precision."""
-    snr = h.abs().double().square() * db_to_linear(snr_db.double())
+def met_by(received: ChannelOutput) -> Tensor:
+    """SNR that blocks meet by what the receiver has of the gains and of the noise.
+
+    Where the gain is an LMMSE estimate this is the capacity that it leaves at least [1].
+
+    Shapes: h [B, k], noise_power [B, 1] or [B, k] -> dB, [B] in double precision.
+
+    [1] Hassibi and Hochwald, How much training is needed in multiple-antenna wireless links?, IEEE
+    Trans. Inf. Theory 49(4), 2003.
+    """
+    snr = received.h.abs().double().square() / received.noise_power.double()
     return linear_to_db(torch.expm1(torch.log1p(snr).mean(dim=1)))
 
 

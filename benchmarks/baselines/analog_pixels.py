@@ -166,12 +166,12 @@ def values_of(received: ChannelOutput, *, count: int) -> Tensor:
     known, and that of the normalised values is g^2 n, so g^2 n = used - |x_0|^2, where the first
     symbol x_0 = g (2 m - 1 + i (4 s - 1)) has at most energy 2 g^2.
 
-    Shapes: y, h [B, k], noise_power [B, 1] -> [B, count] float32.
+    Shapes: y, h [B, k], noise_power [B, 1] or [B, k] -> [B, count] float32.
     """
     used = _symbols(count)
     k = received.y.shape[1]
     louder = received.h * math.sqrt(k / used)  # of symbols of unit power over the used uses
-    heard = ChannelOutput(received.y[:, :used], louder[:, :used], received.noise_power)
+    heard = ChannelOutput(*(part[:, :used] for part in (received.y, louder, received.noise_power)))
     estimate = from_symbols(mmse(heard))[:, : SIDE_VALUES + count]
     side_energy = estimate[:, :SIDE_VALUES].square().sum(dim=1, keepdim=True)
     side_energy = side_energy.clamp(max=SIDE_VALUES * used / (SIDE_VALUES + count))

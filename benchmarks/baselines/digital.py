@@ -178,7 +178,11 @@ class DigitalScheme(Scheme):
         return self._settings
 
     def objection(self, channel: Channel, k: int) -> str:
-        """A genie knows one gain; where blocks are decoded there is more than one."""
+        """A genie knows one gain; a bound takes what the receiver has of the gain for unbiased."""
+        if self._genie and channel.law.knowledge != "perfect":
+            return "needs a known gain"
+        if self._config.ideal and channel.law.knowledge == "ls":
+            return "needs a gain known or estimated by LMMSE"
         return "needs one gain per image" if self._genie and self._decodes(channel, k) else ""
 
     @property
@@ -247,8 +251,11 @@ class DigitalScheme(Scheme):
         return prepared
 
     def _decodes(self, channel: Channel, k: int) -> bool:
-        """Whether blocks are decoded: a table speaks of blocks with one gain alone."""
-        return not self._config.ideal and (self._config.bit_true or not one_gain(channel, k))
+        """Whether blocks are decoded: a table speaks of blocks with one gain alone, and known."""
+        if self._config.ideal:
+            return False
+        known = channel.law.knowledge == "perfect" and one_gain(channel, k)
+        return self._config.bit_true or not known
 
     @torch.inference_mode()
     def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
@@ -290,8 +297,8 @@ class DigitalScheme(Scheme):
         """
         device = snr_db.device
         ones = torch.ones((len(snr_db), k), dtype=torch.complex64, device=device)
-        h = channel(ones, snr_db=snr_db, generator=streams("channel", device=device)).h
-        met = met_by(h, snr_db=snr_db).cpu().numpy()
+        received = channel(ones, snr_db=snr_db, generator=streams("channel", device=device))
+        met = met_by(received).cpu().numpy()
         drawn = torch.rand(len(met), generator=streams("decoding"), dtype=torch.float64).numpy()
         if not self._genie:
             choice = self._choice(channel, float(snr_db[0, 0]), k)

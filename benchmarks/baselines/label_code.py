@@ -72,16 +72,19 @@ class LabelCodeScheme(Scheme):
 def log_posteriors(received: ChannelOutput, words: Tensor) -> Tensor:
     """Log-probabilities of the words, all equally likely beforehand, for gains known per use.
 
-    log p(y | s) = (2 Re<h s, y> - |h s|^2) / N0 up to what all words have in common. Computed in
-    double precision, so that an image's scores do not depend on the batch.
+    log p(y | s) = sum (2 Re<h s, y> - |h s|^2) / N0 up to what all words have in common. Computed
+    in double precision, so that an image's scores do not depend on the batch.
 
     Shapes: received of B images over k uses, words [M, k] complex -> [B, M] float32.
     """
     y, h = received.y.to(torch.complex128), received.h.to(torch.complex128)
     s = words.to(torch.complex128)
+    noise_power = received.noise_power.double().clamp(min=_LEAST_NOISE_POWER)
+    if noise_power.shape[1] > 1:  # another one for every use: as if it were 1 for all
+        y, h = y / noise_power.sqrt(), h / noise_power.sqrt()
+        noise_power = torch.ones_like(noise_power[:, :1])
     matched = ((h.conj() * y) @ s.mH).real  # Re<h s, y>, [B, M]
     energy = h.abs().square() @ s.abs().square().T  # |h s|^2, [B, M]
-    noise_power = received.noise_power.double().clamp(min=_LEAST_NOISE_POWER)
     return ((2 * matched - energy) / noise_power).log_softmax(dim=1).float()
 
 

@@ -43,11 +43,12 @@ class DataText:
 
 def definitions(rows: pd.DataFrame, text: DataText, *, k: int | None) -> str:
     """The definitions that every caption holds; k None: k is the axis."""
-    n = text.source_values
+    n, pilots = text.source_values, pilots_of(rows)
     ratio = f"k/{n}" if k is None else f"{k}/{n} = {k / n:.3g}"
-    imperfect = rows["settings"].str.contains("SNR believed|gain estimated").any()
-    unless = ", unless a scheme says otherwise" if imperfect else ""
-    return (
+    believed = rows["settings"].str.contains("SNR believed").any()
+    unless = ", unless a scheme says otherwise" if believed else ""
+    unless += ", unless a panel names an estimate" if pilots.any() else ""
+    return f"{_charged(rows, n, k=k)} " * bool(pilots.any()) + (
         "SNR = Es/N0 per channel use, averaged over fading; k complex channel uses per image; "
         f"ratio k/(C·H·W) = {ratio}. Unit average power per image over the k uses (QAM: over its "
         "constellation); E|h|² = 1; the receiver knows the gain h and the noise power exactly "
@@ -55,6 +56,22 @@ def definitions(rows: pd.DataFrame, text: DataText, *, k: int | None) -> str:
         "charged; what is taken as known beforehand is named with the scheme. An outage counts as "
         f"a uniform guess (1/{text.num_classes})."
     )
+
+
+def pilots_of(rows: pd.DataFrame) -> "pd.Series[int]":
+    """Pilots of every row, charged on top of k."""
+    if "pilot_uses" in rows.columns:
+        return rows["pilot_uses"].fillna(0).astype(int)
+    return pd.Series(0, index=rows.index)
+
+
+def _charged(rows: pd.DataFrame, n: int, *, k: int | None) -> str:
+    """What pilots add to the channel uses."""
+    if k is None:
+        return "The axis counts data symbols and pilots."
+    counts = sorted(set(pilots_of(rows)) - {0})
+    found = ", ".join(f"{k} + {p} uses, ratio {k + p}/{n} = {(k + p) / n:.3g}" for p in counts)
+    return f"Pilots are charged on top of k: {found}."
 
 
 def measured(rows: pd.DataFrame, text: DataText) -> str:

@@ -25,7 +25,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from benchmarks.figures.captions import DataText, tex_caption
+from benchmarks.figures.captions import DataText, pilots_of, tex_caption
 from benchmarks.figures.plans import (
     FRACTION,
     MOST_SCHEMES,
@@ -257,7 +257,8 @@ def _set_values(axes: Axes, plan: FigurePlan, axis: Literal["x", "y"]) -> None:
 def _set_axis(axes: Axes, plan: FigurePlan) -> None:
     """Scale, limits, ticks and label of the axis of SNRs or channel uses."""
     points = sorted(set(plan.rows[plan.axis]))
-    axes.set_xlabel(AXES[plan.axis])
+    charged = plan.axis == "channel_uses" and bool(pilots_of(plan.rows).any())
+    axes.set_xlabel(AXES[plan.axis] + (", and pilots" if charged else ""))
     axes.grid(axis="x")
     if plan.axis != "channel_uses":
         margin = 0.03 * (points[-1] - points[0])

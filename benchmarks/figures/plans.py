@@ -8,7 +8,14 @@ from typing import Literal
 
 import pandas as pd
 
-from benchmarks.figures.captions import DataText, definitions, listed, measured, shared_settings
+from benchmarks.figures.captions import (
+    DataText,
+    definitions,
+    listed,
+    measured,
+    pilots_of,
+    shared_settings,
+)
 from benchmarks.figures.styles import STYLES, Style, channel_title, scheme_title, styles_of
 from simulator.errors import UserError
 
@@ -120,7 +127,10 @@ class Sheet:
         Variants that were trained for one k alone make one curve. No figure unless the rows hold a
         scheme at three values of k or more.
         """
-        rows = rows.assign(scheme=rows["scheme"].str.replace(OF_ONE_USE, ONE_EACH, regex=True))
+        rows = rows.assign(
+            scheme=rows["scheme"].str.replace(OF_ONE_USE, ONE_EACH, regex=True),
+            channel_uses=rows["channel_uses"] + pilots_of(rows),
+        )
         if not (rows.groupby("scheme")["channel_uses"].nunique() >= 3).any():
             return []
         own = replace(self, styles=styles_of(rows["scheme"]) | self.styles)

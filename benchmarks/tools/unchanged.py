@@ -38,10 +38,10 @@ OWN = (  # named, since a checkout may have schemes that the other one lacks
 )
 ALL, ALL_OF_CIFAR = OWN.format(""), OWN.format("deep_jscc:distilled,adjscc:distilled,")
 SCHEMES = {  # every label once
-    "digits": f"{ALL},rkd_sc:+3dB,rkd_sc:-6dB,rkd_sc:pilot2,deep_jscc_image:retrained,"
+    "digits": f"{ALL},rkd_sc:+3dB,rkd_sc:-6dB,deep_jscc_image:retrained,"
     "separate:genie,separate:jpeg_file,separate:retrained,separate:webp,capacity_bound:finite,"
     "capacity_bound:genie,digital_semantic:genie,digital_semantic:bound:finite,label_code:polar",
-    "cifar100": f"{ALL_OF_CIFAR},rkd_sc:pilot1,deep_jscc_image:teacher,deep_jscc_image:retrained,"
+    "cifar100": f"{ALL_OF_CIFAR},deep_jscc_image:teacher,deep_jscc_image:retrained,"
     "separate:teacher,separate:avif:genie,capacity_bound:files,label_code:polar",
 }
 SHORT_STEPS = 2  # of every part of a short training

@@ -262,9 +262,9 @@ def trained_on(minutes: float | None) -> Iterator[None]:
 
 
 def _channels() -> str:
-    from channels.names import CHANNEL_NAMES
+    from channels.names import CHANNEL_NAMES, WRAPPER_NAMES
 
-    return f"{CHANNEL_NAMES}; several with commas."
+    return f"{CHANNEL_NAMES}; several with commas. After +, any of {WRAPPER_NAMES}."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -84,7 +84,7 @@ class Evaluator:
         for realization in task.realizations:
             start = time.process_time()
             unit = Unit(point, realization)
-            streams = unit_streams(unit, self._setting.seed)
+            streams = unit_streams(unit, channel, self._setting.seed)
             codes = []
             for block, labels in zip(encoded, self._labels.split(BLOCK), strict=True):
                 with autocast(device, self._setting.precision):

@@ -29,6 +29,7 @@ COLUMNS = [
     *("mc_low", "mc_high", "delivered"),
     *("train_seed", "settings"),
 ]
+PILOTS = "pilot_uses"  # the last column, where a channel has any
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +75,7 @@ class SweepFolder:
             "journal": self.journal.about_key,
             "wall_seconds": round(time.perf_counter() - self.began, 1),
         }
-        table = results.table.assign(train_seed=run["train_seed"])[COLUMNS]
+        table = _in_order(results.table.assign(train_seed=run["train_seed"]))
         table = table if more is None else table.join(more)
         write_table(folder / "results.csv", table)
         write_table(folder / "results.parquet", table)
@@ -94,6 +95,11 @@ class InMemory(NamedTuple):
     store: MemoryStore
 
 
+def _in_order(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a table of results."""
+    return table[[*COLUMNS, PILOTS] if table[PILOTS].any() else COLUMNS]
+
+
 def sweep_in_memory(sweep: Sweep) -> InMemory:
     """Compute a sweep in this process, and keep it in memory."""
     pool, store = InProcess(sweep.evaluator()), MemoryStore()
@@ -101,7 +107,7 @@ def sweep_in_memory(sweep: Sweep) -> InMemory:
         results = run_sweep(sweep.points, sweep.grid, sweep.facts, pool=pool, store=store)
     finally:
         pool.close()
-    table = results.table.assign(train_seed=sweep.weights.train_seed)[COLUMNS]
+    table = _in_order(results.table.assign(train_seed=sweep.weights.train_seed))
     run = {"recipe": {"name": sweep.experiment.name}, "data": _data(sweep)}
     return InMemory(table, run, store)
 

@@ -1,9 +1,11 @@
 """What a sweep computes: points, the units that they are made of, and the streams of a unit.
 
 A point is one row of the table. It is made of units, one for each realisation of the channel on all
-test images. A unit's noise comes from streams named by (channel, SNR, k, realisation), so schemes
-that use equally many channel uses meet the same gains and the same noise, and a unit depends on
-nothing else that is computed.
+test images. A unit's noise comes from streams named by (channel, SNR, uses, realisation), so
+schemes that use equally many channel uses meet the same gains and the same noise, and a unit
+depends on nothing else that is computed. Where the gain is estimated, the channel is the one that
+is estimated and uses count the pilots: perfect, LS and LMMSE knowledge over equally many uses meet
+the same draws.
 """
 
 import itertools
@@ -87,8 +89,11 @@ class Task(NamedTuple):
 def plan(schemes: Sequence[Scheme], grid: Grid) -> tuple[list[Point], list[str]]:
     """The points of a sweep, and one line for each (scheme, k) or channel that is left out.
 
-    Raises: UserError if no point is left, or if two streams of the sweep would share a seed.
+    Raises: UserError if no point is left, if a channel has more pilots than data symbols, or if two
+    streams of the sweep would share a seed.
     """
+    for channel in grid.channels:
+        check_pilots(channel, min(grid.channel_uses))
     points: list[Point] = []
     left_out: list[str] = []
     for scheme in schemes:
@@ -113,11 +118,19 @@ def tasks_of(point: Point, realizations: Sequence[int]) -> Iterator[Task]:
         yield Task(point, tuple(realizations[first : first + TASK_REALIZATIONS]))
 
 
-def unit_streams(unit: Unit, seed: int) -> PointStreams:
+def unit_streams(unit: Unit, channel: Channel, seed: int) -> PointStreams:
     """The streams of a unit; the scheme is not in their name."""
-    point = unit.point
-    name = (point.channel, point.snr_db, point.k, unit.realization)
-    return PointStreams(Streams(seed=seed), *name)
+    snr_db, uses = unit.point.snr_db, unit.point.k + channel.pilots
+    return PointStreams(Streams(seed=seed), channel.draws_as, snr_db, uses, unit.realization)
+
+
+def check_pilots(channel: Channel, k: int) -> None:
+    """Raises: UserError unless the grid holds the pilots of a channel beside k data symbols."""
+    if channel.pilots > k:
+        raise UserError(
+            f"{channel.name} must have at most as many pilots as data symbols, got "
+            f"{channel.pilots} pilots with k = {k}"
+        )
 
 
 def _check_seeds(grid: Grid) -> None:
@@ -130,7 +143,8 @@ def _check_seeds(grid: Grid) -> None:
     places = itertools.product(PURPOSES, grid.channels, grid.snr_db, grid.channel_uses)
     for purpose, channel, snr_db, k in places:
         draws = range(min(grid.most(channel.name), MANY))
-        seeds = {streams.seed_of(purpose, channel.name, snr_db, k, r) for r in draws}
+        place = (channel.draws_as, snr_db, k + channel.pilots)
+        seeds = {streams.seed_of(purpose, *place, r) for r in draws}
         if len(seeds) < len(draws):
             raise UserError(
                 f"two noise streams of one point would be equal under --seed {grid.seed}; "

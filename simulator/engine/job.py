@@ -103,7 +103,8 @@ class Sweep:
     def facts(self) -> Facts:
         """What the rows say besides outcomes."""
         classes = self.weights.dataset.num_classes
-        return facts_of(self._schemes, self.points, self.test, num_classes=classes)
+        channels = self.grid.channels
+        return facts_of(self._schemes, channels, self.points, self.test, num_classes=classes)
 
     @property
     def transmissions(self) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from channels.base import Channel
 from simulator.data.dataset import Split
 from simulator.engine.evaluate import Setting, evaluator_here
 from simulator.engine.grid import Grid, Point, Task, Unit, tasks_of
@@ -34,6 +35,7 @@ class Facts:
     num_classes: int
     source_values: int  # C H W
     settings: Mapping[tuple[str, int], str]  # (scheme, k) -> what Scheme.settings says
+    pilots: Mapping[str, int] = field(default_factory=dict)  # by channel, where it has any
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ def sweep_here(
 ) -> Results:
     """A small sweep in this process, kept in memory; nothing is written."""
     pool = InProcess(evaluator_here(schemes, grid.channels, split, Setting(grid.seed, device)))
-    facts = facts_of(schemes, points, split, num_classes=num_classes)
+    facts = facts_of(schemes, grid.channels, points, split, num_classes=num_classes)
     try:
         return run_sweep(points, grid, facts, pool=pool, store=MemoryStore())
     finally:
@@ -184,7 +186,12 @@ def sweep_here(
 
 
 def facts_of(
-    schemes: Sequence[Scheme], points: Sequence[Point], split: Split, *, num_classes: int
+    schemes: Sequence[Scheme],
+    channels: Sequence[Channel],
+    points: Sequence[Point],
+    split: Split,
+    *,
+    num_classes: int,
 ) -> Facts:
     """What the rows of these points say besides outcomes."""
     named = {scheme.name: scheme for scheme in schemes}
@@ -193,6 +200,7 @@ def facts_of(
         num_classes=num_classes,
         source_values=split.images[0].numel(),
         settings={(p.scheme, p.k): named[p.scheme].settings(p.k) for p in points},
+        pilots={channel.name: channel.pilots for channel in channels if channel.pilots},
     )
 
 
@@ -201,7 +209,7 @@ def _row(point: Point, tally: Tally, facts: Facts) -> dict[str, Any]:
     over_draws = channel_interval(tally)
     return {
         **dict(zip(NAMES, point, strict=True)),
-        "bandwidth_ratio": point.k / facts.source_values,
+        "bandwidth_ratio": (point.k + facts.pilots.get(point.channel, 0)) / facts.source_values,
         "images": facts.images,
         "realizations": tally.realizations,
         "correct": tally.correct,
@@ -212,5 +220,6 @@ def _row(point: Point, tally: Tally, facts: Facts) -> dict[str, Any]:
         "mc_low": over_draws.low,
         "mc_high": over_draws.high,
         "delivered": tally.delivered,
+        "pilot_uses": facts.pilots.get(point.channel, 0),
         "settings": facts.settings[point.scheme, point.k],
     }

@@ -14,7 +14,7 @@ from channels.law import ChannelLaw
 from channels.streams import PointStreams
 from simulator.device import cpu_threads
 from simulator.engine.evaluate import BLOCK, image_blocks
-from simulator.engine.grid import Point, Unit, unit_streams
+from simulator.engine.grid import Point, Unit, check_pilots, unit_streams
 from simulator.errors import UserError
 from simulator.scheme import Received, Scheme
 
@@ -34,8 +34,8 @@ class Sent:
     settings: str  # what the scheme charges and takes as known
     x: Tensor | None  # symbols [N, k] complex64; unit power on average
     y: Tensor | None  # received symbols [N, k]
-    h: Tensor  # gain of every use [N, k]
-    noise_power: Tensor  # E|w|^2 per use [N, 1]
+    h: Tensor  # gain of every use as the receiver has it [N, k]
+    noise_power: Tensor  # E|w|^2 per use [N, 1], or [N, k] with the error of an estimated gain
     equalised: Tensor | None  # MMSE estimate of x [N, k]
     scores: Tensor  # of the classes [N, num_classes]
     delivered: Tensor  # False in outage, where the class is a uniform guess [N]
@@ -80,6 +80,10 @@ class _Heard(Channel):
     def law(self) -> ChannelLaw:
         return self._channel.law
 
+    @property
+    def pilots(self) -> int:
+        return self._channel.pilots
+
     def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
         self.x, self.output = x, self._channel(x, snr_db=snr_db, generator=generator)
         return self.output
@@ -104,7 +108,8 @@ def send_images(
     Raises: UserError if the scheme does not serve k or the channel.
     """
     check_served(scheme, channel, snr_db, k)
-    streams = unit_streams(Unit(Point(scheme.name, channel.name, snr_db, k), realization), seed)
+    unit = Unit(Point(scheme.name, channel.name, snr_db, k), realization)
+    streams = unit_streams(unit, channel, seed)
     heard, snr = _Heard(channel), torch.full((BLOCK, 1), snr_db, device=device)
     parts = []
     with cpu_threads(1):  # as in a sweep
@@ -123,6 +128,7 @@ def check_served(scheme: Scheme, channel: Channel, snr_db: float, k: int) -> Non
         raise UserError(f"snr_db must be a finite number of dB, got {snr_db}")
     if not scheme.serves(k):
         raise UserError(f"{scheme.name} serves {scheme.channel_uses}, got k = {k}")
+    check_pilots(channel, k)
     if why := scheme.objection(channel, k):
         raise UserError(f"{scheme.name} {why}, got {channel.name} with k = {k}")
 

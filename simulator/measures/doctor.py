@@ -3,16 +3,19 @@
 import math
 import platform
 from importlib.metadata import version
+from typing import Any
 
 import pandas as pd
 import torch
 
 from channels.base import Channel, ChannelOutput
 from channels.equalize import receive_snr_db, zero_forcing
-from channels.names import EXAMPLES, channel_from_name
+from channels.estimate import EstimatedChannel
+from channels.names import ESTIMATED, EXAMPLES, channel_from_name
 from channels.streams import Streams
 from channels.units import db_to_linear
 from simulator.data.dataset import Dataset
+from simulator.measures.grids import correlations, estimation
 from simulator.storage.environment import PACKAGES
 
 SNR_DB = 6.0
@@ -27,12 +30,13 @@ def check_channels(
     """Measure noise power, fading power and bit error rates of channels; one row each.
 
     QPSK symbols of unit power go to 20,000 images over 64 uses at 6 dB Es/N0. What the law of a
-    channel does not give is left out.
+    channel does not give is left out. Of an OFDM grid the correlation over the band and over time
+    is measured too, and of a channel that is estimated the error of the estimate.
     Columns: channel, quantity, measured, theory, standard_error, verdict: "ok" where theory lies
     within five standard errors, else "OFF".
     """
     if channels is None:
-        channels = tuple(map(channel_from_name, EXAMPLES))
+        channels = tuple(map(channel_from_name, (*EXAMPLES, *ESTIMATED)))
     table = pd.concat([_measure(channel, device) for channel in channels], ignore_index=True)
     near = (table["measured"] - table["theory"]).abs() <= SIGMAS * table["standard_error"]
     return table.assign(verdict=near.map({True: "ok", False: "OFF"}))
@@ -56,6 +60,18 @@ def in_one_line(dataset: Dataset) -> str:
 
 
 def _measure(channel: Channel, device: torch.device) -> pd.DataFrame:
+    """What was measured of a channel beside theory, where there is one."""
+    if isinstance(channel, EstimatedChannel):
+        compared = estimation(channel, images=IMAGES, uses=USES, snr_db=SNR_DB, device=device)
+    else:
+        compared = _powers(channel, device)
+        compared += correlations(channel, images=IMAGES, device=device)
+    table = pd.DataFrame(compared, columns=["quantity", "measured", "standard_error", "theory"])
+    table = table[table["theory"].notna()].assign(channel=channel.name)
+    return table[["channel", "quantity", "measured", "theory", "standard_error"]]
+
+
+def _powers(channel: Channel, device: torch.device) -> list[tuple[str, float, float, Any]]:
     """Send random QPSK symbols and compare what arrives with theory.
 
     Bits are independent of the noise, so uses of one image are correlated only by a shared gain:
@@ -74,7 +90,7 @@ def _measure(channel: Channel, device: torch.device) -> pd.DataFrame:
     wrong = (decided.cpu() != bits.bool()).double()
     law, noise_power = channel.law, float(db_to_linear(-SNR_DB))
     rate, spread_db = law.qam_bit_error_rate, law.power_spread_db
-    compared = [
+    return [
         ("E|w|^2", *_mean(noise), noise_power),
         ("N0 told", *_mean(received.noise_power), noise_power),
         ("E|h|^2", *_mean(gain), 1.0),
@@ -82,9 +98,6 @@ def _measure(channel: Channel, device: torch.device) -> pd.DataFrame:
         ("QPSK bit error rate", *_mean(wrong), rate(SNR_DB, bits_per_symbol=2) if rate else None),
         ("SNR spread in dB", *_spread(received), spread_db if law.one_gain(USES) else None),
     ]
-    table = pd.DataFrame(compared, columns=["quantity", "measured", "standard_error", "theory"])
-    table = table[table["theory"].notna()].assign(channel=channel.name)
-    return table[["channel", "quantity", "measured", "theory", "standard_error"]]
 
 
 def _mean(values: torch.Tensor) -> tuple[float, float]:

@@ -68,7 +68,8 @@ def _of_unit(sweep: Sweep, prepared: Prepared, unit: Unit) -> Tensor | None:
         "snr_db": torch.full((BLOCK, 1), point.snr_db, device=device),
         "k": point.k,
     }
-    scheme, streams = sweep.built[point.scheme].scheme, unit_streams(unit, sweep.setting.seed)
+    scheme = sweep.built[point.scheme].scheme
+    streams = unit_streams(unit, link["channel"], sweep.setting.seed)
     found = []
     blocks = zip(image_blocks(sweep.test.images, device), blocks_of(prepared), strict=True)
     for sent, own in blocks:

@@ -17,7 +17,6 @@ from channels.base import Channel, ChannelOutput
 from channels.equalize import mmse, receive_snr_db
 from channels.mixture import ChannelMixture
 from channels.names import channel_from_name
-from channels.pilots import add_pilots, estimate_gain
 from channels.symbols import from_symbols, to_symbols
 from channels.units import db_to_linear, noise_power_from_snr_db
 from models import ChannelCodec, CodecConfig, JointModel, Student, StudentConfig
@@ -49,26 +48,22 @@ def send_features(
     uses: Tensor,
     generator: torch.Generator,
     reported_snr_db: Tensor | None = None,
-    pilots: int = 0,
 ) -> Tensor:
     """Features through the channel codec and the channel.
 
-    The transmitter knows the average SNR and k. The receiver knows the gain, the noise power and
-    k, equalises by MMSE, and feeds the SNR that it received to its decoder.
+    The transmitter knows the average SNR and k. The receiver knows k and what the channel gives it
+    of the gain and the noise power, equalises by MMSE, and feeds the SNR that it received to its
+    decoder.
 
-    `reported_snr_db` is what both ends believe in place of the true average SNR `snr_db`. With
-    `pilots` > 0 the receiver does not know the gain, taken to be one per image, but estimates it
-    from so many pilots of unit power, which are charged: `uses - pilots` are left for the codeword.
+    `reported_snr_db` is what both ends believe in place of the true average SNR `snr_db`.
 
-    Shapes: features [B, D], snr_db and reported_snr_db [B, 1], uses [B, 1] integers in 1..K
-    (above `pilots`) -> features [B, D].
+    Shapes: features [B, D], snr_db and reported_snr_db [B, 1], uses [B, 1] integers in 1..K ->
+    features [B, D].
     """
     told = snr_db if reported_snr_db is None else reported_snr_db
-    x = codeword(codec, features, snr_db=told, uses=uses - pilots)
-    received = channel(add_pilots(x, pilots), snr_db=snr_db, generator=generator)
-    return receive_features(
-        codec, received, uses=uses, reported_snr_db=reported_snr_db, pilots=pilots
-    )
+    x = codeword(codec, features, snr_db=told, uses=uses)
+    received = channel(x, snr_db=snr_db, generator=generator)
+    return receive_features(codec, received, uses=uses, reported_snr_db=reported_snr_db)
 
 
 def receive_features(
@@ -77,17 +72,13 @@ def receive_features(
     *,
     uses: Tensor,
     reported_snr_db: Tensor | None = None,
-    pilots: int = 0,
 ) -> Tensor:
-    """The receiver's half of `send_features`: received [B, w] of pilots and codeword -> [B, D]."""
+    """The receiver's half of `send_features`: a received codeword [B, w] -> [B, D]."""
     if reported_snr_db is not None:
         believed = noise_power_from_snr_db(reported_snr_db).to(received.noise_power)
         received = received._replace(noise_power=believed)
-    if pilots:
-        received = estimate_gain(received, pilots)
-    left = uses - pilots
-    gamma = receive_snr_db(received, used=_used(left, width=received.y.shape[1]))
-    features: Tensor = codec.decoder(from_symbols(mmse(received)), snr_db=gamma, uses=left)
+    gamma = receive_snr_db(received, used=_used(uses, width=received.y.shape[1]))
+    features: Tensor = codec.decoder(from_symbols(mmse(received)), snr_db=gamma, uses=uses)
     return features.float()
 
 

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from channels.base import Channel
-from channels.pilots import add_pilots
 from channels.streams import PointStreams
 from models import ChannelCodec, FeatureDecoder, FeatureEncoder, Student
 from models.blocks import SNR_RANGE_DB
@@ -29,24 +28,19 @@ from simulator.training.weights import Weights
 
 KIND: Final = "rkd_sc"
 _OFFSET = re.compile(r"([+-]\d+(?:\.\d+)?)dB")
-_PILOTS = re.compile(r"pilot([1-9]\d*)")
 
 
 class LinkError(NamedTuple):
-    """Imperfect knowledge of the channel, and the label that asks for it."""
+    """A wrong report of the SNR, and the label that asks for it."""
 
     label: str = ""
     snr_offset_db: float = 0.0  # by how much the SNR that both ends believe in is too high
-    pilots: int = 0  # from how many pilots the gain is estimated; 0: it is known
 
     @staticmethod
     def of(label: str) -> "LinkError | None":
-        """`+3dB` or `-6dB`: the reported SNR is off; `pilot1`: the gain is estimated; else None."""
-        if match := _OFFSET.fullmatch(label):
-            return LinkError(label, snr_offset_db=float(match[1]))
-        if match := _PILOTS.fullmatch(label):
-            return LinkError(label, pilots=int(match[1]))
-        return None
+        """`+3dB` or `-6dB`: the reported SNR is off; else None."""
+        match = _OFFSET.fullmatch(label)
+        return LinkError(label, snr_offset_db=float(match[1])) if match else None
 
 
 KNOWN: Final = LinkError()  # both ends know the channel as they should
@@ -67,28 +61,31 @@ class RkdScheme(Scheme):
 
     @property
     def channel_uses(self) -> str:
-        """The budgets that the codec serves, pilots included."""
+        """The budgets that the codec serves."""
         if self.only is not None:
-            return f"k = {self.only + self.error.pilots}"
-        return f"k = {1 + self.error.pilots} to {self.codec.config.max_uses + self.error.pilots}"
+            return f"k = {self.only}"
+        return f"k = 1 to {self.codec.config.max_uses}"
 
     def serves(self, k: int) -> bool:
         """Any k up to K, or the lengths that the codec has heads or training for."""
         if self.only is not None:
-            return k - self.error.pilots == self.only
-        return self.codec.config.serves(k - self.error.pilots)
+            return k == self.only
+        return self.codec.config.serves(k)
 
     def settings(self, k: int) -> str:
         """The codec, for every k or for one; what is charged or wrongly known."""
-        _, offset_db, pilots = self.error
         known = "average SNR and k known to both ends"
-        if offset_db:
+        if offset_db := self.error.snr_offset_db:
             known = f"k known to both ends, average SNR believed {offset_db:+g} dB off"
-        estimated = f", gain estimated from {pilots} pilots, charged" if pilots else ""
         kind = self.codec.config.kind
         if self.only is not None:
             kind = f"trained for k = {self.only} alone"
-        return f"{kind}, {known}, no header{estimated}"
+        return f"{kind}, {known}, no header"
+
+    def objection(self, channel: Channel, k: int) -> str:
+        """A wrong SNR is not the only thing wrong where the gain is estimated."""
+        wrong = self.error.snr_offset_db and channel.law.knowledge != "perfect"
+        return "needs a known gain" if wrong else ""
 
     def compile(self) -> None:
         """Compile the channel decoder for batches of one size."""
@@ -101,11 +98,10 @@ class RkdScheme(Scheme):
 
     @torch.inference_mode()
     def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
-        """Pilots and codeword [B, k]."""
-        uses = torch.full_like(snr_db, k - self.error.pilots, dtype=torch.int64)
+        """The codeword [B, k]."""
+        uses = torch.full_like(snr_db, k, dtype=torch.int64)
         told = snr_db.clamp(*self.trained_snr_db) + self.error.snr_offset_db
-        x = codeword(self.codec, prepared["features"], snr_db=told, uses=uses)
-        return {"x": add_pilots(x, self.error.pilots)}
+        return {"x": codeword(self.codec, prepared["features"], snr_db=told, uses=uses)}
 
     @torch.inference_mode()
     def transmit(
@@ -128,13 +124,20 @@ class RkdScheme(Scheme):
             received,
             uses=torch.full_like(snr_db, k, dtype=torch.int64),
             reported_snr_db=snr_db + self.error.snr_offset_db if self.error.snr_offset_db else None,
-            pilots=self.error.pilots,
         )
 
     @torch.inference_mode()
     def scores(self, features: Tensor) -> Tensor:
         """Class scores of features [B, D]."""
         return self.head(features)
+
+
+def _moved(label: str) -> str:
+    """Where a label of former versions is now."""
+    pilots = label.removeprefix("pilot")
+    if pilots == label or not pilots.isdecimal():
+        return ""
+    return f"; a gain estimated from pilots is a channel, such as rayleigh+ls:{pilots}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +152,6 @@ class RkdScConfig(SchemeConfig):
 
     labels: ClassVar = (
         Label("+XdB", "both ends believe an SNR that is X dB too high (-XdB: too low)"),
-        Label("pilotN", "the gain is estimated from N pilots, charged to k"),
         Label("VARIANT", "an ablation that was trained with --variants VARIANT"),
     )
 
@@ -203,8 +205,8 @@ class RkdScConfig(SchemeConfig):
         error = LinkError.of(label)
         if error is None or self.error.label:
             raise UserError(
-                f"{self.name} takes labels such as +3dB and pilot1, or an ablation of the recipe, "
-                f"got {label!r}"
+                f"{self.name} takes labels such as +3dB, or an ablation of the recipe, got "
+                f"{label!r}{_moved(label)}"
             )
         return replace(self, error=error)
 

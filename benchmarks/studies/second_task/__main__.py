@@ -92,7 +92,7 @@ def credits_at(
     blocks = [(block, asked.scheme.encode(block, **place)) for block in blocks_of(prepared)]
     totals: dict[str, Tensor] = {}
     for realization in range(repeats):
-        place["streams"] = unit_streams(Unit(point, realization), grid.seed)
+        place["streams"] = unit_streams(Unit(point, realization), channel, grid.seed)
         for number, (block, own) in enumerate(zip(blocks, labels.split(BLOCK), strict=True)):
             first = number * BLOCK
             answers = asked.answers(known, *block, **place)

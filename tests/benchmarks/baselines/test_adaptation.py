@@ -24,6 +24,7 @@ from benchmarks.baselines.adaptation import (
 )
 from benchmarks.baselines.sources import NEVER, Offer
 from channels.awgn import AwgnChannel
+from channels.base import ChannelOutput
 from channels.digital.bit_pipe import HIGHEST_CODE_RATE
 from channels.fading import RayleighChannel, RicianChannel
 from channels.theory import rayleigh_power_cdf, rician_power_cdf
@@ -158,7 +159,7 @@ def test_without_a_law_gains_are_drawn(coherence: int | None) -> None:
 
 def test_varying_gains_count_by_their_mean_capacity() -> None:
     h = torch.tensor([[1.0, 2.0], [0.5, 0.5]], dtype=torch.complex64)
-    met = met_by(h, snr_db=torch.zeros(2, 1))
+    met = met_by(ChannelOutput(y=h, h=h, noise_power=torch.ones(2, 1)))
     expected = 10 * math.log10(2 ** ((math.log2(2) + math.log2(5)) / 2) - 1)
     assert met.tolist() == pytest.approx([expected, 10 * math.log10(0.25)])
     drawn = distribution(RayleighChannel(coherence=1), snr_db=10.0, uses=64)

@@ -1,0 +1,205 @@
+"""What happens to OFDM in the time domain: a power amplifier and a carrier frequency offset."""
+
+import math
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Final, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from channels.awgn import add_noise
+from channels.base import Channel, ChannelOutput, check_inputs, in_full
+from channels.law import ChannelLaw
+from channels.multipath import PREFIX
+from channels.tdl import TdlChannel, covariance
+from channels.units import db_to_linear, noise_power_from_snr_db
+
+__all__ = ["ImpairedChannel", "rapp", "subcarriers_of", "time_signal"]
+
+OVERSAMPLING: Final = 4
+SMOOTHNESS: Final = 3.0  # of the amplifier's limit
+TRIED: Final = 4096  # OFDM symbols of Gaussian values, on which an amplifier is measured
+
+
+def time_signal(grid: Tensor) -> Tensor:
+    """OFDM symbols without prefix, oversampled four times: [..., S] -> [..., 4 S] complex.
+
+    Unit power on every subcarrier gives unit mean power over time.
+    """
+    width = grid.shape[-1]
+    rest = (OVERSAMPLING - 1) * width
+    padded = functional.pad(grid, (0, rest)).roll(-(width // 2), dims=-1)  # around the carrier
+    signal: Tensor = torch.fft.ifft(padded, dim=-1) * (padded.shape[-1] / math.sqrt(width))
+    return signal
+
+
+def subcarriers_of(signal: Tensor) -> Tensor:
+    """The inverse of `time_signal`, what is out of band left out: [..., 4 S] -> [..., S]."""
+    width = signal.shape[-1] // OVERSAMPLING
+    bins: Tensor = torch.fft.fft(signal, dim=-1) * (math.sqrt(width) / signal.shape[-1])
+    return bins.roll(width // 2, dims=-1)[..., :width]
+
+
+def rapp(signal: Tensor, *, saturation: float) -> Tensor:
+    """A solid-state amplifier with linear gain 1 and no phase distortion [1].
+
+    Shapes: any. Units: saturation is the largest amplitude that leaves it.
+
+    [1] Rapp, Effects of HPA-nonlinearity on a 4-DPSK/OFDM-signal, Proc. 2nd European Conf.
+    Satellite Communications, 1991.
+    """
+    compression = (signal.abs().square() / saturation**2).pow(SMOOTHNESS)
+    return signal / (1.0 + compression).pow(1.0 / (2.0 * SMOOTHNESS))
+
+
+class Amplified(NamedTuple):
+    """What an amplifier does to subcarriers of unit power: gain, and distortion in the band."""
+
+    gain: float
+    distortion: float  # power per subcarrier, uncorrelated with what was sent
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImpairedChannel(Channel):
+    """OFDM over a tapped delay line with an amplifier, a frequency offset, or both.
+
+    The amplifier is Rapp's with smoothness 3, its saturation `backoff_db` above the mean power of
+    an OFDM symbol. The offset turns the received signal by 2 pi f_o t and is not corrected. The
+    receiver knows what multiplies its symbol: h with the amplifier's mean gain and the offset's
+    common rotation. What is left, distortion in the band and interference between subcarriers,
+    counts as noise of its mean power.
+
+    Shapes: x [B, k] complex, snr_db [B, 1] -> y [B, k], h [B, k], noise_power [B, 1].
+    Units:  snr_db is Es/N0 in dB for the symbols at the amplifier's input; offset_ppm is relative
+            to the carrier.
+    Raises: ValueError if a shape, a type or a device is wrong.
+    """
+
+    channel: TdlChannel
+    backoff_db: float | None = None  # None: a linear amplifier
+    offset_ppm: float | None = None  # None: no offset
+
+    @property
+    def name(self) -> str:
+        """The channel's name and what impairs it."""
+        words = [self.channel.name]
+        if self.offset_ppm is not None:
+            words.append(f"cfo:{in_full(self.offset_ppm)}")
+        if self.backoff_db is not None:
+            words.append(f"pa:{in_full(self.backoff_db)}")
+        return "+".join(words)
+
+    @property
+    def draws_as(self) -> str:
+        """Gains and noise are those of the channel."""
+        return self.channel.draws_as
+
+    @property
+    def subcarriers(self) -> int:
+        """Those of the channel."""
+        return self.channel.subcarriers
+
+    @property
+    def offset(self) -> float:
+        """Frequency offset in subcarrier spacings."""
+        link = self.channel.link
+        return (self.offset_ppm or 0.0) * 1e-6 * (1e6 * link.carrier_ghz) / link.spacing_khz
+
+    @property
+    def law(self) -> ChannelLaw:
+        """The covariance of the known gains; no error rate in closed form."""
+        words = [self.channel.law.title or ""]
+        if self.offset_ppm is not None:
+            words.append(f"{self.offset_ppm:g} ppm offset")
+        if self.backoff_db is not None:
+            words.append(f"amplifier at {self.backoff_db:g} dB back-off")
+        return ChannelLaw(title=", ".join(words), covariance_of_uses=partial(_covariance, self))
+
+    def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
+        """Send x; differentiable in x."""
+        check_inputs(x, snr_db=snr_db, generator=generator)
+        uses, width = x.shape[1], self.subcarriers
+        h = self.channel.gains(*x.shape, generator=generator)
+        sent = self._amplified(x)
+        met = self._turned(h * sent)
+        noise_power = noise_power_from_snr_db(snr_db).to(torch.float32)  # [B, 1]
+        y = add_noise(met, noise_power=noise_power, generator=generator)
+        rotation = torch.from_numpy(self.rotation(np.arange(uses))).to(x.device, h.dtype)
+        amplifier, (_, leaked) = amplified(self.backoff_db, width), turned(self.offset, width)
+        lost = amplifier.distortion + (amplifier.gain**2 + amplifier.distortion) * leaked
+        return ChannelOutput(y, h * (amplifier.gain * rotation), noise_power + lost)
+
+    def rotation(self, places: NDArray[np.int64]) -> NDArray[np.complex128]:
+        """What the offset multiplies every use by: common within an OFDM symbol."""
+        common, _ = turned(self.offset, self.subcarriers)
+        turns = self.offset * (1 + PREFIX) * (places // self.subcarriers)
+        return np.asarray(common * np.exp(2j * np.pi * turns))
+
+    def _amplified(self, x: Tensor) -> Tensor:
+        """Symbols [B, k] as the amplifier sends them."""
+        if self.backoff_db is None:
+            return x
+        power = min(x.shape[1], self.subcarriers) / self.subcarriers  # mean, over time
+        saturation = math.sqrt(db_to_linear(self.backoff_db) * power)
+        signal = rapp(time_signal(_grid(x, self.subcarriers)), saturation=saturation)
+        return subcarriers_of(signal).flatten(start_dim=1)[:, : x.shape[1]]
+
+    def _turned(self, received: Tensor) -> Tensor:
+        """Symbols [B, k] behind the channel as the offset mixes them."""
+        if self.offset_ppm is None:
+            return received
+        grid = _grid(received, self.subcarriers)
+        samples = OVERSAMPLING * self.subcarriers
+        within = torch.arange(samples, device=received.device) / samples  # of the useful symbol
+        begun = (1 + PREFIX) * torch.arange(grid.shape[1], device=received.device)
+        phase = 2 * math.pi * self.offset * (begun[:, None] + within)
+        signal = time_signal(grid) * torch.polar(torch.ones_like(phase), phase)
+        return subcarriers_of(signal).flatten(start_dim=1)[:, : received.shape[1]]
+
+
+def _grid(x: Tensor, width: int) -> Tensor:
+    """Symbols [B, k] row by row, the last row filled up with zeros: [B, rows, width]."""
+    grid: Tensor = functional.pad(x, (0, -x.shape[1] % width)).unflatten(1, (-1, width))
+    return grid
+
+
+def _covariance(
+    channel: ImpairedChannel, a: NDArray[np.int64], b: NDArray[np.int64]
+) -> NDArray[np.complex128]:
+    """E[g_i g_j*] of the gains g that the receiver knows."""
+    own = covariance(channel.channel.link, a, b)
+    gain = amplified(channel.backoff_db, channel.subcarriers).gain
+    return np.asarray(gain**2 * own * np.outer(channel.rotation(a), channel.rotation(b).conj()))
+
+
+@cache
+def amplified(backoff_db: float | None, width: int) -> Amplified:
+    """An amplifier's mean gain and distortion, measured on Gaussian symbols on all subcarriers."""
+    if backoff_db is None:
+        return Amplified(1.0, 0.0)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn((TRIED, width), dtype=torch.complex128, generator=generator)
+    saturation = math.sqrt(db_to_linear(backoff_db))
+    sent = subcarriers_of(rapp(time_signal(x), saturation=saturation))
+    power = x.abs().square().mean()
+    gain = (sent * x.conj()).real.mean() / power
+    return Amplified(float(gain), float((sent - gain * x).abs().square().mean() / power))
+
+
+@cache
+def turned(offset: float, width: int) -> tuple[complex, float]:
+    """What an offset leaves of a subcarrier, and the mean power that reaches one from the others.
+
+    The Dirichlet kernel sum_n e^{j 2 pi (d + offset) n / N} / N at a distance of d subcarriers.
+    """
+    samples = OVERSAMPLING * width
+    distances = np.arange(1 - width, width)
+    phases = np.outer(distances + offset, np.arange(samples)) / samples
+    kernel = np.exp(2j * np.pi * phases).mean(axis=1)
+    pairs = width - np.abs(distances)  # of subcarriers at each distance
+    power = pairs * np.abs(kernel) ** 2
+    return complex(kernel[width - 1]), float((power.sum() - power[width - 1]) / width)
