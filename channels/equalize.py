@@ -6,7 +6,7 @@ from torch import Tensor
 from channels.base import ChannelOutput
 from channels.units import linear_to_db
 
-__all__ = ["mmse", "receive_snr_db", "zero_forcing"]
+__all__ = ["mmse", "receive_snr_db", "reliability", "zero_forcing"]
 
 
 def zero_forcing(received: ChannelOutput) -> Tensor:
@@ -24,6 +24,15 @@ def mmse(received: ChannelOutput) -> Tensor:
     """
     gain_power = received.h.abs().square()
     return received.h.conj() * received.y / (gain_power + received.noise_power)
+
+
+def reliability(received: ChannelOutput) -> Tensor:
+    """Share of a symbol in its MMSE estimate, |h|^2 / (|h|^2 + N0), from 0 to 1.
+
+    Shapes: h [B, k], noise_power [B, 1] or [B, k] -> [B, k] float32.
+    """
+    gain_power = received.h.abs().square()
+    return gain_power / (gain_power + received.noise_power)
 
 
 def receive_snr_db(received: ChannelOutput, *, used: Tensor | None = None) -> Tensor:

@@ -33,7 +33,6 @@ class CodecConfig(Protocol):
     @property
     def kind(self) -> str:
         """The codec in words, for tables and legends."""
-
     def serves(self, k: int) -> bool:
         """Whether k channel uses can be granted."""
 
@@ -57,3 +56,8 @@ class ChannelCodec(nn.Module):
         self.config = config
         self.encoder: Any = encoder
         self.decoder: Any = decoder
+
+    @property
+    def reliability(self) -> bool:
+        """Whether its decoder is given the reliability of every symbol too."""
+        return getattr(self.config, "reliability", False)

@@ -31,6 +31,7 @@ class CatConfig:
     dense: bool = False  # the first and last layers mix all tokens, not the values of each
     condition_width: int | None = None  # of the channel condition; None: d
     prototypes: int = 0  # M, feature vectors among which both ends can choose; 0: no such layer
+    reliability: bool = False  # the decoder is given that of every symbol, for gains that differ
 
     def __post_init__(self) -> None:
         for name, value in (("feature_dim", self.feature_dim), ("max_uses", self.max_uses)):
@@ -234,7 +235,8 @@ class CatDecoder(nn.Module):
 
     Shapes: values [B, 2w] with w <= K, snr_db [B, 1], uses [B, 1] -> features [B, D].
     Symbols at or beyond `uses` are set to zero and marked as missing, so that a token is given
-    3K/T values; with dense ends k alone marks them, and a token is given 2K/T.
+    3K/T values; with dense ends k alone marks them, and a token is given 2K/T. A codec with
+    `reliability` is given that of every symbol too, [B, w] from 0 to 1: another K/T values.
     """
 
     def __init__(self, config: CatConfig) -> None:
@@ -242,7 +244,7 @@ class CatDecoder(nn.Module):
         self.config = config
         self.trunk = CatTrunk(
             config,
-            in_width=(2 if config.dense else 3) * config.max_uses // config.tokens,
+            in_width=_slots(config) * config.max_uses // config.tokens,
             out_width=config.feature_dim // config.tokens,
             choose="out",
         )
@@ -251,13 +253,24 @@ class CatDecoder(nn.Module):
         """As of any module, but for the trunk alone: its shapes are the same for every k."""
         self.trunk.compile(*args, **kwargs)
 
-    def forward(self, values: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
+    def forward(
+        self, values: Tensor, *, snr_db: Tensor, uses: Tensor, reliability: Tensor | None = None
+    ) -> Tensor:
         """Estimated features."""
         config = self.config
         padded = pad(values, (0, 2 * config.max_uses - values.shape[1])).unflatten(1, (-1, 2))
         known = torch.arange(config.max_uses, device=values.device) < uses  # [B, K]
         known = known.unsqueeze(2).to(values.dtype)
-        slots = padded * known if config.dense else torch.cat([padded * known, known], dim=2)
+        given = [padded * known] if config.dense else [padded * known, known]
+        if reliability is not None:
+            more = config.max_uses - reliability.shape[1]
+            given.append(pad(reliability, (0, more)).unsqueeze(2) * known)
+        slots = torch.cat(given, dim=2)
         pieces = slots.unflatten(1, (-1, config.tokens)).transpose(1, 2).flatten(2)
         out: Tensor = self.trunk(pieces, snr_db=snr_db, uses=uses)  # [B, T, D/T]
         return out.flatten(1)
+
+
+def _slots(config: CatConfig) -> int:
+    """Values that a decoder is given of every symbol."""
+    return 2 + (not config.dense) + config.reliability

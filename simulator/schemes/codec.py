@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from channels.base import Channel, ChannelOutput
-from channels.equalize import mmse, receive_snr_db
+from channels.equalize import mmse, receive_snr_db, reliability
 from channels.mixture import ChannelMixture
 from channels.names import channel_from_name
 from channels.symbols import from_symbols, to_symbols
@@ -78,7 +78,8 @@ def receive_features(
         believed = noise_power_from_snr_db(reported_snr_db).to(received.noise_power)
         received = received._replace(noise_power=believed)
     gamma = receive_snr_db(received, used=_used(uses, width=received.y.shape[1]))
-    features: Tensor = codec.decoder(from_symbols(mmse(received)), snr_db=gamma, uses=uses)
+    more = {"reliability": reliability(received)} if codec.reliability else {}
+    features: Tensor = codec.decoder(from_symbols(mmse(received)), snr_db=gamma, uses=uses, **more)
     return features.float()
 
 
@@ -87,7 +88,8 @@ def clean_estimate(
 ) -> Tensor:
     """What the decoder makes of the very codeword, no channel between; shapes as above."""
     x = codeword(codec, features, snr_db=snr_db, uses=uses)
-    estimate: Tensor = codec.decoder(from_symbols(x), snr_db=snr_db, uses=uses)
+    more = {"reliability": torch.ones_like(x.real)} if codec.reliability else {}
+    estimate: Tensor = codec.decoder(from_symbols(x), snr_db=snr_db, uses=uses, **more)
     return estimate.float()
 
 
@@ -247,7 +249,7 @@ class CodecLesson(ChannelLesson[LinkModel]):
 
     stage: CodecStage
     taught: Taught
-    views: Views
+    views: Views | None  # None where the loss weighs nothing that teachers say
 
     @property
     def rates(self) -> Mapping[str, float]:
@@ -289,7 +291,7 @@ class CodecLesson(ChannelLesson[LinkModel]):
             estimate,
             scores,
             self.labels[indices],
-            self.views.targets(scene.view, indices),
+            self.views and self.views.targets(scene.view, indices),
             self.stage.loss,
             bits=uses * torch.log2(1 + db_to_linear(snr_db)),
         )

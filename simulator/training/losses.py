@@ -19,7 +19,7 @@ def distillation_loss(
     features: Tensor,
     scores: Tensor,
     labels: Tensor,
-    targets: TeacherTargets,
+    targets: TeacherTargets | None,
     weights: LossWeights,
     *,
     bits: Tensor | None = None,
@@ -31,14 +31,15 @@ def distillation_loss(
     carries a label, and trying to send them costs accuracy.
 
     Shapes: features [B, D], scores [B, num_classes], labels [B], bits [B, 1] -> scalar, mean over
-    the batch. A term of weight zero is not computed.
+    the batch. A term of weight zero is not computed; without targets the first and the last have
+    none.
     """
     loss = features.new_zeros(())
-    if weights.mse:
+    if weights.mse and targets:
         loss = loss + weights.mse * _squared_error(features, targets.features, weights, bits)
     if weights.ce:
         loss = loss + weights.ce * functional.cross_entropy(scores, labels)
-    if weights.kl:
+    if weights.kl and targets:
         loss = loss + weights.kl * softened_divergence(targets.scores, scores, weights.temperature)
     return loss
 

@@ -1,0 +1,139 @@
+"""The codecs of the study: what they are trained on, and their training behind the student.
+
+All learn by labels alone, with equal passes, views and channel uses, from the seed of a training.
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.recipes.cifar100 import cifar100
+from benchmarks.recipes.variants import LABELS_ONLY
+from models import CatConfig
+from simulator.data.dataset import Dataset
+from simulator.description.basis import Part
+from simulator.scheme import Scheme
+from simulator.schemes.codec import CodecLesson, LinkModel
+from simulator.schemes.experiment import Experiment
+from simulator.schemes.joint import JointLesson, JointScheme, JointSchemeConfig
+from simulator.schemes.rkd_sc import RkdScConfig, RkdScheme
+from simulator.training.cache import cached_features
+from simulator.training.loop import train_part
+from simulator.training.run import TrainingRun, validation_outputs
+from simulator.training.student import Taught
+from simulator.training.weights import Weights
+
+FLAT: Final = ("awgn", "rayleigh")
+MULTIPATH: Final = (*FLAT, "tdl:A:300ns+lmmse:8", "tdl:C:300ns:120kmh+lmmse:8")
+MIXES: Final = {"flat": FLAT, "multipath": MULTIPATH}
+USES: Final = 64  # of ADJSCC, which is trained for one k
+
+
+@dataclass(frozen=True, kw_only=True)
+class Behind:
+    """The committed student, and what it says of the training and the validation images."""
+
+    run: TrainingRun
+    taught: Taught
+    validation: Tensor  # [M, D]
+
+
+def recipe(*, views: int, epochs: int) -> Experiment:
+    """CIFAR-100 on two cores, with fewer views and epochs of the codec."""
+    made = cifar100()
+    ours = made.one(RkdScConfig)
+    codec = replace(
+        ours.codec,
+        loss=LABELS_ONLY,
+        training=replace(ours.codec.training, epochs=epochs),
+    )
+    adaptive = next(
+        scheme
+        for scheme in made.schemes
+        if isinstance(scheme, JointSchemeConfig) and scheme.name == "adjscc:distilled"
+    )
+    adaptive = replace(adaptive, training=codec.training, uses=(USES,))
+    return replace(made, views=views, schemes=(replace(ours, codec=codec), adaptive))
+
+
+def behind(dataset: Dataset, weights: Path, out: Path, experiment: Experiment) -> Behind:
+    """The student from its weights; its features are cached below `out`."""
+    device = torch.device("cpu")
+    run = TrainingRun(recipe=experiment, dataset=dataset, folder=out, seed=0, device=device)
+    found = Weights(cifar100(), dataset, weights, device)
+    student = found.student()
+    head = found.load(
+        cifar100().student_parts().head,
+        lambda: nn.Linear(student.body.config.feature_dim, dataset.num_classes),
+    )
+    part = Part("student_features", ("fp32", found.hashes["student"]))
+    features = cached_features(run, part, student.body, "fp32")
+    taught = Taught(student, features, head)
+    return Behind(run=run, taught=taught, validation=validation_outputs(run, student.body))
+
+
+def trained(found: Behind, name: str, seed: int) -> Scheme:
+    """`rkd_sc` or `adjscc`, trained on a mix: "rkd_sc:multipath:reliable", "adjscc:flat"."""
+    kind, mix, *more = name.split(":")
+    run = replace(found.run, seed=seed)
+    part = Part(f"{name}_{seed}".replace(":", "_"), (*run.recipe.seen, MIXES[mix]))
+    if kind == "adjscc":
+        return _adjscc(found, run, part, name, MIXES[mix])
+    return _rkd_sc(found, run, part, name, MIXES[mix], reliable=bool(more))
+
+
+def _rkd_sc(
+    found: Behind, run: TrainingRun, part: Part, name: str, mix: tuple[str, ...], *, reliable: bool
+) -> Scheme:
+    stage = _experiment(run).one(RkdScConfig).codec
+    model = stage.model
+    if reliable and isinstance(model, CatConfig):
+        model = replace(model, reliability=True)
+    stage = replace(stage, model=model, conditions=replace(stage.conditions, channels=mix))
+    link: LinkModel = train_part(
+        CodecLesson(stage=stage, views=None, **_common(found, run, part, stage.training, mix))
+    )
+    return RkdScheme(
+        student=found.taught.student.body,
+        codec=link.codec.eval(),
+        head=link.head.eval(),
+        name=name,
+        trained_snr_db=stage.conditions.snr_db,
+    )
+
+
+def _adjscc(
+    found: Behind, run: TrainingRun, part: Part, name: str, mix: tuple[str, ...]
+) -> Scheme:
+    scheme = replace(_experiment(run).one(JointSchemeConfig), called=name, channels=mix)
+    model = train_part(
+        JointLesson(
+            scheme=scheme, uses=USES, **_common(found, run, part, scheme.training, mix)
+        )
+    )
+    return JointScheme(name, {USES: model.eval()}, scheme, found.taught.student.body)
+
+
+def _experiment(run: TrainingRun) -> Experiment:
+    assert isinstance(run.recipe, Experiment)
+    return run.recipe
+
+
+def _common(
+    found: Behind, run: TrainingRun, part: Part, training: Any, mix: tuple[str, ...]
+) -> dict[str, Any]:
+    """What both lessons take: one thread, the cached features, the mix."""
+    return {
+        "run": run,
+        "part": part,
+        "config": training,
+        "threads": 1,
+        "taught": found.taught,
+        "validation": found.validation,
+        "channels": mix,
+        "stream": part.name.rpartition("_")[0],
+    }

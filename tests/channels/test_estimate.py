@@ -1,0 +1,203 @@
+"""Estimated gains: what they miss against theory, what pilots cost, and what receivers have."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from channels.awgn import AwgnChannel
+from channels.base import Channel, ChannelOutput
+from channels.estimate import EstimatedChannel, filter_of
+from channels.fading import RayleighChannel
+from channels.names import ESTIMATED, channel_from_name
+from channels.own import OwnChannel
+from channels.pilots import data_places, pilot_places, woven
+from channels.streams import Streams
+from tests import contracts
+
+IMAGES = 20_000
+CASES = (
+    *("awgn+ls:8", "awgn+lmmse:8", "rayleigh+ls:1", "rayleigh+lmmse:4", "rician:4+lmmse:2"),
+    *("rayleigh_block:4+ls:8", "rayleigh_block:4+lmmse:8", "rayleigh_fast+lmmse:4"),
+    *("tdl:A+ls:8", "tdl:A:300ns+lmmse:8", "tdl:C:300ns:120kmh+ls:8"),
+    *("tdl:C:300ns:120kmh+lmmse:8", "tdl:D:300ns:60kmh+lmmse:8"),
+)
+
+
+def estimated(name: str) -> EstimatedChannel:
+    """The channel of this name."""
+    found = channel_from_name(name)
+    assert isinstance(found, EstimatedChannel)
+    return found
+
+
+def both(
+    name: str, k: int, *, snr_db: float, images: int = IMAGES
+) -> tuple[ChannelOutput, Tensor]:
+    """What the receiver has, and the true gains [images, k]."""
+    own = estimated(name)
+    x = torch.ones((images, k), dtype=torch.complex64)
+    snr = torch.full((images, 1), snr_db)
+    found = own(x, snr_db=snr, generator=Streams(3)(name, k))
+    everything = woven(x, own.pilots, own.channel.subcarriers)
+    true = own.channel(everything, snr_db=snr, generator=Streams(3)(name, k))
+    places = data_places(k + own.pilots, own.pilots, own.channel.subcarriers)
+    torch.testing.assert_close(found.y, true.y[:, places])  # the same gains and noise
+    return found, true.h[:, places]
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("snr_db", [0.0, 15.0])
+def test_the_error_told_is_the_error_made_at_every_use(name: str, snr_db: float) -> None:
+    for k in (16, 100):
+        found, h = both(name, k, snr_db=snr_db)
+        error = (found.h - h).abs().double().square()
+        told = found.noise_power[0].double() - 10 ** (-snr_db / 10)
+        away = (error.mean(dim=0) - told).abs() / (error.std(dim=0) / math.sqrt(IMAGES))
+        assert float(away.max()) < 4.5  # of 100 uses
+        assert bool((found.noise_power == found.noise_power[:1]).all())
+
+
+@pytest.mark.parametrize("pilots", [1, 4])
+def test_least_squares_error_is_noise_over_pilot_energy(pilots: int) -> None:
+    found, _ = both(f"rayleigh+ls:{pilots}", 8, snr_db=3.0, images=4)
+    expected = 10**-0.3 * (1 + 1 / pilots)
+    assert torch.allclose(found.noise_power, torch.tensor(expected))
+    at_a_pilot = filter_of(estimated("tdl:A+ls:8"), 72, torch.device("cpu")).slope
+    assert float(at_a_pilot.max()) == pytest.approx(1.0)  # held beyond the last pilot
+
+
+def test_wiener_is_the_scalar_rule_for_one_gain() -> None:
+    """Error N0 / (P + N0) for P pilots of unit power and a gain of unit variance."""
+    found, _ = both("rayleigh+lmmse:4", 8, snr_db=0.0, images=4)
+    assert torch.allclose(found.noise_power, torch.tensor(1 + 1 / 5))
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if "lmmse" in name])
+def test_wiener_misses_no_more_than_least_squares(name: str) -> None:
+    for k in (16, 100):
+        uses = k + estimated(name).pilots
+        noise = torch.tensor([[1.0], [0.03]])
+        silence = torch.zeros((2, estimated(name).pilots), dtype=torch.complex64)
+        _, wiener = filter_of(estimated(name), uses, torch.device("cpu"))(silence, noise)
+        other = estimated(name.replace("lmmse", "ls"))
+        _, plain = filter_of(other, uses, torch.device("cpu"))(silence, noise)
+        assert bool((wiener <= plain + 1e-5).all())
+
+
+@pytest.mark.parametrize("snr_db", [0.0, 8.0])
+@pytest.mark.parametrize("method", ["ls", "lmmse"])
+def test_bit_error_rate_with_one_pilot_is_the_closed_form(method: str, snr_db: float) -> None:
+    """QPSK over Rayleigh, a pilot as strong as a symbol: (1 - rho / sqrt(2 - rho^2)) / 2 [1].
+
+    rho^2 = SNR / (1 + SNR) is both the correlation of estimate and gain, squared, and of what
+    arrives with what was sent. [1] Proakis and Salehi, Digital Communications, app. B.
+    """
+    own, streams = estimated(f"rayleigh+{method}:1"), Streams(5)
+    bits = torch.randint(0, 2, (200_000, 1, 2), generator=streams("bits"))
+    x = torch.view_as_complex((1.0 - 2.0 * bits) / math.sqrt(2.0))
+    received = own(x, snr_db=torch.full((len(x), 1), snr_db), generator=streams("channel"))
+    wrong = ((torch.view_as_real(received.y * received.h.conj()) < 0) != bits).double()
+    snr = 10 ** (snr_db / 10)
+    rho = snr / (1 + snr)
+    expected = (1 - rho / math.sqrt(2 - rho**2)) / 2
+    per_image = wrong.mean(dim=(1, 2))
+    error = float(per_image.std()) / math.sqrt(len(x))
+    assert abs(float(per_image.mean()) - expected) < 4 * error
+
+
+@pytest.mark.parametrize("row", [None, 72, 16])
+@pytest.mark.parametrize(("k", "pilots"), [(1, 1), (16, 8), (64, 8), (64, 64), (200, 3), (1000, 30)])
+def test_pilots_and_data_share_the_grid(k: int, pilots: int, row: int | None) -> None:
+    at, data = (places(k + pilots, pilots, row) for places in (pilot_places, data_places))
+    assert len(at) == pilots
+    assert sorted([*at, *data]) == list(range(k + pilots))
+    assert np.array_equal(at, np.sort(at))
+    if row is not None and k + pilots > 2 * row:
+        own = np.bincount(at // row)
+        assert own[own > 0].max() - own[own > 0].min() <= 1  # spread evenly over its rows
+
+
+def test_pilots_are_refused_where_the_grid_does_not_hold_them() -> None:
+    for pilots in (0, 9):
+        with pytest.raises(ValueError, match="at most as many as the data symbols"):
+            pilot_places(8 + pilots, pilots, 72)
+
+
+def test_perfect_ls_and_lmmse_meet_the_same_draws() -> None:
+    names = ("tdl:A+ls:8", "tdl:A+lmmse:8", "tdl:A+lmmse:8+interleaved")
+    assert {channel_from_name(name).draws_as for name in names} == {"tdl:A"}
+    x = contracts.qpsk(6, 64)
+    outputs = [contracts.send(channel_from_name(name), x) for name in names[:2]]
+    assert torch.equal(outputs[0].y, outputs[1].y)
+
+
+def test_an_unknown_covariance_refuses_lmmse_and_serves_ls() -> None:
+    own = OwnChannel("mine", RayleighChannel(coherence=None).__call__)  # type: ignore[arg-type]
+    lmmse = EstimatedChannel(channel=own, method="lmmse", own_pilots=2)
+    with pytest.raises(ValueError, match=r"which mine does not give; take mine\+ls:2"):
+        filter_of(lmmse, 10, torch.device("cpu"))
+    ls = filter_of(
+        EstimatedChannel(channel=own, method="ls", own_pilots=2), 10, torch.device("cpu")
+    )
+    assert float(ls.floor.max()) == 0.0
+
+
+def test_memory_is_bounded_for_long_codewords() -> None:
+    made = filter_of(estimated("tdl:A+lmmse:16"), 20_016, torch.device("cpu"))
+    assert sum(t.numel() * t.element_size() for t in made if isinstance(t, Tensor)) < 5e6
+    found = contracts.send(estimated("tdl:A+lmmse:16"), contracts.qpsk(2, 20_000))
+    assert found.h.shape == (2, 20_000)
+
+
+WRAPPED = (*ESTIMATED, "tdl:A+interleaved", "tdl:A+lmmse:4+interleaved", "tdl:A+pa:6", "tdl:A+cfo:0.1")
+
+
+@pytest.fixture(params=WRAPPED)
+def wrapped(request: pytest.FixtureRequest) -> Channel:
+    return channel_from_name(request.param)
+
+
+@pytest.mark.parametrize(
+    "contract",
+    [
+        contracts.channel_repeats_with_the_same_stream,
+        contracts.channel_differs_with_another_stream,
+        contracts.channel_goes_on_with_its_stream,
+        contracts.channel_keeps_images_apart,
+        contracts.channel_leaves_global_randomness_alone,
+        contracts.channel_rejects_what_it_cannot_send,
+        contracts.channel_is_a_value,
+    ],
+)
+def test_what_is_done_to_a_channel_keeps_its_contract(wrapped: Channel, contract: object) -> None:
+    assert callable(contract)
+    contract(wrapped)
+
+
+def test_gradients_reach_what_was_sent(wrapped: Channel) -> None:
+    x = contracts.qpsk(3, 16).requires_grad_()
+    received = contracts.send(wrapped, x)
+    received.y.abs().square().sum().backward()
+    assert x.grad is not None
+    assert bool((x.grad.abs() > 0).all())
+
+
+def test_interleaving_moves_gains_and_nothing_else() -> None:
+    x = contracts.qpsk(5, 64)
+    plain = contracts.send(channel_from_name("tdl:A:300ns+lmmse:8"), x)
+    moved = contracts.send(channel_from_name("tdl:A:300ns+lmmse:8+interleaved"), x)
+    assert not torch.equal(plain.h, moved.h)
+    for a, b in zip(plain, moved, strict=True):
+        if a is not plain.y:
+            torch.testing.assert_close(a.abs().sort(dim=1)[0], b.abs().sort(dim=1)[0])
+    noise = contracts.send(channel_from_name("tdl:A:300ns+interleaved"), x, snr_db=100.0)
+    torch.testing.assert_close(noise.y, noise.h * x, atol=1e-4, rtol=1e-4)
+
+
+def test_what_is_not_estimated_stays_exact() -> None:
+    own = AwgnChannel()
+    assert (own.pilots, own.draws_as, own.subcarriers) == (0, "awgn", None)
+    assert own.law.knowledge == "perfect"
