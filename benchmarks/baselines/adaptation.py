@@ -1,4 +1,4 @@
-"""Link adaptation: the source and the link that promise the best accuracy, by validation images.
+"""Link adaptation: the source and link of the best accuracy, estimated on validation images.
 
 Nothing is simulated. Offers say which images fit a payload and which are classified rightly when
 they arrive; block error rates say how often that is; an outage counts as a uniform guess.
@@ -103,7 +103,7 @@ class IdealLink:
 
 
 class Choice(NamedTuple):
-    """What is sent at one point, and what validation images promise for it."""
+    """What is sent at one point, and its accuracy estimated on validation images."""
 
     source: str
     link: Link
@@ -113,7 +113,7 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Adaptation:
-    """All pairs of a link and a source over k channel uses, and what they promise.
+    """All pairs of a link and a source over k channel uses, and their estimated accuracies.
 
     Raises: ValueError if there is no link or no source.
     """
@@ -126,7 +126,7 @@ class Adaptation:
 
     def __post_init__(self) -> None:
         if not self.links or not self.offers:
-            raise ValueError("a link and a source must be there to choose among")
+            raise ValueError("there must be at least one link and one source to choose from")
 
     @cached_property
     def _shares(self) -> tuple[Floats, Floats]:
@@ -144,14 +144,14 @@ class Adaptation:
     def _best(self, arrived: Floats) -> Choice:
         """The best of all pairs, for the share of blocks that arrive over each link [links].
 
-        Where several promise the same, the smallest payload and the first source.
+        Among equal estimates, the smallest payload and the first source.
         """
         right, fits = self._shares
         delivered = arrived[:, None] * fits
         accuracy = arrived[:, None] * right + (1.0 - delivered) / self.num_classes
         if np.isnan(accuracy).any():
             raise UserError(
-                "what links promise must be numbers to choose among them, got nan; the channel's "
+                "the estimated accuracies of links must be numbers, got nan; the channel's "
                 "law or gains, or a table of block errors, hold one"
             )
         row, column = divmod(int(accuracy.argmax()), accuracy.shape[1])
@@ -214,7 +214,7 @@ def distribution(channel: Channel, *, snr_db: float, uses: int) -> Floats:
 
 
 def _gains(channel: Channel, *, snr_db: float, blocks: int, uses: int) -> Tensor:
-    """Gains [blocks, uses] of a stream of their own."""
+    """Gains [blocks, uses] from a separate random stream."""
     ones = torch.ones((blocks, uses), dtype=torch.complex64)
     draws = Streams(seed=0)("gains of the choice", channel.name, snr_db, uses)
     return channel(ones, snr_db=torch.full((blocks, 1), snr_db), generator=draws).h

@@ -3,7 +3,7 @@
 Image -> bits -> CRC -> 5G LDPC -> scrambling -> QAM -> channel -> LLR -> LDPC -> CRC -> class.
 Where the CRC fails, or where no option of the source fits, the image is lost: an outage. Source,
 modulation and rate are chosen on validation images (`adaptation`). A bound sends the same bits
-over links that lose nothing up to capacity.
+over links that are error-free up to capacity.
 """
 
 from collections.abc import Mapping, Sequence
@@ -73,7 +73,7 @@ class DigitalConfig(WithoutWeights):
 
     @property
     def ideal(self) -> bool:
-        """Whether it is a bound, whose links lose nothing up to capacity."""
+        """Whether it is a bound, whose links are error-free up to capacity."""
         return "bound" in self.words
 
     def needs(self) -> dict[str, str]:
@@ -164,7 +164,7 @@ class DigitalScheme(Scheme):
     def channel_uses(self) -> str:
         """Where there are links, if there are images to choose on."""
         if not self._offers:
-            return "no k where the data holds no validation images to choose on"
+            return "no k without validation images to choose settings on"
         if self._config.ideal:
             return "k >= 1"
         return "k in {" + ", ".join(map(str, self._config.uses)) + "}"

@@ -147,8 +147,8 @@ class DigitalSemanticConfig(DigitalConfig):
     flags = ("genie", "bound", "finite")
     version = 3
     labels: ClassVar = (
-        Label("genie", "the transmitter knows each image's own gain, and chooses by it"),
-        Label("bound", "the same bits over links that lose nothing up to capacity"),
+        Label("genie", "the transmitter knows the gain of each image, and chooses by it"),
+        Label("bound", "the same bits over links that are error-free up to capacity"),
         Label("finite", "with bound: the normal approximation at a block error rate of 1e-3"),
     )
 

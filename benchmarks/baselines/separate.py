@@ -57,9 +57,9 @@ class SeparateConfig(DigitalConfig):
         Label("CODEC", f"this codec alone: one of {', '.join(FORMATS)}"),
         Label("CODEC_file", "whole files of this codec, headers charged"),
         Label("files", "whole files of the recipe's codecs, headers charged"),
-        Label("genie", "the transmitter knows each image's own gain, and chooses by it"),
+        Label("genie", "the transmitter knows the gain of each image, and chooses by it"),
         Label("teacher", "the offline teachers classify the decoded image"),
-        Label("retrained", "the classifier went on learning on decoded images"),
+        Label("retrained", "the classifier was fine-tuned on decoded images"),
     )
 
     @property
@@ -152,7 +152,7 @@ class SeparateConfig(DigitalConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class CapacityConfig(SeparateConfig):
-    """The same files over links that lose nothing up to capacity."""
+    """The same files over links that are error-free up to capacity."""
 
     kind = "capacity_bound"
     ideal = True

@@ -17,7 +17,7 @@ from simulator.commands.options import (
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorRequest:
-    """What `semlink doctor` is asked for."""
+    """The options of `semlink doctor`."""
 
     data: Path | None = data_option()
     resize: int | None = resize_option()

@@ -1,4 +1,4 @@
-"""`semlink link`: the digital link by itself, measured beside the closed form."""
+"""`semlink link`: the digital link alone, measured beside the closed form."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -29,7 +29,7 @@ MOST_BLOCKS = 10_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class LinkRequest:
-    """What `semlink link` is asked for."""
+    """The options of `semlink link`."""
 
     modulation: int = option(
         default=4, metavar="M", help="Points of the QAM constellation: 4, 16, 64 or 256."
@@ -60,7 +60,7 @@ class LinkRequest:
     decoder: Literal["layered", "sionna"] = option(
         default="layered", help="Ours, or Sionna's belief propagation (much slower)."
     )
-    fresh: bool = flag(help="Replace what another link has left in --out.")
+    fresh: bool = flag(help="Replace the results of another link in --out.")
     seed: int = seed_option("Seed of all draws.")
     out: Path | None = out_option("results/runs/link")
 
@@ -102,7 +102,7 @@ def link(request: LinkRequest) -> None:
     try:
         rows = measure_link(test)
     except KeyboardInterrupt:
-        raise Stopped("nothing was written; --max-blocks or --errors make it shorter") from None
+        raise Stopped("nothing was written; a smaller --max-blocks or --errors is faster") from None
     _write(folder, test, rows)
 
 
@@ -122,7 +122,7 @@ def _check_same(test: "LinkTest", folder: Path) -> None:
     except FileNotFoundError:
         return
     except (AttributeError, KeyError, TypeError, ValueError):
-        changed = ["run.json, which is of no link"]
+        changed = ["run.json, which does not describe a link"]
     if changed:
         raise UserError(
             f"{folder} holds a result with other settings; changed: {', '.join(changed)}. Add "

@@ -148,7 +148,7 @@ class Command(Generic[Request]):
     click: click.Command
 
     def __call__(self, request: Request) -> None:
-        """Do what is asked for. Raises: UserError and Stopped, each in one line."""
+        """Run the command. Raises: UserError and Stopped, each in one line."""
         self.function(request)
 
 
@@ -217,12 +217,12 @@ def data_option() -> Any:
 
 def resize_option() -> Any:
     """--resize."""
-    text = "Rescale the images of --data to NxN pixels, by the centre square; N from 8 to 512."
+    text = "Rescale the centre square of the images of --data to NxN pixels; N from 8 to 512."
     return option(metavar="N", help=text)
 
 
 def dataset_told(experiment: "Experiment", data: Path | None, resize: int | None) -> "Dataset":
-    """The images; what should be known of them is told. Raises: UserError."""
+    """The images; prints remarks on them. Raises: UserError."""
     from simulator.resolve import dataset_of
 
     dataset = dataset_of(experiment, data, resize)
@@ -252,13 +252,13 @@ def minutes_option() -> Any:
 
 @contextlib.contextmanager
 def trained_on(minutes: float | None) -> Iterator[None]:
-    """A block that trains; stopped by --minutes or Ctrl-C it says how to go on."""
+    """A block that trains; if --minutes or Ctrl-C stops it, the message says how to resume."""
     try:
         yield
     except TimeUp:
-        click.echo(f"stopped after {minutes:g} min; run the same command again to go on")
+        click.echo(f"stopped after {minutes:g} min; run the same command again to resume")
     except KeyboardInterrupt:
-        raise Stopped("run the same command again to go on from the last checkpoint") from None
+        raise Stopped("run the same command again to resume from the last checkpoint") from None
 
 
 def _channels() -> str:
@@ -290,7 +290,7 @@ class RecipeRequest:
         return Path(self.recipe).stem if self.recipe.endswith(".toml") else self.recipe
 
     def experiment(self) -> "Experiment":
-        """The recipe, with the student that is asked for. Raises: UserError."""
+        """The recipe, with the student of --student, if given. Raises: UserError."""
         from simulator.resolve import recipe_named
 
         return recipe_named(self.recipe, student=self.student)
@@ -330,7 +330,7 @@ class GridRequest:
     seed: int = seed_option("Seed of all channel draws.")
 
     def grid(self, experiment: "Experiment") -> "Grid":
-        """The recipe's grid, with what is asked for in place of its own. Raises: UserError."""
+        """The recipe's grid, with the options in place of its values. Raises: UserError."""
         from simulator.resolve import grid_of
 
         return grid_of(

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ThresholdRequest(ChoiceRequest):
-    """What `semlink threshold` is asked for."""
+    """The options of `semlink threshold`."""
 
-    accuracy: float = option(required=True, metavar="PERCENT", help="The accuracy to be reached.")
+    accuracy: float = option(required=True, metavar="PERCENT", help="The target accuracy.")
     reference: str | None = option(
-        metavar="SCHEME", help="Also say how many dB more or less each needs than this scheme."
+        metavar="SCHEME", help="Also print the difference in dB from this scheme."
     )
     csv: Path | None = option(
         metavar="FILE", type=PATH, help="Also write the table there; SNRs not swept are +-inf."
@@ -32,7 +32,7 @@ class ThresholdRequest(ChoiceRequest):
 def threshold(request: ThresholdRequest) -> None:
     """Which SNR each scheme of a finished sweep needs for an accuracy.
 
-    FOLDER is what --out was when it was swept. The SNR is the lowest at which straight lines
+    FOLDER is the --out of the sweep. The SNR is the lowest at which straight lines
     between the swept SNRs reach the accuracy. Its 95 % interval lies between the SNRs at which the
     upper and the lower end of the accuracy's own interval reach it, interpolated likewise.
     """

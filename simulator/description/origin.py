@@ -33,7 +33,7 @@ class Origin:
 
     @property
     def header(self) -> dict[str, Any]:
-        """How a file of tensors says what it was made from."""
+        """How a file of tensors records what it was made from."""
         return {"key": self.key, "origin": describe(self)}
 
 
@@ -42,7 +42,7 @@ def check_origin(
 ) -> dict[str, Any]:
     """What a file says of itself. Raises: UserError naming the file and what does not agree."""
     if not isinstance(origin, dict) or not origin.keys() >= {f.name for f in fields(Origin)}:
-        raise UserError(f"{path} does not say what it was made from; train it again")
+        raise UserError(f"{path} does not record what it was trained from; train it again")
     if origin["recipe"] != recipe:
         raise UserError(
             f"{path} must belong to recipe {recipe}, but was trained for "

@@ -1,4 +1,4 @@
-"""A sweep into a folder: taken up from its journal, written as tables and `run.json`."""
+"""A sweep into a folder: resumed from its journal, written as tables and `run.json`."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -108,7 +108,7 @@ def sweep_in_memory(sweep: Sweep) -> InMemory:
 
 @contextmanager
 def sweep_folder(sweep: Sweep, folder: Path, *, fresh: bool = False) -> Iterator[SweepFolder]:
-    """Lock a folder for a sweep. Ctrl-C within the block says what is kept and how to go on.
+    """Lock a folder for a sweep. Ctrl-C within the block says what is kept and how to resume.
 
     Raises: UserError if the folder cannot be written to, is in use, or holds a sweep with other
     settings; Stopped.
@@ -124,7 +124,7 @@ def sweep_folder(sweep: Sweep, folder: Path, *, fresh: bool = False) -> Iterator
             kept = len(Journal(folder))  # the last ones may be on disk and not yet noted
             raise Stopped(
                 f"{kept} finished units are in {journal.path}; run the same command again"
-                f"{without} to go on"
+                f"{without} to resume"
             ) from None
 
 

@@ -89,6 +89,6 @@ def stored_units(folder: Path, rows: pd.DataFrame, journal_key: str) -> UnitStor
 def _check(journal: Journal, key: str) -> None:
     if key not in {digest(about) for about in journal.abouts}:
         raise UserError(
-            f"{journal.path} must hold what every image earned in this sweep, but does not; run "
+            f"{journal.path} must hold the outcome of every image of this sweep, but does not; run "
             "the sweep again"
         )

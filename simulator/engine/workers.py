@@ -177,7 +177,7 @@ class LocalPool(_Pool):
         self._deaths += 1
         if self._deaths > MOST_DEATHS:
             raise UserError(
-                "the workers were killed again and again, perhaps for want of memory; "
+                "workers were killed repeatedly, perhaps because memory ran out; "
                 "finished units are kept: run again with fewer --workers"
             )
         waiting = [*self._hand.values(), *more]

@@ -76,7 +76,7 @@ def _measure(channel: Channel, device: torch.device) -> pd.DataFrame:
     rate, spread_db = law.qam_bit_error_rate, law.power_spread_db
     compared = [
         ("E|w|^2", *_mean(noise), noise_power),
-        ("N0 told", *_mean(received.noise_power), noise_power),
+        ("N0 reported", *_mean(received.noise_power), noise_power),
         ("E|h|^2", *_mean(gain), 1.0),
         ("var of mean |h|^2", *_variance(gain), law.mean_power_variance(USES)),
         ("QPSK bit error rate", *_mean(wrong), rate(SNR_DB, bits_per_symbol=2) if rate else None),

@@ -62,8 +62,8 @@ def _check_alike(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> Non
     for folder, seed in zip(folders[1:], seeds[1:], strict=True):
         if seeds.count(seed) > 1:
             raise UserError(
-                f"every sweep must have another training seed, but {folder} has {seed} again; "
-                "train with --seed N into a folder of its own, and sweep its --weights"
+                f"every sweep must have a different training seed, but {folder} repeats {seed}; "
+                "train with --seed N into a separate folder, and sweep its --weights"
             )
 
 

@@ -47,7 +47,7 @@ def _recipe(table: dict[str, Any], name: str, known: Mapping[str, Experiment]) -
             raise UserError(f"{key} is no setting: a recipe has {', '.join(KEYS)}{hint}")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or name in known:
         raise UserError(
-            "its name becomes the recipe's: letters, digits, - and _, and none of "
+            "its name becomes the recipe's: it must be letters, digits, - and _, and none of "
             f"{', '.join(known)}"
         )
     base = str(table.get("base"))

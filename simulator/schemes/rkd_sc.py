@@ -148,7 +148,7 @@ class RkdScConfig(SchemeConfig):
     error: LinkError = KNOWN
 
     labels: ClassVar = (
-        Label("+XdB", "both ends believe an SNR that is X dB too high (-XdB: too low)"),
+        Label("+XdB", "both ends assume an SNR that is X dB too high (-XdB: too low)"),
         Label("pilotN", "the gain is estimated from N pilots, charged to k"),
         Label("VARIANT", "an ablation that was trained with --variants VARIANT"),
     )

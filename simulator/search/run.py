@@ -65,8 +65,8 @@ def taught_views(run: TrainingRun) -> Views:
     views = told_views(replace(_teaching(run), taught_in=run.taught_in))
     if views is None:
         raise UserError(
-            f"{run.taught_in} must hold what this recipe's teachers say of these images; run "
-            f"semlink train {run.recipe.name} --stage cache --out {run.taught_in}, or name "
+            f"{run.taught_in} must hold the outputs of this recipe's teachers for these images; "
+            f"run semlink train {run.recipe.name} --stage cache --out {run.taught_in}, or name "
             "--training DIR"
         )
     return views

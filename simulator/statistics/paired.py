@@ -58,7 +58,7 @@ def paired_ratio(a: NDArray[np.floating], b: NDArray[np.floating]) -> Estimate:
     """
     pairs = _pairs(a, b)
     if not b.any():
-        raise ValueError("b must earn something for a ratio to it, but all its credits are 0")
+        raise ValueError("b must have a credit above 0 for a ratio to it, but all are 0")
     value = float(a.mean() / b.mean())
     number = _effective_pairs(a, b, pairs, ratio=value, shift=0)
     high = _end_of_ratio(pairs, number, value)

@@ -31,7 +31,7 @@ def unpack(text: str, images: int) -> Codes:
     planes = np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=np.uint8)
     bits = np.unpackbits(planes.reshape(2, -1), axis=1)[:, :images]
     if bits.shape[1] != images:
-        raise ValueError(f"{images} outcomes must be there, got {bits.shape[1]}")
+        raise ValueError(f"there must be {images} outcomes, got {bits.shape[1]}")
     codes: Codes = (bits[0] * RIGHT + bits[1] * OUTAGE).astype(np.uint8)
     return codes
 

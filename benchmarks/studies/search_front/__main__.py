@@ -71,7 +71,7 @@ def main() -> None:
         with in_one_line("search_front"):
             front(options)
     except KeyboardInterrupt:
-        raise SystemExit("stopped; run the same command again to go on") from None
+        raise SystemExit("stopped; run the same command again to resume") from None
 
 
 def _options() -> argparse.Namespace:
@@ -86,10 +86,10 @@ def _options() -> argparse.Namespace:
     add("--target-params")
     add("--search-epochs", type=int)
     add("--epochs", type=int, default=10, help="of every retraining")
-    add("--only", nargs="+", help="networks to retrain; default all")
-    seeds = "of every retraining; default the training's"
+    add("--only", nargs="+", help="networks to retrain; default: all")
+    seeds = "of every retraining; default: the training run's"
     add("--retraining-seeds", type=int, nargs="+", help=seeds)
-    views = "shared views for everyone; fewer than the recipe's are sooner seen by its teachers"
+    views = "shared views; fewer than the recipe's take its teachers less time"
     add("--views", type=int, help=views)
     add("--seed", type=int, default=0, help="of the searches")
     add("--data", type=Path)

@@ -127,7 +127,7 @@ class TaskRequest(WeightsRequest, GridRequest):
 
     schemes: tuple[str, ...] = option(
         default=("rkd_sc", "digital_semantic", "label_code"),
-        help="Schemes of whose receivers the tasks are asked.",
+        help="Schemes whose receivers solve the tasks.",
     )
     out: Path | None = out_option("results/runs/RECIPE/second_task")
 
