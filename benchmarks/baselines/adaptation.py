@@ -1,12 +1,12 @@
 """Link adaptation: the source and link of the best accuracy, estimated on validation images.
 
-Nothing is simulated. Offers say which images fit a payload and which are classified rightly when
-they arrive; block error rates say how often that is; an outage counts as a uniform guess.
+Nothing is simulated. Offers give the images that fit a payload and those that are then classified
+correctly; block error rates give how often they arrive; an outage counts as a uniform guess.
 
-Links are chosen by the SNR that a block meets. Where the gain h is one for the whole block this is
+Links are chosen by the SNR of a block. Where one gain h holds for the whole block this is
 |h|^2 SNR. Where it changes within a block it is the SNR of an AWGN channel of equal capacity, mean
 log2(1 + |h|^2 SNR) over the uses: exact for links that reach capacity, an approximation for real
-codes, which serves to choose among them.
+codes, used only for the choice.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ QUANTILES: Final = 4000  # of the SNRs that blocks meet
 
 
 class Link(Protocol):
-    """A number of bits, and how often they are lost."""
+    """A payload size in bits, and its error rate over the SNR."""
 
     @property
     def payload_bits(self) -> int:
@@ -52,10 +52,10 @@ class Link(Protocol):
 
     @property
     def text(self) -> dict[str, Any]:
-        """What it is, for the table of choices."""
+        """A description for the table of choices."""
 
     def error_rate(self, snr_db: Floats) -> Floats:
-        """How often the bits are lost at the SNR that a block meets."""
+        """Block error rates at the SNRs of blocks in dB."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class CodedLink:
 
 @dataclass(frozen=True, kw_only=True)
 class IdealLink:
-    """The best code there is: of any length, or (`finite`) as long as the channel uses allow."""
+    """An ideal code: of unlimited length, or (`finite`) as long as the channel uses allow."""
 
     payload_bits: int
     channel_uses: int
@@ -130,7 +130,7 @@ class Adaptation:
 
     @cached_property
     def _shares(self) -> tuple[Floats, Floats]:
-        """Shares of images that fit and are right, and that fit, both [links, sources]."""
+        """Shares of images that fit and are correct, and that fit, both [links, sources]."""
 
         def shares(link: Link, offer: Offer) -> tuple[float, float]:
             _, answers, fits = offer.best_fit(link.payload_bits)
@@ -142,7 +142,7 @@ class Adaptation:
         return found[..., 0], found[..., 1]
 
     def _best(self, arrived: Floats) -> Choice:
-        """The best of all pairs, for the share of blocks that arrive over each link [links].
+        """The best pair for the given shares of delivered blocks [links].
 
         Among equal estimates, the smallest payload and the first source.
         """
@@ -159,13 +159,13 @@ class Adaptation:
         return Choice(source, link, float(delivered[row, column]), float(accuracy[row, column]))
 
     def for_average(self, channel: Channel, snr_db: float) -> Choice:
-        """The best pair where the transmitter knows the channel and its average SNR alone."""
+        """The best pair if the transmitter knows only the channel and its average SNR."""
         met = distribution(channel, snr_db=snr_db, uses=self.channel_uses)
         return self._best(1.0 - np.array([link.error_rate(met).mean() for link in self.links]))
 
     @cached_property
     def for_met(self) -> list[Choice]:
-        """The best pair at every SNR of GRID_DB, where the transmitter knows what a block meets."""
+        """The best pair at every SNR of GRID_DB, if the transmitter knows the SNR of each block."""
         arrived = 1.0 - np.array([link.error_rate(GRID_DB) for link in self.links]).T
         choices = [self._best(arrived[0])]
         for before, own in itertools.pairwise(arrived):
@@ -174,7 +174,7 @@ class Adaptation:
 
 
 def grid_place(met_db: Floats) -> NDArray[np.int64]:
-    """The place in GRID_DB of the nearest SNR that is not above one that was met."""
+    """The index in GRID_DB of the nearest SNR that does not exceed the given one."""
     places = np.searchsorted(GRID_DB, met_db + 1e-9, side="right") - 1
     return np.clip(places, 0, len(GRID_DB) - 1)
 
@@ -190,7 +190,7 @@ def offers_key(offers: Mapping[str, Offer], labels: Tensor) -> str:
 
 
 def one_gain(channel: Channel, uses: int) -> bool:
-    """Whether the gain is the same for all uses of a block: by the law, else in a few draws."""
+    """Whether the gain is constant over a block: by the law, else in a few draws."""
     known = channel.law.one_gain(uses)
     if known is not None:
         return known
@@ -199,9 +199,9 @@ def one_gain(channel: Channel, uses: int) -> bool:
 
 
 def distribution(channel: Channel, *, snr_db: float, uses: int) -> Floats:
-    """Equally likely values in dB that stand for the distribution; one value without fading.
+    """Equally likely SNRs in dB that represent the distribution; one value without fading.
 
-    By the law where the gain is one for a block and its law is known, else drawn.
+    From the law where the gain is constant over a block and its law is known, else drawn.
     """
     quantile = channel.law.power_quantile
     if quantile is None or not one_gain(channel, uses):

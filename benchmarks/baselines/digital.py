@@ -44,7 +44,7 @@ from simulator.storage.describe import digest
 
 @dataclass(frozen=True, kw_only=True)
 class DigitalConfig(WithoutWeights):
-    """What a digital scheme may choose among, and on what; its labels are joined by colons."""
+    """The options of a digital scheme and the data for its choice; labels are joined by colons."""
 
     uses: tuple[int, ...]  # k that are served
     payload_bits: tuple[int, int]  # (least, most); links that carry less or more are not tried
@@ -119,7 +119,7 @@ class DigitalConfig(WithoutWeights):
         ]
 
     def settings(self, bits: str) -> str:
-        """What the bits are, what carries them, and who chooses what."""
+        """The payload, the link, and how they are chosen."""
         code = "CRC, 5G LDPC, QPSK to 256-QAM"
         if self.ideal:
             code = "log2(1 + SNR) bits per use without errors"
@@ -130,7 +130,7 @@ class DigitalConfig(WithoutWeights):
 
 
 class DigitalScheme(Scheme):
-    """Sources and links, chosen among for every channel, SNR and k.
+    """Sources and links; one pair is chosen for every channel, SNR and k.
 
     Networks compute in fp32 whatever the precision of the sweep: what was counted beforehand, and
     kept for other sweeps, must be what is sent.
@@ -174,11 +174,11 @@ class DigitalScheme(Scheme):
         return bool(self._offers) and (k >= 1 if self._config.ideal else k in self._config.uses)
 
     def settings(self, k: int) -> str:
-        """What is charged, what is known beforehand, and the digital link."""
+        """What is charged, what is known in advance, and the digital link."""
         return self._settings
 
     def objection(self, channel: Channel, k: int) -> str:
-        """A genie knows one gain; where blocks are decoded there is more than one."""
+        """A genie needs one gain per image."""
         return "needs one gain per image" if self._genie and self._decodes(channel, k) else ""
 
     @property
@@ -247,12 +247,12 @@ class DigitalScheme(Scheme):
         return prepared
 
     def _decodes(self, channel: Channel, k: int) -> bool:
-        """Whether blocks are decoded: a table speaks of blocks with one gain alone."""
+        """Whether blocks are decoded: tables hold for blocks with a single gain only."""
         return not self._config.ideal and (self._config.bit_true or not one_gain(channel, k))
 
     @torch.inference_mode()
     def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
-        """What is sent at this point. With a genie: all offers, the gain decides."""
+        """The payloads of this point. With a genie: all offers, because the gain decides."""
         if self._genie:
             if why := self.objection(channel, k):
                 raise ValueError(f"{self.name} {why}, got {channel.name}")
@@ -274,7 +274,7 @@ class DigitalScheme(Scheme):
     def transmit(
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
-        """Blocks by their error rates where that is enough, else decoded."""
+        """Blocks fail by their error rates where tables apply, else they are decoded."""
         how = self._decoded if self._decodes(channel, k) else self._by_rate
         answers, delivered, seen = how(encoded, channel, snr_db, k, streams)
         scores = torch.nn.functional.one_hot(answers, self._num_classes).float()
@@ -318,7 +318,7 @@ class DigitalScheme(Scheme):
     def _decoded(
         self, encoded: Tensors, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> tuple[Tensor, Tensor, Tensors]:
-        """Every block decoded; only images that arrive otherwise are classified again."""
+        """Every block decoded; only images with bit errors are classified again."""
         choice = self._choice(channel, float(snr_db[0, 0]), k)
         payload, fits, answers = (encoded[name] for name in ("payload", "fits", "answers"))
         if not isinstance(choice.link, CodedLink):

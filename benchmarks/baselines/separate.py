@@ -1,8 +1,8 @@
-"""Separate source and channel coding, and what capacity would allow it.
+"""Separate source and channel coding, and its bound by channel capacity.
 
 `separate` sends image files over 5G LDPC and QAM, `capacity_bound` the same files over links
-without any loss. A codec's label (`webp`, or `webp_file` with all headers charged) stands in place
-of the recipe's choice, `files` is the recipe's choice with headers charged.
+without errors. A codec's label (`webp`, or `webp_file` with all headers charged) replaces the
+recipe's codecs; `files` means the recipe's codecs with headers charged.
 """
 
 from dataclasses import dataclass, replace
@@ -44,7 +44,7 @@ class Qualities:
 
 @dataclass(frozen=True, kw_only=True)
 class SeparateConfig(DigitalConfig):
-    """What separate source and channel coding may choose among."""
+    """The options of separate source and channel coding."""
 
     codecs: tuple[Qualities, ...]
     best: tuple[str, ...]  # codecs among which `separate` without a codec's label chooses
@@ -64,7 +64,7 @@ class SeparateConfig(DigitalConfig):
 
     @property
     def bound(self) -> "CapacityConfig":
-        """The capacity bound of this very scheme."""
+        """The capacity bound of this scheme."""
         return CapacityConfig(**vars(self))
 
     @property
@@ -86,21 +86,21 @@ class SeparateConfig(DigitalConfig):
 
     @property
     def damage(self) -> CodecDamage:
-        """What its own codecs do to images."""
+        """The damage of its codecs to images."""
         return CodecDamage(codecs=self.best, qualities=tuple(map(self._qualities, self.best)))
 
     def _qualities(self, codec: str) -> tuple[int, ...]:
         return next(own.qualities for own in self.codecs if own.codec == codec)
 
     def parts(self, recipe: Basis) -> tuple[Part, ...]:
-        """Classifiers that go on learning on decoded images."""
+        """Classifiers fine-tuned on decoded images."""
         if self.retraining is None:
             return ()
         found = (readers(recipe, self.retraining, who) for who in STAGES.values())
         return tuple(reader.part for own in found for reader in own)
 
     def check(self, run: TrainingRun, stage: str) -> None:
-        """Who learns on decoded images must be trained. Raises: UserError."""
+        """Check that classifiers to be fine-tuned are trained. Raises: UserError."""
         if stage in STAGES and self.retraining is not None:
             lessons(run, self.retraining, STAGES[stage])
 
@@ -163,4 +163,4 @@ class CapacityConfig(SeparateConfig):
     )
 
     def train(self, session: Session, stage: str) -> None:
-        """Nothing of its own: what `separate` trains."""
+        """Nothing: it uses what `separate` trains."""

@@ -38,9 +38,9 @@ class AdaptRequest(WeightsRequest, GridRequest):
 def adapt(request: AdaptRequest) -> None:
     """Find the fewest channel uses that keep the accuracy, at every SNR.
 
-    The rule is made on validation images and tested on test images. Writes adaptive.csv: k for
-    each channel and SNR, the accuracy there, its difference to that with the largest k, and whether
-    the share is kept on test images.
+    k is chosen on validation images and evaluated on test images. Writes adaptive.csv: k for each
+    channel and SNR, its accuracy, the difference to that with the largest k, and whether the share
+    is kept on test images.
     """
     from simulator.engine.grid import plan
     from simulator.measures.budget import adaptive_table

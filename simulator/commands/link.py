@@ -69,7 +69,7 @@ class LinkRequest:
 def link(request: LinkRequest) -> None:
     """Send random bits: bit and block error rates over Eb/N0.
 
-    CRC, 5G LDPC, QAM, channel and back, or uncoded QAM, beside the closed form of uncoded QAM.
+    CRC, 5G LDPC, QAM, channel and receiver, or uncoded QAM, beside the closed form of uncoded QAM.
     Writes link.csv, run.json and a figure.
     """
     import torch
@@ -107,7 +107,7 @@ def link(request: LinkRequest) -> None:
 
 
 def _settings(test: "LinkTest") -> dict[str, Any]:
-    """What makes the numbers besides versions, as run.json has it."""
+    """The settings that decide the numbers, in the form of run.json."""
     settings = {name: value for name, value in vars(test).items() if name != "pipe"}
     pipe = {"type": type(test.pipe).__name__, **asdict(test.pipe)}
     return {**settings, "pipe": pipe, "channel": test.channel.name}

@@ -1,7 +1,7 @@
 """Requests: frozen dataclasses whose fields are the options of a command; click fills them.
 
-A field says its option's type, default and help once. Click makes the request from the command
-line; a script makes it by itself. Nothing heavy is imported here, so that `--help` answers at once.
+A field declares its option's type, default and help once. Click makes the request from the command
+line; a script can make it directly. Nothing heavy is imported here, so `--help` answers at once.
 """
 
 import contextlib
@@ -87,7 +87,7 @@ def whole(least: int, most: int) -> Parsed:
 
 
 class _Option(click.Option):
-    """An option whose help may be made when it is shown, from tables that take long to import."""
+    """An option whose help may be generated when shown, from tables with slow imports."""
 
     def __init__(self, names: Any, text: str | Callable[[], str], **settings: Any) -> None:
         super().__init__(names, **settings)
@@ -100,7 +100,7 @@ class _Option(click.Option):
 
 
 class _Command(click.Command):
-    """A command whose help names the recipes there are."""
+    """A command whose help lists the recipes."""
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The text above the options."""
@@ -195,13 +195,13 @@ def run(command: click.Command, name: str) -> None:
 
 
 def _fail(name: str, message: str) -> None:
-    """Say what is wrong in one line and exit with status 2."""
+    """Print the error in one line and exit with status 2."""
     click.echo(f"{name}: error: " + " ".join(message.split()), err=True)
     sys.exit(2)
 
 
 def note(*lines: str) -> None:
-    """Tell what a user should know, on stderr."""
+    """Print remarks on stderr."""
     for line in lines:
         click.echo(f"semlink: {line}", err=True)
 
@@ -286,7 +286,7 @@ class RecipeRequest:
 
     @property
     def recipe_name(self) -> str:
-        """The recipe's name, which is the file's where it is in a file."""
+        """The recipe's name; for a recipe file, the name of the file."""
         return Path(self.recipe).stem if self.recipe.endswith(".toml") else self.recipe
 
     def experiment(self) -> "Experiment":
@@ -317,7 +317,7 @@ class WeightsRequest(RecipeRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class GridRequest:
-    """A grid; what is None is as the recipe has it."""
+    """A grid; None: as in the recipe."""
 
     channels: tuple[str, ...] | None = option(type=CHANNELS, help=_channels)
     snr_db: tuple[float, ...] | None = option(

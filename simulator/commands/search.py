@@ -71,10 +71,10 @@ class SearchRequest:
 
 @command(SearchRequest)
 def search(request: SearchRequest) -> None:
-    """Search an architecture for the student of a recipe (KDL-DARTS).
+    """Search for an architecture of the student of a recipe (KDL-DARTS).
 
     Needs the teacher's outputs: semlink train RECIPE --stage cache. Writes genotype.json, which
-    train and sweep take as --student; its cells and their evolution as figures; search.csv.
+    train and sweep take as --student, figures of its cells and of the search, and search.csv.
 
     Stop with Ctrl-C at any time; the same command resumes from the last epoch.
     """

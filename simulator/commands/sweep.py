@@ -75,7 +75,7 @@ class SweepRequest(WeightsRequest, GridRequest):
 def sweep(request: SweepRequest) -> None:
     """Evaluate schemes over a grid; write a table and figures.
 
-    RECIPE is one of {recipes}. Without options its own grid is swept.
+    RECIPE is one of {recipes}. The default grid is the recipe's.
     Stop with Ctrl-C at any time; the same command computes what is missing.
     """
     from simulator.engine.folder import noiseless_accuracy, sweep_folder
@@ -128,7 +128,7 @@ def resolved(request: SweepRequest) -> "tuple[Sweep, list[str]]":
 
 
 def _in_short(left_out: list[str]) -> list[str]:
-    """One line for all that is left out; each of these lines begins with the scheme's name."""
+    """One line for everything left out; each of these lines begins with the scheme's name."""
     if len(left_out) < 2:
         return left_out
     names = ", ".join(dict.fromkeys(line.partition(" ")[0] for line in left_out))

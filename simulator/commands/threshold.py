@@ -30,7 +30,7 @@ class ThresholdRequest(ChoiceRequest):
 
 @command(ThresholdRequest)
 def threshold(request: ThresholdRequest) -> None:
-    """Which SNR each scheme of a finished sweep needs for an accuracy.
+    """Print the SNR that each scheme of a finished sweep needs for an accuracy.
 
     FOLDER is the --out of the sweep. The SNR is the lowest at which straight lines
     between the swept SNRs reach the accuracy. Its 95 % interval lies between the SNRs at which the

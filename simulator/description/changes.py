@@ -1,4 +1,4 @@
-"""Descriptions with something changed: everywhere, or by the names of fields."""
+"""Changes to descriptions: everywhere, or by the names of fields."""
 
 import dataclasses
 import types

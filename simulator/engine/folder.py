@@ -42,7 +42,7 @@ class SweepFolder:
     began: float = field(default_factory=time.perf_counter)
 
     def compute(self, *, workers: int | None = None, cluster: str | None = None) -> Results:
-        """What the journal lacks; its units are on disk when this returns or is stopped."""
+        """Compute what the journal lacks; its units are on disk when this returns or is stopped."""
         sweep = self.sweep
         with open_pool(sweep, self.folder, workers=workers, cluster=cluster) as pool:
             if self.fresh:
@@ -59,7 +59,7 @@ class SweepFolder:
         left_out: Sequence[str],
         more: pd.DataFrame | None = None,
     ) -> tuple[pd.DataFrame, dict[str, Any]]:
-        """Tables and description; gives back the rows and what `run.json` says.
+        """Write tables and description; returns the rows and the content of `run.json`.
 
         `noiseless` is the accuracy without a channel, measured now if it is not given; `more` are
         columns to add to the rows.
@@ -87,7 +87,7 @@ class SweepFolder:
 
 
 class InMemory(NamedTuple):
-    """A small sweep that is written nowhere: its rows, what figures say of it, its units."""
+    """A small sweep in memory: its rows, its description for figures, its units."""
 
     table: pd.DataFrame
     run: dict[str, Any]
@@ -151,7 +151,7 @@ def _choices(sweep: Sweep) -> list[dict[str, Any]]:
 
 
 def _description(sweep: Sweep) -> dict[str, Any]:
-    """What makes the numbers besides the data: recipe, grid, weights, versions, machine."""
+    """What decides the numbers besides the data: recipe, grid, weights, versions, machine."""
     setting, weights, grid = sweep.setting, sweep.weights, sweep.grid
     return {
         "recipe": describe(sweep.experiment),

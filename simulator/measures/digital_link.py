@@ -39,9 +39,9 @@ MOST_BATCH_SYMBOLS = 2**19  # bounds the memory of a batch of long blocks
 
 @dataclass(frozen=True, kw_only=True)
 class LinkTest:
-    """What to send, over what, and until when.
+    """A link, its channel, and when a point is finished.
 
-    Eb is the energy of a payload bit: CRC and parity are paid for. A point is finished after the
+    Eb is the energy of a payload bit: CRC and parity are charged. A point is finished after the
     batch that reaches `errors` block errors, or after `max_blocks` blocks.
     """
 

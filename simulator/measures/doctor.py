@@ -1,4 +1,4 @@
-"""Is the physics right on this machine? Every channel, measured against closed form."""
+"""Every channel, measured on this machine against its closed form."""
 
 import math
 import platform
@@ -26,8 +26,8 @@ def check_channels(
 ) -> pd.DataFrame:
     """Measure noise power, fading power and bit error rates of channels; one row each.
 
-    QPSK symbols of unit power go to 20,000 images over 64 uses at 6 dB Es/N0. What the law of a
-    channel does not give is left out.
+    QPSK symbols of unit power go to 20,000 images over 64 uses at 6 dB Es/N0. Quantities that the
+    law of a channel does not give are left out.
     Columns: channel, quantity, measured, theory, standard_error, verdict: "ok" where theory lies
     within five standard errors, else "OFF".
     """
@@ -56,7 +56,7 @@ def in_one_line(dataset: Dataset) -> str:
 
 
 def _measure(channel: Channel, device: torch.device) -> pd.DataFrame:
-    """Send random QPSK symbols and compare what arrives with theory.
+    """Send random QPSK symbols and compare the received ones with theory.
 
     Bits are independent of the noise, so uses of one image are correlated only by a shared gain:
     the image is taken as the sampling unit of every mean.

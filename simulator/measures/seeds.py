@@ -1,4 +1,4 @@
-"""One recipe trained from several seeds: what the luck of a training moves."""
+"""One recipe trained from several seeds: the variation between training runs."""
 
 from collections.abc import Hashable, Sequence
 from pathlib import Path
@@ -16,11 +16,11 @@ ALIKE = {"hash": "test images", "test_images": "number of test images", "seed": 
 
 
 def across_seeds(folders: Sequence[Path]) -> pd.DataFrame:
-    """Mean accuracy over trainings at every point that all the sweeps have.
+    """Mean accuracy over training runs at every common point of the sweeps.
 
-    `ci_low, ci_high` is Student's interval for the mean over trainings on these very test images;
-    how far other images would move it is in each sweep's own intervals, of which `lowest_ci_low` is
-    the lower end for the training of the lowest accuracy.
+    `ci_low, ci_high` is Student's interval for the mean over training runs on these test images.
+    The intervals over images are those of the sweeps; `lowest_ci_low` is the lower end for the
+    training run of the lowest accuracy.
     Raises: UserError unless there are two sweeps or more, of different training seeds, on the same
     data and noise, of weights that were made alike, with a point in common.
     """

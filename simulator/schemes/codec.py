@@ -1,6 +1,6 @@
-"""Features through a channel codec and a channel, and stage 2, which trains codec and head so.
+"""Features through a channel codec and a channel, and stage 2, the training of codec and head.
 
-The noisy estimate is pulled to the teacher's clean feature, not to the student's.
+The target of the received features is the teacher's clean feature, not the student's.
 """
 
 import math
@@ -54,9 +54,9 @@ def send_features(
     """Features through the channel codec and the channel.
 
     The transmitter knows the average SNR and k. The receiver knows the gain, the noise power and
-    k, equalises by MMSE, and feeds the SNR that it received to its decoder.
+    k, equalises by MMSE, and gives the received SNR to its decoder.
 
-    `reported_snr_db` is what both ends believe in place of the true average SNR `snr_db`. With
+    `reported_snr_db` is the SNR that both ends assume in place of the true average `snr_db`. With
     `pilots` > 0 the receiver does not know the gain, taken to be one per image, but estimates it
     from so many pilots of unit power, which are charged: `uses - pilots` are left for the codeword.
 
@@ -94,14 +94,14 @@ def receive_features(
 def clean_estimate(
     codec: ChannelCodec, features: Tensor, *, snr_db: Tensor, uses: Tensor
 ) -> Tensor:
-    """What the decoder makes of the very codeword, no channel between; shapes as above."""
+    """The decoder's output for the codeword without a channel; shapes as above."""
     x = codeword(codec, features, snr_db=snr_db, uses=uses)
     estimate: Tensor = codec.decoder(from_symbols(x), snr_db=snr_db, uses=uses)
     return estimate.float()
 
 
 def codeword(codec: ChannelCodec, features: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
-    """Symbols of unit power over `uses`, zero beyond; snr_db is what the transmitter believes.
+    """Symbols of unit power over `uses`, zero beyond; snr_db is what the transmitter assumes.
 
     Shapes: features [B, D], snr_db [B, 1], uses [B, 1] -> [B, w] complex64, w the largest of uses.
     """
@@ -117,7 +117,7 @@ def _used(uses: Tensor, *, width: int) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class LinkConditions:
-    """What the channel is like while a codec is trained; drawn anew for every image."""
+    """The distribution of channel conditions in training; drawn independently for every image."""
 
     channels: tuple[str, ...]  # equal shares of every batch
     snr_db: tuple[float, float]  # (low, high), uniform
@@ -151,9 +151,9 @@ class LinkConditions:
 class CodecStage:
     """The channel codec and its head through the channel.
 
-    `student` says what happens to the encoder: "frozen" (F0), "last" (F1: last stage and projection
-    go on learning), "all" (F2), or "scratch" (one-stage control: it starts from fresh weights). It
-    learns at `student_rate` times the learning rate.
+    `student` decides the training of the encoder: "frozen" (F0), "last" (F1: last stage and
+    projection are fine-tuned), "all" (F2), or "scratch" (one-stage control: random weights). Its
+    learning rate is `student_rate` times that of the codec.
     """
 
     model: CodecConfig
@@ -187,7 +187,7 @@ class LinkModel(nn.Module):
         return cls(stage.model, num_classes=num_classes, body=body)
 
     def train(self, mode: bool = True) -> "LinkModel":
-        """As usual, but frozen batch normalisation goes on with the statistics that it has."""
+        """As usual, but frozen batch normalisation keeps its statistics."""
         super().train(mode)
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
@@ -260,7 +260,7 @@ class CodecLesson(ChannelLesson[LinkModel]):
 
     @property
     def rates(self) -> Mapping[str, float]:
-        """A student that learns along does so slowly."""
+        """A student that is fine-tuned has a lower learning rate."""
         return {} if self.stage.student == "frozen" else {"body.": self.stage.student_rate}
 
     def build(self) -> LinkModel:
@@ -307,7 +307,7 @@ class CodecLesson(ChannelLesson[LinkModel]):
     def _inconsistency(
         self, model: LinkModel, z: Tensor, scores: Tensor, snr_db: Tensor, uses: Tensor
     ) -> Tensor | float:
-        """How far the scores are from those without a channel, where the loss weighs that."""
+        """The distance of the scores from those without a channel, if the loss includes it."""
         weights = self.stage.loss
         if not weights.consistency:
             return 0.0

@@ -11,7 +11,7 @@ from simulator.statistics.intervals import BISECTIONS, Estimate, Z
 
 
 class _Pairs(NamedTuple):
-    """What two schemes earn on average: only the first, only the second, both at once."""
+    """Mean credits of two schemes: only the first, only the second, both at once."""
 
     only_a: float
     only_b: float
