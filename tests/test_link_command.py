@@ -94,7 +94,7 @@ def test_sizes_follow_from_what_is_given(
         (["--channel-uses", "90000"], "must fit one code block of 8448 bits"),
         (["--code-rate", "1", "--payload-bits", "7"], "--payload-bits must fill whole symbols"),
         (["--code-rate", "1", "--payload-bits", "1"], "--payload-bits must fill whole symbols"),
-        (["--code-rate", "1", "--decoder", "sionna"], "--decoder sionna must have a code"),
+        (["--code-rate", "1", "--decoder", "sionna"], "--decoder sionna needs a code"),
         (["--ebn0-db", "6:0:1"], "--ebn0-db must be FIRST:LAST:STEP"),
         (["--ebn0-db", ""], "--ebn0-db must be"),
         (["--channel", "fog"], "--channel: channel must be one of awgn"),
