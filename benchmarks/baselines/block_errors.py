@@ -31,7 +31,7 @@ from simulator.storage.environment import REFERENCE
 from simulator.storage.files import write_json
 
 COMMITTED = REFERENCE / "block_errors"
-VERSION = 2  # of the measurement; another number measures anew
+VERSION = 2  # of the measurement; another number repeats it
 STEP_DB, FINE_STEP_DB = 0.5, 0.25
 LONG = 2000  # coded bits from which error rates fall so steeply that the fine step is needed
 COARSE_DB = 1.0

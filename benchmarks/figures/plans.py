@@ -17,7 +17,7 @@ FRACTION = ["accuracy", "ci_low", "ci_high"]
 VALUES = ["images", "realizations", *FRACTION, "settings"]
 OF_ONE_USE, ONE_EACH = r"^rkd_sc:k\d+$", "rkd_sc:one_model_for_each_k"
 
-MOST_SCHEMES = 8  # that a figure shows unless they are asked for by name
+MOST_SCHEMES = 8  # in a figure, unless they are selected by name
 FIRST = (  # those that are shown first where there are more
     *("rkd_sc", "deep_jscc", "adjscc", "dt_jscc", "vl_vfe", "separate", "digital_semantic"),
     *("label_code", "capacity_bound", "published_figure", "published_notebook"),

@@ -31,7 +31,7 @@ from simulator.training.teachers import Views
 
 VALIDATION_SNR_DB = (-4.0, 4.0, 12.0)
 VALIDATION_SHARES = (4, 1)  # k = K/4 and K, where the codec serves them
-NOISELESS_SNR_DB = 20.0  # what codecs are told when they are trained without noise
+NOISELESS_SNR_DB = 20.0  # the SNR given to codecs that are trained without noise
 
 
 @cache
@@ -123,7 +123,7 @@ class LinkConditions:
     snr_db: tuple[float, float]  # (low, high), uniform
     uses: tuple[int, ...]  # channel uses, drawn with equal chance
     full_share: float  # share of the images that are given the largest of `uses` for certain
-    noiseless: bool = False  # True: no noise and no fading matter, the codec is told 20 dB
+    noiseless: bool = False  # True: no noise and no fading, the codec is given 20 dB
     snr_list: tuple[float, ...] = ()  # instead of the range: one SNR for each share of the epochs
 
     def __post_init__(self) -> None:
@@ -176,7 +176,7 @@ class LinkModel(nn.Module):
         super().__init__()
         self.codec: ChannelCodec = config.build()
         self.head = nn.Linear(config.feature_dim, num_classes)
-        self.body = body  # None: the student is frozen, and lies in a file of its own
+        self.body = body  # None: the student is frozen, and has a separate file
 
     @classmethod
     def of(

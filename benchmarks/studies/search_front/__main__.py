@@ -189,7 +189,7 @@ def _searches(options: argparse.Namespace, penalties: list[float]) -> Searches:
         in_range("--retraining-seeds", seed, 0, MOST_SEED)
     if options.search_epochs is not None:
         in_range("--search-epochs", options.search_epochs, 1, MOST_EPOCHS)
-    for penalty in penalties:  # mistakes are told before the work
+    for penalty in penalties:  # refuse mistakes before the work
         adjusted(chosen, penalty=penalty, target=options.target_params)
     whole = search_run(
         recipe,
