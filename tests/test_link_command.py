@@ -75,7 +75,7 @@ def test_sizes_follow_from_what_is_given(
         (["--modulation", "many"], "--modulation"),
         (["--code-rate", "0"], "--code-rate must be above 0 and at most 0.926 (5G LDPC), or 1"),
         (["--code-rate", "-1/2"], "--code-rate must be above 0"),
-        (["--code-rate", "1/1000"], "at code rate 1/1000 they take 264000; ask for a higher"),
+        (["--code-rate", "1/1000"], "at code rate 1/1000 they take 264000; choose a higher"),
         (
             ["--code-rate", "948/1024", "--payload-bits", "106"],
             "106 payload bits in 66 channel uses of QPSK (code rate 0.924) cannot be decoded",

@@ -62,8 +62,8 @@ def _show(table: "pd.DataFrame", request: ThresholdRequest) -> None:
     click.echo(f"SNR (Es/N0 per channel use) in dB for {request.accuracy:g} % accuracy")
     click.echo(lines.to_string(index=False))
     click.echo(
-        "straight lines between the swept SNRs; 95 % interval: where the ends of the accuracy's "
-        "interval reach it"
+        "linear interpolation between the swept SNRs; 95 % interval: where the ends of the "
+        "accuracy's interval reach it"
     )
     if request.reference is not None:
         click.echo(

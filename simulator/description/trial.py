@@ -63,7 +63,7 @@ class Trial(NamedTuple):
         if found != self and any(weights.glob("*.safetensors")):
             raise UserError(
                 f"{weights} holds weights trained with {found.text}, not with {self.text}; add "
-                "--fresh to train anew, or choose another --out"
+                "--fresh to train again, or choose another --out"
             )
         if self != Trial():
             write_json(weights / FILE, self._asdict())

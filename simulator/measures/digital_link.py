@@ -219,7 +219,7 @@ def _coded(
         if uses > MOST_USES:
             raise UserError(
                 f"{payload} payload bits must fit {MOST_USES} channel uses, but at code rate "
-                f"{rate} they take {uses}; ask for a higher --code-rate"
+                f"{rate} they take {uses}; choose a higher --code-rate"
             )
         pipe = BitPipe(
             payload_bits=payload, channel_uses=uses, bits_per_symbol=bits, decoder=decoder

@@ -57,7 +57,9 @@ def _check_alike(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> Non
         values = [{**run["data"], **run}.get(what) for run in runs]
         for folder, value in zip(folders, values, strict=True):
             if value != values[0]:
-                raise UserError(f"{folder} must have the {called} of {folders[0]}, but has another")
+                raise UserError(
+                    f"{folder} must have the same {called} as {folders[0]}, but differs"
+                )
     seeds = [run.get("train_seed") for run in runs]
     for folder, seed in zip(folders[1:], seeds[1:], strict=True):
         if seeds.count(seed) > 1:
@@ -75,5 +77,5 @@ def _check_weights(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> N
             if own != first:
                 raise UserError(
                     f"{folder} must have a {part} that was trained as that of {folders[0]}, but "
-                    "its recipe is another"
+                    "its recipe differs"
                 )

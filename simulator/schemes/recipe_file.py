@@ -44,7 +44,7 @@ def _recipe(table: dict[str, Any], name: str, known: Mapping[str, Experiment]) -
     for key in table:
         if key not in KEYS:
             hint = did_you_mean(key, KEYS)
-            raise UserError(f"{key} is no setting: a recipe has {', '.join(KEYS)}{hint}")
+            raise UserError(f"{key} is not a setting: a recipe has {', '.join(KEYS)}{hint}")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or name in known:
         raise UserError(
             "its name becomes the recipe's: it must be letters, digits, - and _, and none of "

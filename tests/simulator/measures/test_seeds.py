@@ -63,7 +63,7 @@ def test_mean_spread_and_interval_of_shared_points(sweep: Sweep) -> None:
     [
         ({"train_seed": 0}, "different training seed"),
         ({"train_seed": 1, "seed": 5}, "seed of the noise"),
-        ({"train_seed": 1, "data": {"hash": "b"}}, "the test images"),
+        ({"train_seed": 1, "data": {"hash": "b"}}, "same test images"),
         ({"train_seed": 1, "data": {"hash": "a", "test_images": 9}}, "number of test images"),
         ({"train_seed": 1, "weights": weights(epochs=20)}, "codec that was trained as"),
     ],
