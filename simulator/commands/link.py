@@ -37,7 +37,7 @@ class LinkRequest:
     code_rate: str = option(
         default="1/2",
         metavar="R",
-        help="At most so many payload and CRC bits per sent bit, a fraction or decimal; 1 is "
+        help="Highest ratio of payload and CRC bits to transmitted bits, as 1/2 or 0.75; 1 is "
         "uncoded.",
     )
     channel: str = option(type=CHANNEL, default="awgn", metavar="NAME", help="As for sweep.")
@@ -46,8 +46,12 @@ class LinkRequest:
         show_default="0:10:1",
         help="FIRST:LAST:STEP or a list; Eb is the energy of a payload bit.",
     )
-    payload_bits: int | None = option(metavar="B", help="Per block.  [default: about 512]")
-    channel_uses: int | None = option(metavar="K", help="Per block.  [default: by the rate]")
+    payload_bits: int | None = option(
+        metavar="B", help="Payload bits per block.  [default: about 512]"
+    )
+    channel_uses: int | None = option(
+        metavar="K", help="Channel uses per block.  [default: by the rate]"
+    )
     errors: int = option(
         default=200,
         type=whole(1, MOST_BLOCKS),
@@ -58,7 +62,7 @@ class LinkRequest:
         default=20_000, type=whole(1, MOST_BLOCKS), metavar="N", help="... or after N blocks."
     )
     decoder: Literal["layered", "sionna"] = option(
-        default="layered", help="Ours, or Sionna's belief propagation (much slower)."
+        default="layered", help="Layered min-sum, or Sionna's belief propagation (much slower)."
     )
     fresh: bool = flag(help="Replace the results of another link in --out.")
     seed: int = seed_option("Seed of all draws.")

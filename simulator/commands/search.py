@@ -44,7 +44,7 @@ class SearchRequest:
         help="Weight of max(0, ln(expected parameters / target)).",
     )
     target_params: str | None = option(
-        metavar="N", help="Such as 800k or 1.2M.  [default: the preset's]"
+        metavar="N", help="Target of the penalty, such as 800k or 1.2M.  [default: the preset's]"
     )
     teaching: Literal["kd", "ce"] = option(
         default="kd", help="The recipe's distillation loss, or labels alone (the control)."
