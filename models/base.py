@@ -33,6 +33,7 @@ class CodecConfig(Protocol):
     @property
     def kind(self) -> str:
         """The codec in words, for tables and legends."""
+
     def serves(self, k: int) -> bool:
         """Whether k channel uses can be granted."""
 

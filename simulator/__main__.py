@@ -1,6 +1,6 @@
 """The command line `semlink`, also `python -m simulator`: the list of commands, nothing else.
 
-What the commands do stands in `simulator/commands/`, imported when a command runs, so that
+The commands are in `simulator/commands/`, imported when a command runs, so that
 `--help` answers at once; where it lists recipes, schemes or channels, it imports torch.
 """
 
@@ -29,7 +29,7 @@ COMMANDS = (sweep, train, search, plot, compare, threshold, seeds, table, adapt,
 
 
 class _Group(click.Group):
-    """Commands; for a name that is none the nearest one is suggested."""
+    """The commands; for an unknown name the nearest one is suggested."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """The command that is named first. Raises: click.UsageError."""
@@ -54,7 +54,7 @@ def cli() -> None:
     semlink sweep digits                          the demo: embedded data and weights
     semlink train images --data my_images         train on your own images ...
     semlink sweep images --data my_images         ... and draw their curves
-    semlink doctor                                is the physics right on this machine?
+    semlink doctor                                measure channels against theory
 
     SNR is Es/N0 in dB per complex channel use, averaged over fading.
     """  # noqa: D301 - click wants the backspace itself

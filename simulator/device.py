@@ -1,7 +1,7 @@
 """The precision in which networks compute: bf16 where the device has arithmetic for it.
 
 A CPU without such instructions emulates bf16, ten times slower than it computes in fp32. So what a
-recipe says is the fastest precision that its training bears, not the one that must be used.
+recipe names is the fastest precision that its training tolerates, not a required one.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def native(device: torch.device, precision: Precision) -> Precision:
 
 
 def told(name: str, device: torch.device, precision: Precision) -> str:
-    """The name of a stage for a progress bar, which says if the precision is another."""
+    """The name of a stage for a progress bar, with the precision if it differs."""
     own = native(device, precision)
     return name if own == precision else f"{name} (in {own}, as this device has no {precision})"
 
@@ -43,7 +43,7 @@ def _multiplies_bf16(device: torch.device) -> bool:
 
 @contextmanager
 def cpu_threads(number: int | None) -> Iterator[None]:
-    """So many threads of torch for as long as the block runs; None leaves them as they are."""
+    """Set the number of torch threads within the block; None leaves it unchanged."""
     before = torch.get_num_threads()
     torch.set_num_threads(number or before)
     try:

@@ -1,7 +1,7 @@
-"""Names of recipes and schemes, known before anything heavy is imported.
+"""Names of recipes and schemes, available without heavy imports.
 
-A typing error on the command line is so answered at once. `benchmarks.recipes` makes its recipes by
-these names; what a scheme's labels may be, its own class knows.
+A typing error on the command line is thus answered at once. `benchmarks.recipes` builds its recipes
+by these names; the labels of a scheme are defined by its class.
 """
 
 from typing import Final

@@ -1,7 +1,8 @@
 """The contract of every scheme: images to symbols, symbols to class scores.
 
-A scheme works in three steps, and this is what makes sweeps cheap: `prepare` does once what depends
-on no channel, `encode` once for a point what depends on no draw, `transmit` the rest.
+A scheme works in three steps, which makes sweeps cheap. `prepare` runs once per image and does not
+depend on the channel. `encode` runs once per point and does not depend on the channel draws.
+`transmit` runs for every realisation.
 """
 
 from abc import ABC, abstractmethod
@@ -21,18 +22,18 @@ Classify = Callable[[Tensor], Tensor]  # images [B, C, H, W] in [0, 1] to scores
 
 
 class Classifier(NamedTuple):
-    """Who names the class of an image, and a key that is equal for equal weights."""
+    """A classifier of images, and a key that is equal for equal weights."""
 
     classify: Classify
     key: str
 
 
 class Received(NamedTuple):
-    """What a receiver hands over: class scores [B, num_classes] and delivered [B] bool.
+    """The output of a receiver: class scores [B, num_classes] and delivered [B] bool.
 
-    `seen` is what else was computed on the way, each [B, ...]: "features" of the receiver, rebuilt
-    "images", the "bits" that were sent and "decoded_bits", or the "error_rate" of each block where
-    none was decoded. A sweep has no use for it; `semlink.send` shows it.
+    `seen` holds intermediate results, each [B, ...]: the receiver's "features", decoded "images",
+    the transmitted "bits" and "decoded_bits", or the "error_rate" of each block if none was
+    decoded. A sweep ignores it; `semlink.send` returns it.
     """
 
     scores: Tensor
@@ -41,13 +42,13 @@ class Received(NamedTuple):
 
 
 class Scheme(ABC):
-    """A way to send images over k complex channel uses each and to classify what arrives.
+    """Transmission of images over k complex channel uses each, and their classification.
 
-    In a sweep B is 250, the last block filled up with black images, whose answers are dropped, and
-    `snr_db` is equal in all rows. All tensors have B first. An image's result depends on no other
-    image: what is summed over many values is summed in double precision, which autocast (a sweep
-    with `--precision bf16`) leaves alone too. Worker processes have validation and test images, but
-    no training images.
+    All tensors have B first. In a sweep B is 250: the last block is padded with black images, whose
+    results are dropped. `snr_db` is Es/N0 in dB and equal in all rows. An image's result must not
+    depend on other images, so long sums are in double precision, which autocast (a sweep with
+    `--precision bf16`) does not change. Worker processes have validation and test images, but no
+    training images.
     """
 
     name: str  # in tables and on the command line
@@ -64,43 +65,43 @@ class Scheme(ABC):
 
     @abstractmethod
     def settings(self, k: int) -> str:
-        """Modulation, rate, codec; what is charged; what is taken as known beforehand.
+        """Modulation, rate, codec; what is charged; what is assumed to be known in advance.
 
-        It says what headers cost, also where there are none.
+        It states the cost of headers, also if there are none.
         """
 
     @abstractmethod
     def prepare(self, images: Tensor) -> Tensors:
-        """Everything that depends on no channel. Shapes: images [B, C, H, W] in [0, 1]."""
+        """Channel-independent results. Shapes: images [B, C, H, W] in [0, 1] -> each [B, ...]."""
 
     @abstractmethod
     def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
-        """What every realisation of a point sends. Shapes: snr_db [B, 1], the average SNR."""
+        """What every realisation of a point sends. Shapes: average snr_db [B, 1] -> [B, ...]."""
 
     @abstractmethod
     def transmit(
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
-        """One transmission of every encoded image. Shapes: snr_db [B, 1].
+        """One transmission of every encoded image. Shapes: average snr_db [B, 1].
 
-        The k symbols of every image have unit power, on average over them or over a constellation.
+        The k symbols of an image have unit power on average over the image or the constellation.
 
-        Calls `channel(x, ..., generator=streams("channel", device=x.device))` once, so that all
-        schemes of equal k meet the same draws; others are from `streams("scrambling")` or
-        `streams("decoding")`.
+        Calls `channel(x, ..., generator=streams("channel", device=x.device))` exactly once, so that
+        all schemes of equal k meet the same gains and noise. Other draws come from
+        `streams("scrambling")` or `streams("decoding")`.
         """
 
     def objection(self, channel: Channel, k: int) -> str:
-        """Why it cannot be sent over this channel with k uses; empty where it can."""
+        """Why this channel with k uses cannot be served; empty if it can."""
         return ""
 
     def compile(self) -> None:
-        """Compile what every realisation runs, where that pays; nothing here."""
+        """Compile what every realisation runs, if worthwhile; by default nothing."""
         return
 
     @property
     def choices_key(self) -> str:
-        """Equal where all choices made on validation images are the same; empty: none are made."""
+        """Equal if all choices made on validation images are equal; empty: there are none."""
         return ""
 
     def choices(self, points: Sequence[tuple[Channel, float, int]]) -> list[dict[str, Any]]:

@@ -3,12 +3,14 @@
 import importlib.util
 import re
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from simulator.__main__ import COMMANDS
-from simulator.resolve import scheme_labels, scheme_names
+from simulator.resolve import recipe_named, scheme_labels, scheme_names
+from simulator.schemes.joint import JointSchemeConfig
 from simulator.storage.environment import ROOT
 
 DOCS = ROOT / "docs"
@@ -43,6 +45,24 @@ def test_every_label_and_command_is_there() -> None:
     assert all(f"| {meaning} |" in labels for meaning in scheme_labels())
     assert all(f"## semlink {own.click.name}\n" in commands for own in COMMANDS)
     assert "Usage: semlink sweep" in commands
+
+
+def test_every_command_has_its_row() -> None:
+    page = (DOCS / "commands.md").read_text()
+    assert all(f"| `semlink {own.click.name}" in page for own in COMMANDS)
+
+
+def test_the_recipe_file_of_the_docs_is_read(tmp_path: Path) -> None:
+    """And does what the page says: the baselines get the SNRs of the codec too."""
+    text = (DOCS / "training.md").read_text().partition("```toml\n")[2].partition("```")[0]
+    path = tmp_path / "short_digits.toml"
+    path.write_text(text)
+    recipe = recipe_named(str(path))
+    adaptive = next(own for own in recipe.schemes if own.name == "adjscc")
+    assert isinstance(adaptive, JointSchemeConfig)
+    assert adaptive.snr_range_db == (0.0, 20.0)
+    assert recipe.student.training.epochs == 2
+    assert recipe.sweep.channel_uses == (16,)
 
 
 def test_the_readme_is_short() -> None:

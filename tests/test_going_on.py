@@ -69,7 +69,7 @@ def test_ctrl_c_before_and_after_the_units_tells_how_to_go_on(
         patch.setattr(moment, interrupted)
         assert semlink("sweep", "digits", *arguments, "--workers", workers) == 130
     kept = 2 if moment.endswith(("close", "write_table", "draw")) else 0
-    told = f"{kept} finished units are in out/journal.jsonl; run the same command again to go on\n"
+    told = f"{kept} finished units are in out/journal.jsonl; run the same command again to resume\n"
     assert capsys.readouterr().err.endswith(f"semlink: stopped; {told}")
     assert semlink("sweep", "digits", *arguments) == 0
 
@@ -102,7 +102,7 @@ def test_ctrl_c_in_a_fresh_sweep_does_not_advise_to_begin_anew_again(
     monkeypatch.setattr("simulator.engine.folder.write_table", interrupted)
     arguments = [*SMALL, "--schemes", "label_code", "--channel-uses", "4", "--fresh"]
     assert semlink("sweep", "digits", *arguments) == 130
-    assert "run the same command again without --fresh to go on" in capsys.readouterr().err
+    assert "run the same command again without --fresh to resume" in capsys.readouterr().err
 
 
 def test_a_larger_grid_takes_what_is_there(semlink: Command, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_sizes_follow_from_what_is_given(
         (["--modulation", "many"], "--modulation"),
         (["--code-rate", "0"], "--code-rate must be above 0 and at most 0.926 (5G LDPC), or 1"),
         (["--code-rate", "-1/2"], "--code-rate must be above 0"),
-        (["--code-rate", "1/1000"], "at code rate 1/1000 they take 264000; ask for a higher"),
+        (["--code-rate", "1/1000"], "at code rate 1/1000 they take 264000; choose a higher"),
         (
             ["--code-rate", "948/1024", "--payload-bits", "106"],
             "106 payload bits in 66 channel uses of QPSK (code rate 0.924) cannot be decoded",
@@ -94,7 +94,7 @@ def test_sizes_follow_from_what_is_given(
         (["--channel-uses", "90000"], "must fit one code block of 8448 bits"),
         (["--code-rate", "1", "--payload-bits", "7"], "--payload-bits must fill whole symbols"),
         (["--code-rate", "1", "--payload-bits", "1"], "--payload-bits must fill whole symbols"),
-        (["--code-rate", "1", "--decoder", "sionna"], "--decoder sionna must have a code"),
+        (["--code-rate", "1", "--decoder", "sionna"], "--decoder sionna needs a code"),
         (["--ebn0-db", "6:0:1"], "--ebn0-db must be FIRST:LAST:STEP"),
         (["--ebn0-db", ""], "--ebn0-db must be"),
         (["--channel", "fog"], "--channel: channel must be one of awgn"),

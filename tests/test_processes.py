@@ -73,7 +73,7 @@ def test_ctrl_c_ends_with_a_line_no_worker_and_nothing_lost(
     assert 3 <= kept < UNITS
     assert said.decode().splitlines()[-1] == (
         f"semlink: stopped; {kept} finished units are in {tmp_path}/journal.jsonl; run the same "
-        "command again to go on"
+        "command again to resume"
     )
     assert workers_of(process.pid) == []
     assert not (tmp_path / "results.csv").exists()

@@ -1,12 +1,12 @@
-"""Link adaptation: the source and the link that promise the best accuracy, by validation images.
+"""Link adaptation: the source and link of the best accuracy, estimated on validation images.
 
-Nothing is simulated. Offers say which images fit a payload and which are classified rightly when
-they arrive; block error rates say how often that is; an outage counts as a uniform guess.
+Nothing is simulated. Offers give the images that fit a payload and those that are then classified
+correctly; block error rates give how often they arrive; an outage counts as a uniform guess.
 
-Links are chosen by the SNR that a block meets. Where the gain h is one for the whole block this is
+Links are chosen by the SNR of a block. Where one gain h holds for the whole block this is
 |h|^2 SNR. Where it changes within a block it is the SNR of an AWGN channel of equal capacity, mean
 log2(1 + |h|^2 SNR) over the uses: exact for links that reach capacity, an approximation for real
-codes, which serves to choose among them.
+codes, used only for the choice.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ QUANTILES: Final = 4000  # of the SNRs that blocks meet
 
 
 class Link(Protocol):
-    """A number of bits, and how often they are lost."""
+    """A payload size in bits, and its error rate over the SNR."""
 
     @property
     def payload_bits(self) -> int:
@@ -52,10 +52,10 @@ class Link(Protocol):
 
     @property
     def text(self) -> dict[str, Any]:
-        """What it is, for the table of choices."""
+        """A description for the table of choices."""
 
     def error_rate(self, snr_db: Floats) -> Floats:
-        """How often the bits are lost at the SNR that a block meets."""
+        """Block error rates at the SNRs of blocks in dB."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class CodedLink:
 
 @dataclass(frozen=True, kw_only=True)
 class IdealLink:
-    """The best code there is: of any length, or (`finite`) as long as the channel uses allow."""
+    """An ideal code: of unlimited length, or (`finite`) as long as the channel uses allow."""
 
     payload_bits: int
     channel_uses: int
@@ -103,7 +103,7 @@ class IdealLink:
 
 
 class Choice(NamedTuple):
-    """What is sent at one point, and what validation images promise for it."""
+    """What is sent at one point, and its accuracy estimated on validation images."""
 
     source: str
     link: Link
@@ -113,7 +113,7 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Adaptation:
-    """All pairs of a link and a source over k channel uses, and what they promise.
+    """All pairs of a link and a source over k channel uses, and their estimated accuracies.
 
     Raises: ValueError if there is no link or no source.
     """
@@ -126,11 +126,11 @@ class Adaptation:
 
     def __post_init__(self) -> None:
         if not self.links or not self.offers:
-            raise ValueError("a link and a source must be there to choose among")
+            raise ValueError("there must be at least one link and one source to choose from")
 
     @cached_property
     def _shares(self) -> tuple[Floats, Floats]:
-        """Shares of images that fit and are right, and that fit, both [links, sources]."""
+        """Shares of images that fit and are correct, and that fit, both [links, sources]."""
 
         def shares(link: Link, offer: Offer) -> tuple[float, float]:
             _, answers, fits = offer.best_fit(link.payload_bits)
@@ -142,16 +142,16 @@ class Adaptation:
         return found[..., 0], found[..., 1]
 
     def _best(self, arrived: Floats) -> Choice:
-        """The best of all pairs, for the share of blocks that arrive over each link [links].
+        """The best pair for the given shares of delivered blocks [links].
 
-        Where several promise the same, the smallest payload and the first source.
+        Among equal estimates, the smallest payload and the first source.
         """
         right, fits = self._shares
         delivered = arrived[:, None] * fits
         accuracy = arrived[:, None] * right + (1.0 - delivered) / self.num_classes
         if np.isnan(accuracy).any():
             raise UserError(
-                "what links promise must be numbers to choose among them, got nan; the channel's "
+                "the estimated accuracies of links must be numbers, got nan; the channel's "
                 "law or gains, or a table of block errors, hold one"
             )
         row, column = divmod(int(accuracy.argmax()), accuracy.shape[1])
@@ -159,13 +159,13 @@ class Adaptation:
         return Choice(source, link, float(delivered[row, column]), float(accuracy[row, column]))
 
     def for_average(self, channel: Channel, snr_db: float) -> Choice:
-        """The best pair where the transmitter knows the channel and its average SNR alone."""
+        """The best pair if the transmitter knows only the channel and its average SNR."""
         met = distribution(channel, snr_db=snr_db, uses=self.channel_uses)
         return self._best(1.0 - np.array([link.error_rate(met).mean() for link in self.links]))
 
     @cached_property
     def for_met(self) -> list[Choice]:
-        """The best pair at every SNR of GRID_DB, where the transmitter knows what a block meets."""
+        """The best pair at every SNR of GRID_DB, if the transmitter knows the SNR of each block."""
         arrived = 1.0 - np.array([link.error_rate(GRID_DB) for link in self.links]).T
         choices = [self._best(arrived[0])]
         for before, own in itertools.pairwise(arrived):
@@ -174,7 +174,7 @@ class Adaptation:
 
 
 def grid_place(met_db: Floats) -> NDArray[np.int64]:
-    """The place in GRID_DB of the nearest SNR that is not above one that was met."""
+    """The index in GRID_DB of the nearest SNR that does not exceed the given one."""
     places = np.searchsorted(GRID_DB, met_db + 1e-9, side="right") - 1
     return np.clip(places, 0, len(GRID_DB) - 1)
 
@@ -190,7 +190,7 @@ def offers_key(offers: Mapping[str, Offer], labels: Tensor) -> str:
 
 
 def one_gain(channel: Channel, uses: int) -> bool:
-    """Whether the gain is the same for all uses of a block: by the law, else in a few draws."""
+    """Whether the gain is constant over a block: by the law, else in a few draws."""
     known = channel.law.one_gain(uses)
     if known is not None:
         return known
@@ -199,9 +199,9 @@ def one_gain(channel: Channel, uses: int) -> bool:
 
 
 def distribution(channel: Channel, *, snr_db: float, uses: int) -> Floats:
-    """Equally likely values in dB that stand for the distribution; one value without fading.
+    """Equally likely SNRs in dB that represent the distribution; one value without fading.
 
-    By the law where the gain is one for a block and its law is known, else drawn.
+    From the law where the gain is constant over a block and its law is known, else drawn.
     """
     quantile = channel.law.power_quantile
     if quantile is None or not one_gain(channel, uses):
@@ -214,16 +214,16 @@ def distribution(channel: Channel, *, snr_db: float, uses: int) -> Floats:
 
 
 def _received(channel: Channel, *, snr_db: float, blocks: int, uses: int) -> ChannelOutput:
-    """What a receiver has of so many blocks, [blocks, uses], drawn from a stream of their own."""
+    """Received blocks [blocks, uses] from a separate random stream."""
     ones = torch.ones((blocks, uses), dtype=torch.complex64)
     draws = Streams(seed=0)("gains of the choice", channel.name, snr_db, uses)
     return channel(ones, snr_db=torch.full((blocks, 1), snr_db), generator=draws)
 
 
 def met_by(received: ChannelOutput) -> Tensor:
-    """SNR that blocks meet by what the receiver has of the gains and of the noise.
+    """SNR that blocks meet, from the gains and the noise power that the receiver has.
 
-    Where the gain is an LMMSE estimate this is the capacity that it leaves at least [1].
+    With an LMMSE estimate of the gain it gives a lower bound on the capacity [1].
 
     Shapes: h [B, k], noise_power [B, 1] or [B, k] -> dB, [B] in double precision.
 

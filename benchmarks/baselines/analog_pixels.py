@@ -1,12 +1,12 @@
-"""Analog pixels: a smaller image, its pixel values themselves as symbols, no training at all.
+"""Analog pixels: the pixel values of a smaller image as symbols, without training.
 
-The floor of joint source-channel coding: what uncoded analog transmission gives at equal k, and so
-what a trained transmitter has to beat. The classifier is the student of the recipe.
+The floor of joint source-channel coding: uncoded analog transmission at equal k, which a trained
+transmitter has to beat. The classifier is the student of the recipe.
 
 The receiver of an analog image lacks its brightness (the mean that was removed) and its contrast
 (the scale that went with the normalisation to unit power). Both are sent, as the first symbol, and
 charged: one channel use. Their ranges follow from pixels being in [0, 1], so no statistics of the
-data are known beforehand, and nothing of the image.
+data or the image are known in advance.
 """
 
 import math
@@ -38,8 +38,8 @@ class AnalogPixelsScheme(Scheme):
         u = (2 m - 1, 4 s - 1, (v_1 - m) / s, ..., (v_n - m) / s)
 
     fill 1 + ceil(n / 2) symbols, row by row of each image channel in turn. All are multiplied by
-    one number for unit average power over the k uses; uses that are left are silent, are charged,
-    and their energy goes to the others.
+    one number for unit average power over the k uses. Unused channel uses are silent; they are
+    charged, and their energy goes to the others.
     """
 
     name = KIND
@@ -54,7 +54,7 @@ class AnalogPixelsScheme(Scheme):
         return f"k >= {-(-(self._shape[0] + SIDE_VALUES) // 2)}"
 
     def serves(self, k: int) -> bool:
-        """Where there is room for one value per image channel beside mean and scale."""
+        """Whether k has room for one value per image channel beside mean and scale."""
         return 2 * k >= self._shape[0] + SIDE_VALUES
 
     def size(self, k: int) -> tuple[int, int]:
@@ -63,7 +63,7 @@ class AnalogPixelsScheme(Scheme):
         return largest_size((height, width), (2 * k - SIDE_VALUES) // channels)
 
     def settings(self, k: int) -> str:
-        """The size, what is charged, and what both ends know."""
+        """The image size, what is charged, and what both ends know."""
         height, width = self.size(k)
         return (
             f"uncoded pixels of {height}x{width}, mean and scale of each image sent and charged "
@@ -162,7 +162,7 @@ def symbols_of(values: Tensor, *, k: int) -> Tensor:
 def values_of(received: ChannelOutput, *, count: int) -> Tensor:
     """The receiver's half of `symbols_of`: symbols to pixel values, clipped to [0, 1].
 
-    The gain g that made the power of an image 1 is not sent: the energy of all used symbols is
+    The normalisation g of an image to unit power is not sent: the energy of all used symbols is
     known, and that of the normalised values is g^2 n, so g^2 n = used - |x_0|^2, where the first
     symbol x_0 = g (2 m - 1 + i (4 s - 1)) has at most energy 2 g^2.
 
@@ -189,7 +189,7 @@ def _symbols(count: int) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class AnalogPixelsConfig(WithoutWeights):
-    """Nothing to set: sizes follow from k and the images."""
+    """No settings: sizes follow from k and the images."""
 
     name = KIND
 

@@ -1,8 +1,8 @@
 """Block error rates of digital links, measured once and kept, in place of decoding in sweeps.
 
 Every block is scrambled by a fresh pseudo-random sequence that both ends know, and the LLRs are
-descrambled. So whether a block fails depends on gain and noise, not on what it carries, and a table
-over the SNR that a block meets is all a sweep needs. It is measured with all-zero code words.
+descrambled. Whether a block fails thus depends on gain and noise, not on its content, and a sweep
+needs only a table over the SNR of a block. It is measured with all-zero code words.
 
 `python -m benchmarks.tools.measure_links` measures the links of all recipes, for
 `results/reference/`.
@@ -31,7 +31,7 @@ from simulator.storage.environment import REFERENCE
 from simulator.storage.files import write_json
 
 COMMITTED = REFERENCE / "block_errors"
-VERSION = 2  # of the measurement; another number measures anew
+VERSION = 2  # of the measurement; another number repeats it
 STEP_DB, FINE_STEP_DB = 0.5, 0.25
 LONG = 2000  # coded bits from which error rates fall so steeply that the fine step is needed
 COARSE_DB = 1.0
@@ -58,7 +58,7 @@ class BlockErrors:
     undetected: tuple[int, ...]
 
     def __call__(self, snr_db: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Rates at some SNRs."""
+        """Block error rates at these SNRs in dB."""
         errors, blocks = np.maximum(self.errors, 0.5), np.array(self.blocks)
         rate = np.exp(np.interp(snr_db, self.snr_db, np.log(errors / blocks), left=0.0))
         return np.where(snr_db > self.snr_db[-1], 0.0, rate)
@@ -66,9 +66,9 @@ class BlockErrors:
 
 @functools.lru_cache(maxsize=256)
 def block_errors(pipe: BitPipe) -> BlockErrors:
-    """The table of a link: committed, or in the cache, else measured now and kept there.
+    """The table of a link: committed, or cached, else measured now and cached.
 
-    The cache is that of data sets; where there is none, the table is measured every time.
+    The cache is that of data sets; without a cache, the table is measured every time.
     """
     name = file_name(pipe)
     folders = [COMMITTED]
@@ -96,7 +96,7 @@ def file_name(pipe: BitPipe) -> str:
 
 
 def measure(pipe: BitPipe) -> BlockErrors:
-    """Measure upwards in SNR until errors are rare.
+    """Measure at increasing SNRs until errors are rare.
 
     Raises: UserError if that is not reached.
     """

@@ -1,7 +1,7 @@
-"""Classifiers that know what image codecs do, fine-tuned on decoded images: `separate:retrained`.
+"""Classifiers fine-tuned on images decoded from image codecs: `separate:retrained`.
 
-A classifier goes on from its own weights, by cross-entropy, on training images of the shared views
-that went through the recipe's codecs at random qualities; a share of them stays undamaged.
+A classifier is fine-tuned by cross-entropy on training images of the shared views that passed
+through the recipe's codecs at random qualities; a share of them stays undamaged.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ STAGES = {"decoded": "student", "decoded_teachers": "teacher"}  # to who learns
 
 @dataclass(frozen=True, kw_only=True)
 class DecodedStage:
-    """Classifiers that go on learning on decoded images."""
+    """Fine-tuning of classifiers on decoded images."""
 
     damage: CodecDamage
     training: TrainConfig
@@ -38,7 +38,7 @@ class DecodedStage:
 
 
 class Reader(NamedTuple):
-    """Who learns on decoded images."""
+    """A classifier to fine-tune on decoded images."""
 
     begin: tuple[Part, ...]  # the parts that it begins as
     part: Part
@@ -59,7 +59,7 @@ def readers(recipe: Basis, stage: DecodedStage, who: str) -> Iterator[Reader]:
 
 
 def lessons(run: TrainingRun, stage: DecodedStage, who: str) -> list["DecodedLesson"]:
-    """How the student, or every offline teacher, goes on.
+    """The fine-tuning of the student, or of every offline teacher.
 
     Raises: UserError if one is not trained yet, or cannot be trained.
     """
@@ -84,7 +84,7 @@ class DecodedLesson(ClassifierLesson):
     begin: tuple[Part, ...]
 
     def build(self) -> models.ImageClassifier:
-        """As it was trained; the student's head is the one in use, not that trained along."""
+        """As it was trained; the student gets the head in use, not the one of stage 1."""
         if len(self.begin) == 2:
             return finished_student(self.run)
         return finished_classifier(self.run, self.begin[0], self.model)

@@ -3,7 +3,7 @@
 Image -> bits -> CRC -> 5G LDPC -> scrambling -> QAM -> channel -> LLR -> LDPC -> CRC -> class.
 Where the CRC fails, or where no option of the source fits, the image is lost: an outage. Source,
 modulation and rate are chosen on validation images (`adaptation`). A bound sends the same bits
-over links that lose nothing up to capacity.
+over links that are error-free up to capacity.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ from simulator.storage.describe import digest
 
 @dataclass(frozen=True, kw_only=True)
 class DigitalConfig(WithoutWeights):
-    """What a digital scheme may choose among, and on what; its labels are joined by colons."""
+    """The options of a digital scheme and the data for its choice; labels are joined by colons."""
 
     uses: tuple[int, ...]  # k that are served
     payload_bits: tuple[int, int]  # (least, most); links that carry less or more are not tried
@@ -73,7 +73,7 @@ class DigitalConfig(WithoutWeights):
 
     @property
     def ideal(self) -> bool:
-        """Whether it is a bound, whose links lose nothing up to capacity."""
+        """Whether it is a bound, whose links are error-free up to capacity."""
         return "bound" in self.words
 
     def needs(self) -> dict[str, str]:
@@ -119,7 +119,7 @@ class DigitalConfig(WithoutWeights):
         ]
 
     def settings(self, bits: str) -> str:
-        """What the bits are, what carries them, and who chooses what."""
+        """The payload, the link, and how they are chosen."""
         code = "CRC, 5G LDPC, QPSK to 256-QAM"
         if self.ideal:
             code = "log2(1 + SNR) bits per use without errors"
@@ -130,7 +130,7 @@ class DigitalConfig(WithoutWeights):
 
 
 class DigitalScheme(Scheme):
-    """Sources and links, chosen among for every channel, SNR and k.
+    """Sources and links; one pair is chosen for every channel, SNR and k.
 
     Networks compute in fp32 whatever the precision of the sweep: what was counted beforehand, and
     kept for other sweeps, must be what is sent.
@@ -164,7 +164,7 @@ class DigitalScheme(Scheme):
     def channel_uses(self) -> str:
         """Where there are links, if there are images to choose on."""
         if not self._offers:
-            return "no k where the data holds no validation images to choose on"
+            return "no k without validation images to choose settings on"
         if self._config.ideal:
             return "k >= 1"
         return "k in {" + ", ".join(map(str, self._config.uses)) + "}"
@@ -174,11 +174,11 @@ class DigitalScheme(Scheme):
         return bool(self._offers) and (k >= 1 if self._config.ideal else k in self._config.uses)
 
     def settings(self, k: int) -> str:
-        """What is charged, what is known beforehand, and the digital link."""
+        """What is charged, what is known in advance, and the digital link."""
         return self._settings
 
     def objection(self, channel: Channel, k: int) -> str:
-        """A genie knows one gain; a bound takes what the receiver has of the gain for unbiased."""
+        """A genie needs one known gain per image; a bound needs an unbiased effective SNR."""
         if self._genie and channel.law.knowledge != "perfect":
             return "needs a known gain"
         if self._config.ideal and channel.law.knowledge == "ls":
@@ -251,7 +251,7 @@ class DigitalScheme(Scheme):
         return prepared
 
     def _decodes(self, channel: Channel, k: int) -> bool:
-        """Whether blocks are decoded: a table speaks of blocks with one gain alone, and known."""
+        """Whether blocks are decoded: tables hold for blocks with a single, known gain only."""
         if self._config.ideal:
             return False
         known = channel.law.knowledge == "perfect" and one_gain(channel, k)
@@ -259,7 +259,7 @@ class DigitalScheme(Scheme):
 
     @torch.inference_mode()
     def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
-        """What is sent at this point. With a genie: all offers, the gain decides."""
+        """The payloads of this point. With a genie: all offers, because the gain decides."""
         if self._genie:
             if why := self.objection(channel, k):
                 raise ValueError(f"{self.name} {why}, got {channel.name}")
@@ -281,7 +281,7 @@ class DigitalScheme(Scheme):
     def transmit(
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
-        """Blocks by their error rates where that is enough, else decoded."""
+        """Blocks fail by their error rates where tables apply, else they are decoded."""
         how = self._decoded if self._decodes(channel, k) else self._by_rate
         answers, delivered, seen = how(encoded, channel, snr_db, k, streams)
         scores = torch.nn.functional.one_hot(answers, self._num_classes).float()
@@ -325,7 +325,7 @@ class DigitalScheme(Scheme):
     def _decoded(
         self, encoded: Tensors, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> tuple[Tensor, Tensor, Tensors]:
-        """Every block decoded; only images that arrive otherwise are classified again."""
+        """Every block decoded; only images with bit errors are classified again."""
         choice = self._choice(channel, float(snr_db[0, 0]), k)
         payload, fits, answers = (encoded[name] for name in ("payload", "fits", "answers"))
         if not isinstance(choice.link, CodedLink):

@@ -1,11 +1,11 @@
-"""Features sent as bits: the student's, quantised and entropy-coded, over 5G LDPC and QAM.
+"""The student's features, quantised and entropy-coded, as bits over 5G LDPC and QAM.
 
 Student features -> r principal components -> b-bit uniform quantiser -> arithmetic coding -> the
 link of `separate` -> levels -> a linear head that was trained on quantised features. (r, b) is
-chosen on validation images together with modulation and rate: every pair is a source of its own.
+chosen on validation images together with modulation and rate: every pair is a separate source.
 The length of the code differs from image to image; one that is too long for the link is an outage.
 Labels behind the name, joined by colons: `genie` as for `separate`, `bound` for the same bits over
-links that lose nothing, and with it `finite`.
+error-free links, and with it `finite`.
 """
 
 from collections.abc import Callable
@@ -40,9 +40,9 @@ VERSION: Final = 1  # of what is computed of an image
 class FeatureCoder:
     """Images to components, for every (rank, bits) to bits, and back to classes.
 
-    An image goes through the student by itself and in one thread: with others beside it, or more
-    threads, rounding might move a component into another cell, and other bits would be sent than
-    those that were counted.
+    Images pass through the student one at a time and in one thread. In a batch, or with more
+    threads, rounding might move a component into another cell, and the bits sent would differ from
+    those counted.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class FeatureCoder:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FeatureSource:
-    """Features as so many components of so many bits: one option."""
+    """Features as a number of components of a number of bits each: one option."""
 
     coder: FeatureCoder
     rank: int
@@ -139,7 +139,7 @@ class QuantiserStage:
 
 @dataclass(frozen=True, kw_only=True)
 class DigitalSemanticConfig(DigitalConfig):
-    """Where quantised features are sent, and on what everything is chosen."""
+    """Quantised features over digital links, and the data for their choice."""
 
     quantiser: QuantiserStage | None = None  # None: it cannot be trained
 
@@ -147,8 +147,8 @@ class DigitalSemanticConfig(DigitalConfig):
     flags = ("genie", "bound", "finite")
     version = 3
     labels: ClassVar = (
-        Label("genie", "the transmitter knows each image's own gain, and chooses by it"),
-        Label("bound", "the same bits over links that lose nothing up to capacity"),
+        Label("genie", "the transmitter knows the gain of each image, and chooses by it"),
+        Label("bound", "the same bits over links that are error-free up to capacity"),
         Label("finite", "with bound: the normal approximation at a block error rate of 1e-3"),
     )
 

@@ -1,7 +1,7 @@
-"""Image files as Pillow writes them, and what of a file need not be sent.
+"""Image files as written by Pillow, and the bytes of a file that need not be sent.
 
 Most of a small image's file is the same for all images of one size and quality: 623 of the 700
-bytes of a 32 x 32 JPEG, 290 of the 390 of an AVIF. Both ends can hold those bytes beforehand. They
+bytes of a 32 x 32 JPEG, 290 of the 390 of an AVIF. Both ends can know these bytes in advance. They
 are found, for every codec alike, by writing reference images of many kinds: the positions from the
 front at which all files agree, four or more in a row, and the bytes at the end that are equal in
 all. The other bytes are charged, length fields of a container among them. A file that does not

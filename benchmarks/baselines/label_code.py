@@ -1,7 +1,7 @@
-"""The label code: the transmitter decides the class and sends nothing but its index.
+"""The label code: the transmitter decides the class and sends only its index.
 
-The strongest link for one fixed task, and so the bound that a semantic link is measured against: it
-gives up that the receiver could do anything else with what it receives.
+The strongest link for one fixed task, and thus the bound for a semantic link. The receiver can do
+nothing else with what it receives.
 """
 
 import itertools
@@ -38,7 +38,7 @@ class LabelCodeScheme(Scheme):
         return f"k >= {next(k for k in itertools.count(1) if self.serves(k))}"
 
     def serves(self, k: int) -> bool:
-        """Where there is a word for every class."""
+        """Whether there is a word for every class."""
         return code_family(self._num_classes, k, self._code) is not None
 
     def settings(self, k: int) -> str:
@@ -70,7 +70,7 @@ class LabelCodeScheme(Scheme):
 
 
 def log_posteriors(received: ChannelOutput, words: Tensor) -> Tensor:
-    """Log-probabilities of the words, all equally likely beforehand, for gains known per use.
+    """Log-posteriors of the words under a uniform prior, for gains known per use.
 
     log p(y | s) = sum (2 Re<h s, y> - |h s|^2) / N0 up to what all words have in common. Computed
     in double precision, so that an image's scores do not depend on the batch.

@@ -1,8 +1,8 @@
-"""Separate source and channel coding, and what capacity would allow it.
+"""Separate source and channel coding, and its bound by channel capacity.
 
 `separate` sends image files over 5G LDPC and QAM, `capacity_bound` the same files over links
-without any loss. A codec's label (`webp`, or `webp_file` with all headers charged) stands in place
-of the recipe's choice, `files` is the recipe's choice with headers charged.
+without errors. A codec's label (`webp`, or `webp_file` with all headers charged) replaces the
+recipe's codecs; `files` means the recipe's codecs with headers charged.
 """
 
 from dataclasses import dataclass, replace
@@ -44,7 +44,7 @@ class Qualities:
 
 @dataclass(frozen=True, kw_only=True)
 class SeparateConfig(DigitalConfig):
-    """What separate source and channel coding may choose among."""
+    """The options of separate source and channel coding."""
 
     codecs: tuple[Qualities, ...]
     best: tuple[str, ...]  # codecs among which `separate` without a codec's label chooses
@@ -57,14 +57,14 @@ class SeparateConfig(DigitalConfig):
         Label("CODEC", f"this codec alone: one of {', '.join(FORMATS)}"),
         Label("CODEC_file", "whole files of this codec, headers charged"),
         Label("files", "whole files of the recipe's codecs, headers charged"),
-        Label("genie", "the transmitter knows each image's own gain, and chooses by it"),
+        Label("genie", "the transmitter knows the gain of each image, and chooses by it"),
         Label("teacher", "the offline teachers classify the decoded image"),
-        Label("retrained", "the classifier went on learning on decoded images"),
+        Label("retrained", "the classifier was fine-tuned on decoded images"),
     )
 
     @property
     def bound(self) -> "CapacityConfig":
-        """The capacity bound of this very scheme."""
+        """The capacity bound of this scheme."""
         return CapacityConfig(**vars(self))
 
     @property
@@ -86,21 +86,21 @@ class SeparateConfig(DigitalConfig):
 
     @property
     def damage(self) -> CodecDamage:
-        """What its own codecs do to images."""
+        """The damage of its codecs to images."""
         return CodecDamage(codecs=self.best, qualities=tuple(map(self._qualities, self.best)))
 
     def _qualities(self, codec: str) -> tuple[int, ...]:
         return next(own.qualities for own in self.codecs if own.codec == codec)
 
     def parts(self, recipe: Basis) -> tuple[Part, ...]:
-        """Classifiers that go on learning on decoded images."""
+        """Classifiers fine-tuned on decoded images."""
         if self.retraining is None:
             return ()
         found = (readers(recipe, self.retraining, who) for who in STAGES.values())
         return tuple(reader.part for own in found for reader in own)
 
     def check(self, run: TrainingRun, stage: str) -> None:
-        """Who learns on decoded images must be trained. Raises: UserError."""
+        """Check that classifiers to be fine-tuned are trained. Raises: UserError."""
         if stage in STAGES and self.retraining is not None:
             lessons(run, self.retraining, STAGES[stage])
 
@@ -152,7 +152,7 @@ class SeparateConfig(DigitalConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class CapacityConfig(SeparateConfig):
-    """The same files over links that lose nothing up to capacity."""
+    """The same files over links that are error-free up to capacity."""
 
     kind = "capacity_bound"
     ideal = True
@@ -163,4 +163,4 @@ class CapacityConfig(SeparateConfig):
     )
 
     def train(self, session: Session, stage: str) -> None:
-        """Nothing of its own: what `separate` trains."""
+        """Nothing: it uses what `separate` trains."""

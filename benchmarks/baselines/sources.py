@@ -1,8 +1,8 @@
-"""What a digital link may carry of an image: choices of some bits, and the answer each leads to.
+"""Sources of a digital link: encodings of an image and the class that each leads to.
 
 A source turns an image into bits in several ways, its options, such as the qualities of an image
-codec. An offer says of many images how many bits every option takes, and which class the receiver
-names when they arrive. All that follows (modulation, rate, capacity) is made from offers alone.
+codec. An offer lists, for many images, the bits of every option and the class that the receiver
+decides if they arrive. Modulation, rate and capacity are chosen from offers alone.
 """
 
 import hashlib
@@ -66,8 +66,8 @@ class ImageSource:
     """An image codec, and a classifier at the receiver.
 
     A whole file (`whole`) is sent byte by byte. Else the bytes that all files share are known, and
-    an index of the quality comes first. Behind both stands a one, so that the receiver knows where
-    the filling with zeros begins.
+    an index of the quality comes first. A one after the last byte tells the receiver
+    where the zero padding starts.
     """
 
     codec: ImageCodec
@@ -81,7 +81,7 @@ class ImageSource:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Codec, its version, and classifier."""
+        """The codec, its version, and the classifier."""
         return {
             "source": self.name,
             "codec": describe(self.codec),

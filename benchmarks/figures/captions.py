@@ -23,7 +23,7 @@ LEFT_OUT = re.compile(r": k = (\d+) left out$")  # ends a remark of a sweep abou
 
 @dataclass(frozen=True)
 class DataText:
-    """What the rows alone do not tell about their data and their sweep."""
+    """Facts about the data and the sweep that the rows do not hold."""
 
     title: str
     source_values: int  # n = C·H·W
@@ -75,7 +75,7 @@ def _charged(rows: pd.DataFrame, n: int, *, k: int | None) -> str:
 
 
 def measured(rows: pd.DataFrame, text: DataText) -> str:
-    """How much was measured, what the bands are, and the accuracy without a channel."""
+    """The counts, the meaning of the bands, and the accuracy without a channel."""
     realizations = _span(rows["realizations"])
     plural = "" if realizations == "1" else "s"
     counts = (
@@ -92,7 +92,7 @@ def measured(rows: pd.DataFrame, text: DataText) -> str:
 
 
 def shared_settings(settings: Sequence[str]) -> str:
-    """One text for rows of several k: what they share, in order, and where the rest stands."""
+    """One text for rows of several k: their common parts in order, and where to find the rest."""
     distinct = list(dict.fromkeys(settings))
     parts = [text.split(", ") for text in distinct]
     shared = ", ".join(part for part in parts[0] if all(part in other for other in parts))

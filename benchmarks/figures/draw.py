@@ -3,7 +3,7 @@
 A figure is 3.5 inches wide, a print column, or 7.16 inches, the text of a page, with no type below
 7 points; its definitions are in a caption beside it. It has one panel per channel and one curve per
 scheme with its 95 % interval. By default the channels of one k share a figure of text width: one
-legend and one axis serve all of them, and what fading costs is seen at a glance.
+legend and one axis serve all of them, and the cost of fading is visible at a glance.
 
 Curves that coincide all stay visible: each is dashed and thinner than those below it, with smaller
 markers, and neighbours put their markers on different points. The same rows give the same bytes,
@@ -80,7 +80,7 @@ def plot_all(
     measure: Measure = "accuracy",
     width: Width = "auto",
 ) -> list[Path]:
-    """Every figure that the rows can carry, with captions; returns the files written.
+    """Draw every figure that the rows allow, with captions; returns the files written.
 
     `published` adds the published curves of CIFAR-100 to the figures over SNR; `choose` gives the
     rows that are drawn. If its schemes are `named`, all are drawn in their order.

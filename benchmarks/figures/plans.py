@@ -1,4 +1,4 @@
-"""What the figures show: rows, axes, styles and captions. `benchmarks.figures.draw` draws them."""
+"""The content of figures: rows, axes, styles and captions. `benchmarks.figures.draw` draws them."""
 
 import re
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ FRACTION = ["accuracy", "ci_low", "ci_high"]
 VALUES = ["images", "realizations", *FRACTION, "settings"]
 OF_ONE_USE, ONE_EACH = r"^rkd_sc:k\d+$", "rkd_sc:one_model_for_each_k"
 
-MOST_SCHEMES = 8  # that a figure shows unless they are asked for by name
+MOST_SCHEMES = 8  # in a figure, unless they are selected by name
 FIRST = (  # those that are shown first where there are more
     *("rkd_sc", "deep_jscc", "adjscc", "dt_jscc", "vl_vfe", "separate", "digital_semantic"),
     *("label_code", "capacity_bound", "published_figure", "published_notebook"),
@@ -36,7 +36,7 @@ Measure = Literal["accuracy", "error"]
 
 @dataclass(frozen=True, kw_only=True)
 class FigurePlan:
-    """What one figure shows, before anything is placed."""
+    """The content of one figure, before its layout."""
 
     file_name: str  # without ending
     rows: pd.DataFrame  # what is drawn, as a fraction, is in the columns `FRACTION`
@@ -72,7 +72,7 @@ class FigurePlan:
 
     @property
     def caption(self) -> str:
-        """All that the figure itself does not say."""
+        """Everything that the figure itself does not show."""
         settings = {name: list(own) for name, own in self.rows.groupby("scheme")["settings"]}
         schemes = [f"{scheme_title(n)}: {shared_settings(settings[n])}" for n in self.shown]
         titles = self.panels.values() if len(self.panels) > 1 else ()
@@ -109,7 +109,7 @@ class FigurePlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
-    """How the rows of a sweep become figures."""
+    """The figures of a sweep's rows."""
 
     text: DataText
     styles: dict[str, Style]  # of every scheme of the sweep, in drawing order
@@ -122,9 +122,9 @@ class Sheet:
         return [self._plan(rows[rows["channel_uses"] == k], k=k) for k in uses]
 
     def over_uses(self, rows: pd.DataFrame, *, snr_db: Sequence[float]) -> list[FigurePlan]:
-        """Versus k, one figure for each measured SNR that is nearest to one asked for.
+        """Versus k, one figure for each requested SNR, at the nearest measured one.
 
-        Variants that were trained for one k alone make one curve. No figure unless the rows hold a
+        Variants that were trained for a single k form one curve. No figure unless the rows hold a
         scheme at three values of k or more.
         """
         rows = rows.assign(

@@ -1,4 +1,4 @@
-"""Published results that are drawn beside ours, always named as such.
+"""Published results drawn beside ours, always labelled as published.
 
 Source: the conference precursor of RKD-SC (echojayne/RKD-SC on GitHub): accuracies in percent on
 CIFAR-100 with 256 channel uses, read off its figure (to 0.7 points), and printed by its notebook.

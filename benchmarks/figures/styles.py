@@ -1,7 +1,7 @@
-"""How schemes look and what they are called: colour, dashes, marker and a short name.
+"""Styles and titles of schemes: colour, dashes, marker and a short name.
 
 No two schemes of a figure share a colour while there are colours left, and never all three, so that
-curves are told apart in grey and by the colour-blind too.
+curves can be distinguished in grey and by colour-blind readers.
 """
 
 from collections.abc import Iterable
@@ -83,7 +83,7 @@ def scheme_title(name: str) -> str:
 
 
 def channel_title(name: str) -> str:
-    """A channel's name in words; a name that is not known stands for itself."""
+    """A channel's name in words; an unknown name is returned unchanged."""
     try:
         return channel_from_name(name).law.title or name
     except ValueError:

@@ -1,7 +1,7 @@
 """Named experiments: functions that return a whole description.
 
-A recipe says what to compute. Where to compute it (`--device`, `--out`) and which part of the grid
-(`--snr-db`, `--channel-uses`, ...) is the command line's business.
+A recipe describes what to compute. The command line decides where (`--device`, `--out`) and which
+part of the grid (`--snr-db`, `--channel-uses`, ...).
 """
 
 from collections.abc import Callable

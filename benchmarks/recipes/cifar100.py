@@ -147,7 +147,7 @@ def _schemes(
 ) -> tuple[SchemeConfig, ...]:
     """All but ablations; `epochs` and `batch_size` are those of deep JSCC of images.
 
-    Deep JSCC and ADJSCC are put behind our student too, where there is a frozen backbone.
+    Where the backbone is frozen, deep JSCC and ADJSCC also get our student as a backbone.
     """
     distilled = ("deep_jscc", "adjscc") if backbone else ()
     return (

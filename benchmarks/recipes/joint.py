@@ -32,10 +32,10 @@ def joint_baselines(
 ) -> tuple[JointSchemeConfig, ...]:
     """All of them, with MLPs as wide as the features, on the channels that ours is trained on.
 
-    `backbone` is the ablation whose student, taught by labels alone, is the frozen backbone; the
-    codecs then have the passes of ours. Those named in `distilled` are put behind our own student
-    too, which teachers have taught, so that codecs can be compared alone. With None every model
-    learns a backbone of its own, with as many passes as student and codec have together.
+    `backbone` is the ablation whose student, trained by labels alone, is the frozen backbone; the
+    codecs then have as many passes as ours. Those named in `distilled` also get our distilled
+    student as a backbone, so that codecs can be compared alone. With None every model
+    learns its backbone, with as many passes as student and codec have together.
     """
     body, hidden = student.model, codec.model.feature_dim
     plain = JointSchemeConfig(
@@ -92,7 +92,7 @@ def image_baseline(
 ) -> ImageJsccConfig:
     """Deep JSCC of images at the SNR of deep JSCC, with AdamW in the student's precision.
 
-    `readers` retrains who reads what arrives, as it does who reads decoded images.
+    `readers` is the fine-tuning of classifiers on decoded images.
     """
     return ImageJsccConfig(
         training=replace(

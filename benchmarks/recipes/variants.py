@@ -22,8 +22,8 @@ STUDENT_EPOCHS, CODEC_EPOCHS = 12, 10  # of every variant, unless the recipe has
 def ablations(student: StudentStage, codec: CodecStage) -> tuple[RkdScConfig, ...]:
     """All ablations of a recipe whose codec is CAT, on a short schedule.
 
-    `short` has a student of its own, and is what ablations with students of their own are compared
-    with; `brief` keeps the recipe's student, and is what all others are compared with. Each changes
+    `short` has a separate student, and is the reference of ablations with a separate student;
+    `brief` keeps the recipe's student, and is the reference of all others. Each changes
     one thing. The conference version keeps its own schedule of SNRs.
     """
     short = replace(student, training=_at_most(student.training, STUDENT_EPOCHS))
@@ -41,7 +41,7 @@ def ablations(student: StudentStage, codec: CodecStage) -> tuple[RkdScConfig, ..
 
 
 def no_teacher(student: StudentStage, codec: CodecStage) -> RkdScConfig:
-    """Labels alone on the recipe's own schedule: what the teacher is worth in the end.
+    """Labels alone on the recipe's schedule: the total benefit of the teacher.
 
     Its student is the backbone of joint baselines.
     """
@@ -53,7 +53,7 @@ def no_teacher(student: StudentStage, codec: CodecStage) -> RkdScConfig:
 
 
 def _students(student: StudentStage, codec: CodecStage) -> tuple[RkdScConfig, ...]:
-    """Other lessons for the student, and no lesson at all; against `short`."""
+    """Other losses for the student, and no stage 1 at all; against `short`."""
     untaught = replace(student, loss=LABELS_ONLY)
     both = student.training.epochs + codec.training.epochs
     scratch = replace(
@@ -70,7 +70,7 @@ def _students(student: StudentStage, codec: CodecStage) -> tuple[RkdScConfig, ..
 
 
 def _stages(student: StudentStage, codec: CodecStage) -> dict[str, CodecStage]:
-    """Other lessons for the codec, fine-tuned students, no noise, no codec; against `brief`."""
+    """Other losses for the codec, fine-tuned students, no noise, no codec; against `brief`."""
     images = _on_images(student, codec, epochs=codec.training.epochs)
     uncoded = UncodedConfig(feature_dim=codec.model.feature_dim, max_uses=codec.model.max_uses)
     noise_free = replace(codec.conditions, noiseless=True)

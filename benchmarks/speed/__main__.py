@@ -71,7 +71,9 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("results/runs/speed"))
     parser.add_argument("--only", metavar="A,B", help="sections to run; those of --out are kept")
-    parser.add_argument("--quick", action="store_true", help="a rehearsal: numbers mean nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="a quick rehearsal; its numbers are not valid"
+    )
     parser.add_argument("--kaira-python", type=Path, metavar="PYTHON", help="for section c")
     parser.add_argument("--data", type=Path, metavar="DIR", help="CIFAR-100, for a, c, e, grid")
     options = parser.parse_args(arguments)

@@ -210,7 +210,7 @@ def plain_loop(size: Size) -> Iterator[Row]:
 
 
 def kaira(size: Size, python: Path, data: Path | None) -> Iterator[Row]:
-    """(c): deep JSCC of images in Kaira, by an interpreter of its own, and both sides' PSNR."""
+    """(c): deep JSCC of images in Kaira, by a separate interpreter, and both sides' PSNR."""
     split = pictures(size.few) if data is None else first_images(load_dataset(data).test, size.few)
     scheme = image_jscc()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,7 @@
 """Sections (d) to (f) of the speed benchmark, accuracy, and the paper's grid.
 
-Decoders run here, sweeps as a user starts them, in a process of their own; their weights are the
-committed ones, whatever a user has trained, so that everybody measures the same.
+Decoders run here, sweeps in a separate process as a user starts them. They use the committed
+weights, whatever a user has trained, so that all measurements are comparable.
 """
 
 import contextlib

@@ -1,1 +1,1 @@
-"""Questions asked of the simulator: each says its question, command, time and files."""
+"""Studies: each docstring states question, command, time and files."""

@@ -1,4 +1,4 @@
-"""Kill a sweep or a training at random moments, resume it, and compare with an uninterrupted one.
+"""Kill a sweep or training run at random, resume it, and compare with an uninterrupted one.
 
 `python -m benchmarks.studies.torture --kills 20 --workers 2 --out results/runs/torture`, or `make
 torture`. `python -m benchmarks.studies.torture --train 3` kills the training of the digits three
@@ -27,7 +27,7 @@ SWEEP = ("--snr-db", "-10:20:2", "--channel-uses", "4,16,64", "--realizations", 
 def start(
     folder: Path, *arguments: str, stderr: int = subprocess.DEVNULL
 ) -> "subprocess.Popen[bytes]":
-    """A command of semlink in a process group of its own."""
+    """Start a command of semlink in a separate process group."""
     return subprocess.Popen(
         [sys.executable, "-m", "simulator", *arguments, "--out", str(folder)],
         stdout=subprocess.DEVNULL,

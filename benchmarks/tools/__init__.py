@@ -1,1 +1,1 @@
-"""Tools of the people who work on semlink."""
+"""Tools for the development of semlink."""

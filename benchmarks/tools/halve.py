@@ -1,7 +1,7 @@
-"""Weights in half the space: matrices and kernels rounded to half precision, all else as it is.
+"""Round matrices and kernels of weights to half precision; the rest stays unchanged.
 
-`python -m benchmarks.tools.halve FILE ...`, as was done with the two teachers of `cifar100` before
-they were asked about anything. Parts made from a file name its hash, so they must be made after it.
+`python -m benchmarks.tools.halve FILE ...`, as for the two teachers of `cifar100` before their
+outputs were cached. Parts trained from a file record its hash, so they must be trained afterwards.
 """
 
 import argparse

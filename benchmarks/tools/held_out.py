@@ -1,4 +1,4 @@
-"""A folder that holds a test split alone, made of a data set's validation images.
+"""Write a data set's validation images as a folder with only a test split.
 
 `python -m benchmarks.tools.held_out --data DIR --out FOLDER` writes FOLDER/test/CLASS/NUMBER.png.
 No model was fitted to these images: a sweep over them must agree with that of the test images.

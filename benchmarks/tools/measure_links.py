@@ -1,7 +1,7 @@
 """Measure the block error rates of the links of all recipes.
 
-`python -m benchmarks.tools.measure_links` writes the tables that results/reference/block_errors
-lacks.
+`python -m benchmarks.tools.measure_links` writes the tables that are missing in
+results/reference/block_errors.
 """
 
 import torch

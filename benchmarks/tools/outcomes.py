@@ -1,7 +1,7 @@
-"""What every image earned in finished sweeps, in a file small enough to commit.
+"""The outcome of every image of finished sweeps, in a file small enough to commit.
 
 `python -m benchmarks.tools.outcomes DIR ...` writes DIR/outcomes.npz from DIR/journal.jsonl; with
-it `semlink compare DIR` works where the journal is not.
+it `semlink compare DIR` works without the journal.
 """
 
 import argparse

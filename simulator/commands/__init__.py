@@ -1,1 +1,1 @@
-"""What the commands do: read options, check all, work, then write."""
+"""The commands: read options, check everything, compute, then write."""

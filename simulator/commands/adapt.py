@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptRequest(WeightsRequest, GridRequest):
-    """What `semlink adapt` is asked for; what is None is as the recipe has it."""
+    """The options of `semlink adapt`; None: as in the recipe."""
 
     channel_uses: tuple[int, ...] | None = option(help="The k to choose from.")
-    scheme: str = option(type=SCHEME, default="rkd_sc", help="Whose budget is adapted.")
+    scheme: str = option(type=SCHEME, default="rkd_sc", help="The scheme whose k is adapted.")
     retention: float = option(
         default=0.99,
         metavar="Q",
@@ -38,9 +38,9 @@ class AdaptRequest(WeightsRequest, GridRequest):
 def adapt(request: AdaptRequest) -> None:
     """Find the fewest channel uses that keep the accuracy, at every SNR.
 
-    The rule is made on validation images and tested on test images. Writes adaptive.csv: k for
-    each channel and SNR, the accuracy there, its difference to that with the largest k, and whether
-    the share is kept on test images.
+    k is chosen on validation images and evaluated on test images. Writes adaptive.csv: k for each
+    channel and SNR, its accuracy, the difference to that with the largest k, and whether the share
+    is kept on test images.
     """
     from simulator.engine.grid import plan
     from simulator.measures.budget import adaptive_table
@@ -56,7 +56,10 @@ def adapt(request: AdaptRequest) -> None:
     (experiment, weights), test = request.loaded(experiment, device)
     validation = weights.dataset.validation
     if validation is None:
-        raise UserError("the budget rule is made on validation images, but the data holds none")
+        raise UserError(
+            "the data must hold validation images to choose k on, but holds none; "
+            "add a validation split"
+        )
     scheme = build_scheme(request.scheme, experiment, weights, option="--scheme").scheme
     check_writable(request.folder)
     points, left_out = plan([scheme], grid)

@@ -1,4 +1,4 @@
-"""`semlink doctor`: what is installed, and every channel measured against closed form."""
+"""`semlink doctor`: versions, and every channel measured against its closed form."""
 
 import sys
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from simulator.commands.options import (
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorRequest:
-    """What `semlink doctor` is asked for."""
+    """The options of `semlink doctor`."""
 
     data: Path | None = data_option()
     resize: int | None = resize_option()
@@ -28,7 +28,7 @@ class DoctorRequest:
 def doctor(request: DoctorRequest) -> None:
     """Measure every channel against closed form.
 
-    Prints versions, device, the data found and a table; exit status 1 if a channel is off.
+    Prints versions, device, available data and a table; exit status 1 if a channel is off.
     """
     from simulator.measures.doctor import check_channels, in_one_line, versions
     from simulator.resolve import device_named, recipe_named

@@ -1,4 +1,4 @@
-"""`semlink plot`, `compare` and `seeds`: what is made of the tables of finished sweeps."""
+"""`semlink plot`, `compare` and `seeds`: figures and tables from finished sweeps."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ChoiceRequest:
-    """A finished sweep, and which part of it."""
+    """A finished sweep, and a selection of its rows."""
 
     folder: Path = argument()
     schemes: tuple[str, ...] | None = option(
@@ -30,7 +30,7 @@ class ChoiceRequest:
         return read_results(self.folder)
 
     def choose(self, rows: "pd.DataFrame") -> "pd.DataFrame":
-        """The rows that are asked for. Raises: UserError for what the sweep does not hold."""
+        """The selected rows. Raises: UserError if the sweep does not hold one of the names."""
         from simulator.measures.choose import chosen
 
         return chosen(
@@ -40,7 +40,7 @@ class ChoiceRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class PlotRequest(ChoiceRequest):
-    """What `semlink plot` is asked for."""
+    """The options of `semlink plot`."""
 
     schemes: tuple[str, ...] | None = option(
         help="Draw these schemes, in this order.  [default: eight at most]"
@@ -58,7 +58,7 @@ class PlotRequest(ChoiceRequest):
 
 @command(PlotRequest)
 def plot(request: PlotRequest) -> None:
-    """Draw figures of a finished sweep again. FOLDER is what --out was when it was swept.
+    """Draw figures of a finished sweep again. FOLDER is the --out of the sweep.
 
     Writes each as PDF and PNG for print below figures/, with its caption as .txt and .tex.
     """
@@ -83,20 +83,20 @@ def plot(request: PlotRequest) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class CompareRequest:
-    """What `semlink compare` is asked for."""
+    """The options of `semlink compare`."""
 
     folder: Path = argument()
     a: str | None = option(
-        metavar="SCHEME", help="The scheme whose gain is asked for.  [default: all]"
+        metavar="SCHEME", help="The scheme that is compared with B.  [default: all]"
     )
-    b: str = option(required=True, metavar="SCHEME", help="The scheme that it is compared with.")
+    b: str = option(required=True, metavar="SCHEME", help="The scheme that A is compared with.")
 
 
 @command(CompareRequest)
 def compare(request: CompareRequest) -> None:
     """Compare two schemes of a finished sweep, image by image, or all others with B.
 
-    FOLDER is what --out was when it was swept. Writes compare_A_B.csv or compare_all_B.csv there.
+    FOLDER is the --out of the sweep. Writes compare_A_B.csv or compare_all_B.csv there.
     """
     from simulator.measures.compare import compact, compare_schemes
     from simulator.storage.files import write_table
@@ -106,8 +106,8 @@ def compare(request: CompareRequest) -> None:
     name = f"compare_{request.a or 'all'}_{request.b}.csv".replace(":", "-")
     write_table(request.folder / name, table)
     click.echo(
-        f"accuracy minus that of {request.b} in points, 95 % interval over images; * sure at 5 % "
-        "(Holm)"
+        f"accuracy minus that of {request.b} in points, 95 % interval over images; * significant "
+        "at 5 % (Holm)"
     )
     click.echo(compact(table).to_string())
     click.echo(f"table:   {request.folder / name}")
@@ -115,7 +115,7 @@ def compare(request: CompareRequest) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class SeedsRequest:
-    """What `semlink seeds` is asked for."""
+    """The options of `semlink seeds`."""
 
     folders: tuple[Path, ...] = argument(nargs=-1, required=True)
     out: Path | None = out_option("results/runs/seeds")
@@ -123,10 +123,10 @@ class SeedsRequest:
 
 @command(SeedsRequest)
 def seeds(request: SeedsRequest) -> None:
-    """Mean and spread of accuracies over trainings from several seeds.
+    """Mean and spread of accuracies over training runs from several seeds.
 
-    FOLDERS are sweeps of the same recipe, data and noise, each of weights from another training
-    seed. Writes seeds.csv.
+    FOLDERS are sweeps of the same recipe, data and noise, each with weights from a different
+    training seed. Writes seeds.csv.
     """
     import pandas as pd
 
@@ -142,6 +142,6 @@ def seeds(request: SeedsRequest) -> None:
     spread = table.groupby(["scheme", "channel"], sort=False)["deviation"]
     shown = pd.DataFrame({"median": spread.median(), "largest": spread.max()}) * 100
     count = len(request.folders)
-    click.echo(f"standard deviation of the accuracy over {count} trainings, in points")
+    click.echo(f"standard deviation of the accuracy over {count} training runs, in points")
     click.echo(shown.round(2).to_string())
     click.echo(f"table:   {path}")

@@ -1,4 +1,4 @@
-"""`semlink link`: the digital link by itself, measured beside the closed form."""
+"""`semlink link`: the digital link alone, measured beside the closed form."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -29,7 +29,7 @@ MOST_BLOCKS = 10_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class LinkRequest:
-    """What `semlink link` is asked for."""
+    """The options of `semlink link`."""
 
     modulation: int = option(
         default=4, metavar="M", help="Points of the QAM constellation: 4, 16, 64 or 256."
@@ -37,7 +37,7 @@ class LinkRequest:
     code_rate: str = option(
         default="1/2",
         metavar="R",
-        help="At most so many payload and CRC bits per sent bit, a fraction or decimal; 1 is "
+        help="Highest ratio of payload and CRC bits to transmitted bits, as 1/2 or 0.75; 1 is "
         "uncoded.",
     )
     channel: str = option(type=CHANNEL, default="awgn", metavar="NAME", help="As for sweep.")
@@ -46,8 +46,12 @@ class LinkRequest:
         show_default="0:10:1",
         help="FIRST:LAST:STEP or a list; Eb is the energy of a payload bit.",
     )
-    payload_bits: int | None = option(metavar="B", help="Per block.  [default: about 512]")
-    channel_uses: int | None = option(metavar="K", help="Per block.  [default: by the rate]")
+    payload_bits: int | None = option(
+        metavar="B", help="Payload bits per block.  [default: about 512]"
+    )
+    channel_uses: int | None = option(
+        metavar="K", help="Channel uses per block.  [default: by the rate]"
+    )
     errors: int = option(
         default=200,
         type=whole(1, MOST_BLOCKS),
@@ -58,9 +62,9 @@ class LinkRequest:
         default=20_000, type=whole(1, MOST_BLOCKS), metavar="N", help="... or after N blocks."
     )
     decoder: Literal["layered", "sionna"] = option(
-        default="layered", help="Ours, or Sionna's belief propagation (much slower)."
+        default="layered", help="Layered min-sum, or Sionna's belief propagation (much slower)."
     )
-    fresh: bool = flag(help="Replace what another link has left in --out.")
+    fresh: bool = flag(help="Replace the results of another link in --out.")
     seed: int = seed_option("Seed of all draws.")
     out: Path | None = out_option("results/runs/link")
 
@@ -69,7 +73,7 @@ class LinkRequest:
 def link(request: LinkRequest) -> None:
     """Send random bits: bit and block error rates over Eb/N0.
 
-    CRC, 5G LDPC, QAM, channel and back, or uncoded QAM, beside the closed form of uncoded QAM.
+    CRC, 5G LDPC, QAM, channel and receiver, or uncoded QAM, beside the closed form of uncoded QAM.
     Writes link.csv, run.json and a figure.
     """
     import torch
@@ -102,12 +106,12 @@ def link(request: LinkRequest) -> None:
     try:
         rows = measure_link(test)
     except KeyboardInterrupt:
-        raise Stopped("nothing was written; --max-blocks or --errors make it shorter") from None
+        raise Stopped("nothing was written; a smaller --max-blocks or --errors is faster") from None
     _write(folder, test, rows)
 
 
 def _settings(test: "LinkTest") -> dict[str, Any]:
-    """What makes the numbers besides versions, as run.json has it."""
+    """The settings that decide the numbers, in the form of run.json."""
     settings = {name: value for name, value in vars(test).items() if name != "pipe"}
     pipe = {"type": type(test.pipe).__name__, **asdict(test.pipe)}
     return {**settings, "pipe": pipe, "channel": test.channel.name}
@@ -122,7 +126,7 @@ def _check_same(test: "LinkTest", folder: Path) -> None:
     except FileNotFoundError:
         return
     except (AttributeError, KeyError, TypeError, ValueError):
-        changed = ["run.json, which is of no link"]
+        changed = ["run.json, which does not describe a link"]
     if changed:
         raise UserError(
             f"{folder} holds a result with other settings; changed: {', '.join(changed)}. Add "

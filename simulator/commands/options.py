@@ -1,7 +1,7 @@
 """Requests: frozen dataclasses whose fields are the options of a command; click fills them.
 
-A field says its option's type, default and help once. Click makes the request from the command
-line; a script makes it by itself. Nothing heavy is imported here, so that `--help` answers at once.
+A field declares its option's type, default and help once. Click makes the request from the command
+line; a script can make it directly. Nothing heavy is imported here, so `--help` answers at once.
 """
 
 import contextlib
@@ -87,7 +87,7 @@ def whole(least: int, most: int) -> Parsed:
 
 
 class _Option(click.Option):
-    """An option whose help may be made when it is shown, from tables that take long to import."""
+    """An option whose help may be generated when shown, from tables with slow imports."""
 
     def __init__(self, names: Any, text: str | Callable[[], str], **settings: Any) -> None:
         super().__init__(names, **settings)
@@ -100,7 +100,7 @@ class _Option(click.Option):
 
 
 class _Command(click.Command):
-    """A command whose help names the recipes there are."""
+    """A command whose help lists the recipes."""
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The text above the options."""
@@ -148,7 +148,7 @@ class Command(Generic[Request]):
     click: click.Command
 
     def __call__(self, request: Request) -> None:
-        """Do what is asked for. Raises: UserError and Stopped, each in one line."""
+        """Run the command. Raises: UserError and Stopped, each in one line."""
         self.function(request)
 
 
@@ -195,13 +195,13 @@ def run(command: click.Command, name: str) -> None:
 
 
 def _fail(name: str, message: str) -> None:
-    """Say what is wrong in one line and exit with status 2."""
+    """Print the error in one line and exit with status 2."""
     click.echo(f"{name}: error: " + " ".join(message.split()), err=True)
     sys.exit(2)
 
 
 def note(*lines: str) -> None:
-    """Tell what a user should know, on stderr."""
+    """Print remarks on stderr."""
     for line in lines:
         click.echo(f"semlink: {line}", err=True)
 
@@ -217,12 +217,12 @@ def data_option() -> Any:
 
 def resize_option() -> Any:
     """--resize."""
-    text = "Rescale the images of --data to NxN pixels, by the centre square; N from 8 to 512."
+    text = "Rescale the centre square of the images of --data to NxN pixels; N from 8 to 512."
     return option(metavar="N", help=text)
 
 
 def dataset_told(experiment: "Experiment", data: Path | None, resize: int | None) -> "Dataset":
-    """The images; what should be known of them is told. Raises: UserError."""
+    """The images; prints remarks on them. Raises: UserError."""
     from simulator.resolve import dataset_of
 
     dataset = dataset_of(experiment, data, resize)
@@ -252,13 +252,13 @@ def minutes_option() -> Any:
 
 @contextlib.contextmanager
 def trained_on(minutes: float | None) -> Iterator[None]:
-    """A block that trains; stopped by --minutes or Ctrl-C it says how to go on."""
+    """A block that trains; if --minutes or Ctrl-C stops it, the message says how to resume."""
     try:
         yield
     except TimeUp:
-        click.echo(f"stopped after {minutes:g} min; run the same command again to go on")
+        click.echo(f"stopped after {minutes:g} min; run the same command again to resume")
     except KeyboardInterrupt:
-        raise Stopped("run the same command again to go on from the last checkpoint") from None
+        raise Stopped("run the same command again to resume from the last checkpoint") from None
 
 
 def _channels() -> str:
@@ -286,11 +286,11 @@ class RecipeRequest:
 
     @property
     def recipe_name(self) -> str:
-        """The recipe's name, which is the file's where it is in a file."""
+        """The recipe's name; for a recipe file, the name of the file."""
         return Path(self.recipe).stem if self.recipe.endswith(".toml") else self.recipe
 
     def experiment(self) -> "Experiment":
-        """The recipe, with the student that is asked for. Raises: UserError."""
+        """The recipe, with the student of --student, if given. Raises: UserError."""
         from simulator.resolve import recipe_named
 
         return recipe_named(self.recipe, student=self.student)
@@ -317,7 +317,7 @@ class WeightsRequest(RecipeRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class GridRequest:
-    """A grid; what is None is as the recipe has it."""
+    """A grid; None: as in the recipe."""
 
     channels: tuple[str, ...] | None = option(type=CHANNELS, help=_channels)
     snr_db: tuple[float, ...] | None = option(
@@ -330,7 +330,7 @@ class GridRequest:
     seed: int = seed_option("Seed of all channel draws.")
 
     def grid(self, experiment: "Experiment") -> "Grid":
-        """The recipe's grid, with what is asked for in place of its own. Raises: UserError."""
+        """The recipe's grid, with the options in place of its values. Raises: UserError."""
         from simulator.resolve import grid_of
 
         return grid_of(

@@ -33,7 +33,7 @@ MOST_SEEDS = 100
 
 @dataclass(frozen=True, kw_only=True)
 class SearchRequest:
-    """What `semlink search` is asked for; what is None is as the preset has it."""
+    """The options of `semlink search`; None: as in the preset."""
 
     recipe: str = argument(type=RECIPE)
     preset: Literal["cpu", "gpu"] = option(default="cpu", help="Search space, sizes and length.")
@@ -44,37 +44,39 @@ class SearchRequest:
         help="Weight of max(0, ln(expected parameters / target)).",
     )
     target_params: str | None = option(
-        metavar="N", help="Such as 800k or 1.2M.  [default: the preset's]"
+        metavar="N", help="Target of the penalty, such as 800k or 1.2M.  [default: the preset's]"
     )
     teaching: Literal["kd", "ce"] = option(
         default="kd", help="The recipe's distillation loss, or labels alone (the control)."
     )
-    seeds: int = option(default=1, type=whole(1, MOST_SEEDS), help="Searches to choose among.")
+    seeds: int = option(
+        default=1, type=whole(1, MOST_SEEDS), help="Number of searches; the best is kept."
+    )
     seed: int = seed_option("Seed of the first search.")
     images_size: int | None = option(
-        metavar="H", help="Search on images of this side, averaged down."
+        metavar="H", help="Search on images downsampled to this side length."
     )
-    epochs: int | None = option(metavar="E", help="Of the search.  [default: the preset's]")
+    epochs: int | None = option(metavar="E", help="Epochs of the search.  [default: the preset's]")
     training: Path | None = option(
         metavar="DIR",
-        help="Training whose teachers teach (stage cache).  [default: results/runs/RECIPE]",
+        help="Training run that holds the teachers (stage cache).  [default: results/runs/RECIPE]",
     )
     data: Path | None = data_option()
     resize: int | None = resize_option()
     minutes: float | None = minutes_option()
-    fresh: bool = flag(help="Forget what earlier searches in --out have finished.")
+    fresh: bool = flag(help="Delete earlier searches in --out.")
     device: str = device_option()
     out: Path | None = out_option("results/runs/RECIPE/search/PRESET_TEACHING_lambdaL")
 
 
 @command(SearchRequest)
 def search(request: SearchRequest) -> None:
-    """Search an architecture for the student of a recipe (KDL-DARTS).
+    """Search for an architecture of the student of a recipe (KDL-DARTS).
 
     Needs the teacher's outputs: semlink train RECIPE --stage cache. Writes genotype.json, which
-    train and sweep take as --student; its cells and their evolution as figures; search.csv.
+    train and sweep take as --student, figures of its cells and of the search, and search.csv.
 
-    Stop with Ctrl-C at any time; the same command goes on from the last epoch.
+    Stop with Ctrl-C at any time; the same command resumes from the last epoch.
     """
     from simulator import resolve
     from simulator.search import run
@@ -93,7 +95,7 @@ def search(request: SearchRequest) -> None:
 
 
 def _begun(request: SearchRequest) -> "SearchRun":
-    """The search that is asked for, taught. Raises: UserError; TimeUp."""
+    """The requested search, with its teachers' outputs. Raises: UserError; TimeUp."""
     from simulator import resolve
     from simulator.parse import MOST_SEED, in_range
     from simulator.search.run import adjusted, search_run
@@ -111,7 +113,7 @@ def _begun(request: SearchRequest) -> "SearchRun":
     in_range("--seed", request.seed, 0, MOST_SEED - request.seeds)
     usual, named = Path("results/runs") / request.recipe, request.training
     if named is not None and not named.is_dir():
-        raise UserError(f"--training must be the folder of a training, got {named}")
+        raise UserError(f"--training must be the folder of a training run, got {named}")
     own_folder = f"{request.preset}_{request.teaching}_lambda{request.penalty:g}"
     return search_run(
         experiment,

@@ -28,28 +28,30 @@ def _schemes() -> str:
     from simulator.resolve import scheme_labels, scheme_names
 
     labels = [f"{', '.join(names)} ({means})" for means, names in scheme_labels().items()]
-    return f"{', '.join(scheme_names())}, or all: what is trained. Labels: {'; '.join(labels)}."
+    return (
+        f"{', '.join(scheme_names())}, or all: every trained scheme. Labels: {'; '.join(labels)}."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class SweepRequest(WeightsRequest, GridRequest):
-    """What `semlink sweep` is asked for; what is None is as the recipe has it."""
+    """The options of `semlink sweep`; None: as in the recipe."""
 
     schemes: tuple[str, ...] | None = option(type=SCHEMES, help=_schemes)
     mc: float | None = option(
         metavar="POINTS",
-        help="Draw again, R at a time, until the channel's 95 % interval is +-POINTS of accuracy.",
+        help="Add R channel draws at a time until their 95 % interval is +-POINTS of accuracy.",
     )
     max_realizations: int = option(
         default=200, type=whole(1, MOST_REALIZATIONS), metavar="N", help="End of --mc."
     )
     precision: Literal["fp32", "bf16"] = option(
         default="fp32",
-        help="Of the networks; those of separate and digital_semantic always are fp32.",
+        help="Precision of networks; separate and digital_semantic always use fp32.",
     )
     compiled: bool = flag(
         "--compile",
-        help="Compile the receiver of rkd_sc first: faster where a sweep takes minutes.",
+        help="Compile the receiver of rkd_sc first: faster if a sweep takes minutes.",
     )
     quality: bool = flag(
         help="Add PSNR and SSIM of the images that deep_jscc_image and analog_pixels rebuild."
@@ -58,14 +60,14 @@ class SweepRequest(WeightsRequest, GridRequest):
     workers: int | None = option(
         type=whole(1, MOST_WORKERS),
         metavar="N",
-        help="Processes.  [default: the cores; 1 for little work or a GPU]",
+        help="Number of processes.  [default: the cores; 1 for little work or a GPU]",
     )
     cluster: str | None = option(
         metavar="ADDRESS|auto|local",
-        help="Compute on a Ray cluster instead; local: one of --workers CPUs, made here.",
+        help="Compute on a Ray cluster instead; local: start one of --workers CPUs here.",
     )
-    fresh: bool = flag(help="Forget what an earlier sweep in --out has finished.")
-    verbose: bool = flag("-v", "--verbose", help="Say of all that is left out why it is.")
+    fresh: bool = flag(help="Delete finished units of an earlier sweep in --out.")
+    verbose: bool = flag("-v", "--verbose", help="Give the reason for everything left out.")
     device: str = device_option()
 
 
@@ -73,8 +75,8 @@ class SweepRequest(WeightsRequest, GridRequest):
 def sweep(request: SweepRequest) -> None:
     """Evaluate schemes over a grid; write a table and figures.
 
-    RECIPE is one of {recipes}. Without options its own grid is swept.
-    Stop with Ctrl-C at any time; the same command goes on with what is not finished.
+    RECIPE is one of {recipes}. The default grid is the recipe's.
+    Stop with Ctrl-C at any time; the same command computes what is missing.
     """
     from simulator.engine.folder import noiseless_accuracy, sweep_folder
     from simulator.measures.quality import check_quality, image_quality
@@ -108,7 +110,7 @@ def sweep(request: SweepRequest) -> None:
 
 
 def resolved(request: SweepRequest) -> "tuple[Sweep, list[str]]":
-    """The sweep that is asked for, and a line for what is left out of it. Raises: UserError."""
+    """The requested sweep, and a line for everything left out of it. Raises: UserError."""
     from simulator.engine.evaluate import Setting
     from simulator.engine.job import Sweep
     from simulator.resolve import check_compiler, device_named
@@ -126,15 +128,15 @@ def resolved(request: SweepRequest) -> "tuple[Sweep, list[str]]":
 
 
 def _in_short(left_out: list[str]) -> list[str]:
-    """One line for all that is left out; each of these lines begins with the scheme's name."""
+    """One line for everything left out; each of these lines begins with the scheme's name."""
     if len(left_out) < 2:
         return left_out
     names = ", ".join(dict.fromkeys(line.partition(" ")[0] for line in left_out))
-    return [f"left out, wholly or in part: {names}; -v says why"]
+    return [f"left out, wholly or in part: {names}; -v gives the reasons"]
 
 
 def _remarks(sweep: "Sweep") -> list[str]:
-    """What a user should know of the weights before believing the numbers, and of the speed."""
+    """Remarks on the origin of the weights and on the speed."""
     from simulator.description.origin import data_name
     from simulator.device import native
 
@@ -142,14 +144,14 @@ def _remarks(sweep: "Sweep") -> list[str]:
     remarks = [f"weights from {weights.folder}"]
     if native(setting.device, setting.precision) != setting.precision:
         remarks.append(
-            f"this device has no arithmetic of {setting.precision}; --precision fp32 is faster"
+            f"this device has no {setting.precision} arithmetic; --precision fp32 is faster"
         )
     if weights.trained_on == {weights.dataset.key}:
         return remarks
     if weights.trained_on == {data_name(weights.folder, weights.dataset)}:
-        other = "the training images of --data, beside other test images"
+        other = "the training images of --data, but beside other test images"
     else:
-        other = "other data than --data: images for training or for the test differ"
+        other = "data other than --data: training or test images differ"
     return [*remarks, f"these weights were made with {other}"]
 
 

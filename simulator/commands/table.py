@@ -16,9 +16,11 @@ COUNTS = ("parameters", "macs")  # how the names of columns of whole numbers end
 
 @dataclass(frozen=True, kw_only=True)
 class TableRequest(WeightsRequest):
-    """What `semlink table` is asked for."""
+    """The options of `semlink table`."""
 
-    realizations: int = option(default=5, type=whole(1, MOST_REALIZATIONS), help="Draws at 24 dB.")
+    realizations: int = option(
+        default=5, type=whole(1, MOST_REALIZATIONS), help="Channel draws per image at 24 dB."
+    )
     seed: int = seed_option("Seed of all draws.")
 
 
@@ -46,7 +48,7 @@ def table(request: TableRequest) -> None:
         seed=in_range("--seed", request.seed, 0, MOST_SEED),
     )
     if weights.teacher() is None:
-        note(f"no teacher in {weights.folder}: no retention")
+        note(f"retention is left out: no teacher in {weights.folder}")
     write_table(folder / "sizes.csv", rows)
     click.echo(_shown(rows).set_index("name").T.to_string())
     click.echo(f"table:   {folder / 'sizes.csv'}")

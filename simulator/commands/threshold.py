@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ThresholdRequest(ChoiceRequest):
-    """What `semlink threshold` is asked for."""
+    """The options of `semlink threshold`."""
 
-    accuracy: float = option(required=True, metavar="PERCENT", help="The accuracy to be reached.")
+    accuracy: float = option(required=True, metavar="PERCENT", help="The target accuracy.")
     reference: str | None = option(
-        metavar="SCHEME", help="Also say how many dB more or less each needs than this scheme."
+        metavar="SCHEME", help="Also print the difference in dB from this scheme."
     )
     csv: Path | None = option(
         metavar="FILE", type=PATH, help="Also write the table there; SNRs not swept are +-inf."
@@ -30,9 +30,9 @@ class ThresholdRequest(ChoiceRequest):
 
 @command(ThresholdRequest)
 def threshold(request: ThresholdRequest) -> None:
-    """Which SNR each scheme of a finished sweep needs for an accuracy.
+    """Print the SNR that each scheme of a finished sweep needs for an accuracy.
 
-    FOLDER is what --out was when it was swept. The SNR is the lowest at which straight lines
+    FOLDER is the --out of the sweep. The SNR is the lowest at which straight lines
     between the swept SNRs reach the accuracy. Its 95 % interval lies between the SNRs at which the
     upper and the lower end of the accuracy's own interval reach it, interpolated likewise.
     """
@@ -62,8 +62,8 @@ def _show(table: "pd.DataFrame", request: ThresholdRequest) -> None:
     click.echo(f"SNR (Es/N0 per channel use) in dB for {request.accuracy:g} % accuracy")
     click.echo(lines.to_string(index=False))
     click.echo(
-        "straight lines between the swept SNRs; 95 % interval: where the ends of the accuracy's "
-        "interval reach it"
+        "linear interpolation between the swept SNRs; 95 % interval: where the ends of the "
+        "accuracy's interval reach it"
     )
     if request.reference is not None:
         click.echo(

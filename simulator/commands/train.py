@@ -44,24 +44,24 @@ STAGES = (
 
 @dataclass(frozen=True, kw_only=True)
 class TrainRequest(RecipeRequest):
-    """What `semlink train` is asked for."""
+    """The options of `semlink train`."""
 
     stage: str | None = option(
         type=click.Choice(STAGES, case_sensitive=False),
-        help="Stop after this stage; earlier ones that are missing are trained first.  "
+        help="Stop after this stage; missing earlier ones are trained first.  "
         "[default: all; stage2 with a warm start]",
     )
     variants: tuple[str, ...] = option(
-        default=(), help="Train these ablations too, after stage 2; or all."
+        default=(), help="Also train these ablations, after stage 2; or all."
     )
     schemes: tuple[str, ...] | None = option(
-        type=SCHEMES, help="Train these baselines alone; or all."
+        type=SCHEMES, help="Train only these baselines; or all."
     )
-    seed: int = seed_option("Seed of the training.")
+    seed: int = seed_option("Seed of the training run.")
     teacher_seed: int | None = option(
         type=whole(0, MOST_SEED),
         metavar="N",
-        help="Seed of the teachers in --out and of what they were shown.  [default: --seed]",
+        help="Seed of the teachers in --out.  [default: --seed]",
     )
     teacher: str | None = option(
         metavar="NAME|DIR",
@@ -71,15 +71,15 @@ class TrainRequest(RecipeRequest):
         help="Refuse the warm start that recipe images takes with few training images."
     )
     epochs: int | None = option(
-        metavar="N", help="A quick trial: so many epochs for every part, noted beside the weights."
+        metavar="N", help="A quick trial: N epochs for every part, recorded beside the weights."
     )
     lr: float | None = option(
-        metavar="RATE", help="A trial: this peak learning rate for every part, noted likewise."
+        metavar="RATE", help="A trial: this peak learning rate for every part, recorded likewise."
     )
     minutes: float | None = minutes_option()
     fresh: bool = flag(
-        help="Forget finished parts and checkpoints in --out; with stages that go on from finished "
-        "weights, only their own."
+        help="Delete finished parts and checkpoints in --out; with stages that start from finished "
+        "weights, only theirs."
     )
     device: str = device_option()
 
@@ -94,7 +94,7 @@ def train(request: TrainRequest) -> None:
     "decoded_teachers" train finished classifiers on decoded images, for separate:retrained,
     "rebuilt" the student on what deep JSCC rebuilds, for deep_jscc_image:retrained.
 
-    Stop with Ctrl-C at any time; the same command goes on from the last checkpoint.
+    Stop with Ctrl-C at any time; the same command resumes from the last checkpoint.
     """
     from simulator.schemes.train import begin, schemes_to_train, stages_of, train_schemes
     from simulator.training.student import Session

@@ -1,1 +1,1 @@
-"""What a recipe is made of, as frozen values: stages, parts, and where weights come from."""
+"""The content of a recipe as frozen values: stages, parts, and the origin of weights."""

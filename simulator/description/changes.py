@@ -1,4 +1,4 @@
-"""Descriptions with something changed: everywhere, or by the names of fields."""
+"""Changes to descriptions: everywhere, or by the names of fields."""
 
 import dataclasses
 import types
@@ -49,7 +49,7 @@ def changed(config: Any, table: Mapping[str, Any], where: str) -> Any:
     for key, value in own.items():
         if key not in fields:
             raise UserError(
-                f"{where}.{key} is no setting: {where} has {', '.join(sorted(fields))}"
+                f"{where}.{key} is not a setting: {where} has {', '.join(sorted(fields))}"
                 f"{did_you_mean(key, fields)}"
             )
         old = getattr(config, key)
@@ -68,7 +68,7 @@ def _built(name: str, table: Mapping[str, Any], where: str) -> Any:
     kind = getattr(models, name)
     hints = get_type_hints(kind)
     if unknown := sorted(table.keys() - hints.keys()):
-        raise UserError(f"{where}.{unknown[0]} is no setting of {name}")
+        raise UserError(f"{where}.{unknown[0]} is not a setting of {name}")
     values = {key: _fitting(value, hints[key], f"{where}.{key}") for key, value in table.items()}
     return _made(lambda: kind(**values), where)
 

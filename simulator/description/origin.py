@@ -1,4 +1,4 @@
-"""What a file of weights was made from, and whether it belongs to a recipe and a data set."""
+"""The origin of a weights file, and checks that it belongs to a recipe and a data set."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -33,16 +33,16 @@ class Origin:
 
     @property
     def header(self) -> dict[str, Any]:
-        """How a file of tensors says what it was made from."""
+        """How a file of tensors records what it was made from."""
         return {"key": self.key, "origin": describe(self)}
 
 
 def check_origin(
     path: Path, part: Part, origin: Any, *, recipe: str, dataset: Dataset
 ) -> dict[str, Any]:
-    """What a file says of itself. Raises: UserError naming the file and what does not agree."""
+    """Check the origin in a file. Raises: UserError naming the file and the difference."""
     if not isinstance(origin, dict) or not origin.keys() >= {f.name for f in fields(Origin)}:
-        raise UserError(f"{path} does not say what it was made from; train it again")
+        raise UserError(f"{path} does not record what it was trained from; train it again")
     if origin["recipe"] != recipe:
         raise UserError(
             f"{path} must belong to recipe {recipe}, but was trained for "
@@ -100,9 +100,9 @@ NAME = "data.json"
 
 
 def data_name(weights: Path, dataset: Dataset) -> str:
-    """How parts in this folder name their data: as is written there of the same training images.
+    """The name of the data in this folder's parts, as recorded there for these training images.
 
-    Raises: UserError if what is written is damaged.
+    Raises: UserError if the record is damaged.
     """
     path = weights / NAME
     try:

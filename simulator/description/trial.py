@@ -1,6 +1,6 @@
-"""How a training differs from its recipe: by `--epochs` and `--lr`, or as few images need it.
+"""Changes of a training run to its recipe: by `--epochs` and `--lr`, or for few images.
 
-What was changed is written beside the weights, so that whoever loads them knows them.
+The changes are stored beside the weights, so that they are applied when the weights are loaded.
 """
 
 import json
@@ -22,7 +22,7 @@ Recipe = TypeVar("Recipe", bound=Basis)
 
 
 class Trial(NamedTuple):
-    """What differs in every training; None: as the recipe has it."""
+    """Changes to every training stage; None: as in the recipe."""
 
     epochs: int | None = None
     learning_rate: float | None = None
@@ -40,7 +40,7 @@ class Trial(NamedTuple):
             raise UserError(f"{path} must be a JSON object of a trial; train again") from None
 
     def applied(self, recipe: Recipe) -> Recipe:
-        """The recipe with every training changed."""
+        """The recipe with every training stage changed."""
 
         def change(value: Any) -> Any:
             if not isinstance(value, TrainConfig):
@@ -63,7 +63,7 @@ class Trial(NamedTuple):
         if found != self and any(weights.glob("*.safetensors")):
             raise UserError(
                 f"{weights} holds weights trained with {found.text}, not with {self.text}; add "
-                "--fresh to train anew, or choose another --out"
+                "--fresh to train again, or choose another --out"
             )
         if self != Trial():
             write_json(weights / FILE, self._asdict())

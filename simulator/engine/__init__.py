@@ -1,1 +1,1 @@
-"""A sweep: its grid, who computes it, the journal that keeps it, and the table of it all."""
+"""A sweep: its grid, its workers, its journal, and its table."""

@@ -1,4 +1,4 @@
-"""A sweep into a folder: taken up from its journal, written as tables and `run.json`."""
+"""A sweep into a folder: resumed from its journal, written as tables and `run.json`."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -43,7 +43,7 @@ class SweepFolder:
     began: float = field(default_factory=time.perf_counter)
 
     def compute(self, *, workers: int | None = None, cluster: str | None = None) -> Results:
-        """What the journal lacks; its units are on disk when this returns or is stopped."""
+        """Compute what the journal lacks; its units are on disk when this returns or is stopped."""
         sweep = self.sweep
         with open_pool(sweep, self.folder, workers=workers, cluster=cluster) as pool:
             if self.fresh:
@@ -60,7 +60,7 @@ class SweepFolder:
         left_out: Sequence[str],
         more: pd.DataFrame | None = None,
     ) -> tuple[pd.DataFrame, dict[str, Any]]:
-        """Tables and description; gives back the rows and what `run.json` says.
+        """Write tables and description; returns the rows and the content of `run.json`.
 
         `noiseless` is the accuracy without a channel, measured now if it is not given; `more` are
         columns to add to the rows.
@@ -88,7 +88,7 @@ class SweepFolder:
 
 
 class InMemory(NamedTuple):
-    """A small sweep that is written nowhere: its rows, what figures say of it, its units."""
+    """A small sweep in memory: its rows, its description for figures, its units."""
 
     table: pd.DataFrame
     run: dict[str, Any]
@@ -114,7 +114,7 @@ def sweep_in_memory(sweep: Sweep) -> InMemory:
 
 @contextmanager
 def sweep_folder(sweep: Sweep, folder: Path, *, fresh: bool = False) -> Iterator[SweepFolder]:
-    """Lock a folder for a sweep. Ctrl-C within the block says what is kept and how to go on.
+    """Lock a folder for a sweep. Ctrl-C within the block says what is kept and how to resume.
 
     Raises: UserError if the folder cannot be written to, is in use, or holds a sweep with other
     settings; Stopped.
@@ -130,7 +130,7 @@ def sweep_folder(sweep: Sweep, folder: Path, *, fresh: bool = False) -> Iterator
             kept = len(Journal(folder))  # the last ones may be on disk and not yet noted
             raise Stopped(
                 f"{kept} finished units are in {journal.path}; run the same command again"
-                f"{without} to go on"
+                f"{without} to resume"
             ) from None
 
 
@@ -157,7 +157,7 @@ def _choices(sweep: Sweep) -> list[dict[str, Any]]:
 
 
 def _description(sweep: Sweep) -> dict[str, Any]:
-    """What makes the numbers besides the data: recipe, grid, weights, versions, machine."""
+    """What decides the numbers besides the data: recipe, grid, weights, versions, machine."""
     setting, weights, grid = sweep.setting, sweep.weights, sweep.grid
     return {
         "recipe": describe(sweep.experiment),

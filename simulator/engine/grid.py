@@ -1,11 +1,10 @@
-"""What a sweep computes: points, the units that they are made of, and the streams of a unit.
+"""The grid of a sweep: points, the units of a point, and the random streams of a unit.
 
 A point is one row of the table. It is made of units, one for each realisation of the channel on all
 test images. A unit's noise comes from streams named by (channel, SNR, uses, realisation), so
-schemes that use equally many channel uses meet the same gains and the same noise, and a unit
-depends on nothing else that is computed. Where the gain is estimated, the channel is the one that
-is estimated and uses count the pilots: perfect, LS and LMMSE knowledge over equally many uses meet
-the same draws.
+schemes with the same number of channel uses meet the same gains and noise, and a unit depends on
+nothing else that is computed. For an estimated channel the name is that of the true channel, and
+the pilots count as uses: perfect, LS and LMMSE knowledge meet the same draws at equal total length.
 """
 
 import itertools
@@ -134,7 +133,7 @@ def check_pilots(channel: Channel, k: int) -> None:
 
 
 def _check_seeds(grid: Grid) -> None:
-    """The draws of a point must differ, else its interval would be wrong.
+    """Check that the draws of a point differ; otherwise its interval would be wrong.
 
     Seeds have 32 bits, so two points far apart may share one; that biases no row of the table. Nor
     does a repeated draw among very many: it changes an interval by less than a percent.

@@ -1,8 +1,8 @@
 """The journal of a sweep: every finished unit, appended and on disk before anything else happens.
 
-A text file, one JSON object per line with a checksum: what a run is about, then finished units.
-What is torn or damaged is left out, and computed again. Nothing is ever changed but the end: a torn
-last line is cut off before more is written.
+A text file, one JSON object per line with a checksum: the description of a run, then finished
+units. Truncated or damaged lines are skipped, and their units computed again. Only the end ever
+changes: a truncated last line is cut off before more is written.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ FIELDS = {*Point._fields, "realization", "of", "images", "outcomes", "core_secon
 
 
 class Finished(NamedTuple):
-    """A unit, what became of every image, and the core-seconds it took."""
+    """A unit, the outcome of every image, and the core-seconds it took."""
 
     unit: Unit
     codes: Codes
@@ -102,7 +102,7 @@ class Journal:
 
     @property
     def abouts(self) -> list[dict[str, Any]]:
-        """What every run that wrote here was about, the oldest first."""
+        """The descriptions of all runs that wrote here, the oldest first."""
         return self._found.abouts
 
     @property
@@ -118,11 +118,11 @@ class Journal:
 
     @property
     def remarks(self) -> list[str]:
-        """What a user should know of the file."""
+        """Remarks on the file for the user."""
         return [f"{self.path}: {self.damaged} damaged lines left out"] if self.damaged else []
 
     def __enter__(self) -> "Journal":
-        """Keep other processes out, and read what they have written until now.
+        """Lock the folder, and read what other processes have written until now.
 
         Raises: UserError if another process works in this folder, or it cannot be locked.
         """
@@ -147,12 +147,12 @@ class Journal:
         self._lock.release()
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Start with an empty journal."""
         self.path.unlink(missing_ok=True)
         self._found = _Found()
 
     def begin(self, about: dict[str, Any]) -> None:
-        """Note what the next units are about, if no run has said so yet."""
+        """Write the description of the next units, unless a run has written it already."""
         self.about_key = digest(about)
         if about not in self.abouts:
             self._append([{"about": about}])

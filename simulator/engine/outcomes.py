@@ -1,4 +1,4 @@
-"""What became of every image in a finished sweep, in one small file that can be committed.
+"""The outcome of every image in a finished sweep, in one small file that can be committed.
 
 A journal holds the same and more, but is too large to commit. The file is `outcomes.npz`: a byte
 per image and unit, compressed, in the order of the rows of results.csv.
@@ -33,7 +33,7 @@ class Outcomes:
         return unit in self._places
 
     def read(self, unit: Unit) -> Finished:
-        """A unit; what it cost is not kept."""
+        """A unit; its cost is not stored."""
         return Finished(unit, self._codes[self._places[unit]], 0.0)
 
 
@@ -68,7 +68,7 @@ def write_outcomes(folder: Path) -> Path:
 def stored_units(folder: Path, rows: pd.DataFrame, journal_key: str) -> UnitStore:
     """The units behind the rows of a finished sweep: its journal, else the committed file.
 
-    Raises: UserError if neither is there, or belongs to the rows.
+    Raises: UserError if neither exists or belongs to the rows.
     """
     journal = Journal(folder)
     path = folder / FILE
@@ -89,6 +89,6 @@ def stored_units(folder: Path, rows: pd.DataFrame, journal_key: str) -> UnitStor
 def _check(journal: Journal, key: str) -> None:
     if key not in {digest(about) for about in journal.abouts}:
         raise UserError(
-            f"{journal.path} must hold what every image earned in this sweep, but does not; run "
+            f"{journal.path} must hold the outcome of every image of this sweep, but does not; run "
             "the sweep again"
         )

@@ -1,4 +1,4 @@
-"""What workers need, imported once for all of them; nothing is computed here."""
+"""Imports that all workers need, done once; nothing is computed here."""
 
 import simulator.engine.workers
 import simulator.schemes.experiment  # noqa: F401

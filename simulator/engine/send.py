@@ -1,4 +1,4 @@
-"""One transmission to look at: everything that a scheme sends, meets and makes of it."""
+"""A single transmission with all its intermediate results."""
 
 import math
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ class Sent:
     """
 
     scheme: str
-    settings: str  # what the scheme charges and takes as known
+    settings: str  # what the scheme charges and assumes to be known
     x: Tensor | None  # symbols [N, k] complex64; unit power on average
     y: Tensor | None  # received symbols [N, k]
     h: Tensor  # gain of every use as the receiver has it [N, k]
@@ -39,28 +39,28 @@ class Sent:
     equalised: Tensor | None  # MMSE estimate of x [N, k]
     scores: Tensor  # of the classes [N, num_classes]
     delivered: Tensor  # False in outage, where the class is a uniform guess [N]
-    prepared: Mapping[str, Tensor]  # what the transmitter made of the images, each [N, ...]
-    seen: Mapping[str, Tensor]  # what the receiver made on the way, see `Received`
+    prepared: Mapping[str, Tensor]  # results of `Scheme.prepare`, each [N, ...]
+    seen: Mapping[str, Tensor]  # intermediate results of the receiver, see `Received`
     choice: Mapping[str, Any]  # of source, modulation and code rate, for digital schemes
 
     @property
     def classes(self) -> Tensor:
-        """Decided classes [N]; those of images in outage mean nothing."""
+        """Decided classes [N]; undefined for images in outage."""
         return self.scores.argmax(dim=1)
 
     @property
     def features(self) -> Tensor | None:
-        """The receiver's estimate of the features [N, D], where the scheme makes one."""
+        """The receiver's estimate of the features [N, D]; None if there is none."""
         return self.seen.get("features")
 
     @property
     def images(self) -> Tensor | None:
-        """Rebuilt images [N, C, H, W] in [0, 1], where the scheme rebuilds them."""
+        """Decoded images [N, C, H, W] in [0, 1]; None if the scheme reconstructs none."""
         return self.seen.get("images")
 
     @property
     def bits(self) -> Tensor | None:
-        """The payload of every image [N, bits], where blocks were decoded."""
+        """The payload of every image [N, bits]; None unless blocks were decoded."""
         return self.seen.get("bits")
 
 
@@ -103,8 +103,8 @@ def send_images(
 ) -> Sent:
     """Send uint8 images [N, C, H, W] once.
 
-    Image i meets the gains and the noise that a sweep of this seed gives its i-th test image in
-    this realisation.
+    Image i meets the gains and noise of the i-th test image in a sweep with this seed and
+    realisation. Units: snr_db is the average Es/N0 in dB.
     Raises: UserError if the scheme does not serve k or the channel.
     """
     check_served(scheme, channel, snr_db, k)

@@ -1,4 +1,4 @@
-"""Who computes the units: this process, processes of this machine, or a Ray cluster.
+"""The workers of a sweep: this process, processes of this machine, or a Ray cluster.
 
 Every worker is one thread that rebuilds the schemes from files (weights, and what was prepared), so
 nothing large is sent around, and files that several processes read are in memory once.
@@ -63,7 +63,7 @@ def _done_by(evaluate: Evaluator, work: Work) -> list[Finished]:
 
 
 class _Pool:
-    """Work in hand, and how much of it there may be.
+    """Pending work, and its limit.
 
     Every pool has `submit`, which hands in work; `next_done`, which waits for a piece that is done
     and gives its units, none for a preparation; `close`, which stops and drops what is in hand.
@@ -88,7 +88,7 @@ class _Pool:
 
 
 class InProcess(_Pool):
-    """No other process: work is done when it is asked for, one piece at a time."""
+    """No other process: work is done on request, one piece at a time."""
 
     _each = 1
 
@@ -177,7 +177,7 @@ class LocalPool(_Pool):
         self._deaths += 1
         if self._deaths > MOST_DEATHS:
             raise UserError(
-                "the workers were killed again and again, perhaps for want of memory; "
+                "workers were killed repeatedly, perhaps because memory ran out; "
                 "finished units are kept: run again with fewer --workers"
             )
         waiting = [*self._hand.values(), *more]

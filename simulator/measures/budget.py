@@ -45,11 +45,11 @@ def adaptive_table(
     num_classes: int,
     device: torch.device,
 ) -> pd.DataFrame:
-    """The rule, made on the validation images at all points, and what it costs on the test images.
+    """The rule, from the validation images at all points, and its loss on the test images.
 
     One row per (channel, SNR): k, accuracy there and with the most uses, their difference, and
-    whether the share is kept, all on test images, the intervals over images. Validation images meet
-    draws of their own: a k that had luck with those has no luck from it here.
+    whether the share is kept, all on test images, with intervals over images. Validation images
+    meet independent draws, so a k that was chosen by chance gains nothing on the test images.
     """
     own_draws = replace(grid, seed=Streams(seed=grid.seed).seed_of("budget rule"))
     here = partial(sweep_here, [scheme], device=device, num_classes=num_classes)

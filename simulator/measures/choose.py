@@ -15,7 +15,7 @@ def chosen(
     channels: Sequence[str] | None = None,
     channel_uses: Sequence[int] | None = None,
 ) -> pd.DataFrame:
-    """The rows that are asked for, schemes and channels in the order asked; None means all.
+    """The selected rows, schemes and channels in the given order; None means all.
 
     Raises: UserError if the rows do not hold one of them, or no point of all together.
     """
@@ -38,7 +38,7 @@ def chosen(
 
 
 def check_names(option: str, asked: Sequence[Any], there: "pd.Series[Any]") -> None:
-    """Whether a table holds what is asked for. Raises: UserError naming what it holds."""
+    """Check that a table holds the given names. Raises: UserError naming what it holds."""
     known = [str(name) for name in there.unique()]
     for name in map(str, asked):
         if name not in known:

@@ -1,4 +1,4 @@
-"""Two schemes of one sweep against each other, image by image."""
+"""Paired comparison of two schemes of one sweep, image by image."""
 
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,12 @@ PLACE = ["channel", "channel_uses", "snr_db"]
 
 
 def compare_schemes(folder: Path, a: str | None, b: str) -> tuple[pd.DataFrame, list[str]]:
-    """Accuracy of `a` minus accuracy of `b` at every point that both have, with its interval.
+    """Accuracy of `a` minus accuracy of `b` at every common point, with its interval.
 
-    Both met the same images, gains and noise at a point, so the difference is surer than either.
+    Both met the same images, gains and noise, so the difference has less variance than either.
     `p_value` is McNemar's, `p_holm` the same adjusted for the number of points. Without `a`, every
     other scheme is compared with `b`, in the order of the sweep, each adjusted for its own points;
-    those that share none are left out, and named in lines beside the table.
+    those without a common point are left out, and listed in lines beside the table.
     Raises: UserError if the folder holds no sweep with both, or no journal of it.
     """
     rows, run = read_results(folder)
@@ -32,7 +32,7 @@ def compare_schemes(folder: Path, a: str | None, b: str) -> tuple[pd.DataFrame, 
 def compare_units(
     rows: pd.DataFrame, store: UnitStore, a: str | None, b: str, *, num_classes: int
 ) -> tuple[pd.DataFrame, list[str]]:
-    """As `compare_schemes`, of the rows of a sweep and the units that they are made of."""
+    """As `compare_schemes`, from the rows of a sweep and the units behind them."""
     names = list(dict.fromkeys(rows["scheme"]))
     for option, name in (("--b", b), ("--a", a)):
         if name is not None and name not in names:
@@ -53,7 +53,7 @@ def compare_units(
 def compact(table: pd.DataFrame) -> pd.DataFrame:
     """A comparison for the screen: differences and their intervals in points, a column per SNR.
 
-    A star marks a difference that is sure at 5 % after Holm's adjustment.
+    A star marks a difference that is significant at 5 % after Holm's adjustment.
     """
     lines: dict[tuple[str, str, int, str], dict[float, str]] = {}
     for _, row in table.iterrows():
@@ -99,7 +99,7 @@ def _tally(store: UnitStore, point: Point, realizations: int, classes: int) -> T
     units = [Unit(point, realization) for realization in range(realizations)]
     if any(unit not in store for unit in units):
         raise UserError(
-            f"the journal must hold what every image earned, but {point.text} is missing; run the "
-            "sweep again"
+            f"the journal must hold the outcome of every image, but {point.text} is missing; "
+            "run the sweep again"
         )
     return Tally.of((store.read(unit).codes for unit in units), num_classes=classes)

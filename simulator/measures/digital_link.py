@@ -1,4 +1,4 @@
-"""The digital link by itself, as a user asks for it: error rates beside the closed form."""
+"""The digital link alone, with the user's settings: error rates beside the closed form."""
 
 import math
 from dataclasses import dataclass
@@ -39,9 +39,9 @@ MOST_BATCH_SYMBOLS = 2**19  # bounds the memory of a batch of long blocks
 
 @dataclass(frozen=True, kw_only=True)
 class LinkTest:
-    """What to send, over what, and until when.
+    """A link, its channel, and when a point is finished.
 
-    Eb is the energy of a payload bit: CRC and parity are paid for. A point is finished after the
+    Eb is the energy of a payload bit: CRC and parity are charged. A point is finished after the
     batch that reaches `errors` block errors, or after `max_blocks` blocks.
     """
 
@@ -171,7 +171,7 @@ def pipe_of(
 
 
 def _code_rate(text: str) -> Fraction:
-    """The rate that is asked for; 1 is uncoded."""
+    """The code rate of an option; 1 is uncoded."""
     hint = (
         f"--code-rate must be above 0 and at most {float(HIGHEST_CODE_RATE):.3f} (5G LDPC), or 1 "
         f"(uncoded), such as 1/2 or 0.75, got {text!r}"
@@ -187,7 +187,9 @@ def _code_rate(text: str) -> Fraction:
 
 def _uncoded(bits: int, payload: int | None, uses: int | None, decoder: Decoder) -> UncodedPipe:
     if decoder != "layered":
-        raise UserError(f"--decoder {decoder} must have a code to decode; --code-rate 1 is uncoded")
+        raise UserError(
+            f"--decoder {decoder} needs a code, but --code-rate 1 has none; leave it out"
+        )
     if uses is None:
         payload = USUAL_PAYLOAD // bits * bits if payload is None else payload
         uses = payload // bits
@@ -217,7 +219,7 @@ def _coded(
         if uses > MOST_USES:
             raise UserError(
                 f"{payload} payload bits must fit {MOST_USES} channel uses, but at code rate "
-                f"{rate} they take {uses}; ask for a higher --code-rate"
+                f"{rate} they take {uses}; choose a higher --code-rate"
             )
         pipe = BitPipe(
             payload_bits=payload, channel_uses=uses, bits_per_symbol=bits, decoder=decoder

@@ -1,4 +1,4 @@
-"""Is the physics right on this machine? Every channel, measured against closed form."""
+"""Every channel, measured on this machine against its closed form."""
 
 import math
 import platform
@@ -29,9 +29,9 @@ def check_channels(
 ) -> pd.DataFrame:
     """Measure noise power, fading power and bit error rates of channels; one row each.
 
-    QPSK symbols of unit power go to 20,000 images over 64 uses at 6 dB Es/N0. What the law of a
-    channel does not give is left out. Of an OFDM grid the correlation over the band and over time
-    is measured too, and of a channel that is estimated the error of the estimate.
+    QPSK symbols of unit power go to 20,000 images over 64 uses at 6 dB Es/N0. Quantities that the
+    law of a channel does not give are left out. For OFDM the correlation over the band and over
+    time is measured too; for an estimated channel, the error of the estimate.
     Columns: channel, quantity, measured, theory, standard_error, verdict: "ok" where theory lies
     within five standard errors, else "OFF".
     """
@@ -60,7 +60,7 @@ def in_one_line(dataset: Dataset) -> str:
 
 
 def _measure(channel: Channel, device: torch.device) -> pd.DataFrame:
-    """What was measured of a channel beside theory, where there is one."""
+    """Measured quantities of a channel beside theory, where theory is known."""
     if isinstance(channel, EstimatedChannel):
         compared = estimation(channel, images=IMAGES, uses=USES, snr_db=SNR_DB, device=device)
     else:
@@ -72,7 +72,7 @@ def _measure(channel: Channel, device: torch.device) -> pd.DataFrame:
 
 
 def _powers(channel: Channel, device: torch.device) -> list[tuple[str, float, float, Any]]:
-    """Send random QPSK symbols and compare what arrives with theory.
+    """Send random QPSK symbols and compare the received ones with theory.
 
     Bits are independent of the noise, so uses of one image are correlated only by a shared gain:
     the image is taken as the sampling unit of every mean.
@@ -92,7 +92,7 @@ def _powers(channel: Channel, device: torch.device) -> list[tuple[str, float, fl
     rate, spread_db = law.qam_bit_error_rate, law.power_spread_db
     return [
         ("E|w|^2", *_mean(noise), noise_power),
-        ("N0 told", *_mean(received.noise_power), noise_power),
+        ("N0 reported", *_mean(received.noise_power), noise_power),
         ("E|h|^2", *_mean(gain), 1.0),
         ("var of mean |h|^2", *_variance(gain), law.mean_power_variance(USES)),
         ("QPSK bit error rate", *_mean(wrong), rate(SNR_DB, bits_per_symbol=2) if rate else None),

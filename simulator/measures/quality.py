@@ -1,4 +1,4 @@
-"""How good rebuilt images are: PSNR and SSIM at every point of a sweep with such images."""
+"""Quality of decoded images: PSNR and SSIM at every point of a sweep with such images."""
 
 import math
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ def check_quality() -> None:
 
 
 def image_quality(sweep: Sweep, realizations: Mapping[Point, int]) -> pd.DataFrame:
-    """A row of `COLUMNS` for each point, empty where the scheme rebuilds no image.
+    """A row of `COLUMNS` for each point, empty where the scheme reconstructs no image.
 
     The transmissions are those of the sweep. Each value is the mean over images of their mean over
     realisations, with a 95 % interval for the mean over other images.
@@ -61,7 +61,7 @@ def _row(sweep: Sweep, prepared: Prepared, units: list[Unit]) -> dict[str, float
 
 @torch.inference_mode()
 def _of_unit(sweep: Sweep, prepared: Prepared, unit: Unit) -> Tensor | None:
-    """PSNR and SSIM of every image [N, 2]; None if the scheme rebuilds none."""
+    """PSNR and SSIM of every image [N, 2]; None if the scheme reconstructs none."""
     device, point = sweep.setting.device, unit.point
     link: dict[str, Any] = {
         "channel": next(own for own in sweep.grid.channels if own.name == point.channel),

@@ -1,4 +1,4 @@
-"""One recipe trained from several seeds: what the luck of a training moves."""
+"""One recipe trained from several seeds: the variation between training runs."""
 
 from collections.abc import Hashable, Sequence
 from pathlib import Path
@@ -16,11 +16,11 @@ ALIKE = {"hash": "test images", "test_images": "number of test images", "seed": 
 
 
 def across_seeds(folders: Sequence[Path]) -> pd.DataFrame:
-    """Mean accuracy over trainings at every point that all the sweeps have.
+    """Mean accuracy over training runs at every common point of the sweeps.
 
-    `ci_low, ci_high` is Student's interval for the mean over trainings on these very test images;
-    how far other images would move it is in each sweep's own intervals, of which `lowest_ci_low` is
-    the lower end for the training of the lowest accuracy.
+    `ci_low, ci_high` is Student's interval for the mean over training runs on these test images.
+    The intervals over images are those of the sweeps; `lowest_ci_low` is the lower end for the
+    training run of the lowest accuracy.
     Raises: UserError unless there are two sweeps or more, of different training seeds, on the same
     data and noise, of weights that were made alike, with a point in common.
     """
@@ -57,13 +57,15 @@ def _check_alike(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> Non
         values = [{**run["data"], **run}.get(what) for run in runs]
         for folder, value in zip(folders, values, strict=True):
             if value != values[0]:
-                raise UserError(f"{folder} must have the {called} of {folders[0]}, but has another")
+                raise UserError(
+                    f"{folder} must have the same {called} as {folders[0]}, but differs"
+                )
     seeds = [run.get("train_seed") for run in runs]
     for folder, seed in zip(folders[1:], seeds[1:], strict=True):
         if seeds.count(seed) > 1:
             raise UserError(
-                f"every sweep must have another training seed, but {folder} has {seed} again; "
-                "train with --seed N into a folder of its own, and sweep its --weights"
+                f"every sweep must have a different training seed, but {folder} repeats {seed}; "
+                "train with --seed N into a separate folder, and sweep its --weights"
             )
 
 
@@ -75,5 +77,5 @@ def _check_weights(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> N
             if own != first:
                 raise UserError(
                     f"{folder} must have a {part} that was trained as that of {folders[0]}, but "
-                    "its recipe is another"
+                    "its recipe differs"
                 )

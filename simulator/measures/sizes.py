@@ -48,7 +48,7 @@ def size_table(
 
     Columns: parameters of encoder, transmitter (encoder and TX codec) and both ends; MACs of
     encoder and TX codec; CPU ms of the encoder per image, alone and in a batch of 64 (teachers that
-    are asked about mirror images too run twice); clean accuracy without a channel; the same through
+    also see mirror images run twice); clean accuracy without a channel; the same through
     the codec at 24 dB on AWGN with k = K; and both as shares of the teacher's accuracy (retention),
     with paired intervals.
     """
@@ -93,7 +93,7 @@ def teacher_row(weights: Weights) -> Row | None:
 def clean_entry(
     row: Row, test: Split, *, right: Credits, teacher: Credits | None
 ) -> dict[str, Any]:
-    """What a network costs, and its accuracy and retention without a channel."""
+    """The cost of a network, and its accuracy and retention without a channel."""
     entry = {**_size(row, test.images[:64]), **_accuracy("accuracy", right)}
     return entry | _retention("retention", right, teacher)
 

@@ -1,6 +1,6 @@
-"""Features through a channel codec and a channel, and stage 2, which trains codec and head so.
+"""Features through a channel codec and a channel, and stage 2, the training of codec and head.
 
-The noisy estimate is pulled to the teacher's clean feature, not to the student's.
+The target of the received features is the teacher's clean feature, not the student's.
 """
 
 import math
@@ -30,7 +30,7 @@ from simulator.training.teachers import Views
 
 VALIDATION_SNR_DB = (-4.0, 4.0, 12.0)
 VALIDATION_SHARES = (4, 1)  # k = K/4 and K, where the codec serves them
-NOISELESS_SNR_DB = 20.0  # what codecs are told when they are trained without noise
+NOISELESS_SNR_DB = 20.0  # the SNR given to codecs that are trained without noise
 
 
 @cache
@@ -86,7 +86,7 @@ def receive_features(
 def clean_estimate(
     codec: ChannelCodec, features: Tensor, *, snr_db: Tensor, uses: Tensor
 ) -> Tensor:
-    """What the decoder makes of the very codeword, no channel between; shapes as above."""
+    """The decoder's output for the codeword without a channel; shapes as above."""
     x = codeword(codec, features, snr_db=snr_db, uses=uses)
     more = {"reliability": torch.ones_like(x.real)} if codec.reliability else {}
     estimate: Tensor = codec.decoder(from_symbols(x), snr_db=snr_db, uses=uses, **more)
@@ -94,7 +94,7 @@ def clean_estimate(
 
 
 def codeword(codec: ChannelCodec, features: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
-    """Symbols of unit power over `uses`, zero beyond; snr_db is what the transmitter believes.
+    """Symbols of unit power over `uses`, zero beyond; snr_db is what the transmitter assumes.
 
     Shapes: features [B, D], snr_db [B, 1], uses [B, 1] -> [B, w] complex64, w the largest of uses.
     """
@@ -110,13 +110,13 @@ def _used(uses: Tensor, *, width: int) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class LinkConditions:
-    """What the channel is like while a codec is trained; drawn anew for every image."""
+    """The distribution of channel conditions in training; drawn independently for every image."""
 
     channels: tuple[str, ...]  # equal shares of every batch
     snr_db: tuple[float, float]  # (low, high), uniform
     uses: tuple[int, ...]  # channel uses, drawn with equal chance
     full_share: float  # share of the images that are given the largest of `uses` for certain
-    noiseless: bool = False  # True: no noise and no fading matter, the codec is told 20 dB
+    noiseless: bool = False  # True: no noise and no fading, the codec is given 20 dB
     snr_list: tuple[float, ...] = ()  # instead of the range: one SNR for each share of the epochs
 
     def __post_init__(self) -> None:
@@ -144,9 +144,9 @@ class LinkConditions:
 class CodecStage:
     """The channel codec and its head through the channel.
 
-    `student` says what happens to the encoder: "frozen" (F0), "last" (F1: last stage and projection
-    go on learning), "all" (F2), or "scratch" (one-stage control: it starts from fresh weights). It
-    learns at `student_rate` times the learning rate.
+    `student` decides the training of the encoder: "frozen" (F0), "last" (F1: last stage and
+    projection are fine-tuned), "all" (F2), or "scratch" (one-stage control: random weights). Its
+    learning rate is `student_rate` times that of the codec.
     """
 
     model: CodecConfig
@@ -169,7 +169,7 @@ class LinkModel(nn.Module):
         super().__init__()
         self.codec: ChannelCodec = config.build()
         self.head = nn.Linear(config.feature_dim, num_classes)
-        self.body = body  # None: the student is frozen, and lies in a file of its own
+        self.body = body  # None: the student is frozen, and has a separate file
 
     @classmethod
     def of(
@@ -180,7 +180,7 @@ class LinkModel(nn.Module):
         return cls(stage.model, num_classes=num_classes, body=body)
 
     def train(self, mode: bool = True) -> "LinkModel":
-        """As usual, but frozen batch normalisation goes on with the statistics that it has."""
+        """As usual, but frozen batch normalisation keeps its statistics."""
         super().train(mode)
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
@@ -253,7 +253,7 @@ class CodecLesson(ChannelLesson[LinkModel]):
 
     @property
     def rates(self) -> Mapping[str, float]:
-        """A student that learns along does so slowly."""
+        """A student that is fine-tuned has a lower learning rate."""
         return {} if self.stage.student == "frozen" else {"body.": self.stage.student_rate}
 
     def build(self) -> LinkModel:
@@ -300,7 +300,7 @@ class CodecLesson(ChannelLesson[LinkModel]):
     def _inconsistency(
         self, model: LinkModel, z: Tensor, scores: Tensor, snr_db: Tensor, uses: Tensor
     ) -> Tensor | float:
-        """How far the scores are from those without a channel, where the loss weighs that."""
+        """The distance of the scores from those without a channel, if the loss includes it."""
         weights = self.stage.loss
         if not weights.consistency:
             return 0.0

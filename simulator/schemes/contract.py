@@ -1,8 +1,8 @@
-"""The contract of whatever a recipe sends with: described, trained, loaded, all in one class.
+"""The contract of the schemes of a recipe: description, training and loading in one class.
 
-A frozen dataclass that is a `SchemeConfig` says what a scheme is called and which labels it takes,
-which parts it has trained and what each is made from, how they are trained, and how the scheme is
-built from them. A recipe holds a tuple of these; nothing else knows one scheme from another.
+A frozen dataclass derived from `SchemeConfig` declares the name and the labels of a scheme, its
+trained parts and their origins, their training, and how the scheme is built from them. A recipe
+holds a tuple of these; no other code distinguishes schemes.
 """
 
 from abc import ABC, abstractmethod
@@ -28,7 +28,7 @@ def split_name(text: str, option: str = "--schemes") -> list[str]:
 
 
 class Label(NamedTuple):
-    """A label that a scheme takes, as users write it, and what it means."""
+    """A label of a scheme, as users write it, and its meaning."""
 
     text: str
     meaning: str
@@ -37,7 +37,7 @@ class Label(NamedTuple):
 class SchemeConfig(ABC):
     """One scheme of a recipe; subclasses are frozen dataclasses."""
 
-    labels: ClassVar[tuple[Label, ...]] = ()  # that may stand behind its name, and their meaning
+    labels: ClassVar[tuple[Label, ...]] = ()  # possible labels after its name
 
     @property
     @abstractmethod
@@ -46,7 +46,7 @@ class SchemeConfig(ABC):
 
     @property
     def ablation(self) -> str:
-        """Its name for `--variants`; empty: it is one of the recipe's own schemes."""
+        """Its name for `--variants`; empty: it is not an ablation."""
         return ""
 
     @abstractmethod
@@ -64,7 +64,7 @@ class SchemeConfig(ABC):
         return self
 
     def identity(self, scheme: Scheme) -> dict[str, Any]:
-        """What numbers depend on besides weights and version: settings, and what these refer to."""
+        """What decides the numbers besides weights and version: settings and their needs."""
         return {"settings": [], "needs": []}
 
     def parts(self, recipe: Basis) -> tuple[Part, ...]:
@@ -72,7 +72,7 @@ class SchemeConfig(ABC):
         return ()
 
     def needed(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
-        """Parts without which `--schemes all` leaves it out."""
+        """Parts that must exist; else `--schemes all` leaves the scheme out."""
         return ()
 
     def check(self, run: TrainingRun, stage: str) -> None:
@@ -80,7 +80,7 @@ class SchemeConfig(ABC):
         return
 
     def train(self, session: Session, stage: str) -> None:
-        """Train what it has in this stage of `semlink train`; finished parts are left as they are.
+        """Train its parts of this stage of `semlink train`; finished parts are kept.
 
         Raises: UserError, and TimeUp at the deadline.
         """

@@ -1,4 +1,4 @@
-"""DT-JSCC at both ends of a channel: points of a constellation, each for a learnt word.
+"""DT-JSCC at both ends of a channel: points of a constellation, each for a learned word.
 
 Source: Xie et al., arXiv 2209.10382 (`models.joint.dt_jscc`).
 """
@@ -21,7 +21,7 @@ POWER_MOMENTUM = 0.01  # of the running mean power of the points
 
 @dataclass(frozen=True, kw_only=True)
 class DtJsccSchemeConfig(JointSchemeConfig):
-    """Points that are chosen at the transmitter, and decided by maximum likelihood."""
+    """Points chosen at the transmitter, and decided by maximum likelihood at the receiver."""
 
     def symbols(self, model: JointModel, features: Tensor, *, snr_db: Tensor) -> Tensor:
         """The points of the likeliest words."""

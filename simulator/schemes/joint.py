@@ -1,7 +1,7 @@
 """Joint source-channel coding: one network for each k, trained through the channel by labels.
 
-`deep_jscc` and `adjscc` carry real values; `dt_jscc` and `vl_vfe` meet the channel in ways of their
-own, and stand in files of their own.
+`deep_jscc` and `adjscc` send real values; `dt_jscc` and `vl_vfe` use the channel differently, and
+have separate files.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A recipe in a TOML file: another recipe, and what differs."""
+"""A recipe in a TOML file: a base recipe, and the settings that differ."""
 
 import re
 import tomllib
@@ -17,12 +17,12 @@ KEYS = ("base", "data", "views", "augment", "teacher", "student", "codec", "swee
 
 
 def read_recipe(path: Path, known: Mapping[str, Experiment]) -> Experiment:
-    """The recipe in a file, which has the file's name; `known` are those it may begin with.
+    """The recipe in a file, named as the file; `known` are the possible base recipes.
 
-    Keys: `base`, a recipe's name; `data`, a folder of images, seen from the file; `views`; and
+    Keys: `base`, a recipe's name; `data`, a folder of images, relative to the file; `views`; and
     tables with the fields of `augment`, `teacher`, `student`, `codec` (of rkd_sc) and `sweep` that
-    differ. What the base sets equal elsewhere changes with them, so that baselines keep the
-    student's network, and the passes and channels of rkd_sc.
+    differ. Settings that are equal elsewhere in the base change with them, so that baselines keep
+    the student's network, and the passes and channels of rkd_sc.
     Raises: UserError naming the file and what is wrong in it.
     """
     try:
@@ -44,10 +44,10 @@ def _recipe(table: dict[str, Any], name: str, known: Mapping[str, Experiment]) -
     for key in table:
         if key not in KEYS:
             hint = did_you_mean(key, KEYS)
-            raise UserError(f"{key} is no setting: a recipe has {', '.join(KEYS)}{hint}")
+            raise UserError(f"{key} is not a setting: a recipe has {', '.join(KEYS)}{hint}")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or name in known:
         raise UserError(
-            "its name becomes the recipe's: letters, digits, - and _, and none of "
+            "its name becomes the recipe's: it must be letters, digits, - and _, and none of "
             f"{', '.join(known)}"
         )
     base = str(table.get("base"))
@@ -63,7 +63,7 @@ def _recipe(table: dict[str, Any], name: str, known: Mapping[str, Experiment]) -
 
 
 def _everywhere(recipe: Experiment, old: Any, new: Any) -> Experiment:
-    """The recipe with what differs in a stage exchanged, there and where it recurs."""
+    """The recipe with the changed settings of a stage, there and wherever they recur."""
     parts = {
         f.name: getattr(new, f.name) for f in fields(new) if is_dataclass(getattr(new, f.name))
     }

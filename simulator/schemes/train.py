@@ -1,4 +1,4 @@
-"""What `semlink train` does in which order: what all schemes share, then each scheme's parts."""
+"""The order of `semlink train`: what all schemes share, then the parts of each scheme."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final

@@ -29,8 +29,8 @@ class VlVfeSchemeConfig(JointSchemeConfig):
     def loss(self, model: JointModel, features: Tensor, labels: Tensor, passage: Passage) -> Tensor:
         """Variational information bottleneck, annealed as in its authors' code.
 
-        As published, the peak of every value is limited, not the power of an image: were the power
-        of small values made up for, the divergence would vanish at no cost.
+        As published, the peak of every value is limited, not the power of an image: if small
+        values were compensated by more power, the divergence would vanish at no cost.
         """
         assert isinstance(model, VlVfe)
         early = passage.progress < ALL_SENT

@@ -1,4 +1,4 @@
-"""What networks cost, and cost tables: every operation counted, or timed, at its deployed width."""
+"""Costs of networks, and cost tables: every operation counted, or timed, at its deployed width."""
 
 from collections.abc import Callable, Mapping
 

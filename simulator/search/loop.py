@@ -31,7 +31,7 @@ from simulator.training.losses import TeacherTargets, distillation_loss
 
 
 class Batch(NamedTuple):
-    """Images [b, C, H, W] in [0, 1], labels [b], and what the teacher says of them."""
+    """Images [b, C, H, W] in [0, 1], labels [b], and the teacher's outputs for them."""
 
     images: Tensor
     labels: Tensor
@@ -134,7 +134,7 @@ def search(
     checkpoint: Checkpoint,
     log: Callable[[History], None] | None = None,
 ) -> History:
-    """Search to the end, going on from the checkpoint if there is one.
+    """Search to the end, from the checkpoint if there is one.
 
     Returns the history, one entry per epoch: mean losses of both halves, expected cost, cost of
     the genotype, entropy of p as a share of the uniform one, skips in the normal cell, weight of

@@ -42,7 +42,7 @@ HELD_BACK, HELD_BATCH = 1000, 250  # training images of neither half, for the lo
 
 @dataclass(frozen=True, kw_only=True)
 class SearchRun:
-    """A search: what, on which data, taught by whom. `run.folder` is where it writes."""
+    """A search: its settings, data and teachers. It writes to `run.folder`."""
 
     run: TrainingRun
     preset: SearchPreset
@@ -50,7 +50,7 @@ class SearchRun:
 
 
 class Found(NamedTuple):
-    """What a search from one seed came to."""
+    """The result of a search from one seed."""
 
     seed: int
     student: GenotypeCnnConfig
@@ -58,15 +58,15 @@ class Found(NamedTuple):
 
 
 def taught_views(run: TrainingRun) -> Views:
-    """What the teachers of the training in `run.taught_in` said of the shared views.
+    """The cached outputs for the shared views of the teachers in `run.taught_in`.
 
-    Raises: UserError naming the command that makes them if they are not there.
+    Raises: UserError naming the command that computes them if they are missing.
     """
     views = told_views(replace(_teaching(run), taught_in=run.taught_in))
     if views is None:
         raise UserError(
-            f"{run.taught_in} must hold what this recipe's teachers say of these images; run "
-            f"semlink train {run.recipe.name} --stage cache --out {run.taught_in}, or name "
+            f"{run.taught_in} must hold the outputs of this recipe's teachers for these images; "
+            f"run semlink train {run.recipe.name} --stage cache --out {run.taught_in}, or name "
             "--training DIR"
         )
     return views
@@ -79,7 +79,7 @@ def taught_seed(folder: Path) -> int:
 
 
 def search_seed(whole: SearchRun, seed: int) -> Found:
-    """One search from its own first weights and draws; taken up where it was left."""
+    """One search with its initial weights and draws; resumed from its checkpoint."""
     task, history = searched_task(whole, seed)
     config, plans = whole.preset.search, task.plans()
     genotype = Genotype(space=config.space, normal=plans.normal, reduce=plans.reduce)
@@ -173,7 +173,7 @@ def costs_of(run: TrainingRun, config: SearchConfig) -> CostTable:
 def retrain(whole: SearchRun, name: str, model: StudentConfig, *, epochs: int) -> ImageClassifier:
     """A student trained as the recipe's, for so many epochs; kept as the part student_NAME.
 
-    Whatever is compared is retrained like this, hand-made networks too.
+    All compared networks are retrained like this, hand-made ones too.
     """
     part, stage = _retraining(whole, name, model, epochs)
     return train_student(whole.run, part, stage, whole.views)
@@ -261,9 +261,9 @@ def search_run(
     """A search ready to begin, taught by the training in `taught_in`.
 
     Teachers of an embedded data set that are missing are trained, there or (not `teach_there`) in
-    `folder`. With another number of views than the recipe's, teachers are asked here, and what they
-    say is kept in `folder`.
-    Raises: UserError if the data, the teachers or what they say is not there.
+    `folder`. With another number of views than the recipe's, the teachers' outputs are computed
+    here and kept in `folder`.
+    Raises: UserError if the data, the teachers or their outputs are missing.
     """
     own_views = views not in (None, recipe.views)
     recipe = recipe if views is None else _with_views(recipe, views)
@@ -325,7 +325,7 @@ def adjusted(
     image_size: int | None = None,
     epochs: int | None = None,
 ) -> SearchPreset:
-    """A preset with what the options say in place of its own."""
+    """A preset with the given options in place of its values."""
     if not 0 <= penalty <= MOST_PENALTY:
         raise UserError(f"--lambda must be from 0 to {MOST_PENALTY:g}, got {penalty:g}")
     config = replace(preset.search, penalty=penalty)
@@ -352,8 +352,8 @@ def write_search(
 ) -> tuple[dict[str, Any], list[Path]]:
     """Genotypes, figures and the description of what was run.
 
-    `draw(found, folder, told)` draws the figures. Gives back what genotype.json tells of the best,
-    and the files to look at.
+    `draw(found, folder, told)` draws the figures. Returns the content of genotype.json for the
+    best search, and the files written.
     """
     folder = whole.run.folder
     told = write_found(whole, best, folder / "genotype.json", validation=accuracies.get(best.seed))

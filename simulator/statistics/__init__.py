@@ -1,1 +1,1 @@
-"""How sure an accuracy is: tallies of outcomes, intervals, paired comparisons."""
+"""Uncertainty of accuracies: tallies of outcomes, intervals, paired comparisons."""

@@ -1,4 +1,4 @@
-"""How sure an accuracy is: 95 % intervals over images, over channel draws and over trainings."""
+"""95 % intervals of accuracies over images, over channel draws and over training runs."""
 
 import math
 from typing import NamedTuple
@@ -81,10 +81,10 @@ def accuracy_interval(image_credits: NDArray[np.floating]) -> Interval:
 
 
 def channel_interval(tally: Tally) -> Interval:
-    """95 % interval for the accuracy on these very images over all draws of the channel.
+    """95 % interval for the accuracy on these images over all draws of the channel.
 
-    What an image earns varies from draw to draw with a variance s_i^2 of its own, independently
-    of the other images. The interval is Wilson's with n_eff = p (1 - p) / (sum s_i^2 / (N^2 R)),
+    The credit of image i varies from draw to draw with variance s_i^2, independently of the other
+    images. The interval is Wilson's with n_eff = p (1 - p) / (sum s_i^2 / (N^2 R)),
     widened for rare draws as in `accuracy_interval`. One draw shows no s_i^2: then it is taken as
     large as it can be, and the interval is wider than it need be.
     """

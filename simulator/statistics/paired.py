@@ -11,7 +11,7 @@ from simulator.statistics.intervals import BISECTIONS, Estimate, Z
 
 
 class _Pairs(NamedTuple):
-    """What two schemes earn on average: only the first, only the second, both at once."""
+    """Mean credits of two schemes: only the first, only the second, both at once."""
 
     only_a: float
     only_b: float
@@ -58,7 +58,7 @@ def paired_ratio(a: NDArray[np.floating], b: NDArray[np.floating]) -> Estimate:
     """
     pairs = _pairs(a, b)
     if not b.any():
-        raise ValueError("b must earn something for a ratio to it, but all its credits are 0")
+        raise ValueError("b must have a credit above 0 for a ratio to it, but all are 0")
     value = float(a.mean() / b.mean())
     number = _effective_pairs(a, b, pairs, ratio=value, shift=0)
     high = _end_of_ratio(pairs, number, value)

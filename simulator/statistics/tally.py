@@ -1,4 +1,4 @@
-"""What became of every image in one realisation, and what many realisations add up to."""
+"""The outcome of every image in one realisation, and sums over realisations."""
 
 import base64
 import zlib
@@ -15,7 +15,7 @@ Codes = NDArray[np.uint8]  # [N] of WRONG, RIGHT, OUTAGE
 
 
 def outcome_codes(scores: Tensor, labels: Tensor, delivered: Tensor) -> Tensor:
-    """What became of a batch: scores [B, num_classes], labels and delivered [B] -> uint8 [B]."""
+    """Outcomes of a batch: scores [B, num_classes], labels and delivered [B] -> uint8 [B]."""
     right = (scores.argmax(dim=1) == labels).to(torch.uint8)
     return torch.where(delivered, right, torch.full_like(right, OUTAGE))
 
@@ -31,7 +31,7 @@ def unpack(text: str, images: int) -> Codes:
     planes = np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=np.uint8)
     bits = np.unpackbits(planes.reshape(2, -1), axis=1)[:, :images]
     if bits.shape[1] != images:
-        raise ValueError(f"{images} outcomes must be there, got {bits.shape[1]}")
+        raise ValueError(f"there must be {images} outcomes, got {bits.shape[1]}")
     codes: Codes = (bits[0] * RIGHT + bits[1] * OUTAGE).astype(np.uint8)
     return codes
 
@@ -70,7 +70,7 @@ class Tally(NamedTuple):
 
     @property
     def credits_of_images(self) -> NDArray[np.float64]:
-        """Mean credit of every image: 1 if right, 0 if wrong, 1 / num_classes for an outage."""
+        """Mean credit of every image: 1 if correct, 0 if wrong, 1 / num_classes for an outage."""
         return (self.right + self.outages / self.num_classes) / self.realizations
 
     @property

@@ -44,8 +44,8 @@ def needed_snr(curve: pd.DataFrame, target: float) -> Estimate:
 def difference(a: Estimate, b: Estimate) -> Estimate:
     """The estimate a minus b, with its 95 % interval [1]; NaN if either is infinite.
 
-    The two count as independent: each end adds the distances of their ends in squares. Schemes that
-    met the same images and noise are correlated, and the interval is wider than it need be.
+    The two are taken as independent: each end adds the squared distances of their ends. Schemes
+    that met the same images and noise are correlated, so the interval is wider than necessary.
 
     [1] Zou and Donner, Construction of Confidence Limits about Effect Measures, Stat. Med. 2008.
     """

@@ -1,4 +1,4 @@
-"""Versions, commit and machine: what `run.json` says of where numbers were made."""
+"""Versions, commit and machine: the origin of numbers in `run.json`."""
 
 import os
 import platform

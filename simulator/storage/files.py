@@ -1,7 +1,7 @@
-"""Weights, checkpoints and tables; weights are safetensors with a JSON header that says of what.
+"""Weights, checkpoints and tables; weights are safetensors with a JSON header of their origin.
 
-Every file is written beside its place, flushed to disk and moved there, so that a reader never
-meets half a file, nor does a power cut leave one.
+Every file is written to a temporary path, flushed to disk and moved to its place, so that neither a
+reader nor a power cut ever sees half a file.
 """
 
 import errno
@@ -123,7 +123,7 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_keyed(path: Path, key: str) -> dict[str, Any] | None:
-    """The JSON object in a file that says by its `key` what it was made from; None if no file.
+    """The JSON object in a file whose `key` records its origin; None if there is no file.
 
     Raises: UserError if it is damaged, or was made from something else.
     """

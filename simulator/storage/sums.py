@@ -1,4 +1,4 @@
-"""SHA-256 of finished weights, listed in the training's folder, so that damage is told by name.
+"""SHA-256 of finished weights, listed beside them, so that damaged files are named.
 
 `SHA256SUMS` has the form of the tool sha256sum: `sha256sum -c SHA256SUMS` checks a folder by hand.
 """

@@ -33,9 +33,7 @@ def estimated(name: str) -> EstimatedChannel:
     return found
 
 
-def both(
-    name: str, k: int, *, snr_db: float, images: int = IMAGES
-) -> tuple[ChannelOutput, Tensor]:
+def both(name: str, k: int, *, snr_db: float, images: int = IMAGES) -> tuple[ChannelOutput, Tensor]:
     """What the receiver has, and the true gains [images, k]."""
     own = estimated(name)
     x = torch.ones((images, k), dtype=torch.complex64)
@@ -109,7 +107,9 @@ def test_bit_error_rate_with_one_pilot_is_the_closed_form(method: str, snr_db: f
 
 
 @pytest.mark.parametrize("row", [None, 72, 16])
-@pytest.mark.parametrize(("k", "pilots"), [(1, 1), (16, 8), (64, 8), (64, 64), (200, 3), (1000, 30)])
+@pytest.mark.parametrize(
+    ("k", "pilots"), [(1, 1), (16, 8), (64, 8), (64, 64), (200, 3), (1000, 30)]
+)
 def test_pilots_and_data_share_the_grid(k: int, pilots: int, row: int | None) -> None:
     at, data = (places(k + pilots, pilots, row) for places in (pilot_places, data_places))
     assert len(at) == pilots
@@ -152,7 +152,13 @@ def test_memory_is_bounded_for_long_codewords() -> None:
     assert found.h.shape == (2, 20_000)
 
 
-WRAPPED = (*ESTIMATED, "tdl:A+interleaved", "tdl:A+lmmse:4+interleaved", "tdl:A+pa:6", "tdl:A+cfo:0.1")
+WRAPPED = (
+    *ESTIMATED,
+    "tdl:A+interleaved",
+    "tdl:A+lmmse:4+interleaved",
+    "tdl:A+pa:6",
+    "tdl:A+cfo:0.1",
+)
 
 
 @pytest.fixture(params=WRAPPED)

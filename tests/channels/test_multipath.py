@@ -44,7 +44,10 @@ def test_covariance_is_that_of_the_gains(text: str) -> None:
     for part in (torch.real, torch.imag):
         error = part(products).std(dim=0) / math.sqrt(DROPS)
         assert bool(
-            ((part(products).mean(dim=0) - part(torch.from_numpy(found))).abs() <= 4.5 * error + 1e-6).all()
+            (
+                (part(products).mean(dim=0) - part(torch.from_numpy(found))).abs()
+                <= 4.5 * error + 1e-6
+            ).all()
         )
 
 

@@ -1,1 +1,1 @@
-"""Does an independent implementation give the same? Sionna 1.2 on TensorFlow."""
+"""Comparison with an independent implementation: Sionna 1.2 on TensorFlow."""

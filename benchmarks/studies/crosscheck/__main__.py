@@ -1,4 +1,4 @@
-"""Does an independent implementation say the same? Sionna 1.2 on TensorFlow against our link.
+"""Comparison of our link with an independent implementation: Sionna 1.2 on TensorFlow.
 
 `make crosscheck`, or `python -m benchmarks.studies.crosscheck --python PATH` with an interpreter
 that has what requirements-tensorflow.txt names. Takes two minutes and writes crosscheck.csv,

@@ -1,8 +1,8 @@
-"""The other side of the crosscheck: Sionna 1.2 on TensorFlow, in an interpreter of its own.
+"""The other side of the crosscheck: Sionna 1.2 on TensorFlow, in a separate interpreter.
 
-`python benchmarks/studies/crosscheck/tensorflow_side.py INPUTS.npz OUTPUTS.npz` computes what the
-first file asks for. It imports nothing of semlink, so that the two share no code but NumPy's file
-format.
+`python benchmarks/studies/crosscheck/tensorflow_side.py INPUTS.npz OUTPUTS.npz` computes the
+outputs for the inputs in the first file. It imports nothing of semlink, so that the two share no
+code but NumPy's file format.
 """
 
 import importlib

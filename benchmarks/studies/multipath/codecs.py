@@ -106,14 +106,10 @@ def _rkd_sc(
     )
 
 
-def _adjscc(
-    found: Behind, run: TrainingRun, part: Part, name: str, mix: tuple[str, ...]
-) -> Scheme:
+def _adjscc(found: Behind, run: TrainingRun, part: Part, name: str, mix: tuple[str, ...]) -> Scheme:
     scheme = replace(_experiment(run).one(JointSchemeConfig), called=name, channels=mix)
     model = train_part(
-        JointLesson(
-            scheme=scheme, uses=USES, **_common(found, run, part, scheme.training, mix)
-        )
+        JointLesson(scheme=scheme, uses=USES, **_common(found, run, part, scheme.training, mix))
     )
     return JointScheme(name, {USES: model.eval()}, scheme, found.taught.student.body)
 

@@ -1,1 +1,1 @@
-"""Is what a search finds any good? The front of accuracy over parameters, with controls."""
+"""Does a search find good networks? Accuracy versus parameters, with controls."""

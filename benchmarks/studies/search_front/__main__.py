@@ -1,4 +1,4 @@
-"""Accuracy versus parameters over lambda, beside controls: is what the search finds any good?
+"""Accuracy versus parameters over lambda, beside controls: does the search find good networks?
 
     python -m benchmarks.studies.search_front RECIPE [--data DIR] [--out DIR]
 
@@ -11,14 +11,14 @@ images; the table's accuracy is of test images.
 With --only some networks are retrained (all searches are made all the same), and with
 --retraining-seeds each one from several seeds: accuracies and differences are then means over
 these, intervals are over images for the seeds that were used, and seeds_low, seeds_high of
-pairs.csv over trainings for the images that were used. The tables hold these networks alone, so
-choose an --out of their own; answers/ and searches/ can be copied to it.
+pairs.csv over training runs for the images that were used. The tables hold only these networks, so
+choose a separate --out; answers/ and searches/ can be copied to it.
 
 Takes, on one core that computes bf16 (AMD EPYC with AVX-512), about 16 minutes per search and 1.5
 per epoch of a retraining (CIFAR-100); in fp32 with AVX2 alone, 33 and 9. Stop it at any time; the
-same command goes on. What is finished, a search or the answers of a network, outlives its weights:
-it is taken from OUT/searches/ and OUT/answers/. What teachers say is taken from the training, or
-with --views kept in OUT/teaching/.
+same command resumes. Finished searches and outputs of networks are reused without their weights,
+from OUT/searches/ and OUT/answers/. The teachers' outputs come from the training run, or with
+--views from OUT/teaching/.
 Writes OUT/front.csv, front.png and front.pdf, sizes.csv (what `semlink table` has of networks
 without a channel, with the teachers; transmitters have the recipe's codec), pairs.csv (paired
 differences of accuracy: searched networks minus all others, controls minus the hand-made one),
@@ -71,7 +71,7 @@ def main() -> None:
         with in_one_line("search_front"):
             front(options)
     except KeyboardInterrupt:
-        raise SystemExit("stopped; run the same command again to go on") from None
+        raise SystemExit("stopped; run the same command again to resume") from None
 
 
 def _options() -> argparse.Namespace:
@@ -86,10 +86,10 @@ def _options() -> argparse.Namespace:
     add("--target-params")
     add("--search-epochs", type=int)
     add("--epochs", type=int, default=10, help="of every retraining")
-    add("--only", nargs="+", help="networks to retrain; default all")
-    seeds = "of every retraining; default the training's"
+    add("--only", nargs="+", help="networks to retrain; default: all")
+    seeds = "of every retraining; default: the training run's"
     add("--retraining-seeds", type=int, nargs="+", help=seeds)
-    views = "shared views for everyone; fewer than the recipe's are sooner seen by its teachers"
+    views = "shared views; fewer than the recipe's take its teachers less time"
     add("--views", type=int, help=views)
     add("--seed", type=int, default=0, help="of the searches")
     add("--data", type=Path)
@@ -189,7 +189,7 @@ def _searches(options: argparse.Namespace, penalties: list[float]) -> Searches:
         in_range("--retraining-seeds", seed, 0, MOST_SEED)
     if options.search_epochs is not None:
         in_range("--search-epochs", options.search_epochs, 1, MOST_EPOCHS)
-    for penalty in penalties:  # mistakes are told before the work
+    for penalty in penalties:  # refuse mistakes before the work
         adjusted(chosen, penalty=penalty, target=options.target_params)
     whole = search_run(
         recipe,
@@ -218,9 +218,9 @@ def _penalties(options: argparse.Namespace) -> list[float]:
 
 
 def _supernet_losses(searches: Searches, networks: list[Entry], main: float) -> pd.DataFrame:
-    """What the supernet of the main lambda says of networks of cells of its size.
+    """Losses of networks with cells of the same size in the supernet of the main lambda.
 
-    Those that it was not asked about while its weights were there are left out.
+    Networks not evaluated while the supernet's weights existed are left out.
     """
     genotypes = {
         entry.name: entry.model.genotype
@@ -234,7 +234,7 @@ def _supernet_losses(searches: Searches, networks: list[Entry], main: float) -> 
 
 
 def _network(searches: Searches, entry: Entry) -> Row:
-    """A network before the recipe's codec; what its weights are does not matter here."""
+    """A network before the recipe's codec; its weights do not matter here."""
     run = searches.whole.run
     model = fresh(lambda: ImageClassifier(entry.model, **run.dataset.sizes), seed=0).eval()
     link = fresh(lambda: LinkModel(searches.codec, num_classes=run.dataset.num_classes), seed=0)

@@ -1,4 +1,4 @@
-"""What retrained networks of a front answer, kept without their weights."""
+"""Outputs of retrained networks of a front, kept without their weights."""
 
 from collections.abc import Sequence
 from dataclasses import replace

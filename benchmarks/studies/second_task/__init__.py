@@ -1,1 +1,1 @@
-"""What features are for: other tasks on the codeword that was sent for classification."""
+"""Benefits of features: other tasks on the codeword that was sent for classification."""

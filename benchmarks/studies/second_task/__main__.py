@@ -1,21 +1,20 @@
-"""What features are for: other tasks on the codeword that was sent for classification.
+"""Benefits of features: other tasks on the codeword that was sent for classification.
 
 `python -m benchmarks.studies.second_task RECIPE [--data DIR]` sends the test images by `rkd_sc`,
-`digital_semantic` and `label_code` over the same gains and noise, and asks four things of what
-arrives:
+`digital_semantic` and `label_code` over the same gains and noise, and solves four tasks at the
+receiver:
 
 - fine: the class, as in a sweep;
-- coarse: the super-class (CIFAR-100: its author's 20; digits: even or odd). Where
-  features arrive, a linear head finds it that was fitted to clean features of training images and
-  never saw a channel or a quantiser; the label code names the super-class of the class it decides,
-  which is as much as a label can do;
+- coarse: the super-class (CIFAR-100: its author's 20; digits: even or odd). Features are classified
+  by a linear head that was fitted to clean features of training images, without a channel or a
+  quantiser. The label code gives the super-class of the decided class, the best for a label;
 - retrieval: the nearest of the clean features of all validation images has the same class;
 - instance: the nearest of the clean features of other views (shifted, mirrored) of all test images
-  is of the same image. No label tells images of a class apart.
+  is of the same image. A label cannot distinguish images of one class.
 
-Nearest is by cosine; the label code asks with the mean feature of the decided class over training
-images. An outage of `digital_semantic` counts as a guess in every task. second_task.csv, run.json
-and a figure for each channel and k go to --out (default results/runs/RECIPE/second_task).
+Nearest is by cosine; the query of the label code is the mean feature of the decided class over
+training images. An outage of `digital_semantic` counts as a guess in every task. second_task.csv,
+run.json and a figure for each channel and k go to --out (default results/runs/RECIPE/second_task).
 """
 
 from collections.abc import Mapping, Sequence
@@ -123,11 +122,11 @@ def row_of(task: str, point: Point, earned: Tensor, realizations: int) -> dict[s
 
 @dataclass(frozen=True, kw_only=True)
 class TaskRequest(WeightsRequest, GridRequest):
-    """What is asked; the options are those of `semlink sweep`."""
+    """The options, those of `semlink sweep`."""
 
     schemes: tuple[str, ...] = option(
         default=("rkd_sc", "digital_semantic", "label_code"),
-        help="Schemes of whose receivers the tasks are asked.",
+        help="Schemes whose receivers solve the tasks.",
     )
     out: Path | None = out_option("results/runs/RECIPE/second_task")
 
@@ -170,7 +169,7 @@ def second_task(request: TaskRequest) -> pd.DataFrame:
 
 
 def _asked(weights: Weights, experiment: Experiment, name: str) -> Asked:
-    """A scheme of which the tasks can be asked. Raises: UserError for any other."""
+    """A scheme whose receiver can solve the tasks. Raises: UserError for any other."""
     config, genie = experiment.scheme(name), "genie" in split_name(name)
     if isinstance(config, RkdScConfig):
         if config.student is not None or config.codec.student != "frozen":
@@ -216,7 +215,7 @@ def figure_plans(table: pd.DataFrame, dataset: Dataset, *, gallery: int) -> Sequ
 
 @command(TaskRequest)
 def ask(request: TaskRequest) -> None:
-    """Ask other tasks of the codeword that was sent; the options are those of semlink sweep."""
+    """Solve other tasks with the codeword that was sent; the options are those of semlink sweep."""
     torch.set_num_threads(1)
     table = second_task(request)
     percent = table.assign(accuracy=(100 * table["accuracy"]).round(1))

@@ -1,4 +1,4 @@
-"""What a receiver knows beforehand, what it says of a transmission, and which tasks that solves."""
+"""What a receiver knows in advance, its outputs for a transmission, and the tasks they solve."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ FINE: Final = tuple(sorted(name for group in SUPERCLASSES.values() for name in g
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """What the receiver has beforehand, all of clean features.
+    """What the receiver knows in advance, all from clean features.
 
     Shapes: coarse_of [classes]; coarse_weights [D + 1, coarse classes]; means [classes, D];
     gallery [G, D] and views [N, D] of unit length, gallery_labels [G].
@@ -84,7 +84,7 @@ class Answers(NamedTuple):
 
 @dataclass(frozen=True)
 class Asked(ABC):
-    """A scheme of whose receiver the tasks can be asked."""
+    """A scheme whose receiver can solve the tasks."""
 
     scheme: Scheme
 
@@ -94,7 +94,7 @@ class Asked(ABC):
 
     @abstractmethod
     def answers(self, known: Known, prepared: Tensors, encoded: Tensors, **place: Any) -> Answers:
-        """What is said of one transmission of a block."""
+        """The outputs for one transmission of a block."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class FeaturesAsked(Asked):
 
 @dataclass(frozen=True)
 class LabelAsked(Asked):
-    """`label_code`: a class arrives; its super-class and its mean feature are all it tells."""
+    """`label_code`: a class arrives; only its super-class and its mean feature follow from it."""
 
     def answers(self, known: Known, prepared: Tensors, encoded: Tensors, **place: Any) -> Answers:
         """By tables of classes."""

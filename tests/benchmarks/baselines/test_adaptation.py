@@ -138,7 +138,7 @@ def test_with_a_large_k_factor_choices_are_those_of_awgn(k_factor: float) -> Non
 
 
 def test_nothing_is_chosen_among_what_is_no_number() -> None:
-    with pytest.raises(UserError, match="must be numbers to choose among them, got nan"):
+    with pytest.raises(UserError, match="must be numbers, got nan"):
         adaptation(FixedLink(12, 0.1), FixedLink(20, math.nan)).for_average(AwgnChannel(), 0.0)
 
 

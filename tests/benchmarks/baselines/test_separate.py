@@ -290,7 +290,7 @@ def test_validation_images_are_classified_in_one_thread_as_workers_do() -> None:
 def test_without_validation_images_nothing_is_served() -> None:
     scheme = built(CONFIG, validation=False)
     assert not scheme.serves(K)
-    assert scheme.channel_uses.startswith("no k where the data holds no validation images")
+    assert scheme.channel_uses.startswith("no k without validation images")
     assert scheme.choices_key == ""
 
 

@@ -24,7 +24,7 @@ def test_says_what_each_scheme_needs(
     assert (table["snr_db"] <= table["ci_high"]).all()
     for row in table.itertuples():
         assert f"{row.snr_db:.2f}" in out
-    assert "straight lines between the swept SNRs" in out
+    assert "linear interpolation between the swept SNRs" in out
     assert "minus that of digital_semantic" in out
 
 

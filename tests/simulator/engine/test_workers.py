@@ -44,7 +44,7 @@ def test_workers_may_die_so_many_times_in_a_row(tmp_path: Path, deaths: int) -> 
     try:
         pool.submit(TASK)
         if deaths > MOST_DEATHS:
-            with pytest.raises(UserError, match="killed again and again.* fewer --workers"):
+            with pytest.raises(UserError, match="killed repeatedly.* fewer --workers"):
                 pool.next_done()
         else:
             assert [item.unit for item in pool.next_done()] == [Unit(TASK.point, 0)]

@@ -109,7 +109,7 @@ def test_a_committed_sweep_is_compared_without_its_journal(folder: Path) -> None
     (folder / "journal.jsonl").unlink()
     again, _ = compare_schemes(folder, "a", "b")
     pd.testing.assert_frame_equal(again, table)
-    with pytest.raises(UserError, match="what every image earned in this sweep, but does not"):
+    with pytest.raises(UserError, match="the outcome of every image of this sweep, but does not"):
         write_outcomes(folder)
     rows = pd.read_csv(folder / "results.csv")
     rows.iloc[1:].to_csv(folder / "results.csv", index=False)
@@ -134,10 +134,12 @@ def test_what_cannot_be_compared_is_one_line(folder: Path, tmp_path: Path) -> No
     path = folder / "journal.jsonl"
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:2]))
-    with pytest.raises(UserError, match="what every image earned, but a awgn k=16 0 dB is missing"):
+    with pytest.raises(
+        UserError, match="the outcome of every image, but a awgn k=16 0 dB is missing"
+    ):
         compare_schemes(folder, "a", "b")
     path.unlink()
-    with pytest.raises(UserError, match="what every image earned in this sweep, but does not"):
+    with pytest.raises(UserError, match="the outcome of every image of this sweep, but does not"):
         compare_schemes(folder, "a", "b")
 
 

@@ -52,7 +52,7 @@ def test_right_channels_pass(name: str) -> None:
     [
         (Faulty(noise_factor=2.0), "E|w|^2"),
         (Faulty(noise_factor=1.012), "E|w|^2"),  # 0.05 dB
-        (Faulty(told_factor=2.0), "N0 told"),
+        (Faulty(told_factor=2.0), "N0 reported"),
         (Faulty(gain_factor=2.0), "E|h|^2"),
         # fade from use to use, but do not say so
         (Faulty(says=channel_from_name("awgn")), "var of mean |h|^2"),
@@ -68,7 +68,7 @@ def test_wrong_powers_are_found(faulty: Faulty, quantity: str) -> None:
 
 def test_a_channel_without_a_law_meets_the_contract_alone() -> None:
     table = check_channels(CPU, (LawlessChannel(),))
-    assert table["quantity"].tolist() == ["E|w|^2", "N0 told", "E|h|^2"]
+    assert table["quantity"].tolist() == ["E|w|^2", "N0 reported", "E|h|^2"]
     assert table["verdict"].eq("ok").all()
 
 

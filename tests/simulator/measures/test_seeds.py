@@ -61,9 +61,9 @@ def test_mean_spread_and_interval_of_shared_points(sweep: Sweep) -> None:
 @pytest.mark.parametrize(
     ("run", "wrong"),
     [
-        ({"train_seed": 0}, "another training seed"),
+        ({"train_seed": 0}, "different training seed"),
         ({"train_seed": 1, "seed": 5}, "seed of the noise"),
-        ({"train_seed": 1, "data": {"hash": "b"}}, "the test images"),
+        ({"train_seed": 1, "data": {"hash": "b"}}, "same test images"),
         ({"train_seed": 1, "data": {"hash": "a", "test_images": 9}}, "number of test images"),
         ({"train_seed": 1, "weights": weights(epochs=20)}, "codec that was trained as"),
     ],
@@ -96,7 +96,7 @@ def test_command_writes_the_table(sweep: Sweep, tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["seeds", *map(str, folders), "--out", str(out)])
     assert done.exit_code == 0, done.output
     assert pd.read_csv(out / "seeds.csv")["accuracy"].tolist() == [0.55]
-    assert "over 2 trainings" in done.output
+    assert "over 2 training runs" in done.output
 
 
 def test_a_folder_without_a_sweep_is_one_line(

@@ -78,7 +78,7 @@ def test_search_teaches_the_digits_itself_and_asks_for_other_teachers(
     monkeypatch.setattr(resolve, "cell_figures", lambda *_: [])
     asked = ["search", "digits", "--epochs", "1", "--training", "t", "--out", "out"]
     assert status(monkeypatch, *asked) == 2
-    assert "--training must be the folder of a training, got t" in capsys.readouterr().err
+    assert "--training must be the folder of a training run, got t" in capsys.readouterr().err
     (tmp_path / "t").mkdir()
     mine = replace(short(), embedded_data=None, name="mine")
     monkeypatch.setattr(resolve, "recipe_named", lambda *_, **__: mine)

@@ -291,7 +291,7 @@ def test_paired_ratio_covers_as_often_as_it_says() -> None:
 def test_pairs_must_match() -> None:
     with pytest.raises(ValueError, match="one length"):
         paired_difference(np.zeros(3), np.zeros(4))
-    with pytest.raises(ValueError, match="b must earn something"):
+    with pytest.raises(ValueError, match="b must have a credit above 0"):
         paired_ratio(np.ones(3), np.zeros(3))
 
 
