@@ -17,7 +17,7 @@ from channels.pilots import data_places, pilot_places, woven
 from channels.streams import Streams
 from tests import contracts
 
-IMAGES = 20_000
+IMAGES = 3_000
 CASES = (
     *("awgn+ls:8", "awgn+lmmse:8", "rayleigh+ls:1", "rayleigh+lmmse:4", "rician:4+lmmse:2"),
     *("rayleigh_block:4+ls:8", "rayleigh_block:4+lmmse:8", "rayleigh_fast+lmmse:4"),
@@ -94,7 +94,7 @@ def test_bit_error_rate_with_one_pilot_is_the_closed_form(method: str, snr_db: f
     arrives with what was sent. [1] Proakis and Salehi, Digital Communications, app. B.
     """
     own, streams = estimated(f"rayleigh+{method}:1"), Streams(5)
-    bits = torch.randint(0, 2, (200_000, 1, 2), generator=streams("bits"))
+    bits = torch.randint(0, 2, (60_000, 1, 2), generator=streams("bits"))
     x = torch.view_as_complex((1.0 - 2.0 * bits) / math.sqrt(2.0))
     received = own(x, snr_db=torch.full((len(x), 1), snr_db), generator=streams("channel"))
     wrong = ((torch.view_as_real(received.y * received.h.conj()) < 0) != bits).double()

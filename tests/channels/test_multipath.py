@@ -13,7 +13,7 @@ from channels.tdl import SINUSOIDS, TdlChannel, covariance, taps_of
 from channels.theory import qam_bit_error_rate_rayleigh, qam_bit_error_rate_rician
 
 FOUR = 4.0  # standard errors
-DROPS = 20_000
+DROPS = 6_000
 NAMES = ("A:300ns", "B:30kmh", "C:300ns:120kmh", "D:300ns:60kmh", "E:200ns:30kmh")
 
 
@@ -60,7 +60,7 @@ def test_a_short_step_decorrelates_as_much_as_it_should(text: str) -> None:
     for column in (1, 2):
         apart = (h[:, column] - h[:, 0]).abs().square() / 2
         error = float(apart.std()) / math.sqrt(DROPS)
-        assert error < 0.02 * theory[column]
+        assert error < 0.03 * theory[column]
         assert abs(float(apart.mean()) - theory[column]) < FOUR * error
 
 
@@ -95,17 +95,17 @@ def test_time_correlation_is_bessels() -> None:
 @pytest.mark.parametrize("text", ["A:300ns", "C:300ns"])
 def test_fourth_moment_is_that_of_finitely_many_sinusoids(text: str) -> None:
     """E|h|^4 = 2 - sum p^2 / 20 on a subcarrier, where a Gaussian gain has 2."""
-    fourth = gains(text, 72, 40_000)[:, 5].abs() ** 4
+    fourth = gains(text, 72, 10_000)[:, 5].abs() ** 4
     powers = taps_of(channel(text).link).powers
     expected = 2 - float((powers**2).sum()) / SINUSOIDS
-    assert abs(float(fourth.mean()) - expected) < FOUR * float(fourth.std()) / 200
+    assert abs(float(fourth.mean()) - expected) < FOUR * float(fourth.std()) / 100
 
 
 @pytest.mark.parametrize("text", NAMES)
 @pytest.mark.parametrize("snr_db", [0.0, 10.0])
 def test_qpsk_on_a_subcarrier_is_flat_fading(text: str, snr_db: float) -> None:
     own, streams = channel(text), Streams(11)
-    bits = torch.randint(0, 2, (100_000, 1, 2), generator=streams("bits", text))
+    bits = torch.randint(0, 2, (30_000, 1, 2), generator=streams("bits", text))
     x = torch.view_as_complex((1.0 - 2.0 * bits) / math.sqrt(2.0))
     received = own(x, snr_db=torch.full((len(x), 1), snr_db), generator=streams(text, snr_db))
     wrong = (torch.view_as_real(received.y * received.h.conj()) < 0) != bits
@@ -134,7 +134,7 @@ def test_the_last_tap_is_where_the_table_says(profile: str) -> None:
 def test_a_long_codeword_is_drawn_in_pieces_of_bounded_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """k = 20,000: no more sinusoids at a time than for 36 OFDM symbols of 250 images."""
+    """K = 20,000: no more sinusoids at a time than for 36 OFDM symbols of 250 images."""
     from channels import tdl
 
     own = channel("A")

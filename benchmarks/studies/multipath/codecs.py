@@ -4,7 +4,6 @@ All learn by labels alone, with equal passes, views and channel uses, from the s
 """
 
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 

@@ -1,14 +1,19 @@
 """The doctor passes right channels and finds one whose noise or fading power is doubled."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from channels.base import Channel, ChannelOutput
+from channels.estimate import EstimatedChannel
 from channels.law import ChannelLaw
-from channels.names import EXAMPLES, channel_from_name
+from channels.multipath import multipath_from_text
+from channels.names import ESTIMATED, EXAMPLES, channel_from_name
+from channels.tdl import TdlChannel, covariance
 from simulator.measures.doctor import check_channels
 from tests.lawless import LawlessChannel
 
@@ -66,6 +71,59 @@ def test_wrong_powers_are_found(faulty: Faulty, quantity: str) -> None:
     assert table.set_index("quantity")["verdict"][quantity] == "OFF"
 
 
+@pytest.mark.parametrize("name", ESTIMATED)
+def test_right_estimates_pass(name: str) -> None:
+    table = check_channels(CPU, (channel_from_name(name),))
+    assert table["quantity"].tolist() == ["E|h - estimate|^2"]
+    assert table["verdict"].eq("ok").all(), table.to_string()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Misled(TdlChannel):
+    """A multipath channel whose law has the loss of correlation 5 % too high."""
+
+    @property
+    def law(self) -> ChannelLaw:
+        def too_little(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.complex128]:
+            true = covariance(self.link, a, b)
+            return np.asarray(1 - 1.05 * (1 - true))
+
+        return replace(super().law, covariance_of_uses=too_little)
+
+
+@pytest.mark.parametrize("text", ["A", "C:300ns:120kmh"])
+def test_a_correlation_5_percent_off_is_found(text: str) -> None:
+    table = check_channels(CPU, (Misled(link=multipath_from_text(text)),)).set_index("quantity")
+    own = table[table.index.str.startswith("1 - corr")]
+    assert len(own) == 3
+    assert own["verdict"].eq("OFF").all(), table.to_string()
+
+
+@pytest.mark.parametrize("text", ["A", "C:300ns:120kmh"])
+def test_a_multipath_power_5_percent_off_is_found(text: str) -> None:
+    tdl = TdlChannel(link=multipath_from_text(text))
+    table = check_channels(CPU, (Faulty(right=tdl, gain_factor=1.05 if text == "A" else 0.95),))
+    assert table.set_index("quantity")["verdict"]["E|h|^2"] == "OFF"
+
+
+@pytest.mark.parametrize("name", ESTIMATED)
+def test_an_estimation_error_told_5_percent_off_is_found(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from channels import estimate
+
+    right = estimate.filter_of
+
+    def wrong(channel: EstimatedChannel, uses: int, device: torch.device) -> estimate.Filter:
+        own = right(channel, uses, device)
+        terms = {part: 1.05 * getattr(own, part) for part in ("floor", "slope", "squares")}
+        return own._replace(**terms)
+
+    monkeypatch.setattr(estimate, "filter_of", wrong)
+    table = check_channels(CPU, (channel_from_name(name),))
+    assert table["verdict"].tolist() == ["OFF"]
+
+
 def test_a_channel_without_a_law_meets_the_contract_alone() -> None:
     table = check_channels(CPU, (LawlessChannel(),))
     assert table["quantity"].tolist() == ["E|w|^2", "N0 reported", "E|h|^2"]
@@ -80,6 +138,8 @@ def test_command_fails_when_a_channel_is_off(
 
     monkeypatch.setattr("sys.argv", ["semlink", "doctor"])
     monkeypatch.setattr(doctor, "channel_from_name", lambda _: Faulty(noise_factor=2.0))
+    monkeypatch.setattr(doctor, "EXAMPLES", ("awgn",))
+    monkeypatch.setattr(doctor, "ESTIMATED", ())
     with pytest.raises(SystemExit) as stop:
         __main__.main()
     assert stop.value.code == 1
