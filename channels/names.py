@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from channels.multipath import multipath_from_text
+from channels.ofdm.multipath import multipath_from_text
 
 if TYPE_CHECKING:
     from channels.base import Channel
@@ -96,7 +96,7 @@ def _nakagami(m: float) -> "Channel":
 
 
 def _tdl(link: Any) -> "Channel":
-    from channels.tdl import TdlChannel
+    from channels.ofdm.tdl import TdlChannel
 
     return TdlChannel(link=link)
 
@@ -129,7 +129,7 @@ def _amplifier(channel: Any, backoff_db: float) -> "Channel":
 def _impaired(channel: Any, **settings: Any) -> "Channel":
     from dataclasses import replace
 
-    from channels.waveform import ImpairedChannel
+    from channels.ofdm.waveform import ImpairedChannel
 
     if isinstance(channel, ImpairedChannel):
         return replace(channel, **settings)

@@ -7,9 +7,9 @@ import pytest
 import torch
 from scipy.special import j0
 
-from channels.multipath import LONGEST, Multipath, multipath_from_text
+from channels.ofdm.multipath import LONGEST, Multipath, multipath_from_text
+from channels.ofdm.tdl import SINUSOIDS, TdlChannel, covariance, taps_of
 from channels.streams import Streams, sionna_phy
-from channels.tdl import SINUSOIDS, TdlChannel, covariance, taps_of
 from channels.theory import qam_bit_error_rate_rayleigh, qam_bit_error_rate_rician
 
 FOUR = 4.0  # standard errors
@@ -135,7 +135,7 @@ def test_a_long_codeword_is_drawn_in_pieces_of_bounded_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """K = 20,000: no more sinusoids at a time than for 36 OFDM symbols of 250 images."""
-    from channels import tdl
+    from channels.ofdm import tdl
 
     own = channel("A")
     whole = own.gains(2, 20_000, generator=Streams(0)("long"))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from channels.multipath import PREFIX
 from channels.names import channel_from_name
-from channels.waveform import (
+from channels.ofdm.multipath import PREFIX
+from channels.ofdm.waveform import (
     OVERSAMPLING,
     ImpairedChannel,
     amplified,

@@ -20,7 +20,7 @@ import torch
 
 from benchmarks.studies.multipath.codecs import MIXES, Behind, behind, recipe, trained
 from channels.names import channel_from_name
-from simulator.commands.options import command, data_option, option, out_option, run, whole
+from simulator.commands.options import command, data_option, option, run, whole
 from simulator.data.dataset import Split, load_dataset
 from simulator.engine.evaluate import Setting, evaluator_here
 from simulator.engine.grid import Grid, Point, plan, tasks_of
@@ -140,7 +140,7 @@ class MultipathRequest:
     weights: Path = option(
         default=REFERENCE / "cifar100/weights", help="Folder with the student and its head."
     )
-    out: Path = out_option("results/runs/multipath")
+    out: Path = option(default=Path("results/runs/multipath"), help="Folder to write to.")
     seeds: int = option(default=3, type=whole(1, 100), help="Trainings of every codec.")
     epochs: int = option(default=16, type=whole(1, 1000), help="Of every training.")
     views: int = option(default=8, type=whole(2, 100), help="Augmented views, an even number.")

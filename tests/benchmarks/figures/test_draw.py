@@ -401,7 +401,8 @@ def test_styles_are_fixed_for_known_schemes_and_differ_for_all() -> None:
         ("rayleigh_block:4", "Rayleigh, one gain per 4 uses"),
         ("rician:4", "Rician K = 4, one gain per image"),
         ("nakagami:2", "Nakagami m = 2, one gain per image"),
-        ("tdl:a", "tdl:a"),
+        ("tdl:a", "TDL-A, 100 ns, 3 km/h"),
+        ("tdl:f", "tdl:f"),
     ],
 )
 def test_channel_titles(name: str, title: str) -> None:

@@ -11,9 +11,9 @@ from torch import Tensor
 from channels.base import Channel, ChannelOutput
 from channels.estimate import EstimatedChannel
 from channels.law import ChannelLaw
-from channels.multipath import multipath_from_text
 from channels.names import ESTIMATED, EXAMPLES, channel_from_name
-from channels.tdl import TdlChannel, covariance
+from channels.ofdm.multipath import multipath_from_text
+from channels.ofdm.tdl import TdlChannel, covariance
 from simulator.measures.doctor import check_channels
 from tests.lawless import LawlessChannel
 

@@ -18,7 +18,7 @@ from channels import theory
 from channels.awgn import add_noise
 from channels.base import Channel, ChannelOutput, check_inputs, in_full
 from channels.law import ChannelLaw
-from channels.multipath import Multipath
+from channels.ofdm.multipath import Multipath
 from channels.streams import lend_to_sionna, sionna_device, sionna_phy
 from channels.units import noise_power_from_snr_db
 

@@ -14,11 +14,11 @@ from torch.nn import functional
 from channels.awgn import add_noise
 from channels.base import Channel, ChannelOutput, check_inputs, in_full
 from channels.law import ChannelLaw
-from channels.multipath import PREFIX
-from channels.tdl import TdlChannel, covariance
+from channels.ofdm.multipath import PREFIX
+from channels.ofdm.tdl import TdlChannel, covariance
 from channels.units import db_to_linear, noise_power_from_snr_db
 
-__all__ = ["ImpairedChannel", "rapp", "subcarriers_of", "time_signal"]
+__all__ = ["ImpairedChannel", "rapp", "rows_of", "subcarriers_of", "time_signal"]
 
 OVERSAMPLING: Final = 4
 SMOOTHNESS: Final = 3.0  # of the amplifier's limit
@@ -145,14 +145,14 @@ class ImpairedChannel(Channel):
             return x
         power = min(x.shape[1], self.subcarriers) / self.subcarriers  # mean, over time
         saturation = math.sqrt(db_to_linear(self.backoff_db) * power)
-        signal = rapp(time_signal(_grid(x, self.subcarriers)), saturation=saturation)
+        signal = rapp(time_signal(rows_of(x, self.subcarriers)), saturation=saturation)
         return subcarriers_of(signal).flatten(start_dim=1)[:, : x.shape[1]]
 
     def _turned(self, received: Tensor) -> Tensor:
         """Symbols [B, k] behind the channel as the offset mixes them."""
         if self.offset_ppm is None:
             return received
-        grid = _grid(received, self.subcarriers)
+        grid = rows_of(received, self.subcarriers)
         samples = OVERSAMPLING * self.subcarriers
         within = torch.arange(samples, device=received.device) / samples  # of the useful symbol
         begun = (1 + PREFIX) * torch.arange(grid.shape[1], device=received.device)
@@ -161,7 +161,7 @@ class ImpairedChannel(Channel):
         return subcarriers_of(signal).flatten(start_dim=1)[:, : received.shape[1]]
 
 
-def _grid(x: Tensor, width: int) -> Tensor:
+def rows_of(x: Tensor, width: int) -> Tensor:
     """Symbols [B, k] row by row, the last row filled up with zeros: [B, rows, width]."""
     grid: Tensor = functional.pad(x, (0, -x.shape[1] % width)).unflatten(1, (-1, width))
     return grid
