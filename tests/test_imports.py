@@ -33,9 +33,9 @@ LAYERS = {
         *("training", "schemes", "engine", "measures", "search", "resolve", "commands"),
         "__main__",
     ],
-    "benchmarks": ["baselines", "recipes", "figures", "studies", "speed", "tools"],
+    "benchmarks": ["baselines", "recipes", "figures", "studies", "speed", "tools", "waveform"],
 }
-APART = {"studies", "speed", "tools"}  # each for itself: none imports another
+APART = {"studies", "speed", "tools", "waveform"}  # each for itself: none imports another
 MOST_FILES = 16  # of one folder
 # Formats that run code when they are read, and the calls of torch and others that use them.
 FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve"}

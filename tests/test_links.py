@@ -1,0 +1,133 @@
+"""Every scheme over multipath and estimated gains: charges, draws, and what a receiver may know."""
+
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+import semlink
+from channels.names import channel_from_name
+from simulator.engine.grid import Point, Unit, unit_streams
+from simulator.names import SCHEMES
+from simulator.storage.environment import REFERENCE
+from tests.commands import Command
+
+CHANNELS = (
+    *("rayleigh", "rayleigh+ls:8", "rayleigh+lmmse:8", "tdl:A:300ns", "tdl:A:300ns+lmmse:8"),
+    *("tdl:A:300ns+ls:8", "tdl:C:300ns:120kmh+lmmse:8+interleaved", "tdl:A:300ns+cfo:0.1+pa:3"),
+)
+
+
+@cache
+def link() -> semlink.Link:
+    return semlink.load("digits", weights=REFERENCE / "digits/weights")
+
+
+@cache
+def swept() -> pd.DataFrame:
+    """All schemes of the digits at k = 64 and 5 dB over every kind of link."""
+    grid = semlink.Grid(channels=CHANNELS, snr_db=(5,), channel_uses=(64,), realizations=1)
+    names = [name for name in SCHEMES if link()[name].serves(64)]
+    return semlink.sweep(link(), names, grid, images=120).table
+
+
+def test_every_scheme_is_sent_over_every_link() -> None:
+    counts = swept().groupby("scheme")["channel"].nunique()
+    assert counts.drop("capacity_bound").eq(len(CHANNELS)).all()
+    assert counts["capacity_bound"] == len(CHANNELS) - 2  # but for least squares
+
+
+def test_pilots_are_charged() -> None:
+    table = swept()
+    pilots = table["channel"].str.contains("ls:8|lmmse:8", regex=True) * 8
+    assert table["pilot_uses"].tolist() == pilots.tolist()
+    assert table["channel_uses"].eq(64).all()
+    assert table["bandwidth_ratio"].tolist() == pytest.approx(((64 + pilots) / 64).tolist())
+
+
+def test_without_pilots_the_table_has_its_former_columns() -> None:
+    grid = semlink.Grid(channels=("tdl:A",), snr_db=(5,), channel_uses=(64,), realizations=1)
+    table = semlink.sweep(link(), ["label_code"], grid, images=5).table
+    assert "pilot_uses" not in table.columns
+    assert list(table.columns)[-1] == "settings"
+
+
+@pytest.mark.parametrize("true", ["rayleigh", "tdl:A:300ns"])
+def test_an_estimate_is_never_significantly_better_than_the_gain(true: str) -> None:
+    rows = swept().set_index(["scheme", "channel"])
+    for scheme in rows.index.get_level_values("scheme").unique():
+        for method in ("ls", "lmmse"):
+            if (place := (scheme, f"{true}+{method}:8")) in rows.index:
+                assert rows.loc[place, "ci_low"] <= rows.loc[(scheme, true), "ci_high"]
+
+
+def test_streams_are_those_of_the_true_channel_and_the_total_length() -> None:
+    def drawn(name: str, k: int) -> float:
+        unit = Unit(Point("rkd_sc", name, 5.0, k), 1)
+        return float(
+            torch.rand(1, generator=unit_streams(unit, channel_from_name(name), 3)("channel"))
+        )
+
+    perfect = drawn("tdl:A", 72)
+    for name in ("tdl:A+ls:8", "tdl:A+lmmse:8", "tdl:A+cfo:1+lmmse:8+interleaved"):
+        assert drawn(name, 64) == perfect
+    assert drawn("tdl:A", 64) != perfect
+    assert drawn("tdl:A+pa:3", 72) == perfect
+
+
+@pytest.mark.parametrize("name", ["digital_semantic", "separate"])
+def test_blocks_with_estimated_gains_are_decoded(name: str) -> None:
+    sent = semlink.send(
+        link()[name], link().data.test.images[:4], channel="rayleigh+lmmse:4", snr_db=25, k=64
+    )
+    assert {"bits", "decoded_bits"} <= set(sent.seen)
+    assert sent.noise_power.shape == (4, 64)
+    known = semlink.send(
+        link()[name], link().data.test.images[:4], channel="rayleigh", snr_db=25, k=64
+    )
+    assert "error_rate" in known.seen
+
+
+def test_a_bound_is_lower_where_the_gain_is_estimated() -> None:
+    """The effective SNR has the error of the estimate in it, at every image."""
+    scheme, images = link()["capacity_bound"], link().data.test.images[:120]
+    rates = {}
+    for name, k in (("rayleigh", 72), ("rayleigh+lmmse:8", 64)):
+        sent = semlink.send(scheme, images, channel=name, snr_db=5, k=k)
+        rates[name] = 10 * torch.log10((sent.h.abs().square() / sent.noise_power).mean(dim=1))
+    lost = rates["rayleigh"] - rates["rayleigh+lmmse:8"]
+    assert float(lost.mean()) > 0.3  # dB; 0.9 is lost on average for N0 = 0.32 and 8 pilots
+
+
+def test_wrong_links_are_refused_in_one_line(
+    semlink: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = str(REFERENCE / "digits/weights")
+    for channel, message in (
+        ("tdl:F", "--channels: tdl must have a profile of A, B, C, D, E, got 'F'"),
+        ("tdl:A:-5ns", "delay spread of tdl must be 0 to 100000 ns, got -5 ns"),
+        ("tdl:A+lmmse:0", "pilots of an estimated channel must be 1 to 512, got 0"),
+        ("tdl:A+lmmse:17", "at most as many pilots as data symbols, got 17 pilots with k = 16"),
+        ("tdl:A:500ns", "must be within the cyclic prefix, 4.69 us"),
+        ("tdl:A:1001kmh", "speed of tdl must be 0 to 1000 kmh, got 1001 kmh"),
+    ):
+        arguments = ["digits", "--weights", weights, "--channels", channel, "--out", "a"]
+        assert semlink("sweep", *arguments, "--channel-uses", "16") == 2
+        captured = capsys.readouterr().err.strip().splitlines()
+        assert message in captured[-1]
+
+
+def test_figures_count_pilots(semlink: Command, tmp_path: Path) -> None:
+    weights = str(REFERENCE / "digits/weights")
+    few = ["--images", "20", "--realizations", "1", "--snr-db", "0,5"]
+    some = ["--channels", "tdl:A,tdl:A+lmmse:4", "--channel-uses", "4,8,16", "--schemes", "rkd_sc"]
+    arguments = ["digits", "--weights", weights, *few, *some, "--out", "a"]
+    assert semlink("sweep", *arguments) == 0
+    caption = (tmp_path / "a/figures/accuracy_snr_k8.txt").read_text()
+    assert "Pilots are charged on top of k: 8 + 4 uses, ratio 12/64 = 0.188." in caption
+    assert "unless a panel names an estimate" in caption
+    assert "LMMSE from 4 pilots" in caption
+    caption = (tmp_path / "a/figures/accuracy_uses_snr0.txt").read_text()
+    assert "The axis counts data symbols and pilots." in caption
