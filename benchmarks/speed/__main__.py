@@ -14,6 +14,7 @@ d     LDPC decoding, ours and Sionna's; block error tables in place of it
 e     wall time and memory against points, realisations and images (of CIFAR-100 with --data)
 f     two workers against one, one sweep each (8 minutes)
 g     the share of time outside matrix products, and the limit at the peak rate of such products
+h     channels beside the receiver of rkd_sc, and a sweep over multipath beside one over Rayleigh
 grid  the paper's grid on two cores, where --data names CIFAR-100 (4 minutes)
 """
 
@@ -27,12 +28,13 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.speed.links import links
 from benchmarks.speed.networks import CPU, engine, kaira, plain_loop, shares
 from benchmarks.speed.sweeps import growth, ldpc, papers_grid, precisions, separate, workers
 from benchmarks.speed.table import FULL, QUICK, Row, Size, keep
 from simulator.storage.environment import environment
 
-SECTIONS = ("a", "b", "c", "d", "e", "f", "g", "grid")
+SECTIONS = ("a", "b", "c", "d", "e", "f", "g", "h", "grid")
 
 
 def chosen(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[], Iterable[Row]]]:
@@ -48,6 +50,7 @@ def chosen(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[], 
         "e": partial(growth, size, folder, options.data),
         "f": partial(workers, size, folder),
         "g": partial(shares, size),
+        "h": partial(links, size),
     }
     if options.kaira_python is not None:
         parts["c"] = partial(kaira, size, options.kaira_python, options.data)

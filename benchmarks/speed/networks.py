@@ -137,11 +137,11 @@ def prepared_images(scheme: Scheme, split: Split, setting: Setting) -> int:
     return len(next(iter(prepare_all(scheme, split, setting).values())))
 
 
-def in_engine(evaluator: Evaluator, scheme: Scheme, k: int) -> int:
+def in_engine(evaluator: Evaluator, scheme: Scheme, k: int, channel: str = "awgn") -> int:
     """A sweep over ten SNRs as the engine does it; how many transmissions."""
     sent = 0
     for snr_db in SNR_DB:
-        for task in tasks_of(Point(scheme.name, "awgn", snr_db, k), range(REALIZATIONS)):
+        for task in tasks_of(Point(scheme.name, channel, snr_db, k), range(REALIZATIONS)):
             sent += sum(len(unit.codes) for unit in evaluator(task))
     return sent
 

@@ -4,7 +4,6 @@ import json
 import math
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -20,7 +19,8 @@ def test_equal_symbols_have_the_highest_peak_and_one_tone_the_lowest() -> None:
     assert equal.papr_db == pytest.approx(10 * math.log10(72), abs=1e-4)
     assert equal.papr_low == pytest.approx(equal.papr_high)
     tone = peaks(torch.ones((10, 1), dtype=torch.complex64), width=72)
-    assert (tone.papr_db, tone.ofdm_symbols) == (pytest.approx(0.0, abs=1e-4), 10)
+    assert tone.papr_db == pytest.approx(0.0, abs=1e-4)
+    assert tone.ofdm_symbols == 10
 
 
 def test_gaussian_peaks_follow_the_exponential_law() -> None:
@@ -59,7 +59,7 @@ def test_the_study_on_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     table = pd.read_csv(tmp_path / "waveform.csv").set_index("scheme")
     assert table.index.tolist() == ["qpsk", "16qam", "gaussian", "rkd_sc", "label_code"]
     assert table["papr_db"].between(3, 15).all()
-    assert np.isnan(table.loc["qpsk", "accuracy"])
+    assert table["accuracy"].isna().tolist() == [True, True, True, False, False]
     for name in IMPAIRMENTS:
         own = table.loc[["rkd_sc", "label_code"]]
         assert (own[f"{name}_low"] <= own[name]).all()
