@@ -133,9 +133,12 @@ class Link:
 
         return tuple(asked_schemes(self.recipe, self.weights)[0])
 
+    @_naming_arguments
     def __getitem__(self, name: str) -> "Scheme":
         """The scheme of this name. Raises: Error."""
-        return _built(self, name)
+        from simulator.schemes.experiment import build_scheme
+
+        return build_scheme(name, self.recipe, self.weights).scheme
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,17 +157,62 @@ class Results:
     store: "UnitStore | Path"  # what every image earned; a folder holds it in files
 
     @classmethod
+    @_naming_arguments
     def read(cls, folder: str | Path) -> "Results":
         """A finished sweep: what `out` was, or `--out`. Raises: Error."""
-        return _read(Path(folder))
+        from simulator.storage.folders import read_results
 
+        table, run = read_results(Path(folder))
+        return Results(table=table, run=run, store=Path(folder))
+
+    @_naming_arguments
     def compare(self, b: str, a: str | None = None) -> "pd.DataFrame":
         """Accuracy of `a`, or of every other scheme, minus that of `b`, image by image.
 
         Columns: difference with its 95 % interval, McNemar's p-value, and Holm's adjustment of it.
         Raises: Error if the sweep lacks one of them.
+
+        >>> semlink.Results.read("results/reference/digits").compare("adjscc", "deep_jscc")
         """
-        return _compared(self, a, b)
+        from simulator.engine.outcomes import stored_units
+        from simulator.measures.compare import compare_units
+
+        found = self.store
+        if isinstance(found, Path):
+            found = stored_units(found, self.table, str(self.run.get("journal")))
+        classes = int(self.run["data"]["classes"])
+        return compare_units(self.table, found, a, b, num_classes=classes)[0]
+
+    @_naming_arguments
+    def threshold(
+        self,
+        accuracy: float,
+        *,
+        schemes: Sequence[str] | None = None,
+        channels: Sequence[str] | None = None,
+        channel_uses: Sequence[int] | None = None,
+        reference: str | None = None,
+    ) -> "pd.DataFrame":
+        """The SNR that each scheme needs for an accuracy in percent, as `semlink threshold`.
+
+        A row per channel, k and scheme. `snr_db` is where straight lines between the swept SNRs
+        reach the accuracy, with its 95 % interval ci_low, ci_high: minus infinity where the first
+        SNR is enough, infinity where none is. With a `reference` scheme, difference_db says how
+        many dB more each needs, with an interval that takes the two as independent.
+        Raises: Error for what the sweep does not hold.
+
+        >>> results = semlink.Results.read("results/reference/digits")
+        >>> results.threshold(90, channels=["awgn"], channel_uses=[64], reference="separate")
+        """
+        from simulator.measures.threshold import threshold_table
+
+        return threshold_table(
+            *(self.table, accuracy),
+            schemes=schemes,
+            channels=channels,
+            channel_uses=channel_uses,
+            reference=reference,
+        )
 
     def plot(self, folder: str | Path) -> list[Path]:
         """Draw every figure of the sweep into a folder; returns the files."""
@@ -410,33 +458,6 @@ def _channel(asked: "str | Channel") -> "Channel":
         return channel_from_name(asked) if isinstance(asked, str) else asked
     except ValueError as error:
         raise Error(str(error)) from None
-
-
-@_naming_arguments
-def _built(link: Link, name: str) -> "Scheme":
-    from simulator.schemes.experiment import build_scheme
-
-    return build_scheme(name, link.recipe, link.weights).scheme
-
-
-@_naming_arguments
-def _read(folder: Path) -> Results:
-    from simulator.storage.folders import read_results
-
-    table, run = read_results(folder)
-    return Results(table=table, run=run, store=folder)
-
-
-@_naming_arguments
-def _compared(results: Results, a: str | None, b: str) -> "pd.DataFrame":
-    from simulator.engine.outcomes import stored_units
-    from simulator.measures.compare import compare_units
-
-    table, classes = results.table, int(results.run["data"]["classes"])
-    found = results.store
-    if isinstance(found, Path):
-        found = stored_units(found, table, str(results.run.get("journal")))
-    return compare_units(table, found, a, b, num_classes=classes)[0]
 
 
 def _check_named(schemes: "Sequence[str | Scheme]", channels: "Sequence[Channel]") -> None:

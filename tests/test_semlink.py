@@ -5,6 +5,7 @@ import inspect
 import subprocess
 import sys
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -182,10 +183,14 @@ def test_errors_name_arguments(call: Any, line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in semlink.__all__ if name not in {"Error", "train"}]
+    "name",
+    [
+        *(name for name in semlink.__all__ if name not in {"Error", "train"}),
+        *("Results.compare", "Results.threshold"),
+    ],
 )
 def test_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    examples = doctest.DocTestParser().get_examples(inspect.getdoc(getattr(semlink, name)) or "")
+    examples = doctest.DocTestParser().get_examples(inspect.getdoc(attrgetter(name)(semlink)) or "")
     assert examples
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(semlink, "load_data", lambda _: link().data)
