@@ -129,7 +129,7 @@ def pictures(count: int) -> Split:
 def engine_of(scheme: Scheme, split: Split, setting: Setting) -> Evaluator:
     """The engine with a scheme that is prepared, and compiled if it is to be."""
     prepared = prepare_all(scheme, split, setting)
-    return Evaluator(lambda _: (scheme, prepared), split.labels, setting, 100)  # of CIFAR-100
+    return Evaluator(lambda _: (scheme, prepared), split.labels, setting)
 
 
 def prepared_images(scheme: Scheme, split: Split, setting: Setting) -> int:

@@ -48,8 +48,9 @@ class Evaluator:
         load: Callable[[str], tuple[Scheme, Prepared]],
         labels: Tensor,
         setting: Setting,
-        num_classes: int,
         channel: Callable[[str], Channel] = channel_from_name,
+        *,
+        num_classes: int | None = None,  # None: scores are not checked
     ) -> None:
         self._load = load
         self._channel = channel
@@ -103,7 +104,7 @@ class Evaluator:
 
     def _check(self, scores: Tensor) -> None:
         """Raises: UserError unless there is a score for every class."""
-        if scores.shape != (BLOCK, self._num_classes):
+        if self._num_classes is not None and scores.shape != (BLOCK, self._num_classes):
             raise UserError(
                 f"{self._name} must give scores [B, num_classes] = [{BLOCK}, {self._num_classes}], "
                 f"got {list(scores.shape)}"
@@ -125,7 +126,7 @@ def evaluator_here(
     def load(name: str) -> tuple[Scheme, Prepared]:
         return named[name], prepare_all(named[name], split, setting)
 
-    return Evaluator(load, split.labels, setting, num_classes, channel)
+    return Evaluator(load, split.labels, setting, channel, num_classes=num_classes)
 
 
 @torch.inference_mode()

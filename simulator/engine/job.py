@@ -176,7 +176,7 @@ class Job:
                 raise UserError(f"{what} of {name} changed while the sweep ran; run it again")
             return scheme, self._prepared(scheme, test)
 
-        return Evaluator(load, test.labels, self.setting, len(self.classes))
+        return Evaluator(load, test.labels, self.setting, num_classes=len(self.classes))
 
     def _split(self, name: str) -> Split:
         tensors, _ = load_tensors(self._path(name))
