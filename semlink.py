@@ -15,12 +15,12 @@ SNR is Es/N0 in dB per complex channel use, averaged over fading; k is the numbe
 uses per image. Importing this module takes no time: torch and Sionna follow when they are needed.
 """
 
-import functools
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
+
+from simulator.errors import Error, naming_arguments
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,36 +54,13 @@ __all__ = [
     "train",
 ]
 
-Arguments = ParamSpec("Arguments")
-Value = TypeVar("Value")
-
-
-class Error(ValueError):
-    """What is wrong with an argument, in one line: what must hold, what came, the way out."""
-
-
-def _naming_arguments(function: Callable[Arguments, Value]) -> Callable[Arguments, Value]:
-    """A function whose errors name arguments, where those of the command line name options."""
-
-    @functools.wraps(function)
-    def called(*arguments: Arguments.args, **named: Arguments.kwargs) -> Value:
-        from simulator.errors import UserError
-
-        try:
-            return function(*arguments, **named)
-        except UserError as error:
-            text = re.sub(r"--([a-z][a-z-]*)", lambda m: m[1].replace("-", "_"), str(error))
-            raise Error(text.replace("RECIPE", "recipe")) from None
-
-    return called
-
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
     """Where to sweep; what is None is as the recipe has it.
 
     `channels` are names ("awgn", "rician:4") or channels; `realizations` are the channel draws per
-    image and point.
+    image and point. One name or number stands for itself alone.
 
     >>> semlink.Grid(snr_db=(-10, 0, 10), channel_uses=(16, 64), channels=("awgn", "rayleigh"))
     """
@@ -94,16 +71,19 @@ class Grid:
     realizations: int | None = None
     seed: int = 0
 
-    @_naming_arguments
+    @naming_arguments
     def of(self, recipe: "Experiment") -> "engine_grid.Grid":
         """As the engine has it, by the rules of the command line. Raises: Error."""
-        from simulator import parse
+        from simulator import arguments, parse
         from simulator.resolve import grid_of
+        from simulator.schemes.experiment import Experiment
 
-        snr_db, uses, draws = map(_listed, (self.snr_db, self.channel_uses, self.realizations))
+        experiment = arguments.instance("recipe", recipe, Experiment, "semlink.recipe('digits')")
+        draws = arguments.listed(self.realizations)
+        snr_db, uses = map(arguments.listed, (self.snr_db, self.channel_uses))
         return grid_of(
-            recipe.sweep,
-            channels=None if self.channels is None else tuple(map(_channel, self.channels)),
+            experiment.sweep,
+            channels=None if self.channels is None else arguments.channels(self.channels),
             snr_db=None if snr_db is None else parse.parse_snr_db(snr_db),
             channel_uses=None if uses is None else parse.parse_channel_uses(uses),
             realizations=None if draws is None else parse.parse_realizations(draws),
@@ -133,9 +113,13 @@ class Link:
 
         return tuple(asked_schemes(self.recipe, self.weights)[0])
 
+    @naming_arguments
     def __getitem__(self, name: str) -> "Scheme":
         """The scheme of this name. Raises: Error."""
-        return _built(self, name)
+        from simulator import arguments
+        from simulator.schemes.experiment import build_scheme
+
+        return build_scheme(arguments.text("name", name), self.recipe, self.weights).scheme
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,37 +138,92 @@ class Results:
     store: "UnitStore | Path"  # what every image earned; a folder holds it in files
 
     @classmethod
+    @naming_arguments
     def read(cls, folder: str | Path) -> "Results":
         """A finished sweep: what `out` was, or `--out`. Raises: Error."""
-        return _read(Path(folder))
+        from simulator import arguments
+        from simulator.storage.folders import read_results
 
+        place = arguments.folder("folder", folder)
+        table, run = read_results(place)
+        return Results(table=table, run=run, store=place)
+
+    @naming_arguments
     def compare(self, b: str, a: str | None = None) -> "pd.DataFrame":
         """Accuracy of `a`, or of every other scheme, minus that of `b`, image by image.
 
         Columns: difference with its 95 % interval, McNemar's p-value, and Holm's adjustment of it.
         Raises: Error if the sweep lacks one of them.
+
+        >>> semlink.Results.read("results/reference/digits").compare("adjscc", "deep_jscc")
         """
-        return _compared(self, a, b)
+        from simulator import arguments
+        from simulator.engine.outcomes import stored_units
+        from simulator.measures.compare import compare_units
 
+        found = self.store
+        if isinstance(found, Path):
+            found = stored_units(found, self.table, str(self.run.get("journal")))
+        classes = int(self.run["data"]["classes"])
+        one, other = None if a is None else arguments.text("a", a), arguments.text("b", b)
+        return compare_units(self.table, found, one, other, num_classes=classes)[0]
+
+    @naming_arguments
+    def threshold(
+        self,
+        accuracy: float,
+        *,
+        schemes: Sequence[str] | None = None,
+        channels: Sequence[str] | None = None,
+        channel_uses: Sequence[int] | None = None,
+        reference: str | None = None,
+    ) -> "pd.DataFrame":
+        """The SNR that each scheme needs for an accuracy in percent, as `semlink threshold`.
+
+        A row per channel, k and scheme. `snr_db` is where straight lines between the swept SNRs
+        reach the accuracy, with its 95 % interval ci_low, ci_high: minus infinity where the first
+        SNR is enough, infinity where none is. With a `reference` scheme, difference_db says how
+        many dB more each needs, with an interval that takes the two as independent.
+        Raises: Error for what the sweep does not hold.
+
+        >>> results = semlink.Results.read("results/reference/digits")
+        >>> results.threshold(90, channels=["awgn"], channel_uses=[64], reference="separate")
+        """
+        from simulator.measures.threshold import threshold_table
+
+        return threshold_table(
+            *(self.table, accuracy),
+            schemes=schemes,
+            channels=channels,
+            channel_uses=channel_uses,
+            reference=reference,
+        )
+
+    @naming_arguments
     def plot(self, folder: str | Path) -> list[Path]:
-        """Draw every figure of the sweep into a folder; returns the files."""
+        """Draw every figure of the sweep into a folder; returns the files. Raises: Error."""
+        from simulator import arguments
         from simulator.resolve import draw
+        from simulator.storage.folders import check_writable
 
-        return draw(self.table, dict(self.run), Path(folder))
+        place = arguments.folder("folder", folder)
+        check_writable(place, option="folder")
+        return draw(self.table, dict(self.run), place)
 
 
-@_naming_arguments
+@naming_arguments
 def recipe(name: str) -> "Experiment":
     """A recipe by its name: networks, training, schemes, default grid. Raises: Error.
 
     >>> semlink.recipe("digits").scheme_names
     """
+    from simulator import arguments
     from simulator.resolve import recipe_named
 
-    return recipe_named(name)
+    return recipe_named(arguments.text("recipe", name))
 
 
-@_naming_arguments
+@naming_arguments
 def load_data(folder: str | Path) -> "Dataset":
     """Your own images: parquet files as on the Hugging Face hub, or a folder per class.
 
@@ -193,12 +232,13 @@ def load_data(folder: str | Path) -> "Dataset":
 
     >>> semlink.load_data("my_images").test.images.shape
     """
+    from simulator import arguments
     from simulator.data.dataset import load_dataset
 
-    return load_dataset(Path(folder))
+    return load_dataset(arguments.folder("folder", folder))
 
 
-@_naming_arguments
+@naming_arguments
 def load(
     recipe: str = "digits",
     *,
@@ -216,17 +256,19 @@ def load(
 
     >>> link = semlink.load("digits", bit_true=True)
     """
+    from simulator import arguments
     from simulator.resolve import dataset_of, device_named, recipe_named, weights_of
 
-    experiment = recipe_named(recipe)
+    experiment = recipe_named(arguments.text("recipe", recipe))
     experiment = experiment.decoding_all() if bit_true else experiment
-    dataset = dataset_of(experiment, None if data is None else Path(data))
-    folder = None if weights is None else Path(weights)
+    dataset = dataset_of(experiment, arguments.folder_or_none("data", data))
+    folder = arguments.folder_or_none("weights", weights)
     trained = weights_of(experiment, dataset, folder, device_named(device))
+    trained.weights.classifier()  # is read here, and so checked against recipe and data
     return Link(recipe=trained.experiment, data=dataset, weights=trained.weights)
 
 
-@_naming_arguments
+@naming_arguments
 def send(
     scheme: "Scheme",
     images: "Tensor | np.ndarray[Any, Any]",
@@ -250,28 +292,21 @@ def send(
     >>> sent = semlink.send(link["rkd_sc"], link.data.test.images[:4], channel="rayleigh", k=16)
     >>> sent.classes, sent.h.abs()
     """
-    import torch
-
+    from simulator import arguments, parse
     from simulator.engine.send import send_images
 
-    pixels = torch.as_tensor(images)
-    if pixels.dtype != torch.uint8 or pixels.dim() != 4 or not len(pixels):
-        raise Error(
-            f"images must be uint8 [N, C, H, W] with values 0..255, got {pixels.dtype} "
-            f"{list(pixels.shape)}"
-        )
-    link = _channel(channel)
+    asked = arguments.scheme(scheme)
     return send_images(
-        *(scheme, pixels),
-        channel=link,
-        snr_db=float(snr_db),
-        k=k,
-        seed=seed,
-        realization=realization,
+        *(asked, arguments.pixels(images, asked.image_shape)),
+        channel=arguments.channel(channel),
+        snr_db=arguments.snr(snr_db),
+        k=parse.in_range("k", k, 1, parse.MOST_USES),
+        seed=parse.in_range("seed", seed, 0, parse.MOST_SEED),
+        realization=parse.in_range("realization", realization, 0, parse.MOST_REALIZATIONS - 1),
     )
 
 
-@_naming_arguments
+@naming_arguments
 def sweep(
     link: Link,
     schemes: "Sequence[str | Scheme]" = ("all",),
@@ -292,27 +327,33 @@ def sweep(
     >>> grid = semlink.Grid(snr_db=(0, 10), channel_uses=(16,))
     >>> semlink.sweep(link, ["rkd_sc", "label_code"], grid, images=100).table
     """
+    from simulator import arguments, parse
     from simulator.engine.evaluate import Setting
     from simulator.engine.folder import sweep_folder, sweep_in_memory
     from simulator.engine.job import Sweep
     from simulator.resolve import first_images
 
-    asked = (grid or Grid()).of(link.recipe)
+    own = arguments.instance("link", link, Link, "semlink.load('digits')")
+    asked = arguments.instance("grid", grid or Grid(), Grid, "semlink.Grid(snr_db=(0, 10))")
+    named, points = arguments.schemes(schemes), asked.of(own.recipe)
     plan, left_out = Sweep.of(
-        *(link.weights, link.recipe, schemes, asked),
-        test=first_images(link.data.test, images),
-        setting=Setting(asked.seed, link.weights.device),
+        *(own.weights, own.recipe, named, points),
+        test=first_images(arguments.split(own.data.test, own.weights.dataset), images),
+        setting=Setting(points.seed, own.weights.device),
     )
-    if out is None:
+    folder = arguments.folder_or_none("out", out)
+    if folder is None:
         return Results(**sweep_in_memory(plan)._asdict())
-    _check_named(schemes, asked.channels)
-    with sweep_folder(plan, Path(out), fresh=fresh) as place:
+    arguments.check_named(named, points.channels)
+    if workers is not None:
+        parse.in_range("workers", workers, 1, parse.MOST_WORKERS)
+    with sweep_folder(plan, folder, fresh=fresh) as place:
         results = place.compute(workers=workers)
         table, run = place.write(results, left_out=left_out)
-    return Results(table=table, run=run, store=Path(out))
+    return Results(table=table, run=run, store=folder)
 
 
-@_naming_arguments
+@naming_arguments
 def train(
     recipe: str,
     *,
@@ -329,23 +370,24 @@ def train(
 
     >>> semlink.train("images", data="my_images", out="results/runs/mine", stage="stage2")
     """
+    from simulator import arguments
     from simulator.commands.train import TrainRequest
     from simulator.commands.train import train as run
 
     request = TrainRequest(
-        recipe=recipe,
-        out=None if out is None else Path(out),
-        data=None if data is None else Path(data),
-        stage=stage,
+        recipe=arguments.text("recipe", recipe),
+        out=arguments.folder_or_none("out", out),
+        data=arguments.folder_or_none("data", data),
+        stage=None if stage is None else arguments.text("stage", stage),
         seed=seed,
-        minutes=minutes,
+        minutes=None if minutes is None else arguments.number("minutes", minutes),
         device=device,
     )
     run(request)
     return request.folder / "weights"
 
 
-@_naming_arguments
+@naming_arguments
 def doctor(channels: "Sequence[str | Channel] | None" = None) -> "pd.DataFrame":
     """Every channel, or these, measured against closed form: a row per quantity with a verdict.
 
@@ -353,12 +395,14 @@ def doctor(channels: "Sequence[str | Channel] | None" = None) -> "pd.DataFrame":
     """
     import torch
 
+    from simulator import arguments
     from simulator.measures.doctor import check_channels
 
-    asked = None if channels is None else tuple(map(_channel, channels))
+    asked = None if channels is None else arguments.channels(channels)
     return check_channels(torch.device("cpu"), asked)
 
 
+@naming_arguments
 def own_channel(name: str, transmit: "Transmit") -> "Channel":
     """A channel of your own: `transmit(x, snr_db, generator)` gives (y, h, noise_power).
 
@@ -374,10 +418,13 @@ def own_channel(name: str, transmit: "Transmit") -> "Channel":
     >>> channel = semlink.own_channel("impulsive", impulsive)
     """
     from channels.own import OwnChannel
+    from simulator import arguments
 
-    return OwnChannel(name, transmit)
+    called = arguments.function("transmit", transmit, "transmit(x, snr_db, generator)")
+    return OwnChannel(arguments.own_name(name), called)
 
 
+@naming_arguments
 def own_scheme(name: str, encoder: "Network", decoder: "Network", *, k: int) -> "Scheme":
     """A scheme of your own, of two modules or functions, for k channel uses.
 
@@ -390,62 +437,12 @@ def own_scheme(name: str, encoder: "Network", decoder: "Network", *, k: int) -> 
     >>> grid = semlink.Grid(channel_uses=(16,), snr_db=(0, 10))
     >>> semlink.sweep(semlink.load("digits"), ["rkd_sc", scheme], grid, images=100).table
     """
+    from simulator import arguments, parse
     from simulator.schemes.own import OwnScheme
 
-    return OwnScheme(name, encoder, decoder, k)
-
-
-def _listed(values: Sequence[float] | float | None) -> str | None:
-    """Numbers as the command line has them."""
-    if values is None:
-        return None
-    return ",".join(map(str, values)) if isinstance(values, Iterable) else str(values)
-
-
-def _channel(asked: "str | Channel") -> "Channel":
-    """A channel by its name, or as it is."""
-    from channels.names import channel_from_name
-
-    try:
-        return channel_from_name(asked) if isinstance(asked, str) else asked
-    except ValueError as error:
-        raise Error(str(error)) from None
-
-
-@_naming_arguments
-def _built(link: Link, name: str) -> "Scheme":
-    from simulator.schemes.experiment import build_scheme
-
-    return build_scheme(name, link.recipe, link.weights).scheme
-
-
-@_naming_arguments
-def _read(folder: Path) -> Results:
-    from simulator.storage.folders import read_results
-
-    table, run = read_results(folder)
-    return Results(table=table, run=run, store=folder)
-
-
-@_naming_arguments
-def _compared(results: Results, a: str | None, b: str) -> "pd.DataFrame":
-    from simulator.engine.outcomes import stored_units
-    from simulator.measures.compare import compare_units
-
-    table, classes = results.table, int(results.run["data"]["classes"])
-    found = results.store
-    if isinstance(found, Path):
-        found = stored_units(found, table, str(results.run.get("journal")))
-    return compare_units(table, found, a, b, num_classes=classes)[0]
-
-
-def _check_named(schemes: "Sequence[str | Scheme]", channels: "Sequence[Channel]") -> None:
-    """Raises: Error where a journal could not tell what the numbers depend on."""
-    from channels.own import OwnChannel
-
-    own = [one for one in (*schemes, *channels) if not isinstance(one, str)]
-    if any(isinstance(one, OwnChannel) or one in schemes for one in own):
-        raise Error(
-            "with out, schemes and channels must be names: a journal cannot tell whether an object "
-            "of yours has changed; leave out `out`"
-        )
+    return OwnScheme(
+        arguments.text("name", name),
+        arguments.function("encoder", encoder, "images -> values [B, 2k]"),
+        arguments.function("decoder", decoder, "values [B, 2k] -> scores"),
+        parse.in_range("k", k, 1, parse.MOST_USES),
+    )

@@ -25,10 +25,12 @@ print("decided ", sent.classes.tolist())
 print("|h|     ", [round(float(gain), 2) for gain in sent.h[:, 0].abs()])
 
 # %%
-# Symbols of the first image: as sent, as received, and after MMSE equalisation.
+# Symbols of the first image: as sent, as received, and after MMSE equalisation. Digital schemes
+# have none, unless the link is loaded with ``bit_true=True``.
 figure, axes = plt.subplots(figsize=(4, 4))
 for name, symbols in {"x": sent.x, "y": sent.y, "equalised": sent.equalised}.items():
-    axes.scatter(symbols[0].real, symbols[0].imag, label=name)
+    if symbols is not None:
+        axes.scatter(symbols[0].real, symbols[0].imag, label=name)
 axes.set(xlabel="in-phase", ylabel="quadrature", aspect="equal")
 axes.legend()
 figure.tight_layout()

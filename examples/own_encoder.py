@@ -18,6 +18,7 @@ torch.manual_seed(0)
 K = 16
 link = semlink.load("digits")
 train = link.data.train
+assert train is not None  # a data set may hold test images alone
 encoder = torch.nn.Sequential(
     torch.nn.Flatten(), torch.nn.Linear(64, 128), torch.nn.ReLU(), torch.nn.Linear(128, 2 * K)
 )

@@ -1,13 +1,27 @@
-"""What the command line tells in one line."""
+"""What the command line and the functions of `semlink` tell in one line."""
 
 import difflib
+import functools
+import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
+
+Arguments = ParamSpec("Arguments")
+Value = TypeVar("Value")
+
+LONGEST_SHOWN = 60  # characters of a value in an error
 
 
 class UserError(ValueError):
     """A mistake of the user: what must hold, what came, the way out, in one line."""
+
+
+class Error(ValueError):
+    """What is wrong with an argument, in one line: what must hold, what came, the way out."""
+
+    __module__ = "semlink"
 
 
 class Stopped(Exception):
@@ -26,6 +40,34 @@ def in_one_line(command: str) -> Iterator[None]:
     except UserError as error:
         print(f"{command}: error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def naming_arguments(function: Callable[Arguments, Value]) -> Callable[Arguments, Value]:
+    """A function whose errors name arguments, where those of the command line name options."""
+
+    @functools.wraps(function)
+    def called(*arguments: Arguments.args, **named: Arguments.kwargs) -> Value:
+        try:
+            return function(*arguments, **named)
+        except ValueError as error:
+            from channels.own import WrongChannel
+
+            if not isinstance(error, UserError | WrongChannel):
+                raise
+            text = re.sub(r"--([a-z][a-z-]*)", lambda m: m[1].replace("-", "_"), str(error))
+            one_line = " ".join(text.replace("RECIPE", "recipe").split())
+            raise Error(one_line) from error.__cause__  # what failed in a function of the user's
+
+    return called
+
+
+def shown(value: object) -> str:
+    """What came, for an error: an array by type and shape, all else as Python writes it, cut."""
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if shape and dtype is not None:
+        return f"{dtype} {list(shape)}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

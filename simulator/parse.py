@@ -5,10 +5,11 @@ Nothing heavy is imported here: see `simulator.commands.options`.
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral
 from typing import NamedTuple
 
 from channels.names import check_name
-from simulator.errors import UserError, did_you_mean
+from simulator.errors import UserError, did_you_mean, shown
 from simulator.names import RECIPES, SCHEMES
 
 MOST_POINTS = 10_000  # entries of one axis of a sweep
@@ -136,10 +137,13 @@ def parse_names(text: str, *, option: str = "") -> tuple[str, ...]:  # noqa: ARG
 
 
 def in_range(option: str, value: int, least: int, most: int) -> int:
-    """Check a whole number. Raises: UserError naming the option."""
-    if not least <= value <= most:
-        raise UserError(f"{option} must be a whole number from {least} to {most}, got {value}")
-    return value
+    """Check a whole number, of Python or numpy. Raises: UserError naming the option."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or not least <= value <= most:
+        raise UserError(
+            f"{option} must be a whole number from {least} to {most}, got {shown(value)}"
+        )
+    return int(value)
 
 
 def whole(least: int, most: int) -> Callable[..., int]:

@@ -88,7 +88,7 @@ def dataset_of(experiment: Experiment, data: Path | None, resize: int | None = N
 def device_named(name: str) -> torch.device:
     """A device that torch can use here. Raises: UserError saying why it cannot."""
     try:
-        device = torch.device(name.lower())
+        device = torch.device(str(name).lower())
     except RuntimeError:
         device = torch.device("meta")
     if device.type not in ("cpu", "cuda"):

@@ -30,7 +30,8 @@ LAYERS = {
     "simulator": [
         *("errors", "names", "progress", "device", "statistics", "parse"),
         *("storage", "data", "scheme", "description"),
-        *("training", "schemes", "engine", "measures", "search", "resolve", "commands"),
+        *("training", "schemes", "engine", "measures", "search", "arguments", "resolve"),
+        *("commands",),
         "__main__",
     ],
     "benchmarks": ["baselines", "recipes", "figures", "studies", "speed", "tools", "waveform"],

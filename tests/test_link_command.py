@@ -1,6 +1,8 @@
 """`semlink link` as a user meets it: table, figure, and the one line for every mistake."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -180,6 +182,24 @@ def test_a_channel_without_closed_form_where_nothing_or_all_is_lost(
     assert pd.read_csv(tmp_path / "a/link.csv")["bler"].tolist() == [float(drawn)]
     assert (tmp_path / "a/figures/link.png").exists() == drawn
     assert ("no figure: there is no error rate above 0" in capsys.readouterr().out) != drawn
+
+
+def test_a_full_disk_is_said_with_the_file_and_the_way_out(
+    semlink: Command,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert semlink("link", "--ebn0-db", "5", "--max-blocks", "5", "--out", "a") == 2
+    assert capsys.readouterr().err.endswith(
+        "semlink: error: a/link.csv: No space left on device; make room there, then run the same "
+        "command again\n"
+    )
+    assert list((tmp_path / "a").iterdir()) == []
 
 
 def test_ctrl_c_ends_cleanly(

@@ -5,6 +5,7 @@ line; a script can make it directly. Nothing heavy is imported here, so `--help`
 """
 
 import contextlib
+import errno
 import functools
 import io
 import signal
@@ -188,7 +189,9 @@ def run(command: click.Command, name: str) -> None:
         click.echo(f"\n{name}: stopped; {stop}", err=True)
         sys.exit(INTERRUPTED)
     except OSError as error:
-        _fail(name, f"{error.filename or 'a file'}: {error.strerror or error}")
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        wayout = "; make room there, then run the same command again" if full else ""
+        _fail(name, f"{error.filename or 'a file'}: {error.strerror or error}{wayout}")
     except (KeyboardInterrupt, click.Abort):
         click.echo(f"\n{name}: stopped", err=True)
         sys.exit(INTERRUPTED)

@@ -1,7 +1,7 @@
 """`semlink threshold`: the SNR that each scheme of a finished sweep needs for an accuracy."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,6 @@ import click
 
 from simulator.commands.finished import ChoiceRequest
 from simulator.commands.options import PATH, command, option
-from simulator.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,21 +35,17 @@ def threshold(request: ThresholdRequest) -> None:
     between the swept SNRs reach the accuracy. Its 95 % interval lies between the SNRs at which the
     upper and the lower end of the accuracy's own interval reach it, interpolated likewise.
     """
-    from simulator.measures.choose import check_names
-    from simulator.statistics.threshold import thresholds
+    from simulator.measures.threshold import threshold_table
     from simulator.storage.files import write_table
 
-    if not 1 <= request.accuracy <= 100:
-        raise UserError(
-            f"--accuracy must be from 1 to 100 in percent, got {request.accuracy:g}; "
-            "60 stands for 60 %"
-        )
-    rows, _ = request.read()
-    if request.reference is not None:
-        check_names("--reference", [request.reference], rows["scheme"])
-        names = (*(request.schemes or rows["scheme"]), request.reference)
-        request = replace(request, schemes=tuple(dict.fromkeys(names)))
-    table = thresholds(request.choose(rows), request.accuracy / 100, reference=request.reference)
+    table = threshold_table(
+        request.read()[0],
+        request.accuracy,
+        schemes=request.schemes,
+        channels=request.channels,
+        channel_uses=request.channel_uses,
+        reference=request.reference,
+    )
     if request.csv is not None:
         write_table(request.csv, table)
     _show(table, request)

@@ -21,7 +21,7 @@ from simulator.commands.options import (
     trained_on,
     whole,
 )
-from simulator.errors import UserError
+from simulator.errors import UserError, did_you_mean
 from simulator.parse import MOST_SEED
 
 MOST_EPOCHS = 10**6
@@ -99,6 +99,9 @@ def train(request: TrainRequest) -> None:
     from simulator.schemes.train import begin, schemes_to_train, stages_of, train_schemes
     from simulator.training.student import Session
 
+    if request.stage not in (None, *STAGES):
+        hint = did_you_mean(str(request.stage), STAGES)
+        raise UserError(f"--stage must be one of {', '.join(STAGES)}, got {request.stage!r}{hint}")
     experiment = request.experiment()
     if request.teacher is not None:
         experiment = experiment.with_pretrained(request.teacher)

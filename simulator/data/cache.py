@@ -6,6 +6,7 @@ written beside its place and moved there; one that is damaged is made again.
 """
 
 import contextlib
+import functools
 import hashlib
 import os
 import sys
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from simulator.data.folders import ImageFolders
@@ -42,23 +42,26 @@ def read_cached(source: Source, cache: Path | None, resize: int | None = None) -
     if (kept := _load(path)) is not None:
         return kept
     decoded = source.read(resize)
-    try:
-        save_tensors(path, *_packed(decoded))
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or error
-        _say(f"decoded images not kept in {path.parent} ({reason})")
+    _keep(path, *_packed(decoded), what="decoded images")
     return decoded
 
 
 def kept(name: str, key: str, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-    """What is computed, from the cache folder if it is there with this key, else kept there."""
-    with contextlib.suppress(UserError, RuntimeError):  # not there, damaged, or no home folder
-        found, header = load_tensors(default_cache() / name)
+    """What is computed, from the cache folder if it is there with this key, else kept there.
+
+    Where the cache cannot be written, one line on stderr says so.
+    """
+    try:
+        path = default_cache() / name
+    except RuntimeError as error:  # no home folder
+        _say(f"no cache folder ({error})")
+        return compute()
+    with contextlib.suppress(UserError):  # not there, or damaged
+        found, header = load_tensors(path)
         if header.get("key") == key:
             return found
     found = compute()
-    with contextlib.suppress(OSError, RuntimeError):
-        save_tensors(default_cache() / name, found, {"key": key})
+    _keep(path, found, {"key": key}, what="results for later runs")
     return found
 
 
@@ -73,6 +76,15 @@ def default_cache() -> Path:
     return (Path(shared) if shared else Path.home() / ".cache") / "semlink"
 
 
+def _keep(path: Path, tensors: dict[str, Tensor], header: dict[str, Any], *, what: str) -> None:
+    """Write a file of the cache, or say why it is not there."""
+    try:
+        save_tensors(path, tensors, header)
+    except OSError as error:
+        _say(f"{what} not kept in {path.parent} ({error.strerror or error})")
+
+
+@functools.cache  # once is enough where many files cannot be kept
 def _say(reason: str) -> None:
     line = " ".join(reason.split())
     print(f"semlink: {line}; set SEMLINK_CACHE to a folder with room", file=sys.stderr)

@@ -62,7 +62,10 @@ class Sweep:
         named = [scheme for scheme in schemes if isinstance(scheme, str)]
         names, untrained = asked_schemes(experiment, weights, named) if named else ([], [])
         built = {name: build_scheme(name, experiment, weights) for name in names}
-        built |= {own.name: Built(own, {}) for own in schemes if not isinstance(own, str)}
+        for own in (scheme for scheme in schemes if not isinstance(scheme, str)):
+            if own.name in built:
+                raise UserError(f"--schemes must have different names, got {own.name} twice")
+            built[own.name] = Built(own, {})
         points, left_out = plan([own.scheme for own in built.values()], grid)
         sweep = cls(
             experiment=experiment,
@@ -114,7 +117,10 @@ class Sweep:
 
     def evaluator(self) -> Evaluator:
         """The evaluator of this process, from what is in memory."""
-        return evaluator_here(self._schemes, self.grid.channels, self.test, self.setting)
+        return evaluator_here(
+            *(self._schemes, self.grid.channels, self.test, self.setting),
+            num_classes=self.weights.dataset.num_classes,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -171,7 +177,7 @@ class Job:
                 raise UserError(f"{what} of {name} changed while the sweep ran; run it again")
             return scheme, self._prepared(scheme, test)
 
-        return Evaluator(load, test.labels, self.setting)
+        return Evaluator(load, test.labels, self.setting, num_classes=len(self.classes))
 
     def _split(self, name: str) -> Split:
         tensors, _ = load_tensors(self._path(name))

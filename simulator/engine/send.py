@@ -1,6 +1,5 @@
 """A single transmission with all its intermediate results."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -107,7 +106,7 @@ def send_images(
     realisation. Units: snr_db is the average Es/N0 in dB.
     Raises: UserError if the scheme does not serve k or the channel.
     """
-    check_served(scheme, channel, snr_db, k)
+    check_served(scheme, channel, k)
     unit = Unit(Point(scheme.name, channel.name, snr_db, k), realization)
     streams = unit_streams(unit, channel, seed)
     heard, snr = _Heard(channel), torch.full((BLOCK, 1), snr_db, device=device)
@@ -122,10 +121,8 @@ def send_images(
     return _sent(scheme, k, told, choices[0] if choices else {})
 
 
-def check_served(scheme: Scheme, channel: Channel, snr_db: float, k: int) -> None:
-    """Raises: UserError unless a scheme can be sent with k uses, and the SNR is a number."""
-    if math.isnan(snr_db) or math.isinf(snr_db):
-        raise UserError(f"snr_db must be a finite number of dB, got {snr_db}")
+def check_served(scheme: Scheme, channel: Channel, k: int) -> None:
+    """Raises: UserError unless a scheme can be sent with k uses over this channel."""
     if not scheme.serves(k):
         raise UserError(f"{scheme.name} serves {scheme.channel_uses}, got k = {k}")
     check_pilots(channel, k)

@@ -106,6 +106,7 @@ def build_scheme(
     config = experiment.scheme(name, option=option)
     with weights.noting(made_by=experiment.made_by(name)) as used:
         scheme = config.build(weights)
+    scheme.image_shape = weights.dataset.image_shape
     return Built(
         scheme,
         {

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from channels.base import Channel
 from channels.equalize import mmse
 from channels.streams import PointStreams
 from channels.symbols import from_symbols, to_symbols
-from simulator.errors import UserError
+from simulator.errors import UserError, shown
 from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces
 
 Network = Callable[[Tensor], Tensor]
@@ -23,7 +24,7 @@ class OwnScheme(Scheme):
     `encoder` takes images [B, C, H, W] in [0, 1] and gives [B, 2k]; the symbols of every image are
     scaled to unit power. `decoder` takes the MMSE estimate of these values [B, 2k] and gives scores
     [B, num_classes]. What the networks need beyond that (the SNR, the gains) takes a `Scheme`.
-    Raises: UserError if the encoder gives another shape.
+    Raises: UserError if one of them fails, or gives another shape or no finite numbers.
     """
 
     name: str
@@ -47,13 +48,15 @@ class OwnScheme(Scheme):
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensors:
         """The values [B, 2k]: the encoder is not told the channel."""
-        values = in_pieces(self.encoder, images)
+        values = in_pieces(partial(self._answer, "encoder", self.encoder), images)
         if values.shape != (len(images), 2 * self.k):
             raise UserError(
-                f"the encoder of {self.name} must give [B, 2k] = {[len(images), 2 * self.k]}, got "
+                f"encoder of {self.name} must give [B, 2k] = {[len(images), 2 * self.k]}, got "
                 f"{list(values.shape)}"
             )
         silent = (values == 0).all(dim=1, keepdim=True)  # has no direction: ones stand for it
+        if bool(silent.all()):
+            raise UserError(f"encoder of {self.name} must tell images apart, but gives only zeros")
         return {"values": torch.where(silent, 1.0, values.float())}
 
     @torch.inference_mode()
@@ -68,4 +71,29 @@ class OwnScheme(Scheme):
         """The symbols through the channel to scores."""
         x = encoded["x"]
         received = channel(x, snr_db=snr_db, generator=streams("channel", device=x.device))
-        return Received(self.decoder(from_symbols(mmse(received))), all_delivered(x))
+        scores = self._answer("decoder", self.decoder, from_symbols(mmse(received)))
+        if scores.dim() != 2 or len(scores) != len(x):
+            raise UserError(
+                f"decoder of {self.name} must give scores [B, num_classes] = [{len(x)}, ...], got "
+                f"{list(scores.shape)}"
+            )
+        return Received(scores, all_delivered(x))
+
+    def _answer(self, part: str, network: Network, given: Tensor) -> Tensor:
+        """What a network makes of a batch. Raises: UserError if it fails, or gives no numbers."""
+        try:
+            answer = network(given)
+        except Exception as error:
+            raise UserError(
+                f"{part} of {self.name} must take {list(given.shape)}, but raised "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        if not isinstance(answer, Tensor) or answer.is_complex() or not answer.dim():
+            got = shown(answer) if isinstance(answer, Tensor) else type(answer).__name__
+            raise UserError(f"{part} of {self.name} must give a tensor of real numbers, got {got}")
+        if not bool(torch.isfinite(answer).all()):
+            raise UserError(
+                f"{part} of {self.name} must give finite numbers, for the black images that fill "
+                "up a block too, got nan or inf"
+            )
+        return answer

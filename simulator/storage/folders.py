@@ -56,7 +56,7 @@ def forget_prepared(folder: Path) -> None:
         folder.rmdir()
 
 
-def check_writable(folder: Path) -> None:
+def check_writable(folder: Path, *, option: str = "--out") -> None:
     """Check that a folder can be made and written to, and leave everything as it was.
 
     Raises: UserError naming the folder.
@@ -69,7 +69,7 @@ def check_writable(folder: Path) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(
-            f"--out must be a folder that can be written to, got {folder}: {reason}"
+            f"{option} must be a folder that can be written to, got {folder}: {reason}"
         ) from None
     finally:
         for path in missing:

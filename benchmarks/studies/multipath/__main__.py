@@ -56,20 +56,20 @@ PLACE: Final = ["split", "channel", "channel_uses", "snr_db"]
 
 
 def tested(
-    schemes: Sequence[Scheme], split: Split, *, k: int, seed: int, name: str
+    schemes: Sequence[Scheme], split: Split, *, classes: int, seed: int, name: str
 ) -> list[dict[str, Any]]:
     """A row for each codec and point: the accuracy on these images over one realisation."""
     channels = (*CHANNELS, *(f"{own}+interleaved" for own in INTERLEAVED))
     grid = Grid(
         channels=tuple(map(channel_from_name, channels)),
         snr_db=SNR_DB,
-        channel_uses=(k,),
+        channel_uses=(USES,),
         realizations=1,
         seed=0,
     )
     points, _ = plan(schemes, grid)
     setting = Setting(grid.seed, torch.device("cpu"))
-    evaluate = evaluator_here(schemes, grid.channels, split, setting)
+    evaluate = evaluator_here(schemes, grid.channels, split, setting, num_classes=classes)
     rows = []
     for point in progress(points, desc=f"seed {seed}, {name} images", unit="point"):
         (unit,) = (unit for task in tasks_of(point, (0,)) for unit in evaluate(task))
@@ -161,7 +161,7 @@ def study(request: MultipathRequest) -> None:
         schemes = [trained(found, name, seed) for name in NAMES]
         for name, split in (("validation", dataset.validation), ("test", dataset.test)):
             if split is not None:
-                rows += tested(schemes, split, k=USES, seed=seed, name=name)
+                rows += tested(schemes, split, classes=dataset.num_classes, seed=seed, name=name)
         _write(request, found, pd.DataFrame(rows))
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from semlink import Error, Results
 from simulator.storage.environment import ROOT
 from tests.commands import Command, refused
 
@@ -26,6 +27,22 @@ def test_says_what_each_scheme_needs(
         assert f"{row.snr_db:.2f}" in out
     assert "linear interpolation between the swept SNRs" in out
     assert "minus that of digital_semantic" in out
+
+
+def test_the_library_gives_the_same_table(semlink: Command, tmp_path: Path) -> None:
+    place = ["--channels", "awgn", "--channel-uses", "16,64", "--schemes", "rkd_sc,adjscc"]
+    asked = ["--accuracy", 90, *place, "--reference", "separate"]
+    assert semlink("threshold", DIGITS, *asked, "--csv", tmp_path / "t.csv") == 0
+    table = Results.read(DIGITS).threshold(
+        90,
+        schemes=["rkd_sc", "adjscc"],
+        channels=["awgn"],
+        channel_uses=[16, 64],
+        reference="separate",
+    )
+    pd.testing.assert_frame_equal(table, pd.read_csv(tmp_path / "t.csv"))
+    with pytest.raises(Error, match="^accuracy must be from 1 to 100 in percent, got 0.9; 90 stan"):
+        Results.read(DIGITS).threshold(0.9)
 
 
 @pytest.mark.parametrize(

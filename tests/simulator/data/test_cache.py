@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors import SafetensorError
 
 from simulator.data import cache as data_cache
-from simulator.data.cache import default_cache
+from simulator.data.cache import default_cache, kept
 from simulator.data.dataset import Dataset, load_dataset
 from simulator.errors import UserError
 from simulator.storage import files as records
@@ -108,6 +109,23 @@ def test_a_full_disk_is_said_with_the_folder_and_the_way_out(
         "set SEMLINK_CACHE to a folder with room\n"
     )
     assert cached_files(cache) == []
+
+
+def test_results_for_later_runs_on_a_full_disk_are_said_once(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_: object, path: Path, **__: object) -> None:
+        path.write_bytes(b"half")
+        raise SafetensorError(f"I/O error: No space left on device (os error 28): {path}")
+
+    monkeypatch.setattr(records, "save_file", full)
+    for key in ("a", "b"):
+        assert kept(f"offers/{key}", key, lambda: {"answer": torch.ones(1)})["answer"] == 1
+    assert capsys.readouterr().err == (
+        f"semlink: results for later runs not kept in {cache / 'offers'} (No space left on "
+        "device); set SEMLINK_CACHE to a folder with room\n"
+    )
+    assert cached_files(cache / "offers") == []
 
 
 def test_an_interrupted_or_failed_load_leaves_nothing(

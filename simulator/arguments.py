@@ -1,0 +1,218 @@
+"""What the functions of `semlink` are given: checked once, by the names of their arguments.
+
+Each function gives back the value as the simulator has it.
+Raises: UserError saying what must hold, what came, and the way out.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from channels.base import Channel
+from channels.names import channel_from_name, check_name
+from simulator.data.dataset import Dataset, Split
+from simulator.errors import UserError, shown
+from simulator.parse import FARTHEST_SNR_DB
+from simulator.scheme import Scheme
+
+Value = TypeVar("Value")
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def text(name: str, value: Any) -> str:
+    """A word, such as the name of a recipe."""
+    if not isinstance(value, str) or not value:
+        raise UserError(f"{name} must be a string that is not empty, got {shown(value)}")
+    return value
+
+
+def folder(name: str, value: Any) -> Path:
+    """The path of a folder."""
+    if not isinstance(value, str | os.PathLike):
+        raise UserError(f"{name} must be the path of a folder, got {shown(value)}")
+    return Path(value)
+
+
+def folder_or_none(name: str, value: Any) -> Path | None:
+    """The path of a folder, or None."""
+    return None if value is None else folder(name, value)
+
+
+def number(name: str, value: Any) -> float:
+    """A real number, of Python, numpy or torch; no text."""
+    try:
+        if isinstance(value, str | bool):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise UserError(f"{name} must be a number, got {shown(value)}") from None
+
+
+def snr(value: Any) -> float:
+    """An SNR in dB that single precision can hold."""
+    found = number("snr_db", value)
+    if not abs(found) <= FARTHEST_SNR_DB:
+        raise UserError(
+            f"snr_db must be a finite number within +-{FARTHEST_SNR_DB:g} dB, got {found}"
+        )
+    return found
+
+
+def listed(values: Any) -> str | None:
+    """Numbers, or one, as text of the command line; None stays None."""
+    values = values.tolist() if isinstance(values, Tensor | np.ndarray) else values
+    several = isinstance(values, Iterable) and not isinstance(values, str | Mapping)
+    return None if values is None else ",".join(map(str, values if several else [values]))
+
+
+def instance(name: str, value: Any, kind: type[Value], example: str) -> Value:
+    """An object of a class of semlink."""
+    if not isinstance(value, kind):
+        raise UserError(f"{name} must be what {example} gives, got {shown(value)}")
+    return value
+
+
+def scheme(value: Any) -> Scheme:
+    """A scheme; its name alone says nothing of its weights."""
+    if not isinstance(value, Scheme):
+        raise UserError(
+            "scheme must be an object, such as link['rkd_sc'] of link = semlink.load('digits'), "
+            f"got {shown(value)}"
+        )
+    return value
+
+
+def function(name: str, value: Function, example: str) -> Function:
+    """What can be called; a class cannot stand for its objects."""
+    if not callable(value) or isinstance(value, type):
+        raise UserError(f"{name} must be a function or module, {example}, got {shown(value)}")
+    return value
+
+
+def own_name(value: Any) -> str:
+    """The name of a channel of the user's own."""
+    name = text("name", value)
+    try:
+        check_name(name)
+    except ValueError:
+        return name
+    raise UserError(f"name must differ from those of semlink's channels, got {value!r}")
+
+
+def channel(value: Any, name: str = "channel") -> Channel:
+    """A channel by its name, or as it is."""
+    try:
+        found = channel_from_name(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    example = "'rayleigh' or semlink.own_channel(...)"
+    if not isinstance(found, Channel):
+        raise UserError(f"{name} must be a channel, such as {example}, got {shown(value)}")
+    return found
+
+
+def channels(values: Any) -> tuple[Channel, ...]:
+    """Channels by their names, or as they are; one alone will do."""
+    found: dict[str, Channel] = {}
+    for each in _several("channels", values, Channel):
+        own = channel(each, "channels")
+        if found.setdefault(own.name, own) != own:
+            raise UserError(f"channels must have different names, got {own.name} twice")
+    return tuple(found.values())
+
+
+def schemes(values: Any) -> tuple[str | Scheme, ...]:
+    """Names of schemes, and schemes; one alone will do."""
+    found = _several("schemes", values, Scheme)
+    for each in found:
+        if not isinstance(each, str | Scheme):
+            raise UserError(
+                "schemes must hold names or schemes, such as semlink.own_scheme(...), "
+                f"got {shown(each)}"
+            )
+    return found
+
+
+def check_named(schemes: Sequence[str | Scheme], channels: Sequence[Channel]) -> None:
+    """Whether a journal can tell what the numbers depend on."""
+    from channels.own import OwnChannel
+
+    if any(isinstance(own, Scheme | OwnChannel) for own in (*schemes, *channels)):
+        raise UserError(
+            "with out, schemes and channels must be names: a journal cannot tell whether an object "
+            "of yours has changed; leave out `out`"
+        )
+
+
+def pixels(images: Any, shape: tuple[int, int, int] | None) -> Tensor:
+    """Images uint8 [N, C, H, W], of the shape (C, H, W) that a scheme was built for, if any."""
+    try:
+        found = images if isinstance(images, Tensor) else torch.from_numpy(np.array(images))
+    except (TypeError, ValueError, RuntimeError):
+        raise UserError(
+            f"images must be uint8 [N, C, H, W] with values 0..255, got {shown(images)}; the "
+            "images of a data set are link.data.test.images"
+        ) from None
+    _check_pixels(found)
+    if shape is not None and tuple(found.shape[1:]) != shape:
+        last = tuple(found.shape[1:]) == (*shape[1:], shape[0])
+        wayout = (
+            "channels come before height and width: images.permute(0, 3, 1, 2)"
+            if last
+            else "the weights are for images of this shape alone"
+        )
+        raise UserError(
+            f"images must be [N, {', '.join(map(str, shape))}], got {list(found.shape)}; {wayout}"
+        )
+    return found
+
+
+def split(found: Split, dataset: Dataset) -> Split:
+    """Images and labels that belong together, and fit those of a data set."""
+    images, labels = pixels(found.images, dataset.image_shape), found.labels
+    if not isinstance(labels, Tensor) or labels.dtype != torch.int64 or labels.dim() != 1:
+        raise UserError(f"labels must be an int64 tensor [N], got {shown(labels)}")
+    if len(labels) != len(images):
+        raise UserError(
+            f"labels must be as many as images, got {len(labels)} labels of {len(images)} images"
+        )
+    wrong = (labels < 0) | (labels >= dataset.num_classes)
+    if bool(wrong.any()):
+        raise UserError(
+            f"labels must be class numbers from 0 to {dataset.num_classes - 1}, got "
+            f"{int(labels[wrong][0])}"
+        )
+    return Split(images=images, labels=labels)
+
+
+def _check_pixels(found: Tensor) -> None:
+    """Whether they are uint8 [N, C, H, W], and at least one."""
+    if found.dtype == torch.uint8 and found.dim() == 4 and found.numel():
+        return
+    wayout = ""
+    if found.dtype != torch.uint8:
+        scaled = "scale values in [0, 1] by 255, round them, and " * found.is_floating_point()
+        wayout = f"; {scaled}convert them to uint8"
+    elif found.dim() in (2, 3):
+        wayout = f"; one image is images[{'None, ' * (3 - found.dim())}None]"
+    raise UserError(
+        f"images must be uint8 [N, C, H, W] with values 0..255, got {found.dtype} "
+        f"{list(found.shape)}{wayout}"
+    )
+
+
+def _several(name: str, values: Any, kind: type) -> tuple[Any, ...]:
+    """What is in a list; a name or an object alone is a list of one."""
+    if isinstance(values, str | kind):
+        return (values,)
+    if not isinstance(values, Iterable):
+        raise UserError(f"{name} must be a list of names or objects, got {shown(values)}")
+    found = tuple(values)
+    if not found:
+        raise UserError(f"{name} must hold at least one, got none; leave out {name} for the usual")
+    return found
