@@ -2,7 +2,7 @@
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -96,7 +96,14 @@ def train(request: TrainRequest) -> None:
 
     Stop with Ctrl-C at any time; the same command goes on from the last checkpoint.
     """
-    from simulator.schemes.train import begin, schemes_to_train, stages_of, train_schemes
+    from simulator.schemes.train import (
+        begin,
+        parts_to_train,
+        schemes_to_train,
+        stages_of,
+        train_schemes,
+    )
+    from simulator.training.schedule import Schedule, costs
     from simulator.training.student import Session
 
     experiment = request.experiment()
@@ -115,6 +122,9 @@ def train(request: TrainRequest) -> None:
     if trial.warm:
         _tell_warm(run, stage)
     start = time.perf_counter()
+    to_come = parts_to_train(run, stage, schemes)
+    run = replace(run, schedule=Schedule(costs(to_come, len(run.labels))))
+    run.schedule.announce()
     session = Session(run)
     with trained_on(request.minutes):
         if "teacher" in stages_of(stage):

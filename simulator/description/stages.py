@@ -68,6 +68,12 @@ class TeacherStage:
     label_smoothing: float
     begin: Literal["fresh", "reference"] = "fresh"  # "reference": a probe on the committed student
 
+    @property
+    def cost(self) -> float:
+        """Of a training image, see `Part`: of a whole network, or of a probe on its features."""
+        probe = self.begin == "reference" or isinstance(self.model, PretrainedTeacherConfig)
+        return 0.02 if probe else 2.5
+
 
 @dataclass(frozen=True, kw_only=True)
 class StudentStage:

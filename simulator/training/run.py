@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -18,6 +18,7 @@ from simulator.device import Precision, autocast, native
 from simulator.errors import UserError
 from simulator.storage.describe import describe
 from simulator.storage.files import file_hash, load_tensors
+from simulator.training.schedule import Schedule
 
 SHARED = "shared"  # purpose of the views that teachers are asked about
 CHUNK = 1000  # images of 32x32 augmented or encoded at a time; fewer of larger ones
@@ -35,6 +36,7 @@ class TrainingRun:
     deadline: float = math.inf  # of time.monotonic(), when training stops at a checkpoint
     teacher_seed: int | None = None  # of teachers and shared views; None: `seed`
     taught_in: Path | None = None  # folder of the training whose teachers teach; None: this one
+    schedule: Schedule = field(default_factory=Schedule, compare=False)  # empty: not announced
 
     @property
     def streams(self) -> Streams:
