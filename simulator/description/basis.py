@@ -83,7 +83,7 @@ class Basis:
         made_by = ("stage2", "stage2") if name else ("stage1", "head")  # variants come with codecs
         return StudentParts(
             Part(f"student{end}", shape, tuple(self.teachers), made_by[0]),
-            Part(f"head{end}", head, (f"student{end}",), made_by[1], 0.02),
+            Part(f"head{end}", head, (f"student{end}",), made_by[1], 0.002),
         )
 
     def with_pretrained(self, source: str) -> Self:

@@ -72,7 +72,7 @@ class TeacherStage:
     def cost(self) -> float:
         """Of a training image, see `Part`: of a whole network, or of a probe on its features."""
         probe = self.begin == "reference" or isinstance(self.model, PretrainedTeacherConfig)
-        return 0.02 if probe else 2.5
+        return 0.002 if probe else 2.5
 
 
 @dataclass(frozen=True, kw_only=True)

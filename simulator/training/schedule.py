@@ -13,7 +13,7 @@ from simulator.description.changes import mapped
 from simulator.description.stages import TrainConfig
 from simulator.progress import announce
 
-SURE = 3.0  # seconds of training after which there is an estimate
+SURE = 3.0, 0.01  # seconds, and share of all costs, after which there is an estimate
 
 
 class Schedule:
@@ -28,6 +28,7 @@ class Schedule:
     ) -> None:
         self._left = dict(costs or {})  # of the parts that are not finished
         self._names = tuple(self._left)
+        self._whole = sum(self._left.values())
         self._clock, self._tell = clock, tell
         self._now = ""  # the part that is being trained
         self._last: float | None = None  # when its last step ended
@@ -74,7 +75,8 @@ class Schedule:
 
     @property
     def _known(self) -> bool:
-        return self._spent >= SURE and self._done > 0
+        seconds, share = SURE
+        return self._spent >= seconds and self._done >= share * self._whole
 
     @property
     def _seconds(self) -> float:

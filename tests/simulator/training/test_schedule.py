@@ -56,7 +56,7 @@ def test_steps_taken_before_count_neither_as_work_nor_as_speed(told: Told) -> No
 
 def test_little_training_is_not_judged_by(told: Told) -> None:
     schedule = told.schedule(probe=1, student=1000)
-    told.train(schedule, "probe", seconds=1)
+    told.train(schedule, "probe", seconds=20)
     assert schedule.begin("student", 0.0) == "part 2 of 2: student"
     assert told.lines == ["part 1 of 2: probe", "part 2 of 2: student"]
 
