@@ -45,6 +45,8 @@ class AugmentConfig:
 
     crop_padding: int  # pixels of zero padding before a random crop
     flip: bool  # mirror half of the images left to right
+    jitter: float = 0.0  # largest change of brightness, contrast and saturation, as a share
+    erased: float = 0.0  # share of height and width of a rectangle that half of the images lose
 
 
 @dataclass(frozen=True, kw_only=True)

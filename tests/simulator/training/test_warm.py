@@ -8,6 +8,7 @@ import torch
 
 from benchmarks.recipes import digits, images
 from models import ImageClassifier, PooledCnnConfig
+from simulator.data.augment import augment, erase, recolour
 from simulator.data.dataset import Dataset, Split
 from simulator.description import trial
 from simulator.description.stages import StudentStage
@@ -101,6 +102,22 @@ def test_all_that_is_compared_begins_equally_and_gets_equal_passes() -> None:
     assert all(student and student.begin == "teacher" for student in students)
     assert untaught.student is not None
     assert untaught.student.training == recipe.student.training
+
+
+def test_small_collections_are_shown_more_than_crops(run: TrainingRun) -> None:
+    config = images().augment
+    assert (config.jitter, config.erased) == (0.0, 0.0)  # of larger ones: as ever
+    view = run.view("shared", 0)
+    assert torch.equal(view, run.view("shared", 0))
+    plain = replace(run, recipe=replace(run.recipe, augment=config)).view("shared", 0)
+    assert not torch.equal(view, plain)
+    own = torch.Generator().set_state(run.streams_of("shared")("view", "shared", 0).get_state())
+    cropped = augment(
+        run.training.images, crop_padding=config.crop_padding, flip=config.flip, generator=own
+    )
+    assert torch.equal(plain, cropped)
+    coloured = recolour(cropped, jitter=run.recipe.augment.jitter, generator=own)
+    assert torch.equal(view, erase(coloured, share=run.recipe.augment.erased, generator=own))
 
 
 def test_trials_are_read_as_they_were_noted(tmp_path: Path) -> None:
