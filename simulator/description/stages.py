@@ -81,8 +81,8 @@ class TeacherStage:
 class StudentStage:
     """Stage 1 (clean distillation of the encoder) and stage 1b (its linear head).
 
-    A student that begins as its teacher is trained on, and stays as it was where that is better on
-    validation images.
+    A student that begins as its teacher is trained on, and stays as it was unless the trained one
+    is clearly better on validation images.
     """
 
     model: StudentConfig

@@ -122,9 +122,9 @@ class Lesson(ABC, Generic[Module]):
     def validate(self, model: Module) -> float:
         """Accuracy on the validation split."""
 
-    def settle(self, model: Module) -> None:
-        """A last decision about the trained weights, before they are kept; none here."""
-        return
+    def settle(self, model: Module) -> bool:
+        """A last decision about the trained weights; whether it changed them. None here."""
+        return False
 
     @property
     def rates(self) -> Mapping[str, float]:
@@ -254,7 +254,9 @@ def train_part(lesson: Lesson[Module]) -> Module:
     history = train(
         lesson, model, streams=streams, checkpoint=checkpoint, log=log, schedule=schedule
     )
-    lesson.settle(model)
+    if lesson.settle(model):
+        with torch.no_grad():
+            history[-1]["validation"] = lesson.validate(model.eval())
     precision = native(run.device, lesson.config.precision)
     header = {**origin.header, "precision": precision, "history": history}
     save_tensors(path, model.state_dict(), header)

@@ -16,10 +16,10 @@ from simulator.description.trial import Trial, warm_started
 from simulator.errors import UserError
 from simulator.schemes.joint import JointSchemeConfig
 from simulator.schemes.rkd_sc import RkdScConfig
-from simulator.storage.files import load_tensors
-from simulator.training.run import TrainingRun
+from simulator.storage.files import load_tensors, read_header
+from simulator.training.run import TrainingRun, classifier_accuracy
 from simulator.training.student import Session, StudentLesson
-from simulator.training.warm import STUDENT, reference_body, validation_loss
+from simulator.training.warm import STUDENT, clearly_lower, reference_body, validation_losses
 
 CPU = torch.device("cpu")
 MODEL = images().student.model
@@ -54,7 +54,20 @@ def test_the_teacher_is_a_probe_on_the_committed_student(run: TrainingRun) -> No
     for name, value in teacher.body.state_dict().items():
         assert torch.equal(value, committed[f"body.{name}"])
     student = session.student(run.recipe.student_parts(), run.recipe.student)
-    assert validation_loss(run, student) <= validation_loss(run, teacher)
+    tuned, frozen = validation_losses(run, student), validation_losses(run, teacher)
+    assert torch.equal(tuned, frozen) or clearly_lower(tuned, frozen)
+    told = read_header(run.path("student"))["history"][-1]["validation"]
+    assert told == pytest.approx(classifier_accuracy(run, student))
+
+
+def test_a_gain_within_two_standard_errors_is_none() -> None:
+    frozen = torch.tensor([1.0, 1.2, 0.8, 1.0])
+    gain = torch.tensor([0.1, 0.3, -0.1, 0.1])  # a mean of 0.1, a standard error of 0.082
+    assert not clearly_lower(frozen - gain, frozen)
+    assert clearly_lower(frozen - gain - 0.1, frozen)
+    assert not clearly_lower(frozen + 1, frozen)
+    assert not clearly_lower(frozen[:1] - 1, frozen[:1])
+    assert not clearly_lower(frozen, frozen)
 
 
 def test_a_student_that_got_worse_stays_as_its_teacher(run: TrainingRun) -> None:
@@ -75,7 +88,7 @@ def test_a_student_that_got_worse_stays_as_its_teacher(run: TrainingRun) -> None
     assert torch.equal(model.head.weight, teacher.head.weight)
     with torch.no_grad():
         model.head.weight.copy_(-teacher.head.weight * 10)
-    lesson.settle(model)
+    assert lesson.settle(model)
     assert torch.equal(model.head.weight, teacher.head.weight)
 
 
