@@ -1,8 +1,8 @@
 """What a training run is going to do: its parts by number, and about how long they take.
 
 The cost of a part is that of its training images, in images that the student learns from. What one
-of these takes is measured on the steps of this training run; the cached outputs of finished parts
-are not counted.
+of these takes is measured on the part of which most is done; what finished parts say of the views
+is not counted.
 """
 
 import time
@@ -32,7 +32,10 @@ class Schedule:
         self._clock, self._tell = clock, tell
         self._now = ""  # the part that is being trained
         self._last: float | None = None  # when its last step ended
-        self._spent, self._done = 0.0, 0.0  # seconds, and the cost of what they were spent on
+        self._spent = 0.0  # seconds
+        self._measured: dict[
+            str, tuple[float, float]
+        ] = {}  # cost done, in seconds
         self._told = False
 
     def __len__(self) -> int:
@@ -65,8 +68,10 @@ class Schedule:
             return
         now, left = self._clock(), self._cost * (1 - share)
         if self._last is not None:
-            self._spent += now - self._last
-            self._done += self._left[self._now] - left
+            done, seconds = self._measured.get(self._now, (0.0, 0.0))
+            step = now - self._last
+            self._spent += step
+            self._measured[self._now] = done + self._left[self._now] - left, seconds + step
         self._last, self._left[self._now] = now, left
         if self._known and not self._told:
             whole = f"all {len(self)} parts" if len(self) > 1 else "this part"
@@ -75,13 +80,18 @@ class Schedule:
 
     @property
     def _known(self) -> bool:
-        seconds, share = SURE
-        return self._spent >= seconds and self._done >= share * self._whole
+        done, seconds = self._most
+        return seconds >= SURE[0] and done >= SURE[1] * self._whole
+
+    @property
+    def _most(self) -> tuple[float, float]:
+        return max(self._measured.values(), default=(0.0, 0.0))
 
     @property
     def _seconds(self) -> float:
         """What the steps to come take, about."""
-        return sum(self._left.values()) * self._spent / self._done
+        done, seconds = self._most
+        return sum(self._left.values()) * seconds / done
 
 
 def costs(parts: Iterable[Part], images: int) -> dict[str, float]:
