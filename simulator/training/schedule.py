@@ -33,9 +33,7 @@ class Schedule:
         self._now = ""  # the part that is being trained
         self._last: float | None = None  # when its last step ended
         self._spent = 0.0  # seconds
-        self._measured: dict[
-            str, tuple[float, float]
-        ] = {}  # cost done, in seconds
+        self._measured: dict[str, tuple[float, float]] = {}  # cost done, in seconds
         self._told = False
 
     def __len__(self) -> int:
