@@ -43,6 +43,11 @@ def progress(items: Iterable[Any] | None = None, **settings: Any) -> Any:
     return tqdm(items, **{**settings, **slow, "file": _Lines(stream)})
 
 
+def announce(line: str) -> None:
+    """A line on stderr, above the bars that are there."""
+    tqdm.write(f"semlink: {line}", file=sys.stderr)
+
+
 def skip(bar: Any, count: int) -> None:
     """Count what was there already: it is done, but says nothing of the speed."""
     bar.n += count

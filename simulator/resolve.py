@@ -244,6 +244,7 @@ def draw(
             num_classes=classes,
             noiseless=clean and (clean["accuracy"], clean["ci_low"], clean["ci_high"]),
             left_out=tuple(run.get("left_out", ())),
+            noted=tuple(run["data"].get("remarks", ())),
         ),
         published=run.get("recipe", {}).get("name") == "cifar100"
         and (classes, channels, height, width_px) == CIFAR100,

@@ -36,6 +36,9 @@ def test_images_of_another_size_are_refused_with_the_way_out_which_works(
     assert f"semlink: {told}\n" in capsys.readouterr().err
     data = json.loads((tmp_path / "out" / "run.json").read_text())["data"]
     assert (data["resize"], data["image_shape"], data["remarks"]) == (8, [1, 8, 8], [told])
+    captions = list((tmp_path / "out/figures").glob("*.txt"))
+    assert captions
+    assert all(f"Note: {told}." in path.read_text(encoding="utf-8") for path in captions)
 
 
 def test_resize_needs_data(semlink: Command, capsys: pytest.CaptureFixture[str]) -> None:

@@ -160,7 +160,7 @@ class DigitalSemanticConfig(DigitalConfig):
     def part(self, recipe: Basis) -> Part:
         """The quantiser and its heads."""
         made_from = tuple(part.name for part in recipe.student_parts())
-        return Part(self.kind, (*recipe.seen, self.quantiser), made_from, "head")
+        return Part(self.kind, (*recipe.seen, self.quantiser), made_from, "head", 0.02)
 
     def parts(self, recipe: Basis) -> tuple[Part, ...]:
         """The quantiser and its heads."""

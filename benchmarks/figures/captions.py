@@ -30,6 +30,7 @@ class DataText:
     num_classes: int
     noiseless: tuple[float, float, float] | None = None  # accuracy without a channel, interval
     left_out: tuple[str, ...] = ()  # remarks of the sweep
+    noted: tuple[str, ...] = ()  # remarks about images and weights, a way out behind a semicolon
 
     def remarks(self, k: int | None) -> list[str]:
         """What was left out of the sweep at this k; None: at every k."""
@@ -39,6 +40,11 @@ class DataText:
             for line, match in found
             if match is None or (k is not None and int(match[1]) == k)
         ]
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader should know of images and weights."""
+        return [line.partition("; ")[0] for line in self.noted]
 
 
 def definitions(rows: pd.DataFrame, text: DataText, *, k: int | None) -> str:

@@ -148,6 +148,7 @@ class Sheet:
             definitions(rows, self.text, k=k),
             measured(rows, self.text),
             "Points without an error are left out." if self.measure == "error" else "",
+            listed("Note", self.text.notes),
             listed("Left out", self.text.remarks(k)),
             listed("Not shown", others),
         ]

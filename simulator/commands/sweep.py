@@ -141,7 +141,7 @@ def _remarks(sweep: "Sweep") -> list[str]:
     from simulator.device import native
 
     weights, setting = sweep.weights, sweep.setting
-    remarks = [f"weights from {weights.folder}"]
+    remarks = [f"weights from {weights.folder}", *weights.remarks]
     if native(setting.device, setting.precision) != setting.precision:
         remarks.append(
             f"this device has no {setting.precision} arithmetic; --precision fp32 is faster"

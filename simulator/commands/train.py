@@ -2,7 +2,7 @@
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -96,7 +96,14 @@ def train(request: TrainRequest) -> None:
 
     Stop with Ctrl-C at any time; the same command resumes from the last checkpoint.
     """
-    from simulator.schemes.train import begin, schemes_to_train, stages_of, train_schemes
+    from simulator.schemes.train import (
+        begin,
+        parts_to_train,
+        schemes_to_train,
+        stages_of,
+        train_schemes,
+    )
+    from simulator.training.schedule import Schedule, costs
     from simulator.training.student import Session
 
     if request.stage not in (None, *STAGES):
@@ -118,6 +125,9 @@ def train(request: TrainRequest) -> None:
     if trial.warm:
         _tell_warm(run, stage)
     start = time.perf_counter()
+    to_come = parts_to_train(run, stage, schemes)
+    run = replace(run, schedule=Schedule(costs(to_come, len(run.labels))))
+    run.schedule.announce()
     session = Session(run)
     with trained_on(request.minutes):
         if "teacher" in stages_of(stage):
@@ -186,26 +196,15 @@ def _tell(session: "Session") -> None:
 def _show(run: "TrainingRun", parts: "Iterable[Part]") -> None:
     """The last validation accuracy of every part that is there, and which of them only guess."""
     from simulator.storage.files import read_header
+    from simulator.training.weights import PIXELS, guessing
 
-    guessing = []
+    accuracies = {}
     click.echo(f"validation accuracy (a guess: {100 / run.dataset.num_classes:.3g} %)")
     for name in (part.name for part in parts):
         if run.path(name).exists():
             accuracy = read_header(run.path(name))["history"][-1]["validation"]
-            pixels = name.startswith("deep_jscc_image")
-            of = " of the pixels' variance" if pixels else ""
+            of = " of the pixels' variance" if name.startswith(PIXELS) else ""
             click.echo(f"  {name:19} {100 * accuracy:6.2f} %{of}")
-            if not pixels and not better_than_a_guess(accuracy, run):
-                guessing.append(name)
-    if guessing:
-        note(
-            f"no better than a guess on {len(run.validation.labels)} validation images: "
-            f"{', '.join(guessing)}; it takes more images per class, more epochs, or fewer classes"
-        )
-
-
-def better_than_a_guess(accuracy: float, run: "TrainingRun") -> bool:
-    """Whether the 95 % interval of a validation accuracy lies above that of a uniform guess."""
-    from simulator.statistics.intervals import wilson
-
-    return wilson(accuracy, len(run.validation.labels)).low > 1 / run.dataset.num_classes
+            accuracies[name] = accuracy
+    classes = run.dataset.num_classes
+    note(*guessing(accuracies, images=len(run.validation.labels), classes=classes))

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 def augment(images: Tensor, *, crop_padding: int, flip: bool, generator: torch.Generator) -> Tensor:
@@ -25,10 +26,62 @@ def augment(images: Tensor, *, crop_padding: int, flip: bool, generator: torch.G
     columns = left[:, None] + torch.arange(width, device=images.device)  # [B, W]
     if flip:
         columns = torch.where(draws[:, 2:] < 0.5, columns.flip(dims=[1]), columns)
-    padded = torch.nn.functional.pad(images, [crop_padding] * 4)
+    padded = functional.pad(images, [crop_padding] * 4)
     index = torch.arange(batch, device=images.device)[:, None, None]
     cropped = padded[index, :, rows[:, :, None], columns[:, None, :]]  # [B, H, W, C]
     return cropped.permute(0, 3, 1, 2).contiguous()
+
+
+def recolour(images: Tensor, *, jitter: float, generator: torch.Generator) -> Tensor:
+    """Change brightness, contrast and saturation of every image.
+
+    Each is multiplied by a factor drawn uniformly from 1 - `jitter` to 1 + `jitter`. Image b uses
+    row b of the draws [B, 3] alone.
+
+    Shapes: images uint8 [B, C, H, W] -> the same.
+    """
+    factors = _between(1 - jitter, 1 + jitter, (len(images), 3), generator, images)
+    brightness, contrast, saturation = factors[:, :, None, None, None].unbind(dim=1)
+    bright = images.float() * brightness
+    mean = bright.mean(dim=(1, 2, 3), keepdim=True)
+    hard = mean + (bright - mean) * contrast
+    grey = hard.mean(dim=1, keepdim=True)
+    return _pixels(grey + (hard - grey) * saturation)
+
+
+def erase(images: Tensor, *, share: float, generator: torch.Generator) -> Tensor:
+    """Cover a rectangle of every second image with the mean of its pixels.
+
+    The rectangle has the shape of the image, `share` of its height and width, and lies at a place
+    drawn uniformly. Image b uses row b of the draws [B, 3] alone.
+
+    Shapes: images uint8 [B, C, H, W] -> the same.
+    """
+    height, width = images.shape[2:]
+    chance, down, right = _between(0, 1, (len(images), 3), generator, images).unbind(dim=1)
+    rows = _covered(down, height, round(share * height))
+    columns = _covered(right, width, round(share * width))
+    hidden = rows[:, :, None] & columns[:, None, :] & (chance < 0.5)[:, None, None]  # [B, H, W]
+    mean = images.float().mean(dim=(2, 3), keepdim=True)
+    return torch.where(hidden[:, None], _pixels(mean), images)
+
+
+def _covered(place: Tensor, length: int, covered: int) -> Tensor:
+    """Which of `length` pixels lie in a stretch of `covered` at this place in 0..1, bool [B, N]."""
+    first = (place * (length - covered + 1)).long()[:, None]
+    pixel = torch.arange(length, device=place.device)
+    return (first <= pixel) & (pixel < first + covered)
+
+
+def _between(
+    low: float, high: float, shape: tuple[int, int], generator: torch.Generator, images: Tensor
+) -> Tensor:
+    draws = torch.rand(shape, generator=generator, device=generator.device)
+    return (low + (high - low) * draws).to(images.device)
+
+
+def _pixels(values: Tensor) -> Tensor:
+    return values.round().clamp(0, 255).to(torch.uint8)
 
 
 def epoch_order(num_images: int, *, generator: torch.Generator) -> Tensor:

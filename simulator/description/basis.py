@@ -16,6 +16,7 @@ class Part(NamedTuple):
     description: tuple[object, ...]  # what shapes it besides data and seed
     made_from: tuple[str, ...] = ()  # names of the parts that it is trained on
     stage: str = ""  # of `semlink train` that makes it
+    cost: float = 1.0  # of a training image, about; of one that the student learns from it is 1
 
 
 class StudentParts(NamedTuple):
@@ -69,7 +70,7 @@ class Basis:
     def teacher_parts(self) -> dict[str, Part]:
         """The parts of all teachers."""
         return {
-            name: Part(name, (self.augment, stage), stage="teacher")
+            name: Part(name, (self.augment, stage), stage="teacher", cost=stage.cost)
             for name, stage in self.teachers.items()
         }
 
@@ -78,10 +79,11 @@ class Basis:
         stage, end = stage or self.student, f"_{name}" if name else ""
         begun = [] if stage.head_from == "fresh" else [f"from the {stage.head_from}"]
         shape = (*self.seen, stage.model, stage.training, stage.loss)
+        head = (*self.seen, stage.head, *begun)
         made_by = ("stage2", "stage2") if name else ("stage1", "head")  # variants come with codecs
         return StudentParts(
             Part(f"student{end}", shape, tuple(self.teachers), made_by[0]),
-            Part(f"head{end}", (*self.seen, stage.head, *begun), (f"student{end}",), made_by[1]),
+            Part(f"head{end}", head, (f"student{end}",), made_by[1], 0.002),
         )
 
     def with_pretrained(self, source: str) -> Self:

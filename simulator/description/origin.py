@@ -119,4 +119,21 @@ def write_data_name(weights: Path, dataset: Dataset) -> None:
     """Write the name of the data, where there is none or no weights are beside it."""
     path = weights / NAME
     if not path.exists() or not any(weights.glob("*.safetensors")):
-        write_json(path, {"data": dataset.key, "training": dataset.training_key})
+        names = {"data": dataset.key, "training": dataset.training_key}
+        write_json(path, {**names, "validation_images": _validation_images(dataset)})
+
+
+def validation_images(weights: Path, dataset: Dataset) -> int:
+    """On how many images parts in this folder were validated: as is written there, else the data's.
+
+    0 where neither says.
+    """
+    try:
+        written = json.loads((weights / NAME).read_text(encoding="utf-8"))
+        return int(written["validation_images"])
+    except (FileNotFoundError, KeyError, TypeError, ValueError):
+        return _validation_images(dataset)
+
+
+def _validation_images(dataset: Dataset) -> int:
+    return 0 if dataset.validation is None else len(dataset.validation.labels)

@@ -45,6 +45,8 @@ class AugmentConfig:
 
     crop_padding: int  # pixels of zero padding before a random crop
     flip: bool  # mirror half of the images left to right
+    jitter: float = 0.0  # largest change of brightness, contrast and saturation, as a share
+    erased: float = 0.0  # share of height and width of a rectangle that half of the images lose
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,13 +70,19 @@ class TeacherStage:
     label_smoothing: float
     begin: Literal["fresh", "reference"] = "fresh"  # "reference": a probe on the committed student
 
+    @property
+    def cost(self) -> float:
+        """Of a training image, see `Part`: of a whole network, or of a probe on its features."""
+        probe = self.begin == "reference" or isinstance(self.model, PretrainedTeacherConfig)
+        return 0.002 if probe else 2.5
+
 
 @dataclass(frozen=True, kw_only=True)
 class StudentStage:
     """Stage 1 (clean distillation of the encoder) and stage 1b (its linear head).
 
-    A student that begins as its teacher is trained on, and stays as it was where that is better on
-    validation images.
+    A student that begins as its teacher is trained on, and stays as it was unless the trained one
+    is clearly better on validation images.
     """
 
     model: StudentConfig

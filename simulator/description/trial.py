@@ -100,4 +100,11 @@ def warm_started(recipe: Recipe) -> Recipe:
         label_smoothing=0.0,
         begin="reference",
     )
-    return replace(recipe, teacher=probe, more_teachers=(), mirrored=False, views=SMALL_VIEWS)
+    return replace(
+        recipe,
+        augment=replace(recipe.augment, jitter=0.3, erased=0.4),
+        teacher=probe,
+        more_teachers=(),
+        mirrored=False,
+        views=SMALL_VIEWS,
+    )

@@ -186,5 +186,5 @@ def _data(sweep: Sweep) -> dict[str, Any]:
         "image_shape": list(dataset.image_shape),
         "classes": dataset.num_classes,
         "resize": dataset.resize,
-        "remarks": list(dataset.remarks),
+        "remarks": [*dataset.remarks, *sweep.weights.remarks],
     }

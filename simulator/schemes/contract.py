@@ -71,6 +71,10 @@ class SchemeConfig(ABC):
         """Every part that is trained for it, in order."""
         return ()
 
+    def trained(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+        """Of its parts those that a stage trains, with images of this size."""
+        return self.parts(recipe)
+
     def needed(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
         """Parts that must exist; else `--schemes all` leaves the scheme out."""
         return ()

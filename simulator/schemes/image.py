@@ -85,13 +85,13 @@ class ImageJsccConfig(SchemeConfig):
     def pair_part(self, recipe: Basis, uses: int) -> Part:
         """The pair for `uses` channel uses."""
         shape = (*recipe.seen, self.training, self.channels, self.snr_db, uses)
-        return Part(f"{KIND}_k{uses}", shape, stage="baselines")
+        return Part(f"{KIND}_k{uses}", shape, stage="baselines", cost=2.0)
 
     def reader_part(self, recipe: Basis, uses: int) -> Part:
         """The student that has learnt on what the pair for `uses` channel uses rebuilds."""
         shape = (*recipe.seen, self.channels, self.retraining, uses)
         made_from = (*(part.name for part in recipe.student_parts()), f"{KIND}_k{uses}")
-        return Part(f"rebuilt_student_k{uses}", shape, made_from, "rebuilt")
+        return Part(f"rebuilt_student_k{uses}", shape, made_from, "rebuilt", 2.0)
 
     def parts(self, recipe: Basis) -> tuple[Part, ...]:
         """A pair for each k, and who has learnt to read what it rebuilds."""
@@ -100,6 +100,10 @@ class ImageJsccConfig(SchemeConfig):
             *(self.pair_part(recipe, k) for k in self.uses),
             *(self.reader_part(recipe, k) for k in readers),
         )
+
+    def trained(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+        """Those for images of this size."""
+        return replace(self, uses=tuple(self.models(image_shape))).parts(recipe)
 
     def needed(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
         """The pairs for images of this size."""

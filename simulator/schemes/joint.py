@@ -126,11 +126,16 @@ class JointSchemeConfig(SchemeConfig):
             (*shape, "frozen") if self.frozen else shape,
             tuple(part.name for part in self._backbone(recipe) or ()),
             "baselines",
+            0.1 if self.frozen else 1.1,
         )
 
     def parts(self, recipe: Basis) -> tuple[Part, ...]:
         """A model for each k, behind its backbone."""
         return (*(self._backbone(recipe) or ()), *(self.part(recipe, k) for k in self.uses))
+
+    def trained(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
+        """The models; their backbone is only trained where it is not there."""
+        return tuple(self.part(recipe, k) for k in self.uses)
 
     def needed(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
         """All models, and the backbone but for its head."""

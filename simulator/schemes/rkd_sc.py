@@ -174,7 +174,8 @@ class RkdScConfig(SchemeConfig):
         """Where its codec is kept."""
         end = f"_{self.variant}" if self.variant else ""
         made_from = (*recipe.teachers, *(part.name for part in self.student_parts(recipe)))
-        return Part(f"codec{end}", (*recipe.seen, self.codec), made_from, "stage2")
+        cost = 0.2 if self.codec.student == "frozen" else 1.2
+        return Part(f"codec{end}", (*recipe.seen, self.codec), made_from, "stage2", cost)
 
     def parts(self, recipe: Basis) -> tuple[Part, ...]:
         """Student and head of its own, if any, and the codec."""

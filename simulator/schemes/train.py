@@ -32,6 +32,31 @@ def stages_of(stage: str) -> tuple[str, ...]:
     return OURS[: OURS.index(stage) + 1] if stage in OURS else (stage,)
 
 
+def parts_to_train(run: TrainingRun, stage: str, schemes: Sequence[SchemeConfig]) -> list[Part]:
+    """The parts that a stage makes of these schemes, in order, but for those that are finished.
+
+    What a part is made from is trained before it, if it is not there.
+    """
+    recipe, shape = run.recipe, run.dataset.image_shape
+    shared = (*recipe.teacher_parts.values(), *recipe.student_parts())
+    targets = [*shared, *(part for own in schemes for part in own.trained(recipe, shape))]
+    known = {part.name: part for own in schemes for part in own.parts(recipe)}
+    known |= {part.name: part for part in targets}
+    ordered: dict[str, Part] = {}
+
+    def add(part: Part) -> None:
+        if part.name not in ordered and not run.path(part.name).exists():
+            for name in part.made_from:
+                add(known[name])
+            ordered[part.name] = part
+
+    for step in stages_of(stage):
+        for part in targets:
+            if part.stage == step:
+                add(part)
+    return list(ordered.values())
+
+
 def train_schemes(session: Session, stage: str, schemes: Sequence[SchemeConfig]) -> None:
     """All that a stage stands for, of these schemes. Raises: as `SchemeConfig.train`."""
     for step in stages_of(stage):

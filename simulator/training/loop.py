@@ -32,6 +32,7 @@ from simulator.progress import progress, skip
 from simulator.storage.files import load_tensors, save_tensors, write_table
 from simulator.storage.sums import checked_weights, note_sum
 from simulator.training.run import TrainingRun, accuracy, classifier_accuracy
+from simulator.training.schedule import Schedule
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
@@ -121,9 +122,9 @@ class Lesson(ABC, Generic[Module]):
     def validate(self, model: Module) -> float:
         """Accuracy on the validation split."""
 
-    def settle(self, model: Module) -> None:
-        """A last decision about the trained weights, before they are kept; none here."""
-        return
+    def settle(self, model: Module) -> bool:
+        """A last decision about the trained weights; whether it changed them. None here."""
+        return False
 
     @property
     def rates(self) -> Mapping[str, float]:
@@ -249,8 +250,13 @@ def train_part(lesson: Lesson[Module]) -> Module:
         path=run.folder / "checkpoints" / path.name, key=origin.key, deadline=run.deadline
     )
     log = TrainLog(run.folder, name, images=len(lesson.labels))
-    history = train(lesson, model, streams=streams, checkpoint=checkpoint, log=log)
-    lesson.settle(model)
+    schedule = run.schedule
+    history = train(
+        lesson, model, streams=streams, checkpoint=checkpoint, log=log, schedule=schedule
+    )
+    if lesson.settle(model):
+        with torch.no_grad():
+            history[-1]["validation"] = lesson.validate(model.eval())
     precision = native(run.device, lesson.config.precision)
     header = {**origin.header, "precision": precision, "history": history}
     save_tensors(path, model.state_dict(), header)
@@ -266,6 +272,7 @@ def train(
     streams: Streams,
     checkpoint: Checkpoint,
     log: TrainLog | None = None,
+    schedule: Schedule | None = None,
 ) -> list[dict[str, float]]:
     """Train the model of a lesson to the end, going on from the checkpoint if there is one.
 
@@ -275,7 +282,7 @@ def train(
             TimeUp at the deadline, the checkpoint being written.
     """
     with cpu_threads(lesson.threads):
-        return _Training(lesson, model, streams, checkpoint).run(log)
+        return _Training(lesson, model, streams, checkpoint).run(log, schedule or Schedule())
 
 
 class _Training(Generic[Module]):
@@ -298,15 +305,16 @@ class _Training(Generic[Module]):
         if checkpoint.path.exists():
             self._resume()
 
-    def run(self, log: TrainLog | None) -> list[dict[str, float]]:
+    def run(self, log: TrainLog | None, schedule: Schedule) -> list[dict[str, float]]:
         """The epochs that are still to come; returns the whole history."""
-        name = told(self.lesson.part.name, self.device, self.config.precision)
+        name = self.lesson.part.name
+        title = told(schedule.begin(name, self.share), self.device, self.config.precision)
         images = self.epochs * self.steps * self.batch
-        with progress(total=images, desc=name, unit="img", mininterval=0.5) as bar:
+        with progress(total=images, desc=title, unit="img", mininterval=0.5) as bar:
             skip(bar, (len(self.history) * self.steps + self.step) * self.batch)
             while len(self.history) < self.epochs:
                 start = time.perf_counter()
-                self._end_epoch(rate=self._epoch(bar))
+                self._end_epoch(rate=self._epoch(bar, schedule))
                 loss, accuracy = self.history[-1]["loss"], self.history[-1]["validation"]
                 bar.set_postfix(loss=f"{loss:.4f}", val=f"{100 * accuracy:.2f}%", refresh=False)
                 self._save()
@@ -316,7 +324,12 @@ class _Training(Generic[Module]):
         self.model.eval()
         return self.history
 
-    def _epoch(self, bar: Any) -> float:
+    @property
+    def share(self) -> float:
+        """Share of the steps that are taken."""
+        return (len(self.history) * self.steps + self.step) / (self.epochs * self.steps)
+
+    def _epoch(self, bar: Any, schedule: Schedule) -> float:
         """The steps of one epoch that are still to be taken; returns the last learning rate."""
         epoch = len(self.history)
         batch_loss, generators = self.lesson.epoch(self.model, epoch)
@@ -333,6 +346,7 @@ class _Training(Generic[Module]):
             self.total += self._step(batch_loss, batches[step])
             self.step = step + 1
             bar.update(self.batch)
+            schedule.reach(self.share)
             late = time.monotonic() > self.checkpoint.deadline
             due = late or time.monotonic() - written >= self.checkpoint.seconds
             if self.step < self.steps and due:

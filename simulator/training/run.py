@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -10,14 +10,16 @@ from torch import Tensor
 
 from channels.streams import Streams
 from models import ImageClassifier
-from simulator.data.augment import augment
+from simulator.data.augment import augment, erase, recolour
 from simulator.data.dataset import Dataset, Split, to_float
 from simulator.description.basis import TEACHER, Basis, Part
 from simulator.description.origin import Origin, check_company, check_origin, data_name
+from simulator.description.stages import AugmentConfig
 from simulator.device import Precision, autocast, native
 from simulator.errors import UserError
 from simulator.storage.describe import describe
 from simulator.storage.files import file_hash, load_tensors
+from simulator.training.schedule import Schedule
 
 SHARED = "shared"  # purpose of the views that teachers are asked about
 CHUNK = 1000  # images of 32x32 augmented or encoded at a time; fewer of larger ones
@@ -35,6 +37,7 @@ class TrainingRun:
     deadline: float = math.inf  # of time.monotonic(), when training stops at a checkpoint
     teacher_seed: int | None = None  # of teachers and shared views; None: `seed`
     taught_in: Path | None = None  # folder of the training whose teachers teach; None: this one
+    schedule: Schedule = field(default_factory=Schedule, compare=False)  # empty: not announced
 
     @property
     def streams(self) -> Streams:
@@ -98,16 +101,22 @@ class TrainingRun:
             index %= self.recipe.taught_views
         generator = self.streams_of(purpose)("view", purpose, index)
         images = self.training.images
-        parts = [
-            augment(chunk, crop_padding=config.crop_padding, flip=config.flip, generator=generator)
-            for chunk in images.split(chunk_size(images))
-        ]
-        view = torch.cat(parts)
+        view = torch.cat(
+            [augmented(chunk, config, generator) for chunk in images.split(chunk_size(images))]
+        )
         return (view.flip(3) if mirror else view).to(self.device)
 
     def shared_view(self, epoch: int) -> Tensor:
         """The view that students see in an epoch: the shared ones in turn."""
         return self.view(SHARED, epoch % self.recipe.views)
+
+
+def augmented(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
+    """Images uint8 [B, C, H, W] after all that the augmentation names, each on its own."""
+    view = augment(images, crop_padding=config.crop_padding, flip=config.flip, generator=generator)
+    if config.jitter:
+        view = recolour(view, jitter=config.jitter, generator=generator)
+    return erase(view, share=config.erased, generator=generator) if config.erased else view
 
 
 def check_finished(run: TrainingRun, *parts: Part) -> None:

@@ -15,13 +15,14 @@ from models import ClassifierConfig, ImageClassifier
 from simulator.data.dataset import to_float
 from simulator.description.basis import TEACHER, Part, StudentParts
 from simulator.description.stages import LossWeights, StudentStage
+from simulator.progress import announce
 from simulator.storage.sums import checked_weights
 from simulator.training.cache import cached_features
 from simulator.training.loop import ClassifierLesson, Epoch, LinearLesson, train_part
 from simulator.training.losses import distillation_loss
 from simulator.training.run import TrainingRun, validation_outputs
 from simulator.training.teachers import Teacher, Views, teacher_views, train_teachers
-from simulator.training.warm import validation_loss
+from simulator.training.warm import clearly_lower, validation_losses
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,13 +44,22 @@ class StudentLesson(ClassifierLesson):
             model.load_state_dict(self.teacher.state_dict())
         return model
 
-    def settle(self, model: ImageClassifier) -> None:
-        """The teacher's weights again, where these are better on validation images."""
+    def settle(self, model: ImageClassifier) -> bool:
+        """The teacher's weights again, unless the new ones are clearly better on validation images.
+
+        Tuning on few images often lowers the loss a little and costs accuracy.
+        """
         if self.teacher is None:
-            return
-        tuned, frozen = (validation_loss(self.run, own) for own in (model, self.teacher))
-        if frozen < tuned:
-            model.load_state_dict(self.teacher.state_dict())
+            return False
+        tuned, frozen = (validation_losses(self.run, own) for own in (model, self.teacher))
+        if clearly_lower(tuned, frozen):
+            return False
+        model.load_state_dict(self.teacher.state_dict())
+        announce(
+            f"{self.part.name} stays as its teacher: tuned, it was not clearly better on "
+            f"{len(frozen)} validation images"
+        )
+        return True
 
     def epoch(self, model: ImageClassifier, index: int) -> Epoch:
         """The distillation loss on one shared view."""

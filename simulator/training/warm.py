@@ -4,6 +4,7 @@ The teacher is that student with a linear probe for the new classes; only the pr
 student begins as the teacher and is tuned, see `StudentLesson`.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -105,8 +106,20 @@ def train_probe(run: TrainingRun, part: Part, stage: TeacherStage) -> ImageClass
 
 
 @torch.no_grad()
-def validation_loss(run: TrainingRun, model: ImageClassifier) -> float:
-    """Cross-entropy on the validation images: finer than an accuracy on few of them."""
+def validation_losses(run: TrainingRun, model: ImageClassifier) -> Tensor:
+    """Cross-entropy of every validation image [N]: finer than an accuracy on few of them."""
     model.eval()
     scores = validation_outputs(run, lambda x: model(x).scores)
-    return float(functional.cross_entropy(scores, run.validation.labels.to(scores.device)))
+    labels = run.validation.labels.to(scores.device)
+    return functional.cross_entropy(scores, labels, reduction="none")
+
+
+def clearly_lower(losses: Tensor, others: Tensor) -> bool:
+    """Whether losses are lower than others of the same images by two standard errors of the mean.
+
+    Shapes: both [N]. A single image shows nothing.
+    """
+    gain = others - losses
+    if len(gain) < 2:
+        return False
+    return float(gain.mean()) > 2 * float(gain.std()) / math.sqrt(len(gain))

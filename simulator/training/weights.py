@@ -1,6 +1,6 @@
 """The trained parts of one training: networks from files, checked against recipe and data."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -11,16 +11,18 @@ from torch import Tensor, nn
 import models
 from simulator.data.dataset import Dataset
 from simulator.description.basis import TEACHER, Basis, Part, StudentParts
-from simulator.description.origin import check_company, check_origin
+from simulator.description.origin import check_company, check_origin, validation_images
 from simulator.description.stages import StudentStage
 from simulator.errors import UserError
 from simulator.scheme import Classifier, Classify, in_pieces
+from simulator.statistics.intervals import wilson
 from simulator.storage.describe import digest
 from simulator.storage.environment import ROOT
 from simulator.storage.files import read_header
 from simulator.storage.sums import checked_weights
 from simulator.training.teachers import Teacher, tower_on
 
+PIXELS = "deep_jscc_image"  # how parts begin whose validation is no accuracy
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -34,6 +36,7 @@ class Weights:
         self.device = device
         self.origins: dict[str, Any] = {}  # part -> what its file was made from
         self.hashes: dict[str, str] = {}  # part -> SHA-256 of its file
+        self._accuracies: dict[str, float] = {}  # part -> the last one on validation images
         self._modules: dict[str, nn.Module] = {}
         self._used: set[str] = set()
         self._made_by = ""  # options of `semlink train` that make what is asked for now
@@ -48,6 +51,12 @@ class Weights:
     def trained_on(self) -> set[str]:
         """Keys of the data sets that the parts were trained on."""
         return {origin["data"] for origin in self.origins.values()}
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a user should know of the parts that were loaded, one line each."""
+        images = validation_images(self.folder, self.dataset)
+        return guessing(self._accuracies, images=images, classes=self.dataset.num_classes)
 
     def has(self, *parts: Part) -> bool:
         """Whether the files of all these parts are there."""
@@ -99,6 +108,8 @@ class Weights:
         )
         check_company(path, part.name, origin, hashes=self.hashes, origins=self.origins)
         self.origins[part.name] = origin
+        if history := header.get("history"):
+            self._accuracies[part.name] = history[-1]["validation"]
         model = build()
         try:
             model.load_state_dict(tensors)
@@ -169,6 +180,24 @@ class Weights:
             raise UserError(f"there are no weights of a teacher in {self.folder}")
         key = self.key(self.recipe.teachers, self.recipe.mirrored)
         return Classifier(scores_by(self.as_asked(teacher)), key)
+
+
+def guessing(accuracies: Mapping[str, float], *, images: int, classes: int) -> list[str]:
+    """A line that names the parts whose accuracy is no better than a uniform guess, if any.
+
+    Better is where the 95 % interval over the validation images lies above it.
+    """
+    names = [
+        name
+        for name, accuracy in accuracies.items()
+        if images and not name.startswith(PIXELS) and wilson(accuracy, images).low <= 1 / classes
+    ]
+    if not names:
+        return []
+    return [
+        f"no better than a guess on {images} validation images: {', '.join(names)}; it takes more "
+        "images per class, more epochs, or fewer classes"
+    ]
 
 
 def as_taught(recipe: Basis, folder: Path) -> Basis:

@@ -22,4 +22,5 @@ def test_parts_that_only_guess_are_named(
     assert semlink(*asked) == 0
     out, err = capsys.readouterr()
     assert "teacher" in out
+    assert "semlink: 1 part to train: 1 teacher\nsemlink: part 1 of 1: teacher\n" in err
     assert ("no better than a guess on 297 validation images: teacher;" in err) == guesses

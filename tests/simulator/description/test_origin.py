@@ -6,7 +6,7 @@ import pytest
 
 from simulator.data.dataset import Split
 from simulator.description.basis import Part
-from simulator.description.origin import data_name, write_data_name
+from simulator.description.origin import data_name, validation_images, write_data_name
 from simulator.errors import UserError
 from simulator.training.run import TrainingRun
 
@@ -31,6 +31,9 @@ def test_other_test_images_do_not_hinder_going_on(run: TrainingRun) -> None:
     (weights / "student.safetensors").touch()
     write_data_name(weights, other)
     assert data_name(weights, other) == run.dataset.key  # the first name stays
+    alone = replace(other, train=None, validation=None)
+    assert validation_images(weights, alone) == len(run.validation.labels)  # as is written there
+    assert validation_images(run.folder, alone) == 0
 
 
 @pytest.mark.parametrize("training", [True, False])

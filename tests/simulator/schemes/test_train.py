@@ -1,11 +1,19 @@
 """Stages of `semlink train`: what each stands for, and for which schemes."""
 
-import pytest
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
-from benchmarks.recipes import RECIPES, digits
+import pytest
+import torch
+
+from benchmarks.recipes import RECIPES, digits, images
 from simulator.commands.train import STAGES
+from simulator.data.embedded import embedded
 from simulator.errors import UserError
-from simulator.schemes.train import schemes_to_train, stages_of
+from simulator.schemes.image import KIND, ImageJsccConfig
+from simulator.schemes.train import parts_to_train, schemes_to_train, stages_of
+from simulator.training.run import TrainingRun
 
 OURS = ("teacher", "cache", "stage1", "head", "stage2")
 JOINT = ["deep_jscc", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe", "deep_jscc_image"]
@@ -60,3 +68,41 @@ def test_a_name_that_is_none_is_one_line() -> None:
         schemes_to_train(digits(), "baselines", baselines=["adjsc"])
     with pytest.raises(UserError, match="goes with --stage baselines or all, got --stage head"):
         schemes_to_train(digits(), "head", baselines=["adjscc"])
+
+
+def planned(stage: str, folder: Path, *, variants: Sequence[str] = (), **asked: Any) -> list[str]:
+    """Names of the parts that a stage trains in a folder."""
+    recipe, cpu = digits(), torch.device("cpu")
+    data = embedded("digits")
+    run = TrainingRun(recipe=recipe, dataset=data, folder=folder, seed=0, device=cpu)
+    schemes = schemes_to_train(recipe, stage, variants=variants, **asked)
+    return [part.name for part in parts_to_train(run, stage, schemes)]
+
+
+def test_parts_are_planned_in_the_order_of_their_training(tmp_path: Path) -> None:
+    ours = ["teacher", "student", "head", "digital_semantic", "codec"]
+    assert planned("cache", tmp_path) == ours[:1]
+    assert planned("stage2", tmp_path) == ours
+    untaught = ["student_no_teacher", "head_no_teacher", "codec_no_teacher"]
+    assert planned("stage2", tmp_path, variants=["no_teacher"]) == [*ours, *untaught]
+    whole = planned("all", tmp_path)
+    assert whole[:8] == [*ours, *untaught[:2], "deep_jscc_k16"]  # the backbone, then its models
+    assert whole[-2:] == ["decoded_student", "rebuilt_student_k64"]
+    assert len(whole) == len(set(whole))
+
+
+def test_finished_parts_are_not_planned_and_missing_ones_come_first(tmp_path: Path) -> None:
+    assert planned("baselines", tmp_path, baselines=["adjscc"]) == [
+        *("teacher", "student_no_teacher", "head_no_teacher", "adjscc_k16", "adjscc_k64")
+    ]
+    (tmp_path / "weights").mkdir()
+    for name in ("teacher", "student", "head"):
+        (tmp_path / "weights" / f"{name}.safetensors").touch()
+    assert planned("stage2", tmp_path) == ["digital_semantic", "codec"]
+
+
+def test_parts_for_images_of_another_size_are_not_planned() -> None:
+    recipe = images()
+    own = recipe.one(ImageJsccConfig)
+    names = [part.name for part in own.trained(recipe, (3, 64, 64))]
+    assert names == [f"{kind}_k{k}" for kind in (KIND, "rebuilt_student") for k in (256, 512)]

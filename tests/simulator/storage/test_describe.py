@@ -18,6 +18,8 @@ from simulator.storage.describe import describe, digest
 # changes silently what every earlier description means. A new field belongs here with the value at
 # which results are as they were before there was the field.
 DEFAULTS: dict[tuple[str, str], object] = {
+    ("AugmentConfig", "erased"): 0.0,
+    ("AugmentConfig", "jitter"): 0.0,
     ("Experiment", "data"): None,
     ("Experiment", "warm_below"): 0,
     ("StudentStage", "begin"): "fresh",

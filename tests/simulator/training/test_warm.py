@@ -8,6 +8,7 @@ import torch
 
 from benchmarks.recipes import digits, images
 from models import ImageClassifier, PooledCnnConfig
+from simulator.data.augment import augment, erase, recolour
 from simulator.data.dataset import Dataset, Split
 from simulator.description import trial
 from simulator.description.stages import StudentStage
@@ -15,10 +16,10 @@ from simulator.description.trial import Trial, warm_started
 from simulator.errors import UserError
 from simulator.schemes.joint import JointSchemeConfig
 from simulator.schemes.rkd_sc import RkdScConfig
-from simulator.storage.files import load_tensors
-from simulator.training.run import TrainingRun
+from simulator.storage.files import load_tensors, read_header
+from simulator.training.run import TrainingRun, classifier_accuracy
 from simulator.training.student import Session, StudentLesson
-from simulator.training.warm import STUDENT, reference_body, validation_loss
+from simulator.training.warm import STUDENT, clearly_lower, reference_body, validation_losses
 
 CPU = torch.device("cpu")
 MODEL = images().student.model
@@ -53,7 +54,20 @@ def test_the_teacher_is_a_probe_on_the_committed_student(run: TrainingRun) -> No
     for name, value in teacher.body.state_dict().items():
         assert torch.equal(value, committed[f"body.{name}"])
     student = session.student(run.recipe.student_parts(), run.recipe.student)
-    assert validation_loss(run, student) <= validation_loss(run, teacher)
+    tuned, frozen = validation_losses(run, student), validation_losses(run, teacher)
+    assert torch.equal(tuned, frozen) or clearly_lower(tuned, frozen)
+    told = read_header(run.path("student"))["history"][-1]["validation"]
+    assert told == pytest.approx(classifier_accuracy(run, student))
+
+
+def test_a_gain_within_two_standard_errors_is_none() -> None:
+    frozen = torch.tensor([1.0, 1.2, 0.8, 1.0])
+    gain = torch.tensor([0.1, 0.3, -0.1, 0.1])  # a mean of 0.1, a standard error of 0.082
+    assert not clearly_lower(frozen - gain, frozen)
+    assert clearly_lower(frozen - gain - 0.1, frozen)
+    assert not clearly_lower(frozen + 1, frozen)
+    assert not clearly_lower(frozen[:1] - 1, frozen[:1])
+    assert not clearly_lower(frozen, frozen)
 
 
 def test_a_student_that_got_worse_stays_as_its_teacher(run: TrainingRun) -> None:
@@ -74,7 +88,7 @@ def test_a_student_that_got_worse_stays_as_its_teacher(run: TrainingRun) -> None
     assert torch.equal(model.head.weight, teacher.head.weight)
     with torch.no_grad():
         model.head.weight.copy_(-teacher.head.weight * 10)
-    lesson.settle(model)
+    assert lesson.settle(model)
     assert torch.equal(model.head.weight, teacher.head.weight)
 
 
@@ -101,6 +115,22 @@ def test_all_that_is_compared_begins_equally_and_gets_equal_passes() -> None:
     assert all(student and student.begin == "teacher" for student in students)
     assert untaught.student is not None
     assert untaught.student.training == recipe.student.training
+
+
+def test_small_collections_are_shown_more_than_crops(run: TrainingRun) -> None:
+    config = images().augment
+    assert (config.jitter, config.erased) == (0.0, 0.0)  # of larger ones: as ever
+    view = run.view("shared", 0)
+    assert torch.equal(view, run.view("shared", 0))
+    plain = replace(run, recipe=replace(run.recipe, augment=config)).view("shared", 0)
+    assert not torch.equal(view, plain)
+    own = torch.Generator().set_state(run.streams_of("shared")("view", "shared", 0).get_state())
+    cropped = augment(
+        run.training.images, crop_padding=config.crop_padding, flip=config.flip, generator=own
+    )
+    assert torch.equal(plain, cropped)
+    coloured = recolour(cropped, jitter=run.recipe.augment.jitter, generator=own)
+    assert torch.equal(view, erase(coloured, share=run.recipe.augment.erased, generator=own))
 
 
 def test_trials_are_read_as_they_were_noted(tmp_path: Path) -> None:

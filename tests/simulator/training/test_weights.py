@@ -1,6 +1,7 @@
 """Weights of one training: each file is read once, and known by the hash of what was read."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from benchmarks.recipes.digits import digits
 from simulator.data.embedded import embedded
 from simulator.errors import UserError
 from simulator.schemes.experiment import build_scheme
-from simulator.storage.files import file_hash, load_tensors, read_weights, save_tensors
+from simulator.storage.files import file_hash, load_tensors, read_weights, save_tensors, write_json
 from simulator.training import weights as module
 from simulator.training.weights import Weights
 from tests.commands import WEIGHTS
@@ -41,6 +42,26 @@ def test_each_file_is_read_once_whoever_asks(monkeypatch: pytest.MonkeyPatch) ->
     assert read == dict.fromkeys(weights.hashes, 1)
     assert weights.hashes == {part: file_hash(WEIGHTS / f"{part}.safetensors") for part in read}
     assert weights.student() is weights.student()
+
+
+def test_loaded_parts_that_only_guess_are_named(tmp_path: Path) -> None:
+    data, recipe = embedded("digits"), digits()
+    for part in recipe.student_parts():
+        tensors, header = load_tensors(WEIGHTS / f"{part.name}.safetensors")
+        if part.name == "head":
+            header["history"][-1]["validation"] = 0.13  # 10 classes, 297 images
+        save_tensors(tmp_path / f"{part.name}.safetensors", tensors, header)
+    weights = Weights(recipe, data, tmp_path, CPU)
+    assert weights.remarks == []  # nothing is loaded
+    weights.classifier()
+    (told,) = weights.remarks
+    assert told.startswith("no better than a guess on 297 validation images: head; it takes more ")
+    weights.dataset = replace(data, train=None, validation=None)
+    assert weights.remarks == []  # nobody knows on how many images
+    write_json(tmp_path / "data.json", {"validation_images": 30})
+    assert "on 30 validation images: head;" in weights.remarks[0]
+    write_json(tmp_path / "data.json", {"validation_images": 3000})
+    assert weights.remarks == []
 
 
 def test_what_is_read_at_once_is_what_is_mapped(tmp_path: Path) -> None:

@@ -1,0 +1,59 @@
+"""What small collections are shown besides crops: other colours, and covered rectangles."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from simulator.data.augment import erase, recolour
+
+Change = Callable[[Tensor, torch.Generator], Tensor]
+CHANGES: dict[str, Change] = {
+    "recolour": lambda images, generator: recolour(images, jitter=0.3, generator=generator),
+    "erase": lambda images, generator: erase(images, share=0.4, generator=generator),
+}
+
+
+def pixels(*shape: int) -> Tensor:
+    """Pixels that no change by a third takes out of range."""
+    return torch.randint(60, 120, shape, generator=torch.Generator().manual_seed(1)).byte()
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_each_image_is_changed_by_itself(change: Change, channels: int) -> None:
+    images = pixels(6, channels, 10, 8)
+    first = change(images, torch.Generator().manual_seed(0))
+    assert first.dtype == torch.uint8
+    assert torch.equal(first, change(images, torch.Generator().manual_seed(0)))
+    assert not torch.equal(first, change(images, torch.Generator().manual_seed(2)))
+    others = torch.cat([images[:1], 255 - images[1:]])
+    assert torch.equal(change(others, torch.Generator().manual_seed(0))[0], first[0])
+
+
+def test_colours_are_changed_by_the_factors_that_were_drawn(generator: torch.Generator) -> None:
+    images = pixels(40, 3, 6, 6)
+    draws = torch.rand((40, 3), generator=torch.Generator().manual_seed(0))
+    out = recolour(images, jitter=0.3, generator=generator).float()
+    for image, own, (brightness, contrast, saturation) in zip(
+        images.float(), out, 0.7 + 0.6 * draws, strict=True
+    ):
+        mean = brightness * image.mean()  # contrast and saturation leave it
+        torch.testing.assert_close(own.mean(), mean, atol=0.1, rtol=0)
+        hard = mean + contrast * (brightness * image - mean)
+        grey = hard.mean(dim=0, keepdim=True)
+        torch.testing.assert_close(own, grey + saturation * (hard - grey), atol=0.51, rtol=0)
+    assert torch.equal(recolour(images, jitter=0.0, generator=generator), images)
+
+
+def test_half_of_the_images_lose_a_rectangle_anywhere(generator: torch.Generator) -> None:
+    images = pixels(1, 3, 10, 5).expand(2000, -1, -1, -1)
+    out = erase(images, share=0.4, generator=generator)
+    mean = images[0].float().mean(dim=(1, 2)).round().byte()
+    covered = (out == mean[:, None, None]).all(dim=1) & (out != images).any(dim=1)  # [B, H, W]
+    count = covered.sum(dim=(1, 2))
+    assert set(count.tolist()) <= {0, 4 * 2}
+    assert abs((count > 0).double().mean().item() - 0.5) < 4 * 0.5 / 2000**0.5
+    assert torch.equal(out[count == 0], images[count == 0])
+    assert covered.any(dim=0).all()  # every pixel, corners too
