@@ -34,7 +34,7 @@ from channels.digital.bit_pipe import (
 )
 from channels.streams import Streams
 from channels.theory import normal_approximation_bits
-from channels.units import linear_to_db
+from channels.units import db_to_linear, linear_to_db, noise_power_from_snr_db
 from simulator.errors import UserError
 
 Floats = NDArray[np.float64]
@@ -206,7 +206,7 @@ def distribution(channel: Channel, *, snr_db: float, uses: int) -> Floats:
     quantile = channel.law.power_quantile
     if quantile is None or not one_gain(channel, uses):
         received = _received(channel, snr_db=snr_db, blocks=QUANTILES, uses=uses)
-        return np.asarray(met_by(received).numpy())
+        return np.asarray(met_by(received, snr_db=torch.full((QUANTILES, 1), snr_db)).numpy())
     if channel.law.power_variance == 0:
         return np.array([snr_db])
     power = quantile((np.arange(QUANTILES) + 0.5) / QUANTILES)
@@ -220,17 +220,24 @@ def _received(channel: Channel, *, snr_db: float, blocks: int, uses: int) -> Cha
     return channel(ones, snr_db=torch.full((blocks, 1), snr_db), generator=draws)
 
 
-def met_by(received: ChannelOutput) -> Tensor:
+def met_by(received: ChannelOutput, *, snr_db: Tensor) -> Tensor:
     """SNR that blocks meet, from the gains and the noise power that the receiver has.
 
     With an LMMSE estimate of the gain it gives a lower bound on the capacity [1].
 
-    Shapes: h [B, k], noise_power [B, 1] or [B, k] -> dB, [B] in double precision.
+    Where the noise power is that of the SNR, the SNR itself counts: its noise power has single
+    precision alone, and tables of block error rates are steep.
+
+    Shapes: h [B, k], noise_power [B, 1] or [B, k], average snr_db [B, 1] -> dB, [B] in double
+    precision.
 
     [1] Hassibi and Hochwald, How much training is needed in multiple-antenna wireless links?, IEEE
     Trans. Inf. Theory 49(4), 2003.
     """
-    snr = received.h.abs().double().square() / received.noise_power.double()
+    least = torch.finfo(torch.float32).tiny
+    of_the_snr = noise_power_from_snr_db(snr_db).to(torch.float32).clamp(min=least)
+    worse = received.noise_power.clamp(min=least).double() / of_the_snr.double()
+    snr = received.h.abs().double().square() * db_to_linear(snr_db.double()) / worse
     return linear_to_db(torch.expm1(torch.log1p(snr).mean(dim=1)))
 
 

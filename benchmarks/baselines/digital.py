@@ -298,7 +298,7 @@ class DigitalScheme(Scheme):
         device = snr_db.device
         ones = torch.ones((len(snr_db), k), dtype=torch.complex64, device=device)
         received = channel(ones, snr_db=snr_db, generator=streams("channel", device=device))
-        met = met_by(received).cpu().numpy()
+        met = met_by(received, snr_db=snr_db).cpu().numpy()
         drawn = torch.rand(len(met), generator=streams("decoding"), dtype=torch.float64).numpy()
         if not self._genie:
             choice = self._choice(channel, float(snr_db[0, 0]), k)

@@ -28,6 +28,7 @@ from channels.base import ChannelOutput
 from channels.digital.bit_pipe import HIGHEST_CODE_RATE
 from channels.fading import RayleighChannel, RicianChannel
 from channels.theory import rayleigh_power_cdf, rician_power_cdf
+from channels.units import noise_power_from_snr_db
 from simulator.errors import UserError
 from tests.lawless import LawlessChannel
 
@@ -159,9 +160,12 @@ def test_without_a_law_gains_are_drawn(coherence: int | None) -> None:
 
 def test_varying_gains_count_by_their_mean_capacity() -> None:
     h = torch.tensor([[1.0, 2.0], [0.5, 0.5]], dtype=torch.complex64)
-    met = met_by(ChannelOutput(y=h, h=h, noise_power=torch.ones(2, 1)))
+    known = ChannelOutput(y=h, h=h, noise_power=torch.ones(2, 1))
+    met = met_by(known, snr_db=torch.zeros(2, 1))
     expected = 10 * math.log10(2 ** ((math.log2(2) + math.log2(5)) / 2) - 1)
     assert met.tolist() == pytest.approx([expected, 10 * math.log10(0.25)])
+    doubled = met_by(known._replace(noise_power=torch.full((2, 2), 2.0)), snr_db=torch.zeros(2, 1))
+    assert float(doubled[1]) == pytest.approx(10 * math.log10(0.125))
     drawn = distribution(RayleighChannel(coherence=1), snr_db=10.0, uses=64)
     mean_capacity = np.log2(1 + 10 ** (drawn / 10)).mean()
     gains = -np.log1p(-(np.arange(10**5) + 0.5) / 10**5)
@@ -196,3 +200,13 @@ def test_links_that_cannot_be_decoded_are_not_offered(monkeypatch: pytest.Monkey
     monkeypatch.setattr("benchmarks.baselines.adaptation.LINKS", links)
     assert [pipe.payload_bits for pipe in pipes_of(66, payload_bits=(1, 200))] == [50]  # not 106
     assert len(pipes_of(100, payload_bits=(1, 200))) == 2
+
+
+def test_a_known_gain_meets_the_very_snr() -> None:
+    """Not that of a noise power in single precision, at which steep tables give other rates."""
+    for snr_db in (-3.3, 2.0, 7.7):
+        own = torch.full((3, 1), snr_db)
+        noise = noise_power_from_snr_db(own)
+        ones = torch.ones((3, 4), dtype=torch.complex64)
+        met = met_by(ChannelOutput(y=ones, h=ones, noise_power=noise), snr_db=own)
+        assert met.tolist() == pytest.approx([float(own[0, 0])] * 3, abs=1e-12)
