@@ -142,9 +142,10 @@ def _words(test: "LinkTest") -> str:
     coding = "uncoded"
     if isinstance(pipe, BitPipe):
         coding = f"CRC{pipe.crc_bits}, 5G LDPC rate {pipe.code_rate:.3f} ({pipe.decoder} decoder)"
+    pilots = f" and {test.channel.pilots} pilots" if test.channel.pilots else ""
     return (
         f"{pipe.payload_bits} payload bits, {coding}, {pipe.modulation}, {pipe.channel_uses} "
-        f"channel uses, {test.channel.name}; SNR = Es/N0 = Eb/N0 {test.snr_db(0.0):+.2f} dB."
+        f"channel uses{pilots}, {test.channel.name}; SNR = Es/N0 = Eb/N0 {test.snr_db(0.0):+.2f} dB."
     )
 
 

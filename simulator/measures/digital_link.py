@@ -24,6 +24,7 @@ from channels.digital.bit_pipe import (
 from channels.digital.uncoded import UncodedPipe
 from channels.streams import PointStreams, Streams
 from channels.units import snr_db_from_ebn0_db
+from simulator.engine.grid import check_pilots
 from simulator.errors import UserError
 from simulator.parse import MOST_USES, in_range
 from simulator.progress import progress
@@ -52,18 +53,23 @@ class LinkTest:
     max_blocks: int
     seed: int
 
+    def __post_init__(self) -> None:
+        """Raises: UserError if the channel has more pilots than the block has symbols."""
+        check_pilots(self.channel, self.pipe.channel_uses)
+
     @property
     def batch(self) -> int:
         """Blocks that are drawn at once; it follows from the pipe alone."""
         return max(1, min(MOST_BATCH_BLOCKS, MOST_BATCH_SYMBOLS // self.pipe.channel_uses))
 
     def snr_db(self, ebn0_db: float) -> float:
-        """Es/N0 in dB, from the payload bits per channel use."""
+        """Es/N0 in dB, from the payload bits per channel use, those of pilots included."""
         bits_per_symbol = self.pipe.bits_per_symbol
+        uses = self.pipe.channel_uses + self.channel.pilots
         return snr_db_from_ebn0_db(
             ebn0_db,
             bits_per_symbol=bits_per_symbol,
-            code_rate=self.pipe.payload_bits / (self.pipe.channel_uses * bits_per_symbol),
+            code_rate=self.pipe.payload_bits / (uses * bits_per_symbol),
         )
 
 

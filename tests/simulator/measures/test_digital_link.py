@@ -13,6 +13,7 @@ from channels.digital.bit_pipe import BitPipe, channel_uses_for, payload_bits_fo
 from channels.digital.uncoded import UncodedPipe
 from channels.names import channel_from_name
 from channels.streams import Streams, sionna_phy
+from simulator.errors import UserError
 from simulator.measures.digital_link import LinkTest, measure_link
 from simulator.statistics.intervals import Z
 from tests.lawless import LawlessChannel
@@ -53,6 +54,7 @@ def sigmas_from_theory(row: pd.Series, theory: float) -> float:
         ("rayleigh_fast", 10.0),
         ("rician:4", 7.0),
         ("nakagami:2", 8.0),
+        ("tdl:A:300ns", 10.0),
     ],
 )
 @pytest.mark.parametrize("bits_per_symbol", [2, 4, 6, 8])
@@ -64,6 +66,14 @@ def test_uncoded_qam_meets_the_closed_form(
     row = measure_link(link_test(pipe, channel, ebn0_db, max_blocks=4000)).iloc[0]
     assert row["bit_errors"] > 100
     assert sigmas_from_theory(row, row["theory_ber"]) < 4
+
+
+def test_pilots_take_energy_from_the_payload() -> None:
+    plain = link_test(QPSK_HALF, "tdl:A", 0.0, max_blocks=1).snr_db(0.0)
+    charged = link_test(QPSK_HALF, "tdl:A+lmmse:32", 0.0, max_blocks=1).snr_db(0.0)
+    assert plain - charged == pytest.approx(10 * math.log10((128 + 32) / 128))
+    with pytest.raises(UserError, match="at most as many pilots as data symbols, got 129"):
+        link_test(QPSK_HALF, "rayleigh+ls:129", 0.0, max_blocks=1)
 
 
 def test_half_a_db_would_be_seen() -> None:
