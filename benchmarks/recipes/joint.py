@@ -16,6 +16,7 @@ from simulator.schemes.vl_vfe import VlVfeSchemeConfig
 
 SNR_DB = tuple(float(snr) for snr in range(-10, 21, 2))  # of every recipe's sweep
 FADING_MIX = ("awgn", "rayleigh")  # channels of every training, in equal shares
+MULTIPATH_MIX = (*FADING_MIX, "tdl:A:300ns+lmmse:8", "tdl:C:300ns:120kmh+lmmse:8")
 DISCRETE_USES = (16,)  # DT-JSCC is published for 16 symbols alone
 # constellation -> bits per symbol and SNR of the training, as the conference version sets them
 CONSTELLATIONS = {"dt_jscc": (4, 8.0), "dt_jscc:64qam": (6, 6.0)}

@@ -5,6 +5,7 @@ Trained by `semlink train RECIPE --variants NAME,...`, swept as the schemes `rkd
 
 from dataclasses import replace
 
+from benchmarks.recipes.joint import MULTIPATH_MIX
 from models import CatConfig, CodecConfig, ConferenceConfig, MlpCodecConfig, UncodedConfig
 from simulator.description.stages import LossWeights, StudentStage, TrainConfig
 from simulator.schemes.codec import CodecStage
@@ -111,14 +112,20 @@ def _codecs(codec: CodecStage) -> dict[str, CodecStage]:
 
 
 def _conditions(codec: CodecStage) -> dict[str, CodecStage]:
-    """Other conditions of training, and the conference version's codec and schedule."""
+    """Other conditions of training, and the conference version's codec and schedule.
+
+    `reliable` is `multipath` with a decoder that is given the reliability of every symbol.
+    """
     mixed, full = codec.conditions, codec.model.max_uses
+    multipath = replace(codec, conditions=replace(mixed, channels=MULTIPATH_MIX))
     conference = ConferenceConfig(
         feature_dim=codec.model.feature_dim, max_uses=full, tokens=4, width=512, blocks=2
     )
     return {
         "awgn_only": replace(codec, conditions=replace(mixed, channels=("awgn",))),
         "snr10": replace(codec, conditions=replace(mixed, snr_db=(10.0, 10.0))),
+        "multipath": multipath,
+        "reliable": replace(multipath, model=replace(_cat(codec), reliability=True)),
         "conference": replace(
             codec,
             model=conference,

@@ -145,7 +145,8 @@ def _words(test: "LinkTest") -> str:
     pilots = f" and {test.channel.pilots} pilots" if test.channel.pilots else ""
     return (
         f"{pipe.payload_bits} payload bits, {coding}, {pipe.modulation}, {pipe.channel_uses} "
-        f"channel uses{pilots}, {test.channel.name}; SNR = Es/N0 = Eb/N0 {test.snr_db(0.0):+.2f} dB."
+        f"channel uses{pilots}, {test.channel.name}; "
+        f"SNR = Es/N0 = Eb/N0 {test.snr_db(0.0):+.2f} dB."
     )
 
 

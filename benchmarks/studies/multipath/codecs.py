@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.recipes.cifar100 import cifar100
+from benchmarks.recipes.joint import FADING_MIX, MULTIPATH_MIX
 from benchmarks.recipes.variants import LABELS_ONLY
 from models import CatConfig
 from simulator.data.dataset import Dataset
@@ -26,9 +27,7 @@ from simulator.training.run import TrainingRun, validation_outputs
 from simulator.training.student import Taught
 from simulator.training.weights import Weights
 
-FLAT: Final = ("awgn", "rayleigh")
-MULTIPATH: Final = (*FLAT, "tdl:A:300ns+lmmse:8", "tdl:C:300ns:120kmh+lmmse:8")
-MIXES: Final = {"flat": FLAT, "multipath": MULTIPATH}
+MIXES: Final = {"flat": FADING_MIX, "multipath": MULTIPATH_MIX}
 USES: Final = 64  # of ADJSCC, which is trained for one k
 
 

@@ -31,6 +31,7 @@ DEFAULTS: dict[tuple[str, str], object] = {
     ("CatConfig", "dense"): False,
     ("CatConfig", "lengths"): (),
     ("CatConfig", "prototypes"): 0,
+    ("CatConfig", "reliability"): False,
     ("CellShape", "residual"): False,
     ("CodecStage", "student"): "frozen",
     ("CodecStage", "student_rate"): 0.1,
