@@ -35,6 +35,7 @@ from simulator.training.student import Session, Taught
 from simulator.training.weights import Weights
 
 VERSION: Final = 1  # of what is computed of an image
+MOST_KEPT: Final = 20_000  # images whose components are kept in memory
 
 
 class FeatureCoder:
@@ -59,15 +60,22 @@ class FeatureCoder:
             "packages": {"constriction": version("constriction")},
         }
         self.code = cache(self._code)
+        self._kept: dict[bytes, Tensor] = {}  # pixels -> components
 
     def _code(self, rank: int, bits: int) -> EntropyCode:
         return EntropyCode(self.quantiser.probabilities(rank, bits).cpu().numpy())
 
     @torch.inference_mode()
     def components(self, image: Tensor) -> Tensor:
-        """Components [1, R] of one image [C, H, W] uint8."""
-        with cpu_threads(1):
-            return self.quantiser.components(self._features(image[None].float() / 255))
+        """Components [1, R] of one image [C, H, W] uint8; kept, as every point of a sweep asks."""
+        pixels = image.cpu().numpy().tobytes()
+        if pixels not in self._kept:
+            if len(self._kept) == MOST_KEPT:
+                self._kept.clear()
+            with cpu_threads(1):
+                found = self.quantiser.components(self._features(image[None].float() / 255))
+            self._kept[pixels] = found
+        return self._kept[pixels]
 
     def encode(self, components: Tensor, rank: int, bits: int) -> list[Tensor]:
         """The bits that stand for the levels of components [B, R], each uint8 [n]."""

@@ -234,3 +234,17 @@ def test_labels_that_do_not_go_together_are_named() -> None:
     with pytest.raises(UserError, match="drop --bit-true"):
         CONFIG.decoding_all().labelled("genie")
     assert CONFIG.decoding_all().labelled("bound:genie").bit_true
+
+
+def test_an_image_goes_through_the_student_once(quantiser: FeatureQuantiser) -> None:
+    calls: list[int] = []
+
+    def counted(images: Tensor) -> Tensor:
+        calls.append(len(images))
+        return student(images)
+
+    own, images = FeatureCoder(counted, quantiser, key="any"), pixels(0, 2)
+    first = own.components(images[0])
+    assert torch.equal(own.components(images[0].clone()), first)
+    assert not torch.equal(own.components(images[1]), first)
+    assert calls == [1, 1]
