@@ -4,7 +4,7 @@ Nothing heavy is imported here: see `simulator.commands.options`.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from channels.names import check_name
@@ -140,6 +140,12 @@ def in_range(option: str, value: int, least: int, most: int) -> int:
     if not least <= value <= most:
         raise UserError(f"{option} must be a whole number from {least} to {most}, got {value}")
     return value
+
+
+def one_of(option: str, value: object, known: Sequence[str]) -> None:
+    """Check a choice. Raises: UserError naming the option."""
+    if value not in known:
+        raise UserError(f"{option} must be one of {', '.join(known)}, got {value!r}")
 
 
 def whole(least: int, most: int) -> Callable[..., int]:

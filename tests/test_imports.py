@@ -29,6 +29,7 @@ REACHES_BENCHMARKS = "simulator/resolve.py"  # from names to objects, when they 
 LAYERS = {
     "simulator": [
         *("errors", "names", "progress", "device", "statistics", "parse"),
+        "arguments",
         *("storage", "data", "scheme", "description"),
         *("training", "schemes", "engine", "measures", "search", "resolve", "commands"),
         "__main__",

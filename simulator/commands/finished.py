@@ -63,18 +63,16 @@ def plot(request: PlotRequest) -> None:
     Writes each as PDF and PNG for print below figures/, with its caption as .txt and .tex.
     """
     from simulator.resolve import draw
-    from simulator.storage.folders import check_writable
 
     rows, run = request.read()
-    target = (request.out or request.folder) / "figures"
-    check_writable(target)
     drawn = draw(
         rows,
         run,
-        target,
-        choose=request.choose,
-        named=request.schemes is not None,
-        measure=request.axis,
+        (request.out or request.folder) / "figures",
+        schemes=request.schemes,
+        channels=request.channels,
+        channel_uses=request.channel_uses,
+        axis=request.axis,
         width=request.width,
     )
     for figure in drawn:
@@ -98,18 +96,14 @@ def compare(request: CompareRequest) -> None:
 
     FOLDER is the --out of the sweep. Writes compare_A_B.csv or compare_all_B.csv there.
     """
-    from simulator.measures.compare import compact, compare_schemes
+    from simulator.measures.compare import compare_schemes, compared_text
     from simulator.storage.files import write_table
 
     table, left_out = compare_schemes(request.folder, request.a, request.b)
     note(*left_out)
     name = f"compare_{request.a or 'all'}_{request.b}.csv".replace(":", "-")
     write_table(request.folder / name, table)
-    click.echo(
-        f"accuracy minus that of {request.b} in points, 95 % interval over images; * significant "
-        "at 5 % (Holm)"
-    )
-    click.echo(compact(table).to_string())
+    click.echo(compared_text(table))
     click.echo(f"table:   {request.folder / name}")
 
 

@@ -157,11 +157,7 @@ def _remarks(sweep: "Sweep") -> list[str]:
 
 def _show(results: "pd.DataFrame") -> None:
     """Print accuracy in percent, one line per scheme, channel and k, one column per SNR."""
-    import pandas as pd
+    from simulator.measures.shown import in_percent
 
-    percent = results.assign(accuracy=(100 * results["accuracy"]).round(1))
-    index = ["channel", "channel_uses", "scheme"]
-    table = percent.pivot_table(index=index, columns="snr_db", values="accuracy")
-    table.columns = pd.Index([f"{snr:g}" for snr in table.columns], name="snr_db")
     click.echo("accuracy in % at SNR (Es/N0 per channel use) in dB")
-    click.echo(table.to_string())
+    click.echo(in_percent(results).to_string())
