@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from simulator.commands.options import argument, command, note, option, out_option
+from simulator.commands.options import argument, command, name_figures, note, option, out_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,8 +75,7 @@ def plot(request: PlotRequest) -> None:
         axis=request.axis,
         width=request.width,
     )
-    for figure in drawn:
-        click.echo(f"figure:  {figure}")
+    name_figures(drawn)
 
 
 @dataclass(frozen=True, kw_only=True)
