@@ -208,7 +208,7 @@ def test_learning_rate_rises_then_falls_to_zero() -> None:
     assert learning_rate_factor(1.0, 0.1) == pytest.approx(0.0)
 
 
-def test_the_last_line_of_progress_has_the_last_accuracy(
+def test_the_last_line_of_progress_has_the_last_loss_and_accuracy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = io.StringIO()
@@ -217,4 +217,4 @@ def test_the_last_line_of_progress_has_the_last_accuracy(
     monkeypatch.setattr("sys.stderr", stream)
     history = trained(stage(config()), Checkpoint(path=tmp_path / "a", key="k"))
     last = stream.getvalue().splitlines()[-1]
-    assert f"val={100 * history[-1]['validation']:.2f}%" in last
+    assert f"loss={history[-1]['loss']:.4f}, val=50.00%" in last
