@@ -1,15 +1,15 @@
 """Semantic communication from Python: load a link, send images, sweep, compare, plot.
 
+For example::
+
     import semlink
 
     link = semlink.load("digits")
     test = link.data.test
     sent = semlink.send(link["rkd_sc"], test.images[:10], channel="rayleigh", snr_db=5, k=16)
     print(sent.classes, test.labels[:10])
-
-    grid = semlink.Grid(snr_db=(-10, -5, 0, 5, 10), channel_uses=(16,), channels=("awgn",))
-    results = semlink.sweep(link, ["rkd_sc", "separate", "label_code"], grid, images=200)
-    print(results)
+    grid = semlink.Grid(snr_db=(-10, 0, 10), channel_uses=16, channels="awgn")
+    print(semlink.sweep(link, "rkd_sc,label_code", grid, images=200))
 
 SNR is Es/N0 in dB per complex channel use, averaged over fading; k is the number of complex channel
 uses per image. Torch and Sionna are imported when they are needed.
