@@ -151,8 +151,8 @@ def compose(plan: FigurePlan, *, width: Width = "auto") -> Figure:
         if spare:
             grid.flat[-1].legend(handles=_handles(plan), loc="center", **LEGEND)
         elif not bars:
-            place = "outside lower center"
-            figure.legend(handles=_handles(plan), loc=place, ncols=across, **LEGEND)
+            handles = _handles(plan)
+            figure.legend(handles=handles, loc="outside lower center", ncols=across, **LEGEND)
         return figure
 
 

@@ -4,6 +4,7 @@ No two schemes of a figure share a colour while there are colours left, and neve
 curves can be distinguished in grey and by colour-blind readers.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import cycle, product
@@ -86,7 +87,7 @@ def _farthest(colour: str, taken: Iterable[Style]) -> Style:
 def apart(one: Style, other: Style) -> float:
     """How well two curves can be told apart; 0: not at all. A colour counts less than the form."""
     colours = sum((a - b) ** 2 for a, b in zip(*map(_rgb, (one.colour, other.colour)), strict=True))
-    return _markers_apart(one, other) + _dashes_apart(one, other) + 0.3 * colours**0.5
+    return _markers_apart(one, other) + _dashes_apart(one, other) + 0.3 * math.sqrt(colours)
 
 
 def _rgb(colour: str) -> tuple[float, ...]:

@@ -21,7 +21,7 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 
 from benchmarks.figures.captions import DataText, shared_settings, tex_caption
-from benchmarks.figures.draw import Width, compose, plot_all, save
+from benchmarks.figures.draw import COLUMN, Width, _across, compose, plot_all, save
 from benchmarks.figures.plans import FigurePlan, Measure, Sheet, check_rows
 from benchmarks.figures.styles import STYLES, apart, channel_title, scheme_title, styles_of
 from simulator.errors import UserError
@@ -406,8 +406,8 @@ def test_the_legend_of_three_channels_is_in_the_place_of_a_panel() -> None:
     ("names", "columns"), [(("rkd_sc", "adjscc", "vl_vfe"), 3), (("rkd_sc", "a" * 9, "b" * 30), 1)]
 )
 def test_a_legend_of_three_is_a_row_or_a_column(names: tuple[str, ...], columns: int) -> None:
-    (legend,) = over_snr_figure(table(channels=("awgn",), schemes=names)).legends
-    assert legend._ncols == columns
+    plan = over_snr_plan(table(channels=("awgn",), schemes=names))
+    assert _across(plan, COLUMN) == columns
 
 
 def test_styles_are_fixed_for_known_schemes_and_differ_for_all() -> None:
