@@ -62,6 +62,7 @@ weights: setup ## train the digits weights anew (results/reference/digits)
 docs: setup ## build the documentation and its gallery (docs/_build/html)
 	@$(RUN) -m pip install -q --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[docs]'
 	@$(RUN) -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	@echo "documentation: $(CURDIR)/docs/_build/html/index.html"
 
 clean: ## remove .venv, .venv-tensorflow, caches and build output, never results
 	rm -rf $(VENV) $(ORACLE) build docs/_build docs/_generated docs/auto_examples *.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -1,24 +1,24 @@
 """Semantic communication from Python: load a link, send images, sweep, compare, plot.
 
+For example::
+
     import semlink
 
     link = semlink.load("digits")
     test = link.data.test
     sent = semlink.send(link["rkd_sc"], test.images[:10], channel="rayleigh", snr_db=5, k=16)
     print(sent.classes, test.labels[:10])
-
-    grid = semlink.Grid(snr_db=(-10, -5, 0, 5, 10), channel_uses=(16,), channels=("awgn",))
-    results = semlink.sweep(link, ["rkd_sc", "separate", "label_code"], grid, images=200)
-    print(results.table)
+    grid = semlink.Grid(snr_db=(-10, 0, 10), channel_uses=16, channels="awgn")
+    print(semlink.sweep(link, "rkd_sc,label_code", grid, images=200))
 
 SNR is Es/N0 in dB per complex channel use, averaged over fading; k is the number of complex channel
-uses per image. Importing this module takes no time: torch and Sionna follow when they are needed.
+uses per image. Torch and Sionna are imported when they are needed.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from simulator.errors import Error, naming_arguments
 
@@ -60,15 +60,15 @@ class Grid:
     """Where to sweep; what is None is as the recipe has it.
 
     `channels` are names ("awgn", "rician:4") or channels; `realizations` are the channel draws per
-    image and point. One name or number stands for itself alone.
+    image and point. Texts as on the command line serve too: `snr_db="-10:20:2"`.
 
     >>> semlink.Grid(snr_db=(-10, 0, 10), channel_uses=(16, 64), channels=("awgn", "rayleigh"))
     """
 
-    channels: "Sequence[str | Channel] | None" = None
-    snr_db: Sequence[float] | None = None
-    channel_uses: Sequence[int] | None = None
-    realizations: int | None = None
+    channels: "Channel | str | Sequence[str | Channel] | None" = None
+    snr_db: Sequence[float] | float | str | None = None
+    channel_uses: Sequence[int] | int | str | None = None
+    realizations: Mapping[str, int] | int | str | None = None
     seed: int = 0
 
     @naming_arguments
@@ -79,14 +79,13 @@ class Grid:
         from simulator.schemes.experiment import Experiment
 
         experiment = arguments.instance("recipe", recipe, Experiment, "semlink.recipe('digits')")
-        draws = arguments.listed(self.realizations)
-        snr_db, uses = map(arguments.listed, (self.snr_db, self.channel_uses))
+        read = arguments.read
         return grid_of(
             experiment.sweep,
             channels=None if self.channels is None else arguments.channels(self.channels),
-            snr_db=None if snr_db is None else parse.parse_snr_db(snr_db),
-            channel_uses=None if uses is None else parse.parse_channel_uses(uses),
-            realizations=None if draws is None else parse.parse_realizations(draws),
+            snr_db=read("snr_db", self.snr_db, parse.parse_snr_db),
+            channel_uses=read("channel_uses", self.channel_uses, parse.parse_channel_uses),
+            realizations=read("realizations", self.realizations, parse.parse_realizations),
             seed=self.seed,
         )
 
@@ -109,9 +108,9 @@ class Link:
     @property
     def schemes(self) -> tuple[str, ...]:
         """Names of the schemes that are trained."""
-        from simulator.schemes.experiment import asked_schemes
+        from simulator.schemes.experiment import trained_schemes
 
-        return tuple(asked_schemes(self.recipe, self.weights)[0])
+        return tuple(trained_schemes(self.recipe, self.weights)[0])
 
     @naming_arguments
     def __getitem__(self, name: str) -> "Scheme":
@@ -121,6 +120,11 @@ class Link:
 
         return build_scheme(arguments.text("name", name), self.recipe, self.weights).scheme
 
+    def __repr__(self) -> str:
+        from simulator.measures.doctor import in_one_line
+
+        return f"<Link: recipe {self.recipe.name}; {in_one_line(self.data)}>"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
@@ -128,8 +132,10 @@ class Results:
 
     `table` has a row per point: scheme, channel, snr_db, channel_uses, accuracy with the 95 %
     intervals over images (ci_low, ci_high) and over channel draws (mc_low, mc_high), delivered, ...
+    Printed, the results are the accuracies in percent, a line per scheme and a column per SNR.
 
     >>> results = semlink.Results.read("results/reference/digits")
+    >>> print(results)
     >>> results.table.query("scheme == 'rkd_sc'")
     """
 
@@ -153,7 +159,7 @@ class Results:
         """Accuracy of `a`, or of every other scheme, minus that of `b`, image by image.
 
         Columns: difference with its 95 % interval, McNemar's p-value, and Holm's adjustment of it.
-        Raises: Error if the sweep lacks one of them.
+        Printed, it is the table of `semlink compare`, in points. Raises: Error.
 
         >>> semlink.Results.read("results/reference/digits").compare("adjscc", "deep_jscc")
         """
@@ -200,15 +206,45 @@ class Results:
         )
 
     @naming_arguments
-    def plot(self, folder: str | Path) -> list[Path]:
-        """Draw every figure of the sweep into a folder; returns the files. Raises: Error."""
-        from simulator import arguments
+    def plot(
+        self,
+        folder: str | Path,
+        *,
+        schemes: str | Sequence[str] | None = None,
+        channels: str | Sequence[str] | None = None,
+        channel_uses: Sequence[int] | int | str | None = None,
+        axis: Literal["accuracy", "error"] = "accuracy",
+        width: Literal["auto", "column", "text"] = "auto",
+    ) -> list[Path]:
+        """Draw the figures of the sweep into a folder, as `semlink plot`; returns the files.
+
+        `axis="error"` draws error rates on a logarithmic axis; the width "column" is 3.5 inches
+        with a figure per channel, "text" 7.16 inches. Raises: Error.
+
+        >>> results = semlink.Results.read("results/reference/digits")
+        >>> results.plot("figures", schemes="rkd_sc,label_code", channel_uses=16, width="column")
+        """
+        from simulator import arguments, parse
         from simulator.resolve import draw
         from simulator.storage.folders import check_writable
 
         place = arguments.folder("folder", folder)
         check_writable(place, option="folder")
-        return draw(self.table, dict(self.run), place)
+        return draw(
+            self.table,
+            dict(self.run),
+            place,
+            schemes=arguments.texts(schemes),
+            channels=arguments.texts(channels),
+            channel_uses=arguments.read("channel_uses", channel_uses, parse.parse_channel_uses),
+            axis=axis,
+            width=width,
+        )
+
+    def __repr__(self) -> str:
+        from simulator.measures.shown import results_text
+
+        return results_text(self.table)
 
 
 @naming_arguments
@@ -224,18 +260,18 @@ def recipe(name: str) -> "Experiment":
 
 
 @naming_arguments
-def load_data(folder: str | Path) -> "Dataset":
+def load_data(folder: str | Path, *, resize: int | None = None) -> "Dataset":
     """Your own images: parquet files as on the Hugging Face hub, or a folder per class.
 
-    The splits `train`, `validation` and `test` hold uint8 images [N, C, H, W] and labels [N].
-    Raises: Error naming the file that cannot be read.
+    `resize=32` rescales the centre square of every image to 32x32 pixels. The splits `train`,
+    `validation` and `test` hold uint8 images [N, C, H, W] and labels [N]. Raises: Error.
 
     >>> semlink.load_data("my_images").test.images.shape
     """
     from simulator import arguments
     from simulator.data.dataset import load_dataset
 
-    return load_dataset(arguments.folder("folder", folder))
+    return load_dataset(arguments.folder("folder", folder), resize=resize)
 
 
 @naming_arguments
@@ -243,16 +279,17 @@ def load(
     recipe: str = "digits",
     *,
     data: str | Path | None = None,
+    resize: int | None = None,
     weights: str | Path | None = None,
     device: str = "cpu",
     bit_true: bool = False,
 ) -> Link:
     """Recipe, data and trained weights, which are checked against both.
 
-    Without `weights`, your own finished training in results/runs is taken, else the committed one.
-    `data` is a folder of images, for recipes that bring none. With `bit_true` digital schemes
-    decode every block, as `semlink sweep --bit-true`; else they draw from tables of error rates.
-    Raises: Error.
+    Without `weights`, your own finished training in results/runs is taken, else the committed one;
+    if there is none, schemes of your own can be swept and sent all the same. `data` is a folder of
+    images, for recipes that bring none; `resize` is as in `load_data`. With `bit_true` digital
+    schemes decode every block; else they draw from tables of error rates. Raises: Error.
 
     >>> link = semlink.load("digits", bit_true=True)
     """
@@ -261,10 +298,11 @@ def load(
 
     experiment = recipe_named(arguments.text("recipe", recipe))
     experiment = experiment.decoding_all() if bit_true else experiment
-    dataset = dataset_of(experiment, arguments.folder_or_none("data", data))
+    dataset = dataset_of(experiment, arguments.folder_or_none("data", data), resize)
     folder = arguments.folder_or_none("weights", weights)
-    trained = weights_of(experiment, dataset, folder, device_named(device))
-    trained.weights.classifier()  # is read here, and so checked against recipe and data
+    trained = weights_of(experiment, dataset, folder, device_named(device), must=False)
+    if weights is not None or trained.weights.has(*experiment.student_parts()):
+        trained.weights.classifier()  # is read here, and so checked against recipe and data
     return Link(recipe=trained.experiment, data=dataset, weights=trained.weights)
 
 
@@ -286,7 +324,7 @@ def send(
     scores [N, num_classes], decided `classes`, and which images were `delivered`; digital schemes
     add what was chosen, and with `load(..., bit_true=True)` the bits and modulated symbols. Image i
     meets the draws that a sweep of this seed gives to its i-th test image in this realisation.
-    Raises: Error for images of another shape or type, or a k or channel that is not served.
+    Raises: Error.
 
     >>> link = semlink.load("digits")
     >>> sent = semlink.send(link["rkd_sc"], link.data.test.images[:4], channel="rayleigh", k=16)
@@ -309,7 +347,7 @@ def send(
 @naming_arguments
 def sweep(
     link: Link,
-    schemes: "Sequence[str | Scheme]" = ("all",),
+    schemes: "Scheme | str | Sequence[str | Scheme]" = "all",
     grid: Grid | None = None,
     *,
     images: int | None = None,
@@ -319,13 +357,13 @@ def sweep(
 ) -> Results:
     """Accuracy of schemes over a grid, on the first `images` test images or all.
 
-    Schemes are names or objects. With `out` the sweep is journalled there as by `semlink sweep`,
-    may be stopped and resumed, and uses `workers` processes; without, it stays in memory.
-    Raises: Error.
+    Schemes are names ("rkd_sc,label_code" or a list) or objects. With `out` the sweep is journalled
+    there as by `semlink sweep`, may be stopped and resumed, and uses `workers` processes; without,
+    it stays in memory, as schemes and channels of your own must. Raises: Error.
 
     >>> link = semlink.load("digits")
     >>> grid = semlink.Grid(snr_db=(0, 10), channel_uses=(16,))
-    >>> semlink.sweep(link, ["rkd_sc", "label_code"], grid, images=100).table
+    >>> semlink.sweep(link, ["rkd_sc", "label_code"], grid, images=100)
     """
     from simulator import arguments, parse
     from simulator.engine.evaluate import Setting
@@ -359,37 +397,44 @@ def train(
     *,
     out: str | Path | None = None,
     data: str | Path | None = None,
+    resize: int | None = None,
     stage: str | None = None,
+    schemes: str | Sequence[str] | None = None,
+    variants: str | Sequence[str] | None = None,
     seed: int = 0,
+    from_scratch: bool = False,
+    fresh: bool = False,
     minutes: float | None = None,
     device: str = "cpu",
 ) -> Path:
-    """Train a recipe as `semlink train`, resuming what is there; returns the folder of the weights.
-
-    Raises: Error.
+    """Train as `semlink train` with these options; returns the folder of weights. Raises: Error.
 
     >>> semlink.train("images", data="my_images", out="results/runs/mine", stage="stage2")
     """
     from simulator import arguments
-    from simulator.commands.train import TrainRequest
-    from simulator.commands.train import train as run
+    from simulator.commands import train as command
 
-    request = TrainRequest(
+    request = command.TrainRequest(
         recipe=arguments.text("recipe", recipe),
         out=arguments.folder_or_none("out", out),
         data=arguments.folder_or_none("data", data),
+        resize=resize,
         stage=None if stage is None else arguments.text("stage", stage),
+        schemes=arguments.texts(schemes),
+        variants=arguments.texts(variants) or (),
         seed=seed,
+        from_scratch=from_scratch,
+        fresh=fresh,
         minutes=None if minutes is None else arguments.number("minutes", minutes),
         device=device,
     )
-    run(request)
+    command.train(request)
     return request.folder / "weights"
 
 
 @naming_arguments
-def doctor(channels: "Sequence[str | Channel] | None" = None) -> "pd.DataFrame":
-    """Every channel, or these, measured against closed form: a row per quantity with a verdict.
+def doctor(channels: "Channel | str | Sequence[str | Channel] | None" = None) -> "pd.DataFrame":
+    """Every channel, or these, measured at 6 dB against closed form: a row per quantity.
 
     >>> semlink.doctor(["awgn", "rayleigh"])
     """
@@ -406,8 +451,8 @@ def doctor(channels: "Sequence[str | Channel] | None" = None) -> "pd.DataFrame":
 def own_channel(name: str, transmit: "Transmit") -> "Channel":
     """A channel of your own: `transmit(x, snr_db, generator)` gives (y, h, noise_power).
 
-    Shapes: x, y, h [B, k] complex, snr_db and noise_power [B, 1]; y = h x + w with E|h|^2 = 1 and
-    E|w|^2 = noise_power. Draw from `generator` alone.
+    Shapes: x, y, h [B, k] complex, snr_db [B, 1], noise_power [B, 1] or [B, k]; y = h x + w with E|h|^2 = 1 and
+    E|w|^2 = noise_power. Draw from `generator` alone. Its sweeps stay in memory.
 
     >>> def impulsive(x, snr_db, generator):
     ...     power = 10 ** (-snr_db / 10)
@@ -430,12 +475,11 @@ def own_scheme(name: str, encoder: "Network", decoder: "Network", *, k: int) -> 
 
     `encoder`: images [B, C, H, W] in [0, 1] -> [B, 2k], scaled to unit power; `decoder`: the MMSE
     estimate of these [B, 2k] -> scores [B, num_classes]. What needs the SNR or the gains is a
-    `simulator.scheme.Scheme`.
+    `simulator.scheme.Scheme`. Its sweeps stay in memory: no file says what an object was.
 
     >>> encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 32))
     >>> scheme = semlink.own_scheme("mine", encoder, torch.nn.Linear(32, 10), k=16)
-    >>> grid = semlink.Grid(channel_uses=(16,), snr_db=(0, 10))
-    >>> semlink.sweep(semlink.load("digits"), ["rkd_sc", scheme], grid, images=100).table
+    >>> semlink.sweep(semlink.load("digits"), scheme, semlink.Grid(channel_uses=16), images=50)
     """
     from simulator import arguments, parse
     from simulator.schemes.own import OwnScheme

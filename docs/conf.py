@@ -25,6 +25,7 @@ html_theme_options = {"navigation_with_keys": False, "show_toc_level": 2}
 html_sidebars = {"**": ["sidebar-nav-bs"], "index": []}
 html_show_sourcelink = False
 default_role = "code"
+smartquotes = False  # options begin with two hyphens
 myst_enable_extensions = ["fieldlist"]
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"

@@ -6,13 +6,16 @@ from pathlib import Path
 import click
 
 import semlink
-from channels.names import channel_from_name
+from channels.names import ESTIMATED, channel_from_name
 from simulator.__main__ import COMMANDS, cli
 from simulator.resolve import scheme_labels, scheme_names
 from simulator.scheme import Scheme
 from simulator.storage.environment import ROOT
 
-EXAMPLES = ("awgn", "rayleigh", "rayleigh_block:4", "rayleigh_fast", "rician:4", "nakagami:2")
+EXAMPLES = (
+    *("awgn", "rayleigh", "rayleigh_block:4", "rayleigh_fast", "rician:4", "nakagami:2"),
+    *("tdl:C:300ns:120kmh", ESTIMATED[0], "tdl:A+interleaved", "tdl:A+pa:3"),
+)
 TRIED = (64, 16, 4)  # channel uses at which a scheme is asked for its settings
 
 

@@ -35,7 +35,7 @@ figure.tight_layout()
 # intervals above do not settle a comparison. `p_holm` is McNemar's p-value after Holm's adjustment
 # for all points of the table.
 compared = results.compare("label_code", "rkd_sc")
-print(compared.to_string(index=False))
+print(compared)
 
 # %%
 # The figures that `semlink sweep` draws, as PNG and PDF.

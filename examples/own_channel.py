@@ -33,6 +33,8 @@ print(semlink.doctor([channel]).to_string(index=False))
 
 # %%
 # Existing weights can be swept over it at once. Networks trained on Gaussian noise are not told.
+# At -10 dB the impulsive channel is the better one: nine uses in ten have 2.8 dB less noise than
+# on AWGN, and the tenth carried little information anyway.
 link = semlink.load("digits")
 grid = semlink.Grid(snr_db=tuple(range(-10, 11, 4)), channel_uses=(16,), channels=("awgn", channel))
 table = semlink.sweep(link, ["rkd_sc", "label_code"], grid, images=250).table

@@ -32,6 +32,6 @@ lost = table.query("scheme == 'separate' and channel_uses == 64").assign(
 print(lost.pivot_table("outage", "snr_db", "channel").round(3).to_string())
 
 # %%
-# What was charged, and what was known beforehand.
-for scheme, settings in table.groupby("scheme", sort=False).settings.first().items():
+# What was charged at k = 64, and what was known beforehand.
+for scheme, settings in at_64.groupby("scheme", sort=False).settings.first().items():
     print(f"{scheme}: {settings}")

@@ -23,6 +23,12 @@ from simulator.scheme import Scheme
 Value = TypeVar("Value")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+TAKES = {
+    "snr_db": 'a number, a list of numbers, or a text such as "-10:20:2"',
+    "channel_uses": 'a number, a list of numbers, or a text such as "16,64"',
+    "realizations": 'a number, {"awgn": 3}, or a text such as "awgn=3"',
+}
+
 
 def text(name: str, value: Any) -> str:
     """A word, such as the name of a recipe."""
@@ -63,11 +69,26 @@ def snr(value: Any) -> float:
     return found
 
 
-def listed(values: Any) -> str | None:
-    """Numbers, or one, as text of the command line; None stays None."""
-    values = values.tolist() if isinstance(values, Tensor | np.ndarray) else values
-    several = isinstance(values, Iterable) and not isinstance(values, str | Mapping)
-    return None if values is None else ",".join(map(str, values if several else [values]))
+def texts(value: Any) -> tuple[Any, ...] | None:
+    """Names as an option has them, "a,b", or a list of names, or one alone; None stays None."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(","))
+    return tuple(value) if isinstance(value, Iterable) else (value,)
+
+
+def read(name: str, value: Any, parse: Callable[[str], Value]) -> Value | None:
+    """The value of an argument, by the rules of its option; None stays None."""
+    if value is None:
+        return None
+    value = value.tolist() if isinstance(value, Tensor | np.ndarray) else value
+    if isinstance(value, Mapping):
+        value = [f"{key}={number}" for key, number in value.items()]
+    try:
+        return parse(value if isinstance(value, str) else ",".join(map(str, texts(value) or ())))
+    except UserError as error:
+        raise UserError(f"{error}; in Python: {TAKES[name]}") from None
 
 
 def instance(name: str, value: Any, kind: type[Value], example: str) -> Value:
@@ -207,9 +228,11 @@ def _check_pixels(found: Tensor) -> None:
 
 
 def _several(name: str, values: Any, kind: type) -> tuple[Any, ...]:
-    """What is in a list; a name or an object alone is a list of one."""
-    if isinstance(values, str | kind):
+    """What is in a list; a text "a,b" is a list of names, an object alone one of itself."""
+    if isinstance(values, kind):
         return (values,)
+    if isinstance(values, str):
+        values = [part.strip() for part in values.split(",")]
     if not isinstance(values, Iterable):
         raise UserError(f"{name} must be a list of names or objects, got {shown(values)}")
     found = tuple(values)

@@ -12,6 +12,9 @@ Arguments = ParamSpec("Arguments")
 Value = TypeVar("Value")
 
 LONGEST_SHOWN = 60  # characters of a value in an error
+FLAGS = {"fresh", "from-scratch", "bit-true"}
+TRAIN = re.compile(r"semlink train (\S+?)((?: --[a-z-]+ [^\s,;]+)*)(?=[\s,;]|$)")
+OPTION = re.compile(r"--([a-z][a-z-]*)(?: ([A-Z]+|\d+(?:\.\d+)?)\b)?")
 
 
 class UserError(ValueError):
@@ -54,11 +57,33 @@ def naming_arguments(function: Callable[Arguments, Value]) -> Callable[Arguments
 
             if not isinstance(error, UserError | WrongChannel):
                 raise
-            text = re.sub(r"--([a-z][a-z-]*)", lambda m: m[1].replace("-", "_"), str(error))
-            one_line = " ".join(text.replace("RECIPE", "recipe").split())
-            raise Error(one_line) from error.__cause__  # what failed in a function of the user's
+            raise Error(
+                " ".join(in_python(str(error)).split())
+            ) from error.__cause__  # what failed in a function of the user's
 
     return called
+
+
+def in_python(text: str) -> str:
+    """An error that names options, naming arguments: "add --data DIR" becomes "add data=DIR"."""
+    return OPTION.sub(_argument, TRAIN.sub(_call, text)).replace("RECIPE", "recipe")
+
+
+def _argument(match: re.Match[str]) -> str:
+    value = match[2] or ("True" if match[1] in FLAGS else "")
+    return match[1].replace("-", "_") + (f"={value}" if value else "")
+
+
+def _call(match: re.Match[str]) -> str:
+    """A command that trains, as a call."""
+    recipe, options = match[1], match[2].split()
+    if recipe.isupper():  # as in "semlink train RECIPE"
+        return match[0]
+    named = (
+        f"{name[2:].replace('-', '_')}={value if value.isupper() else repr(value)}"
+        for name, value in zip(options[::2], options[1::2], strict=True)
+    )
+    return f"semlink.train({', '.join([repr(recipe), *named])})"
 
 
 def shown(value: object) -> str:

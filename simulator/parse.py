@@ -4,7 +4,7 @@ Nothing heavy is imported here: see `simulator.commands.options`.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import NamedTuple
 
@@ -144,6 +144,12 @@ def in_range(option: str, value: int, least: int, most: int) -> int:
             f"{option} must be a whole number from {least} to {most}, got {shown(value)}"
         )
     return int(value)
+
+
+def one_of(option: str, value: object, known: Sequence[str]) -> None:
+    """Check a choice. Raises: UserError naming the option."""
+    if value not in known:
+        raise UserError(f"{option} must be one of {', '.join(known)}, got {value!r}")
 
 
 def whole(least: int, most: int) -> Callable[..., int]:

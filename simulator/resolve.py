@@ -7,8 +7,9 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -22,14 +23,15 @@ from simulator.data.embedded import embedded
 from simulator.description.trial import Trial
 from simulator.engine.grid import Grid
 from simulator.errors import UserError
-from simulator.parse import MOST_SEED, Realizations, in_range, parse_recipe
+from simulator.measures.choose import chosen
+from simulator.parse import MOST_SEED, Realizations, in_range, one_of, parse_recipe
 from simulator.schemes.experiment import Experiment, SweepConfig
 from simulator.schemes.recipe_file import read_recipe
 from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.search.config import SearchPreset
 from simulator.search.run import Found, read_student
 from simulator.storage.environment import REFERENCE
-from simulator.storage.folders import remove
+from simulator.storage.folders import check_writable, remove
 from simulator.training.weights import Weights
 
 CIFAR100 = (100, 3, 32, 32)  # classes and image shape, by which published curves are drawn
@@ -174,15 +176,20 @@ class Trained(NamedTuple):
 
 
 def weights_of(
-    experiment: Experiment, dataset: Dataset, asked: Path | None, device: torch.device
+    experiment: Experiment,
+    dataset: Dataset,
+    asked: Path | None,
+    device: torch.device,
+    *,
+    must: bool = True,
 ) -> Trained:
     """The weights asked for, else one's own finished training, else the committed ones.
 
     One's own training counts when it holds student, head and codec. Raises: UserError if none is
-    there.
+    there, unless none must be: a scheme that needs weights then says so.
     """
-    folder = _weights_folder(experiment) if asked is None else asked
-    if not folder.is_dir():
+    folder = _weights_folder(experiment, must=must) if asked is None else asked
+    if asked is not None and not folder.is_dir():
         raise UserError(f"--weights must be a folder of trained weights, got {folder}")
     if asked is not None and (folder / "weights").is_dir():
         raise UserError(f"--weights must be the folder of the files, {folder / 'weights'}")
@@ -190,12 +197,14 @@ def weights_of(
     return Trained(experiment, Weights(experiment, dataset, folder, device))
 
 
-def _weights_folder(experiment: Experiment) -> Path:
+def _weights_folder(experiment: Experiment, *, must: bool) -> Path:
     needed = (*experiment.student_parts(), experiment.one(RkdScConfig).codec_part(experiment))
     for results in (Path("results/runs"), REFERENCE):
         folder = results / experiment.name / "weights"
         if all((folder / f"{part.name}.safetensors").exists() for part in needed):
             return folder
+    if not must:
+        return Path("results/runs") / experiment.name / "weights"
     data = "" if experiment.embedded_data or experiment.data else " --data DIR"
     raise UserError(
         f"recipe {experiment.name} has no trained weights yet; run semlink train "
@@ -224,33 +233,40 @@ def draw(
     run: dict[str, Any],
     folder: Path,
     *,
-    choose: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
-    named: bool = False,
-    measure: Literal["accuracy", "error"] = "accuracy",
+    schemes: Sequence[str] | None = None,
+    channels: Sequence[str] | None = None,
+    channel_uses: Sequence[int] | None = None,
+    axis: Literal["accuracy", "error"] = "accuracy",
     width: Literal["auto", "column", "text"] = "auto",
 ) -> list[Path]:
-    """Figures of a sweep; returns the files written. `plot_all` says what the options mean."""
+    """Figures of a sweep, or of a selection of it, as `semlink plot`; returns the files written.
+
+    Raises: UserError if the sweep does not hold one of the names, or the folder cannot be written.
+    """
     from benchmarks.figures.captions import DataText
     from benchmarks.figures.draw import plot_all
 
-    channels, height, width_px = run["data"]["image_shape"]
+    one_of("--axis", axis, ("accuracy", "error"))
+    one_of("--width", width, ("auto", "column", "text"))
+    check_writable(folder)
+
+    shape = tuple(run["data"]["image_shape"])
     classes, clean = run["data"]["classes"], run.get("noiseless_accuracy")
     return plot_all(
         rows,
         folder,
         text=DataText(
             title=run["data"]["title"],
-            source_values=channels * height * width_px,
+            source_values=math.prod(shape),
             num_classes=classes,
             noiseless=clean and (clean["accuracy"], clean["ci_low"], clean["ci_high"]),
             left_out=tuple(run.get("left_out", ())),
             noted=tuple(run["data"].get("remarks", ())),
         ),
-        published=run.get("recipe", {}).get("name") == "cifar100"
-        and (classes, channels, height, width_px) == CIFAR100,
-        choose=choose,
-        named=named,
-        measure=measure,
+        published=run.get("recipe", {}).get("name") == "cifar100" and (classes, *shape) == CIFAR100,
+        choose=partial(chosen, schemes=schemes, channels=channels, channel_uses=channel_uses),
+        named=schemes is not None,
+        measure=axis,
         width=width,
     )
 

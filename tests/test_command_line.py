@@ -21,7 +21,9 @@ def test_sweep_writes_table_description_and_figures(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert semlink("sweep", "digits", *SMALL, "--channel-uses", "16", "--out", "made/here") == 0
-    assert "semlink: left out, wholly or in part: " in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "semlink: left out, wholly or in part: " in told
+    assert "; semlink sweep digits -v gives the reasons\n" in told
     asked = ["--channel-uses", "16", "--out", "made/here", "-v"]
     assert semlink("sweep", "digits", *SMALL, *asked) == 0
     folder = tmp_path / "made/here"

@@ -55,6 +55,7 @@ def test_doctor_tells_what_is_odd_about_data(
     shutil.copytree(big_digits / "test", big_digits / "train")
     monkeypatch.setattr("simulator.measures.doctor.EXAMPLES", ("awgn",))
     assert semlink("doctor", "--data", big_digits) == 0
-    told = capsys.readouterr().err
+    out, told = capsys.readouterr()
+    assert "channels at 6 dB Es/N0, 20,000 images\n" in out
     assert "semlink: 20 of 20 test images are also training images" in told
     assert "semlink: only 2 validation images to choose settings on" in told

@@ -9,8 +9,10 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 import semlink
@@ -20,6 +22,8 @@ from simulator.engine.grid import Point, Unit
 from simulator.statistics.tally import outcome_codes
 from simulator.storage.environment import ROOT
 
+Results: Any = semlink.Results
+REFERENCE = Results.read(ROOT / "results/reference/digits")
 IMAGES = 260  # the last ones are in a second block
 
 
@@ -154,6 +158,75 @@ def test_results_in_memory_and_from_a_folder_are_compared_and_drawn(tmp_path: Pa
     files = here.plot(tmp_path / "figures")
     assert files
     assert all(path.exists() for path in files)
+    one = here.plot(tmp_path / "one", schemes="rkd_sc", width="column", axis="error")
+    assert {path.stem for path in one} == {"error_snr_k16_awgn"}
+    assert "label code" not in (tmp_path / "one" / "error_snr_k16_awgn.txt").read_text()
+
+
+def test_what_is_printed_is_short_and_has_the_numbers() -> None:
+    asked = grid(channels="awgn", channel_uses=16, snr_db="-10:20:2", realizations=1)
+    results = semlink.sweep(link(), "rkd_sc,label_code", asked, images=20)
+    printed, compared = str(results), str(results.compare("label_code"))
+    assert printed.startswith("accuracy in %, 20 test images, 1 channel draw of each")
+    value = 100 * results.table.query("scheme == 'rkd_sc'")["accuracy"].iloc[0]
+    assert f"{value:.1f}" in printed
+    assert "difference" in compared
+    assert "(Holm, over the 16 points of a pair)" in compared
+    assert max(map(len, [*printed.splitlines(), *compared.splitlines()])) <= 100
+    assert len(repr(link())) < 300
+    assert "500 test images" in repr(link())
+
+
+def test_own_scheme_on_own_images_needs_no_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        path = tmp_path / "own" / "test" / str(number % 2) / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((16, 16, 3), 12 * number, dtype=np.uint8)).save(path)
+    monkeypatch.chdir(tmp_path)
+    mine = semlink.load("images", data="own", resize=8)
+    assert mine.data.image_shape == (3, 8, 8)
+    assert mine.schemes == ()
+    scheme = semlink.own_scheme("mine", torch.nn.Flatten(), lambda x: x[:, :2], k=96)
+    asked = grid(channels="awgn", channel_uses=96, realizations=1)
+    table = semlink.sweep(mine, scheme, asked).table
+    assert table["images"].tolist() == [20]
+    assert semlink.send(scheme, mine.data.test.images, k=96).scores.shape == (20, 2)
+    for call in (lambda: mine["label_code"], lambda: semlink.sweep(mine, grid=asked)):
+        with pytest.raises(semlink.Error, match=r"run semlink.train\('images', data=DIR\)"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("call", "line"),
+    [
+        (lambda: semlink.load("digts"), "recipe must be one of .* did you mean digits"),
+        (lambda: link()["rkdsc"], "schemes must name schemes among"),
+        (lambda: sent("rkd_sc", channel="raleigh"), "channel must be one of .* did you mean"),
+        (lambda: sent("separate", k=3), "separate serves k in .*, got k = 3"),
+        (lambda: sent("rkd_sc", snr_db=float("nan")), "snr_db must be a finite number"),
+        (lambda: semlink.send(link()["rkd_sc"], torch.rand(2, 1, 8, 8)), "images must be uint8"),
+        (lambda: semlink.load("digits", weights="none"), "^weights must be a folder"),
+        (lambda: grid(snr_db=("abc",)).of(link().recipe), "^snr_db must be"),
+        (lambda: grid(channel_uses=(0,)).of(link().recipe), "^channel_uses must be"),
+        (lambda: grid(realizations=0).of(link().recipe), "^realizations must be"),
+        (lambda: grid(seed=-1).of(link().recipe), "^seed must be"),
+        (lambda: grid(realizations="awgn").of(link().recipe), "in Python: a number, {"),
+        (lambda: grid(channels="agn").of(link().recipe), "got 'agn'; did you mean awgn"),
+        (lambda: Results.plot(REFERENCE, "x", axis="eror"), "^axis must be one of"),
+        (lambda: Results.plot(REFERENCE, "x", schemes="rkd"), "^schemes must be among"),
+        (lambda: semlink.load("images"), "needs images: add data=DIR"),
+        (lambda: semlink.load("digits", resize=8), "^resize rescales .* add data=DIR"),
+        (lambda: semlink.load_data("nowhere"), "nowhere: no such folder"),
+        (lambda: semlink.Results.read("nowhere"), "must hold a finished sweep"),
+    ],
+)
+def test_errors_name_arguments(call: Any, line: str) -> None:
+    with pytest.raises(semlink.Error, match=line) as caught:
+        call()
+    assert "--" not in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +241,7 @@ def test_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert examples
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(semlink, "load_data", lambda _: link().data)
+    monkeypatch.setattr("simulator.resolve.draw", lambda *_, **named: [named])
     for example in examples:
         exec(example.source, SPACE)
 

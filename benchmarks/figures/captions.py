@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from simulator.measures.shown import span
+
 TEX = {  # what LaTeX does not print as it stands
     **{letter: f"\\{letter}" for letter in "&%$#_{}"},
     "\\": r"\textbackslash{}",
@@ -82,10 +84,10 @@ def _charged(rows: pd.DataFrame, n: int, *, k: int | None) -> str:
 
 def measured(rows: pd.DataFrame, text: DataText) -> str:
     """The counts, the meaning of the bands, and the accuracy without a channel."""
-    realizations = _span(rows["realizations"])
+    realizations = span(rows["realizations"])
     plural = "" if realizations == "1" else "s"
     counts = (
-        f"{_span(rows['images'])} test images, {realizations} channel realisation{plural} of each; "
+        f"{span(rows['images'])} test images, {realizations} channel realisation{plural} of each; "
         "bands and bars: 95 % interval over images."
     )
     if text.noiseless is None:
@@ -121,8 +123,3 @@ def tex_caption(caption: str, name: str) -> str:
         for own in (caption, heading)
     )
     return f"\\caption[{{{short}}}]{{{long}}}\n\\label{{fig:{name}}}\n"
-
-
-def _span(values: "pd.Series[int]") -> str:
-    low, high = int(values.min()), int(values.max())
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"

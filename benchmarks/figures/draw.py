@@ -14,7 +14,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib.style
 import numpy as np
@@ -59,6 +59,7 @@ LOOK = {
 COLUMN, TEXT = 3.5, 7.16  # widths in inches
 MOST_TICKS = 8  # of the axis of SNRs
 PANEL, BAR, LINE = 2.3, 0.2, 0.16  # heights of a panel, of one of its bars, and of a legend's line
+LEGEND: Any = {"frameon": False, "handlelength": 3.8, "columnspacing": 1.4, "borderpad": 0.1}
 AXES = {
     "snr_db": "SNR (dB)",
     "channel_uses": "Channel uses per image, k",
@@ -132,45 +133,45 @@ def compose(plan: FigurePlan, *, width: Width = "auto") -> Figure:
         columns = min(number, 2)
         inches = COLUMN if width == "column" or (width == "auto" and number == 1) else TEXT
         bars = plan.rows[plan.axis].nunique() == 1
-        across = 1 if bars else _across(plan, inches)
-        legend = 0.0 if bars else LINE * -(-len(plan.shown) // across)
+        spare = not bars and number > 2 and number % 2 == 1  # a panel's place, for the legend
+        across = 1 if bars or spare else _across(plan, inches)
+        legend = 0.0 if bars or spare else LINE * -(-len(plan.shown) // across)
         panel = 0.65 + BAR * len(plan.shown) if bars else PANEL
         lines = -(-number // columns)
         letters = 72 * (inches - (1.2 if bars else 0.7)) / columns / 4.8  # of a title's line
         figure = Figure(figsize=(inches, lines * panel + legend), dpi=300, layout="constrained")
         grid = figure.subplots(lines, columns, sharex=bars, sharey=True, squeeze=False)
         for axes in grid.flat[number:]:
-            axes.remove()
+            axes.axis("off")
         for axes, (channel, title) in zip(grid.flat, plan.panels.items(), strict=False):
             axes.set_title(textwrap.fill(title, int(letters)))
             (_draw_bars if bars else _draw_curves)(axes, plan, channel)
         for axes in grid[:, 1:].flat:
             axes.set_ylabel("")
-        if not bars:
-            _add_legend(figure, plan, across)
+        if spare:
+            grid.flat[-1].legend(handles=_handles(plan), loc="center", **LEGEND)
+        elif not bars:
+            handles = _handles(plan)
+            figure.legend(handles=handles, loc="outside lower center", ncols=across, **LEGEND)
         return figure
 
 
 def _across(plan: FigurePlan, inches: float) -> int:
     """Columns of the legend, for names of 7 points beside their pieces of curve."""
-    longest = max(len(scheme_title(name)) for name in plan.shown)
-    return max(1, min(len(plan.shown), int(72 * inches / (46 + 4 * longest)), 4))
+    letters = [len(scheme_title(name)) for name in plan.shown]
+    number = len(letters)
+    if number == 3:  # in a row or below each other, never two and one
+        return 3 if 46 * 3 + 4 * sum(letters) <= 72 * inches else 1
+    return max(1, min(number, int(72 * inches / (46 + 4 * max(letters))), 4))
 
 
-def _add_legend(figure: Figure, plan: FigurePlan, across: int) -> None:
+def _handles(plan: FigurePlan) -> list[Line2D]:
+    """The lines of the legend."""
     handles = []
     for name, style in plan.shown.items():
         handles.append(Line2D([], [], label=scheme_title(name)))
         apply_style(handles[-1], style, 0.5)
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=across,
-        frameon=False,
-        handlelength=3.8,
-        columnspacing=1.4,
-        borderpad=0.1,
-    )
+    return handles
 
 
 def _draw_curves(axes: Axes, plan: FigurePlan, channel: str) -> None:

@@ -4,9 +4,10 @@ No two schemes of a figure share a colour while there are colours left, and neve
 curves can be distinguished in grey and by colour-blind readers.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, product
 from typing import Any
 
 from channels.names import channel_from_name
@@ -47,6 +48,7 @@ SPARE_DASHES = tuple(
     for lengths in ((6, 2), (4, 1, 1, 1, 1, 1), (2, 1.5), (3, 1.5, 1, 1.5), (9, 2, 2, 2))
 )
 SPARE_MARKERS = ("<", "X", "P", "s", "^", "v", "D", "h")
+ALIKE = ("<>^v", "PX+x", "sDd", "ohHp")  # markers that look alike when small
 
 SCHEME_TITLES = {
     "rkd_sc": "RKD-SC",
@@ -56,7 +58,7 @@ SCHEME_TITLES = {
     "dt_jscc": "DT-JSCC",
     "vl_vfe": "VL-VFE",
     "separate": "separate",
-    "capacity_bound": "capacity bound",
+    "capacity_bound": "image file at capacity",
     "digital_semantic": "digital semantic",
     "label_code": "label code",
     "published_figure": "published figure",
@@ -70,9 +72,45 @@ def styles_of(schemes: Iterable[str]) -> dict[str, Style]:
     styles = {name: style for name, style in STYLES.items() if name in present}
     others = sorted(present - STYLES.keys())
     free = [style.colour for name, style in STYLES.items() if name not in present]
-    colours = cycle([*SPARE_COLOURS, *free])
-    spare = map(Style, colours, cycle(SPARE_DASHES), cycle(SPARE_MARKERS))
-    return styles | dict(zip(others, spare, strict=False))
+    for name, colour in zip(others, cycle([*SPARE_COLOURS, *free]), strict=False):
+        styles[name] = _farthest(colour, styles.values())
+    return styles
+
+
+def _farthest(colour: str, taken: Iterable[Style]) -> Style:
+    """The spare style of this colour that is least like any of those that are taken."""
+    spare = (Style(colour, *form) for form in product(SPARE_DASHES, SPARE_MARKERS))
+    there = tuple(taken)
+    return max(spare, key=lambda own: min((apart(own, other) for other in there), default=0.0))
+
+
+def apart(one: Style, other: Style) -> float:
+    """How well two curves can be told apart; 0: not at all. A colour counts less than the form."""
+    colours = sum((a - b) ** 2 for a, b in zip(*map(_rgb, (one.colour, other.colour)), strict=True))
+    return _markers_apart(one, other) + _dashes_apart(one, other) + 0.3 * math.sqrt(colours)
+
+
+def _rgb(colour: str) -> tuple[float, ...]:
+    return tuple(int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+
+
+def _markers_apart(one: Style, other: Style) -> float:
+    if one.marker == other.marker:
+        return 0.0
+    return 0.5 if any({one.marker, other.marker} <= set(alike) for alike in ALIKE) else 1.0
+
+
+def _dashes_apart(one: Style, other: Style) -> float:
+    """By the number of strokes in a period, and by the share of it that is drawn."""
+    (strokes, drawn), (others, share) = map(_rhythm, (one, other))
+    return min(1.0, 0.5 * abs(strokes - others) + abs(drawn - share))
+
+
+def _rhythm(style: Style) -> tuple[int, float]:
+    if style.dashes == "-":
+        return 0, 1.0
+    lengths = style.dashes[1]
+    return len(lengths) // 2, sum(lengths[::2]) / sum(lengths)
 
 
 def scheme_title(name: str) -> str:

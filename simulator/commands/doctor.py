@@ -30,7 +30,7 @@ def doctor(request: DoctorRequest) -> None:
 
     Prints versions, device, available data and a table; exit status 1 if a channel is off.
     """
-    from simulator.measures.doctor import check_channels, in_one_line, versions
+    from simulator.measures.doctor import IMAGES, SNR_DB, check_channels, in_one_line, versions
     from simulator.resolve import device_named, recipe_named
 
     device = device_named(request.device)
@@ -38,6 +38,7 @@ def doctor(request: DoctorRequest) -> None:
     click.echo(versions(device))
     click.echo(in_one_line(dataset))
     table = check_channels(device)
+    click.echo(f"channels at {SNR_DB:g} dB Es/N0, {IMAGES:,} images")
     click.echo(table.to_string(index=False))
     bad = int((table["verdict"] != "ok").sum())
     click.echo("all channels agree with theory" if not bad else f"{bad} measurements are off")

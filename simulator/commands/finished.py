@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from simulator.commands.options import argument, command, note, option, out_option
+from simulator.commands.options import argument, command, name_figures, note, option, out_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,22 +63,19 @@ def plot(request: PlotRequest) -> None:
     Writes each as PDF and PNG for print below figures/, with its caption as .txt and .tex.
     """
     from simulator.resolve import draw
-    from simulator.storage.folders import check_writable
 
     rows, run = request.read()
-    target = (request.out or request.folder) / "figures"
-    check_writable(target)
     drawn = draw(
         rows,
         run,
-        target,
-        choose=request.choose,
-        named=request.schemes is not None,
-        measure=request.axis,
+        (request.out or request.folder) / "figures",
+        schemes=request.schemes,
+        channels=request.channels,
+        channel_uses=request.channel_uses,
+        axis=request.axis,
         width=request.width,
     )
-    for figure in drawn:
-        click.echo(f"figure:  {figure}")
+    name_figures(drawn)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,18 +95,14 @@ def compare(request: CompareRequest) -> None:
 
     FOLDER is the --out of the sweep. Writes compare_A_B.csv or compare_all_B.csv there.
     """
-    from simulator.measures.compare import compact, compare_schemes
+    from simulator.measures.compare import compare_schemes, compared_text
     from simulator.storage.files import write_table
 
     table, left_out = compare_schemes(request.folder, request.a, request.b)
     note(*left_out)
     name = f"compare_{request.a or 'all'}_{request.b}.csv".replace(":", "-")
     write_table(request.folder / name, table)
-    click.echo(
-        f"accuracy minus that of {request.b} in points, 95 % interval over images; * significant "
-        "at 5 % (Holm)"
-    )
-    click.echo(compact(table).to_string())
+    click.echo(compared_text(table))
     click.echo(f"table:   {request.folder / name}")
 
 

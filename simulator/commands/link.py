@@ -11,6 +11,7 @@ from simulator.commands.options import (
     CHANNEL,
     command,
     flag,
+    name_figures,
     option,
     out_option,
     seed_option,
@@ -170,7 +171,6 @@ def _write(folder: Path, test: "LinkTest", rows: "pd.DataFrame") -> None:
     theory = "uncoded at the same Eb/N0" if known else f"not known for {test.channel.name}"
     click.echo(f"theory_ber: {theory}; ci_low, ci_high: 95 % interval of bler")
     click.echo(f"table:   {folder / 'link.csv'}")
-    for figure in figures:
-        click.echo(f"figure:  {figure}")
+    name_figures(figures)
     if not figures:
         click.echo("no figure: there is no error rate above 0 at any Eb/N0")

@@ -10,7 +10,7 @@ import functools
 import io
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from types import NoneType, UnionType
@@ -207,6 +207,15 @@ def note(*lines: str) -> None:
     """Print remarks on stderr."""
     for line in lines:
         click.echo(f"semlink: {line}", err=True)
+
+
+def name_figures(files: Sequence[Path]) -> None:
+    """Print a line for every figure, whatever files it is in."""
+    figures: dict[Path, list[str]] = {}
+    for path in files:
+        figures.setdefault(path.parent / path.stem, []).append(path.suffix[1:])
+    for figure, kinds in figures.items():
+        click.echo(f"figure:  {figure}.{{{','.join(kinds)}}}")
 
 
 # Fields that several requests have

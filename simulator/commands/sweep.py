@@ -12,6 +12,7 @@ from simulator.commands.options import (
     command,
     device_option,
     flag,
+    name_figures,
     note,
     option,
     whole,
@@ -92,7 +93,7 @@ def sweep(request: SweepRequest) -> None:
     clean = noiseless_accuracy(asked)
     folder = request.folder
     with sweep_folder(asked, folder, fresh=request.fresh) as place:
-        told = left_out if request.verbose else _in_short(left_out)
+        told = left_out if request.verbose else _in_short(left_out, request.recipe)
         note(*told, *_remarks(asked), *place.journal.remarks)
         results = place.compute(workers=request.workers, cluster=request.cluster)
         images = image_quality(asked, results.realizations) if request.quality else None
@@ -105,8 +106,7 @@ def sweep(request: SweepRequest) -> None:
         f"95 % interval {100 * clean['ci_low']:.1f} to {100 * clean['ci_high']:.1f} %)"
     )
     click.echo(f"table:   {folder / 'results.csv'}")
-    for figure in figures:
-        click.echo(f"figure:  {figure}")
+    name_figures(figures)
 
 
 def resolved(request: SweepRequest) -> "tuple[Sweep, list[str]]":
@@ -127,12 +127,12 @@ def resolved(request: SweepRequest) -> "tuple[Sweep, list[str]]":
     return Sweep.of(weights, experiment, schemes, grid, test=test, setting=setting)
 
 
-def _in_short(left_out: list[str]) -> list[str]:
+def _in_short(left_out: list[str], recipe: str) -> list[str]:
     """One line for everything left out; each of these lines begins with the scheme's name."""
     if len(left_out) < 2:
         return left_out
     names = ", ".join(dict.fromkeys(line.partition(" ")[0] for line in left_out))
-    return [f"left out, wholly or in part: {names}; -v gives the reasons"]
+    return [f"left out, wholly or in part: {names}; semlink sweep {recipe} -v gives the reasons"]
 
 
 def _remarks(sweep: "Sweep") -> list[str]:
@@ -157,11 +157,7 @@ def _remarks(sweep: "Sweep") -> list[str]:
 
 def _show(results: "pd.DataFrame") -> None:
     """Print accuracy in percent, one line per scheme, channel and k, one column per SNR."""
-    import pandas as pd
+    from simulator.measures.shown import in_percent
 
-    percent = results.assign(accuracy=(100 * results["accuracy"]).round(1))
-    index = ["channel", "channel_uses", "scheme"]
-    table = percent.pivot_table(index=index, columns="snr_db", values="accuracy")
-    table.columns = pd.Index([f"{snr:g}" for snr in table.columns], name="snr_db")
     click.echo("accuracy in % at SNR (Es/N0 per channel use) in dB")
-    click.echo(table.to_string())
+    click.echo(in_percent(results).to_string())

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from simulator.data.dataset import Dataset
     from simulator.description.basis import Part
     from simulator.description.trial import Trial
+    from simulator.schemes.contract import SchemeConfig
     from simulator.schemes.experiment import Experiment
     from simulator.training.run import TrainingRun
     from simulator.training.student import Session
@@ -132,6 +133,8 @@ def train(request: TrainRequest) -> None:
     with trained_on(request.minutes):
         if "teacher" in stages_of(stage):
             _tell(session)
+        if "baselines" in stages_of(stage):
+            _tell_backbones(run, schemes)
         train_schemes(session, stage, schemes)
         _show(run, parts)
         minutes = (time.perf_counter() - start) / 60
@@ -191,6 +194,17 @@ def _tell(session: "Session") -> None:
         offline = f"{type(model).__name__.removesuffix('Config')} trained offline"
         kind = model.source if isinstance(model, PretrainedTeacherConfig) else offline
         click.echo(f"{name}: {kind}, {parameter_count(network) / 1e6:.2f} M parameters")
+
+
+def _tell_backbones(run: "TrainingRun", schemes: "Iterable[SchemeConfig]") -> None:
+    """What a student is that is trained for the baselines alone."""
+    from simulator.schemes.joint import JointSchemeConfig
+
+    joint = (own.backbone_of for own in schemes if isinstance(own, JointSchemeConfig))
+    for name in dict.fromkeys(filter(None, joint)):
+        part = run.recipe.student_parts(name).student.name
+        if not run.path(part).exists():
+            note(f"{part} is the backbone of the joint baselines, taught by labels")
 
 
 def _show(run: "TrainingRun", parts: "Iterable[Part]") -> None:

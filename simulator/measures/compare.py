@@ -8,6 +8,7 @@ import pandas as pd
 from simulator.engine.grid import Point, Unit
 from simulator.engine.outcomes import UnitStore, stored_units
 from simulator.errors import UserError, did_you_mean
+from simulator.measures.shown import fitting
 from simulator.statistics.paired import holm, mcnemar, paired_difference
 from simulator.statistics.tally import Tally
 from simulator.storage.folders import read_results
@@ -47,11 +48,36 @@ def compare_units(
         known = " or ".join(others) or "no other scheme"
         raise UserError(f"{known} and {b} must share a point to be compared, but have none")
     left_out = [f"{name} shares no point with {b}: left out" for name in alone]
-    return pd.concat([t for t in tables.values() if not t.empty], ignore_index=True), left_out
+    table = pd.concat([t for t in tables.values() if not t.empty], ignore_index=True)
+    return Comparison(table), left_out
+
+
+class Comparison(pd.DataFrame):
+    """A table of paired differences, which is printed as `semlink compare` prints it."""
+
+    def __repr__(self) -> str:
+        return compared_text(self)
+
+    def _repr_html_(self) -> None:  # notebooks show the text
+        return None
+
+
+def compared_text(table: pd.DataFrame) -> str:
+    """A comparison for the screen, below lines that say what it shows."""
+    shown, points = compact(table), table.groupby("a", sort=False).size()
+    least, most = points.min(), points.max()
+    tests = f"{most}" if least == most else f"{least} to {most}"
+    scarce = "" if len(shown.columns) == table["snr_db"].nunique() else "; not every SNR is shown"
+    b = table["b"].iloc[0]
+    return (
+        f"accuracy minus that of {b} in points, 95 % interval over images{scarce}\n"
+        f"* significant at 5 % (Holm, over the {tests} points of a pair)\n"
+        f"{shown.to_string()}"
+    )
 
 
 def compact(table: pd.DataFrame) -> pd.DataFrame:
-    """A comparison for the screen: differences and their intervals in points, a column per SNR.
+    """Differences and their intervals in points, a column per SNR, or for as many as have room.
 
     A star marks a difference that is significant at 5 % after Holm's adjustment.
     """
@@ -64,7 +90,7 @@ def compact(table: pd.DataFrame) -> pd.DataFrame:
     index = pd.MultiIndex.from_tuples(lines, names=["scheme", "channel", "k", ""])
     shown = pd.DataFrame(list(lines.values()), index=index).sort_index(axis=1).fillna("")
     shown.columns = pd.Index([f"{snr:g}" for snr in shown.columns], name="SNR in dB")
-    return shown
+    return fitting(shown)
 
 
 def _pair(rows: pd.DataFrame, store: UnitStore, a: str, b: str, classes: int) -> pd.DataFrame:

@@ -126,7 +126,20 @@ def asked_schemes(
     """
     if "all" not in asked:
         return list(asked), []
-    trained, left_out = [], []
+    trained, left_out = trained_schemes(experiment, weights)
+    if not trained:
+        command = weights.training_command()
+        raise UserError(f"recipe {experiment.name} has no trained weights yet; run {command}")
+    names = (trained if name == "all" else [name] for name in asked)
+    return list(dict.fromkeys(itertools.chain.from_iterable(names))), left_out
+
+
+def trained_schemes(experiment: Experiment, weights: Weights) -> tuple[list[str], list[str]]:
+    """The recipe's schemes whose weights are there, and a line for each of the others."""
+    trained: list[str] = []
+    left_out: list[str] = []
+    if not weights.folder.is_dir():
+        return trained, left_out
     for name in experiment.scheme_names:
         needed = experiment.scheme(name).needed(experiment, weights.dataset.image_shape)
         missing = next((part for part in needed if not weights.has(part)), None)
@@ -137,5 +150,4 @@ def asked_schemes(
             left_out.append(
                 f"{name} left out, it is not trained: no {weights.path(missing)}; run {command}"
             )
-    names = (trained if name == "all" else [name] for name in asked)
-    return list(dict.fromkeys(itertools.chain.from_iterable(names))), left_out
+    return trained, left_out

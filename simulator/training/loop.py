@@ -28,7 +28,7 @@ from simulator.description.basis import Part
 from simulator.description.stages import TrainConfig
 from simulator.device import autocast, cpu_threads, native, told
 from simulator.errors import TimeUp, UserError
-from simulator.progress import progress, skip
+from simulator.progress import EVERY, progress, skip
 from simulator.storage.files import load_tensors, save_tensors, write_table
 from simulator.storage.sums import checked_weights, note_sum
 from simulator.training.run import TrainingRun, accuracy, classifier_accuracy
@@ -321,6 +321,8 @@ class _Training(Generic[Module]):
                 if log is not None:
                     log.write(self.history, seconds=time.perf_counter() - start)
                 self._check_time(last=len(self.history) == self.epochs)
+            if bar.format_dict["elapsed"] > EVERY:  # lines were left, and so is the last state
+                bar.refresh()
         self.model.eval()
         return self.history
 

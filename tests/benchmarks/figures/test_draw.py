@@ -21,9 +21,9 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 
 from benchmarks.figures.captions import DataText, shared_settings, tex_caption
-from benchmarks.figures.draw import Width, compose, plot_all, save
+from benchmarks.figures.draw import COLUMN, Width, _across, compose, plot_all, save
 from benchmarks.figures.plans import FigurePlan, Measure, Sheet, check_rows
-from benchmarks.figures.styles import STYLES, channel_title, styles_of
+from benchmarks.figures.styles import STYLES, apart, channel_title, scheme_title, styles_of
 from simulator.errors import UserError
 from simulator.measures.choose import chosen
 from simulator.storage.folders import forget_figures
@@ -385,6 +385,33 @@ def test_schemes_of_one_figure_never_share_a_style() -> None:
     styles = styles_of([*STYLES, *(f"rkd_sc:variant_{number}" for number in range(100))])
     seen = [(style.colour, str(style.dashes), style.marker) for style in styles.values()]
     assert len(set(seen)) == len(seen) == len(STYLES) + 100
+
+
+@pytest.mark.parametrize("known", ["digital_semantic", "label_code", "separate"])
+def test_an_automatic_style_is_far_from_those_of_the_figure(known: str) -> None:
+    styles = styles_of(["rkd_sc", "adjscc", known, "mine", "yours"])
+    for own in ("mine", "yours"):
+        for other in styles.keys() - {own}:
+            assert apart(styles[own], styles[other]) > 1.0
+
+
+def test_the_legend_of_three_channels_is_in_the_place_of_a_panel() -> None:
+    figure = over_snr_figure(table(channels=("awgn", "rayleigh", "rician:4")))
+    assert figure.legends == []
+    *panels, spare = figure.axes
+    assert len(panels) == 3
+    assert not spare.axison
+    legend = spare.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == [scheme_title(n) for n in SCHEMES]
+
+
+@pytest.mark.parametrize(
+    ("names", "columns"), [(("rkd_sc", "adjscc", "vl_vfe"), 3), (("rkd_sc", "a" * 9, "b" * 30), 1)]
+)
+def test_a_legend_of_three_is_a_row_or_a_column(names: tuple[str, ...], columns: int) -> None:
+    plan = over_snr_plan(table(channels=("awgn",), schemes=names))
+    assert _across(plan, COLUMN) == columns
 
 
 def test_styles_are_fixed_for_known_schemes_and_differ_for_all() -> None:

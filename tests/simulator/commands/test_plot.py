@@ -13,13 +13,15 @@ PART = ["--channels", "awgn", "--channel-uses", "4", "--out", "a"]
 
 
 def test_draws_the_part_that_is_asked_for_and_leaves_other_figures(
-    semlink: Command, tmp_path: Path
+    semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = ["--axis", "error", "--width", "column", "--schemes", "label_code,rkd_sc"]
     folder = tmp_path / "a/figures"
     folder.mkdir(parents=True)
     (folder / "accuracy_snr_k16.png").write_bytes(b"kept")
     assert semlink("plot", DIGITS, *PART, *asked) == 0
+    told = "figure:  a/figures/error_snr_k4_awgn.{png,pdf,txt,tex}\n"
+    assert capsys.readouterr().out == told
     names = {f"error_snr_k4_awgn.{kind}" for kind in ("png", "pdf", "txt", "tex")}
     assert {path.name for path in folder.iterdir()} == names | {"accuracy_snr_k16.png"}
     caption = (folder / "error_snr_k4_awgn.txt").read_text(encoding="utf-8")

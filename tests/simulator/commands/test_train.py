@@ -3,8 +3,12 @@
 from pathlib import Path
 
 import pytest
+import torch
 
-from tests.commands import Command
+from simulator.commands.train import _tell_backbones
+from simulator.resolve import recipe_named
+from simulator.training.run import TrainingRun
+from tests.commands import Command, few_images
 
 BRIEF = 'base = "digits"\nviews = 1\n'
 
@@ -24,3 +28,16 @@ def test_parts_that_only_guess_are_named(
     assert "teacher" in out
     assert "semlink: 1 part to train: 1 teacher\nsemlink: part 1 of 1: teacher\n" in err
     assert ("no better than a guess on 297 validation images: teacher;" in err) == guesses
+
+
+def test_the_backbone_of_the_baselines_is_introduced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = recipe_named("digits")
+    cpu = torch.device("cpu")
+    run = TrainingRun(recipe=recipe, dataset=few_images(), folder=tmp_path, seed=0, device=cpu)
+    _tell_backbones(run, recipe.schemes)
+    told = "student_no_teacher is the backbone of the joint baselines, taught by labels"
+    assert capsys.readouterr().err == f"semlink: {told}\n"
+    _tell_backbones(run, [own for own in recipe.schemes if own.name == "rkd_sc"])
+    assert capsys.readouterr().err == ""

@@ -1,5 +1,6 @@
 """The training loop: resuming takes the very steps of an uninterrupted training."""
 
+import io
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -205,3 +206,15 @@ def test_learning_rate_rises_then_falls_to_zero() -> None:
     assert learning_rate_factor(0.1, 0.1) == pytest.approx(1.0)
     assert learning_rate_factor(0.55, 0.1) == pytest.approx(0.5)
     assert learning_rate_factor(1.0, 0.1) == pytest.approx(0.0)
+
+
+def test_the_last_line_of_progress_has_the_last_loss_and_accuracy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr("simulator.progress.EVERY", 0.0)
+    monkeypatch.setattr("simulator.training.loop.EVERY", 0.0)
+    monkeypatch.setattr("sys.stderr", stream)
+    history = trained(stage(config()), Checkpoint(path=tmp_path / "a", key="k"))
+    last = stream.getvalue().splitlines()[-1]
+    assert f"loss={history[-1]['loss']:.4f}, val=50.00%" in last
