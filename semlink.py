@@ -363,7 +363,7 @@ def own_channel(name: str, transmit: "Transmit") -> "Channel":
     """A channel of your own: `transmit(x, snr_db, generator)` gives (y, h, noise_power).
 
     Shapes: x, y, h [B, k] complex, snr_db and noise_power [B, 1]; y = h x + w with E|h|^2 = 1 and
-    E|w|^2 = noise_power. Draw from `generator` alone.
+    E|w|^2 = noise_power. Draw from `generator` alone. Raises: Error for a name that is taken.
 
     >>> def impulsive(x, snr_db, generator):
     ...     power = 10 ** (-snr_db / 10)
@@ -375,15 +375,20 @@ def own_channel(name: str, transmit: "Transmit") -> "Channel":
     """
     from channels.own import OwnChannel
 
-    return OwnChannel(name, transmit)
+    try:
+        return OwnChannel(name, transmit)
+    except ValueError as error:
+        raise Error(str(error)) from None
 
 
+@_naming_arguments
 def own_scheme(name: str, encoder: "Network", decoder: "Network", *, k: int) -> "Scheme":
     """A scheme of your own, of two modules or functions, for k channel uses.
 
     `encoder`: images [B, C, H, W] in [0, 1] -> [B, 2k], scaled to unit power; `decoder`: the MMSE
-    estimate of these [B, 2k] -> scores [B, num_classes]. What needs the SNR or the gains is a
-    `simulator.scheme.Scheme`.
+    estimate of these [B, 2k] -> scores [B, num_classes]. Modules compute in eval mode, and are left
+    in the mode they were in; call `eval()` yourself on those inside a function. What needs the SNR
+    or the gains is a `simulator.scheme.Scheme`. Raises: Error for a name that is taken.
 
     >>> encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 32))
     >>> scheme = semlink.own_scheme("mine", encoder, torch.nn.Linear(32, 10), k=16)

@@ -18,6 +18,7 @@ from simulator.data.dataset import Split, to_float
 from simulator.device import Precision, autocast
 from simulator.engine.grid import Task, Unit, unit_streams
 from simulator.engine.journal import Finished
+from simulator.errors import UserError
 from simulator.scheme import Scheme
 from simulator.statistics.tally import outcome_codes
 
@@ -48,9 +49,12 @@ class Evaluator:
         labels: Tensor,
         setting: Setting,
         channel: Callable[[str], Channel] = channel_from_name,
+        *,
+        num_classes: int | None = None,  # None: whatever the receiver gives
     ) -> None:
         self._load = load
         self._channel = channel
+        self._num_classes = num_classes
         self._labels = labels.to(setting.device)
         self._setting = setting
         self._name = ""
@@ -91,15 +95,30 @@ class Evaluator:
                     received = self._scheme.transmit(
                         block, channel=channel, snr_db=snr_db, k=point.k, streams=streams
                     )
+                self._check(received.scores)
                 own = slice(len(labels))
                 codes.append(outcome_codes(received.scores[own], labels, received.delivered[own]))
             all_codes = torch.cat(codes).cpu().numpy().astype(np.uint8)
             finished.append(Finished(unit, all_codes, time.process_time() - start + encoding))
         return finished
 
+    def _check(self, scores: Tensor) -> None:
+        """Raises: UserError unless every image has a score of every class."""
+        wanted = [BLOCK, self._num_classes]
+        if self._num_classes is not None and list(scores.shape) != wanted:
+            raise UserError(
+                f"{self._scheme.name} must give scores [B, num_classes] = {wanted}, got "
+                f"{list(scores.shape)}"
+            )
+
 
 def evaluator_here(
-    schemes: Sequence[Scheme], channels: Sequence[Channel], split: Split, setting: Setting
+    schemes: Sequence[Scheme],
+    channels: Sequence[Channel],
+    split: Split,
+    setting: Setting,
+    *,
+    num_classes: int,
 ) -> Evaluator:
     """The evaluator of this process, from what is in memory."""
     named = {scheme.name: scheme for scheme in schemes}
@@ -108,7 +127,7 @@ def evaluator_here(
     def load(name: str) -> tuple[Scheme, Prepared]:
         return named[name], prepare_all(named[name], split, setting)
 
-    return Evaluator(load, split.labels, setting, channel)
+    return Evaluator(load, split.labels, setting, channel, num_classes=num_classes)
 
 
 @torch.inference_mode()

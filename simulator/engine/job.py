@@ -14,7 +14,7 @@ import torch
 
 from simulator.data.dataset import Dataset, Split
 from simulator.engine.evaluate import Evaluator, Prepared, Setting, evaluator_here, prepare_all
-from simulator.engine.grid import Grid, Point, plan
+from simulator.engine.grid import Grid, Point, by_name, plan
 from simulator.engine.run import Facts, facts_of
 from simulator.engine.workers import InProcess, LocalPool, Pool, RayPool
 from simulator.errors import UserError
@@ -62,8 +62,10 @@ class Sweep:
         named = [scheme for scheme in schemes if isinstance(scheme, str)]
         names, untrained = asked_schemes(experiment, weights, named) if named else ([], [])
         built = {name: build_scheme(name, experiment, weights) for name in names}
-        built |= {own.name: Built(own, {}) for own in schemes if not isinstance(own, str)}
-        points, left_out = plan([own.scheme for own in built.values()], grid)
+        objects = [scheme for scheme in schemes if not isinstance(scheme, str)]
+        whole = by_name([*(own.scheme for own in built.values()), *objects], option="--schemes")
+        built = {name: built.get(name, Built(own, {})) for name, own in whole.items()}
+        points, left_out = plan(list(whole.values()), grid)
         sweep = cls(
             experiment=experiment,
             weights=weights,
@@ -114,7 +116,8 @@ class Sweep:
 
     def evaluator(self) -> Evaluator:
         """The evaluator of this process, from what is in memory."""
-        return evaluator_here(self._schemes, self.grid.channels, self.test, self.setting)
+        channels, classes = self.grid.channels, self.weights.dataset.num_classes
+        return evaluator_here(self._schemes, channels, self.test, self.setting, num_classes=classes)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -171,7 +174,7 @@ class Job:
                 raise UserError(f"{what} of {name} changed while the sweep ran; run it again")
             return scheme, self._prepared(scheme, test)
 
-        return Evaluator(load, test.labels, self.setting)
+        return Evaluator(load, test.labels, self.setting, num_classes=dataset.num_classes)
 
     def _split(self, name: str) -> Split:
         tensors, _ = load_tensors(self._path(name))

@@ -177,7 +177,10 @@ def sweep_here(
     num_classes: int,
 ) -> Results:
     """A small sweep in this process, kept in memory; nothing is written."""
-    pool = InProcess(evaluator_here(schemes, grid.channels, split, Setting(grid.seed, device)))
+    setting = Setting(grid.seed, device)
+    pool = InProcess(
+        evaluator_here(schemes, grid.channels, split, setting, num_classes=num_classes)
+    )
     facts = facts_of(schemes, grid.channels, points, split, num_classes=num_classes)
     try:
         return run_sweep(points, grid, facts, pool=pool, store=MemoryStore())

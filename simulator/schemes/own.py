@@ -1,16 +1,18 @@
 """A scheme from an encoder and a decoder of the user's own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from channels.base import Channel
 from channels.equalize import mmse
 from channels.streams import PointStreams
 from channels.symbols import from_symbols, to_symbols
 from simulator.errors import UserError
+from simulator.names import SCHEMES
 from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces
 
 Network = Callable[[Tensor], Tensor]
@@ -23,13 +25,24 @@ class OwnScheme(Scheme):
     `encoder` takes images [B, C, H, W] in [0, 1] and gives [B, 2k]; the symbols of every image are
     scaled to unit power. `decoder` takes the MMSE estimate of these values [B, 2k] and gives scores
     [B, num_classes]. What the networks need beyond that (the SNR, the gains) takes a `Scheme`.
-    Raises: UserError if the encoder gives another shape.
+    Modules compute in eval mode and are left in the mode they were in.
+    Raises: UserError if the name is taken, or if a network gives another shape or values that are
+    not finite.
     """
 
     name: str
     encoder: Network
     decoder: Network
     k: int
+
+    def __post_init__(self) -> None:
+        """A row of the table must not pass for that of another scheme."""
+        kind = self.name.strip().lower().partition(":")[0]
+        if not kind or kind in (*SCHEMES, "all") or "," in self.name:
+            raise UserError(
+                "name of an own scheme must be without commas and must not begin with that of a "
+                f"built-in scheme ({', '.join(SCHEMES)}), got {self.name!r}; choose another"
+            )
 
     @property
     def channel_uses(self) -> str:
@@ -47,12 +60,14 @@ class OwnScheme(Scheme):
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensors:
         """The values [B, 2k]: the encoder is not told the channel."""
-        values = in_pieces(self.encoder, images)
+        with evaluating(self.encoder):
+            values = in_pieces(self.encoder, images)
         if values.shape != (len(images), 2 * self.k):
             raise UserError(
                 f"the encoder of {self.name} must give [B, 2k] = {[len(images), 2 * self.k]}, got "
                 f"{list(values.shape)}"
             )
+        self._check_finite("encoder", values)
         silent = (values == 0).all(dim=1, keepdim=True)  # has no direction: ones stand for it
         return {"values": torch.where(silent, 1.0, values.float())}
 
@@ -68,4 +83,33 @@ class OwnScheme(Scheme):
         """The symbols through the channel to scores."""
         x = encoded["x"]
         received = channel(x, snr_db=snr_db, generator=streams("channel", device=x.device))
-        return Received(self.decoder(from_symbols(mmse(received))), all_delivered(x))
+        with evaluating(self.decoder):
+            scores = self.decoder(from_symbols(mmse(received)))
+        if scores.dim() != 2 or len(scores) != len(x):
+            raise UserError(
+                f"the decoder of {self.name} must give scores [B, num_classes] with B = {len(x)}, "
+                f"got {list(scores.shape)}"
+            )
+        self._check_finite("decoder", scores)
+        return Received(scores, all_delivered(x))
+
+    def _check_finite(self, network: str, values: Tensor) -> None:
+        if not bool(values.isfinite().all()):
+            raise UserError(
+                f"the {network} of {self.name} must give finite values, got nan or infinity"
+            )
+
+
+@contextmanager
+def evaluating(network: Network) -> Iterator[None]:
+    """A module, or that of a method, in eval mode: as it is used, not as it is trained."""
+    owner = getattr(network, "__self__", network)
+    modules = list(owner.modules()) if isinstance(owner, nn.Module) else []
+    training = [module for module in modules if module.training]
+    try:
+        for module in training:
+            module.training = False
+        yield
+    finally:
+        for module in training:
+            module.training = True

@@ -39,10 +39,10 @@ class Weights:
         self._made_by = ""  # options of `semlink train` that make what is asked for now
 
     @property
-    def train_seed(self) -> int:
-        """Seed of the training; all parts but teachers have the same."""
+    def train_seed(self) -> int | None:
+        """Seed of the training, which all parts but teachers share; None: no part was read."""
         own = (o for part, o in self.origins.items() if not part.startswith(TEACHER))
-        return int(next(own)["seed"])
+        return next((int(origin["seed"]) for origin in own), None)
 
     @property
     def trained_on(self) -> set[str]:
