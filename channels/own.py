@@ -18,7 +18,8 @@ Transmit = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor, Ten
 class OwnChannel(Channel):
     """`transmit(x, snr_db, generator)` gives (y, h, noise_power), as `ChannelOutput` has them.
 
-    It draws from `generator` alone. Its law is not known: digital schemes measure its gains.
+    It draws from `generator` alone. Its law is not known: digital schemes measure its gains and
+    decode every block, because its noise need not be Gaussian.
     Raises: ValueError if the name is taken or unreadable, or the function gives other shapes.
     """
 
