@@ -43,5 +43,6 @@ def test_an_example_runs(
 def check_colours(figure: Figure) -> None:
     """A legend holds for all panels: what has one name has one colour."""
     lines = [line for axes in figure.axes for line in axes.lines]
-    named = {(line.get_label(), line.get_color()) for line in lines if line.get_label()[0] != "_"}
+    named = {(str(line.get_label()), line.get_color()) for line in lines}
+    named = {pair for pair in named if not pair[0].startswith("_")}
     assert len({label for label, _ in named}) == len(named)
