@@ -38,17 +38,15 @@ class _Lines:
         return False
 
 
-class _Bar(tqdm):  # type: ignore[type-arg] - of anything
+class _Bar(tqdm):  # type: ignore[type-arg]  # cannot have them at run time
     """A bar on lines: the state in which it ends is the last of them."""
 
-    def __init__(self, *items: Any, short: bool, **settings: Any) -> None:
-        self._short = short  # whether a part that has shown nothing says at the end that it was
-        super().__init__(*items, leave=False, **settings)
+    short = True  # whether work that has shown nothing has a last line too
 
     def close(self) -> None:
         """Write the last line, once."""
-        shown = self.last_print_t >= self.start_t + self.delay
-        if not self.disable and self.n and (shown or self._short):
+        shown = self.last_print_t >= self.start_t + (self.delay or 0)
+        if not self.disable and self.n and (shown or self.short):
             self.fp.write(str(self))
         super().close()
 
@@ -64,7 +62,9 @@ def progress(items: Iterable[Any] | None = None, **settings: Any) -> Any:
         return tqdm(items, file=stream, **settings)
     slow = {"mininterval": EVERY, "maxinterval": EVERY, "delay": EVERY}
     short = settings.pop("leave", True)
-    return _Bar(items, short=short, **{**settings, **slow, "file": _Lines(stream)})
+    bar: Any = _Bar(items, **{**settings, **slow, "leave": False, "file": _Lines(stream)})
+    bar.short = short
+    return bar
 
 
 def skip(bar: Any, count: int) -> None:

@@ -3,6 +3,7 @@
 import io
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tqdm import tqdm
@@ -73,7 +74,8 @@ def test_a_sweep_leaves_no_residue_in_a_file(
 
 def test_bars_leave_no_semaphore_in_workers_that_are_killed() -> None:
     """The lock that tqdm makes by itself is one between processes, which outlives a kill."""
-    assert isinstance(tqdm.get_lock(), type(threading.RLock()))
+    lock: Any = tqdm.get_lock()  # type: ignore[no-untyped-call]
+    assert isinstance(lock, type(threading.RLock()))
 
 
 def test_all_bars_are_made_here() -> None:
