@@ -189,13 +189,13 @@ class Results:
         A row per channel, k and scheme. `snr_db` is where straight lines between the swept SNRs
         reach the accuracy, with its 95 % interval ci_low, ci_high: minus infinity where the first
         SNR is enough, infinity where none is. With a `reference` scheme, difference_db says how
-        many dB more each needs, with an interval that takes the two as independent.
+        many dB more each needs, with a paired bootstrap interval over images.
         Raises: Error for what the sweep does not hold.
 
         >>> results = semlink.Results.read("results/reference/digits")
         >>> results.threshold(90, channels=["awgn"], channel_uses=[64], reference="separate")
         """
-        from simulator.measures.threshold import threshold_table
+        from simulator.measures.threshold import credits_of_sweep, threshold_table
 
         return threshold_table(
             *(self.table, accuracy),
@@ -203,6 +203,7 @@ class Results:
             channels=channels,
             channel_uses=channel_uses,
             reference=reference,
+            credits_of=credits_of_sweep(self.store, self.table, self.run),
         )
 
     @naming_arguments
@@ -451,8 +452,8 @@ def doctor(channels: "Channel | str | Sequence[str | Channel] | None" = None) ->
 def own_channel(name: str, transmit: "Transmit") -> "Channel":
     """A channel of your own: `transmit(x, snr_db, generator)` gives (y, h, noise_power).
 
-    Shapes: x, y, h [B, k] complex, snr_db [B, 1], noise_power [B, 1] or [B, k]; y = h x + w with E|h|^2 = 1 and
-    E|w|^2 = noise_power. Draw from `generator` alone. Its sweeps stay in memory.
+    Shapes: x, y, h [B, k] complex, snr_db [B, 1], noise_power [B, 1] or [B, k]; y = h x + w with
+    E|h|^2 = 1 and E|w|^2 = noise_power. Draw from `generator` alone. Its sweeps stay in memory.
 
     >>> def impulsive(x, snr_db, generator):
     ...     power = 10 ** (-snr_db / 10)
@@ -466,7 +467,7 @@ def own_channel(name: str, transmit: "Transmit") -> "Channel":
     from simulator import arguments
 
     called = arguments.function("transmit", transmit, "transmit(x, snr_db, generator)")
-    return OwnChannel(arguments.own_name(name), called)
+    return OwnChannel(arguments.text("name", name), called)
 
 
 @naming_arguments
@@ -474,8 +475,10 @@ def own_scheme(name: str, encoder: "Network", decoder: "Network", *, k: int) -> 
     """A scheme of your own, of two modules or functions, for k channel uses.
 
     `encoder`: images [B, C, H, W] in [0, 1] -> [B, 2k], scaled to unit power; `decoder`: the MMSE
-    estimate of these [B, 2k] -> scores [B, num_classes]. What needs the SNR or the gains is a
-    `simulator.scheme.Scheme`. Its sweeps stay in memory: no file says what an object was.
+    estimate of these [B, 2k] -> scores [B, num_classes]. Modules compute in eval mode, and are left
+    in the mode they were in; call `eval()` yourself on those inside a function. What needs the SNR
+    or the gains is a `simulator.scheme.Scheme`. Its sweeps stay in memory: no file says what an
+    object was. Raises: Error for a name that is taken.
 
     >>> encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 32))
     >>> scheme = semlink.own_scheme("mine", encoder, torch.nn.Linear(32, 10), k=16)

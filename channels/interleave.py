@@ -1,5 +1,6 @@
 """Symbols spread over the grid, so that neighbours meet gains far from each other."""
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -51,6 +52,7 @@ class InterleavedChannel(Channel):
         own = self.channel.law
         return ChannelLaw(
             title=f"{own.title or self.channel.name}, interleaved",
+            uses_per_gain=math.inf if own.uses_per_gain == math.inf else None,
             qam_bit_error_rate=own.qam_bit_error_rate,
             knowledge=own.knowledge,
         )

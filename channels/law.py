@@ -25,7 +25,8 @@ class BitErrorRate(Protocol):
 class ChannelLaw:
     """The distribution of a channel's gain h, E|h|^2 = 1, and what follows from it.
 
-    None means "not known": a reader then measures or draws, or leaves the value out.
+    None means "not known": a reader then measures or draws, or leaves the value out. A channel that
+    states how long its gain holds has Gaussian noise; one that states nothing may have any.
     """
 
     title: str | None = None  # the channel in words, for figures
@@ -36,6 +37,11 @@ class ChannelLaw:
     qam_bit_error_rate: BitErrorRate | None = None
     covariance_of_uses: Callable[[Places, Places], NDArray[np.complex128]] | None = None
     knowledge: Literal["perfect", "lmmse", "ls"] = "perfect"  # what the receiver has of the gain
+
+    @property
+    def stated(self) -> bool:
+        """Whether anything is known."""
+        return self != ChannelLaw()
 
     def one_gain(self, uses: int) -> bool | None:
         """Whether one gain holds for all of `uses` channel uses."""

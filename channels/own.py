@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from channels.base import Channel, ChannelOutput, check_inputs
+from channels.names import CHANNELS
 
 __all__ = ["OwnChannel", "Transmit", "WrongChannel"]
 
@@ -22,13 +23,24 @@ class WrongChannel(ValueError):
 class OwnChannel(Channel):
     """`transmit(x, snr_db, generator)` gives (y, h, noise_power), as `ChannelOutput` has them.
 
-    It draws from `generator` alone. Its law is not known: digital schemes measure its gains. Gains
-    may be real.
-    Raises: WrongChannel if the function fails, or gives other shapes, types or no finite numbers.
+    It draws from `generator` alone. Its law is not known: digital schemes measure its gains and
+    decode every block, because its noise need not be Gaussian. Gains may be real.
+    Raises: WrongChannel if the name is taken or unreadable, or if the function fails, or gives
+    other shapes, types or no finite numbers.
     """
 
     own_name: str
     transmit: Transmit
+
+    def __post_init__(self) -> None:
+        """Names are read back from tables and options, where + and , have a meaning."""
+        kinds = [row.kind for row in CHANNELS]
+        name = self.own_name.strip()
+        if not name or set("+,") & set(name) or name.lower().partition(":")[0] in kinds:
+            raise WrongChannel(
+                "name of an own channel must be without + and , and must not begin with that of a "
+                f"built-in channel ({', '.join(kinds)}), got {self.own_name!r}; choose another"
+            )
 
     @property
     def name(self) -> str:

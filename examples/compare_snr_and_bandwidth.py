@@ -19,12 +19,14 @@ grid = semlink.Grid(snr_db=(-10, -5, 0, 5, 10, 15), channel_uses=(16, 64), chann
 results = semlink.sweep(link, ["rkd_sc", "adjscc", "separate", "label_code"], grid, images=250)
 
 # %%
-# A curve per scheme, with 95 % intervals over images.
+# A curve per scheme, in one colour at every k, with 95 % intervals over images.
+colours = {scheme: f"C{place}" for place, scheme in enumerate(results.table.scheme.unique())}
 figure, panels = plt.subplots(1, 2, sharey=True, figsize=(8, 4))
 for axes, (k, at_k) in zip(panels, results.table.groupby("channel_uses"), strict=True):
     for scheme, rows in at_k.groupby("scheme", sort=False):
-        axes.plot(rows.snr_db, rows.accuracy, marker="o", label=scheme)
-        axes.fill_between(rows.snr_db, rows.ci_low, rows.ci_high, alpha=0.2)
+        colour = colours[scheme]
+        axes.plot(rows.snr_db, rows.accuracy, color=colour, marker="o", label=scheme)
+        axes.fill_between(rows.snr_db, rows.ci_low, rows.ci_high, color=colour, alpha=0.2)
     axes.set(title=f"k = {k}", xlabel="SNR (dB)")
 panels[0].set_ylabel("accuracy")
 panels[1].legend()

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from channels.base import Channel
-from channels.names import channel_from_name, check_name
+from channels.names import channel_from_name
 from simulator.data.dataset import Dataset, Split
 from simulator.errors import UserError, shown
 from simulator.parse import FARTHEST_SNR_DB
@@ -113,16 +113,6 @@ def function(name: str, value: Function, example: str) -> Function:
     if not callable(value) or isinstance(value, type):
         raise UserError(f"{name} must be a function or module, {example}, got {shown(value)}")
     return value
-
-
-def own_name(value: Any) -> str:
-    """The name of a channel of the user's own."""
-    name = text("name", value)
-    try:
-        check_name(name)
-    except ValueError:
-        return name
-    raise UserError(f"name must differ from those of semlink's channels, got {value!r}")
 
 
 def channel(value: Any, name: str = "channel") -> Channel:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
+from simulator.names import RECIPES
+
 Arguments = ParamSpec("Arguments")
 Value = TypeVar("Value")
 
@@ -77,7 +79,7 @@ def _argument(match: re.Match[str]) -> str:
 def _call(match: re.Match[str]) -> str:
     """A command that trains, as a call."""
     recipe, options = match[1], match[2].split()
-    if recipe.isupper():  # as in "semlink train RECIPE"
+    if recipe not in RECIPES and not recipe.endswith(".toml"):
         return match[0]
     named = (
         f"{name[2:].replace('-', '_')}={value if value.isupper() else repr(value)}"

@@ -1,12 +1,19 @@
-"""Progress on stderr: a bar on a terminal, elsewhere a line a minute; the speed is that of now."""
+"""Progress on stderr: a bar on a terminal, elsewhere a line a minute and one at the end.
+
+The speed is that of now.
+"""
 
 import sys
+import threading
 from collections.abc import Iterable
 from typing import Any, TextIO
 
 from tqdm import tqdm
 
 EVERY = 60.0  # seconds between two lines where stderr is no terminal
+
+# else tqdm makes a semaphore in every process, and a worker that is killed leaves it behind
+tqdm.set_lock(threading.RLock())
 
 
 class _Lines:
@@ -31,16 +38,33 @@ class _Lines:
         return False
 
 
+class _Bar(tqdm):  # type: ignore[type-arg]  # cannot have them at run time
+    """A bar on lines: the state in which it ends is the last of them."""
+
+    short = True  # whether work that has shown nothing has a last line too
+
+    def close(self) -> None:
+        """Write the last line, once."""
+        shown = self.last_print_t >= self.start_t + (self.delay or 0)
+        if not self.disable and self.n and (shown or self.short):
+            self.fp.write(str(self))
+        super().close()
+
+
 def progress(items: Iterable[Any] | None = None, **settings: Any) -> Any:
     """A bar of tqdm with these settings.
 
-    Where stderr is no terminal, work of less than a minute leaves nothing.
+    Where stderr is no terminal, work of less than a minute is one line when it ends; where the bar
+    is to leave nothing on a terminal (`leave`), none.
     """
     stream = settings.pop("file", sys.stderr)
     if stream.isatty():
         return tqdm(items, file=stream, **settings)
-    slow = {"mininterval": EVERY, "maxinterval": EVERY, "delay": EVERY, "leave": False}
-    return tqdm(items, **{**settings, **slow, "file": _Lines(stream)})
+    slow = {"mininterval": EVERY, "maxinterval": EVERY, "delay": EVERY}
+    short = settings.pop("leave", True)
+    bar: Any = _Bar(items, **{**settings, **slow, "leave": False, "file": _Lines(stream)})
+    bar.short = short
+    return bar
 
 
 def announce(line: str) -> None:

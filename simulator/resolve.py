@@ -21,7 +21,7 @@ from channels.names import channel_from_name
 from simulator.data.dataset import Dataset, Split, load_dataset
 from simulator.data.embedded import embedded
 from simulator.description.trial import Trial
-from simulator.engine.grid import Grid
+from simulator.engine.grid import Grid, by_name
 from simulator.errors import UserError
 from simulator.measures.choose import chosen
 from simulator.parse import MOST_SEED, Realizations, in_range, one_of, parse_recipe
@@ -140,7 +140,7 @@ def channels_named(
         channels = [channel_from_name(own) if isinstance(own, str) else own for own in names]
     except ValueError as error:
         raise UserError(f"{option}: {error}") from None
-    return tuple({channel.name: channel for channel in channels}.values())
+    return tuple(by_name(channels, option=option).values())
 
 
 def grid_of(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
+from matplotlib.figure import Figure
 
 from simulator.storage.environment import ROOT
 
@@ -33,5 +34,15 @@ def test_an_example_runs(
     monkeypatch.setattr(plt, "show", lambda: None)
     plt.switch_backend("Agg")
     runpy.run_path(str(example), run_name="__main__")
+    for number in plt.get_fignums():
+        check_colours(plt.figure(number))
     plt.close("all")
     assert capsys.readouterr().out
+
+
+def check_colours(figure: Figure) -> None:
+    """A legend holds for all panels: what has one name has one colour."""
+    lines = [line for axes in figure.axes for line in axes.lines]
+    named = {(str(line.get_label()), line.get_color()) for line in lines}
+    named = {pair for pair in named if not pair[0].startswith("_")}
+    assert len({label for label, _ in named}) == len(named)

@@ -149,8 +149,11 @@ SWEEPING: list[tuple[Call, str]] = [
     (lambda: sweep(link="digits"), r"link must be what semlink.load\('digits'\) gives, got 'digi"),
     (lambda: sweep([]), "schemes must hold at least one, got none; leave out schemes"),
     (lambda: sweep([5]), "schemes must hold names or schemes, .* got 5"),
-    (lambda: sweep([scheme(), scheme()]), "schemes must have different names, got mine twice"),
-    (lambda: sweep(["rkd_sc", scheme(name="rkd_sc")]), "different names, got rkd_sc twice"),
+    (lambda: sweep([scheme(), scheme()]), "schemes must have different names, got two called mine"),
+    (
+        lambda: sweep(["rkd_sc", scheme(name="rkd_sc")]),
+        "must not begin with that of a built-in scheme",
+    ),
     (lambda: sweep(asked={"snr_db": 5}), r"grid must be what semlink.Grid\(.*got \{'snr_db': 5\}"),
     (lambda: WRONGLY.sweep(link(), images=0), "images must be a whole number from 1 to 500, got 0"),
     (lambda: WRONGLY.sweep(link(), images=2.5), "images must be a whole number .* got 2.5"),
@@ -208,7 +211,7 @@ OWN: list[tuple[Call, str]] = [
     (lambda: decoded(lambda v: NAN * v[:, :10]), "decoder of mine must give finite numbers"),
     (
         lambda: WRONGLY.own_channel("awgn", fail),
-        "name must differ from those of semlink's channels",
+        "name of an own channel must be without",
     ),
     (lambda: WRONGLY.own_channel("mine", 5), "transmit must be a function or module, .* got 5"),
     (

@@ -189,22 +189,13 @@ def offers_key(offers: Mapping[str, Offer], labels: Tensor) -> str:
     return found.hexdigest()[:16]
 
 
-def one_gain(channel: Channel, uses: int) -> bool:
-    """Whether the gain is constant over a block: by the law, else in a few draws."""
-    known = channel.law.one_gain(uses)
-    if known is not None:
-        return known
-    h = _received(channel, snr_db=0.0, blocks=8, uses=uses).h
-    return bool((h == h[:, :1]).all())
-
-
 def distribution(channel: Channel, *, snr_db: float, uses: int) -> Floats:
     """Equally likely SNRs in dB that represent the distribution; one value without fading.
 
     From the law where the gain is constant over a block and its law is known, else drawn.
     """
     quantile = channel.law.power_quantile
-    if quantile is None or not one_gain(channel, uses):
+    if quantile is None or not channel.law.one_gain(uses):
         received = _received(channel, snr_db=snr_db, blocks=QUANTILES, uses=uses)
         return np.asarray(met_by(received, snr_db=torch.full((QUANTILES, 1), snr_db)).numpy())
     if channel.law.power_variance == 0:

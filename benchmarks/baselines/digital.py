@@ -25,7 +25,6 @@ from benchmarks.baselines.adaptation import (
     grid_place,
     met_by,
     offers_key,
-    one_gain,
     pipes_of,
 )
 from benchmarks.baselines.block_errors import block_errors
@@ -178,7 +177,9 @@ class DigitalScheme(Scheme):
         return self._settings
 
     def objection(self, channel: Channel, k: int) -> str:
-        """A genie needs one known gain per image; a bound needs an unbiased effective SNR."""
+        """A genie needs one known gain per image; a bound an unbiased SNR and Gaussian noise."""
+        if (self._config.ideal or self._genie) and not channel.law.stated:
+            return "needs Gaussian noise, which an own channel does not promise"
         if self._genie and channel.law.knowledge != "perfect":
             return "needs a known gain"
         if self._config.ideal and channel.law.knowledge == "ls":
@@ -251,11 +252,11 @@ class DigitalScheme(Scheme):
         return prepared
 
     def _decodes(self, channel: Channel, k: int) -> bool:
-        """Whether blocks are decoded: tables hold for blocks with a single, known gain only."""
+        """Whether blocks are decoded: tables hold for one known gain and Gaussian noise alone."""
         if self._config.ideal:
             return False
-        known = channel.law.knowledge == "perfect" and one_gain(channel, k)
-        return self._config.bit_true or not known
+        law = channel.law
+        return self._config.bit_true or law.knowledge != "perfect" or not law.one_gain(k)
 
     @torch.inference_mode()
     def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:

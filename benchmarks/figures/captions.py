@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from simulator.data.remarks import FEWEST_TEST, half_width
 from simulator.measures.shown import span
 
 TEX = {  # what LaTeX does not print as it stands
@@ -90,6 +91,8 @@ def measured(rows: pd.DataFrame, text: DataText) -> str:
         f"{span(rows['images'])} test images, {realizations} channel realisation{plural} of each; "
         "bands and bars: 95 % interval over images."
     )
+    if (fewest := int(rows["images"].min())) < FEWEST_TEST:
+        counts += f" So few images leave an interval of up to +-{half_width(fewest):.0f} points."
     if text.noiseless is None:
         return counts
     value, low, high = (100 * part for part in text.noiseless)

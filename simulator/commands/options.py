@@ -100,31 +100,26 @@ class _Option(click.Option):
         return super().get_help_record(ctx)
 
 
-class _Command(click.Command):
-    """A command whose help lists the recipes."""
-
-    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The text above the options."""
-        if self.help and "{recipes}" in self.help:
-            self.help = self.help.replace("{recipes}", ", ".join(RECIPES))
-        super().format_help_text(ctx, formatter)
-
-
 def option(
     *flags: str,
     default: Any = None,
+    required: bool = False,
     help: str | Callable[[], str],  # noqa: A002 - as click calls it
     **settings: Any,
 ) -> Any:
-    """A field that an option fills, by default `--` and its name; `settings` are click's."""
+    """A field that an option fills, by default `--` and its name; `settings` are click's.
+
+    One that is required has no default: click takes any, even None, for an answer.
+    """
+    usual = {} if required else {"default": default}
 
     def parameter(own: Field[Any]) -> Callable[[Any], Any]:
         names = flags or (f"--{own.name.replace('_', '-')}",)
         shown = {"show_default": default not in (None, False, ()), "type": _type_of(own)}
-        given = {"default": default, "text": help, **shown, **settings}
+        given = {**usual, "required": required, "text": help, **shown, **settings}
         return click.option(*names, own.name, cls=_Option, **given)
 
-    return field(default=default, metadata={CLICK: parameter})
+    return field(**usual, metadata={CLICK: parameter})
 
 
 def flag(*flags: str, help: str) -> Any:  # noqa: A002
@@ -154,16 +149,20 @@ class Command(Generic[Request]):
 
 
 def command(request: type[Request]) -> Callable[[Callable[[Request], None]], Command[Request]]:
-    """A command of the function's name and help, whose parameters are the request's fields."""
+    """A command of the function's name and help, whose parameters are the request's fields.
+
+    `{recipes}` in the help stands for the names of all recipes.
+    """
 
     def decorate(function: Callable[[Request], None]) -> Command[Request]:
         @functools.wraps(function)
         def filled(**values: Any) -> None:
             function(request(**values))
 
+        filled.__doc__ = (function.__doc__ or "").replace("{recipes}", ", ".join(RECIPES))
         for own in reversed(fields(request)):
             filled = own.metadata[CLICK](own)(filled)
-        return Command(function, click.command(cls=_Command)(filled))
+        return Command(function, click.command()(filled))
 
     return decorate
 

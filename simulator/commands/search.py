@@ -80,15 +80,17 @@ def search(request: SearchRequest) -> None:
     """
     from simulator import resolve
     from simulator.search import run
+    from simulator.storage.folders import TRAINING, locked
 
     start = time.perf_counter()
     with trained_on(request.minutes):
         whole = _begun(request)
-        if request.fresh:
-            run.forget_search(whole.run.folder)
-        found = [run.search_seed(whole, request.seed + more) for more in range(request.seeds)]
-        best, accuracies = run.choose(whole, found)
-        told, files = run.write_search(whole, found, best, accuracies, draw=resolve.cell_figures)
+        with locked(whole.run.folder, TRAINING):
+            if request.fresh:
+                run.forget_search(whole.run.folder)
+            found = [run.search_seed(whole, request.seed + more) for more in range(request.seeds)]
+            best, right = run.choose(whole, found)
+            told, files = run.write_search(whole, found, best, right, draw=resolve.cell_figures)
         for line in (run.summary(told), *files):
             click.echo(line)
         click.echo(f"{(time.perf_counter() - start) / 60:.1f} min")

@@ -27,7 +27,7 @@ from simulator.parse import MOST_SEED
 MOST_EPOCHS = 10**6
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from simulator.data.dataset import Dataset
     from simulator.description.basis import Part
@@ -97,15 +97,7 @@ def train(request: TrainRequest) -> None:
 
     Stop with Ctrl-C at any time; the same command resumes from the last checkpoint.
     """
-    from simulator.schemes.train import (
-        begin,
-        parts_to_train,
-        schemes_to_train,
-        stages_of,
-        train_schemes,
-    )
-    from simulator.training.schedule import Schedule, costs
-    from simulator.training.student import Session
+    from simulator.schemes.train import begun, schemes_to_train
 
     if request.stage not in (None, *STAGES):
         hint = did_you_mean(str(request.stage), STAGES)
@@ -121,24 +113,35 @@ def train(request: TrainRequest) -> None:
     schemes = schemes_to_train(experiment, stage, variants=request.variants, baselines=asked)
     run = _run_of(request, experiment, dataset)
     parts = experiment.parts().values()
-    begin(run, stage, schemes, parts=parts, fresh=request.fresh)
-    trial.note(request.folder / "weights")
-    if trial.warm:
-        _tell_warm(run, stage)
+    with begun(run, stage, schemes, parts=parts, fresh=request.fresh):
+        trial.note(request.folder / "weights")
+        if trial.warm:
+            _tell_warm(run, stage)
+        with trained_on(request.minutes):
+            _train(run, stage, schemes, parts)
+
+
+def _train(
+    run: "TrainingRun", stage: str, schemes: "Sequence[SchemeConfig]", parts: "Collection[Part]"
+) -> None:
+    """All parts of a stage, and what came of them."""
+    from simulator.schemes.train import parts_to_train, stages_of, train_schemes
+    from simulator.training.schedule import Schedule, costs
+    from simulator.training.student import Session
+
     start = time.perf_counter()
     to_come = parts_to_train(run, stage, schemes)
     run = replace(run, schedule=Schedule(costs(to_come, len(run.labels))))
     run.schedule.announce()
     session = Session(run)
-    with trained_on(request.minutes):
-        if "teacher" in stages_of(stage):
-            _tell(session)
-        if "baselines" in stages_of(stage):
-            _tell_backbones(run, schemes)
-        train_schemes(session, stage, schemes)
-        _show(run, parts)
-        minutes = (time.perf_counter() - start) / 60
-        click.echo(f"weights: {request.folder / 'weights'}  ({minutes:.1f} min)")
+    if "teacher" in stages_of(stage):
+        _tell(session)
+    if "baselines" in stages_of(stage):
+        _tell_backbones(run, schemes)
+    train_schemes(session, stage, schemes)
+    _show(run, parts)
+    minutes = (time.perf_counter() - start) / 60
+    click.echo(f"weights: {run.folder / 'weights'}  ({minutes:.1f} min)")
 
 
 def _trial(request: TrainRequest, experiment: "Experiment", dataset: "Dataset") -> "Trial":

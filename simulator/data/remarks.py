@@ -8,13 +8,15 @@ import numpy as np
 
 from simulator.data.splits import Decoded, Pool
 
+FEWEST_TEST = 100  # images, below which the 95 % interval of an accuracy may exceed +-10 points
 FEWEST_VALIDATION = 50  # images, below which a choice among settings is mostly chance
 
 
 def remarked(decoded: Decoded) -> Decoded:
     """The data set with a line for each thing that is odd about its splits."""
-    more = (*_repeated(decoded.pools), *_untested(decoded), *_few_to_choose_on(decoded.pools))
-    return decoded._replace(remarks=(*decoded.remarks, *more))
+    pools = decoded.pools
+    more = (*_repeated(pools), *_untested(decoded), *_few_to_test_on(pools))
+    return decoded._replace(remarks=(*decoded.remarks, *more, *_few_to_choose_on(pools)))
 
 
 def _repeated(pools: Mapping[str, Pool]) -> Iterator[str]:
@@ -41,6 +43,21 @@ def _untested(decoded: Decoded) -> Iterator[str]:
         yield (
             f"{len(missing)} of {len(counts)} classes have no test image ({names}), so they count "
             "in no accuracy; add images, at least 3 per class, or test images of these"
+        )
+
+
+def half_width(number: int) -> float:
+    """Of the 95 % interval of an accuracy of 50 % on so many images, in points."""
+    return 98 / math.sqrt(number)
+
+
+def _few_to_test_on(pools: Mapping[str, Pool]) -> Iterator[str]:
+    number = len(pools["test"].labels)
+    if number < FEWEST_TEST:
+        yield (
+            f"only {number} test images: an accuracy has a 95 % interval of up to "
+            f"+-{half_width(number):.0f} points; compare schemes by semlink compare, or add "
+            f"test images, at least {FEWEST_TEST}"
         )
 
 

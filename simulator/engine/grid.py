@@ -8,9 +8,9 @@ the pilots count as uses: perfect, LS and LMMSE knowledge meet the same draws at
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from channels.base import Channel
 from channels.streams import PointStreams, Streams
@@ -55,6 +55,29 @@ class Grid:
         """The most realisations that a point on this channel may get: whole rounds."""
         own = self.repeats(channel)
         return own if self.mc is None else max(own, self.max_realizations // own * own)
+
+
+class Named(Protocol):
+    """A scheme or a channel: rows of the table know it by its name."""
+
+    @property
+    def name(self) -> str:
+        """In tables."""
+        ...
+
+
+Item = TypeVar("Item", bound=Named)
+
+
+def by_name(items: Iterable[Item], *, option: str) -> dict[str, Item]:
+    """What is swept by its name, each once. Raises: UserError if two that differ share a name."""
+    found: dict[str, Item] = {}
+    for item in items:
+        if found.setdefault(item.name, item) != item:
+            raise UserError(
+                f"{option} must have different names, got two called {item.name}; rename one"
+            )
+    return found
 
 
 class Point(NamedTuple):

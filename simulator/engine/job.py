@@ -14,7 +14,7 @@ import torch
 
 from simulator.data.dataset import Dataset, Split
 from simulator.engine.evaluate import Evaluator, Prepared, Setting, evaluator_here, prepare_all
-from simulator.engine.grid import Grid, Point, plan
+from simulator.engine.grid import Grid, Point, by_name, plan
 from simulator.engine.run import Facts, facts_of
 from simulator.engine.workers import InProcess, LocalPool, Pool, RayPool
 from simulator.errors import UserError
@@ -62,11 +62,10 @@ class Sweep:
         named = [scheme for scheme in schemes if isinstance(scheme, str)]
         names, untrained = asked_schemes(experiment, weights, named) if named else ([], [])
         built = {name: build_scheme(name, experiment, weights) for name in names}
-        for own in (scheme for scheme in schemes if not isinstance(scheme, str)):
-            if own.name in built:
-                raise UserError(f"--schemes must have different names, got {own.name} twice")
-            built[own.name] = Built(own, {})
-        points, left_out = plan([own.scheme for own in built.values()], grid)
+        objects = [scheme for scheme in schemes if not isinstance(scheme, str)]
+        whole = by_name([*(own.scheme for own in built.values()), *objects], option="--schemes")
+        built = {name: built.get(name, Built(own, {})) for name, own in whole.items()}
+        points, left_out = plan(list(whole.values()), grid)
         sweep = cls(
             experiment=experiment,
             weights=weights,

@@ -19,15 +19,14 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from filelock import FileLock, Timeout
-
 from simulator.engine.grid import Point, Unit
 from simulator.errors import UserError
 from simulator.statistics.tally import Codes, pack, unpack
 from simulator.storage.describe import digest
 from simulator.storage.files import sync_folder
+from simulator.storage.folders import SWEEPING, locked
 
-FILE, LOCK = "journal.jsonl", ".lock"
+FILE = "journal.jsonl"
 FIELDS = {*Point._fields, "realization", "of", "images", "outcomes", "core_seconds"}  # of a unit
 
 
@@ -94,7 +93,7 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
         self.about_key = ""  # of what units are about that are added now
-        self._lock = FileLock(folder / LOCK)
+        self._held = contextlib.ExitStack()  # the lock of the folder
 
     @cached_property
     def _found(self) -> _Found:
@@ -126,25 +125,12 @@ class Journal:
 
         Raises: UserError if another process works in this folder, or it cannot be locked.
         """
-        folder = self.path.parent
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise UserError(
-                f"{folder} is in use by another semlink process; wait for it, or choose another "
-                "--out"
-            ) from None
-        except OSError as error:  # a full disk, or one without file locks
-            raise UserError(
-                f"{folder} must be a folder that can be locked, but: {error.strerror or error}; "
-                "make room there, or choose an --out on a disk with file locks"
-            ) from None
+        self._held.enter_context(locked(self.path.parent, SWEEPING))
         self._found = _scan(self.path)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        self._held.close()
 
     def forget(self) -> None:
         """Start with an empty journal."""

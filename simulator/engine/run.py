@@ -152,7 +152,8 @@ def run_sweep(
     points: Sequence[Point], grid: Grid, facts: Facts, *, pool: Pool, store: UnitStore
 ) -> Results:
     """Compute what the store lacks of these points, showing progress on stderr."""
-    with progress(desc="sweep", unit="img", smoothing=0.05, mininterval=0.5, total=0) as bar:
+    unit = " transmissions"
+    with progress(desc="sweep", unit=unit, smoothing=0.05, mininterval=0.5, total=0) as bar:
         schedule = _Schedule(grid, facts, store, bar)
         for point in points:
             schedule.begin(point)

@@ -1,9 +1,12 @@
 """Paired comparison of two schemes of one sweep, image by image."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from simulator.engine.grid import Point, Unit
 from simulator.engine.outcomes import UnitStore, stored_units
@@ -74,6 +77,17 @@ def compared_text(table: pd.DataFrame) -> str:
         f"* significant at 5 % (Holm, over the {tests} points of a pair)\n"
         f"{shown.to_string()}"
     )
+
+
+def credits_from(store: UnitStore, num_classes: int) -> Callable[[Any], NDArray[np.float64]]:
+    """What every image of a row earned, from the units behind the rows."""
+
+    def credits_of(row: Any) -> NDArray[np.float64]:
+        place = (str(row["channel"]), float(row["snr_db"]), int(row["channel_uses"]))
+        point = Point(str(row["scheme"]), *place)
+        return _tally(store, point, int(row["realizations"]), num_classes).credits_of_images
+
+    return credits_of
 
 
 def compact(table: pd.DataFrame) -> pd.DataFrame:

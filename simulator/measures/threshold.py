@@ -3,13 +3,33 @@
 `semlink threshold` and `Results.threshold` are this one table; `statistics.threshold` computes it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from simulator.engine.outcomes import UnitStore, stored_units
 from simulator.errors import UserError
 from simulator.measures.choose import check_names, chosen
+from simulator.measures.compare import credits_from
 from simulator.statistics.threshold import thresholds
+
+Credits = Callable[[Any], NDArray[np.float64]]  # of a row to what each image earned there
+
+
+def credits_of_sweep(
+    store: UnitStore | Path, rows: pd.DataFrame, run: Mapping[str, Any]
+) -> Credits | None:
+    """What every image earned, from memory or a folder; None where that holds tables alone."""
+    if isinstance(store, Path):
+        try:
+            store = stored_units(store, rows, str(run.get("journal")))
+        except UserError:
+            return None
+    return credits_from(store, int(run["data"]["classes"]))
 
 
 def threshold_table(
@@ -20,6 +40,7 @@ def threshold_table(
     channels: Sequence[str] | None = None,
     channel_uses: Sequence[int] | None = None,
     reference: str | None = None,
+    credits_of: Credits | None = None,
 ) -> pd.DataFrame:
     """As `thresholds`, of the rows that are asked for and of the reference. Units: % accuracy.
 
@@ -35,4 +56,4 @@ def threshold_table(
         check_names("--reference", [reference], rows["scheme"])
         schemes = tuple(dict.fromkeys((*(schemes or rows["scheme"]), reference)))
     rows = chosen(rows, schemes=schemes, channels=channels, channel_uses=channel_uses)
-    return thresholds(rows, accuracy / 100, reference=reference)
+    return thresholds(rows, accuracy / 100, reference=reference, credits_of=credits_of)

@@ -1,17 +1,19 @@
 """A scheme from an encoder and a decoder of the user's own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from channels.base import Channel
 from channels.equalize import mmse
 from channels.streams import PointStreams
 from channels.symbols import from_symbols, to_symbols
 from simulator.errors import UserError, shown
+from simulator.names import SCHEMES
 from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces
 
 Network = Callable[[Tensor], Tensor]
@@ -24,13 +26,24 @@ class OwnScheme(Scheme):
     `encoder` takes images [B, C, H, W] in [0, 1] and gives [B, 2k]; the symbols of every image are
     scaled to unit power. `decoder` takes the MMSE estimate of these values [B, 2k] and gives scores
     [B, num_classes]. What the networks need beyond that (the SNR, the gains) takes a `Scheme`.
-    Raises: UserError if one of them fails, or gives another shape or no finite numbers.
+    Modules compute in eval mode and are left in the mode they were in.
+    Raises: UserError if the name is taken, or if a network fails, or gives another shape or no
+    finite numbers.
     """
 
     name: str
     encoder: Network
     decoder: Network
     k: int
+
+    def __post_init__(self) -> None:
+        """A row of the table must not pass for that of another scheme."""
+        kind = self.name.strip().lower().partition(":")[0]
+        if not kind or kind in (*SCHEMES, "all") or "," in self.name:
+            raise UserError(
+                "name of an own scheme must be without commas and must not begin with that of a "
+                f"built-in scheme ({', '.join(SCHEMES)}), got {self.name!r}; choose another"
+            )
 
     @property
     def channel_uses(self) -> str:
@@ -82,7 +95,8 @@ class OwnScheme(Scheme):
     def _answer(self, part: str, network: Network, given: Tensor) -> Tensor:
         """What a network makes of a batch. Raises: UserError if it fails, or gives no numbers."""
         try:
-            answer = network(given)
+            with evaluating(network):
+                answer = network(given)
         except Exception as error:
             raise UserError(
                 f"{part} of {self.name} must take {list(given.shape)}, but raised "
@@ -97,3 +111,18 @@ class OwnScheme(Scheme):
                 "up a block too, got nan or inf"
             )
         return answer
+
+
+@contextmanager
+def evaluating(network: Network) -> Iterator[None]:
+    """A module, or that of a method, in eval mode: as it is used, not as it is trained."""
+    owner = getattr(network, "__self__", network)
+    modules = list(owner.modules()) if isinstance(owner, nn.Module) else []
+    training = [module for module in modules if module.training]
+    try:
+        for module in training:
+            module.training = False
+        yield
+    finally:
+        for module in training:
+            module.training = True

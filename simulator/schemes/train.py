@@ -1,6 +1,7 @@
 """The order of `semlink train`: what all schemes share, then the parts of each scheme."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from simulator.description.basis import Part
@@ -8,7 +9,7 @@ from simulator.description.origin import write_data_name
 from simulator.errors import UserError, did_you_mean
 from simulator.schemes.contract import SchemeConfig
 from simulator.schemes.experiment import BASELINES, Experiment
-from simulator.storage.folders import check_writable, forget, forget_parts
+from simulator.storage.folders import TRAINING, check_writable, forget, forget_parts, locked
 from simulator.training.run import TrainingRun
 from simulator.training.student import Session
 
@@ -66,27 +67,31 @@ def train_schemes(session: Session, stage: str, schemes: Sequence[SchemeConfig])
             scheme.train(session, step)
 
 
-def begin(
+@contextmanager
+def begun(
     run: TrainingRun,
     stage: str,
     schemes: Sequence[SchemeConfig],
     *,
     parts: Iterable[Part],
     fresh: bool,
-) -> None:
-    """Check everything before the first step; `fresh` forgets what the stage makes, or all.
+) -> Iterator[None]:
+    """Check everything, lock the folder; `fresh` forgets what the stage makes, or all.
 
-    Raises: UserError if data, folder or finished parts are not as they must be.
+    Raises: UserError if data, folder or finished parts are not as they must be, or the folder is
+    in use.
     """
     _ = run.training, run.validation  # the data must hold both
     check_writable(run.folder)
     for scheme in schemes:
         scheme.check(run, stage)
-    if fresh and stage in AFTERWARDS:
-        forget_parts(run.folder, [part.name for part in parts if part.stage == stage])
-    elif fresh:
-        forget(run.folder, [part.name for part in parts])
-    write_data_name(run.folder / "weights", run.dataset)
+    with locked(run.folder, TRAINING):
+        if fresh and stage in AFTERWARDS:
+            forget_parts(run.folder, [part.name for part in parts if part.stage == stage])
+        elif fresh:
+            forget(run.folder, [part.name for part in parts])
+        write_data_name(run.folder / "weights", run.dataset)
+        yield
 
 
 def schemes_to_train(

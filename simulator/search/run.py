@@ -27,7 +27,7 @@ from simulator.search.loop import Batch, Half, History, SearchTask, Take, search
 from simulator.storage.describe import describe
 from simulator.storage.environment import environment
 from simulator.storage.files import load_tensors, write_json, write_table
-from simulator.storage.folders import check_writable, remove
+from simulator.storage.folders import TRAINING, check_writable, locked, remove
 from simulator.training.cache import cached
 from simulator.training.loop import Checkpoint, fresh
 from simulator.training.run import TrainingRun, classifier_accuracy
@@ -303,9 +303,11 @@ def _teaching(run: TrainingRun) -> TrainingRun:
 
 def _teach(run: TrainingRun, *, views: bool) -> None:
     """Train the teachers in the folder of their training, and ask them about its views."""
-    teachers = train_teachers(_teaching(run))
-    if views:
-        teacher_views(_teaching(run), teachers)
+    teaching = _teaching(run)
+    with locked(teaching.folder, TRAINING):
+        teachers = train_teachers(teaching)
+        if views:
+            teacher_views(teaching, teachers)
 
 
 def _with_views(recipe: Basis, views: int) -> Basis:

@@ -1,35 +1,51 @@
 """The SNR that a scheme needs for an accuracy, read off its curve."""
 
 import math
+from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
+from channels.streams import Streams
 from simulator.statistics.intervals import Estimate
 
 PLACE = ["channel", "channel_uses"]
 DIFFERENCE = ("difference_db", "difference_low", "difference_high")
+RESAMPLES, PIECE = 2000, 100  # of the bootstrap, and how many are summed at a time
 UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
 
-def crossing(snr_db: NDArray[np.floating], values: NDArray[np.floating], target: float) -> float:
-    """The lowest SNR in dB at which straight lines between the points reach the target.
+Credits = Callable[[pd.Series], NDArray[np.float64]]  # what every image of a row earned, [N]
 
-    Minus infinity where the first point is there already, infinity where none is.
+
+def crossings(
+    snr_db: NDArray[np.floating], values: NDArray[np.floating], target: float
+) -> list[float]:
+    """The SNRs in dB at which straight lines between the points rise to the target, ascending.
+
+    Minus infinity is the first of them where the first point is there already.
     Shapes: snr_db [S], ascending; values [S].
     """
-    reached = np.flatnonzero(values >= target)
-    if reached.size == 0:
-        return math.inf
-    end = int(reached[0]) + 1
-    if end == 1:
-        return -math.inf
-    return float(np.interp(target, values[end - 2 : end], snr_db[end - 2 : end]))
+    reached = values >= target
+    rises = np.flatnonzero(reached[1:] & ~reached[:-1]) + 1
+    found = [float(np.interp(target, values[e - 1 : e + 1], snr_db[e - 1 : e + 1])) for e in rises]
+    return [-math.inf, *found] if reached[0] else found
+
+
+def crossing(snr_db: NDArray[np.floating], values: NDArray[np.floating], target: float) -> float:
+    """The SNR in dB from which on straight lines between the points stay at the target or above.
+
+    Minus infinity where all points do, infinity where the last one does not.
+    Shapes: snr_db [S], ascending; values [S].
+    """
+    return crossings(snr_db, values, target)[-1] if values[-1] >= target else math.inf
 
 
 def needed_snr(curve: pd.DataFrame, target: float) -> Estimate:
-    """The SNR at which one curve reaches an accuracy, and its 95 % interval.
+    """The SNR from which on one curve reaches an accuracy, and its 95 % interval.
 
     The interval is the set of SNRs at which the target is inside the 95 % interval of the accuracy:
     it begins where `ci_high` reaches the target and ends where `ci_low` does, both interpolated as
@@ -57,24 +73,98 @@ def difference(a: Estimate, b: Estimate) -> Estimate:
     return Estimate(value, value - low, value + high)
 
 
-def thresholds(rows: pd.DataFrame, target: float, *, reference: str | None = None) -> pd.DataFrame:
+def paired_difference_db(
+    a: pd.DataFrame, b: pd.DataFrame, target: float, credits_of: Credits
+) -> Estimate:
+    """The needed SNR of a minus that of b, with a 95 % interval by a bootstrap over images.
+
+    Both curves are drawn from the same images, so what they share cancels. A resample in which
+    neither reaches the target counts against both ends. NaN if a or b does not reach it.
+    """
+    value = needed_snr(a, target).value - needed_snr(b, target).value
+    if not math.isfinite(value):
+        return UNKNOWN
+    with np.errstate(invalid="ignore"):
+        apart = _resampled(a, target, credits_of) - _resampled(b, target, credits_of)
+    low, high = (np.where(np.isnan(apart), end, apart) for end in (-math.inf, math.inf))
+    return Estimate(
+        value,
+        float(np.quantile(low, 0.025, method="lower")),
+        float(np.quantile(high, 0.975, method="higher")),
+    )
+
+
+def _resampled(curve: pd.DataFrame, target: float, credits_of: Credits) -> NDArray[np.float64]:
+    """The needed SNR of every resample of the images [RESAMPLES]."""
+    rows = curve.sort_values("snr_db")
+    earned = np.stack([credits_of(row) for _, row in rows.iterrows()], axis=1)  # [N, S]
+    snr_db, counts = rows["snr_db"].to_numpy(dtype=np.float64), _counts(len(earned))
+    pieces = (counts[first : first + PIECE] for first in range(0, RESAMPLES, PIECE))
+    means = np.concatenate([piece.astype(np.float64) @ earned / len(earned) for piece in pieces])
+    return np.array([crossing(snr_db, values, target) for values in means])
+
+
+@lru_cache(maxsize=1)
+def _counts(images: int) -> NDArray[np.uint8]:
+    """How often each image is in each resample [RESAMPLES, N], the same for all schemes."""
+    generator = Streams(seed=0)("bootstrap over images")
+    drawn = (
+        torch.randint(images, (images,), generator=generator).numpy() for _ in range(RESAMPLES)
+    )
+    return np.stack([np.bincount(own, minlength=images).astype(np.uint8) for own in drawn])
+
+
+def thresholds(
+    rows: pd.DataFrame,
+    target: float,
+    *,
+    reference: str | None = None,
+    credits_of: Credits | None = None,
+) -> pd.DataFrame:
     """The SNR needed by every scheme on every channel at every k, in the order of the rows.
 
-    `snr_db`, `ci_low`, `ci_high` as `needed_snr` has them; `first_db`, `last_db`: the SNRs swept.
+    `snr_db`, `ci_low`, `ci_high` as `needed_snr` has them; `first_db`, `last_db`: the SNRs swept;
+    `crossing_db`: where the curve first reaches the target, which may be below `snr_db`.
     With a reference, `difference_db` is the needed SNR minus that of the reference scheme on this
-    channel at this k, NaN where one of the two is not known. Units: target is a fraction.
+    channel at this k, NaN where one of the two is not known. Its interval is paired with
+    `credits_of`, else it takes the two as independent. Units: target is a fraction.
     """
     found = []
     for place, here in rows.groupby(PLACE, sort=False):
-        needed = {name: needed_snr(curve, target) for name, curve in here.groupby("scheme")}
-        for scheme in here["scheme"].unique():
-            own, swept = needed[scheme], here.loc[here["scheme"] == scheme, "snr_db"]
+        curves = {str(name): curve for name, curve in here.groupby("scheme", sort=False)}
+        for scheme, curve in curves.items():
             row = dict(zip(PLACE, place, strict=True)) | {"scheme": scheme, "accuracy": target}
-            row |= {"snr_db": own.value, "ci_low": own.low, "ci_high": own.high}
-            row |= {"first_db": swept.min(), "last_db": swept.max()}
+            row |= _needed(curve, target)
             if reference is not None:
-                other = needed.get(reference, UNKNOWN)
-                apart = Estimate(0, 0, 0) if scheme == reference else difference(own, other)
+                apart = _apart(curve, curves.get(reference), target, credits_of)
                 row |= dict(zip(DIFFERENCE, apart, strict=True))
             found.append(row)
     return pd.DataFrame(found)
+
+
+def _needed(curve: pd.DataFrame, target: float) -> dict[str, float]:
+    """The columns about one curve."""
+    own, rows = needed_snr(curve, target), curve.sort_values("snr_db")
+    snr_db = rows["snr_db"].to_numpy(dtype=np.float64)
+    first = crossings(snr_db, rows["accuracy"].to_numpy(), target)
+    return {
+        "snr_db": own.value,
+        "ci_low": own.low,
+        "ci_high": own.high,
+        "first_db": snr_db[0],
+        "last_db": snr_db[-1],
+        "crossing_db": first[0] if first else math.inf,
+    }
+
+
+def _apart(
+    a: pd.DataFrame, b: pd.DataFrame | None, target: float, credits_of: Credits | None
+) -> Estimate:
+    """The difference of two curves; zero of a curve and itself."""
+    if b is None:
+        return UNKNOWN
+    if a is b:
+        return Estimate(0, 0, 0)
+    if credits_of is None:
+        return difference(needed_snr(a, target), needed_snr(b, target))
+    return paired_difference_db(a, b, target, credits_of)

@@ -3,17 +3,21 @@
 import json
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from simulator.errors import UserError
 
 FIGURE_NAME = re.compile(
     r"(accuracy|error)_(snr_k\d+|uses_snr-?[\d.]+)(_[\w.-]+)?\.(png|pdf|txt|tex)"
 )
+SWEEPING: Final = ".lock"
+TRAINING: Final = ".training.lock"  # its own: what is trained may be swept beside what is not yet
 CHOICES = "choices.csv"  # what schemes chose on validation images
 
 
@@ -75,6 +79,31 @@ def check_writable(folder: Path, *, option: str = "--out") -> None:
         for path in missing:
             if path.is_dir():
                 path.rmdir()
+
+
+@contextmanager
+def locked(folder: Path, name: str) -> Iterator[None]:
+    """No other process works in this folder under a lock of this name; the folder is made.
+
+    Raises: UserError if one does, or the folder cannot be locked.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / name)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            f"{folder} is in use by another semlink process; wait for it, or choose another --out"
+        ) from None
+    except OSError as error:  # a full disk, or one without file locks
+        raise UserError(
+            f"{folder} must be a folder that can be locked, but: {error.strerror or error}; "
+            "make room there, or choose an --out on a disk with file locks"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def read_results(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:

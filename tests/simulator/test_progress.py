@@ -1,9 +1,12 @@
 """Progress: a bar on a terminal, elsewhere lines; and no speed of what was there already."""
 
 import io
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tqdm import tqdm
 
 from simulator.progress import progress, skip
 from simulator.storage.environment import ROOT
@@ -20,13 +23,18 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_bar_is_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
-    for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
+def test_a_bar_is_for_terminals_and_a_last_line_for_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    for stream in (Terminal(), io.StringIO()):
         monkeypatch.setattr("sys.stderr", stream)
         with progress(total=4) as bar:
             skip(bar, 2)
             bar.update(2)
-        assert bool(stream.getvalue()) == shown
+        told = stream.getvalue()
+        assert "4/4" in told
+        assert told.count("\n") == 1
+    quiet = io.StringIO()
+    assert list(progress(range(3), file=quiet, leave=False)) == [0, 1, 2]
+    assert quiet.getvalue() == ""
 
 
 def test_long_work_leaves_lines_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,6 +48,7 @@ def test_long_work_leaves_lines_where_there_is_no_terminal(monkeypatch: pytest.M
     assert len(lines) >= 3
     assert all(line.startswith("long: ") for line in lines)
     assert "2/3" in told
+    assert "3/3" in lines[-1]
 
 
 def test_what_was_there_already_has_no_speed() -> None:
@@ -56,7 +65,17 @@ def test_a_sweep_leaves_no_residue_in_a_file(
         assert semlink("sweep", "digits", *GRID, "--out", "out") == 0
         err = capsys.readouterr().err
         assert "\r" not in err
-        assert all(line.startswith("semlink: ") for line in err.splitlines())
+        *said, last = err.splitlines()
+        assert all(line.startswith("semlink: ") for line in said)
+        assert last.startswith("sweep: 100%")
+        assert "120/120" in last  # of 20 images, 3 realisations on 2 channels
+        assert "transmissions/s" in last
+
+
+def test_bars_leave_no_semaphore_in_workers_that_are_killed() -> None:
+    """The lock that tqdm makes by itself is one between processes, which outlives a kill."""
+    lock: Any = tqdm.get_lock()  # type: ignore[no-untyped-call]
+    assert isinstance(lock, type(threading.RLock()))
 
 
 def test_all_bars_are_made_here() -> None:

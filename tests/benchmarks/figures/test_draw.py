@@ -188,6 +188,12 @@ def test_caption_says_what_makes_numbers_comparable(phrase: str) -> None:
     assert phrase in plan.caption
 
 
+def test_a_caption_says_that_test_images_are_few() -> None:
+    for images, said in ((40, True), (100, False)):
+        told = over_snr_plan(table().assign(images=images)).caption
+        assert ("an interval of up to +-15 points" in told) == said
+
+
 def test_caption_for_latex_has_nothing_left_to_escape() -> None:
     caption = "10 % of {4} & a_b at $0. E|h|² = 1, 2·3."
     assert tex_caption(caption, "f") == (

@@ -8,6 +8,7 @@ from typing import Any
 import click
 import pytest
 
+from simulator.__main__ import COMMANDS, cli
 from simulator.commands.adapt import AdaptRequest
 from simulator.commands.doctor import DoctorRequest
 from simulator.commands.finished import CompareRequest, PlotRequest, SeedsRequest
@@ -20,6 +21,7 @@ from simulator.commands.train import TrainRequest
 from simulator.errors import UserError
 from simulator.names import RECIPES
 from simulator.parse import Realizations
+from tests.commands import Command, refused
 
 
 def by_click(request: type[Any], *arguments: str) -> Any:
@@ -152,3 +154,45 @@ def test_what_cannot_be_printed_is_replaced(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(printed, encoding="cp1252"))
     run(click.Command("tell", callback=lambda: click.echo("table: Ω/a.csv")), "tell")
     assert printed.getvalue().split() == [b"table:", b"?/a.csv"]
+
+
+REQUIRED = [
+    (own.click, parameter)
+    for own in COMMANDS
+    for parameter in own.click.params
+    if parameter.required
+]
+
+
+@pytest.mark.parametrize(
+    ("own", "left_out"), REQUIRED, ids=[f"{own.name}-{left.name}" for own, left in REQUIRED]
+)
+def test_what_is_required_must_be_there(
+    semlink: Command,
+    capsys: pytest.CaptureFixture[str],
+    own: click.Command,
+    left_out: click.Parameter,
+) -> None:
+    values = {"recipe": "digits", "accuracy": "60"}
+    given = [
+        [*parameter.opts[:1], value] if isinstance(parameter, click.Option) else [value]
+        for parameter in own.params
+        if parameter.required and parameter is not left_out
+        for value in [values.get(str(parameter.name), "there")]
+    ]
+    assert semlink(own.name, *(word for words in given for word in words)) == 2
+    assert "Missing" in (told := refused(capsys))
+    assert str(left_out.name).upper() in told.upper()
+
+
+def test_the_required_options_are_these() -> None:
+    options = {
+        parameter.opts[0] for _, parameter in REQUIRED if isinstance(parameter, click.Option)
+    }
+    assert options == {"--accuracy", "--b"}
+
+
+def test_no_help_has_an_unfilled_placeholder() -> None:
+    for own in (cli, *cli.commands.values()):
+        told = own.get_help(click.Context(own, info_name=own.name))
+        assert not set("{}") & set(told), own.name

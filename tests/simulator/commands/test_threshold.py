@@ -26,7 +26,17 @@ def test_says_what_each_scheme_needs(
     for row in table.itertuples():
         assert f"{row.snr_db:.2f}" in out
     assert "linear interpolation between the swept SNRs" in out
-    assert "minus that of digital_semantic" in out
+    assert "minus that of digital_semantic; its interval is from a paired bootstrap" in out
+
+
+def test_without_outcomes_of_images_the_difference_is_unpaired(
+    semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("results.csv", "run.json"):
+        (tmp_path / name).write_bytes((DIGITS / name).read_bytes())
+    some = ["--schemes", "separate", "--channels", "awgn", "--reference", "label_code"]
+    assert semlink("threshold", tmp_path, "--accuracy", 90, *some) == 0
+    assert "its interval is unpaired" in capsys.readouterr().out
 
 
 def test_the_library_gives_the_same_table(semlink: Command, tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import torch
 
 from simulator.commands.train import _tell_backbones
 from simulator.resolve import recipe_named
+from simulator.storage.folders import TRAINING, locked
 from simulator.training.run import TrainingRun
-from tests.commands import Command, few_images
+from tests.commands import Command, few_images, refused
 
 BRIEF = 'base = "digits"\nviews = 1\n'
 
@@ -41,3 +42,28 @@ def test_the_backbone_of_the_baselines_is_introduced(
     assert capsys.readouterr().err == f"semlink: {told}\n"
     _tell_backbones(run, [own for own in recipe.schemes if own.name == "rkd_sc"])
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("asked", "folder"),
+    [
+        (("train", "digits", "--fresh", "--stage", "teacher"), "out"),
+        (("search", "digits", "--fresh", "--epochs", "1", "--training", "taught"), "out/teaching"),
+        (("search", "digits", "--fresh", "--epochs", "1"), "results/runs/digits"),
+    ],
+)
+def test_a_folder_that_another_process_trains_in_is_refused(
+    asked: tuple[str, ...],
+    folder: str,
+    semlink: Command,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "taught").mkdir()
+    with locked(tmp_path / folder, TRAINING):
+        kept = tmp_path / "out/weights/teacher.safetensors"
+        kept.parent.mkdir(parents=True)
+        kept.write_bytes(b"of the other process")
+        assert semlink(*asked, "--out", "out") == 2
+        assert kept.read_bytes() == b"of the other process"
+    assert f"{folder} is in use by another semlink process; wait for it" in refused(capsys)

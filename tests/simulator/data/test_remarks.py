@@ -21,13 +21,13 @@ def test_test_images_that_are_training_images_are_counted(tmp_path: Path) -> Non
         "12 of 40 test images are also training images, so the accuracy is too high; remove them "
         "from one of the two"
     )
-    assert load_dataset(tmp_path).remarks == (told,)
-    assert load_dataset(tmp_path).remarks == (told,)  # from the cache too
+    assert load_dataset(tmp_path).remarks[0] == told
+    assert load_dataset(tmp_path).remarks[0] == told  # from the cache too
 
 
 def test_nothing_is_told_of_a_sound_data_set_or_a_test_split_alone(tmp_path: Path) -> None:
-    write_folders(tmp_path / "sound", pictures(500), [0, 1] * 250, ["a", "b"])
-    write_folders(tmp_path / "alone" / "test", pictures(6), [0, 1] * 3, ["a", "b"])
+    write_folders(tmp_path / "sound", pictures(1000), [0, 1] * 500, ["a", "b"])
+    write_folders(tmp_path / "alone" / "test", pictures(100), [0, 1] * 50, ["a", "b"])
     assert load_dataset(tmp_path / "sound").remarks == ()
     assert load_dataset(tmp_path / "alone").remarks == ()
 
@@ -38,14 +38,21 @@ def test_classes_without_test_images_are_named_with_the_remedy(tmp_path: Path) -
     write_parquet(tmp_path / "hub" / "train.parquet", pictures(501), labels)
     write_parquet(tmp_path / "hub" / "test.parquet", pictures(4, 1), [0, 1, 1, 0])
     for folder, name in (("folders", "cat"), ("hub", "2")):
-        (told,) = load_dataset(tmp_path / folder).remarks
+        told, *_ = load_dataset(tmp_path / folder).remarks
         assert told.startswith(f"1 of 3 classes have no test image ({name}), so they count in no")
         assert told.endswith("add images, at least 3 per class, or test images of these")
 
 
+def test_a_test_split_too_small_to_compare_on_is_told_with_the_remedy(tmp_path: Path) -> None:
+    write_folders(tmp_path / "test", pictures(40), [0, 1] * 20, ["a", "b"])
+    (told,) = load_dataset(tmp_path).remarks
+    assert told.startswith("only 40 test images: an accuracy has a 95 % interval of up to +-15 poi")
+    assert told.endswith("or add test images, at least 100")
+
+
 def test_a_validation_split_too_small_to_choose_on_is_told_with_the_remedy(tmp_path: Path) -> None:
     write_folders(tmp_path, pictures(40), [0, 1] * 20, ["a", "b"])
-    (told,) = load_dataset(tmp_path).remarks
+    _, told = load_dataset(tmp_path).remarks
     assert told.startswith("only 4 validation images to choose settings on: ")
     assert "standard error of up to 25 points" in told
     assert told.endswith("a validation split of at least 50 images")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from simulator.statistics.intervals import Estimate
-from simulator.statistics.threshold import crossing, difference, needed_snr, thresholds
+from simulator.statistics.threshold import crossing, crossings, difference, needed_snr, thresholds
 
 
 def rows(scheme: str, *accuracies: float, half: float = 0.1) -> pd.DataFrame:
@@ -30,7 +30,10 @@ def test_crossing_by_hand() -> None:
     snr = np.array([0.0, 2.0, 4.0])
     assert crossing(snr, np.array([0.2, 0.5, 0.9]), 0.6) == pytest.approx(2.5)  # a quarter on
     assert crossing(snr, np.array([0.2, 0.6, 0.9]), 0.6) == pytest.approx(2.0)
-    assert crossing(snr, np.array([0.2, 0.7, 0.3]), 0.6) == pytest.approx(1.6)  # the first time
+    assert crossing(snr, np.array([0.2, 0.7, 0.3]), 0.6) == math.inf  # falls again
+    assert crossing(snr, np.array([0.7, 0.3, 0.9]), 0.6) == pytest.approx(3.0)  # the last time
+    assert crossings(snr, np.array([0.7, 0.3, 0.9]), 0.6) == [-math.inf, pytest.approx(3.0)]
+    assert crossings(snr, np.array([0.2, 0.7, 0.3]), 0.6) == pytest.approx([1.6])
     assert crossing(snr, np.array([0.6, 0.7, 0.9]), 0.6) == -math.inf
     assert crossing(snr, np.array([0.2, 0.3, 0.4]), 0.6) == math.inf
 
@@ -62,3 +65,34 @@ def test_table_of_several_schemes_beside_a_reference() -> None:
     assert table["difference_db"].tolist() == pytest.approx([1.5, math.nan, 0], nan_ok=True)
     assert table[["first_db", "last_db"]].to_numpy().tolist() == [[0, 4]] * 3
     assert "difference_db" not in thresholds(rows("a", 0.1, 0.9), 0.6)
+
+
+def test_what_two_schemes_share_cancels() -> None:
+    """Both earn the same but for 2 % of the images."""
+    draw, count = np.random.default_rng(0), 400
+    easy = draw.random(count) < 0.6
+    snr = np.array([0.0, 2.0])
+    earned = {"a": {0.0: easy & (draw.random(count) < 0.2), 2.0: easy | (draw.random(count) < 0.6)}}
+    earned["b"] = {at: own ^ (draw.random(count) < 0.02) for at, own in earned["a"].items()}
+    curves = pd.concat(
+        rows(name, *(own[at].mean() for at in snr)) for name, own in earned.items()
+    ).reset_index(drop=True)
+
+    def credits_of(row: pd.Series) -> np.ndarray:
+        return earned[row["scheme"]][row["snr_db"]].astype(np.float64)
+
+    paired, alone = (
+        thresholds(curves, 0.5, reference="b", credits_of=given).iloc[0]
+        for given in (credits_of, None)
+    )
+    assert paired["difference_db"] == alone["difference_db"]
+    assert paired["difference_low"] <= paired["difference_db"] <= paired["difference_high"]
+    width = paired["difference_high"] - paired["difference_low"]
+    assert 0 < 2 * width < alone["difference_high"] - alone["difference_low"]
+    again = thresholds(curves, 0.5, reference="b", credits_of=credits_of).iloc[0]
+    assert again.equals(paired)
+
+
+def test_a_curve_that_crosses_again_is_told() -> None:
+    (row,) = thresholds(rows("a", 0.2, 0.7, 0.3, 0.9), 0.6).to_dict("records")
+    assert (row["crossing_db"], row["snr_db"]) == pytest.approx((1.6, 5.0))

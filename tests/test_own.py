@@ -1,0 +1,133 @@
+"""Schemes and channels of the user's own, beside those of the recipe."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import semlink
+from simulator.storage.environment import ROOT
+from simulator.training.weights import Weights
+
+K = 16
+
+
+def link() -> semlink.Link:
+    """Weights of which student and head have been read."""
+    return semlink.load("digits", weights=ROOT / "results/reference/digits/weights")
+
+
+@cache
+def used() -> semlink.Link:
+    return link()
+
+
+def mine(name: str = "mine", encoder: Any = None, decoder: Any = None) -> Any:
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(64, 2 * K))
+    return semlink.own_scheme(name, encoder or flat, decoder or nn.Linear(2 * K, 10), k=K)
+
+
+def silent(x: Tensor, snr_db: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    return torch.zeros_like(x), torch.ones_like(x), 10 ** (-snr_db / 10)
+
+
+def loud(x: Tensor, snr_db: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    return x, torch.ones_like(x), 10 ** (-snr_db / 10)
+
+
+def sweep(schemes: Any, *channels: Any) -> Any:
+    grid = semlink.Grid(snr_db=(0,), channel_uses=(K,), channels=channels or ("awgn",))
+    return semlink.sweep(used(), schemes, grid, images=20).table
+
+
+def test_own_schemes_need_no_trained_weights() -> None:
+    grid = semlink.Grid(snr_db=(0,), channel_uses=(K,), channels=("awgn",))
+    unread = Weights(link().recipe, link().data, Path("nowhere"), torch.device("cpu"))
+    bare = semlink.Link(recipe=link().recipe, data=link().data, weights=unread)
+    table = semlink.sweep(bare, [mine()], grid, images=20).table
+    assert table["scheme"].tolist() == ["mine"]
+    assert table["train_seed"].isna().all()
+
+
+@pytest.mark.parametrize("name", ["rkd_sc", "RKD_SC:mine", "all", "a,b", " "])
+def test_a_scheme_of_a_taken_name_is_refused(name: str) -> None:
+    with pytest.raises(semlink.Error, match="^name of an own scheme must"):
+        mine(name)
+
+
+@pytest.mark.parametrize("name", ["awgn", "Rician:3", "rician", "a+b", "a,b", " "])
+def test_a_channel_of_a_taken_name_is_refused(name: str) -> None:
+    with pytest.raises(semlink.Error, match="^name of an own channel must"):
+        semlink.own_channel(name, silent)
+
+
+def test_one_name_for_two_is_refused() -> None:
+    for schemes in ([mine(), mine()], ["rkd_sc", link()["rkd_sc"]]):
+        with pytest.raises(semlink.Error, match="^schemes must have different names"):
+            sweep(schemes)
+    two = [semlink.own_channel("own", act) for act in (silent, loud)]
+    with pytest.raises(semlink.Error, match="^channels must have different names"):
+        sweep(["label_code"], *two)
+    scheme = mine()
+    assert len(sweep([scheme, scheme, "label_code", "label_code"], "awgn", "awgn")) == 2
+
+
+def test_modules_compute_in_eval_mode_and_keep_their_own() -> None:
+    norm, frozen = nn.BatchNorm1d(2 * K), nn.Dropout(0.5).eval()
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(64, 2 * K), norm, frozen, nn.Dropout(0.5))
+    decoder = nn.Sequential(nn.Dropout(0.5), nn.Linear(2 * K, 10))
+    scheme = mine("net", encoder, decoder.forward)
+    images = used().data.test.images[:5]
+    one, two = (semlink.send(scheme, images, k=K) for _ in range(2))
+    assert torch.equal(one.scores, two.scores)
+    assert sweep([scheme]).equals(sweep([scheme]))
+    assert not any(norm.running_mean.tolist() if norm.running_mean is not None else [1])
+    modes = [module.training for module in (encoder, norm, frozen, decoder)]
+    assert modes == [True, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("networks", "told"),
+    [
+        (
+            {"decoder": lambda v: v[:, :3]},
+            r"mine must give scores .* = \[250, 10\], got \[250, 3\]",
+        ),
+        ({"decoder": lambda v: v[:, 0]}, "decoder of mine must give scores"),
+        ({"decoder": lambda v: v[:, :10] * torch.nan}, "decoder of mine must give finite"),
+        ({"encoder": lambda x: x.flatten(1)[:, :32] / 0}, "encoder of mine must give finite"),
+    ],
+)
+def test_what_own_networks_give_is_checked(networks: dict[str, Any], told: str) -> None:
+    with pytest.raises(semlink.Error, match=told):
+        sweep([mine(**networks)])
+
+
+def bursts(x: Tensor, snr_db: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """One image in four meets nearly all of the noise."""
+    power = 10 ** (-snr_db / 10)
+    w = torch.randn(2, *x.shape, generator=generator) * (power / 2) ** 0.5
+    w = w * torch.where(torch.rand(len(x), 1, generator=generator) < 0.25, 3.97, 0.01) ** 0.5
+    return x + torch.complex(w[0], w[1]), torch.ones_like(x), power
+
+
+def test_digital_schemes_decode_on_an_own_channel() -> None:
+    """Tables of Gaussian noise know of no bursts, which lose one image in four."""
+    channel, images = semlink.own_channel("bursts", bursts), used().data.test.images[:60]
+    scheme = used()["digital_semantic"]
+    gaussian, own = (
+        semlink.send(scheme, images, channel=over, snr_db=2, k=64) for over in ("awgn", channel)
+    )
+    assert gaussian.bits is None
+    assert own.bits is not None
+    assert float(gaussian.delivered.float().mean()) > 0.95
+    assert 0.55 < float(own.delivered.float().mean()) < 0.92
+
+
+@pytest.mark.parametrize("name", ["capacity_bound", "digital_semantic:genie"])
+def test_what_needs_gaussian_noise_is_left_out_on_an_own_channel(name: str) -> None:
+    with pytest.raises(semlink.Error, match=f"{name} needs Gaussian noise.*: own with k = 16 left"):
+        sweep([name], semlink.own_channel("own", loud))
