@@ -10,6 +10,7 @@ REFERENCE = Path("results/reference")
 SHIPPED = (
     *("digits/weights", "digits/SHA256SUMS", "block_errors"),
     *("cifar100/weights/student.safetensors", "cifar100/SHA256SUMS"),
+    "cifar100/weights/training_images.npy",
 )
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import semlink as public
+from simulator.data.embedded import embedded
 from tests.commands import SMALL, WEIGHTS, Command, refused
 
 OWN = (*SMALL, "--schemes", "label_code", "--weights", WEIGHTS, "--out", "out")
@@ -59,3 +61,29 @@ def test_doctor_tells_what_is_odd_about_data(
     assert "channels at 6 dB Es/N0, 20,000 images\n" in out
     assert "semlink: 20 of 20 test images are also training images" in told
     assert "semlink: only 2 validation images to choose settings on" in told
+
+
+def test_training_images_of_the_weights_among_test_images_are_told(
+    semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = embedded("digits")
+    assert known.train is not None
+    every = known.test.labels.argsort(stable=True)[::18]  # 28 images of all classes
+    for split, places in ((known.train, range(12)), (known.test, every.tolist())):
+        for place in places:
+            image, label = split.images[place, 0].numpy(), int(split.labels[place])
+            path = tmp_path / "own/test" / str(label) / f"{len(places)}_{place}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(path)
+    assert semlink("sweep", "digits", "--data", "own", *OWN) == 0
+    told = "12 of 40 test images are also training images of these weights, so the accuracy is too"
+    assert f"semlink: {told} high; remove them from the test images\n" in capsys.readouterr().err
+    (remark,) = json.loads((tmp_path / "out" / "run.json").read_text())["data"]["remarks"]
+    assert remark.startswith(told)
+    captions = [path.read_text(encoding="utf-8") for path in (tmp_path / "out").rglob("*.txt")]
+    assert captions
+    assert all(f"{told} high." in caption for caption in captions)
+    link = public.load("digits", data=tmp_path / "own", weights=WEIGHTS)
+    assert link.weights.remarks == [remark]
+    grid = public.Grid(snr_db=(10,), channel_uses=(64,), channels=("awgn",), realizations=1)
+    assert public.sweep(link, ["label_code"], grid).run["data"]["remarks"] == [remark]

@@ -6,12 +6,14 @@ from typing import Final
 
 from simulator.description.basis import Part
 from simulator.description.origin import write_data_name
+from simulator.description.seen import write_seen
 from simulator.errors import UserError, did_you_mean
 from simulator.schemes.contract import SchemeConfig
 from simulator.schemes.experiment import BASELINES, Experiment
 from simulator.storage.folders import TRAINING, check_writable, forget, forget_parts, locked
 from simulator.training.run import TrainingRun
 from simulator.training.student import Session
+from simulator.training.warm import STUDENT
 
 SHARED: Final[Mapping[str, Callable[[Session], object]]] = {  # by the stage that makes it
     "teacher": lambda session: session.teachers,
@@ -90,8 +92,18 @@ def begun(
             forget_parts(run.folder, [part.name for part in parts if part.stage == stage])
         elif fresh:
             forget(run.folder, [part.name for part in parts])
-        write_data_name(run.folder / "weights", run.dataset)
+        _note_images(run)
         yield
+
+
+def _note_images(run: TrainingRun) -> None:
+    """Record beside the weights what they are trained on, a warm start's earlier images too."""
+    weights = run.folder / "weights"
+    write_data_name(weights, run.dataset)
+    if any(weights.glob("*.safetensors")):
+        return
+    warm = any(stage.begin == "reference" for stage in run.recipe.teachers.values())
+    write_seen(weights, run.dataset, *([STUDENT.parent] if warm else []))
 
 
 def schemes_to_train(

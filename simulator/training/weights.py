@@ -12,6 +12,7 @@ import models
 from simulator.data.dataset import Dataset
 from simulator.description.basis import TEACHER, Basis, Part, StudentParts
 from simulator.description.origin import check_company, check_origin, validation_images
+from simulator.description.seen import seen_remarks
 from simulator.description.stages import StudentStage
 from simulator.errors import UserError
 from simulator.scheme import Classifier, Classify, in_pieces
@@ -56,7 +57,10 @@ class Weights:
     def remarks(self) -> list[str]:
         """What a user should know of the parts that were loaded, one line each."""
         images = validation_images(self.folder, self.dataset)
-        return guessing(self._accuracies, images=images, classes=self.dataset.num_classes)
+        return [
+            *guessing(self._accuracies, images=images, classes=self.dataset.num_classes),
+            *seen_remarks(self.folder, self.dataset),
+        ]
 
     def has(self, *parts: Part) -> bool:
         """Whether the files of all these parts are there."""
