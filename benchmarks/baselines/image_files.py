@@ -5,13 +5,17 @@ bytes of a 32 x 32 JPEG, 290 of the 390 of an AVIF. Both ends can know these byt
 are found, for every codec alike, by writing reference images of many kinds: the positions from the
 front at which all files agree, four or more in a row, and the bytes at the end that are equal in
 all. The other bytes are charged, length fields of a container among them. A file that does not
-agree there cannot be sent at this quality.
+agree there cannot be sent at this quality. Of images above 128 x 128 pixels, whose files take long
+to write, there are 8 references in place of 48, and only positions at which they agree at every
+quality count.
 """
 
 import functools
 import importlib
 import io
+import itertools
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final, NamedTuple
@@ -30,6 +34,7 @@ from simulator.storage.describe import digest
 
 VERSION = 1  # of what is kept in the cache
 REFERENCES = 48  # images that are written to see what files share
+LARGE = 128 * 128  # pixels, above which few references are written
 SHORTEST_RUN = 4  # bytes in a row that must agree: shorter runs are chance, within the data
 
 UNREADABLE: Final = (  # what Pillow and its plugins raise for damaged files
@@ -174,10 +179,16 @@ def check_qualities(qualities: tuple[int, ...]) -> None:
         raise ValueError(f"qualities must be ascending integers in 0..100, got {qualities}")
 
 
+def is_large(shape: tuple[int, int, int]) -> bool:
+    """Whether images (C, H, W) have so many pixels that few references are written."""
+    return shape[1] * shape[2] > LARGE
+
+
 @functools.lru_cache(maxsize=256)
 def _shared(codec: ImageCodec, option: int) -> Shared:
-    """Kept in the cache folder: of large images, the references take minutes to write."""
+    """Kept in the cache folder: of large images, the references take a minute to write."""
     about = [*codec.image_shape, codec.qualities[option], *map(str, codec.form), codec.needs()]
+    about += [codec.qualities] if is_large(codec.image_shape) else []
     key = digest(["shared", VERSION, torch.__version__, *about])
     found = kept(f"shared/{key}.safetensors", key, lambda: _agreeing(codec, option))
     arrays = {name: tensor.numpy() for name, tensor in found.items()}
@@ -186,17 +197,34 @@ def _shared(codec: ImageCodec, option: int) -> Shared:
 
 def _agreeing(codec: ImageCodec, option: int) -> dict[str, Tensor]:
     """The fields of `Shared`, uint8."""
-    files = [codec.file(image, option) for image in _references(codec.image_shape)]
-    shortest = min(len(file) for file in files)
-    tail = 0
-    while tail < shortest and len({file[-tail - 1] for file in files}) == 1:
-        tail += 1
-    heads = np.array([np.frombuffer(file[: shortest - tail], np.uint8) for file in files])
-    fixed = _long_runs((heads == heads[0]).all(axis=0))
-    length = int(np.flatnonzero(fixed)[-1]) + 1 if fixed.any() else 0
-    last = np.frombuffer(files[0][len(files[0]) - tail :], np.uint8)
-    found = {"head": heads[0, :length], "fixed": fixed[:length].astype(np.uint8), "tail": last}
+    every = tuple(range(len(codec.qualities)))
+    fixed, tail = _fixed(codec, every if is_large(codec.image_shape) else (option,))
+    file = np.frombuffer(codec.file(_references(codec.image_shape)[0], option), np.uint8)
+    head, last = file[: len(fixed)], file[len(file) - tail :]
+    found = {"head": head, "fixed": fixed.astype(np.uint8), "tail": last}
     return {name: torch.from_numpy(values.copy()) for name, values in found.items()}
+
+
+@functools.lru_cache(maxsize=8)
+def _fixed(codec: ImageCodec, options: tuple[int, ...]) -> tuple[NDArray[np.bool_], int]:
+    """Which bytes from the front, and how many at the end, all references agree on.
+
+    They agree at each of these qualities, where they may differ from those at another one.
+    """
+    masks, tails = [], []
+    title = f"{codec.form.title} of headers, once"
+    for option in progress(options, desc=title, unit=" quality", leave=False, delay=5):
+        files = [codec.file(image, option) for image in _references(codec.image_shape)]
+        shortest = min(len(file) for file in files)
+        tail = 0
+        while tail < shortest and len({file[-tail - 1] for file in files}) == 1:
+            tail += 1
+        heads = np.array([np.frombuffer(file[: shortest - tail], np.uint8) for file in files])
+        masks.append((heads == heads[0]).all(axis=0))
+        tails.append(tail)
+    length = min(map(len, masks))
+    fixed = _long_runs(np.all([mask[:length] for mask in masks], axis=0))
+    return fixed[: int(np.flatnonzero(fixed)[-1]) + 1 if fixed.any() else 0], min(tails)
 
 
 def _long_runs(agree: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -210,10 +238,17 @@ def _long_runs(agree: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 @functools.lru_cache(maxsize=8)
 def _references(shape: tuple[int, int, int]) -> tuple[Tensor, ...]:
-    """Black, white, a slope, and random images from smooth to rough and from faint to strong."""
-    generator = Streams(seed=0)("reference images")
+    """Black, white, a slope, and random images; of large ones, each tenth alone is random."""
     slope = torch.linspace(0, 1, shape[2]).expand(shape)
-    images = [torch.zeros(shape), torch.ones(shape), slope]
+    step = 10 if is_large(shape) else 1
+    random = itertools.islice(_random_images(shape), 0, None, step)
+    images = [torch.zeros(shape), torch.ones(shape), slope, *random]
+    return tuple((255 * image).round().to(torch.uint8) for image in images)
+
+
+def _random_images(shape: tuple[int, int, int]) -> Iterator[Tensor]:
+    """From smooth to rough and from faint to strong."""
+    generator = Streams(seed=0)("reference images")
     for number in range(REFERENCES - 3):
         cells = (1, 2, 4, 8)[number % 4]
         size = [min(cells, length) for length in shape[1:]]
@@ -222,8 +257,7 @@ def _references(shape: tuple[int, int, int]) -> tuple[Tensor, ...]:
         rough = torch.rand(shape, generator=generator)
         image = 0.9 * smooth + 0.1 * rough if number % 3 else rough
         contrast = (1.0, 0.4, 0.15)[number // 4 % 3]
-        images.append(image.mean() + contrast * (image - image.mean()))
-    return tuple((255 * image).round().to(torch.uint8) for image in images)
+        yield image.mean() + contrast * (image - image.mean())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ import torch
 from benchmarks.baselines.decoded import STAGES, DecodedStage, lessons, readers, retrained
 from benchmarks.baselines.digital import DigitalConfig, DigitalScheme
 from benchmarks.baselines.image_files import FORMATS, CodecDamage, ImageCodec, check_qualities
-from benchmarks.baselines.sources import ImageSource
+from benchmarks.baselines.sources import NEVER, ImageSource
 from simulator.data.dataset import Dataset
 from simulator.description.basis import Basis, Part
 from simulator.scheme import Classifier
@@ -139,7 +139,12 @@ class SeparateConfig(DigitalConfig):
             kind=kind, image_shape=dataset.image_shape, qualities=self._qualities(kind)
         )
         codec.needs()  # is it installed?
-        return ImageSource(codec=codec, whole=name.endswith(WHOLE), classifier=classifier)
+        return ImageSource(
+            codec=codec,
+            whole=name.endswith(WHOLE),
+            classifier=classifier,
+            most_bits=NEVER if self.ideal else self.payload_bits[1],
+        )
 
     def _files(self) -> str:
         titles = [FORMATS[name.removesuffix(WHOLE)].title for name in self.chosen_codecs]

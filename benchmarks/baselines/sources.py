@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.baselines.image_files import ImageCodec, Pixels
+from benchmarks.baselines.image_files import ImageCodec, Pixels, is_large
 from simulator.data.cache import kept
 from simulator.progress import progress
 from simulator.scheme import Classifier, piece_size
@@ -67,12 +67,14 @@ class ImageSource:
 
     A whole file (`whole`) is sent byte by byte. Else the bytes that all files share are known, and
     an index of the quality comes first. A one after the last byte tells the receiver
-    where the zero padding starts.
+    where the zero padding starts. Of large images (`is_large`), equal ones are coded once, and
+    files of more than `most_bits`, which no link carries, are not classified.
     """
 
     codec: ImageCodec
     whole: bool
     classifier: Classifier  # who names the class of the decoded image
+    most_bits: int = NEVER  # of the largest payload
 
     @property
     def name(self) -> str:
@@ -81,8 +83,10 @@ class ImageSource:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """The codec, its version, and the classifier."""
+        """The codec, its version, and the classifier; of large images, how they are computed."""
+        large = {"headers": "at every quality", "most_bits": self.most_bits}
         return {
+            **(large if is_large(self.codec.image_shape) else {}),
             "source": self.name,
             "codec": describe(self.codec),
             "settings": [list(pair) for pair in self.codec.form.settings],
@@ -92,12 +96,17 @@ class ImageSource:
 
     @property
     def _index_bits(self) -> int:
-        return 0 if self.whole else (len(self.codec.qualities) - 1).bit_length()
+        return 0 if self.whole else self._known_index_bits
+
+    @property
+    def _known_index_bits(self) -> int:
+        return (len(self.codec.qualities) - 1).bit_length()
 
     def offer(self, images: Tensor) -> Offer:
         """Every image at every quality; both kinds of source are computed at once, and kept."""
         identity = {key: value for key, value in self.identity.items() if key != "source"}
-        found = cached(identity, images, lambda: self._compute(images))
+        compute = self._compute_large if is_large(self.codec.image_shape) else self._compute
+        found = cached(identity, images, lambda: compute(images))
         return Offer(found["whole" if self.whole else "stripped"], found["answers"])
 
     def _compute(self, images: Tensor) -> dict[str, Tensor]:
@@ -108,7 +117,8 @@ class ImageSource:
             len(images), piece_size(images)
         )  # decoded and classified together: bounds memory
         decoded = torch.zeros((len(options), size, *images.shape[1:]), dtype=torch.uint8)
-        shared = [self.codec.shared(option) for option in self._told(options, "quality", "headers")]
+        for option in self._told(options, "quality", "headers"):
+            self.codec.shared(option)
         files = [*itertools.product(enumerate(images.cpu()), options)]
         for (row, image), option in self._told(files, "file", f"{len(images)} images"):
             file = self.codec.file(image, option)
@@ -116,13 +126,43 @@ class ImageSource:
             if pixels is not None:  # what was written can be read back
                 decoded[option, row % size] = pixels
                 whole[row, option] = 8 * len(file) + 1
-                if (sent := shared[option].strip(file)) is not None:
-                    stripped[row, option] = (len(options) - 1).bit_length() + 8 * len(sent) + 1
+                stripped[row, option] = self._stripped_bits(file, option)
             if option == options[-1] and (row % size == size - 1 or row == len(images) - 1):
                 first, number = row - row % size, row % size + 1
                 answers[first : row + 1] = self._classes(decoded[:, :number], images.device)
                 decoded.zero_()
         return {"whole": whole, "stripped": stripped, "answers": answers}
+
+    def _compute_large(self, images: Tensor) -> dict[str, Tensor]:
+        """As `_compute`, of every different image once, decoded and classified one at a time."""
+        firsts, places = _distinct(images)
+        found = self._compute_singly([images[row] for row in firsts])
+        return {name: values[places] for name, values in found.items()}
+
+    def _compute_singly(self, images: Sequence[Tensor]) -> dict[str, Tensor]:
+        options = range(len(self.codec.qualities))
+        whole = torch.full((len(images), len(options)), NEVER, dtype=torch.int32)
+        stripped, answers = whole.clone(), torch.zeros_like(whole, dtype=torch.int16)
+        known: dict[bytes, int] = {}  # class by the pixels of a decoded image
+        for option in self._told(options, "quality", "headers"):
+            self.codec.shared(option)
+        files = [*itertools.product(enumerate(images), options)]
+        for (row, image), option in self._told(files, "file", f"{len(images)} images"):
+            file = self.codec.file(image, option)
+            if (pixels := self.codec.image(file)) is None:
+                continue  # what was written cannot be read back
+            sizes = 8 * len(file) + 1, self._stripped_bits(file, option)
+            whole[row, option], stripped[row, option] = sizes
+            if min(sizes) <= self.most_bits:
+                if (key := _pixel_hash(pixels)) not in known:
+                    known[key] = int(self._classes(pixels[None, None], image.device))
+                answers[row, option] = known[key]
+        return {"whole": whole, "stripped": stripped, "answers": answers}
+
+    def _stripped_bits(self, file: bytes, option: int) -> int:
+        """What is sent of a file whose headers are known; `NEVER` if that cannot be."""
+        sent = self.codec.shared(option).strip(file)
+        return NEVER if sent is None else self._known_index_bits + 8 * len(sent) + 1
 
     def _classes(self, decoded: Tensor, device: torch.device) -> Tensor:
         """Classes [B, Q] of decoded images [Q, B, C, H, W], int16."""
@@ -169,11 +209,25 @@ class ImageSource:
         return self.codec.image(self.codec.shared(option).restore(data))
 
 
+def _pixel_hash(pixels: Tensor) -> bytes:
+    return hashlib.sha256(pixels.cpu().contiguous().numpy().tobytes()).digest()
+
+
+def _distinct(images: Tensor) -> tuple[list[int], list[int]]:
+    """Rows of the first of equal images, and for every image its place among these."""
+    firsts: dict[bytes, int] = {}
+    hashes = [_pixel_hash(image) for image in images]
+    for row, own in enumerate(hashes):
+        firsts.setdefault(own, row)
+    place = {own: number for number, own in enumerate(firsts)}
+    return list(firsts.values()), [place[own] for own in hashes]
+
+
 def cached(
     identity: dict[str, Any], images: Tensor, compute: Callable[[], dict[str, Tensor]]
 ) -> dict[str, Tensor]:
     """What is computed of images, kept in the cache folder by what it depends on."""
-    pixels = hashlib.sha256(images.cpu().contiguous().numpy().tobytes()).hexdigest()
+    pixels = _pixel_hash(images).hex()
     key = digest({**identity, "images": [pixels, *images.shape], "version": VERSION})
     found = kept(f"offers/{key}.safetensors", key, compute)
     return {name: values.to(images.device) for name, values in found.items()}

@@ -123,3 +123,48 @@ def test_no_more_images_are_held_than_are_classified_together(
     assert torch.equal(whole.sizes, in_two.sizes)
     assert torch.equal(whole.answers, in_two.answers)
     assert batches == [2] * 12 + [1] * 6
+
+
+def test_large_images_are_coded_once_and_classified_where_they_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coded: list[int] = []
+    classified: list[int] = []
+    write = ImageCodec.file
+
+    def file(codec: ImageCodec, image: Tensor, option: int) -> bytes:
+        coded.append(option)
+        return write(codec, image, option)
+
+    def counted(batch: Tensor) -> Tensor:
+        classified.append(len(batch))
+        return torch.stack([torch.full((len(batch),), 0.25), batch.mean(dim=(1, 2, 3))], dim=1)
+
+    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path))
+    monkeypatch.setattr(ImageCodec, "file", file)
+    codec = ImageCodec(kind="jpeg", image_shape=(1, 136, 136), qualities=(20, 80))
+    own = ImageSource(codec=codec, whole=False, classifier=Classifier(counted, "counted"))
+    generator = torch.Generator().manual_seed(2)
+    noise = torch.randint(0, 256, (1, 136, 136), dtype=torch.uint8, generator=generator)
+    block = torch.zeros((250, 1, 136, 136), dtype=torch.uint8)
+    block[0], block[1] = 255, noise
+    offer = own.offer(block)
+    assert len(coded) == 2 * (8 + 1) + 3 * 2  # references, and one more for each head; images
+    files = [write(codec, image, option) for image in block[:3] for option in (0, 1)]
+    decoded = {
+        pixels.numpy().tobytes()
+        for own_file in files
+        if (pixels := codec.image(own_file)) is not None
+    }
+    assert classified == [1] * len(decoded)  # black decodes to the same at both qualities
+    assert len(decoded) < len(files)
+    assert offer.answers.tolist() == [[1, 1]] * 2 + [[0, 0]] * 248
+    for row, image in enumerate(block[:3]):
+        assert [len(own.bits(image, option)) for option in (0, 1)] == offer.sizes[row].tolist()
+    assert torch.equal(offer.sizes[2:], offer.sizes[2].expand(248, 2))
+    limit = int(offer.sizes[0].max())
+    classified.clear()
+    few = replace(own, most_bits=limit).offer(block[:2])
+    assert torch.equal(few.sizes, offer.sizes[:2])
+    assert len(classified) < len(decoded)  # the noise takes more bits
+    assert few.answers.tolist() == [[1, 1], [0, 0]]
