@@ -21,7 +21,7 @@ TEX = {  # what LaTeX does not print as it stands
     "<": "$<$",
     ">": "$>$",
 }
-LEFT_OUT = re.compile(r": k = (\d+) left out$")  # ends a remark of a sweep about one k
+LEFT_OUT = re.compile(r"(?::| with) k = (\d+) left out$")  # ends a remark about one k
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ class Task(NamedTuple):
 
 
 def plan(schemes: Sequence[Scheme], grid: Grid) -> tuple[list[Point], list[str]]:
-    """The points of a sweep, and one line for each (scheme, k) or channel that is left out.
+    """The points of a sweep, and one line for each scheme and k that is left out.
 
     Raises: UserError if no point is left, if a channel has more pilots than data symbols, or if two
     streams of the sweep would share a seed.
@@ -118,20 +118,29 @@ def plan(schemes: Sequence[Scheme], grid: Grid) -> tuple[list[Point], list[str]]
         check_pilots(channel, min(grid.channel_uses))
     points: list[Point] = []
     left_out: list[str] = []
-    for scheme in schemes:
-        for k in grid.channel_uses:
-            if not scheme.serves(k):
-                left_out.append(f"{scheme.name} serves {scheme.channel_uses}: k = {k} left out")
-                continue
-            for channel in grid.channels:
-                if why := scheme.objection(channel, k):
-                    left_out.append(f"{scheme.name} {why}: {channel.name} with k = {k} left out")
-                    continue
-                points += [Point(scheme.name, channel.name, snr, k) for snr in grid.snr_db]
+    for scheme, k in itertools.product(schemes, grid.channel_uses):
+        served, lines = _served(scheme, k, grid.channels)
+        points += [Point(scheme.name, name, snr, k) for name in served for snr in grid.snr_db]
+        left_out += lines
     if not points:
         raise UserError("nothing to sweep: " + "; ".join(left_out))
     _check_seeds(grid)
     return points, left_out
+
+
+def _served(scheme: Scheme, k: int, channels: Sequence[Channel]) -> tuple[list[str], list[str]]:
+    """Names of the channels over which a scheme is sent with k uses, and lines about the others."""
+    if not scheme.serves(k):
+        return [], [f"{scheme.name} serves {scheme.channel_uses}: k = {k} left out"]
+    by_objection: dict[str, list[str]] = {}  # why, empty where there is none -> channels
+    for channel in channels:
+        by_objection.setdefault(scheme.objection(channel, k), []).append(channel.name)
+    served = by_objection.pop("", [])
+    lines = (
+        f"{scheme.name} {why}: {', '.join(names)} with k = {k} left out"
+        for why, names in by_objection.items()
+    )
+    return served, list(lines)
 
 
 def tasks_of(point: Point, realizations: Sequence[int]) -> Iterator[Task]:

@@ -72,6 +72,16 @@ def test_outage_counts_as_a_uniform_guess() -> None:
     assert rows["delivered"].eq(0).all()
 
 
+def test_channels_that_a_scheme_objects_to_share_a_line() -> None:
+    picky = Probe("a")
+    picky.objection = lambda channel, k: "needs more" * (channel.name != "awgn")  # type: ignore[method-assign]
+    names = ("rayleigh", "awgn", "tdl:A")
+    channels = tuple(map(channel_from_name, names))
+    points, left_out = plan([picky], grid(channels=channels, channel_uses=(4,)))
+    assert {point.channel for point in points} == {"awgn"}
+    assert left_out == ["a needs more: rayleigh, tdl:A with k = 4 left out"]
+
+
 def test_points_outside_a_schemes_range_are_named_and_left_out() -> None:
     points, left_out = plan([Probe("a")], grid(channel_uses=(4, 9)))
     assert {point.k for point in points} == {4}
