@@ -64,9 +64,16 @@ def pilot_symbols(pilots: int, device: torch.device) -> Tensor:
 
 def woven(x: Tensor, pilots: int, row: int | None) -> Tensor:
     """Data symbols [B, k] and pilots on their places: [B, k + pilots]."""
-    uses = x.shape[1] + pilots
-    order = np.empty(uses, dtype=np.int64)
-    order[data_places(uses, pilots, row)] = np.arange(x.shape[1])
-    order[pilot_places(uses, pilots, row)] = np.arange(x.shape[1], uses)
     symbols = pilot_symbols(pilots, x.device).to(x.dtype).expand(len(x), pilots)
-    return torch.cat([x, symbols], dim=1)[:, torch.from_numpy(order).to(x.device)]
+    order = _order(x.shape[1] + pilots, pilots, row, x.device)
+    return torch.cat([x, symbols], dim=1).index_select(1, order)
+
+
+@cache
+def _order(uses: int, pilots: int, row: int | None, device: torch.device) -> Tensor:
+    """Which of the data symbols, pilots behind them, lies on every place: [uses]."""
+    order = np.empty(uses, dtype=np.int64)
+    order[data_places(uses, pilots, row)] = np.arange(uses - pilots)
+    order[pilot_places(uses, pilots, row)] = np.arange(uses - pilots, uses)
+    with torch.inference_mode(mode=False):
+        return torch.from_numpy(order).to(device)

@@ -98,9 +98,9 @@ class TdlChannel(Channel):
         for first in range(0, batch, piece):
             with lend_to_sionna(generator):
                 paths, _ = model(min(piece, batch - first), rows, 1 / self.link.symbol)
-            paths = paths[:, 0, 0, 0, 0].transpose(1, 2)  # [b, rows, taps]
-            parts.append((paths @ steering).flatten(start_dim=1)[:, :uses])
-        return torch.cat(parts)
+            of_rows = paths[:, 0, 0, 0, 0].transpose(1, 2).flatten(end_dim=1)  # [b rows, taps]
+            parts.append((of_rows @ steering).view(len(paths), -1)[:, :uses])
+        return torch.cat(parts) if len(parts) > 1 else parts[0]
 
 
 @cache
