@@ -193,9 +193,12 @@ def _tell(session: "Session") -> None:
     from models.blocks import parameter_count
 
     for name, network in session.teachers.items():
-        model = session.run.recipe.teachers[name].model
-        offline = f"{type(model).__name__.removesuffix('Config')} trained offline"
-        kind = model.source if isinstance(model, PretrainedTeacherConfig) else offline
+        stage = session.run.recipe.teachers[name]
+        kind = f"{type(stage.model).__name__.removesuffix('Config')} trained offline"
+        if isinstance(stage.model, PretrainedTeacherConfig):
+            kind = stage.model.source
+        elif stage.begin == "reference":
+            kind = "the committed student of CIFAR-100 with a linear probe"
         click.echo(f"{name}: {kind}, {parameter_count(network) / 1e6:.2f} M parameters")
 
 

@@ -1,11 +1,14 @@
 """What `semlink train` says when it is done."""
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
-from simulator.commands.train import _tell_backbones
+from simulator.commands.train import _tell, _tell_backbones
 from simulator.resolve import recipe_named
 from simulator.storage.folders import TRAINING, locked
 from simulator.training.run import TrainingRun
@@ -67,3 +70,17 @@ def test_a_folder_that_another_process_trains_in_is_refused(
         assert semlink(*asked, "--out", "out") == 2
         assert kept.read_bytes() == b"of the other process"
     assert f"{folder} is in use by another semlink process; wait for it" in refused(capsys)
+
+
+def test_teachers_are_named_for_what_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    own = recipe_named("images")
+    for begin, kind in (
+        ("fresh", "PooledCnn trained offline"),
+        ("reference", "the committed student of CIFAR-100 with a linear probe"),
+    ):
+        recipe = replace(own, teacher=replace(own.teacher, begin=begin))
+        session: Any = SimpleNamespace(
+            teachers={"teacher": torch.nn.Linear(2, 3)}, run=SimpleNamespace(recipe=recipe)
+        )
+        _tell(session)
+        assert capsys.readouterr().out == f"teacher: {kind}, 0.00 M parameters\n"
