@@ -74,11 +74,12 @@ def test_a_folder_that_another_process_trains_in_is_refused(
 
 def test_teachers_are_named_for_what_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     own = recipe_named("images")
-    for begin, kind in (
-        ("fresh", "PooledCnn trained offline"),
-        ("reference", "the committed student of CIFAR-100 with a linear probe"),
+    warm = replace(own.teacher, begin="reference")
+    for teacher, kind in (
+        (own.teacher, "PooledCnn trained offline"),
+        (warm, "the committed student of CIFAR-100 with a linear probe"),
     ):
-        recipe = replace(own, teacher=replace(own.teacher, begin=begin))
+        recipe = replace(own, teacher=teacher)
         session: Any = SimpleNamespace(
             teachers={"teacher": torch.nn.Linear(2, 3)}, run=SimpleNamespace(recipe=recipe)
         )
