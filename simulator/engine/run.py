@@ -4,6 +4,7 @@ Units are handed to a pool of workers and kept in a store as they come back. The
 the store alone, so it does not matter who computed what, in which order, or when.
 """
 
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -157,15 +158,24 @@ def run_sweep(
         schedule = _Schedule(grid, facts, store, bar)
         for point in points:
             schedule.begin(point)
-        for scheme in dict.fromkeys(task.point.scheme for task in schedule.waiting):
-            pool.submit(scheme)
-        while pool.in_hand:
-            pool.next_done()
+        _prepare(pool, list(dict.fromkeys(task.point.scheme for task in schedule.waiting)))
+        bar.start_t = time.time()  # the estimate is that of transmissions alone
         while schedule.waiting or pool.in_hand:
             while schedule.waiting and pool.room > 0:
                 pool.submit(schedule.waiting.popleft())
             schedule.add(pool.next_done())
     return Results(store, facts, {point: schedule.asked[point] for point in points})
+
+
+def _prepare(pool: Pool, schemes: Sequence[str]) -> None:
+    """What schemes make of all images, before the first transmission."""
+    settings: dict[str, Any] = {"total": len(schemes), "unit": "scheme", "leave": False}
+    with progress(desc="preparing test and validation images", delay=2, **settings) as bar:
+        for scheme in schemes:
+            pool.submit(scheme)
+        while pool.in_hand:
+            pool.next_done()
+            bar.update()
 
 
 def sweep_here(

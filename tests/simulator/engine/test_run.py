@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from channels.names import channel_from_name
+from simulator.engine import run
 from simulator.engine.grid import Unit, plan
 from simulator.engine.journal import Finished, MemoryStore
 from simulator.engine.run import sweep_here
 from simulator.errors import UserError
+from simulator.progress import progress
 from tests.simulator.engine.probe import CPU, Probe, grid, split
 
 
@@ -127,3 +129,15 @@ def test_rounds_read_every_unit_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_max_realizations_ends_a_point_at_a_whole_round() -> None:
     rows = table([Probe("a")], 20, mc=0.001, max_realizations=5)
     assert rows["realizations"].eq(4).all()
+
+
+def test_preparing_has_a_bar_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    bars: list[tuple[str, Any]] = []
+
+    def noted(*items: Any, **settings: Any) -> Any:
+        bars.append((settings["desc"], settings.get("total")))
+        return progress(*items, **settings)
+
+    monkeypatch.setattr(run, "progress", noted)
+    table([Probe("a"), Probe("b")], 20)
+    assert bars == [("sweep", 0), ("preparing test and validation images", 2)]
