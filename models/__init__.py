@@ -13,6 +13,7 @@ from models.encoders.ensemble import Ensemble, Mirrored
 from models.encoders.pooled_cnn import PooledCnn, PooledCnnConfig
 from models.encoders.pretrained import PretrainedTeacher, PretrainedTeacherConfig, PretrainedTower
 from models.encoders.residual_cnn import Classified, ImageClassifier, ResidualCnn, ResidualCnnConfig
+from models.encoders.staged_cnn import Stage, StagedCnn, StagedCnnConfig
 from models.encoders.students import ClassifierConfig, Student, StudentConfig
 from models.encoders.wide_resnet import WideResNet, WideResNetConfig
 from models.feature_quantiser import FeatureQuantiser, FeatureQuantiserConfig
@@ -62,6 +63,9 @@ __all__ = [
     "PretrainedTower",
     "ResidualCnn",
     "ResidualCnnConfig",
+    "Stage",
+    "StagedCnn",
+    "StagedCnnConfig",
     "Student",
     "StudentConfig",
     "UncodedConfig",

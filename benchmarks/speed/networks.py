@@ -36,7 +36,14 @@ from channels.symbols import from_symbols
 from models import CatConfig, DeepJsccImage, DeepJsccImageConfig, PooledCnnConfig
 from simulator.data.dataset import Split, load_dataset
 from simulator.device import Precision, autocast
-from simulator.engine.evaluate import BLOCK, Evaluator, Setting, prepare_all
+from simulator.engine.evaluate import (
+    BLOCK,
+    Evaluator,
+    Loaded,
+    Setting,
+    blocks_of,
+    prepare_all,
+)
 from simulator.engine.grid import Point, Task, tasks_of
 from simulator.measures.sizes import macs
 from simulator.resolve import first_images
@@ -128,8 +135,8 @@ def pictures(count: int) -> Split:
 
 def engine_of(scheme: Scheme, split: Split, setting: Setting) -> Evaluator:
     """The engine with a scheme that is prepared, and compiled if it is to be."""
-    prepared = prepare_all(scheme, split, setting)
-    return Evaluator(lambda _: (scheme, prepared), split.labels, setting)
+    blocks = [*blocks_of(prepare_all(scheme, split, setting))]
+    return Evaluator(lambda _: Loaded(scheme, blocks.__getitem__), split.labels, setting)
 
 
 def prepared_images(scheme: Scheme, split: Split, setting: Setting) -> int:

@@ -2,9 +2,10 @@
 
 from models.encoders.pooled_cnn import PooledCnn, PooledCnnConfig
 from models.encoders.residual_cnn import ResidualCnn, ResidualCnnConfig
+from models.encoders.staged_cnn import StagedCnn, StagedCnnConfig
 from models.encoders.wide_resnet import WideResNetConfig
 from models.nas.genotype_cnn import GenotypeCnn, GenotypeCnnConfig
 
-Student = ResidualCnn | PooledCnn | GenotypeCnn
-StudentConfig = ResidualCnnConfig | PooledCnnConfig | GenotypeCnnConfig
+Student = ResidualCnn | PooledCnn | StagedCnn | GenotypeCnn
+StudentConfig = ResidualCnnConfig | PooledCnnConfig | StagedCnnConfig | GenotypeCnnConfig
 ClassifierConfig = StudentConfig | WideResNetConfig  # of students, and of teachers trained here

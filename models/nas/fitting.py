@@ -6,10 +6,12 @@ from dataclasses import replace
 import torch
 
 from models.blocks import parameter_count
+from models.encoders.staged_cnn import StagedCnnConfig
 from models.encoders.students import StudentConfig
 from models.nas.genotype_cnn import GenotypeCnnConfig
 
 STEP = 1 / 64  # of the scales among which `fitted` looks
+MULTIPLE = 8  # of which the widths of stages are
 
 
 def encoder_parameters(config: StudentConfig, *, image_channels: int) -> int:
@@ -41,7 +43,16 @@ def scaled(config: StudentConfig, scale: float) -> StudentConfig:
     if isinstance(config, GenotypeCnnConfig):
         shape = replace(config.shape, widths=_widths(config.shape.widths, scale))
         return replace(config, shape=shape)
+    if isinstance(config, StagedCnnConfig):
+        return scaled_stages(config, scale)
     return replace(config, widths=_widths(config.widths, scale))
+
+
+def scaled_stages(config: StagedCnnConfig, scale: float) -> StagedCnnConfig:
+    """Every stage's width times `scale`, as a multiple of 8; stem and D stay."""
+    widths = (MULTIPLE * max(1, round(scale * own.width / MULTIPLE)) for own in config.stages)
+    stages = (replace(own, width=width) for own, width in zip(config.stages, widths, strict=True))
+    return replace(config, stages=tuple(stages))
 
 
 def _widths(widths: tuple[int, ...], scale: float) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""What a worker does: prepare a scheme on all images, then compute the units of tasks.
+"""What a worker does: prepare a scheme on blocks of images, then compute the units of tasks.
 
 Images are computed and noise is drawn in fixed blocks of 250 images in data order, the last one
 padded, by one thread: the same numbers whatever the number of workers.
@@ -6,6 +6,7 @@ padded, by one thread: the same numbers whatever the number of workers.
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,21 @@ from simulator.scheme import Scheme
 from simulator.statistics.tally import outcome_codes
 
 BLOCK = 250  # images computed and drawn at a time
-Prepared = Mapping[str, Tensor]  # each [N rounded up to whole blocks, ...]
+Prepared = Mapping[str, Tensor]  # each [N, ...], of a block or of all, in whole blocks
+
+
+class Loaded(NamedTuple):
+    """A scheme, and what it prepares of every block of the images."""
+
+    scheme: Scheme
+    block: Callable[[int], Prepared]  # by the number of the block
+
+
+class Preparation(NamedTuple):
+    """Work that comes before the units of a scheme: what it prepares of one block."""
+
+    scheme: str
+    block: int
 
 
 class Setting(NamedTuple):
@@ -45,7 +60,7 @@ class Evaluator:
 
     def __init__(
         self,
-        load: Callable[[str], tuple[Scheme, Prepared]],
+        load: Callable[[str], Loaded],
         labels: Tensor,
         setting: Setting,
         channel: Callable[[str], Channel] = channel_from_name,
@@ -58,30 +73,33 @@ class Evaluator:
         self._setting = setting
         self._num_classes = num_classes
         self._name = ""
-        self._scheme: Scheme
-        self._prepared: Prepared
+        self._held: Loaded
 
-    def prepare(self, scheme: str) -> None:
-        """Load the scheme, which prepares it if it is not yet."""
-        if self._name != scheme:
-            self._scheme, self._prepared = self._load(scheme)
-            self._name = scheme
+    def prepare(self, work: Preparation) -> None:
+        """What a scheme prepares of a block, unless it is there."""
+        self._loaded(work.scheme).block(work.block)
+
+    def _loaded(self, name: str) -> Loaded:
+        if self._name != name:
+            self._held = self._load(name)
+            self._name = name
             if self._setting.compiled:
                 torch.compiler.reset()  # of another scheme: torch keeps a few compilations alone
-                self._scheme.compile()
+                self._held.scheme.compile()
+        return self._held
 
     @torch.inference_mode()
     def __call__(self, task: Task) -> list[Finished]:
         """The units of a task, from one pass of the encoder."""
-        self.prepare(task.point.scheme)
         point, device = task.point, self._setting.device
+        scheme, prepared = self._loaded(point.scheme)
+        blocks = [prepared(number) for number in range(blocks_in(len(self._labels)))]
         channel = self._channel(point.channel)
         snr_db = torch.full((BLOCK, 1), point.snr_db, device=device)
         start = time.process_time()
         with autocast(device, self._setting.precision):
             encoded = [
-                self._scheme.encode(block, channel=channel, snr_db=snr_db, k=point.k)
-                for block in blocks_of(self._prepared)
+                scheme.encode(block, channel=channel, snr_db=snr_db, k=point.k) for block in blocks
             ]
         encoding = (time.process_time() - start) / len(task.realizations)
         finished = []
@@ -92,7 +110,7 @@ class Evaluator:
             codes = []
             for block, labels in zip(encoded, self._labels.split(BLOCK), strict=True):
                 with autocast(device, self._setting.precision):
-                    received = self._scheme.transmit(
+                    received = scheme.transmit(
                         block, channel=channel, snr_db=snr_db, k=point.k, streams=streams
                     )
                 self._check(received.scores)
@@ -123,8 +141,8 @@ def evaluator_here(
     named = {scheme.name: scheme for scheme in schemes}
     channel = {channel.name: channel for channel in channels}.__getitem__
 
-    def load(name: str) -> tuple[Scheme, Prepared]:
-        return named[name], prepare_all(named[name], split, setting)
+    def load(name: str) -> Loaded:
+        return Loaded(named[name], cache(partial(prepare_block, named[name], split, setting)))
 
     return Evaluator(load, split.labels, setting, channel, num_classes=num_classes)
 
@@ -132,19 +150,34 @@ def evaluator_here(
 @torch.inference_mode()
 def prepare_all(scheme: Scheme, split: Split, setting: Setting) -> dict[str, Tensor]:
     """What a scheme prepares, of all images, filled up to whole blocks."""
-    parts = []
-    for block in image_blocks(split.images, setting.device):
-        with autocast(setting.device, setting.precision):
-            parts.append(scheme.prepare(block))
+    numbers = range(blocks_in(len(split.labels)))
+    parts = [prepare_block(scheme, split, setting, number) for number in numbers]
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
+@torch.inference_mode()
+def prepare_block(scheme: Scheme, split: Split, setting: Setting, number: int) -> Prepared:
+    """What a scheme prepares of one block of images."""
+    with autocast(setting.device, setting.precision):
+        return scheme.prepare(image_block(split.images, number, setting.device))
+
+
+def blocks_in(images: int) -> int:
+    """How many blocks so many images fill, the last one perhaps in part."""
+    return -(-images // BLOCK)
+
+
+def image_block(images: Tensor, number: int, device: torch.device) -> Tensor:
+    """A block [250, C, H, W] in [0, 1]; the last one is filled up with black images."""
+    chunk = images[number * BLOCK : (number + 1) * BLOCK]
+    block = torch.zeros((BLOCK, *images.shape[1:]), device=device)
+    block[: len(chunk)] = to_float(chunk.to(device))
+    return block
+
+
 def image_blocks(images: Tensor, device: torch.device) -> Iterator[Tensor]:
-    """Blocks [250, C, H, W] in [0, 1]; the last one is filled up with black images."""
-    for chunk in images.split(BLOCK):
-        block = torch.zeros((BLOCK, *images.shape[1:]), device=device)
-        block[: len(chunk)] = to_float(chunk.to(device))
-        yield block
+    """All blocks in order."""
+    return (image_block(images, number, device) for number in range(blocks_in(len(images))))
 
 
 def blocks_of(prepared: Prepared) -> Iterator[dict[str, Tensor]]:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,14 @@ from typing import Any
 import torch
 
 from simulator.data.dataset import Dataset, Split
-from simulator.engine.evaluate import Evaluator, Prepared, Setting, evaluator_here, prepare_all
+from simulator.engine.evaluate import (
+    Evaluator,
+    Loaded,
+    Prepared,
+    Setting,
+    evaluator_here,
+    prepare_block,
+)
 from simulator.engine.grid import Grid, Point, by_name, plan
 from simulator.engine.run import Facts, facts_of
 from simulator.engine.workers import InProcess, LocalPool, Pool, RayPool
@@ -169,12 +176,12 @@ class Job:
         dataset = Dataset(self.name, self.classes, None, validation, test, self.data_key)
         weights = Weights(self.experiment, dataset, self.weights, self.setting.device)
 
-        def load(name: str) -> tuple[Scheme, Prepared]:
+        def load(name: str) -> Loaded:
             scheme, identity = build_scheme(name, self.experiment, weights)
             if identity != self.identities[name]:
                 what = ", ".join(_differences(self.identities[name], identity))
                 raise UserError(f"{what} of {name} changed while the sweep ran; run it again")
-            return scheme, self._prepared(scheme, test)
+            return Loaded(scheme, cache(partial(self._prepared, scheme, test)))
 
         return Evaluator(load, test.labels, self.setting, num_classes=len(self.classes))
 
@@ -182,20 +189,20 @@ class Job:
         tensors, _ = load_tensors(self._path(name))
         return Split(images=tensors["images"], labels=tensors["labels"])
 
-    def _prepared(self, scheme: Scheme, test: Split) -> Prepared:
+    def _prepared(self, scheme: Scheme, test: Split, block: int) -> Prepared:
         """From the file that another worker or an earlier run has written, else made now.
 
         The file is mapped, not read, so all workers share one copy of it.
         """
-        path = self._path(scheme.name.replace(":", "-"))
-        key = digest([self.key, scheme.name])
+        path = self._path(f"{scheme.name.replace(':', '-')}-{block}")
+        key = digest([self.key, scheme.name, block])
         with contextlib.suppress(UserError):  # not there, or damaged
             tensors, header = load_tensors(path)
             if header.get("key") == key:
                 return {name: t.to(self.setting.device) for name, t in tensors.items()}
-        tensors = prepare_all(scheme, test, self.setting)
-        save_tensors(path, tensors, {"key": key})
-        return tensors
+        made = prepare_block(scheme, test, self.setting, block)
+        save_tensors(path, made, {"key": key})
+        return made
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.safetensors"

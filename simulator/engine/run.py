@@ -16,7 +16,7 @@ import torch
 
 from channels.base import Channel
 from simulator.data.dataset import Split
-from simulator.engine.evaluate import Setting, evaluator_here
+from simulator.engine.evaluate import Preparation, Setting, blocks_in, evaluator_here
 from simulator.engine.grid import Grid, Point, Task, Unit, tasks_of
 from simulator.engine.journal import Finished, MemoryStore, UnitStore
 from simulator.engine.workers import InProcess, Pool
@@ -158,7 +158,8 @@ def run_sweep(
         schedule = _Schedule(grid, facts, store, bar)
         for point in points:
             schedule.begin(point)
-        _prepare(pool, list(dict.fromkeys(task.point.scheme for task in schedule.waiting)))
+        schemes = list(dict.fromkeys(task.point.scheme for task in schedule.waiting))
+        _prepare(pool, schemes, blocks_in(facts.images))
         bar.start_t = time.time()  # the estimate is that of transmissions alone
         while schedule.waiting or pool.in_hand:
             while schedule.waiting and pool.room > 0:
@@ -167,13 +168,14 @@ def run_sweep(
     return Results(store, facts, {point: schedule.asked[point] for point in points})
 
 
-def _prepare(pool: Pool, schemes: Sequence[str]) -> None:
-    """What schemes make of all images, before the first transmission."""
-    settings: dict[str, Any] = {"total": len(schemes), "unit": "scheme", "leave": False}
-    with progress(desc="preparing test and validation images", delay=2, **settings) as bar:
-        for scheme in schemes:
-            pool.submit(scheme)
-        while pool.in_hand:
+def _prepare(pool: Pool, schemes: Sequence[str], blocks: int) -> None:
+    """What schemes make of all blocks of images, before the first transmission."""
+    todo = deque(Preparation(scheme, block) for scheme in schemes for block in range(blocks))
+    settings: dict[str, Any] = {"total": len(todo), "unit": "block", "leave": False}
+    with progress(desc="preparing images", delay=2, **settings) as bar:
+        while todo or pool.in_hand:
+            while todo and pool.room > 0:
+                pool.submit(todo.popleft())
             pool.next_done()
             bar.update()
 

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import torch
 
-from simulator.engine.evaluate import Evaluator
+from simulator.engine.evaluate import Evaluator, Preparation
 from simulator.engine.grid import Task
 from simulator.engine.journal import Finished
 from simulator.errors import UserError
@@ -29,7 +29,7 @@ MOST_DEATHS = 5  # workers that may be killed in a row, without one unit finishe
 # a worker was killed; or the process that starts them, which then does not answer
 LOST = (BrokenProcessPool, EOFError, ConnectionError)
 SOON = 0.1  # seconds after which a killed process is gone
-Work = Task | str  # units to compute, or the name of a scheme to prepare
+Work = Task | Preparation  # units to compute, or what comes before them
 
 
 class Build(Protocol):
@@ -56,7 +56,7 @@ def run_work(build: Build, work: Work) -> list[Finished]:
 
 
 def _done_by(evaluate: Evaluator, work: Work) -> list[Finished]:
-    if isinstance(work, str):
+    if isinstance(work, Preparation):
         evaluate.prepare(work)
         return []
     return evaluate(work)

@@ -199,6 +199,14 @@ def test_last_stage_alone_stays_trainable(generator: torch.Generator) -> None:
     assert free
 
 
+def widths_of(config: StudentConfig) -> tuple[int, ...]:
+    """Widths of its stages."""
+    if isinstance(config, GenotypeCnnConfig):
+        return config.shape.widths
+    assert isinstance(config, PooledCnnConfig | ResidualCnnConfig)
+    return config.widths
+
+
 @pytest.mark.parametrize("most", [3_000, 20_000])
 def test_fitted_network_is_the_largest_that_fits(most: int, generator: torch.Generator) -> None:
     configs: tuple[StudentConfig, ...] = (
@@ -209,9 +217,7 @@ def test_fitted_network_is_the_largest_that_fits(most: int, generator: torch.Gen
     for config in configs:
         best = fitted(config, most, image_channels=3)
         size = encoder_parameters(best, image_channels=3)
-        widths = best.shape.widths if isinstance(best, GenotypeCnnConfig) else best.widths
-        own = config.shape.widths if isinstance(config, GenotypeCnnConfig) else config.widths
-        more = (max(widths) + 1) / max(own) + STEP
+        more = (max(widths_of(best)) + 1) / max(widths_of(config)) + STEP
         wider = scaled(config, more)
         assert size <= most < encoder_parameters(wider, image_channels=3)
     with pytest.raises(ValueError, match="narrowest"):

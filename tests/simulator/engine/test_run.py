@@ -139,5 +139,5 @@ def test_preparing_has_a_bar_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None
         return progress(*items, **settings)
 
     monkeypatch.setattr(run, "progress", noted)
-    table([Probe("a"), Probe("b")], 20)
-    assert bars == [("sweep", 0), ("preparing test and validation images", 2)]
+    table([Probe("a"), Probe("b")], 300)
+    assert bars == [("sweep", 0), ("preparing images", 2 * 2)]  # two blocks of both

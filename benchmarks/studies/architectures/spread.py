@@ -1,0 +1,222 @@
+"""How much the architecture matters at equal cost, against the luck of a training run.
+
+    python -m benchmarks.studies.architectures.spread --data DIR
+
+Draws 20 networks of every space at the cost of the hand-made one, trains each from three seeds on
+the proxy, and compares the standard deviation of their mean accuracies (on validation images) with
+that between seeds. A space is worth searching where the first is several times the second.
+Writes OUT/spread.csv and spread.json; finished trainings are kept below OUT/trainings.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import click
+import numpy as np
+import pandas as pd
+import torch
+from scipy import stats
+
+from benchmarks.recipes.cifar100 import cifar100
+from benchmarks.recipes.search import preset
+from benchmarks.studies.architectures.proxy import SIDE, Proxy, Trained, proxy_of
+from channels.streams import Streams
+from models import Genotype, GenotypeCnnConfig, StudentConfig
+from models.blocks import parameter_count
+from models.nas.fitting import fitted
+from models.nas.genotype import random_plan
+from models.nas.operations import CONV
+from models.nas.staged_space import Budget, drawn
+from simulator.commands.options import command, data_option, option, run, whole
+from simulator.data.dataset import load_dataset
+from simulator.errors import UserError
+from simulator.measures.sizes import macs
+from simulator.progress import progress
+from simulator.storage.describe import describe
+from simulator.storage.environment import REFERENCE, environment
+from simulator.storage.files import write_json, write_table
+from simulator.storage.folders import check_writable
+
+PARAMETERS: Final = 360_000  # 29.8 % of the default student's
+LEAST: Final = 0.95  # of these, for a network that costs as much
+IMAGE_SHAPE: Final = (3, SIDE, SIDE)
+MACS: Final = {"staged": (6.6e6, 8.2e6), "cells": (4.9e6, 6.1e6)}  # 7.4e6 and 5.5e6, +-10 %
+DIM: Final = 256  # D
+COLUMNS: Final = ["space", "network", "seed", "params", "macs", "accuracy", "core_seconds"]
+
+
+class Candidate(NamedTuple):
+    """A network of a space, and what it costs."""
+
+    space: str
+    name: str
+    model: StudentConfig
+    params: int
+    macs: int
+
+
+def candidates(networks: int) -> Iterator[Candidate]:
+    """The hand-made network, and so many drawn ones of every space."""
+    hand_made = cifar100().student.model
+    yield _candidate("hand_made", "hand_made", _fitted(hand_made))
+    for space, draw in DRAWS.items():
+        generator = Streams(seed=0)("networks of equal cost", space)
+        low, high = MACS[space]
+        found = (_candidate(space, "", draw(generator)) for _ in itertools.count())
+        fit = (one for one in found if low <= one.macs <= high and one.params >= LEAST * PARAMETERS)
+        for number, one in enumerate(itertools.islice(fit, networks)):
+            yield one._replace(name=f"{space}_{number}")
+
+
+def _candidate(space: str, name: str, model: StudentConfig) -> Candidate:
+    network = model.build(image_channels=3).eval()
+    params = parameter_count(network)
+    return Candidate(
+        space, name, model, params, macs(lambda: network(torch.zeros(1, *IMAGE_SHAPE)))
+    )
+
+
+def _fitted(model: StudentConfig) -> StudentConfig:
+    return fitted(model, PARAMETERS, image_channels=3)
+
+
+def _cells(generator: torch.Generator) -> StudentConfig:
+    """Random cells of the preset `cpu`, wide enough for the budget."""
+    skips = preset(cifar100(), "cpu").search.most_skips
+    plans = (random_plan(CONV, generator=generator, most_skips=skips) for _ in range(2))
+    genotype = Genotype(space=CONV.name, normal=next(plans), reduce=next(plans))
+    shape = preset(cifar100(), "cpu").search.deployed
+    return _fitted(GenotypeCnnConfig(genotype=genotype, shape=shape))
+
+
+def _staged(generator: torch.Generator) -> StudentConfig:
+    budget = Budget(
+        parameters=PARAMETERS, least=LEAST, macs=MACS["staged"], image_shape=IMAGE_SHAPE
+    )
+    return drawn(budget, projected_dim=DIM, generator=generator)
+
+
+DRAWS: Final[Mapping[str, Callable[[torch.Generator], StudentConfig]]] = {
+    "cells": _cells,
+    "staged": _staged,
+}
+
+
+def spread_of(rows: pd.DataFrame) -> dict[str, Any]:
+    """Deviations between networks and between seeds of one space, and their ratio.
+
+    The deviation between networks is that of their means; the interval (95 %) of the ratio is that
+    of a ratio of variances of normal values.
+    """
+    by_network = rows.groupby("network")["accuracy"]
+    seeds = int(by_network.size().min())
+    networks = by_network.ngroups
+    between = float(by_network.mean().std())
+    within = float(np.sqrt(by_network.var().mean()))
+    degrees = networks - 1, networks * (seeds - 1)
+    low, high = (float(stats.f.ppf(q, *degrees)) for q in (0.975, 0.025))
+    # the mean of n seeds varies by the luck of a training too
+    true = np.sqrt(max(0.0, between**2 - within**2 / seeds))
+    return {
+        "networks": networks,
+        "seeds": seeds,
+        "mean": float(rows["accuracy"].mean()),
+        "between_networks": between,
+        "between_networks_without_luck": float(true),
+        "between_seeds": within,
+        "ratio": between / within,
+        "ratio_low": between / within / float(np.sqrt(low)),
+        "ratio_high": between / within / float(np.sqrt(high)),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpreadRequest:
+    """What `spread` is asked for."""
+
+    data: Path | None = data_option()
+    weights: Path = option(
+        default=REFERENCE / "cifar100/weights", help="Folder with the teachers' weights."
+    )
+    out: Path = option(default=Path("results/runs/spread"), help="Folder to write to.")
+    networks: int = option(default=20, type=whole(2, 1000), help="Networks of every space.")
+    seeds: int = option(default=3, type=whole(2, 100), help="Trainings of every network.")
+    workers: int = option(default=2, type=whole(1, 1000), help="Processes of one thread each.")
+
+
+@command(SpreadRequest)
+def spread(request: SpreadRequest) -> None:
+    """Train networks of equal cost, and compare their spread with that of seeds."""
+    if request.data is None:
+        raise UserError("--data must name the folder of CIFAR-100, got none")
+    check_writable(request.out)
+    proxy_of(load_dataset(request.data), request.weights, request.out)  # asks the teachers once
+    jobs = [*itertools.product(range(request.seeds), candidates(request.networks))]
+    rows = []
+    for seed, candidate, trained in _all_trained(jobs, request):
+        rows.append(
+            (
+                *(candidate.space, candidate.name, seed, candidate.params, candidate.macs),
+                *(trained.accuracy, trained.core_seconds),
+            )
+        )
+        table = pd.DataFrame(rows, columns=COLUMNS).sort_values(["space", "network", "seed"])
+        write_table(request.out / "spread.csv", table)
+    summary = {
+        space: spread_of(own)
+        for space, own in table.groupby("space")
+        if own["network"].nunique() > 1
+    }
+    networks = {one.name: describe(one.model) for _, one in jobs}
+    about = {
+        "spread": summary,
+        "networks": networks,
+        "environment": environment(torch.device("cpu")),
+    }
+    write_json(request.out / "spread.json", about)
+    click.echo(pd.DataFrame(summary).T.round(4).to_string())
+
+
+Job = tuple[int, Candidate]
+_shared: list[Proxy] = []  # of a worker process: its proxy
+
+
+def _begin(data: Path | None, weights: Path, out: Path) -> None:
+    """Load the proxy in a worker process; its teachers have answered."""
+    assert data is not None
+    _shared.append(proxy_of(load_dataset(data), weights, out))
+
+
+def _train(candidate: Candidate, seed: int, out: Path) -> Trained:
+    return _shared[0].trained(candidate.name, candidate.model, seed=seed, folder=out)
+
+
+def _all_trained(
+    jobs: Sequence[Job], request: SpreadRequest
+) -> Iterator[tuple[int, Candidate, Trained]]:
+    """Every training as it ends, each by one thread of a process."""
+    pool = ProcessPoolExecutor(
+        max_workers=request.workers,
+        mp_context=get_context("spawn"),
+        initializer=partial(_begin, request.data, request.weights, request.out),
+    )
+    with pool, progress(total=len(jobs), desc="trainings", unit="run") as bar:
+        todo = {pool.submit(_train, own, seed, request.out): (seed, own) for seed, own in jobs}
+        for done in as_completed(todo):
+            bar.update()
+            yield (*todo[done], done.result())
+
+
+def main() -> None:
+    """The command."""
+    run(spread.click, "spread")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+"""A CNN of stages, each with a depth, a width, a kind of block, a kernel and a pooling.
+
+These are the choices of macro-architecture (the shape of the network, not of a cell repeated in
+it). With `after` and one `residual` block of kernel 3 in every stage it is a `PooledCnn`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+BlockKind = Literal["plain", "residual", "pair", "bottleneck", "inverted", "grouped"]
+Pooling = Literal["after", "before", "none"]
+GROUP = 16  # channels of a group of a grouped convolution, fewer where these do not divide a width
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A convolution to a new width, with or without pooling, then equal blocks.
+
+    `expansion` is what the inner width of a `bottleneck` is divided by, that of an `inverted`
+    residual multiplied by, and nothing to other blocks.
+    """
+
+    width: int
+    depth: int  # blocks behind the first convolution
+    block: BlockKind
+    kernel: int  # of the blocks
+    expansion: int
+    pooling: Pooling  # 2x2, after the first convolution, before it, or not at all
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.depth < 0 or self.expansion < 1 or self.kernel % 2 == 0:
+            raise ValueError(
+                "width and expansion must be at least 1, depth at least 0 and kernel odd, got "
+                f"{self}"
+            )
+        if self.block not in BLOCKS or self.pooling not in ("after", "before", "none"):
+            raise ValueError(f"block must be one of {', '.join(BLOCKS)}, got {self}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagedCnnConfig:
+    """Stages of a `StagedCnn`; the image's channels come from the data."""
+
+    stem: int  # channels at full resolution
+    stages: tuple[Stage, ...]
+    projected_dim: int  # D
+
+    def __post_init__(self) -> None:
+        if not self.stages or min(self.stem, self.projected_dim) < 1:
+            raise ValueError(f"stem, stages and projected_dim must be at least 1, got {self}")
+
+    @property
+    def feature_dim(self) -> int:
+        """D."""
+        return self.projected_dim
+
+    def build(self, *, image_channels: int) -> "StagedCnn":
+        """The network with fresh weights from torch's global state."""
+        return StagedCnn(self, image_channels=image_channels)
+
+
+def _layer(
+    in_width: int, width: int, kernel: int, *, groups: int = 1, last: bool = False
+) -> list[nn.Module]:
+    """Convolution of equal resolution, normalisation, and ReLU unless it is the last of a sum."""
+    conv = nn.Conv2d(in_width, width, kernel, padding=kernel // 2, groups=groups, bias=False)
+    return [conv, nn.BatchNorm2d(width), *([] if last else [nn.ReLU()])]
+
+
+class Sum(nn.Module):
+    """x + branch(x), behind a ReLU if `active`: [B, C, H, W] -> the same."""
+
+    def __init__(self, *branch: nn.Module, active: bool) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(*branch)
+        self.active = active
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The sum."""
+        total: Tensor = images + self.branch(images)
+        return torch.relu(total) if self.active else total
+
+
+def _plain(stage: Stage) -> nn.Module:
+    return nn.Sequential(*_layer(stage.width, stage.width, stage.kernel))
+
+
+def _residual(stage: Stage) -> nn.Module:
+    """One convolution beside an identity, as in K. Jordan's networks (see `PooledCnn`)."""
+    return Sum(*_layer(stage.width, stage.width, stage.kernel), active=False)
+
+
+def _pair(stage: Stage) -> nn.Module:
+    """Two convolutions beside an identity (He et al., 2016, fig. 2)."""
+    width, kernel = stage.width, stage.kernel
+    first, second = _layer(width, width, kernel), _layer(width, width, kernel, last=True)
+    return Sum(*first, *second, active=True)
+
+
+def _bottleneck(stage: Stage) -> nn.Module:
+    """To a narrower width, a convolution there, and back (He et al., 2016, fig. 5)."""
+    inner = max(1, stage.width // stage.expansion)
+    layers = _layer(stage.width, inner, 1) + _layer(inner, inner, stage.kernel)
+    return Sum(*layers, *_layer(inner, stage.width, 1, last=True), active=True)
+
+
+def _inverted(stage: Stage) -> nn.Module:
+    """To a larger width, a depthwise convolution there, and back (MobileNetV2, 2018, fig. 3)."""
+    inner = stage.width * stage.expansion
+    layers = _layer(stage.width, inner, 1) + _layer(inner, inner, stage.kernel, groups=inner)
+    return Sum(*layers, *_layer(inner, stage.width, 1, last=True), active=False)
+
+
+def _grouped(stage: Stage) -> nn.Module:
+    """A grouped convolution and a pointwise one beside an identity (ResNeXt, 2017, simplified)."""
+    width = stage.width
+    layers = _layer(width, width, stage.kernel, groups=groups_of(width))
+    return Sum(*layers, *_layer(width, width, 1, last=True), active=True)
+
+
+def groups_of(width: int) -> int:
+    """Groups of a grouped convolution of this width."""
+    size = next(size for size in range(min(GROUP, width), 0, -1) if width % size == 0)
+    return width // size
+
+
+BLOCKS: Mapping[str, Callable[[Stage], nn.Module]] = {
+    "plain": _plain,
+    "residual": _residual,
+    "pair": _pair,
+    "bottleneck": _bottleneck,
+    "inverted": _inverted,
+    "grouped": _grouped,
+}
+
+
+def _entry(in_width: int, stage: Stage) -> list[nn.Module]:
+    """A 3x3 convolution to the stage's width, with its pooling."""
+    conv, *rest = _layer(in_width, stage.width, 3)
+    if stage.pooling == "none":
+        return [conv, *rest]
+    pool = nn.MaxPool2d(2, ceil_mode=True)
+    return [conv, pool, *rest] if stage.pooling == "after" else [pool, conv, *rest]
+
+
+class StagedCnn(nn.Module):
+    """Stem, stages, global average pooling, linear projection.
+
+    Shapes: images [B, C, H, W] in [0, 1] -> features [B, D]. Any H and W.
+    """
+
+    def __init__(self, config: StagedCnnConfig, *, image_channels: int) -> None:
+        super().__init__()
+        self.config = config
+        self.stem = nn.Sequential(*_layer(image_channels, config.stem, 3))
+        stages, in_width = [], config.stem
+        for stage in config.stages:
+            blocks = [BLOCKS[stage.block](stage) for _ in range(stage.depth)]
+            stages.append(nn.Sequential(*_entry(in_width, stage), *blocks))
+            in_width = stage.width
+        self.stages = nn.Sequential(*stages)
+        self.projection = nn.Linear(in_width, config.projected_dim)
+
+    def freeze_all_but_last_stage(self) -> None:
+        """Leave only the last stage and the projection trainable."""
+        self.requires_grad_(False)
+        for module in (self.stages[-1], self.projection):
+            module.requires_grad_(True)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features [B, D] of images [B, C, H, W]; float32 also under autocast."""
+        normalised = (images - 0.5) / 0.25  # about zero mean and unit variance, for all data
+        hidden = self.stages(self.stem(normalised.to(memory_format=torch.channels_last)))
+        features: Tensor = self.projection(hidden.mean(dim=(2, 3)))
+        return features.float()

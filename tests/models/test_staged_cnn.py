@@ -1,0 +1,137 @@
+"""Staged networks: the hand-made student is one, costs are counted, drawn ones meet a budget."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from models import PooledCnn, PooledCnnConfig, Stage, StagedCnn, StagedCnnConfig
+from models.blocks import parameter_count
+from models.encoders.staged_cnn import BLOCKS, BlockKind, Pooling, groups_of
+from models.nas.fitting import MULTIPLE, encoder_parameters, fitted, scaled
+from models.nas.staged_space import Budget, cost, drawn, fitted_to
+from simulator.measures.sizes import macs
+from simulator.training.loop import fresh
+
+STAGE = Stage(width=16, depth=1, block="residual", kernel=3, expansion=2, pooling="after")
+CONFIG = StagedCnnConfig(stem=8, stages=(STAGE, replace(STAGE, width=24)), projected_dim=5)
+BUDGET = Budget(parameters=100_000, least=0.95, macs=(2e6, 4e6), image_shape=(3, 16, 16))
+
+
+def built(config: StagedCnnConfig, *, image_channels: int = 3) -> StagedCnn:
+    """In `eval`, with weights that depend on nothing else."""
+    return fresh(lambda: config.build(image_channels=image_channels), seed=0).eval()
+
+
+def test_hand_made_student_is_a_staged_network(generator: torch.Generator) -> None:
+    pooled = fresh(
+        lambda: PooledCnnConfig(stem=8, widths=(16, 24), projected_dim=5).build(image_channels=3),
+        seed=1,
+    ).eval()
+    staged = built(CONFIG)
+    assert parameter_count(staged) == parameter_count(pooled)
+    ours, theirs = tensors_in_order(staged), tensors_of_pooled(pooled)
+    for own, other in zip(ours, theirs, strict=True):
+        own.data.copy_(other)
+    images = torch.rand(4, 3, 9, 16, generator=generator)
+    assert torch.equal(staged(images), pooled(images))
+
+
+def tensors_in_order(staged: StagedCnn) -> list[Tensor]:
+    """Parameters in the order of the layers."""
+    return [*staged.parameters()]
+
+
+def tensors_of_pooled(pooled: PooledCnn) -> list[Tensor]:
+    """Likewise: convolution, normalisation, convolution, normalisation of every stage."""
+    layers: list[nn.Module] = [pooled.stem]
+    for stage in pooled.stages:
+        layers += [getattr(stage, name) for name in ("widen", "norm1", "conv", "norm2")]
+    return [own for layer in (*layers, pooled.projection) for own in layer.parameters()]
+
+
+@pytest.mark.parametrize("pooling", ["after", "before", "none"])
+@pytest.mark.parametrize("block", BLOCKS)
+def test_cost_is_that_of_the_built_network(block: BlockKind, pooling: Pooling) -> None:
+    for kernel, expansion, depth in ((3, 2, 1), (5, 4, 3), (3, 4, 0)):
+        stage = replace(
+            STAGE, block=block, pooling=pooling, kernel=kernel, expansion=expansion, depth=depth
+        )
+        config = replace(CONFIG, stages=(STAGE, replace(stage, width=24), stage))
+        for shape in ((3, 16, 16), (1, 9, 11)):
+            network = built(config, image_channels=shape[0])
+            found = cost(config, shape)
+            assert found.parameters == parameter_count(network)
+            assert found.macs == macs(lambda: network(torch.zeros(1, *shape)))  # noqa: B023
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_image_is_independent_of_its_batch_mates(
+    block: BlockKind, generator: torch.Generator
+) -> None:
+    network = built(replace(CONFIG, stages=(replace(STAGE, block=block, depth=2),)))
+    images = torch.rand(3, 3, 8, 8, generator=generator)
+    torch.testing.assert_close(network(images)[1:2], network(images[1:2]))
+
+
+def test_blocks_with_an_identity_begin_near_it(generator: torch.Generator) -> None:
+    """With a zero branch, `residual` and `inverted` are the identity; the others its ReLU."""
+    images = torch.randn(2, 16, 6, 6, generator=generator)
+    for block, build in BLOCKS.items():
+        module = build(replace(STAGE, block=block)).eval()  # type: ignore[arg-type]
+        for own in module.parameters():
+            nn.init.zeros_(own)
+        expected = {"plain": 0 * images, "residual": images, "inverted": images}
+        torch.testing.assert_close(module(images), expected.get(block, images.relu()))
+
+
+def test_drawn_networks_meet_the_budget_and_differ(generator: torch.Generator) -> None:
+    found = [drawn(BUDGET, projected_dim=32, generator=generator) for _ in range(10)]
+    for config in found:
+        total = cost(config, BUDGET.image_shape)
+        assert BUDGET.least * BUDGET.parameters <= total.parameters <= BUDGET.parameters
+        assert BUDGET.macs[0] <= total.macs <= BUDGET.macs[1]
+        assert all(stage.width % MULTIPLE == 0 for stage in config.stages)
+    assert len(set(found)) == len(found)
+    assert {stage.block for config in found for stage in config.stages} > {"plain", "pair"}
+
+
+def test_budget_that_nothing_meets_is_refused(
+    generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.nas.staged_space.MOST_DRAWS", 20)
+    with pytest.raises(ValueError, match="no network of 20 drawn"):
+        drawn(replace(BUDGET, macs=(1, 2)), projected_dim=32, generator=generator)
+
+
+def test_fitted_stages_are_the_widest_that_fit() -> None:
+    found = fitted_to(CONFIG, replace(BUDGET, least=0.5, macs=(0, 1e9)))
+    assert found is not None
+    assert cost(found, BUDGET.image_shape).parameters <= BUDGET.parameters
+    wider = scaled(CONFIG, (found.stages[0].width + MULTIPLE) / CONFIG.stages[0].width)
+    assert encoder_parameters(wider, image_channels=3) > BUDGET.parameters
+    assert fitted_to(CONFIG, replace(BUDGET, parameters=100)) is None
+    assert fitted(CONFIG, BUDGET.parameters, image_channels=3) == found
+
+
+def test_last_stage_learns_on_by_itself() -> None:
+    network = built(CONFIG)
+    network.freeze_all_but_last_stage()
+    frozen = {name for name, own in network.named_parameters() if not own.requires_grad}
+    assert frozen == {name for name in dict(network.named_parameters()) if "stem" in name} | {
+        name for name in dict(network.named_parameters()) if name.startswith("stages.0.")
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"width": 0}, {"depth": -1}, {"kernel": 4}, {"expansion": 0}, {"block": "x"}, {"pooling": ""}],
+)
+def test_stage_that_cannot_be_built_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        replace(STAGE, **change)  # type: ignore[arg-type]
+
+
+def test_groups_divide_every_width() -> None:
+    assert [groups_of(width) for width in (7, 16, 24, 48)] == [1, 1, 2, 3]
