@@ -1,28 +1,72 @@
-"""Random staged networks of equal cost: a space in which the shape of a network is chosen.
+"""The space of staged networks: what is decided, what a network costs, networks drawn from it.
 
-Costs are formulas, so that thousands of networks are drawn without building any.
+Costs are formulas, so that thousands of networks are compared without building any.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar, get_args
+from typing import Any, NamedTuple, get_args
 
 import torch
 
 from models.encoders.staged_cnn import BlockKind, Pooling, Stage, StagedCnnConfig, groups_of
 from models.nas.fitting import scaled_stages
 
-DEPTHS = (0, 1, 2, 3, 4)
-KERNELS = (3, 5)
-EXPANSIONS = (2, 4)
-KINDS: tuple[BlockKind, ...] = get_args(BlockKind)
-POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
-STEMS = (16, 24, 32)
-WIDTHS = (32, 48, 64, 96, 128, 192, 256)  # the ladder
-STAGES = 3
 FINE = 64  # scales tried between a network and one of twice its widths
+MOST_SCALE = 8
 MOST_DRAWS = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagedSpace:
+    """Options of every decision; each stage decides for itself."""
+
+    stages: int = 3
+    widths: tuple[int, ...] = (32, 48, 64, 96, 128, 192, 256)  # the ladder
+    depths: tuple[int, ...] = (0, 1, 2, 3, 4)
+    blocks: tuple[BlockKind, ...] = get_args(BlockKind)
+    kernels: tuple[int, ...] = (3, 5)
+    expansions: tuple[int, ...] = (2, 4)
+    poolings: tuple[Pooling, ...] = get_args(Pooling)
+    stems: tuple[int, ...] = (16, 24, 32)
+    projected_dim: int = 256  # D
+
+    @property
+    def decisions(self) -> dict[str, tuple[Any, ...]]:
+        """Name of every decision to its options: "0.width" is that of the first stage."""
+        own = {
+            "width": self.widths,
+            "depth": self.depths,
+            "block": self.blocks,
+            "kernel": self.kernels,
+            "expansion": self.expansions,
+            "pooling": self.poolings,
+        }
+        stages = range(self.stages)
+        named = {f"{stage}.{name}": options for stage in stages for name, options in own.items()}
+        return {**named, "stem": self.stems}
+
+    def network(self, picks: Mapping[str, int]) -> StagedCnnConfig:
+        """The network of these options, by their places."""
+        found = {name: options[picks[name]] for name, options in self.decisions.items()}
+        stages = tuple(
+            Stage(**{name: found[f"{stage}.{name}"] for name in STAGE_DECISIONS})
+            for stage in range(self.stages)
+        )
+        return StagedCnnConfig(stem=found["stem"], stages=stages, projected_dim=self.projected_dim)
+
+    def uniform(self, *, generator: torch.Generator) -> StagedCnnConfig:
+        """A network whose every decision is drawn uniformly."""
+        return self.network(
+            {
+                name: int(torch.randint(len(options), (), generator=generator))
+                for name, options in self.decisions.items()
+            }
+        )
+
+
+STAGE_DECISIONS = ("width", "depth", "block", "kernel", "expansion", "pooling")
 
 
 class Cost(NamedTuple):
@@ -37,34 +81,35 @@ class Cost(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """What networks may cost: parameters between `least` of `parameters` and these, and MACs."""
+    """What a network may cost at most, and at least."""
 
-    parameters: int
-    least: float  # as a share
+    parameters: tuple[int, int]
     macs: tuple[float, float]
-    image_shape: tuple[int, int, int]  # of the images, at which MACs are counted
+    image_shape: tuple[int, int, int]  # at which MACs are counted
 
 
 def cost(config: StagedCnnConfig, image_shape: tuple[int, int, int]) -> Cost:
     """Parameters of a `StagedCnn`, and MACs of an image (C, H, W): those of the built network."""
     channels, *sides = image_shape
-    total = _layer(channels, config.stem, 3, sides)
+    total = layer_cost(channels, config.stem, 3, sides)
     in_width = config.stem
     for stage in config.stages:
-        entry, sides = sides, [-(-side // 2) for side in sides] if _pools(stage) else sides
-        total += _layer(in_width, stage.width, 3, sides if stage.pooling == "before" else entry)
+        before, sides = sides, halved(sides) if stage.pooling != "none" else sides
+        at = before if stage.pooling == "after" else sides
+        total += layer_cost(in_width, stage.width, 3, at)
         for _ in range(stage.depth):
-            total += _block(stage, sides)
+            total += block_cost(stage, sides)
         in_width = stage.width
     weights = in_width * config.projected_dim
     return total + Cost(weights + config.projected_dim, weights)
 
 
-def _pools(stage: Stage) -> bool:
-    return stage.pooling != "none"
+def halved(sides: Sequence[int]) -> list[int]:
+    """Sides behind 2x2 pooling."""
+    return [-(-side // 2) for side in sides]
 
 
-def _layer(
+def layer_cost(
     in_width: int, width: int, kernel: int, sides: Sequence[int], *, groups: int = 1
 ) -> Cost:
     """A convolution without bias, and the two parameters per channel of its normalisation."""
@@ -72,68 +117,55 @@ def _layer(
     return Cost(weights + 2 * width, weights * sides[0] * sides[1])
 
 
-def _block(stage: Stage, sides: Sequence[int]) -> Cost:
+def block_cost(stage: Stage, sides: Sequence[int]) -> Cost:
+    """One block of a stage."""
     width, kernel = stage.width, stage.kernel
     if stage.block in ("plain", "residual"):
-        return _layer(width, width, kernel, sides)
+        return layer_cost(width, width, kernel, sides)
     if stage.block == "pair":
-        return _layer(width, width, kernel, sides) + _layer(width, width, kernel, sides)
+        return layer_cost(width, width, kernel, sides) + layer_cost(width, width, kernel, sides)
     if stage.block == "grouped":
-        grouped = _layer(width, width, kernel, sides, groups=groups_of(width))
-        return grouped + _layer(width, width, 1, sides)
-    inner, groups = max(1, width // stage.expansion), 1
+        grouped = layer_cost(width, width, kernel, sides, groups=groups_of(width))
+        return grouped + layer_cost(width, width, 1, sides)
+    inner = inner_width(stage)
+    inside = layer_cost(
+        inner, inner, kernel, sides, groups=inner if stage.block == "inverted" else 1
+    )
+    return layer_cost(width, inner, 1, sides) + inside + layer_cost(inner, width, 1, sides)
+
+
+def inner_width(stage: Stage) -> int:
+    """Channels between the pointwise convolutions of a `bottleneck` or an `inverted` residual."""
     if stage.block == "inverted":
-        inner = groups = width * stage.expansion
-    inside = _layer(inner, inner, kernel, sides, groups=groups)
-    return _layer(width, inner, 1, sides) + inside + _layer(inner, width, 1, sides)
+        return stage.width * stage.expansion
+    return max(1, stage.width // stage.expansion)
 
 
-Choice = TypeVar("Choice")
-
-
-def drawn(budget: Budget, *, projected_dim: int, generator: torch.Generator) -> StagedCnnConfig:
-    """A network that costs what the budget says: every decision uniform, then all widths scaled.
+def drawn(space: StagedSpace, budget: Budget, *, generator: torch.Generator) -> StagedCnnConfig:
+    """A network that costs what the budget says: uniformly drawn, then all widths scaled.
 
     Networks that cannot meet the budget are drawn again.
     Raises: ValueError if none of many does.
     """
-
-    def pick(options: Sequence[Choice]) -> Choice:
-        return options[int(torch.randint(len(options), (), generator=generator))]
-
     for _ in range(MOST_DRAWS):
-        stages = tuple(
-            Stage(
-                width=pick(WIDTHS),
-                depth=pick(DEPTHS),
-                block=pick(KINDS),
-                kernel=pick(KERNELS),
-                expansion=pick(EXPANSIONS),
-                pooling=pick(POOLINGS),
-            )
-            for _ in range(STAGES)
-        )
-        config = StagedCnnConfig(stem=pick(STEMS), stages=stages, projected_dim=projected_dim)
-        found = fitted_to(config, budget)
+        found = fitted_to(space.uniform(generator=generator), budget)
         if found is not None:
             return found
     raise ValueError(f"no network of {MOST_DRAWS} drawn meets {budget}")
 
 
 def fitted_to(config: StagedCnnConfig, budget: Budget) -> StagedCnnConfig | None:
-    """The same stages at the largest widths whose parameters fit; None if the cost does not."""
+    """The same stages at the largest widths within the budget; None if they cost too little."""
+    most = (budget.parameters[1], budget.macs[1])
 
-    def at(steps: int) -> StagedCnnConfig:
-        return scaled_stages(config, steps / FINE)
+    def too_large(steps: int) -> bool:
+        found = cost(scaled_stages(config, steps / FINE), budget.image_shape)
+        return found.parameters > most[0] or found.macs > most[1]
 
-    def parameters(steps: int) -> int:
-        return cost(at(steps), budget.image_shape).parameters
-
-    steps = bisect_right(range(1, 8 * FINE), budget.parameters, key=parameters)
+    steps = bisect_right(range(1, MOST_SCALE * FINE), False, key=too_large)
     if steps == 0:
         return None
-    found = at(steps)
+    found = scaled_stages(config, steps / FINE)
     total = cost(found, budget.image_shape)
-    if total.parameters < budget.least * budget.parameters:
-        return None
-    return found if budget.macs[0] <= total.macs <= budget.macs[1] else None
+    enough = total.parameters >= budget.parameters[0] and total.macs >= budget.macs[0]
+    return found if enough else None

@@ -10,13 +10,14 @@ from models import PooledCnn, PooledCnnConfig, Stage, StagedCnn, StagedCnnConfig
 from models.blocks import parameter_count
 from models.encoders.staged_cnn import BLOCKS, BlockKind, Pooling, groups_of
 from models.nas.fitting import MULTIPLE, encoder_parameters, fitted, scaled
-from models.nas.staged_space import Budget, cost, drawn, fitted_to
+from models.nas.staged_space import Budget, StagedSpace, cost, drawn, fitted_to
 from simulator.measures.sizes import macs
 from simulator.training.loop import fresh
 
 STAGE = Stage(width=16, depth=1, block="residual", kernel=3, expansion=2, pooling="after")
 CONFIG = StagedCnnConfig(stem=8, stages=(STAGE, replace(STAGE, width=24)), projected_dim=5)
-BUDGET = Budget(parameters=100_000, least=0.95, macs=(2e6, 4e6), image_shape=(3, 16, 16))
+SPACE = StagedSpace(projected_dim=32)
+BUDGET = Budget(parameters=(95_000, 100_000), macs=(2e6, 4e6), image_shape=(3, 16, 16))
 
 
 def built(config: StagedCnnConfig, *, image_channels: int = 3) -> StagedCnn:
@@ -87,10 +88,10 @@ def test_blocks_with_an_identity_begin_near_it(generator: torch.Generator) -> No
 
 
 def test_drawn_networks_meet_the_budget_and_differ(generator: torch.Generator) -> None:
-    found = [drawn(BUDGET, projected_dim=32, generator=generator) for _ in range(10)]
+    found = [drawn(SPACE, BUDGET, generator=generator) for _ in range(10)]
     for config in found:
         total = cost(config, BUDGET.image_shape)
-        assert BUDGET.least * BUDGET.parameters <= total.parameters <= BUDGET.parameters
+        assert BUDGET.parameters[0] <= total.parameters <= BUDGET.parameters[1]
         assert BUDGET.macs[0] <= total.macs <= BUDGET.macs[1]
         assert all(stage.width % MULTIPLE == 0 for stage in config.stages)
     assert len(set(found)) == len(found)
@@ -102,17 +103,22 @@ def test_budget_that_nothing_meets_is_refused(
 ) -> None:
     monkeypatch.setattr("models.nas.staged_space.MOST_DRAWS", 20)
     with pytest.raises(ValueError, match="no network of 20 drawn"):
-        drawn(replace(BUDGET, macs=(1, 2)), projected_dim=32, generator=generator)
+        drawn(SPACE, replace(BUDGET, macs=(1, 2)), generator=generator)
 
 
 def test_fitted_stages_are_the_widest_that_fit() -> None:
-    found = fitted_to(CONFIG, replace(BUDGET, least=0.5, macs=(0, 1e9)))
+    most = 100_000
+    found = fitted_to(CONFIG, replace(BUDGET, parameters=(0, most), macs=(0, 1e9)))
     assert found is not None
-    assert cost(found, BUDGET.image_shape).parameters <= BUDGET.parameters
+    assert cost(found, BUDGET.image_shape).parameters <= most
     wider = scaled(CONFIG, (found.stages[0].width + MULTIPLE) / CONFIG.stages[0].width)
-    assert encoder_parameters(wider, image_channels=3) > BUDGET.parameters
-    assert fitted_to(CONFIG, replace(BUDGET, parameters=100)) is None
-    assert fitted(CONFIG, BUDGET.parameters, image_channels=3) == found
+    assert encoder_parameters(wider, image_channels=3) > most
+    assert fitted(CONFIG, most, image_channels=3) == found
+    few_macs = fitted_to(CONFIG, replace(BUDGET, parameters=(0, most), macs=(0, 1e6)))
+    assert few_macs is not None
+    assert cost(few_macs, BUDGET.image_shape).macs <= 1e6
+    assert fitted_to(CONFIG, replace(BUDGET, parameters=(0, 100))) is None
+    assert fitted_to(CONFIG, replace(BUDGET, parameters=(0, most), macs=(1e8, 1e9))) is None
 
 
 def test_last_stage_learns_on_by_itself() -> None:

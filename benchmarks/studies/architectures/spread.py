@@ -32,7 +32,7 @@ from models.blocks import parameter_count
 from models.nas.fitting import fitted
 from models.nas.genotype import random_plan
 from models.nas.operations import CONV
-from models.nas.staged_space import Budget, drawn
+from models.nas.staged_space import Budget, StagedSpace, drawn
 from simulator.commands.options import command, data_option, option, run, whole
 from simulator.data.dataset import load_dataset
 from simulator.errors import UserError
@@ -47,7 +47,6 @@ PARAMETERS: Final = 360_000  # 29.8 % of the default student's
 LEAST: Final = 0.95  # of these, for a network that costs as much
 IMAGE_SHAPE: Final = (3, SIDE, SIDE)
 MACS: Final = {"staged": (6.6e6, 8.2e6), "cells": (4.9e6, 6.1e6)}  # 7.4e6 and 5.5e6, +-10 %
-DIM: Final = 256  # D
 COLUMNS: Final = ["space", "network", "seed", "params", "macs", "accuracy", "core_seconds"]
 
 
@@ -96,10 +95,9 @@ def _cells(generator: torch.Generator) -> StudentConfig:
 
 
 def _staged(generator: torch.Generator) -> StudentConfig:
-    budget = Budget(
-        parameters=PARAMETERS, least=LEAST, macs=MACS["staged"], image_shape=IMAGE_SHAPE
-    )
-    return drawn(budget, projected_dim=DIM, generator=generator)
+    least = round(LEAST * PARAMETERS)
+    budget = Budget(parameters=(least, PARAMETERS), macs=MACS["staged"], image_shape=IMAGE_SHAPE)
+    return drawn(StagedSpace(), budget, generator=generator)
 
 
 DRAWS: Final[Mapping[str, Callable[[torch.Generator], StudentConfig]]] = {
