@@ -92,7 +92,7 @@ class Architecture(nn.Module):
         pairs = zip((self.normal, self.reduce), noise, strict=True)
         return Choices(
             *(
-                _hard(alpha.log_softmax(dim=1) + g.to(alpha.device), temperature)
+                hard(alpha.log_softmax(dim=1) + g.to(alpha.device), temperature)
                 for alpha, g in pairs
             )
         )
@@ -114,10 +114,14 @@ def gumbel(space: SearchSpace, *, generator: torch.Generator) -> Choices:
     return Choices(draw(), draw())
 
 
-def _hard(scores: Tensor, temperature: float) -> Tensor:
-    soft = (scores / temperature).softmax(dim=1)
-    hard = torch.zeros_like(soft).scatter(1, scores.argmax(dim=1, keepdim=True), 1.0)
-    return hard + soft - soft.detach()
+def hard(scores: Tensor, temperature: float) -> Tensor:
+    """One-hot at the largest score, with gradients of softmax(scores / temperature).
+
+    Shapes: [..., options] -> the same; the last dimension is one choice.
+    """
+    soft = (scores / temperature).softmax(dim=-1)
+    found = torch.zeros_like(soft).scatter(-1, scores.argmax(dim=-1, keepdim=True), 1.0)
+    return found + soft - soft.detach()
 
 
 class MixedEdge(nn.Module):

@@ -34,7 +34,7 @@ class StagedSpace:
 
     @property
     def decisions(self) -> dict[str, tuple[Any, ...]]:
-        """Name of every decision to its options: "0.width" is that of the first stage."""
+        """Name of every decision to its options: "width_0" is that of the first stage."""
         own = {
             "width": self.widths,
             "depth": self.depths,
@@ -44,14 +44,14 @@ class StagedSpace:
             "pooling": self.poolings,
         }
         stages = range(self.stages)
-        named = {f"{stage}.{name}": options for stage in stages for name, options in own.items()}
+        named = {f"{name}_{stage}": options for stage in stages for name, options in own.items()}
         return {**named, "stem": self.stems}
 
     def network(self, picks: Mapping[str, int]) -> StagedCnnConfig:
         """The network of these options, by their places."""
         found = {name: options[picks[name]] for name, options in self.decisions.items()}
         stages = tuple(
-            Stage(**{name: found[f"{stage}.{name}"] for name in STAGE_DECISIONS})
+            Stage(**{name: found[f"{name}_{stage}"] for name in STAGE_DECISIONS})
             for stage in range(self.stages)
         )
         return StagedCnnConfig(stem=found["stem"], stages=stages, projected_dim=self.projected_dim)
