@@ -18,6 +18,7 @@ import torch
 
 from channels.base import Channel
 from channels.names import channel_from_name
+from models import GenotypeCnnConfig
 from simulator.data.dataset import Dataset, Split, load_dataset
 from simulator.data.embedded import embedded
 from simulator.description.trial import Trial
@@ -28,7 +29,7 @@ from simulator.parse import MOST_SEED, Realizations, in_range, one_of, parse_rec
 from simulator.schemes.experiment import Experiment, SweepConfig
 from simulator.schemes.recipe_file import read_recipe
 from simulator.schemes.rkd_sc import RkdScConfig
-from simulator.search.config import SearchPreset
+from simulator.search.config import BilevelConfig, SearchPreset
 from simulator.search.run import Found, read_student
 from simulator.storage.environment import REFERENCE
 from simulator.storage.folders import check_writable, remove
@@ -221,7 +222,7 @@ def deadline_in(minutes: float | None) -> float:
     return time.monotonic() + 60 * minutes
 
 
-def search_preset(experiment: Experiment, name: str) -> SearchPreset:
+def search_preset(experiment: Experiment, name: str) -> SearchPreset[BilevelConfig]:
     """A recipe's preset of an architecture search. Raises: UserError if there is none."""
     from benchmarks.recipes.search import preset
 
@@ -279,14 +280,17 @@ def draw_link(rows: pd.DataFrame, folder: Path, *, title: str, about: str) -> li
     return plot_link(rows, folder, title=title, about=about)
 
 
-def cell_figures(found: Found, folder: Path, told: dict[str, Any]) -> list[Path]:
+def search_figures(found: Found, folder: Path, told: dict[str, Any]) -> list[Path]:
     """The pictures of a search; returns the files written."""
-    from benchmarks.figures.cells import draw_search
+    from benchmarks.figures.cells import draw_cells, draw_evolution
 
     title = (
         f"preset {told['preset']}, lambda {told['lambda']:g}, seed {told['seed']}: "
         f"{told['parameters']:,} parameters"
     )
+    files = draw_evolution(found.history, folder, title=title)
+    if not isinstance(found.student, GenotypeCnnConfig):
+        return files
     if found.student.shape.residual:
         title += "; every node adds input 1 too"
-    return draw_search(found.student.genotype, found.history, folder, title=title)
+    return draw_cells(found.student.genotype, folder, title=title) + files

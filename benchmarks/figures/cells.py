@@ -32,13 +32,18 @@ COLOURS = {  # of the Okabe-Ito palette
 INPUTS = ("cell before last", "last cell")
 
 
-def draw_search(
-    genotype: Genotype, history: Sequence[Mapping[str, Any]], folder: Path, *, title: str
-) -> list[Path]:
-    """`cells.png` and `.pdf`: both cells; `evolution.png` and `.pdf`: the search by epochs."""
+def draw_cells(genotype: Genotype, folder: Path, *, title: str) -> list[Path]:
+    """`cells.png` and `.pdf`: both cells."""
     with look():
-        cells, evolution = _cells(genotype, title), _evolution(history, title)
-    return save(cells, folder, "cells") + save(evolution, folder, "evolution")
+        figure = _cells(genotype, title)
+    return save(figure, folder, "cells")
+
+
+def draw_evolution(history: Sequence[Mapping[str, Any]], folder: Path, *, title: str) -> list[Path]:
+    """`evolution.png` and `.pdf`: a search of cells or stages by epochs."""
+    with look():
+        figure = _evolution(history, title)
+    return save(figure, folder, "evolution")
 
 
 def _cells(genotype: Genotype, title: str) -> Figure:
@@ -80,14 +85,15 @@ def _draw_cell(axes: Axes, plan: CellPlan) -> None:
 
 
 def _evolution(history: Sequence[Mapping[str, Any]], title: str) -> Figure:
-    """Losses, cost, entropy, skips by epochs; below, when the genotype changed."""
+    """Losses, cost, entropy, skips if any, by epochs; when the genotype changed."""
     figure = Figure(figsize=(7.16, 4.4), dpi=200, layout="constrained")
     figure.suptitle(title, fontsize=9)
     panels = figure.subplots(2, 2, sharex=True).flat
     epochs = [entry["epoch"] for entry in history]
 
     def draw(axes: Axes, columns: Mapping[str, str], label: str) -> None:
-        for (column, name), dashes in zip(columns.items(), ("-", "--", ":"), strict=False):
+        there = [(column, name) for column, name in columns.items() if column in history[0]]
+        for (column, name), dashes in zip(there, ("-", "--", ":"), strict=False):
             axes.plot(epochs, [entry[column] for entry in history], dashes, label=name, lw=1.3)
         low, high = axes.get_ylim()
         axes.set(ylabel=label, ylim=(low, high + 0.4 * (high - low)))  # room for the legend
@@ -98,7 +104,7 @@ def _evolution(history: Sequence[Mapping[str, Any]], title: str) -> Figure:
         {
             "loss": "weights, half A",
             "validation_p": "held back, all operations",
-            "validation_genotype": "held back, the genotype's",
+            "validation_genotype": "held back, the genotype",
         },
         "loss",
     )
@@ -109,11 +115,13 @@ def _evolution(history: Sequence[Mapping[str, Any]], title: str) -> Figure:
         "share",
     )
     last = next(panels)
-    plans = [_edges(entry["genotype"]) for entry in history]
+    plans = [_parts(json.loads(entry["genotype"])) for entry in history]
     changes = [0, *(len(after - before) for before, after in pairwise(plans))]
-    last.bar(epochs, changes, color="#bbbbbb", label="edges of both cells that changed")
-    last.plot(epochs, [entry["skips"] for entry in history], "k-", lw=1.3, label="skips, normal")
-    most = max(*changes, *(entry["skips"] for entry in history), 1)
+    last.bar(epochs, changes, color="#bbbbbb", label="edges or decisions that changed")
+    skips = [entry["skips"] for entry in history if "skips" in entry]
+    if skips:
+        last.plot(epochs, skips, "k-", lw=1.3, label="skips, normal")
+    most = max(*changes, *skips, 1)
     last.set(ylabel="number", ylim=(0, 1.4 * most))  # room for the legend
     last.legend(fontsize=7, frameon=False)
     for axes in figure.axes[-2:]:
@@ -122,10 +130,11 @@ def _evolution(history: Sequence[Mapping[str, Any]], title: str) -> Figure:
     return figure
 
 
-def _edges(plans: str) -> set[tuple[int, int, int, str]]:
-    return {
-        (kind, node, source, name)
-        for kind, plan in enumerate(json.loads(plans))
-        for node, edges in enumerate(plan)
-        for source, name in edges
-    }
+def _parts(genotype: Any, *place: int | str) -> set[tuple[Any, ...]]:
+    """Edges of cells, or decisions of stages, each with its place."""
+    if isinstance(genotype, dict):
+        return {part for name, own in genotype.items() for part in _parts(own, *place, name)}
+    if isinstance(genotype, list) and any(isinstance(own, dict | list) for own in genotype):
+        numbered = enumerate(genotype)
+        return {part for number, own in numbered for part in _parts(own, *place, number)}
+    return {(*place, str(genotype))}

@@ -8,23 +8,69 @@ and width grows (DECISIONS 42).
 from dataclasses import replace
 
 from models import CellShape
+from models.nas.fitting import encoder_parameters
+from models.nas.staged_space import StagedSpace
 from simulator.errors import UserError
 from simulator.schemes.experiment import Experiment
-from simulator.search.config import SearchConfig, SearchPreset
+from simulator.search.config import (
+    BilevelConfig,
+    SearchConfig,
+    SearchPreset,
+    StagedSearchConfig,
+)
 
-NAMES = ("cpu", "gpu")
+CELLS = ("cpu", "gpu")
+NAMES = ("stages", *CELLS)
+Cells = SearchPreset[SearchConfig]
 
 
-def preset(recipe: Experiment, name: str) -> SearchPreset:
+def preset(recipe: Experiment, name: str) -> SearchPreset[BilevelConfig]:
     """The preset of this name for a recipe. Raises: UserError if there is none."""
     if name not in NAMES:
         raise UserError(f"--preset must be one of {', '.join(NAMES)}, got {name!r}")
+    return cells(recipe, name) if name in CELLS else _stages(recipe)
+
+
+def _stages(recipe: Experiment) -> SearchPreset[StagedSearchConfig]:
+    """Whole images averaged down to half their side; networks that cost as the hand-made one."""
+    small = recipe.embedded_data is not None
+    model = recipe.student.model
+    space = StagedSpace(projected_dim=model.feature_dim)
+    if small:
+        space = replace(space, stages=2, widths=(16, 24, 32, 48, 64), stems=(8, 16))
+    config = StagedSearchConfig(
+        space=space,
+        shrink=2,
+        image_size=8 if small else 16,
+        images=10_000,
+        epochs=20 if small else 10,
+        batch_size=32 if small else 64,
+        temperature=(5.0, 0.5),
+        weights_rate=(0.05, 0.001),
+        weights_decay=3e-4,
+        architecture_rate=2e-2,
+        architecture_decay=0.0,
+        clip=5.0,
+        warmup=0.2,
+        loss=recipe.student.loss,
+        penalty=0.1,
+        target=encoder_parameters(model, image_channels=1 if small else 3),
+        stable_epochs=10,
+        proposals=8,
+        rungs=(1, 2, 4),
+        precision="fp32",
+    )
+    return SearchPreset("stages", config, retraining_epochs=20 if small else 10)
+
+
+def cells(recipe: Experiment, name: str) -> Cells:
+    """A search of cells: `cpu` or `gpu`."""
     found = _cpu(recipe)
     found = _gpu(found) if name == "gpu" else found
     return _small(found) if recipe.embedded_data else found
 
 
-def _cpu(recipe: Experiment) -> SearchPreset:
+def _cpu(recipe: Experiment) -> Cells:
     """All operations at once, images at half their side, half the width of deployment."""
     shape = CellShape(
         stem=24,
@@ -61,7 +107,7 @@ def _cpu(recipe: Experiment) -> SearchPreset:
     return SearchPreset("cpu", config, retraining_epochs=10)
 
 
-def _gpu(cpu: SearchPreset) -> SearchPreset:
+def _gpu(cpu: Cells) -> Cells:
     """All operations at once, 50 epochs, 8 cells; the rates of DARTS for batches of 256."""
     shape = replace(cpu.search.shape, stem=48, widths=(16, 32, 64), normal_cells=(2, 2, 1))
     search = replace(
@@ -78,7 +124,7 @@ def _gpu(cpu: SearchPreset) -> SearchPreset:
     return SearchPreset("gpu", search, retraining_epochs=20)
 
 
-def _small(found: SearchPreset) -> SearchPreset:
+def _small(found: Cells) -> Cells:
     """For the digits: two stages, small batches, single precision; some tens of seconds."""
     shape = replace(found.search.shape, stem=8, widths=(8, 16), normal_cells=(0, 1))
     search = replace(

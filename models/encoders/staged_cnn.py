@@ -6,13 +6,14 @@ it). With `after` and one `residual` block of kernel 3 in every stage it is a `P
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 BlockKind = Literal["plain", "residual", "pair", "bottleneck", "inverted", "grouped"]
 Pooling = Literal["after", "before", "none"]
+EXPANDING = ("bottleneck", "inverted")  # blocks with an inner width of their own
 GROUP = 16  # channels of a group of a grouped convolution, fewer where these do not divide a width
 
 
@@ -61,6 +62,19 @@ class StagedCnnConfig:
     def build(self, *, image_channels: int) -> "StagedCnn":
         """The network with fresh weights from torch's global state."""
         return StagedCnn(self, image_channels=image_channels)
+
+    @classmethod
+    def from_json(cls, value: Any) -> "StagedCnnConfig":
+        """What `simulator.storage.describe` described. Raises: ValueError."""
+        try:
+            stages = tuple(Stage(**_without_type(own)) for own in value["stages"])
+            return cls(**_without_type(value) | {"stages": stages})
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"a student must have stem, stages, width: {error!r}") from None
+
+
+def _without_type(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: item for name, item in value.items() if name != "type"}
 
 
 def _layer(

@@ -6,6 +6,7 @@ A step runs one network, drawn by Gumbel's trick with a hard forward and a soft 
 middle of that of 5, and a small expansion the first channels of a large one.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.encoders.residual_cnn import Classified
-from models.encoders.staged_cnn import GROUP, BlockKind, StagedCnnConfig
+from models.encoders.staged_cnn import EXPANDING, GROUP, BlockKind, StagedCnnConfig
 from models.nas.search_space import SPREAD, hard
 from models.nas.staged_space import StagedSpace
 
@@ -148,7 +149,7 @@ class SharedBlock(nn.Module):
         self.space, self.widths = space, widths
         width, kernel, most = max(widths), max(space.kernels), max(space.expansions)
         half, wide = width // min(space.expansions), width * most
-        group = max(1, GROUP // shrink)
+        group = math.gcd(max(1, GROUP // shrink), *widths)  # groups are whole at every width
         kinds: dict[BlockKind, list[nn.Module]] = {
             "plain": [SharedConv(width, width, kernel)],
             "residual": [SharedConv(width, width, kernel)],
@@ -177,7 +178,7 @@ class SharedBlock(nn.Module):
         kernel = self.space.kernels[choice.picks[names[1]]]
         layers = self.kinds[kind]
         assert isinstance(layers, nn.ModuleList)
-        if kind in ("bottleneck", "inverted"):
+        if kind in EXPANDING:
             inner = self._inner(choice, stage, kind)
             hidden = inner.apply(torch.relu(layers[0](images, inner.computed)))
             hidden = inner.apply(torch.relu(layers[1](hidden, inner.computed, kernel=kernel)))

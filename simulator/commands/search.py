@@ -36,7 +36,9 @@ class SearchRequest:
     """The options of `semlink search`; None: as in the preset."""
 
     recipe: str = argument(type=RECIPE)
-    preset: Literal["cpu", "gpu"] = option(default="cpu", help="Search space, sizes and length.")
+    preset: Literal["stages", "cpu", "gpu"] = option(
+        default="stages", help="Search the stages of a network, or its cells (cpu, gpu)."
+    )
     penalty: float = option(
         "--lambda",
         default=0.1,
@@ -90,7 +92,7 @@ def search(request: SearchRequest) -> None:
                 run.forget_search(whole.run.folder)
             found = [run.search_seed(whole, request.seed + more) for more in range(request.seeds)]
             best, right = run.choose(whole, found)
-            told, files = run.write_search(whole, found, best, right, draw=resolve.cell_figures)
+            told, files = run.write_search(whole, found, best, right, draw=resolve.search_figures)
         for line in (run.summary(told), *files):
             click.echo(line)
         click.echo(f"{(time.perf_counter() - start) / 60:.1f} min")

@@ -5,7 +5,6 @@ epoch holds the weights, the architecture, both optimisers and the history. Ever
 own named streams, so a resumed search takes the very steps of an uninterrupted one.
 """
 
-import json
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -16,15 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from channels.streams import Streams
-from models.nas.genotype import skips
-from models.nas.operations import SearchSpace
-from models.nas.search_space import Architecture, Choices, CostTable, Mixtures, Plans, gumbel
 from simulator.data.augment import epoch_order
 from simulator.device import autocast, native, told
 from simulator.errors import TimeUp, UserError
 from simulator.progress import progress, skip
-from simulator.search.config import SearchConfig
-from simulator.storage.describe import describe
+from simulator.search.config import BilevelConfig
+from simulator.search.relaxed import Drawn, Relaxed
 from simulator.storage.files import load_tensors, save_tensors
 from simulator.training.loop import Checkpoint, below, load_optimiser, optimiser_tensors
 from simulator.training.losses import TeacherTargets, distillation_loss
@@ -48,14 +44,20 @@ class SearchTask:
     """What a search needs besides its random streams."""
 
     name: str
-    space: SearchSpace
-    model: nn.Module  # a supernet of the space
-    architecture: Architecture
-    costs: CostTable
-    config: SearchConfig
+    relaxed: Relaxed
     num_images: int  # in each half
     batches: Callable[[Half, int], Take]  # of a half in an epoch
     validation: Sequence[Batch]
+
+    @property
+    def config(self) -> BilevelConfig:
+        """How it is searched."""
+        return self.relaxed.config
+
+    @property
+    def model(self) -> nn.Module:
+        """The supernet."""
+        return self.relaxed.model
 
     @property
     def batch_size(self) -> int:
@@ -67,48 +69,25 @@ class SearchTask:
         """Steps per epoch; an incomplete last batch is left out."""
         return self.num_images // self.batch_size
 
-    def plans(self) -> Plans:
-        """Both cells as they are now, with the limit on skips."""
-        return self.architecture.plans(self.space, most_skips=self.config.most_skips)
-
-    def loss(self, batch: Batch, mixtures: Mixtures, skip: float) -> Tensor:
-        """The distillation loss of a batch under these mixtures."""
+    def loss(self, batch: Batch, drawn: Drawn) -> Tensor:
+        """The distillation loss of a batch under what is drawn."""
         device = batch.images.device
         with autocast(device, native(device, self.config.precision)):
-            features, scores = self.model(batch.images, mixtures, skip)
+            features, scores = self.relaxed.run(batch.images, drawn)
         return distillation_loss(features, scores, batch.labels, batch.targets, self.config.loss)
 
     @torch.no_grad()
-    def validate(self, mixtures: Mixtures) -> float:
-        """Mean validation loss, without the auxiliary skip."""
-        losses = [float(self.loss(own, mixtures, 0.0)) * len(own.labels) for own in self.validation]
+    def validate(self, drawn: Drawn) -> float:
+        """Mean validation loss."""
+        losses = [float(self.loss(own, drawn)) * len(own.labels) for own in self.validation]
         return sum(losses) / sum(len(batch.labels) for batch in self.validation)
-
-
-def supernet_loss(task: SearchTask, plans: Plans) -> float:
-    """Mean validation loss of the supernet with the operations of these plans alone."""
-    return task.validate(plans.choices(task.space).mixtures())
 
 
 @torch.no_grad()
 def observe(task: SearchTask, epoch: int, losses: tuple[float, float]) -> dict[str, Any]:
     """The entry of an epoch that has ended."""
-    probabilities, plans = task.architecture.probabilities(), task.plans()
-    entropy = [-(p * p.log()).sum(dim=1).mean() / math.log(p.shape[1]) for p in probabilities]
-    raw = task.architecture.plans(task.space, most_skips=None)
-    return {
-        "epoch": epoch + 1,
-        "loss": losses[0],
-        "upper_loss": losses[1],
-        "expected_cost": float(task.costs.expected(probabilities, task.space)),
-        "genotype_cost": task.costs.of(plans, task.space),
-        "entropy": float(torch.stack(entropy).mean()),
-        "skips": skips(raw.normal),
-        "auxiliary_skip": task.config.skip_weight(epoch),
-        "validation_p": task.validate(probabilities.mixtures()),
-        "validation_genotype": supernet_loss(task, plans),
-        "genotype": json.dumps(describe(plans)),
-    }
+    told = {"epoch": epoch + 1, "loss": losses[0], "upper_loss": losses[1]}
+    return told | task.relaxed.observed(task.validate, epoch)
 
 
 def shown(entry: dict[str, Any]) -> dict[str, str]:
@@ -117,7 +96,6 @@ def shown(entry: dict[str, Any]) -> dict[str, str]:
         "loss": f"{entry['loss']:.3f}",
         "cost": f"{entry['expected_cost']:.4g}",
         "entropy": f"{entry['entropy']:.2f}",
-        "skips": str(entry["skips"]),
         "genotype": entry["genotype"].replace('"', "").replace(" ", ""),
     }
 
@@ -136,10 +114,8 @@ def search(
 ) -> History:
     """Search to the end, from the checkpoint if there is one.
 
-    Returns the history, one entry per epoch: mean losses of both halves, expected cost, cost of
-    the genotype, entropy of p as a share of the uniform one, skips in the normal cell, weight of
-    the auxiliary skip, validation loss with p and with the genotype's operations alone, and the
-    genotype as JSON. `task.architecture` is as it was after the last epoch.
+    Returns the history, one entry per epoch: mean losses of both halves, and what the space says
+    (`Relaxed.observed`). The architecture is as it was after the last epoch.
     Raises: UserError when the loss is not finite; TimeUp at the deadline.
     """
     optimisers = _optimisers(task)
@@ -161,7 +137,7 @@ def search(
     return history
 
 
-def finished(history: History, config: SearchConfig) -> bool:
+def finished(history: History, config: BilevelConfig) -> bool:
     """Whether the search is over: all epochs, or a genotype that has settled."""
     if len(history) >= config.epochs:
         return True
@@ -188,44 +164,33 @@ def _run_epoch(
         part = slice(step * batch, (step + 1) * batch)
         lower_batch = takes[0](orders[0][part])
         rate = _rate(config, (epoch * task.steps + step) / (config.epochs * task.steps))
-        skip = config.skip_weight(epoch)
         if learns:
             upper_batch = takes[1](orders[1][part])
-            mixtures = _mixtures(task, gumbel(task.space, generator=noise), epoch)
-            sums[1] += _upper(task, optimisers, upper_batch, mixtures, skip)
-        mixtures = _mixtures(task, gumbel(task.space, generator=noise), epoch)
-        loss = task.loss(lower_batch, mixtures.detached(), skip)
+            drawn = task.relaxed.draw(noise, epoch)
+            sums[1] += _upper(task, optimisers, upper_batch, drawn)
+        drawn = task.relaxed.draw(noise, epoch).detached()
+        loss = task.loss(lower_batch, drawn)
         sums[0] += _finite(loss, task)
         _step_weights(task, optimisers.weights, loss, rate=rate)
         bar.update(batch)
     return sums[0] / task.steps, sums[1] / task.steps if learns else math.nan
 
 
-def _upper(
-    task: SearchTask, optimisers: _Optimisers, batch: Batch, mixtures: Mixtures, skip: float
-) -> float:
+def _upper(task: SearchTask, optimisers: _Optimisers, batch: Batch, drawn: Drawn) -> float:
     """One step of the architecture, the weights being as they are (DARTS' first order).
 
     Gives back the loss on half B without the penalty.
     """
-    loss = task.loss(batch, mixtures, skip)
+    loss = task.loss(batch, drawn)
     value = _finite(loss, task)
-    loss = loss + penalty(task.architecture, task.costs, task.space, task.config)
-    alphas = list(task.architecture.parameters())
+    loss = loss + task.config.penalty * task.relaxed.excess()
+    alphas = list(task.relaxed.values.parameters())
     gradients = torch.autograd.grad(loss, alphas, materialize_grads=True)
     for alpha, gradient in zip(alphas, gradients, strict=True):
         alpha.grad = gradient
     optimisers.architecture.step()
     optimisers.architecture.zero_grad()
     return value
-
-
-def penalty(
-    architecture: Architecture, costs: CostTable, space: SearchSpace, config: SearchConfig
-) -> Tensor:
-    """lambda max(0, ln(E[cost] / target))."""  # noqa: D403
-    ratio = costs.expected(architecture.probabilities(), space) / config.target
-    return config.penalty * ratio.log().clamp(min=0)
 
 
 def _step_weights(
@@ -240,13 +205,7 @@ def _step_weights(
     optimiser.step()
 
 
-def _mixtures(task: SearchTask, noise: Choices, epoch: int) -> Mixtures:
-    if task.config.operations == "mixed":
-        return task.architecture.probabilities().mixtures()
-    return task.architecture.sampled(noise, task.config.temperature_of(epoch)).mixtures()
-
-
-def _rate(config: SearchConfig, progress: float) -> float:
+def _rate(config: BilevelConfig, progress: float) -> float:
     first, last = config.weights_rate
     return last + (first - last) * 0.5 * (1 + math.cos(math.pi * progress))
 
@@ -271,7 +230,7 @@ def _optimisers(task: SearchTask) -> _Optimisers:
             weight_decay=config.weights_decay,
         ),
         torch.optim.Adam(
-            task.architecture.parameters(),
+            task.relaxed.values.parameters(),
             lr=config.architecture_rate,
             betas=(0.5, 0.999),
             weight_decay=config.architecture_decay,
@@ -283,7 +242,7 @@ def _save(
     task: SearchTask, optimisers: _Optimisers, checkpoint: Checkpoint, history: History
 ) -> None:
     tensors = {f"model/{name}": t for name, t in task.model.state_dict().items()}
-    tensors |= {f"architecture/{name}": t for name, t in task.architecture.state_dict().items()}
+    tensors |= {f"architecture/{name}": t for name, t in task.relaxed.values.state_dict().items()}
     tensors |= optimiser_tensors(optimisers.weights, "weights optimiser")
     tensors |= optimiser_tensors(optimisers.architecture, "architecture optimiser")
     save_tensors(checkpoint.path, tensors, {"key": checkpoint.key, "history": history})
@@ -300,7 +259,7 @@ def _resume(task: SearchTask, optimisers: _Optimisers, checkpoint: Checkpoint) -
             "remove it, add --fresh, or choose another --out"
         )
     task.model.load_state_dict(below(tensors, "model/"))
-    task.architecture.load_state_dict(below(tensors, "architecture/"))
+    task.relaxed.values.load_state_dict(below(tensors, "architecture/"))
     load_optimiser(optimisers.weights, tensors, "weights optimiser")
     load_optimiser(optimisers.architecture, tensors, "architecture optimiser")
     history: History = header["history"]

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,17 +13,23 @@ from torch import Tensor
 from torch.nn import functional
 
 from channels.streams import Streams
-from models import Genotype, GenotypeCnnConfig, ImageClassifier, StudentConfig
+from models import GenotypeCnnConfig, ImageClassifier, StagedCnnConfig, StudentConfig
+from models.encoders.staged_cnn import EXPANDING
+from models.nas.fitting import fitted
 from models.nas.search_space import Architecture, CostTable, Supernet
+from models.nas.staged_space import Budget
+from models.nas.staged_supernet import StagedArchitecture, StagedSupernet
 from simulator.data.dataset import Dataset, to_float
 from simulator.description.basis import Basis, Part
 from simulator.description.stages import LossWeights, StudentStage
 from simulator.device import native
 from simulator.errors import UserError
 from simulator.parse import in_range, parse_count
-from simulator.search.config import SearchConfig, SearchPreset
+from simulator.search.config import BilevelConfig, SearchConfig, SearchPreset, StagedSearchConfig
 from simulator.search.cost import cost_table, network_costs
+from simulator.search.halving import Finish, proposed
 from simulator.search.loop import Batch, Half, History, SearchTask, Take, search
+from simulator.search.relaxed import Relaxed, RelaxedCells, RelaxedStages
 from simulator.storage.describe import describe
 from simulator.storage.environment import environment
 from simulator.storage.files import load_tensors, write_json, write_table
@@ -45,7 +51,7 @@ class SearchRun:
     """A search: its settings, data and teachers. It writes to `run.folder`."""
 
     run: TrainingRun
-    preset: SearchPreset
+    preset: SearchPreset[BilevelConfig]
     views: Views  # what the teachers say
 
 
@@ -53,7 +59,7 @@ class Found(NamedTuple):
     """The result of a search from one seed."""
 
     seed: int
-    student: GenotypeCnnConfig
+    student: StudentConfig
     history: History
 
 
@@ -81,9 +87,35 @@ def taught_seed(folder: Path) -> int:
 def search_seed(whole: SearchRun, seed: int) -> Found:
     """One search with its initial weights and draws; resumed from its checkpoint."""
     task, history = searched_task(whole, seed)
-    config, plans = whole.preset.search, task.plans()
-    genotype = Genotype(space=config.space, normal=plans.normal, reduce=plans.reduce)
-    return Found(seed, GenotypeCnnConfig(genotype=genotype, shape=config.deployed), history)
+    relaxed, generator = task.relaxed, Streams(seed=seed)("proposals")
+    if not isinstance(relaxed, RelaxedStages):
+        return Found(seed, relaxed.student(), history)
+    config = relaxed.config
+    models = proposed(
+        config.proposals,
+        relaxed.budget,
+        lambda: relaxed.architecture.drawn(generator=generator),
+        first=relaxed.student(),
+    )
+    name = f"search_{seed}_proposal"
+    ranked = finish_of(whole, seed).ranked(name, models, config.rungs)
+    columns = ["proposal", "epochs", "summed_loss"]
+    table = pd.DataFrame(ranked.rows, columns=columns)
+    write_table(whole.run.folder / "history" / f"proposals_{seed}.csv", table)
+    return Found(seed, models[ranked.winner], history)
+
+
+def finish_of(whole: SearchRun, seed: int) -> Finish:
+    """How the proposals of a search are trained: as the recipe's student, on small images."""
+    config, student = whole.preset.search, whole.run.recipe.student
+    training = replace(student.training, epochs=whole.preset.retraining_epochs)
+    return Finish(
+        run=whole.run,
+        views=whole.views,
+        training=training,
+        side=config.image_size,
+        key=search_key(whole, seed),
+    )
 
 
 def searched_task(whole: SearchRun, seed: int) -> tuple[SearchTask, History]:
@@ -117,12 +149,6 @@ def search_key(whole: SearchRun, seed: int) -> str:
 def search_task(whole: SearchRun, seed: int) -> SearchTask:
     """The supernet with fresh weights, and the halves of the data."""
     run, config = whole.run, whole.preset.search
-    streams, space = Streams(seed=seed), config.search_space
-    supernet = fresh(
-        lambda: Supernet(space, config.shape, **run.dataset.sizes),
-        seed=streams.seed_of("init", "supernet"),
-    )
-    architecture = fresh(lambda: Architecture(space), seed=streams.seed_of("init", "architecture"))
     training = len(run.training.labels)
     held = max(1, min(HELD_BACK, training // 10))
     number = min(config.images, (training - held) // 2)
@@ -131,16 +157,51 @@ def search_task(whole: SearchRun, seed: int) -> SearchTask:
     first: dict[Half, int] = {"weights": 0, "architecture": number}
     return SearchTask(
         name=f"search_{seed}",
-        space=space,
-        model=supernet.to(run.device),
-        architecture=architecture.to(run.device),
-        costs=costs_of(run, config),
-        config=config,
+        relaxed=_relaxed(run, config, Streams(seed=seed)),
         num_images=number,
         batches=lambda half, epoch: _take(whole, epoch % run.recipe.views, first[half]),
         validation=list(
             map(_take(whole, 0, training - held), torch.arange(held).split(HELD_BATCH))
         ),
+    )
+
+
+def budget_of(run: TrainingRun, config: BilevelConfig) -> Budget:
+    """What a network may cost: the target, and the MACs of the hand-made student of that size."""
+    channels = run.dataset.image_shape[0]
+    hand_made = fitted(run.recipe.student.model, round(config.target), image_channels=channels)
+    most = network_costs(hand_made, run.dataset.image_shape)["macs"]
+    return Budget(
+        parameters=(0, round(config.target)), macs=(0, most), image_shape=run.dataset.image_shape
+    )
+
+
+def _relaxed(run: TrainingRun, config: BilevelConfig, streams: Streams) -> Relaxed:
+    """The space of a search with fresh weights."""
+    seeds = {name: streams.seed_of("init", name) for name in ("supernet", "architecture")}
+    if isinstance(config, StagedSearchConfig):
+        stages, shrink = config.space, config.shrink
+        net = fresh(
+            lambda: StagedSupernet(stages, shrink=shrink, **run.dataset.sizes),
+            seed=seeds["supernet"],
+        )
+        values = fresh(lambda: StagedArchitecture(stages), seed=seeds["architecture"])
+        return RelaxedStages(
+            model=net.to(run.device),
+            config=config,
+            architecture=values.to(run.device),
+            budget=budget_of(run, config),
+        )
+    assert isinstance(config, SearchConfig)
+    space, shape = config.search_space, config.shape
+    supernet = fresh(lambda: Supernet(space, shape, **run.dataset.sizes), seed=seeds["supernet"])
+    architecture = fresh(lambda: Architecture(space), seed=seeds["architecture"])
+    return RelaxedCells(
+        model=supernet.to(run.device),
+        config=config,
+        space=space,
+        architecture=architecture.to(run.device),
+        costs=costs_of(run, config),
     )
 
 
@@ -210,10 +271,12 @@ def choose(whole: SearchRun, found: Sequence[Found]) -> tuple[Found, dict[int, f
     return max(found, key=lambda one: accuracies[one.seed]), accuracies
 
 
-def read_student(path: Path) -> GenotypeCnnConfig:
+def read_student(path: Path) -> GenotypeCnnConfig | StagedCnnConfig:
     """The student of a genotype file. Raises: UserError naming the file."""
     try:
-        return GenotypeCnnConfig.from_json(json.loads(path.read_text(encoding="utf-8"))["student"])
+        value = json.loads(path.read_text(encoding="utf-8"))["student"]
+        staged = value.get("type") == StagedCnnConfig.__name__
+        return (StagedCnnConfig if staged else GenotypeCnnConfig).from_json(value)
     except FileNotFoundError:
         raise UserError(f"no such file: {path}") from None
     except IsADirectoryError:
@@ -221,7 +284,7 @@ def read_student(path: Path) -> GenotypeCnnConfig:
             f"{path} must be a genotype of semlink search, but is a folder; name the genotype.json "
             "in it"
         ) from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path} must be a genotype of semlink search, but: {reason}") from None
 
@@ -248,7 +311,7 @@ def write_found(
 
 def search_run(
     recipe: Basis,
-    preset: SearchPreset,
+    preset: SearchPreset[BilevelConfig],
     *,
     dataset: Dataset,
     taught_in: Path,
@@ -319,14 +382,14 @@ def _with_views(recipe: Basis, views: int) -> Basis:
 
 
 def adjusted(
-    preset: SearchPreset,
+    preset: SearchPreset[BilevelConfig],
     *,
     penalty: float,
     target: str | None = None,
     teaching: str = "kd",
     image_size: int | None = None,
     epochs: int | None = None,
-) -> SearchPreset:
+) -> SearchPreset[BilevelConfig]:
     """A preset with the given options in place of its values."""
     if not 0 <= penalty <= MOST_PENALTY:
         raise UserError(f"--lambda must be from 0 to {MOST_PENALTY:g}, got {penalty:g}")
@@ -384,16 +447,32 @@ def _description(whole: SearchRun, found: list[Found]) -> dict[str, Any]:
 
 
 def summary(told: dict[str, Any]) -> str:
-    """A genotype in words: its size, both cells, its validation accuracy."""
-    genotype = told["student"]["genotype"]
+    """A genotype in words: its size, its cells or stages, its validation accuracy."""
     size = f"{told['parameters']:,} parameters, {told['macs']:,} MACs"
     lines = [f"seed {told['seed']}: {size}, {told['cpu_ms']:g} ms per image"]
-    for kind in ("normal", "reduce"):
-        nodes = (" + ".join(f"{name}({source})" for source, name in own) for own in genotype[kind])
-        lines.append(f"  {kind}: " + "; ".join(nodes))
+    lines += (
+        _cells_told(told["student"]) if "genotype" in told["student"] else _told(told["student"])
+    )
     if told["validation_accuracy"] is not None:
         lines.append(f"  validation accuracy {100 * told['validation_accuracy']:.2f} %")
     return "\n".join(lines)
+
+
+def _cells_told(student: dict[str, Any]) -> Iterator[str]:
+    for kind in ("normal", "reduce"):
+        edges = student["genotype"][kind]
+        nodes = (" + ".join(f"{name}({source})" for source, name in own) for own in edges)
+        yield f"  {kind}: " + "; ".join(nodes)
+
+
+def _told(student: dict[str, Any]) -> Iterator[str]:
+    yield f"  stem: {student['stem']} channels"
+    for number, own in enumerate(student["stages"], start=1):
+        blocks = f"{own['depth']} {own['block']} of {own['kernel']}x{own['kernel']}"
+        if own["block"] in EXPANDING:
+            blocks += f", expansion {own['expansion']}"
+        pooling = {"none": "no pooling"}.get(own["pooling"], f"pooling {own['pooling']}")
+        yield f"  stage {number}: {own['width']} channels, {pooling}, {blocks}"
 
 
 def forget_search(folder: Path) -> None:

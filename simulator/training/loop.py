@@ -215,6 +215,7 @@ class Checkpoint:
     key: str  # key of the origin; a checkpoint with another key is not used
     seconds: float = 120.0  # between two within an epoch
     deadline: float = math.inf  # of time.monotonic(), when training stops
+    until: int | None = None  # epochs after which training pauses; None: at the end
 
 
 def fresh(build: Callable[[], Module], *, seed: int) -> Module:
@@ -276,6 +277,8 @@ def train(
 ) -> list[dict[str, float]]:
     """Train the model of a lesson to the end, going on from the checkpoint if there is one.
 
+    A checkpoint may name an earlier end; the learning rate is that of the whole training.
+
     Returns the history: epoch, mean loss, validation accuracy, last learning rate. The checkpoint
     stays until the caller has kept the result and removes it.
     Raises: UserError when the loss is not finite; the last good checkpoint stays.
@@ -312,7 +315,8 @@ class _Training(Generic[Module]):
         images = self.epochs * self.steps * self.batch
         with progress(total=images, desc=title, unit="img", mininterval=0.5) as bar:
             skip(bar, (len(self.history) * self.steps + self.step) * self.batch)
-            while len(self.history) < self.epochs:
+            until = min(self.epochs, self.checkpoint.until or self.epochs)
+            while len(self.history) < until:
                 start = time.perf_counter()
                 self._end_epoch(rate=self._epoch(bar, schedule))
                 loss, accuracy = self.history[-1]["loss"], self.history[-1]["validation"]
@@ -320,7 +324,7 @@ class _Training(Generic[Module]):
                 self._save()
                 if log is not None:
                     log.write(self.history, seconds=time.perf_counter() - start)
-                self._check_time(last=len(self.history) == self.epochs)
+                self._check_time(last=len(self.history) == until)
             if bar.format_dict["elapsed"] > EVERY:  # lines were left, and so is the last state
                 bar.refresh()
         self.model.eval()

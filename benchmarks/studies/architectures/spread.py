@@ -24,7 +24,7 @@ import torch
 from scipy import stats
 
 from benchmarks.recipes.cifar100 import cifar100
-from benchmarks.recipes.search import preset
+from benchmarks.recipes.search import cells
 from benchmarks.studies.architectures.proxy import SIDE, Proxy, Trained, proxy_of
 from channels.streams import Streams
 from models import Genotype, GenotypeCnnConfig, StudentConfig
@@ -87,10 +87,10 @@ def _fitted(model: StudentConfig) -> StudentConfig:
 
 def _cells(generator: torch.Generator) -> StudentConfig:
     """Random cells of the preset `cpu`, wide enough for the budget."""
-    skips = preset(cifar100(), "cpu").search.most_skips
+    skips = cells(cifar100(), "cpu").search.most_skips
     plans = (random_plan(CONV, generator=generator, most_skips=skips) for _ in range(2))
     genotype = Genotype(space=CONV.name, normal=next(plans), reduce=next(plans))
-    shape = preset(cifar100(), "cpu").search.deployed
+    shape = cells(cifar100(), "cpu").search.deployed
     return _fitted(GenotypeCnnConfig(genotype=genotype, shape=shape))
 
 

@@ -47,6 +47,7 @@ from simulator.measures.sizes import Row, clean_entry, right_answers, teacher_ro
 from simulator.parse import MOST_SEED, in_range
 from simulator.schemes.codec import LinkModel
 from simulator.schemes.rkd_sc import RkdScConfig
+from simulator.search.config import SearchConfig
 from simulator.search.run import SearchRun, adjusted, search_run
 from simulator.statistics.intervals import accuracy_interval, mean_difference
 from simulator.statistics.paired import holm, mcnemar, paired_difference
@@ -222,11 +223,13 @@ def _supernet_losses(searches: Searches, networks: list[Entry], main: float) -> 
 
     Networks not evaluated while the supernet's weights existed are left out.
     """
+    preset = searches.whole.preset.search
+    assert isinstance(preset, SearchConfig)
     genotypes = {
         entry.name: entry.model.genotype
         for entry in networks
         if isinstance(entry.model, GenotypeCnnConfig)
-        and entry.model.shape.residual == searches.whole.preset.search.deployed.residual
+        and entry.model.shape.residual == preset.deployed.residual
         and (entry.kind != "kdl_darts" or entry.penalty == main)
     }
     losses = searches.supernet_losses(main, genotypes)

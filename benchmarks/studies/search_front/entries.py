@@ -10,9 +10,10 @@ from models.nas.fitting import encoder_parameters, fitted
 from models.nas.genotype import CellPlan, random_plan
 from models.nas.search_space import Plans
 from simulator.errors import UserError
-from simulator.resolve import cell_figures
+from simulator.resolve import search_figures
+from simulator.search.config import SearchConfig
 from simulator.search.cost import cost_table
-from simulator.search.loop import supernet_loss
+from simulator.search.relaxed import RelaxedCells
 from simulator.search.run import (
     SearchRun,
     adjusted,
@@ -67,11 +68,12 @@ class Searches:
         """
         own = self.of(penalty, teaching)
         path = own.run.folder / "genotypes" / f"seed_{self.seed}.json"
-        if read_keyed(path, search_key(own, self.seed)):
-            return read_student(path)
-        found = search_seed(own, self.seed)
-        write_search(own, [found], found, {}, draw=cell_figures)
-        return found.student
+        if not read_keyed(path, search_key(own, self.seed)):
+            found = search_seed(own, self.seed)
+            write_search(own, [found], found, {}, draw=search_figures)
+        student = read_student(path)
+        assert isinstance(student, GenotypeCnnConfig)
+        return student
 
     def supernet_losses(
         self, penalty: float, genotypes: Mapping[str, Genotype]
@@ -90,13 +92,16 @@ class Searches:
         new = {named[name]: genotypes[name] for name in named if named[name] not in losses}
         if new and search_checkpoint(own, self.seed).exists():
             task, _ = searched_task(own, self.seed)
-            if task.plans() != (found.normal, found.reduce):
+            cells = task.relaxed
+            assert isinstance(cells, RelaxedCells)
+            if cells.plans() != (found.normal, found.reduce):
                 raise UserError(
                     f"{own.run.folder} must hold one search, but its checkpoint and its genotype "
                     "differ; remove the folder"
                 )
             for name, genotype in new.items():
-                losses[name] = supernet_loss(task, Plans(genotype.normal, genotype.reduce))
+                plans = Plans(genotype.normal, genotype.reduce)
+                losses[name] = task.validate(cells.alone(plans))
             write_json(path, {"key": key, "losses": losses})
         return {name: losses[short] for name, short in named.items() if short in losses}
 
@@ -132,6 +137,7 @@ def entries(searches: Searches, penalties: Sequence[float], main: float) -> Iter
 
 def _random_students(whole: SearchRun, size: int, seed: int) -> Iterator[StudentConfig]:
     """Random genotypes, each the nearest in cost of a hundred, scaled to `size` parameters."""
+    assert isinstance(whole.preset.search, SearchConfig)
     config = replace(whole.preset.search, cost="parameters")
     space = config.search_space
     image_shape = whole.run.dataset.image_shape

@@ -43,7 +43,7 @@ def _short() -> Iterator[None]:
         patch.setattr(search_front, "preset", short_preset)
         patch.setattr(sizes, "RUNS", 1)
         patch.setattr(resolve, "dataset_of", lambda *_: few_images())
-        patch.setattr(front_entries, "cell_figures", lambda *_: [])
+        patch.setattr(front_entries, "search_figures", lambda *_: [])
         yield
 
 

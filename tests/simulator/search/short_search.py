@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.recipes.digits import digits
-from benchmarks.recipes.search import preset
+from benchmarks.recipes.search import cells
 from simulator import resolve
 from simulator.commands.train import TrainRequest, train
 from simulator.schemes.experiment import Experiment
-from simulator.search.config import SearchPreset
+from simulator.search.config import SearchConfig, SearchPreset
 from tests.commands import few_images
 
 
@@ -24,9 +24,9 @@ def short() -> Experiment:
     return replace(recipe, views=1, teacher=teacher, student=student)
 
 
-def short_preset(recipe: Experiment, name: str) -> SearchPreset:
+def short_preset(recipe: Experiment, name: str) -> SearchPreset[SearchConfig]:
     """The preset with a single stage of two cells, and retrainings of two epochs."""
-    found = preset(recipe, name)
+    found = cells(recipe, name)
     shape = replace(found.search.shape, widths=(8,), normal_cells=(1,))
     search = replace(found.search, shape=shape, deployed=replace(shape, widths=(24,)))
     return found._replace(search=search, retraining_epochs=2)

@@ -1,6 +1,7 @@
 """The bilevel search: a known best architecture, its costs, its stop rules, its resumption."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from benchmarks.recipes.cifar100 import cifar100
-from benchmarks.recipes.search import preset
+from benchmarks.recipes.search import cells, preset
 from channels.streams import Streams
 from models import CellShape, Genotype, GenotypeCnnConfig
 from models.blocks import parameter_count
@@ -16,10 +17,10 @@ from models.nas.genotype import random_plan
 from models.nas.operations import SPACES
 from models.nas.search_space import Architecture, Choices, CostTable, Plans
 from simulator.errors import TimeUp, UserError
-from simulator.search.config import SearchConfig
 from simulator.search.cost import cost_table
-from simulator.search.loop import SearchTask, finished, penalty, search
-from simulator.training.loop import Checkpoint, fresh
+from simulator.search.loop import SearchTask, finished, search
+from simulator.search.relaxed import RelaxedCells
+from simulator.training.loop import Checkpoint
 from tests.simulator.search.toy_search import TOY, TWINS, toy_config, toy_task
 
 SEEDS = 10
@@ -33,7 +34,13 @@ def found(task: SearchTask, seed: int, folder: Path) -> list[dict[str, Any]]:
 
 def operations(task: SearchTask) -> list[str]:
     """Operations of the one node's two edges."""
-    return [edge.operation for edge in task.plans().normal[0]]
+    return [edge.operation for edge in plans(task).normal[0]]
+
+
+def plans(task: SearchTask) -> Plans:
+    """Both cells."""
+    assert isinstance(task.relaxed, RelaxedCells)
+    return task.relaxed.plans()
 
 
 @pytest.mark.parametrize("mode", ["sampled", "mixed"])
@@ -69,11 +76,11 @@ def test_resumed_search_ends_bitwise_equal(tmp_path: Path) -> None:
     again = toy_task(TOY, config, 0)
     assert search(again, streams=Streams(seed=0), checkpoint=checkpoint)[2:] == history[2:]
     for a, b in (
-        (whole.architecture.state_dict(), again.architecture.state_dict()),
+        (whole.relaxed.values.state_dict(), again.relaxed.values.state_dict()),
         (whole.model.state_dict(), again.model.state_dict()),
     ):
         assert all(torch.equal(a[name], b[name]) for name in a)
-    assert whole.plans() == again.plans()
+    assert plans(whole) == plans(again)
 
 
 def test_checkpoint_of_another_search_is_refused(tmp_path: Path) -> None:
@@ -135,21 +142,22 @@ def test_expected_cost_counts_every_edge_by_its_chance() -> None:
 
 
 def test_penalty_is_a_hinge_of_the_log_cost() -> None:
-    architecture = fresh(lambda: Architecture(TOY), seed=0)
     table = CostTable(300.0, torch.zeros(3).double(), torch.zeros(3).double())
 
-    def told(**changes: object) -> float:
-        return float(penalty(architecture, table, TOY, toy_config(penalty=0.2, **changes)).detach())
+    def told(target: float) -> float:
+        task = toy_task(TOY, toy_config(target=target), 0)
+        assert isinstance(task.relaxed, RelaxedCells)
+        return float(replace(task.relaxed, costs=table).excess().detach())
 
-    assert told(target=100.0) == pytest.approx(0.2 * math.log(3))
-    assert told(target=400.0) == 0
+    assert told(100.0) == pytest.approx(math.log(3))
+    assert told(400.0) == 0
 
 
 def test_presets_can_be_built_and_are_near_the_hand_made_students_size() -> None:
     recipe = cifar100()
     hand_made = parameter_count(recipe.student.model.build(image_channels=3))
     for name in ("cpu", "gpu"):
-        config: SearchConfig = preset(recipe, name).search
+        config = cells(recipe, name).search
         table = cost_table(config, image_shape=(3, 32, 32))
         uniform = Architecture(config.search_space).probabilities()
         expected = float(table.expected(uniform, config.search_space).detach())

@@ -53,7 +53,7 @@ def test_search_writes_a_student_that_can_be_trained(
     assert list(history["auxiliary_skip"]) == [1, 0]
     assert {"loss", "expected_cost", "genotype_cost", "entropy", "validation_p"} <= set(history)
 
-    monkeypatch.setattr(resolve, "cell_figures", lambda *_: [])
+    monkeypatch.setattr(resolve, "search_figures", lambda *_: [])
     written = (out / "genotype.json").read_bytes()
     assert status(monkeypatch, *asked, "--seeds", "2", "--lambda", "0.5") == 0  # nothing left to do
     keys = ("seed", "parameters", "macs", "student")
@@ -75,7 +75,7 @@ def test_search_teaches_the_digits_itself_and_asks_for_other_teachers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(resolve, "cell_figures", lambda *_: [])
+    monkeypatch.setattr(resolve, "search_figures", lambda *_: [])
     asked = ["search", "digits", "--epochs", "1", "--training", "t", "--out", "out"]
     assert status(monkeypatch, *asked) == 2
     assert "--training must be the folder of a training run, got t" in capsys.readouterr().err

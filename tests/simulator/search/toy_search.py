@@ -14,6 +14,7 @@ from models.nas.search_space import Architecture, CostTable, MixedCell, Mixtures
 from simulator.description.stages import LossWeights
 from simulator.search.config import SearchConfig
 from simulator.search.loop import Batch, Half, SearchTask, Take
+from simulator.search.relaxed import RelaxedCells
 from simulator.training.loop import fresh
 from simulator.training.losses import TeacherTargets
 
@@ -99,11 +100,13 @@ def toy_task(space: SearchSpace, config: SearchConfig, seed: int) -> SearchTask:
     costs = torch.tensor([COSTS[name] for name in space.names], dtype=torch.float64)
     return SearchTask(
         name="toy",
-        space=space,
-        model=fresh(lambda: ToyNet(space), seed=streams.seed_of("weights")),
-        architecture=fresh(lambda: Architecture(space), seed=streams.seed_of("alpha")),
-        costs=CostTable(0.0, costs, torch.zeros_like(costs)),
-        config=config,
+        relaxed=RelaxedCells(
+            space=space,
+            model=fresh(lambda: ToyNet(space), seed=streams.seed_of("weights")),
+            architecture=fresh(lambda: Architecture(space), seed=streams.seed_of("alpha")),
+            costs=CostTable(0.0, costs, torch.zeros_like(costs)),
+            config=config,
+        ),
         num_images=IMAGES,
         batches=batches,
         validation=[batch(*stripes(generator=streams("validation")))],

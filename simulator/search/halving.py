@@ -1,0 +1,138 @@
+"""The finish of a search: proposals are trained side by side, and the better half goes on.
+
+Successive halving (Jamieson and Talwalkar, 2016). Networks are compared by the sum of their
+training losses so far, which ranks them better than an accuracy after as many epochs (Ru et al.,
+Speedy performance estimation for neural architecture search, arXiv 2006.04492).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from torch import Tensor
+from torch.nn import functional
+
+from channels.streams import Streams
+from models import ImageClassifier, StagedCnnConfig, StudentConfig
+from models.nas.staged_space import Budget, fitted_to
+from simulator.data.dataset import to_float
+from simulator.description.basis import Part
+from simulator.description.stages import TrainConfig
+from simulator.storage.describe import describe, digest
+from simulator.training.loop import Checkpoint, Epoch, fresh, train
+from simulator.training.losses import distillation_loss
+from simulator.training.run import TrainingRun, accuracy, in_chunks
+from simulator.training.student import StudentLesson
+from simulator.training.teachers import Views
+
+DRAWS = 50  # for each network that is wanted, before fewer are taken
+TrainTo = Callable[[int, int], float]  # (number of a proposal, epochs) to its summed loss
+
+
+class Ranked(NamedTuple):
+    """The winner's number, and a row for every proposal and rung: number, epochs, summed loss."""
+
+    winner: int
+    rows: list[tuple[int, int, float]]
+
+
+def halved(proposals: int, rungs: Sequence[int], train_to: TrainTo) -> Ranked:
+    """Train proposals to every rung in turn, and keep the better half of them (at least one)."""
+    alive, rows = list(range(proposals)), []
+    for epochs in rungs:
+        if len(alive) == 1:
+            break
+        losses = {number: train_to(number, epochs) for number in alive}
+        rows += [(number, epochs, loss) for number, loss in losses.items()]
+        alive = sorted(alive, key=losses.__getitem__)[: -(-len(alive) // 2)]
+    return Ranked(alive[0], rows)
+
+
+def proposed(
+    number: int,
+    budget: Budget,
+    draw: Callable[[], StagedCnnConfig],
+    *,
+    first: StagedCnnConfig | None = None,
+) -> list[StagedCnnConfig]:
+    """Different networks within a budget, all widths scaled: the first one, then drawn ones.
+
+    Fewer than `number` where as many different ones are not drawn soon.
+    """
+    most = replace(budget, parameters=(0, budget.parameters[1]), macs=(0, budget.macs[1]))
+    found: dict[StagedCnnConfig, None] = {}
+    for attempt in range(DRAWS * number):
+        config = first if attempt == 0 and first is not None else draw()
+        scaled = fitted_to(config, most)
+        if scaled is not None:
+            found[scaled] = None
+        if len(found) == number:
+            break
+    return list(found)
+
+
+class Finish(NamedTuple):
+    """How proposals are trained: on which images, how long in all, under which key."""
+
+    run: TrainingRun
+    views: Views
+    training: TrainConfig
+    side: int
+    key: str
+
+    def ranked(self, name: str, models: Sequence[StudentConfig], rungs: Sequence[int]) -> Ranked:
+        """Halve these networks. All begin with the same draws; checkpoints stay, by `name`."""
+
+        def train_to(number: int, epochs: int) -> float:
+            lesson = SmallLesson(
+                run=self.run,
+                part=Part(f"{name}_{number}", (models[number],)),
+                config=self.training,
+                model=models[number],
+                loss=self.run.recipe.student.loss,
+                views=self.views,
+                side=self.side,
+            )
+            streams = Streams(seed=self.run.seed)
+            model = fresh(lesson.build, seed=streams.seed_of("init", "proposal"))
+            checkpoint = Checkpoint(
+                path=self.run.folder / "checkpoints" / f"{name}_{number}.safetensors",
+                key=digest([self.key, describe(models[number])]),
+                deadline=self.run.deadline,
+                until=epochs,
+            )
+            history = train(
+                lesson, model.to(self.run.device), streams=streams, checkpoint=checkpoint
+            )
+            return sum(entry["loss"] for entry in history)
+
+        return halved(len(models), rungs, train_to)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SmallLesson(StudentLesson):
+    """A student of images averaged down to `side` pixels; teachers were asked about whole ones."""
+
+    side: int
+
+    def epoch(self, model: ImageClassifier, index: int) -> Epoch:
+        """The distillation loss on one shared view."""
+        images, view = self.run.shared_view(index), index % self.run.recipe.views
+
+        def loss(indices: Tensor) -> Tensor:
+            features, scores = model(small(to_float(images[indices]), self.side))
+            targets = self.views.targets(view, indices)
+            return distillation_loss(features, scores, self.labels[indices], targets, self.loss)
+
+        return Epoch(loss)
+
+    def validate(self, model: ImageClassifier) -> float:
+        """Accuracy on the validation images, averaged down."""
+        images = self.run.validation.images.to(self.run.device)
+        scores = in_chunks(lambda x: model(small(x, self.side)).scores, images, precision="fp32")
+        return accuracy(scores, self.run.validation.labels)
+
+
+def small(images: Tensor, side: int) -> Tensor:
+    """Images [B, C, H, W] averaged down to [B, C, side, side]."""
+    return functional.interpolate(images, size=(side, side), mode="area")
