@@ -28,7 +28,7 @@ $(STAMP): requirements.txt constraints.txt pyproject.toml
 	@$(RUN) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: setup ## send the digits over the air and draw accuracy versus SNR (results/runs/demo)
+demo: setup ## send the digits over simulated channels, draw accuracy versus SNR (results/runs/demo)
 	@$(VENV)/bin/semlink sweep digits --weights results/reference/digits/weights \
 	  --out results/runs/demo
 
@@ -38,7 +38,7 @@ test: setup ## run the fast tests, a process for each of up to four cores
 test-slow: setup ## run the tests that train
 	@$(RUN) -m pytest -m slow
 
-torture: setup ## kill a sweep of the digits 20 times, and compare what it comes to
+torture: setup ## kill a sweep of the digits 20 times, compare with an uninterrupted one
 	@$(RUN) -m benchmarks.studies.torture --kills 20
 
 check: setup ## check format, lint and types

@@ -13,13 +13,7 @@ html_show_copyright = False
 extensions = [
     *("myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_gallery.gen_gallery"),
 ]
-exclude_patterns = [
-    "_build",
-    "_generated",
-    "_own.md",
-    "auto_examples/*.ipynb",
-    "auto_examples/*.md5",
-]
+exclude_patterns = ["_build", "_generated", "auto_examples/*.ipynb", "auto_examples/*.md5"]
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {"navigation_with_keys": False, "show_toc_level": 2}
 html_sidebars = {"**": ["sidebar-nav-bs"], "index": []}

@@ -32,7 +32,7 @@ channel = semlink.own_channel("impulsive", impulsive)
 print(semlink.doctor([channel]).to_string(index=False))
 
 # %%
-# Existing weights can be swept over it at once. Networks trained on Gaussian noise are not told.
+# Existing weights can be swept over it at once. The networks stay as trained on Gaussian noise.
 # At -10 dB the impulsive channel is the better one: nine uses in ten have 2.8 dB less noise than
 # on AWGN, and the tenth carried little information anyway.
 link = semlink.load("digits")

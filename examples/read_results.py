@@ -2,7 +2,7 @@
 Read a finished sweep
 =====================
 
-Questions to the committed sweep of the digits, with pandas.
+Questions to the digits sweep in results/reference, with pandas.
 """
 
 # %%

@@ -44,17 +44,17 @@ class _Group(click.Group):
 )
 @click.version_option(package_name="semlink", prog_name="semlink")
 def cli() -> None:
-    """Semantic communication, simulated end to end.
+    """Link-level simulation of semantic image transmission.
 
     Images go through a trained encoder and a channel codec over k noisy channel uses each, and are
     classified at the receiver. The result is a table and a figure: accuracy versus SNR, beside
     baselines that use the same images, the same noise and the same number of channel uses.
 
     \b
-    semlink sweep digits                          the demo: embedded data and weights
-    semlink train images --data my_images         train on your own images ...
-    semlink sweep images --data my_images         ... and draw their curves
-    semlink doctor                                measure channels against theory
+    semlink sweep digits                            the demo: embedded data and weights
+    semlink train images --data DIR --stage stage2  train on your own images ...
+    semlink sweep images --data DIR                 ... and draw their curves
+    semlink doctor                                  measure channels against theory
 
     SNR is Es/N0 in dB per complex channel use, averaged over fading.
     """  # noqa: D301 - click wants the backspace itself

@@ -59,7 +59,8 @@ def conventional_baselines(
 ) -> tuple[SchemeConfig, ...]:
     """Files, their bound, quantised features, labels, pixels.
 
-    `heads` trains those behind the quantiser, `readers` who learns on so many decoded views.
+    `heads` trains the heads behind the quantiser, `readers` the classifiers of decoded images, on
+    `views` views of each.
     """
     decoded = DecodedStage(damage=separate.damage, training=readers, views=views, clean_share=0.25)
     model = FeatureQuantiserConfig(

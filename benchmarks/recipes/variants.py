@@ -142,7 +142,7 @@ def _cat(codec: CodecStage) -> CatConfig:
 
 
 def _on_images(student: StudentStage, codec: CodecStage, *, epochs: int) -> TrainConfig:
-    """Stage 2 where the student learns along: in the student's precision and batches."""
+    """Stage 2 with the student trained along: in the student's precision and batches."""
     return replace(
         codec.training,
         epochs=epochs,
