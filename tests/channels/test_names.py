@@ -92,7 +92,14 @@ def test_anything_else_is_refused_in_one_line(name: str) -> None:
     with pytest.raises(ValueError) as caught:
         channel_from_name(name)
     assert "\n" not in str(caught.value)
-    told = ("channel must be one of", "L of rayl", "K of rician", "m of naka", "k_factor", "m of Nak")
+    told = (
+        "channel must be one of",
+        "L of rayl",
+        "K of rician",
+        "m of naka",
+        "k_factor",
+        "m of Nak",
+    )
     assert any(said in str(caught.value) for said in told)
 
 
