@@ -99,7 +99,7 @@ class Link:
         from simulator import arguments
         from simulator.schemes.experiment import build_scheme
 
-        asked = arguments.scheme_name(name)
+        asked = arguments.scheme_name(name, self.recipe)
         return build_scheme(asked, self.recipe, self.weights, option="name").scheme
 
     def __repr__(self) -> str:
@@ -334,8 +334,8 @@ def sweep(
     from simulator.resolve import first_images, grid_of
 
     own = arguments.instance("link", link, Link, "semlink.load('digits')")
-    asked = arguments.instance("grid", grid or Grid(), Grid, "semlink.Grid(snr_db=(0, 10))")
-    named, points = arguments.schemes(schemes), grid_of(own.recipe.sweep, **arguments.axes(asked))
+    named = arguments.schemes(schemes, own.recipe)
+    points = grid_of(own.recipe.sweep, **arguments.axes(grid or Grid(), Grid))
     plan, left_out = Sweep.of(
         *(own.weights, own.recipe, named, points),
         test=first_images(arguments.split(own.data.test, own.weights.dataset), images),

@@ -163,8 +163,9 @@ def data(experiment: Experiment, value: Any) -> Path | None:
     return found
 
 
-def axes(grid: Any) -> dict[str, Any]:
+def axes(value: Any, kind: type[Any]) -> dict[str, Any]:
     """The axes and the seed of a `semlink.Grid`; None where they are as the recipe has them."""
+    grid = instance("grid", value, kind, "semlink.Grid(snr_db=(0, 10))")
     return {
         "channels": channels_or_none(grid.channels),
         "snr_db": read("snr_db", grid.snr_db, parse.parse_snr_db),
@@ -174,9 +175,9 @@ def axes(grid: Any) -> dict[str, Any]:
     }
 
 
-def scheme_name(value: Any) -> str:
-    """The name of a scheme; capitals do not matter."""
-    return parse.parse_scheme(text("name", value), option="")
+def scheme_name(value: Any, recipe: Experiment) -> str:
+    """The name of a scheme of a recipe; capitals do not matter."""
+    return parse.parse_scheme(text("name", value), option="", known=_kinds(recipe))
 
 
 def scheme_names(values: Any) -> tuple[str, ...] | None:
@@ -245,8 +246,8 @@ def channels_or_none(values: Any) -> tuple[Channel, ...] | None:
     return None if values is None else channels(values)
 
 
-def schemes(values: Any) -> tuple[str | Scheme, ...]:
-    """Names of schemes, and schemes; one alone will do."""
+def schemes(values: Any, recipe: Experiment) -> tuple[str | Scheme, ...]:
+    """Names of schemes of a recipe, and schemes; one alone will do."""
     found = _several("schemes", values, Scheme)
     for each in found:
         if not isinstance(each, str | Scheme):
@@ -254,7 +255,16 @@ def schemes(values: Any) -> tuple[str | Scheme, ...]:
                 "schemes must hold names or schemes, such as semlink.own_scheme(...), "
                 f"got {shown(each)}"
             )
-    return tuple(own if isinstance(own, Scheme) else parse.parse_schemes(own)[0] for own in found)
+    known = (*_kinds(recipe), "all")
+    return tuple(
+        own if isinstance(own, Scheme) else parse.parse_scheme(own, option="--schemes", known=known)
+        for own in found
+    )
+
+
+def _kinds(recipe: Experiment) -> tuple[str, ...]:
+    """The names of a recipe's schemes up to their labels, and each once."""
+    return tuple(dict.fromkeys(own.name.partition(":")[0] for own in recipe.schemes))
 
 
 def check_named(schemes: Sequence[str | Scheme], channels: Sequence[Channel]) -> None:

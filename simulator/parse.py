@@ -98,12 +98,13 @@ def parse_recipe(text: str, *, option: str = "RECIPE") -> str:
     return text.lower()
 
 
-def parse_scheme(text: str, *, option: str = "--scheme") -> str:
+def parse_scheme(text: str, *, option: str = "--scheme", known: Sequence[str] = SCHEMES) -> str:
     """The name of a scheme, labels unchecked; capitals count as small letters, but in +3dB."""
     kind, *labels = text.strip().split(":")
-    if kind.lower() not in SCHEMES:
-        raise unknown_scheme(text, SCHEMES, option=option)
-    return ":".join([kind, *labels]).lower().replace("db", "dB")
+    kind = as_known(kind, known)
+    if kind not in known:
+        raise unknown_scheme(text, known, option=option)
+    return ":".join([kind, *(label.lower().replace("db", "dB") for label in labels)])
 
 
 def unknown_scheme(text: str, known: Sequence[str], *, option: str) -> UserError:

@@ -305,7 +305,7 @@ def test_what_failed_in_a_function_of_the_user_is_the_cause() -> None:
 
 def test_one_name_or_number_stands_for_itself() -> None:
     several = grid(channels=("awgn",), snr_db=np.array([5.0]), channel_uses=torch.tensor([K]))
-    assert axes(several) == axes(grid())
+    assert axes(several, semlink.Grid) == axes(grid(), semlink.Grid)
 
 
 def test_a_real_gain_and_double_precision_will_do() -> None:

@@ -56,5 +56,6 @@ def test_other_names_of_schemes_are_refused(text: str) -> None:
 
 
 def test_an_unknown_scheme_has_a_suggestion_and_need_not_be_an_option() -> None:
+    assert parse_scheme("mine:A", known=("Mine",)) == "Mine:a"
     with pytest.raises(UserError, match=r"^unknown scheme 'rkd-sc'; .*; did you mean rkd_sc\?$"):
         parse_scheme("rkd-sc", option="")
