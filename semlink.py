@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from channels.base import Channel
     from channels.own import Transmit
     from simulator.data.dataset import Dataset
-    from simulator.engine import grid as engine_grid
     from simulator.engine.outcomes import UnitStore
     from simulator.engine.send import Sent
     from simulator.scheme import Scheme
@@ -71,30 +70,12 @@ class Grid:
     realizations: Mapping[str, int] | int | str | None = None
     seed: int = 0
 
-    @naming_arguments
-    def of(self, recipe: "Experiment") -> "engine_grid.Grid":
-        """As the engine has it, by the rules of the command line. Raises: Error."""
-        from simulator import arguments, parse
-        from simulator.resolve import grid_of
-        from simulator.schemes.experiment import Experiment
-
-        experiment = arguments.instance("recipe", recipe, Experiment, "semlink.recipe('digits')")
-        read = arguments.read
-        return grid_of(
-            experiment.sweep,
-            channels=None if self.channels is None else arguments.channels(self.channels),
-            snr_db=read("snr_db", self.snr_db, parse.parse_snr_db),
-            channel_uses=read("channel_uses", self.channel_uses, parse.parse_channel_uses),
-            realizations=read("realizations", self.realizations, parse.parse_realizations),
-            seed=self.seed,
-        )
-
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
     """A recipe, its data and its trained weights: `link["rkd_sc"]` is a scheme ready to send.
 
-    Any name of `semlink sweep --schemes` works, labels too: `link["separate:genie"]`.
+    Names are those of `semlink sweep --schemes`, in any case, labels too: `link["separate:genie"]`.
 
     >>> link = semlink.load("digits")
     >>> link.schemes
@@ -118,7 +99,8 @@ class Link:
         from simulator import arguments
         from simulator.schemes.experiment import build_scheme
 
-        return build_scheme(arguments.text("name", name), self.recipe, self.weights).scheme
+        asked = arguments.scheme_name(name, self.recipe)
+        return build_scheme(asked, self.recipe, self.weights, option="name").scheme
 
     def __repr__(self) -> str:
         from simulator.measures.doctor import in_one_line
@@ -141,7 +123,7 @@ class Results:
 
     table: "pd.DataFrame"
     run: Mapping[str, Any]  # what the figures say of the sweep: the data, the recipe
-    store: "UnitStore | Path"  # what every image earned; a folder holds it in files
+    _store: "UnitStore | Path"  # what every image earned; a folder holds it in files
 
     @classmethod
     @naming_arguments
@@ -152,7 +134,7 @@ class Results:
 
         place = arguments.folder("folder", folder)
         table, run = read_results(place)
-        return Results(table=table, run=run, store=place)
+        return Results(table=table, run=run, _store=place)
 
     @naming_arguments
     def compare(self, b: str, a: str | None = None) -> "pd.DataFrame":
@@ -164,46 +146,39 @@ class Results:
         >>> semlink.Results.read("results/reference/digits").compare("adjscc", "deep_jscc")
         """
         from simulator import arguments
-        from simulator.engine.outcomes import stored_units
-        from simulator.measures.compare import compare_units
+        from simulator.measures.compare import compare_sweep
 
-        found = self.store
-        if isinstance(found, Path):
-            found = stored_units(found, self.table, str(self.run.get("journal")))
-        classes = int(self.run["data"]["classes"])
-        one, other = None if a is None else arguments.text("a", a), arguments.text("b", b)
-        return compare_units(self.table, found, one, other, num_classes=classes)[0]
+        names = arguments.text_or_none("a", a), arguments.text("b", b)
+        return compare_sweep(self._store, self.table, self.run, *names)[0]
 
     @naming_arguments
     def threshold(
         self,
-        accuracy: float,
+        accuracy: float | str,
         *,
-        schemes: Sequence[str] | None = None,
-        channels: Sequence[str] | None = None,
-        channel_uses: Sequence[int] | None = None,
+        schemes: str | Sequence[str] | None = None,
+        channels: str | Sequence[str] | None = None,
+        channel_uses: Sequence[int] | int | str | None = None,
         reference: str | None = None,
     ) -> "pd.DataFrame":
-        """The SNR that each scheme needs for an accuracy in percent, as `semlink threshold`.
+        """The SNR that each scheme needs for an accuracy in %, printed as by `semlink threshold`.
 
-        A row per channel, k and scheme. `snr_db` is where straight lines between the swept SNRs
-        reach the accuracy, with its 95 % interval ci_low, ci_high: minus infinity where the first
-        SNR is enough, infinity where none is. With a `reference` scheme, difference_db says how
-        many dB more each needs, with a paired bootstrap interval over images.
-        Raises: Error for what the sweep does not hold.
+        A row per channel, k and scheme. `snr_db` is the lowest SNR above which the linearly
+        interpolated accuracy stays at or above the target: minus infinity where it does at every
+        swept SNR, infinity where it does not at the last. The 95 % interval ci_low, ci_high applies
+        the same rule to the ends of the accuracy's interval. difference_db is the SNR minus that of
+        the `reference` scheme, with a paired bootstrap interval over images. Raises: Error.
 
         >>> results = semlink.Results.read("results/reference/digits")
-        >>> results.threshold(90, channels=["awgn"], channel_uses=[64], reference="separate")
+        >>> results.threshold(90, channels="awgn", channel_uses=64, reference="separate")
         """
-        from simulator.measures.threshold import credits_of_sweep, threshold_table
+        from simulator import arguments
+        from simulator.measures.threshold import sweep_thresholds
 
-        return threshold_table(
-            *(self.table, accuracy),
-            schemes=schemes,
-            channels=channels,
-            channel_uses=channel_uses,
-            reference=reference,
-            credits_of=credits_of_sweep(self.store, self.table, self.run),
+        return sweep_thresholds(
+            *(self._store, self.table, self.run, arguments.percent("accuracy", accuracy)),
+            **arguments.choice(self.table, schemes, channels, channel_uses),
+            reference=arguments.text_or_none("reference", reference),
         )
 
     @naming_arguments
@@ -222,25 +197,14 @@ class Results:
         `axis="error"` draws error rates on a logarithmic axis; the width "column" is 3.5 inches
         with a figure per channel, "text" 7.16 inches. Raises: Error.
 
-        >>> results = semlink.Results.read("results/reference/digits")
         >>> results.plot("figures", schemes="rkd_sc,label_code", channel_uses=16, width="column")
         """
-        from simulator import arguments, parse
+        from simulator import arguments
         from simulator.resolve import draw
-        from simulator.storage.folders import check_writable
 
-        place = arguments.folder("folder", folder)
-        check_writable(place, option="folder")
-        return draw(
-            self.table,
-            dict(self.run),
-            place,
-            schemes=arguments.texts(schemes),
-            channels=arguments.texts(channels),
-            channel_uses=arguments.read("channel_uses", channel_uses, parse.parse_channel_uses),
-            axis=axis,
-            width=width,
-        )
+        place = arguments.writable("folder", folder)
+        chosen = arguments.choice(self.table, schemes, channels, channel_uses)
+        return draw(self.table, dict(self.run), place, **chosen, axis=axis, width=width)
 
     def __repr__(self) -> str:
         from simulator.measures.shown import results_text
@@ -264,8 +228,8 @@ def recipe(name: str) -> "Experiment":
 def load_data(folder: str | Path, *, resize: int | None = None) -> "Dataset":
     """Your own images: parquet files as on the Hugging Face hub, or a folder per class.
 
-    `resize=32` rescales the centre square of every image to 32x32 pixels. The splits `train`,
-    `validation` and `test` hold uint8 images [N, C, H, W] and labels [N]. Raises: Error.
+    `resize=32` rescales the centre squares to 32x32 pixels. The splits `train`, `validation` and
+    `test` hold uint8 images [N, C, H, W] and labels [N]. Raises: Error.
 
     >>> semlink.load_data("my_images").test.images.shape
     """
@@ -299,7 +263,7 @@ def load(
 
     experiment = recipe_named(arguments.text("recipe", recipe))
     experiment = experiment.decoding_all() if bit_true else experiment
-    dataset = dataset_of(experiment, arguments.folder_or_none("data", data), resize)
+    dataset = dataset_of(experiment, arguments.data(experiment, data), resize)
     folder = arguments.folder_or_none("weights", weights)
     trained = weights_of(experiment, dataset, folder, device_named(device), must=False)
     if weights is not None or trained.weights.has(*experiment.student_parts()):
@@ -323,15 +287,14 @@ def send(
     `images` are uint8 [N, C, H, W]. The result has the symbols x, y and gains h [N, k], the noise
     power [N, 1], the equalised symbols, features or rebuilt images where the scheme makes them,
     scores [N, num_classes], decided `classes`, and which images were `delivered`; digital schemes
-    add what was chosen, and with `load(..., bit_true=True)` the bits and modulated symbols. Image i
-    meets the draws that a sweep of this seed gives to its i-th test image in this realisation.
-    Raises: Error.
+    add their choice, and with `load(..., bit_true=True)` bits and modulated symbols. Image i meets
+    the draws that a sweep of this seed gives to test image i in this realisation. Raises: Error.
 
     >>> link = semlink.load("digits")
     >>> sent = semlink.send(link["rkd_sc"], link.data.test.images[:4], channel="rayleigh", k=16)
     >>> sent.classes, sent.h.abs()
     """
-    from simulator import arguments, parse
+    from simulator import arguments
     from simulator.engine.send import send_images
 
     asked = arguments.scheme(scheme)
@@ -339,9 +302,7 @@ def send(
         *(asked, arguments.pixels(images, asked.image_shape)),
         channel=arguments.channel(channel),
         snr_db=arguments.snr(snr_db),
-        k=parse.in_range("k", k, 1, parse.MOST_USES),
-        seed=parse.in_range("seed", seed, 0, parse.MOST_SEED),
-        realization=parse.in_range("realization", realization, 0, parse.MOST_REALIZATIONS - 1),
+        **arguments.draws(k, seed, realization),
     )
 
 
@@ -366,15 +327,15 @@ def sweep(
     >>> grid = semlink.Grid(snr_db=(0, 10), channel_uses=(16,))
     >>> semlink.sweep(link, ["rkd_sc", "label_code"], grid, images=100)
     """
-    from simulator import arguments, parse
+    from simulator import arguments
     from simulator.engine.evaluate import Setting
     from simulator.engine.folder import sweep_folder, sweep_in_memory
     from simulator.engine.job import Sweep
-    from simulator.resolve import first_images
+    from simulator.resolve import first_images, grid_of
 
     own = arguments.instance("link", link, Link, "semlink.load('digits')")
-    asked = arguments.instance("grid", grid or Grid(), Grid, "semlink.Grid(snr_db=(0, 10))")
-    named, points = arguments.schemes(schemes), asked.of(own.recipe)
+    named = arguments.schemes(schemes, own.recipe)
+    points = grid_of(own.recipe.sweep, **arguments.axes(grid or Grid(), Grid))
     plan, left_out = Sweep.of(
         *(own.weights, own.recipe, named, points),
         test=first_images(arguments.split(own.data.test, own.weights.dataset), images),
@@ -382,14 +343,13 @@ def sweep(
     )
     folder = arguments.folder_or_none("out", out)
     if folder is None:
-        return Results(**sweep_in_memory(plan)._asdict())
-    arguments.check_named(named, points.channels)
-    if workers is not None:
-        parse.in_range("workers", workers, 1, parse.MOST_WORKERS)
+        table, run, store = sweep_in_memory(plan)
+        return Results(table=table, run=run, _store=store)
+    processes = arguments.workers(workers, named, points.channels)
     with sweep_folder(plan, folder, fresh=fresh) as place:
-        results = place.compute(workers=workers)
+        results = place.compute(workers=processes)
         table, run = place.write(results, left_out=left_out)
-    return Results(table=table, run=run, store=folder)
+    return Results(table=table, run=run, _store=folder)
 
 
 @naming_arguments
@@ -404,27 +364,33 @@ def train(
     variants: str | Sequence[str] | None = None,
     seed: int = 0,
     from_scratch: bool = False,
+    epochs: int | None = None,
+    lr: float | None = None,
     fresh: bool = False,
     minutes: float | None = None,
     device: str = "cpu",
 ) -> Path:
     """Train as `semlink train` with these options; returns the folder of weights. Raises: Error.
 
+    `epochs` and `lr` are for quick trials; other teachers and students are set in a recipe file.
+
     >>> semlink.train("images", data="my_images", out="results/runs/mine", stage="stage2")
     """
-    from simulator import arguments
+    from simulator import arguments, parse
     from simulator.commands import train as command
 
     request = command.TrainRequest(
-        recipe=arguments.text("recipe", recipe),
+        recipe=parse.parse_recipe(arguments.text("recipe", recipe)),
         out=arguments.folder_or_none("out", out),
         data=arguments.folder_or_none("data", data),
         resize=resize,
-        stage=None if stage is None else arguments.text("stage", stage),
-        schemes=arguments.texts(schemes),
+        stage=None if stage is None else arguments.text("stage", stage).lower(),
+        schemes=arguments.scheme_names(schemes),
         variants=arguments.texts(variants) or (),
         seed=seed,
         from_scratch=from_scratch,
+        epochs=epochs,
+        lr=None if lr is None else arguments.number("lr", lr),
         fresh=fresh,
         minutes=None if minutes is None else arguments.number("minutes", minutes),
         device=device,
@@ -439,13 +405,11 @@ def doctor(channels: "Channel | str | Sequence[str | Channel] | None" = None) ->
 
     >>> semlink.doctor(["awgn", "rayleigh"])
     """
-    import torch
-
     from simulator import arguments
     from simulator.measures.doctor import check_channels
+    from simulator.resolve import device_named
 
-    asked = None if channels is None else arguments.channels(channels)
-    return check_channels(torch.device("cpu"), asked)
+    return check_channels(device_named("cpu"), arguments.channels_or_none(channels))
 
 
 @naming_arguments
@@ -459,15 +423,13 @@ def own_channel(name: str, transmit: "Transmit") -> "Channel":
     ...     power = 10 ** (-snr_db / 10)
     ...     w = torch.randn(2, *x.shape, generator=generator) * (power / 2) ** 0.5
     ...     strong = torch.rand(x.shape, generator=generator) < 0.1
-    ...     w = w * torch.where(strong, 5.5**0.5, 0.5**0.5)
+    ...     w = w * torch.where(strong, 10.0, 1.0).div(1.9).sqrt()
     ...     return x + torch.complex(w[0], w[1]), torch.ones_like(x), power
     >>> channel = semlink.own_channel("impulsive", impulsive)
     """
-    from channels.own import OwnChannel
     from simulator import arguments
 
-    called = arguments.function("transmit", transmit, "transmit(x, snr_db, generator)")
-    return OwnChannel(arguments.text("name", name), called)
+    return arguments.own_channel(name, transmit)
 
 
 @naming_arguments
@@ -475,21 +437,14 @@ def own_scheme(name: str, encoder: "Network", decoder: "Network", *, k: int) -> 
     """A scheme of your own, of two modules or functions, for k channel uses.
 
     `encoder`: images [B, C, H, W] in [0, 1] -> [B, 2k], scaled to unit power; `decoder`: the MMSE
-    estimate of these [B, 2k] -> scores [B, num_classes]. Modules compute in eval mode, and are left
-    in the mode they were in; call `eval()` yourself on those inside a function. What needs the SNR
-    or the gains is a `simulator.scheme.Scheme`. Its sweeps stay in memory: no file says what an
-    object was. Raises: Error for a name that is taken.
+    estimate of these [B, 2k] -> scores [B, num_classes]. Modules compute in eval mode; call
+    `eval()` yourself on those inside a function. What needs the SNR or the gains is a
+    `simulator.scheme.Scheme`. Its sweeps stay in memory. Raises: Error for a name that is taken.
 
     >>> encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 32))
     >>> scheme = semlink.own_scheme("mine", encoder, torch.nn.Linear(32, 10), k=16)
     >>> semlink.sweep(semlink.load("digits"), scheme, semlink.Grid(channel_uses=16), images=50)
     """
-    from simulator import arguments, parse
-    from simulator.schemes.own import OwnScheme
+    from simulator import arguments
 
-    return OwnScheme(
-        arguments.text("name", name),
-        arguments.function("encoder", encoder, "images -> values [B, 2k]"),
-        arguments.function("decoder", decoder, "values [B, 2k] -> scores"),
-        parse.in_range("k", k, 1, parse.MOST_USES),
-    )
+    return arguments.own_scheme(name, encoder, decoder, k)

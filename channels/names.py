@@ -35,11 +35,21 @@ class Parameter(NamedTuple):
 
     form: str  # regular expression
     number: Callable[[str], Any]  # may raise ValueError with the line for the user
+    rule: str = ""  # what the number must be, in words
 
 
-WHOLE: Final = Parameter("0*[1-9][0-9]*", int)  # from 1
-REAL: Final = Parameter(r"[0-9]+(\.[0-9]+)?", float)  # from 0, without sign or exponent
-LINK: Final = Parameter(".+", multipath_from_text)
+def _half(text: str) -> float:
+    value = float(text)
+    if value < 0.5:
+        raise ValueError(f"m of nakagami:m must be at least 0.5, got {text}")
+    return value
+
+
+UNSIGNED: Final = r"[0-9]+(\.[0-9]+)?"  # a real number without sign or exponent
+WHOLE: Final = Parameter("0*[1-9][0-9]*", int, "a whole number of at least 1")
+REAL: Final = Parameter(UNSIGNED, float, "a number of at least 0, such as 4")
+HALF: Final = Parameter(UNSIGNED, _half, "a number of at least 0.5, such as 2")
+LINK: Final = Parameter(".+", multipath_from_text, "a profile, such as A")
 
 
 class Row(NamedTuple):
@@ -55,6 +65,11 @@ class Row(NamedTuple):
     def kind(self) -> str:
         """The name up to the colon."""
         return self.pattern.partition(":")[0]
+
+    @property
+    def letter(self) -> str:
+        """What stands for the number in the pattern."""
+        return self.pattern.partition(":")[2]
 
     @property
     def examples(self) -> list[str]:
@@ -107,7 +122,7 @@ CHANNELS: Final = (
     Row("rayleigh_block:L", "one per L uses", _rayleigh, WHOLE, ("4",)),
     Row("rayleigh_fast", "one per use", lambda: _rayleigh(1)),
     Row("rician:K", "one per image, K linear", _rician, REAL, ("1", "4")),
-    Row("nakagami:m", "one per image, m >= 0.5", _nakagami, REAL, ("0.75", "2")),
+    Row("nakagami:m", "one per image, m >= 0.5", _nakagami, HALF, ("0.75", "2")),
     Row(
         "tdl:PROFILE",
         "OFDM over 3GPP multipath A to E",
@@ -170,13 +185,17 @@ def _pilots(text: str) -> int:
     return int(_within("pilots of an estimated channel", 1, MOST_PILOTS)(text))
 
 
-COUNT: Final = Parameter("[0-9]+", _pilots)
+SIGNED: Final = "-?" + UNSIGNED
+COUNT: Final = Parameter("[0-9]+", _pilots, f"a whole number from 1 to {MOST_PILOTS}")
 PPM: Final = Parameter(
-    r"-?[0-9]+(\.[0-9]+)?",
+    SIGNED,
     _within("the frequency offset", -MOST_OFFSET_PPM, MOST_OFFSET_PPM, " ppm"),
+    "a number, such as 0.1",
 )
 BACKOFF: Final = Parameter(
-    r"-?[0-9]+(\.[0-9]+)?", _within("the back-off", LEAST_BACKOFF_DB, MOST_BACKOFF_DB, " dB")
+    SIGNED,
+    _within("the back-off", LEAST_BACKOFF_DB, MOST_BACKOFF_DB, " dB"),
+    "a number, such as 6",
 )
 
 WRAPPERS: Final = (  # in the order in which they are applied, and named
@@ -254,12 +273,21 @@ def _part(text: str, rows: Sequence[Row], name: str) -> Called | None:
             continue
         if row.parameter is None:
             return None if colon else Called(row, ())
-        if re.fullmatch(row.parameter.form, number):
-            try:
-                return Called(row, (row.parameter.number(number),))
-            except ValueError as error:
-                raise ValueError(f"{error}, in {name!r}") from None
+        if number:
+            return Called(row, (_number(row, row.parameter, number, name),))
     return None
+
+
+def _number(row: Row, parameter: Parameter, text: str, name: str) -> Any:
+    """The number behind the colon. Raises: ValueError saying what it must be."""
+    if not re.fullmatch(parameter.form, text):
+        raise ValueError(
+            f"{row.letter} of {row.pattern} must be {parameter.rule}, got {text!r}, in {name!r}"
+        )
+    try:
+        return parameter.number(text)
+    except ValueError as error:
+        raise ValueError(f"{error}, in {name!r}") from None
 
 
 def _check_together(channel: Called, kinds: Sequence[str], name: str) -> None:
@@ -271,7 +299,7 @@ def _check_together(channel: Called, kinds: Sequence[str], name: str) -> None:
             raise ValueError(f"{kind} must come after an OFDM channel, such as tdl:A, got {name!r}")
     for names in ONE_OF:
         if len(set(names) & set(kinds)) > 1:
-            raise ValueError(f"one of {' and '.join(names)} must be taken, got {name!r}")
+            raise ValueError(f"give either {' or '.join(names)}, not both, got {name!r}")
 
 
 def _suggestion(text: str, rows: Sequence[Row]) -> str:

@@ -10,15 +10,21 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
 from channels.base import Channel
 from channels.names import channel_from_name
+from channels.own import OwnChannel
+from simulator import parse
 from simulator.data.dataset import Dataset, Split
 from simulator.errors import UserError, shown
 from simulator.parse import FARTHEST_SNR_DB
 from simulator.scheme import Scheme
+from simulator.schemes.experiment import Experiment
+from simulator.schemes.own import OwnScheme
+from simulator.storage.folders import check_writable
 
 Value = TypeVar("Value")
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -37,6 +43,11 @@ def text(name: str, value: Any) -> str:
     return value
 
 
+def text_or_none(name: str, value: Any) -> str | None:
+    """A word, or None."""
+    return None if value is None else text(name, value)
+
+
 def folder(name: str, value: Any) -> Path:
     """The path of a folder."""
     if not isinstance(value, str | os.PathLike):
@@ -47,6 +58,13 @@ def folder(name: str, value: Any) -> Path:
 def folder_or_none(name: str, value: Any) -> Path | None:
     """The path of a folder, or None."""
     return None if value is None else folder(name, value)
+
+
+def writable(name: str, value: Any) -> Path:
+    """The path of a folder that can be written to."""
+    found = folder(name, value)
+    check_writable(found, option=name)
+    return found
 
 
 def number(name: str, value: Any) -> float:
@@ -78,7 +96,7 @@ def texts(value: Any) -> tuple[Any, ...] | None:
     return tuple(value) if isinstance(value, Iterable) else (value,)
 
 
-def read(name: str, value: Any, parse: Callable[[str], Value]) -> Value | None:
+def read(name: str, value: Any, parsed: Callable[[str], Value]) -> Value | None:
     """The value of an argument, by the rules of its option; None stays None."""
     if value is None:
         return None
@@ -86,9 +104,24 @@ def read(name: str, value: Any, parse: Callable[[str], Value]) -> Value | None:
     if isinstance(value, Mapping):
         value = [f"{key}={number}" for key, number in value.items()]
     try:
-        return parse(value if isinstance(value, str) else ",".join(map(str, texts(value) or ())))
+        return parsed(value if isinstance(value, str) else ",".join(map(str, texts(value) or ())))
     except UserError as error:
         raise UserError(f"{error}; in Python: {TAKES[name]}") from None
+
+
+def draws(k: Any, seed: Any, realization: Any) -> dict[str, Any]:
+    """What the draws of a transmission depend on besides the channel and the SNR."""
+    return {
+        "k": parse.in_range("k", k, 1, parse.MOST_USES),
+        "seed": parse.in_range("seed", seed, 0, parse.MOST_SEED),
+        "realization": parse.in_range("realization", realization, 0, parse.MOST_REALIZATIONS - 1),
+    }
+
+
+def workers(value: Any, schemes: Sequence[str | Scheme], channels: Sequence[Channel]) -> int | None:
+    """Processes of a sweep into a folder, which takes names alone; None stays None."""
+    check_named(schemes, channels)
+    return None if value is None else parse.in_range("workers", value, 1, parse.MOST_WORKERS)
 
 
 def instance(name: str, value: Any, kind: type[Value], example: str) -> Value:
@@ -96,6 +129,61 @@ def instance(name: str, value: Any, kind: type[Value], example: str) -> Value:
     if not isinstance(value, kind):
         raise UserError(f"{name} must be what {example} gives, got {shown(value)}")
     return value
+
+
+def percent(name: str, value: Any) -> float:
+    """A percentage: a number, or a text such as "90%"."""
+    if isinstance(value, str):
+        return parse.parse_percent(value, option=name)
+    return number(name, value)
+
+
+def choice(rows: pd.DataFrame, schemes: Any, channels: Any, channel_uses: Any) -> dict[str, Any]:
+    """Names and k that are chosen from the rows of a sweep, as the rows have them."""
+    return {
+        "schemes": _in_rows(schemes, rows["scheme"]),
+        "channels": _in_rows(channels, rows["channel"]),
+        "channel_uses": read("channel_uses", channel_uses, parse.parse_channel_uses),
+    }
+
+
+def _in_rows(values: Any, there: "pd.Series[Any]") -> tuple[str, ...] | None:
+    names = texts(values)
+    known = there.unique()
+    return None if names is None else tuple(parse.as_known(str(name), known) for name in names)
+
+
+def data(experiment: Experiment, value: Any) -> Path | None:
+    """The folder of a recipe's images; None for a recipe that brings its own."""
+    found = folder_or_none("data", value)
+    if found is not None and experiment.embedded_data is not None:
+        raise UserError(
+            f"recipe {experiment.name} brings its own images; use recipe images for --data"
+        )
+    return found
+
+
+def axes(value: Any, kind: type[Any]) -> dict[str, Any]:
+    """The axes and the seed of a `semlink.Grid`; None where they are as the recipe has them."""
+    grid = instance("grid", value, kind, "semlink.Grid(snr_db=(0, 10))")
+    return {
+        "channels": channels_or_none(grid.channels),
+        "snr_db": read("snr_db", grid.snr_db, parse.parse_snr_db),
+        "channel_uses": read("channel_uses", grid.channel_uses, parse.parse_channel_uses),
+        "realizations": read("realizations", grid.realizations, parse.parse_realizations),
+        "seed": grid.seed,
+    }
+
+
+def scheme_name(value: Any, recipe: Experiment) -> str:
+    """The name of a scheme of a recipe; capitals do not matter."""
+    return parse.parse_scheme(text("name", value), option="", known=_kinds(recipe))
+
+
+def scheme_names(values: Any) -> tuple[str, ...] | None:
+    """Names of schemes as an option has them; None stays None."""
+    names = texts(values)
+    return None if names is None else parse.parse_schemes(",".join(map(str, names)))
 
 
 def scheme(value: Any) -> Scheme:
@@ -113,6 +201,22 @@ def function(name: str, value: Function, example: str) -> Function:
     if not callable(value) or isinstance(value, type):
         raise UserError(f"{name} must be a function or module, {example}, got {shown(value)}")
     return value
+
+
+def own_scheme(name: Any, encoder: Any, decoder: Any, k: Any) -> OwnScheme:
+    """A scheme of two functions of the user's."""
+    return OwnScheme(
+        text("name", name),
+        function("encoder", encoder, "images -> values [B, 2k]"),
+        function("decoder", decoder, "values [B, 2k] -> scores"),
+        parse.in_range("k", k, 1, parse.MOST_USES),
+    )
+
+
+def own_channel(name: Any, transmit: Any) -> OwnChannel:
+    """A channel of a function of the user's."""
+    called = function("transmit", transmit, "transmit(x, snr_db, generator)")
+    return OwnChannel(text("name", name), called)
 
 
 def channel(value: Any, name: str = "channel") -> Channel:
@@ -137,8 +241,13 @@ def channels(values: Any) -> tuple[Channel, ...]:
     return tuple(found.values())
 
 
-def schemes(values: Any) -> tuple[str | Scheme, ...]:
-    """Names of schemes, and schemes; one alone will do."""
+def channels_or_none(values: Any) -> tuple[Channel, ...] | None:
+    """Channels, or None."""
+    return None if values is None else channels(values)
+
+
+def schemes(values: Any, recipe: Experiment) -> tuple[str | Scheme, ...]:
+    """Names of schemes of a recipe, and schemes; one alone will do."""
     found = _several("schemes", values, Scheme)
     for each in found:
         if not isinstance(each, str | Scheme):
@@ -146,13 +255,20 @@ def schemes(values: Any) -> tuple[str | Scheme, ...]:
                 "schemes must hold names or schemes, such as semlink.own_scheme(...), "
                 f"got {shown(each)}"
             )
-    return found
+    known = (*_kinds(recipe), "all")
+    return tuple(
+        own if isinstance(own, Scheme) else parse.parse_scheme(own, option="--schemes", known=known)
+        for own in found
+    )
+
+
+def _kinds(recipe: Experiment) -> tuple[str, ...]:
+    """The names of a recipe's schemes up to their labels, and each once."""
+    return tuple(dict.fromkeys(own.name.partition(":")[0] for own in recipe.schemes))
 
 
 def check_named(schemes: Sequence[str | Scheme], channels: Sequence[Channel]) -> None:
     """Whether a journal can tell what the numbers depend on."""
-    from channels.own import OwnChannel
-
     if any(isinstance(own, Scheme | OwnChannel) for own in (*schemes, *channels)):
         raise UserError(
             "with out, schemes and channels must be names: a journal cannot tell whether an object "

@@ -98,14 +98,20 @@ def parse_recipe(text: str, *, option: str = "RECIPE") -> str:
     return text.lower()
 
 
-def parse_scheme(text: str, *, option: str = "--scheme") -> str:
+def parse_scheme(text: str, *, option: str = "--scheme", known: Sequence[str] = SCHEMES) -> str:
     """The name of a scheme, labels unchecked; capitals count as small letters, but in +3dB."""
     kind, *labels = text.strip().split(":")
-    if kind.lower() not in SCHEMES:
-        hint = did_you_mean(kind, SCHEMES)
-        known = ", ".join(SCHEMES)
-        raise UserError(f"{option} must name schemes among {known}, got {text!r}{hint}")
-    return ":".join([kind, *labels]).lower().replace("db", "dB")
+    kind = as_known(kind, known)
+    if kind not in known:
+        raise unknown_scheme(text, known, option=option)
+    return ":".join([kind, *(label.lower().replace("db", "dB") for label in labels)])
+
+
+def unknown_scheme(text: str, known: Sequence[str], *, option: str) -> UserError:
+    """The error for a scheme that is not there; without an option it names none."""
+    names, hint = ", ".join(known), did_you_mean(text.partition(":")[0], known)
+    prefix = f"{option}: " if option else ""
+    return UserError(f"{prefix}unknown scheme {text!r}; choose from {names}{hint}")
 
 
 def parse_schemes(text: str, *, option: str = "--schemes") -> tuple[str, ...]:
@@ -134,6 +140,13 @@ def parse_channels(text: str, *, option: str = "--channels") -> tuple[str, ...]:
 def parse_names(text: str, *, option: str = "") -> tuple[str, ...]:  # noqa: ARG001 - any will do
     """`a,b` to names without spaces and repeats, in the given order."""
     return tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+
+
+def as_known(name: str, known: Iterable[str]) -> str:
+    """The known name that differs from this one in capitals alone, else the name itself."""
+    known = tuple(known)
+    by_letters = {each.lower(): each for each in known}
+    return name if name in known else by_letters.get(name.lower(), name)
 
 
 def in_range(option: str, value: int, least: int, most: int) -> int:
@@ -178,3 +191,11 @@ def parse_count(text: str, *, option: str) -> int:
     if not 1 <= value <= MOST_COUNT:
         raise UserError(f"{option} must be a number such as 1.2M, 300k or 1200000, got {text!r}")
     return round(value)
+
+
+def parse_percent(text: str, *, option: str = "--accuracy") -> float:
+    """`90` or `90%` to 90.0. Raises: UserError."""
+    try:
+        return float(text.strip().removesuffix("%"))
+    except ValueError:
+        raise UserError(f"{option} must be a number in percent such as 90, got {text!r}") from None

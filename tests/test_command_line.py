@@ -87,8 +87,8 @@ def test_folder_with_only_a_test_split_sweeps(semlink: Command, tmp_path: Path) 
             f"RECIPE must be one of {', '.join(RECIPES)}, or a file .toml, got 'letters'",
         ),
         (["train", "letters"], "RECIPE must be one of"),
-        (["sweep", "digits", "--schemes", "magic"], "--schemes must name schemes among rkd_sc"),
-        (["sweep", "digits", "--schemes", ""], "--schemes must name schemes among rkd_sc"),
+        (["sweep", "digits", "--schemes", "magic"], "unknown scheme 'magic'; choose from rkd_sc"),
+        (["sweep", "digits", "--schemes", ""], "--schemes: unknown scheme ''; choose from rkd_sc"),
         (["sweep", "digits", "--schemes", "rkd_sc:"], "must have a label behind each colon"),
         (["sweep", "digits", "--channels", "fog"], "--channels:"),
         (["sweep", "digits", "--snr-db", "abc"], "--snr-db must be"),
@@ -237,4 +237,4 @@ def test_all_leaves_out_what_is_not_trained(
     told = "run semlink train digits --stage baselines --schemes deep_jscc, or name another"
     assert told in capsys.readouterr().err
     assert semlink("adapt", "digits", "--scheme", "label_cod", *arguments[2:4]) == 2
-    assert "--scheme must name schemes among" in refused(capsys)
+    assert "--scheme: unknown scheme 'label_cod'" in refused(capsys)

@@ -63,12 +63,12 @@ def test_import_takes_no_torch() -> None:
 )
 def test_an_image_has_the_numbers_that_a_sweep_gives_it(name: str, bit_true: bool) -> None:
     results = semlink.sweep(link(bit_true), [name], grid(), images=IMAGES)
-    assert isinstance(results.store, dict)
+    assert isinstance(results._store, dict)
     labels = link().data.test.labels[:IMAGES]
     for realization in (0, 1):
         one = sent(name, bit_true=bit_true, realization=realization)
         codes = outcome_codes(one.scores, labels, one.delivered)
-        swept = results.store.read(Unit(Point(name, "rayleigh", 5.0, 64), realization)).codes
+        swept = results._store.read(Unit(Point(name, "rayleigh", 5.0, 64), realization)).codes
         assert codes.tolist() == swept.tolist()
 
 
@@ -123,7 +123,7 @@ def impulsive(
     power = 10 ** (-snr_db / 10)
     w = torch.randn(2, *x.shape, generator=generator) * (power / 2) ** 0.5
     strong = torch.rand(x.shape, generator=generator) < 0.1
-    w = w * torch.where(strong, 5.5**0.5, 0.5**0.5)
+    w = w * torch.where(strong, 10.0, 1.0).div(1.9).sqrt()
     return x + torch.complex(w[0], w[1]), torch.ones_like(x), power
 
 
@@ -177,6 +177,60 @@ def test_what_is_printed_is_short_and_has_the_numbers() -> None:
     assert "500 test images" in repr(link())
 
 
+def test_a_threshold_prints_the_table_of_the_command() -> None:
+    asked: dict[str, Any] = {"reference": "Separate"}
+    one = REFERENCE.threshold("90%", schemes="RKD_SC", channels="AWGN", channel_uses=64, **asked)
+    listed = REFERENCE.threshold(
+        90, schemes=["rkd_sc"], channels=["awgn"], channel_uses=[64], **asked
+    )
+    assert one.equals(listed)
+    printed = str(one)
+    assert printed.startswith("SNR (Es/N0 per channel use) in dB for 90 % accuracy\n")
+    needed = one.set_index("scheme")["snr_db"]
+    assert f"{needed['separate']:.2f}" in printed
+    assert "difference: minus that of separate; its interval is from a paired" in printed
+    assert "..." not in printed
+
+
+def test_pilots_stand_beside_k() -> None:
+    asked = grid(channels="awgn,awgn+ls:8", channel_uses=16, snr_db=(-10, 10), realizations=1)
+    results = semlink.sweep(link(), "rkd_sc,label_code", asked, images=20)
+    for table in (results.threshold(20), results.compare("label_code")):
+        assert table.groupby("channel")["pilot_uses"].first().tolist() == [0, 8]
+        lines = str(table).splitlines()
+        assert ["16 + 8 pilots" in line for line in lines if "awgn+ls:8" in line].count(False) == 0
+        assert any("awgn" in line and "pilots" not in line for line in lines)
+    assert "pilot_uses" not in results.threshold(20, channels="awgn")
+
+
+def test_capitals_do_not_matter() -> None:
+    asked = grid(channels="AWGN", channel_uses=16, realizations=1)
+    results = semlink.sweep(link(), ["RKD_SC", "Label_Code"], asked, images=5)
+    assert list(results.table["scheme"]) == ["rkd_sc", "label_code"]
+    assert link()["RKD_SC"].name == "rkd_sc"
+    assert list(results.compare("LABEL_CODE", "Rkd_sc")["a"]) == ["rkd_sc"]
+
+
+def test_a_transmission_prints_shapes_and_no_tensors() -> None:
+    printed = repr(sent("rkd_sc"))
+    assert printed.startswith("<Sent: 260 images by rkd_sc, k = 64; x [260, 64], y [260, 64], ")
+    assert "scores [260, 10]" in printed
+    assert "tensor" not in printed
+    assert "; x [" not in repr(sent("separate", channel="awgn", snr_db=12))
+
+
+def test_a_quick_trial_trains_by_its_own_epochs_and_rate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr("simulator.commands.train.train", asked.append)
+    out = semlink.train("DIGITS", out=tmp_path, stage="STAGE2", epochs=2, lr=0.1, schemes="ADJSCC")
+    assert out == tmp_path / "weights"
+    (request,) = asked
+    assert (request.recipe, request.stage, request.schemes) == ("digits", "stage2", ("adjscc",))
+    assert (request.epochs, request.lr) == (2, 0.1)
+
+
 def test_own_scheme_on_own_images_needs_no_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,18 +256,18 @@ def test_own_scheme_on_own_images_needs_no_weights(
     ("call", "line"),
     [
         (lambda: semlink.load("digts"), "recipe must be one of .* did you mean digits"),
-        (lambda: link()["rkdsc"], "schemes must name schemes among"),
+        (lambda: link()["rkdsc"], "^unknown scheme 'rkdsc'; choose from rkd_sc"),
         (lambda: sent("rkd_sc", channel="raleigh"), "channel must be one of .* did you mean"),
         (lambda: sent("separate", k=3), "separate serves k in .*, got k = 3"),
         (lambda: sent("rkd_sc", snr_db=float("nan")), "snr_db must be a finite number"),
         (lambda: semlink.send(link()["rkd_sc"], torch.rand(2, 1, 8, 8)), "images must be uint8"),
         (lambda: semlink.load("digits", weights="none"), "^weights must be a folder"),
-        (lambda: grid(snr_db=("abc",)).of(link().recipe), "^snr_db must be"),
-        (lambda: grid(channel_uses=(0,)).of(link().recipe), "^channel_uses must be"),
-        (lambda: grid(realizations=0).of(link().recipe), "^realizations must be"),
-        (lambda: grid(seed=-1).of(link().recipe), "^seed must be"),
-        (lambda: grid(realizations="awgn").of(link().recipe), "in Python: a number, {"),
-        (lambda: grid(channels="agn").of(link().recipe), "got 'agn'; did you mean awgn"),
+        (lambda: semlink.sweep(link(), grid=grid(snr_db=("abc",))), "^snr_db must be"),
+        (lambda: semlink.sweep(link(), grid=grid(channel_uses=(0,))), "^channel_uses must be"),
+        (lambda: semlink.sweep(link(), grid=grid(realizations=0)), "^realizations must be"),
+        (lambda: semlink.sweep(link(), grid=grid(seed=-1)), "^seed must be"),
+        (lambda: semlink.sweep(link(), grid=grid(realizations="awgn")), "in Python: a number, {"),
+        (lambda: semlink.sweep(link(), grid=grid(channels="agn")), "got 'agn'; did you mean awgn"),
         (lambda: Results.plot(REFERENCE, "x", axis="eror"), "^axis must be one of"),
         (lambda: Results.plot(REFERENCE, "x", schemes="rkd"), "^schemes must be among"),
         (lambda: semlink.load("images"), "needs images: add data=DIR"),

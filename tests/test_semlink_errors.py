@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 import semlink
+from simulator.arguments import axes
 from simulator.data.dataset import Split
 from simulator.storage.environment import ROOT
 from tests.commands import WEIGHTS
@@ -53,7 +54,7 @@ def grid(**changes: Any) -> semlink.Grid:
 
 
 def made(**changes: Any) -> object:
-    return grid(**changes).of(link().recipe)
+    return sweep(asked=grid(**changes))
 
 
 def scheme(**changes: Any) -> Any:
@@ -104,7 +105,15 @@ LOADING: list[tuple[Call, str]] = [
     (lambda: WRONGLY.load("digits", device=5), "device must be cpu or cuda, got 5"),
     (lambda: WRONGLY.load_data("nowhere"), "nowhere: no such folder"),
     (lambda: WRONGLY.load_data(None), "folder must be the path of a folder, got None"),
-    (lambda: link()["rkdsc"], "schemes must name schemes among"),
+    (
+        lambda: link()["rkdsc"],
+        "^unknown scheme 'rkdsc'; choose from rkd_sc, .* did you mean rkd_sc",
+    ),
+    (lambda: link()["rkd_sc:"], "^name must have a label behind each colon, got 'rkd_sc:'"),
+    (
+        lambda: WRONGLY.load("digits", data="/tmp"),
+        "^recipe digits brings its own images; use recipe images for data$",
+    ),
     (lambda: WRONGLY.Link.__getitem__(link(), 5), "name must be a string that is not empty, got 5"),
     (lambda: link()["separate:png"], "separate:png must have one codec at most"),
 ]
@@ -147,6 +156,7 @@ SENDING: list[tuple[Call, str]] = [
 ]
 SWEEPING: list[tuple[Call, str]] = [
     (lambda: sweep(link="digits"), r"link must be what semlink.load\('digits'\) gives, got 'digi"),
+    (lambda: sweep("rkd-sc"), "^schemes: unknown scheme 'rkd-sc'; .* did you mean rkd_sc"),
     (lambda: sweep([]), "schemes must hold at least one, got none; leave out schemes"),
     (lambda: sweep([5]), "schemes must hold names or schemes, .* got 5"),
     (lambda: sweep([scheme(), scheme()]), "schemes must have different names, got two called mine"),
@@ -177,10 +187,6 @@ SWEEPING: list[tuple[Call, str]] = [
     (lambda: made(channels=("awgn", None)), "channels must be a channel, such as .* got None"),
     (lambda: made(realizations=0), "realizations must be a whole number"),
     (lambda: made(seed="a"), "seed must be a whole number from 0 to 2147483647, got 'a'"),
-    (
-        lambda: WRONGLY.Grid.of(grid(), "digits"),
-        r"recipe must be what semlink.recipe\('digits'\) gives, got",
-    ),
 ]
 OWN: list[tuple[Call, str]] = [
     (lambda: scheme(k=0), "k must be a whole number from 1 to 100000, got 0"),
@@ -241,6 +247,10 @@ REST: list[tuple[Call, str]] = [
     (lambda: WRONGLY.train("digts"), "recipe must be one of .* did you mean digits"),
     (lambda: WRONGLY.train("images"), "needs images: add data"),
     (lambda: WRONGLY.train("digits", stage="stage3"), "stage must be one of .* did you mean stage"),
+    (lambda: WRONGLY.train("digits", epochs=0), "epochs must be a whole number from 1 to .* got 0"),
+    (lambda: WRONGLY.train("digits", lr="fast"), "lr must be a number, got 'fast'"),
+    (lambda: WRONGLY.train("digits", lr=0), "lr must be a number above 0, got 0"),
+    (lambda: WRONGLY.train("digits", schemes="adjsc"), "schemes: unknown scheme 'adjsc'"),
     (lambda: WRONGLY.train("digits", seed=-1), "seed must be a whole number from 0 to"),
     (lambda: WRONGLY.train("digits", minutes="5"), "minutes must be a number, got '5'"),
     (lambda: WRONGLY.train("digits", out=__file__), "out must be a folder that can be written to"),
@@ -254,6 +264,17 @@ REST: list[tuple[Call, str]] = [
     ),
     (lambda: wrongly().threshold(0.9), "accuracy must be from 1 to 100 in percent, got 0.9; 90 st"),
     (lambda: wrongly().threshold(90, schemes=["rkd"]), "schemes must be among .* did you mean rkd"),
+    (lambda: wrongly().threshold("most"), "accuracy must be a number in percent such as 90, got"),
+    (lambda: wrongly().threshold(None), "accuracy must be a number, got None"),
+    (lambda: wrongly().threshold(NAN), "accuracy must be from 1 to 100 in percent, got nan$"),
+    (lambda: wrongly().threshold(190), "accuracy must be from 1 to 100 in percent, got 190$"),
+    (lambda: wrongly().threshold(90, channel_uses=5), "channel_uses must be among 4, .*, got '5'"),
+    (lambda: wrongly().threshold(90, channel_uses=0.5), "channel_uses must be whole numbers"),
+    (
+        lambda: wrongly().threshold(90, channels="awg"),
+        "channels must be among .* did you mean awgn",
+    ),
+    (lambda: wrongly().threshold(90, reference=5), "reference must be a string that is not empty"),
     (lambda: wrongly().plot(__file__), "folder must be a folder that can be written to"),
     (lambda: wrongly().plot(None), "folder must be the path of a folder, got None"),
 ]
@@ -284,7 +305,7 @@ def test_what_failed_in_a_function_of_the_user_is_the_cause() -> None:
 
 def test_one_name_or_number_stands_for_itself() -> None:
     several = grid(channels=("awgn",), snr_db=np.array([5.0]), channel_uses=torch.tensor([K]))
-    assert several.of(link().recipe) == grid().of(link().recipe)
+    assert axes(several, semlink.Grid) == axes(grid(), semlink.Grid)
 
 
 def test_a_real_gain_and_double_precision_will_do() -> None:

@@ -1,7 +1,7 @@
 """A single transmission with all its intermediate results."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -41,6 +41,17 @@ class Sent:
     prepared: Mapping[str, Tensor]  # results of `Scheme.prepare`, each [N, ...]
     seen: Mapping[str, Tensor]  # intermediate results of the receiver, see `Received`
     choice: Mapping[str, Any]  # of source, modulation and code rate, for digital schemes
+
+    def __repr__(self) -> str:
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        named = {**found, **self.prepared, **self.seen}
+        shapes = ", ".join(
+            f"{name} {list(value.shape)}"
+            for name, value in named.items()
+            if isinstance(value, Tensor)
+        )
+        images, k = self.h.shape
+        return f"<Sent: {images} images by {self.scheme}, k = {k}; {shapes}>"
 
     @property
     def classes(self) -> Tensor:

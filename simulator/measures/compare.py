@@ -1,6 +1,6 @@
 """Paired comparison of two schemes of one sweep, image by image."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from simulator.engine.folder import PILOTS
 from simulator.engine.grid import Point, Unit
 from simulator.engine.outcomes import UnitStore, stored_units
 from simulator.errors import UserError, did_you_mean
 from simulator.measures.shown import fitting
+from simulator.parse import as_known
 from simulator.statistics.paired import holm, mcnemar, paired_difference
 from simulator.statistics.tally import Tally
 from simulator.storage.folders import read_results
@@ -29,7 +31,15 @@ def compare_schemes(folder: Path, a: str | None, b: str) -> tuple[pd.DataFrame, 
     Raises: UserError if the folder holds no sweep with both, or no journal of it.
     """
     rows, run = read_results(folder)
-    store = stored_units(folder, rows, str(run.get("journal")))
+    return compare_sweep(folder, rows, run, a, b)
+
+
+def compare_sweep(
+    store: UnitStore | Path, rows: pd.DataFrame, run: Mapping[str, Any], a: str | None, b: str
+) -> tuple[pd.DataFrame, list[str]]:
+    """As `compare_schemes`, of a sweep in memory or in a folder."""
+    if isinstance(store, Path):
+        store = stored_units(store, rows, str(run.get("journal")))
     return compare_units(rows, store, a, b, num_classes=int(run["data"]["classes"]))
 
 
@@ -38,6 +48,7 @@ def compare_units(
 ) -> tuple[pd.DataFrame, list[str]]:
     """As `compare_schemes`, from the rows of a sweep and the units behind them."""
     names = list(dict.fromkeys(rows["scheme"]))
+    a, b = None if a is None else as_known(a, names), as_known(b, names)
     for option, name in (("--b", b), ("--a", a)):
         if name is not None and name not in names:
             known, hint = ", ".join(names), did_you_mean(name, names)
@@ -52,7 +63,23 @@ def compare_units(
         raise UserError(f"{known} and {b} must share a point to be compared, but have none")
     left_out = [f"{name} shares no point with {b}: left out" for name in alone]
     table = pd.concat([t for t in tables.values() if not t.empty], ignore_index=True)
-    return Comparison(table), left_out
+    return Comparison(with_pilots(table, rows)), left_out
+
+
+def with_pilots(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """A table with the pilots of its channels beside k, where the sweep has any."""
+    if PILOTS not in rows:
+        return table
+    pilots = table["channel"].map(rows.groupby("channel")[PILOTS].first()).astype(int)
+    if pilots.any():
+        table.insert(list(table).index("channel_uses") + 1, PILOTS, pilots)
+    return table
+
+
+def uses_text(row: "pd.Series[Any]") -> str:
+    """The channel uses of a row: "16", or "16 + 8 pilots"."""
+    pilots = int(row.get(PILOTS, 0))
+    return f"{row['channel_uses']} + {pilots} pilots" if pilots else str(row["channel_uses"])
 
 
 class Comparison(pd.DataFrame):
@@ -95,11 +122,11 @@ def compact(table: pd.DataFrame) -> pd.DataFrame:
 
     A star marks a difference that is significant at 5 % after Holm's adjustment.
     """
-    lines: dict[tuple[str, str, int, str], dict[float, str]] = {}
+    lines: dict[tuple[str, str, str, str], dict[float, str]] = {}
     for _, row in table.iterrows():
         star = "*" if row["p_holm"] < 0.05 else " "
         for column, mark in (("difference", star), ("ci_low", " "), ("ci_high", " ")):
-            line = lines.setdefault((row["a"], row["channel"], row["channel_uses"], column), {})
+            line = lines.setdefault((row["a"], row["channel"], uses_text(row), column), {})
             line[row["snr_db"]] = f"{100 * row[column]:+.1f}{mark}"
     index = pd.MultiIndex.from_tuples(lines, names=["scheme", "channel", "k", ""])
     shown = pd.DataFrame(list(lines.values()), index=index).sort_index(axis=1).fillna("")

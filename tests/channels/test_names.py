@@ -5,7 +5,7 @@ import pytest
 from channels.awgn import AwgnChannel
 from channels.base import Channel
 from channels.fading import NakagamiChannel, RayleighChannel, RicianChannel
-from channels.names import CHANNEL_NAMES, CHANNELS, EXAMPLES, channel_from_name
+from channels.names import CHANNEL_NAMES, CHANNELS, EXAMPLES, channel_from_name, check_name
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,31 @@ def test_anything_else_is_refused_in_one_line(name: str) -> None:
     with pytest.raises(ValueError) as caught:
         channel_from_name(name)
     assert "\n" not in str(caught.value)
-    assert any(said in str(caught.value) for said in ("rayleigh_block:L", "k_factor", "m of Nak"))
+    told = (
+        "channel must be one of",
+        "L of rayl",
+        "K of rician",
+        "m of naka",
+        "k_factor",
+        "m of Nak",
+    )
+    assert any(said in str(caught.value) for said in told)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("rician:-3", "K of rician:K must be a number of at least 0, such as 4, got '-3', in 'ri"),
+        ("rician:4dB", "K of rician:K must be a number .*, got '4db', in 'rician:4dB'$"),
+        ("rayleigh_block:0", "L of rayleigh_block:L must be a whole number of at least 1, got '0'"),
+        ("nakagami:-2", "m of nakagami:m must be a number of at least 0.5, such as 2, got '-2'"),
+        ("nakagami:0.49", "m of nakagami:m must be at least 0.5, got 0.49, in 'nakagami:0.49'$"),
+    ],
+)
+def test_a_number_out_of_range_is_told_before_a_channel_is_made(name: str, told: str) -> None:
+    with pytest.raises(ValueError, match=f"^{told}") as caught:
+        check_name(name)
+    assert "did you mean" not in str(caught.value)
 
 
 @pytest.mark.parametrize("coherence", [0, -1])

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.recipes import RECIPES
 from simulator import names
 from simulator.errors import UserError
-from simulator.parse import parse_channels, parse_recipe, parse_schemes
+from simulator.parse import parse_channels, parse_recipe, parse_scheme, parse_schemes
 from simulator.schemes.contract import split_name
 
 TYPING_ERRORS = """
@@ -51,5 +51,11 @@ def test_capitals_are_small_letters() -> None:
 
 @pytest.mark.parametrize("text", ["", "rkdsc", "rkd_sc,,adjscc"])
 def test_other_names_of_schemes_are_refused(text: str) -> None:
-    with pytest.raises(UserError, match="^--schemes must name schemes among rkd_sc, deep_jscc"):
+    with pytest.raises(UserError, match="^--schemes: unknown scheme '.*'; choose from rkd_sc,"):
         parse_schemes(text)
+
+
+def test_an_unknown_scheme_has_a_suggestion_and_need_not_be_an_option() -> None:
+    assert parse_scheme("mine:A", known=("Mine",)) == "Mine:a"
+    with pytest.raises(UserError, match=r"^unknown scheme 'rkd-sc'; .*; did you mean rkd_sc\?$"):
+        parse_scheme("rkd-sc", option="")

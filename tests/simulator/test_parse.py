@@ -3,7 +3,13 @@
 import pytest
 
 from simulator.errors import UserError
-from simulator.parse import parse_channel_uses, parse_names, parse_snr_db
+from simulator.parse import (
+    as_known,
+    parse_channel_uses,
+    parse_names,
+    parse_percent,
+    parse_snr_db,
+)
 from simulator.resolve import channels_named
 
 
@@ -87,3 +93,20 @@ def test_unknown_channel_is_refused() -> None:
 
 def test_names() -> None:
     assert parse_names("b, a,b") == ("b", "a")
+
+
+@pytest.mark.parametrize("text", ["90", "90%", " 90.0 % "])
+def test_a_percentage_may_have_its_sign(text: str) -> None:
+    assert parse_percent(text) == 90.0
+
+
+@pytest.mark.parametrize("text", ["", "%", "90%%", "most"])
+def test_a_percentage_is_a_number(text: str) -> None:
+    with pytest.raises(UserError, match="^--accuracy must be a number in percent such as 90, got"):
+        parse_percent(text)
+
+
+def test_capitals_do_not_matter_unless_names_differ_in_them_alone() -> None:
+    assert as_known("TDL:a", ["awgn", "tdl:A"]) == "tdl:A"
+    assert [as_known(name, ["mine", "Mine"]) for name in ("mine", "Mine")] == ["mine", "Mine"]
+    assert as_known("other", ["mine"]) == "other"

@@ -55,6 +55,16 @@ def test_the_library_gives_the_same_table(semlink: Command, tmp_path: Path) -> N
         Results.read(DIGITS).threshold(0.9)
 
 
+def test_a_percent_sign_and_capitals_do_not_matter(
+    semlink: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    some = ["--channels", "AWGN", "--channel-uses", "16", "--schemes"]
+    assert semlink("threshold", DIGITS, "--accuracy", "90%", *some, "RKD_SC,adjscc") == 0
+    signed = capsys.readouterr().out
+    assert semlink("threshold", DIGITS, "--accuracy", "90", *some, "rkd_sc,adjscc") == 0
+    assert capsys.readouterr().out == signed
+
+
 @pytest.mark.parametrize(
     ("accuracy", "said"), [(99.9, "not reached by 20"), (5, "at or below -10 (first SNR)")]
 )
@@ -69,6 +79,8 @@ def test_says_in_words_what_was_not_swept(
     ("arguments", "told"),
     [
         (["--accuracy", "0.6"], "--accuracy must be from 1 to 100 in percent, got 0.6; 60 stands"),
+        (["--accuracy", "190"], "--accuracy must be from 1 to 100 in percent, got 190\n"),
+        (["--accuracy", "most"], "--accuracy must be a number in percent such as 90, got 'most'"),
         (["--accuracy", "60", "--reference", "rkd"], "--reference must be among rkd_sc, "),
         (["--accuracy", "60", "--schemes", "rkdsc"], "got 'rkdsc'; did you mean rkd_sc?"),
         (["--accuracy", "60", "--channels", "raylei"], "did you mean rayleigh?"),
