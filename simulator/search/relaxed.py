@@ -197,4 +197,4 @@ class RelaxedStages(Relaxed):
 def entropy(choices: Iterable[Tensor]) -> float:
     """Mean over choices of the entropy of probabilities [options], as a share of the uniform's."""
     shares = [-(p * p.log()).sum() / math.log(len(p)) for p in choices if len(p) > 1]
-    return float(torch.stack(shares).mean())
+    return float(torch.stack(shares).mean().detach())

@@ -17,11 +17,11 @@ from simulator.search.relaxed import RelaxedStages
 from simulator.training.loop import fresh
 from simulator.training.losses import TeacherTargets
 
-SIDE, IMAGES, PAIRS, APART = 12, 1024, 2, 7
+SIDE, IMAGES, PAIRS, APART = 10, 1024, 2, 7
 SPACE = StagedSpace(
     stages=1,
     widths=(16,),
-    depths=(0, 1),
+    depths=(1,),
     blocks=("residual",),
     kernels=(3, 5),
     expansions=(2,),
