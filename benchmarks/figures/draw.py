@@ -189,7 +189,8 @@ def _wrapped(title: str, letters: int) -> str:
     parts = (
         part.replace(" ", "\xa0") if len(part) < letters else part for part in title.split(", ")
     )
-    return textwrap.fill(", ".join(parts), letters).replace("\xa0", " ")
+    text = textwrap.fill(", ".join(parts), letters, break_on_hyphens=False)
+    return text.replace("\xa0", " ")
 
 
 def _handles(plan: FigurePlan) -> list[Line2D]:

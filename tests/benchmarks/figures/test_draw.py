@@ -270,6 +270,9 @@ def test_a_title_breaks_at_a_comma() -> None:
     (plan,) = sheet(rows).over_uses(rows, snr_db=(0.0,))
     title = compose(plan, width="column").axes[0].get_title("left")
     assert title == "TDL-A, 300 ns, 3 km/h, LMMSE (8),\nSNR = 0 dB"
+    figure = over_snr_figure(table(channels=("awgn", "tdl:A+cfo:1+pa:6+lmmse:8")))
+    title = "(b) TDL-A, 1 ppm offset,\namplifier at 6 dB back-off, LMMSE (8)"
+    assert figure.axes[1].get_title("left") == title
 
 
 @pytest.mark.parametrize(("uses", "said"), [(range(1, 12), True), (range(1, 3), False)])
