@@ -126,8 +126,9 @@ def test_figures_count_pilots(semlink: Command, tmp_path: Path) -> None:
     arguments = ["digits", "--weights", weights, *few, *some, "--out", "a"]
     assert semlink("sweep", *arguments) == 0
     caption = (tmp_path / "a/figures/accuracy_snr_k8.txt").read_text()
-    assert "Pilots are charged on top of k: 8 + 4 uses, ratio 12/64 = 0.188." in caption
+    ratios = "(k + pilots)/(C·H·W) = 8/64 = 0.125 with no pilots, 12/64 = 0.1875 with 4 pilots."
+    assert f"pilots are charged on top of k: ratio {ratios}" in caption
     assert "unless a panel names an estimate" in caption
     assert "LMMSE from 4 pilots" in caption
     caption = (tmp_path / "a/figures/accuracy_uses_snr0.txt").read_text()
-    assert "The axis counts data symbols and pilots." in caption
+    assert "the axis counts k and pilots; ratio (k + pilots)/(C·H·W), C·H·W = 64." in caption

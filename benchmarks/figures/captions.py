@@ -1,13 +1,16 @@
 """Captions: the definitions and settings that make the numbers of a figure comparable."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
+from benchmarks.figures.panels import Estimate, estimate_of
+from benchmarks.figures.styles import SCHEME_TITLES, channel_title, scheme_title
 from simulator.data.remarks import FEWEST_TEST, half_width
 from simulator.measures.shown import span
+from simulator.schemes.experiment import UNTRAINED
 
 TEX = {  # what LaTeX does not print as it stands
     **{letter: f"\\{letter}" for letter in "&%$#_{}"},
@@ -21,7 +24,9 @@ TEX = {  # what LaTeX does not print as it stands
     "<": "$<$",
     ">": "$>$",
 }
-LEFT_OUT = re.compile(r"(?::| with) k = (\d+) left out$")  # ends a remark about one k
+NAME = re.compile(rf"\b(?:{'|'.join(name for name in SCHEME_TITLES if '_' in name)})\b")
+CAPACITY = re.compile(r"^capacity_bound|:bound(?::|$)")  # schemes whose links reach capacity
+LEFT_OUT = re.compile(r"(\S+) (.*): (?:(.+) with )?k = (\d+) left out")  # scheme, why, channels, k
 
 
 @dataclass(frozen=True)
@@ -35,14 +40,18 @@ class DataText:
     left_out: tuple[str, ...] = ()  # remarks of the sweep
     noted: tuple[str, ...] = ()  # remarks about images and weights, a way out behind a semicolon
 
-    def remarks(self, k: int | None) -> list[str]:
-        """What was left out of the sweep at this k; None: at every k."""
-        found = [(line, LEFT_OUT.search(line)) for line in self.left_out]
-        return [
-            line[: match.start()] if match else line
-            for line, match in found
-            if match is None or (k is not None and int(match[1]) == k)
-        ]
+    def refused(self, k: int | None, channels: Collection[str]) -> list[str]:
+        """Schemes that do not serve this k or some of the channels, and why; None: any k."""
+        matches = [(line, LEFT_OUT.fullmatch(line)) for line in self.left_out]
+        found = [_refusal(match, channels) for _, match in matches if match and int(match[4]) == k]
+        found += [_titled(line) for line, match in matches if not match and UNTRAINED not in line]
+        return list(filter(None, found))
+
+    @property
+    def untrained(self) -> list[str]:
+        """Schemes that are not trained."""
+        lines = (line for line in self.left_out if UNTRAINED in line)
+        return [scheme_title(line.partition(" ")[0]) for line in lines]
 
     @property
     def notes(self) -> list[str]:
@@ -50,20 +59,74 @@ class DataText:
         return [line.partition("; ")[0] for line in self.noted]
 
 
+def _refusal(match: re.Match[str], channels: Collection[str]) -> str:
+    """A scheme and why it is left out; empty if that is on none of these channels."""
+    words = f"{scheme_title(match[1])} {match[2]}"
+    if match[3] is None:
+        return words
+    there = [channel_title(name) for name in match[3].split(", ") if name in channels]
+    return f"{words} ({'; '.join(there)})" if there else ""
+
+
+def _titled(line: str) -> str:
+    """A remark that begins with the name of a scheme, with its title in place of the name."""
+    name, _, rest = line.partition(" ")
+    return f"{scheme_title(name)} {rest}"
+
+
 def definitions(rows: pd.DataFrame, text: DataText, *, k: int | None) -> str:
-    """The definitions that every caption holds; k None: k is the axis."""
-    n, pilots = text.source_values, pilots_of(rows)
-    ratio = f"k/{n}" if k is None else f"{k}/{n} = {k / n:.3g}"
-    believed = rows["settings"].str.contains("SNR believed").any()
-    unless = ", unless a scheme says otherwise" if believed else ""
-    unless += ", unless a panel names an estimate" if pilots.any() else ""
-    return f"{_charged(rows, n, k=k)} " * bool(pilots.any()) + (
+    """The definitions that every figure needs; k None: k is the axis."""
+    return (
         "SNR = Es/N0 per channel use, averaged over fading; k complex channel uses per image; "
-        f"ratio k/(C·H·W) = {ratio}. Unit average power per image over the k uses (QAM: over its "
-        "constellation); E|h|² = 1; the receiver knows the gain h and the noise power exactly "
-        f"(perfect CSI{unless}), and nothing else of the channel. Every bit that is needed is "
-        "charged; what is taken as known beforehand is named with the scheme. An outage counts as "
-        f"a uniform guess (1/{text.num_classes})."
+        f"{_ratio(rows, text.source_values, k=k)}. Unit average power per image over the k uses "
+        f"(QAM: over its constellation); E|h|² = 1. The receiver {_knowledge(rows)}. Every bit "
+        "that is needed is charged; what is taken as known beforehand is named with the scheme. "
+        f"An outage counts as a uniform guess (1/{text.num_classes})."
+    )
+
+
+def _ratio(rows: pd.DataFrame, n: int, *, k: int | None) -> str:
+    """Channel uses per value of the image; pilots count."""
+    counts = sorted(set(pilots_of(rows)))
+    if k is None:
+        uses = "the axis counts k and pilots; ratio (k + pilots)" if any(counts) else "ratio k"
+        return f"{uses}/(C·H·W), C·H·W = {n}"
+    ratios = [f"{k + pilots}/{n} = {(k + pilots) / n:.4g}" for pilots in counts]
+    if not any(counts):
+        return f"ratio k/(C·H·W) = {ratios[0]}"
+    if len(counts) > 1:
+        ratios = [
+            f"{ratio} with {pilots or 'no'} pilots"
+            for ratio, pilots in zip(ratios, counts, strict=True)
+        ]
+    return f"pilots are charged on top of k: ratio (k + pilots)/(C·H·W) = {', '.join(ratios)}"
+
+
+def _knowledge(rows: pd.DataFrame) -> str:
+    """What the receiver knows of the channel, or estimates."""
+    believed = rows["settings"].str.contains("SNR believed").any()
+    unless = ", unless a scheme says otherwise" * bool(believed)
+    found = [estimate_of(str(name)) for name in rows["channel"].unique()]
+    estimates = sorted({own for own in found if own})
+    if not estimates:
+        known = f"knows the gain h and the noise power N0 exactly (perfect CSI{unless})"
+        return f"{known}, and nothing else of the channel"
+    also = " but, for LMMSE, the covariance of its gains" * any(
+        "LMMSE" in own.short for own in estimates
+    )
+    return f"{_estimated(estimates, None in found)}{unless}, and nothing else of the channel{also}"
+
+
+def _estimated(estimates: Sequence[Estimate], some_perfect: bool) -> str:
+    """How the gain is estimated, and on which channels."""
+    if not some_perfect and len(estimates) == 1:
+        return f"estimates the gain h by {estimates[0].long} and knows the noise power N0"
+    ways = "; ".join(f"{own.short}: by {own.long}" for own in estimates)
+    if not some_perfect:
+        return f"estimates the gain h ({ways}) and knows the noise power N0"
+    return (
+        "knows the noise power N0, and the gain h exactly (perfect CSI) unless a panel names an "
+        f"estimate ({ways})"
     )
 
 
@@ -74,32 +137,40 @@ def pilots_of(rows: pd.DataFrame) -> "pd.Series[int]":
     return pd.Series(0, index=rows.index)
 
 
-def _charged(rows: pd.DataFrame, n: int, *, k: int | None) -> str:
-    """What pilots add to the channel uses."""
-    if k is None:
-        return "The axis counts data symbols and pilots."
-    counts = sorted(set(pilots_of(rows)) - {0})
-    found = ", ".join(f"{k} + {p} uses, ratio {k + p}/{n} = {(k + p) / n:.3g}" for p in counts)
-    return f"Pilots are charged on top of k: {found}."
-
-
-def measured(rows: pd.DataFrame, text: DataText) -> str:
-    """The counts, the meaning of the bands, and the accuracy without a channel."""
+def counts(rows: pd.DataFrame) -> str:
+    """How much was measured, and the meaning of bands and bars."""
     realizations = span(rows["realizations"])
     plural = "" if realizations == "1" else "s"
-    counts = (
+    return (
         f"{span(rows['images'])} test images, {realizations} channel realisation{plural} of each; "
         "bands and bars: 95 % interval over images."
     )
+
+
+def reliability(rows: pd.DataFrame, text: DataText) -> str:
+    """What limits the accuracies: few images, the classifier, a bound that is none of accuracy."""
+    parts = []
     if (fewest := int(rows["images"].min())) < FEWEST_TEST:
-        counts += f" So few images leave an interval of up to +-{half_width(fewest):.0f} points."
-    if text.noiseless is None:
-        return counts
-    value, low, high = (100 * part for part in text.noiseless)
-    return (
-        f"{counts} Noiseless accuracy (student and head, no channel): {value:.1f} % (95 % interval "
-        f"{low:.1f} to {high:.1f} %)."
-    )
+        width = f"+-{half_width(fewest):.0f} points"
+        parts.append(f"{fewest} test images leave an interval of up to {width}.")
+    if text.noiseless is not None:
+        value, low, high = (100 * part for part in text.noiseless)
+        parts.append(
+            f"Noiseless accuracy (student and head, no channel): {value:.1f} % (95 % interval "
+            f"{low:.1f} to {high:.1f} %)."
+        )
+    bounds = [scheme_title(name) for name in rows["scheme"].unique() if CAPACITY.search(name)]
+    if bounds:
+        parts.append(
+            f"Capacity bounds the rate, not the accuracy ({'; '.join(bounds)}): with few images "
+            "such a curve may lie below that of the scheme with real codes, by chance."
+        )
+    return " ".join(parts)
+
+
+def settings_text(settings: Iterable[str]) -> str:
+    """The settings of a scheme, schemes by their titles."""
+    return NAME.sub(lambda name: scheme_title(name[0]), shared_settings(list(settings)))
 
 
 def shared_settings(settings: Sequence[str]) -> str:
@@ -118,11 +189,19 @@ def listed(heading: str, items: Iterable[str]) -> str:
     return f"{heading}: {text}." if text else ""
 
 
-def tex_caption(caption: str, name: str) -> str:
-    r"""The caption as LaTeX, to be read by \input below \includegraphics."""
-    heading = caption.partition(". ")[0]
-    long, short = (
-        "".join(TEX.get(letter, letter) for letter in own).replace("$$", "")
-        for own in (caption, heading)
+def tex_caption(caption: str, notes: str, name: str) -> str:
+    r"""The caption as LaTeX, to be read by \input below \includegraphics, then the notes.
+
+    They are defined as \figurenotes, so that a paper can print them in the figure or in its text.
+    """
+    long, short, rest = map(_escaped, (caption, caption.partition(". ")[0], notes))
+    return (
+        f"\\caption[{{{short}}}]{{{long}}}\n\\label{{fig:{name}}}\n"
+        "% \\figurenotes prints the notes, below the caption or in the text\n"
+        f"\\gdef\\figurenotes{{{rest}}}\n"
     )
-    return f"\\caption[{{{short}}}]{{{long}}}\n\\label{{fig:{name}}}\n"
+
+
+def _escaped(text: str) -> str:
+    """A text as LaTeX prints it."""
+    return "".join(TEX.get(letter, letter) for letter in text).replace("$$", "")

@@ -1,9 +1,9 @@
 """Figures for print from saved rows. Never simulates.
 
 A figure is 3.5 inches wide, a print column, or 7.16 inches, the text of a page, with no type below
-7 points; its definitions are in a caption beside it. It has one panel per channel and one curve per
-scheme with its 95 % interval. By default the channels of one k share a figure of text width: one
-legend and one axis serve all of them, and the cost of fading is visible at a glance.
+7 points; its definitions are in notes below its caption. It has one panel per channel and one curve
+per scheme with its 95 % interval. By default the channels of one k share a figure of text width:
+one legend and one axis serve all of them, and the cost of fading is visible at a glance.
 
 Curves that coincide all stay visible: each is dashed and thinner than those below it, with smaller
 markers, and neighbours put their markers on different points. The same rows give the same bytes,
@@ -37,6 +37,7 @@ from benchmarks.figures.plans import (
 )
 from benchmarks.figures.published import with_published
 from benchmarks.figures.styles import Style, scheme_title, styles_of
+from simulator.progress import announce
 from simulator.storage.files import replacing
 
 LOOK = {
@@ -67,6 +68,7 @@ AXES = {
 }
 MEASURES = {"accuracy": "Accuracy (%)", "error": "Error rate (%)", "rate": "Error rate"}
 USES_SNR_DB = (-6.0, 0.0, 6.0, 12.0)  # versus k is drawn at the measured SNRs nearest these
+MANY, KINDS = 10, 4  # figures that are announced before they are drawn; files of each
 Width = Literal["auto", "column", "text"]
 
 
@@ -94,11 +96,15 @@ def plot_all(
     styles = styles_of(everything["scheme"])
     if named:
         styles = {name: styles[name] for name in chosen["scheme"].unique()}
-    sheet = Sheet(text=text, styles=styles, measure=measure, most=None if named else MOST_SCHEMES)
+    sheet = Sheet(
+        text=text,
+        styles=styles,
+        measure=measure,
+        most=None if named else MOST_SCHEMES,
+        by_channel=width == "column",
+    )
     ours = chosen[chosen["scheme"].isin(set(rows["scheme"]))]
     plans = sheet.over_snr(chosen) + sheet.over_uses(ours, snr_db=USES_SNR_DB)
-    if width == "column":
-        plans = [own for plan in plans for own in plan.by_channel()]
     return write_figures(plans, folder, width=width)
 
 
@@ -114,12 +120,21 @@ def plot_link(rows: pd.DataFrame, folder: Path, *, title: str, about: str) -> li
 def write_figures(
     plans: Sequence[FigurePlan], folder: Path, *, width: Width = "auto"
 ) -> list[Path]:
-    """Write every figure as PNG and PDF, its caption as text and LaTeX; returns the files."""
+    """Write every figure as PNG and PDF, caption and notes as text and LaTeX; returns the files.
+
+    A line on stderr says how many they are, where they are many.
+    """
+    if (number := len(plans)) > MANY:
+        announce(
+            f"drawing {number} figures, {number * KINDS} files, in {folder}; a selection of "
+            "channels and k gives fewer"
+        )
     paths = []
     for plan in plans:
-        paths += save(compose(plan, width=width), folder, plan.file_name)
-        caption, name = plan.caption, plan.file_name
-        for kind, text in (("txt", f"{caption}\n"), ("tex", tex_caption(caption, name))):
+        name, caption, notes = plan.file_name, plan.caption, plan.all_notes
+        paths += save(compose(plan, width=width), folder, name)
+        written = (f"{caption}\n\nNotes. {notes}\n", tex_caption(caption, notes, name))
+        for kind, text in zip(("txt", "tex"), written, strict=True):
             paths.append(folder / f"{name}.{kind}")
             with replacing(paths[-1]) as temporary:
                 temporary.write_text(text, encoding="utf-8", newline="\n")
@@ -144,7 +159,7 @@ def compose(plan: FigurePlan, *, width: Width = "auto") -> Figure:
         for axes in grid.flat[number:]:
             axes.axis("off")
         for axes, (channel, title) in zip(grid.flat, plan.panels.items(), strict=False):
-            axes.set_title(textwrap.fill(title, int(letters)))
+            axes.set_title(_wrapped(title, int(letters)))
             (_draw_bars if bars else _draw_curves)(axes, plan, channel)
         for axes in grid[:, 1:].flat:
             axes.set_ylabel("")
@@ -157,12 +172,25 @@ def compose(plan: FigurePlan, *, width: Width = "auto") -> Figure:
 
 
 def _across(plan: FigurePlan, inches: float) -> int:
-    """Columns of the legend, for names of 7 points beside their pieces of curve."""
+    """Columns of the legend, of even length, for names of 7 points beside their pieces of curve."""
     letters = [len(scheme_title(name)) for name in plan.shown]
     number = len(letters)
-    if number == 3:  # in a row or below each other, never two and one
-        return 3 if 46 * 3 + 4 * sum(letters) <= 72 * inches else 1
-    return max(1, min(number, int(72 * inches / (46 + 4 * max(letters))), 4))
+    for most in range(min(number, 4), 1, -1):
+        columns = -(-number // -(-number // most))
+        longest = (max(column) for column in np.array_split(letters, columns))
+        alone = number == 3 and columns == 2  # never two and one
+        if not alone and sum(46 + 4 * length for length in longest) <= 72 * inches:
+            return columns
+    return 1
+
+
+def _wrapped(title: str, letters: int) -> str:
+    """A title in lines, broken at its commas where its parts are short enough."""
+    parts = (
+        part.replace(" ", "\xa0") if len(part) < letters else part for part in title.split(", ")
+    )
+    text = textwrap.fill(", ".join(parts), letters, break_on_hyphens=False)
+    return text.replace("\xa0", " ")
 
 
 def _handles(plan: FigurePlan) -> list[Line2D]:
@@ -177,7 +205,7 @@ def _handles(plan: FigurePlan) -> list[Line2D]:
 def _draw_curves(axes: Axes, plan: FigurePlan, channel: str) -> None:
     """Every scheme once, the first below; a lone point has a bar for its interval."""
     _set_values(axes, plan, "y")
-    _set_axis(axes, plan)
+    _set_axis(axes, plan, channel)
     step = plan.marker_step
     for number, (name, style) in enumerate(plan.shown.items()):
         rows = plan.curve(channel, name)
@@ -255,21 +283,27 @@ def _set_values(axes: Axes, plan: FigurePlan, axis: Literal["x", "y"]) -> None:
         line(guess, color="#555555", linestyle=":", linewidth=1, zorder=1.5)
 
 
-def _set_axis(axes: Axes, plan: FigurePlan) -> None:
+def _set_axis(axes: Axes, plan: FigurePlan, channel: str) -> None:
     """Scale, limits, ticks and label of the axis of SNRs or channel uses."""
     points = sorted(set(plan.rows[plan.axis]))
-    charged = plan.axis == "channel_uses" and bool(pilots_of(plan.rows).any())
-    axes.set_xlabel(AXES[plan.axis] + (", and pilots" if charged else ""))
+    axes.set_xlabel(AXES[plan.axis])
     axes.grid(axis="x")
-    if plan.axis != "channel_uses":
-        margin = 0.03 * (points[-1] - points[0])
-        axes.set_xlim(points[0] - margin, points[-1] + margin)
-        few = FixedLocator(points) if len(points) <= MOST_TICKS else None
-        axes.xaxis.set_major_locator(few or MaxNLocator(nbins=MOST_TICKS, steps=[1, 2, 5, 10]))
+    if plan.axis == "channel_uses":
+        _set_uses(axes, points, plan.rows[plan.rows["channel"] == channel])
         return
+    margin = 0.03 * (points[-1] - points[0])
+    axes.set_xlim(points[0] - margin, points[-1] + margin)
+    few = FixedLocator(points) if len(points) <= MOST_TICKS else None
+    axes.xaxis.set_major_locator(few or MaxNLocator(nbins=MOST_TICKS, steps=[1, 2, 5, 10]))
+
+
+def _set_uses(axes: Axes, points: Sequence[float], rows: pd.DataFrame) -> None:
+    """The axis of channel uses: limits by all panels, ticks and label by the rows of this one."""
+    if pilots_of(rows).any():
+        axes.set_xlabel("Channel uses per image (k + pilots)")
     axes.set_xscale("log", base=2)
     axes.set_xlim(points[0] / 1.15, points[-1] * 1.15)
-    axes.xaxis.set_major_locator(FixedLocator(_apart(points)))
+    axes.xaxis.set_major_locator(FixedLocator(_apart(sorted(set(rows["channel_uses"])))))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda k, _: f"{k:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
 

@@ -10,12 +10,14 @@ import pandas as pd
 
 from benchmarks.figures.captions import (
     DataText,
+    counts,
     definitions,
     listed,
-    measured,
     pilots_of,
-    shared_settings,
+    reliability,
+    settings_text,
 )
+from benchmarks.figures.panels import estimate_of, panel_titles, shared_parts
 from benchmarks.figures.styles import STYLES, Style, channel_title, scheme_title, styles_of
 from simulator.errors import UserError
 
@@ -30,6 +32,7 @@ FIRST = (  # those that are shown first where there are more
     *("label_code", "capacity_bound", "published_figure", "published_notebook"),
 )
 POINT = {"snr_db": "SNR = {:g} dB", "channel_uses": "k = {:g}", "ebn0_db": "Eb/N0 = {:g} dB"}
+MOST_PANELS = 4  # that a caption names; the notes name more
 MARKERS = {2: "second", 3: "third"}
 Measure = Literal["accuracy", "error"]
 
@@ -44,25 +47,34 @@ class FigurePlan:
     measure: Literal["accuracy", "error", "rate"] = "accuracy"  # the last two are logarithmic
     styles: dict[str, Style]  # of every scheme of the table, in drawing order
     heading: str  # the first sentence of the caption, without its full stop
-    place: str = ""  # what all panels share, said in their titles
+    place: str = ""  # what all points share; part of the title where there is one panel
+    counts: str = ""  # the last sentence of the caption: how much was measured, the intervals
     notes: str
     guess: float | None = None  # what a uniform guess attains
-    wide: bool = False  # as wide as the text, even if there is one panel
 
     @property
     def panels(self) -> dict[str, str]:
         """The channels in the order of the rows, a panel for each, and its title.
 
-        The title of bars says at which point of the axis they stand.
+        One panel has a title with all that its points share; that of several is in the caption.
         """
+        titles = panel_titles(self._channels)
+        if len(titles) == 1:
+            return {
+                name: ", ".join(filter(None, [title, self.place, self._alone]))
+                for name, title in titles.items()
+            }
+        return _lettered(titles)
+
+    @property
+    def _channels(self) -> list[str]:
+        return [str(name) for name in self.rows["channel"].unique()]
+
+    @property
+    def _alone(self) -> str:
+        """The one point of the axis, which bars have; empty where there are several."""
         points = self.rows[self.axis].unique()
-        alone = POINT[self.axis].format(points[0]) if len(points) == 1 else ""
-        names = [str(name) for name in self.rows["channel"].unique()]
-        letters = [f"({letter}) " for letter in ascii_lowercase] if len(names) > 1 else [""]
-        return {
-            name: ", ".join(filter(None, [letter + channel_title(name), self.place, alone]))
-            for letter, name in zip(letters, names, strict=False)
-        }
+        return POINT[self.axis].format(points[0]) if len(points) == 1 else ""
 
     @property
     def shown(self) -> dict[str, Style]:
@@ -72,16 +84,40 @@ class FigurePlan:
 
     @property
     def caption(self) -> str:
-        """Everything that the figure itself does not show."""
-        settings = {name: list(own) for name, own in self.rows.groupby("scheme")["settings"]}
-        schemes = [f"{scheme_title(n)}: {shared_settings(settings[n])}" for n in self.shown]
-        titles = self.panels.values() if len(self.panels) > 1 else ()
-        parts = [self.heading + ".", listed("Panels", titles), self.notes]
+        """What is drawn, over which channels, and the intervals: two or three sentences."""
+        channels = self._channels
+        point = "" if self._alone in self.heading else self._alone
+        alone = channel_title(channels[0]) if len(channels) == 1 else ""
+        heading = ", ".join(filter(None, [self.heading, point, alone]))
+        return " ".join(filter(None, [f"{heading}.", self._said_of_panels, self.counts]))
+
+    @property
+    def _said_of_panels(self) -> str:
+        """The channels of the panels, if there are several."""
+        channels, titles = self._channels, list(self.panels.values())
+        if len(titles) > MOST_PANELS:
+            return f"A panel for each of {len(titles)} channels."
+        pilots = ["pilots in brackets"] * any(map(estimate_of, channels))
+        return listed("Panels", titles + shared_parts(channels) + pilots) if titles[1:] else ""
+
+    @property
+    def all_notes(self) -> str:
+        """Definitions, settings and whatever else the figure and its caption do not say."""
+        settings = dict(list(self.rows.groupby("scheme")["settings"]))
+        schemes = [f"{scheme_title(n)}: {settings_text(settings[n])}" for n in self.shown]
+        parts = [self.notes, listed("Panels in full", self._full_titles)]
         if self.guess is not None:
             parts.append(f"Dotted, if inside the axes: a uniform guess, {100 * self.guess:.3g} %.")
         if self.marker_step > 1:
             parts.append(f"A marker at every {MARKERS[self.marker_step]} measured point.")
         return " ".join(filter(None, [*parts, listed("Schemes", schemes)]))
+
+    @property
+    def _full_titles(self) -> list[str]:
+        """Titles of several panels, where the caption or the panels have less than all of them."""
+        full = _lettered({name: channel_title(name) for name in self._channels})
+        said = full == self.panels and len(full) <= MOST_PANELS
+        return [] if said or len(full) == 1 else list(full.values())
 
     @property
     def marker_step(self) -> int:
@@ -94,17 +130,11 @@ class FigurePlan:
         mine = (self.rows["channel"] == channel) & (self.rows["scheme"] == scheme)
         return self.rows[mine].sort_values(self.axis)
 
-    def by_channel(self) -> list["FigurePlan"]:
-        """A figure for each channel in place of a panel for each."""
-        return [
-            replace(
-                self,
-                file_name=f"{self.file_name}_{re.sub(r'[^A-Za-z0-9_.-]', '-', name)}",
-                rows=self.rows[self.rows["channel"] == name],
-                heading=f"{self.heading}, {channel_title(name)}",
-            )
-            for name in self.panels
-        ]
+
+def _lettered(titles: dict[str, str]) -> dict[str, str]:
+    """Titles with (a), (b), ... before them."""
+    named = zip(ascii_lowercase, titles.items(), strict=False)
+    return {name: f"({letter}) {title}" for letter, (name, title) in named}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,11 +145,12 @@ class Sheet:
     styles: dict[str, Style]  # of every scheme of the sweep, in drawing order
     measure: Measure = "accuracy"
     most: int | None = MOST_SCHEMES  # schemes of one figure; None: all
+    by_channel: bool = False  # a figure for each channel in place of a panel for each
 
     def over_snr(self, rows: pd.DataFrame) -> list[FigurePlan]:
         """Versus SNR, one figure for each k."""
         uses = sorted({int(k) for k in rows["channel_uses"]})
-        return [self._plan(rows[rows["channel_uses"] == k], k=k) for k in uses]
+        return [plan for k in uses for plan in self._plans(rows[rows["channel_uses"] == k], k=k)]
 
     def over_uses(self, rows: pd.DataFrame, *, snr_db: Sequence[float]) -> list[FigurePlan]:
         """Versus k, one figure for each requested SNR, at the nearest measured one.
@@ -135,34 +166,61 @@ class Sheet:
             return []
         own = replace(self, styles=styles_of(rows["scheme"]) | self.styles)
         nearest = _nearest(snr_db, among=[float(snr) for snr in rows["snr_db"]])
-        return [own._plan(rows[rows["snr_db"] == snr], snr_db=snr) for snr in nearest]
+        return [
+            plan for snr in nearest for plan in own._plans(rows[rows["snr_db"] == snr], snr_db=snr)
+        ]
 
-    def _plan(self, rows: pd.DataFrame, *, k: int | None = None, snr_db: float = 0.0) -> FigurePlan:
+    def _plans(
+        self, rows: pd.DataFrame, *, k: int | None = None, snr_db: float = 0.0
+    ) -> list[FigurePlan]:
+        """One figure, or one for each channel, whose file is named after it."""
+        if not self.by_channel:
+            return [self._plan(rows, k=k, snr_db=snr_db)]
+        plans = []
+        for name, own in rows.groupby("channel", sort=False):
+            plan = self._plan(own, k=k, snr_db=snr_db)
+            ending = re.sub(r"[^A-Za-z0-9_.-]", "-", str(name))
+            plans.append(replace(plan, file_name=f"{plan.file_name}_{ending}"))
+        return plans
+
+    def _plan(self, rows: pd.DataFrame, *, k: int | None, snr_db: float) -> FigurePlan:
         """The rows over SNR at one k, or over k at one SNR."""
         rows, others = self._first(rows)
-        place, over = (f"SNR = {snr_db:g} dB", "k") if k is None else (f"k = {k}", "SNR")
+        uses = "k + pilots" if pilots_of(rows).any() else "k"
+        place, over = (f"SNR = {snr_db:g} dB", uses) if k is None else (f"k = {k}", "SNR")
         where = f"uses_snr{snr_db:g}" if k is None else f"snr_k{k}"
         what = "error rate" if self.measure == "error" else "accuracy"
         guess = 1 / self.text.num_classes
-        notes = [
-            definitions(rows, self.text, k=k),
-            measured(rows, self.text),
-            "Points without an error are left out." if self.measure == "error" else "",
-            listed("Note", self.text.notes),
-            listed("Left out", self.text.remarks(k)),
-            listed("Not shown", others),
-        ]
+        axis: Literal["snr_db", "channel_uses"] = "channel_uses" if k is None else "snr_db"
+        points = rows[axis].unique()
+        versus = f" versus {over} at {place}"
+        if len(points) == 1:
+            versus = f" at {place}, {POINT[axis].format(points[0])}"
         return FigurePlan(
             file_name=f"{self.measure}_{where}",
             rows=_errors(rows) if self.measure == "error" else rows,
-            axis="channel_uses" if k is None else "snr_db",
+            axis=axis,
             measure=self.measure,
             styles=self.styles,
-            heading=f"{self.text.title}: {what} versus {over} at {place}",
+            heading=f"{self.text.title}: {what}{versus}",
             place=place,
-            notes=" ".join(filter(None, notes)),
+            counts=counts(rows),
+            notes=self._notes(rows, k, others),
             guess=1 - guess if self.measure == "error" else guess,
         )
+
+    def _notes(self, rows: pd.DataFrame, k: int | None, others: list[str]) -> str:
+        """Definitions, and what limits or is missing."""
+        notes = [
+            definitions(rows, self.text, k=k),
+            reliability(rows, self.text),
+            "Points without an error are left out." if self.measure == "error" else "",
+            listed("Note", self.text.notes),
+            listed("Left out", self.text.refused(k, set(rows["channel"]))),
+            listed("Not trained", self.text.untrained),
+            listed("Not shown", map(scheme_title, others)),
+        ]
+        return " ".join(filter(None, notes))
 
     def _first(self, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         """The rows of the schemes that are shown, and the names of the others."""
@@ -228,8 +286,8 @@ def over_ebn0(rows: pd.DataFrame, *, title: str, about: str) -> FigurePlan:
         measure="rate",
         styles=LINK_STYLES,
         heading=title,
-        notes=f"{about} Eb/N0 per payload bit, averaged over fading. Bands and bars: 95 % interval "
-        "over blocks; points without an error are left out.",
+        counts="Bands and bars: 95 % interval over blocks; points without an error are left out.",
+        notes=f"{about} Eb/N0 per payload bit, averaged over fading.",
     )
 
 

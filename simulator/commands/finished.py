@@ -6,10 +6,27 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from simulator.commands.options import argument, command, name_figures, note, option, out_option
+from simulator.commands.options import (
+    Parsed,
+    argument,
+    command,
+    name_figures,
+    note,
+    option,
+    out_option,
+)
+from simulator.parse import parse_names
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def _swept_schemes(text: str, *, option: str) -> tuple[str, ...]:
+    """`a,b` to names as a table has them; capitals count as small letters, but in +3dB."""
+    return parse_names(text.lower().replace("db", "dB"), option=option)
+
+
+SWEPT = Parsed("a,b", _swept_schemes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +35,7 @@ class ChoiceRequest:
 
     folder: Path = argument()
     schemes: tuple[str, ...] | None = option(
-        help="Only these schemes, in this order.  [default: all]"
+        type=SWEPT, help="Only these schemes, in this order.  [default: all]"
     )
     channels: tuple[str, ...] | None = option(help="Only these channels.  [default: all]")
     channel_uses: tuple[int, ...] | None = option(help="Only these k.  [default: all]")
@@ -43,7 +60,7 @@ class PlotRequest(ChoiceRequest):
     """The options of `semlink plot`."""
 
     schemes: tuple[str, ...] | None = option(
-        help="Draw these schemes, in this order.  [default: eight at most]"
+        type=SWEPT, help="Draw these schemes, in this order.  [default: eight at most]"
     )
     axis: Literal["accuracy", "error"] = option(
         default="accuracy", help="Accuracy, or the error rate on a logarithmic axis."
@@ -60,7 +77,7 @@ class PlotRequest(ChoiceRequest):
 def plot(request: PlotRequest) -> None:
     """Draw figures of a finished sweep again. FOLDER is the --out of the sweep.
 
-    Writes each as PDF and PNG for print below figures/, with its caption as .txt and .tex.
+    Writes each as PDF and PNG for print below figures/, with caption and notes as .txt and .tex.
     """
     from simulator.resolve import draw
 
@@ -75,7 +92,21 @@ def plot(request: PlotRequest) -> None:
         axis=request.axis,
         width=request.width,
     )
+    note(*_absent(rows, request))
     name_figures(drawn)
+
+
+def _absent(rows: "pd.DataFrame", request: PlotRequest) -> list[str]:
+    """A line about requested schemes that the sweep lacks at a k that is drawn, on any channel."""
+    wanted = rows if request.channels is None else rows[rows["channel"].isin(request.channels)]
+    uses = wanted.groupby("scheme", sort=False)["channel_uses"].agg(set)
+    asked = [name for name in request.schemes or () if name in set(rows["scheme"])]
+    drawn = set[int]().union(*(uses.get(name, set()) for name in asked))
+    if request.channel_uses is not None:
+        drawn &= set(request.channel_uses)
+    gaps = {name: sorted(drawn - uses.get(name, set())) for name in asked}
+    lines = [f"{name} at k = {', '.join(map(str, own))}" for name, own in gaps.items() if own]
+    return [f"not drawn, the sweep has no such points: {'; '.join(lines)}"] if lines else []
 
 
 @dataclass(frozen=True, kw_only=True)

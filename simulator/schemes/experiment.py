@@ -14,6 +14,7 @@ from simulator.training.weights import Weights
 
 Config = TypeVar("Config", bound=SchemeConfig)
 BASELINES: Final = "baselines"  # the stage of `semlink train` for neural baselines
+UNTRAINED: Final = "left out, it is not trained"  # marks the line about such a scheme
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +148,5 @@ def trained_schemes(experiment: Experiment, weights: Weights) -> tuple[list[str]
             trained.append(name)
         else:
             command = weights.training_command(experiment.made_by(name))
-            left_out.append(
-                f"{name} left out, it is not trained: no {weights.path(missing)}; run {command}"
-            )
+            left_out.append(f"{name} {UNTRAINED}: no {weights.path(missing)}; run {command}")
     return trained, left_out

@@ -20,64 +20,13 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from PIL import Image
 
-from benchmarks.figures.captions import DataText, shared_settings, tex_caption
 from benchmarks.figures.draw import COLUMN, Width, _across, compose, plot_all, save
-from benchmarks.figures.plans import FigurePlan, Measure, Sheet, check_rows
-from benchmarks.figures.styles import STYLES, apart, channel_title, scheme_title, styles_of
+from benchmarks.figures.plans import Measure, check_rows
+from benchmarks.figures.styles import STYLES, apart, scheme_title, styles_of
 from simulator.errors import UserError
 from simulator.measures.choose import chosen
 from simulator.storage.folders import forget_figures
-
-TEXT = DataText("digits", 64, 10)
-SCHEMES = ("rkd_sc", "deep_jscc", "separate", "label_code")
-SETTINGS = {
-    "rkd_sc": "one nested model, average SNR and k known to both ends, no header",
-    "deep_jscc": "one model for k = {k}, trained at 10 dB, no header",
-    "separate": "JPEG scan data (tables known, costing $0), CRC16, 5G LDPC rate 0.33, 4-QAM",
-    "label_code": "class decided at the transmitter, maximum likelihood; codebook known",
-}
-
-
-def table(
-    *,
-    channels: Sequence[str] = ("awgn", "rayleigh"),
-    schemes: Sequence[str] = SCHEMES,
-    snr_db: Sequence[float] = (-10.0, 0.0, 10.0),
-    uses: Sequence[int] = (16,),
-) -> pd.DataFrame:
-    """Made-up rows: accuracy rises with SNR and k and differs between schemes."""
-    rows = []
-    for number, scheme in enumerate(schemes):
-        for channel in channels:
-            for snr in snr_db:
-                for k in uses:
-                    mean = 0.5 + 0.02 * snr + 0.001 * k + 0.01 * number
-                    rows.append(
-                        {
-                            "scheme": scheme,
-                            "channel": channel,
-                            "snr_db": snr,
-                            "channel_uses": k,
-                            "images": 360,
-                            "realizations": 3 if channel == "awgn" else 10,
-                            "accuracy": mean,
-                            "ci_low": mean - 0.05,
-                            "ci_high": mean + 0.05,
-                            "settings": SETTINGS.get(scheme, "settings").format(k=k),
-                        }
-                    )
-    return pd.DataFrame(rows)
-
-
-def sheet(rows: pd.DataFrame, *, measure: Measure = "accuracy", text: DataText = TEXT) -> Sheet:
-    """How the rows become figures."""
-    return Sheet(text=text, styles=styles_of(rows["scheme"]), measure=measure)
-
-
-def over_snr_plan(rows: pd.DataFrame, measure: Measure = "accuracy") -> FigurePlan:
-    """The plan for the only k of the rows."""
-    (plan,) = sheet(rows, measure=measure).over_snr(rows)
-    return plan
+from tests.benchmarks.figures.rows import SCHEMES, TEXT, over_snr_plan, sheet, table
 
 
 def over_snr_figure(rows: pd.DataFrame, measure: Measure = "accuracy") -> Figure:
@@ -119,7 +68,7 @@ def test_interval_bands_span_the_intervals() -> None:
 
 def test_axes_carry_names_and_units() -> None:
     figure = over_snr_figure(table())
-    titles = ["(a) AWGN, k = 16", "(b) Rayleigh, one gain per image, k = 16"]
+    titles = ["(a) AWGN", "(b) Rayleigh, one gain per image"]
     assert [axes.get_title("left") for axes in figure.axes] == titles
     assert [axes.get_ylabel() for axes in figure.axes] == ["Accuracy (%)", ""]
     assert [axes.get_xlabel() for axes in figure.axes] == ["SNR (dB)"] * 2
@@ -152,61 +101,8 @@ def test_error_rates_stand_on_a_logarithmic_axis() -> None:
     (line,) = [line for line in axes.lines if line.get_label() == "rkd_sc"]
     assert np.asarray(line.get_ydata()) == pytest.approx([68.4, 48.4, np.nan], nan_ok=True)
     assert axes.get_ylim()[0] == pytest.approx(1 / 1.15)
-    assert "points without an error are left out" in plan.caption.lower()
-    assert "a uniform guess, 90 %" in plan.caption
-
-
-@pytest.mark.parametrize(
-    "phrase",
-    [
-        "digits: accuracy versus SNR at k = 16.",
-        "(b) Rayleigh, one gain per image",
-        "k complex channel uses per image; ratio k/(C·H·W) = 16/64 = 0.25",
-        "SNR = Es/N0 per channel use, averaged over fading",
-        "Unit average power per image over the k uses",
-        "E|h|² = 1",
-        "perfect CSI",
-        "An outage counts as a uniform guess (1/10)",
-        "a uniform guess, 10 %",
-        "360 test images, 3 to 10 channel realisations of each",
-        "95 % interval over images",
-        "Noiseless accuracy (student and head, no channel): 98.0 % (95 % interval 97.0 to 99.0 %)",
-        "Left out: separate serves k in {4}; adjscc is not trained.",
-        "Note: only 16 validation images to choose settings on; no better than a guess: codec. ",
-        "JPEG scan data (tables known, costing $0), CRC16, 5G LDPC rate 0.33, 4-QAM",
-        "class decided at the transmitter, maximum likelihood; codebook known",
-    ],
-)
-def test_caption_says_what_makes_numbers_comparable(phrase: str) -> None:
-    left_out = ("separate serves k in {4}: k = 16 left out", "adjscc is not trained")
-    other = "separate serves k in {4}: k = 64 left out"
-    few = "only 16 validation images to choose settings on; add training images"
-    guess = "no better than a guess: codec; it takes more epochs"
-    noiseless, left = (0.98, 0.97, 0.99), (*left_out, other)
-    text = DataText("digits", 64, 10, noiseless, left, (few, guess))
-    (plan,) = sheet(table(), text=text).over_snr(table())
-    assert phrase in plan.caption
-
-
-def test_a_caption_says_that_test_images_are_few() -> None:
-    for images, said in ((40, True), (100, False)):
-        told = over_snr_plan(table().assign(images=images)).caption
-        assert ("an interval of up to +-15 points" in told) == said
-
-
-def test_caption_for_latex_has_nothing_left_to_escape() -> None:
-    caption = "10 % of {4} & a_b at $0. E|h|² = 1, 2·3."
-    assert tex_caption(caption, "f") == (
-        r"\caption[{10 \% of \{4\} \& a\_b at \$0}]{10 \% of \{4\} \& a\_b at \$0. "
-        r"E$|$h$|^2$ = 1, 2$\cdot$3.}"
-        "\n\\label{fig:f}\n"
-    )
-
-
-@pytest.mark.parametrize("known", ["average SNR believed 3 dB off", "average SNR"])
-def test_knowledge_is_perfect_unless_a_scheme_says_otherwise(known: str) -> None:
-    plan = over_snr_plan(table(schemes=("rkd_sc",)).assign(settings=known))
-    assert ("(perfect CSI, unless" in plan.caption) == ("believed" in known)
+    assert "points without an error are left out" in plan.all_notes.lower()
+    assert "a uniform guess, 90 %" in plan.all_notes
 
 
 @pytest.mark.parametrize("num_channels", [1, 2, 3, 5])
@@ -251,7 +147,7 @@ def test_eight_schemes_at_most_unless_they_are_named() -> None:
     rows = table(channels=("awgn",), schemes=names)
     plan = over_snr_plan(rows)
     assert list(plan.shown) == ["rkd_sc", "deep_jscc", *names[:6]]
-    assert "Not shown: new_6; new_7." in plan.caption
+    assert "Not shown: new 6; new 7." in plan.all_notes
     (whole,) = replace(sheet(rows), most=None).over_snr(rows)
     assert set(whole.shown) == set(names)
 
@@ -294,7 +190,9 @@ def test_one_snr_shows_the_schemes_as_bars(measure: Measure) -> None:
     rows = table(snr_db=(10.0,))
     rows = rows[(rows["scheme"] != "separate") | (rows["channel"] == "awgn")]
     first, second = over_snr_figure(rows, measure).axes
-    assert first.get_title("left") == "(a) AWGN, k = 16, SNR = 10 dB"
+    assert first.get_title("left") == "(a) AWGN"
+    plan = over_snr_plan(rows, measure)
+    assert " at k = 16, SNR = 10 dB. Panels: (a) AWGN; (b) Rayleigh, one gain" in plan.caption
     names = [label.get_text() for label in first.get_yticklabels()]
     assert names == ["RKD-SC", "deep JSCC", "separate", "label code"]
     ends = [100 * value for value in rows[rows["channel"] == "awgn"]["accuracy"]]
@@ -352,7 +250,44 @@ def test_accuracy_over_uses_needs_three_k() -> None:
     assert curves(figure)[0]["rkd_sc"] == pytest.approx([50.4, 51.6, 56.4])
     assert list(figure.axes[0].get_xticks()) == [4, 16, 64]
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["4", "16", "64"]
-    assert "SNR = Es/N0 per channel use, averaged over fading" in plans[1].caption
+    assert "SNR = Es/N0 per channel use, averaged over fading" in plans[1].all_notes
+
+
+def test_ticks_over_uses_are_where_the_points_of_a_panel_are() -> None:
+    rows = table(channels=("awgn", "awgn+ls:8"), uses=(16, 32, 64))
+    rows["pilot_uses"] = 8 * rows["channel"].str.endswith("ls:8")
+    (plan,) = sheet(rows).over_uses(rows, snr_db=(0.0,))
+    one, other = compose(plan).axes
+    assert one.get_xticks().tolist() == [16, 32, 64]
+    assert other.get_xticks().tolist() == [24, 40, 72]
+    labels = ["Channel uses per image, k", "Channel uses per image (k + pilots)"]
+    assert [axes.get_xlabel() for axes in (one, other)] == labels
+    assert "accuracy versus k + pilots at SNR = 0 dB." in plan.caption
+
+
+def test_a_title_breaks_at_a_comma() -> None:
+    rows = table(channels=("tdl:A:300ns+lmmse:8",), uses=(16, 32, 64))
+    (plan,) = sheet(rows).over_uses(rows, snr_db=(0.0,))
+    title = compose(plan, width="column").axes[0].get_title("left")
+    assert title == "TDL-A, 300 ns, 3 km/h, LMMSE (8),\nSNR = 0 dB"
+    figure = over_snr_figure(table(channels=("awgn", "tdl:A+cfo:1+pa:6+lmmse:8")))
+    title = "(b) TDL-A, 1 ppm offset,\namplifier at 6 dB back-off, LMMSE (8)"
+    assert figure.axes[1].get_title("left") == title
+
+
+@pytest.mark.parametrize(("uses", "said"), [(range(1, 12), True), (range(1, 3), False)])
+def test_many_figures_are_announced(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    uses: range,
+    said: bool,
+) -> None:
+    monkeypatch.setattr("benchmarks.figures.draw.save", lambda *_: [])
+    plot_all(table(uses=uses, snr_db=(0.0, 1.0)), tmp_path, text=TEXT, width="column")
+    told = capsys.readouterr().err
+    assert told.startswith("semlink: drawing 26 figures, 104 files, in ") == said
+    assert told.count("\n") == said
 
 
 def test_variants_of_one_k_each_make_one_curve_over_k() -> None:
@@ -363,7 +298,7 @@ def test_variants_of_one_k_each_make_one_curve_over_k() -> None:
     plan = sheet(rows).over_uses(rows, snr_db=(1.0,))[0]
     curve = plan.curve("awgn", "rkd_sc:one_model_for_each_k")
     assert list(curve["channel_uses"]) == [4, 16, 64]
-    assert "RKD-SC, one model for each k: " in plan.caption
+    assert "RKD-SC, one model for each k: " in plan.all_notes
 
 
 def test_same_rows_give_the_same_bytes_in_another_process(tmp_path: Path) -> None:
@@ -413,9 +348,15 @@ def test_the_legend_of_three_channels_is_in_the_place_of_a_panel() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "columns"), [(("rkd_sc", "adjscc", "vl_vfe"), 3), (("rkd_sc", "a" * 9, "b" * 30), 1)]
+    ("names", "columns"),
+    [
+        (("rkd_sc", "adjscc", "vl_vfe"), 3),
+        (("rkd_sc", "a" * 9, "b" * 30), 1),
+        (("rkd_sc", "adjscc", "vl_vfe", "a", "b"), 3),
+        (("rkd_sc", "adjscc", "vl_vfe", "a", "b", "capacity_bound"), 2),
+    ],
 )
-def test_a_legend_of_three_is_a_row_or_a_column(names: tuple[str, ...], columns: int) -> None:
+def test_a_legend_has_rows_of_even_length(names: tuple[str, ...], columns: int) -> None:
     plan = over_snr_plan(table(channels=("awgn",), schemes=names))
     assert _across(plan, COLUMN) == columns
 
@@ -428,29 +369,6 @@ def test_styles_are_fixed_for_known_schemes_and_differ_for_all() -> None:
     assert len({style.colour for style in variants.values()}) == len(STYLES) + 7
     for aspect in ("colour", "dashes", "marker"):
         assert len({str(getattr(style, aspect)) for style in styles.values()}) == 4
-
-
-@pytest.mark.parametrize(
-    ("name", "title"),
-    [
-        ("awgn", "AWGN"),
-        ("rayleigh_fast", "Rayleigh, one gain per use"),
-        ("rayleigh_block:4", "Rayleigh, one gain per 4 uses"),
-        ("rician:4", "Rician K = 4, one gain per image"),
-        ("nakagami:2", "Nakagami m = 2, one gain per image"),
-        ("tdl:a", "TDL-A, 100 ns, 3 km/h"),
-        ("tdl:f", "tdl:f"),
-    ],
-)
-def test_channel_titles(name: str, title: str) -> None:
-    assert channel_title(name) == title
-
-
-def test_settings_of_several_k_are_reduced_to_what_they_share() -> None:
-    assert shared_settings(["a, b", "a, b"]) == "a, b"
-    assert shared_settings(["k = 4, b, c", "k = 8, b, c"]) == (
-        "b, c; the rest depends on k: see the figures over SNR"
-    )
 
 
 def test_rows_that_cannot_be_drawn_are_refused() -> None:

@@ -26,8 +26,22 @@ def test_draws_the_part_that_is_asked_for_and_leaves_other_figures(
     assert {path.name for path in folder.iterdir()} == names | {"accuracy_snr_k16.png"}
     caption = (folder / "error_snr_k4_awgn.txt").read_text(encoding="utf-8")
     assert caption.startswith("digits, 8x8 grey, 10 classes: error rate versus SNR at k = 4, AWGN.")
-    assert "deep_jscc serves k in {16, 64}" in caption
+    assert "deep JSCC serves k in {16, 64}" in caption
     assert "Noiseless accuracy (student and head, no channel): 98.8 %" in caption
+
+
+def test_schemes_without_points_are_told_and_capitals_do_not_matter(
+    semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--schemes", "RKD_SC,DT_JSCC:64QAM,separate", "--channel-uses", "16,64"]
+    assert semlink("plot", DIGITS, *asked, "--channels", "awgn", "--out", "a") == 0
+    gaps = "dt_jscc:64qam at k = 64; separate at k = 16"
+    told = f"semlink: not drawn, the sweep has no such points: {gaps}\n"
+    assert capsys.readouterr().err == told
+    caption = (tmp_path / "a/figures/accuracy_snr_k16.txt").read_text(encoding="utf-8")
+    assert "RKD-SC: one nested" in caption
+    assert semlink("plot", DIGITS, "--schemes", "rkd_sc", *PART) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_published_curves_can_be_named(semlink: Command, tmp_path: Path) -> None:

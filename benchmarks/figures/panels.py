@@ -1,0 +1,58 @@
+"""Titles of panels: the channels of one figure, as short as still tells them apart."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from benchmarks.figures.styles import channel_title
+
+ESTIMATE = re.compile(r"(LMMSE|least squares) from (\d+) pilots")
+METHODS = {"LMMSE": "LMMSE", "least squares": "LS"}
+OFDM = {" ns": "delay spread", " km/h": "speed"}  # in titles where OFDM channels differ in it
+
+
+class Estimate(NamedTuple):
+    """How a receiver estimates the gain, for a title and in words."""
+
+    short: str
+    long: str
+
+
+def estimate_of(name: str) -> Estimate | None:
+    """The estimate of the gain on a channel of this name; None: it is known."""
+    found = ESTIMATE.search(channel_title(name))
+    return None if found is None else Estimate(f"{METHODS[found[1]]} ({found[2]})", found[0])
+
+
+def panel_titles(names: Sequence[str]) -> dict[str, str]:
+    """A title for each channel, without the delay spread and the speed that all OFDM links share.
+
+    Beside channels whose gain is estimated, the others are those of perfect CSI.
+    """
+    shared = _shared(names) if len(names) > 1 else {}
+    estimated = any(map(estimate_of, names)) and len(names) > 1
+    titles = {}
+    for name in names:
+        parts = [
+            _short(part) for part in channel_title(name).split(", ") if part not in shared.values()
+        ]
+        csi = ["perfect CSI"] if estimated and estimate_of(name) is None else []
+        titles[name] = ", ".join(parts + csi)
+    return titles
+
+
+def shared_parts(names: Sequence[str]) -> list[str]:
+    """What such titles do not say, in words: `delay spread 300 ns`."""
+    return [f"{OFDM[unit]} {part}" for unit, part in _shared(names).items()]
+
+
+def _shared(names: Sequence[str]) -> dict[str, str]:
+    """Delay spread and speed by their units, each if all OFDM channels have the same."""
+    parts = [part for name in names for part in channel_title(name).split(", ")]
+    found = {unit: {part for part in parts if part.endswith(unit)} for unit in OFDM}
+    return {unit: values.pop() for unit, values in found.items() if len(values) == 1}
+
+
+def _short(part: str) -> str:
+    """A part of a channel's title, an estimate in brackets."""
+    return ESTIMATE.sub(lambda found: f"{METHODS[found[1]]} ({found[2]})", part)
