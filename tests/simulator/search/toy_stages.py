@@ -51,7 +51,7 @@ def staged_config(**changes: object) -> StagedSearchConfig:
         "shrink": 1,
         "image_size": SIDE,
         "images": IMAGES,
-        "epochs": 16,
+        "epochs": 9,
         "batch_size": 32,
         "temperature": (5.0, 1.0),
         "weights_rate": (0.1, 0.01),
