@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from models import CellShape
 from models.nas.fitting import encoder_parameters
-from models.nas.staged_space import StagedSpace
+from models.nas.staged_space import STAGES
 from simulator.errors import UserError
 from simulator.schemes.experiment import Experiment
 from simulator.search.config import (
@@ -35,7 +35,7 @@ def _stages(recipe: Experiment) -> SearchPreset[StagedSearchConfig]:
     """Whole images averaged down to half their side; networks that cost as the hand-made one."""
     small = recipe.embedded_data is not None
     model = recipe.student.model
-    space = StagedSpace(projected_dim=model.feature_dim)
+    space = replace(STAGES, projected_dim=model.feature_dim)
     if small:
         space = replace(space, stages=2, widths=(16, 24, 32, 48, 64), stems=(8, 16))
     config = StagedSearchConfig(

@@ -6,7 +6,7 @@ Costs are formulas, so that thousands of networks are compared without building 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import torch
 
@@ -22,15 +22,15 @@ MOST_DRAWS = 100_000
 class StagedSpace:
     """Options of every decision; each stage decides for itself."""
 
-    stages: int = 3
-    widths: tuple[int, ...] = (32, 48, 64, 96, 128, 192, 256)  # the ladder
-    depths: tuple[int, ...] = (0, 1, 2, 3, 4)
-    blocks: tuple[BlockKind, ...] = get_args(BlockKind)
-    kernels: tuple[int, ...] = (3, 5)
-    expansions: tuple[int, ...] = (2, 4)
-    poolings: tuple[Pooling, ...] = get_args(Pooling)
-    stems: tuple[int, ...] = (16, 24, 32)
-    projected_dim: int = 256  # D
+    stages: int
+    widths: tuple[int, ...]  # the ladder
+    depths: tuple[int, ...]
+    blocks: tuple[BlockKind, ...]
+    kernels: tuple[int, ...]
+    expansions: tuple[int, ...]
+    poolings: tuple[Pooling, ...]
+    stems: tuple[int, ...]
+    projected_dim: int  # D
 
     @property
     def decisions(self) -> dict[str, tuple[Any, ...]]:
@@ -66,6 +66,17 @@ class StagedSpace:
         )
 
 
+STAGES = StagedSpace(
+    stages=3,
+    widths=(32, 48, 64, 96, 128, 192, 256),
+    depths=(0, 1, 2, 3, 4),
+    blocks=("plain", "residual", "pair", "bottleneck", "inverted", "grouped"),
+    kernels=(3, 5),
+    expansions=(2, 4),
+    poolings=("after", "before", "none"),
+    stems=(16, 24, 32),
+    projected_dim=256,
+)
 STAGE_DECISIONS = ("width", "depth", "block", "kernel", "expansion", "pooling")
 
 

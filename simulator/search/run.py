@@ -477,5 +477,5 @@ def _told(student: dict[str, Any]) -> Iterator[str]:
 
 def forget_search(folder: Path) -> None:
     """Remove what earlier searches left here: checkpoints, retrained students, cost tables."""
-    remove(folder, "checkpoints/search_*", "checkpoints/student_seed*")
+    remove(folder, "history/proposals_*", "checkpoints/search_*", "checkpoints/student_seed*")
     remove(folder, "weights/student_seed*", "cache/costs_*")

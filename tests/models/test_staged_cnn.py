@@ -10,13 +10,13 @@ from models import PooledCnn, PooledCnnConfig, Stage, StagedCnn, StagedCnnConfig
 from models.blocks import parameter_count
 from models.encoders.staged_cnn import BLOCKS, BlockKind, Pooling, groups_of
 from models.nas.fitting import MULTIPLE, encoder_parameters, fitted, scaled
-from models.nas.staged_space import Budget, StagedSpace, cost, drawn, fitted_to
+from models.nas.staged_space import STAGES, Budget, cost, drawn, fitted_to
 from simulator.measures.sizes import macs
 from simulator.training.loop import fresh
 
 STAGE = Stage(width=16, depth=1, block="residual", kernel=3, expansion=2, pooling="after")
 CONFIG = StagedCnnConfig(stem=8, stages=(STAGE, replace(STAGE, width=24)), projected_dim=5)
-SPACE = StagedSpace(projected_dim=32)
+SPACE = replace(STAGES, projected_dim=32)
 BUDGET = Budget(parameters=(95_000, 100_000), macs=(2e6, 4e6), image_shape=(3, 16, 16))
 
 

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,11 +12,12 @@ from torch.nn import functional
 
 from models import StagedCnn
 from models.nas.staged_costs import ExpectedCost
-from models.nas.staged_space import StagedSpace, cost
+from models.nas.staged_space import STAGES, StagedSpace, cost
 from models.nas.staged_supernet import Choice, SharedConv, StagedArchitecture, StagedSupernet
 from simulator.training.loop import fresh
 
-SPACE = StagedSpace(
+SPACE = replace(
+    STAGES,
     stages=2,
     widths=(16, 32, 48),
     depths=(0, 1, 2),
@@ -23,7 +25,7 @@ SPACE = StagedSpace(
     projected_dim=5,
     blocks=("plain",),
 )
-ALL = StagedSpace(stages=2, widths=(16, 32), depths=(0, 1, 2), stems=(4, 8), projected_dim=5)
+ALL = replace(STAGES, stages=2, widths=(16, 32), depths=(0, 1, 2), stems=(4, 8), projected_dim=5)
 
 
 def one_hot(space: StagedSpace, picks: Mapping[str, int]) -> dict[str, Tensor]:
@@ -141,7 +143,7 @@ def test_networks_are_drawn_by_their_probabilities(generator: torch.Generator) -
 def test_expected_cost_of_one_hot_weights_is_the_built_networks(
     image_shape: tuple[int, int, int], generator: torch.Generator
 ) -> None:
-    space = StagedSpace()
+    space = STAGES
     expected = ExpectedCost(space, image_shape)
     for _ in range(50):
         picks = picked(space, generator)

@@ -32,7 +32,7 @@ from models.blocks import parameter_count
 from models.nas.fitting import fitted
 from models.nas.genotype import random_plan
 from models.nas.operations import CONV
-from models.nas.staged_space import Budget, StagedSpace, drawn
+from models.nas.staged_space import STAGES, Budget, drawn
 from simulator.commands.options import command, data_option, option, run, whole
 from simulator.data.dataset import load_dataset
 from simulator.errors import UserError
@@ -97,7 +97,7 @@ def _cells(generator: torch.Generator) -> StudentConfig:
 def _staged(generator: torch.Generator) -> StudentConfig:
     least = round(LEAST * PARAMETERS)
     budget = Budget(parameters=(least, PARAMETERS), macs=MACS["staged"], image_shape=IMAGE_SHAPE)
-    return drawn(StagedSpace(), budget, generator=generator)
+    return drawn(STAGES, budget, generator=generator)
 
 
 DRAWS: Final[Mapping[str, Callable[[torch.Generator], StudentConfig]]] = {

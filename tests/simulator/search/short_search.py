@@ -6,11 +6,16 @@ from pathlib import Path
 import pytest
 
 from benchmarks.recipes.digits import digits
-from benchmarks.recipes.search import cells
+from benchmarks.recipes.search import cells, preset
 from simulator import resolve
 from simulator.commands.train import TrainRequest, train
 from simulator.schemes.experiment import Experiment
-from simulator.search.config import SearchConfig, SearchPreset
+from simulator.search.config import (
+    BilevelConfig,
+    SearchConfig,
+    SearchPreset,
+    StagedSearchConfig,
+)
 from tests.commands import few_images
 
 
@@ -29,6 +34,14 @@ def short_preset(recipe: Experiment, name: str) -> SearchPreset[SearchConfig]:
     found = cells(recipe, name)
     shape = replace(found.search.shape, widths=(8,), normal_cells=(1,))
     search = replace(found.search, shape=shape, deployed=replace(shape, widths=(24,)))
+    return found._replace(search=search, retraining_epochs=2)
+
+
+def short_stages(recipe: Experiment, _name: str) -> SearchPreset[BilevelConfig]:
+    """The preset of stages with few proposals, and trainings of two epochs."""
+    found = preset(recipe, "stages")
+    assert isinstance(found.search, StagedSearchConfig)
+    search = replace(found.search, proposals=3, rungs=(1, 2), target=6_000)
     return found._replace(search=search, retraining_epochs=2)
 
 

@@ -9,14 +9,16 @@ import pandas as pd
 import pytest
 import torch
 
-from models import GenotypeCnn
+from models import GenotypeCnn, StagedCnn, StagedCnnConfig
+from models.nas.fitting import fitted
 from simulator import resolve
 from simulator.commands.train import TrainRequest, train
 from simulator.errors import UserError
+from simulator.search.cost import network_costs
 from simulator.search.run import forget_search, read_student
 from simulator.training.weights import Weights
 from tests.commands import few_images, status
-from tests.simulator.search.short_search import short, short_preset, teach
+from tests.simulator.search.short_search import short, short_preset, short_stages, teach
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +73,45 @@ def test_search_writes_a_student_that_can_be_trained(
     assert isinstance(weights.student().body, GenotypeCnn)
 
 
+def test_search_of_stages_proposes_networks_and_keeps_the_best(
+    training: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(resolve, "search_preset", short_stages)
+    out = tmp_path / "out"
+    asked = ("search", "digits", "--training", training, "--out", out, "--epochs", "2")
+    assert status(monkeypatch, *asked) == 0
+    printed = capsys.readouterr().out
+    assert "stage 2: " in printed
+    student = read_student(out / "genotype.json")
+    assert isinstance(student, StagedCnnConfig)
+    told = json.loads((out / "genotype.json").read_text())
+    assert 1_000 < told["parameters"] <= 6_000
+    assert told["macs"] <= hand_made_macs(6_000)
+    ranks = pd.read_csv(out / "history/proposals_0.csv")
+    assert list(ranks.groupby("epochs").size()) == [3, 2]
+    assert (out / "figures/evolution.png").stat().st_size > 5_000
+    assert not (out / "figures/cells.png").exists()
+
+    written = (out / "genotype.json").read_bytes()
+    assert status(monkeypatch, *asked) == 0  # nothing left to do
+    keys = ("seed", "parameters", "macs", "student")
+    again = json.loads((out / "genotype.json").read_text())
+    assert {key: again[key] for key in keys} == {key: json.loads(written)[key] for key in keys}
+
+    recipe = replace(short(), student=replace(short().student, model=student))
+    monkeypatch.setattr(resolve, "recipe_named", lambda *_, **__: recipe)
+    mine = tmp_path / "mine"
+    train(TrainRequest(recipe="digits", stage="stage1", out=mine))
+    weights = Weights(recipe, few_images(), mine / "weights", torch.device("cpu"))
+    assert isinstance(weights.student().body, StagedCnn)
+
+
+def hand_made_macs(parameters: int) -> float:
+    """Of the hand-made student of this size, on the digits."""
+    model = fitted(short().student.model, parameters, image_channels=1)
+    return network_costs(model, (1, 8, 8))["macs"]
+
+
 def test_search_teaches_the_digits_itself_and_asks_for_other_teachers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
@@ -113,7 +154,8 @@ def test_mistake_is_one_line_and_nothing_is_written(
 
 
 def test_damaged_genotype_is_refused_by_name(tmp_path: Path) -> None:
-    for text in ("", "[]", "{}", '{"student": {"genotype": 3}}'):
+    staged = '{"student": {"type": "StagedCnnConfig", "stages": [3]}}'
+    for text in ("", "[]", "{}", '{"student": 3}', '{"student": {"genotype": 3}}', staged):
         (tmp_path / "g.json").write_text(text)
         with pytest.raises(UserError, match=r"g\.json must be a genotype"):
             read_student(tmp_path / "g.json")

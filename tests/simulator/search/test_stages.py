@@ -1,6 +1,7 @@
 """The search of stages: a known best network, its penalty, its resumption, its finish."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from channels.streams import Streams
-from models.nas.staged_space import Budget, StagedSpace, cost
+from models.nas.staged_space import STAGES, Budget, cost
 from models.nas.staged_supernet import StagedArchitecture
 from simulator.errors import TimeUp
 from simulator.search.halving import halved, proposed
@@ -46,7 +47,9 @@ def test_search_finds_the_known_best_network(tmp_path: Path) -> None:
 def test_penalty_takes_the_cheaper_network_alone(tmp_path: Path) -> None:
     """Before anything is learnt of the images, the cost decides."""
     cheap = cost(SPACE.network(dict.fromkeys(SPACE.decisions, 0)), AMPLE.image_shape)
-    budget = Budget(parameters=(0, cheap.parameters), macs=(0, cheap.macs), image_shape=AMPLE.image_shape)
+    budget = Budget(
+        parameters=(0, cheap.parameters), macs=(0, cheap.macs), image_shape=AMPLE.image_shape
+    )
     config = staged_config(epochs=2, warmup=0.0, penalty=100.0, architecture_rate=0.2)
     task = staged_task(config, 0, budget)
     history = found(task, 0, tmp_path)
@@ -102,7 +105,7 @@ def test_halving_keeps_the_better_half_and_trains_no_more() -> None:
 
 
 def test_proposals_differ_and_are_scaled_to_the_budget(generator: torch.Generator) -> None:
-    space = StagedSpace(projected_dim=32)
+    space = replace(STAGES, projected_dim=32)
     budget = Budget(parameters=(0, 100_000), macs=(0, 4e6), image_shape=(3, 16, 16))
     architecture = fresh(lambda: StagedArchitecture(space), seed=0)
     best = space.network(architecture.best().picks)

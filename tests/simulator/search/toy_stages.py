@@ -4,11 +4,13 @@ Pairs of dots lie side by side or one above the other, eight pixels from end to 
 together see five pixels, with a block of kernel 3 seven: only one of kernel 5 sees both dots.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from channels.streams import Streams
-from models.nas.staged_space import Budget, StagedSpace
+from models.nas.staged_space import STAGES, Budget
 from models.nas.staged_supernet import StagedArchitecture, StagedSupernet
 from simulator.description.stages import LossWeights
 from simulator.search.config import StagedSearchConfig
@@ -18,7 +20,8 @@ from simulator.training.loop import fresh
 from simulator.training.losses import TeacherTargets
 
 SIDE, IMAGES, PAIRS, APART = 10, 1024, 2, 7
-SPACE = StagedSpace(
+SPACE = replace(
+    STAGES,
     stages=1,
     widths=(16,),
     depths=(1,),
