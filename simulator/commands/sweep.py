@@ -15,6 +15,7 @@ from simulator.commands.options import (
     flag,
     name_figures,
     note,
+    number,
     option,
     whole,
 )
@@ -45,6 +46,7 @@ class SweepRequest(WeightsRequest, GridRequest):
 
     schemes: tuple[str, ...] | None = option(type=SCHEMES, help=_schemes)
     mc: float | None = option(
+        type=number("a half-width between 0 and 100 points", lambda points: 0 < points < 100),
         metavar="POINTS",
         help="Add R channel draws at a time until their 95 % interval is +-POINTS of accuracy.",
     )
