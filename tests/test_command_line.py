@@ -126,6 +126,10 @@ def test_folder_with_only_a_test_split_sweeps(semlink: Command, tmp_path: Path) 
             ["train", "digits", "--stage", "baselines", "--schemes", "rkd_sc"],
             "--schemes must name trained baselines, got rkd_sc, which is trained by --stage stage2",
         ),
+        (
+            ["train", "digits", "--stage", "baselines", "--schemes", "separate"],
+            "--schemes must name trained baselines among deep_jscc, ",
+        ),
         (["plot", "nowhere"], "results.csv is missing"),
         (["paint"], "No such command 'paint'"),
     ],

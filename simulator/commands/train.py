@@ -128,11 +128,13 @@ def train(request: TrainRequest) -> None:
 
 
 def _check_baselines(experiment: "Experiment", asked: "Sequence[str]") -> None:
-    """Raises: UserError if a scheme is named that another stage trains."""
+    """Raises: UserError if a scheme is named that an earlier stage trains."""
+    from simulator.schemes.train import OURS
+
     own = {scheme.name: scheme for scheme in experiment.schemes if not scheme.ablation}
     for name in asked:
         stages = [part.stage for part in own[name].parts(experiment)] if name in own else []
-        if stages and "baselines" not in stages:
+        if stages and set(stages) <= set(OURS):
             raise UserError(
                 f"--schemes must name trained baselines, got {name}, which is trained by "
                 f"--stage {stages[-1]}"
