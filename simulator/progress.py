@@ -5,12 +5,13 @@ The speed is that of now.
 
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TextIO
 
 from tqdm import tqdm
 
 EVERY = 60.0  # seconds between two lines where stderr is no terminal
+TEXT = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
 
 # else tqdm makes a semaphore in every process, and a worker that is killed leaves it behind
 tqdm.set_lock(threading.RLock())
@@ -39,6 +40,21 @@ class _Lines:
 
 
 class _Bar(tqdm):  # type: ignore[type-arg]  # cannot have them at run time
+    """A bar whose time left may be an estimate of ours, where that of its speed is wrong."""
+
+    left: Callable[[], float | None] = staticmethod(lambda: None)  # seconds; None: by its speed
+
+    @property
+    def format_dict(self) -> dict[str, Any]:
+        """What its text is made from."""
+        told = dict(super().format_dict)
+        seconds = self.left()
+        if seconds is None:
+            return told
+        return {**told, "bar_format": TEXT, "remaining": self.format_interval(seconds)}
+
+
+class _LinesBar(_Bar):
     """A bar on lines: the state in which it ends is the last of them."""
 
     short = True  # whether work that has shown nothing has a last line too
@@ -59,12 +75,18 @@ def progress(items: Iterable[Any] | None = None, **settings: Any) -> Any:
     """
     stream = settings.pop("file", sys.stderr)
     if stream.isatty():
-        return tqdm(items, file=stream, **settings)
+        return _Bar(items, file=stream, **settings)
     slow = {"mininterval": EVERY, "maxinterval": EVERY, "delay": EVERY}
     short = settings.pop("leave", True)
-    bar: Any = _Bar(items, **{**settings, **slow, "leave": False, "file": _Lines(stream)})
+    bar: Any = _LinesBar(items, **{**settings, **slow, "leave": False, "file": _Lines(stream)})
     bar.short = short
     return bar
+
+
+def wait(bar: Any, seconds: float) -> None:
+    """Leave out seconds in which other work was done: they say nothing of the speed."""
+    bar.start_t += seconds
+    bar.last_print_t += seconds
 
 
 def announce(line: str) -> None:

@@ -78,14 +78,32 @@ def recipe_named(name: str, *, student: Path | None = None) -> Experiment:
 
 
 def dataset_of(experiment: Experiment, data: Path | None, resize: int | None = None) -> Dataset:
-    """The recipe's own data, or that of --data. Raises: UserError if it needs --data."""
+    """The recipe's own data, or that of --data.
+
+    Raises: UserError if it needs --data, or that of --data is not like what the recipe brings.
+    """
+    if data is not None and not data.exists():
+        raise UserError(f"--data {data}: no such folder")
     if folder := data or experiment.data:
-        return load_dataset(folder, resize=resize)
+        dataset = load_dataset(folder, resize=resize)
+        _check_like_embedded(experiment, dataset)
+        return dataset
     if resize is not None:
         raise UserError("--resize rescales the images of --data: add --data DIR, or leave it out")
     if experiment.embedded_data is None:
         raise UserError(f"recipe {experiment.name} needs images: add --data DIR")
     return embedded(experiment.embedded_data)
+
+
+def _check_like_embedded(experiment: Experiment, dataset: Dataset) -> None:
+    """Raises: UserError if a recipe brings images of other classes, or grey for colour ones."""
+    if experiment.embedded_data is None:
+        return
+    own = embedded(experiment.embedded_data)
+    if (own.image_shape[0], own.classes) != (dataset.image_shape[0], dataset.classes):
+        raise UserError(
+            f"recipe {experiment.name} brings its own images; use recipe images for --data"
+        )
 
 
 def device_named(name: str) -> torch.device:

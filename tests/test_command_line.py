@@ -23,7 +23,7 @@ def test_sweep_writes_table_description_and_figures(
     assert semlink("sweep", "digits", *SMALL, "--channel-uses", "16", "--out", "made/here") == 0
     told = capsys.readouterr().err
     assert "semlink: left out, wholly or in part: " in told
-    assert "; semlink sweep digits -v gives the reasons\n" in told
+    assert "; add -v to this command for the reasons\n" in told
     asked = ["--channel-uses", "16", "--out", "made/here", "-v"]
     assert semlink("sweep", "digits", *SMALL, *asked) == 0
     folder = tmp_path / "made/here"
@@ -97,7 +97,7 @@ def test_folder_with_only_a_test_split_sweeps(semlink: Command, tmp_path: Path) 
         (["sweep", "digits", "--channel-uses", "0"], "--channel-uses must be"),
         (["sweep", "digits", "--channel-uses", "2.5"], "--channel-uses must be"),
         (["sweep", "digits", "--channel-uses", "65", "--schemes", "rkd_sc"], "nothing to sweep"),
-        (["sweep", "digits", "--images", "0"], "--images must be a whole number from 1 to 500"),
+        (["sweep", "digits", "--images", "0"], "--images must be a whole number of at least 1"),
         (["sweep", "digits", "--images", "501"], "--images must be a whole number from 1 to 500"),
         (["sweep", "digits", "--images", "many"], "--images"),
         (["sweep", "digits", "--realizations", "0"], "--realizations must be"),
@@ -105,17 +105,31 @@ def test_folder_with_only_a_test_split_sweeps(semlink: Command, tmp_path: Path) 
         (["sweep", "digits", "--device", "abacus"], "--device must be"),
         (["sweep", "digits", "--device", "cuda:99"], "--device must be"),
         (["sweep", "digits", "--colour", "red"], "No such option"),
-        (["sweep", "digits", "--data", "nowhere"], "nowhere: no such folder"),
+        (["sweep", "digits", "--data", "nowhere"], "--data nowhere: no such folder"),
         (["sweep", "digits", "--weights", "nowhere"], "--weights must be a folder"),
         (["sweep", "digits", "--weights", WEIGHTS.parent], "must be the folder of the files, "),
         (["table", "digits", "--weights", "."], "student.safetensors must hold trained weights"),
-        (["doctor", "--data", "nowhere"], "nowhere: no such folder"),
+        (["doctor", "--data", "nowhere"], "--data nowhere: no such folder"),
         (["compare", "nowhere", "--b", "rkd_sc"], "results.csv is missing"),
         (["seeds", "nowhere", "here"], "results.csv is missing"),
         (["adapt", "digits", "--weights", "."], "student.safetensors must hold trained weights"),
         (["train", "digits", "--student", "."], "must be a genotype of semlink search"),
         (["sweep", "cifar100"], "recipe cifar100 needs images: add --data DIR"),
         (["sweep"], "Missing argument 'RECIPE'"),
+        (
+            ["sweep", "digits", "--channels", "awgn", "rayleigh"],
+            "Got unexpected extra argument (rayleigh) (separate several values by commas)",
+        ),
+        (["train", "digits", "rayleigh"], "Got unexpected extra argument (rayleigh)\n"),
+        (["help"], "No such command 'help'; semlink --help lists the commands"),
+        (
+            ["train", "digits", "--stage", "baselines", "--schemes", "rkd_sc"],
+            "--schemes must name trained baselines, got rkd_sc, which is trained by --stage stage2",
+        ),
+        (
+            ["train", "digits", "--stage", "baselines", "--schemes", "separate"],
+            "--schemes must name trained baselines among deep_jscc, ",
+        ),
         (["plot", "nowhere"], "results.csv is missing"),
         (["paint"], "No such command 'paint'"),
     ],

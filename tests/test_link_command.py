@@ -74,7 +74,7 @@ def test_sizes_follow_from_what_is_given(
     ("arguments", "told"),
     [
         (["--modulation", "5"], "--modulation must be the points of a QAM constellation, one of 4"),
-        (["--modulation", "many"], "--modulation"),
+        (["--modulation", "qpsk"], "--modulation must be 4 for QPSK, or 16, 64 or 256 for QAM"),
         (["--code-rate", "0"], "--code-rate must be above 0 and at most 0.926 (5G LDPC), or 1"),
         (["--code-rate", "-1/2"], "--code-rate must be above 0"),
         (["--code-rate", "1/1000"], "at code rate 1/1000 they take 264000; choose a higher"),

@@ -44,6 +44,20 @@ def test_images_of_another_size_are_refused_with_the_way_out_which_works(
     assert all(f"Note: {told}" in path.read_text(encoding="utf-8") for path in captions)
 
 
+@pytest.mark.parametrize("command", ["sweep", "train", "search"])
+def test_digits_are_not_for_other_images(
+    semlink: Command, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(20):
+        path = tmp_path / "own" / ("cat", "dog")[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), number).save(path)
+    told = "recipe digits brings its own images; use recipe images for --data\n"
+    assert semlink(command, "digits", "--data", "own") == 2
+    assert refused(capsys) == f"semlink: error: {told}"
+    assert {path.name for path in tmp_path.iterdir()} == {"own"}
+
+
 def test_resize_needs_data(semlink: Command, capsys: pytest.CaptureFixture[str]) -> None:
     assert semlink("sweep", "digits", "--resize", "8") == 2
     assert "--resize rescales the images of --data: add --data DIR" in refused(capsys)

@@ -12,12 +12,25 @@ from simulator.commands.options import (
     command,
     device_option,
     note,
+    number,
     option,
 )
 from simulator.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+PERCENT = (
+    *("accuracy", "ci_low", "ci_high", "accuracy_at_most_uses"),
+    *("difference", "difference_low", "difference_high"),
+)
+SHORT = {
+    "channel_uses": "k",
+    "most_uses": "largest_k",
+    "accuracy_at_most_uses": "accuracy_there",
+    "difference_low": "diff_low",
+    "difference_high": "diff_high",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +41,7 @@ class AdaptRequest(WeightsRequest, GridRequest):
     scheme: str = option(type=SCHEME, default="rkd_sc", help="The scheme whose k is adapted.")
     retention: float = option(
         default=0.99,
+        type=number("above 0 and at most 1", lambda share: 0 < share <= 1),
         metavar="Q",
         help="Share of the accuracy with the largest k that must be kept.",
     )
@@ -75,10 +89,19 @@ def adapt(request: AdaptRequest) -> None:
         device=device,
     )
     write_table(request.folder / "adaptive.csv", rows)
-    click.echo(rows.drop(columns=["scheme", "images", "realizations"]).round(4).to_string())
+    click.echo(f"{request.scheme}: accuracy in % and differences in points, on test images")
+    click.echo(shown(rows).to_string(index=False))
     click.echo(missed_places(rows, request.retention))
     click.echo(f"mean k over these SNRs: {rows['channel_uses'].mean():.1f}")
     click.echo(f"table:   {request.folder / 'adaptive.csv'}")
+
+
+def shown(rows: "pd.DataFrame") -> "pd.DataFrame":
+    """The table as it is printed: in percent, and of the names of its columns the short ones."""
+    percent = {name: (100 * rows[name]).round(1) for name in PERCENT}
+    kept = rows["kept"].map({True: "yes", False: "no"})
+    table = rows.assign(**percent, kept=kept, snr_db=rows["snr_db"].map("{:g}".format))
+    return table.drop(columns=["scheme", "images", "realizations"]).rename(columns=SHORT)
 
 
 def missed_places(rows: "pd.DataFrame", share: float) -> str:

@@ -34,7 +34,8 @@ def doctor(request: DoctorRequest) -> None:
     from simulator.resolve import device_named, recipe_named
 
     device = device_named(request.device)
-    dataset = dataset_told(recipe_named("digits"), request.data, request.resize)
+    recipe = recipe_named("images" if request.data else "digits")
+    dataset = dataset_told(recipe, request.data, request.resize)
     click.echo(versions(device))
     click.echo(in_one_line(dataset))
     table = check_channels(device)

@@ -9,6 +9,7 @@ import click
 
 from simulator.commands.options import (
     CHANNEL,
+    Parsed,
     command,
     flag,
     name_figures,
@@ -28,12 +29,22 @@ if TYPE_CHECKING:
 MOST_BLOCKS = 10_000_000
 
 
+def _modulation(text: str, *, option: str) -> int:
+    """Points of a constellation; which are possible is said later."""
+    if not text.strip().isdecimal():
+        raise UserError(f"{option} must be 4 for QPSK, or 16, 64 or 256 for QAM, got {text!r}")
+    return int(text)
+
+
 @dataclass(frozen=True, kw_only=True)
 class LinkRequest:
     """The options of `semlink link`."""
 
     modulation: int = option(
-        default=4, metavar="M", help="Points of the QAM constellation: 4, 16, 64 or 256."
+        default=4,
+        type=Parsed("m", _modulation),
+        metavar="M",
+        help="Points of the QAM constellation: 4 (QPSK), 16, 64 or 256.",
     )
     code_rate: str = option(
         default="1/2",
@@ -44,8 +55,8 @@ class LinkRequest:
     channel: str = option(type=CHANNEL, default="awgn", metavar="NAME", help="As for sweep.")
     ebn0_db: tuple[float, ...] = option(
         default=parse_snr_db("0:10:1"),
-        show_default="0:10:1",
-        help="FIRST:LAST:STEP or a list; Eb is the energy of a payload bit.",
+        show_default=False,  # as click would show it: a list of numbers
+        help="FIRST:LAST:STEP or a list; Eb is the energy of a payload bit.  [default: 0:10:1]",
     )
     payload_bits: int | None = option(
         metavar="B", help="Payload bits per block.  [default: about 512]"

@@ -8,6 +8,8 @@ import contextlib
 import errno
 import functools
 import io
+import math
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -51,6 +53,40 @@ class Parsed(click.ParamType[Any]):
         return self._parse(value, option=option) if isinstance(value, str) else value
 
 
+def whole(least: int, most: int) -> Parsed:
+    """A whole number in a range."""
+    return Parsed("integer", parse.whole(least, most))
+
+
+def number(must: str, holds: Callable[[float], bool]) -> Parsed:
+    """A number on which a condition holds, which `must` says in words."""
+
+    def parse_number(text: str, *, option: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not holds(value):
+            raise UserError(f"{option} must be {must}, got {text}")
+        return value
+
+    return Parsed("number", parse_number)
+
+
+def _parse_images(text: str, *, option: str) -> int:
+    """A number of images; the data says later whether there are so many."""
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise UserError(f"{option} must be a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def _parse_device(text: str, *, option: str) -> str:
+    """The name of a device; torch says later whether it is there."""
+    if not re.fullmatch(r"(cpu|cuda)(:\d+)?", text.lower()):
+        raise UserError(f"{option} must be cpu or cuda, got {text!r}")
+    return text.lower()
+
+
 NAMES = Parsed("a,b", parse.parse_names)
 SNRS = Parsed("range", parse.parse_snr_db)
 USES = Parsed("k,k", parse.parse_channel_uses)
@@ -59,12 +95,16 @@ SCHEME = Parsed("scheme", parse.parse_scheme)
 SCHEMES = Parsed("a,b", parse.parse_schemes)
 CHANNEL = Parsed("name", parse.parse_channel)
 CHANNELS = Parsed("a,b", parse.parse_channels)
+IMAGES = Parsed("n", _parse_images)
+DEVICE = Parsed("device", _parse_device)
 PATH = click.Path(path_type=Path)
+REALIZATIONS = Parsed("r", parse.parse_realizations)
+LISTS = (NAMES, SNRS, USES, SCHEMES, CHANNELS, REALIZATIONS)  # values with commas between
 TYPES: dict[Any, click.ParamType[Any]] = {  # by the annotation of a field
     tuple[str, ...]: NAMES,
     tuple[float, ...]: SNRS,
     tuple[int, ...]: USES,
-    Realizations: Parsed("r", parse.parse_realizations),
+    Realizations: REALIZATIONS,
     Path: PATH,
     tuple[Path, ...]: PATH,
 }
@@ -80,11 +120,6 @@ def _type_of(own: Field[Any]) -> Any:
         if get_origin(kind) is Literal
         else TYPES.get(kind, kind)
     )
-
-
-def whole(least: int, most: int) -> Parsed:
-    """A whole number in a range."""
-    return Parsed("integer", parse.whole(least, most))
 
 
 class _Option(click.Option):
@@ -181,7 +216,7 @@ def run(command: click.Command, name: str) -> None:
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
     except click.ClickException as error:
-        _fail(name, error.format_message())
+        _fail(name, error.format_message() + _hint(error, name))
     except UserError as error:
         _fail(name, str(error))
     except Stopped as stop:
@@ -200,6 +235,18 @@ def _fail(name: str, message: str) -> None:
     """Print the error in one line and exit with status 2."""
     click.echo(f"{name}: error: " + " ".join(message.split()), err=True)
     sys.exit(2)
+
+
+def _hint(error: click.ClickException, name: str) -> str:
+    """The way out of an error of click, where there is one to name."""
+    message, ctx = error.format_message(), getattr(error, "ctx", None)
+    if message.startswith("No such command 'help'"):
+        return f"; {name} --help lists the commands"
+    if ctx is None or not message.startswith("Got unexpected extra argument"):
+        return ""
+    given = {word.partition("=")[0] for word in sys.argv}
+    lists = (own for own in ctx.command.params if own.type in LISTS)
+    return " (separate several values by commas)" if any(given & {*o.opts} for o in lists) else ""
 
 
 def note(*lines: str) -> None:
@@ -243,7 +290,7 @@ def dataset_told(experiment: "Experiment", data: Path | None, resize: int | None
 
 def device_option() -> Any:
     """--device."""
-    return option(default="cpu", metavar="cpu|cuda", help="Where to compute.")
+    return option(default="cpu", type=DEVICE, metavar="cpu|cuda", help="Where to compute.")
 
 
 def out_option(default: str) -> Any:
@@ -258,7 +305,8 @@ def seed_option(text: str) -> Any:
 
 def minutes_option() -> Any:
     """--minutes."""
-    return option(metavar="M", help="Stop at a checkpoint after M minutes.")
+    above = number("above 0", lambda minutes: minutes > 0)
+    return option(type=above, metavar="M", help="Stop at a checkpoint after M minutes.")
 
 
 @contextlib.contextmanager
@@ -315,7 +363,7 @@ class WeightsRequest(RecipeRequest):
         metavar="DIR",
         help="Trained weights.  [default: results/runs/RECIPE/weights, else the committed]",
     )
-    images: int | None = option(metavar="N", help="Use the first N test images.")
+    images: int | None = option(type=IMAGES, metavar="N", help="Use the first N test images.")
 
     def loaded(self, experiment: "Experiment", device: "torch.device") -> "tuple[Trained, Split]":
         """The recipe as it was trained, its weights, and test images. Raises: UserError."""

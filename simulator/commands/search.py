@@ -16,6 +16,7 @@ from simulator.commands.options import (
     device_option,
     flag,
     minutes_option,
+    note,
     option,
     out_option,
     resize_option,
@@ -26,9 +27,13 @@ from simulator.commands.options import (
 from simulator.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simulator.schemes.experiment import Experiment
     from simulator.search.run import SearchRun
 
 MOST_SEEDS = 100
+MOST_EPOCHS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +63,11 @@ class SearchRequest:
     images_size: int | None = option(
         metavar="H", help="Search on images downsampled to this side length."
     )
-    epochs: int | None = option(metavar="E", help="Epochs of the search.  [default: the preset's]")
+    epochs: int | None = option(
+        type=whole(1, MOST_EPOCHS),
+        metavar="E",
+        help="Epochs of the search.  [default: the preset's]",
+    )
     training: Path | None = option(
         metavar="DIR",
         help="Training run that holds the teachers (stage cache).  [default: results/runs/RECIPE]",
@@ -75,7 +84,8 @@ class SearchRequest:
 def search(request: SearchRequest) -> None:
     """Search for an architecture of the student of a recipe (KDL-DARTS).
 
-    Needs the teacher's outputs: semlink train RECIPE --stage cache. Writes genotype.json, which
+    The teacher of recipe digits is trained first, where it is missing; other recipes need its
+    outputs: semlink train RECIPE --stage cache. Writes genotype.json, which
     train and sweep take as --student, figures of its cells and of the search, and search.csv.
 
     Stop with Ctrl-C at any time; the same command resumes from the last epoch.
@@ -119,13 +129,30 @@ def _begun(request: SearchRequest) -> "SearchRun":
     if named is not None and not named.is_dir():
         raise UserError(f"--training must be the folder of a training run, got {named}")
     own_folder = f"{request.preset}_{request.teaching}_lambda{request.penalty:g}"
+    dataset = dataset_told(experiment, request.data, request.resize)
+    folder = request.out or usual / "search" / own_folder
+    device, deadline = resolve.device_named(request.device), resolve.deadline_in(request.minutes)
+    if experiment.embedded_data is not None:
+        _tell_teaching(experiment, [usual] if named is None else [named, folder / "teaching"])
     return search_run(
         experiment,
         preset,
-        dataset=dataset_told(experiment, request.data, request.resize),
+        dataset=dataset,
         taught_in=named or usual,
         teach_there=named is None,  # a training that is named is only read
-        folder=request.out or usual / "search" / own_folder,
-        device=resolve.device_named(request.device),
-        deadline=resolve.deadline_in(request.minutes),
+        folder=folder,
+        device=device,
+        deadline=deadline,
     )
+
+
+def _tell_teaching(recipe: "Experiment", places: "Sequence[Path]") -> None:
+    """Say that the teachers are trained first, in the last of these folders, if none has them."""
+    from simulator.storage.folders import TRAINING, check_writable, locked
+
+    files = [f"weights/{name}.safetensors" for name in recipe.teachers]
+    if any(all((place / file).exists() for file in files) for place in places):
+        return
+    check_writable(places[-1])
+    with locked(places[-1], TRAINING):
+        note(f"the teacher of recipe {recipe.name} is trained first, in {places[-1]}")

@@ -1,5 +1,6 @@
 """`semlink sweep`: check everything, evaluate what the journal lacks, write tables and figures."""
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -14,15 +15,20 @@ from simulator.commands.options import (
     flag,
     name_figures,
     note,
+    number,
     option,
     whole,
 )
 from simulator.parse import MOST_REALIZATIONS, MOST_WORKERS
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     import pandas as pd
 
     from simulator.engine.job import Sweep
+
+LEFT_OUT = re.compile(r"(\S+) (.*)k = (\d+) left out")  # scheme, reason, k
 
 
 def _schemes() -> str:
@@ -40,6 +46,7 @@ class SweepRequest(WeightsRequest, GridRequest):
 
     schemes: tuple[str, ...] | None = option(type=SCHEMES, help=_schemes)
     mc: float | None = option(
+        type=number("a half-width between 0 and 100 points", lambda points: 0 < points < 100),
         metavar="POINTS",
         help="Add R channel draws at a time until their 95 % interval is +-POINTS of accuracy.",
     )
@@ -93,8 +100,9 @@ def sweep(request: SweepRequest) -> None:
     clean = noiseless_accuracy(asked)
     folder = request.folder
     with sweep_folder(asked, folder, fresh=request.fresh) as place:
-        told = left_out if request.verbose else _in_short(left_out, request.recipe)
-        note(*told, *_remarks(asked), *place.journal.remarks)
+        named = set(request.schemes or ()) - {"all"}
+        told = reasons(left_out, given=None if request.verbose else named)
+        note(*told, *_remarks(asked), *place.journal.remarks, size_of(asked))
         results = place.compute(workers=request.workers, cluster=request.cluster)
         images = image_quality(asked, results.realizations) if request.quality else None
         table, run = place.write(results, noiseless=clean, left_out=left_out, more=images)
@@ -127,12 +135,55 @@ def resolved(request: SweepRequest) -> "tuple[Sweep, list[str]]":
     return Sweep.of(weights, experiment, schemes, grid, test=test, setting=setting)
 
 
-def _in_short(left_out: list[str], recipe: str) -> list[str]:
-    """One line for everything left out; each of these lines begins with the scheme's name."""
-    if len(left_out) < 2:
-        return left_out
-    names = ", ".join(dict.fromkeys(line.partition(" ")[0] for line in left_out))
-    return [f"left out, wholly or in part: {names}; semlink sweep {recipe} -v gives the reasons"]
+def reasons(left_out: "Sequence[str]", *, given: "Collection[str] | None") -> list[str]:
+    """What is left out, and why; of schemes that are not `given` their names alone. None: of all.
+
+    Each line of `left_out` begins with a scheme's name.
+    """
+    grouped = _grouped(left_out)
+    if given is None or len(grouped) < 2:
+        return grouped
+    own = [line for line in left_out if _scheme_of(line) in given]
+    others = dict.fromkeys(_scheme_of(line) for line in left_out if line not in own)
+    if not others:
+        return grouped
+    short = f"left out, wholly or in part: {', '.join(others)}; add -v to this command for the"
+    return [*_grouped(own), f"{short} reasons"]
+
+
+def _scheme_of(line: str) -> str:
+    return line.partition(" ")[0]
+
+
+def _grouped(left_out: "Sequence[str]") -> list[str]:
+    """Lines that differ in k alone become one, and so do those of schemes that serve the same k."""
+    uses: dict[tuple[str, str], list[str]] = {}  # (scheme or none, reason) -> k
+    schemes: dict[tuple[str, str], list[str]] = {}
+    for line in left_out:
+        found = LEFT_OUT.fullmatch(line)
+        scheme, reason, k = found.groups() if found else ("", line, "")
+        place = ("" if reason.startswith("serves ") else scheme, reason)
+        for values, value in ((uses, k), (schemes, scheme)):
+            values.setdefault(place, []).append(value)
+    return [_line(schemes[place], place[1], uses[place]) for place in uses]
+
+
+def _line(schemes: "Sequence[str]", reason: str, uses: "Sequence[str]") -> str:
+    """One line for all schemes and all k that are left out for a reason."""
+    names, ks = (list(dict.fromkeys(each)) for each in (schemes, uses))
+    if ks == [""]:
+        return reason
+    verb = reason.replace("serves ", "serve ", 1) if len(names) > 1 else reason
+    return f"{', '.join(names)} {verb}k = {', '.join(ks)} left out"
+
+
+def size_of(sweep: "Sweep") -> str:
+    """How much is swept, in one line."""
+    schemes, channels, snrs, uses = (len(set(each)) for each in zip(*sweep.points, strict=True))
+    counts = ((schemes, "scheme"), (channels, "channel"), (snrs, "SNR"))
+    told = ", ".join(f"{count} {name}{'s' * (count > 1)}" for count, name in counts)
+    least = "" if sweep.grid.mc is None else "at least "
+    return f"{told}, {uses} k: {least}{sweep.transmissions:,} transmissions"
 
 
 def _remarks(sweep: "Sweep") -> list[str]:

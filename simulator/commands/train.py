@@ -16,6 +16,7 @@ from simulator.commands.options import (
     flag,
     minutes_option,
     note,
+    number,
     option,
     seed_option,
     trained_on,
@@ -72,10 +73,14 @@ class TrainRequest(RecipeRequest):
         help="Refuse the warm start that recipe images takes with few training images."
     )
     epochs: int | None = option(
-        metavar="N", help="A quick trial: N epochs for every part, recorded beside the weights."
+        type=whole(1, MOST_EPOCHS),
+        metavar="N",
+        help="A quick trial: N epochs for every part, recorded beside the weights.",
     )
     lr: float | None = option(
-        metavar="RATE", help="A trial: this peak learning rate for every part, recorded likewise."
+        type=number("a number above 0", lambda rate: 0 < rate < math.inf),
+        metavar="RATE",
+        help="A trial: this peak learning rate for every part, recorded likewise.",
     )
     minutes: float | None = minutes_option()
     fresh: bool = flag(
@@ -110,6 +115,7 @@ def train(request: TrainRequest) -> None:
     experiment = trial.applied(experiment)
     stage = request.stage or ("stage2" if trial.warm else "all")
     asked = None if request.schemes is None or "all" in request.schemes else request.schemes
+    _check_baselines(experiment, asked or ())
     schemes = schemes_to_train(experiment, stage, variants=request.variants, baselines=asked)
     run = _run_of(request, experiment, dataset)
     parts = experiment.parts().values()
@@ -119,6 +125,20 @@ def train(request: TrainRequest) -> None:
             _tell_warm(run, stage)
         with trained_on(request.minutes):
             _train(run, stage, schemes, parts)
+
+
+def _check_baselines(experiment: "Experiment", asked: "Sequence[str]") -> None:
+    """Raises: UserError if a scheme is named that an earlier stage trains."""
+    from simulator.schemes.train import OURS
+
+    own = {scheme.name: scheme for scheme in experiment.schemes if not scheme.ablation}
+    for name in asked:
+        stages = [part.stage for part in own[name].parts(experiment)] if name in own else []
+        if stages and set(stages) <= set(OURS):
+            raise UserError(
+                f"--schemes must name trained baselines, got {name}, which is trained by "
+                f"--stage {stages[-1]}"
+            )
 
 
 def _train(
@@ -159,11 +179,19 @@ def _trial(request: TrainRequest, experiment: "Experiment", dataset: "Dataset") 
 
 
 def _tell_warm(run: "TrainingRun", stage: str) -> None:
-    """What a warm start does, and what is left for later."""
+    """What a warm start does, whether its images are new, and what is left for later."""
+    from simulator.training.warm import known_images
+
     note(
         f"{len(run.labels)} training images of {run.dataset.num_classes} classes: a warm start "
         "from the committed student of CIFAR-100 (--from-scratch trains without it)"
     )
+    if number := known_images(run.dataset):
+        note(
+            f"{number:,} of your images are training images of the shipped student, from which "
+            "this training starts: accuracies will be too high; use other images, or "
+            "--from-scratch"
+        )
     if stage == "stage2":
         note("the neural baselines are left out: --stage baselines trains them afterwards")
 

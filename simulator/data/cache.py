@@ -23,7 +23,7 @@ from simulator.data.splits import SPLITS, Decoded, Pool, content_key
 from simulator.errors import UserError
 from simulator.storage.files import file_hash, load_tensors, save_tensors
 
-FORMAT = 3  # to be raised whenever the same files would be decoded, split or remarked on otherwise
+FORMAT = 4  # to be raised whenever the same files would be decoded, split or remarked on otherwise
 Source = ImageFolders | ParquetFiles  # a data set as it was found, not yet decoded
 
 

@@ -31,7 +31,7 @@ _PNG_DEPTH = 24  # signature of 8 bytes; length, name, width, height of IHDR 4 e
 
 # What is done to images, as it is told.
 _TURNED = "were turned upright as their EXIF orientation says"
-_ON_WHITE = "were transparent and are laid on white"
+_ON_WHITE = "had transparency and were placed on white"
 _RESCALED = "were rescaled, by the centre square"
 _COLOURED = "were grey and became RGB, as others are in colour"
 
@@ -41,6 +41,12 @@ _BROKEN = (
     *(RuntimeError, struct.error, zlib.error),
     *(Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
+
+_SHOWN = 3  # names of files in an error
+
+
+class NoImage(UserError):
+    """A file that Pillow takes for no image."""
 
 
 class ImageFile(NamedTuple):
@@ -76,8 +82,12 @@ def decode_all(files: Iterable[ImageFile], *, total: int, resize: int | None = N
         # leave=False: where an error follows, it is the only line that stays.
         bar = progress(files, total=total, desc="decoding images", unit=" images", leave=False)
         with bar:
-            for file in bar:
-                image = decode(file.source, name=file.name, resize=resize, done=done)
+            left = iter(bar)
+            for file in left:
+                try:
+                    image = decode(file.source, name=file.name, resize=resize, done=done)
+                except NoImage as error:
+                    raise _strays(error, file, left) from None
                 first = first or (file.name, image)
                 _check_size(image, file.name, *first)
                 pixels.setdefault(file.split, []).append(image)
@@ -89,8 +99,39 @@ def decode_all(files: Iterable[ImageFile], *, total: int, resize: int | None = N
         split: Pool(_stack(pixels.pop(split), grey=grey), np.array(labels[split], dtype=np.int64))
         for split in list(pixels)
     }
-    told = (f"{number:,} of {total:,} images {what}" for what, number in done.items() if number)
+    told = (_told(number, total, what) for what, number in done.items() if number)
     return Pictures(pools, tuple(told))
+
+
+def _told(number: int, total: int, what: str) -> str:
+    """How many images something was done to, in one line."""
+    if number == 1:
+        what = what.replace("were ", "was ").replace("their ", "its ")
+    return f"{number:,} of {total:,} images {what}"
+
+
+def _strays(error: UserError, first: ImageFile, others: Iterable[ImageFile]) -> UserError:
+    """One error for the first file that is no image and all those behind it."""
+    if isinstance(first.source, bytes):  # not a file of its own
+        return error
+    names = [first.name, *(file.name for file in others if not _known(file.source))]
+    if len(names) == 1:
+        return error
+    told = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    return UserError(
+        f"{len(names):,} files are no images in any format that Pillow knows: {told}; remove them"
+    )
+
+
+def _known(source: Path | bytes) -> bool:
+    """Whether Pillow knows the format; whether it can be read is not looked at."""
+    try:
+        with Image.open(BytesIO(source) if isinstance(source, bytes) else source):
+            return True
+    except UnidentifiedImageError:
+        return False
+    except _BROKEN:
+        return True
 
 
 def decode(
@@ -108,7 +149,7 @@ def decode(
     try:
         image, depth = _open(source, done)
     except UnidentifiedImageError:
-        raise UserError(f"{name}: not an image in any format that Pillow knows") from None
+        raise NoImage(f"{name}: not an image in any format that Pillow knows") from None
     except _BROKEN as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{name}: the image cannot be read ({reason})") from None

@@ -10,6 +10,13 @@ from simulator.errors import UserError, did_you_mean
 
 Tree = TypeVar("Tree")
 Change = Callable[[Any], Any]
+WORDS: dict[Any, str] = {  # types in plain words
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    bool: "true or false",
+    tuple: "a list in square brackets",
+}
 
 
 def mapped(tree: Tree, change: Change) -> Tree:
@@ -96,5 +103,5 @@ def _fitting(value: Any, hint: Any, where: str) -> Any:
         return float(value)
     if isinstance(hint, type) and type(value) is hint:
         return value
-    wanted = getattr(hint, "__name__", str(hint))
+    wanted = WORDS.get(get_origin(hint) or hint, getattr(hint, "__name__", str(hint)))
     raise UserError(f"{where} must be {wanted}, got {value!r}")

@@ -27,8 +27,11 @@ class TrainConfig:
     precision: Precision  # fp32 in any case where the device has no arithmetic of bf16
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1 or not 0 < self.warmup < 1:
-            raise ValueError(f"epochs, batch_size >= 1 and 0 < warmup < 1 must hold, got {self}")
+        for name in ("epochs", "batch_size"):
+            if (value := getattr(self, name)) < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if not 0 < self.warmup < 1:
+            raise ValueError(f"warmup must lie between 0 and 1, got {self.warmup}")
 
     def epochs_on(self, num_images: int) -> int:
         """Epochs on a training set of this size."""

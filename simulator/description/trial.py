@@ -62,8 +62,8 @@ class Trial(NamedTuple):
         found = Trial.of(weights)
         if found != self and any(weights.glob("*.safetensors")):
             raise UserError(
-                f"{weights} holds weights trained with {found.text}, not with {self.text}; add "
-                "--fresh to train again, or choose another --out"
+                f"{weights} holds weights trained {self._other(found)}; add --fresh to train "
+                "again, or choose another --out"
             )
         if self != Trial():
             write_json(weights / FILE, self._asdict())
@@ -71,12 +71,22 @@ class Trial(NamedTuple):
             (weights / FILE).unlink(missing_ok=True)
 
     @property
-    def text(self) -> str:
+    def _options(self) -> list[str]:
         """As options of the command line."""
         epochs = [] if self.epochs is None else [f"--epochs {self.epochs}"]
         rate = [] if self.learning_rate is None else [f"--lr {self.learning_rate:g}"]
-        warm = ["a warm start"] if self.warm else []
-        return " ".join([*warm, *epochs, *rate]) or "the recipe's own epochs and rates"
+        return [*(["a warm start"] if self.warm else []), *epochs, *rate]
+
+    def _other(self, found: "Trial") -> str:
+        """In what the training of weights that were found differs from this one."""
+        gone = [own for own in found._options if own not in self._options]
+        new = [own for own in self._options if own not in found._options]
+        told = [
+            f"{word} {' '.join(own)}, which {'is' if len(own) == 1 else 'are'} {now}"
+            for word, own, now in (("with", gone, "not given now"), ("without", new, "now given"))
+            if own
+        ]
+        return " and ".join(told)
 
 
 def warm_started(recipe: Recipe) -> Recipe:

@@ -5,7 +5,7 @@ the store alone, so it does not matter who computed what, in which order, or whe
 """
 
 import time
-from collections import deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,7 +20,7 @@ from simulator.engine.evaluate import Preparation, Setting, blocks_in, evaluator
 from simulator.engine.grid import Grid, Point, Task, Unit, tasks_of
 from simulator.engine.journal import Finished, MemoryStore, UnitStore
 from simulator.engine.workers import InProcess, Pool
-from simulator.progress import progress, skip
+from simulator.progress import progress, skip, wait
 from simulator.scheme import Scheme
 from simulator.statistics.intervals import accuracy_interval, channel_interval
 from simulator.statistics.tally import Tally
@@ -81,6 +81,44 @@ class Results:
         )
 
 
+class TimeLeft:
+    """How long the units to come take, from what finished units of their schemes took.
+
+    The costs of schemes differ by factors of 100, so a mean over all units says little.
+    """
+
+    def __init__(self) -> None:
+        self._to_come: Counter[str] = Counter()  # units, by scheme
+        self._done: Counter[str] = Counter()
+        self._spent: defaultdict[str, float] = defaultdict(float)  # core-seconds
+
+    def ask(self, scheme: str, units: int) -> None:
+        """So many more units of a scheme are to come."""
+        self._to_come[scheme] += units
+
+    def add(self, finished: Sequence[Finished]) -> None:
+        """These units are finished."""
+        for item in finished:
+            scheme = item.unit.point.scheme
+            self._to_come[scheme] -= 1
+            self._done[scheme] += 1
+            self._spent[scheme] += item.core_seconds
+
+    def seconds(self, elapsed: float) -> float | None:
+        """Seconds to come after so many seconds; None before a unit is finished.
+
+        A scheme without a finished unit counts like the mean of the others. Core-seconds become
+        seconds as they did until now, whatever the number of workers and other load.
+        """
+        spent = sum(self._spent.values())
+        if not spent:
+            return None
+        means = {scheme: self._spent[scheme] / done for scheme, done in self._done.items()}
+        usual = sum(means.values()) / len(means)
+        cost = sum(units * means.get(scheme, usual) for scheme, units in self._to_come.items())
+        return elapsed * cost / spent
+
+
 class _Schedule:
     """Which units are asked for, and which of them are not finished.
 
@@ -94,6 +132,8 @@ class _Schedule:
         self._missing: dict[Point, int] = {}  # units of these that are not finished
         self._none = Tally.none(facts.images, num_classes=facts.num_classes)
         self._tallies: dict[Point, Tally] = {}  # of points that came back and go on
+        self._left = TimeLeft()
+        bar.left = lambda: self._left.seconds(time.time() - bar.start_t)
 
     def begin(self, point: Point) -> None:
         """Ask for rounds of a point until one is not all there, or there are enough."""
@@ -102,6 +142,7 @@ class _Schedule:
     def add(self, finished: Sequence[Finished]) -> None:
         """Keep the units of one task."""
         self._store.add(finished)
+        self._left.add(finished)
         for item in finished:
             self._bar.set_postfix_str(item.unit.point.text, refresh=False)
             self._bar.update(len(item.codes))
@@ -130,6 +171,7 @@ class _Schedule:
         images = self._facts.images
         missing = [r for r in realizations if Unit(point, r) not in self._store]
         self._missing[point] = len(missing)
+        self._left.ask(point.scheme, len(missing))
         self._bar.total += images * len(realizations)
         skip(self._bar, images * (len(realizations) - len(missing)))
         tasks = list(tasks_of(point, missing))
@@ -137,6 +179,14 @@ class _Schedule:
             self.waiting.extendleft(reversed(tasks))
         else:
             self.waiting.extend(tasks)
+
+    def take_first(self) -> dict[str, Task]:
+        """The first waiting task of every scheme, which waits no more."""
+        first: dict[str, Task] = {}
+        for task in self.waiting:
+            first.setdefault(task.point.scheme, task)
+        self.waiting = deque(t for t in self.waiting if t is not first[t.point.scheme])
+        return first
 
     def _last(self, point: Point) -> bool:
         """Whether there is no round after those asked for."""
@@ -158,9 +208,7 @@ def run_sweep(
         schedule = _Schedule(grid, facts, store, bar)
         for point in points:
             schedule.begin(point)
-        schemes = list(dict.fromkeys(task.point.scheme for task in schedule.waiting))
-        _prepare(pool, schemes, blocks_in(facts.images))
-        bar.start_t = time.time()  # the estimate is that of transmissions alone
+        _begin(pool, schedule, bar, blocks_in(facts.images))
         while schedule.waiting or pool.in_hand:
             while schedule.waiting and pool.room > 0:
                 pool.submit(schedule.waiting.popleft())
@@ -168,16 +216,29 @@ def run_sweep(
     return Results(store, facts, {point: schedule.asked[point] for point in points})
 
 
-def _prepare(pool: Pool, schemes: Sequence[str], blocks: int) -> None:
-    """What schemes make of all blocks of images, before the first transmission."""
-    todo = deque(Preparation(scheme, block) for scheme in schemes for block in range(blocks))
-    settings: dict[str, Any] = {"total": len(todo), "unit": "block", "leave": False}
+def _begin(pool: Pool, schedule: _Schedule, sweep_bar: Any, blocks: int) -> None:
+    """What every scheme makes of all blocks of images, and that its first task comes first.
+
+    So the time left is known early. The time of preparing is not that of the sweep.
+    """
+    first, here = schedule.take_first(), isinstance(pool, InProcess)
+    todo: deque[Task | Preparation] = deque()
+    for scheme, task in first.items():
+        todo.extend(Preparation(scheme, block) for block in range(blocks))
+        if here:  # it keeps what one scheme prepared, so the task comes before the next scheme
+            todo.append(task)
+    schedule.waiting.extendleft([] if here else reversed(first.values()))
+    settings: dict[str, Any] = {"total": blocks * len(first), "unit": "block", "leave": False}
     with progress(desc="preparing images", delay=2, **settings) as bar:
         while todo or pool.in_hand:
             while todo and pool.room > 0:
                 pool.submit(todo.popleft())
-            pool.next_done()
-            bar.update()
+            began = time.time()
+            if finished := pool.next_done():
+                schedule.add(finished)
+            else:
+                bar.update()
+                wait(sweep_bar, time.time() - began)
 
 
 def sweep_here(

@@ -50,7 +50,10 @@ def _recipe(table: dict[str, Any], name: str, known: Mapping[str, Experiment]) -
             "its name becomes the recipe's: it must be letters, digits, - and _, and none of "
             f"{', '.join(known)}"
         )
-    base = str(table.get("base"))
+    if "base" not in table:
+        names = ", ".join(known)
+        raise UserError(f"base must name the recipe to start from, one of {names}, but is missing")
+    base = str(table["base"])
     if base not in known:
         hint = did_you_mean(base, known)
         raise UserError(f"base must be one of {', '.join(known)}, got {base!r}{hint}")

@@ -56,7 +56,7 @@ class StudentLesson(ClassifierLesson):
             return False
         model.load_state_dict(self.teacher.state_dict())
         announce(
-            f"{self.part.name} stays as its teacher: tuned, it was not clearly better on "
+            f"the {self.part.name} is kept as shipped: tuning did not improve it significantly on "
             f"{len(frozen)} validation images"
         )
         return True

@@ -8,12 +8,16 @@ import math
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from models import ImageClassifier, Student, StudentConfig
+from simulator.data.dataset import Dataset
+from simulator.data.remarks import pixel_hashes
 from simulator.description.basis import Part
+from simulator.description.seen import seen_hashes
 from simulator.description.stages import TeacherStage
 from simulator.errors import UserError
 from simulator.storage.environment import REFERENCE
@@ -32,6 +36,13 @@ def reference_hash() -> str:
     if not STUDENT.exists():
         raise UserError(f"{STUDENT} must be there for a warm start; add --from-scratch")
     return file_hash(STUDENT)
+
+
+def known_images(dataset: Dataset) -> int:
+    """How many images of all splits the committed student has been trained on."""
+    splits = (dataset.train, dataset.validation, dataset.test)
+    hashes = pixel_hashes(*(own.images.numpy() for own in splits if own is not None))
+    return int(np.isin(hashes, seen_hashes(STUDENT.parent)).sum())
 
 
 def reference_body(config: StudentConfig, *, image_channels: int) -> Student:

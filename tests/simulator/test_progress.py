@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tqdm import tqdm
 
-from simulator.progress import progress, skip
+from simulator.progress import progress, skip, wait
 from simulator.storage.environment import ROOT
 from tests.commands import Command
 
@@ -56,6 +56,24 @@ def test_what_was_there_already_has_no_speed() -> None:
         skip(bar, 900)
         told = bar.format_dict
         assert (told["n"], told["initial"], told["rate"]) == (900, 900, None)
+
+
+def test_the_time_left_may_be_ours() -> None:
+    for stream in (Terminal(), io.StringIO()):
+        with progress(total=1000, file=stream) as bar:
+            bar.update(900)
+            bar.left = lambda: None
+            assert "<00:00," in str(bar)  # by the speed until now
+            bar.left = lambda: 754.0
+            assert "<12:34," in str(bar)
+            assert "900/1000" in str(bar)
+
+
+def test_time_of_other_work_has_no_speed() -> None:
+    with progress(total=10, file=Terminal()) as bar:
+        bar.start_t -= 100
+        wait(bar, 90)
+        assert bar.format_dict["elapsed"] == pytest.approx(10, abs=5)
 
 
 def test_a_sweep_leaves_no_residue_in_a_file(

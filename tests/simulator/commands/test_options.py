@@ -121,6 +121,42 @@ def test_a_text_that_cannot_be_parsed_names_its_option() -> None:
         by_click(LinkRequest, "--ebn0-db", "abc")
 
 
+WRONG: list[tuple[type[Any], str, str]] = [
+    (SweepRequest, "--images=-3", "--images must be a whole number of at least 1, got '-3'"),
+    (SweepRequest, "--device=gpu", "--device must be cpu or cuda, got 'gpu'"),
+    (SweepRequest, "--mc=-1", "--mc must be a half-width between 0 and 100 points, got -1"),
+    (SweepRequest, "--mc=few", "--mc must be a half-width between 0 and 100 points, got few"),
+    (TrainRequest, "--epochs=0", "--epochs must be a whole number from 1 to 1000000, got 0"),
+    (TrainRequest, "--lr=nan", "--lr must be a number above 0, got nan"),
+    (TrainRequest, "--minutes=0", "--minutes must be above 0, got 0"),
+    (SearchRequest, "--epochs=0", "--epochs must be a whole number from 1 to 10000, got 0"),
+    (AdaptRequest, "--retention=1.5", "--retention must be above 0 and at most 1, got 1.5"),
+]
+
+
+@pytest.mark.parametrize(("kind", "wrong", "told"), WRONG)
+def test_what_needs_no_data_is_checked_before_a_command_begins(
+    kind: type[Any], wrong: str, told: str
+) -> None:
+    with pytest.raises(UserError) as raised:
+        by_click(kind, "digits", wrong)
+    assert str(raised.value) == told
+
+
+def test_right_numbers_are_what_they_were() -> None:
+    line = ["digits", "--images", "7", "--device", "CUDA:1", "--mc", "0.5"]
+    asked = by_click(SweepRequest, *line)
+    assert (asked.images, asked.device, asked.mc) == (7, "cuda:1", 0.5)
+    asked = by_click(TrainRequest, *["digits", "--epochs", "2", "--lr", "1e-3", "--minutes", "2"])
+    assert (asked.epochs, asked.lr, asked.minutes) == (2, 0.001, 2.0)
+    assert by_click(LinkRequest, "--modulation", "16").modulation == 16
+
+
+def test_the_default_of_a_range_is_shown_as_it_is_written() -> None:
+    told = cli.commands["link"].get_help(click.Context(cli.commands["link"]))
+    assert "[default: 0:10:1]" in " ".join(told.split())
+
+
 def test_help_that_is_made_when_it_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     asked: list[str] = []
 

@@ -1,8 +1,10 @@
 """A sweep is resolved from a request that a script made."""
 
+from dataclasses import replace
+
 import torch
 
-from simulator.commands.sweep import SweepRequest, resolved
+from simulator.commands.sweep import SweepRequest, reasons, resolved, size_of
 from simulator.engine.grid import Point
 from simulator.engine.journal import MemoryStore
 from simulator.engine.run import run_sweep
@@ -31,6 +33,9 @@ def test_a_request_by_hand_is_a_sweep_in_memory() -> None:
     ]
     assert len(sweep.test.labels) == 20
     assert sweep.transmissions == 3 * 3 * 20
+    assert size_of(sweep) == "2 schemes, 1 channel, 1 SNR, 2 k: 180 transmissions"
+    more = replace(sweep, grid=sweep.grid.until(1.0, 200))
+    assert size_of(more).endswith("2 k: at least 180 transmissions")
     assert sweep.about["seed"] == 5
     assert sweep.about["schemes"]["rkd_sc"]["weights"] == {
         part: file_hash(WEIGHTS / f"{part}.safetensors") for part in ("codec", "student")
@@ -41,3 +46,30 @@ def test_a_request_by_hand_is_a_sweep_in_memory() -> None:
     assert rows["images"].eq(20).all()
     assert rows["accuracy"].between(0.2, 1).all()
     assert sweep.weights.device == torch.device("cpu")
+
+
+def test_reasons_are_given_for_the_schemes_that_were_named_and_grouped() -> None:
+    serves = "serves k in {16, 64}: k ="
+    left_out = [
+        "a left out, it is not trained: no a.safetensors; run semlink train digits",
+        f"b {serves} 4 left out",
+        f"b {serves} 256 left out",
+        f"c {serves} 4 left out",
+        f"c {serves} 256 left out",
+        "d needs one gain per image: fast with k = 4 left out",
+        "d needs one gain per image: fast with k = 16 left out",
+        "e serves k = 1 to 64: k = 256 left out",
+    ]
+    untrained, both = left_out[0], "b, c serve k in {16, 64}: k = 4, 256 left out"
+    needs = "d needs one gain per image: fast with k = 4, 16 left out"
+    every = [untrained, both, needs, left_out[-1]]
+    assert reasons(left_out, given=None) == every
+    assert reasons(left_out, given={"a", "b", "c", "d", "e"}) == every
+    end = "add -v to this command for the reasons"
+    assert reasons(left_out, given=()) == [f"left out, wholly or in part: a, b, c, d, e; {end}"]
+    assert reasons(left_out, given={"b", "c"}) == [
+        both,
+        f"left out, wholly or in part: a, d, e; {end}",
+    ]
+    assert reasons(left_out[1:5], given=()) == [both]  # one line is short enough
+    assert reasons([], given=()) == []

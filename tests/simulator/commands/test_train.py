@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from simulator.commands.train import _tell, _tell_backbones
+from simulator.commands.train import _tell, _tell_backbones, _tell_warm
+from simulator.data.dataset import Split
+from simulator.description.seen import write_seen
 from simulator.resolve import recipe_named
 from simulator.storage.folders import TRAINING, locked
+from simulator.training import warm
 from simulator.training.run import TrainingRun
 from tests.commands import Command, few_images, refused
 
@@ -70,6 +73,30 @@ def test_a_folder_that_another_process_trains_in_is_refused(
         assert semlink(*asked, "--out", "out") == 2
         assert kept.read_bytes() == b"of the other process"
     assert f"{folder} is in use by another semlink process; wait for it" in refused(capsys)
+
+
+def test_images_that_a_warm_start_has_seen_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = few_images()
+    assert known.train is not None
+    mixed = Split(
+        torch.cat([known.test.images[:5], known.train.images[:7]]),
+        torch.cat([known.test.labels[:5], known.train.labels[:7]]),
+    )
+    new = replace(known, train=known.test, validation=None)
+    write_seen(tmp_path, replace(known, validation=None))
+    monkeypatch.setattr(warm, "STUDENT", tmp_path / "student.safetensors")
+    recipe, cpu = recipe_named("images"), torch.device("cpu")
+    for dataset, number in (
+        (replace(new, test=mixed), 7),
+        (replace(new, train=mixed), 7),
+        (new, 0),
+    ):
+        run = TrainingRun(recipe=recipe, dataset=dataset, folder=tmp_path, seed=0, device=cpu)
+        _tell_warm(run, "all")
+        told = f"{number} of your images are training images of the shipped student, from which"
+        assert (f"semlink: {told} this training starts" in capsys.readouterr().err) == (number > 0)
 
 
 def test_teachers_are_named_for_what_they_are(capsys: pytest.CaptureFixture[str]) -> None:

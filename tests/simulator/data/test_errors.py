@@ -77,6 +77,14 @@ def test_other_files_among_images_and_empty_ones_are_named(tmp_path: Path) -> No
     assert message(tmp_path) == f"{path}: not an image in any format that Pillow knows"
     path.write_text("")
     assert message(tmp_path).startswith(f"{path}: ")
+    others = [tmp_path / "b" / f"{name}.txt" for name in ("o", "p", "q")]
+    for other in others:
+        other.write_text("no image")
+    (tmp_path / "b/r.png").write_bytes(encoded(pictures(1)[0])[:-20])  # an image, but cut off
+    assert message(tmp_path) == (
+        "4 files are no images in any format that Pillow knows: "
+        f"{path}, {others[0]}, {others[1]}, ...; remove them"
+    )
 
 
 def test_unreadable_images_in_parquet_are_named_by_row(tmp_path: Path) -> None:

@@ -131,11 +131,19 @@ def test_what_was_done_to_images_is_told_with_their_number() -> None:
     found = decode_all(files, total=3, resize=8)
     assert found.pools["test"].images.shape == (3, 3, 8, 8)
     assert found.remarks == (
-        "1 of 3 images were turned upright as their EXIF orientation says",
+        "1 of 3 images was turned upright as its EXIF orientation says",
         "2 of 3 images were rescaled, by the centre square",
-        "1 of 3 images were transparent and are laid on white",
-        "1 of 3 images were grey and became RGB, as others are in colour",
+        "1 of 3 images had transparency and was placed on white",
+        "1 of 3 images was grey and became RGB, as others are in colour",
     )
+
+
+def test_what_was_done_to_several_images_is_told_in_the_plural() -> None:
+    glass = BytesIO()
+    Image.new("RGBA", (8, 8), (1, 2, 3, 4)).save(glass, "PNG")
+    files = [ImageFile("test", 0, str(number), glass.getvalue()) for number in range(2)]
+    told = ("2 of 2 images had transparency and were placed on white",)
+    assert decode_all(files, total=2).remarks == told
 
 
 @pytest.mark.parametrize("limit", [20, 10])  # 30 pixels: first a warning of Pillow, then an error

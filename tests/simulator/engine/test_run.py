@@ -4,15 +4,18 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from channels.names import channel_from_name
 from simulator.engine import run
-from simulator.engine.grid import Unit, plan
+from simulator.engine.evaluate import Preparation, Setting, evaluator_here
+from simulator.engine.grid import Point, Task, Unit, plan
 from simulator.engine.journal import Finished, MemoryStore
-from simulator.engine.run import sweep_here
+from simulator.engine.run import TimeLeft, run_sweep, sweep_here
+from simulator.engine.workers import InProcess
 from simulator.errors import UserError
 from simulator.progress import progress
 from tests.simulator.engine.probe import CPU, Probe, grid, split
@@ -141,3 +144,53 @@ def test_preparing_has_a_bar_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(run, "progress", noted)
     table([Probe("a"), Probe("b")], 300)
     assert bars == [("sweep", 0), ("preparing images", 2 * 2)]  # two blocks of both
+
+
+def units(scheme: str, core_seconds: float, count: int) -> list[Finished]:
+    point = Point(scheme, "awgn", 0.0, 4)
+    return [Finished(Unit(point, r), np.zeros(1, np.uint8), core_seconds) for r in range(count)]
+
+
+def test_the_time_left_is_the_sum_over_schemes() -> None:
+    left = TimeLeft()
+    for scheme in ("fast", "slow", "unknown"):
+        left.ask(scheme, 10)
+    assert left.seconds(1.0) is None
+    left.add(units("fast", 0.1, 8))
+    left.add(units("slow", 10.0, 1))
+    cost = 2 * 0.1 + 9 * 10 + 10 * (0.1 + 10) / 2  # the unknown one like the mean of the others
+    assert left.seconds(10.8) == pytest.approx(cost)  # one worker, on a core of its own
+    assert left.seconds(5.4) == pytest.approx(cost / 2)  # two workers
+    left.add(units("fast", 0.1, 2))
+    left.add(units("slow", 10.0, 9))
+    left.add(units("unknown", 1.0, 10))
+    assert left.seconds(100.0) == 0.0
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_the_first_task_of_every_scheme_comes_first(
+    here: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[Any] = []
+
+    class Noted(InProcess):
+        def submit(self, work: Any) -> None:
+            order.append(work)
+            super().submit(work)
+
+    if not here:  # as a pool of other processes
+        monkeypatch.setattr(run, "InProcess", str)
+    probes, asked, images = [Probe("a"), Probe("b")], grid(), split(300)
+    points, _ = plan(probes, asked)
+    setting = Setting(1, CPU)
+    pool = Noted(evaluator_here(probes, asked.channels, images, setting, num_classes=2))
+    facts = run.facts_of(probes, asked.channels, points, images, num_classes=2)
+    run_sweep(points, asked, facts, pool=pool, store=MemoryStore())
+    pool.close()
+    kinds = [
+        (work.scheme if isinstance(work, Preparation) else work.point.scheme) for work in order
+    ]
+    tasks = [number for number, work in enumerate(order) if isinstance(work, Task)]
+    assert "".join(kinds[:6]) == ("aaabbb" if here else "aabbab")  # two blocks each
+    assert tasks[:2] == ([2, 5] if here else [4, 5])
+    assert len(tasks) == len(points)

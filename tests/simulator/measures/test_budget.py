@@ -48,7 +48,13 @@ def test_adapt_writes_its_table_and_says_what_is_missed(
     assert table["images"].eq(100).all()
     enough = table["accuracy"] >= 0.99 * table["accuracy_at_most_uses"]
     assert table["kept"].tolist() == enough.tolist()
-    assert missed_places(table, 0.99) in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert missed_places(table, 0.99) in said
+    assert "rkd_sc: accuracy in % and differences in points, on test images\n" in said
+    row = table.iloc[0]
+    words = next(line for line in said.splitlines() if line.split()[:2] == ["awgn", "-10"]).split()
+    assert words[2:4] == [str(row["channel_uses"]), f"{100 * row['accuracy']:.1f}"]
+    assert words[-1] == ("yes" if row["kept"] else "no")
 
 
 def test_places_where_the_share_is_missed_are_one_line() -> None:

@@ -127,9 +127,13 @@ def test_search_teaches_the_digits_itself_and_asks_for_other_teachers(
     assert "run semlink train mine --stage cache --out t" in capsys.readouterr().err
     monkeypatch.setattr(resolve, "recipe_named", lambda *_, **__: short())
     assert status(monkeypatch, *asked) == 0
+    said = capsys.readouterr().err
+    assert "semlink: the teacher of recipe digits is trained first, in out/teaching\n" in said
     assert not any((tmp_path / "t").iterdir())  # a training that is named is only read
     assert (tmp_path / "out/teaching/weights/teacher.safetensors").exists()
     assert (tmp_path / "out/genotype.json").exists()
+    assert status(monkeypatch, *asked) == 0
+    assert "is trained first" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,18 @@ def test_trials_are_read_as_they_were_noted(tmp_path: Path) -> None:
     for own in (Trial(), Trial(epochs=3), Trial(3, 0.1, True)):
         own.note(tmp_path)
         assert Trial.of(tmp_path) == own
-    assert Trial(warm=True).text == "a warm start"
+    (tmp_path / "student.safetensors").touch()  # weights of Trial(3, 0.1, True)
+    for own, told in (
+        (Trial(warm=True), "trained with --epochs 3 --lr 0.1, which are not given now; add"),
+        (Trial(3, 0.1), "trained with a warm start, which is not given now; add --fresh"),
+        (
+            Trial(2, 0.1, True),
+            "trained with --epochs 3, which is not given now and without --epochs 2, which is now",
+        ),
+    ):
+        with pytest.raises(UserError, match=told):
+            own.note(tmp_path)
+    assert Trial.of(tmp_path) == Trial(3, 0.1, True)
     (tmp_path / "trial.json").write_text("[1]")
     with pytest.raises(UserError, match="must be a JSON object"):
         Trial.of(tmp_path)
