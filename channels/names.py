@@ -199,8 +199,8 @@ BACKOFF: Final = Parameter(
 )
 
 WRAPPERS: Final = (  # in the order in which they are applied, and named
-    Row("cfo:PPM", "a carrier frequency offset, tdl alone", _offset, PPM),
-    Row("pa:BACKOFF", "a power amplifier, dB above the mean, tdl alone", _amplifier, BACKOFF),
+    Row("cfo:PPM", "a carrier frequency offset, only with tdl", _offset, PPM),
+    Row("pa:BACKOFF", "a power amplifier, dB above the mean, only with tdl", _amplifier, BACKOFF),
     Row("ls:P", "the gain estimated by least squares from P charged pilots", _ls, COUNT),
     Row("lmmse:P", "estimated by LMMSE", _lmmse, COUNT),
     Row("interleaved", "symbols spread over the grid", _interleaved),

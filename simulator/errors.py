@@ -24,7 +24,10 @@ class UserError(ValueError):
 
 
 class Error(ValueError):
-    """What is wrong with an argument, in one line: what must hold, what came, the way out."""
+    """Raised for a wrong argument.
+
+    One line says what is allowed, what was given and how to fix it.
+    """
 
     __module__ = "semlink"
 

@@ -177,8 +177,15 @@ def grid_of(
         channels_named((name,), option="--realizations")[0].name: number
         for name, number in draws.single.items()
     }
+    swept = channels_named(channels or default.channels)
+    names = [channel.name for channel in swept]
+    if alien := next((name for name in single if name not in names), None):
+        raise UserError(
+            f"--realizations must be of channels that are swept ({', '.join(names)}), got {alien}; "
+            "add it to --channels, or leave it out"
+        )
     return Grid(
-        channels=channels_named(channels or default.channels),
+        channels=swept,
         snr_db=snr_db or default.snr_db,
         channel_uses=channel_uses or default.channel_uses,
         realizations=draws.every or default.realizations,

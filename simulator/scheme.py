@@ -55,6 +55,10 @@ class Scheme(ABC):
     image_shape: tuple[int, int, int] | None = None  # (C, H, W) it was built for; None: any
     version = 1  # goes up whenever the same weights would give other numbers
 
+    def __repr__(self) -> str:
+        shape = "any size" if self.image_shape is None else str(list(self.image_shape))
+        return f"<Scheme {self.name}: {self.channel_uses}; images {shape}>"
+
     @property
     @abstractmethod
     def channel_uses(self) -> str:

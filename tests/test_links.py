@@ -132,3 +132,15 @@ def test_figures_count_pilots(semlink: Command, tmp_path: Path) -> None:
     assert "LMMSE from 4 pilots" in caption
     caption = (tmp_path / "a/figures/accuracy_uses_snr0.txt").read_text()
     assert "the axis counts k and pilots; ratio (k + pilots)/(C·H·W), C·H·W = 64." in caption
+
+
+def test_fewer_data_symbols_than_pilots_are_left_out_with_a_line(
+    semlink: Command, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    weights = str(REFERENCE / "digits/weights")
+    few = ["--images", "20", "--realizations", "1", "--snr-db", "0,5", "--schemes", "rkd_sc"]
+    channel = ["--channels", "rayleigh+ls:8"]
+    assert semlink("sweep", "digits", "--weights", weights, *few, *channel, "--out", "a") == 0
+    assert "needs k of at least the 8 pilots" in capsys.readouterr().err
+    rows = pd.read_csv(tmp_path / "a/results.csv")
+    assert sorted(rows["channel_uses"].unique()) == [16, 64]

@@ -175,6 +175,13 @@ def test_what_is_printed_is_short_and_has_the_numbers() -> None:
     assert max(map(len, [*printed.splitlines(), *compared.splitlines()])) <= 100
     assert len(repr(link())) < 300
     assert "500 test images" in repr(link())
+    data = "<Dataset digits: 1,000 training, 297 validation, 500 test images [1, 8, 8], 10 classes>"
+    assert repr(link().data) == data
+    assert repr(link().data.test) == "<Split: 500 images [1, 8, 8]>"
+    assert repr(link()["rkd_sc"]) == "<Scheme rkd_sc: k = 1 to 64; images [1, 8, 8]>"
+    assert all(repr(link()[name]).startswith(f"<Scheme {name}: k ") for name in link().schemes)
+    own = semlink.own_scheme("mine", torch.nn.Flatten(), torch.nn.Linear(32, 10), k=16)
+    assert repr(own) == "<Scheme mine: k = 16; images any size>"
 
 
 def test_a_threshold_prints_the_table_of_the_command() -> None:

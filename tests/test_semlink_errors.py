@@ -242,6 +242,7 @@ OWN: list[tuple[Call, str]] = [
     ),
     (lambda: WRONGLY.doctor([]), "channels must hold at least one"),
     (lambda: WRONGLY.doctor(["x"]), "channel must be one of"),
+    (lambda: WRONGLY.doctor("tdl:A+pa:3"), "doctor has no closed form for"),
 ]
 REST: list[tuple[Call, str]] = [
     (lambda: WRONGLY.train("digts"), "recipe must be one of .* did you mean digits"),

@@ -361,7 +361,7 @@ class WeightsRequest(RecipeRequest):
 
     weights: Path | None = option(
         metavar="DIR",
-        help="Trained weights.  [default: results/runs/RECIPE/weights, else the committed]",
+        help="Trained weights.  [default: results/runs/RECIPE/weights, else semlink's own]",
     )
     images: int | None = option(type=IMAGES, metavar="N", help="Use the first N test images.")
 

@@ -32,6 +32,10 @@ class Split:
     images: Tensor
     labels: Tensor
 
+    def __repr__(self) -> str:
+        count, *shape = self.images.shape
+        return f"<Split: {count:,} images {shape}>"
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -45,6 +49,14 @@ class Dataset:
     key: str  # SHA-256 of classes, images and labels: equal for equal content in any container
     remarks: tuple[str, ...] = ()  # what a user should know of the images, one line each
     resize: int | None = None  # pixels that all images were rescaled to
+
+    def __repr__(self) -> str:
+        splits = {"training": self.train, "validation": self.validation, "test": self.test}
+        counts = [f"{len(split.labels):,} {name}" for name, split in splits.items() if split]
+        return (
+            f"<Dataset {self.name}: {', '.join(counts)} images {list(self.image_shape)}, "
+            f"{self.num_classes} classes>"
+        )
 
     @cached_property
     def training_key(self) -> str:

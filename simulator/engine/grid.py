@@ -111,11 +111,11 @@ class Task(NamedTuple):
 def plan(schemes: Sequence[Scheme], grid: Grid) -> tuple[list[Point], list[str]]:
     """The points of a sweep, and one line for each scheme and k that is left out.
 
-    Raises: UserError if no point is left, if a channel has more pilots than data symbols, or if two
-    streams of the sweep would share a seed.
+    Raises: UserError if no point is left, if a channel has more pilots than any k data symbols, or
+    if two streams of the sweep would share a seed.
     """
     for channel in grid.channels:
-        check_pilots(channel, min(grid.channel_uses))
+        check_pilots(channel, max(grid.channel_uses))
     points: list[Point] = []
     left_out: list[str] = []
     for scheme, k in itertools.product(schemes, grid.channel_uses):
@@ -134,7 +134,9 @@ def _served(scheme: Scheme, k: int, channels: Sequence[Channel]) -> tuple[list[s
         return [], [f"{scheme.name} serves {scheme.channel_uses}: k = {k} left out"]
     by_objection: dict[str, list[str]] = {}  # why, empty where there is none -> channels
     for channel in channels:
-        by_objection.setdefault(scheme.objection(channel, k), []).append(channel.name)
+        pilots = channel.pilots > k
+        why = f"needs k of at least the {channel.pilots} pilots" if pilots else ""
+        by_objection.setdefault(why or scheme.objection(channel, k), []).append(channel.name)
     served = by_objection.pop("", [])
     lines = (
         f"{scheme.name} {why}: {', '.join(names)} with k = {k} left out"

@@ -216,7 +216,7 @@ def check_same(before: list[dict[str, Any]], now: dict[str, Any], folder: Path) 
     changes: list[str] = []
     for about in before:
         changes += [
-            f"{name} {about.get(name)} -> {now[name]}"
+            "the images" if name == "data" else f"{name} {about.get(name)} -> {now[name]}"
             for name in now
             if name != "schemes" and about.get(name, now[name]) != now[name]
         ]

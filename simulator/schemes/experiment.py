@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, TypeVar
 
 from simulator.description.basis import Basis, Part
-from simulator.errors import UserError, did_you_mean
+from simulator.errors import UserError
+from simulator.parse import unknown_scheme
 from simulator.scheme import Scheme
 from simulator.schemes.contract import SchemeConfig, split_name
 from simulator.training.weights import Weights
@@ -67,9 +68,7 @@ class Experiment(Basis):
             found = known.get(":".join(asked[:length]))
             if found is not None:
                 return found
-        names = ", ".join(self.scheme_names)
-        hint = did_you_mean(name, self.scheme_names)
-        raise UserError(f"{option} must name schemes among {names}, got {name!r}{hint}")
+        raise unknown_scheme(name, self.scheme_names, option=option)
 
     def one(self, kind: type[Config]) -> Config:
         """The first scheme of this kind. Raises: LookupError if there is none."""

@@ -59,7 +59,7 @@ class ImageJsccConfig(SchemeConfig):
 
     labels: ClassVar = (
         Label("teacher", "the offline teachers classify what arrived"),
-        Label("retrained", "the student that went on learning on what arrives at this k"),
+        Label("retrained", "the student fine-tuned on images as they arrive at this k"),
     )
 
     @property
@@ -184,7 +184,7 @@ class ImageJsccConfig(SchemeConfig):
         return scores_by(weights.image_classifier(part, weights.recipe.student.model))
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ImageJsccScheme(ModelForEach[DeepJsccImage]):
     """One pair for each k, and who names the class of what arrives."""
 

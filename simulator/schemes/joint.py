@@ -185,7 +185,7 @@ class JointSchemeConfig(SchemeConfig):
 Model = TypeVar("Model", bound=nn.Module)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ModelForEach(Scheme, Generic[Model]):
     """A scheme of one trained model for each k."""
 
@@ -202,7 +202,7 @@ class ModelForEach(Scheme, Generic[Model]):
         return k in self.models
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class JointScheme(ModelForEach[JointModel]):
     """One trained model for each k; `backbone` gives the features where it is frozen."""
 

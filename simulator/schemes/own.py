@@ -19,7 +19,7 @@ from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces
 Network = Callable[[Tensor], Tensor]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class OwnScheme(Scheme):
     """Images to 2k real values, two per channel use, and back to class scores.
 

@@ -46,7 +46,7 @@ class LinkError(NamedTuple):
 KNOWN: Final = LinkError()  # both ends know the channel as they should
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class RkdScheme(Scheme):
     """RKD-SC: frozen student, channel codec with a granted k, linear head."""
 
@@ -151,7 +151,7 @@ class RkdScConfig(SchemeConfig):
     error: LinkError = KNOWN
 
     labels: ClassVar = (
-        Label("+XdB", "both ends believe an SNR that is X dB too high (-XdB: too low)"),
+        Label("+XdB", "both ends assume an SNR that is X dB too high (-XdB: too low)"),
         Label("VARIANT", "an ablation that was trained with --variants VARIANT"),
     )
 

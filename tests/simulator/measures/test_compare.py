@@ -152,5 +152,10 @@ def test_realizations_for_all_and_for_single_channels() -> None:
             parse_realizations(text)
     with pytest.raises(UserError, match="^--realizations: .*rayleigh"):
         grid_of(digits().sweep, realizations=parse_realizations("fog=2"))
-    named = grid_of(digits().sweep, realizations=parse_realizations("rician:4.0=2"))
+    draws = parse_realizations("rician:4.0=2")
+    named = grid_of(digits().sweep, channels=("rician:4",), realizations=draws)
     assert named.realizations_of == {"rician:4": 2}
+    with pytest.raises(
+        UserError, match=r"^--realizations must be of .* \(awgn\), got rician:4; add"
+    ):
+        grid_of(digits().sweep, channels=("awgn",), realizations=draws)
