@@ -204,11 +204,14 @@ def _all_trained(
         mp_context=get_context("spawn"),
         initializer=partial(_begin, request.data, request.weights, request.out),
     )
-    with pool, progress(total=len(jobs), desc="trainings", unit="run") as bar:
-        todo = {pool.submit(_train, own, seed, request.out): (seed, own) for seed, own in jobs}
-        for done in as_completed(todo):
-            bar.update()
-            yield (*todo[done], done.result())
+    try:
+        with progress(total=len(jobs), desc="trainings", unit="run") as bar:
+            todo = {pool.submit(_train, own, seed, request.out): (seed, own) for seed, own in jobs}
+            for done in as_completed(todo):
+                bar.update()
+                yield (*todo[done], done.result())
+    finally:
+        pool.shutdown(cancel_futures=True)  # those that have begun end, and are kept
 
 
 def main() -> None:
