@@ -5,6 +5,8 @@ training losses so far, which ranks them better than an accuracy after as many e
 Speedy performance estimation for neural architecture search, arXiv 2006.04492).
 """
 
+import contextlib
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -18,6 +20,7 @@ from models.nas.staged_space import Budget, fitted_to
 from simulator.data.dataset import to_float
 from simulator.description.basis import Part
 from simulator.description.stages import TrainConfig
+from simulator.progress import progress
 from simulator.storage.describe import describe, digest
 from simulator.training.loop import Checkpoint, Epoch, fresh, train
 from simulator.training.losses import distillation_loss
@@ -46,6 +49,14 @@ def halved(proposals: int, rungs: Sequence[int], train_to: TrainTo) -> Ranked:
         rows += [(number, epochs, loss) for number, loss in losses.items()]
         alive = sorted(alive, key=losses.__getitem__)[: -(-len(alive) // 2)]
     return Ranked(alive[0], rows)
+
+
+def trainings(proposals: int, rungs: Sequence[int]) -> int:
+    """How often `halved` trains a proposal further."""
+    alive = [proposals]
+    for _ in rungs[1:]:
+        alive.append(-(-alive[-1] // 2))
+    return sum(own for own in alive if own > 1)
 
 
 def proposed(
@@ -78,6 +89,7 @@ class Finish(NamedTuple):
     views: Views
     training: TrainConfig
     side: int
+    seed: int  # of the search
     key: str
 
     def ranked(self, name: str, models: Sequence[StudentConfig], rungs: Sequence[int]) -> Ranked:
@@ -93,7 +105,7 @@ class Finish(NamedTuple):
                 views=self.views,
                 side=self.side,
             )
-            streams = Streams(seed=self.run.seed)
+            streams = Streams(seed=self.seed)
             model = fresh(lesson.build, seed=streams.seed_of("init", "proposal"))
             checkpoint = Checkpoint(
                 path=self.run.folder / "checkpoints" / f"{name}_{number}.safetensors",
@@ -101,12 +113,14 @@ class Finish(NamedTuple):
                 deadline=self.run.deadline,
                 until=epochs,
             )
-            history = train(
-                lesson, model.to(self.run.device), streams=streams, checkpoint=checkpoint
-            )
+            model = model.to(self.run.device)
+            with contextlib.redirect_stderr(io.StringIO()):  # one bar for all is enough
+                history = train(lesson, model, streams=streams, checkpoint=checkpoint)
+            bar.update()
             return sum(entry["loss"] for entry in history)
 
-        return halved(len(models), rungs, train_to)
+        with progress(total=trainings(len(models), rungs), desc=f"{name}s", unit="run") as bar:
+            return halved(len(models), rungs, train_to)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

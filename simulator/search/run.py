@@ -114,6 +114,7 @@ def finish_of(whole: SearchRun, seed: int) -> Finish:
         views=whole.views,
         training=training,
         side=config.image_size,
+        seed=seed,
         key=search_key(whole, seed),
     )
 

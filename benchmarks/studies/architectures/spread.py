@@ -9,11 +9,8 @@ Writes OUT/spread.csv and spread.json; finished trainings are kept below OUT/tra
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -25,7 +22,8 @@ from scipy import stats
 
 from benchmarks.recipes.cifar100 import cifar100
 from benchmarks.recipes.search import cells
-from benchmarks.studies.architectures.proxy import SIDE, Proxy, Trained, proxy_of
+from benchmarks.studies.architectures.pool import done_by_workers
+from benchmarks.studies.architectures.proxy import SIDE, Proxy, Trained
 from channels.streams import Streams
 from models import Genotype, GenotypeCnnConfig, StudentConfig
 from models.blocks import parameter_count
@@ -34,10 +32,8 @@ from models.nas.genotype import random_plan
 from models.nas.operations import CONV
 from models.nas.staged_space import STAGES, Budget, drawn
 from simulator.commands.options import command, data_option, option, run, whole
-from simulator.data.dataset import load_dataset
 from simulator.errors import UserError
 from simulator.measures.sizes import macs
-from simulator.progress import progress
 from simulator.storage.describe import describe
 from simulator.storage.environment import REFERENCE, environment
 from simulator.storage.files import write_json, write_table
@@ -134,6 +130,20 @@ def spread_of(rows: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+class Job(NamedTuple):
+    """One training."""
+
+    candidate: Candidate
+    seed: int
+    out: Path
+
+
+def train(proxy: Proxy, job: Job) -> Trained:
+    """What a worker does."""
+    own = job.candidate
+    return proxy.trained(own.name, own.model, seed=job.seed, folder=job.out)
+
+
 @dataclass(frozen=True, kw_only=True)
 class SpreadRequest:
     """What `spread` is asked for."""
@@ -154,16 +164,13 @@ def spread(request: SpreadRequest) -> None:
     if request.data is None:
         raise UserError("--data must name the folder of CIFAR-100, got none")
     check_writable(request.out)
-    proxy_of(load_dataset(request.data), request.weights, request.out)  # asks the teachers once
-    jobs = [*itertools.product(range(request.seeds), candidates(request.networks))]
+    found = [*candidates(request.networks)]
+    jobs = [Job(own, seed, request.out) for seed in range(request.seeds) for own in found]
+    places = {"data": request.data, "weights": request.weights, "out": request.out}
     rows = []
-    for seed, candidate, trained in _all_trained(jobs, request):
-        rows.append(
-            (
-                *(candidate.space, candidate.name, seed, candidate.params, candidate.macs),
-                *(trained.accuracy, trained.core_seconds),
-            )
-        )
+    for job, trained in done_by_workers(train, jobs, **places, workers=request.workers):
+        space, name, _, *costs = job.candidate
+        rows.append((space, name, job.seed, *costs, trained.accuracy, trained.core_seconds))
         table = pd.DataFrame(rows, columns=COLUMNS).sort_values(["space", "network", "seed"])
         write_table(request.out / "spread.csv", table)
     summary = {
@@ -171,7 +178,7 @@ def spread(request: SpreadRequest) -> None:
         for space, own in table.groupby("space")
         if own["network"].nunique() > 1
     }
-    networks = {one.name: describe(one.model) for _, one in jobs}
+    networks = {one.name: describe(one.model) for one in found}
     about = {
         "spread": summary,
         "networks": networks,
@@ -179,39 +186,6 @@ def spread(request: SpreadRequest) -> None:
     }
     write_json(request.out / "spread.json", about)
     click.echo(pd.DataFrame(summary).T.round(4).to_string())
-
-
-Job = tuple[int, Candidate]
-_shared: list[Proxy] = []  # of a worker process: its proxy
-
-
-def _begin(data: Path | None, weights: Path, out: Path) -> None:
-    """Load the proxy in a worker process; its teachers have answered."""
-    assert data is not None
-    _shared.append(proxy_of(load_dataset(data), weights, out))
-
-
-def _train(candidate: Candidate, seed: int, out: Path) -> Trained:
-    return _shared[0].trained(candidate.name, candidate.model, seed=seed, folder=out)
-
-
-def _all_trained(
-    jobs: Sequence[Job], request: SpreadRequest
-) -> Iterator[tuple[int, Candidate, Trained]]:
-    """Every training as it ends, each by one thread of a process."""
-    pool = ProcessPoolExecutor(
-        max_workers=request.workers,
-        mp_context=get_context("spawn"),
-        initializer=partial(_begin, request.data, request.weights, request.out),
-    )
-    try:
-        with progress(total=len(jobs), desc="trainings", unit="run") as bar:
-            todo = {pool.submit(_train, own, seed, request.out): (seed, own) for seed, own in jobs}
-            for done in as_completed(todo):
-                bar.update()
-                yield (*todo[done], done.result())
-    finally:
-        pool.shutdown(cancel_futures=True)  # those that have begun end, and are kept
 
 
 def main() -> None:

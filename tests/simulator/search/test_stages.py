@@ -12,7 +12,7 @@ from channels.streams import Streams
 from models.nas.staged_space import STAGES, Budget, cost
 from models.nas.staged_supernet import StagedArchitecture
 from simulator.errors import TimeUp
-from simulator.search.halving import halved, proposed
+from simulator.search.halving import halved, proposed, trainings
 from simulator.search.loop import SearchTask, search
 from simulator.search.relaxed import RelaxedStages
 from simulator.training.loop import Checkpoint, fresh
@@ -100,8 +100,10 @@ def test_halving_keeps_the_better_half_and_trains_no_more() -> None:
     ranked = halved(5, (1, 2, 4, 8), train_to)
     assert ranked.winner == 3
     assert asked == [*((n, 1) for n in range(5)), (3, 2), (1, 2), (4, 2), (3, 4), (1, 4)]
-    assert ranked.rows == [(n, epochs, train_to(n, epochs)) for n, epochs in asked[:10]]
+    assert trainings(5, (1, 2, 4, 8)) == len(asked)
+    assert [row[:2] for row in ranked.rows] == asked
     assert halved(1, (1, 2), train_to).winner == 0
+    assert trainings(1, (1, 2)) == 0
 
 
 def test_proposals_differ_and_are_scaled_to_the_budget(generator: torch.Generator) -> None:

@@ -1,0 +1,170 @@
+"""Does a search beat luck? Ways to choose a network, at the same total cost, on the proxy.
+
+    python -m benchmarks.studies.architectures.methods --data DIR
+
+Every way chooses a network with so many seeds, within the parameters and MACs of the hand-made
+student: KDL-DARTS, the same search by labels alone or without a penalty, random draws, and a vote
+of zero-cost scores. All have the same finish (`searching`), and what each saves before it buys more
+proposals. Every network that was chosen is trained from three seeds. Choices are made by training
+losses; accuracies are those on validation images.
+Writes OUT/methods.csv (a row per training) and OUT/differences.csv (KDL-DARTS minus every other
+way, with intervals over searches); finished work is kept below OUT.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import click
+import pandas as pd
+import torch
+
+from benchmarks.studies.architectures.pool import done_by_workers
+from benchmarks.studies.architectures.proxy import Proxy, Trained
+from benchmarks.studies.architectures.searching import METHODS, Chosen, Searching
+from models import StagedCnnConfig
+from simulator.commands.options import command, data_option, option, run, whole
+from simulator.errors import UserError
+from simulator.search.cost import network_costs
+from simulator.statistics.intervals import mean_difference
+from simulator.storage.describe import describe, digest
+from simulator.storage.environment import REFERENCE, environment
+from simulator.storage.files import read_keyed, write_json, write_table
+from simulator.storage.folders import check_writable
+
+OURS: Final = "kdl_darts"
+COLUMNS: Final = [
+    *("method", "search_seed", "training_seed", "params", "macs", "proposals"),
+    *("core_seconds", "accuracy"),
+]
+
+
+class Job(NamedTuple):
+    """One search of one way, and the trainings of what it chooses."""
+
+    method: str
+    seed: int
+    trainings: int
+    out: Path
+    weights: Path
+
+
+class Outcome(NamedTuple):
+    """What a job gives."""
+
+    chosen: Chosen
+    trained: list[Trained]
+
+
+def work(proxy: Proxy, job: Job) -> Outcome:
+    """What a worker does."""
+    name = f"{job.method}_{job.seed}"
+    folder = job.out / "searches" / name
+    searching = Searching(
+        proxy=proxy, method=job.method, seed=job.seed, folder=folder, weights=job.weights
+    )
+    chosen = kept_choice(searching, folder / "chosen.json")
+    trained = [
+        proxy.trained(name, chosen.model, seed=seed, folder=job.out)
+        for seed in range(job.trainings)
+    ]
+    return Outcome(chosen, trained)
+
+
+def kept_choice(searching: Searching, path: Path) -> Chosen:
+    """The choice that is kept in a file, else the search is made and its choice kept."""
+    config = describe(searching.whole().preset)
+    key = digest([searching.proxy.key, searching.method, searching.seed, config])
+    if kept := read_keyed(path, key):
+        model = kept["model"]
+        staged = model.get("type") == StagedCnnConfig.__name__
+        student = StagedCnnConfig.from_json(model) if staged else searching.hand_made()
+        return Chosen(student, kept["core_seconds"], kept["proposals"])
+    chosen = searching.chosen()
+    write_json(path, {"key": key, **chosen._asdict(), "model": describe(chosen.model)})
+    return chosen
+
+
+def rows_of(job: Job, outcome: Outcome) -> list[tuple[Any, ...]]:
+    """A row of methods.csv for every training."""
+    chosen = outcome.chosen
+    costs = network_costs(chosen.model, (3, 16, 16))
+    about = costs["parameters"], costs["macs"], chosen.proposals, chosen.core_seconds
+    return [
+        (job.method, job.seed, seed, *about, trained.accuracy)
+        for seed, trained in enumerate(outcome.trained)
+    ]
+
+
+def differences(rows: pd.DataFrame) -> pd.DataFrame:
+    """KDL-DARTS minus every other way: difference of means over searches, with its interval.
+
+    A search counts by the mean accuracy of its network over trainings.
+    """
+    means = rows.groupby(["method", "search_seed"])["accuracy"].mean()
+    found = []
+    for method in rows["method"].unique():
+        if method == OURS or OURS not in means.index.get_level_values(0):
+            continue
+        a, b = (means[own].to_numpy() for own in (OURS, method))
+        if min(len(a), len(b)) > 1:
+            estimate = mean_difference(a, b)
+            found.append((OURS, method, len(a), len(b), *estimate))
+    columns = ["a", "b", "searches_a", "searches_b", "difference", "low", "high"]
+    return pd.DataFrame(found, columns=columns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodsRequest:
+    """What `methods` is asked for."""
+
+    data: Path | None = data_option()
+    weights: Path = option(
+        default=REFERENCE / "cifar100/weights", help="Folder with the teachers' weights."
+    )
+    out: Path = option(default=Path("results/runs/methods"), help="Folder to write to.")
+    methods: tuple[str, ...] = option(default=METHODS, help="Ways to choose, by commas.")
+    searches: int = option(default=8, type=whole(1, 100), help="Seeds of every way.")
+    trainings: int = option(default=3, type=whole(1, 100), help="Of every network chosen.")
+    workers: int = option(default=2, type=whole(1, 1000), help="Processes of one thread each.")
+
+
+@command(MethodsRequest)
+def methods(request: MethodsRequest) -> None:
+    """Choose networks in several ways at equal cost, and train what was chosen."""
+    if request.data is None:
+        raise UserError("--data must name the folder of CIFAR-100, got none")
+    if unknown := [own for own in request.methods if own not in METHODS]:
+        raise UserError(f"--methods must be among {', '.join(METHODS)}, got {', '.join(unknown)}")
+    check_writable(request.out)
+    rows: list[tuple[Any, ...]] = []
+    places = {"data": request.data, "weights": request.weights, "out": request.out}
+    for job, outcome in done_by_workers(work, jobs_of(request), **places, workers=request.workers):
+        rows += rows_of(job, outcome)
+        table = pd.DataFrame(rows, columns=COLUMNS)
+        table = table.sort_values(COLUMNS[:3], ignore_index=True)
+        write_table(request.out / "methods.csv", table)
+        write_table(request.out / "differences.csv", differences(table))
+    write_json(request.out / "methods.json", {"environment": environment(torch.device("cpu"))})
+    click.echo(table.groupby("method")[["core_seconds", "accuracy"]].mean().round(4).to_string())
+    click.echo(differences(table).round(4).to_string(index=False))
+
+
+def jobs_of(request: MethodsRequest) -> Sequence[Job]:
+    """All ways with one seed, then with the next; the hand-made network has no searches."""
+    return [
+        Job(method, seed, request.trainings, request.out, request.weights)
+        for seed in range(request.searches)
+        for method in request.methods
+        if method != "hand_made" or seed == 0
+    ]
+
+
+def main() -> None:
+    """The command."""
+    run(methods.click, "methods")
+
+
+if __name__ == "__main__":
+    main()

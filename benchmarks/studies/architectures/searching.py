@@ -1,0 +1,146 @@
+"""Ways to choose an architecture on the proxy, all finished alike and at the same total cost.
+
+A way spends its core-seconds on proposals; these are trained side by side and halved. What a way
+saves before its finish buys it more proposals: random draws get as many as cost what a search does.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import torch
+
+from benchmarks.recipes.cifar100 import cifar100
+from benchmarks.recipes.search import preset
+from benchmarks.recipes.variants import LABELS_ONLY
+from benchmarks.studies.architectures.proxy import EPOCHS, PADDING, SIDE, TRAINING, Proxy
+from benchmarks.studies.architectures.zero_cost import vote
+from channels.streams import Streams
+from models import StudentConfig
+from models.nas.fitting import fitted
+from simulator.description.stages import AugmentConfig
+from simulator.search.config import BilevelConfig, SearchPreset, StagedSearchConfig
+from simulator.search.halving import proposed
+from simulator.search.relaxed import RelaxedStages
+from simulator.search.run import SearchRun, budget_of, finish_of, searched_task
+from simulator.training.run import TrainingRun
+from simulator.training.teachers import Views
+
+PARAMETERS: Final = 360_000  # of the networks at the proxy
+SEARCH_IMAGES: Final = 5_000  # in each half
+SEARCH_EPOCHS: Final = 8
+PENALTY: Final = 0.1
+PROPOSALS: Final = 8  # behind a search
+RANDOM_PROPOSALS: Final = 24  # without one, at the same core-seconds
+VOTED: Final = 2_000  # networks among which the zero-cost vote is
+AUGMENTED: Final = 24  # crops of every image, in turn
+LOSSES: Final = {"labels": LABELS_ONLY}
+PENALTIES: Final = {"no_penalty": 0.0}
+SEARCHES: Final = ("kdl_darts", "labels", "no_penalty")
+METHODS: Final = (*SEARCHES, "random", "zero_cost", "hand_made")
+
+
+class Chosen(NamedTuple):
+    """The network that a way found, and what that took."""
+
+    model: StudentConfig
+    core_seconds: float
+    proposals: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Searching:
+    """One way with one seed; it writes to `folder`."""
+
+    proxy: Proxy
+    method: str
+    seed: int
+    folder: Path
+    weights: Path  # of the teachers
+
+    def chosen(self) -> Chosen:
+        """The network that it chooses."""
+        start = time.process_time()
+        whole = self.whole()
+        models = self._proposals(whole)
+        winner = models[0]
+        if len(models) > 1:
+            rungs = stages_of(whole).rungs
+            ranked = finish_of(whole, self.seed).ranked("proposal", models, rungs)
+            winner = models[ranked.winner]
+        return Chosen(winner, round(time.process_time() - start, 1), len(models))
+
+    def hand_made(self) -> StudentConfig:
+        """The hand-made student at the size of the proxy."""
+        return fitted(cifar100().student.model, PARAMETERS, image_channels=3)
+
+    def whole(self) -> SearchRun:
+        """The search, or what a finish without one needs."""
+        config = replace(
+            stages_of(preset(cifar100(), "stages")),
+            image_size=SIDE,
+            images=SEARCH_IMAGES,
+            epochs=SEARCH_EPOCHS,
+            loss=LOSSES.get(self.method, cifar100().student.loss),
+            penalty=PENALTIES.get(self.method, PENALTY),
+            target=PARAMETERS,
+            proposals=PROPOSALS,
+        )
+        found = SearchPreset[BilevelConfig]("stages", config, retraining_epochs=EPOCHS)
+        return SearchRun(run=proxy_run(self.proxy, self), preset=found, views=views(self.proxy))
+
+    def _proposals(self, whole: SearchRun) -> Sequence[StudentConfig]:
+        budget, config = budget_of(whole.run, whole.preset.search), stages_of(whole)
+        generator = Streams(seed=self.seed)("proposals", self.method)
+        if self.method == "hand_made":
+            return [self.hand_made()]
+        if self.method == "random":
+            return proposed(
+                RANDOM_PROPOSALS, budget, lambda: config.space.uniform(generator=generator)
+            )
+        if self.method == "zero_cost":
+            drawn = proposed(VOTED, budget, lambda: config.space.uniform(generator=generator))
+            return vote(drawn, self.proxy, budget, seed=self.seed)[:RANDOM_PROPOSALS]
+        relaxed = searched_task(whole, self.seed)[0].relaxed
+        assert isinstance(relaxed, RelaxedStages)
+        return proposed(
+            PROPOSALS,
+            budget,
+            lambda: relaxed.architecture.drawn(generator=generator),
+            first=relaxed.student(),
+        )
+
+
+def stages_of(whole: SearchRun | SearchPreset[BilevelConfig]) -> StagedSearchConfig:
+    """Its description, which is that of stages."""
+    config = (whole.preset if isinstance(whole, SearchRun) else whole).search
+    assert isinstance(config, StagedSearchConfig)
+    return config
+
+
+def proxy_run(proxy: Proxy, searching: Searching) -> TrainingRun:
+    """A training on the proxy, of which a search takes its images and its teachers' names."""
+    recipe = cifar100()
+    recipe = replace(
+        recipe,
+        augment=AugmentConfig(crop_padding=PADDING, flip=True),
+        views=AUGMENTED,
+        mirrored=False,
+        student=replace(recipe.student, training=TRAINING),
+    )
+    return TrainingRun(
+        recipe=recipe,
+        dataset=proxy.dataset,
+        folder=searching.folder,
+        seed=searching.seed,
+        device=torch.device("cpu"),
+        taught_in=searching.weights.parent,
+    )
+
+
+def views(proxy: Proxy) -> Views:
+    """What the teachers say of whole images, as that of every crop."""
+    features, scores = (own[None] for own in proxy.targets)
+    return Views(features, scores, features.mean(dim=(0, 1)), torch.ones(()))
