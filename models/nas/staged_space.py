@@ -56,6 +56,16 @@ class StagedSpace:
         )
         return StagedCnnConfig(stem=found["stem"], stages=stages, projected_dim=self.projected_dim)
 
+    def nearest(self, config: StagedCnnConfig) -> dict[str, int]:
+        """The places of the options that are nearest to a network, whose widths may be others.
+
+        Raises: ValueError if it has an option that the space does not have.
+        """
+        found = {"stem": config.stem}
+        for number, stage in enumerate(config.stages):
+            found |= {f"{name}_{number}": getattr(stage, name) for name in STAGE_DECISIONS}
+        return {name: _nearest(options, found[name]) for name, options in self.decisions.items()}
+
     def uniform(self, *, generator: torch.Generator) -> StagedCnnConfig:
         """A network whose every decision is drawn uniformly."""
         return self.network(
@@ -64,6 +74,13 @@ class StagedSpace:
                 for name, options in self.decisions.items()
             }
         )
+
+
+def _nearest(options: tuple[Any, ...], value: Any) -> int:
+    """The place of a value, or of the nearest of numbers."""
+    if value in options or isinstance(value, str):
+        return options.index(value)
+    return min(range(len(options)), key=lambda place: abs(options[place] - value))
 
 
 STAGES = StagedSpace(

@@ -163,3 +163,18 @@ def test_expected_cost_is_the_mean_over_all_networks(generator: torch.Generator)
         chance = math.prod(float(chances[name][picks[name]]) for name in names)
         mean += chance * torch.tensor(cost(SPACE.network(picks), (3, 9, 8)), dtype=torch.float64)
     torch.testing.assert_close(ExpectedCost(SPACE, (3, 9, 8))(chances), mean, rtol=1e-6, atol=0)
+
+
+def test_nearest_options_are_those_of_a_network_of_the_space(generator: torch.Generator) -> None:
+    for _ in range(20):
+        picks = picked(STAGES, generator)
+        network = STAGES.network(picks)
+        assert STAGES.nearest(network) == picks
+        wider = replace(
+            network, stages=tuple(replace(s, width=s.width + 4) for s in network.stages)
+        )
+        assert STAGES.nearest(wider) == picks
+    with pytest.raises(ValueError, match="not in tuple"):
+        replace(STAGES, blocks=("plain",)).nearest(
+            STAGES.network(picks | {"block_0": 1, "block_1": 1, "block_2": 1})
+        )

@@ -60,13 +60,18 @@ def candidates(networks: int) -> Iterator[Candidate]:
     """The hand-made network, and so many drawn ones of every space."""
     hand_made = cifar100().student.model
     yield _candidate("hand_made", "hand_made", _fitted(hand_made))
-    for space, draw in DRAWS.items():
-        generator = Streams(seed=0)("networks of equal cost", space)
-        low, high = MACS[space]
-        found = (_candidate(space, "", draw(generator)) for _ in itertools.count())
-        fit = (one for one in found if low <= one.macs <= high and one.params >= LEAST * PARAMETERS)
-        for number, one in enumerate(itertools.islice(fit, networks)):
-            yield one._replace(name=f"{space}_{number}")
+    for space in DRAWS:
+        yield from itertools.islice(drawn_candidates(space), networks)
+
+
+def drawn_candidates(space: str) -> Iterator[Candidate]:
+    """Networks of a space that cost the same, without end; always the same ones."""
+    draw, generator = DRAWS[space], Streams(seed=0)("networks of equal cost", space)
+    low, high = MACS[space]
+    found = (_candidate(space, "", draw(generator)) for _ in itertools.count())
+    fit = (one for one in found if low <= one.macs <= high and one.params >= LEAST * PARAMETERS)
+    for number, one in enumerate(fit):
+        yield one._replace(name=f"{space}_{number}")
 
 
 def _candidate(space: str, name: str, model: StudentConfig) -> Candidate:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor, nn
 
@@ -40,9 +41,14 @@ def vote(
     """The same networks, the one with the best ranks first."""
     images, features = sample(proxy, seed)
     table = np.array([scores(own, images, features, budget) for own in models])
-    ranks = stats.rankdata(table, axis=0) / len(models)
-    order = np.argsort(-np.log(ranks).sum(axis=1), kind="stable")
-    return [models[place] for place in order]
+    return [models[place] for place in np.argsort(-combined(table), kind="stable")]
+
+
+def combined(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """One score for each network [N] of those in a table [N, scores]: the sum of log ranks."""
+    ranks = stats.rankdata(table, axis=0) / len(table)
+    votes: NDArray[np.float64] = np.log(ranks).sum(axis=1)
+    return votes
 
 
 def sample(proxy: Proxy, seed: int) -> tuple[Tensor, Tensor]:

@@ -10,18 +10,26 @@ import pytest
 import torch
 
 from benchmarks.recipes import search as search_recipes
-from benchmarks.studies.architectures import methods, proxy, searching, spread, zero_cost
+from benchmarks.studies.architectures import (
+    methods,
+    proxy,
+    searching,
+    signals,
+    spread,
+    zero_cost,
+)
 from benchmarks.studies.architectures.proxy import Proxy, Trained
 from benchmarks.studies.architectures.searching import Chosen, Searching
 from models import StagedCnnConfig
 from models.nas.staged_space import STAGES, Budget, cost, drawn
 from simulator.data.dataset import Dataset, Split
-from simulator.search.run import budget_of
+from simulator.search.run import budget_of, searched_task
 from simulator.storage.environment import REFERENCE
 from simulator.training.losses import TeacherTargets
 
-CLASSES = 4
+CLASSES, SUPERNET = 4, ("supernet_loss", "probability")
 IMAGES = 96
+SPACE = replace(STAGES, widths=(16, 32), depths=(0, 1))
 
 
 @pytest.fixture(name="tiny")
@@ -33,8 +41,7 @@ def tiny_proxy(generator: torch.Generator, monkeypatch: pytest.MonkeyPatch) -> P
     monkeypatch.setattr(searching, "PROPOSALS", 2)
     monkeypatch.setattr(searching, "RANDOM_PROPOSALS", 3)
     monkeypatch.setattr(searching, "VOTED", 5)
-    small = replace(STAGES, widths=(16, 32), depths=(0, 1))
-    monkeypatch.setattr(search_recipes, "STAGES", small)
+    monkeypatch.setattr(search_recipes, "STAGES", SPACE)
 
     def split(count: int) -> Split:
         images = torch.randint(0, 256, (count, 3, 16, 16), generator=generator, dtype=torch.uint8)
@@ -174,3 +181,35 @@ def test_rows_hold_every_training(tiny: Proxy, tmp_path: Path, monkeypatch: Any)
     rows = methods.rows_of(job, methods.work(tiny, job))
     found = cost(model, (3, 16, 16))
     assert rows == [("random", 3, seed, *found, 8, 12.0, 0.5) for seed in range(2)]
+
+
+def test_signals_are_correlated_with_accuracy() -> None:
+    numbers = np.random.default_rng(1)
+    accuracy = numbers.random(40)
+    table = pd.DataFrame({"accuracy": accuracy, "right": accuracy**3, "wrong": -accuracy})
+    table["noise"] = numbers.random(40)
+    found = signals.correlations(table, ["right", "wrong", "noise"])
+    right, wrong, noise = found[["spearman", "low", "high"]].to_numpy()
+    assert list(right) == pytest.approx([1, 1, 1])
+    assert list(wrong) == pytest.approx([-1, -1, -1])
+    assert noise[1] < 0 < noise[2]
+    assert np.isnan(signals.spearman(np.ones((5, 2))))
+
+
+def test_signals_before_training_are_there_for_every_network(
+    tiny: Proxy, tmp_path: Path, generator: torch.Generator
+) -> None:
+    models = [SPACE.uniform(generator=generator) for _ in range(4)]
+    task, _ = searched_task(ways(tiny, "kdl_darts", tmp_path).whole(), 0)
+    found = list(signals.before_training(tiny, models, task))
+    assert len(found) == 4
+    for own in found:
+        assert set(own) == {*zero_cost.Scores._fields, "zero_cost_vote", *SUPERNET}
+        assert all(np.isfinite(list(own.values())))
+        assert own["probability"] < 0
+    assert signals.after_epochs(Trained(0.5, [3.0, 2.0, 1.0], 1.0)) == {
+        "summed_loss_1": -3,
+        "summed_loss_2": -5,
+        "summed_loss_4": -6,
+        "summed_loss_8": -6,
+    }
