@@ -11,6 +11,7 @@ import torch
 
 from benchmarks.recipes import search as search_recipes
 from benchmarks.studies.architectures import (
+    front,
     methods,
     proxy,
     searching,
@@ -213,3 +214,15 @@ def test_signals_before_training_are_there_for_every_network(
         "summed_loss_4": -6,
         "summed_loss_8": -6,
     }
+
+
+def test_front_builds_what_was_found(tiny: Proxy, tmp_path: Path) -> None:
+    job = front.Job(10.0, 0, 1, tmp_path, REFERENCE / "cifar100/weights")
+    outcome = front.work(tiny, job)
+    (row,) = front.rows_of(job, outcome)
+    found = dict(zip(front.COLUMNS, row, strict=True))
+    smallest = cost(SPACE.network(dict.fromkeys(SPACE.decisions, 0)), (3, 16, 16)).parameters
+    assert found["lambda"] == 10
+    assert smallest <= found["params"]
+    assert found["expected_params"] > 0
+    assert found["accuracy"] == outcome.trained[0].accuracy
