@@ -30,7 +30,8 @@ from simulator.schemes.experiment import Experiment, SweepConfig
 from simulator.schemes.recipe_file import read_recipe
 from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.search.config import BilevelConfig, SearchPreset
-from simulator.search.run import Found, read_student
+from simulator.search.run import Found
+from simulator.search.written import read_student
 from simulator.storage.environment import REFERENCE
 from simulator.storage.folders import check_writable, remove
 from simulator.training.weights import Weights

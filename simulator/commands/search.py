@@ -91,7 +91,7 @@ def search(request: SearchRequest) -> None:
     Stop with Ctrl-C at any time; the same command resumes from the last epoch.
     """
     from simulator import resolve
-    from simulator.search import run
+    from simulator.search import run, written
     from simulator.storage.folders import TRAINING, locked
 
     start = time.perf_counter()
@@ -99,11 +99,13 @@ def search(request: SearchRequest) -> None:
         whole = _begun(request)
         with locked(whole.run.folder, TRAINING):
             if request.fresh:
-                run.forget_search(whole.run.folder)
+                written.forget_search(whole.run.folder)
             found = [run.search_seed(whole, request.seed + more) for more in range(request.seeds)]
             best, right = run.choose(whole, found)
-            told, files = run.write_search(whole, found, best, right, draw=resolve.search_figures)
-        for line in (run.summary(told), *files):
+            told, files = written.write_search(
+                whole, found, best, right, draw=resolve.search_figures
+            )
+        for line in (written.summary(told), *files):
             click.echo(line)
         click.echo(f"{(time.perf_counter() - start) / 60:.1f} min")
 

@@ -17,13 +17,12 @@ from simulator.search.relaxed import RelaxedCells
 from simulator.search.run import (
     SearchRun,
     adjusted,
-    read_student,
     search_checkpoint,
     search_key,
     search_seed,
     searched_task,
-    write_search,
 )
+from simulator.search.written import read_student, write_search
 from simulator.storage.describe import describe, digest
 from simulator.storage.files import read_keyed, write_json
 

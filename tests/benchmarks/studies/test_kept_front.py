@@ -16,7 +16,8 @@ from benchmarks.studies.search_front.entries import Searches
 from models import GenotypeCnnConfig, PooledCnnConfig, StudentConfig
 from simulator.data.dataset import Dataset, Split
 from simulator.schemes.rkd_sc import RkdScConfig
-from simulator.search.run import SearchRun, read_student, retraining_key, search_key
+from simulator.search.run import SearchRun, retraining_key, search_key
+from simulator.search.written import read_student
 from simulator.storage.describe import describe
 from simulator.storage.environment import ROOT
 from simulator.storage.files import load_tensors

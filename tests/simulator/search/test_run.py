@@ -15,7 +15,7 @@ from simulator import resolve
 from simulator.commands.train import TrainRequest, train
 from simulator.errors import UserError
 from simulator.search.cost import network_costs
-from simulator.search.run import forget_search, read_student
+from simulator.search.written import forget_search, read_student
 from simulator.training.weights import Weights
 from tests.commands import few_images, status
 from tests.simulator.search.short_search import short, short_preset, short_stages, teach
