@@ -263,7 +263,7 @@ def load(
 
     experiment = recipe_named(arguments.text("recipe", recipe))
     experiment = experiment.decoding_all() if bit_true else experiment
-    dataset = dataset_of(experiment, arguments.data(experiment, data), resize)
+    dataset = dataset_of(experiment, arguments.folder_or_none("data", data), resize)
     folder = arguments.folder_or_none("weights", weights)
     trained = weights_of(experiment, dataset, folder, device_named(device), must=False)
     if weights is not None or trained.weights.has(*experiment.student_parts()):

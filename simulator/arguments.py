@@ -153,16 +153,6 @@ def _in_rows(values: Any, there: "pd.Series[Any]") -> tuple[str, ...] | None:
     return None if names is None else tuple(parse.as_known(str(name), known) for name in names)
 
 
-def data(experiment: Experiment, value: Any) -> Path | None:
-    """The folder of a recipe's images; None for a recipe that brings its own."""
-    found = folder_or_none("data", value)
-    if found is not None and experiment.embedded_data is not None:
-        raise UserError(
-            f"recipe {experiment.name} brings its own images; use recipe images for --data"
-        )
-    return found
-
-
 def axes(value: Any, kind: type[Any]) -> dict[str, Any]:
     """The axes and the seed of a `semlink.Grid`; None where they are as the recipe has them."""
     grid = instance("grid", value, kind, "semlink.Grid(snr_db=(0, 10))")

@@ -86,9 +86,9 @@ def dataset_of(experiment: Experiment, data: Path | None, resize: int | None = N
     if data is not None and not data.exists():
         raise UserError(f"--data {data}: no such folder")
     if folder := data or experiment.data:
-        dataset = load_dataset(folder, resize=resize)
-        _check_like_embedded(experiment, dataset)
-        return dataset
+        if experiment.embedded_data is None:
+            return load_dataset(folder, resize=resize)
+        return _like_embedded(experiment, folder, resize)
     if resize is not None:
         raise UserError("--resize rescales the images of --data: add --data DIR, or leave it out")
     if experiment.embedded_data is None:
@@ -96,15 +96,22 @@ def dataset_of(experiment: Experiment, data: Path | None, resize: int | None = N
     return embedded(experiment.embedded_data)
 
 
-def _check_like_embedded(experiment: Experiment, dataset: Dataset) -> None:
-    """Raises: UserError if a recipe brings images of other classes, or grey for colour ones."""
-    if experiment.embedded_data is None:
-        return
-    own = embedded(experiment.embedded_data)
+def _like_embedded(experiment: Experiment, folder: Path, resize: int | None) -> Dataset:
+    """Images of the classes that a recipe brings itself, grey or in colour as these.
+
+    Raises: UserError if the folder holds others, or cannot be read.
+    """
+    own = embedded(experiment.embedded_data or "")
+    wrong = UserError(
+        f"recipe {experiment.name} brings its own images; use recipe images for --data"
+    )
+    try:
+        dataset = load_dataset(folder, resize=resize)
+    except UserError:
+        raise wrong from None
     if (own.image_shape[0], own.classes) != (dataset.image_shape[0], dataset.classes):
-        raise UserError(
-            f"recipe {experiment.name} brings its own images; use recipe images for --data"
-        )
+        raise wrong
+    return dataset
 
 
 def device_named(name: str) -> torch.device:
