@@ -31,7 +31,7 @@ from simulator.statistics.intervals import mean_difference
 from simulator.storage.describe import describe, digest
 from simulator.storage.environment import REFERENCE, environment
 from simulator.storage.files import read_keyed, write_json, write_table
-from simulator.storage.folders import check_writable
+from simulator.storage.folders import check_writable, remove
 
 OURS: Final = "kdl_darts"
 COLUMNS: Final = [
@@ -81,6 +81,7 @@ def kept_choice(searching: Searching, path: Path) -> Chosen:
         staged = model.get("type") == StagedCnnConfig.__name__
         student = StagedCnnConfig.from_json(model) if staged else searching.hand_made()
         return Chosen(student, kept["core_seconds"], kept["proposals"])
+    remove(path.parent, "checkpoints/*")  # else the time of what is resumed would be missing
     chosen = searching.chosen()
     write_json(path, {"key": key, **chosen._asdict(), "model": describe(chosen.model)})
     return chosen

@@ -7,7 +7,6 @@ crops of an image share their answer.
 
 import contextlib
 import io
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,7 +45,6 @@ class Trained(NamedTuple):
 
     accuracy: float  # on validation images
     losses: list[float]  # mean of every epoch
-    core_seconds: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,13 +85,11 @@ class Proxy:
         streams = Streams(seed=seed)
         network = fresh(lesson.build, seed=streams.seed_of("init", "proxy"))
         checkpoint = Checkpoint(path=folder / "checkpoints" / f"{path.stem}.safetensors", key=key)
-        start = time.thread_time()
         with contextlib.redirect_stderr(io.StringIO()):  # one bar for all trainings is enough
             history = train(lesson, network, streams=streams, checkpoint=checkpoint)
         found = Trained(
             accuracy=history[-1]["validation"],
             losses=[entry["loss"] for entry in history],
-            core_seconds=round(time.thread_time() - start, 1),
         )
         write_json(path, {"key": key, **found._asdict()})
         checkpoint.path.unlink(missing_ok=True)

@@ -43,7 +43,7 @@ PARAMETERS: Final = 360_000  # 29.8 % of the default student's
 LEAST: Final = 0.95  # of these, for a network that costs as much
 IMAGE_SHAPE: Final = (3, SIDE, SIDE)
 MACS: Final = {"staged": (6.6e6, 8.2e6), "cells": (4.9e6, 6.1e6)}  # 7.4e6 and 5.5e6, +-10 %
-COLUMNS: Final = ["space", "network", "seed", "params", "macs", "accuracy", "core_seconds"]
+COLUMNS: Final = ["space", "network", "seed", "params", "macs", "accuracy"]
 
 
 class Candidate(NamedTuple):
@@ -175,7 +175,7 @@ def spread(request: SpreadRequest) -> None:
     rows = []
     for job, trained in done_by_workers(train, jobs, **places, workers=request.workers):
         space, name, _, *costs = job.candidate
-        rows.append((space, name, job.seed, *costs, trained.accuracy, trained.core_seconds))
+        rows.append((space, name, job.seed, *costs, trained.accuracy))
         table = pd.DataFrame(rows, columns=COLUMNS).sort_values(["space", "network", "seed"])
         write_table(request.out / "spread.csv", table)
     summary = {

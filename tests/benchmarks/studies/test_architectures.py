@@ -176,7 +176,7 @@ def test_differences_are_over_searches() -> None:
 def test_rows_hold_every_training(tiny: Proxy, tmp_path: Path, monkeypatch: Any) -> None:
     model = STAGES.network(dict.fromkeys(STAGES.decisions, 0))
     monkeypatch.setattr(methods, "kept_choice", lambda *_: Chosen(model, 12.0, 8))
-    told = Trained(0.5, [1.0], 3.0)
+    told = Trained(0.5, [1.0])
     monkeypatch.setattr(Proxy, "trained", lambda *_, **__: told)
     job = methods.Job("random", 3, 2, tmp_path, REFERENCE / "cifar100/weights")
     rows = methods.rows_of(job, methods.work(tiny, job))
@@ -208,7 +208,7 @@ def test_signals_before_training_are_there_for_every_network(
         assert set(own) == {*zero_cost.Scores._fields, "zero_cost_vote", *SUPERNET}
         assert all(np.isfinite(list(own.values())))
         assert own["probability"] < 0
-    assert signals.after_epochs(Trained(0.5, [3.0, 2.0, 1.0], 1.0)) == {
+    assert signals.after_epochs(Trained(0.5, [3.0, 2.0, 1.0])) == {
         "summed_loss_1": -3,
         "summed_loss_2": -5,
         "summed_loss_4": -6,
