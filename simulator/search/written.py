@@ -118,11 +118,15 @@ def _cells_told(student: dict[str, Any]) -> Iterator[str]:
 def _told(student: dict[str, Any]) -> Iterator[str]:
     yield f"  stem: {student['stem']} channels"
     for number, own in enumerate(student["stages"], start=1):
-        blocks = f"{own['depth']} {own['block']} of {own['kernel']}x{own['kernel']}"
-        if own["block"] in EXPANDING:
-            blocks += f", expansion {own['expansion']}"
         pooling = {"none": "no pooling"}.get(own["pooling"], f"pooling {own['pooling']}")
-        yield f"  stage {number}: {own['width']} channels, {pooling}, {blocks}"
+        yield f"  stage {number}: {own['width']} channels, {pooling}, {_blocks(own)}"
+
+
+def _blocks(stage: dict[str, Any]) -> str:
+    if stage["depth"] == 0:
+        return "no blocks"
+    told = f"{stage['block']} blocks: {stage['depth']} of kernel {stage['kernel']}"
+    return f"{told}, expansion {stage['expansion']}" if stage["block"] in EXPANDING else told
 
 
 def forget_search(folder: Path) -> None:

@@ -15,7 +15,7 @@ from simulator import resolve
 from simulator.commands.train import TrainRequest, train
 from simulator.errors import UserError
 from simulator.search.cost import network_costs
-from simulator.search.written import forget_search, read_student
+from simulator.search.written import forget_search, read_student, summary
 from simulator.training.weights import Weights
 from tests.commands import few_images, status
 from tests.simulator.search.short_search import short, short_preset, short_stages, teach
@@ -176,3 +176,24 @@ def test_forgetting_a_search_leaves_students_of_a_training(tmp_path: Path) -> No
         (tmp_path / "weights" / name).touch()
     forget_search(tmp_path)
     assert sorted(path.name for path in (tmp_path / "weights").iterdir()) == sorted(kept)
+
+
+def test_stages_are_told_in_words() -> None:
+    stage = {"width": 24, "depth": 2, "block": "inverted", "kernel": 5, "expansion": 4}
+    student = {
+        "stem": 8,
+        "stages": [
+            {**stage, "pooling": "before"},
+            {**stage, "block": "pair", "pooling": "none"},
+            {**stage, "depth": 0, "pooling": "after"},
+        ],
+    }
+    told = {"parameters": 1234, "macs": 5678, "cpu_ms": 0.25, "seed": 1, "student": student}
+    assert summary({**told, "validation_accuracy": 0.5}).splitlines() == [
+        "seed 1: 1,234 parameters, 5,678 MACs, 0.25 ms per image",
+        "  stem: 8 channels",
+        "  stage 1: 24 channels, pooling before, inverted blocks: 2 of kernel 5, expansion 4",
+        "  stage 2: 24 channels, no pooling, pair blocks: 2 of kernel 5",
+        "  stage 3: 24 channels, pooling after, no blocks",
+        "  validation accuracy 50.00 %",
+    ]
