@@ -138,13 +138,12 @@ def evaluator_here(
     num_classes: int,
 ) -> Evaluator:
     """The evaluator of this process, from what is in memory."""
-    named = {scheme.name: scheme for scheme in schemes}
     channel = {channel.name: channel for channel in channels}.__getitem__
-
-    def load(name: str) -> Loaded:
-        return Loaded(named[name], cache(partial(prepare_block, named[name], split, setting)))
-
-    return Evaluator(load, split.labels, setting, channel, num_classes=num_classes)
+    loaded = {  # what is prepared stays, so schemes may take turns
+        scheme.name: Loaded(scheme, cache(partial(prepare_block, scheme, split, setting)))
+        for scheme in schemes
+    }
+    return Evaluator(loaded.__getitem__, split.labels, setting, channel, num_classes=num_classes)
 
 
 @torch.inference_mode()

@@ -25,7 +25,7 @@ class Probe(Scheme):
         self.name = name
         self.outage = outage
         self.seen: list[Tensor] = []
-        self.encoded = 0
+        self.encoded, self.prepared = 0, 0
 
     @property
     def channel_uses(self) -> str:
@@ -38,6 +38,7 @@ class Probe(Scheme):
         return f"probe {k}"
 
     def prepare(self, images: Tensor) -> Tensors:
+        self.prepared += 1
         assert len(images) == BLOCK
         return {"sign": 2 * images.flatten(1)[:, :1] - 1}  # [B, 1] in -1..1
 

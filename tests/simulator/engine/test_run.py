@@ -95,6 +95,12 @@ def test_points_outside_a_schemes_range_are_named_and_left_out() -> None:
         plan([Probe("a")], grid(channel_uses=(9,)))
 
 
+def test_images_are_prepared_once_though_schemes_take_turns() -> None:
+    probes = [Probe("a"), Probe("b")]
+    table(probes, 300)
+    assert [probe.prepared for probe in probes] == [2, 2]  # blocks
+
+
 def test_one_pass_of_the_encoder_serves_the_realisations_of_a_task() -> None:
     probe = Probe("a")
     table([probe], 300, realizations=5)
