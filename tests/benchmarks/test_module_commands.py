@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.studies.architectures import front, methods, signals, spread
 from benchmarks.tools import halve, held_out
+
+IMAGES = "error: --data must name the folder of CIFAR-100, got none"
 
 
 @pytest.mark.parametrize(
@@ -14,6 +17,16 @@ from benchmarks.tools import halve, held_out
     [
         (halve.main, ["NO/part.safetensors"], "halve: error: no such file: NO/part.safetensors"),
         (held_out.main, ["--data", "NO", "--out", "OUT"], "held_out: error: NO: no such folder"),
+        (spread.main, [], f"spread: {IMAGES}"),
+        (signals.main, [], f"signals: {IMAGES}"),
+        (front.main, [], f"front: {IMAGES}"),
+        (methods.main, [], f"methods: {IMAGES}"),
+        (
+            methods.main,
+            ["--data", "NO", "--methods", "luck"],
+            "methods: error: --methods must be among kdl_darts, labels, no_penalty, random, "
+            "zero_cost, hand_made, got luck",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(

@@ -16,18 +16,15 @@ from typing import Any, Final, NamedTuple
 import click
 import pandas as pd
 
-from benchmarks.studies.architectures.pool import done_by_workers
+from benchmarks.studies.architectures.pool import StudyRequest, done_by_workers
 from benchmarks.studies.architectures.proxy import Proxy, Trained
 from benchmarks.studies.architectures.searching import Searching
 from models.nas.staged_space import cost
-from simulator.commands.options import command, data_option, option, run, whole
-from simulator.errors import UserError
+from simulator.commands.options import command, option, run, whole
 from simulator.search.loop import History
 from simulator.search.relaxed import RelaxedStages
 from simulator.search.run import searched_task
-from simulator.storage.environment import REFERENCE
 from simulator.storage.files import write_table
-from simulator.storage.folders import check_writable
 
 LAMBDAS: Final = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0)
 TARGET: Final = 30_000  # parameters, fewer than any network of the front
@@ -90,28 +87,19 @@ def rows_of(job: Job, outcome: Outcome) -> list[tuple[Any, ...]]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FrontRequest:
+class FrontRequest(StudyRequest):
     """What `front` is asked for."""
 
-    data: Path | None = data_option()
-    weights: Path = option(
-        default=REFERENCE / "cifar100/weights", help="Folder with the teachers' weights."
-    )
     out: Path = option(default=Path("results/runs/front"), help="Folder to write to.")
     searches: int = option(default=3, type=whole(1, 100), help="Seeds of every lambda.")
     trainings: int = option(default=3, type=whole(1, 100), help="Of every network found.")
-    workers: int = option(default=2, type=whole(1, 1000), help="Processes of one thread each.")
 
 
 @command(FrontRequest)
 def front(request: FrontRequest) -> None:
     """Search with several weights of the penalty, and train what is found."""
-    if request.data is None:
-        raise UserError("--data must name the folder of CIFAR-100, got none")
-    check_writable(request.out)
     rows: list[tuple[Any, ...]] = []
-    places = {"data": request.data, "weights": request.weights, "out": request.out}
-    for job, outcome in done_by_workers(work, jobs_of(request), **places, workers=request.workers):
+    for job, outcome in done_by_workers(work, jobs_of(request), request):
         rows += rows_of(job, outcome)
         table = pd.DataFrame(rows, columns=COLUMNS).sort_values(COLUMNS[:3], ignore_index=True)
         write_table(request.out / "front.csv", table)

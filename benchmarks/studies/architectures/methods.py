@@ -20,18 +20,18 @@ import click
 import pandas as pd
 import torch
 
-from benchmarks.studies.architectures.pool import done_by_workers
+from benchmarks.studies.architectures.pool import StudyRequest, done_by_workers
 from benchmarks.studies.architectures.proxy import Proxy, Trained
 from benchmarks.studies.architectures.searching import METHODS, Chosen, Searching
 from models import StagedCnnConfig
-from simulator.commands.options import command, data_option, option, run, whole
+from simulator.commands.options import command, option, run, whole
 from simulator.errors import UserError
 from simulator.search.cost import network_costs
 from simulator.statistics.intervals import mean_difference
 from simulator.storage.describe import describe, digest
-from simulator.storage.environment import REFERENCE, environment
+from simulator.storage.environment import environment
 from simulator.storage.files import read_keyed, write_json, write_table
-from simulator.storage.folders import check_writable, remove
+from simulator.storage.folders import remove
 
 OURS: Final = "kdl_darts"
 COLUMNS: Final = [
@@ -117,31 +117,22 @@ def differences(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MethodsRequest:
+class MethodsRequest(StudyRequest):
     """What `methods` is asked for."""
 
-    data: Path | None = data_option()
-    weights: Path = option(
-        default=REFERENCE / "cifar100/weights", help="Folder with the teachers' weights."
-    )
     out: Path = option(default=Path("results/runs/methods"), help="Folder to write to.")
     methods: tuple[str, ...] = option(default=METHODS, help="Ways to choose, by commas.")
     searches: int = option(default=8, type=whole(1, 100), help="Seeds of every way.")
     trainings: int = option(default=3, type=whole(1, 100), help="Of every network chosen.")
-    workers: int = option(default=2, type=whole(1, 1000), help="Processes of one thread each.")
 
 
 @command(MethodsRequest)
 def methods(request: MethodsRequest) -> None:
     """Choose networks in several ways at equal cost, and train what was chosen."""
-    if request.data is None:
-        raise UserError("--data must name the folder of CIFAR-100, got none")
     if unknown := [own for own in request.methods if own not in METHODS]:
         raise UserError(f"--methods must be among {', '.join(METHODS)}, got {', '.join(unknown)}")
-    check_writable(request.out)
     rows: list[tuple[Any, ...]] = []
-    places = {"data": request.data, "weights": request.weights, "out": request.out}
-    for job, outcome in done_by_workers(work, jobs_of(request), **places, workers=request.workers):
+    for job, outcome in done_by_workers(work, jobs_of(request), request):
         rows += rows_of(job, outcome)
         table = pd.DataFrame(rows, columns=COLUMNS)
         table = table.sort_values(COLUMNS[:3], ignore_index=True)

@@ -14,7 +14,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import click
 import numpy as np
@@ -23,41 +23,23 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchmarks.studies.architectures.pool import done_by_workers
-from benchmarks.studies.architectures.proxy import Proxy, Trained, proxy_of
+from benchmarks.studies.architectures.pool import StudyRequest, done_by_workers
+from benchmarks.studies.architectures.proxy import Proxy, Trained
 from benchmarks.studies.architectures.searching import Searching
-from benchmarks.studies.architectures.spread import IMAGE_SHAPE, Candidate, drawn_candidates
+from benchmarks.studies.architectures.spread import IMAGE_SHAPE, Job, drawn_candidates, train
 from benchmarks.studies.architectures.zero_cost import Scores, combined, sample, scores
 from models import StagedCnnConfig
 from models.nas.staged_space import Budget
 from models.nas.staged_supernet import Choice
-from simulator.commands.options import command, data_option, option, run, whole
-from simulator.data.dataset import load_dataset
-from simulator.errors import UserError
+from simulator.commands.options import command, option, run, whole
 from simulator.search.loop import SearchTask
 from simulator.search.relaxed import RelaxedStages
 from simulator.search.run import searched_task
-from simulator.storage.environment import REFERENCE
 from simulator.storage.files import write_table
-from simulator.storage.folders import check_writable
 
 EARLY: Final = (1, 2, 4, 8)  # epochs after which losses are summed
 RESAMPLES: Final = 2_000
 BUDGET: Final = Budget(parameters=(0, 10**9), macs=(0, 1e12), image_shape=IMAGE_SHAPE)
-
-
-class Job(NamedTuple):
-    """One training of one network."""
-
-    candidate: Candidate
-    seed: int
-    out: Path
-
-
-def train(proxy: Proxy, job: Job) -> Trained:
-    """What a worker does."""
-    own = job.candidate
-    return proxy.trained(own.name, own.model, seed=job.seed, folder=job.out)
 
 
 def before_training(
@@ -119,32 +101,24 @@ def spearman(pairs: NDArray[np.float64]) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SignalsRequest:
+class SignalsRequest(StudyRequest):
     """What `signals` is asked for."""
 
-    data: Path | None = data_option()
-    weights: Path = option(
-        default=REFERENCE / "cifar100/weights", help="Folder with the teachers' weights."
-    )
     out: Path = option(default=Path("results/runs/spread"), help="Folder to write to.")
     networks: int = option(default=40, type=whole(4, 1000), help="Networks that are trained.")
     seeds: int = option(default=1, type=whole(1, 100), help="Trainings of every network.")
-    workers: int = option(default=2, type=whole(1, 1000), help="Processes of one thread each.")
 
 
 @command(SignalsRequest)
 def signals(request: SignalsRequest) -> None:
     """Train networks of equal cost, and correlate their accuracy with what was known before."""
-    if request.data is None:
-        raise UserError("--data must name the folder of CIFAR-100, got none")
-    check_writable(request.out)
+    request.images()  # refuse mistakes before networks are drawn
     found = list(itertools.islice(drawn_candidates("staged"), request.networks))
     jobs = [Job(own, seed, request.out) for seed in range(request.seeds) for own in found]
-    places = {"data": request.data, "weights": request.weights, "out": request.out}
     trained: dict[str, list[Trained]] = {own.name: [] for own in found}
-    for job, result in done_by_workers(train, jobs, **places, workers=request.workers):
+    for job, result in done_by_workers(train, jobs, request):
         trained[job.candidate.name].append(result)
-    proxy = proxy_of(load_dataset(request.data), request.weights, request.out)
+    proxy = request.proxy()
     folder = request.out / "signals_search"
     way = Searching(proxy=proxy, method="kdl_darts", seed=0, folder=folder, weights=request.weights)
     task, _ = searched_task(way.whole(), 0)

@@ -22,7 +22,7 @@ from scipy import stats
 
 from benchmarks.recipes.cifar100 import cifar100
 from benchmarks.recipes.search import cells
-from benchmarks.studies.architectures.pool import done_by_workers
+from benchmarks.studies.architectures.pool import StudyRequest, done_by_workers
 from benchmarks.studies.architectures.proxy import SIDE, Proxy, Trained
 from channels.streams import Streams
 from models import Genotype, GenotypeCnnConfig, StudentConfig
@@ -31,13 +31,11 @@ from models.nas.fitting import fitted
 from models.nas.genotype import random_plan
 from models.nas.operations import CONV
 from models.nas.staged_space import STAGES, Budget, drawn
-from simulator.commands.options import command, data_option, option, run, whole
-from simulator.errors import UserError
+from simulator.commands.options import command, option, run, whole
 from simulator.measures.sizes import macs
 from simulator.storage.describe import describe
-from simulator.storage.environment import REFERENCE, environment
+from simulator.storage.environment import environment
 from simulator.storage.files import write_json, write_table
-from simulator.storage.folders import check_writable
 
 PARAMETERS: Final = 360_000  # 29.8 % of the default student's
 LEAST: Final = 0.95  # of these, for a network that costs as much
@@ -150,30 +148,22 @@ def train(proxy: Proxy, job: Job) -> Trained:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpreadRequest:
+class SpreadRequest(StudyRequest):
     """What `spread` is asked for."""
 
-    data: Path | None = data_option()
-    weights: Path = option(
-        default=REFERENCE / "cifar100/weights", help="Folder with the teachers' weights."
-    )
     out: Path = option(default=Path("results/runs/spread"), help="Folder to write to.")
     networks: int = option(default=20, type=whole(2, 1000), help="Networks of every space.")
     seeds: int = option(default=3, type=whole(2, 100), help="Trainings of every network.")
-    workers: int = option(default=2, type=whole(1, 1000), help="Processes of one thread each.")
 
 
 @command(SpreadRequest)
 def spread(request: SpreadRequest) -> None:
     """Train networks of equal cost, and compare their spread with that of seeds."""
-    if request.data is None:
-        raise UserError("--data must name the folder of CIFAR-100, got none")
-    check_writable(request.out)
+    request.images()  # refuse mistakes before networks are drawn
     found = [*candidates(request.networks)]
     jobs = [Job(own, seed, request.out) for seed in range(request.seeds) for own in found]
-    places = {"data": request.data, "weights": request.weights, "out": request.out}
     rows = []
-    for job, trained in done_by_workers(train, jobs, **places, workers=request.workers):
+    for job, trained in done_by_workers(train, jobs, request):
         space, name, _, *costs = job.candidate
         rows.append((space, name, job.seed, *costs, trained.accuracy))
         table = pd.DataFrame(rows, columns=COLUMNS).sort_values(["space", "network", "seed"])
