@@ -42,6 +42,7 @@ def tiny_proxy(generator: torch.Generator, monkeypatch: pytest.MonkeyPatch) -> P
     monkeypatch.setattr(searching, "PROPOSALS", 2)
     monkeypatch.setattr(searching, "RANDOM_PROPOSALS", 3)
     monkeypatch.setattr(searching, "VOTED", 5)
+    monkeypatch.setattr(searching, "VOTED_PROPOSALS", 3)
     monkeypatch.setattr(search_recipes, "STAGES", SPACE)
 
     def split(count: int) -> Split:
