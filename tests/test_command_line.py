@@ -164,8 +164,10 @@ def test_wrong_data_is_refused(
     (tmp_path / "cut/test-00000-of-00001.parquet").write_bytes(b"PAR1 and then nothing")
     (tmp_path / "cut/train-00000-of-00001.parquet").write_bytes(b"PAR1 and then nothing")
     for folder, told in (("empty", "empty: must hold"), ("cut", ".parquet")):
-        assert semlink("sweep", "digits", "--data", folder, "--out", "out") == 2
+        assert semlink("sweep", "images", "--data", folder, "--out", "out") == 2
         assert told in refused(capsys)
+        assert semlink("sweep", "digits", "--data", folder, "--out", "out") == 2
+        assert "use recipe images for --data" in refused(capsys)
     assert not (tmp_path / "out").exists()
 
 
