@@ -103,8 +103,10 @@ class Cost(NamedTuple):
     parameters: int
     macs: int
 
-    def __add__(self, other: "Cost") -> "Cost":  # type: ignore[override]
-        return Cost(self.parameters + other.parameters, self.macs + other.macs)
+    def plus(self, *others: "Cost") -> "Cost":
+        """Of all together."""
+        every = (self, *others)
+        return Cost(sum(own.parameters for own in every), sum(own.macs for own in every))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,12 +126,11 @@ def cost(config: StagedCnnConfig, image_shape: tuple[int, int, int]) -> Cost:
     for stage in config.stages:
         before, sides = sides, halved(sides) if stage.pooling != "none" else sides
         at = before if stage.pooling == "after" else sides
-        total += layer_cost(in_width, stage.width, 3, at)
-        for _ in range(stage.depth):
-            total += block_cost(stage, sides)
+        blocks = [block_cost(stage, sides)] * stage.depth
+        total = total.plus(layer_cost(in_width, stage.width, 3, at), *blocks)
         in_width = stage.width
     weights = in_width * config.projected_dim
-    return total + Cost(weights + config.projected_dim, weights)
+    return total.plus(Cost(weights + config.projected_dim, weights))
 
 
 def halved(sides: Sequence[int]) -> list[int]:
@@ -151,15 +152,16 @@ def block_cost(stage: Stage, sides: Sequence[int]) -> Cost:
     if stage.block in ("plain", "residual"):
         return layer_cost(width, width, kernel, sides)
     if stage.block == "pair":
-        return layer_cost(width, width, kernel, sides) + layer_cost(width, width, kernel, sides)
+        once = layer_cost(width, width, kernel, sides)
+        return once.plus(once)
     if stage.block == "grouped":
         grouped = layer_cost(width, width, kernel, sides, groups=groups_of(width))
-        return grouped + layer_cost(width, width, 1, sides)
+        return grouped.plus(layer_cost(width, width, 1, sides))
     inner = inner_width(stage)
     inside = layer_cost(
         inner, inner, kernel, sides, groups=inner if stage.block == "inverted" else 1
     )
-    return layer_cost(width, inner, 1, sides) + inside + layer_cost(inner, width, 1, sides)
+    return inside.plus(layer_cost(width, inner, 1, sides), layer_cost(inner, width, 1, sides))
 
 
 def inner_width(stage: Stage) -> int:

@@ -2,7 +2,7 @@
 
 A step runs one network, drawn by Gumbel's trick with a hard forward and a soft backward pass
 (GDAS: Dong and Yang, 2019, section 3.2). Widths are masks over the channels of the widest
-(FBNetV2: Wan et al., 2020, section 3.1), depths are gates around blocks. A kernel of 3 is the
+(FBNetV2: Wan et al., arXiv 2004.05565), depths are gates around blocks. A kernel of 3 is the
 middle of that of 5, and a small expansion the first channels of a large one.
 """
 

@@ -60,13 +60,13 @@ def convolutions(network: nn.Module) -> list[nn.Conv2d]:
 def shared(supernet: StagedSupernet, choice: Choice) -> list[SharedConv]:
     """Those that compute a choice, in the order in which they are computed."""
     found: list[nn.Module] = [supernet.stem]
-    for stage, (entry, blocks) in enumerate(zip(supernet.entries, supernet.blocks, strict=True)):
+    for stage, entry in enumerate(supernet.entries):
         found.append(entry)
         kind = supernet.space.blocks[choice.picks[f"block_{stage}"]]
-        assert isinstance(blocks, nn.ModuleList)
-        for block in blocks[: supernet.space.depths[choice.picks[f"depth_{stage}"]]]:
-            found += block.kinds[kind]  # type: ignore[index]
-    return found  # type: ignore[return-value]
+        for place in range(supernet.space.depths[choice.picks[f"depth_{stage}"]]):
+            layers = supernet.get_submodule(f"blocks.{stage}.{place}.kinds.{kind}")
+            found += layers.children()
+    return [own for own in found if isinstance(own, SharedConv)]
 
 
 def test_supernet_computes_the_network_that_is_built(generator: torch.Generator) -> None:

@@ -122,8 +122,8 @@ def signals(request: SignalsRequest) -> None:
     folder = request.out / "signals_search"
     way = Searching(proxy=proxy, method="kdl_darts", seed=0, folder=folder, weights=request.weights)
     task, _ = searched_task(way.whole(), 0)
-    models = [own.model for own in found]
-    known = before_training(proxy, models, task)  # type: ignore[arg-type]
+    models = [own.model for own in found if isinstance(own.model, StagedCnnConfig)]
+    known = before_training(proxy, models, task)
     rows: list[dict[str, Any]] = [
         {
             "network": own.name,

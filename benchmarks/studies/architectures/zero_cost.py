@@ -1,9 +1,10 @@
 """A vote of scores that take no training: how good a network promises to be at initialisation.
 
-Expressivity and complexity as in AZ-NAS (Lee and Ham, 2024, sections 3.1 and 3.4), trainability by
-how evenly gradients reach the stages (their section 3.3, simplified), and how alike student and
-teacher find a batch of images (DisWOT: Dong et al., 2023, eq. 4). Ranks are combined by the sum of
-their logarithms, as in AZ-NAS, so that a network which one score finds bad is ranked low.
+Three scores in the manner of AZ-NAS (Lee and Ham, arXiv 2403.19232), simplified: expressivity is
+the entropy of features, trainability how evenly gradients reach the stages, complexity the MACs.
+The fourth is how alike student and teacher find a batch of images, in the manner of DisWOT (Dong et
+al., arXiv 2303.15678). Ranks are combined by the sum of their logarithms, as in AZ-NAS, so that a
+network which one score finds bad is ranked low.
 """
 
 from collections.abc import Sequence

@@ -64,12 +64,12 @@ def test_excess_is_a_hinge_of_the_log_of_both_costs() -> None:
     told = stages(task).observed(lambda _: 0.0, 0)
 
     def excess(parameters: float, macs: float) -> float:
-        budget = Budget(parameters=(0, parameters), macs=(0, macs), image_shape=AMPLE.image_shape)  # type: ignore[arg-type]
+        budget = replace(AMPLE, parameters=(0, round(parameters)), macs=(0, macs))
         return float(stages(staged_task(staged_config(), 0, budget)).excess().detach())
 
     half = told["expected_cost"] / 2, told["expected_macs"] / 3
-    assert excess(half[0], half[1]) == pytest.approx(math.log(2) + math.log(3), rel=1e-5)
-    assert excess(half[0], 1e12) == pytest.approx(math.log(2), rel=1e-5)
+    assert excess(half[0], half[1]) == pytest.approx(math.log(2) + math.log(3), rel=1e-3)
+    assert excess(half[0], 1e12) == pytest.approx(math.log(2), rel=1e-3)
     assert excess(1e12, 1e12) == 0
 
 
