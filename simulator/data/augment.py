@@ -66,11 +66,35 @@ def erase(images: Tensor, *, share: float, generator: torch.Generator) -> Tensor
     return torch.where(hidden[:, None], _pixels(mean), images)
 
 
-def _covered(place: Tensor, length: int, covered: int) -> Tensor:
-    """Which of `length` pixels lie in a stretch of `covered` at this place in 0..1, bool [B, N]."""
-    first = (place * (length - covered + 1)).long()[:, None]
+def paste(images: Tensor, *, share: float, generator: torch.Generator) -> Tensor:
+    """Cover a rectangle of every image with that of another one (CutMix, arXiv 1905.04899).
+
+    The rectangle has the shape of the image and lies at a place drawn uniformly; its share of the
+    pixels is drawn from 0 to `share`, which is below a half, so labels stay what they are.
+
+    Shapes: images [B, C, H, W] of any type -> the same.
+    Raises: ValueError if `share` is not from 0 to below 1/2.
+    """
+    if not 0 <= share < 0.5:
+        raise ValueError(f"share must be at least 0 and below 0.5, got {share}")
+    others = torch.randperm(len(images), generator=generator, device=generator.device)
+    area, down, right = _between(0, 1, (len(images), 3), generator, images).unbind(dim=1)
+    height, width = images.shape[2:]
+    side = (share * area).sqrt()
+    rows = _covered(down, height, (side * height).long())
+    columns = _covered(right, width, (side * width).long())
+    taken = rows[:, :, None] & columns[:, None, :]
+    return torch.where(taken[:, None], images[others.to(images.device)], images)
+
+
+def _covered(place: Tensor, length: int, covered: int | Tensor) -> Tensor:
+    """Which of `length` pixels lie in a stretch of `covered` at this place in 0..1, bool [B, N].
+
+    `covered` is a number, or one for every image [B].
+    """
+    first = (place * (length - covered + 1)).long()
     pixel = torch.arange(length, device=place.device)
-    return (first <= pixel) & (pixel < first + covered)
+    return (first[:, None] <= pixel) & (pixel < (first + covered)[:, None])
 
 
 def _between(

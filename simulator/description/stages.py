@@ -25,6 +25,7 @@ class TrainConfig:
     warmup: float  # share of all steps
     clip: float  # largest norm of the gradient
     precision: Precision  # fp32 in any case where the device has no arithmetic of bf16
+    average: float = 0.0  # decay per step of the mean of weights that is kept; 0: the last weights
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -32,6 +33,8 @@ class TrainConfig:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         if not 0 < self.warmup < 1:
             raise ValueError(f"warmup must lie between 0 and 1, got {self.warmup}")
+        if not 0 <= self.average < 1:
+            raise ValueError(f"average must be at least 0 and below 1, got {self.average}")
 
     def epochs_on(self, num_images: int) -> int:
         """Epochs on a training set of this size."""
@@ -50,6 +53,9 @@ class AugmentConfig:
     flip: bool  # mirror half of the images left to right
     jitter: float = 0.0  # largest change of brightness, contrast and saturation, as a share
     erased: float = 0.0  # share of height and width of a rectangle that half of the images lose
+    operations: int = 0  # of RandAugment on every image
+    magnitude: float = 0.3  # of them, a share of their range
+    pasted: float = 0.0  # largest share of an image that comes from another one, below a half
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +68,7 @@ class LossWeights:
     temperature: float
     consistency: float = 0.0  # temperature^2 * KL(scores without noise || scores with noise)
     mse_bits: float = 0.0  # channel capacity in bits below which `mse` fades in proportion
+    standardised: bool = False  # KL of scores that have mean 0 and deviation 1 in every image
 
 
 @dataclass(frozen=True, kw_only=True)

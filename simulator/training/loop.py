@@ -13,12 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from channels.streams import Streams
 from models import ClassifierConfig, ImageClassifier
@@ -302,6 +303,7 @@ class _Training(Generic[Module]):
         self.steps = self.config.steps_on(self.images)  # of an epoch
         self.epochs = lesson.epochs
         self.optimiser = _optimiser(model, self.config, lesson.rates)
+        self.mean = _mean(model, self.config.average) if self.config.average else None
         self.history: list[dict[str, float]] = []  # one entry for every finished epoch
         self.step, self.total = 0, 0.0  # of the epoch that has begun: steps taken, sum of losses
         self.states: list[Tensor] = []  # of its generators
@@ -327,6 +329,8 @@ class _Training(Generic[Module]):
                 self._check_time(last=len(self.history) == until)
             if bar.format_dict["elapsed"] > EVERY:  # lines were left, and so is the last state
                 bar.refresh()
+        if self.mean and len(self.history) == self.epochs:
+            self.model.load_state_dict(self.mean.module.state_dict())
         self.model.eval()
         return self.history
 
@@ -363,9 +367,9 @@ class _Training(Generic[Module]):
         return rate
 
     def _end_epoch(self, *, rate: float) -> None:
-        self.model.eval()
+        model = (cast(Module, self.mean.module) if self.mean else self.model).eval()
         with torch.no_grad():
-            validation = self.lesson.validate(self.model)
+            validation = self.lesson.validate(model)
         entry = {"epoch": len(self.history) + 1, "loss": self.total / self.steps}
         self.history.append({**entry, "validation": validation, "learning_rate": rate})
         self.step, self.total, self.states = 0, 0.0, []
@@ -389,6 +393,8 @@ class _Training(Generic[Module]):
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         self.optimiser.step()
+        if self.mean:
+            self.mean.update_parameters(self.model)
         return value
 
     def _check_time(self, *, last: bool = False) -> None:
@@ -397,6 +403,8 @@ class _Training(Generic[Module]):
 
     def _save(self) -> None:
         tensors = {f"model/{name}": t for name, t in self.model.state_dict().items()}
+        if self.mean:
+            tensors |= {f"mean/{name}": t for name, t in self.mean.state_dict().items()}
         tensors |= optimiser_tensors(self.optimiser, "optimiser")
         tensors |= {f"stream/{index:03}": state for index, state in enumerate(self.states)}
         told = {"history": self.history, "step": self.step, "total": self.total}
@@ -410,6 +418,8 @@ class _Training(Generic[Module]):
                 "remove it, add --fresh, or choose another --out"
             )
         self.model.load_state_dict(below(tensors, "model/"))
+        if self.mean:
+            self.mean.load_state_dict(below(tensors, "mean/"))
         load_optimiser(self.optimiser, tensors, "optimiser")
         self.history = header["history"]
         self.step, self.total = header.get("step", 0), header.get("total", 0.0)
@@ -433,3 +443,8 @@ def _optimiser(
     if config.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9, nesterov=True)
     return torch.optim.AdamW(groups, lr=config.learning_rate)
+
+
+def _mean(model: nn.Module, decay: float) -> AveragedModel:
+    """The running mean of a model's weights and statistics, which decays with every step."""
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)

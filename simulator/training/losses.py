@@ -1,11 +1,13 @@
 """Losses: plain functions of tensors."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from torch import Tensor
 from torch.nn import functional
 
 from simulator.description.stages import LossWeights
+
+TINY: Final = 1e-7  # beside a variance, whose root has no gradient at 0
 
 
 class TeacherTargets(NamedTuple):
@@ -28,7 +30,9 @@ def distillation_loss(
 
     `bits` is what the channel could carry of each image: with `weights.mse_bits` the first term
     counts only in proportion to it, because features cannot arrive over a channel that hardly
-    carries a label, and trying to send them costs accuracy.
+    carries a label, and trying to send them costs accuracy. With `weights.standardised` the scores
+    of every image are standardised first, so that a small student need not match the size of the
+    teacher's (Sun et al., Logit standardization in knowledge distillation, arXiv 2403.01427).
 
     Shapes: features [B, D], scores [B, num_classes], labels [B], bits [B, 1] -> scalar, mean over
     the batch. A term of weight zero is not computed; without targets the first and the last have
@@ -40,8 +44,17 @@ def distillation_loss(
     if weights.ce:
         loss = loss + weights.ce * functional.cross_entropy(scores, labels)
     if weights.kl and targets:
-        loss = loss + weights.kl * softened_divergence(targets.scores, scores, weights.temperature)
+        told, said = targets.scores, scores
+        if weights.standardised:
+            told, said = standardised(told), standardised(said)
+        loss = loss + weights.kl * softened_divergence(told, said, weights.temperature)
     return loss
+
+
+def standardised(scores: Tensor) -> Tensor:
+    """Scores [B, num_classes] with mean 0 and deviation 1 over the classes of every image."""
+    centred = scores - scores.mean(dim=1, keepdim=True)
+    return centred / (centred.square().mean(dim=1, keepdim=True) + TINY).sqrt()
 
 
 def _squared_error(told: Tensor, said: Tensor, weights: LossWeights, bits: Tensor | None) -> Tensor:

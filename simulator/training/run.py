@@ -10,8 +10,9 @@ from torch import Tensor
 
 from channels.streams import Streams
 from models import ImageClassifier
-from simulator.data.augment import augment, erase, recolour
+from simulator.data.augment import augment, erase, paste, recolour
 from simulator.data.dataset import Dataset, Split, to_float
+from simulator.data.randaugment import randaugment
 from simulator.description.basis import TEACHER, Basis, Part
 from simulator.description.origin import Origin, check_company, check_origin, data_name
 from simulator.description.stages import AugmentConfig
@@ -112,11 +113,17 @@ class TrainingRun:
 
 
 def augmented(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
-    """Images uint8 [B, C, H, W] after all that the augmentation names, each on its own."""
+    """Images uint8 [B, C, H, W] after all that the augmentation names."""
     view = augment(images, crop_padding=config.crop_padding, flip=config.flip, generator=generator)
     if config.jitter:
         view = recolour(view, jitter=config.jitter, generator=generator)
-    return erase(view, share=config.erased, generator=generator) if config.erased else view
+    if config.erased:
+        view = erase(view, share=config.erased, generator=generator)
+    if config.operations:
+        view = randaugment(
+            view, operations=config.operations, magnitude=config.magnitude, generator=generator
+        )
+    return paste(view, share=config.pasted, generator=generator) if config.pasted else view
 
 
 def check_finished(run: TrainingRun, *parts: Part) -> None:

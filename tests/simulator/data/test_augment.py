@@ -4,14 +4,19 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
-from simulator.data.augment import erase, recolour
+from simulator.data.augment import erase, paste, recolour
+from simulator.data.randaugment import OPERATIONS, Amount, randaugment
 
 Change = Callable[[Tensor, torch.Generator], Tensor]
 CHANGES: dict[str, Change] = {
     "recolour": lambda images, generator: recolour(images, jitter=0.3, generator=generator),
     "erase": lambda images, generator: erase(images, share=0.4, generator=generator),
+    "randaugment": lambda images, generator: randaugment(
+        images, operations=3, magnitude=0.7, generator=generator
+    ),
 }
 
 
@@ -57,3 +62,46 @@ def test_half_of_the_images_lose_a_rectangle_anywhere(generator: torch.Generator
     assert abs((count > 0).double().mean().item() - 0.5) < 4 * 0.5 / 2000**0.5
     assert torch.equal(out[count == 0], images[count == 0])
     assert covered.any(dim=0).all()  # every pixel, corners too
+
+
+def test_a_part_below_a_half_comes_from_another_image(generator: torch.Generator) -> None:
+    numbers = torch.arange(200, dtype=torch.int16)
+    images = numbers[:, None, None, None].expand(-1, 3, 10, 8)
+    out = paste(images, share=0.45, generator=generator)
+    foreign = (out != images).all(dim=1)  # [B, H, W]
+    shares = foreign.double().mean(dim=(1, 2))
+    assert float(shares.max()) <= 0.45
+    assert 0.1 < float(shares.mean()) < 0.45 / 2
+    assert foreign.any(dim=0).all()
+    for own, where in zip(out, foreign, strict=True):
+        rows, columns = where.any(dim=1), where.any(dim=0)
+        assert torch.equal(where, rows[:, None] & columns)
+        assert len(own[0][where].unique()) <= 1
+    with pytest.raises(ValueError, match="share must be at least 0 and below 0.5, got 0.5"):
+        paste(images, share=0.5, generator=generator)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_operations_do_nothing_without_magnitude(name: str, channels: int) -> None:
+    array = pixels(32, 32, channels).numpy()
+    image = Image.fromarray(array[:, :, 0] if channels == 1 else array)
+    if name not in {"autocontrast", "equalise"}:  # these have no magnitude
+        assert OPERATIONS[name](image, Amount(0.0, 32)).tobytes() == image.tobytes()
+    grey = name == "colour" and channels == 1
+    if name != "identity" and not grey:
+        assert OPERATIONS[name](image, Amount(-0.9, 32)).tobytes() != image.tobytes()
+
+
+def test_translation_by_hand() -> None:
+    image = Image.fromarray(torch.arange(64).byte().view(8, 8).numpy())
+    side = Amount(331 / 150 / 8, 8)  # one pixel
+    assert OPERATIONS["translate_x"](image, side).tobytes()[:8] == bytes([*range(1, 8), 0])
+    assert OPERATIONS["translate_y"](image, side).tobytes()[:8] == bytes(range(8, 16))
+    with pytest.raises(ValueError, match="magnitude from 0 to 1, got 2, 1.5"):
+        randaugment(
+            torch.zeros(1, 3, 4, 4).byte(),
+            operations=2,
+            magnitude=1.5,
+            generator=torch.Generator(),
+        )

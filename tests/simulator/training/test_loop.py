@@ -3,7 +3,7 @@
 import io
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -115,6 +115,31 @@ def test_resumed_training_ends_bitwise_equal(tmp_path: Path, optimiser: str, sto
     assert trained(resumed, again) == history
     for one, other in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_averaged_weights_are_the_mean_of_all_steps(tmp_path: Path) -> None:
+    settings, decay = replace(config("sgd", epochs=2), batch_size=40), 0.8
+    plain = stage(settings)
+    paths = [Checkpoint(path=tmp_path / f"plain_{n}", key="k", until=n) for n in (1, 2)]
+    trained(plain, paths[0])
+    first = plain.model.weight.detach().clone()
+    paths[0].path.rename(paths[1].path)
+    trained(plain, paths[1])
+    second = plain.model.weight.detach()
+
+    averaged = stage(replace(settings, average=decay))
+    checkpoint = Checkpoint(path=tmp_path / "a", key="k")
+    trained(averaged, checkpoint)
+    torch.testing.assert_close(averaged.model.weight, decay * first + (1 - decay) * second)
+
+    again = stage(replace(settings, average=decay), stop_at=1)
+    checkpoint = Checkpoint(path=tmp_path / "b", key="k")
+    with pytest.raises(KeyboardInterrupt):
+        trained(again, checkpoint)
+    again = stage(replace(settings, average=decay))
+    trained(again, checkpoint)
+    trained(again, checkpoint)  # once more, when nothing is left to do
+    assert torch.equal(again.model.weight, averaged.model.weight)
 
 
 @pytest.mark.parametrize("steps", [1, 3, 6])  # of 8, two in an epoch

@@ -39,6 +39,29 @@ def test_temperature_softens_and_rescales() -> None:
     assert float(loss) == pytest.approx(expected, abs=1e-6)
 
 
+def test_standardised_scores_forget_place_and_size() -> None:
+    generator = torch.Generator().manual_seed(3)
+    scores, told = torch.randn((2, 4, 8), generator=generator)
+    features, labels = torch.zeros(4, 2), torch.zeros(4, dtype=torch.int64)
+    config = LossWeights(mse=0.0, ce=0.0, kl=1.0, temperature=2.0, standardised=True)
+
+    def loss(said: torch.Tensor, teacher: torch.Tensor) -> float:
+        targets = TeacherTargets(features, teacher)
+        return float(distillation_loss(features, said, labels, targets, config))
+
+    found = loss(scores, told)
+    assert loss(5 * scores + 3, 0.1 * told - 1) == pytest.approx(found, rel=1e-4)
+    assert loss(5 * told + 3, told) == pytest.approx(0, abs=1e-5)
+    said, teacher = (
+        (own - own.mean(dim=1, keepdim=True)) / own.std(dim=1, keepdim=True, correction=0)
+        for own in (scores, told)
+    )
+    p, q = (teacher / 2).softmax(dim=1), (said / 2).softmax(dim=1)
+    expected = 4 * (p * (p / q).log()).sum(dim=1).mean()
+    assert found == pytest.approx(float(expected), rel=1e-5)
+    assert found > 0.1
+
+
 def test_features_count_by_what_the_channel_could_carry() -> None:
     generator = torch.Generator().manual_seed(3)
     features, told = torch.randn((2, 4, 8), generator=generator)
