@@ -1,4 +1,4 @@
-"""Augmentation of training images, and the order in which an epoch takes them."""
+"""Training images: augmentation, averaging down, and the order in which an epoch takes them."""
 
 import torch
 from torch import Tensor
@@ -106,6 +106,11 @@ def _between(
 
 def _pixels(values: Tensor) -> Tensor:
     return values.round().clamp(0, 255).to(torch.uint8)
+
+
+def shrunk(images: Tensor, side: int) -> Tensor:
+    """Images [B, C, H, W], floating point, averaged down to [B, C, side, side]."""
+    return functional.interpolate(images, size=(side, side), mode="area")
 
 
 def epoch_order(num_images: int, *, generator: torch.Generator) -> Tensor:

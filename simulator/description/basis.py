@@ -78,7 +78,8 @@ class Basis:
         """The recipe's student and head, or those of another stage under a name of their own."""
         stage, end = stage or self.student, f"_{name}" if name else ""
         begun = [] if stage.head_from == "fresh" else [f"from the {stage.head_from}"]
-        shape = (*self.seen, stage.model, stage.training, stage.loss)
+        small = ["small", stage.small_share, stage.small_side] if stage.small_share else []
+        shape = (*self.seen, stage.model, stage.training, stage.loss, *small)
         head = (*self.seen, stage.head, *begun)
         made_by = ("stage2", "stage2") if name else ("stage1", "head")  # variants come with codecs
         return StudentParts(

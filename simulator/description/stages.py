@@ -101,3 +101,5 @@ class StudentStage:
     head: TrainConfig
     head_from: Literal["fresh", "student"] = "fresh"  # "student": from the head trained along
     begin: Literal["fresh", "teacher"] = "fresh"
+    small_share: float = 0.0  # of the epochs, the first ones, sees images averaged down
+    small_side: int = 24  # to so many pixels, which takes less time

@@ -12,18 +12,17 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from torch import Tensor
-from torch.nn import functional
 
 from channels.streams import Streams
 from models import ImageClassifier, StagedCnnConfig, StudentConfig
 from models.nas.staged_space import Budget, fitted_to
+from simulator.data.augment import shrunk
 from simulator.data.dataset import to_float
 from simulator.description.basis import Part
 from simulator.description.stages import TrainConfig
 from simulator.progress import progress
 from simulator.storage.describe import describe, digest
-from simulator.training.loop import Checkpoint, Epoch, fresh, train
-from simulator.training.losses import distillation_loss
+from simulator.training.loop import Checkpoint, fresh, train
 from simulator.training.run import TrainingRun, accuracy, in_chunks
 from simulator.training.student import StudentLesson
 from simulator.training.teachers import Views
@@ -129,24 +128,12 @@ class SmallLesson(StudentLesson):
 
     side: int
 
-    def epoch(self, model: ImageClassifier, index: int) -> Epoch:
-        """The distillation loss on one shared view."""
-        images, view = self.run.shared_view(index), index % self.run.recipe.views
-
-        def loss(indices: Tensor) -> Tensor:
-            features, scores = model(small(to_float(images[indices]), self.side))
-            targets = self.views.targets(view, indices)
-            return distillation_loss(features, scores, self.labels[indices], targets, self.loss)
-
-        return Epoch(loss)
+    def shown(self, images: Tensor, epoch: int) -> Tensor:  # noqa: ARG002 - the same in all
+        """Images averaged down."""
+        return shrunk(to_float(images), self.side)
 
     def validate(self, model: ImageClassifier) -> float:
         """Accuracy on the validation images, averaged down."""
         images = self.run.validation.images.to(self.run.device)
-        scores = in_chunks(lambda x: model(small(x, self.side)).scores, images, precision="fp32")
+        scores = in_chunks(lambda x: model(shrunk(x, self.side)).scores, images, precision="fp32")
         return accuracy(scores, self.run.validation.labels)
-
-
-def small(images: Tensor, side: int) -> Tensor:
-    """Images [B, C, H, W] averaged down to [B, C, side, side]."""
-    return functional.interpolate(images, size=(side, side), mode="area")

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from channels.streams import Streams
 from models import ImageClassifier, StudentConfig
@@ -17,6 +16,7 @@ from models.nas.fitting import fitted
 from models.nas.search_space import Architecture, CostTable, Supernet
 from models.nas.staged_space import Budget
 from models.nas.staged_supernet import StagedArchitecture, StagedSupernet
+from simulator.data.augment import shrunk
 from simulator.data.dataset import Dataset, to_float
 from simulator.description.basis import Basis, Part
 from simulator.description.stages import LossWeights, StudentStage
@@ -208,7 +208,7 @@ def _take(whole: SearchRun, view: int, first: int) -> Take:
 
     def take(indices: Tensor) -> Batch:
         own = (indices + first).to(run.device)
-        small = functional.interpolate(to_float(images[own]), size=(size, size), mode="area")
+        small = shrunk(to_float(images[own]), size)
         return Batch(small, labels[own], whole.views.targets(view, own))
 
     return take

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from models import ClassifierConfig, ImageClassifier
+from simulator.data.augment import shrunk
 from simulator.data.dataset import to_float
 from simulator.description.basis import TEACHER, Part, StudentParts
 from simulator.description.stages import LossWeights, StudentStage
@@ -36,6 +37,8 @@ class StudentLesson(ClassifierLesson):
     loss: LossWeights
     views: Views
     teacher: ImageClassifier | None = None  # that it begins as; None: fresh weights
+    small_share: float = 0.0
+    small_side: int = 0
 
     def build(self) -> ImageClassifier:
         """Fresh weights, or the teacher's."""
@@ -61,13 +64,18 @@ class StudentLesson(ClassifierLesson):
         )
         return True
 
+    def shown(self, images: Tensor, epoch: int) -> Tensor:
+        """What the student sees of images uint8 [B, C, H, W]: floating point, in [0, 1]."""
+        early = epoch < self.small_share * self.epochs
+        return shrunk(to_float(images), self.small_side) if early else to_float(images)
+
     def epoch(self, model: ImageClassifier, index: int) -> Epoch:
         """The distillation loss on one shared view."""
         images = self.run.shared_view(index)
         view = index % self.run.recipe.views
 
         def loss(indices: Tensor) -> Tensor:
-            features, scores = model(to_float(images[indices]))
+            features, scores = model(self.shown(images[indices], index))
             targets = self.views.targets(view, indices)
             return distillation_loss(features, scores, self.labels[indices], targets, self.loss)
 
@@ -89,6 +97,8 @@ def train_student(
         loss=stage.loss,
         views=views,
         teacher=teacher,
+        small_share=stage.small_share,
+        small_side=stage.small_side,
     )
     return train_part(lesson)
 

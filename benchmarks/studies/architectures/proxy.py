@@ -14,11 +14,11 @@ from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from benchmarks.recipes.cifar100 import SGD, cifar100
 from channels.streams import Streams
 from models import Classified, Ensemble, ImageClassifier, StudentConfig
+from simulator.data.augment import shrunk
 from simulator.data.dataset import Dataset, Split, to_float
 from simulator.description.basis import Part
 from simulator.description.stages import AugmentConfig
@@ -179,8 +179,4 @@ def _told(
 
 def _small(images: Tensor) -> Tensor:
     """Images uint8 [N, C, H, W] averaged down to 16x16 pixels."""
-    pieces = [
-        functional.interpolate(block.float(), size=(SIDE, SIDE), mode="area").round().byte()
-        for block in images.split(1000)
-    ]
-    return torch.cat(pieces)
+    return torch.cat([shrunk(own.float(), SIDE).round().byte() for own in images.split(1000)])

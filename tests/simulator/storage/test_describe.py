@@ -26,6 +26,8 @@ DEFAULTS: dict[tuple[str, str], object] = {
     ("Experiment", "data"): None,
     ("Experiment", "warm_below"): 0,
     ("StudentStage", "begin"): "fresh",
+    ("StudentStage", "small_share"): 0.0,
+    ("StudentStage", "small_side"): 24,
     ("TrainConfig", "average"): 0.0,
     ("TeacherStage", "begin"): "fresh",
     ("CapacityConfig", "bit_true"): False,

@@ -8,9 +8,11 @@ import torch
 
 from benchmarks.recipes.digits import digits
 from models import ImageClassifier, StudentConfig
+from simulator.data.dataset import to_float
 from simulator.schemes.codec import LinkConditions
 from simulator.training.loop import fresh
 from simulator.training.run import TrainingRun, in_chunks
+from simulator.training.student import StudentLesson
 from simulator.training.teachers import Views, teacher_views
 
 CONDITIONS = LinkConditions(
@@ -60,6 +62,30 @@ def test_targets_belong_to_the_view_and_the_images(
     features = in_chunks(teacher.body, shown, precision="fp32")
     normalised = (features - views.mean) / views.scale
     torch.testing.assert_close(targets.features, normalised, atol=2e-2, rtol=2e-3)
+
+
+def test_the_first_epochs_may_see_small_images(
+    run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = classifier(run, digits().student.model, seed=0).eval()
+    monkeypatch.setattr(type(run), "origin", lambda *_: _Origin())
+    stage = replace(run.recipe.student, small_share=0.5, small_side=4)
+    lesson = StudentLesson(
+        run=run,
+        part=run.recipe.student_parts(stage=stage).student,
+        config=stage.training,
+        model=stage.model,
+        loss=stage.loss,
+        views=teacher_views(run, {"teacher": teacher}),
+        small_share=stage.small_share,
+        small_side=stage.small_side,
+    )
+    images, half = run.view("shared", 0)[:3], lesson.epochs // 2
+    assert lesson.shown(images, half).shape[2:] == images.shape[2:]
+    small = lesson.shown(images, half - 1)
+    assert small.shape[2:] == (4, 4)
+    assert float(small.mean()) == pytest.approx(float(to_float(images).mean()), rel=1e-5)
+    assert lesson.part.description != run.recipe.student_parts().student.description
 
 
 def test_predicting_the_mean_costs_one(run: TrainingRun, monkeypatch: pytest.MonkeyPatch) -> None:
