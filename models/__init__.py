@@ -9,6 +9,7 @@ from models.codecs.cat import CatConfig
 from models.codecs.conference import ConferenceConfig
 from models.codecs.mlp import MlpCodecConfig
 from models.codecs.uncoded import UncodedConfig
+from models.encoders.efficientnet import EfficientNet, EfficientNetConfig
 from models.encoders.ensemble import Ensemble, Mirrored
 from models.encoders.pooled_cnn import PooledCnn, PooledCnnConfig
 from models.encoders.pretrained import PretrainedTeacher, PretrainedTeacherConfig, PretrainedTower
@@ -43,6 +44,8 @@ __all__ = [
     "DeepJsccImageConfig",
     "DtJscc",
     "DtJsccConfig",
+    "EfficientNet",
+    "EfficientNetConfig",
     "Ensemble",
     "FeatureDecoder",
     "FeatureEncoder",

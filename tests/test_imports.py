@@ -232,7 +232,10 @@ def test_a_circle_is_found() -> None:
         ("simulator/records.py", "import torch as t\nt.load('x')"),
         ("tests/test_x.py", "from torch import load as l\nl('x')"),
         ("simulator/records.py", "import torch\ntorch.load('x', weights_only=False)"),
-        ("simulator/records.py", "import torch\ntorch.load('x', weights_only=True)\na = torch.load"),
+        (
+            "simulator/records.py",
+            "import torch\ntorch.load('x', weights_only=True)\na = torch.load",
+        ),
         ("simulator/data.py", "import pandas as pd\npd.read_pickle('x')"),
     ],
 )

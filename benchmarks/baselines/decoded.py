@@ -42,7 +42,7 @@ class Reader(NamedTuple):
 
     begin: tuple[Part, ...]  # the parts that it begins as
     part: Part
-    model: models.StudentConfig | models.WideResNetConfig | models.PretrainedTeacherConfig
+    model: models.ClassifierConfig | models.PretrainedTeacherConfig
 
 
 def readers(recipe: Basis, stage: DecodedStage, who: str) -> Iterator[Reader]:

@@ -64,7 +64,6 @@ class EfficientNet(nn.Module):
             *blocks[config.frozen :], network._conv_head, network._bn1, nn.ReLU6()
         )
         self.early.requires_grad_(False)
-        self.to(memory_format=torch.channels_last)
 
     def train(self, mode: bool = True) -> "EfficientNet":
         """The early part stays in evaluation mode."""

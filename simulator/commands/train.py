@@ -217,12 +217,14 @@ def _run_of(request: TrainRequest, experiment: "Experiment", dataset: "Dataset")
 
 def _tell(session: "Session") -> None:
     """What the teachers are, one line each."""
-    from models import PretrainedTeacherConfig
+    from models import EfficientNetConfig, PretrainedTeacherConfig
     from models.blocks import parameter_count
 
     for name, network in session.teachers.items():
         stage = session.run.recipe.teachers[name]
-        kind = f"{type(stage.model).__name__.removesuffix('Config')} trained offline"
+        pretrained = isinstance(stage.model, EfficientNetConfig)
+        how = "pretrained on ImageNet, its end tuned" if pretrained else "trained offline"
+        kind = f"{type(stage.model).__name__.removesuffix('Config')} {how}"
         if isinstance(stage.model, PretrainedTeacherConfig):
             kind = stage.model.source
         elif stage.begin == "reference":

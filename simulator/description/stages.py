@@ -73,12 +73,13 @@ class LossWeights:
 
 @dataclass(frozen=True, kw_only=True)
 class TeacherStage:
-    """A teacher: offline, trained with cross-entropy, or pretrained with a linear probe."""
+    """A teacher: trained with cross-entropy, or pretrained and its end tuned, or a linear probe."""
 
     model: ClassifierConfig | PretrainedTeacherConfig
     training: TrainConfig
     label_smoothing: float
     begin: Literal["fresh", "reference"] = "fresh"  # "reference": a probe on the committed student
+    views: int = 4  # of augmented images that a frozen part is asked about
 
     @property
     def cost(self) -> float:

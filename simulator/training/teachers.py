@@ -15,6 +15,7 @@ from simulator.training.cache import cached, cached_features, cached_views
 from simulator.training.loop import ClassifierLesson, LinearLesson, train_part
 from simulator.training.losses import TeacherTargets
 from simulator.training.run import SHARED, TrainingRun, in_chunks, validation_outputs
+from simulator.training.tuned import tuned_teacher
 from simulator.training.warm import train_probe
 
 PROJECTION = "teacher_projection"  # in the cache: how features of teachers become a student's
@@ -189,6 +190,8 @@ def _outputs(run: TrainingRun, part: str, teacher: Teacher) -> dict[str, Tensor]
 def _train(run: TrainingRun, part: Part, stage: TeacherStage) -> Teacher:
     if isinstance(stage.model, models.PretrainedTeacherConfig):
         return _probe(run, part, stage, stage.model)
+    if isinstance(stage.model, models.EfficientNetConfig):
+        return tuned_teacher(run, part, stage, stage.model)
     if stage.begin == "reference":
         return train_probe(run, part, stage)
     lesson = ClassifierLesson(

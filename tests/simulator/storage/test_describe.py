@@ -30,6 +30,7 @@ DEFAULTS: dict[tuple[str, str], object] = {
     ("StudentStage", "small_side"): 24,
     ("TrainConfig", "average"): 0.0,
     ("TeacherStage", "begin"): "fresh",
+    ("TeacherStage", "views"): 4,
     ("CapacityConfig", "bit_true"): False,
     ("CapacityConfig", "label"): "",
     ("CapacityConfig", "retraining"): None,
