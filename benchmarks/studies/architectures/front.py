@@ -16,9 +16,10 @@ from typing import Any, Final, NamedTuple
 import click
 import pandas as pd
 
-from benchmarks.studies.architectures.pool import StudyRequest, done_by_workers
 from benchmarks.studies.architectures.proxy import Proxy, Trained
+from benchmarks.studies.architectures.request import StudyRequest
 from benchmarks.studies.architectures.searching import Searching
+from benchmarks.studies.pool import done_by_workers
 from models.nas.staged_space import cost
 from simulator.commands.options import command, option, run, whole
 from simulator.search.loop import History

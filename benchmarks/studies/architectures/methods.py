@@ -20,9 +20,10 @@ import click
 import pandas as pd
 import torch
 
-from benchmarks.studies.architectures.pool import StudyRequest, done_by_workers
 from benchmarks.studies.architectures.proxy import Proxy, Trained
+from benchmarks.studies.architectures.request import StudyRequest
 from benchmarks.studies.architectures.searching import METHODS, Chosen, Searching
+from benchmarks.studies.pool import done_by_workers
 from models import StagedCnnConfig
 from simulator.commands.options import command, option, run, whole
 from simulator.errors import UserError

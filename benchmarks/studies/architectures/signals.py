@@ -23,11 +23,12 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchmarks.studies.architectures.pool import StudyRequest, done_by_workers
 from benchmarks.studies.architectures.proxy import Proxy, Trained
+from benchmarks.studies.architectures.request import StudyRequest
 from benchmarks.studies.architectures.searching import Searching
 from benchmarks.studies.architectures.spread import IMAGE_SHAPE, Job, drawn_candidates, train
 from benchmarks.studies.architectures.zero_cost import Scores, combined, sample, scores
+from benchmarks.studies.pool import done_by_workers
 from models import StagedCnnConfig
 from models.nas.staged_space import Budget
 from models.nas.staged_supernet import Choice
@@ -118,7 +119,7 @@ def signals(request: SignalsRequest) -> None:
     trained: dict[str, list[Trained]] = {own.name: [] for own in found}
     for job, result in done_by_workers(train, jobs, request):
         trained[job.candidate.name].append(result)
-    proxy = request.proxy()
+    proxy = request.prepared()
     folder = request.out / "signals_search"
     way = Searching(proxy=proxy, method="kdl_darts", seed=0, folder=folder, weights=request.weights)
     task, _ = searched_task(way.whole(), 0)

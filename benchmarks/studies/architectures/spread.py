@@ -22,8 +22,9 @@ from scipy import stats
 
 from benchmarks.recipes.cifar100 import cifar100
 from benchmarks.recipes.search import cells
-from benchmarks.studies.architectures.pool import StudyRequest, done_by_workers
 from benchmarks.studies.architectures.proxy import SIDE, Proxy, Trained
+from benchmarks.studies.architectures.request import StudyRequest
+from benchmarks.studies.pool import done_by_workers
 from channels.streams import Streams
 from models import Genotype, GenotypeCnnConfig, StudentConfig
 from models.blocks import parameter_count
