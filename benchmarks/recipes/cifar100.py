@@ -5,7 +5,13 @@ from dataclasses import replace
 from benchmarks.recipes.digital import CIFAR_SEMANTIC, CIFAR_SEPARATE, conventional_baselines
 from benchmarks.recipes.joint import FADING_MIX, SNR_DB, image_baseline, joint_baselines
 from benchmarks.recipes.variants import ablations, no_teacher
-from models import CatConfig, PooledCnnConfig, ResidualCnnConfig, WideResNetConfig
+from models import (
+    CatConfig,
+    EfficientNetConfig,
+    PooledCnnConfig,
+    ResidualCnnConfig,
+    WideResNetConfig,
+)
 from simulator.description import stages
 from simulator.schemes.codec import CodecStage, LinkConditions
 from simulator.schemes.contract import SchemeConfig
@@ -35,6 +41,11 @@ ADAMW = replace(
 WIDE_TEACHER = stages.TeacherStage(
     model=PooledCnnConfig(stem=24, widths=(128, 384, 384), projected_dim=None),
     training=replace(SGD, epochs=16),
+    label_smoothing=0.1,
+)
+PRETRAINED_TEACHER = stages.TeacherStage(
+    model=EfficientNetConfig(side=160, frozen=15),
+    training=replace(SGD, epochs=10, learning_rate=0.02),
     label_smoothing=0.1,
 )
 STUDENT = stages.StudentStage(
@@ -91,6 +102,12 @@ def cifar100() -> Experiment:
         ),
         sweep=SweepConfig(channels=FADING_MIX, snr_db=SNR_DB, channel_uses=USES, realizations=2),
     )
+
+
+def taught_by_three() -> Experiment:
+    """CIFAR-100 with a third teacher, pretrained on ImageNet."""
+    recipe = cifar100()
+    return replace(recipe, more_teachers=(*recipe.more_teachers, PRETRAINED_TEACHER))
 
 
 def cifar100_gpu() -> Experiment:

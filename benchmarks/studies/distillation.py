@@ -1,0 +1,177 @@
+"""What each ingredient of the student's distillation brings, one at a time, on a short schedule.
+
+    python -m benchmarks.studies.distillation --data DIR --training DIR
+
+Students of one architecture and one seed learn from the teachers of a training: one by the recipe's
+distillation as it is (`base`), each other one with one thing changed, and one with all that helps
+(`together`). Accuracies are those on validation images, and differences to `base` are paired image
+by image. Writes OUT/distillation.csv and distillation.json; finished students are kept below OUT.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import click
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.recipes.cifar100 import taught_by_three
+from benchmarks.studies.pool import done_by_workers
+from simulator.commands.options import command, data_option, option, run, whole
+from simulator.data.dataset import Dataset, load_dataset
+from simulator.description.basis import Basis
+from simulator.errors import UserError
+from simulator.statistics.paired import paired_difference
+from simulator.storage.describe import describe
+from simulator.storage.environment import environment
+from simulator.storage.files import write_json, write_table
+from simulator.storage.folders import check_writable
+from simulator.training.run import TrainingRun, in_chunks
+from simulator.training.student import train_student
+from simulator.training.teachers import teacher_views, told_views, train_teachers
+
+BASE: Final = "base"
+COLUMNS: Final = ["variant", "epochs", "images", "accuracy", "difference", "low", "high"]
+SLOWER: Final = 1.28  # epochs of 32x32 in the time of as many, the first half at 24x24
+
+
+def variants(base: Basis) -> Mapping[str, Basis]:
+    """Every variant's recipe; each changes one thing of `base`, `together` several."""
+    stage, shown = base.student, base.augment
+    loss, training = stage.loss, stage.training
+    stronger = replace(loss, kl=9.0, standardised=True)
+    averaged = replace(training, average=0.999)
+    operated, pasted = replace(shown, operations=2), replace(shown, pasted=0.45)
+    more = replace(training, epochs=round(training.epochs * SLOWER))
+    return {
+        BASE: base,
+        "two_teachers": replace(base, more_teachers=base.more_teachers[:1]),
+        "standardised": replace(base, student=replace(stage, loss=stronger)),
+        "no_features": replace(base, student=replace(stage, loss=replace(loss, mse=0.0))),
+        "randaugment": replace(base, augment=operated),
+        "pasted": replace(base, augment=pasted),
+        "average": replace(base, student=replace(stage, training=averaged)),
+        "small_first": replace(base, student=replace(stage, training=more, small_share=0.5)),
+        "together": replace(base, augment=operated, student=replace(stage, loss=stronger)),
+    }
+
+
+class Job(NamedTuple):
+    """The training of one variant; its teachers' answers lie in `folder`."""
+
+    name: str
+    recipe: Basis
+    folder: Path
+    training: Path
+
+    def run(self, dataset: Dataset) -> TrainingRun:
+        """Its training run."""
+        return TrainingRun(
+            recipe=self.recipe,
+            dataset=dataset,
+            folder=self.folder,
+            seed=0,
+            device=torch.device("cpu"),
+            taught_in=self.training,
+        )
+
+
+def right(dataset: Dataset, job: Job) -> NDArray[np.float64]:
+    """Whether the trained student is right, for every validation image [N]; what a worker does."""
+    whole = job.run(dataset)
+    views = told_views(whole)
+    assert views is not None  # `DistillationRequest.prepared` asked the teachers
+    stage = whole.recipe.student
+    part = whole.recipe.student_parts(job.name, stage).student
+    student = train_student(whole, part, stage, views)
+    scores = in_chunks(lambda x: student(x).scores, whole.validation.images, precision="fp32")
+    return (scores.argmax(dim=1) == whole.validation.labels).double().numpy()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillationRequest:
+    """What `distillation` is asked for."""
+
+    data: Path | None = data_option()
+    training: Path = option(
+        default=Path("results/runs/cifar100"), help="Folder of the training of the teachers."
+    )
+    out: Path = option(default=Path("results/runs/distillation"), help="Folder to write to.")
+    epochs: int = option(default=12, type=whole(1, 1000), help="Of every student.")
+    views: int = option(default=4, type=whole(2, 100), help="Augmented views, an even number.")
+    only: tuple[str, ...] = option(default=(), help="Variants, by commas. Default: all.")
+    workers: int = option(default=2, type=whole(1, 1000), help="Processes of one thread each.")
+
+    def jobs(self) -> Iterator[Job]:
+        """One for each variant. Raises: UserError if there is none of a name."""
+        recipe = replace(taught_by_three(), views=self.views)
+        training = replace(recipe.student.training, epochs=self.epochs)
+        found = variants(replace(recipe, student=replace(recipe.student, training=training)))
+        if unknown := [name for name in self.only if name not in found]:
+            raise UserError(f"--only must be among {', '.join(found)}, got {', '.join(unknown)}")
+        kinds: list[tuple[Any, ...]] = []
+        for name, own in found.items():
+            if (kind := (own.augment, own.more_teachers)) not in kinds:
+                kinds.append(kind)
+            if not self.only or name in (BASE, *self.only):
+                yield Job(name, own, self.out / f"views_{kinds.index(kind)}", self.training)
+
+    def prepared(self) -> Dataset:
+        """The images; teachers are asked about the views the first time.
+
+        Raises: UserError if there are no images or no weights of a teacher.
+        """
+        if self.data is None:
+            raise UserError("--data must name the folder of CIFAR-100, got none")
+        check_writable(self.out)
+        dataset = load_dataset(self.data)
+        for job in self.jobs():
+            whole = job.run(dataset)
+            missing = [name for name in whole.recipe.teachers if not whole.path(name).exists()]
+            if missing:
+                raise UserError(f"{self.training} must hold the weights of {', '.join(missing)}")
+            if told_views(whole) is None:
+                teacher_views(whole, train_teachers(whole))
+        return dataset
+
+
+def table(answers: Mapping[str, NDArray[np.float64]], epochs: Mapping[str, int]) -> pd.DataFrame:
+    """A row for every variant that is finished; differences to `base` once that is."""
+    rows = []
+    for name, own in answers.items():
+        row: list[Any] = [name, epochs[name], len(own), own.mean()]
+        if name != BASE and BASE in answers:
+            row += paired_difference(own, answers[BASE])
+        rows.append(dict(zip(COLUMNS, row, strict=False)))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+@command(DistillationRequest)
+def distillation(request: DistillationRequest) -> None:
+    """Train students by variants of the distillation, and compare them with the base."""
+    jobs = [*request.jobs()]
+    epochs = {job.name: job.recipe.student.training.epochs for job in jobs}
+    answers: dict[str, NDArray[np.float64]] = {}
+    for job, own in done_by_workers(right, jobs, request):
+        answers[job.name] = own
+        answers = {name: answers[name] for name in epochs if name in answers}
+        write_table(request.out / "distillation.csv", table(answers, epochs))
+    about = {
+        "variants": {job.name: describe(job.recipe) for job in jobs},
+        "environment": environment(torch.device("cpu")),
+    }
+    write_json(request.out / "distillation.json", about)
+    click.echo(table(answers, epochs).round(4).to_string(index=False))
+
+
+def main() -> None:
+    """The command."""
+    run(distillation.click, "distillation")
+
+
+if __name__ == "__main__":
+    main()
