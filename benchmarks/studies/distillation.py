@@ -52,11 +52,11 @@ def variants(base: Basis) -> Mapping[str, Basis]:
         "two_teachers": replace(base, more_teachers=base.more_teachers[:1]),
         "standardised": replace(base, student=replace(stage, loss=stronger)),
         "no_features": replace(base, student=replace(stage, loss=replace(loss, mse=0.0))),
-        "randaugment": replace(base, augment=operated),
-        "pasted": replace(base, augment=pasted),
+        "randaugment": replace(base, stronger=operated),
+        "pasted": replace(base, stronger=pasted),
         "average": replace(base, student=replace(stage, training=averaged)),
         "small_first": replace(base, student=replace(stage, training=more, small_share=0.5)),
-        "together": replace(base, augment=operated, student=replace(stage, loss=stronger)),
+        "together": replace(base, stronger=operated, student=replace(stage, loss=stronger)),
     }
 
 
@@ -115,7 +115,7 @@ class DistillationRequest:
             raise UserError(f"--only must be among {', '.join(found)}, got {', '.join(unknown)}")
         kinds: list[tuple[Any, ...]] = []
         for name, own in found.items():
-            if (kind := (own.augment, own.more_teachers)) not in kinds:
+            if (kind := (own.stronger, own.more_teachers)) not in kinds:
                 kinds.append(kind)
             if not self.only or name in (BASE, *self.only):
                 yield Job(name, own, self.out / f"views_{kinds.index(kind)}", self.training)

@@ -45,6 +45,7 @@ class Basis:
         0  # with fewer training images it begins as the committed student of CIFAR-100
     )
     mirrored: bool = False  # views come in pairs, image and mirror image; teachers say the mean
+    stronger: AugmentConfig | None = None  # of all but the teachers; None: theirs
 
     def __post_init__(self) -> None:
         if self.mirrored and self.views % 2:
@@ -53,7 +54,11 @@ class Basis:
     @property
     def seen(self) -> tuple[object, ...]:
         """What shapes the images that students see."""
-        return (self.augment, self.views, *(["mirrored"] if self.mirrored else []))
+        return (self.augment_of("student"), self.views, *(["mirrored"] if self.mirrored else []))
+
+    def augment_of(self, purpose: str) -> AugmentConfig:
+        """How images are augmented for a part, or for the views that teachers are asked about."""
+        return self.augment if purpose.startswith(TEACHER) else self.stronger or self.augment
 
     @property
     def taught_views(self) -> int:

@@ -113,6 +113,7 @@ def warm_started(recipe: Recipe) -> Recipe:
     return replace(
         recipe,
         augment=replace(recipe.augment, jitter=0.3, erased=0.4),
+        stronger=None,
         teacher=probe,
         more_teachers=(),
         mirrored=False,

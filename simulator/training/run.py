@@ -96,7 +96,7 @@ class TrainingRun:
         The same purpose and index always give the same pixels. Purpose `SHARED` is what teachers
         are asked about; its views may come in pairs, see `Basis.mirrored`.
         """
-        config, mirror = self.recipe.augment, False
+        config, mirror = self.recipe.augment_of(purpose), False
         if purpose == SHARED:
             mirror = index >= self.recipe.taught_views
             index %= self.recipe.taught_views

@@ -42,7 +42,7 @@ def test_variants_change_one_thing() -> None:
     for name, recipe in recipes.items():
         changed = leaves(describe(recipe)).items() ^ own.items()
         places = {place.split("/")[1] for place, _ in changed if not place.startswith("/schemes")}
-        expected = {"augment", "student"} if name == "together" else places
+        expected = {"stronger", "student"} if name == "together" else places
         assert places == expected
         assert len(places) == {"base": 0, "together": 2}.get(name, 1), name
 

@@ -50,6 +50,7 @@ DEFAULTS: dict[tuple[str, str], object] = {
     ("DtJsccSchemeConfig", "backbone_stage"): None,
     ("Experiment", "mirrored"): False,
     ("Experiment", "more_teachers"): (),
+    ("Experiment", "stronger"): None,
     ("ImageJsccConfig", "reader"): "",
     ("ImageJsccConfig", "retraining"): None,
     ("JointSchemeConfig", "backbone"): "scratch",

@@ -47,6 +47,16 @@ def test_views_repeat_and_differ(run: TrainingRun) -> None:
     assert not torch.equal(one, run.view("teacher", 0))
 
 
+def test_teachers_may_be_trained_on_weaker_augmentation(run: TrainingRun) -> None:
+    stronger = replace(run.recipe.augment, operations=2)
+    other = replace(run, recipe=replace(run.recipe, stronger=stronger))
+    assert torch.equal(run.view("teacher_2", 0), other.view("teacher_2", 0))
+    assert run.recipe.teacher_parts == other.recipe.teacher_parts
+    for purpose in ("shared", "no_teacher"):
+        assert not torch.equal(run.view(purpose, 0), other.view(purpose, 0))
+    assert run.recipe.student_parts() != other.recipe.student_parts()
+
+
 def test_targets_belong_to_the_view_and_the_images(
     run: TrainingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
