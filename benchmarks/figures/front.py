@@ -1,4 +1,4 @@
-"""The front of a search: accuracy over parameters. Never searches."""
+"""Accuracy, and the share of a teacher's accuracy, over parameters. Never trains."""
 
 from pathlib import Path
 
@@ -20,6 +20,7 @@ FRONT = {  # kind to name, colour, marker
     "no_penalty": ("lambda = 0, scaled", "#CC79A7", "D"),
     "no_residual": ("without residual cells", "#E69F00", "v"),
 }
+PUBLISHED_RETENTION = (96.67, 93.3)  # % removed and kept, arXiv 2508.02148
 
 
 def apart(values: NDArray[np.float64], *, share: float = 0.015) -> NDArray[np.float64]:
@@ -64,3 +65,32 @@ def draw_front(rows: pd.DataFrame, folder: Path, *, title: str) -> list[Path]:
         )
         axes.legend(fontsize=7, frameon=False)
     return save(figure, folder, "front")
+
+
+def draw_retention(rows: pd.DataFrame, folder: Path) -> list[Path]:
+    """`retention.png` and `.pdf`: share of each teacher's accuracy kept over parameters removed.
+
+    A line for every network and teacher, through means over trainings; the paper's point is grey.
+    """
+    with look():
+        figure = Figure(figsize=(5.0, 3.4), dpi=200, layout="constrained")
+        axes = figure.subplots()
+        for (network, teacher), own in rows.groupby(["network", "teacher"]):
+            means = 100 * own.groupby("size")[["removed", "retention", "low", "high"]].mean()
+            removed, kept, low, high = means.to_numpy().T
+            axes.errorbar(
+                removed,
+                kept,
+                (kept - low, high - kept),
+                marker="o",
+                markersize=4,
+                elinewidth=0.8,
+                capsize=2,
+                label=f"{network} of {teacher}",
+            )
+        axes.plot(*PUBLISHED_RETENTION, "D", color="#999999", label="published (other teacher)")
+        axes.set(
+            xlabel="encoder parameters removed (%)", ylabel="share of the teacher's accuracy (%)"
+        )
+        axes.legend(fontsize=7, frameon=False)
+    return save(figure, folder, "retention")

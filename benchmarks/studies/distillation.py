@@ -11,7 +11,7 @@ by image. Writes OUT/distillation.csv and distillation.json; finished students a
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import click
 import numpy as np
@@ -21,18 +21,16 @@ from numpy.typing import NDArray
 
 from benchmarks.recipes.cifar100 import taught_by_three
 from benchmarks.studies.pool import done_by_workers
-from simulator.commands.options import command, data_option, option, run, whole
-from simulator.data.dataset import Dataset, load_dataset
+from benchmarks.studies.taught import Job, TaughtRequest
+from simulator.commands.options import command, option, run, whole
+from simulator.data.dataset import Dataset
 from simulator.description.basis import Basis
 from simulator.errors import UserError
 from simulator.statistics.paired import paired_difference
 from simulator.storage.describe import describe
 from simulator.storage.environment import environment
 from simulator.storage.files import write_json, write_table
-from simulator.storage.folders import check_writable
-from simulator.training.run import TrainingRun, in_chunks
-from simulator.training.student import train_student
-from simulator.training.teachers import teacher_views, told_views, train_teachers
+from simulator.training.run import in_chunks
 
 BASE: Final = "base"
 COLUMNS: Final = ["variant", "epochs", "images", "accuracy", "difference", "low", "high"]
@@ -60,51 +58,21 @@ def variants(base: Basis) -> Mapping[str, Basis]:
     }
 
 
-class Job(NamedTuple):
-    """The training of one variant; its teachers' answers lie in `folder`."""
-
-    name: str
-    recipe: Basis
-    folder: Path
-    training: Path
-
-    def run(self, dataset: Dataset) -> TrainingRun:
-        """Its training run."""
-        return TrainingRun(
-            recipe=self.recipe,
-            dataset=dataset,
-            folder=self.folder,
-            seed=0,
-            device=torch.device("cpu"),
-            taught_in=self.training,
-        )
-
-
 def right(dataset: Dataset, job: Job) -> NDArray[np.float64]:
     """Whether the trained student is right, for every validation image [N]; what a worker does."""
-    whole = job.run(dataset)
-    views = told_views(whole)
-    assert views is not None  # `DistillationRequest.prepared` asked the teachers
-    stage = whole.recipe.student
-    part = whole.recipe.student_parts(job.name, stage).student
-    student = train_student(whole, part, stage, views)
-    scores = in_chunks(lambda x: student(x).scores, whole.validation.images, precision="fp32")
-    return (scores.argmax(dim=1) == whole.validation.labels).double().numpy()
+    student, split = job.student(dataset), job.run(dataset).validation
+    scores = in_chunks(lambda x: student(x).scores, split.images, precision="fp32")
+    return (scores.argmax(dim=1) == split.labels).double().numpy()
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistillationRequest:
+class DistillationRequest(TaughtRequest):
     """What `distillation` is asked for."""
 
-    data: Path | None = data_option()
-    training: Path = option(
-        default=Path("results/runs/cifar100"), help="Folder of the training of the teachers."
-    )
     out: Path = option(default=Path("results/runs/distillation"), help="Folder to write to.")
     epochs: int = option(default=12, type=whole(1, 1000), help="Of every student.")
     views: int = option(default=4, type=whole(2, 100), help="Augmented views, an even number.")
     only: tuple[str, ...] = option(default=(), help="Variants, by commas. Default: all.")
-    workers: int = option(default=2, type=whole(1, 1000), help="Processes of one thread each.")
 
     def jobs(self) -> Iterator[Job]:
         """One for each variant. Raises: UserError if there is none of a name."""
@@ -119,24 +87,6 @@ class DistillationRequest:
                 kinds.append(kind)
             if not self.only or name in (BASE, *self.only):
                 yield Job(name, own, self.out / f"views_{kinds.index(kind)}", self.training)
-
-    def prepared(self) -> Dataset:
-        """The images; teachers are asked about the views the first time.
-
-        Raises: UserError if there are no images or no weights of a teacher.
-        """
-        if self.data is None:
-            raise UserError("--data must name the folder of CIFAR-100, got none")
-        check_writable(self.out)
-        dataset = load_dataset(self.data)
-        for job in self.jobs():
-            whole = job.run(dataset)
-            missing = [name for name in whole.recipe.teachers if not whole.path(name).exists()]
-            if missing:
-                raise UserError(f"{self.training} must hold the weights of {', '.join(missing)}")
-            if told_views(whole) is None:
-                teacher_views(whole, train_teachers(whole))
-        return dataset
 
 
 def table(answers: Mapping[str, NDArray[np.float64]], epochs: Mapping[str, int]) -> pd.DataFrame:

@@ -1,0 +1,130 @@
+"""The study of networks and sizes: equal costs, rows, and a whole run on tiny networks."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from benchmarks.recipes.cifar100 import taught_by_three
+from benchmarks.studies import students, taught
+from benchmarks.studies.students import StudentsRequest, at_size, network_named, retention_rows
+from models import PooledCnnConfig, ResidualCnnConfig
+from models.nas.staged_space import STAGES
+from simulator.data.dataset import Dataset, Split
+from simulator.description.basis import Basis
+from simulator.errors import UserError
+from simulator.search.cost import network_costs
+from simulator.storage.describe import describe
+from simulator.training.teachers import train_teachers
+
+SMALL = ResidualCnnConfig(widths=(4, 8), blocks=1, feature_dim=8)
+
+
+@pytest.fixture(name="dataset")
+def few_images(generator: torch.Generator) -> Dataset:
+    """Random images of four classes."""
+
+    def split(count: int) -> Split:
+        images = torch.randint(0, 256, (count, 3, 32, 32), generator=generator, dtype=torch.uint8)
+        return Split(images, torch.arange(count) % 4)
+
+    names = tuple(f"class {number}" for number in range(4))
+    return Dataset("few", names, split(64), split(20), split(20), key="few")
+
+
+def small() -> Basis:
+    """CIFAR-100's recipe with tiny networks, a moment each."""
+    recipe = taught_by_three()
+    student, teacher = recipe.student, recipe.teacher
+    training = replace(teacher.training, epochs=1, batch_size=32)
+    teacher = replace(teacher, model=SMALL, training=training)
+    model = PooledCnnConfig(stem=4, widths=(8, 8, 8), projected_dim=8)
+    return replace(
+        recipe,
+        teacher=teacher,
+        more_teachers=(teacher,),
+        student=replace(student, model=model, training=training),
+    )
+
+
+def test_networks_cost_the_same() -> None:
+    generator = torch.Generator().manual_seed(1)
+    size = 360_000
+    hand_made = network_costs(at_size(taught_by_three().student.model, size), (3, 32, 32))
+    assert 0.98 * size < hand_made["parameters"] <= size
+    for _ in range(3):
+        found = network_costs(at_size(STAGES.uniform(generator=generator), size), (3, 32, 32))
+        assert found["parameters"] <= size
+        assert found["macs"] <= hand_made["macs"]
+    with pytest.raises(UserError, match="--sizes must leave room"):
+        at_size(replace(STAGES.uniform(generator=generator), stem=999), 9000)
+
+
+def test_networks_are_named_or_read(tmp_path: Path) -> None:
+    model = STAGES.uniform(generator=torch.Generator().manual_seed(1))
+    path = tmp_path / "genotype.json"
+    path.write_text(json.dumps({"student": describe(model)}))
+    assert network_named(f"found={path}") == ("found", model)
+    assert network_named("hand_made")[1] == taught_by_three().student.model
+    with pytest.raises(UserError, match="--networks must be hand_made or NAME=FILE, got 'other'"):
+        network_named("other")
+
+
+def test_retention_by_hand() -> None:
+    row = {"network": "n", "size": 10, "seed": 0, "params": 10}
+    test, teacher = np.array([1.0, 0.0, 1.0, 0.0]), np.array([1.0, 1.0, 1.0, 0.0])
+    (found,) = retention_rows(row, test, {"teacher": (200, teacher)})
+    assert found["removed"] == pytest.approx(0.95)
+    assert found["retention"] == pytest.approx(2 / 3)
+    assert found["teacher_accuracy"] == 0.75
+    assert found["low"] < 2 / 3 < found["high"]
+
+
+def one_by_one(
+    work: Callable[[Any, Any], Any], jobs: Sequence[Any], request: StudentsRequest
+) -> Iterator[tuple[Any, Any]]:
+    """What workers do, here."""
+    given = request.prepared()
+    for job in jobs:
+        yield job, work(given, job)
+
+
+def test_students_are_trained_and_compared(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(students, "taught_by_three", small)
+    monkeypatch.setattr(taught, "load_dataset", lambda _: dataset)
+    monkeypatch.setattr(students, "done_by_workers", one_by_one)
+    request = StudentsRequest(
+        data=tmp_path,
+        training=tmp_path / "training",
+        out=tmp_path / "out",
+        sizes=("3000", "6000"),
+        seeds=2,
+        epochs=1,
+        views=2,
+    )
+    whole = next(request.jobs()).run(dataset)
+    train_teachers(replace(whole, folder=request.training, taught_in=None))
+    students.students(request)
+    rows = pd.read_csv(request.out / "students.csv")
+    assert rows[["size", "seed"]].to_numpy().tolist() == [
+        [3000, 0],
+        [3000, 1],
+        [6000, 0],
+        [6000, 1],
+    ]
+    assert (rows["params"] <= rows["size"]).all()
+    assert (rows["low"] <= rows["accuracy"]).all()
+    kept = pd.read_csv(request.out / "retention.csv")
+    assert sorted(kept["teacher"].unique()) == ["all", "teacher", "teacher_2"]
+    assert len(kept) == 3 * len(rows)
+    both = kept[kept["teacher"] == "all"]["teacher_params"]
+    assert (both == 2 * kept[kept["teacher"] == "teacher"]["teacher_params"].iloc[0]).all()
+    assert (request.out / "retention.pdf").exists()
