@@ -3,9 +3,9 @@
     python -m benchmarks.studies.students --data DIR --training DIR --networks hand_made,NAME=FILE
 
 A network is `hand_made` or a genotype file of `semlink search`, its widths scaled to every size
-(and to the MACs of the hand-made one of that size). Choices are made by the column `validation`; test
-images are looked at once, at the end. Writes OUT/students.csv (a row per training), retention.csv
-(a row per training and teacher) and a figure; finished students are kept below OUT.
+(and to the MACs of the hand-made one of that size). Choices are made by the column `validation`;
+test images are looked at once, at the end. Writes OUT/students.csv (a row per training),
+retention.csv (a row per training and teacher) and a figure; finished students are kept below OUT.
 """
 
 from collections.abc import Iterator, Mapping
