@@ -5,17 +5,15 @@ are written at the end of an epoch and every two minutes within it, so a resumed
 very steps of an uninterrupted one (on the same device, with as many threads).
 """
 
-import contextlib
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
-import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -30,8 +28,9 @@ from simulator.description.stages import TrainConfig
 from simulator.device import autocast, cpu_threads, native, told
 from simulator.errors import TimeUp, UserError
 from simulator.progress import EVERY, progress, skip
-from simulator.storage.files import load_tensors, save_tensors, write_table
+from simulator.storage.files import load_tensors, save_tensors
 from simulator.storage.sums import checked_weights, note_sum
+from simulator.training.history import TrainLog
 from simulator.training.run import TrainingRun, accuracy, classifier_accuracy
 from simulator.training.schedule import Schedule
 
@@ -60,35 +59,6 @@ def load_optimiser(
 def below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Tensors whose names begin with `prefix`, without it."""
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-
-
-class TrainLog:
-    """History of one part below a run's folder: `history/PART.csv` and `tensorboard/PART/`."""
-
-    def __init__(self, folder: Path, part: str, *, images: int) -> None:
-        self._csv = folder / "history" / f"{part}.csv"
-        self._events = folder / "tensorboard" / part
-        self._images = images  # per epoch
-        self._writer: Any = None
-
-    def write(self, history: Sequence[Mapping[str, float]], *, seconds: float) -> None:
-        """The whole history so far, and the scalars of the last epoch, which took `seconds`."""
-        write_table(self._csv, pd.DataFrame(history))
-        last = history[-1]
-        if self._opened(len(history)):
-            for name in ("loss", "validation", "learning_rate"):
-                self._writer.add_scalar(name, last[name], int(last["epoch"]))
-            rate = self._images / seconds
-            self._writer.add_scalar("images_per_second", rate, int(last["epoch"]))
-            self._writer.flush()
-
-    def _opened(self, epoch: int) -> bool:
-        """Whether there is TensorBoard; epochs from this one on are overwritten."""
-        with contextlib.suppress(ImportError):  # pip install 'semlink[tensorboard]'
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._writer = self._writer or SummaryWriter(str(self._events), purge_step=epoch)
-        return self._writer is not None
 
 
 Module = TypeVar("Module", bound=nn.Module)

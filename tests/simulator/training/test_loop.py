@@ -16,11 +16,11 @@ from channels.streams import Streams
 from simulator.description.basis import Part
 from simulator.description.stages import TrainConfig
 from simulator.errors import TimeUp, UserError
+from simulator.training.history import TrainLog
 from simulator.training.loop import (
     Checkpoint,
     Epoch,
     Lesson,
-    TrainLog,
     fresh,
     learning_rate_factor,
     train,
