@@ -22,7 +22,7 @@ import torch
 
 from benchmarks.studies.architectures.proxy import Proxy, Trained
 from benchmarks.studies.architectures.request import StudyRequest
-from benchmarks.studies.architectures.searching import METHODS, Chosen, Searching
+from benchmarks.studies.architectures.searching import DRAWN, METHODS, Chosen, Searching
 from benchmarks.studies.pool import done_by_workers
 from models import StagedCnnConfig
 from simulator.commands.options import command, option, run, whole
@@ -76,7 +76,8 @@ def work(proxy: Proxy, job: Job) -> Outcome:
 def kept_choice(searching: Searching, path: Path) -> Chosen:
     """The choice that is kept in a file, else the search is made and its choice kept."""
     config = describe(searching.whole().preset)
-    key = digest([searching.proxy.key, searching.method, searching.seed, config])
+    drawn = [DRAWN[searching.method]] if searching.method in DRAWN else []
+    key = digest([searching.proxy.key, searching.method, searching.seed, config, *drawn])
     if kept := read_keyed(path, key):
         model = kept["model"]
         staged = model.get("type") == StagedCnnConfig.__name__
