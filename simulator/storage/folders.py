@@ -18,6 +18,7 @@ FIGURE_NAME = re.compile(
 )
 SWEEPING: Final = ".lock"
 TRAINING: Final = ".training.lock"  # its own: what is trained may be swept beside what is not yet
+REPORT: Final = "report.html"
 CHOICES = "choices.csv"  # what schemes chose on validation images
 
 
