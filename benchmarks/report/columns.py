@@ -16,15 +16,16 @@ CHOICE = "choice"  # what the scheme chose on validation images, in words
 def columns_of(rows: pd.DataFrame) -> dict[str, Any]:
     """Every column by name: `{"values": [...], "places": [...]}` where values repeat, else a list.
 
-    Numbers keep all their digits, so the page gives them back as the table has them.
+    Numbers keep all their digits, so the page gives them back as the table has them; gaps, as of
+    image quality where there is none, stay gaps.
     """
     return {str(name): _column(rows[name]) for name in rows.columns}
 
 
 def _column(column: "pd.Series[Any]") -> Any:
-    places, values = pd.factorize(column)
+    places, values = pd.factorize(column)  # a gap has the place -1
     if len(values) > FEW * len(column):
-        return column.tolist()
+        return [None if gap else value for value, gap in zip(column, column.isna(), strict=True)]
     return {"values": values.tolist(), "places": places.tolist()}
 
 

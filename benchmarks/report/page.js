@@ -135,10 +135,11 @@ async function draw(name, points) {
   }
   const spec = structuredClone(report.charts[name]);
   Object.assign(spec.spec, { width, height: PANEL.height });
+  spec.facet.header = { labelLimit: width };
   Object.assign(spec, { columns, datasets: { points }, description: at(`${name}-title`).textContent });
   const options = { mode: "vega-lite", renderer: "svg", actions: false, defaultStyle: false };
   const tooltip = { disableDefaultStyle: true };
-  const logLevel = vega.Error; // a panel without bars is no mistake
+  const logLevel = 1; // errors: a panel without bars is none
   if (views[name]) views[name].view.finalize();
   const { view } = await vegaEmbed(`#${PLACES[name]}`, spec, { ...options, tooltip, logLevel });
   views[name] = { view, form };

@@ -6,21 +6,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import altair as alt
-import torch
-import vl_convert
-
+from benchmarks.report import vega
 from benchmarks.report.charts import panels
 from benchmarks.report.looks import DARK, looks_of
-from simulator.data.cache import kept
 from simulator.storage.files import replacing
-
-BUNDLE = "text"  # the tensor that holds the bytes of the JavaScript
 
 
 def write_page(path: Path, sweeps: Sequence[dict[str, Any]]) -> None:
     """Write the report of some sweeps, atomically; the same sweeps give the same bytes."""
-    page = page_of(sweeps, javascript())
+    page = page_of(sweeps, vega.javascript())
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8", newline="\n")
 
@@ -39,22 +33,6 @@ def page_of(sweeps: Sequence[dict[str, Any]], bundle: str) -> str:
     first, *rest = _source("page.html").split("{{")
     pieces = (piece.split("}}", 1) for piece in rest)
     return first + "".join(parts[name] + after for name, after in pieces)
-
-
-def javascript() -> str:
-    """Vega, Vega-Lite and vega-embed as one script, made once and then kept in the cache folder."""
-    version = f"vl_convert {vl_convert.__version__}, Vega-Lite {_vega_lite()}"
-
-    def compute() -> dict[str, torch.Tensor]:
-        text = vl_convert.javascript_bundle(vl_version=_vega_lite())
-        return {BUNDLE: torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)}
-
-    return bytes(kept("vega.safetensors", version, compute)[BUNDLE].tolist()).decode()
-
-
-def _vega_lite() -> str:
-    """The version that Altair writes, such as "6.4"."""
-    return ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 
 
 def _source(name: str) -> str:

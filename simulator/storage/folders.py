@@ -43,8 +43,8 @@ def forget_parts(folder: Path, parts: Iterable[str]) -> None:
 
 
 def forget_results(folder: Path) -> None:
-    """Remove the tables and the description of an earlier sweep, and nothing else."""
-    remove(folder, "results.csv", "results.parquet", "timing.csv", CHOICES, "run.json")
+    """Remove tables, description and report of an earlier sweep, and nothing else."""
+    remove(folder, "results.csv", "results.parquet", "timing.csv", CHOICES, "run.json", REPORT)
 
 
 def forget_figures(folder: Path) -> None:
