@@ -26,7 +26,20 @@ from simulator.errors import did_you_mean
 # spinning makes small networks up to 40 times slower. Must be set before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-COMMANDS = (sweep, train, search, plot, report, compare, threshold, seeds, table, adapt, link, doctor)
+COMMANDS = (
+    sweep,
+    train,
+    search,
+    plot,
+    report,
+    compare,
+    threshold,
+    seeds,
+    table,
+    adapt,
+    link,
+    doctor,
+)
 
 
 class _Group(click.Group):

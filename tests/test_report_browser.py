@@ -1,4 +1,4 @@
-"""The report in Chromium: nothing fails, nothing is loaded, filters and reference do as they say."""
+"""The report in Chromium: nothing fails or is loaded, filters and reference do as they say."""
 
 import csv
 import io

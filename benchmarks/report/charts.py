@@ -39,7 +39,9 @@ def _panel(looks: Sequence[dict[str, Any]], across: dict[str, Any], value: alt.Y
     rule = alt.Chart().mark_rule(color=INK)
     chart = alt.layer(
         rule.encode(
-            y=alt.Y("max(level):Q", title=None), strokeDash=alt.value([2, 3]), opacity=alt.value(0.7)
+            y=alt.Y("max(level):Q", title=None),
+            strokeDash=alt.value([2, 3]),
+            opacity=alt.value(0.7),
         ),
         rule.encode(x=alt.X("max(mark):Q", **across), opacity=alt.value(0.25)),
         *_curves(looks, x=alt.X("x:Q", **across), value=value),
@@ -54,7 +56,9 @@ def _panel(looks: Sequence[dict[str, Any]], across: dict[str, Any], value: alt.Y
 def _curves(looks: Sequence[dict[str, Any]], *, x: alt.X, value: alt.Y) -> list[alt.Chart]:
     """Band, bars, lines and markers, later ones on top."""
     hue = _of_scheme(looks, [f"var(--c{place})" for place in range(len(looks))])
-    dashes, marker = (_of_scheme(looks, [own[key] for own in looks]) for key in ("dashes", "marker"))
+    dashes, marker = (
+        _of_scheme(looks, [own[key] for own in looks]) for key in ("dashes", "marker")
+    )
     chart = alt.Chart().encode(x=x, opacity=_lit(1))
     lines = chart.encode(y=value, color=alt.Color(**hue), strokeDash=alt.StrokeDash(**dashes))
     markers = chart.encode(

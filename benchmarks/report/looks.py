@@ -52,7 +52,9 @@ def _look(name: str, style: Style) -> dict[str, Any]:
         "published": published,
         "light": light,
         "dark": on_dark(light),
-        "dashes": [1, 0] if style.dashes == "-" else [round(1.4 * part, 1) for part in style.dashes[1]],
+        "dashes": [1, 0]
+        if style.dashes == "-"
+        else [round(1.4 * part, 1) for part in style.dashes[1]],
         "marker": PATHS[style.marker],
     }
 

@@ -1,4 +1,4 @@
-"""`semlink sweep`: check everything, compute what the journal lacks, write tables, figures, report."""
+"""`semlink sweep`: check everything, compute what the journal lacks, write tables and a report."""
 
 import re
 from dataclasses import dataclass

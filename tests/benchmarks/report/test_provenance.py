@@ -3,13 +3,12 @@
 import hashlib
 import shlex
 
+from benchmarks.report.provenance import command_of, provenance_of
 from simulator.commands.sweep import sweep
 from simulator.engine.grid import Grid
 from simulator.resolve import grid_of, recipe_named
 from simulator.storage.environment import ROOT
 from simulator.storage.folders import read_results
-
-from benchmarks.report.provenance import command_of, provenance_of
 
 DIGITS = ROOT / "results/reference/digits"
 
