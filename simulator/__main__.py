@@ -27,18 +27,8 @@ from simulator.errors import did_you_mean
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 COMMANDS = (
-    sweep,
-    train,
-    search,
-    plot,
-    report,
-    compare,
-    threshold,
-    seeds,
-    table,
-    adapt,
-    link,
-    doctor,
+    *(sweep, train, search, plot, report, compare, threshold),
+    *(seeds, table, adapt, link, doctor),
 )
 
 

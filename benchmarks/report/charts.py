@@ -16,7 +16,7 @@ SNR = "SNR (Es/N0 per channel use) in dB"
 USES = "channel uses per image, k"
 FAINT, THIN = 0.15, 0.8
 INK = "currentColor"
-GAPS = [-20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 50, 100]  # ticks, in points
+GAPS = [-10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 50]  # ticks, in points
 
 
 def panels(looks: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -25,7 +25,7 @@ def panels(looks: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     doubling = alt.Scale(type="log", base=2, nice=False)
     whole = alt.Axis(format="d", labelOverlap=True, title=USES)
     accuracy = alt.Y("value:Q", title=None, scale=alt.Scale(nice=True, zero=False))
-    below = alt.Axis(values=GAPS, format="d", title=None)
+    below = alt.Axis(values=GAPS, format="d", title=None, labelOverlap=False)
     gap = alt.Y("value:Q", scale=alt.Scale(type="symlog", nice=False), axis=below)
     return {
         "snr": _panel(looks, {"scale": even, "title": SNR}, accuracy),
