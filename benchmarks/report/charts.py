@@ -94,7 +94,7 @@ def _lit(opacity: float) -> Any:
     return alt.condition(test, alt.value(opacity), alt.value(FAINT * opacity))
 
 
-def _styled(chart: alt.FacetChart) -> alt.FacetChart:
+def _styled(chart: alt.FacetChart) -> Any:
     """Colours of the page's text, so that light, dark and print need no second drawing."""
     lines = {"gridColor": INK, "gridOpacity": 0.12, "domainOpacity": 0.4, "tickOpacity": 0.4}
     ink = {"labelColor": INK, "titleColor": INK, "domainColor": INK, "tickColor": INK}

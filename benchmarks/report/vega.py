@@ -1,5 +1,7 @@
 """The JavaScript that draws the panels: Vega, Vega-Lite and vega-embed as one text."""
 
+from importlib.metadata import version
+
 import torch
 
 from simulator.data.cache import kept
@@ -15,11 +17,11 @@ def javascript() -> str:
     import altair as alt
     import vl_convert
 
-    version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])  # such as 6.4
+    own = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])  # such as 6.4
 
     def compute() -> dict[str, torch.Tensor]:
-        text = vl_convert.javascript_bundle(vl_version=version)
+        text = vl_convert.javascript_bundle(None, own)
         return {BUNDLE: torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)}
 
-    key = f"vl-convert {vl_convert.__version__}, Vega-Lite {version}"
+    key = f"vl-convert {version('vl-convert-python')}, Vega-Lite {own}"
     return kept("vega.safetensors", key, compute)[BUNDLE].numpy().tobytes().decode()

@@ -11,7 +11,7 @@ from benchmarks.report.vega import javascript
 def test_the_javascript_is_joined_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked = []
 
-    def joined(*, vl_version: str) -> str:
+    def joined(_: None, vl_version: str) -> str:
         asked.append(vl_version)
         return "let name = 'ü';"
 
