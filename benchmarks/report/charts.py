@@ -50,7 +50,8 @@ def _panel(looks: Sequence[dict[str, Any]], across: dict[str, Any], value: alt.Y
         facet=alt.Facet("channel:N", sort=None, title=None),
         columns=1,
     )
-    return _styled(chart).to_dict() | {"params": [{"name": "lit", "value": ""}]}
+    panel: dict[str, Any] = _styled(chart).to_dict()
+    return panel | {"params": [{"name": "lit", "value": ""}]}
 
 
 def _curves(looks: Sequence[dict[str, Any]], *, x: alt.X, value: alt.Y) -> list[alt.Chart]:

@@ -20,7 +20,7 @@ def javascript() -> str:
     own = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])  # such as 6.4
 
     def compute() -> dict[str, torch.Tensor]:
-        text = vl_convert.javascript_bundle(None, own)
+        text = vl_convert.javascript_bundle(None, own)  # type: ignore[arg-type] # may be None
         return {BUNDLE: torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)}
 
     key = f"vl-convert {version('vl-convert-python')}, Vega-Lite {own}"
