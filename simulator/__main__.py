@@ -14,6 +14,7 @@ from simulator.commands.doctor import doctor
 from simulator.commands.finished import compare, plot, seeds
 from simulator.commands.link import link
 from simulator.commands.options import run
+from simulator.commands.report import report
 from simulator.commands.search import search
 from simulator.commands.sweep import sweep
 from simulator.commands.table import table
@@ -25,7 +26,10 @@ from simulator.errors import did_you_mean
 # spinning makes small networks up to 40 times slower. Must be set before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-COMMANDS = (sweep, train, search, plot, compare, threshold, seeds, table, adapt, link, doctor)
+COMMANDS = (
+    *(sweep, train, search, plot, report, compare, threshold),
+    *(seeds, table, adapt, link, doctor),
+)
 
 
 class _Group(click.Group):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pandas as pd
 import torch
@@ -35,6 +35,9 @@ from simulator.search.written import read_student
 from simulator.storage.environment import REFERENCE
 from simulator.storage.folders import check_writable, remove
 from simulator.training.weights import Weights
+
+if TYPE_CHECKING:
+    from benchmarks.figures.captions import DataText
 
 CIFAR100 = (100, 3, 32, 32)  # classes and image shape, by which published curves are drawn
 
@@ -277,31 +280,64 @@ def draw(
 
     Raises: UserError if the sweep does not hold one of the names, or the folder cannot be written.
     """
-    from benchmarks.figures.captions import DataText
     from benchmarks.figures.draw import plot_all
 
     one_of("--axis", axis, ("accuracy", "error"))
     one_of("--width", width, ("auto", "column", "text"))
     check_writable(folder)
-
-    shape = tuple(run["data"]["image_shape"])
-    classes, clean = run["data"]["classes"], run.get("noiseless_accuracy")
     return plot_all(
         rows,
         folder,
-        text=DataText(
-            title=run["data"]["title"],
-            source_values=math.prod(shape),
-            num_classes=classes,
-            noiseless=clean and (clean["accuracy"], clean["ci_low"], clean["ci_high"]),
-            left_out=tuple(run.get("left_out", ())),
-            noted=tuple(run["data"].get("remarks", ())),
-        ),
-        published=run.get("recipe", {}).get("name") == "cifar100" and (classes, *shape) == CIFAR100,
+        text=_data_text(run),
+        published=_like_published(run),
         choose=partial(chosen, schemes=schemes, channels=channels, channel_uses=channel_uses),
         named=schemes is not None,
         measure=axis,
         width=width,
+    )
+
+
+def _data_text(run: dict[str, Any]) -> "DataText":
+    """What figures say of the data of a sweep."""
+    from benchmarks.figures.captions import DataText
+
+    clean = run.get("noiseless_accuracy")
+    return DataText(
+        title=run["data"]["title"],
+        source_values=math.prod(run["data"]["image_shape"]),
+        num_classes=run["data"]["classes"],
+        noiseless=clean and (clean["accuracy"], clean["ci_low"], clean["ci_high"]),
+        left_out=tuple(run.get("left_out", ())),
+        noted=tuple(run["data"].get("remarks", ())),
+    )
+
+
+def _like_published(run: dict[str, Any]) -> bool:
+    """Whether published curves belong beside a sweep."""
+    data = run["data"]
+    shape = (data["classes"], *data["image_shape"])
+    return run.get("recipe", {}).get("name") == "cifar100" and shape == CIFAR100
+
+
+def report(sweeps: Sequence[tuple[Path, pd.DataFrame, dict[str, Any]]], path: Path) -> None:
+    """One HTML page of finished sweeps, each its folder, rows and description.
+
+    Raises: UserError if a sweep cannot be shown, or the file cannot be written.
+    """
+    from benchmarks.report.content import check_described, content_of
+    from benchmarks.report.page import write_page
+
+    if path.is_dir():
+        raise UserError(f"--out must be a file to write, got the folder {path}")
+    check_writable(path.parent)
+    for folder, _, run in sweeps:
+        check_described(folder, run)
+    write_page(
+        path,
+        [
+            content_of(folder, rows, run, _data_text(run), published=_like_published(run))
+            for folder, rows, run in sweeps
+        ],
     )
 
 

@@ -66,6 +66,13 @@ def _outlines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setitem(LOOK, "pdf.fonttype", 3)
 
 
+@pytest.fixture(autouse=True)
+def _no_vega(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without the JavaScript, which takes seconds to join; a browser needs it."""
+    if "browser" not in request.keywords and request.path.name != "test_vega.py":
+        monkeypatch.setattr("benchmarks.report.vega.javascript", lambda: "")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Decoded images go to a folder of the tests, not to the user's."""

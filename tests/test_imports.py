@@ -23,6 +23,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "sionna": ("channels/", "benchmarks/studies/crosscheck/tensorflow_side.py"),
     "tensorflow": ("benchmarks/studies/crosscheck/tensorflow_side.py",),
     "matplotlib": ("benchmarks/figures/",),
+    "altair": ("benchmarks/report/",),
+    "vl_convert": ("benchmarks/report/",),
 }
 REACHES_BENCHMARKS = "simulator/resolve.py"  # from names to objects, when they are asked for
 # From the ground up; each imports from itself and from what stands before it.
@@ -34,7 +36,10 @@ LAYERS = {
         *("commands",),
         "__main__",
     ],
-    "benchmarks": ["baselines", "recipes", "figures", "studies", "speed", "tools", "waveform"],
+    "benchmarks": [
+        *("baselines", "recipes", "figures", "report"),
+        *("studies", "speed", "tools", "waveform"),
+    ],
 }
 APART = {"studies", "speed", "tools", "waveform"}  # each for itself: none imports another
 MOST_FILES = 16  # of one folder

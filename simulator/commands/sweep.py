@@ -1,4 +1,4 @@
-"""`semlink sweep`: check everything, evaluate what the journal lacks, write tables and figures."""
+"""`semlink sweep`: check everything, compute what the journal lacks, write tables and a report."""
 
 import re
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ class SweepRequest(WeightsRequest, GridRequest):
 
 @command(SweepRequest)
 def sweep(request: SweepRequest) -> None:
-    """Evaluate schemes over a grid; write a table and figures.
+    """Evaluate schemes over a grid; write a table, figures and a report.
 
     RECIPE is one of {recipes}. The default grid is the recipe's.
     Stop with Ctrl-C at any time; the same command computes what is missing.
@@ -89,8 +89,8 @@ def sweep(request: SweepRequest) -> None:
     from simulator.engine.folder import noiseless_accuracy, sweep_folder
     from simulator.measures.quality import check_quality, image_quality
     from simulator.parse import in_range
-    from simulator.resolve import draw
-    from simulator.storage.folders import forget_figures
+    from simulator.resolve import draw, report
+    from simulator.storage.folders import REPORT, forget_figures
 
     if request.quality:
         check_quality()
@@ -108,6 +108,7 @@ def sweep(request: SweepRequest) -> None:
         table, run = place.write(results, noiseless=clean, left_out=left_out, more=images)
         forget_figures(folder / "figures")
         figures = draw(table, run, folder / "figures")
+        report([(folder, table, run)], folder / REPORT)
     _show(table)
     click.echo(
         f"noiseless: {100 * clean['accuracy']:.1f} % (student and head, no channel; "
@@ -115,6 +116,7 @@ def sweep(request: SweepRequest) -> None:
     )
     click.echo(f"table:   {folder / 'results.csv'}")
     name_figures(figures)
+    click.echo(f"report:  {folder / REPORT}")
 
 
 def resolved(request: SweepRequest) -> "tuple[Sweep, list[str]]":

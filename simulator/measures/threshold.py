@@ -89,7 +89,7 @@ def _check_accuracy(accuracy: float) -> None:
 
 def threshold_text(table: pd.DataFrame) -> str:
     """The table in words, and how it was made."""
-    lines = table.apply(_said, axis="columns", result_type="expand")
+    lines = table.apply(said, axis="columns", result_type="expand")
     return "\n".join(
         (
             f"SNR (Es/N0 per channel use) in dB for {100 * table['accuracy'].iloc[0]:g} % accuracy",
@@ -128,7 +128,7 @@ def _again(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def _said(row: "pd.Series[Any]") -> dict[str, str]:
+def said(row: "pd.Series[Any]") -> dict[str, str]:
     """One line of the table in words."""
     first, last = row["first_db"], row["last_db"]
     outside = {

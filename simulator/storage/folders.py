@@ -18,6 +18,7 @@ FIGURE_NAME = re.compile(
 )
 SWEEPING: Final = ".lock"
 TRAINING: Final = ".training.lock"  # its own: what is trained may be swept beside what is not yet
+REPORT: Final = "report.html"
 CHOICES = "choices.csv"  # what schemes chose on validation images
 
 
@@ -42,8 +43,8 @@ def forget_parts(folder: Path, parts: Iterable[str]) -> None:
 
 
 def forget_results(folder: Path) -> None:
-    """Remove the tables and the description of an earlier sweep, and nothing else."""
-    remove(folder, "results.csv", "results.parquet", "timing.csv", CHOICES, "run.json")
+    """Remove tables, description and report of an earlier sweep, and nothing else."""
+    remove(folder, "results.csv", "results.parquet", "timing.csv", CHOICES, "run.json", REPORT)
 
 
 def forget_figures(folder: Path) -> None:

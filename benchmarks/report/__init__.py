@@ -1,0 +1,1 @@
+"""One HTML page from saved rows: linked panels that need no server. Never simulates."""

@@ -1,0 +1,53 @@
+"""The rows of a sweep as columns of JSON, short where values repeat."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.figures.plans import KEY
+from simulator.errors import UserError
+from simulator.storage.folders import CHOICES
+
+FEW = 0.5  # share of distinct values below which a column is a list of them and their places
+CHOICE = "choice"  # what the scheme chose on validation images, in words
+
+
+def columns_of(rows: pd.DataFrame) -> dict[str, Any]:
+    """Every column by name: `{"values": [...], "places": [...]}` where values repeat, else a list.
+
+    Numbers keep all their digits, so the page gives them back as the table has them; gaps, as of
+    image quality where there is none, stay gaps.
+    """
+    return {str(name): _column(rows[name]) for name in rows.columns}
+
+
+def _column(column: "pd.Series[Any]") -> Any:
+    places, values = pd.factorize(column)  # a gap has the place -1
+    if len(values) > FEW * len(column):
+        return [None if gap else value for value, gap in zip(column, column.isna(), strict=True)]
+    return {"values": values.tolist(), "places": places.tolist()}
+
+
+def choices_of(folder: Path, rows: pd.DataFrame) -> list[str]:
+    """What was chosen at every row, "jpeg, QPSK, rate 0.75, 80 bits"; empty where nothing was.
+
+    Raises: UserError if the table of choices is damaged.
+    """
+    path = folder / CHOICES
+    if not path.is_file():
+        return [""] * len(rows)
+    try:
+        chosen = pd.read_csv(path).drop_duplicates(KEY)
+        told = dict(zip(chosen[KEY].itertuples(index=False, name=None), _told(chosen), strict=True))
+    except (KeyError, ValueError):
+        raise UserError(f"{path} is damaged; run the sweep again") from None
+    return [told.get(place, "") for place in rows[KEY].itertuples(index=False, name=None)]
+
+
+def _told(chosen: pd.DataFrame) -> list[str]:
+    names = ("codec", "modulation", "code_rate", "payload_bits")
+    return [
+        f"{codec}, {modulation}, rate {rate:.4g}, {bits:g} bits"
+        for codec, modulation, rate, bits in zip(*(chosen[name] for name in names), strict=True)
+    ]

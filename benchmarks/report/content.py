@@ -1,0 +1,108 @@
+"""What the page knows of one sweep: rows, differences, needed SNRs, texts, provenance."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.figures.captions import DataText, counts, definitions, reliability
+from benchmarks.figures.plans import FIRST, FRACTION, KEY, MOST_SCHEMES, check_rows
+from benchmarks.figures.published import with_published
+from benchmarks.figures.styles import STYLES, channel_title
+from benchmarks.report.columns import CHOICE, choices_of, columns_of
+from benchmarks.report.differences import differences
+from benchmarks.report.provenance import provenance_of
+from simulator.engine.outcomes import stored_units
+from simulator.errors import UserError
+from simulator.measures.compare import credits_from
+from simulator.measures.threshold import said
+from simulator.statistics.threshold import thresholds
+
+TARGETS = (0.60, 0.65, 0.70)  # accuracies of the table of needed SNRs
+NEEDED = ("title", "classes", "image_shape")  # of the data, in run.json
+
+
+def content_of(
+    folder: Path, rows: pd.DataFrame, run: Mapping[str, Any], text: DataText, *, published: bool
+) -> dict[str, Any]:
+    """The JSON of a sweep in a folder; `published` adds the published curves of CIFAR-100.
+
+    Raises: UserError if the rows cannot be drawn, or a file beside them is damaged.
+    """
+    check_rows(rows)
+    drawn = with_published(rows) if published else rows
+    names = list(drawn["scheme"].unique())
+    pairs, why = _pairs(folder, rows, run)
+    return {
+        "name": folder.resolve().name,
+        "title": text.title,
+        "classes": text.num_classes,
+        "noiseless": text.noiseless,
+        "texts": _texts(rows, text),
+        "schemes": names,
+        "first": _first(names),
+        "channels": {name: channel_title(name) for name in rows["channel"].unique()},
+        "rows": columns_of(rows.assign(**{CHOICE: choices_of(folder, rows)})),
+        "published": columns_of(drawn.iloc[len(rows) :][[*KEY, *FRACTION[:1], "settings"]]),
+        "differences": pairs,
+        "without": why,
+        "thresholds": {f"{100 * target:g}": _needed(rows, target) for target in TARGETS},
+        "provenance": provenance_of(folder, run),
+    }
+
+
+def check_described(folder: Path, run: Mapping[str, Any]) -> None:
+    """Raises: UserError unless run.json says what the data are."""
+    missing = [name for name in NEEDED if name not in run["data"]]
+    if missing:
+        raise UserError(
+            f"{folder / 'run.json'} must hold {', '.join(missing)} of the data; sweep again"
+        )
+
+
+def _first(names: Sequence[str]) -> list[str]:
+    """The schemes that are shown at first, as figures show them."""
+    ranks = {name: rank for rank, name in enumerate(dict.fromkeys((*FIRST, *STYLES)))}
+    return sorted(names, key=lambda name: ranks.get(name, len(ranks)))[:MOST_SCHEMES]
+
+
+def _texts(rows: pd.DataFrame, text: DataText) -> list[str]:
+    """Counts, definitions, what limits or is missing, and what each scheme assumes."""
+    lines = [counts(rows), definitions(rows, text, k=None), reliability(rows, text)]
+    lines += [f"Note: {line}." for line in text.notes]
+    lines += [f"Not trained: {', '.join(text.untrained)}."] if text.untrained else []
+    return [line for line in lines if line]
+
+
+def _pairs(
+    folder: Path, rows: pd.DataFrame, run: Mapping[str, Any]
+) -> tuple[dict[str, Any] | None, str]:
+    """Paired differences; where the folder holds no outcomes of images, the reason."""
+    try:
+        store = stored_units(folder, rows, str(run.get("journal")))
+    except UserError:
+        return None, "the folder holds no outcomes of single images (journal or outcomes.npz)"
+    return differences(rows, credits_from(store, int(run["data"]["classes"]))), ""
+
+
+def _needed(rows: pd.DataFrame, target: float) -> list[dict[str, Any]]:
+    """The SNR that every curve needs, in words, with its place."""
+    table = thresholds(rows, target)
+    return [
+        {
+            "scheme": row["scheme"],
+            "channel": row["channel"],
+            "channel_uses": int(row["channel_uses"]),
+            "text": _in_short(row, said(row)),
+        }
+        for _, row in table.iterrows()
+    ]
+
+
+def _in_short(row: "pd.Series[Any]", words: Mapping[str, str]) -> str:
+    """`4.21 (3.90 to 4.52)`, or why there is no number."""
+    interval = words["95 % interval"]
+    known = math.isfinite(row["snr_db"]) and interval
+    return f"{words['SNR']} ({interval})" if known else words["SNR"]

@@ -1,0 +1,73 @@
+"""Paired differences of every two schemes of a sweep: whichever is chosen as the reference."""
+
+from collections.abc import Callable, Iterator
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from simulator.measures.compare import PLACE
+from simulator.statistics.paired import holm, mcnemar, paired_difference
+
+UNIT = 1e-5  # of an accuracy: a thousandth of a percentage point
+
+Credits = Callable[[Any], NDArray[np.float64]]  # of a row to what each image earned there
+
+
+class Pair(NamedTuple):
+    """Two rows of a table at one point, and the difference of their accuracies."""
+
+    a: int  # places of the rows
+    b: int
+    difference: float
+    low: float
+    high: float
+    p_value: float  # McNemar's, not yet adjusted
+
+
+def differences(rows: pd.DataFrame, credits_of: Credits) -> dict[str, list[Any]]:
+    """Of every two schemes at every point that they share, as columns.
+
+    `a`, `b`: places of the rows; `difference`, `low`, `high`: accuracy of a minus that of b with
+    its 95 % interval, in units of `UNIT`; `p_holm`: adjusted over the points of two schemes. These
+    are the numbers of `semlink compare`; those of b against a have the other sign.
+    """
+    pairs = list(_pairs(rows.reset_index(drop=True), credits_of))
+    columns: dict[str, list[Any]] = {
+        name: [round(getattr(pair, name) / UNIT) for pair in pairs]
+        for name in ("difference", "low", "high")
+    }
+    adjusted = _adjusted(pairs, rows["scheme"].tolist())
+    return {
+        "a": [pair.a for pair in pairs],
+        "b": [pair.b for pair in pairs],
+        **columns,
+        "p_holm": [float(f"{p:.3g}") for p in adjusted],
+    }
+
+
+def _pairs(rows: pd.DataFrame, credits_of: Credits) -> Iterator[Pair]:
+    """One point after the other, so that the images of one alone are in memory."""
+    for _, here in rows.groupby(PLACE, sort=False):
+        own = {int(place): row for place, row in zip(here.index, _rows(here), strict=True)}
+        for a, b in combinations(own, 2):
+            draws = min(own[a]["realizations"], own[b]["realizations"])  # both met these
+            x, y = (credits_of({**own[place], "realizations": draws}) for place in (a, b))
+            yield Pair(a, b, *paired_difference(x, y), mcnemar(x - y))
+
+
+def _rows(here: pd.DataFrame) -> list[dict[str, Any]]:
+    return here[["scheme", *PLACE, "realizations"]].to_dict("records")  # type: ignore[return-value]
+
+
+def _adjusted(pairs: list[Pair], schemes: list[str]) -> list[float]:
+    """p-values adjusted within the points of each two schemes, in the order of the pairs."""
+    families: dict[tuple[str, str], list[int]] = {}
+    for place, pair in enumerate(pairs):
+        families.setdefault((schemes[pair.a], schemes[pair.b]), []).append(place)
+    found = np.ones(len(pairs))
+    for places in families.values():
+        found[places] = holm([pairs[place].p_value for place in places])
+    return found.tolist()

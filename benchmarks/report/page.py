@@ -1,0 +1,61 @@
+"""The page: template, style, script, charts, data and the JavaScript of Vega in one file."""
+
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import vega
+from benchmarks.report.charts import panels
+from benchmarks.report.looks import DARK, looks_of
+from simulator.storage.files import replacing
+
+
+def write_page(path: Path, sweeps: Sequence[dict[str, Any]]) -> None:
+    """Write the report of some sweeps, atomically; the same sweeps give the same bytes."""
+    page = page_of(sweeps, vega.javascript())
+    with replacing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8", newline="\n")
+
+
+def page_of(sweeps: Sequence[dict[str, Any]], bundle: str) -> str:
+    """The HTML of some sweeps, as `benchmarks.report.content` gives them."""
+    looks = looks_of(name for own in sweeps for name in own["schemes"])
+    parts = {
+        "TITLE": f"semlink report: {_plain('; '.join(own['title'] for own in sweeps))}",
+        "STYLE": _source("page.css"),
+        "COLOURS": _colours(looks),
+        "DATA": _json({"looks": looks, "charts": panels(looks), "sweeps": sweeps}),
+        "BUNDLE": bundle,
+        "SCRIPT": _source("curves.js") + _source("page.js"),
+    }
+    first, *rest = _source("page.html").split("{{")
+    pieces = (piece.split("}}", 1) for piece in rest)
+    return first + "".join(parts[name] + after for name, after in pieces)
+
+
+def _source(name: str) -> str:
+    return (files("benchmarks.report") / name).read_text(encoding="utf-8")
+
+
+def _json(value: object) -> str:
+    """JSON that can stand inside a script element."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")
+
+
+def _plain(text: str) -> str:
+    """A text inside HTML."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _colours(looks: Sequence[dict[str, Any]]) -> str:
+    """The colours of all schemes as properties, for light and dark."""
+
+    def rule(key: str) -> str:
+        own = ";".join(f"--c{place}:{look[key]}" for place, look in enumerate(looks))
+        return f":root{{{own}}}"
+
+    dark = rule("dark").replace("{", f"{{--paper:{DARK};", 1)
+    return f"{rule('light')}\n@media screen and (prefers-color-scheme: dark){{{dark}}}"

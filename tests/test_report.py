@@ -1,0 +1,93 @@
+"""`semlink report` as a user meets it: what it writes, and what it refuses."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator.storage.environment import ROOT
+from tests.commands import SMALL, WEIGHTS, Command, refused
+
+REFERENCE = ROOT / "results/reference"
+LINKS = REFERENCE / "cifar100/links"
+SWEEP = ["sweep", "digits", "--weights", WEIGHTS, *SMALL, "--channel-uses", "4"]
+
+
+def content(path: Path) -> list[dict[str, Any]]:
+    """The sweeps of a report."""
+    page = path.read_text(encoding="utf-8")
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    sweeps: list[dict[str, Any]] = json.loads(found[1])["sweeps"]
+    return sweeps
+
+
+def test_a_sweep_writes_the_report_that_the_command_writes(
+    semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert semlink(*SWEEP, "--schemes", "rkd_sc,label_code", "--out", "out") == 0
+    assert capsys.readouterr().out.endswith(f"report:  {Path('out/report.html')}\n")
+    first = (tmp_path / "out/report.html").read_bytes()
+    assert semlink("report", "out", "--out", "again.html") == 0
+    assert capsys.readouterr().out == "report:  again.html\n"
+    assert (tmp_path / "again.html").read_bytes() == first
+    assert semlink("report", "out") == 0
+    assert (tmp_path / "out/report.html").read_bytes() == first
+    (sweep,) = content(tmp_path / "again.html")
+    assert len(sweep["differences"]["a"]) == 2  # two SNRs, one pair
+    assert set(sweep["thresholds"]) == {"60", "65", "70"}
+
+
+def test_sweep_without_outcomes_says_why_it_has_no_reference(
+    semlink: Command, tmp_path: Path
+) -> None:
+    folders = (REFERENCE / "cifar100/f3", REFERENCE / "cifar100/f5")
+    assert semlink("report", *folders, "--out", "two.html") == 0
+    one, two = content(tmp_path / "two.html")
+    assert (one["name"], two["name"]) == ("f3", "f5")
+    for sweep in (one, two):
+        assert sweep["differences"] is None
+        assert "no outcomes of single images" in sweep["without"]
+        assert {"published_figure", "published_notebook"} <= set(sweep["schemes"])
+        published = sweep["published"]["scheme"]["values"]
+        assert published == ["published_figure", "published_notebook"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("nowhere",), "nowhere must hold a finished sweep, but results.csv is missing"),
+        ((LINKS, LINKS), "FOLDERS must be different sweeps, got"),
+        ((LINKS, "--out", "."), "--out must be a file to write, got the folder"),
+        ((LINKS, "--out", "file/a.html"), "must be a folder that can be written to"),
+        ((), "Missing argument 'FOLDERS...'"),
+    ],
+)
+def test_a_mistake_is_one_line_and_writes_nothing(
+    semlink: Command,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[object, ...],
+    told: str,
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert semlink("report", *arguments) == 2
+    assert told in refused(capsys)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_damaged_sweep_is_refused_and_an_earlier_report_stays(
+    semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "f3"
+    shutil.copytree(REFERENCE / "cifar100/f3", folder)
+    (folder / "report.html").write_text("earlier")
+    run = json.loads((folder / "run.json").read_text())
+    del run["data"]["title"], run["data"]["classes"]
+    (folder / "run.json").write_text(json.dumps(run))
+    assert semlink("report", folder) == 2
+    assert "run.json must hold title, classes of the data; sweep again" in refused(capsys)
+    assert (folder / "report.html").read_text() == "earlier"

@@ -1,0 +1,221 @@
+"""The report in Chromium: nothing fails or is loaded, filters and reference do as they say."""
+
+import csv
+import io
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+from simulator.storage.environment import ROOT
+from tests.commands import WEIGHTS, status
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, CDPSession, Page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+LARGEST = ROOT / "results/reference/cifar100/links"
+MARKS = "#snr .mark-symbol path"
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    from playwright.sync_api import sync_playwright
+
+    root = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium has no sandbox for root
+    with sync_playwright() as playwright:
+        own = playwright.chromium.launch(executable_path=CHROMIUM, args=root)
+        yield own
+        own.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small sweep of three schemes, with its report."""
+    out = tmp_path_factory.mktemp("sweep") / "small"
+    grid = ["--images", "100", "--snr-db", "-10,0,10", "--channel-uses", "16,64"]
+    schemes = ["--schemes", "rkd_sc,dt_jscc,label_code"]
+    with pytest.MonkeyPatch.context() as patch:
+        sweep = ["sweep", "digits", "--weights", WEIGHTS, "--realizations", "1", "--out", out]
+        assert status(patch, *sweep, *grid, *schemes) == 0
+    return out
+
+
+@pytest.fixture
+def page(browser: "Browser", folder: Path) -> "Iterator[Page]":
+    """The report, drawn; when it is closed, nothing has failed and nothing was loaded."""
+    yield from opened(browser, folder / "report.html")
+
+
+def opened(browser: "Browser", path: Path) -> "Iterator[Page]":
+    context = browser.new_context(accept_downloads=True, viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    failed: list[str] = []
+    loaded: list[str] = []
+    page.on("console", lambda message: failed.append(message.text))
+    page.on("pageerror", lambda error: failed.append(str(error)))
+    page.on("request", lambda request: loaded.append(request.url))
+    page.goto(path.as_uri())
+    drawn(page, 1)
+    yield page
+    context.close()
+    assert failed == []
+    assert [url for url in loaded if not url.startswith(("data:", "blob:"))] == [path.as_uri()]
+
+
+def drawn(page: "Page", times: int) -> None:
+    """Wait until the panels have been drawn so many times."""
+    page.wait_for_function(f"Number(document.body.dataset.drawn) >= {times}", timeout=120_000)
+
+
+def lines(page: "Page", table: str) -> list[list[str]]:
+    """The body of a table."""
+    script = "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))"
+    found: list[list[str]] = page.eval_on_selector_all(f"#{table} tbody tr", script)
+    return found
+
+
+def test_every_point_is_a_mark_that_says_what_it_is(page: "Page", folder: Path) -> None:
+    rows = pd.read_csv(folder / "results.csv")
+    here = rows[rows["channel_uses"] == 16]
+    assert page.locator(MARKS).count() == len(here)
+    labels = page.eval_on_selector_all(MARKS, "all => all.map(own => own.ariaLabel)")
+    ours = here[here["scheme"] == "rkd_sc"]
+    for value, low in zip(100 * ours["accuracy"], 100 * ours["ci_low"], strict=True):
+        told = f"accuracy {value:.1f} %; 95 %, images {low:.1f} to"
+        assert any(label.startswith("RKD-SC, ") and told in label for label in labels)
+    assert page.locator("#gap .mark-symbol path").count() == len(here)
+    assert page.locator("#uses-chart .mark-symbol path").count() == 2 * (3 + 2)  # channels, k
+
+
+def test_filters_change_the_marks(page: "Page") -> None:
+    whole = page.locator(MARKS).count()
+    page.uncheck("#schemes input[value=dt_jscc]")
+    drawn(page, 2)
+    assert page.locator(MARKS).count() == whole * 2 // 3
+    page.uncheck("#channels input[value=awgn]")
+    drawn(page, 3)
+    assert page.locator(MARKS).count() == whole // 3
+    page.select_option("#uses-at", "64")
+    drawn(page, 4)
+    assert "k = 64" in page.inner_text("#snr-title")
+    page.check("#draws")
+    drawn(page, 5)
+    assert page.locator("#snr .mark-rule line").count() >= whole // 3
+    page.uncheck("#uses input[value='16']")
+    drawn(page, 6)
+    assert {line[1] for line in lines(page, "needed")} == {"64"}
+
+
+def test_a_click_on_a_point_moves_the_other_panel(page: "Page") -> None:
+    label = page.locator(f"{MARKS}[aria-label^='DT-JSCC'][aria-label*=', -10 dB']").first
+    label.dispatch_event("click")
+    drawn(page, 2)
+    assert page.input_value("#snr-at") == "-10"
+    assert "SNR = -10 dB" in page.inner_text("#uses-title")
+
+
+def test_pointing_at_a_scheme_fades_the_others_everywhere(page: "Page") -> None:
+    page.focus("#schemes input[value=label_code]")  # as a keyboard does
+    for panel in ("snr", "uses-chart", "gap"):
+        faded = f"#{panel} .mark-symbol path[opacity='0.15']"
+        page.wait_for_selector(faded)
+        labels = page.eval_on_selector_all(faded, "all => all.map(own => own.ariaLabel)")
+        assert all(not label.startswith("label code") for label in labels)
+
+
+def test_the_reference_mode_has_the_numbers_of_compare(
+    page: "Page", folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert status(monkeypatch, "compare", folder, "--b", "label_code") == 0
+    table = pd.read_csv(folder / "compare_all_label_code.csv")
+    page.click("#table summary")
+    drawn(page, 2)
+    page.select_option("#reference", "label_code")
+    drawn(page, 3)
+    assert page.is_hidden("#gap-figure")
+    found = {tuple(line[:4]): line[4:7] for line in lines(page, "points")}
+    assert len(found) == len(table)
+    titles = {"rkd_sc": "RKD-SC", "dt_jscc": "DT-JSCC"}
+    channels = {"awgn": "AWGN", "rayleigh": "Rayleigh, one gain per image"}
+    for row in table.to_dict("records"):
+        snr, uses = f"{row['snr_db']:g}", str(row["channel_uses"])
+        value, interval, p = found[titles[row["a"]], channels[row["channel"]], snr, uses]
+        numbers = [float(number) for number in re.findall(r"[-+][\d.]+", f"{value} {interval}")]
+        told = [100 * row[name] for name in ("difference", "ci_low", "ci_high")]
+        assert numbers == pytest.approx(told, abs=0.0506)
+        assert p.endswith("significant at 5 %") == (row["p_holm"] < 0.05)
+    hollow = page.locator(f"{MARKS}[fill='var(--paper)']").count()
+    assert hollow == ((table["channel_uses"] == 16) & (table["p_holm"] >= 0.05)).sum()
+    assert hollow < page.locator(MARKS).count()
+
+
+def test_the_download_has_the_rows_of_the_table(page: "Page", folder: Path) -> None:
+    with page.expect_download() as download:
+        page.click("#download")
+    text = Path(download.value.path()).read_text(encoding="utf-8")
+    pd.testing.assert_frame_equal(
+        pd.read_csv(io.StringIO(text)), pd.read_csv(folder / "results.csv"), check_dtype=False
+    )
+    names = next(csv.reader(io.StringIO(text)))
+    assert names == list(pd.read_csv(folder / "results.csv", nrows=0))
+
+
+def test_it_prints(page: "Page") -> None:
+    pdf = page.pdf(format="A4")
+    assert pdf.startswith(b"%PDF")
+    page.emulate_media(media="print")
+    assert page.is_hidden("#download")
+    assert page.locator("#snr svg").is_visible()
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_it_fits_the_window_in_light_and_dark(page: "Page", width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    if width == 400:
+        drawn(page, 2)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    paper = "getComputedStyle(document.body).backgroundColor"
+    page.emulate_media(color_scheme="light")
+    assert page.evaluate(paper) == "rgb(255, 255, 255)"
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(paper) == "rgb(20, 23, 28)"
+
+
+def test_every_control_has_a_name_and_is_reached_by_keys(page: "Page") -> None:
+    unnamed = """all => all.filter(own => !own.labels?.length && !own.textContent.trim()).length"""
+    assert page.eval_on_selector_all("select, input, button", unnamed) == 0
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "uses-at"  # the only sweep needs no choice
+
+
+@pytest.mark.slow
+def test_the_largest_sweep_is_small_and_soon_ready(
+    browser: "Browser", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seconds of the page's own processor, which a busy machine does not change."""
+    path = tmp_path / "links.html"
+    assert status(monkeypatch, "report", LARGEST, "--out", path) == 0
+    assert path.stat().st_size < 3_000_000
+    session = browser.new_browser_cdp_session()
+    before = renderers(session)
+    for page in opened(browser, path):
+        assert renderers(session) - before < 2
+        assert page.locator(MARKS).count() > 500
+
+
+def renderers(session: "CDPSession") -> float:
+    """Processor seconds of all pages."""
+    found = session.send("SystemInfo.getProcessInfo")["processInfo"]
+    return sum(float(own["cpuTime"]) for own in found if own["type"] == "renderer")
