@@ -140,7 +140,7 @@ class Results:
     def compare(self, b: str, a: str | None = None) -> "pd.DataFrame":
         """Accuracy of `a`, or of every other scheme, minus that of `b`, image by image.
 
-        Columns: difference with its 95 % interval, McNemar's p-value, and Holm's adjustment of it.
+        Columns: difference with its 95 % interval, its p-value, and Holm's adjustment of that.
         Printed, it is the table of `semlink compare`, in points. Raises: Error.
 
         >>> semlink.Results.read("results/reference/digits").compare("adjscc", "deep_jscc")

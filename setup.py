@@ -9,6 +9,7 @@ from setuptools.command.build_py import build_py
 REFERENCE = Path("results/reference")
 SHIPPED = (
     *("digits/weights", "digits/SHA256SUMS", "block_errors"),
+    "label_codes/words.safetensors",
     *("cifar100/weights/student.safetensors", "cifar100/SHA256SUMS"),
     "cifar100/weights/training_images.npy",
 )

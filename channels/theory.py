@@ -216,6 +216,18 @@ def orthogonal_symbol_error_rate(num_signals: int, energy_ratio: float) -> float
     return float(weights @ wrong)
 
 
+def simplex_symbol_error_rate(num_signals: int, energy_ratio: float) -> float:
+    """Error rate of coherent detection among signals of equal correlation -1 / (M - 1).
+
+    They are orthogonal signals of energy E M / (M - 1) without their mean, which tells nothing.
+
+    Units:  energy_ratio is the total E/N0 of a signal, linear: k Es/N0 over k channel uses.
+    Raises: ValueError as for orthogonal signals.
+    """
+    gain = num_signals / max(num_signals - 1, 1)
+    return orthogonal_symbol_error_rate(num_signals, energy_ratio * gain)
+
+
 def biorthogonal_symbol_error_rate(num_signals: int, energy_ratio: float) -> float:
     """Error rate of coherent detection among M/2 orthogonal signals and their negatives.
 

@@ -1,37 +1,42 @@
 """Code words for the label code: one word of `k` complex uses per class.
 
-Three families, the best that fits first. A word is a row of 2k real numbers; neighbours form a
-complex use, so Re<s_i, s_j> is the real inner product, and one gain h for the whole word
-multiplies all inner products by |h|^2: what is orthogonal on AWGN stays so on Rayleigh.
+A word is a row of 2k real numbers; neighbours form a complex use, so Re<s_i, s_j> is the real inner
+product, and one gain h for the whole word multiplies all inner products by |h|^2: the words keep
+their distances on Rayleigh. The first of these that fits:
 
-1. Orthogonal, where 2k >= classes: the rows e^(2 pi i m t / k) of a DFT matrix of size k, then i
-   times these: 2k real-orthogonal words with equal energy in every use. One-hot words would be
-   orthogonal too, but put the whole energy of an image into one use: where the gain changes from
-   use to use, a single deep fade would then lose the image, while a DFT word averages the fades.
-2. Biorthogonal, where 4k >= classes: such rows and their negatives.
-3. Reed-Muller: a subset of RM(2, m), signs (-1)^(Q(v) + a.v + b) over the 2^m points v, built of
-   cosets of RM(1, m), one per quadratic form Q. Words of one coset have correlation 0 or -1;
-   words of two cosets with forms Q and Q' at most 2^(-r/2) of the energy, r the (even) rank of
+1. Simplex, where 2k >= classes - 1: all pairs have the correlation -1 / (classes - 1), the least
+   that so many words can have. Use t of word m is e^(2 pi i m f_t / classes), all frequencies f_t
+   from 1 to classes / 2 with equal energy, the real one at classes / 2 with half. A use thus has
+   nearly the same energy as any other, where one-hot words put that of an image into one use: a
+   deep fade of that use would lose the image.
+2. Spherical, for the sizes in `words.safetensors`: optimised by `benchmarks.tools.spherical_words`.
+3. Regular: orthogonal words, where 2k >= classes: the rows e^(2 pi i m t / k) of a DFT matrix of
+   size k, then i times these. Biorthogonal, where 4k >= classes: such rows and their negatives.
+   Reed-Muller beyond: a subset of RM(2, m), signs (-1)^(Q(v) + a.v + b) over the 2^m points v,
+   built of cosets of RM(1, m), one per quadratic form Q. Words of one coset have correlation 0 or
+   -1; words of two cosets with forms Q and Q' at most 2^(-r/2) of the energy, r the (even) rank of
    the alternating matrix of Q + Q' [1, ch. 15 sec. 2]. So forms are chosen far apart in rank.
 
-Or, to compare, the words of a short polar code, all as Gray QPSK.
+Or, to compare, regular words whatever fits, or those of a short polar code, all as Gray QPSK.
 
 [1] MacWilliams and Sloane, The Theory of Error-Correcting Codes, North-Holland, 1977.
 """
 
 import itertools
 import math
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.baselines.spherical import spherical_words
 from channels.digital.polar import LONGEST_POLAR, SHORTEST_POLAR, polar_words
 
-Code = Literal["own", "polar"]  # own: the three families
+Code = Literal["own", "regular", "polar"]  # own: the first that fits
 MAX_RM_ORDER = 6  # 2^15 quadratic forms to choose from; order 8 would have 2^28
 
 
@@ -44,6 +49,14 @@ def code_family(num_classes: int, k: int, code: Code = "own") -> str | None:
         return "polar" if enough else None
     if k < 1:
         return None
+    if code == "own" and num_classes - 1 <= 2 * k:
+        return "simplex"
+    if code == "own" and spherical_words(num_classes, k) is not None:
+        return "spherical"
+    return _regular_family(num_classes, k)
+
+
+def _regular_family(num_classes: int, k: int) -> str | None:
     if num_classes <= 2 * k:
         return "orthogonal"
     if num_classes <= 4 * k:
@@ -62,23 +75,50 @@ def label_codebook(num_classes: int, k: int, code: Code = "own") -> Tensor:
     Raises: ValueError if `k` uses have too few words for `num_classes`.
     """
     family = code_family(num_classes, k, code)
-    if family == "orthogonal":
-        words = _dft_rows(num_classes, k)
-    elif family == "biorthogonal":
-        rows = _dft_rows((num_classes + 1) // 2, k)
-        words = np.stack([rows, -rows], axis=1).reshape(-1, 2 * k)[:num_classes]
-    elif family == "Reed-Muller":
-        words = _reed_muller_rows(num_classes, k)
-    elif family == "polar":
-        words = _polar_rows(num_classes, k)
-    else:
-        what = "label code" if code == "own" else "polar words"
+    if family is None:
+        what = "polar words" if code == "polar" else "label code"
         raise ValueError(
             f"k = {k} channel uses carry no {what} for {num_classes} classes; use a larger k"
         )
-    words *= math.sqrt(k) / np.linalg.norm(words, axis=1, keepdims=True)
+    words = _FAMILIES[family](num_classes, k)
+    words = words * (math.sqrt(k) / np.linalg.norm(words, axis=1, keepdims=True))
     pairs = torch.from_numpy(words).reshape(num_classes, k, 2)
     return torch.view_as_complex(pairs).to(torch.complex64)
+
+
+def _simplex_rows(count: int, k: int) -> NDArray[np.float64]:
+    """Words of equal correlation [count, 2k] from the DFT of their numbers."""
+    frequency, energy = _spread_frequencies(count, k)
+    turns = np.arange(count)[:, None] * frequency % count / count  # [count, k]
+    pairs = np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)], axis=-1)
+    words: NDArray[np.float64] = (np.sqrt(energy)[:, None] * pairs).reshape(count, 2 * k)
+    return words
+
+
+def _spread_frequencies(count: int, k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The frequency of each of k uses, and its energy.
+
+    Every frequency gets one use; each further one goes where the energy of a use is largest.
+    """
+    energy = np.full(count // 2, 2.0)
+    energy[-1] -= count % 2 == 0  # cos(pi m) is real: one dimension
+    uses, given = np.ones(count // 2), list(range(count // 2))
+    while len(given) < k:
+        given.append(int((energy / uses).argmax()))
+        uses[given[-1]] += 1
+    of = np.array(given)
+    return of + 1, (energy / uses)[of]
+
+
+def _spherical_rows(count: int, k: int) -> NDArray[np.float64]:
+    words = spherical_words(count, k)
+    assert words is not None  # else it is another family
+    return words
+
+
+def _biorthogonal_rows(count: int, k: int) -> NDArray[np.float64]:
+    rows = _dft_rows((count + 1) // 2, k)
+    return np.stack([rows, -rows], axis=1).reshape(-1, 2 * k)[:count]
 
 
 def _dft_rows(count: int, k: int) -> NDArray[np.float64]:
@@ -166,3 +206,13 @@ def _polar_rows(count: int, k: int) -> NDArray[np.float64]:
 def _polar_length(k: int) -> int:
     """The largest power of two up to 2k, at most 1024."""
     return min(1 << ((2 * k).bit_length() - 1), LONGEST_POLAR)
+
+
+_FAMILIES: Final[Mapping[str, Callable[[int, int], NDArray[np.float64]]]] = {
+    "simplex": _simplex_rows,
+    "spherical": _spherical_rows,
+    "orthogonal": _dft_rows,
+    "biorthogonal": _biorthogonal_rows,
+    "Reed-Muller": _reed_muller_rows,
+    "polar": _polar_rows,
+}

@@ -1,7 +1,7 @@
 """The label code: the transmitter decides the class and sends only its index.
 
-The strongest link for one fixed task, and thus the bound for a semantic link. The receiver can do
-nothing else with what it receives.
+The strongest link for one fixed task, where gains are known, and thus the bound for a semantic
+link. The receiver can do nothing else with what it receives.
 """
 
 import itertools
@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.baselines.codebook import Code, code_family, label_codebook
+from benchmarks.baselines.spherical import words_hash
 from channels.base import Channel, ChannelOutput
 from channels.streams import PointStreams
+from simulator.data.dataset import Dataset
 from simulator.errors import UserError
 from simulator.scheme import Classify, Received, Scheme, Tensors, all_delivered
 from simulator.schemes.contract import Label, WithoutWeights
@@ -24,12 +26,19 @@ _LEAST_NOISE_POWER = 1e-30  # keeps the scores finite on a noiseless channel
 
 
 class LabelCodeScheme(Scheme):
-    """Class decided by the noiseless chain, one word per class, maximum-likelihood receiver."""
+    """Class decided by the noiseless chain, one word per class, maximum-a-posteriori receiver.
 
-    def __init__(self, config: "LabelCodeConfig", *, classify: Classify, num_classes: int) -> None:
+    The receiver takes a class to be as frequent as among training images.
+    Shapes: class_counts [classes], training images of each class.
+    """
+
+    def __init__(
+        self, config: "LabelCodeConfig", *, classify: Classify, class_counts: Tensor
+    ) -> None:
         self.name = config.name
         self._classify = classify
-        self._num_classes = num_classes
+        self._num_classes = len(class_counts)
+        self._log_prior = log_prior(class_counts)
         self._code = config.code
 
     @property
@@ -44,7 +53,9 @@ class LabelCodeScheme(Scheme):
     def settings(self, k: int) -> str:
         """The code, and what both ends know."""
         words = f"{self._num_classes} {code_family(self._num_classes, k, self._code)} words"
-        known = "maximum likelihood; codebook known, no header"
+        equal = not self._log_prior.any()
+        rule = "maximum likelihood" if equal else "maximum a posteriori, prior of training labels"
+        known = f"{rule}; codebook known, no header"
         return f"class decided at the transmitter, {words}, {known}"
 
     @torch.inference_mode()
@@ -66,16 +77,26 @@ class LabelCodeScheme(Scheme):
         x = encoded["x"]
         received = channel(x, snr_db=snr_db, generator=streams("channel", device=x.device))
         words = label_codebook(self._num_classes, k, self._code).to(x.device)
-        return Received(log_posteriors(received, words), all_delivered(x))
+        prior = self._log_prior.to(x.device)
+        return Received(log_posteriors(received, words, prior), all_delivered(x))
 
 
-def log_posteriors(received: ChannelOutput, words: Tensor) -> Tensor:
-    """Log-posteriors of the words under a uniform prior, for gains known per use.
+def log_prior(class_counts: Tensor) -> Tensor:
+    """Log-frequencies of classes up to a constant, all 0 if equal; none seen counts as one.
+
+    Shapes: class_counts [M] -> [M] float64.
+    """
+    counts = class_counts.double().clamp(min=1)
+    return (counts / counts.max()).log()
+
+
+def log_posteriors(received: ChannelOutput, words: Tensor, prior: Tensor) -> Tensor:
+    """Log-posteriors of the words, for gains known per use and log-priors up to a constant.
 
     log p(y | s) = sum (2 Re<h s, y> - |h s|^2) / N0 up to what all words have in common. Computed
     in double precision, so that an image's scores do not depend on the batch.
 
-    Shapes: received of B images over k uses, words [M, k] complex -> [B, M] float32.
+    Shapes: received of B images over k uses, words [M, k] complex, prior [M] -> [B, M] float32.
     """
     y, h = received.y.to(torch.complex128), received.h.to(torch.complex128)
     s = words.to(torch.complex128)
@@ -85,16 +106,19 @@ def log_posteriors(received: ChannelOutput, words: Tensor) -> Tensor:
         noise_power = torch.ones_like(noise_power[:, :1])
     matched = ((h.conj() * y) @ s.mH).real  # Re<h s, y>, [B, M]
     energy = h.abs().square() @ s.abs().square().T  # |h s|^2, [B, M]
-    return ((2 * matched - energy) / noise_power).log_softmax(dim=1).float()
+    return ((2 * matched - energy) / noise_power + prior).log_softmax(dim=1).float()
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelCodeConfig(WithoutWeights):
     """The words follow from k, the number of classes and the kind of code."""
 
-    code: Code = "own"  # own: orthogonal, biorthogonal or Reed-Muller, by k
+    code: Code = "own"  # own: simplex, spherical or regular, the first that fits
 
-    labels: ClassVar = (Label("polar", "words of a short polar code, from 16 uses on"),)
+    labels: ClassVar = (
+        Label("regular", "orthogonal, biorthogonal or Reed-Muller words"),
+        Label("polar", "words of a short polar code, from 16 uses on"),
+    )
 
     @property
     def name(self) -> str:
@@ -102,12 +126,24 @@ class LabelCodeConfig(WithoutWeights):
         return KIND if self.code == "own" else f"{KIND}:{self.code}"
 
     def labelled(self, label: str) -> "LabelCodeConfig":
-        """Words of another code. Raises: UserError for a label other than `polar`."""
-        if label != "polar" or self.code != "own":
-            raise UserError(f"the label behind label_code must be polar, got {label!r}")
-        return replace(self, code="polar")
+        """Words of another code. Raises: UserError for a label other than these two."""
+        if label not in ("regular", "polar") or self.code != "own":
+            raise UserError(f"the label behind label_code must be regular or polar, got {label!r}")
+        return replace(self, code="regular" if label == "regular" else "polar")
+
+    def needs(self) -> dict[str, str]:
+        """The rule of the receiver, and the hash of the optimised words."""
+        words = {"words": words_hash()} if self.code == "own" else {}
+        return {"receiver": "maximum a posteriori", **words}
 
     def build(self, weights: Weights) -> LabelCodeScheme:
         """The scheme for the noiseless chain."""
-        classify = weights.classifier().classify
-        return LabelCodeScheme(self, classify=classify, num_classes=weights.dataset.num_classes)
+        classify, counts = weights.classifier().classify, _class_counts(weights.dataset)
+        return LabelCodeScheme(self, classify=classify, class_counts=counts)
+
+
+def _class_counts(data: Dataset) -> Tensor:
+    """Training images of each class, or one each where there are none."""
+    if data.train is None:
+        return torch.ones(data.num_classes)
+    return torch.bincount(data.train.labels, minlength=data.num_classes)

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from simulator.measures.compare import PLACE
-from simulator.statistics.paired import holm, mcnemar, paired_difference
+from simulator.statistics.paired import holm, paired_difference, paired_p_value
 
 UNIT = 1e-5  # of an accuracy: a thousandth of a percentage point
 
@@ -24,7 +24,7 @@ class Pair(NamedTuple):
     difference: float
     low: float
     high: float
-    p_value: float  # McNemar's, not yet adjusted
+    p_value: float  # not yet adjusted
 
 
 def differences(rows: pd.DataFrame, credits_of: Credits) -> dict[str, list[Any]]:
@@ -55,7 +55,7 @@ def _pairs(rows: pd.DataFrame, credits_of: Credits) -> Iterator[Pair]:
         for a, b in combinations(own, 2):
             draws = min(own[a]["realizations"], own[b]["realizations"])  # both met these
             x, y = (credits_of({**own[place], "realizations": draws}) for place in (a, b))
-            yield Pair(a, b, *paired_difference(x, y), mcnemar(x - y))
+            yield Pair(a, b, *paired_difference(x, y), paired_p_value(x - y))
 
 
 def _rows(here: pd.DataFrame) -> list[dict[str, Any]]:

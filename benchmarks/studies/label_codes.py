@@ -1,9 +1,9 @@
-"""Does a polar code carry a class index better? Error rates of the label code's words.
+"""Which words carry a class index best? Error rates of those of the label code and of others.
 
-`python -m benchmarks.studies.label_codes` sends 100 classes over k = 16 to 256 uses by the words of
-`label_code` and by those of `label_code:polar`, with the same classes, gains and noise, and writes
-results/reference/label_codes/label_codes.csv. Both receivers are maximum likelihood. Takes some
-minutes.
+`python -m benchmarks.studies.label_codes` sends 10 classes over k = 3 to 64 uses and 100 classes
+over k = 16 to 256 by the words of `label_code`, `label_code:regular` and `label_code:polar`, with
+the same classes, gains and noise, and writes results/reference/label_codes/label_codes.csv. All
+receivers are maximum likelihood. Takes some minutes.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from benchmarks.baselines.codebook import code_family, label_codebook
+from benchmarks.baselines.codebook import Code, code_family, label_codebook
 from benchmarks.baselines.label_code import log_posteriors
 from channels.names import channel_from_name
 from channels.streams import PointStreams, Streams
@@ -24,32 +24,35 @@ from simulator.statistics.intervals import wilson
 from simulator.storage.environment import ROOT, environment
 from simulator.storage.files import write_json, write_table
 
-CLASSES: Final = 100
-USES: Final = (16, 32, 64, 256)
+SIZES: Final = (
+    *((10, k) for k in (3, 8, 16, 64)),
+    *((100, k) for k in (16, 32, 64, 256)),
+)  # classes, channel uses
+CODES: Final[tuple[Code, ...]] = ("own", "regular", "polar")
 CHANNELS: Final = ("awgn", "rayleigh", "rayleigh_fast")
 ENERGY_DB: Final = (8.0, 10.0, 12.0)  # energy of a word over N0: SNR + 10 log10 k
 BATCH, BATCHES = 2000, 20
 COLUMNS: Final = [
-    *("channel", "channel_uses", "snr_db", "code", "words"),
+    *("classes", "channel", "channel_uses", "snr_db", "code", "words"),
     *("errors", "error_rate", "ci_low", "ci_high"),
 ]
 
 
 def compare_codes() -> pd.DataFrame:
-    """A row for each channel, k, energy and code: wrong decisions of so many, and the interval."""
+    """A row for each size, channel, energy and code: wrong decisions, and the interval."""
     rows = []
-    points = [(c, k, e) for c in CHANNELS for k in USES for e in ENERGY_DB]
-    for channel, k, energy_db in progress(points, desc="label codes", unit="point"):
+    points = [(*size, channel, e) for size in SIZES for channel in CHANNELS for e in ENERGY_DB]
+    for classes, k, channel, energy_db in progress(points, desc="label codes", unit="point"):
         snr_db = energy_db - linear_to_db(float(k))
-        books = {
-            str(code_family(CLASSES, k)): label_codebook(CLASSES, k),
-            "polar": label_codebook(CLASSES, k, "polar"),
-        }
-        for code, words in books.items():
-            errors, trials = wrong_decisions(words, channel, snr_db), BATCH * BATCHES
+        families = {code_family(classes, k, code): code for code in CODES}
+        for family, code in families.items():
+            if family is None:
+                continue
+            trials = BATCH * BATCHES
+            errors = wrong_decisions(label_codebook(classes, k, code), channel, snr_db)
             rate = errors / trials
             counted = (trials, errors, rate, *wilson(rate, trials))
-            rows.append((channel, k, round(snr_db, 3), code, *counted))
+            rows.append((classes, channel, k, round(snr_db, 3), family, *counted))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -63,7 +66,8 @@ def wrong_decisions(words: Tensor, channel: str, snr_db: float) -> int:
         received = channel_from_name(channel)(
             words[classes], snr_db=torch.full((BATCH, 1), snr_db), generator=streams("channel")
         )
-        wrong += int((log_posteriors(received, words).argmax(dim=1) != classes).sum())
+        scores = log_posteriors(received, words, torch.zeros(num_words))
+        wrong += int((scores.argmax(dim=1) != classes).sum())
     return wrong
 
 

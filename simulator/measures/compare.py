@@ -14,7 +14,7 @@ from simulator.engine.outcomes import UnitStore, stored_units
 from simulator.errors import UserError, did_you_mean
 from simulator.measures.shown import fitting
 from simulator.parse import as_known
-from simulator.statistics.paired import holm, mcnemar, paired_difference
+from simulator.statistics.paired import holm, paired_difference, paired_p_value
 from simulator.statistics.tally import Tally
 from simulator.storage.folders import read_results
 
@@ -25,9 +25,9 @@ def compare_schemes(folder: Path, a: str | None, b: str) -> tuple[pd.DataFrame, 
     """Accuracy of `a` minus accuracy of `b` at every common point, with its interval.
 
     Both met the same images, gains and noise, so the difference has less variance than either.
-    `p_value` is McNemar's, `p_holm` the same adjusted for the number of points. Without `a`, every
-    other scheme is compared with `b`, in the order of the sweep, each adjusted for its own points;
-    those without a common point are left out, and listed in lines beside the table.
+    `p_value` is of the score test, `p_holm` the same adjusted for the number of points. Without
+    `a`, every other scheme is compared with `b`, in the order of the sweep, each adjusted for its
+    own points; those without a common point are left out, and listed in lines beside the table.
     Raises: UserError if the folder holds no sweep with both, or no journal of it.
     """
     rows, run = read_results(folder)
@@ -158,7 +158,7 @@ def _row(row: Any, store: UnitStore, a: str, b: str, classes: int) -> dict[str, 
         "difference": difference.value,
         "ci_low": difference.low,
         "ci_high": difference.high,
-        "p_value": mcnemar(x - y),
+        "p_value": paired_p_value(x - y),
     }
 
 

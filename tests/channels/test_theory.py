@@ -34,6 +34,7 @@ from channels.theory import (
     rician_power_cdf,
     rician_power_quantile,
     rician_power_variance,
+    simplex_symbol_error_rate,
 )
 
 SNRS_DB = [-10.0, 0.0, 7.0, 15.0]
@@ -155,6 +156,17 @@ def test_two_signals(energy_ratio: float) -> None:
     assert orthogonal == pytest.approx(q_function(math.sqrt(energy_ratio)), rel=1e-9)
     antipodal = biorthogonal_symbol_error_rate(2, energy_ratio)
     assert antipodal == pytest.approx(q_function(math.sqrt(2 * energy_ratio)), rel=1e-9)
+
+
+@pytest.mark.parametrize("snr_db", SNRS_DB)
+def test_two_and_three_simplex_signals_are_bpsk_and_3_psk(snr_db: float) -> None:
+    ratio = 10 ** (snr_db / 10)
+    antipodal = simplex_symbol_error_rate(2, ratio)
+    assert antipodal == pytest.approx(q_function(math.sqrt(2 * ratio)), rel=1e-9)
+    angles = np.linspace(0, math.pi * 2 / 3, 200_001)  # Craig's integral for M-PSK
+    integrand = np.exp(-ratio * 0.75 / np.sin(angles[1:]) ** 2)
+    psk = float((integrand.sum() - integrand[-1] / 2) * angles[1] / math.pi)
+    assert simplex_symbol_error_rate(3, ratio) == pytest.approx(psk, rel=1e-6)
 
 
 @pytest.mark.parametrize("snr_db", SNRS_DB)

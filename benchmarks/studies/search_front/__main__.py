@@ -50,7 +50,7 @@ from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.search.config import SearchConfig
 from simulator.search.run import SearchRun, adjusted, search_run
 from simulator.statistics.intervals import accuracy_interval, mean_difference
-from simulator.statistics.paired import holm, mcnemar, paired_difference
+from simulator.statistics.paired import holm, paired_difference, paired_p_value
 from simulator.storage.describe import describe
 from simulator.storage.files import write_json, write_table
 from simulator.training.loop import fresh
@@ -159,7 +159,7 @@ def pairs(front_table: pd.DataFrame, answers: Mapping[str, Answered]) -> pd.Data
     """Differences of accuracy on the same images: what is searched minus every other network.
 
     And what is neither searched nor hand-made minus the hand-made one. Intervals are over images,
-    p-values are McNemar's (of the means over seeds), and Holm's for all rows; `seeds_low,
+    p-values are of the score test (on means over seeds), and Holm's for all rows; `seeds_low,
     seeds_high` is the interval over trainings, for these images, and empty where there is one.
     """
     kinds = dict(zip(front_table["name"], front_table["kind"], strict=True))
@@ -168,7 +168,7 @@ def pairs(front_table: pd.DataFrame, answers: Mapping[str, Answered]) -> pd.Data
         searched = kinds[a] == "kdl_darts" and not (kinds[b] == "kdl_darts" and b < a)
         if searched or (kinds[a] != "kdl_darts" and kinds[b] == "hand_made"):
             x, y = answers[a].right, answers[b].right
-            found = (*paired_difference(x, y), mcnemar(x - y))
+            found = (*paired_difference(x, y), paired_p_value(x - y))
             rows.append((a, b, kinds[b], *found, *_over_seeds(answers[a], answers[b])))
     table = pd.DataFrame(rows, columns=[name for name in PAIR_COLUMNS if name != "p_holm"])
     return table.assign(p_holm=holm(list(table["p_value"])))[PAIR_COLUMNS]

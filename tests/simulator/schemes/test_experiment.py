@@ -40,6 +40,7 @@ MADE = [make() for make in RECIPES]
         ("capacity_bound:finite", CapacityConfig, {"label": "finite"}),
         ("digital_semantic:bound:finite", DigitalSemanticConfig, {"label": "bound:finite"}),
         ("label_code:polar", LabelCodeConfig, {"code": "polar"}),
+        ("label_code:regular", LabelCodeConfig, {"code": "regular"}),
     ],
 )
 def test_a_scheme_is_found_by_name_and_labels(name: str, kind: type, told: dict[str, Any]) -> None:
@@ -74,7 +75,7 @@ def test_every_scheme_of_a_recipe_is_found_by_its_own_name(recipe: Experiment) -
         ("rkd_sc:no_teacher:nothing", "^rkd_sc:no_teacher takes labels .*, got 'nothing'$"),
         ("rkd_sc:pilot1", r"^rkd_sc takes labels .*, got 'pilot1'; .* such as rayleigh\+ls:1$"),
         ("vl_vfe:genie", "^vl_vfe takes no label, got 'genie'$"),
-        ("label_code:other", "^the label behind label_code must be polar, got 'other'$"),
+        ("label_code:other", "^the label behind label_code must be regular or polar, got 'other'$"),
     ],
 )
 def test_a_name_that_is_none_is_one_line(name: str, told: str) -> None:

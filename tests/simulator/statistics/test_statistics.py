@@ -16,7 +16,12 @@ from simulator.statistics.intervals import (
     effective_images,
     wilson,
 )
-from simulator.statistics.paired import holm, mcnemar, paired_difference, paired_ratio
+from simulator.statistics.paired import (
+    holm,
+    paired_difference,
+    paired_p_value,
+    paired_ratio,
+)
 from simulator.statistics.tally import Tally
 
 Z2 = 1.959963984540054**2
@@ -240,7 +245,7 @@ def disagreements(only_a: float, only_b: float, realizations: int, spread: float
     [
         (5000, 0.001, 0.0005, 0.93, 0.975),
         (5000, 0.0001, 0.001, 0.93, 0.975),
-        (500, 0.004, 0.002, 0.92, 0.985),
+        (500, 0.004, 0.002, 0.92, 0.995),
         (500, 0.01, 0.005, 0.92, 0.985),
     ],
 )
@@ -272,6 +277,67 @@ def test_few_images_unlike_all_others_are_covered(expected: float) -> None:
         found = paired_difference(np.repeat([0.0, 1.0], [wrong, 500 - wrong]), outage)
         covered += chance * (found.low <= 0.9 - expected / 500 <= found.high)
     assert covered > 0.92
+
+
+UNEVEN = [
+    [1.0] * 3 + [-0.05] * 90,  # few images favour a strongly, all others b slightly
+    [0.3, 0.1, -0.2, 0.0, 0.6, -0.1] * 7,
+    [-0.02] * 40,
+    [0.9] * 38 + [-0.1] * 2,
+]
+
+
+@pytest.mark.parametrize("seen", UNEVEN)
+def test_ends_for_any_credits_are_where_the_score_test_begins_to_reject(seen: list[float]) -> None:
+    """The likeliest law on the values seen and on -1 and 1, found by a general optimiser."""
+    difference = np.array(seen)
+    found = paired_difference(difference.clip(min=0), (-difference).clip(min=0))
+    values = np.unique([*seen, -1, 1])
+    shares = np.array([(difference == value).mean() for value in values])
+    for end in (found.low, found.high):
+        cells = likeliest(shares, values, end)
+        variance = cells @ values**2 - end**2
+        error = (found.value - end) ** 2
+        assert error == pytest.approx(Z2 * variance / len(seen), rel=1e-3)
+
+
+def likeliest(shares: Credits, values: Credits, mean: float) -> Credits:
+    """The shares of most likelihood where the values have this mean."""
+    limits = LinearConstraint(np.array([np.ones(len(values)), values]), [1, mean], [1, mean])
+    own = shares > 0
+
+    def unlikeliness(cells: Credits, *_: object) -> float:
+        return float(-shares[own] @ np.log(cells[own]))
+
+    start = np.full(len(values), 1 / len(values))
+    bounds = Bounds(np.where(own, 1e-9, 0.0), np.ones(len(values)))
+    found = minimize(unlikeliness, start, bounds=bounds, constraints=limits, tol=1e-14)
+    return np.asarray(found.x)
+
+
+@pytest.mark.parametrize("seen", [*UNEVEN, [0.02] * 200, [0.05] * 9 + [-1.0]])
+def test_p_value_is_below_5_percent_where_the_interval_excludes_0(seen: list[float]) -> None:
+    difference = np.array(seen)
+    for shift in np.linspace(-0.2, 0.2, 21):
+        moved = (difference + shift).clip(-1, 1)
+        found = paired_difference(moved.clip(min=0), (-moved).clip(min=0))
+        assert (paired_p_value(moved) < 0.05) == (found.low > 0 or found.high < 0)
+
+
+def test_few_equal_images_say_little_and_many_say_much() -> None:
+    """All differences are 0.02; unseen images of -1 could make the mean 0."""
+    few, many = np.full(20, 0.02), np.full(5000, 0.02)
+    assert paired_p_value(few) > 0.5
+    assert paired_p_value(many) < 1e-20
+    assert paired_difference(few, np.zeros(20)).low < -0.1
+    assert 0.015 < paired_difference(many, np.zeros(5000)).low < 0.02
+    one = paired_difference(np.array([0.6]), np.array([0.1]))
+    assert one.low < -0.5
+    assert one.high > 0.85
+    assert paired_difference(np.ones(3), np.zeros(3)).high == 1
+    assert paired_p_value(np.array([1e-17])) == 1
+    rounded = paired_difference(np.array([0.95, 0.1]), np.array([0.9, 0.05]))
+    assert rounded == pytest.approx(paired_difference(np.full(2, 0.05), np.zeros(2)))
 
 
 def test_paired_ratio_covers_as_often_as_it_says() -> None:
@@ -316,18 +382,18 @@ def test_channel_interval_of_one_draw_is_wide_enough() -> None:
     assert channel_interval(tally) == wilson(0.5, 4)
 
 
-def test_mcnemar_of_single_transmissions_is_the_textbook_one() -> None:
+def test_p_value_of_single_transmissions_is_mcnemar_s() -> None:
     difference = np.array([1.0] * 30 + [-1.0] * 12 + [0.0] * 900)
-    assert mcnemar(difference) == pytest.approx(chi2.sf((30 - 12) ** 2 / 42, 1))
-    assert mcnemar(difference) == pytest.approx(binomtest(30, 42).pvalue, rel=0.5)
-    assert mcnemar(np.zeros(5)) == 1
+    assert paired_p_value(difference) == pytest.approx(chi2.sf((30 - 12) ** 2 / 42, 1))
+    assert paired_p_value(difference) == pytest.approx(binomtest(30, 42).pvalue, rel=0.5)
+    assert paired_p_value(np.zeros(5)) == 1
 
 
-def test_mcnemar_errs_as_often_as_it_says() -> None:
+def test_p_value_errs_as_often_as_it_says() -> None:
     rng = np.random.default_rng(14)
     chance = rng.beta(1, 1, size=(RUNS, 300))
     a, b = (rng.binomial(5, chance) / 5 for _ in range(2))  # equal schemes, five draws of each
-    rejected = [mcnemar(difference) < 0.05 for difference in a - b]
+    rejected = [paired_p_value(difference) < 0.05 for difference in a - b]
     assert 0.035 < np.mean(rejected) < 0.065
 
 

@@ -1,0 +1,55 @@
+"""How often the interval of a paired difference covers, simulated anew and as committed."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.studies.coverage import (
+    DRAWS,
+    IMAGES,
+    POPULATIONS,
+    coverage_at,
+    differences_of,
+    johnson,
+    student,
+    true_mean,
+)
+from simulator.storage.environment import ROOT
+
+RUNS = 1000
+ERROR = 0.007  # of a coverage of 95 % over so many runs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("draws", DRAWS)
+@pytest.mark.parametrize("images", IMAGES)
+@pytest.mark.parametrize("name", POPULATIONS)
+def test_the_interval_covers_and_the_test_errs_as_often_as_they_say(
+    name: str, images: int, draws: int
+) -> None:
+    found = coverage_at(name, images, draws, runs=RUNS, methods=["score"])
+    assert found["score"] > 0.93 - 2 * ERROR
+    assert found.get("rejected", 0.0) < 0.07 + 2 * ERROR
+
+
+def test_the_committed_table_has_every_population_and_no_low_coverage() -> None:
+    table = pd.read_csv(ROOT / "results/reference/coverage/coverage.csv")
+    assert len(table) == len(POPULATIONS) * len(IMAGES) * len(DRAWS)
+    assert table["score"].min() > 0.92
+    assert table["student"].min() < 0.6
+
+
+@pytest.mark.parametrize("name", POPULATIONS)
+def test_drawn_differences_have_the_mean_of_their_population(name: str) -> None:
+    population, generator = POPULATIONS[name], np.random.default_rng(3)
+    difference = differences_of(population, generator, 40_000, 5)
+    error = difference.std() / 200
+    assert abs(difference.mean() - true_mean(population)) < 4 * error
+
+
+def test_student_and_johnson_by_hand() -> None:
+    seen = np.array([0.0, 0.0, 0.0, 1.0])  # mean 1/4, standard error 1/4, third moment 3/32
+    half = 3.182446 * 0.25
+    assert student(seen) == pytest.approx((0.25 - half, 0.25 + half), abs=1e-6)
+    shift = (3 / 32) / (6 * 4 * 3 / 16)
+    assert johnson(seen) == pytest.approx((0.25 + shift - half, 0.25 + shift + half), abs=1e-6)
