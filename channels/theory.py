@@ -11,6 +11,7 @@ SNR is Es/N0 in dB per complex channel use; all rates assume coherent detection 
     Inf. Theory 56(5), 2010.
 [6] Cornish and Fisher, Moments and cumulants in the specification of distributions, Revue de
     l'Institut International de Statistique 5(4), 1938.
+[7] Cover and Thomas, Elements of Information Theory, 2nd ed., 2006.
 """
 
 import functools
@@ -31,6 +32,7 @@ __all__ = [
     "bpsk_bit_error_rate_rayleigh",
     "bpsk_bit_error_rate_rician",
     "capacity_bits",
+    "fano_error_rate",
     "nakagami_power_cdf",
     "nakagami_power_quantile",
     "nakagami_snr_spread_db",
@@ -76,6 +78,22 @@ def normal_approximation_bits(snr_db: Floats, *, uses: int, block_error_rate: fl
     dispersion = snr * (snr + 2.0) / (2.0 * (snr + 1.0) ** 2) / math.log(2.0) ** 2
     lost = np.sqrt(real_uses * dispersion) * -scipy.special.ndtri(block_error_rate)
     return np.maximum(real_uses * capacity - lost + math.log2(real_uses) / 2, 0.0)
+
+
+def fano_error_rate(payload_bits: int, *, carried_bits: Floats) -> Floats:
+    """Least error rate of equally likely payloads where a channel carries so many bits of them.
+
+    h(e) + e log2(2^K - 1) = K - B by Fano's inequality [7, sec. 2.10], for K payload bits and a
+    capacity of B bits; 0 from B = K upwards. Interpolated between 8,000 error rates.
+    """
+    most = 1.0 - 2.0**-payload_bits
+    rates = np.concatenate([[0.0], np.logspace(-9, 0, 4000) * most, np.linspace(0, most, 4000)[1:]])
+    rates = np.unique(np.minimum(rates, most))
+    others = payload_bits + math.log1p(-(2.0**-payload_bits)) / math.log(2.0)  # log2(2^K - 1)
+    entropy = scipy.special.entr(rates) + scipy.special.entr(1.0 - rates)
+    lost = entropy / math.log(2.0) + rates * others
+    missing = np.maximum(payload_bits - np.asarray(carried_bits), 0.0)
+    return np.asarray(np.interp(missing, lost, rates))
 
 
 # Error rates of BPSK and square Gray QAM. Each is a sum of terms weight Q(sqrt(2 scale SNR)), so

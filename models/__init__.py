@@ -27,6 +27,7 @@ from models.joint.vl_vfe import VlVfe, VlVfeConfig
 from models.nas.cells import CellShape
 from models.nas.genotype import Genotype
 from models.nas.genotype_cnn import GenotypeCnn, GenotypeCnnConfig
+from models.vector_quantiser import VectorQuantiser, VectorQuantiserConfig
 
 __all__ = [
     "Adjscc",
@@ -72,6 +73,8 @@ __all__ = [
     "Student",
     "StudentConfig",
     "UncodedConfig",
+    "VectorQuantiser",
+    "VectorQuantiserConfig",
     "VlVfe",
     "VlVfeConfig",
     "WideResNet",

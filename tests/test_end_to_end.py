@@ -161,11 +161,11 @@ def test_separate_fails_at_low_snr_and_never_passes_its_bound() -> None:
         assert own <= best + 3 * (best * (1 - best) / 500) ** 0.5
 
 
-def test_quantised_features_fail_at_low_snr_and_never_pass_their_bound() -> None:
+def test_a_few_bits_of_features_arrive_at_low_snr_and_never_pass_their_bound() -> None:
     schemes = ["digital_semantic", "digital_semantic:bound"]
     rows = sweep(digits(), WEIGHTS, schemes, snr_db=(-10.0, 4.0, 10.0), channel_uses=(16,))
     ours, bound = (rows[rows["scheme"] == name]["accuracy"].tolist() for name in schemes)
-    assert ours[0] < 0.12
+    assert ours[0] > 0.4  # a class index in 16 uses; image files are lost here
     assert ours[2] > 0.93
     for own, best in zip(ours, bound, strict=True):
         assert own <= best + 3 * (best * (1 - best) / 500) ** 0.5

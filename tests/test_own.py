@@ -117,9 +117,9 @@ def bursts(x: Tensor, snr_db: Tensor, generator: torch.Generator) -> tuple[Tenso
 def test_digital_schemes_decode_on_an_own_channel() -> None:
     """Tables of Gaussian noise know of no bursts, which lose one image in four."""
     channel, images = semlink.own_channel("bursts", bursts), used().data.test.images[:60]
-    scheme = used()["digital_semantic"]
+    scheme = used()["separate"]
     gaussian, own = (
-        semlink.send(scheme, images, channel=over, snr_db=2, k=64) for over in ("awgn", channel)
+        semlink.send(scheme, images, channel=over, snr_db=8, k=64) for over in ("awgn", channel)
     )
     assert gaussian.bits is None
     assert own.bits is not None

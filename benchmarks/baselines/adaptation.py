@@ -1,7 +1,8 @@
 """Link adaptation: the source and link of the best accuracy, estimated on validation images.
 
 Nothing is simulated. Offers give the images that fit a payload and those that are then classified
-correctly; block error rates give how often they arrive; an outage counts as a uniform guess.
+correctly; block error rates give how often they arrive; an outage counts as a uniform guess. Where
+no CRC notices a lost block, it counts as any other payload, each equally likely.
 
 Links are chosen by the SNR of a block. Where one gain h holds for the whole block this is
 |h|^2 SNR. Where it changes within a block it is the SNR of an AWGN channel of equal capacity, mean
@@ -29,11 +30,13 @@ from channels.digital.bit_pipe import (
     LONGEST_CODE_BLOCK,
     SAFE_CODE_RATE,
     BitPipe,
+    CodedPipe,
     arrives_without_noise,
     payload_bits_for,
 )
+from channels.digital.small_block import LONGEST_SMALL_BLOCK, SmallBlockPipe
 from channels.streams import Streams
-from channels.theory import normal_approximation_bits
+from channels.theory import fano_error_rate, normal_approximation_bits
 from channels.units import db_to_linear, linear_to_db, noise_power_from_snr_db
 from simulator.errors import UserError
 
@@ -54,15 +57,19 @@ class Link(Protocol):
     def text(self) -> dict[str, Any]:
         """A description for the table of choices."""
 
+    @property
+    def detects(self) -> bool:
+        """Whether lost blocks are noticed; if not, another payload takes their place."""
+
     def error_rate(self, snr_db: Floats) -> Floats:
         """Block error rates at the SNRs of blocks in dB."""
 
 
 @dataclass(frozen=True)
 class CodedLink:
-    """LDPC-coded QAM, its block error rates from a table."""
+    """Coded QAM, its block error rates from a table."""
 
-    pipe: BitPipe
+    pipe: CodedPipe
 
     @property
     def payload_bits(self) -> int:
@@ -73,6 +80,11 @@ class CodedLink:
     def text(self) -> dict[str, Any]:
         """Modulation and rate."""
         return {"modulation": self.pipe.modulation, "code_rate": round(self.pipe.code_rate, 4)}
+
+    @property
+    def detects(self) -> bool:
+        """Where there is a CRC; the few errors that it misses are not counted here."""
+        return self.pipe.crc_bits > 0
 
     def error_rate(self, snr_db: Floats) -> Floats:
         """From the table."""
@@ -86,6 +98,12 @@ class IdealLink:
     payload_bits: int
     channel_uses: int
     finite: bool
+    lossy: bool = False  # more is sent than the SNR carries, with as few errors as Fano allows
+
+    @property
+    def detects(self) -> bool:
+        """Short payloads that are lost beyond capacity are not noticed."""
+        return not self.lossy or self.payload_bits > LONGEST_SMALL_BLOCK
 
     @property
     def text(self) -> dict[str, Any]:
@@ -93,12 +111,14 @@ class IdealLink:
         return {"modulation": "any", "code_rate": round(self.payload_bits / self.channel_uses, 4)}
 
     def error_rate(self, snr_db: Floats) -> Floats:
-        """0 (finite: 1e-3) up to what the SNR carries, 1 beyond."""
+        """0 (finite: 1e-3) up to what the SNR carries, beyond it 1 or (`lossy`) as Fano allows."""
         uses, rate = self.channel_uses, FINITE_ERROR_RATE if self.finite else 0.0
         if self.finite:
             carried = normal_approximation_bits(snr_db, uses=uses, block_error_rate=rate)
         else:
             carried = uses * np.log2(1.0 + 10.0 ** (np.asarray(snr_db) / 10.0))
+        if self.lossy:
+            return fano_error_rate(self.payload_bits, carried_bits=carried)
         return np.where(self.payload_bits <= carried, rate, 1.0)
 
 
@@ -141,6 +161,12 @@ class Adaptation:
         found = np.array([[shares(link, offer) for offer in offers] for link in self.links])
         return found[..., 0], found[..., 1]
 
+    @cached_property
+    def _excess(self) -> Floats:
+        """By how much the answers to lost blocks are better than guesses, [links]."""
+        guess = 1.0 / self.num_classes
+        return np.array([lost_accuracy(own, self.num_classes) - guess for own in self.links])
+
     def _best(self, arrived: Floats) -> Choice:
         """The best pair for the given shares of delivered blocks [links].
 
@@ -149,6 +175,7 @@ class Adaptation:
         right, fits = self._shares
         delivered = arrived[:, None] * fits
         accuracy = arrived[:, None] * right + (1.0 - delivered) / self.num_classes
+        accuracy = accuracy + (fits - delivered) * self._excess[:, None]
         if np.isnan(accuracy).any():
             raise UserError(
                 "the estimated accuracies of links must be numbers, got nan; the channel's "
@@ -171,6 +198,18 @@ class Adaptation:
         for before, own in itertools.pairwise(arrived):
             choices.append(choices[-1] if np.array_equal(own, before) else self._best(own))
         return choices
+
+
+def lost_accuracy(link: Link, num_classes: int) -> float:
+    """How often the answer to a lost block is right.
+
+    A uniform guess, but for another of M payloads, of which each class has an equal share: then
+    M/C - 1 of M - 1 are right, and none where there are fewer payloads than classes.
+    """
+    if link.detects:
+        return 1.0 / num_classes
+    payloads: float = 2.0**link.payload_bits
+    return max(0.0, (payloads / num_classes - 1) / (payloads - 1))
 
 
 def grid_place(met_db: Floats) -> NDArray[np.int64]:
@@ -263,3 +302,9 @@ def pipes_of(uses: int, *, payload_bits: tuple[int, int]) -> tuple[BitPipe, ...]
         if least <= pipe.payload_bits <= most
         and (pipe.code_rate <= SAFE_CODE_RATE or arrives_without_noise(pipe))
     )
+
+
+def small_pipes_of(uses: int) -> tuple[SmallBlockPipe, ...]:
+    """The links over `uses` that carry 1 to 11 bits without a CRC, the smallest first."""
+    bits = range(1, LONGEST_SMALL_BLOCK + 1)
+    return tuple(SmallBlockPipe(payload_bits=own, channel_uses=uses) for own in bits)

@@ -4,6 +4,9 @@ Every block is scrambled by a fresh pseudo-random sequence that both ends know, 
 descrambled. Whether a block fails thus depends on gain and noise, not on its content, and a sweep
 needs only a table over the SNR of a block. It is measured with all-zero code words.
 
+A receiver without a CRC is right now and then at any SNR. Its table begins so low that its first
+rate holds below it.
+
 `python -m benchmarks.tools.measure_links` measures the links of all recipes, for
 `results/reference/`.
 """
@@ -20,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from channels.awgn import AwgnChannel
-from channels.digital.bit_pipe import BitPipe
+from channels.digital.bit_pipe import CodedPipe
 from channels.streams import Streams
 from channels.units import linear_to_db
 from simulator.data.cache import default_cache
@@ -35,6 +38,7 @@ VERSION = 2  # of the measurement; another number repeats it
 STEP_DB, FINE_STEP_DB = 0.5, 0.25
 LONG = 2000  # coded bits from which error rates fall so steeply that the fine step is needed
 COARSE_DB = 1.0
+BEGIN_DB, BEGIN_WITHOUT_CRC_DB = 2.0, 15.0  # below the SNR at which the capacity is what is carried
 TO_DB = 40.0
 BATCH = 200
 BITS = 1_000_000  # coded bits that are sent at least at a point
@@ -48,8 +52,9 @@ RARE = 1e-4  # a rate below this ends the table
 class BlockErrors:
     """Block error rate over the SNR of a block in dB: 1 below the table, 0 above it.
 
-    Between two points the logarithm of the rate is interpolated. `undetected` errors, which the CRC
-    has missed, are counted among `errors`.
+    Without a CRC (`guesses`) it is the first rate below the table. Between two points the logarithm
+    of the rate is interpolated. `undetected` errors, which no CRC has found, are counted among
+    `errors`.
     """
 
     snr_db: tuple[float, ...]
@@ -57,15 +62,21 @@ class BlockErrors:
     errors: tuple[int, ...]
     undetected: tuple[int, ...]
 
+    @property
+    def guesses(self) -> bool:
+        """Whether no error is ever detected."""
+        return self.undetected == self.errors
+
     def __call__(self, snr_db: NDArray[np.floating]) -> NDArray[np.float64]:
         """Block error rates at these SNRs in dB."""
         errors, blocks = np.maximum(self.errors, 0.5), np.array(self.blocks)
-        rate = np.exp(np.interp(snr_db, self.snr_db, np.log(errors / blocks), left=0.0))
+        left = None if self.guesses else 0.0
+        rate = np.exp(np.interp(snr_db, self.snr_db, np.log(errors / blocks), left=left))
         return np.where(snr_db > self.snr_db[-1], 0.0, rate)
 
 
 @functools.lru_cache(maxsize=256)
-def block_errors(pipe: BitPipe) -> BlockErrors:
+def block_errors(pipe: CodedPipe) -> BlockErrors:
     """The table of a link: committed, or cached, else measured now and cached.
 
     The cache is that of data sets; without a cache, the table is measured every time.
@@ -84,18 +95,18 @@ def block_errors(pipe: BitPipe) -> BlockErrors:
     return table
 
 
-def keep(table: BlockErrors, pipe: BitPipe, folder: Path) -> None:
+def keep(table: BlockErrors, pipe: CodedPipe, folder: Path) -> None:
     """Write a table where `block_errors` finds it."""
     record = {"link": asdict(pipe), "version": VERSION, "table": asdict(table)}
     write_json(folder / file_name(pipe), record)
 
 
-def file_name(pipe: BitPipe) -> str:
+def file_name(pipe: CodedPipe) -> str:
     """The name of a link's table."""
     return f"{digest({**asdict(pipe), 'version': VERSION})}.json"
 
 
-def measure(pipe: BitPipe) -> BlockErrors:
+def measure(pipe: CodedPipe) -> BlockErrors:
     """Measure at increasing SNRs until errors are rare.
 
     Raises: UserError if that is not reached.
@@ -113,7 +124,7 @@ def measure(pipe: BitPipe) -> BlockErrors:
     return BlockErrors(*zip(*rows, strict=True))
 
 
-def _at(pipe: BitPipe, snr_db: float) -> tuple[int, int, int]:
+def _at(pipe: CodedPipe, snr_db: float) -> tuple[int, int, int]:
     """Blocks, errors and undetected errors at one SNR; few blocks where all of them fail."""
     least = min(max(BITS // pipe.coded_bits, FEWEST_BLOCKS), LEAST_BLOCKS)
     blocks = errors = undetected = 0
@@ -125,19 +136,19 @@ def _at(pipe: BitPipe, snr_db: float) -> tuple[int, int, int]:
     return blocks, errors, undetected
 
 
-def _first_success(pipe: BitPipe) -> float:
+def _first_success(pipe: CodedPipe) -> float:
     """The first SNR of a coarse grid at which some of a few blocks arrive.
 
-    The grid begins 2 dB below the SNR at which the capacity is what the link carries.
+    The grid begins below the SNR at which the capacity is what the link carries.
     """
     needed = linear_to_db(2 ** (pipe.payload_bits / pipe.channel_uses) - 1)
-    snr_db = math.floor(needed) - 2.0
+    snr_db = math.floor(needed) - (BEGIN_DB if pipe.crc_bits else BEGIN_WITHOUT_CRC_DB)
     while snr_db < TO_DB and _errors(pipe, snr_db, -1, 50)[0] == 50:
         snr_db += COARSE_DB
     return snr_db
 
 
-def _errors(pipe: BitPipe, snr_db: float, done: int, batch: int) -> tuple[int, int]:
+def _errors(pipe: CodedPipe, snr_db: float, done: int, batch: int) -> tuple[int, int]:
     """Block errors among `batch` blocks on AWGN, and those that the CRC missed."""
     streams = Streams(seed=0)
     name = (pipe.payload_bits, pipe.channel_uses, pipe.bits_per_symbol, snr_db, done)

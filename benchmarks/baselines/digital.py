@@ -1,9 +1,10 @@
 """Digital schemes: bits of a source over a link that is adapted to the SNR.
 
 Image -> bits -> CRC -> 5G LDPC -> scrambling -> QAM -> channel -> LLR -> LDPC -> CRC -> class.
-Where the CRC fails, or where no option of the source fits, the image is lost: an outage. Source,
-modulation and rate are chosen on validation images (`adaptation`). A bound sends the same bits
-over links that are error-free up to capacity.
+Where the CRC fails, or where no option of the source fits, the image is lost: an outage. A link
+without a CRC delivers another payload in place of a lost one. Source, modulation and rate are
+chosen on validation images (`adaptation`). A bound sends the same bits over links that are
+error-free up to capacity.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ from benchmarks.baselines.adaptation import (
 from benchmarks.baselines.block_errors import block_errors
 from benchmarks.baselines.sources import NEVER, Offer, Source
 from channels.base import Channel
-from channels.digital.bit_pipe import BitPipe
+from channels.digital.bit_pipe import CodedPipe
 from channels.streams import PointStreams
 from simulator.data.dataset import Dataset
 from simulator.device import autocast, cpu_threads
@@ -99,7 +100,17 @@ class DigitalConfig(WithoutWeights):
             raise UserError(f"{made.name} cannot be decoded bit by bit; drop --bit-true")
         return made
 
-    def pipes(self, k: int) -> tuple[BitPipe, ...]:
+    @property
+    def code(self) -> str:
+        """Channel codes and modulations of its links."""
+        return "CRC, 5G LDPC, QPSK to 256-QAM"
+
+    @property
+    def ideal_code(self) -> str:
+        """The links of a bound."""
+        return "log2(1 + SNR) bits per use without errors"
+
+    def pipes(self, k: int) -> tuple[CodedPipe, ...]:
         """The digital links over k uses; a bound has none."""
         if self.ideal or k not in self.uses:
             return ()
@@ -119,9 +130,9 @@ class DigitalConfig(WithoutWeights):
 
     def settings(self, bits: str) -> str:
         """The payload, the link, and how they are chosen."""
-        code = "CRC, 5G LDPC, QPSK to 256-QAM"
+        code = self.code
         if self.ideal:
-            code = "log2(1 + SNR) bits per use without errors"
+            code = self.ideal_code
         if "finite" in self.words:
             code = "normal approximation at a block error rate of 1e-3"
         by = "each image's own SNR (CSIT)" if "genie" in self.words else "the average SNR"
@@ -268,15 +279,25 @@ class DigitalScheme(Scheme):
         choice = self._choice(channel, float(snr_db[0, 0]), k)
         option, answers, fits = _offer(prepared, choice.source).best_fit(choice.link.payload_bits)
         encoded = {"answers": answers, "fits": fits}
-        if self._decodes(channel, k):
-            source, bits = self._sources[choice.source], choice.link.payload_bits
-            payload = torch.zeros((len(fits), bits), dtype=torch.uint8)
-            for row in torch.nonzero(fits.cpu())[:, 0].tolist():
-                with autocast(fits.device, "fp32"):
-                    own = source.bits(prepared["pixels"][row], int(option[row]))
-                payload[row, : len(own)] = own
-            encoded["payload"] = payload.to(fits.device)
+        if self._decodes(channel, k) or not choice.link.detects:
+            size = choice.link.payload_bits
+            pixels = prepared["pixels"]
+            encoded["payload"] = self._payloads(choice.source, size, pixels, option, fits)
         return encoded
+
+    def _payloads(
+        self, source: str, size: int, pixels: Tensor, option: Tensor, sent: Tensor
+    ) -> Tensor:
+        """What a source sends of those images that are `sent` [B], followed by zeros.
+
+        Shapes: pixels [B, C, H, W] uint8, option [B] -> uint8 [B, size].
+        """
+        payload = torch.zeros((len(sent), size), dtype=torch.uint8)
+        for row in torch.nonzero(sent.cpu())[:, 0].tolist():
+            with autocast(sent.device, "fp32"):
+                own = self._sources[source].bits(pixels[row], int(option[row]))
+            payload[row, : len(own)] = own
+        return payload.to(sent.device)
 
     @torch.inference_mode()
     def transmit(
@@ -301,12 +322,17 @@ class DigitalScheme(Scheme):
         received = channel(ones, snr_db=snr_db, generator=streams("channel", device=device))
         met = met_by(received, snr_db=snr_db).cpu().numpy()
         drawn = torch.rand(len(met), generator=streams("decoding"), dtype=torch.float64).numpy()
+        other = torch.rand(len(met), generator=streams("other payload"), dtype=torch.float64)
         if not self._genie:
             choice = self._choice(channel, float(snr_db[0, 0]), k)
             rate = choice.link.error_rate(met)
             arrived = torch.from_numpy(drawn >= rate).to(device)
-            seen = {"error_rate": torch.as_tensor(rate, device=device)}
-            return encoded["answers"], encoded["fits"] & arrived, seen
+            answers, fits = encoded["answers"], encoded["fits"]
+            delivered, lost = fits & arrived, fits & ~arrived
+            if not choice.link.detects and bool(lost.any()):
+                answers, payload = answers.clone(), encoded["payload"][lost]
+                answers[lost], delivered[lost] = self._strayed(choice.source, payload, other[lost])
+            return answers, delivered, {"error_rate": torch.as_tensor(rate, device=device)}
         answers = torch.zeros(len(met), dtype=torch.int64, device=device)
         delivered = torch.zeros(len(met), dtype=torch.bool, device=device)
         rates = torch.ones(len(met), dtype=torch.float64, device=device)
@@ -317,11 +343,29 @@ class DigitalScheme(Scheme):
         for (source, link), rows in chosen.items():
             mine = torch.tensor(rows, device=device)
             offer = Offer(*(values[mine] for values in _offer(encoded, source)))
-            _, answers[mine], fits = offer.best_fit(link.payload_bits)
+            option, answers[mine], fits = offer.best_fit(link.payload_bits)
             rates[mine] = torch.as_tensor(link.error_rate(met[rows]), device=device)
             kept = torch.from_numpy(drawn[rows]).to(device) >= rates[mine]
             delivered[mine] = fits & kept
+            lost = fits & ~kept
+            if not link.detects and bool(lost.any()):
+                images, option = encoded["pixels"][mine[lost]], option[lost]
+                payload = self._payloads(source, link.payload_bits, images, option, lost[lost])
+                answers[mine[lost]], delivered[mine[lost]] = self._strayed(
+                    source, payload, other[mine[lost].cpu()]
+                )
         return answers, delivered, {"error_rate": rates}
+
+    def _strayed(self, source: str, payload: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        """Answers and delivery [B] where another payload, each equally likely, has arrived.
+
+        Shapes: payload [B, bits] uint8; drawn [B], uniform in [0, 1), decides which.
+        """
+        bits = torch.arange(payload.shape[1])
+        flips = 1 + (drawn * (2 ** len(bits) - 1)).long()  # any but none
+        other = payload ^ (flips[:, None] >> bits & 1).to(payload)
+        with autocast(payload.device, "fp32"):
+            return self._sources[source].answers(other)
 
     def _decoded(
         self, encoded: Tensors, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams

@@ -4,24 +4,29 @@ Student features -> r principal components -> b-bit uniform quantiser -> arithme
 link of `separate` -> levels -> a linear head that was trained on quantised features. (r, b) is
 chosen on validation images together with modulation and rate: every pair is a separate source.
 The length of the code differs from image to image; one that is too long for the link is an outage.
+With `few_bits` there are sources of a few bits too (`benchmarks.baselines.words`), over 5G small
+block codes.
 Labels behind the name, joined by colons: `genie` as for `separate`, `bound` for the same bits over
-error-free links, and with it `finite`.
+the best links that capacity allows, and with it `finite`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.metadata import version
 from typing import Any, ClassVar, Final, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks.baselines.adaptation import IdealLink, Link, small_pipes_of
 from benchmarks.baselines.digital import DigitalConfig, DigitalScheme
 from benchmarks.baselines.entropy_code import EntropyCode
 from benchmarks.baselines.sources import Offer, cached
-from models import FeatureQuantiser, FeatureQuantiserConfig
+from benchmarks.baselines.words import STAGE, NumberSource, fit_words, number_sources
+from channels.digital.bit_pipe import CodedPipe
+from models import FeatureQuantiser, FeatureQuantiserConfig, VectorQuantiserConfig
 from simulator.data.dataset import Dataset
 from simulator.description.basis import Basis, Part
 from simulator.description.stages import TrainConfig
@@ -30,12 +35,12 @@ from simulator.errors import UserError
 from simulator.scheme import in_pieces
 from simulator.schemes.contract import ImageShape, Label
 from simulator.training.loop import Epoch, Lesson, train_part
-from simulator.training.run import accuracy, validation_outputs
+from simulator.training.run import TrainingRun, accuracy, check_finished, validation_outputs
 from simulator.training.student import Session, Taught
 from simulator.training.weights import Weights
 
 VERSION: Final = 1  # of what is computed of an image
-MOST_KEPT: Final = 20_000  # images whose components are kept in memory
+MOST_KEPT: Final = 20_000  # images whose features are kept in memory
 
 
 class FeatureCoder:
@@ -50,7 +55,7 @@ class FeatureCoder:
         self, features: Callable[[Tensor], Tensor], quantiser: FeatureQuantiser, *, key: str
     ) -> None:
         """Features of images [B, C, H, W] in [0, 1], what quantises them, a key of the weights."""
-        self._features = features
+        self._network = features
         self.quantiser = quantiser
         self.options = quantiser.config.options
         self.identity = {
@@ -60,22 +65,27 @@ class FeatureCoder:
             "packages": {"constriction": version("constriction")},
         }
         self.code = cache(self._code)
-        self._kept: dict[bytes, Tensor] = {}  # pixels -> components
+        self._kept: dict[bytes, Tensor] = {}  # pixels -> features
 
     def _code(self, rank: int, bits: int) -> EntropyCode:
         return EntropyCode(self.quantiser.probabilities(rank, bits).cpu().numpy())
 
     @torch.inference_mode()
-    def components(self, image: Tensor) -> Tensor:
-        """Components [1, R] of one image [C, H, W] uint8; kept, as every point of a sweep asks."""
+    def features(self, image: Tensor) -> Tensor:
+        """Features [1, D] of one image [C, H, W] uint8; kept, as every point of a sweep asks."""
         pixels = image.cpu().numpy().tobytes()
         if pixels not in self._kept:
             if len(self._kept) == MOST_KEPT:
                 self._kept.clear()
             with cpu_threads(1):
-                found = self.quantiser.components(self._features(image[None].float() / 255))
-            self._kept[pixels] = found
+                self._kept[pixels] = self._network(image[None].float() / 255)
         return self._kept[pixels]
+
+    @torch.inference_mode()
+    def components(self, image: Tensor) -> Tensor:
+        """Components [1, R] of one image [C, H, W] uint8."""
+        with cpu_threads(1):
+            return self.quantiser.components(self.features(image))
 
     def encode(self, components: Tensor, rank: int, bits: int) -> list[Tensor]:
         """The bits that stand for the levels of components [B, R], each uint8 [n]."""
@@ -150,10 +160,11 @@ class DigitalSemanticConfig(DigitalConfig):
     """Quantised features over digital links, and the data for their choice."""
 
     quantiser: QuantiserStage | None = None  # None: it cannot be trained
+    few_bits: VectorQuantiserConfig | None = None  # None: no sources of a few bits, nor short codes
 
     kind = "digital_semantic"
     flags = ("genie", "bound", "finite")
-    version = 3
+    version = 4
     labels: ClassVar = (
         Label("genie", "the transmitter knows the gain of each image, and chooses by it"),
         Label("bound", "the same bits over links that are error-free up to capacity"),
@@ -162,24 +173,62 @@ class DigitalSemanticConfig(DigitalConfig):
 
     @property
     def described(self) -> Self:
-        """What journals know it by: its quantiser is known by hash."""
-        return replace(self, quantiser=None)
+        """What journals know it by: its quantisers are known by hash."""
+        return replace(self, quantiser=None, few_bits=None)
+
+    @property
+    def code(self) -> str:
+        """As the others', with small block codes for a few bits."""
+        small = "" if self.few_bits is None else "5G small block codes (no CRC) or "
+        return f"{small}{super().code}"
+
+    @property
+    def ideal_code(self) -> str:
+        """Without errors up to capacity; short payloads pay beyond it too."""
+        beyond = "" if self.few_bits is None else ", beyond that as few as Fano's inequality allows"
+        return f"{super().ideal_code}{beyond}"
+
+    def links(self, k: int, offers: Mapping[str, Offer]) -> list[Link]:
+        """As the others'; those of a bound may be loaded beyond capacity."""
+        links = super().links(k, offers)
+        if self.few_bits is None or "finite" in self.words:
+            return links
+        return [replace(own, lossy=True) if isinstance(own, IdealLink) else own for own in links]
+
+    def pipes(self, k: int) -> tuple[CodedPipe, ...]:
+        """The links over k uses, the smallest first; a bound has none."""
+        pipes = super().pipes(k)
+        small = small_pipes_of(k) if pipes and self.few_bits is not None else ()
+        return tuple(sorted((*small, *pipes), key=lambda pipe: pipe.payload_bits))
 
     def part(self, recipe: Basis) -> Part:
         """The quantiser and its heads."""
         made_from = tuple(part.name for part in recipe.student_parts())
         return Part(self.kind, (*recipe.seen, self.quantiser), made_from, "head", 0.02)
 
+    def words_part(self, recipe: Basis) -> Part:
+        """The words of features."""
+        made_from = tuple(part.name for part in recipe.student_parts())
+        return Part(f"{self.kind}_words", (self.few_bits,), made_from, STAGE)
+
     def parts(self, recipe: Basis) -> tuple[Part, ...]:
-        """The quantiser and its heads."""
-        return () if self.quantiser is None else (self.part(recipe),)
+        """The quantiser and its heads, and the words."""
+        quantiser = () if self.quantiser is None else (self.part(recipe),)
+        return (*quantiser, *(() if self.few_bits is None else (self.words_part(recipe),)))
 
     def needed(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
         """The same."""
         return self.parts(recipe)
 
+    def check(self, run: TrainingRun, stage: str) -> None:
+        """Check that the student is trained whose words are fitted. Raises: UserError."""
+        if stage == STAGE and self.few_bits is not None:
+            check_finished(run, *run.recipe.student_parts())
+
     def train(self, session: Session, stage: str) -> None:
         """Fit to the frozen student's features; then every head learns what is left of them."""
+        if stage == STAGE and self.few_bits is not None:
+            fit_words(session.run, self.words_part(session.run.recipe), self.few_bits)
         if stage != "head" or self.quantiser is None:
             return
         run, taught = session.run, session.taught()
@@ -209,19 +258,40 @@ class DigitalSemanticConfig(DigitalConfig):
     def build(self, weights: Weights) -> DigitalScheme:
         """The scheme for a student and its quantiser. Raises: UserError if they are not trained."""
         weights.classifier()  # its head is what those of the quantiser began as
-        return self.scheme_of(self.coder(weights), weights.dataset, weights.device)
+        coder = self.coder(weights)
+        short = self._short(weights, coder)
+        return self.scheme_of(coder, weights.dataset, weights.device, short=short)
+
+    def _short(self, weights: Weights, coder: FeatureCoder) -> list[NumberSource]:
+        """Sources of a few bits. Raises: UserError if the words are not there."""
+        if self.few_bits is None:
+            return []
+        part, head = self.words_part(weights.recipe), weights.recipe.student_parts().head
+        words = weights.load(part, self.few_bits.build)
+        linear = partial(nn.Linear, self.few_bits.feature_dim, weights.dataset.num_classes)
+        identity = {**coder.identity, "words": weights.key((head.name, part.name))}
+        return number_sources(coder.features, words, weights.load(head, linear), identity=identity)
 
     def scheme_of(
-        self, coder: FeatureCoder, dataset: Dataset, device: torch.device
+        self,
+        coder: FeatureCoder,
+        dataset: Dataset,
+        device: torch.device,
+        *,
+        short: Sequence[NumberSource] = (),
     ) -> DigitalScheme:
-        """The scheme for any coder of features."""
+        """The scheme for any coder of features and any sources of a few bits."""
         ranks, each = coder.quantiser.config.ranks, coder.quantiser.config.bits
         bits = (
             f"{ranks[0]} to {ranks[-1]} principal components of {each[0]} to {each[-1]} bits, "
             "arithmetic coding (tables known, no header)"
         )
-        sources = [FeatureSource(coder=coder, rank=r, bits_each=b) for r, b in coder.options]
-        return DigitalScheme(self, sources, bits=bits, dataset=dataset, device=device)
+        if short:
+            lengths = [source.length for source in short]
+            words = f"words of features of {min(lengths)} to {max(lengths)} bits"
+            bits = f"the class, {words}, or {bits}"
+        features = [FeatureSource(coder=coder, rank=r, bits_each=b) for r, b in coder.options]
+        return DigitalScheme(self, [*short, *features], bits=bits, dataset=dataset, device=device)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

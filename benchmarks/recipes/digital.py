@@ -7,7 +7,7 @@ from benchmarks.baselines.decoded import DecodedStage
 from benchmarks.baselines.digital_semantic import DigitalSemanticConfig, QuantiserStage
 from benchmarks.baselines.label_code import LabelCodeConfig
 from benchmarks.baselines.separate import Qualities, SeparateConfig
-from models import FeatureQuantiserConfig
+from models import FeatureQuantiserConfig, VectorQuantiserConfig
 from simulator.description.stages import TrainConfig
 from simulator.schemes.contract import SchemeConfig
 
@@ -56,16 +56,21 @@ def conventional_baselines(
     heads: TrainConfig,
     readers: TrainConfig,
     views: int,
+    words: tuple[int, ...] = (),
 ) -> tuple[SchemeConfig, ...]:
     """Files, their bound, quantised features, labels, pixels.
 
     `heads` trains the heads behind the quantiser, `readers` the classifiers of decoded images, on
-    `views` views of each.
+    `views` views of each. `words` are the bits of words of features; without them there are no
+    sources of a few bits.
     """
     decoded = DecodedStage(damage=separate.damage, training=readers, views=views, clean_share=0.25)
     model = FeatureQuantiserConfig(
         feature_dim=feature_dim, ranks=(8, 16, 32, 64), bits=(2, 3, 4, 6)
     )
     separate = replace(separate, retraining=decoded)
-    semantic = replace(semantic, quantiser=QuantiserStage(model=model, training=heads))
+    short = VectorQuantiserConfig(feature_dim=feature_dim, bits=words) if words else None
+    semantic = replace(
+        semantic, quantiser=QuantiserStage(model=model, training=heads), few_bits=short
+    )
     return (separate, separate.bound, semantic, LabelCodeConfig(), AnalogPixelsConfig())

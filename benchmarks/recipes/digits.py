@@ -75,6 +75,7 @@ def digits() -> Experiment:
                 heads=heads,
                 readers=readers,
                 views=8,
+                words=(1, 2, 3, 4, 5, 6),
             ),
             untaught,
         ),

@@ -1,11 +1,13 @@
 """Payload bits to payload bits over any channel: CRC, 5G NR LDPC, scrambling, Gray QAM, and back.
 
-The blocks are Sionna's, but for the LDPC decoder, see `channels.digital.ldpc`; documents are 3GPP
+`CodedPipe` is what all coded links share; short codes are in `channels.digital.small_block`. The
+blocks are Sionna's, but for the LDPC decoder, see `channels.digital.ldpc`; documents are 3GPP
 TS 38.212 (coding) and TS 38.211 (modulation).
 """
 
 import functools
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final, Literal, NamedTuple
@@ -21,11 +23,13 @@ from channels.streams import Streams, sionna_device, sionna_phy
 __all__ = [
     "BitPipe",
     "BitPipeOutput",
+    "CodedPipe",
     "arrives_without_noise",
     "channel_uses_for",
     "payload_bits_for",
     "qam_bits",
     "qam_llr",
+    "qam_mapper",
 ]
 
 LONGEST_WITH_CRC16: Final = 3824  # payload bits, TS 38.212 sec. 7.2.1
@@ -47,47 +51,33 @@ class BitPipeOutput(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BitPipe:
-    """A digital link with one code block per image; calling it transmits.
+class CodedPipe(ABC):
+    """A digital link with one code word per image; calling it transmits.
 
-    CRC (16 bits up to 3824 payload bits, else 24), 5G LDPC with rate matching and bit interleaving,
-    scrambling with fresh bits known to both ends, Gray QAM of unit average power, channel, exact
-    LLRs of y/h with noise power N0/|h|^2, descrambling, LDPC decoding, CRC check. The power is
-    1 on average over the constellation, not for each image. Below the lowest rate of the base graph
-    (1/5, or 1/3 with the longer CRC) the code word is repeated, and its LLRs are added up.
-
-    Raises: ValueError if the modulation is unknown or no 5G LDPC code has these sizes.
+    Encoding, scrambling with fresh bits known to both ends, Gray QAM of unit average power,
+    channel, exact LLRs of y/h with noise power N0/|h|^2, descrambling, decoding. The power is 1 on
+    average over the constellation, not for each image.
     """
 
     payload_bits: int  # per image, without CRC
     channel_uses: int  # per image, one QAM symbol each
     bits_per_symbol: int  # 2, 4, 6 or 8
-    iterations: int = 20  # of the decoder, at most
-    decoder: Literal["layered", "sionna"] = "layered"  # sionna: belief propagation, to compare
 
-    def __post_init__(self) -> None:
-        """Check that Sionna has such a code."""
-        if self.bits_per_symbol not in MODULATIONS:
-            raise ValueError(
-                f"bits_per_symbol must be one of {sorted(MODULATIONS)}, got {self.bits_per_symbol}"
-            )
-        if min(self.payload_bits, self.channel_uses, self.iterations) < 1:
-            raise ValueError(
-                "payload_bits, channel_uses and iterations must be at least 1, got "
-                f"{self.payload_bits}, {self.channel_uses} and {self.iterations}"
-            )
-        block = self.payload_bits + self.crc_bits
-        if block > LONGEST_CODE_BLOCK:
-            raise ValueError(
-                f"payload and CRC must fit one code block of {LONGEST_CODE_BLOCK} bits, got {block}"
-            )
-        rate = Fraction(block, self.coded_bits)
-        if rate > HIGHEST_CODE_RATE:
-            raise ValueError(
-                f"the code rate of a block of {block} bits must be at most "
-                f"{float(HIGHEST_CODE_RATE):.3f}, got {block}/{self.coded_bits} = "
-                f"{float(rate):.3f}; payload_bits_for gives the payload of a wanted rate"
-            )
+    @property
+    @abstractmethod
+    def crc_bits(self) -> int:
+        """Check bits that are sent with the payload; 0: errors are never seen."""
+
+    @abstractmethod
+    def encode(self, payload: Tensor) -> Tensor:
+        """Code words [B, coded_bits] uint8 of payloads [B, payload_bits], not yet scrambled.
+
+        Raises: ValueError if a shape, a type or a value is wrong.
+        """
+
+    @abstractmethod
+    def decode(self, llr: Tensor) -> BitPipeOutput:
+        """What is decided from LLRs ln P(1) - ln P(0) of the coded bits [B, coded_bits]."""
 
     @property
     def modulation(self) -> str:
@@ -95,21 +85,9 @@ class BitPipe:
         return MODULATIONS[self.bits_per_symbol]
 
     @property
-    def crc_bits(self) -> int:
-        """Check bits that are sent with the payload, 16 or 24."""
-        return _crc_bits(self.payload_bits)
-
-    @property
     def coded_bits(self) -> int:
         """Bits that the channel uses carry."""
         return self.channel_uses * self.bits_per_symbol
-
-    @property
-    def code_word_bits(self) -> int:
-        """Length of the LDPC code word; the coded bits that are left over repeat it cyclically."""
-        block = self.payload_bits + self.crc_bits
-        longest = block * (5 if block <= LONGEST_WITH_CRC16 else 3)
-        return min(self.coded_bits, longest - longest % self.bits_per_symbol)
 
     @property
     def code_rate(self) -> float:
@@ -141,18 +119,6 @@ class BitPipe:
         )
 
     @torch.no_grad()
-    def encode(self, payload: Tensor) -> Tensor:
-        """Code words [B, coded_bits] uint8, interleaved, not yet scrambled; the rest as above."""
-        self._check_payload(payload)
-        blocks = _blocks(self, sionna_device(payload.device))
-        coded: Tensor = blocks.encoder(blocks.crc_encoder(payload.to(torch.float32)))
-        return coded.to(torch.uint8)[:, self._places(payload.device)]
-
-    def _places(self, device: torch.device) -> Tensor:
-        """Which bit of the code word every coded bit is [coded_bits]."""
-        return torch.arange(self.coded_bits, device=device) % self.code_word_bits
-
-    @torch.no_grad()
     def send(
         self,
         coded: Tensor,
@@ -163,22 +129,17 @@ class BitPipe:
         scrambling_generator: torch.Generator,
     ) -> BitPipeOutput:
         """Send code words [B, coded_bits] uint8, such as all zeros; the rest as above."""
-        blocks = _blocks(self, sionna_device(coded.device))
         scrambling = torch.randint(
             0, 2, coded.shape, generator=scrambling_generator, device=coded.device
         ).to(torch.uint8)
-        x = blocks.mapper(coded ^ scrambling)  # [B, k]
-        received = channel(x, snr_db=snr_db, generator=channel_generator)
+        mapper = qam_mapper(self.bits_per_symbol, sionna_device(coded.device))
+        received = channel(mapper(coded ^ scrambling), snr_db=snr_db, generator=channel_generator)
         llr = qam_llr(
             received.y / received.h,
             noise_power=received.noise_power / received.h.abs().square(),
             bits_per_symbol=self.bits_per_symbol,
         )
-        llr = llr * (1.0 - 2.0 * scrambling)  # a flipped bit has the opposite sign
-        word = llr.new_zeros((len(llr), self.code_word_bits))
-        word.index_add_(1, self._places(llr.device), llr)
-        decided, crc_ok = blocks.crc_decoder(blocks.decoder(word).float())
-        return BitPipeOutput(payload=decided.to(torch.uint8), crc_ok=crc_ok.squeeze(-1))
+        return self.decode(llr * (1.0 - 2.0 * scrambling))  # a flipped bit has the opposite sign
 
     def _check_payload(self, payload: Tensor) -> None:
         """Check that payload holds bits, as many as the pipe carries."""
@@ -190,6 +151,78 @@ class BitPipe:
             )
         if bool((payload > 1).any()):
             raise ValueError(f"payload must hold bits 0 and 1, got {int(payload.max())}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BitPipe(CodedPipe):
+    """CRC, 5G LDPC and Gray QAM, one code block per image.
+
+    CRC (16 bits up to 3824 payload bits, else 24), 5G LDPC with rate matching and bit interleaving,
+    then as `CodedPipe`, LDPC decoding, CRC check. Below the lowest rate of the base graph (1/5, or
+    1/3 with the longer CRC) the code word is repeated, and its LLRs are added up.
+
+    Raises: ValueError if the modulation is unknown or no 5G LDPC code has these sizes.
+    """
+
+    iterations: int = 20  # of the decoder, at most
+    decoder: Literal["layered", "sionna"] = "layered"  # sionna: belief propagation, to compare
+
+    def __post_init__(self) -> None:
+        """Check that Sionna has such a code."""
+        if self.bits_per_symbol not in MODULATIONS:
+            raise ValueError(
+                f"bits_per_symbol must be one of {sorted(MODULATIONS)}, got {self.bits_per_symbol}"
+            )
+        if min(self.payload_bits, self.channel_uses, self.iterations) < 1:
+            raise ValueError(
+                "payload_bits, channel_uses and iterations must be at least 1, got "
+                f"{self.payload_bits}, {self.channel_uses} and {self.iterations}"
+            )
+        block = self.payload_bits + self.crc_bits
+        if block > LONGEST_CODE_BLOCK:
+            raise ValueError(
+                f"payload and CRC must fit one code block of {LONGEST_CODE_BLOCK} bits, got {block}"
+            )
+        rate = Fraction(block, self.coded_bits)
+        if rate > HIGHEST_CODE_RATE:
+            raise ValueError(
+                f"the code rate of a block of {block} bits must be at most "
+                f"{float(HIGHEST_CODE_RATE):.3f}, got {block}/{self.coded_bits} = "
+                f"{float(rate):.3f}; payload_bits_for gives the payload of a wanted rate"
+            )
+
+    @property
+    def crc_bits(self) -> int:
+        """Check bits that are sent with the payload, 16 or 24."""
+        return _crc_bits(self.payload_bits)
+
+    @property
+    def code_word_bits(self) -> int:
+        """Length of the LDPC code word; the coded bits that are left over repeat it cyclically."""
+        block = self.payload_bits + self.crc_bits
+        longest = block * (5 if block <= LONGEST_WITH_CRC16 else 3)
+        return min(self.coded_bits, longest - longest % self.bits_per_symbol)
+
+    @torch.no_grad()
+    def encode(self, payload: Tensor) -> Tensor:
+        """Code words [B, coded_bits] uint8, interleaved, not yet scrambled."""
+        self._check_payload(payload)
+        blocks = _blocks(self, sionna_device(payload.device))
+        coded: Tensor = blocks.encoder(blocks.crc_encoder(payload.to(torch.float32)))
+        return coded.to(torch.uint8)[:, self._places(payload.device)]
+
+    def _places(self, device: torch.device) -> Tensor:
+        """Which bit of the code word every coded bit is [coded_bits]."""
+        return torch.arange(self.coded_bits, device=device) % self.code_word_bits
+
+    @torch.no_grad()
+    def decode(self, llr: Tensor) -> BitPipeOutput:
+        """LLRs of repeated bits added up, LDPC decoding, CRC check."""
+        blocks = _blocks(self, sionna_device(llr.device))
+        word = llr.new_zeros((len(llr), self.code_word_bits))
+        word.index_add_(1, self._places(llr.device), llr)
+        decided, crc_ok = blocks.crc_decoder(blocks.decoder(word).float())
+        return BitPipeOutput(payload=decided.to(torch.uint8), crc_ok=crc_ok.squeeze(-1))
 
 
 def payload_bits_for(
@@ -282,7 +315,6 @@ class _Blocks(NamedTuple):
 
     crc_encoder: Any
     encoder: Any
-    mapper: Any
     decoder: Any
     crc_decoder: Any
 
@@ -302,7 +334,6 @@ def _blocks(pipe: BitPipe, device: str) -> _Blocks:
     return _Blocks(
         crc_encoder=crc_encoder,
         encoder=encoder,
-        mapper=phy.mapping.Mapper("qam", pipe.bits_per_symbol, **where),
         decoder=_decoder(pipe, encoder, where),
         crc_decoder=phy.fec.crc.CRCDecoder(crc_encoder, **where),
     )
@@ -312,6 +343,12 @@ def _decoder(pipe: BitPipe, encoder: Any, where: dict[str, str]) -> Any:
     if pipe.decoder == "layered":
         return LayeredDecoder(encoder, iterations=pipe.iterations)
     return sionna_phy().fec.ldpc.LDPC5GDecoder(encoder, num_iter=pipe.iterations, **where)
+
+
+@functools.cache
+def qam_mapper(bits_per_symbol: int, device: str) -> Any:
+    """Sionna's Gray QAM: bits [B, k bits_per_symbol] to symbols [B, k] of unit average power."""
+    return sionna_phy().mapping.Mapper("qam", bits_per_symbol, precision="single", device=device)
 
 
 @functools.cache

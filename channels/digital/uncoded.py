@@ -1,15 +1,13 @@
 """Uncoded QAM: bits on symbols, each decided by itself; what coding is measured by."""
 
-import functools
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from channels.base import Channel
-from channels.digital.bit_pipe import MODULATIONS, BitPipeOutput, qam_bits
-from channels.streams import sionna_device, sionna_phy
+from channels.digital.bit_pipe import MODULATIONS, BitPipeOutput, qam_bits, qam_mapper
+from channels.streams import sionna_device
 
 __all__ = ["UncodedPipe"]
 
@@ -60,14 +58,8 @@ class UncodedPipe:
         Shapes: payload [B, payload_bits] uint8 of 0 and 1, snr_db [B, 1] -> BitPipeOutput.
         Units:  snr_db is Es/N0 in dB, averaged over the fading.
         """
-        x = _mapper(self.bits_per_symbol, sionna_device(payload.device))(payload)  # [B, k]
+        x = qam_mapper(self.bits_per_symbol, sionna_device(payload.device))(payload)  # [B, k]
         received = channel(x, snr_db=snr_db, generator=channel_generator)
         decided = qam_bits(received.y / received.h, bits_per_symbol=self.bits_per_symbol)
         nothing_found = torch.ones(len(payload), dtype=torch.bool, device=payload.device)
         return BitPipeOutput(payload=decided, crc_ok=nothing_found)
-
-
-@functools.cache
-def _mapper(bits_per_symbol: int, device: str) -> Any:
-    """Sionna's Gray QAM."""
-    return sionna_phy().mapping.Mapper("qam", bits_per_symbol, precision="single", device=device)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from simulator.training.student import Session
 
 STAGES = (
-    *("teacher", "cache", "stage1", "head", "stage2"),
+    *("teacher", "cache", "stage1", "head", "words", "stage2"),
     *("baselines", "decoded", "decoded_teachers", "rebuilt", "all"),
 )
 
@@ -95,10 +95,11 @@ def train(request: TrainRequest) -> None:
     """Train the models of a recipe, one of {recipes}.
 
     In order: teacher, cache (its outputs), student (stage1), head (stage 1b) with the quantiser of
-    digital_semantic, codec (stage2); with "baselines" or "all" the neural baselines, a model for
-    each k; with "all" the student on images that were decoded or rebuilt. "decoded" and
+    digital_semantic, its words, codec (stage2); with "baselines" or "all" the neural baselines, a
+    model for each k; with "all" the student on images that were decoded or rebuilt. "decoded" and
     "decoded_teachers" train finished classifiers on decoded images, for separate:retrained,
-    "rebuilt" the student on what deep JSCC rebuilds, for deep_jscc_image:retrained.
+    "rebuilt" the student on what deep JSCC rebuilds, for deep_jscc_image:retrained; "words" alone
+    fits those of a finished student.
 
     Stop with Ctrl-C at any time; the same command resumes from the last checkpoint.
     """

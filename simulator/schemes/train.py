@@ -23,8 +23,10 @@ SHARED: Final[Mapping[str, Callable[[Session], object]]] = {  # by the stage tha
     ),
     "head": lambda session: session.taught(),
 }
-OURS: Final = (*SHARED, "stage2")  # a stage stands for all before it too
-AFTERWARDS: Final = ("decoded", "decoded_teachers", "rebuilt")  # go on from finished weights
+OURS: Final = (*SHARED, "words", "stage2")  # a stage stands for all before it too
+AFTERWARDS: Final = (  # go on from finished weights, and stand for themselves alone
+    *("words", "decoded", "decoded_teachers", "rebuilt"),
+)
 ALL: Final = (*OURS, BASELINES, "decoded", "rebuilt")
 
 
@@ -32,7 +34,8 @@ def stages_of(stage: str) -> tuple[str, ...]:
     """The stages that `--stage` stands for."""
     if stage == "all":
         return ALL
-    return OURS[: OURS.index(stage) + 1] if stage in OURS else (stage,)
+    alone = stage in AFTERWARDS or stage not in OURS
+    return (stage,) if alone else OURS[: OURS.index(stage) + 1]
 
 
 def parts_to_train(run: TrainingRun, stage: str, schemes: Sequence[SchemeConfig]) -> list[Part]:

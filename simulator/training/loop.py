@@ -29,9 +29,14 @@ from simulator.device import autocast, cpu_threads, native, told
 from simulator.errors import TimeUp, UserError
 from simulator.progress import EVERY, progress, skip
 from simulator.storage.files import load_tensors, save_tensors
-from simulator.storage.sums import checked_weights, note_sum
 from simulator.training.history import TrainLog
-from simulator.training.run import TrainingRun, accuracy, classifier_accuracy
+from simulator.training.run import (
+    TrainingRun,
+    accuracy,
+    classifier_accuracy,
+    keep_finished,
+    load_finished,
+)
 from simulator.training.schedule import Schedule
 
 
@@ -206,20 +211,14 @@ def learning_rate_factor(progress: float, warmup: float) -> float:
 def train_part(lesson: Lesson[Module]) -> Module:
     """A part, trained and kept. Raises: UserError if there is one made from something else."""
     run, name = lesson.run, lesson.part.name
-    origin, streams = run.origin(lesson.part), run.streams_of(name)
+    streams = run.streams_of(name)
     model = fresh(lesson.build, seed=streams.seed_of("init", name)).to(run.device)
-    path = run.path(name)
-    if path.exists():
-        tensors, header, _ = checked_weights(path)
-        if header.get("key") != origin.key:
-            raise UserError(
-                f"{path} was made from another description, data or seed; "
-                "add --fresh to train anew, or choose another --out"
-            )
-        model.load_state_dict(tensors)
+    if load_finished(run, lesson.part, model):
         return model.eval()
     checkpoint = Checkpoint(
-        path=run.folder / "checkpoints" / path.name, key=origin.key, deadline=run.deadline
+        path=run.folder / "checkpoints" / run.path(name).name,
+        key=run.origin(lesson.part).key,
+        deadline=run.deadline,
     )
     log = TrainLog(run.folder, name, images=len(lesson.labels))
     schedule = run.schedule
@@ -230,9 +229,7 @@ def train_part(lesson: Lesson[Module]) -> Module:
         with torch.no_grad():
             history[-1]["validation"] = lesson.validate(model.eval())
     precision = native(run.device, lesson.config.precision)
-    header = {**origin.header, "precision": precision, "history": history}
-    save_tensors(path, model.state_dict(), header)
-    note_sum(path)
+    keep_finished(run, lesson.part, model, {"precision": precision, "history": history})
     checkpoint.path.unlink(missing_ok=True)
     return model.eval()
 

@@ -1,12 +1,13 @@
 """A training: its data and views, its lessons, and the finished parts with their origins."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from channels.streams import Streams
 from models import ImageClassifier
@@ -19,10 +20,12 @@ from simulator.description.stages import AugmentConfig
 from simulator.device import Precision, autocast, native
 from simulator.errors import UserError
 from simulator.storage.describe import describe
-from simulator.storage.files import file_hash, load_tensors
+from simulator.storage.files import file_hash, load_tensors, save_tensors
+from simulator.storage.sums import checked_weights, note_sum
 from simulator.training.schedule import Schedule
 
 SHARED = "shared"  # purpose of the views that teachers are asked about
+Module = TypeVar("Module", bound=nn.Module)
 CHUNK = 1000  # images of 32x32 augmented or encoded at a time; fewer of larger ones
 
 
@@ -124,6 +127,48 @@ def augmented(images: Tensor, config: AugmentConfig, generator: torch.Generator)
             view, operations=config.operations, magnitude=config.magnitude, generator=generator
         )
     return paste(view, share=config.pasted, generator=generator) if config.pasted else view
+
+
+def load_finished(run: TrainingRun, part: Part, model: nn.Module) -> bool:
+    """Give a model the weights of a finished part; whether there is one.
+
+    Raises: UserError if it was made from something else.
+    """
+    path = run.path(part.name)
+    if not path.exists():
+        return False
+    tensors, header, _ = checked_weights(path)
+    if header.get("key") != run.origin(part).key:
+        raise UserError(
+            f"{path} was made from another description, data or seed; "
+            "add --fresh to train anew, or choose another --out"
+        )
+    model.load_state_dict(tensors)
+    return True
+
+
+def keep_finished(
+    run: TrainingRun, part: Part, model: nn.Module, header: Mapping[str, object]
+) -> None:
+    """Write a finished part with its origin, and list it."""
+    path = run.path(part.name)
+    save_tensors(path, model.state_dict(), {**run.origin(part).header, **header})
+    note_sum(path)
+
+
+@torch.no_grad()
+def fit_part(
+    run: TrainingRun, part: Part, fit: Callable[[], tuple[Module, float]], empty: Module
+) -> Module:
+    """A part that is fitted in one go: kept, or made by `fit` with its validation accuracy.
+
+    Raises: UserError if the part that is kept was made from something else.
+    """
+    if load_finished(run, part, empty):
+        return empty.to(run.device).eval()
+    model, validation = fit()
+    keep_finished(run, part, model, {"history": [{"validation": validation}]})
+    return model.eval()
 
 
 def check_finished(run: TrainingRun, *parts: Part) -> None:

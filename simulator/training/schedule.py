@@ -93,12 +93,13 @@ class Schedule:
 
 
 def costs(parts: Iterable[Part], images: int) -> dict[str, float]:
-    """Parts by name, with the cost of training each on so many images."""
-    found = {}
+    """Parts by name, with the cost of training each on so many images; 0 without epochs."""
+    parts = tuple(parts)
+    found = {part.name: 0.0 for part in parts}
     for part in parts:
-        config = _trainings(part)[0]
-        steps = config.epochs_on(images) * config.steps_on(images)
-        found[part.name] = part.cost * steps * min(config.batch_size, images)
+        for config in _trainings(part)[:1]:
+            steps = config.epochs_on(images) * config.steps_on(images)
+            found[part.name] = part.cost * steps * min(config.batch_size, images)
     return found
 
 

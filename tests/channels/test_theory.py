@@ -17,6 +17,7 @@ from channels.theory import (
     bpsk_bit_error_rate_rayleigh,
     bpsk_bit_error_rate_rician,
     capacity_bits,
+    fano_error_rate,
     nakagami_power_cdf,
     nakagami_power_quantile,
     nakagami_snr_spread_db,
@@ -359,3 +360,23 @@ def test_nakagami_power_with_m_1_is_rayleigh() -> None:
     expected = rayleigh_power_quantile(level)
     np.testing.assert_allclose(nakagami_power_quantile(level, m=1.0), expected, rtol=1e-9)
     assert nakagami_snr_spread_db(1.0) == pytest.approx(rayleigh_snr_spread_db(), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("bits", "carried", "expected"),
+    [(4, 4.0, 0.0), (4, 9.0, 0.0), (4, 0.0, 15 / 16), (1, 0.0, 0.5), (1, 0.5, 0.110028)],
+)
+def test_fano_allows_no_error_at_capacity_and_a_guess_without(
+    bits: int, carried: float, expected: float
+) -> None:
+    """One bit over half a bit of capacity: h(0.110028) = 1/2."""
+    rate = fano_error_rate(bits, carried_bits=np.array(carried))
+    assert float(rate) == pytest.approx(expected, abs=1e-4)
+
+
+def test_fano_rates_fulfil_their_equation_and_fall() -> None:
+    carried = np.linspace(0.0, 10.9, 50)
+    rates = fano_error_rate(11, carried_bits=carried)
+    entropy = -rates * np.log2(rates) - (1 - rates) * np.log2(1 - rates)
+    np.testing.assert_allclose(entropy + rates * np.log2(2**11 - 1), 11 - carried, atol=1e-4)
+    assert (np.diff(rates) < 0).all()

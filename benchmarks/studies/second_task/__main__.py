@@ -18,7 +18,7 @@ run.json and a figure for each channel and k go to --out (default results/runs/R
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -176,7 +176,8 @@ def _asked(weights: Weights, experiment: Experiment, name: str) -> Asked:
             raise UserError(f"--schemes must share the recipe's student, got {name!r}")
         return FeaturesAsked(config.build(weights))
     if isinstance(config, DigitalSemanticConfig) and not genie:
-        return QuantisedAsked(config.build(weights), config.coder(weights))
+        components = replace(config, few_bits=None)  # numbers of words are not features
+        return QuantisedAsked(components.build(weights), config.coder(weights))
     if isinstance(config, LabelCodeConfig):
         return LabelAsked(config.build(weights))
     raise UserError(

@@ -18,6 +18,7 @@ from benchmarks.baselines.adaptation import (
     IdealLink,
     distribution,
     grid_place,
+    lost_accuracy,
     met_by,
     pipes_of,
 )
@@ -46,6 +47,7 @@ class FixedLink:
 
     payload_bits: int
     lost: float
+    detects: bool = True
 
     @property
     def text(self) -> dict[str, Any]:
@@ -84,6 +86,27 @@ def test_promised_accuracy_by_hand(
     choice = adaptation(FixedLink(payload, lost)).for_average(AwgnChannel(), 0.0)
     assert choice.delivered == pytest.approx(delivered)
     assert choice.accuracy == pytest.approx(accuracy)
+
+
+@pytest.mark.parametrize(
+    ("payload", "classes", "expected"),
+    [(2, 10, 0.0), (4, 10, 0.6 / 15), (5, 4, 7 / 31), (11, 2, 1023 / 2047)],
+)
+def test_another_payload_is_right_as_often_as_classes_share_them(
+    payload: int, classes: int, expected: float
+) -> None:
+    assert lost_accuracy(FixedLink(payload, 0.5, detects=False), classes) == pytest.approx(expected)
+    assert lost_accuracy(FixedLink(payload, 0.5), classes) == 1 / classes
+
+
+def test_lost_blocks_that_nobody_notices_are_no_guesses() -> None:
+    """All images fit 30 bits and are right; half the blocks are lost."""
+    choice = adaptation(FixedLink(30, 0.5, detects=False)).for_average(AwgnChannel(), 0.0)
+    payloads = 2**30
+    assert choice.accuracy == pytest.approx(0.5 + 0.5 * (payloads / 4 - 1) / (payloads - 1))
+    few = Offer(torch.full((3, 1), 2, dtype=torch.int32), LABELS[:, None].to(torch.int16))
+    short = Adaptation([FixedLink(2, 0.5, detects=False)], {"one": few}, LABELS, 4, 4)
+    assert short.for_average(AwgnChannel(), 0.0).accuracy == pytest.approx(0.5)
 
 
 def test_the_best_pair_is_chosen_and_the_smallest_payload_where_several_are_best() -> None:

@@ -1,6 +1,7 @@
 """Block error rates from tables against decoding, and what a table says between its points."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,11 @@ TABLE = BlockErrors(
 def test_rates_between_below_and_above_the_table() -> None:
     rates = TABLE(np.array([-5.0, 0.0, 0.5, 1.0, 2.0, 2.1]))
     np.testing.assert_allclose(rates, [1, 1, 10**-0.5, 0.1, 1e-4, 0])
+
+
+def test_a_receiver_that_always_answers_keeps_its_first_rate_below_the_table() -> None:
+    without_crc = replace(TABLE, errors=(90, 100, 1), undetected=(90, 100, 1))
+    np.testing.assert_allclose(without_crc(np.array([-30.0, 0.0, 3.0])), [0.9, 0.9, 0])
 
 
 def pipe() -> BitPipe:

@@ -15,7 +15,7 @@ from simulator.schemes.image import KIND, ImageJsccConfig
 from simulator.schemes.train import parts_to_train, schemes_to_train, stages_of
 from simulator.training.run import TrainingRun
 
-OURS = ("teacher", "cache", "stage1", "head", "stage2")
+OURS = ("teacher", "cache", "stage1", "head", "words", "stage2")
 JOINT = ["deep_jscc", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe", "deep_jscc_image"]
 
 
@@ -25,6 +25,7 @@ JOINT = ["deep_jscc", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe", "deep_jscc
         ("teacher", OURS[:1]),
         ("head", OURS[:4]),
         ("stage2", OURS),
+        ("words", ("words",)),
         ("baselines", ("baselines",)),
         ("decoded", ("decoded",)),
         ("decoded_teachers", ("decoded_teachers",)),
@@ -80,13 +81,13 @@ def planned(stage: str, folder: Path, *, variants: Sequence[str] = (), **asked: 
 
 
 def test_parts_are_planned_in_the_order_of_their_training(tmp_path: Path) -> None:
-    ours = ["teacher", "student", "head", "digital_semantic", "codec"]
+    ours = ["teacher", "student", "head", "digital_semantic", "digital_semantic_words", "codec"]
     assert planned("cache", tmp_path) == ours[:1]
     assert planned("stage2", tmp_path) == ours
     untaught = ["student_no_teacher", "head_no_teacher", "codec_no_teacher"]
     assert planned("stage2", tmp_path, variants=["no_teacher"]) == [*ours, *untaught]
     whole = planned("all", tmp_path)
-    assert whole[:8] == [*ours, *untaught[:2], "deep_jscc_k16"]  # the backbone, then its models
+    assert whole[:9] == [*ours, *untaught[:2], "deep_jscc_k16"]  # the backbone, then its models
     assert whole[-2:] == ["decoded_student", "rebuilt_student_k64"]
     assert len(whole) == len(set(whole))
 
@@ -98,7 +99,7 @@ def test_finished_parts_are_not_planned_and_missing_ones_come_first(tmp_path: Pa
     (tmp_path / "weights").mkdir()
     for name in ("teacher", "student", "head"):
         (tmp_path / "weights" / f"{name}.safetensors").touch()
-    assert planned("stage2", tmp_path) == ["digital_semantic", "codec"]
+    assert planned("stage2", tmp_path) == ["digital_semantic", "digital_semantic_words", "codec"]
 
 
 def test_parts_for_images_of_another_size_are_not_planned() -> None:

@@ -45,6 +45,7 @@ DEFAULTS: dict[tuple[str, str], object] = {
     ("DigitalSemanticConfig", "bit_true"): False,
     ("DigitalSemanticConfig", "label"): "",
     ("DigitalSemanticConfig", "quantiser"): None,
+    ("DigitalSemanticConfig", "few_bits"): None,
     ("DtJsccSchemeConfig", "backbone"): "scratch",
     ("DtJsccSchemeConfig", "backbone_of"): "",
     ("DtJsccSchemeConfig", "backbone_stage"): None,
