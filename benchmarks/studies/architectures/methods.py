@@ -3,10 +3,11 @@
     python -m benchmarks.studies.architectures.methods --data DIR
 
 Every way chooses a network with so many seeds, within the parameters and MACs of the hand-made
-student: KDL-DARTS, the same search by labels alone or without a penalty, random draws, and a vote
-of zero-cost scores. All have the same finish (`searching`), and what each saves before it buys more
-proposals. Every network that was chosen is trained from three seeds. Choices are made by training
-losses; accuracies are those on validation images.
+student: KDL-DARTS, the same with a vote of zero-cost scores among what it draws, the same search by
+labels alone or without a penalty, random draws, and the vote among these. All have the same finish
+(`searching`), and what each saves before it buys more proposals. Every network that was chosen is
+trained from three seeds. Choices are made by training losses; accuracies are those on validation
+images.
 Writes OUT/methods.csv (a row per training) and OUT/differences.csv (KDL-DARTS minus every other
 way, with intervals over searches); finished work is kept below OUT.
 """

@@ -34,11 +34,11 @@ SEARCH_EPOCHS: Final = 8
 PENALTY: Final = 0.1
 PROPOSALS: Final = 8  # behind a search, of about 120 core-seconds in all
 DRAWN: Final = {"random": 8, "zero_cost": 6}  # proposals without one, for as many core-seconds
-VOTED: Final = 2_000  # networks among which the zero-cost vote is
+VOTED: Final = {"zero_cost": 2_000, "kdl_vote": 250}  # networks among which the vote is
 AUGMENTED: Final = 24  # crops of every image, in turn
 LOSSES: Final = {"labels": LABELS_ONLY}
 PENALTIES: Final = {"no_penalty": 0.0}
-SEARCHES: Final = ("kdl_darts", "labels", "no_penalty")
+SEARCHES: Final = ("kdl_darts", "kdl_vote", "labels", "no_penalty")
 METHODS: Final = (*SEARCHES, "random", "zero_cost", "hand_made")
 
 
@@ -101,16 +101,21 @@ class Searching:
                 DRAWN["random"], budget, lambda: config.space.uniform(generator=generator)
             )
         if self.method == "zero_cost":
-            drawn = proposed(VOTED, budget, lambda: config.space.uniform(generator=generator))
+            drawn = proposed(
+                VOTED["zero_cost"], budget, lambda: config.space.uniform(generator=generator)
+            )
             return vote(drawn, self.proxy, budget, seed=self.seed)[: DRAWN["zero_cost"]]
         relaxed = searched_task(whole, self.seed)[0].relaxed
         assert isinstance(relaxed, RelaxedStages)
-        return proposed(
-            PROPOSALS,
+        drawn = proposed(
+            VOTED.get(self.method, PROPOSALS),
             budget,
             lambda: relaxed.architecture.drawn(generator=generator),
             first=relaxed.student(),
         )
+        if self.method == "kdl_vote":
+            drawn = vote(drawn, self.proxy, budget, seed=self.seed)
+        return drawn[:PROPOSALS]
 
 
 def stages_of(whole: SearchRun | SearchPreset[BilevelConfig]) -> StagedSearchConfig:

@@ -41,7 +41,7 @@ def tiny_proxy(generator: torch.Generator, monkeypatch: pytest.MonkeyPatch) -> P
     monkeypatch.setattr(searching, "SEARCH_EPOCHS", 2)
     monkeypatch.setattr(searching, "PROPOSALS", 2)
     monkeypatch.setattr(searching, "DRAWN", {"random": 3, "zero_cost": 3})
-    monkeypatch.setattr(searching, "VOTED", 5)
+    monkeypatch.setattr(searching, "VOTED", {"zero_cost": 5, "kdl_vote": 5})
     monkeypatch.setattr(search_recipes, "STAGES", SPACE)
 
     def split(count: int) -> Split:
