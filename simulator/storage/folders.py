@@ -19,6 +19,7 @@ FIGURE_NAME = re.compile(
 SWEEPING: Final = ".lock"
 TRAINING: Final = ".training.lock"  # its own: what is trained may be swept beside what is not yet
 REPORT: Final = "report.html"
+QUALITY: Final = ("psnr_db", "ssim")  # columns of decoded images begin so; empty for others
 CHOICES = "choices.csv"  # what schemes chose on validation images
 
 
@@ -120,7 +121,8 @@ def read_results(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         run: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except (ValueError, pd.errors.ParserError) as error:
         raise UserError(f"{folder} holds damaged results: {error}") from None
-    if rows.empty or rows.isna().any(axis=None) or "accuracy" not in rows.columns:
+    measured = [name for name in rows.columns if not name.startswith(QUALITY)]
+    if rows.empty or rows[measured].isna().any(axis=None) or "accuracy" not in rows.columns:
         raise UserError(f"{folder / 'results.csv'} must hold rows of a sweep without gaps")
     if not isinstance(run, dict) or not isinstance(run.get("data"), dict):
         raise UserError(f"{folder / 'run.json'} must describe a sweep; sweep again")

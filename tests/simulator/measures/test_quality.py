@@ -27,6 +27,8 @@ def test_a_sweep_that_asks_has_columns_for_rebuilt_images(semlink: Command, tmp_
             assert (rows[f"{name}_low"] < rows[name]).all()
             assert (rows[name] < rows[f"{name}_high"]).all()
             assert rows["psnr_db"].between(5, 40).all()
+    assert semlink("plot", "asked") == 0  # rows without an image are no damage
+    assert semlink("report", "asked") == 0
 
 
 def test_without_torchmetrics_it_says_what_to_install(

@@ -102,3 +102,6 @@ def test_folder_without_a_sweep_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(UserError, match="damaged results"):
         read_results(tmp_path)
+    (tmp_path / "results.csv").write_text("scheme,accuracy,psnr_db\na,0.5,\nb,,20\n")
+    with pytest.raises(UserError, match="without gaps"):
+        read_results(tmp_path)
