@@ -7,7 +7,7 @@ STAMP := $(VENV)/.setup-done
 ORACLE := .venv-tensorflow
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow torture check crosscheck weights docs clean
+.PHONY: help setup demo test test-slow torture check claims crosscheck weights docs clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,10 +41,14 @@ test-slow: setup ## run the tests that train
 torture: setup ## kill a sweep of the digits 20 times, compare with an uninterrupted one
 	@$(RUN) -m benchmarks.studies.torture --kills 20
 
-check: setup ## check format, lint and types
+check: setup ## check format, lint, types and the numbers in texts
 	@$(VENV)/bin/ruff format --check
 	@$(VENV)/bin/ruff check
 	@$(VENV)/bin/mypy
+	@$(RUN) -m benchmarks.tools.claims --quiet
+
+claims: setup ## print each number of the texts with the table that it comes from
+	@$(RUN) -m benchmarks.tools.claims
 
 $(ORACLE)/.setup-done: requirements-tensorflow.txt
 	@echo "setting up $(ORACLE), which takes some minutes the first time"
