@@ -5,7 +5,7 @@ it). With `after` and one `residual` block of kernel 3 in every stage it is a `P
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -41,6 +41,13 @@ class Stage:
         if self.block not in BLOCKS or self.pooling not in ("after", "before", "none"):
             raise ValueError(f"block must be one of {', '.join(BLOCKS)}, got {self}")
 
+    @property
+    def reduced(self) -> "Stage":
+        """The same stage: without blocks their kind, and else their expansion, may play no role."""
+        if self.depth == 0:
+            return replace(self, block="plain", kernel=3, expansion=1)
+        return self if self.block in EXPANDING else replace(self, expansion=1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class StagedCnnConfig:
@@ -58,6 +65,11 @@ class StagedCnnConfig:
     def feature_dim(self) -> int:
         """D."""
         return self.projected_dim
+
+    @property
+    def reduced(self) -> "StagedCnnConfig":
+        """The same network; equal networks are then equal."""
+        return replace(self, stages=tuple(own.reduced for own in self.stages))
 
     def build(self, *, image_channels: int) -> "StagedCnn":
         """The network with fresh weights from torch's global state."""

@@ -75,7 +75,7 @@ def proposed(
         config = first if attempt == 0 and first is not None else draw()
         scaled = fitted_to(config, most)
         if scaled is not None:
-            found[scaled] = None
+            found[scaled.reduced] = None
         if len(found) == number:
             break
     return list(found)

@@ -42,6 +42,25 @@ def test_hand_made_student_is_a_staged_network(generator: torch.Generator) -> No
     assert torch.equal(staged(images), pooled(images))
 
 
+@pytest.mark.parametrize("depth", [0, 1])
+@pytest.mark.parametrize("block", BLOCKS)
+def test_reduced_is_the_same_network(
+    block: BlockKind, depth: int, generator: torch.Generator
+) -> None:
+    images = torch.rand(2, 3, 8, 8, generator=generator)
+    stages = [
+        replace(STAGE, depth=depth, block=block, kernel=kernel, expansion=expansion)
+        for kernel, expansion in ((3, 2), (3, 4), (5, 2))
+    ]
+    configs = [replace(CONFIG, stages=(own, own)) for own in stages]
+    outputs = [built(own)(images) for own in configs]
+    for config, output in zip(configs, outputs, strict=True):
+        assert torch.equal(built(config.reduced)(images), output)
+        for other, out in zip(configs, outputs, strict=True):
+            same = output.shape == out.shape and torch.equal(output, out)
+            assert (config.reduced == other.reduced) == same
+
+
 def tensors_in_order(staged: StagedCnn) -> list[Tensor]:
     """Parameters in the order of the layers."""
     return [*staged.parameters()]
