@@ -116,7 +116,7 @@ class Finish(NamedTuple):
             with contextlib.redirect_stderr(io.StringIO()):  # one bar for all is enough
                 history = train(lesson, model, streams=streams, checkpoint=checkpoint)
             bar.update()
-            return sum(entry["loss"] for entry in history)
+            return sum(entry["loss"] for entry in history[:epochs])  # it may be trained further
 
         with progress(total=trainings(len(models), rungs), desc=f"{name}s", unit="run") as bar:
             return halved(len(models), rungs, train_to)

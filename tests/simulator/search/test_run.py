@@ -94,6 +94,7 @@ def test_search_of_stages_proposes_networks_and_keeps_the_best(
 
     written = (out / "genotype.json").read_bytes()
     assert status(monkeypatch, *asked) == 0  # nothing left to do
+    pd.testing.assert_frame_equal(ranks, pd.read_csv(out / "history/proposals_0.csv"))
     keys = ("seed", "parameters", "macs", "student")
     again = json.loads((out / "genotype.json").read_text())
     assert {key: again[key] for key in keys} == {key: json.loads(written)[key] for key in keys}
