@@ -22,7 +22,14 @@ from models.joint.adjscc import Adjscc, AdjsccConfig
 from models.joint.base import JointConfig, JointModel
 from models.joint.deepjscc import DeepJscc, DeepJsccConfig
 from models.joint.deepjscc_image import DeepJsccImage, DeepJsccImageConfig
+from models.joint.deepjscc_q import (
+    DeepJsccQ,
+    DeepJsccQConfig,
+    DeepJsccQImage,
+    DeepJsccQImageConfig,
+)
 from models.joint.dt_jscc import DtJscc, DtJsccConfig
+from models.joint.modulator import ModulatorConfig, QamModulator
 from models.joint.vl_vfe import VlVfe, VlVfeConfig
 from models.nas.cells import CellShape
 from models.nas.genotype import Genotype
@@ -43,6 +50,10 @@ __all__ = [
     "DeepJsccConfig",
     "DeepJsccImage",
     "DeepJsccImageConfig",
+    "DeepJsccQ",
+    "DeepJsccQConfig",
+    "DeepJsccQImage",
+    "DeepJsccQImageConfig",
     "DtJscc",
     "DtJsccConfig",
     "EfficientNet",
@@ -60,11 +71,13 @@ __all__ = [
     "JointModel",
     "Mirrored",
     "MlpCodecConfig",
+    "ModulatorConfig",
     "PooledCnn",
     "PooledCnnConfig",
     "PretrainedTeacher",
     "PretrainedTeacherConfig",
     "PretrainedTower",
+    "QamModulator",
     "ResidualCnn",
     "ResidualCnnConfig",
     "Stage",

@@ -8,6 +8,7 @@ from typing import Final
 
 RECIPES: Final = ("digits", "cifar100", "cifar100_gpu", "images")  # functions of benchmarks.recipes
 SCHEMES: Final = (  # the part of a scheme's name that is in front of labels, in the order of tables
-    *("rkd_sc", "deep_jscc", "adjscc", "dt_jscc", "vl_vfe", "deep_jscc_image"),
+    *("rkd_sc", "deep_jscc", "deep_jscc_q", "adjscc", "dt_jscc", "vl_vfe", "deep_jscc_image"),
     *("separate", "capacity_bound", "digital_semantic", "label_code", "analog_pixels"),
+    "deep_jscc_q_image",
 )

@@ -185,15 +185,17 @@ def test_recipes_describe_themselves_and_compare_fairly(
     distilled = ("deep_jscc:distilled", "adjscc:distilled")
     with_student = experiment.name in ("cifar100", "images")
     assert experiment.scheme_names == (
-        *("rkd_sc", "deep_jscc", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe"),
+        *("rkd_sc", "deep_jscc", "deep_jscc_q:16qam", "deep_jscc_q", "deep_jscc_q:256qam"),
+        *("adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe"),
         *(distilled if with_student else ()),
-        *("deep_jscc_image", "separate", "capacity_bound", "digital_semantic", "label_code"),
-        "analog_pixels",
+        "deep_jscc_image",
+        *(() if experiment.name == "digits" else ("deep_jscc_q_image",)),
+        *("separate", "capacity_bound", "digital_semantic", "label_code", "analog_pixels"),
     )
     codec = experiment.one(RkdScConfig).codec
     ours = experiment.student.training.epochs + codec.training.epochs
     joint = [scheme for scheme in experiment.schemes if isinstance(scheme, JointSchemeConfig)]
-    assert len(joint) == (7 if with_student else 5)
+    assert len(joint) == (10 if with_student else 8)
     for scheme in joint:  # the same passes over the images, and over the channel
         backbone = 0 if scheme.backbone == "scratch" else experiment.student.training.epochs
         if scheme.backbone_of:

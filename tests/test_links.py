@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import semlink
+from benchmarks.recipes.digits import digits
 from channels.names import channel_from_name
 from simulator.engine.grid import Point, Unit, unit_streams
-from simulator.names import SCHEMES
 from simulator.storage.environment import REFERENCE
 from tests.commands import Command
 
@@ -29,7 +29,8 @@ def link() -> semlink.Link:
 def swept() -> pd.DataFrame:
     """All schemes of the digits at k = 64 and 5 dB over every kind of link."""
     grid = semlink.Grid(channels=CHANNELS, snr_db=(5,), channel_uses=(64,), realizations=1)
-    names = [name for name in SCHEMES if link()[name].serves(64)]
+    kinds = (name for name in digits().scheme_names if ":" not in name)
+    names = [name for name in kinds if link()[name].serves(64)]
     return semlink.sweep(link(), names, grid, images=120).table
 
 

@@ -30,6 +30,7 @@ POINTS = [("rkd_sc", 4), ("rkd_sc", 17), ("rkd_sc", 64), ("deep_jscc", 16), ("se
 POINTS += [("capacity_bound", 16), ("label_code", 4), ("label_code", 64), ("adjscc", 16)]
 POINTS += [("dt_jscc", 16), ("dt_jscc:64qam", 16), ("vl_vfe", 16), ("vl_vfe", 64)]
 POINTS += [("digital_semantic", 16), ("digital_semantic", 64), ("deep_jscc_image", 64)]
+POINTS += [("deep_jscc_q:16qam", 4), ("deep_jscc_q", 16), ("deep_jscc_q:256qam", 64)]
 POINTS += [("analog_pixels", 4), ("analog_pixels", 17), ("analog_pixels", 64)]
 
 
@@ -91,7 +92,9 @@ def test_k_symbols_of_unit_power_go_through_the_channel_once(name: str, k: int) 
     power = x.abs().square().mean(dim=1)
     if name == "separate":  # QAM: on average over the constellation, 16-QAM has Var |x|^2 = 0.32
         assert abs(float(power.mean()) - 1) < 4 * (0.32 / (BLOCK * k)) ** 0.5
-    elif name.startswith("dt_jscc"):  # on average over images, of which this is a sample
+    elif name.startswith(
+        ("dt_jscc", "deep_jscc_q")
+    ):  # on average over images, of which this is a sample
         assert abs(float(power.mean()) - 1) < 4 * float(power.std()) / BLOCK**0.5 + 0.03
     else:
         torch.testing.assert_close(power, torch.ones(BLOCK))

@@ -3,7 +3,13 @@
 from dataclasses import replace
 
 from benchmarks.recipes.digital import CIFAR_SEMANTIC, CIFAR_SEPARATE, conventional_baselines
-from benchmarks.recipes.joint import FADING_MIX, SNR_DB, image_baseline, joint_baselines
+from benchmarks.recipes.joint import (
+    FADING_MIX,
+    SNR_DB,
+    image_baseline,
+    joint_baselines,
+    modulated,
+)
 from benchmarks.recipes.variants import ablations, no_teacher
 from models import (
     CatConfig,
@@ -167,12 +173,14 @@ def _schemes(
     Where the backbone is frozen, deep JSCC and ADJSCC also get our student as a backbone.
     """
     distilled = ("deep_jscc", "adjscc") if backbone else ()
+    pairs = image_baseline(
+        student, codec, readers, epochs=epochs, batch_size=batch_size, uses=IMAGE_USES
+    )
     return (
         RkdScConfig(codec=codec),
         *joint_baselines(student, codec, uses=USES, backbone=backbone, distilled=distilled),
-        image_baseline(
-            student, codec, readers, epochs=epochs, batch_size=batch_size, uses=IMAGE_USES
-        ),
+        pairs,
+        modulated(pairs),
         *conventional_baselines(
             CIFAR_SEPARATE, CIFAR_SEMANTIC, feature_dim=256, heads=heads, readers=readers, views=3
         ),

@@ -5,9 +5,22 @@ Trained by `semlink train RECIPE --stage baselines`, swept by their names.
 
 from dataclasses import replace
 
-from models import AdjsccConfig, DeepJsccConfig, DtJsccConfig, VlVfeConfig
+from models import (
+    AdjsccConfig,
+    DeepJsccConfig,
+    DeepJsccQConfig,
+    DtJsccConfig,
+    ModulatorConfig,
+    VlVfeConfig,
+)
 from simulator.description.stages import StudentStage, TrainConfig
 from simulator.schemes.codec import CodecStage
+from simulator.schemes.deepjscc_q import (
+    USUAL_BITS,
+    DeepJsccQImageSchemeConfig,
+    DeepJsccQSchemeConfig,
+    labelled_name,
+)
 from simulator.schemes.dt_jscc import DtJsccSchemeConfig
 from simulator.schemes.image import ImageJsccConfig, RebuiltStage
 from simulator.schemes.joint import JointSchemeConfig
@@ -20,6 +33,10 @@ MULTIPATH_MIX = (*FADING_MIX, "tdl:A:300ns+lmmse:8", "tdl:C:300ns:120kmh+lmmse:8
 DISCRETE_USES = (16,)  # DT-JSCC is published for 16 symbols alone
 # constellation -> bits per symbol and SNR of the training, as the conference version sets them
 CONSTELLATIONS = {"dt_jscc": (4, 8.0), "dt_jscc:64qam": (6, 6.0)}
+MODULATORS = tuple(  # of DeepJSCC-Q: 16-, 64- and 256-QAM
+    ModulatorConfig(bits_per_symbol=bits, hardness=(5.0, 100.0), uniformity=0.05)
+    for bits in (4, 6, 8)
+)
 TRAIN_SNR_DB = 10.0  # of deep JSCC
 
 
@@ -30,13 +47,15 @@ def joint_baselines(
     uses: tuple[int, ...],
     backbone: RkdScConfig | None,
     distilled: tuple[str, ...] = (),
+    fewer: tuple[int, ...] = (),
 ) -> tuple[JointSchemeConfig, ...]:
     """All of them, with MLPs as wide as the features, on the channels that ours is trained on.
 
     `backbone` is the ablation whose student, trained by labels alone, is the frozen backbone; the
     codecs then have as many passes as ours. Those named in `distilled` also get our distilled
     student as a backbone, so that codecs can be compared alone. With None every model
-    learns its backbone, with as many passes as student and codec have together.
+    learns its backbone, with as many passes as student and codec have together. Deep JSCC, with
+    and without a modulator, also serves the k in `fewer`.
     """
     body, hidden = student.model, codec.model.feature_dim
     plain = JointSchemeConfig(
@@ -59,12 +78,28 @@ def joint_baselines(
     model = VlVfeConfig(body=body, hidden=hidden, threshold=1e-2, sparsity=9e-3)
     changed = {"called": "vl_vfe", "model": model, "snr_db": codec.conditions.snr_db}
     variable = VlVfeSchemeConfig(**vars(plain) | changed)
-    made = (plain, adaptive, *(_discrete(plain, name) for name in CONSTELLATIONS), variable)
+    free = replace(plain, uses=(*fewer, *uses))
+    modulated = (_modulated(free, modulator) for modulator in MODULATORS)
+    made = (
+        free,
+        *modulated,
+        adaptive,
+        *(_discrete(plain, name) for name in CONSTELLATIONS),
+        variable,
+    )
     return made + tuple(
         replace(scheme, called=f"{scheme.name}:distilled", backbone_of="", backbone_stage=None)
         for scheme in made
         if scheme.name in distilled
     )
+
+
+def _modulated(free: JointSchemeConfig, modulator: ModulatorConfig) -> DeepJsccQSchemeConfig:
+    """DeepJSCC-Q with one constellation."""
+    own = free.model
+    model = DeepJsccQConfig(body=own.body, hidden=own.hidden, modulator=modulator)
+    changed = {"called": labelled_name("deep_jscc_q", modulator), "model": model}
+    return DeepJsccQSchemeConfig(**vars(free) | changed)
 
 
 def _discrete(plain: JointSchemeConfig, name: str) -> DtJsccSchemeConfig:
@@ -109,6 +144,12 @@ def image_baseline(
         uses=uses,
         retraining=RebuiltStage(training=readers, snr_db=codec.conditions.snr_db),
     )
+
+
+def modulated(pairs: ImageJsccConfig) -> DeepJsccQImageSchemeConfig:
+    """The same pairs behind the modulator of the usual constellation."""
+    usual = next(own for own in MODULATORS if own.bits_per_symbol == USUAL_BITS)
+    return DeepJsccQImageSchemeConfig(**vars(pairs) | {"retraining": None, "modulator": usual})
 
 
 def _end_to_end(student: StudentStage, codec: CodecStage) -> TrainConfig:

@@ -2,6 +2,8 @@
 
 `python -m benchmarks.tools.halve FILE ...`, as for the two teachers of `cifar100` before their
 outputs were cached. Parts trained from a file record its hash, so they must be trained afterwards.
+`--every N` also thins the history of the training in the file, which takes more space than the
+weights of a small network; `history/PART.csv` beside the weights keeps all of it.
 """
 
 import argparse
@@ -14,9 +16,14 @@ from simulator.storage.files import load_tensors, save_tensors
 from simulator.storage.sums import note_sum
 
 
-def halve(path: Path) -> None:
-    """Round one file of weights in place. Raises: UserError if it is none of semlink's."""
+def halve(path: Path, *, every: int = 1) -> None:
+    """Round one file of weights in place; of its history keep every `every`-th epoch and the last.
+
+    Raises: UserError if it is none of semlink's.
+    """
     tensors, header = load_tensors(path)
+    if every > 1 and "history" in header:
+        header["history"] = _thinned(header["history"], every)
     save_tensors(path, {name: _halved(tensor) for name, tensor in tensors.items()}, header)
     note_sum(path)
 
@@ -25,13 +32,19 @@ def _halved(tensor: Tensor) -> Tensor:
     return tensor.half() if tensor.is_floating_point() and tensor.dim() > 1 else tensor
 
 
+def _thinned(history: list[dict[str, float]], every: int) -> list[dict[str, float]]:
+    return [own for own in history if own["epoch"] % every == 0 or own is history[-1]]
+
+
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="thin the history")
+    options = parser.parse_args()
     with in_one_line("halve"):
-        for path in parser.parse_args().files:
-            halve(path)
+        for path in options.files:
+            halve(path, every=options.every)
             print(path)
 
 

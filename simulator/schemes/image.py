@@ -24,7 +24,7 @@ from simulator.errors import UserError
 from simulator.scheme import Classify, Received, Tensors, all_delivered, in_pieces
 from simulator.schemes.codec import LinkConditions, mixture_of
 from simulator.schemes.contract import ImageShape, Label, SchemeConfig
-from simulator.schemes.joint import ModelForEach
+from simulator.schemes.joint import ModelForEach, Passage
 from simulator.training.loop import ClassifierLesson, Epoch, Lesson, train_part
 from simulator.training.run import TrainingRun, accuracy, check_finished, validation_outputs
 from simulator.training.student import Session, finished_student
@@ -57,40 +57,80 @@ class ImageJsccConfig(SchemeConfig):
     retraining: RebuiltStage | None = None  # None: no deep_jscc_image:retrained
     reader: str = ""  # of READERS
 
-    labels: ClassVar = (
+    labels: ClassVar[tuple[Label, ...]] = (
         Label("teacher", "the offline teachers classify what arrived"),
         Label("retrained", "the student fine-tuned on images as they arrive at this k"),
     )
 
     @property
+    def kind(self) -> str:
+        """The name without who reads what arrives."""
+        return KIND
+
+    @property
     def name(self) -> str:
-        """deep_jscc_image, with who reads what arrives."""
-        return f"{KIND}:{self.reader}" if self.reader else KIND
+        """The kind, with who reads what arrives."""
+        return f"{self.kind}:{self.reader}" if self.reader else self.kind
 
     def labelled(self, label: str) -> "ImageJsccConfig":
         """With another reader. Raises: UserError if there is none of this name."""
         if label not in READERS or self.reader:
-            known = ", ".join(f"{KIND}:{reader}" for reader in READERS if reader)
-            raise UserError(f"{KIND} is read by the student, or as {known}, got {label!r}")
+            known = ", ".join(f"{self.kind}:{reader}" for reader in READERS if reader)
+            raise UserError(f"{self.kind} is read by the student, or as {known}, got {label!r}")
         return replace(self, reader=label)
 
-    def models(self, image_shape: ImageShape) -> dict[int, DeepJsccImageConfig]:
+    # How a pair meets the channel, and what it learns from that
+
+    def symbols(self, pair: DeepJsccImage, values: Tensor) -> Tensor:
+        """What is sent. Shapes: values [B, 2k] -> [B, k] complex64."""
+        return to_symbols(values)
+
+    def arrived(self, pair: DeepJsccImage, x: Tensor, images: Tensor, passage: Passage) -> Tensor:
+        """What arrives of images sent as x [B, k], [B, C, H, W] as these."""
+        return rebuilt(
+            pair,
+            x,
+            images.shape[2:],
+            channel=passage.channel,
+            snr_db=passage.snr_db,
+            generator=passage.generator,
+        )
+
+    def loss(self, pair: DeepJsccImage, images: Tensor, passage: Passage) -> Tensor:
+        """Squared error through the channel. Shapes: images [B, C, H, W] -> scalar."""
+        x = self.symbols(pair, pair.encode(images))
+        return functional.mse_loss(self.arrived(pair, x, images, passage), images)
+
+    def told(self) -> str:
+        """What is special about this kind, for tables and legends."""
+        return ""
+
+    # Parts, training, loading
+
+    def models(self, image_shape: ImageShape) -> Mapping[int, DeepJsccImageConfig]:
         """The pair for every k = c H W / 32 with a whole c; H and W are multiples of 4."""
         _, height, width = image_shape
         if height % 4 or width % 4:
             return {}
         fits = (k for k in self.uses if 32 * k % (height * width) == 0)
-        return {k: DeepJsccImageConfig(bottleneck=32 * k // (height * width)) for k in fits}
+        return {k: self.model(32 * k // (height * width)) for k in fits}
+
+    def model(self, bottleneck: int) -> DeepJsccImageConfig:
+        """The pair with so many values per 4x4 pixels."""
+        return DeepJsccImageConfig(bottleneck=bottleneck)
 
     def pair_part(self, recipe: Basis, uses: int) -> Part:
         """The pair for `uses` channel uses."""
         shape = (*recipe.seen, self.training, self.channels, self.snr_db, uses)
-        return Part(f"{KIND}_k{uses}", shape, stage="baselines", cost=2.0)
+        return Part(f"{self.kind}_k{uses}", shape, stage="baselines", cost=2.0)
 
     def reader_part(self, recipe: Basis, uses: int) -> Part:
         """The student that has learnt on what the pair for `uses` channel uses rebuilds."""
         shape = (*recipe.seen, self.channels, self.retraining, uses)
-        made_from = (*(part.name for part in recipe.student_parts()), f"{KIND}_k{uses}")
+        made_from = (
+            *(part.name for part in recipe.student_parts()),
+            self.pair_part(recipe, uses).name,
+        )
         return Part(f"rebuilt_student_k{uses}", shape, made_from, "rebuilt", 2.0)
 
     def parts(self, recipe: Basis) -> tuple[Part, ...]:
@@ -126,7 +166,7 @@ class ImageJsccConfig(SchemeConfig):
             if not path.exists():
                 raise UserError(
                     f"{path} must be there first; run semlink train {run.recipe.name} "
-                    f"--stage baselines --schemes {KIND}"
+                    f"--stage baselines --schemes {self.kind}"
                 )
 
     def train(self, session: Session, stage: str) -> None:
@@ -201,7 +241,8 @@ class ImageJsccScheme(ModelForEach[DeepJsccImage]):
 
     def settings(self, k: int) -> str:
         """How this k's model was trained, and who looks at the image."""
-        trained = f"one model for k = {k}, trained at {self.config.snr_db:g} dB, no header"
+        snr_db, told = self.config.snr_db, self.config.told()
+        trained = f"one model for k = {k}{told}, trained at {snr_db:g} dB, no header"
         return f"{trained}, image classified by the {READERS[self.config.reader]}"
 
     @torch.inference_mode()
@@ -212,7 +253,7 @@ class ImageJsccScheme(ModelForEach[DeepJsccImage]):
     @torch.inference_mode()
     def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
         """This k's symbols [B, k]."""
-        return {"x": to_symbols(prepared[str(k)].float())}
+        return {"x": self.config.symbols(self.models[k], prepared[str(k)].float())}
 
     @torch.inference_mode()
     def transmit(
@@ -227,23 +268,24 @@ class ImageJsccScheme(ModelForEach[DeepJsccImage]):
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Tensor:
         """What arrives, [B, C, H, W] in [0, 1]."""
-        x, (height, width) = encoded["x"], self.size
-        received = channel(x, snr_db=snr_db, generator=streams("channel", device=x.device))
-        return self.models[k].decode(from_symbols(mmse(received)), height=height, width=width)
+        x, noise = encoded["x"], streams("channel", device=encoded["x"].device)
+        return rebuilt(
+            self.models[k], x, self.size, channel=channel, snr_db=snr_db, generator=noise
+        )
 
 
-def arrived(
+def rebuilt(
     pair: DeepJsccImage,
-    images: Tensor,
+    x: Tensor,
+    size: Sequence[int],
     *,
     channel: Channel,
     snr_db: Tensor,
     generator: torch.Generator,
 ) -> Tensor:
-    """What arrives of images. Shapes: [B, C, H, W] in [0, 1], snr_db [B, 1] -> [B, C, H, W]."""
-    x = to_symbols(pair.encode(images))
+    """What arrives of symbols. Shapes: x [B, k], size H, W, snr_db [B, 1] -> [B, C, H, W]."""
     received = channel(x, snr_db=snr_db, generator=generator)
-    height, width = images.shape[2:]
+    height, width = size
     return pair.decode(from_symbols(mmse(received)), height=height, width=width)
 
 
@@ -258,19 +300,19 @@ class PairLesson(Lesson[DeepJsccImage]):
         """Fresh weights."""
         return self.model.build(image_channels=self.run.dataset.image_shape[0])
 
-    def _arrived(self, model: DeepJsccImage, images: Tensor, generator: torch.Generator) -> Tensor:
+    def _passage(self, images: Tensor, noise: torch.Generator, progress: float) -> Passage:
         snr_db = torch.full((len(images), 1), self.scheme.snr_db, device=images.device)
-        channel = mixture_of(self.scheme.channels)
-        return arrived(model, images, channel=channel, snr_db=snr_db, generator=generator)
+        return Passage(mixture_of(self.scheme.channels), snr_db, noise, progress)
 
     def epoch(self, model: DeepJsccImage, index: int) -> Epoch:
         """Squared error on one shared view."""
         shown = self.run.shared_view(index)
         noise = self.run.streams("channel", self.part.name, index, device=self.run.device)
+        progress = index / self.epochs
 
         def loss(indices: Tensor) -> Tensor:
             images = to_float(shown[indices])
-            return functional.mse_loss(self._arrived(model, images, noise), images)
+            return self.scheme.loss(model, images, self._passage(images, noise, progress))
 
         return Epoch(loss, (noise,))
 
@@ -281,9 +323,13 @@ class PairLesson(Lesson[DeepJsccImage]):
         """
         run = self.run
         noise = run.streams("validation", self.part.name, device=run.device)
-        errors = validation_outputs(run, lambda x: self._arrived(model, x, noise) - x)
+        errors = validation_outputs(run, lambda images: self._error(model, images, noise))
         images = to_float(run.validation.images.to(run.device))
         return 1.0 - float(errors.square().mean() / images.var())
+
+    def _error(self, model: DeepJsccImage, images: Tensor, noise: torch.Generator) -> Tensor:
+        x = self.scheme.symbols(model, model.encode(images))
+        return self.scheme.arrived(model, x, images, self._passage(images, noise, 1.0)) - images
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -323,9 +369,10 @@ class ReaderLesson(ClassifierLesson):
     def _rebuilt(self, images: Tensor, draws: torch.Generator, noise: torch.Generator) -> Tensor:
         """What arrives of images, each at an SNR of its own."""
         snr_db, _ = self.conditions.draw(len(images), generator=draws)
-        return arrived(
+        return rebuilt(
             self.pair,
-            images,
+            to_symbols(self.pair.encode(images)),
+            images.shape[2:],
             channel=mixture_of(self.conditions.channels),
             snr_db=snr_db.to(images.device),
             generator=noise,

@@ -23,7 +23,8 @@ from simulator.storage.files import read_header
 from simulator.storage.sums import checked_weights
 from simulator.training.teachers import Teacher, tower_on
 
-PIXELS = "deep_jscc_image"  # how parts begin whose validation is no accuracy
+# how parts begin whose validation is no accuracy
+PIXELS = ("deep_jscc_image", "deep_jscc_q_image")
 Module = TypeVar("Module", bound=nn.Module)
 
 

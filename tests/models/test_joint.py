@@ -11,10 +11,12 @@ from models import (
     Adjscc,
     AdjsccConfig,
     DeepJsccConfig,
+    DeepJsccQConfig,
     DtJscc,
     DtJsccConfig,
     JointConfig,
     JointModel,
+    ModulatorConfig,
     ResidualCnnConfig,
     VlVfe,
     VlVfeConfig,
@@ -26,6 +28,11 @@ BODY = ResidualCnnConfig(widths=(4,), blocks=1, feature_dim=12)
 USES, CLASSES = 6, 5
 CONFIGS: dict[str, JointConfig] = {
     "deep_jscc": DeepJsccConfig(body=BODY, hidden=16),
+    "deep_jscc_q": DeepJsccQConfig(
+        body=BODY,
+        hidden=16,
+        modulator=ModulatorConfig(bits_per_symbol=4, hardness=(5.0, 100.0), uniformity=0.05),
+    ),
     "adjscc": AdjsccConfig(body=BODY, hidden=16, attention=4),
     "dt_jscc": DtJsccConfig(
         body=BODY, hidden=16, bits_per_symbol=4, word=3, robustness=1e-3, temperature=0.5

@@ -25,6 +25,14 @@ def test_matrices_are_halved_and_nothing_else(tmp_path: Path, generator: torch.G
     assert header == {"key": "kept"}
 
 
+def test_of_a_history_some_epochs_and_the_last_stay(tmp_path: Path) -> None:
+    path = tmp_path / "part.safetensors"
+    history = [{"epoch": epoch, "loss": 1 / epoch} for epoch in range(1, 8)]
+    save_tensors(path, {"bias": torch.ones(2)}, {"history": history})
+    halve(path, every=3)
+    assert load_tensors(path)[1]["history"] == [history[2], history[5], history[6]]
+
+
 def test_the_committed_teachers_are_what_it_leaves(tmp_path: Path) -> None:
     for name in ("teacher", "teacher_2"):
         committed = ROOT / f"results/reference/cifar100/weights/{name}.safetensors"

@@ -26,7 +26,7 @@ def test_draws_the_part_that_is_asked_for_and_leaves_other_figures(
     assert {path.name for path in folder.iterdir()} == names | {"accuracy_snr_k16.png"}
     caption = (folder / "error_snr_k4_awgn.txt").read_text(encoding="utf-8")
     assert caption.startswith("digits, 8x8 grey, 10 classes: error rate versus SNR at k = 4, AWGN.")
-    assert "deep JSCC serves k in {16, 64}" in caption
+    assert "ADJSCC serves k in {16, 64}" in caption
     assert "Noiseless accuracy (student and head, no channel): 98.8 %" in caption
 
 

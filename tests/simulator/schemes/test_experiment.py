@@ -9,6 +9,7 @@ from benchmarks.baselines.label_code import LabelCodeConfig
 from benchmarks.baselines.separate import CapacityConfig, SeparateConfig
 from benchmarks.recipes import RECIPES, cifar100, digits
 from simulator.errors import UserError
+from simulator.schemes.deepjscc_q import DeepJsccQSchemeConfig
 from simulator.schemes.dt_jscc import DtJsccSchemeConfig
 from simulator.schemes.experiment import Experiment
 from simulator.schemes.image import ImageJsccConfig
@@ -33,7 +34,9 @@ MADE = [make() for make in RECIPES]
         ),
         ("dt_jscc", DtJsccSchemeConfig, {"snr_db": 8.0}),
         ("dt_jscc:64qam", DtJsccSchemeConfig, {"snr_db": 6.0}),
-        ("deep_jscc", JointSchemeConfig, {"snr_db": 10.0}),
+        ("deep_jscc", JointSchemeConfig, {"snr_db": 10.0, "uses": (4, 16, 64)}),
+        ("deep_jscc_q", DeepJsccQSchemeConfig, {"snr_db": 10.0, "uses": (4, 16, 64)}),
+        ("deep_jscc_q:16qam", DeepJsccQSchemeConfig, {"called": "deep_jscc_q:16qam"}),
         ("vl_vfe", VlVfeSchemeConfig, {"snr_db": (-12.0, 26.0)}),
         ("deep_jscc_image:teacher", ImageJsccConfig, {"reader": "teacher"}),
         ("separate:webp_file:genie", SeparateConfig, {"label": "webp_file:genie"}),

@@ -18,6 +18,7 @@ from tests.commands import WEIGHTS
 
 TRAINED = (
     *("rkd_sc", "rkd_sc:+3dB", "deep_jscc", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe"),
+    *("deep_jscc_q:16qam", "deep_jscc_q", "deep_jscc_q:256qam"),
     *("deep_jscc_image", "separate", "digital_semantic"),
 )
 TOLD = ("rkd_sc", "adjscc", "vl_vfe")  # their networks are told the SNR

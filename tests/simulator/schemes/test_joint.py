@@ -16,7 +16,7 @@ from simulator.schemes.dt_jscc import decide, modulate
 from simulator.schemes.joint import JointSchemeConfig, Passage
 from simulator.training.loop import fresh
 
-NAMES = ("deep_jscc", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe")
+NAMES = ("deep_jscc", "deep_jscc_q", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe")
 THEORY = {"awgn": qam_symbol_error_rate_awgn, "rayleigh": qam_symbol_error_rate_rayleigh}
 
 

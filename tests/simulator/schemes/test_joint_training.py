@@ -30,7 +30,8 @@ from simulator.training.weights import Weights
 
 CPU = torch.device("cpu")
 WEIGHTS = ROOT / "results/reference/digits/weights"
-NAMES = ("deep_jscc", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe")
+MODULATED = ("deep_jscc_q:16qam", "deep_jscc_q", "deep_jscc_q:256qam")
+NAMES = ("deep_jscc", *MODULATED, "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe")
 
 
 def baseline(name: str) -> JointSchemeConfig:
@@ -87,7 +88,7 @@ def trained_alone(run: TrainingRun, scheme: JointSchemeConfig) -> JointModel:
     )
 
 
-@pytest.mark.parametrize("name", ["adjscc", "dt_jscc", "vl_vfe"])
+@pytest.mark.parametrize("name", ["adjscc", "deep_jscc_q", "dt_jscc", "vl_vfe"])
 def test_training_resumes_to_the_same_numbers(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,6 +217,10 @@ def test_settings_say_what_is_known_and_how_it_was_trained() -> None:
     assert committed("adjscc").settings(64) == (
         "one model for k = 64, average SNR known to both ends, trained at -12 to 26 dB, " + frozen
     )
+    assert committed("deep_jscc_q:256qam").settings(4) == (
+        "one model for k = 4, points of 256-QAM, unit power on average over images, trained at "
+        "10 dB, " + frozen
+    )
     assert committed("dt_jscc:64qam").settings(16) == (
         "one model for k = 16, 64-QAM with 64 learnt words, hard decisions, unit power on average "
         "over images, trained at 6 dB, " + frozen
@@ -225,7 +230,7 @@ def test_settings_say_what_is_known_and_how_it_was_trained() -> None:
 @pytest.mark.parametrize(
     ("stage", "schemes", "told"),
     [
-        ("baselines", "dt_jscc:8psk", "among deep_jscc, adjscc, .*, got 'dt_jscc:8psk'"),
+        ("baselines", "dt_jscc:8psk", "among deep_jscc, deep_jscc_q:16qam, .*, got 'dt_jscc:8psk'"),
         ("baselines", "separate", "must name trained baselines among"),
         ("head", "adjscc", "goes with --stage baselines or all, got --stage head"),
     ],
@@ -239,6 +244,8 @@ def test_a_wrong_name_is_one_line(tmp_path: Path, stage: str, schemes: str, told
 def test_unknown_label_of_a_sweep_is_one_line() -> None:
     with pytest.raises(UserError, match="^adjscc takes no label, got '64qam'$"):
         committed("adjscc:64qam")
+    with pytest.raises(UserError, match=r"^deep_jscc_q takes no label, got '64qam'; .*\(64-QAM\)"):
+        committed("deep_jscc_q:64qam")
     with pytest.raises(
         UserError, match="unknown scheme 'adjsc:64qam'; choose from .* did you mean adjscc"
     ):

@@ -16,7 +16,8 @@ from simulator.schemes.train import parts_to_train, schemes_to_train, stages_of
 from simulator.training.run import TrainingRun
 
 OURS = ("teacher", "cache", "stage1", "head", "words", "stage2")
-JOINT = ["deep_jscc", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe", "deep_jscc_image"]
+JOINT = ["deep_jscc", "deep_jscc_q:16qam", "deep_jscc_q", "deep_jscc_q:256qam"]
+JOINT += ["adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe", "deep_jscc_image"]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_parts_are_planned_in_the_order_of_their_training(tmp_path: Path) -> Non
     untaught = ["student_no_teacher", "head_no_teacher", "codec_no_teacher"]
     assert planned("stage2", tmp_path, variants=["no_teacher"]) == [*ours, *untaught]
     whole = planned("all", tmp_path)
-    assert whole[:9] == [*ours, *untaught[:2], "deep_jscc_k16"]  # the backbone, then its models
+    assert whole[:9] == [*ours, *untaught[:2], "deep_jscc_k4"]  # the backbone, then its models
     assert whole[-2:] == ["decoded_student", "rebuilt_student_k64"]
     assert len(whole) == len(set(whole))
 

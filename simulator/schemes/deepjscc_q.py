@@ -1,0 +1,127 @@
+"""DeepJSCC-Q at both ends of a channel: deep JSCC behind a real modulator.
+
+Source: Tung et al., arXiv 2206.08100 (`models.joint.modulator`). The receiver decides on no point:
+the decoder is given the MMSE estimates of the symbols, as that of `deep_jscc`.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from torch import Tensor
+from torch.nn import functional
+
+from models import (
+    DeepJsccImage,
+    DeepJsccQ,
+    DeepJsccQImage,
+    DeepJsccQImageConfig,
+    JointModel,
+    ModulatorConfig,
+)
+from simulator.description.basis import Basis, Part
+from simulator.errors import UserError
+from simulator.schemes.contract import Label
+from simulator.schemes.image import ImageJsccConfig
+from simulator.schemes.joint import JointSchemeConfig, Passage
+from simulator.training.run import TrainingRun
+
+IMAGES: Final = "deep_jscc_q_image"
+USUAL_BITS: Final = 6  # per symbol of the constellation without a label
+
+
+def labelled_name(kind: str, modulator: ModulatorConfig) -> str:
+    """The kind, with its constellation behind a colon if that is not the usual one."""
+    bits = modulator.bits_per_symbol
+    return kind if bits == USUAL_BITS else f"{kind}:{2**bits}qam"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepJsccQSchemeConfig(JointSchemeConfig):
+    """The symbols of deep JSCC, moved to the nearest points of a QAM."""
+
+    def symbols(self, model: JointModel, features: Tensor, *, snr_db: Tensor) -> Tensor:
+        """The nearest points."""
+        x: Tensor = _modulated(model).modulator(super().symbols(model, features, snr_db=snr_db))
+        return x
+
+    def loss(self, model: JointModel, features: Tensor, labels: Tensor, passage: Passage) -> Tensor:
+        """Cross-entropy through the channel, and the price of points that are used unequally."""
+        modulator = _modulated(model).modulator
+        analog = super().symbols(model, features, snr_db=passage.snr_db)
+        sent = modulator.relaxed(analog, progress=passage.progress)
+        scores = self.scores(model, passage.send(sent.x), snr_db=passage.snr_db)
+        price = modulator.config.uniformity * sent.divergence
+        return functional.cross_entropy(scores, labels) + price
+
+    def labelled(self, label: str) -> JointSchemeConfig:
+        """None has further labels. Raises: UserError."""
+        raise UserError(
+            f"{self.name} takes no label, got {label!r}; DeepJSCC-Q is deep_jscc_q:16qam, "
+            "deep_jscc_q (64-QAM) or deep_jscc_q:256qam"
+        )
+
+    def told(self, model: JointModel) -> str:
+        """The constellation."""
+        return _told(_modulated(model).modulator.config)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepJsccQImageSchemeConfig(ImageJsccConfig):
+    """One pair for each entry of `uses` that images can take, behind a modulator."""
+
+    modulator: ModulatorConfig
+
+    labels: ClassVar[tuple[Label, ...]] = ImageJsccConfig.labels[:1]  # no students retrained
+
+    @property
+    def kind(self) -> str:
+        """deep_jscc_q_image, with its constellation."""
+        return labelled_name(IMAGES, self.modulator)
+
+    def labelled(self, label: str) -> ImageJsccConfig:
+        """With another reader. Raises: UserError if there is none of this name."""
+        if label not in [own.text for own in self.labels]:
+            raise UserError(
+                f"{self.kind} is read by the student, or as {self.kind}:teacher, got {label!r}"
+            )
+        return super().labelled(label)
+
+    def model(self, bottleneck: int) -> DeepJsccQImageConfig:
+        """The pair with so many values per 4x4 pixels."""
+        return DeepJsccQImageConfig(bottleneck=bottleneck, modulator=self.modulator)
+
+    def symbols(self, pair: DeepJsccImage, values: Tensor) -> Tensor:
+        """The nearest points."""
+        assert isinstance(pair, DeepJsccQImage)
+        x: Tensor = pair.modulator(super().symbols(pair, values))
+        return x
+
+    def loss(self, pair: DeepJsccImage, images: Tensor, passage: Passage) -> Tensor:
+        """Squared error through the channel, and the price of points that are used unequally."""
+        assert isinstance(pair, DeepJsccQImage)
+        analog = super().symbols(pair, pair.encode(images))
+        sent = pair.modulator.relaxed(analog, progress=passage.progress)
+        error = functional.mse_loss(self.arrived(pair, sent.x, images, passage), images)
+        return error + self.modulator.uniformity * sent.divergence
+
+    def told(self) -> str:
+        """The constellation."""
+        return _told(self.modulator)
+
+    def pair_part(self, recipe: Basis, uses: int) -> Part:
+        """The pair for `uses` channel uses."""
+        part = super().pair_part(recipe, uses)
+        description = (*part.description, self.modulator)
+        return part._replace(name=part.name.replace(":", "_"), description=description)
+
+    def check(self, run: TrainingRun, stage: str) -> None:
+        """Pairs need nothing."""
+
+
+def _told(config: ModulatorConfig) -> str:
+    return f", points of {config.constellation}, unit power on average over images"
+
+
+def _modulated(model: JointModel) -> DeepJsccQ:
+    assert isinstance(model, DeepJsccQ)
+    return model
