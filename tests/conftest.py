@@ -20,7 +20,7 @@ pytest.register_assert_rewrite("tests.contracts")
 
 LONG = (  # files that take longest begin first, so that no process ends long after the others
     *("test_workers.py", "test_processes.py", "test_variants.py", "test_end_to_end.py"),
-    *("test_command_line.py", "test_trouble.py", "test_going_on.py", "test_search_front.py"),
+    *("test_command_line.py", "test_trouble.py", "test_going_on.py"),
 )
 
 # one thread, as in a sweep: two would wait for each other whenever the machine does anything else

@@ -17,7 +17,7 @@ import click
 import pandas as pd
 import torch
 
-from benchmarks.figures.front import draw_retention
+from benchmarks.figures.retention import draw_retention
 from benchmarks.recipes.cifar100 import taught_by_three
 from benchmarks.studies.pool import done_by_workers
 from benchmarks.studies.taught import Job, TaughtRequest

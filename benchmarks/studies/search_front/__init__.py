@@ -1,1 +1,0 @@
-"""Does a search find good networks? Accuracy versus parameters, with controls."""
