@@ -69,8 +69,15 @@ def commands() -> Iterator[str]:
     """The help of every command."""
     top = click.Context(cli, info_name="semlink", max_content_width=100, terminal_width=100)
     for own in COMMANDS:
-        name = str(own.click.name)
-        context = click.Context(
-            own.click, info_name=name, parent=top, max_content_width=100, terminal_width=100
-        )
-        yield from (f"## semlink {name}", "", "```text", own.click.get_help(context), "```", "")
+        yield from _help(own.click, top, "semlink")
+
+
+def _help(own: click.Command, parent: click.Context, above: str) -> Iterator[str]:
+    """The help of a command, and of those under it."""
+    name = f"{above} {own.name}"
+    context = click.Context(
+        own, info_name=own.name, parent=parent, max_content_width=100, terminal_width=100
+    )
+    yield from (f"## {name}", "", "```text", own.get_help(context), "```", "")
+    for under in own.commands.values() if isinstance(own, click.Group) else ():
+        yield from _help(under, context, name)

@@ -12,8 +12,9 @@ import click
 from simulator.commands.adapt import adapt
 from simulator.commands.doctor import doctor
 from simulator.commands.finished import compare, plot, seeds
+from simulator.commands.iq import iq
 from simulator.commands.link import link
-from simulator.commands.options import run
+from simulator.commands.options import Command, Group, run
 from simulator.commands.report import report
 from simulator.commands.search import search
 from simulator.commands.sweep import sweep
@@ -26,9 +27,9 @@ from simulator.errors import did_you_mean
 # spinning makes small networks up to 40 times slower. Must be set before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-COMMANDS = (
+COMMANDS: tuple[Command[Any] | Group, ...] = (
     *(sweep, train, search, plot, report, compare, threshold),
-    *(seeds, table, adapt, link, doctor),
+    *(seeds, table, adapt, link, iq, doctor),
 )
 
 

@@ -2,10 +2,12 @@
 
 import importlib.util
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+import click
 import pytest
 
 from simulator.__main__ import COMMANDS
@@ -87,8 +89,14 @@ def test_modules_files_and_options_that_are_named_exist() -> None:
         assert (ROOT / path).exists(), path
 
 
+def every_command() -> Iterator[click.Command]:
+    for own in COMMANDS:
+        yield own.click
+        yield from own.click.commands.values() if isinstance(own.click, click.Group) else ()
+
+
 def test_options_of_semlink_that_are_named_exist() -> None:
-    known = {opt for own in COMMANDS for param in own.click.params for opt in param.opts}
+    known = {opt for own in every_command() for param in own.params for opt in param.opts}
     for line in texts().replace("\\\n", " ").splitlines():
         command = re.match(r"(?:`|```)?semlink (\w+)[^`]*", line)
         for option in re.findall(r"(?<!\S)--[a-z][a-z0-9-]+", command[0] if command else ""):

@@ -25,6 +25,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "matplotlib": ("benchmarks/figures/",),
     "altair": ("benchmarks/report/",),
     "vl_convert": ("benchmarks/report/",),
+    "sigmf": ("simulator/radio/recording.py",),
 }
 REACHES_BENCHMARKS = "simulator/resolve.py"  # from names to objects, when they are asked for
 # From the ground up; each imports from itself and from what stands before it.
@@ -32,7 +33,8 @@ LAYERS = {
     "simulator": [
         *("names", "errors", "progress", "device", "statistics", "parse"),
         *("storage", "data", "scheme", "description"),
-        *("training", "schemes", "engine", "measures", "search", "arguments", "resolve"),
+        *("training", "schemes", "engine", "measures", "radio", "search"),
+        *("arguments", "resolve"),
         *("commands",),
         "__main__",
     ],

@@ -183,6 +183,13 @@ class Command(Generic[Request]):
         self.function(request)
 
 
+@dataclass(frozen=True)
+class Group:
+    """Several commands under one name, as `semlink iq write`."""
+
+    click: click.Group
+
+
 def command(request: type[Request]) -> Callable[[Callable[[Request], None]], Command[Request]]:
     """A command of the function's name and help, whose parameters are the request's fields.
 

@@ -1,0 +1,127 @@
+"""From images to a recording, through a simulated radio, and from a recording to scores."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from channels.equalize import receive_snr_db
+from channels.radio.receive import FrameOutput, receive_frame
+from channels.radio.simulated import drawn_radio
+from channels.radio.synchronise import NoFrame
+from channels.streams import Streams
+from simulator.errors import UserError
+from simulator.radio.recording import Recording
+from simulator.radio.separate import receive, transmit
+from simulator.radio.transmission import Transmission
+from simulator.scheme import Received, Scheme
+
+__all__ = ["Heard", "decoded", "recorded", "share_right", "simulated", "table_of", "written"]
+
+LARGEST = 0.9  # sample of a file, in magnitude; full scale of a device is 1
+RATE_TOLERANCE = 1e-6
+
+
+class Heard(NamedTuple):
+    """What a receiver made of a recording."""
+
+    frame: FrameOutput
+    received: Received
+
+
+def written(
+    scheme: Scheme, images: Tensor, transmission: Transmission, classes: list[str] | None
+) -> tuple[Transmission, Recording]:
+    """The recording of uint8 images [N, C, H, W], scaled to a peak of 0.9.
+
+    `classes` are written into the annotations if given. The transmission comes back with its
+    amplitude. Raises: UserError as `transmit`.
+    """
+    frame = transmission.frame
+    signal = frame.signal(transmit(scheme, images, transmission.link))
+    amplitude = LARGEST / float(np.abs(signal).max())
+    own = replace(transmission, amplitude=amplitude)
+    samples = (amplitude * signal).astype(np.complex64)
+    annotations = list(own.annotations(classes))
+    return own, Recording(samples, frame.sample_rate, own.told, annotations)
+
+
+def simulated(
+    recording: Recording, transmission: Transmission, *, snr_db: float, seed: int
+) -> Recording:
+    """What another device records: delayed, turned, attenuated, noisy.
+
+    The description of the transmission stays, so that the recording can be read by itself.
+    """
+    frame = transmission.frame
+    generator = Streams(seed=seed)("radio", snr_db)
+    radio = drawn_radio(
+        snr_db,
+        fft_size=frame.fft_size,
+        spacing_khz=frame.spacing_khz,
+        generator=generator,
+    )
+    signal = recording.samples.astype(np.complex128) / transmission.amplitude
+    samples = radio(signal, generator=generator).astype(np.complex64)
+    start = math.ceil(radio.delay)
+    annotations = [
+        {**own, "core:sample_start": own["core:sample_start"] + start}
+        for own in recording.annotations
+    ]
+    return Recording(samples, recording.sample_rate, transmission.told, annotations)
+
+
+def recorded(
+    path: Path, recording: Recording, transmission: Transmission, *, snr_db: float | None
+) -> FrameOutput:
+    """Find the frame of a recording and estimate its gains.
+
+    Raises: UserError if the sample rate is another one, or if no whole frame is found.
+    """
+    frame = transmission.frame
+    if abs(recording.sample_rate / frame.sample_rate - 1) > RATE_TOLERANCE:
+        raise UserError(
+            f"{path} must have the sample rate of its frame, {frame.sample_rate:g} Hz, got "
+            f"{recording.sample_rate:g} Hz; resample it"
+        )
+    try:
+        return receive_frame(recording.samples.astype(np.complex128), frame, snr_db=snr_db)
+    except NoFrame as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def decoded(
+    scheme: Scheme, output: FrameOutput, transmission: Transmission, *, image_shape: tuple[int, ...]
+) -> Heard:
+    """Scores of every image of a frame."""
+    received = receive(scheme, output.received, transmission.link, image_shape=image_shape)
+    return Heard(output, received)
+
+
+def table_of(heard: Heard, transmission: Transmission, classes: tuple[str, ...]) -> pd.DataFrame:
+    """A row per image: decided class, whether it was delivered, SNR in dB, and all scores."""
+    scores, delivered, _ = heard.received
+    decided = scores.argmax(dim=1).tolist()
+    rows = pd.DataFrame(
+        {
+            "image": range(transmission.images),
+            "class": [classes[own] for own in decided],
+            "delivered": delivered.tolist(),
+            "snr_db": receive_snr_db(heard.frame.received).flatten().tolist(),
+        }
+    )
+    columns = [f"score_{name}" for name in classes]
+    return pd.concat([rows, pd.DataFrame(scores.double().numpy(), columns=columns)], axis=1)
+
+
+def share_right(heard: Heard, labels: Tensor) -> Tensor:
+    """1 for an image whose class is right, a uniform guess in outage, else 0: [N] float64."""
+    scores, delivered, _ = heard.received
+    right = (scores.argmax(dim=1) == labels).double()
+    guess = torch.full_like(right, 1 / scores.shape[1])
+    return torch.where(delivered, right, guess)
