@@ -15,18 +15,18 @@ DIGITS = ROOT / "results/reference/digits"
 def test_says_what_each_scheme_needs(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    schemes = ["--schemes", "separate,capacity_bound", "--reference", "digital_semantic"]
+    schemes = ["--schemes", "separate,analog_pixels", "--reference", "capacity_bound"]
     place = ["--channels", "awgn", "--channel-uses", "64", "--csv", "t.csv"]
     assert semlink("threshold", DIGITS, "--accuracy", 90, *schemes, *place) == 0
     out = capsys.readouterr().out
     table = pd.read_csv(tmp_path / "t.csv")
-    assert list(table["scheme"]) == ["separate", "capacity_bound", "digital_semantic"]
+    assert list(table["scheme"]) == ["separate", "capacity_bound", "analog_pixels"]
     assert (table["ci_low"] <= table["snr_db"]).all()
     assert (table["snr_db"] <= table["ci_high"]).all()
     for row in table.itertuples():
         assert f"{row.snr_db:.2f}" in out
     assert "linear interpolation between the swept SNRs" in out
-    assert "minus that of digital_semantic; its interval is from a paired bootstrap" in out
+    assert "minus that of capacity_bound; its interval is from a paired bootstrap" in out
 
 
 def test_without_outcomes_of_images_the_difference_is_unpaired(
