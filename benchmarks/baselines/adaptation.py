@@ -5,14 +5,15 @@ correctly; block error rates give how often they arrive; an outage counts as a u
 no CRC notices a lost block, it counts as any other payload, each equally likely.
 
 Links are chosen by the SNR of a block. Where one gain h holds for the whole block this is
-|h|^2 SNR. Where it changes within a block it is the SNR of an AWGN channel of equal capacity, mean
-log2(1 + |h|^2 SNR) over the uses: exact for links that reach capacity, an approximation for real
-codes, used only for the choice.
+|h|^2 SNR. Where it changes within a block it is the SNR of an AWGN channel of equal mutual
+information: that of the link's modulation for real codes (`channels.digital.mutual_information`),
+capacity, mean log2(1 + |h|^2 SNR) over the uses, for bounds. It is used only for the choice.
 """
 
 import hashlib
 import itertools
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -34,6 +35,13 @@ from channels.digital.bit_pipe import (
     arrives_without_noise,
     payload_bits_for,
 )
+from channels.digital.mutual_information import bicm_effective_snr_db
+from channels.digital.polar_pipe import (
+    LONGEST_WITH_CRC6,
+    SHORTEST_POLAR_PAYLOAD,
+    PolarPipe,
+    polar_crc_bits,
+)
 from channels.digital.small_block import LONGEST_SMALL_BLOCK, SmallBlockPipe
 from channels.streams import Streams
 from channels.theory import fano_error_rate, normal_approximation_bits
@@ -44,6 +52,8 @@ Floats = NDArray[np.float64]
 GRID_DB: Final = np.round(np.arange(-30.0, 50.0, 0.05), 2)  # SNRs for which genies hold a choice
 FINITE_ERROR_RATE: Final = 1e-3  # of the normal approximation
 QUANTILES: Final = 4000  # of the SNRs that blocks meet
+LONGEST_POLAR_LINK: Final = 100  # bits
+RARELY_MISSES: Final = 16  # bits of a CRC whose missed errors are not counted
 
 
 class Link(Protocol):
@@ -60,6 +70,13 @@ class Link(Protocol):
     @property
     def detects(self) -> bool:
         """Whether lost blocks are noticed; if not, another payload takes their place."""
+
+    @property
+    def bits_per_symbol(self) -> int | None:
+        """Of its modulation; None: symbols as capacity wants them."""
+
+    def missed(self, snr_db: Floats) -> Floats:
+        """Shares of the lost blocks that are not noticed, at the SNRs of blocks in dB."""
 
     def error_rate(self, snr_db: Floats) -> Floats:
         """Block error rates at the SNRs of blocks in dB."""
@@ -83,8 +100,19 @@ class CodedLink:
 
     @property
     def detects(self) -> bool:
-        """Where there is a CRC; the few errors that it misses are not counted here."""
+        """Where there is a CRC; for the choice, errors that it misses are outages too."""
         return self.pipe.crc_bits > 0
+
+    @property
+    def bits_per_symbol(self) -> int:
+        """The pipe's."""
+        return self.pipe.bits_per_symbol
+
+    def missed(self, snr_db: Floats) -> Floats:
+        """From the table; none where the CRC has 16 bits or more."""
+        if self.pipe.crc_bits >= RARELY_MISSES:
+            return np.zeros(np.shape(snr_db))
+        return block_errors(self.pipe).missed(snr_db)
 
     def error_rate(self, snr_db: Floats) -> Floats:
         """From the table."""
@@ -104,6 +132,14 @@ class IdealLink:
     def detects(self) -> bool:
         """Short payloads that are lost beyond capacity are not noticed."""
         return not self.lossy or self.payload_bits > LONGEST_SMALL_BLOCK
+
+    @property
+    def bits_per_symbol(self) -> None:
+        """Any."""
+
+    def missed(self, snr_db: Floats) -> Floats:
+        """All or none."""
+        return np.full(np.shape(snr_db), float(not self.detects))
 
     @property
     def text(self) -> dict[str, Any]:
@@ -187,8 +223,11 @@ class Adaptation:
 
     def for_average(self, channel: Channel, snr_db: float) -> Choice:
         """The best pair if the transmitter knows only the channel and its average SNR."""
-        met = distribution(channel, snr_db=snr_db, uses=self.channel_uses)
-        return self._best(1.0 - np.array([link.error_rate(met).mean() for link in self.links]))
+        modulations = tuple({link.bits_per_symbol for link in self.links})
+        uses = self.channel_uses
+        met = distribution(channel, snr_db=snr_db, uses=uses, modulations=modulations)
+        rates = [link.error_rate(met[link.bits_per_symbol]).mean() for link in self.links]
+        return self._best(1.0 - np.array(rates))
 
     @cached_property
     def for_met(self) -> list[Choice]:
@@ -228,19 +267,26 @@ def offers_key(offers: Mapping[str, Offer], labels: Tensor) -> str:
     return found.hexdigest()[:16]
 
 
-def distribution(channel: Channel, *, snr_db: float, uses: int) -> Floats:
+def distribution(
+    channel: Channel, *, snr_db: float, uses: int, modulations: Iterable[int | None] = (None,)
+) -> dict[int | None, Floats]:
     """Equally likely SNRs in dB that represent the distribution; one value without fading.
 
-    From the law where the gain is constant over a block and its law is known, else drawn.
+    For each of `modulations`, in bits per symbol (None: by capacity). From the law where the gain
+    is constant over a block and its law is known, else drawn.
     """
     quantile = channel.law.power_quantile
     if quantile is None or not channel.law.one_gain(uses):
         received = _received(channel, snr_db=snr_db, blocks=QUANTILES, uses=uses)
-        return np.asarray(met_by(received, snr_db=torch.full((QUANTILES, 1), snr_db)).numpy())
+        average = torch.full((QUANTILES, 1), snr_db)
+        return {
+            bits: np.asarray(met_by(received, snr_db=average, bits_per_symbol=bits).numpy())
+            for bits in modulations
+        }
     if channel.law.power_variance == 0:
-        return np.array([snr_db])
+        return dict.fromkeys(modulations, np.array([snr_db]))
     power = quantile((np.arange(QUANTILES) + 0.5) / QUANTILES)
-    return np.asarray(snr_db + 10 * np.log10(power))
+    return dict.fromkeys(modulations, np.asarray(snr_db + 10 * np.log10(power)))
 
 
 def _received(channel: Channel, *, snr_db: float, blocks: int, uses: int) -> ChannelOutput:
@@ -250,8 +296,12 @@ def _received(channel: Channel, *, snr_db: float, blocks: int, uses: int) -> Cha
     return channel(ones, snr_db=torch.full((blocks, 1), snr_db), generator=draws)
 
 
-def met_by(received: ChannelOutput, *, snr_db: Tensor) -> Tensor:
+def met_by(
+    received: ChannelOutput, *, snr_db: Tensor, bits_per_symbol: int | None = None
+) -> Tensor:
     """SNR that blocks meet, from the gains and the noise power that the receiver has.
+
+    Where it changes within a block, the one of equal mutual information of QAM, or (None) capacity.
 
     With an LMMSE estimate of the gain it gives a lower bound on the capacity [1].
 
@@ -268,7 +318,10 @@ def met_by(received: ChannelOutput, *, snr_db: Tensor) -> Tensor:
     of_the_snr = noise_power_from_snr_db(snr_db).to(torch.float32).clamp(min=least)
     worse = received.noise_power.clamp(min=least).double() / of_the_snr.double()
     snr = received.h.abs().double().square() * db_to_linear(snr_db.double()) / worse
-    return linear_to_db(torch.expm1(torch.log1p(snr).mean(dim=1)))
+    if bits_per_symbol is None or snr.shape[1] == 1:
+        return linear_to_db(torch.expm1(torch.log1p(snr).mean(dim=1)))
+    each = linear_to_db(snr).cpu().numpy()
+    return torch.from_numpy(bicm_effective_snr_db(each, bits_per_symbol=bits_per_symbol))
 
 
 RATES: Final = tuple(Fraction(*rate) for rate in ((1, 3), (1, 2), (2, 3), (3, 4), (5, 6)))
@@ -302,6 +355,29 @@ def pipes_of(uses: int, *, payload_bits: tuple[int, int]) -> tuple[BitPipe, ...]
         if least <= pipe.payload_bits <= most
         and (pipe.code_rate <= SAFE_CODE_RATE or arrives_without_noise(pipe))
     )
+
+
+def polar_pipes_of(uses: int, *, payload_bits: tuple[int, int]) -> tuple[PolarPipe, ...]:
+    """The polar links over `uses` that carry so many bits, (least, most), the smallest first.
+
+    QPSK to 64-QAM at the code rates of the other links, up to `LONGEST_POLAR_LINK` bits.
+    """
+    least, most = max(payload_bits[0], SHORTEST_POLAR_PAYLOAD), payload_bits[1]
+    sizes = ((_polar_payload(math.floor(rate * uses * bits)), bits) for bits, rate in LINKS)
+    first: dict[int, int] = {}  # the lowest modulation for every payload
+    for payload, bits in sizes:
+        if bits <= 6 and least <= payload <= min(most, LONGEST_POLAR_LINK):
+            first.setdefault(payload, bits)
+    return tuple(
+        PolarPipe(payload_bits=payload, channel_uses=uses, bits_per_symbol=bits)
+        for payload, bits in sorted(first.items())
+    )
+
+
+def _polar_payload(block: int) -> int:
+    """Bits that remain of a block beside its CRC; a longer CRC does not make them fewer."""
+    longer = block - polar_crc_bits(LONGEST_WITH_CRC6 + 1)
+    return max(longer, min(block - polar_crc_bits(LONGEST_WITH_CRC6), LONGEST_WITH_CRC6))
 
 
 def small_pipes_of(uses: int) -> tuple[SmallBlockPipe, ...]:

@@ -74,6 +74,11 @@ class BlockErrors:
         rate = np.exp(np.interp(snr_db, self.snr_db, np.log(errors / blocks), left=left))
         return np.where(snr_db > self.snr_db[-1], 0.0, rate)
 
+    def missed(self, snr_db: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Shares of the errors that no CRC finds, at these SNRs in dB."""
+        shares = np.array(self.undetected) / np.maximum(self.errors, 1)
+        return np.asarray(np.interp(snr_db, self.snr_db, shares))
+
 
 @functools.lru_cache(maxsize=256)
 def block_errors(pipe: CodedPipe) -> BlockErrors:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from benchmarks.baselines.adaptation import (
     GRID_DB,
+    RARELY_MISSES,
     Adaptation,
     Choice,
     CodedLink,
@@ -29,6 +30,7 @@ from benchmarks.baselines.adaptation import (
     pipes_of,
 )
 from benchmarks.baselines.block_errors import block_errors
+from benchmarks.baselines.others import Others
 from benchmarks.baselines.sources import NEVER, Offer, Source
 from channels.base import Channel
 from channels.digital.bit_pipe import CodedPipe
@@ -279,7 +281,7 @@ class DigitalScheme(Scheme):
         choice = self._choice(channel, float(snr_db[0, 0]), k)
         option, answers, fits = _offer(prepared, choice.source).best_fit(choice.link.payload_bits)
         encoded = {"answers": answers, "fits": fits}
-        if self._decodes(channel, k) or not choice.link.detects:
+        if self._decodes(channel, k) or _strays(choice.link):
             size = choice.link.payload_bits
             pixels = prepared["pixels"]
             encoded["payload"] = self._payloads(choice.source, size, pixels, option, fits)
@@ -314,24 +316,26 @@ class DigitalScheme(Scheme):
     ) -> tuple[Tensor, Tensor, Tensors]:
         """Answers [B], which blocks arrive [B], and their error rates, by the SNR they meet.
 
-        Gains are the ones that other schemes meet. An error that the CRC would miss is taken for
-        one that it sees.
+        Gains are the ones that other schemes meet. Where the receiver misses an error, another
+        payload arrives; one that a CRC of 16 bits would miss is taken for one that it sees.
         """
         device = snr_db.device
         ones = torch.ones((len(snr_db), k), dtype=torch.complex64, device=device)
         received = channel(ones, snr_db=snr_db, generator=streams("channel", device=device))
         met = met_by(received, snr_db=snr_db).cpu().numpy()
         drawn = torch.rand(len(met), generator=streams("decoding"), dtype=torch.float64).numpy()
-        other = torch.rand(len(met), generator=streams("other payload"), dtype=torch.float64)
+        others = Others.drawn(len(met), streams)
         if not self._genie:
             choice = self._choice(channel, float(snr_db[0, 0]), k)
             rate = choice.link.error_rate(met)
             arrived = torch.from_numpy(drawn >= rate).to(device)
             answers, fits = encoded["answers"], encoded["fits"]
-            delivered, lost = fits & arrived, fits & ~arrived
-            if not choice.link.detects and bool(lost.any()):
-                answers, payload = answers.clone(), encoded["payload"][lost]
-                answers[lost], delivered[lost] = self._strayed(choice.source, payload, other[lost])
+            delivered = fits & arrived
+            unseen = torch.from_numpy(drawn < rate * choice.link.missed(met)).to(device) & fits
+            if bool(unseen.any()):
+                answers, payload = answers.clone(), encoded["payload"][unseen]
+                strayed = self._answers(choice.source, others.instead_of(payload, unseen))
+                answers[unseen], delivered[unseen] = strayed
             return answers, delivered, {"error_rate": torch.as_tensor(rate, device=device)}
         answers = torch.zeros(len(met), dtype=torch.int64, device=device)
         delivered = torch.zeros(len(met), dtype=torch.bool, device=device)
@@ -347,25 +351,22 @@ class DigitalScheme(Scheme):
             rates[mine] = torch.as_tensor(link.error_rate(met[rows]), device=device)
             kept = torch.from_numpy(drawn[rows]).to(device) >= rates[mine]
             delivered[mine] = fits & kept
-            lost = fits & ~kept
-            if not link.detects and bool(lost.any()):
-                images, option = encoded["pixels"][mine[lost]], option[lost]
-                payload = self._payloads(source, link.payload_bits, images, option, lost[lost])
-                answers[mine[lost]], delivered[mine[lost]] = self._strayed(
-                    source, payload, other[mine[lost].cpu()]
+            missed = rates[mine] * torch.from_numpy(link.missed(met[rows])).to(device)
+            unseen = fits & (torch.from_numpy(drawn[rows]).to(device) < missed)
+            if bool(unseen.any()):
+                strays = mine[unseen]
+                images = encoded["pixels"][strays]
+                payload = self._payloads(
+                    source, link.payload_bits, images, option[unseen], unseen[unseen]
                 )
+                strayed = self._answers(source, others.instead_of(payload, strays))
+                answers[strays], delivered[strays] = strayed
         return answers, delivered, {"error_rate": rates}
 
-    def _strayed(self, source: str, payload: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
-        """Answers and delivery [B] where another payload, each equally likely, has arrived.
-
-        Shapes: payload [B, bits] uint8; drawn [B], uniform in [0, 1), decides which.
-        """
-        bits = torch.arange(payload.shape[1])
-        flips = 1 + (drawn * (2 ** len(bits) - 1)).long()  # any but none
-        other = payload ^ (flips[:, None] >> bits & 1).to(payload)
-        with autocast(payload.device, "fp32"):
-            return self._sources[source].answers(other)
+    def _answers(self, source: str, payloads: Tensor) -> tuple[Tensor, Tensor]:
+        """Answers and delivery [B] of payloads [B, bits] uint8."""
+        with autocast(payloads.device, "fp32"):
+            return self._sources[source].answers(payloads)
 
     def _decoded(
         self, encoded: Tensors, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
@@ -386,10 +387,14 @@ class DigitalScheme(Scheme):
         wrong = delivered & (arrived.payload != payload).any(dim=1)  # the CRC missed the errors
         if bool(wrong.any()):
             answers, delivered = answers.clone(), delivered.clone()
-            source = self._sources[choice.source]
-            with autocast(payload.device, "fp32"):
-                answers[wrong], delivered[wrong] = source.answers(arrived.payload[wrong])
+            found = self._answers(choice.source, arrived.payload[wrong])
+            answers[wrong], delivered[wrong] = found
         return answers, delivered, {"bits": payload, "decoded_bits": arrived.payload}
+
+
+def _strays(link: Link) -> bool:
+    """Whether the receiver may take another payload for the one that was sent."""
+    return isinstance(link, CodedLink) and link.pipe.crc_bits < RARELY_MISSES
 
 
 def _offer(prepared: Tensors, source: str) -> Offer:

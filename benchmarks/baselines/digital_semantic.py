@@ -4,8 +4,8 @@ Student features -> r principal components -> b-bit uniform quantiser -> arithme
 link of `separate` -> levels -> a linear head that was trained on quantised features. (r, b) is
 chosen on validation images together with modulation and rate: every pair is a separate source.
 The length of the code differs from image to image; one that is too long for the link is an outage.
-With `few_bits` there are sources of a few bits too (`benchmarks.baselines.words`), over 5G small
-block codes.
+Up to some hundred bits there are 5G polar links beside those of `separate`. With `few_bits` there
+are sources of a few bits too (`benchmarks.baselines.words`), over 5G small block codes.
 Labels behind the name, joined by colons: `genie` as for `separate`, `bound` for the same bits over
 the best links that capacity allows, and with it `finite`.
 """
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.baselines.adaptation import IdealLink, Link, small_pipes_of
+from benchmarks.baselines.adaptation import IdealLink, Link, polar_pipes_of, small_pipes_of
 from benchmarks.baselines.digital import DigitalConfig, DigitalScheme
 from benchmarks.baselines.entropy_code import EntropyCode
 from benchmarks.baselines.sources import Offer, cached
@@ -164,7 +164,7 @@ class DigitalSemanticConfig(DigitalConfig):
 
     kind = "digital_semantic"
     flags = ("genie", "bound", "finite")
-    version = 4
+    version = 5
     labels: ClassVar = (
         Label("genie", "the transmitter knows the gain of each image, and chooses by it"),
         Label("bound", "the same bits over links that are error-free up to capacity"),
@@ -178,9 +178,9 @@ class DigitalSemanticConfig(DigitalConfig):
 
     @property
     def code(self) -> str:
-        """As the others', with small block codes for a few bits."""
-        small = "" if self.few_bits is None else "5G small block codes (no CRC) or "
-        return f"{small}{super().code}"
+        """As the others', with small block codes for a few bits and polar codes for some."""
+        small = "" if self.few_bits is None else "5G small block codes (no CRC), "
+        return f"{small}5G polar codes (CRC of 6 or 11 bits) or {super().code}"
 
     @property
     def ideal_code(self) -> str:
@@ -198,8 +198,11 @@ class DigitalSemanticConfig(DigitalConfig):
     def pipes(self, k: int) -> tuple[CodedPipe, ...]:
         """The links over k uses, the smallest first; a bound has none."""
         pipes = super().pipes(k)
-        small = small_pipes_of(k) if pipes and self.few_bits is not None else ()
-        return tuple(sorted((*small, *pipes), key=lambda pipe: pipe.payload_bits))
+        if not pipes:
+            return ()
+        small = () if self.few_bits is None else small_pipes_of(k)
+        polar = polar_pipes_of(k, payload_bits=self.payload_bits)
+        return tuple(sorted((*small, *polar, *pipes), key=lambda pipe: pipe.payload_bits))
 
     def part(self, recipe: Basis) -> Part:
         """The quantiser and its heads."""

@@ -1,13 +1,15 @@
 """How far are the links of short payloads from maximum likelihood?
 
-`python -m benchmarks.studies.short_links` sends 8, 11, 16 and 24 bits over 16 uses on AWGN and
+`python -m benchmarks.studies.short_links` sends 8 to 48 bits over 16 uses on AWGN and
 writes results/reference/short_links/short_links.csv. For each payload and SNR it has our links,
 exhaustive maximum likelihood over the symbols of the same words and of Reed-Muller words (up to 16
-bits), and the normal approximation of the best code. Takes a minute or two.
+bits), and the normal approximation of the best code: for the payload, and for as many bits as a
+polar link sends with its CRC. Takes a minute or two.
 """
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +22,7 @@ from benchmarks.baselines.codebook import label_codebook
 from benchmarks.baselines.label_code import log_posteriors
 from channels.awgn import AwgnChannel
 from channels.digital.bit_pipe import BitPipe, CodedPipe
+from channels.digital.polar_pipe import SHORTEST_POLAR_PAYLOAD, PolarPipe, polar_crc_bits
 from channels.digital.small_block import LONGEST_SMALL_BLOCK, SmallBlockPipe, small_block_words
 from channels.streams import PointStreams, Streams
 from channels.theory import normal_approximation_bits
@@ -34,7 +37,10 @@ POINTS: Final = {
     11: (-1.0, 1.0, 2.0),
     16: (0.0, 2.0, 4.0),
     24: (4.0, 6.0, 8.0),
+    32: (6.0, 8.0, 10.0),
+    48: (10.0, 12.0, 14.0),
 }
+LONG_LIST: Final = 64  # paths of a polar decoder that is compared
 BATCH, BATCHES = 500, 20
 LONG_BATCHES: Final = 1  # of exhaustive search among more than 2^11 words
 RATES: Final = np.logspace(-6, 0, 601)[:-1]  # among which the normal approximation is solved
@@ -46,6 +52,7 @@ def measured() -> pd.DataFrame:
     points = [(bits, snr_db) for bits, own in POINTS.items() for snr_db in own]
     for bits, snr_db in progress(points, desc="short links", unit="point"):
         best = best_error_rate(bits, snr_db)
+        with_crc = best_error_rate(bits + polar_crc_bits(bits), snr_db) if bits >= 12 else best
         for code, (wrong, blocks) in receivers(bits, snr_db).items():
             rate = wrong / blocks
             interval = wilson(rate, blocks)
@@ -60,6 +67,7 @@ def measured() -> pd.DataFrame:
                     "ci_low": interval.low,
                     "ci_high": interval.high,
                     "normal_approximation": best,
+                    "with_polar_crc": with_crc,
                 }
             )
     return pd.DataFrame(rows)
@@ -67,15 +75,28 @@ def measured() -> pd.DataFrame:
 
 def receivers(bits: int, snr_db: float) -> dict[str, tuple[int, int]]:
     """Wrong blocks and blocks of every link and reference for a payload."""
-    ldpc = BitPipe(payload_bits=bits, channel_uses=USES, bits_per_symbol=2 if bits < 14 else 4)
+    order = next(own for own, most in ((2, 13), (4, 32), (6, 64)) if bits <= most)
+    ldpc = BitPipe(payload_bits=bits, channel_uses=USES, bits_per_symbol=order)
     found = {f"LDPC with CRC16, {ldpc.modulation}": by_link(ldpc, snr_db)}
     if bits <= LONGEST_SMALL_BLOCK:
         small = SmallBlockPipe(payload_bits=bits, channel_uses=USES)
         found["small block, our link"] = by_link(small, snr_db)
         found["small block, exhaustive ML"] = by_search(qpsk_words(bits), snr_db)
+    if bits >= SHORTEST_POLAR_PAYLOAD:
+        found |= by_polar(bits, snr_db)
     if bits <= 16:  # more words do not fit in memory
         found["Reed-Muller, exhaustive ML"] = by_search(label_codebook(2**bits, USES), snr_db)
     return found
+
+
+def by_polar(bits: int, snr_db: float) -> dict[str, tuple[int, int]]:
+    """Polar links of the lowest modulation that carries the payload, with two sizes of list."""
+    order = next(own for own, most in ((2, 19), (4, 42), (6, 69)) if bits <= most)
+    ours = PolarPipe(payload_bits=bits, channel_uses=USES, bits_per_symbol=order)
+    return {
+        f"polar, {pipe.modulation}, list of {pipe.list_size}": by_link(pipe, snr_db)
+        for pipe in (ours, replace(ours, list_size=LONG_LIST))
+    }
 
 
 def qpsk_words(bits: int) -> Tensor:

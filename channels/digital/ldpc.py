@@ -8,22 +8,21 @@ Source: Chen et al., Reduced-complexity decoding of LDPC codes, IEEE Trans. Comm
 normalisation); Hocevar, A reduced complexity decoder architecture, SiPS 2004 (the layers).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from channels.digital.compiled import compiled
 
 __all__ = ["LayeredDecoder"]
 
 FACTOR: Final = 0.75  # by which min-sum overrates its messages
 FILLER: Final = 1e4  # LLR of bits that are known to be 0
 Ints = NDArray[np.int64]
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,16 +94,7 @@ def _graph(encoder: Any) -> _Graph:
     return _Graph(z, *(np.array(part, dtype=np.int64) for part in (first, columns, shifts)))
 
 
-def _compiled(function: Function) -> Function:
-    """Compiled by numba, once for all processes where it finds a folder for that."""
-    try:
-        made: Function = numba.njit(cache=True, error_model="numpy")(function)
-    except RuntimeError:  # neither the source's folder nor the home can be written to
-        made = numba.njit(error_model="numpy")(function)
-    return made
-
-
-@_compiled
+@compiled
 def _decode(  # noqa: C901 - numba compiles it whole: calls between would cost vectors
     known: NDArray[np.float32],
     z: int,
@@ -170,7 +160,7 @@ def _decode(  # noqa: C901 - numba compiles it whole: calls between would cost v
     return bits, taken
 
 
-@_compiled
+@compiled
 def _is_codeword(
     belief: NDArray[np.float32],
     z: int,

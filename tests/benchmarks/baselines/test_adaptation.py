@@ -21,6 +21,7 @@ from benchmarks.baselines.adaptation import (
     lost_accuracy,
     met_by,
     pipes_of,
+    polar_pipes_of,
 )
 from benchmarks.baselines.sources import NEVER, Offer
 from channels.awgn import AwgnChannel
@@ -48,6 +49,10 @@ class FixedLink:
     payload_bits: int
     lost: float
     detects: bool = True
+    bits_per_symbol: int | None = None
+
+    def missed(self, snr_db: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.full(np.shape(snr_db), float(not self.detects))
 
     @property
     def text(self) -> dict[str, Any]:
@@ -142,11 +147,11 @@ def test_normal_approximation_lies_below_capacity_and_misses_rarely() -> None:
 
 
 def test_distributions_are_those_of_theory() -> None:
-    assert distribution(AwgnChannel(), snr_db=4.0, uses=8).tolist() == [4.0]
-    power = 10 ** (distribution(RAYLEIGH, snr_db=4.0, uses=8) / 10) / 10**0.4
+    assert distribution(AwgnChannel(), snr_db=4.0, uses=8)[None].tolist() == [4.0]
+    power = 10 ** (distribution(RAYLEIGH, snr_db=4.0, uses=8)[None] / 10) / 10**0.4
     level = (np.arange(4000) + 0.5) / 4000
     np.testing.assert_allclose(rayleigh_power_cdf(power), level)
-    rician = 10 ** (distribution(RicianChannel(k_factor=4.0), snr_db=0.0, uses=8) / 10)
+    rician = 10 ** (distribution(RicianChannel(k_factor=4.0), snr_db=0.0, uses=8)[None] / 10)
     np.testing.assert_allclose(rician_power_cdf(rician, k_factor=4.0), level, rtol=1e-6)
 
 
@@ -174,7 +179,7 @@ def test_a_noiseless_bound_loses_nothing() -> None:
 @pytest.mark.parametrize("coherence", [None, 4])
 def test_without_a_law_gains_are_drawn(coherence: int | None) -> None:
     channel = LawlessChannel(coherence=coherence)
-    power = 10 ** (distribution(channel, snr_db=0.0, uses=4) / 10)
+    power = 10 ** (distribution(channel, snr_db=0.0, uses=4)[None] / 10)
     assert len(power) == 4000
     assert stats.kstest(power, "expon").pvalue > 1e-4
 
@@ -187,7 +192,7 @@ def test_varying_gains_count_by_their_mean_capacity() -> None:
     assert met.tolist() == pytest.approx([expected, 10 * math.log10(0.25)])
     doubled = met_by(known._replace(noise_power=torch.full((2, 2), 2.0)), snr_db=torch.zeros(2, 1))
     assert float(doubled[1]) == pytest.approx(10 * math.log10(0.125))
-    drawn = distribution(RayleighChannel(coherence=1), snr_db=10.0, uses=64)
+    drawn = distribution(RayleighChannel(coherence=1), snr_db=10.0, uses=64)[None]
     mean_capacity = np.log2(1 + 10 ** (drawn / 10)).mean()
     gains = -np.log1p(-(np.arange(10**5) + 0.5) / 10**5)
     capacity = np.log2(1 + 10 * gains)
@@ -214,6 +219,27 @@ def test_links_ascend_and_keep_to_their_bounds() -> None:
         assert payloads == sorted(set(payloads))
         assert bounds[0] <= payloads[0]
         assert payloads[-1] <= min(bounds[1], 8448)
+
+
+@pytest.mark.parametrize("uses", [16, 64, 256])
+def test_polar_links_ascend_and_keep_to_their_bounds(uses: int) -> None:
+    pipes = polar_pipes_of(uses, payload_bits=(8, 400))
+    payloads = [pipe.payload_bits for pipe in pipes]
+    assert payloads == sorted(set(payloads))
+    assert payloads[0] >= 12
+    assert payloads[-1] <= 100
+    for pipe in pipes:
+        assert pipe.bits_per_symbol <= 6
+        assert pipe.crc_bits == (6 if pipe.payload_bits <= 19 else 11)
+    assert polar_pipes_of(uses, payload_bits=(80, 400)) == tuple(
+        pipe for pipe in pipes if pipe.payload_bits >= 80
+    )
+
+
+def test_a_polar_payload_is_what_its_crc_leaves() -> None:
+    """Rate 2/3 of 32 coded bits: 21, CRC6; 5/6: 26, still CRC6; 1/2 of 64: 32, CRC11."""
+    found = [pipe.payload_bits for pipe in polar_pipes_of(16, payload_bits=(8, 400))]
+    assert found[:4] == [15, 18, 19, 21]
 
 
 def test_links_that_cannot_be_decoded_are_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,12 @@ def test_a_receiver_that_always_answers_keeps_its_first_rate_below_the_table() -
     np.testing.assert_allclose(without_crc(np.array([-30.0, 0.0, 3.0])), [0.9, 0.9, 0])
 
 
+def test_shares_of_errors_that_no_crc_finds() -> None:
+    short_crc = replace(TABLE, undetected=(0, 50, 1))
+    np.testing.assert_allclose(short_crc.missed(np.array([-5, 0.5, 1, 9])), [0, 0.25, 0.5, 1])
+    assert not short_crc.guesses
+
+
 def pipe() -> BitPipe:
     payload = payload_bits_for(channel_uses=48, bits_per_symbol=4, code_rate=0.5)
     return BitPipe(payload_bits=payload, channel_uses=48, bits_per_symbol=4)

@@ -196,7 +196,8 @@ def test_table_and_decoding_agree(coder: FeatureCoder) -> None:
     assert 0.2 < float(table.delivered.double().mean()) < 0.95
     assert float((table.delivered != decoded.delivered).double().mean()) < 0.1
     both = table.delivered & decoded.delivered
-    assert torch.equal(table.scores[both], decoded.scores[both])
+    other = (table.scores[both] != decoded.scores[both]).any(dim=1)
+    assert float(other.double().mean()) < 0.03  # a polar link misses some errors
 
 
 def test_any_bits_are_levels_or_an_outage(coder: FeatureCoder) -> None:
@@ -215,7 +216,8 @@ def test_what_schemes_say_of_themselves(coder: FeatureCoder) -> None:
     assert bound.serves(4)
     assert scheme.settings(K) == (
         "4 to 8 principal components of 2 to 4 bits, arithmetic coding (tables known, no header), "
-        "CRC, 5G LDPC, QPSK to 256-QAM, chosen by the average SNR on validation images"
+        "5G polar codes (CRC of 6 or 11 bits) or CRC, 5G LDPC, QPSK to 256-QAM, chosen by the "
+        "average SNR on validation images"
     )
     assert "normal approximation" in bound.settings(K)
     other = FeatureCoder(student, coder.quantiser, key="other weights")

@@ -161,4 +161,4 @@ def test_short_payloads_pay_and_never_pass_the_bound(
 def test_what_the_scheme_says_of_itself(coder: FeatureCoder, sources: list[NumberSource]) -> None:
     told = built(coder, sources).settings(K)
     assert told.startswith("the class, words of features of 2 to 5 bits, or 4 to 4 principal")
-    assert "5G small block codes (no CRC) or CRC, 5G LDPC" in told
+    assert "5G small block codes (no CRC), 5G polar codes (CRC of 6 or 11 bits) or CRC, 5G" in told
