@@ -11,6 +11,8 @@ import click
 
 from simulator.commands.adapt import adapt
 from simulator.commands.doctor import doctor
+from simulator.commands.explore import explore
+from simulator.commands.export import export
 from simulator.commands.finished import compare, plot, seeds
 from simulator.commands.iq import iq
 from simulator.commands.link import link
@@ -29,7 +31,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 COMMANDS: tuple[Command[Any] | Group, ...] = (
     *(sweep, train, search, plot, report, compare, threshold),
-    *(seeds, table, adapt, link, iq, doctor),
+    *(seeds, table, adapt, link, export, explore, iq, doctor),
 )
 
 

@@ -341,6 +341,14 @@ def report(sweeps: Sequence[tuple[Path, pd.DataFrame, dict[str, Any]]], path: Pa
     )
 
 
+def explore(trained: Trained, test: Split, folder: Path) -> None:
+    """The page of a trained link. Raises: UserError as `write_folder`."""
+    from benchmarks.explore.folder import write_folder
+
+    config = trained.experiment.one(RkdScConfig)
+    write_folder(config, trained.weights, test, folder)
+
+
 def draw_link(rows: pd.DataFrame, folder: Path, *, title: str, about: str) -> list[Path]:
     """The figure of `semlink link`, if there is one to draw; returns the files written."""
     from benchmarks.figures.draw import plot_link

@@ -23,6 +23,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "sionna": ("channels/", "benchmarks/studies/crosscheck/tensorflow_side.py"),
     "tensorflow": ("benchmarks/studies/crosscheck/tensorflow_side.py",),
     "matplotlib": ("benchmarks/figures/",),
+    "onnx": ("simulator/export/",),
+    "onnxruntime": ("simulator/export/",),
     "altair": ("benchmarks/report/",),
     "vl_convert": ("benchmarks/report/",),
     "sigmf": ("simulator/radio/recording.py",),
@@ -33,13 +35,13 @@ LAYERS = {
     "simulator": [
         *("names", "errors", "progress", "device", "statistics", "parse"),
         *("storage", "data", "scheme", "description"),
-        *("training", "schemes", "engine", "measures", "radio", "search"),
+        *("training", "schemes", "engine", "measures", "radio", "search", "export"),
         *("arguments", "resolve"),
         *("commands",),
         "__main__",
     ],
     "benchmarks": [
-        *("baselines", "recipes", "figures", "report"),
+        *("baselines", "recipes", "figures", "report", "explore"),
         *("studies", "speed", "tools", "waveform"),
     ],
 }

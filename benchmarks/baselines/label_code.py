@@ -138,11 +138,11 @@ class LabelCodeConfig(WithoutWeights):
 
     def build(self, weights: Weights) -> LabelCodeScheme:
         """The scheme for the noiseless chain."""
-        classify, counts = weights.classifier().classify, _class_counts(weights.dataset)
+        classify, counts = weights.classifier().classify, counts_of_classes(weights.dataset)
         return LabelCodeScheme(self, classify=classify, class_counts=counts)
 
 
-def _class_counts(data: Dataset) -> Tensor:
+def counts_of_classes(data: Dataset) -> Tensor:
     """Training images of each class, or one each where there are none."""
     if data.train is None:
         return torch.ones(data.num_classes)

@@ -84,6 +84,33 @@ def check_writable(folder: Path, *, option: str = "--out") -> None:
 
 
 @contextmanager
+def replacing_folder(folder: Path, *, mark: str) -> Iterator[Path]:
+    """A temporary folder beside this one, moved to its place when the block ends well.
+
+    One that is there already is replaced if it holds the file `mark`, or nothing.
+
+    Raises: UserError if it holds something else, or is a file.
+    """
+    place = folder.resolve()
+    if place.exists() and not (place / mark).is_file() and not _empty(place):
+        raise UserError(
+            f"--out must be a new or empty folder, or one that holds {mark}, got {folder}"
+        )
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as name:
+        made = Path(name) / "new"
+        made.mkdir()
+        yield made
+        if place.exists():
+            place.replace(Path(name) / "old")
+        made.replace(place)
+
+
+def _empty(place: Path) -> bool:
+    return place.is_dir() and not any(place.iterdir())
+
+
+@contextmanager
 def locked(folder: Path, name: str) -> Iterator[None]:
     """No other process works in this folder under a lock of this name; the folder is made.
 

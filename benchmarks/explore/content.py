@@ -1,0 +1,71 @@
+"""What the page is given beside the networks: images, words of the label code, delay profiles."""
+
+from typing import Any, Final
+
+import torch
+
+from benchmarks.baselines.codebook import code_family, label_codebook
+from benchmarks.baselines.label_code import counts_of_classes, log_prior
+from channels.ofdm.multipath import LONGEST, Multipath
+from channels.ofdm.tdl import taps_of
+from simulator.data.dataset import Dataset, Split
+from simulator.errors import UserError
+
+LENGTHS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # k
+IMAGES: Final = 40  # test images on the page
+DIGITS: Final = tuple(map(str, range(10)))
+UNIT_NS: Final = 100.0  # delay spread at which delays are read
+
+
+def content_of(link: dict[str, Any], dataset: Dataset, test: Split) -> dict[str, Any]:
+    """The content of the page; `link` is the description of the export.
+
+    Raises: UserError if the label code has no classifier, as a student that learnt along has none.
+    """
+    if "classifier" not in link["parts"]:
+        raise UserError("the page needs a link with a frozen student, for the label code beside it")
+    served = [k for k in LENGTHS if k in set(link["channel_uses"])]
+    return {
+        "about": _about(link),
+        "link": link,
+        "served": served,
+        "images": [_image(*own) for own in zip(test.images, test.labels, strict=True)][:IMAGES],
+        "drawing": dataset.classes == DIGITS and dataset.image_shape == (1, 8, 8),
+        "words": {k: _words(dataset.num_classes, k) for k in served},
+        "prior": log_prior(counts_of_classes(dataset)).tolist(),
+        "profiles": {name: _profile(name) for name in LONGEST},
+    }
+
+
+def _about(link: dict[str, Any]) -> str:
+    return (
+        f"{len(link['classes'])} classes, {link['feature_dim']} features, up to "
+        f"{link['max_uses']} complex channel uses. SNR is Es/N0 per channel use, averaged over "
+        "fading; the receiver knows gain and noise power. Both schemes meet the same draw."
+    )
+
+
+def _image(pixels: torch.Tensor, label: torch.Tensor) -> dict[str, Any]:
+    return {"pixels": pixels.flatten().tolist(), "label": int(label)}
+
+
+def _words(classes: int, k: int) -> list[list[float]] | None:
+    """Words of the label code as pairs (re, im), [classes][2k]; None where there are none."""
+    if code_family(classes, k) is None:
+        return None
+    pairs = torch.view_as_real(label_codebook(classes, k)).flatten(1)
+    return [[round(own, 4) for own in word] for word in pairs.tolist()]
+
+
+def _profile(name: str) -> dict[str, Any]:
+    """Delays over the delay spread, powers of the taps, and the OFDM grid."""
+    link = Multipath(profile=name, delay_spread_ns=UNIT_NS)
+    taps = taps_of(link)
+    return {
+        "delays": [float(f"{own:.6g}") for own in taps.delays / (1e-9 * UNIT_NS)],
+        "powers": taps.powers.tolist(),
+        "lineOfSight": taps.line_of_sight,
+        "carrierGhz": link.carrier_ghz,
+        "spacingKhz": link.spacing_khz,
+        "subcarriers": link.subcarriers,
+    }

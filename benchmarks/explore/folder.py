@@ -1,0 +1,38 @@
+"""The folder of the page: its files, the networks, the runtime and the content."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from benchmarks.explore.content import content_of
+from benchmarks.explore.runtime import runtime
+from simulator.data.dataset import Split
+from simulator.export.build import write_link
+from simulator.schemes.rkd_sc import RkdScConfig
+from simulator.storage.folders import replacing_folder
+from simulator.training.weights import Weights
+
+CONTENT: Final = "content.json"
+PAGE: Final = (
+    *("index.html", "page.css", "page.js", "link.js"),
+    *("pad.js", "charts.js", "channels.js", "worker.js"),
+)
+
+
+def write_folder(config: RkdScConfig, weights: Weights, test: Split, folder: Path) -> None:
+    """Write the page of a trained link, as a whole, in place of an earlier one.
+
+    Raises: UserError as `write_link`, or if the runtime cannot be fetched.
+    """
+    scripts = runtime()
+    with replacing_folder(folder, mark=CONTENT) as made:
+        (made / "models").mkdir()
+        link = write_link(config, weights, test, made / "models")
+        text = json.dumps(content_of(link, weights.dataset, test), separators=(",", ":"))
+        (made / CONTENT).write_text(text, encoding="utf-8")
+        for name in PAGE:
+            (made / name).write_bytes((files("benchmarks.explore") / name).read_bytes())
+        (made / "runtime").mkdir()
+        for name, script in scripts.items():
+            (made / "runtime" / name).write_bytes(script)

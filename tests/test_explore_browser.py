@@ -1,0 +1,185 @@
+"""The explorer in Chromium: it answers soon, loads nothing from elsewhere, and reads a drawn 3."""
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from benchmarks.explore.runtime import runtime
+from simulator.commands.explore import server
+from simulator.errors import UserError
+from tests.commands import WEIGHTS, status
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
+]
+THREE = [
+    *((45, 35), (65, 22), (95, 22), (110, 40), (108, 60), (85, 75), (70, 77)),
+    *((90, 78), (112, 92), (115, 118), (95, 138), (65, 138), (42, 122)),
+]  # places on the pad
+SOON_MS = 100
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """Chromium on one core, where cores can be chosen."""
+    from playwright.sync_api import sync_playwright
+
+    root = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium has no sandbox for root
+    cores = os.sched_getaffinity(0)
+    with sync_playwright() as playwright:
+        os.sched_setaffinity(0, {min(cores)})
+        try:
+            own = playwright.chromium.launch(executable_path=CHROMIUM, args=root)
+        finally:
+            os.sched_setaffinity(0, cores)
+        yield own
+        own.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The page of the digits, served."""
+    try:
+        runtime()
+    except UserError as error:
+        pytest.skip(str(error))
+    folder = tmp_path_factory.mktemp("explore") / "page"
+    with pytest.MonkeyPatch.context() as patch:
+        assert status(patch, "explore", "digits", "--weights", WEIGHTS, "--out", folder) == 0
+    with server(folder, 0) as own:
+        threading.Thread(target=own.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{own.server_port}/"
+        own.shutdown()
+
+
+@pytest.fixture
+def page(browser: "Browser", address: str) -> "Iterator[Page]":
+    """The page after its first answer; at the end nothing has failed or was loaded elsewhere."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    failed: list[str] = []
+    loaded: list[str] = []
+    page.on("console", lambda message: failed.append(message.text))
+    page.on("pageerror", lambda error: failed.append(str(error)))
+    page.on("request", lambda request: loaded.append(request.url))
+    page.goto(address)
+    page.wait_for_selector("body[data-answered]", timeout=120_000)
+    yield page
+    context.close()
+    assert failed == []
+    assert [url for url in loaded if not url.startswith((address, "data:"))] == []
+
+
+class Answer(NamedTuple):
+    """What the page says after a move."""
+
+    classes: list[str]  # without a channel, of rkd_sc, of label_code
+    ms: float
+
+
+def moved(page: "Page", control: str, value: object) -> Answer:
+    """The answer to a slider's or a choice's move."""
+    script = "(own, value) => { own.value = value; own.dispatchEvent(new Event('input')); }"
+    return after(page, partial(page.eval_on_selector, f"#{control}", script, value))
+
+
+def after(page: "Page", act: Callable[[], object]) -> Answer:
+    """The answer to an act, after those to what was done before."""
+    page.wait_for_selector("body:not([data-busy])")
+    before = int(page.evaluate("document.body.dataset.answered"))
+    act()
+    page.wait_for_selector(f"body[data-answered='{before + 1}']")
+    return answered(page)
+
+
+def answered(page: "Page") -> Answer:
+    script = "rows => rows.map(row => row.cells[1].textContent)"
+    classes: list[str] = page.eval_on_selector_all("#decisions tr", script)
+    return Answer(classes, float(page.evaluate("document.body.dataset.ms")))
+
+
+def drawing(page: "Page") -> None:
+    """Draw a 3."""
+    box = page.locator("#pad").bounding_box()
+    assert box is not None
+    places = [(box["x"] + x, box["y"] + y) for x, y in THREE]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=5)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+
+
+def test_a_drawn_3_is_a_3_at_10_db(page: "Page") -> None:
+    assert page.inner_text("#snr-told") == "10 dB"
+    drawing(page)
+    for kind in ("fp32", "int8"):
+        after(page, partial(page.select_option, "#networks", kind))
+        for channel in ("awgn", "rayleigh", "rician", "tdl"):
+            assert moved(page, "kind", channel).classes == ["3", "3", "3"]
+
+
+def test_it_answers_soon_on_one_core(page: "Page") -> None:
+    answers = [moved(page, "snr", snr_db) for snr_db in (-5, 0, 5, 15, 20)]
+    answers += [moved(page, "k", place) for place in (3, 5, 9, 11)]
+    assert median(own.ms for own in answers) < SOON_MS
+
+
+def test_noise_disturbs_and_the_draw_is_named(page: "Page") -> None:
+    """At the lowest SNR and k some draw is lost; the same one again is lost in the same way."""
+    moved(page, "k", 3)
+    moved(page, "snr", -12)
+    draws = [after(page, partial(page.click, "#again")) for _ in range(8)]
+    assert any(own.classes[1] != own.classes[0] for own in draws)
+    assert page.inner_text("#draw-told") == "8"
+    before = answered(page).classes
+    moved(page, "snr", 20)
+    assert moved(page, "snr", -12).classes == before
+
+
+def test_a_file_is_sent_and_another_is_refused_in_words(page: "Page", tmp_path: Path) -> None:
+    from PIL import Image
+
+    from simulator.data.embedded import embedded
+
+    test = embedded("digits").test
+    digit = Image.fromarray(test.images[0, 0].numpy()).resize((80, 80), Image.Resampling.NEAREST)
+    digit.save(tmp_path / "digit.png")
+    (tmp_path / "letter.png").write_text("no picture")
+    page.set_input_files("#file", tmp_path / "digit.png")
+    page.wait_for_selector("#label:has-text('digit.png, its centre square.')")
+    assert moved(page, "snr", 10).classes[1] == str(int(test.labels[0]))
+    page.set_input_files("#file", tmp_path / "letter.png")
+    page.wait_for_selector("#label:has-text('letter.png must be a picture')")
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_it_fits_the_window_in_light_and_dark(page: "Page", width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    moved(page, "kind", "tdl")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    paper = "getComputedStyle(document.body).backgroundColor"
+    page.emulate_media(color_scheme="light")
+    assert page.evaluate(paper) == "rgb(255, 255, 255)"
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(paper) == "rgb(20, 23, 28)"
+
+
+def test_every_control_has_a_name(page: "Page") -> None:
+    unnamed = "all => all.filter(own => !own.labels?.length && !own.textContent.trim()).length"
+    assert page.eval_on_selector_all("select, input, button", unnamed) == 0
+    mute = "all => all.filter(own => !own.ariaLabel).length"
+    assert page.eval_on_selector_all("canvas", mute) == 0
