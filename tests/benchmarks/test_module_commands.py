@@ -24,8 +24,8 @@ IMAGES = "error: --data must name the folder of CIFAR-100, got none"
         (
             methods.main,
             ["--data", "NO", "--methods", "luck"],
-            "methods: error: --methods must be among kdl_darts, kdl_vote, labels, no_penalty, random, "
-            "zero_cost, hand_made, got luck",
+            "methods: error: --methods must be among kdl_darts, kdl_vote, labels, no_penalty, "
+            "random, zero_cost, hand_made, got luck",
         ),
     ],
 )
