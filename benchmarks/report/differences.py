@@ -59,7 +59,8 @@ def _pairs(rows: pd.DataFrame, credits_of: Credits) -> Iterator[Pair]:
 
 
 def _rows(here: pd.DataFrame) -> list[dict[str, Any]]:
-    return here[["scheme", *PLACE, "realizations"]].to_dict("records")  # type: ignore[return-value]
+    rows = here[["scheme", *PLACE, "realizations"]].to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 def _adjusted(pairs: list[Pair], schemes: list[str]) -> list[float]:

@@ -1,5 +1,6 @@
 """Students of several descriptions under the teachers of one training, by several processes."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,7 @@ class Job(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaughtRequest:
+class TaughtRequest(ABC):
     """The options of these studies. Subclasses say which students there are."""
 
     data: Path | None = data_option()
@@ -60,9 +61,9 @@ class TaughtRequest:
     out: Path = option(default=Path("results/runs/study"), help="Folder to write to.")
     workers: int = option(default=2, type=whole(1, 1000), help="Processes of one thread each.")
 
+    @abstractmethod
     def jobs(self) -> Iterator[Job]:
         """All trainings."""
-        raise NotImplementedError
 
     def prepared(self) -> Dataset:
         """The images; teachers are asked about the views the first time.

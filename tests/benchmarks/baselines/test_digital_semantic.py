@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 from benchmarks.baselines.digital import DigitalScheme
@@ -25,22 +24,11 @@ from simulator.data.dataset import Split
 from simulator.data.embedded import embedded
 from simulator.errors import UserError
 from simulator.scheme import Received
+from tests.benchmarks.baselines.projections import pixels, student
 
 BATCH, K = 40, 16
 RAYLEIGH = RayleighChannel(coherence=None)
 CONFIG = DigitalSemanticConfig(uses=(K,), payload_bits=(8, 40), validation_images=60)
-
-
-def pixels(first: int, count: int) -> Tensor:
-    """Some digits, uint8 [N, 1, 8, 8]."""
-    found = load_digits().images[first : first + count] * 255 / 16
-    return torch.from_numpy(found).round().byte()[:, None]
-
-
-def student(images: Tensor) -> Tensor:
-    """Twelve fixed random projections of the pixels."""
-    weights = torch.randn(64, 12, generator=torch.Generator().manual_seed(1))
-    return images.flatten(1) @ weights
 
 
 @pytest.fixture(scope="module")

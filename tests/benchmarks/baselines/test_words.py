@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from sklearn.datasets import load_digits
-from torch import Tensor, nn
+from torch import nn
 
 from benchmarks.baselines.digital import DigitalScheme
 from benchmarks.baselines.digital_semantic import DigitalSemanticConfig, FeatureCoder
@@ -20,23 +20,12 @@ from models import FeatureQuantiserConfig, VectorQuantiserConfig
 from simulator.data.dataset import Split
 from simulator.data.embedded import embedded
 from simulator.scheme import Received
+from tests.benchmarks.baselines.projections import pixels, student
 
 K, BATCH = 16, 60
 SHORT = VectorQuantiserConfig(feature_dim=12, bits=(2, 5))
 CONFIG = DigitalSemanticConfig(uses=(K,), payload_bits=(8, 40), validation_images=60)
 WITH_WORDS = replace(CONFIG, few_bits=SHORT)
-
-
-def pixels(first: int, count: int) -> Tensor:
-    """Some digits, uint8 [N, 1, 8, 8]."""
-    found = load_digits().images[first : first + count] * 255 / 16
-    return torch.from_numpy(found).round().byte()[:, None]
-
-
-def student(images: Tensor) -> Tensor:
-    """Twelve fixed random projections of the pixels."""
-    weights = torch.randn(64, 12, generator=torch.Generator().manual_seed(1))
-    return images.flatten(1) @ weights
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +36,7 @@ def coder() -> FeatureCoder:
         config = FeatureQuantiserConfig(feature_dim=12, ranks=(4,), bits=(2,))
         quantiser, head = config.build(num_classes=10), nn.Linear(12, 10)
     quantiser.fit([student(pixels(600, 1000).float() / 255)], head)
-    return FeatureCoder(student, quantiser.requires_grad_(False), key="projections")
+    return FeatureCoder(student, quantiser.requires_grad_(False), key="projections of words")
 
 
 @pytest.fixture(scope="module")
