@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
+from PIL import Image
 
 from benchmarks.figures.captions import DataText, pilots_of, tex_caption
 from benchmarks.figures.plans import (
@@ -339,4 +340,14 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
         paths.append(folder / f"{name}.{kind}")
         with look(), replacing(paths[-1]) as temporary:
             figure.savefig(temporary, format=kind, metadata=metadata)
+            if kind == "png":
+                with_palette(temporary)
     return paths
+
+
+def with_palette(path: Path) -> None:
+    """Write a PNG again with a palette of 256 colours: a quarter of the size, to the eye equal."""
+    with Image.open(path) as image:
+        dpi = image.info["dpi"]
+        reduced = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
+    reduced.save(path, "png", optimize=True, dpi=dpi)

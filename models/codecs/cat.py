@@ -32,6 +32,7 @@ class CatConfig:
     condition_width: int | None = None  # of the channel condition; None: d
     prototypes: int = 0  # M, feature vectors among which both ends can choose; 0: no such layer
     reliability: bool = False  # the decoder is given that of every symbol, for gains that differ
+    attention: bool = True  # False: a block is its MLP alone, so that only dense ends mix tokens
 
     def __post_init__(self) -> None:
         for name, value in (("feature_dim", self.feature_dim), ("max_uses", self.max_uses)):
@@ -108,25 +109,29 @@ class CatBlock(nn.Module):
 
     def __init__(self, config: CatConfig) -> None:
         super().__init__()
-        d = config.width
-        self.heads = config.heads
-        self.norm1 = nn.LayerNorm(d, elementwise_affine=False)
+        d, self.attention = config.width, config.attention
+        if config.attention:
+            self.heads = config.heads
+            self.norm1 = nn.LayerNorm(d, elementwise_affine=False)
+            self.to_qkv = nn.Linear(d, 3 * d)
+            self.from_heads = nn.Linear(d, d)
         self.norm2 = nn.LayerNorm(d, elementwise_affine=False)
-        self.to_qkv = nn.Linear(d, 3 * d)
-        self.from_heads = nn.Linear(d, d)
         self.mlp = mlp(d, config.mlp_ratio * d, d)
-        self.modulation = nn.Linear(config.condition_width or d, 6 * d)
+        changes = 3 * (1 + config.attention)  # shift, scale and gate of every branch
+        self.modulation = nn.Linear(config.condition_width or d, changes * d)
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
 
     def forward(self, tokens: Tensor, condition: Tensor) -> Tensor:
         """One block."""
-        modulation = self.modulation(condition).unsqueeze(1)  # [B, 1, 6d]
-        shift1, scale1, gate1, shift2, scale2, gate2 = modulation.chunk(6, dim=2)
-        attended = self._attend(self.norm1(tokens) * (1 + scale1) + shift1)
-        tokens = tokens + (1 + gate1) * attended
-        mixed: Tensor = self.mlp(self.norm2(tokens) * (1 + scale2) + shift2)
-        out: Tensor = tokens + (1 + gate2) * mixed
+        modulation = self.modulation(condition).unsqueeze(1)  # [B, 1, 3d or 6d]
+        shift, scale, gate, *others = modulation.chunk(6 if self.attention else 3, dim=2)
+        if self.attention:
+            attended = self._attend(self.norm1(tokens) * (1 + scale) + shift)
+            tokens = tokens + (1 + gate) * attended
+            shift, scale, gate = others
+        mixed: Tensor = self.mlp(self.norm2(tokens) * (1 + scale) + shift)
+        out: Tensor = tokens + (1 + gate) * mixed
         return out
 
     def _attend(self, tokens: Tensor) -> Tensor:

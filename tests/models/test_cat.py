@@ -25,9 +25,13 @@ SMALL = CatConfig(
 
 DENSE = replace(SMALL, dense=True, condition_width=8)
 CHOOSING = replace(DENSE, prototypes=6)
+MIXING_LESS = replace(CHOOSING, attention=False)
 
 
-@pytest.fixture(params=[SMALL, DENSE, CHOOSING], ids=["shared", "dense", "prototypes"])
+@pytest.fixture(
+    params=[SMALL, DENSE, CHOOSING, MIXING_LESS],
+    ids=["shared", "dense", "prototypes", "no_attention"],
+)
 def codec(request: pytest.FixtureRequest) -> ChannelCodec:
     """A small codec whose modulation is not zero, so that SNR and k matter."""
     config: CatConfig = request.param
@@ -54,6 +58,17 @@ def test_dense_layers_let_every_value_reach_every_token() -> None:
         changed[0, 2, 5] = 1.0
         difference = (trunk.embed(changed) - trunk.embed(pieces)).abs().amax(dim=2)
         assert int((difference > 0).sum()) == reached
+
+
+def test_attention_alone_mixes_tokens_within_a_block() -> None:
+    """One changed token changes all tokens behind the block, or itself where none attends."""
+    for config, reached in ((SMALL, 4), (replace(SMALL, attention=False), 1)):
+        block = config.build().encoder.trunk.blocks[0]
+        tokens, condition = torch.randn(1, 4, 16), torch.zeros(1, 16)
+        changed = tokens.clone()
+        changed[0, 2] += torch.linspace(-1, 1, 16)
+        difference = (block(changed, condition) - block(tokens, condition)).abs().amax(dim=2)
+        assert int((difference > 1e-6).sum()) == reached
 
 
 def test_prototypes_choose_the_nearest_key() -> None:

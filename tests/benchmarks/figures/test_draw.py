@@ -301,6 +301,17 @@ def test_variants_of_one_k_each_make_one_curve_over_k() -> None:
     assert "RKD-SC, one model for each k: " in plan.all_notes
 
 
+def test_a_palette_keeps_the_colours(tmp_path: Path) -> None:
+    figure = over_snr_figure(table())
+    path, _ = save(figure, tmp_path, "own")
+    figure.savefig(tmp_path / "full.png", dpi=300)
+    with Image.open(path) as reduced, Image.open(tmp_path / "full.png") as full:
+        assert reduced.mode == "P"
+        assert full.size == reduced.size
+        pixels = (np.asarray(own.convert("RGB"), dtype=int) for own in (reduced, full))
+        assert np.abs(np.subtract(*pixels)).max() < 32
+
+
 def test_same_rows_give_the_same_bytes_in_another_process(tmp_path: Path) -> None:
     rows = table(channels=("awgn",))
     here = plot_all(rows, tmp_path / "here", text=TEXT)

@@ -34,6 +34,7 @@ DEFAULTS: dict[tuple[str, str], object] = {
     ("CapacityConfig", "bit_true"): False,
     ("CapacityConfig", "label"): "",
     ("CapacityConfig", "retraining"): None,
+    ("CatConfig", "attention"): True,
     ("CatConfig", "condition_width"): None,
     ("CatConfig", "dense"): False,
     ("CatConfig", "lengths"): (),
