@@ -19,6 +19,7 @@ from simulator.commands.link import link
 from simulator.commands.options import Command, Group, run
 from simulator.commands.report import report
 from simulator.commands.search import search
+from simulator.commands.submit import submit
 from simulator.commands.sweep import sweep
 from simulator.commands.table import table
 from simulator.commands.threshold import threshold
@@ -31,7 +32,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 COMMANDS: tuple[Command[Any] | Group, ...] = (
     *(sweep, train, search, plot, report, compare, threshold),
-    *(seeds, table, adapt, link, export, explore, iq, doctor),
+    *(seeds, table, adapt, link, export, explore, submit, iq, doctor),
 )
 
 

@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,7 @@ from simulator.training.weights import Weights
 
 if TYPE_CHECKING:
     from benchmarks.figures.captions import DataText
+    from benchmarks.open.submit import Desk
 
 CIFAR100 = (100, 3, 32, 32)  # classes and image shape, by which published curves are drawn
 
@@ -347,6 +348,35 @@ def explore(trained: Trained, test: Split, folder: Path) -> None:
 
     config = trained.experiment.one(RkdScConfig)
     write_folder(config, trained.weights, test, folder)
+
+
+def open_desk(
+    name: str, data: Path | None, folder: Path, *, fresh: bool, say: Callable[[str], None]
+) -> "Desk":
+    """Where entries of a task of the open benchmark are taken.
+
+    Raises: UserError for another task, or for images that cannot be read.
+    """
+    from benchmarks.open.submit import Desk
+    from benchmarks.open.task import task_named
+
+    task = task_named(name)
+    dataset = dataset_of(recipe_named(task.recipe), data)
+    return Desk(task=task, dataset=dataset, folder=folder, fresh=fresh, say=say)
+
+
+def enter_own(desk: "Desk", schemes: Sequence[str], weights: Path | None) -> None:
+    """Enter trained schemes of semlink. Raises: UserError as `weights_of` and `Desk`."""
+    experiment = recipe_named(desk.task.recipe)
+    trained = weights_of(experiment, desk.dataset, weights, torch.device("cpu"))
+    desk.take_own(trained.experiment, trained.weights, schemes)
+
+
+def leaderboard(folder: Path) -> Path:
+    """Write the leaderboard of the open benchmark. Raises: UserError as `board_of`."""
+    from benchmarks.open.submit import board_of
+
+    return board_of(folder)
 
 
 def draw_link(rows: pd.DataFrame, folder: Path, *, title: str, about: str) -> list[Path]:

@@ -41,7 +41,7 @@ LAYERS = {
         "__main__",
     ],
     "benchmarks": [
-        *("baselines", "recipes", "figures", "report", "explore"),
+        *("baselines", "recipes", "figures", "report", "explore", "open"),
         *("studies", "speed", "tools", "waveform"),
     ],
 }

@@ -26,7 +26,7 @@ def page_of(sweeps: Sequence[dict[str, Any]], bundle: str) -> str:
         "TITLE": f"semlink report: {_plain('; '.join(own['title'] for own in sweeps))}",
         "STYLE": _source("page.css"),
         "COLOURS": _colours(looks),
-        "DATA": _json({"looks": looks, "charts": panels(looks), "sweeps": sweeps}),
+        "DATA": embedded_json({"looks": looks, "charts": panels(looks), "sweeps": sweeps}),
         "BUNDLE": bundle,
         "SCRIPT": _source("curves.js") + _source("page.js"),
     }
@@ -39,7 +39,7 @@ def _source(name: str) -> str:
     return (files("benchmarks.report") / name).read_text(encoding="utf-8")
 
 
-def _json(value: object) -> str:
+def embedded_json(value: object) -> str:
     """JSON that can stand inside a script element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c")

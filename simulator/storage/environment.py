@@ -12,6 +12,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 CHECKOUT = (ROOT / "pyproject.toml").is_file()  # else semlink was installed from a wheel
 REFERENCE = ROOT / ("results/reference" if CHECKOUT else "simulator/reference")  # committed results
+OPEN = ROOT / ("results/open" if CHECKOUT else "simulator/open")  # entries of the open benchmark
 PACKAGES = ("torch", "sionna-no-rt", "numpy", "pandas", "pillow", "scikit-learn")
 
 

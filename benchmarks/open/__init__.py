@@ -1,0 +1,1 @@
+"""The open benchmark: frozen tasks, entries of anyone's schemes, and the leaderboard."""

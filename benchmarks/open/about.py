@@ -1,0 +1,51 @@
+"""What an entry says of itself: name, authors, description, link."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from simulator.errors import UserError, shown
+from simulator.names import SCHEMES
+
+LONGEST = 300  # characters of a text
+NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
+TEXTS = ("name", "authors", "description")
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """Who made an entry, and what it is, in a line each."""
+
+    name: str
+    authors: str
+    description: str
+    link: str = ""
+
+
+def about_of(values: Mapping[str, Any], *, where: str) -> About:
+    """What a submission says of itself; `where` begins each error.
+
+    Raises: UserError if a text is missing or not as it must be.
+    """
+    texts = {key: line_of(values, key, where=where) for key in TEXTS}
+    link = line_of(values, "link", where=where) if values.get("link") else ""
+    kind = texts["name"].partition("-")[0]
+    if not NAME.fullmatch(texts["name"]) or kind in SCHEMES:
+        raise UserError(
+            f"{where}: name must be at most 40 small letters, digits, _, - and ., and none of "
+            f"semlink's schemes, got {texts['name']!r}"
+        )
+    if link and not re.fullmatch(r"https?://[^\s\"'<>]+", link):
+        raise UserError(f"{where}: link must begin with https:// or http://, got {link!r}")
+    return About(**texts, link=link)
+
+
+def line_of(values: Mapping[str, Any], key: str, *, where: str) -> str:
+    """A text of one line. Raises: UserError."""
+    value = values.get(key)
+    text = " ".join(value.split()) if isinstance(value, str) else ""
+    if not 0 < len(text) <= LONGEST:
+        got = "nothing" if value is None else shown(value)
+        raise UserError(f"{where}: {key} must be a text of 1 to {LONGEST} characters, got {got}")
+    return text

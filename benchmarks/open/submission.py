@@ -1,0 +1,131 @@
+"""A submission in Python: a file with texts about it and a function `scheme(task)`."""
+
+import hashlib
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
+
+from benchmarks.open.about import About, about_of
+from benchmarks.open.task import Task
+from simulator.data.dataset import Dataset, Split
+from simulator.errors import UserError, shown
+from simulator.scheme import Scheme
+from simulator.storage.files import file_hash
+
+MODULE = "semlink_submission"  # the name of a submitted file while it runs
+CONSTANTS = {"name": "NAME", "authors": "AUTHORS", "description": "DESCRIPTION", "link": "LINK"}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Given:
+    """What `scheme(task)` is given: the task and images to train on, but no test images."""
+
+    name: str
+    channels: tuple[str, ...]
+    snr_db: tuple[float, ...]
+    channel_uses: tuple[int, ...]
+    classes: tuple[str, ...]
+    image_shape: tuple[int, int, int]  # C, H, W
+    train: Split | None  # images uint8 [N, C, H, W], labels int64 [N]; None where --data has none
+    validation: Split | None
+    folder: Path  # of the submitted file
+    read: dict[str, str] = field(default_factory=dict, repr=False)  # weights -> SHA-256
+
+    @classmethod
+    def of(cls, task: Task, dataset: Dataset, folder: Path) -> "Given":
+        """What a submission in this folder is given."""
+        return cls(
+            name=task.name,
+            channels=task.channels,
+            snr_db=task.snr_db,
+            channel_uses=task.channel_uses,
+            classes=dataset.classes,
+            image_shape=dataset.image_shape,
+            train=dataset.train,
+            validation=dataset.validation,
+            folder=folder,
+        )
+
+    def weights(self, name: str) -> dict[str, Tensor]:
+        """The tensors of a safetensors file beside the submission; its SHA-256 enters the row.
+
+        Raises: UserError if the file is missing or no safetensors.
+        """
+        path = self.folder / name
+        try:
+            content = path.read_bytes()
+            tensors = load(content)
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"{path} must be a safetensors file, but: {error}") from None
+        self.read[name] = hashlib.sha256(content).hexdigest()
+        return tensors
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A file that was run: what it says of itself, and its function."""
+
+    path: Path
+    about: About
+    function: Any
+
+    def schemes(self, given: Given) -> tuple[list[Scheme], Mapping[str, str]]:
+        """What `scheme(task)` gives, and the SHA-256 of the file and of the weights it read.
+
+        Raises: UserError if the function fails or gives anything but schemes.
+        """
+        try:
+            found = self.function(given)
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(f"{self.path}: scheme(task) raised {_said(error)}") from error
+        schemes = list(found) if isinstance(found, Iterable) else [found]
+        if not schemes or not all(isinstance(own, Scheme) for own in schemes):
+            raise UserError(
+                f"{self.path}: scheme(task) must return a scheme, such as "
+                f"semlink.own_scheme(...), or a list of schemes, got {shown(found)}"
+            )
+        if unnamed := next((own for own in schemes if not hasattr(own, "name")), None):
+            raise UserError(f"{self.path}: class {type(unnamed).__name__} must have a name")
+        return schemes, {self.path.name: file_hash(self.path), **given.read}
+
+
+def read_submission(path: Path) -> Submission:
+    """Run a submitted file.
+
+    Raises: UserError if it cannot be read or run, or lacks a text or the function.
+    """
+    module = _run(path)
+    names = {key: getattr(module, name, None) for key, name in CONSTANTS.items()}
+    about = about_of(names, where=f"{path}, constants {', '.join(CONSTANTS.values())}")
+    function = getattr(module, "scheme", None)
+    if not callable(function):
+        raise UserError(f"{path} must have a function scheme(task), got {shown(function)}")
+    return Submission(path, about, function)
+
+
+def _run(path: Path) -> ModuleType:
+    try:
+        code = compile(path.read_bytes(), str(path), "exec")
+    except (SyntaxError, ValueError) as error:
+        raise UserError(f"{path} must be Python: {error}") from None
+    module = ModuleType(MODULE)
+    module.__file__ = str(path)
+    sys.modules[MODULE] = module  # dataclasses look their module up
+    try:
+        exec(code, module.__dict__)
+    except Exception as error:
+        raise UserError(f"{path} must run, but raised {_said(error)}") from error
+    return module
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

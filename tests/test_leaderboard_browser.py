@@ -1,0 +1,133 @@
+"""The leaderboard in Chromium: nothing fails or is loaded, sorting and filters do as they say."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from benchmarks.open.board import write_board
+from benchmarks.open.entry import OWN
+from tests.benchmarks.open.tasks import SMALL, entry_of
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    from playwright.sync_api import sync_playwright
+
+    root = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium has no sandbox for root
+    with sync_playwright() as playwright:
+        own = playwright.chromium.launch(executable_path=CHROMIUM, args=root)
+        yield own
+        own.close()
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three entries: the best rises with the SNR, another is flat, a third of an own simulation."""
+    rising = np.array([[1], [2]])
+    flat = np.array([[1], [1]])
+    entries = [
+        entry_of("rising", rising),
+        entry_of("flat", flat),
+        entry_of("never", 0, origin=OWN),
+    ]
+    return write_board(tmp_path_factory.mktemp("board"), [(SMALL, entries)])
+
+
+@pytest.fixture
+def page(browser: "Browser", board: Path) -> "Iterator[Page]":
+    """The page; when it is closed, nothing has failed and nothing was loaded."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    failed: list[str] = []
+    loaded: list[str] = []
+    page.on("console", lambda message: failed.append(message.text))
+    page.on("pageerror", lambda error: failed.append(str(error)))
+    page.on("request", lambda request: loaded.append(request.url))
+    page.goto(board.as_uri())
+    yield page
+    context.close()
+    assert failed == []
+    assert [url for url in loaded if not url.startswith("data:")] == [board.as_uri()]
+
+
+def column(page: "Page", number: int) -> list[str]:
+    """The texts of a column of the table, from 0."""
+    script = "(rows, at) => rows.map(row => row.cells[at].innerText)"
+    found: list[str] = page.eval_on_selector_all("#board tbody tr", script, number)
+    return found
+
+
+def sort(page: "Page", title: str) -> None:
+    page.click(f"#board thead button:has-text('{title}')")
+
+
+def test_the_table_has_ranks_accuracies_and_differences(page: "Page") -> None:
+    assert column(page, 0) == ["1", "2", "3"]
+    assert column(page, 1) == ["rising", "flat", "neverown simulation"]
+    assert [text.split()[0] for text in column(page, 2)] == ["75.0", "50.0", "0.0"]
+    assert column(page, 3)[0] == "leader"
+    assert column(page, 3)[1].startswith("\u221225.0 (")
+    assert column(page, 7) == ["\u2264 0", "\u2264 0", "not reached"]
+    assert page.inner_text("#heading") == "AWGN, k = 16"
+    assert page.locator("#board tbody svg").count() == 3
+
+
+def test_a_head_sorts_and_says_so(page: "Page") -> None:
+    sort(page, "entry")
+    assert column(page, 1)[0] == "flat"
+    head = "#board thead th:nth-child(2)"
+    assert page.get_attribute(head, "aria-sort") == "ascending"
+    page.keyboard.press("Enter")  # the button keeps the focus
+    assert column(page, 1)[0] == "rising"
+    assert page.get_attribute(head, "aria-sort") == "descending"
+    sort(page, "10 dB")
+    assert column(page, 6) == ["100.0", "50.0", "0.0"]
+
+
+def test_own_simulations_can_be_left_out(page: "Page") -> None:
+    page.uncheck("#own")
+    assert column(page, 1) == ["rising", "flat"]
+    assert page.inner_text("#status") == "2 entries"
+
+
+def test_every_entry_says_where_it_comes_from(page: "Page") -> None:
+    page.click("#origins summary")
+    text = page.inner_text("#entries")
+    assert text.count("A. Tester") == 3
+    assert "made.py: " + "0" * 64 in text
+    page.click("#texts summary")
+    assert SMALL.digest in page.inner_text("#rules")
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_it_fits_the_window_in_light_and_dark(page: "Page", width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    paper = "getComputedStyle(document.body).backgroundColor"
+    page.emulate_media(color_scheme="light")
+    assert page.evaluate(paper) == "rgb(255, 255, 255)"
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(paper) == "rgb(20, 23, 28)"
+
+
+def test_every_control_has_a_name_and_is_reached_by_keys(page: "Page") -> None:
+    unnamed = "all => all.filter(own => !own.labels?.length && !own.textContent.trim()).length"
+    assert page.eval_on_selector_all("select, input, button", unnamed) == 0
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "task"
