@@ -344,10 +344,12 @@ def report(sweeps: Sequence[tuple[Path, pd.DataFrame, dict[str, Any]]], path: Pa
 
 def explore(trained: Trained, test: Split, folder: Path) -> None:
     """The page of a trained link. Raises: UserError as `write_folder`."""
+    from benchmarks.baselines.separate import SeparateConfig
     from benchmarks.explore.folder import write_folder
 
-    config = trained.experiment.one(RkdScConfig)
-    write_folder(config, trained.weights, test, folder)
+    config, schemes = trained.experiment.one(RkdScConfig), trained.experiment.schemes
+    separate = next((own for own in schemes if type(own) is SeparateConfig), None)
+    write_folder(config, trained.weights, test, folder, separate=separate)
 
 
 def open_desk(

@@ -96,6 +96,15 @@ class Scheme(ABC):
         `streams("scrambling")` or `streams("decoding")`.
         """
 
+    def rebuilt_images(
+        self, prepared: Tensors, received: Received, *, channel: Channel, snr_db: Tensor, k: int
+    ) -> Tensor | None:
+        """Images [B, C, H, W] in [0, 1] as the receiver has them; None if it rebuilds none.
+
+        Undefined for images in outage.
+        """
+        return received.seen.get("images")
+
     def objection(self, channel: Channel, k: int) -> str:
         """Why this channel with k uses cannot be served; empty if it can."""
         return ""

@@ -85,7 +85,7 @@ def page(browser: "Browser", address: str) -> "Iterator[Page]":
 class Answer(NamedTuple):
     """What the page says after a move."""
 
-    classes: list[str]  # without a channel, of rkd_sc, of label_code
+    classes: list[str]  # without a channel, of rkd_sc, of label_code, of separate
     ms: float
 
 
@@ -129,7 +129,7 @@ def test_a_drawn_3_is_a_3_at_10_db(page: "Page") -> None:
     for kind in ("fp32", "int8"):
         after(page, partial(page.select_option, "#networks", kind))
         for channel in ("awgn", "rayleigh", "rician", "tdl"):
-            assert moved(page, "kind", channel).classes == ["3", "3", "3"]
+            assert moved(page, "kind", channel).classes == ["3", "3", "3", "none"]
 
 
 def test_it_answers_soon_on_one_core(page: "Page") -> None:
@@ -148,6 +148,27 @@ def test_noise_disturbs_and_the_draw_is_named(page: "Page") -> None:
     before = answered(page).classes
     moved(page, "snr", 20)
     assert moved(page, "snr", -12).classes == before
+
+
+def test_separate_stands_beside_for_test_images(page: "Page") -> None:
+    """Its choice, its decoded image or an outage; none over many gains and for a drawing."""
+    assert moved(page, "snr", 20).classes[3] == "none"
+    assert "serves k = 32, 64" in page.inner_text("#decisions")
+    moved(page, "k", 11)
+    label = page.inner_text("#label").removesuffix(".").rpartition(" ")[2]
+    assert answered(page).classes[3] == label
+    assert "jpeg, 64-QAM" in page.inner_text("#decisions")
+    arrived = page.eval_on_selector("#decoded", "own => own.toDataURL()")
+    assert moved(page, "snr", -12).classes[3] == "outage"
+    black = page.eval_on_selector("#decoded", "own => own.toDataURL()")
+    assert arrived != black
+    assert moved(page, "snr", -11).classes[3] == "outage"
+    assert page.eval_on_selector("#decoded", "own => own.toDataURL()") == black
+    assert moved(page, "kind", "tdl").classes[3] == "none"
+    assert page.is_hidden("#decoded-figure")
+    moved(page, "kind", "awgn")
+    drawing(page)
+    assert "test images alone" in page.inner_text("#decisions")
 
 
 def test_a_file_is_sent_and_another_is_refused_in_words(page: "Page", tmp_path: Path) -> None:

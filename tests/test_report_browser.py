@@ -2,23 +2,36 @@
 
 import csv
 import io
+import itertools
+import math
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from benchmarks.figures.styles import STYLES
+from channels.streams import Streams
+from simulator.statistics.intervals import accuracy_interval
 from simulator.storage.environment import ROOT
+from simulator.storage.files import load_tensors, write_json
+from simulator.storage.folders import SAMPLES
 from tests.commands import WEIGHTS, status
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, CDPSession, Page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CHANNELS = ("awgn", "rayleigh", "rician:4", "tdl:A:100ns")
+ENDS = ("low", "high")
 LARGEST = ROOT / "results/reference/cifar100/links"
 MARKS = "#snr .mark-symbol path"
 pytestmark = [
@@ -44,6 +57,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("sweep") / "small"
     grid = ["--images", "100", "--snr-db", "-10,0,10", "--channel-uses", "16,64"]
     schemes = ["--schemes", "rkd_sc,dt_jscc,label_code"]
+    with pytest.MonkeyPatch.context() as patch:
+        sweep = ["sweep", "digits", "--weights", WEIGHTS, "--realizations", "1", "--out", out]
+        assert status(patch, *sweep, *grid, *schemes) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small sweep of schemes of which images or symbols are kept."""
+    out = tmp_path_factory.mktemp("samples") / "small"
+    grid = ["--images", "40", "--snr-db", "-10,20", "--channel-uses", "64", "--channels", "awgn"]
+    schemes = ["--schemes", "rkd_sc,deep_jscc_image,separate"]
     with pytest.MonkeyPatch.context() as patch:
         sweep = ["sweep", "digits", "--weights", WEIGHTS, "--realizations", "1", "--out", out]
         assert status(patch, *sweep, *grid, *schemes) == 0
@@ -170,6 +195,41 @@ def test_the_download_has_the_rows_of_the_table(page: "Page", folder: Path) -> N
     assert names == list(pd.read_csv(folder / "results.csv", nrows=0))
 
 
+def test_what_the_receiver_sees_and_its_symbols(browser: "Browser", samples: Path) -> None:
+    """Every image has its decision below it; where the folder has none, the page says so."""
+    for page in opened(browser, samples / "report.html"):
+        assert page.inner_text("#no-samples") == ""
+        cells = lines(page, "pictures")
+        assert len(cells) == 1 + 2 * 2  # sent; two schemes at two SNRs
+        _, about = load_tensors(samples / SAMPLES)
+        told = [*about["pictures"]["decided"]["deep_jscc_image"][1]]
+        for cell, own, label in zip(cells[2][1:], told, about["pictures"]["classes"], strict=True):
+            assert cell == f"{own}, {'right' if own == label else 'wrong'}"
+        assert set(cells[3][1:]) == {"outage"}
+        pixels = (
+            """own => own.getContext('2d').getImageData(0, 0, 8, 8).data.reduce((a, b) => a + b)"""
+        )
+        first, *_, lost = page.locator("#pictures tr:nth-child(-n+4) canvas").all()
+        assert first.evaluate(pixels) > 255 * 64
+        assert lost.evaluate(pixels) == 0
+        assert page.locator("#symbols svg[aria-label='Symbols of RKD-SC, 20 dB']").count() == 1
+        path = page.get_attribute("#symbols .sent", "d")
+        assert path is not None
+        assert path.count("M") == 256
+
+
+def test_without_samples_the_page_says_so(browser: "Browser", samples: Path) -> None:
+    path = samples / "without.html"
+    (samples / SAMPLES).rename(samples / "away")
+    with pytest.MonkeyPatch.context() as patch:
+        assert status(patch, "report", samples, "--out", path) == 0
+    (samples / "away").rename(samples / SAMPLES)
+    for page in opened(browser, path):
+        assert page.inner_text("#no-samples").startswith("The folder holds no samples")
+        assert page.is_hidden("#pictures")
+        assert page.is_hidden("#symbols")
+
+
 def test_it_prints(page: "Page") -> None:
     pdf = page.pdf(format="A4")
     assert pdf.startswith(b"%PDF")
@@ -213,6 +273,69 @@ def test_the_largest_sweep_is_small_and_soon_ready(
     for page in opened(browser, path):
         assert renderers(session) - before < 2
         assert page.locator(MARKS).count() > 500
+
+
+@pytest.mark.slow
+def test_a_sweep_of_4032_points_stays_smooth(
+    browser: "Browser", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """14 schemes, 18 SNRs, 4 k and 4 channels with outcomes: size, and the time of a filter."""
+    many_points(tmp_path)
+    assert status(monkeypatch, "report", tmp_path) == 0
+    path = tmp_path / "report.html"
+    assert path.stat().st_size < 3_000_000
+    session = browser.new_browser_cdp_session()
+    for page in opened(browser, path):
+        assert page.locator(MARKS).count() == 8 * 18 * 4  # the schemes that are shown at first
+        spent = []
+        for act in moves(page):
+            before, times = renderers(session), int(page.evaluate("document.body.dataset.drawn"))
+            act()
+            drawn(page, times + 1)
+            spent.append(renderers(session) - before)
+        assert median(spent) < 0.3
+
+
+def moves(page: "Page") -> "list[Callable[[], object]]":
+    """Changes of every kind of filter."""
+    boxes = [
+        *(f"#schemes input[value={name}]" for name in ("rkd_sc", "dt_jscc", "separate")),
+        *(f"#channels input[value={name}]" for name in ("awgn", "rayleigh")),
+        *(f"#uses input[value='{k}']" for k in (16, 64)),
+    ]
+    choices = [("uses-at", "64"), ("snr-at", "10"), ("reference", "rkd_sc"), ("reference", "")]
+    return [
+        *(partial(page.click, box) for box in boxes),
+        *(partial(page.select_option, f"#{name}", value) for name, value in choices),
+    ]
+
+
+def many_points(folder: Path) -> None:
+    """A sweep of 14 schemes, 18 SNRs, 4 k and 4 channels, with outcomes drawn from curves."""
+    images, draws = 200, Streams(seed=0)("outcomes of the large sweep")
+    grid = itertools.product(list(STYLES)[:14], CHANNELS, range(-10, 26, 2), (8, 16, 64, 256))
+    rows, codes = [], []
+    for number, (scheme, channel, snr_db, k) in enumerate(grid):
+        expected = 0.75 / (1 + math.exp(-(snr_db + math.log2(k) - 6 - number % 7 / 3) / 4))
+        right = (torch.rand(images, generator=draws) < expected).to(torch.uint8)
+        share = float(right.double().mean())
+        interval = accuracy_interval(right.double().numpy())
+        ends = {f"{what}_{end}": getattr(interval, end) for what in ("ci", "mc") for end in ENDS}
+        place = {"scheme": scheme, "channel": channel, "snr_db": snr_db, "channel_uses": k}
+        counts = {"images": images, "realizations": 1, "correct": int(right.sum())}
+        told = {"delivered": 1.0, "train_seed": 0, "settings": f"{scheme}, no header"}
+        rows.append({**place, **counts, "accuracy": share, **ends, **told, **told_of(k, images)})
+        codes.append(right.numpy())
+    pd.DataFrame(rows).to_csv(folder / "results.csv", index=False)
+    np.savez_compressed(folder / "outcomes.npz", codes=np.stack(codes), journal=np.array("drawn"))
+    data = {"name": "drawn", "title": "drawn", "classes": 10, "image_shape": [1, 8, 8]}
+    clean = {"accuracy": 0.75, "ci_low": 0.74, "ci_high": 0.76}
+    write_json(folder / "run.json", {"data": data, "journal": "drawn", "noiseless_accuracy": clean})
+
+
+def told_of(k: int, images: int) -> dict[str, float]:
+    """The columns of a row that follow from k and the number of images."""
+    return {"bandwidth_ratio": k / 64, "transmissions": images}
 
 
 def renderers(session: "CDPSession") -> float:

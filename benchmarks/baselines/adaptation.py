@@ -225,7 +225,12 @@ class Adaptation:
         """The best pair if the transmitter knows only the channel and its average SNR."""
         modulations = tuple({link.bits_per_symbol for link in self.links})
         uses = self.channel_uses
-        met = distribution(channel, snr_db=snr_db, uses=uses, modulations=modulations)
+        return self.for_blocks(
+            distribution(channel, snr_db=snr_db, uses=uses, modulations=modulations)
+        )
+
+    def for_blocks(self, met: Mapping[int | None, Floats]) -> Choice:
+        """The best pair for equally likely SNRs in dB, by bits per symbol as `distribution`."""
         rates = [link.error_rate(met[link.bits_per_symbol]).mean() for link in self.links]
         return self._best(1.0 - np.array(rates))
 

@@ -31,7 +31,7 @@ from benchmarks.baselines.adaptation import (
 )
 from benchmarks.baselines.block_errors import block_errors
 from benchmarks.baselines.others import Others
-from benchmarks.baselines.sources import NEVER, Offer, Source
+from benchmarks.baselines.sources import NEVER, ImageSource, Offer, Source
 from channels.base import Channel
 from channels.digital.bit_pipe import CodedPipe
 from channels.streams import PointStreams
@@ -169,7 +169,7 @@ class DigitalScheme(Scheme):
             count = config.validation_images
             self._labels = dataset.validation.labels[:count].cpu()
             self._offers = try_sources(sources, dataset.validation.images[:count], device)
-        self._adaptation = cache(self._adapted)
+        self.adaptation = cache(self._adapted)  # by k
         self._choices: dict[tuple[str, float, int], Choice] = {}
 
     @property
@@ -199,6 +199,10 @@ class DigitalScheme(Scheme):
             return "needs a gain known or estimated by LMMSE"
         return "needs one gain per image" if self._genie and self._decodes(channel, k) else ""
 
+    def source(self, name: str) -> Source:
+        """A source by its name in the table of choices."""
+        return self._sources[name]
+
     @property
     def choices_key(self) -> str:
         """Equal where all choices are the same: of offers, sources, and block error rates."""
@@ -221,7 +225,7 @@ class DigitalScheme(Scheme):
             ]
         rows, before = [], None
         for k in dict.fromkeys(k for _, _, k in points):
-            for snr_db, choice in zip(GRID_DB.tolist(), self._adaptation(k).for_met, strict=True):
+            for snr_db, choice in zip(GRID_DB.tolist(), self.adaptation(k).for_met, strict=True):
                 if (k, *choice[:2]) != before:  # another source or link
                     rows.append(self._row("met by the image", snr_db, k, choice))
                 before = (k, *choice[:2])
@@ -247,7 +251,7 @@ class DigitalScheme(Scheme):
     def _choice(self, channel: Channel, snr_db: float, k: int) -> Choice:
         point = (channel.name, round(snr_db, 4), k)  # single precision has no more
         if point not in self._choices:
-            self._choices[point] = self._adaptation(k).for_average(channel, point[1])
+            self._choices[point] = self.adaptation(k).for_average(channel, point[1])
         return self._choices[point]
 
     @torch.inference_mode()
@@ -340,7 +344,7 @@ class DigitalScheme(Scheme):
         answers = torch.zeros(len(met), dtype=torch.int64, device=device)
         delivered = torch.zeros(len(met), dtype=torch.bool, device=device)
         rates = torch.ones(len(met), dtype=torch.float64, device=device)
-        by_place = self._adaptation(k).for_met
+        by_place = self.adaptation(k).for_met
         chosen: dict[tuple[str, Link], list[int]] = {}
         for row, place in enumerate(grid_place(met)):
             chosen.setdefault(by_place[place][:2], []).append(row)
@@ -362,6 +366,23 @@ class DigitalScheme(Scheme):
                 strayed = self._answers(source, others.instead_of(payload, strays))
                 answers[strays], delivered[strays] = strayed
         return answers, delivered, {"error_rate": rates}
+
+    def rebuilt_images(
+        self, prepared: Tensors, received: Received, *, channel: Channel, snr_db: Tensor, k: int
+    ) -> Tensor | None:
+        """Decoded files of delivered images; black in outage. None with a genie, or of features."""
+        if self._genie:
+            return None
+        choice = self._choice(channel, float(snr_db[0, 0]), k)
+        source = self._sources[choice.source]
+        if not isinstance(source, ImageSource):
+            return None
+        if (payload := received.seen.get("decoded_bits")) is None:  # what arrives is what was sent
+            size, pixels = choice.link.payload_bits, prepared["pixels"]
+            option, _, fits = _offer(prepared, choice.source).best_fit(size)
+            payload = self._payloads(choice.source, size, pixels, option, fits)
+        arrived = torch.where(received.delivered[:, None], payload, 0)
+        return source.images(arrived)[0].float() / 255
 
     def _answers(self, source: str, payloads: Tensor) -> tuple[Tensor, Tensor]:
         """Answers and delivery [B] of payloads [B, bits] uint8."""

@@ -188,12 +188,17 @@ class ImageSource:
 
     def answers(self, payloads: Tensor) -> tuple[Tensor, Tensor]:
         """Decode and classify. Damaged bits usually make an image too: another one."""
+        pixels, readable = self.images(payloads)
+        scores = self.classifier.classify(pixels.float() / 255)
+        return scores.argmax(dim=1), readable
+
+    def images(self, payloads: Tensor) -> tuple[Tensor, Tensor]:
+        """Payloads as images [B, C, H, W] uint8, black where they are none, and which are [B]."""
         images = [self._image(payload.cpu().numpy()) for payload in payloads]
         blank = torch.zeros(self.codec.image_shape, dtype=torch.uint8)
         pixels = torch.stack([blank if image is None else image for image in images])
         readable = torch.tensor([image is not None for image in images], device=payloads.device)
-        scores = self.classifier.classify(pixels.to(payloads.device).float() / 255)
-        return scores.argmax(dim=1), readable
+        return pixels.to(payloads.device), readable
 
     def _image(self, payload: Pixels) -> Tensor | None:
         ones = np.flatnonzero(payload)

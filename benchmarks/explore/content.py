@@ -41,7 +41,7 @@ def _about(link: dict[str, Any]) -> str:
     return (
         f"{len(link['classes'])} classes, {link['feature_dim']} features, up to "
         f"{link['max_uses']} complex channel uses. SNR is Es/N0 per channel use, averaged over "
-        "fading; the receiver knows gain and noise power. Both schemes meet the same draw."
+        "fading; the receiver knows gain and noise power. All schemes meet the same draw."
     )
 
 

@@ -5,8 +5,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from benchmarks.explore.content import content_of
+from benchmarks.baselines.separate import SeparateConfig
+from benchmarks.explore.content import IMAGES, content_of
 from benchmarks.explore.runtime import runtime
+from benchmarks.explore.separate import separate_of
 from simulator.data.dataset import Split
 from simulator.export.build import write_link
 from simulator.schemes.rkd_sc import RkdScConfig
@@ -16,12 +18,21 @@ from simulator.training.weights import Weights
 CONTENT: Final = "content.json"
 PAGE: Final = (
     *("index.html", "page.css", "page.js", "link.js"),
-    *("pad.js", "charts.js", "channels.js", "worker.js"),
+    *("pad.js", "charts.js", "channels.js", "digital.js", "worker.js"),
 )
 
 
-def write_folder(config: RkdScConfig, weights: Weights, test: Split, folder: Path) -> None:
+def write_folder(
+    config: RkdScConfig,
+    weights: Weights,
+    test: Split,
+    folder: Path,
+    *,
+    separate: SeparateConfig | None = None,
+) -> None:
     """Write the page of a trained link, as a whole, in place of an earlier one.
+
+    `separate` stands beside it for test images.
 
     Raises: UserError as `write_link`, or if the runtime cannot be fetched.
     """
@@ -29,7 +40,13 @@ def write_folder(config: RkdScConfig, weights: Weights, test: Split, folder: Pat
     with replacing_folder(folder, mark=CONTENT) as made:
         (made / "models").mkdir()
         link = write_link(config, weights, test, made / "models")
-        text = json.dumps(content_of(link, weights.dataset, test), separators=(",", ":"))
+        content = content_of(link, weights.dataset, test)
+        content["separate"] = separate_of(
+            *(separate, weights, test.images[:IMAGES]),
+            served=content["served"],
+            snr_db=link["snr_db"],
+        )
+        text = json.dumps(content, separators=(",", ":"))
         (made / CONTENT).write_text(text, encoding="utf-8")
         for name in PAGE:
             (made / name).write_bytes((files("benchmarks.explore") / name).read_bytes())

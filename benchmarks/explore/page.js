@@ -1,11 +1,12 @@
 // The page: what is chosen goes to the channel worker and the networks, and what comes back is drawn.
 import { bars, constellation } from "./charts.js";
+import { separate } from "./digital.js";
 import { encode, labelCode, load, semantic } from "./link.js";
 import { digitOf, imageOf, show } from "./pad.js";
 
 const at = (id) => document.getElementById(id);
 const content = await (await fetch("./content.json")).json();
-const { link, images, words, prior, profiles, served } = content;
+const { link, images, separate: files, words, prior, profiles, served } = content;
 const worker = new Worker("./worker.js", { type: "module" });
 const state = { image: null, encoded: null, seed: 0, shown: -1, strokes: [], networks: {}, waiting: new Map() };
 
@@ -58,14 +59,22 @@ async function sendOnce(image, kind, what) {
   tell(what);
   if (!image || !networks) return;
   const encoded = await encodedBy(networks, image);
-  const draw = await drawn(what.channel, what.uses);
+  const draw = await drawOf(what);
   const ours = await semantic(networks, encoded.features, draw, what);
   const code = words[what.k];
   const theirs = code && labelCode(complexWords(code), prior, best(encoded.clean), draw, what.snrDb);
-  drawAll(encoded, ours, theirs, draw, what);
+  const digital = separate(files, state.test, draw, { ...what, seed: state.seed });
+  drawAll(encoded, { ours, theirs, digital }, draw, what);
   const ms = performance.now() - begin;
   at("status").textContent = `Answered in ${ms.toFixed(0)} ms.`;
   Object.assign(document.body.dataset, { answered: Number(document.body.dataset.answered ?? 0) + 1, ms });
+}
+
+/** The draw, which depends on its number and the channel alone. */
+async function drawOf({ channel, uses }) {
+  const from = JSON.stringify([state.seed, channel, uses]);
+  if (state.draw?.from !== from) state.draw = { from, ...(await drawn(channel, uses)) };
+  return state.draw;
 }
 
 /** The image through the encoder, once for all channels. */
@@ -84,8 +93,13 @@ const complexWords = (code) => {
   return kept.get(code);
 };
 
-function drawAll(encoded, ours, theirs, draw, { k }) {
-  decisions([["without a channel", encoded.clean], ["rkd_sc", ours.classes], ["label_code", theirs?.classes]]);
+function drawAll(encoded, { ours, theirs, digital }, draw, { k }) {
+  decisions([
+    ["without a channel", ...decided(encoded.clean)], ["rkd_sc", ...decided(ours.classes)],
+    ["label_code", ...(theirs ? decided(theirs.classes) : ["no words at this k", ""])], ["separate", ...told(digital)],
+  ]);
+  at("decoded-figure").hidden = Boolean(digital.why);
+  if (!digital.why) showDecoded(digital);
   const classes = [{ values: ours.classes, colour: "--c0" }];
   if (theirs) classes.push({ values: theirs.classes, colour: "--c1" });
   const names = link.classes.length > 16 ? [] : link.classes;
@@ -104,16 +118,36 @@ function symbols(id, { x, y }) {
 }
 
 function decisions(rows) {
-  at("decisions").replaceChildren(...rows.map(([name, classes]) => {
-    const row = document.createElement("tr"), place = classes && best(classes);
-    const told = classes ? [link.classes[place], `${(100 * classes[place]).toFixed(1)} %`] : ["no words at this k", ""];
-    for (const text of [name, ...told]) row.append(Object.assign(document.createElement("td"), { textContent: text }));
+  at("decisions").replaceChildren(...rows.map((texts) => {
+    const row = document.createElement("tr");
+    for (const text of texts) row.append(Object.assign(document.createElement("td"), { textContent: text }));
     return row;
   }));
 }
 
-function take(image, text) {
-  state.image = image;
+/** The most likely class and its probability. */
+function decided(classes) {
+  const place = best(classes);
+  return [link.classes[place], `${(100 * classes[place]).toFixed(1)} %`];
+}
+
+/** The decision of `separate` and its settings, or why there is none. */
+function told({ why, told: settings, rate, fits, arrived, class: place }) {
+  if (why) return ["none", why];
+  if (!fits) return ["outage", `${settings}: the image does not fit`];
+  return [arrived ? link.classes[place] : "outage", `${settings}; block error rate ${rate.toPrecision(2)}`];
+}
+
+function showDecoded({ arrived, pixels }) {
+  const [channels, height, width] = link.image_shape;
+  const image = arrived ? Uint8Array.from(atob(pixels), (letter) => letter.charCodeAt(0)) : [];
+  const parts = Float32Array.from({ length: channels * height * width }, (_, i) => (image[i] ?? 0) / 255);
+  show(at("decoded"), parts, link.image_shape);
+}
+
+/** `test` is the number of the test image; null: it is another image. */
+function take(image, text, test = null) {
+  Object.assign(state, { image, test });
   show(at("image"), image, link.image_shape);
   at("label").textContent = text;
   send();
@@ -122,7 +156,7 @@ function take(image, text) {
 function next() {
   state.shown = (state.shown + 1) % images.length;
   const { pixels, label } = images[state.shown];
-  take(Float32Array.from(pixels, (own) => own / 255), `Test image ${state.shown + 1}, class ${link.classes[label]}.`);
+  take(Float32Array.from(pixels, (own) => own / 255), `Test image ${state.shown + 1}, class ${link.classes[label]}.`, state.shown);
 }
 
 async function opened(file) {

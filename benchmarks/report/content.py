@@ -14,6 +14,7 @@ from benchmarks.figures.styles import STYLES, channel_title
 from benchmarks.report.columns import CHOICE, choices_of, columns_of
 from benchmarks.report.differences import differences
 from benchmarks.report.provenance import provenance_of
+from benchmarks.report.samples import samples_of
 from simulator.engine.outcomes import stored_units
 from simulator.errors import UserError
 from simulator.measures.compare import credits_from
@@ -49,6 +50,7 @@ def content_of(
         "differences": pairs,
         "without": why,
         "thresholds": {f"{100 * target:g}": _needed(rows, target) for target in TARGETS},
+        "samples": samples_of(folder),
         "provenance": provenance_of(folder, run),
     }
 

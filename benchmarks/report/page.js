@@ -71,6 +71,7 @@ function choose(own) {
   const order = report.looks.map((look) => look.name).filter((name) => sweep.schemes.includes(name));
   boxes("schemes", order, (name) => sweep.first.includes(name), (name) => [swatch(name), title(name)]);
   describe();
+  drawSamples();
 }
 
 /** What the sweep is: its title, definitions, settings and origin. */

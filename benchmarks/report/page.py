@@ -11,6 +11,8 @@ from benchmarks.report.charts import panels
 from benchmarks.report.looks import DARK, looks_of
 from simulator.storage.files import replacing
 
+SCRIPTS = ("curves.js", "samples.js", "page.js")
+
 
 def write_page(path: Path, sweeps: Sequence[dict[str, Any]]) -> None:
     """Write the report of some sweeps, atomically; the same sweeps give the same bytes."""
@@ -28,7 +30,7 @@ def page_of(sweeps: Sequence[dict[str, Any]], bundle: str) -> str:
         "COLOURS": _colours(looks),
         "DATA": embedded_json({"looks": looks, "charts": panels(looks), "sweeps": sweeps}),
         "BUNDLE": bundle,
-        "SCRIPT": _source("curves.js") + _source("page.js"),
+        "SCRIPT": "".join(map(_source, SCRIPTS)),
     }
     first, *rest = _source("page.html").split("{{")
     pieces = (piece.split("}}", 1) for piece in rest)

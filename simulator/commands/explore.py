@@ -36,8 +36,8 @@ def explore(request: ExploreRequest) -> None:
     """Write a page that runs the trained link of a recipe in the browser.
 
     Draw a digit or drop an image, move SNR and k, choose a channel: the page shows symbols, gains,
-    features and class probabilities, of rkd_sc and of the label code at the same draw. The folder
-    is static; any web server shows it.
+    features and class probabilities, of rkd_sc and of the label code at the same draw, and for test
+    images what separate decodes. The folder is static; any web server shows it.
     """
     import torch
 

@@ -81,7 +81,7 @@ class SweepRequest(WeightsRequest, GridRequest):
 
 @command(SweepRequest)
 def sweep(request: SweepRequest) -> None:
-    """Evaluate schemes over a grid; write a table, figures and a report.
+    """Evaluate schemes over a grid; write a table, samples, figures and a report.
 
     RECIPE is one of {recipes}. The default grid is the recipe's.
     Stop with Ctrl-C at any time; the same command computes what is missing.

@@ -15,13 +15,14 @@ from simulator.engine.evaluate import BLOCK, image_blocks
 from simulator.engine.job import Sweep, check_same, open_pool
 from simulator.engine.journal import Journal, MemoryStore
 from simulator.engine.run import NAMES, Results, run_sweep
+from simulator.engine.samples import write_samples
 from simulator.engine.workers import InProcess
 from simulator.errors import Stopped
 from simulator.statistics.intervals import accuracy_interval
 from simulator.storage.describe import describe
 from simulator.storage.environment import environment
 from simulator.storage.files import write_json, write_table
-from simulator.storage.folders import CHOICES, check_writable, forget_results, remove
+from simulator.storage.folders import CHOICES, SAMPLES, check_writable, forget_results, remove
 
 COLUMNS = [
     *(*NAMES, "bandwidth_ratio", "images", "realizations"),
@@ -83,6 +84,7 @@ class SweepFolder:
         remove(folder, CHOICES)
         if choices := _choices(sweep):
             write_table(folder / CHOICES, pd.DataFrame(choices))
+        write_samples(sweep, folder / SAMPLES)
         write_json(folder / "run.json", run)
         return table, run
 

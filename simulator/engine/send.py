@@ -74,27 +74,32 @@ class Sent:
         return self.seen.get("bits")
 
 
-class _Heard(Channel):
+class Heard(Channel):
     """A channel that remembers the last transmission."""
 
     def __init__(self, channel: Channel) -> None:
+        """What is remembered is `x` and `output`."""
         self._channel = channel
         self.x = torch.empty(0)
         self.output: ChannelOutput
 
     @property
     def name(self) -> str:
+        """The channel's."""
         return self._channel.name
 
     @property
     def law(self) -> ChannelLaw:
+        """The channel's."""
         return self._channel.law
 
     @property
     def pilots(self) -> int:
+        """The channel's."""
         return self._channel.pilots
 
     def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
+        """As the channel, and remember it."""
         self.x, self.output = x, self._channel(x, snr_db=snr_db, generator=generator)
         return self.output
 
@@ -120,7 +125,7 @@ def send_images(
     check_served(scheme, channel, k)
     unit = Unit(Point(scheme.name, channel.name, snr_db, k), realization)
     streams = unit_streams(unit, channel, seed)
-    heard, snr = _Heard(channel), torch.full((BLOCK, 1), snr_db, device=device)
+    heard, snr = Heard(channel), torch.full((BLOCK, 1), snr_db, device=device)
     parts = []
     with cpu_threads(1):  # as in a sweep
         for block in image_blocks(images, device):
@@ -154,7 +159,7 @@ def _transmit(
 
 
 def _told(
-    prepared: Mapping[str, Tensor], received: Received, heard: _Heard
+    prepared: Mapping[str, Tensor], received: Received, heard: Heard
 ) -> dict[tuple[str, str], Tensor]:
     """All tensors of a block, by who made them."""
     link = {"x": heard.x, **heard.output._asdict(), "equalised": mmse(heard.output)}

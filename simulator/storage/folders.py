@@ -21,6 +21,7 @@ TRAINING: Final = ".training.lock"  # its own: what is trained may be swept besi
 REPORT: Final = "report.html"
 QUALITY: Final = ("psnr_db", "ssim")  # columns of decoded images begin so; empty for others
 CHOICES = "choices.csv"  # what schemes chose on validation images
+SAMPLES: Final = "samples.safetensors"  # a few images and symbols as they arrive
 
 
 def remove(folder: Path, *patterns: str) -> None:
@@ -44,8 +45,9 @@ def forget_parts(folder: Path, parts: Iterable[str]) -> None:
 
 
 def forget_results(folder: Path) -> None:
-    """Remove tables, description and report of an earlier sweep, and nothing else."""
-    remove(folder, "results.csv", "results.parquet", "timing.csv", CHOICES, "run.json", REPORT)
+    """Remove tables, samples, description and report of an earlier sweep, and nothing else."""
+    remove(folder, "results.csv", "results.parquet", "timing.csv", "run.json")
+    remove(folder, CHOICES, SAMPLES, REPORT)
 
 
 def forget_figures(folder: Path) -> None:

@@ -196,6 +196,24 @@ def test_table_and_decoding_meet_the_same_gains_and_agree(images: Tensor) -> Non
     assert abs(float(table.mean() - decoded.mean())) < 0.05
 
 
+def test_the_receiver_sees_the_decoded_file_however_blocks_are_lost(images: Tensor) -> None:
+    """Drawn from tables and decoded bit by bit, the same images; black where they are lost."""
+    seen = []
+    for config in (CONFIG, CONFIG.decoding_all()):
+        scheme, link = built(config), point(RAYLEIGH, 14.0)
+        received, prepared = send(scheme, images, RAYLEIGH, 14.0), scheme.prepare(images)
+        seen.append((scheme.rebuilt_images(prepared, received, **link), received.delivered))
+    (drawn, first), (decoded, second) = seen
+    assert drawn is not None
+    assert decoded is not None
+    both, lost = first & second, ~first
+    assert both.any()
+    assert lost.any()
+    assert torch.equal(drawn[both], decoded[both])
+    assert (drawn[lost] == 0).all()
+    assert (drawn[both] - images[both]).abs().mean() < 0.2
+
+
 def test_a_gain_that_changes_within_a_block_is_decoded(images: Tensor) -> None:
     fast = RayleighChannel(coherence=8)
     ours, decoded = (

@@ -36,16 +36,18 @@ def profiles() -> dict[str, Any]:
     return found
 
 
-def in_node(folder: Path, script: str, **given: object) -> Any:
+def in_node(folder: Path, script: str, *, module: str = "channels.js", **given: object) -> Any:
     """The value of `found` after a script that knows the module's names and the given values."""
-    source = (files("benchmarks.explore") / "channels.js").read_text(encoding="utf-8")
-    (folder / "channels.mjs").write_text(source, encoding="utf-8")
+    (folder / "package.json").write_text('{"type": "module"}', encoding="utf-8")
+    for name in ("channels.js", module):
+        source = (files("benchmarks.explore") / name).read_text(encoding="utf-8")
+        (folder / name).write_text(source, encoding="utf-8")
     known = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in given.items())
-    start = 'import * as own from "./channels.mjs";\n'
+    start = f'import * as own from "./{module}";\n'
     end = "\nprocess.stdout.write(JSON.stringify(found));\n"
-    (folder / "main.mjs").write_text(start + known + script + end, encoding="utf-8")
+    (folder / "main.js").write_text(start + known + script + end, encoding="utf-8")
     assert NODE is not None
-    done = subprocess.run([NODE, folder / "main.mjs"], capture_output=True, text=True, check=True)
+    done = subprocess.run([NODE, folder / "main.js"], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
 

@@ -1,0 +1,218 @@
+"""A few images and symbols of a sweep as the receiver has them, in one small file beside its table.
+
+They are those of the first draw of a channel: image i has the outcome that the journal has for it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from channels.equalize import mmse
+from simulator.data.dataset import to_float
+from simulator.device import autocast, cpu_threads
+from simulator.engine.evaluate import BLOCK, prepare_block
+from simulator.engine.grid import Point, Unit, unit_streams
+from simulator.engine.job import Sweep
+from simulator.engine.send import Heard
+from simulator.errors import UserError
+from simulator.scheme import Received, Scheme, Tensors
+from simulator.storage.describe import digest
+from simulator.storage.files import read_header, save_tensors
+from simulator.storage.folders import remove
+
+PICTURED: Final = ("deep_jscc_image", "separate")  # schemes whose images are kept
+SCATTERED: Final = ("rkd_sc", "deep_jscc_q")  # schemes whose symbols are kept
+MOST_IMAGES: Final = 6
+MOST_BYTES: Final = 110_000  # of all pixels; two images are kept in any case
+LARGEST: Final = 64  # pixels a side; larger images are shrunk
+SYMBOLS: Final = 256  # of a scheme at an SNR: whole codewords, at least one
+UNIT: Final = 1e-3  # of the real and imaginary parts that are kept
+
+
+class Place(NamedTuple):
+    """Where a scheme is sampled."""
+
+    channel: str
+    k: int
+    snr_db: tuple[float, ...]  # lowest, middle and highest of the grid, each once
+    schemes: tuple[str, ...]  # that are swept there, at every one of these SNRs
+
+
+class Kept(NamedTuple):
+    """Tensors of the file, and what its header says of them."""
+
+    tensors: dict[str, Tensor]
+    about: dict[str, Any]
+
+
+class Seen(NamedTuple):
+    """One block as a scheme prepared it, sent it, and has it at the receiver."""
+
+    scheme: Scheme
+    prepared: Tensors
+    x: Tensor  # [B, k] complex, as are the equalised symbols
+    equalised: Tensor
+    received: Received
+    link: Mapping[str, Any]  # channel, snr_db [B, 1] and k
+
+    @property
+    def classes(self) -> Tensor:
+        """Decided classes [B] on the CPU, -1 in outage."""
+        decided, delivered = self.received.scores.argmax(dim=1), self.received.delivered
+        return torch.where(delivered.bool(), decided, -1).cpu()
+
+    def images(self, rows: Sequence[int]) -> Tensor | None:
+        """Some images as the receiver has them, [len(rows), C, H, W]; None if it has none."""
+        scores, delivered, seen = self.received
+        received = Received(scores[rows], delivered[rows], _some(seen, rows))
+        link = {**self.link, "snr_db": self.link["snr_db"][rows]}
+        return self.scheme.rebuilt_images(_some(self.prepared, rows), received, **link)
+
+
+def _some(tensors: Tensors, rows: Sequence[int]) -> dict[str, Tensor]:
+    return {name: values[rows] for name, values in tensors.items()}
+
+
+def write_samples(sweep: Sweep, path: Path) -> None:
+    """Write what arrives at a few points of a sweep; without such points the file is removed.
+
+    A file of the same settings stays, so that a finished sweep loads nothing for it.
+    """
+    places = {part: place_of(sweep.points, names) for part, (names, _) in PARTS.items()}
+    key = digest([sweep.about, places])
+    if not any(places.values()):
+        remove(path.parent, path.name)
+    elif not _known(sweep, places.values()) or _key_of(path) != key:
+        kept = {part: _kept(sweep, place, part) for part, place in places.items() if place}
+        tensors = {name: own for part in kept.values() for name, own in part.tensors.items()}
+        save_tensors(path, tensors, {"key": key, **{part: own.about for part, own in kept.items()}})
+
+
+def _known(sweep: Sweep, places: Iterable[Place | None]) -> bool:
+    """Whether it is known what the numbers of all schemes depend on."""
+    names = [name for place in places if place for name in place.schemes]
+    return all(sweep.built[name].identity for name in names)
+
+
+def _key_of(path: Path) -> str | None:
+    """The key of a file; None if there is none, or it is damaged."""
+    try:
+        return read_header(path).get("key")
+    except UserError:
+        return None
+
+
+def _kept(sweep: Sweep, place: Place, part: str) -> Kept:
+    """One part of the file."""
+    with cpu_threads(1):  # as in a sweep
+        seen = {name: _seen(sweep, place, name) for name in place.schemes}
+        tensors, about = PARTS[part][1](sweep, seen)
+    where = {"channel": place.channel, "k": place.k, "snr_db": list(place.snr_db)}
+    return Kept(tensors, {**where, **about})
+
+
+def place_of(points: Sequence[Point], names: Sequence[str]) -> Place | None:
+    """The first channel and the smallest k at which most of these schemes are swept."""
+    swept: dict[tuple[str, int], dict[str, set[float]]] = {}
+    for scheme, channel, snr_db, k in points:
+        if scheme in names:
+            swept.setdefault((channel, k), {}).setdefault(scheme, set()).add(snr_db)
+    if not swept:
+        return None
+    channels = list(dict.fromkeys(channel for channel, _ in swept))
+    (channel, k), own = max(
+        swept.items(), key=lambda item: (len(item[1]), -channels.index(item[0][0]), -item[0][1])
+    )
+    snrs = sorted(set[float]().union(*own.values()))
+    three = dict.fromkeys((snrs[0], snrs[len(snrs) // 2], snrs[-1]))
+    return Place(channel, k, tuple(three), tuple(name for name in names if name in own))
+
+
+@torch.inference_mode()
+def _seen(sweep: Sweep, place: Place, name: str) -> list[Seen]:
+    """The first block of test images at every SNR of a place."""
+    scheme, setting = sweep.built[name].scheme, sweep.setting
+    prepared = prepare_block(scheme, sweep.test, setting, 0)
+    channel = Heard(next(own for own in sweep.grid.channels if own.name == place.channel))
+    found = []
+    for snr_db in place.snr_db:
+        snr = torch.full((BLOCK, 1), snr_db, device=setting.device)
+        link: dict[str, Any] = {"channel": channel, "snr_db": snr, "k": place.k}
+        unit = Unit(Point(name, place.channel, snr_db, place.k), 0)
+        streams = unit_streams(unit, channel, setting.seed)
+        with autocast(setting.device, setting.precision):
+            encoded = scheme.encode(prepared, **link)
+            received = scheme.transmit(encoded, **link, streams=streams)
+        symbols = channel.x, mmse(channel.output)
+        found.append(Seen(scheme, prepared, *symbols, received, link))
+    return found
+
+
+@torch.inference_mode()
+def _pictures(sweep: Sweep, seen: Mapping[str, Sequence[Seen]]) -> Kept:
+    """Pixels [N, C, H, W] as sent, [SNRs, N, C, H, W] as received; names of their classes."""
+    labels, classes = sweep.test.labels[:BLOCK].cpu(), sweep.weights.dataset.classes
+    sent = to_float(sweep.test.images[:BLOCK].cpu())
+    right = [own.classes[: len(labels)] == labels for every in seen.values() for own in every]
+    rows = chosen_rows(torch.stack(right), most_images(_shown(sent[:1]), len(right)))
+    tensors, decided = {"images": _shown(sent[rows])}, {}
+    for name, every in seen.items():
+        images = [own.images(rows) for own in every]
+        tensors[f"images {name}"] = torch.stack([_shown(own) for own in images if own is not None])
+        decided[name] = [_named(own.classes[rows], classes) for own in every]
+    about = {"rows": rows, "classes": _named(labels[rows], classes), "decided": decided}
+    return Kept(tensors, about)
+
+
+def _named(decided: Tensor, classes: Sequence[str]) -> list[str | None]:
+    """Classes by name; None in outage."""
+    return [None if own < 0 else classes[own] for own in decided.tolist()]
+
+
+def most_images(shown: Tensor, times: int) -> int:
+    """How many images [1, C, H, W] are kept, each as sent and so many `times` as received."""
+    return max(2, min(MOST_IMAGES, MOST_BYTES // (shown.numel() * (1 + times))))
+
+
+def chosen_rows(right: Tensor, count: int) -> list[int]:
+    """The first rows, but for half of them the first that are right here and wrong there.
+
+    Shapes: right [transmissions, N] bool -> at most `count` of N, ascending.
+    """
+    mixed = torch.nonzero(right.any(dim=0) & ~right.all(dim=0))[:, 0].tolist()[: (count + 1) // 2]
+    others = [row for row in range(right.shape[1]) if row not in mixed]
+    return sorted([*mixed, *others[: count - len(mixed)]])
+
+
+def _shown(images: Tensor) -> Tensor:
+    """Images [N, C, H, W] in [0, 1] as uint8, of at most `LARGEST` pixels a side."""
+    longest = max(images.shape[2:])
+    if longest > LARGEST:
+        size = [max(1, LARGEST * side // longest) for side in images.shape[2:]]
+        images = functional.interpolate(images, size, mode="area")
+    return (images.float().clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+def _symbols(sweep: Sweep, seen: Mapping[str, Sequence[Seen]]) -> Kept:
+    """Symbols as sent and as equalised, int16 [SNRs, symbols, 2] in units of `UNIT`."""
+    uses = max(own.x.shape[1] for every in seen.values() for own in every)
+    images = min(max(1, SYMBOLS // uses), len(sweep.test.labels))
+    found = {}
+    for name, every in seen.items():
+        found[f"sent {name}"] = torch.stack([_rounded(own.x[:images]) for own in every])
+        found[f"equalised {name}"] = torch.stack(
+            [_rounded(own.equalised[:images]) for own in every]
+        )
+    return Kept(found, {"schemes": list(seen), "images": images})
+
+
+def _rounded(symbols: Tensor) -> Tensor:
+    pairs = torch.view_as_real(symbols.to(torch.complex64)).reshape(-1, 2)
+    return (pairs / UNIT).round().clamp(-32767, 32767).to(torch.int16)
+
+
+PARTS: Final = {"pictures": (PICTURED, _pictures), "symbols": (SCATTERED, _symbols)}
