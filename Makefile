@@ -62,7 +62,8 @@ crosscheck: setup $(ORACLE)/.setup-done ## compare with Sionna on TensorFlow (re
 weights: setup ## train the digits weights anew (results/reference/digits)
 	@$(VENV)/bin/semlink train digits --fresh --out results/reference/digits
 	@cd results/reference/digits/weights && $(CURDIR)/$(RUN) -m benchmarks.tools.halve --every 10 \
-	  deep_jscc_image_k64.safetensors deep_jscc_k4.safetensors deep_jscc_q_*.safetensors
+	  deep_jscc_image_k64.safetensors deep_jscc_k4.safetensors deep_jscc_q_*.safetensors \
+	  adjscc_*.safetensors dt_jscc_*.safetensors
 	@$(VENV)/bin/semlink train digits --fresh --stage rebuilt --out results/reference/digits
 	@$(RUN) -m benchmarks.tools.halve results/reference/digits/weights/rebuilt_student_k64.safetensors
 

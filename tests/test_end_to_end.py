@@ -182,12 +182,18 @@ def test_recipes_describe_themselves_and_compare_fairly(
     experiment = recipe()
     described = describe(experiment)
     assert described["name"] == experiment.name == recipe.__name__
-    distilled = ("deep_jscc:distilled", "adjscc:distilled")
-    with_student = experiment.name in ("cifar100", "images")
+    distilled = {
+        "digits": ("adjscc:distilled", "adjscc:distilled:total"),
+        "cifar100": ("deep_jscc:distilled", "adjscc:distilled"),
+        "images": (
+            *("deep_jscc:distilled", "adjscc:distilled"),
+            *("deep_jscc:distilled:total", "adjscc:distilled:total"),
+        ),
+    }.get(experiment.name, ())
     assert experiment.scheme_names == (
         *("rkd_sc", "deep_jscc", "deep_jscc_q:16qam", "deep_jscc_q", "deep_jscc_q:256qam"),
         *("adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe"),
-        *(distilled if with_student else ()),
+        *distilled,
         "deep_jscc_image",
         *(() if experiment.name == "digits" else ("deep_jscc_q_image",)),
         *("separate", "capacity_bound", "digital_semantic", "label_code", "analog_pixels"),
@@ -195,7 +201,7 @@ def test_recipes_describe_themselves_and_compare_fairly(
     codec = experiment.one(RkdScConfig).codec
     ours = experiment.student.training.epochs + codec.training.epochs
     joint = [scheme for scheme in experiment.schemes if isinstance(scheme, JointSchemeConfig)]
-    assert len(joint) == (10 if with_student else 8)
+    assert len(joint) == 8 + len(distilled)
     for scheme in joint:  # the same passes over the images, and over the channel
         backbone = 0 if scheme.backbone == "scratch" else experiment.student.training.epochs
         if scheme.backbone_of:
@@ -209,6 +215,10 @@ def test_recipes_describe_themselves_and_compare_fairly(
         assert backbone + scheme.training.epochs == ours
         assert scheme.model.body == experiment.student.model
         assert scheme.channels == codec.conditions.channels
+        ours_alone = scheme.name in distilled and experiment.name != "cifar100"
+        assert scheme.losses == (codec.loss if ours_alone else None)
+        divided = len(codec.conditions.uses) if scheme.name.endswith(":total") else 1
+        assert scheme.shares == divided
     assert codec.model.feature_dim == experiment.student.model.feature_dim
 
 

@@ -32,6 +32,7 @@ POINTS += [("dt_jscc", 16), ("dt_jscc:64qam", 16), ("vl_vfe", 16), ("vl_vfe", 64
 POINTS += [("digital_semantic", 16), ("digital_semantic", 64), ("deep_jscc_image", 64)]
 POINTS += [("deep_jscc_q:16qam", 4), ("deep_jscc_q", 16), ("deep_jscc_q:256qam", 64)]
 POINTS += [("analog_pixels", 4), ("analog_pixels", 17), ("analog_pixels", 64)]
+POINTS += [("adjscc:distilled", 64), ("adjscc:distilled:total", 16)]
 
 
 class Spy(Channel):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks.recipes import cifar100, digits
-from benchmarks.recipes.variants import ablations
+from benchmarks.recipes.variants import ablations, no_teacher
 from channels.names import channel_from_name
 from models import ResidualCnnConfig
 from models.blocks import parameter_count
@@ -52,7 +52,11 @@ def short(recipe: Experiment) -> Experiment:
         views=1,
         teacher=replace(recipe.teacher, training=cut(recipe.teacher.training, 2)),
         student=student,
-        schemes=(RkdScConfig(codec=codec), *kept, *ablations(student, codec)),
+        schemes=(
+            RkdScConfig(codec=codec),
+            *kept,
+            *ablations(student, codec, untaught=no_teacher(student, codec)),
+        ),
     )
 
 

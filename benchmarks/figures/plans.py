@@ -29,7 +29,7 @@ OF_ONE_USE, ONE_EACH = r"^rkd_sc:k\d+$", "rkd_sc:one_model_for_each_k"
 MOST_SCHEMES = 8  # in a figure, unless they are selected by name
 FIRST = (  # those that are shown first where there are more
     *("rkd_sc", "deep_jscc", "adjscc", "dt_jscc", "vl_vfe", "separate", "digital_semantic"),
-    *("label_code", "capacity_bound", "published_figure", "published_notebook"),
+    *("label_code", "capacity_bound", "published_notebook"),
 )
 POINT = {"snr_db": "SNR = {:g} dB", "channel_uses": "k = {:g}", "ebn0_db": "Eb/N0 = {:g} dB"}
 MOST_PANELS = 4  # that a caption names; the notes name more

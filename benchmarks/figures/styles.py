@@ -32,6 +32,7 @@ STYLES = {  # the first eight colours mostly of Okabe and Ito, the others of Tol
     "deep_jscc_image": Style("#EE6677", (0, (1.5, 1.2)), ">"),
     "adjscc": Style("#E69F00", (0, (3, 1)), "p"),
     "adjscc:distilled": Style("#B8A000", (0, (8, 2, 1, 2)), "d"),
+    "adjscc:distilled:total": Style("#4B5320", (0, (2, 1, 2, 3)), "<"),
     "dt_jscc": Style("#8B4513", (0, (2, 2)), "h"),
     "dt_jscc:64qam": Style("#A9746E", (0, (4, 1, 1, 1)), "H"),
     "vl_vfe": Style("#6B6B00", (0, (7, 2, 2, 2)), "d"),
@@ -40,7 +41,6 @@ STYLES = {  # the first eight colours mostly of Okabe and Ito, the others of Tol
     "digital_semantic": Style("#882255", (0, (7, 1.5)), "<"),
     "label_code": Style("#CC79A7", (0, (1.5, 1.2)), "D"),
     "analog_pixels": Style("#7B3294", (0, (4, 1, 1, 1, 1, 1)), "X"),
-    "published_figure": Style("#000000", (0, (4, 2)), "x"),
     "published_notebook": Style("#666666", (0, (1, 1)), "+"),
 }
 
@@ -66,7 +66,6 @@ SCHEME_TITLES = {
     "capacity_bound": "image file at capacity",
     "digital_semantic": "digital semantic",
     "label_code": "label code",
-    "published_figure": "published figure",
     "published_notebook": "published notebook",
 }
 

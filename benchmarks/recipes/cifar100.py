@@ -88,7 +88,17 @@ IMAGE_USES = (64, 256, 512)
 
 
 def cifar100() -> Experiment:
-    """CIFAR-100 on two cores: offline teachers, hand-made student, CAT."""
+    """CIFAR-100 on two cores: offline teachers, hand-made student, CAT.
+
+    The controls are those of the committed weights, which are not equal: all baselines learn by
+    labels alone, and the student without a teacher from the shared views. `taught_by_three` has
+    equal ones.
+    """
+    return _cifar100(equal=False)
+
+
+def _cifar100(*, equal: bool) -> Experiment:
+    untaught = no_teacher(STUDENT, CODEC, fresh_views=equal)
     return Experiment(
         name="cifar100",
         embedded_data=None,
@@ -103,16 +113,20 @@ def cifar100() -> Experiment:
         mirrored=True,
         student=STUDENT,
         schemes=(
-            *_schemes(STUDENT, CODEC, backbone=no_teacher(STUDENT, CODEC)),
-            *ablations(STUDENT, CODEC),
+            *_schemes(STUDENT, CODEC, backbone=untaught, equal=equal),
+            *ablations(STUDENT, CODEC, untaught=untaught),
         ),
         sweep=SweepConfig(channels=FADING_MIX, snr_db=SNR_DB, channel_uses=USES, realizations=2),
     )
 
 
 def taught_by_three() -> Experiment:
-    """CIFAR-100 with a third teacher, pretrained on ImageNet."""
-    recipe = cifar100()
+    """CIFAR-100 with a third teacher, pretrained on ImageNet, and with equal controls.
+
+    The recipe of the next training: baselines behind our student learn by the losses of our codec,
+    with as many passes each and in total; the student without a teacher sees fresh views.
+    """
+    recipe = _cifar100(equal=True)
     return replace(recipe, more_teachers=(*recipe.more_teachers, PRETRAINED_TEACHER))
 
 
@@ -163,6 +177,7 @@ def _schemes(
     codec: CodecStage,
     *,
     backbone: RkdScConfig | None,
+    equal: bool = True,
     epochs: int = 50,
     batch_size: int = 32,
     heads: stages.TrainConfig = HEADS,
@@ -170,7 +185,8 @@ def _schemes(
 ) -> tuple[SchemeConfig, ...]:
     """All but ablations; `epochs` and `batch_size` are those of deep JSCC of images.
 
-    Where the backbone is frozen, deep JSCC and ADJSCC also get our student as a backbone.
+    Where the backbone is frozen, deep JSCC and ADJSCC also get our student as a backbone, and learn
+    by the losses of our codec if controls are to be `equal`, else by labels alone.
     """
     distilled = ("deep_jscc", "adjscc") if backbone else ()
     pairs = image_baseline(
@@ -178,7 +194,14 @@ def _schemes(
     )
     return (
         RkdScConfig(codec=codec),
-        *joint_baselines(student, codec, uses=USES, backbone=backbone, distilled=distilled),
+        *joint_baselines(
+            student,
+            codec,
+            uses=USES,
+            backbone=backbone,
+            distilled=distilled,
+            losses=codec.loss if equal else None,
+        ),
         pairs,
         modulated(pairs),
         *conventional_baselines(

@@ -66,7 +66,15 @@ def digits() -> Experiment:
         student=STUDENT,
         schemes=(
             RkdScConfig(codec=CODEC),
-            *joint_baselines(STUDENT, CODEC, uses=(16, 64), backbone=untaught, fewer=(4,)),
+            *joint_baselines(
+                STUDENT,
+                CODEC,
+                uses=(16, 64),
+                backbone=untaught,
+                distilled=("adjscc",),
+                losses=LOSS,
+                fewer=(4,),
+            ),
             image_baseline(STUDENT, CODEC, readers, epochs=400, batch_size=64, uses=(64,)),
             *conventional_baselines(
                 DIGITS_SEPARATE,

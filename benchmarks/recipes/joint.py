@@ -13,7 +13,7 @@ from models import (
     ModulatorConfig,
     VlVfeConfig,
 )
-from simulator.description.stages import StudentStage, TrainConfig
+from simulator.description.stages import LossWeights, StudentStage, TrainConfig
 from simulator.schemes.codec import CodecStage
 from simulator.schemes.deepjscc_q import (
     USUAL_BITS,
@@ -47,15 +47,18 @@ def joint_baselines(
     uses: tuple[int, ...],
     backbone: RkdScConfig | None,
     distilled: tuple[str, ...] = (),
+    losses: LossWeights | None = None,
     fewer: tuple[int, ...] = (),
 ) -> tuple[JointSchemeConfig, ...]:
     """All of them, with MLPs as wide as the features, on the channels that ours is trained on.
 
     `backbone` is the ablation whose student, trained by labels alone, is the frozen backbone; the
     codecs then have as many passes as ours. Those named in `distilled` also get our distilled
-    student as a backbone, so that codecs can be compared alone. With None every model
-    learns its backbone, with as many passes as student and codec have together. Deep JSCC, with
-    and without a modulator, also serves the k in `fewer`.
+    student as a backbone, and learn by `losses`: given those of our codec, codecs can be compared
+    alone. They come twice then, with as many passes each, and, behind the label "total", with the
+    passes divided by the number of k that our codec learns. With None every model learns its
+    backbone, with as many passes as student and codec have together. Deep JSCC, with and without
+    a modulator, also serves the k in `fewer`.
     """
     body, hidden = student.model, codec.model.feature_dim
     plain = JointSchemeConfig(
@@ -87,11 +90,20 @@ def joint_baselines(
         *(_discrete(plain, name) for name in CONSTELLATIONS),
         variable,
     )
-    return made + tuple(
-        replace(scheme, called=f"{scheme.name}:distilled", backbone_of="", backbone_stage=None)
-        for scheme in made
-        if scheme.name in distilled
-    )
+    ours = tuple(_behind_ours(own, losses) for own in made if own.name in distilled)
+    divided = (_divided(own, len(codec.conditions.uses)) for own in ours if losses)
+    return (*made, *ours, *divided)
+
+
+def _behind_ours(scheme: JointSchemeConfig, losses: LossWeights | None) -> JointSchemeConfig:
+    """With the recipe's own student as its backbone."""
+    called = f"{scheme.name}:distilled"
+    return replace(scheme, called=called, backbone_of="", backbone_stage=None, losses=losses)
+
+
+def _divided(scheme: JointSchemeConfig, shares: int) -> JointSchemeConfig:
+    """With as many passes in total as one codec for so many k has."""
+    return replace(scheme, called=f"{scheme.name}:total", shares=shares)
 
 
 def _modulated(free: JointSchemeConfig, modulator: ModulatorConfig) -> DeepJsccQSchemeConfig:

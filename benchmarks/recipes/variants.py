@@ -16,16 +16,19 @@ P2 = LossWeights(mse=1.0, ce=1.0, kl=0.0, temperature=4.0)
 P3 = LossWeights(mse=1.0, ce=0.1, kl=0.9, temperature=4.0)
 R2 = LossWeights(mse=1.0, ce=1.0, kl=0.5, temperature=4.0, consistency=0.5)
 LABELS_ONLY = LossWeights(mse=0.0, ce=1.0, kl=0.0, temperature=4.0)
+SMOOTHING = 0.1  # of labels, as for teachers
 CONFERENCE_SNR_DB = (-5.0, -2.0, 0.0, 5.0, 10.0, 15.0, 20.0)
 STUDENT_EPOCHS, CODEC_EPOCHS = 12, 10  # of every variant, unless the recipe has fewer
 
 
-def ablations(student: StudentStage, codec: CodecStage) -> tuple[RkdScConfig, ...]:
+def ablations(
+    student: StudentStage, codec: CodecStage, *, untaught: RkdScConfig
+) -> tuple[RkdScConfig, ...]:
     """All ablations of a recipe whose codec is CAT, on a short schedule.
 
     `short` has a separate student, and is the reference of ablations with a separate student;
     `brief` keeps the recipe's student, and is the reference of all others. Each changes
-    one thing. The conference version keeps its own schedule of SNRs.
+    one thing. The conference version keeps its own schedule of SNRs. `untaught` is `no_teacher`.
     """
     short = replace(student, training=_at_most(student.training, STUDENT_EPOCHS))
     brief = replace(codec, training=_at_most(codec.training, CODEC_EPOCHS))
@@ -34,23 +37,25 @@ def ablations(student: StudentStage, codec: CodecStage) -> tuple[RkdScConfig, ..
     return (
         RkdScConfig(variant="short", student=short, codec=brief),
         RkdScConfig(variant="brief", codec=brief),
-        no_teacher(student, codec),
+        untaught,
         RkdScConfig(variant="wide", codec=wide),
         *_students(short, brief),
         *(RkdScConfig(variant=name, codec=stage) for name, stage in stages.items()),
     )
 
 
-def no_teacher(student: StudentStage, codec: CodecStage) -> RkdScConfig:
+def no_teacher(
+    student: StudentStage, codec: CodecStage, *, fresh_views: bool = True
+) -> RkdScConfig:
     """Labels alone on the recipe's schedule: the total benefit of the teacher.
 
-    Its student is the backbone of joint baselines.
+    Its student is the backbone of joint baselines. It learns as teachers do, from fresh views with
+    label smoothing, or from the shared views, which are few only because teachers are asked about
+    them.
     """
-    return RkdScConfig(
-        variant="no_teacher",
-        student=replace(student, loss=LABELS_ONLY),
-        codec=replace(codec, loss=LABELS_ONLY),
-    )
+    smoothing = SMOOTHING if fresh_views else 0.0
+    alone = replace(student, loss=LABELS_ONLY, fresh_views=fresh_views, label_smoothing=smoothing)
+    return RkdScConfig(variant="no_teacher", student=alone, codec=replace(codec, loss=LABELS_ONLY))
 
 
 def _students(student: StudentStage, codec: CodecStage) -> tuple[RkdScConfig, ...]:

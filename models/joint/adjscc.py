@@ -91,7 +91,7 @@ class Adjscc(JointModel):
         return values.float()
 
     def decode(self, received: Tensor, *, snr_db: Tensor, gamma_db: Tensor) -> Tensor:  # noqa: ARG002
-        """Class scores from equalised values."""
+        """Features from equalised values."""
         estimate = self.from_values(received, snr_db=gamma_db)
-        scores: Tensor = self.head(self.attend_output(estimate, snr_db=gamma_db))
-        return scores.float()
+        features: Tensor = self.attend_output(estimate, snr_db=gamma_db)
+        return features

@@ -32,11 +32,12 @@ class JointConfig(ABC):
 
 
 class JointModel(nn.Module, ABC):
-    """Features to what k symbols carry, and what was received to class scores.
+    """Features to what k symbols carry, and what was received to features and class scores.
 
     Shapes: encode: features [B, D], snr_db [B, 1] -> values [B, 2k] before power control; decode:
-    equalised values [B, 2k], snr_db and gamma_db [B, 1] -> scores [B, num_classes]. The
-    transmitter is told the average SNR `snr_db`, the receiver also `gamma_db`, which its image met.
+    equalised values [B, 2k], snr_db and gamma_db [B, 1] -> features [B, D]; scores: these features
+    -> [B, num_classes]. The transmitter is told the average SNR `snr_db`, the receiver also
+    `gamma_db`, which its image met.
     """
 
     head: nn.Linear  # the last layer of the decoder, from D features
@@ -54,4 +55,9 @@ class JointModel(nn.Module, ABC):
 
     @abstractmethod
     def decode(self, received: Tensor, *, snr_db: Tensor, gamma_db: Tensor) -> Tensor:
-        """Class scores."""
+        """Features of what was received."""
+
+    def scores(self, features: Tensor) -> Tensor:
+        """Class scores of received features, in single precision."""
+        scores: Tensor = self.head(features)
+        return scores.float()

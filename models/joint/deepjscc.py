@@ -42,6 +42,6 @@ class DeepJscc(JointModel):
         return values.float()
 
     def decode(self, received: Tensor, *, snr_db: Tensor, gamma_db: Tensor) -> Tensor:  # noqa: ARG002
-        """Class scores from equalised values."""
-        scores: Tensor = self.head(self.from_values(received))
-        return scores.float()
+        """Features from equalised values."""
+        features: Tensor = self.from_values(received)
+        return features

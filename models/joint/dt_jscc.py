@@ -30,10 +30,10 @@ class DtJsccConfig(JointConfig):
 
 
 class DtJscc(JointModel):
-    """Features to a choice among M words for every symbol; received words to class scores.
+    """Features to a choice among M words for every symbol; received words to features.
 
     Shapes: encode: features [B, D] -> logits [B, k, M]; decode: received words as one-hot vectors
-    [B, k, M] -> scores [B, num_classes]. Neither side uses the SNR: the model is made for one.
+    [B, k, M] -> features [B, D]. Neither side uses the SNR: the model is made for one.
 
     Logits are the products of the encoder's vectors and the words over the root of their length;
     the decoder is given the very words that the received points stand for.
@@ -60,7 +60,7 @@ class DtJscc(JointModel):
         return logits.float()
 
     def decode(self, received: Tensor, *, snr_db: Tensor, gamma_db: Tensor) -> Tensor:  # noqa: ARG002
-        """Class scores from received words, one-hot [B, k, M]."""
+        """Features from received words, one-hot [B, k, M]."""
         words = received @ self.words
-        scores: Tensor = self.head(self.from_words(words.flatten(start_dim=1)))
-        return scores.float()
+        features: Tensor = self.from_words(words.flatten(start_dim=1))
+        return features

@@ -102,14 +102,14 @@ class VlVfe(JointModel):
     def decode(
         self, received: Tensor, *, snr_db: Tensor, gamma_db: Tensor, all_sent: bool = False
     ) -> Tensor:
-        """Class scores from equalised values."""
+        """Features from equalised values."""
         sent = torch.ones_like(received) if all_sent else self.sent(snr_db).to(received)
         known = received * sent
         power = known.square().sum(dim=1, keepdim=True) / sent.sum(dim=1, keepdim=True)
         heard = functional.gelu(self.from_values(known / power.clamp_min(1e-12).sqrt()))
         told = self.about_noise(snr_input(gamma_db))
-        scores: Tensor = self.head(self.from_both(torch.cat([heard, told], dim=1)))
-        return scores.float()
+        features: Tensor = self.from_both(torch.cat([heard, told], dim=1))
+        return features
 
     def _open(self, gate: Tensor) -> Tensor:
         always = torch.zeros_like(gate, dtype=torch.bool)

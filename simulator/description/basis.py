@@ -84,7 +84,8 @@ class Basis:
         stage, end = stage or self.student, f"_{name}" if name else ""
         begun = [] if stage.head_from == "fresh" else [f"from the {stage.head_from}"]
         small = ["small", stage.small_share, stage.small_side] if stage.small_share else []
-        shape = (*self.seen, stage.model, stage.training, stage.loss, *small)
+        fresh = ["fresh views", stage.label_smoothing] if stage.fresh_views else []
+        shape = (*self.seen, stage.model, stage.training, stage.loss, *small, *fresh)
         head = (*self.seen, stage.head, *begun)
         made_by = ("stage2", "stage2") if name else ("stage1", "head")  # variants come with codecs
         return StudentParts(

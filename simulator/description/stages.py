@@ -93,7 +93,8 @@ class StudentStage:
     """Stage 1 (clean distillation of the encoder) and stage 1b (its linear head).
 
     A student that begins as its teacher is trained on, and stays as it was unless the trained one
-    is clearly better on validation images.
+    is clearly better on validation images. One that learns from labels alone may learn as teachers
+    do: from `fresh_views`, with label smoothing.
     """
 
     model: StudentConfig
@@ -104,3 +105,14 @@ class StudentStage:
     begin: Literal["fresh", "teacher"] = "fresh"
     small_share: float = 0.0  # of the epochs, the first ones, sees images averaged down
     small_side: int = 24  # to so many pixels, which takes less time
+    fresh_views: bool = False  # images augmented anew in every epoch, not those teachers were shown
+    label_smoothing: float = 0.0  # with fresh views alone
+
+    def __post_init__(self) -> None:
+        if self.label_smoothing and not self.fresh_views:
+            raise ValueError(f"label_smoothing goes with fresh_views, got {self.label_smoothing}")
+        if self.fresh_views and (self.loss.mse or self.loss.kl or self.small_share):
+            raise ValueError(
+                "fresh_views go with labels alone and images of full size: loss.mse, loss.kl and "
+                f"small_share must be 0, got {self.loss.mse}, {self.loss.kl}, {self.small_share}"
+            )

@@ -22,7 +22,7 @@ from simulator.description.basis import Basis, Part
 from simulator.errors import UserError
 from simulator.schemes.contract import Label
 from simulator.schemes.image import ImageJsccConfig
-from simulator.schemes.joint import JointSchemeConfig, Passage
+from simulator.schemes.joint import JointSchemeConfig, Passage, Truth
 from simulator.training.run import TrainingRun
 
 IMAGES: Final = "deep_jscc_q_image"
@@ -44,14 +44,14 @@ class DeepJsccQSchemeConfig(JointSchemeConfig):
         x: Tensor = _modulated(model).modulator(super().symbols(model, features, snr_db=snr_db))
         return x
 
-    def loss(self, model: JointModel, features: Tensor, labels: Tensor, passage: Passage) -> Tensor:
-        """Cross-entropy through the channel, and the price of points that are used unequally."""
+    def loss(self, model: JointModel, features: Tensor, truth: Truth, passage: Passage) -> Tensor:
+        """The losses through the channel, and the price of points that are used unequally."""
         modulator = _modulated(model).modulator
         analog = super().symbols(model, features, snr_db=passage.snr_db)
         sent = modulator.relaxed(analog, progress=passage.progress)
-        scores = self.scores(model, passage.send(sent.x), snr_db=passage.snr_db)
+        estimate = self.estimate(model, passage.send(sent.x), snr_db=passage.snr_db)
         price = modulator.config.uniformity * sent.divergence
-        return functional.cross_entropy(scores, labels) + price
+        return self.taught_loss(model, estimate, truth, passage) + price
 
     def labelled(self, label: str) -> JointSchemeConfig:
         """None has further labels. Raises: UserError."""

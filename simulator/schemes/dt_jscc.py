@@ -14,7 +14,7 @@ from channels.digital.bit_pipe import MODULATIONS
 from channels.digital.qam import nearest_points, qam_points
 from channels.equalize import receive_snr_db, zero_forcing
 from models import DtJscc, JointModel
-from simulator.schemes.joint import JointSchemeConfig, Passage
+from simulator.schemes.joint import JointSchemeConfig, Passage, Truth
 
 POWER_MOMENTUM = 0.01  # of the running mean power of the points
 
@@ -27,13 +27,13 @@ class DtJsccSchemeConfig(JointSchemeConfig):
         """The points of the likeliest words."""
         return modulate(_discrete(model), model.encode(features, snr_db=snr_db).argmax(dim=2))
 
-    def scores(self, model: JointModel, received: ChannelOutput, *, snr_db: Tensor) -> Tensor:
+    def estimate(self, model: JointModel, received: ChannelOutput, *, snr_db: Tensor) -> Tensor:
         """Of the words whose points are nearest to what arrived."""
         model = _discrete(model)
         heard = one_hot(model, decide(model, received))
         return model.decode(heard, snr_db=snr_db, gamma_db=receive_snr_db(received))
 
-    def loss(self, model: JointModel, features: Tensor, labels: Tensor, passage: Passage) -> Tensor:
+    def loss(self, model: JointModel, features: Tensor, truth: Truth, passage: Passage) -> Tensor:
         """Robust information bottleneck, by the relaxation of its authors' code.
 
         Words are drawn by the Gumbel-max rule, their points go through the very channel and are
@@ -48,10 +48,11 @@ class DtJsccSchemeConfig(JointSchemeConfig):
         sent = modulate(model, relaxed.argmax(dim=2))
         received = passage.send(sent)
         heard = one_hot(model, decide(model, received)) + relaxed - relaxed.detach()
-        scores = model.decode(heard, snr_db=passage.snr_db, gamma_db=passage.snr_db)
+        estimate = model.decode(heard, snr_db=passage.snr_db, gamma_db=passage.snr_db)
         log_choice = torch.log_softmax(logits, dim=2)
         entropy = -(log_choice.exp() * log_choice).sum(dim=2).mean()
-        return functional.cross_entropy(scores, labels) - model.config.robustness * entropy
+        taught = self.taught_loss(model, estimate, truth, passage)
+        return taught - model.config.robustness * entropy
 
     def told(self, model: JointModel) -> str:
         """The constellation and its words."""

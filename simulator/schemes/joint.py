@@ -1,32 +1,43 @@
-"""Joint source-channel coding: one network for each k, trained through the channel by labels.
+"""Joint source-channel coding: one network for each k, trained through the channel.
 
 `deep_jscc` and `adjscc` send real values; `dt_jscc` and `vl_vfe` use the channel differently, and
 have separate files.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Generic, Literal, NamedTuple, TypeVar
+from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from channels.base import Channel, ChannelOutput
 from channels.equalize import mmse, receive_snr_db
 from channels.streams import PointStreams
 from channels.symbols import from_symbols, to_symbols
+from channels.units import db_to_linear
 from models import FeatureEncoder, JointConfig, JointModel
 from simulator.description.basis import Basis, Part, StudentParts
-from simulator.description.stages import StudentStage, TrainConfig
+from simulator.description.stages import LossWeights, StudentStage, TrainConfig
 from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces
 from simulator.schemes.codec import VALIDATION_SNR_DB, ChannelLesson, Scene, mixture_of
 from simulator.schemes.contract import ImageShape, SchemeConfig
 from simulator.training.loop import train_part
+from simulator.training.losses import TeacherTargets, distillation_loss
 from simulator.training.run import accuracy, validation_outputs
 from simulator.training.student import Session
+from simulator.training.teachers import Views
 from simulator.training.weights import Weights
+
+LABELS_ALONE: Final = LossWeights(mse=0.0, ce=1.0, kl=0.0, temperature=1.0)
+
+
+class Truth(NamedTuple):
+    """What a batch is taught: labels [B], and what the teachers say of the very view."""
+
+    labels: Tensor
+    targets: TeacherTargets | None = None
 
 
 class Passage(NamedTuple):
@@ -49,6 +60,9 @@ class JointSchemeConfig(SchemeConfig):
     `backbone` says where its features come from: "scratch" (learnt end to end with the codec, as
     published), or "frozen": the recipe's own student, or that of the ablation `backbone_of`, taught
     by `backbone_stage`. With its head the model begins; the codec learns on cached features.
+
+    Behind the recipe's own student, `losses` are those of the recipe's own codec, of the received
+    features and scores. Behind any other backbone labels alone teach.
     """
 
     called: str  # the scheme's name, with a label behind a colon if there are several of a kind
@@ -60,12 +74,21 @@ class JointSchemeConfig(SchemeConfig):
     backbone: Literal["scratch", "frozen"] = "scratch"
     backbone_of: str = ""
     backbone_stage: StudentStage | None = None
+    losses: LossWeights | None = None  # None: labels alone
+    shares: int = 1  # the passes of the training are divided by it
 
     def __post_init__(self) -> None:
         if self.backbone == "scratch" and self.backbone_of:
             raise ValueError(f"backbone_of goes with a frozen backbone, got {self}")
         if bool(self.backbone_of) != (self.backbone_stage is not None):
             raise ValueError(f"backbone_of and backbone_stage go together, got {self}")
+        if self.losses and (not self.frozen or self.backbone_of):
+            raise ValueError(f"losses go with the recipe's own student as backbone, got {self}")
+        if self.losses and self.losses.consistency:
+            raise ValueError(
+                "losses of a joint codec have no consistency term: consistency must be 0, got "
+                f"{self.losses.consistency}"
+            )
 
     @property
     def name(self) -> str:
@@ -76,6 +99,13 @@ class JointSchemeConfig(SchemeConfig):
     def frozen(self) -> bool:
         """Whether its features are those of a student that does not learn along."""
         return self.backbone == "frozen"
+
+    @property
+    def passes(self) -> TrainConfig:
+        """Its training, with the passes divided by `shares`."""
+        whole = self.training
+        epochs, steps = (own // self.shares for own in (whole.epochs, whole.least_steps))
+        return replace(whole, epochs=max(1, epochs), least_steps=steps)
 
     @property
     def snr_range_db(self) -> tuple[float, float]:
@@ -92,19 +122,36 @@ class JointSchemeConfig(SchemeConfig):
         """What is sent. Shapes: features [B, D], average snr_db [B, 1] -> [B, k] complex64."""
         return to_symbols(model.encode(features, snr_db=self.told_snr_db(snr_db)))
 
-    def scores(self, model: JointModel, received: ChannelOutput, *, snr_db: Tensor) -> Tensor:
-        """Class scores [B, num_classes] of what arrives, equalised by MMSE.
+    def estimate(self, model: JointModel, received: ChannelOutput, *, snr_db: Tensor) -> Tensor:
+        """Features [B, D] of what arrives, equalised by MMSE.
 
         The receiver knows the average SNR, the gain and the noise power.
         """
         told, gamma_db = self.told_snr_db(snr_db), receive_snr_db(received)
         return model.decode(from_symbols(mmse(received)), snr_db=told, gamma_db=gamma_db)
 
-    def loss(self, model: JointModel, features: Tensor, labels: Tensor, passage: Passage) -> Tensor:
-        """Cross-entropy through the channel. Shapes: features [B, D], labels [B] -> scalar."""
+    def scores(self, model: JointModel, received: ChannelOutput, *, snr_db: Tensor) -> Tensor:
+        """Class scores [B, num_classes] of what arrives."""
+        return model.scores(self.estimate(model, received, snr_db=snr_db))
+
+    def loss(self, model: JointModel, features: Tensor, truth: Truth, passage: Passage) -> Tensor:
+        """The losses through the channel. Shapes: features [B, D] -> scalar."""
         received = passage.send(self.symbols(model, features, snr_db=passage.snr_db))
-        scores = self.scores(model, received, snr_db=passage.snr_db)
-        return functional.cross_entropy(scores, labels)
+        estimate = self.estimate(model, received, snr_db=passage.snr_db)
+        return self.taught_loss(model, estimate, truth, passage)
+
+    def taught_loss(
+        self, model: JointModel, estimate: Tensor, truth: Truth, passage: Passage
+    ) -> Tensor:
+        """Of received features [B, D], as stage 2 has it: scalar."""
+        return distillation_loss(
+            estimate,
+            model.scores(estimate),
+            truth.labels,
+            truth.targets,
+            self.losses or LABELS_ALONE,
+            bits=model.uses * torch.log2(1 + db_to_linear(passage.snr_db)),
+        )
 
     def told(self, model: JointModel) -> str:
         """What is special about this kind, for tables and legends."""
@@ -120,13 +167,14 @@ class JointSchemeConfig(SchemeConfig):
 
     def part(self, recipe: Basis, uses: int) -> Part:
         """The model for `uses` channel uses."""
-        shape = (*recipe.seen, self.model, self.training, self.channels, self.snr_db, uses)
+        shape = (*recipe.seen, self.model, self.passes, self.channels, self.snr_db, uses)
+        teachers = tuple(recipe.teachers) if self.losses else ()
         return Part(
             f"{self.name}_k{uses}".replace(":", "_"),
-            (*shape, "frozen") if self.frozen else shape,
-            tuple(part.name for part in self._backbone(recipe) or ()),
+            (*shape, *(["frozen"] if self.frozen else []), *filter(None, [self.losses])),
+            (*teachers, *(part.name for part in self._backbone(recipe) or ())),
             "baselines",
-            0.1 if self.frozen else 1.1,
+            (0.1 if self.frozen else 1.1) / self.shares,
         )
 
     def parts(self, recipe: Basis) -> tuple[Part, ...]:
@@ -155,11 +203,12 @@ class JointSchemeConfig(SchemeConfig):
             lesson = JointLesson(
                 run=run,
                 part=part,
-                config=self.training,
+                config=self.passes,
                 threads=1 if self.frozen else None,
                 scheme=self,
                 uses=uses,
                 taught=taught,
+                views=session.views if self.losses else None,
                 validation=validation,
                 channels=self.channels,
                 stream=part.name,
@@ -219,7 +268,10 @@ class JointScheme(ModelForEach[JointModel]):
         if self.config.frozen:
             whose = "backbone" if self.config.backbone_of else "the backbone of rkd_sc"
             backbone = f", {whose} frozen"
-        return f"one model for k = {k}{told}, {trained}, no header{backbone}"
+        losses = ", its losses" if self.config.losses else ""
+        shares = self.config.shares
+        passes = f", 1/{shares} of its passes" if shares > 1 else ""
+        return f"one model for k = {k}{told}, {trained}, no header{backbone}{losses}{passes}"
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensors:
@@ -255,6 +307,7 @@ class JointLesson(ChannelLesson[JointModel]):
 
     scheme: JointSchemeConfig
     uses: int
+    views: Views | None = None  # what teachers say; None where labels alone teach
 
     def build(self) -> JointModel:
         """Fresh weights, but for the head behind a frozen backbone."""
@@ -272,7 +325,8 @@ class JointLesson(ChannelLesson[JointModel]):
             progress=scene.progress,
         )
         features = self.features(model, scene, indices)
-        return self.scheme.loss(model, features, self.labels[indices], passage)
+        targets = self.views and self.views.targets(scene.view, indices)
+        return self.scheme.loss(model, features, Truth(self.labels[indices], targets), passage)
 
     def _drawn_snr_db(self, count: int, generator: torch.Generator) -> Tensor:
         """An SNR for every image, [count, 1]; nothing is drawn where there is but one."""

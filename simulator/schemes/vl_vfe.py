@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from channels.equalize import mmse, receive_snr_db
 from channels.symbols import from_symbols
 from models import JointModel, VlVfe
 from models.joint.vl_vfe import divergence, noise_deviation
-from simulator.schemes.joint import JointSchemeConfig, Passage
+from simulator.schemes.joint import JointSchemeConfig, Passage, Truth
 
 TOLD_SNR_DB = (-10, 0, 10, 20)  # where the settings say how many dimensions are sent
 ALL_SENT = 3 / 16  # share of the epochs in which no dimension is left out, as in its code
@@ -26,7 +25,7 @@ REFERENCE_DEVIATION = 0.1  # noise deviation at which the divergence counts as i
 class VlVfeSchemeConfig(JointSchemeConfig):
     """Values behind gates, which close as the SNR rises."""
 
-    def loss(self, model: JointModel, features: Tensor, labels: Tensor, passage: Passage) -> Tensor:
+    def loss(self, model: JointModel, features: Tensor, truth: Truth, passage: Passage) -> Tensor:
         """Variational information bottleneck, annealed as in its authors' code.
 
         As published, the peak of every value is limited, not the power of an image: if small
@@ -37,7 +36,7 @@ class VlVfeSchemeConfig(JointSchemeConfig):
         values = model.encode(features, snr_db=passage.snr_db, all_sent=early)
         x = torch.view_as_complex(values.unflatten(1, (-1, 2)).contiguous()) / math.sqrt(2)
         received = passage.send(x)
-        scores = model.decode(
+        estimate = model.decode(
             from_symbols(mmse(received)),
             snr_db=passage.snr_db,
             gamma_db=receive_snr_db(received),
@@ -47,7 +46,7 @@ class VlVfeSchemeConfig(JointSchemeConfig):
         weight = model.config.sparsity * min(1.0, max(0.0, ramp))
         deviation = noise_deviation(passage.snr_db)
         costs = divergence(values, deviation) * REFERENCE_DEVIATION / deviation.squeeze(1)
-        return functional.cross_entropy(scores, labels) + weight * costs.mean()
+        return self.taught_loss(model, estimate, truth, passage) + weight * costs.mean()
 
     def told(self, model: JointModel) -> str:
         """How many dimensions are sent at some SNRs."""

@@ -39,6 +39,7 @@ class StudentLesson(ClassifierLesson):
     teacher: ImageClassifier | None = None  # that it begins as; None: fresh weights
     small_share: float = 0.0
     small_side: int = 0
+    fresh_views: bool = False
 
     def build(self) -> ImageClassifier:
         """Fresh weights, or the teacher's."""
@@ -70,7 +71,9 @@ class StudentLesson(ClassifierLesson):
         return shrunk(to_float(images), self.small_side) if early else to_float(images)
 
     def epoch(self, model: ImageClassifier, index: int) -> Epoch:
-        """The distillation loss on one shared view."""
+        """The distillation loss on one shared view; on fresh images, labels as teachers learn."""
+        if self.fresh_views:
+            return super().epoch(model, index)
         images = self.run.shared_view(index)
         view = index % self.run.recipe.views
 
@@ -99,6 +102,8 @@ def train_student(
         teacher=teacher,
         small_share=stage.small_share,
         small_side=stage.small_side,
+        fresh_views=stage.fresh_views,
+        label_smoothing=stage.label_smoothing,
     )
     return train_part(lesson)
 

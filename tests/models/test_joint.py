@@ -56,7 +56,7 @@ def through(model: JointModel, features: Tensor, snr_db: float = 5.0) -> tuple[T
     heard = carried
     if isinstance(model, DtJscc):
         heard = carried.softmax(dim=2)
-    return carried, model.decode(heard, snr_db=snr, gamma_db=snr)
+    return carried, model.scores(model.decode(heard, snr_db=snr, gamma_db=snr))
 
 
 @pytest.mark.parametrize("name", CONFIGS)

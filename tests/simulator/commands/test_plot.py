@@ -46,10 +46,10 @@ def test_schemes_without_points_are_told_and_capitals_do_not_matter(
 
 def test_published_curves_can_be_named(semlink: Command, tmp_path: Path) -> None:
     cifar100 = ROOT / "results/reference/cifar100"
-    part = ["--schemes", "published_figure,rkd_sc", "--channel-uses", "256", "--channels", "awgn"]
+    part = ["--schemes", "published_notebook,rkd_sc", "--channel-uses", "256", "--channels", "awgn"]
     assert semlink("plot", cifar100, *part, "--out", "a") == 0
     caption = (tmp_path / "a/figures/accuracy_snr_k256.txt").read_text(encoding="utf-8")
-    assert "published figure: conference version" in caption
+    assert "published notebook: conference version" in caption
 
 
 @pytest.mark.parametrize(

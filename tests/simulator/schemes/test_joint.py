@@ -1,21 +1,33 @@
 """Joint baselines on the channel: what is sent, what the receiver is told, what a batch costs."""
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from benchmarks.recipes.digits import digits
 from channels.base import ChannelOutput
 from channels.names import channel_from_name
 from channels.streams import Streams
 from channels.theory import qam_symbol_error_rate_awgn, qam_symbol_error_rate_rayleigh
-from models import DtJscc, DtJsccConfig, JointModel, ResidualCnnConfig
+from models import DtJscc, DtJsccConfig, ImageClassifier, JointModel, ResidualCnnConfig
+from simulator.description.basis import Part
+from simulator.description.stages import LossWeights
 from simulator.schemes.dt_jscc import decide, modulate
-from simulator.schemes.joint import JointSchemeConfig, Passage
+from simulator.schemes.joint import JointLesson, JointSchemeConfig, Passage, Truth
+from simulator.schemes.rkd_sc import RkdScConfig
+from simulator.storage.describe import digest
 from simulator.training.loop import fresh
+from simulator.training.losses import TeacherTargets, softened_divergence
+from simulator.training.run import TrainingRun
+from simulator.training.student import Taught
+from simulator.training.teachers import Views
 
+OURS = digits().one(RkdScConfig).codec.loss
 NAMES = ("deep_jscc", "deep_jscc_q", "adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe")
 THEORY = {"awgn": qam_symbol_error_rate_awgn, "rayleigh": qam_symbol_error_rate_rayleigh}
 
@@ -79,7 +91,7 @@ def test_decoder_is_told_the_snr_that_its_image_met(generator: torch.Generator) 
     assert float(x.abs().square().mean()) == pytest.approx(1)
     h = torch.full_like(x, 0.1j)
     noise_power = torch.tensor([[10**-0.7]])
-    stage("adjscc").scores(model, ChannelOutput(h * x, h, noise_power), snr_db=snr_db)
+    stage("adjscc").estimate(model, ChannelOutput(h * x, h, noise_power), snr_db=snr_db)
     assert torch.equal(told["encoder"], snr_db)
     assert torch.equal(told["average"], snr_db)
     assert float(told["gamma"]) == pytest.approx(7.0 - 20.0, abs=1e-4)
@@ -96,7 +108,7 @@ def test_a_loss_repeats_and_reaches_every_weight(name: str, generator: torch.Gen
         return stage(name).loss(
             model,
             features,
-            labels,
+            Truth(labels),
             Passage(
                 channel=channel_from_name("rayleigh"),
                 snr_db=torch.full((8, 1), 3.0),
@@ -116,6 +128,109 @@ def test_a_loss_repeats_and_reaches_every_weight(name: str, generator: torch.Gen
     assert float(loss(built(name), "other").detach()) != float(first.detach())
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_behind_our_student_a_codec_learns_what_ours_learns(
+    name: str, generator: torch.Generator
+) -> None:
+    """Features, labels and scores; features count by the bits that the channel can carry."""
+    features, told = (torch.randn(8, 64, generator=generator) for _ in range(2))
+    said, labels = torch.randn(8, 10, generator=generator), torch.arange(8)
+    model, snr_db = built(name), torch.full((8, 1), 0.0)  # 1 bit a use
+    behind_ours = replace(stage(name), backbone_of="", backbone_stage=None)
+
+    def loss(weights: LossWeights | None, targets: TeacherTargets | None) -> float:
+        passage = Passage(channel_from_name("awgn"), snr_db, Streams(seed=1)("noise"), 0.5)
+        own = replace(behind_ours, losses=weights)
+        with torch.no_grad():
+            return float(own.loss(model, features, Truth(labels, targets), passage))
+
+    heard: list[Tensor] = []
+    with model.head.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0])):
+        alone = loss(None, TeacherTargets(told, said))
+    scores = model.scores(heard[0]).detach()
+    error = float(functional.mse_loss(heard[0], told)) * 16 / 64
+    divergence = float(softened_divergence(said, scores, 2.0))
+    weights = LossWeights(mse=3.0, ce=1.0, kl=0.7, temperature=2.0, mse_bits=64.0)
+    found = loss(weights, TeacherTargets(told, said))
+    assert found - alone == pytest.approx(3.0 * error + 0.7 * divergence, rel=1e-4)
+
+
+def test_a_codec_is_taught_about_the_very_view(
+    run: TrainingRun, generator: torch.Generator
+) -> None:
+    """Epoch 3 of two views is of view 1: its features, and what teachers say of it."""
+    heard: list[tuple[Tensor, Truth]] = []
+
+    class Heard(JointSchemeConfig):
+        def loss(
+            self, model: JointModel, features: Tensor, truth: Truth, passage: Passage
+        ) -> Tensor:
+            heard.append((features, truth))
+            return features.sum()
+
+    student = ImageClassifier(run.recipe.student.model, **run.dataset.sizes)
+    images = len(run.training.labels)
+    features = torch.randn(2, images, 64, generator=generator)
+    scores = torch.randn(2, images, 10, generator=generator)
+    scheme = Heard(**vars(stage("adjscc")))
+    lesson = JointLesson(
+        run=replace(run, recipe=replace(run.recipe, views=2)),
+        part=Part("codec", ()),
+        config=scheme.training,
+        scheme=scheme,
+        uses=16,
+        taught=Taught(student, features, student.head),
+        views=Views(-features, scores, torch.zeros(64), torch.ones(())),
+        validation=torch.zeros(1, 64),
+        channels=("awgn",),
+        stream="codec",
+    )
+    indices = torch.tensor([5, 999, 0])
+    lesson.epoch(lesson.build(), 3).loss(indices)
+    ((seen, truth),) = heard
+    assert torch.equal(seen, features[1, indices])
+    assert torch.equal(truth.labels, run.labels[indices])
+    assert truth.targets is not None
+    assert torch.equal(truth.targets.features, -seen)
+    assert torch.equal(truth.targets.scores, scores[1, indices])
+
+
+def test_parts_say_which_losses_and_passes_they_had() -> None:
+    recipe, ours = digits(), stage("adjscc:distilled")
+    part, total = (own.part(recipe, 16) for own in (ours, stage("adjscc:distilled:total")))
+    assert part.made_from == ("teacher", "student", "head")
+    assert stage("adjscc").part(recipe, 16).made_from == ("student_no_teacher", "head_no_teacher")
+    alone = replace(ours, losses=None).part(recipe, 16)
+    assert alone.made_from == ("student", "head")
+    assert len({digest(own.description) for own in (part, total, alone)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "losses go with the recipe's own student as backbone, got "),
+        ({"backbone": "scratch", "backbone_of": "", "backbone_stage": None}, "losses go with "),
+        (
+            {"backbone_of": "", "backbone_stage": None, "losses": replace(OURS, consistency=0.5)},
+            "losses of a joint codec have no consistency term: consistency must be 0, got 0.5",
+        ),
+    ],
+)
+def test_teachers_say_nothing_behind_a_backbone_of_labels(
+    changes: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ValueError, match=told):
+        replace(stage("adjscc"), **{"losses": OURS, **changes})
+
+
+def test_passes_are_divided_and_one_is_left() -> None:
+    whole = replace(stage("adjscc").training, epochs=11, least_steps=100)
+    own = replace(stage("adjscc"), training=whole, shares=5)
+    assert own.passes == replace(whole, epochs=2, least_steps=20)
+    assert replace(own, shares=20).passes.epochs == 1
+    assert replace(own, shares=1).passes == whole
+
+
 def test_divergence_counts_only_once_the_codec_has_begun(generator: torch.Generator) -> None:
     model = built("vl_vfe")
     features, snr_db = torch.randn(8, 64, generator=generator), torch.full((8, 1), 20.0)
@@ -124,6 +239,6 @@ def test_divergence_counts_only_once_the_codec_has_begun(generator: torch.Genera
         generator = Streams(seed=1)("noise")
         passage = Passage(channel_from_name("awgn"), snr_db, generator, progress)
         with torch.no_grad():
-            return float(stage("vl_vfe").loss(model, features, torch.arange(8), passage))
+            return float(stage("vl_vfe").loss(model, features, Truth(torch.arange(8)), passage))
 
     assert loss(0.0) == loss(1 / 16) < loss(3 / 32) < loss(1 / 8) == loss(0.15)

@@ -17,7 +17,15 @@ from simulator.training.run import TrainingRun
 
 OURS = ("teacher", "cache", "stage1", "head", "words", "stage2")
 JOINT = ["deep_jscc", "deep_jscc_q:16qam", "deep_jscc_q", "deep_jscc_q:256qam"]
-JOINT += ["adjscc", "dt_jscc", "dt_jscc:64qam", "vl_vfe", "deep_jscc_image"]
+JOINT += [
+    "adjscc",
+    "adjscc:distilled",
+    "adjscc:distilled:total",
+    "dt_jscc",
+    "dt_jscc:64qam",
+    "vl_vfe",
+    "deep_jscc_image",
+]
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,18 @@
 """Training conditions and the pairing of images, targets and labels."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 
 from benchmarks.recipes.digits import digits
+from benchmarks.recipes.variants import LABELS_ONLY, no_teacher
 from models import ImageClassifier, StudentConfig
 from simulator.data.dataset import to_float
 from simulator.schemes.codec import LinkConditions
+from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.training.loop import fresh
 from simulator.training.run import TrainingRun, in_chunks
 from simulator.training.student import StudentLesson
@@ -96,6 +99,52 @@ def test_the_first_epochs_may_see_small_images(
     assert small.shape[2:] == (4, 4)
     assert float(small.mean()) == pytest.approx(float(to_float(images).mean()), rel=1e-5)
     assert lesson.part.description != run.recipe.student_parts().student.description
+
+
+def test_without_a_teacher_a_student_learns_as_teachers_do(
+    run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From images that are augmented anew in every epoch, with label smoothing."""
+    monkeypatch.setattr(type(run), "origin", lambda *_: _Origin())
+    teacher = classifier(run, digits().student.model, seed=0).eval()
+    stage = no_teacher(digits().student, digits().one(RkdScConfig).codec).student
+    assert stage is not None
+    part = run.recipe.student_parts("no_teacher", stage).student
+    lesson = StudentLesson(
+        run=run,
+        part=part,
+        config=stage.training,
+        model=stage.model,
+        loss=stage.loss,
+        views=teacher_views(run, {"teacher": teacher}),
+        fresh_views=stage.fresh_views,
+        label_smoothing=stage.label_smoothing,
+    )
+    index, indices = run.recipe.views, torch.arange(50)  # shared views would begin again
+    found = lesson.epoch(teacher, index).loss(indices)
+    scores = teacher(to_float(run.view(part.name, index)[indices])).scores
+    expected = cross_entropy(scores, run.labels[indices], label_smoothing=0.1)
+    torch.testing.assert_close(found, expected)
+    shared = teacher(to_float(run.shared_view(index)[indices])).scores
+    assert not torch.allclose(scores, shared)
+    plain = replace(stage, fresh_views=False, label_smoothing=0.0)
+    assert run.recipe.student_parts("no_teacher", plain).student.description != part.description
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"label_smoothing": 0.1}, "label_smoothing goes with fresh_views, got 0.1"),
+        ({"fresh_views": True}, "loss.mse, loss.kl and small_share must be 0, got 1.0, 0.0, 0.0"),
+        (
+            {"fresh_views": True, "loss": LABELS_ONLY, "small_share": 0.5},
+            "must be 0, got 0.0, 0.0, 0.5",
+        ),
+    ],
+)
+def test_teachers_say_nothing_of_fresh_views(changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        replace(digits().student, **changes)
 
 
 def test_predicting_the_mean_costs_one(run: TrainingRun, monkeypatch: pytest.MonkeyPatch) -> None:
