@@ -55,6 +55,15 @@ class Channel(ABC):
         return 0
 
     @property
+    def pilots_open(self) -> bool:
+        """Whether the number of its pilots is still to be chosen."""
+        return False
+
+    def with_pilots(self, pilots: int) -> "Channel":  # noqa: ARG002 - nothing is open
+        """With so many pilots where their number is open, else itself."""
+        return self
+
+    @property
     def draws_as(self) -> str:
         """Name of the channel whose gains and noise it meets over k + pilots uses: its own."""
         return self.name

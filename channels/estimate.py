@@ -1,6 +1,6 @@
 """Receivers that do not know the gain, but estimate it from pilots: least squares and Wiener."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
@@ -58,25 +58,34 @@ class EstimatedChannel(Channel):
 
     Shapes: x [B, k] complex, snr_db [B, 1] -> y [B, k], h [B, k], noise_power [B, k].
     Units:  snr_db is Es/N0 in dB, averaged over the fading, of data symbols and pilots alike.
-    Raises: ValueError if a shape, a type or a device is wrong; if there are more pilots than data
-            symbols; if LMMSE has no covariance of the gains.
+    Raises: ValueError if a shape, a type or a device is wrong; if the number of pilots is open, or
+            above that of data symbols; if LMMSE has no covariance of the gains.
 
     [1] Kay, Fundamentals of Statistical Signal Processing: Estimation Theory, 1993.
     """
 
     channel: Channel
     method: Method
-    own_pilots: int
+    own_pilots: int | None  # None: open, to be chosen for each scheme, SNR and k
 
     @property
     def name(self) -> str:
-        """The channel's name, the method, and the number of pilots."""
-        return f"{self.channel.name}+{self.method}:{self.own_pilots}"
+        """The channel's name, the method, and the number of pilots, or best."""
+        return f"{self.channel.name}+{self.method}:{self.own_pilots or 'best'}"
 
     @property
     def pilots(self) -> int:
-        """Uses beside those of the data."""
-        return self.own_pilots
+        """Uses beside those of the data; none while their number is open."""
+        return self.own_pilots or 0
+
+    @property
+    def pilots_open(self) -> bool:
+        """Whether their number is still to be chosen."""
+        return self.own_pilots is None
+
+    def with_pilots(self, pilots: int) -> "EstimatedChannel":
+        """With so many pilots, if their number is open."""
+        return replace(self, own_pilots=pilots) if self.pilots_open else self
 
     @property
     def draws_as(self) -> str:
@@ -87,12 +96,15 @@ class EstimatedChannel(Channel):
     def law(self) -> ChannelLaw:
         """What is drawn is the channel's; what is known of it is not."""
         title = self.channel.law.title or self.channel.name
-        words = f"{title}, {TITLES[self.method]} from {self.own_pilots} pilots"
+        number = self.own_pilots or "the best number of"
+        words = f"{title}, {TITLES[self.method]} from {number} pilots"
         return ChannelLaw(title=words, knowledge=self.method)
 
     def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
         """Send x among pilots; differentiable in x."""
         check_inputs(x, snr_db=snr_db, generator=generator)
+        if self.own_pilots is None:
+            raise ValueError(f"{self.name} must have a number of pilots; take with_pilots(8)")
         pilots, row, device = self.own_pilots, self.channel.subcarriers, x.device
         uses = x.shape[1] + pilots
         sent = woven(x, pilots, row)
@@ -107,7 +119,7 @@ class EstimatedChannel(Channel):
 @cache
 def filter_of(channel: EstimatedChannel, uses: int, device: torch.device) -> Filter:
     """The filter for so many uses, pilots among them."""
-    inner, pilots, row = channel.channel, channel.own_pilots, channel.channel.subcarriers
+    inner, pilots, row = channel.channel, channel.pilots, channel.channel.subcarriers
     at, data = pilot_places(uses, pilots, row), data_places(uses, pilots, row)
     of_pilots, crossed = inner.law.covariance(at, at), inner.law.covariance(data, at)
     with torch.inference_mode(mode=False):

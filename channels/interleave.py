@@ -1,7 +1,7 @@
 """Symbols spread over the grid, so that neighbours meet gains far from each other."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
@@ -35,6 +35,15 @@ class InterleavedChannel(Channel):
     def pilots(self) -> int:
         """Those of the channel."""
         return self.channel.pilots
+
+    @property
+    def pilots_open(self) -> bool:
+        """That of the channel."""
+        return self.channel.pilots_open
+
+    def with_pilots(self, pilots: int) -> "InterleavedChannel":
+        """The channel with so many pilots, interleaved."""
+        return replace(self, channel=self.channel.with_pilots(pilots))
 
     @property
     def draws_as(self) -> str:

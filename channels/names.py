@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 MOST_PILOTS: Final = 512
+BEST: Final = "best"  # in place of the number of pilots
 LEAST_BACKOFF_DB, MOST_BACKOFF_DB = -10.0, 40.0
 MOST_OFFSET_PPM: Final = 100.0
 
@@ -151,13 +152,13 @@ def _impaired(channel: Any, **settings: Any) -> "Channel":
     return ImpairedChannel(channel=channel, **settings)
 
 
-def _ls(channel: "Channel", pilots: int) -> "Channel":
+def _ls(channel: "Channel", pilots: int | None) -> "Channel":
     from channels.estimate import EstimatedChannel
 
     return EstimatedChannel(channel=channel, method="ls", own_pilots=pilots)
 
 
-def _lmmse(channel: "Channel", pilots: int) -> "Channel":
+def _lmmse(channel: "Channel", pilots: int | None) -> "Channel":
     from channels.estimate import EstimatedChannel
 
     return EstimatedChannel(channel=channel, method="lmmse", own_pilots=pilots)
@@ -181,12 +182,16 @@ def _within(words: str, least: float, most: float, unit: str = "") -> Callable[[
     return read
 
 
-def _pilots(text: str) -> int:
+def _pilots(text: str) -> int | None:
+    if text == BEST:
+        return None
     return int(_within("pilots of an estimated channel", 1, MOST_PILOTS)(text))
 
 
 SIGNED: Final = "-?" + UNSIGNED
-COUNT: Final = Parameter("[0-9]+", _pilots, f"a whole number from 1 to {MOST_PILOTS}")
+COUNT: Final = Parameter(
+    f"[0-9]+|{BEST}", _pilots, f"a whole number from 1 to {MOST_PILOTS}, or {BEST}"
+)
 PPM: Final = Parameter(
     SIGNED,
     _within("the frequency offset", -MOST_OFFSET_PPM, MOST_OFFSET_PPM, " ppm"),
@@ -201,7 +206,7 @@ BACKOFF: Final = Parameter(
 WRAPPERS: Final = (  # in the order in which they are applied, and named
     Row("cfo:PPM", "a carrier frequency offset, only with tdl", _offset, PPM),
     Row("pa:BACKOFF", "a power amplifier, dB above the mean, only with tdl", _amplifier, BACKOFF),
-    Row("ls:P", "the gain estimated by least squares from P charged pilots", _ls, COUNT),
+    Row("ls:P", "the gain estimated by least squares from P charged pilots, or best", _ls, COUNT),
     Row("lmmse:P", "estimated by LMMSE", _lmmse, COUNT),
     Row("interleaved", "symbols spread over the grid", _interleaved),
 )

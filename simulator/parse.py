@@ -6,11 +6,14 @@ Nothing heavy is imported here: see `simulator.commands.options`.
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from channels.names import check_name
 from simulator.errors import UserError, did_you_mean, shown
 from simulator.names import RECIPES, SCHEMES
+
+if TYPE_CHECKING:
+    from channels.base import Channel
 
 MOST_POINTS = 10_000  # entries of one axis of a sweep
 MOST_REALIZATIONS = 10_000  # channel draws per image and point
@@ -130,6 +133,15 @@ def parse_channel(text: str, *, option: str = "--channel") -> str:
     except ValueError as error:
         raise UserError(f"{option}: {error}") from None
     return text.lower()
+
+
+def check_pilots_named(channel: "Channel") -> None:
+    """Raises: UserError if the number of pilots is open, which only a sweep chooses."""
+    if channel.pilots_open:
+        raise UserError(
+            f"{channel.name} must have a number of pilots here, such as "
+            f"{channel.with_pilots(8).name}; only a sweep chooses the best"
+        )
 
 
 def parse_channels(text: str, *, option: str = "--channels") -> tuple[str, ...]:

@@ -113,6 +113,10 @@ class Scheme(ABC):
         """Compile what every realisation runs, if worthwhile; by default nothing."""
         return
 
+    def table_error(self, channel: Channel, snr_db: float, k: int) -> float:
+        """Standard error of the accuracy from tables measured beforehand; 0 without any."""
+        return 0.0
+
     @property
     def choices_key(self) -> str:
         """Equal if all choices made on validation images are equal; empty: there are none."""

@@ -10,7 +10,7 @@ import torch
 import semlink
 from benchmarks.recipes.digits import digits
 from channels.names import channel_from_name
-from simulator.engine.grid import Point, Unit, unit_streams
+from simulator.engine.grid import Division, Point, Unit, unit_streams
 from simulator.storage.environment import REFERENCE
 from tests.commands import Command
 
@@ -118,6 +118,37 @@ def test_wrong_links_are_refused_in_one_line(
         assert semlink("sweep", *arguments, "--channel-uses", "16") == 2
         captured = capsys.readouterr().err.strip().splitlines()
         assert message in captured[-1]
+
+
+def test_the_best_number_of_pilots_is_recorded_and_kept(
+    semlink: Command,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    channels = "rayleigh+lmmse:best,rayleigh"
+    weights = str(REFERENCE / "digits/weights")
+    few = ["--images", "20", "--realizations", "1", "--snr-db", "0,5", "--schemes", "label_code"]
+    arguments = ["digits", "--weights", weights, *few, "--channels", channels, "--out", "a"]
+    assert semlink("sweep", *arguments, "--channel-uses", "12") == 0
+    rows = pd.read_csv(tmp_path / "a/results.csv")
+    assert rows["bandwidth_ratio"].eq(12 / 64).all()  # pilots are among the 12 uses
+    chosen = pd.read_csv(tmp_path / "a/choices.csv")
+    assert chosen["channel"].eq("rayleigh+lmmse:best").all()
+    assert chosen["snr_db"].tolist() == [0, 5]
+    assert (chosen["pilots"] + chosen["data_uses"]).eq(12).all()
+    monkeypatch.setattr(
+        "simulator.engine.job.best_divisions",
+        lambda schemes, channels, points, *_, **__: {
+            point: Division(6, 6) for point in points if point.channel == "rayleigh+lmmse:best"
+        },
+    )
+    capsys.readouterr()
+    assert semlink("sweep", *arguments, "--channel-uses", "12") == 2
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "changed: pilots of label_code rayleigh+lmmse:best k=12 0 dB" in message
+    assert semlink("link", "--channel", "rayleigh+ls:best") == 2
+    assert "must have a number of pilots here" in capsys.readouterr().err
 
 
 def test_figures_count_pilots(semlink: Command, tmp_path: Path) -> None:

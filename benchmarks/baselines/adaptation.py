@@ -81,6 +81,9 @@ class Link(Protocol):
     def error_rate(self, snr_db: Floats) -> Floats:
         """Block error rates at the SNRs of blocks in dB."""
 
+    def variance(self, snr_db: Floats, weights: Floats) -> float:
+        """Variance of the weighted sum of error rates, as far as these are measured."""
+
 
 @dataclass(frozen=True)
 class CodedLink:
@@ -117,6 +120,10 @@ class CodedLink:
     def error_rate(self, snr_db: Floats) -> Floats:
         """From the table."""
         return block_errors(self.pipe)(snr_db)
+
+    def variance(self, snr_db: Floats, weights: Floats) -> float:
+        """From the table."""
+        return block_errors(self.pipe).variance(snr_db, weights)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +164,10 @@ class IdealLink:
             return fano_error_rate(self.payload_bits, carried_bits=carried)
         return np.where(self.payload_bits <= carried, rate, 1.0)
 
+    def variance(self, snr_db: Floats, weights: Floats) -> float:
+        """None: its rates are computed."""
+        return 0.0
+
 
 class Choice(NamedTuple):
     """What is sent at one point, and its accuracy estimated on validation images."""
@@ -165,6 +176,7 @@ class Choice(NamedTuple):
     link: Link
     delivered: float
     accuracy: float
+    at_stake: float  # what a lost block costs on average, in accuracy
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,7 +231,9 @@ class Adaptation:
             )
         row, column = divmod(int(accuracy.argmax()), accuracy.shape[1])
         source, link = list(self.offers)[column], self.links[row]
-        return Choice(source, link, float(delivered[row, column]), float(accuracy[row, column]))
+        at_stake = right - fits * (self._excess[:, None] + 1.0 / self.num_classes)
+        found = (float(values[row, column]) for values in (delivered, accuracy, at_stake))
+        return Choice(source, link, *found)
 
     def for_average(self, channel: Channel, snr_db: float) -> Choice:
         """The best pair if the transmitter knows only the channel and its average SNR."""
@@ -242,6 +256,21 @@ class Adaptation:
         for before, own in itertools.pairwise(arrived):
             choices.append(choices[-1] if np.array_equal(own, before) else self._best(own))
         return choices
+
+
+def table_error(chosen: Sequence[tuple[Choice, Floats]]) -> float:
+    """Standard error of the accuracy, from error rates that were measured on finite blocks.
+
+    `chosen`: choices, each with the equally likely SNRs in dB of the blocks that are sent with it.
+    Tables are independent; what a lost block costs is that of validation images.
+    """
+    number = sum(met.size for _, met in chosen)
+    by_link: dict[Link, list[tuple[Floats, Floats]]] = {}
+    for choice, met in chosen:
+        weights = np.full(met.size, choice.at_stake / number)
+        by_link.setdefault(choice.link, []).append((met, weights))
+    joined = {link: map(np.concatenate, zip(*own, strict=True)) for link, own in by_link.items()}
+    return math.sqrt(sum(link.variance(*own) for link, own in joined.items()))
 
 
 def lost_accuracy(link: Link, num_classes: int) -> float:

@@ -67,12 +67,34 @@ class BlockErrors:
         """Whether no error is ever detected."""
         return self.undetected == self.errors
 
+    @property
+    def rates(self) -> NDArray[np.float64]:
+        """The rate at every point; half an error where none was seen."""
+        return np.asarray(np.maximum(self.errors, 0.5) / np.array(self.blocks))
+
+    @property
+    def variances(self) -> NDArray[np.float64]:
+        """Binomial variance of the rate at every point."""
+        return np.asarray(self.rates * (1 - self.rates) / np.array(self.blocks))
+
     def __call__(self, snr_db: NDArray[np.floating]) -> NDArray[np.float64]:
         """Block error rates at these SNRs in dB."""
-        errors, blocks = np.maximum(self.errors, 0.5), np.array(self.blocks)
         left = None if self.guesses else 0.0
-        rate = np.exp(np.interp(snr_db, self.snr_db, np.log(errors / blocks), left=left))
+        rate = np.exp(np.interp(snr_db, self.snr_db, np.log(self.rates), left=left))
         return np.where(snr_db > self.snr_db[-1], 0.0, rate)
+
+    def variance(self, snr_db: NDArray[np.floating], weights: NDArray[np.floating]) -> float:
+        """Variance of the weighted sum of rates, from the finite number of blocks at each point.
+
+        By the derivative of the interpolation to each point's rate; points are independent.
+
+        Shapes: snr_db [M], weights [M].
+        """
+        left = None if self.guesses else 0.0
+        units = np.eye(len(self.snr_db))
+        shares = np.stack([np.interp(snr_db, self.snr_db, unit, left=left) for unit in units])
+        slopes = shares @ (weights * self(snr_db)) / self.rates
+        return float(slopes**2 @ self.variances)
 
     def missed(self, snr_db: NDArray[np.floating]) -> NDArray[np.float64]:
         """Shares of the errors that no CRC finds, at these SNRs in dB."""

@@ -13,6 +13,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,20 +25,21 @@ from benchmarks.baselines.adaptation import (
     CodedLink,
     IdealLink,
     Link,
+    distribution,
     grid_place,
     met_by,
     offers_key,
     pipes_of,
+    table_error,
 )
 from benchmarks.baselines.block_errors import block_errors
 from benchmarks.baselines.others import Others
-from benchmarks.baselines.sources import NEVER, ImageSource, Offer, Source
+from benchmarks.baselines.sources import NEVER, ImageSource, Offer, Source, try_sources
 from channels.base import Channel
 from channels.digital.bit_pipe import CodedPipe
 from channels.streams import PointStreams
 from simulator.data.dataset import Dataset
-from simulator.device import autocast, cpu_threads
-from simulator.engine.evaluate import BLOCK
+from simulator.device import autocast
 from simulator.errors import UserError
 from simulator.scheme import Received, Scheme, Tensors
 from simulator.schemes.contract import WithoutWeights
@@ -242,6 +244,19 @@ class DigitalScheme(Scheme):
             "validation_accuracy": round(choice.accuracy, 6),
         }
 
+    def table_error(self, channel: Channel, snr_db: float, k: int) -> float:
+        """Standard error of the accuracy from tables of block error rates; 0 where none is used."""
+        if self._config.ideal or self._decodes(channel, k):
+            return 0.0
+        if self._genie:
+            met = distribution(channel, snr_db=snr_db, uses=k)[None]
+            places, choices = grid_place(met), self.adaptation(k).for_met
+            return table_error([(choices[own], met[places == own]) for own in np.unique(places)])
+        choice = self._choice(channel, snr_db, k)
+        bits = choice.link.bits_per_symbol
+        met = distribution(channel, snr_db=snr_db, uses=k, modulations=(bits,))[bits]
+        return table_error([(choice, met)])
+
     def _adapted(self, k: int) -> Adaptation:
         if not self._offers:
             raise ValueError(f"{self.name} serves {self.channel_uses}")
@@ -421,19 +436,3 @@ def _strays(link: Link) -> bool:
 
 def _offer(prepared: Tensors, source: str) -> Offer:
     return Offer(prepared[f"sizes_{source}"], prepared[f"answers_{source}"])
-
-
-def try_sources(
-    sources: Sequence[Source], images: Tensor, device: torch.device
-) -> dict[str, Offer]:
-    """What sources offer of images [N, C, H, W] uint8, on the CPU.
-
-    In one thread, as workers compute: with more, rounding might turn an answer into another one.
-    """
-    offers = {}
-    with cpu_threads(1):
-        for source in sources:
-            parts = [source.offer(block.to(device)) for block in images.split(BLOCK)]
-            sizes, answers = (torch.cat(values).cpu() for values in zip(*parts, strict=True))
-            offers[source.name] = Offer(sizes, answers)
-    return offers

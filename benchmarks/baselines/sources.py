@@ -17,6 +17,8 @@ from torch import Tensor
 
 from benchmarks.baselines.image_files import ImageCodec, Pixels, is_large
 from simulator.data.cache import kept
+from simulator.device import cpu_threads
+from simulator.engine.evaluate import BLOCK
 from simulator.progress import progress
 from simulator.scheme import Classifier, piece_size
 from simulator.storage.describe import describe, digest
@@ -236,3 +238,19 @@ def cached(
     key = digest({**identity, "images": [pixels, *images.shape], "version": VERSION})
     found = kept(f"offers/{key}.safetensors", key, compute)
     return {name: values.to(images.device) for name, values in found.items()}
+
+
+def try_sources(
+    sources: Sequence[Source], images: Tensor, device: torch.device
+) -> dict[str, Offer]:
+    """What sources offer of images [N, C, H, W] uint8, on the CPU.
+
+    In one thread, as workers compute: with more, rounding might turn an answer into another one.
+    """
+    offers = {}
+    with cpu_threads(1):
+        for source in sources:
+            parts = [source.offer(block.to(device)) for block in images.split(BLOCK)]
+            sizes, answers = (torch.cat(values).cpu() for values in zip(*parts, strict=True))
+            offers[source.name] = Offer(sizes, answers)
+    return offers

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from benchmarks.figures.styles import channel_title
 
-ESTIMATE = re.compile(r"(LMMSE|least squares) from (\d+) pilots")
+BEST = "the best number of"
+ESTIMATE = re.compile(rf"(LMMSE|least squares) from (\d+|{BEST}) pilots")
 METHODS = {"LMMSE": "LMMSE", "least squares": "LS"}
 OFDM = {" ns": "delay spread", " km/h": "speed"}  # in titles where OFDM channels differ in it
 
@@ -21,7 +22,10 @@ class Estimate(NamedTuple):
 def estimate_of(name: str) -> Estimate | None:
     """The estimate of the gain on a channel of this name; None: it is known."""
     found = ESTIMATE.search(channel_title(name))
-    return None if found is None else Estimate(f"{METHODS[found[1]]} ({found[2]})", found[0])
+    if found is None:
+        return None
+    among = ", chosen on validation images, among the k uses" if found[2] == BEST else ""
+    return Estimate(_brackets(found), found[0] + among)
 
 
 def panel_titles(names: Sequence[str]) -> dict[str, str]:
@@ -55,4 +59,9 @@ def _shared(names: Sequence[str]) -> dict[str, str]:
 
 def _short(part: str) -> str:
     """A part of a channel's title, an estimate in brackets."""
-    return ESTIMATE.sub(lambda found: f"{METHODS[found[1]]} ({found[2]})", part)
+    return ESTIMATE.sub(_brackets, part)
+
+
+def _brackets(found: re.Match[str]) -> str:
+    """An estimate with its pilots in brackets: LMMSE (8), LS (best)."""
+    return f"{METHODS[found[1]]} ({'best' if found[2] == BEST else found[2]})"

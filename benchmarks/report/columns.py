@@ -1,5 +1,6 @@
 """The rows of a sweep as columns of JSON, short where values repeat."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from simulator.errors import UserError
 from simulator.storage.folders import CHOICES
 
 FEW = 0.5  # share of distinct values below which a column is a list of them and their places
+PILOTS = "pilots"  # column of choices where the number of pilots was left open
 CHOICE = "choice"  # what the scheme chose on validation images, in words
 
 
@@ -32,6 +34,8 @@ def _column(column: "pd.Series[Any]") -> Any:
 def choices_of(folder: Path, rows: pd.DataFrame) -> list[str]:
     """What was chosen at every row, "jpeg, QPSK, rate 0.75, 80 bits"; empty where nothing was.
 
+    Where the number of pilots was chosen too, "8 pilots, 56 uses for data" comes behind.
+
     Raises: UserError if the table of choices is damaged.
     """
     path = folder / CHOICES
@@ -46,8 +50,22 @@ def choices_of(folder: Path, rows: pd.DataFrame) -> list[str]:
 
 
 def _told(chosen: pd.DataFrame) -> list[str]:
-    names = ("codec", "modulation", "code_rate", "payload_bits")
+    """Raises: KeyError if neither links nor pilots were chosen."""
+    if PILOTS not in chosen:
+        return [_link(row) for row in chosen.to_dict("records")]
     return [
-        f"{codec}, {modulation}, rate {rate:.4g}, {bits:g} bits"
-        for codec, modulation, rate, bits in zip(*(chosen[name] for name in names), strict=True)
+        ", ".join(filter(None, (_link(row) if "codec" in row else "", _pilots(row))))
+        for row in chosen.to_dict("records")
     ]
+
+
+def _link(row: Mapping[Any, Any]) -> str:
+    """Source and link; empty for a scheme that has none."""
+    words = f"{row['codec']}, {row['modulation']}, rate {row['code_rate']:.4g}"
+    return "" if pd.isna(row["codec"]) else f"{words}, {row['payload_bits']:g} bits"
+
+
+def _pilots(row: Mapping[Any, Any]) -> str:
+    """How the uses are divided; empty where the number of pilots was given."""
+    words = f"{row[PILOTS]:g} pilots, {row['data_uses']:g} uses for data"
+    return "" if pd.isna(row[PILOTS]) else words

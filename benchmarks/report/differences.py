@@ -1,5 +1,6 @@
 """Paired differences of every two schemes of a sweep: whichever is chosen as the reference."""
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from simulator.engine.folder import TABLE_ERROR
 from simulator.measures.compare import PLACE
 from simulator.statistics.paired import holm, paired_difference, paired_p_value
 
@@ -55,11 +57,14 @@ def _pairs(rows: pd.DataFrame, credits_of: Credits) -> Iterator[Pair]:
         for a, b in combinations(own, 2):
             draws = min(own[a]["realizations"], own[b]["realizations"])  # both met these
             x, y = (credits_of({**own[place], "realizations": draws}) for place in (a, b))
-            yield Pair(a, b, *paired_difference(x, y), paired_p_value(x - y))
+            error = math.hypot(*(own[place].get(TABLE_ERROR, 0.0) for place in (a, b)))
+            apart = paired_difference(x, y, table_error=error)
+            yield Pair(a, b, *apart, paired_p_value(x - y, table_error=error))
 
 
 def _rows(here: pd.DataFrame) -> list[dict[str, Any]]:
-    rows = here[["scheme", *PLACE, "realizations"]].to_dict("records")
+    names = ["scheme", *PLACE, "realizations", TABLE_ERROR]
+    rows = here[[name for name in names if name in here]].to_dict("records")
     return [{str(name): value for name, value in row.items()} for row in rows]
 
 

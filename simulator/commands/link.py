@@ -91,7 +91,7 @@ def link(request: LinkRequest) -> None:
     import torch
 
     from simulator.measures.digital_link import LinkTest, measure_link, pipe_of
-    from simulator.parse import MOST_SEED, in_range
+    from simulator.parse import MOST_SEED, check_pilots_named, in_range
     from simulator.resolve import channels_named
     from simulator.storage.folders import check_writable
 
@@ -109,6 +109,7 @@ def link(request: LinkRequest) -> None:
         max_blocks=in_range("--max-blocks", request.max_blocks, 1, MOST_BLOCKS),
         seed=in_range("--seed", request.seed, 0, MOST_SEED),
     )
+    check_pilots_named(test.channel)
     folder = request.out or Path("results/runs/link")
     check_writable(folder)
     if not request.fresh:

@@ -17,7 +17,7 @@ from channels.base import Channel
 from channels.names import channel_from_name
 from simulator.data.dataset import Split, to_float
 from simulator.device import Precision, autocast
-from simulator.engine.grid import Task, Unit, unit_streams
+from simulator.engine.grid import Divisions, Task, Unit, placed, unit_streams
 from simulator.engine.journal import Finished
 from simulator.errors import UserError
 from simulator.scheme import Scheme
@@ -66,12 +66,14 @@ class Evaluator:
         channel: Callable[[str], Channel] = channel_from_name,
         *,
         num_classes: int | None = None,  # None: scores are not checked
+        divisions: Divisions | None = None,
     ) -> None:
         self._load = load
         self._channel = channel
         self._labels = labels.to(setting.device)
         self._setting = setting
         self._num_classes = num_classes
+        self._divisions = divisions or {}
         self._name = ""
         self._held: Loaded
 
@@ -94,24 +96,24 @@ class Evaluator:
         point, device = task.point, self._setting.device
         scheme, prepared = self._loaded(point.scheme)
         blocks = [prepared(number) for number in range(blocks_in(len(self._labels)))]
-        channel = self._channel(point.channel)
+        channel, k = placed(point, self._channel(point.channel), self._divisions)
         snr_db = torch.full((BLOCK, 1), point.snr_db, device=device)
         start = time.process_time()
         with autocast(device, self._setting.precision):
             encoded = [
-                scheme.encode(block, channel=channel, snr_db=snr_db, k=point.k) for block in blocks
+                scheme.encode(block, channel=channel, snr_db=snr_db, k=k) for block in blocks
             ]
         encoding = (time.process_time() - start) / len(task.realizations)
         finished = []
         for realization in task.realizations:
             start = time.process_time()
             unit = Unit(point, realization)
-            streams = unit_streams(unit, channel, self._setting.seed)
+            streams = unit_streams(unit, channel, self._setting.seed, data_uses=k)
             codes = []
             for block, labels in zip(encoded, self._labels.split(BLOCK), strict=True):
                 with autocast(device, self._setting.precision):
                     received = scheme.transmit(
-                        block, channel=channel, snr_db=snr_db, k=point.k, streams=streams
+                        block, channel=channel, snr_db=snr_db, k=k, streams=streams
                     )
                 self._check(received.scores)
                 own = slice(len(labels))
@@ -136,6 +138,7 @@ def evaluator_here(
     setting: Setting,
     *,
     num_classes: int,
+    divisions: Divisions | None = None,
 ) -> Evaluator:
     """The evaluator of this process, from what is in memory."""
     channel = {channel.name: channel for channel in channels}.__getitem__
@@ -143,7 +146,11 @@ def evaluator_here(
         scheme.name: Loaded(scheme, cache(partial(prepare_block, scheme, split, setting)))
         for scheme in schemes
     }
-    return Evaluator(loaded.__getitem__, split.labels, setting, channel, num_classes=num_classes)
+    return Evaluator(
+        *(loaded.__getitem__, split.labels, setting, channel),
+        num_classes=num_classes,
+        divisions=divisions,
+    )
 
 
 @torch.inference_mode()

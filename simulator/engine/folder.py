@@ -12,6 +12,7 @@ import torch
 
 from channels.names import channel_from_name
 from simulator.engine.evaluate import BLOCK, image_blocks
+from simulator.engine.grid import Point
 from simulator.engine.job import Sweep, check_same, open_pool
 from simulator.engine.journal import Journal, MemoryStore
 from simulator.engine.run import NAMES, Results, run_sweep
@@ -30,7 +31,7 @@ COLUMNS = [
     *("mc_low", "mc_high", "delivered"),
     *("train_seed", "settings"),
 ]
-PILOTS = "pilot_uses"  # the last column, where a channel has any
+PILOTS, TABLE_ERROR = "pilot_uses", "table_error"  # the last columns, where any is above 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +100,7 @@ class InMemory(NamedTuple):
 
 def _in_order(table: pd.DataFrame) -> pd.DataFrame:
     """The columns of a table of results."""
-    return table[[*COLUMNS, PILOTS] if table[PILOTS].any() else COLUMNS]
+    return table[[*COLUMNS, *(name for name in (PILOTS, TABLE_ERROR) if table[name].any())]]
 
 
 def sweep_in_memory(sweep: Sweep) -> InMemory:
@@ -152,10 +153,18 @@ def _choices(sweep: Sweep) -> list[dict[str, Any]]:
     """What schemes chose on validation images at the points of a sweep."""
     rows = []
     for name, built in sweep.built.items():
-        own = [point for point in sweep.points if point.scheme == name]
+        own = [p for p in sweep.points if p.scheme == name and p not in sweep.divisions]
         places = [(channel_from_name(point.channel), point.snr_db, point.k) for point in own]
         rows += built.scheme.choices(places)
-    return rows
+    return rows + [_choice(sweep, point) for point in sweep.divisions]
+
+
+def _choice(sweep: Sweep, point: Point) -> dict[str, Any]:
+    """The number of pilots at a point, and what its scheme chose beside them."""
+    channel, k = sweep.placed(point)
+    chosen = sweep.built[point.scheme].scheme.choices([(channel, point.snr_db, k)])
+    named = dict(zip(NAMES, point, strict=True))
+    return {**named, **(chosen[0] if chosen else {}), **named, **sweep.divisions[point]._asdict()}
 
 
 def _description(sweep: Sweep) -> dict[str, Any]:

@@ -5,6 +5,10 @@ test images. A unit's noise comes from streams named by (channel, SNR, uses, rea
 schemes with the same number of channel uses meet the same gains and noise, and a unit depends on
 nothing else that is computed. For an estimated channel the name is that of the true channel, and
 the pilots count as uses: perfect, LS and LMMSE knowledge meet the same draws at equal total length.
+
+A channel may leave the number of pilots open (tdl:A+lmmse:best). Then pilots are among the k uses
+of a point, so every number costs as much: a division is P pilots and the most data symbols beside
+them that the scheme serves. Uses that neither needs stay idle.
 """
 
 import itertools
@@ -13,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, TypeVar
 
 from channels.base import Channel
+from channels.names import MOST_PILOTS
 from channels.streams import PointStreams, Streams
 from simulator.errors import UserError
 from simulator.parse import MOST_REALIZATIONS, in_range
@@ -108,6 +113,40 @@ class Task(NamedTuple):
     realizations: tuple[int, ...]
 
 
+class Division(NamedTuple):
+    """How the uses of a point are divided where the number of pilots is chosen."""
+
+    pilots: int
+    data_uses: int
+
+
+Divisions = Mapping[Point, Division]  # of points whose channel leaves the number of pilots open
+
+
+def numbers_of_pilots(k: int) -> list[int]:
+    """Those that are tried among k uses: 1, 2, 3, 4, 6, 8, 12, ..., at most as many as data."""
+    powers = [2**n for n in range(MOST_PILOTS.bit_length())]
+    both = sorted({*powers, *(3 * number for number in powers)})
+    return [number for number in both if number <= min(MOST_PILOTS, k // 2)]
+
+
+def divisions(scheme: Scheme, channel: Channel, k: int) -> list[Division]:
+    """The divisions of k uses with which a scheme can be sent, the fewest pilots first."""
+    found = []
+    for pilots in numbers_of_pilots(k):
+        left = range(k - pilots, pilots - 1, -1)
+        data_uses = next((uses for uses in left if scheme.serves(uses)), None)
+        if data_uses and not scheme.objection(channel.with_pilots(pilots), data_uses):
+            found.append(Division(pilots, data_uses))
+    return found
+
+
+def placed(point: Point, channel: Channel, found: Divisions) -> tuple[Channel, int]:
+    """The channel and the number of data symbols with which a point is sent."""
+    own = found.get(point)
+    return (channel, point.k) if own is None else (channel.with_pilots(own.pilots), own.data_uses)
+
+
 def plan(schemes: Sequence[Scheme], grid: Grid) -> tuple[list[Point], list[str]]:
     """The points of a sweep, and one line for each scheme and k that is left out.
 
@@ -130,13 +169,11 @@ def plan(schemes: Sequence[Scheme], grid: Grid) -> tuple[list[Point], list[str]]
 
 def _served(scheme: Scheme, k: int, channels: Sequence[Channel]) -> tuple[list[str], list[str]]:
     """Names of the channels over which a scheme is sent with k uses, and lines about the others."""
-    if not scheme.serves(k):
+    if not scheme.serves(k) and not any(channel.pilots_open for channel in channels):
         return [], [f"{scheme.name} serves {scheme.channel_uses}: k = {k} left out"]
     by_objection: dict[str, list[str]] = {}  # why, empty where there is none -> channels
     for channel in channels:
-        pilots = channel.pilots > k
-        why = f"needs k of at least the {channel.pilots} pilots" if pilots else ""
-        by_objection.setdefault(why or scheme.objection(channel, k), []).append(channel.name)
+        by_objection.setdefault(_objection(scheme, channel, k), []).append(channel.name)
     served = by_objection.pop("", [])
     lines = (
         f"{scheme.name} {why}: {', '.join(names)} with k = {k} left out"
@@ -145,15 +182,29 @@ def _served(scheme: Scheme, k: int, channels: Sequence[Channel]) -> tuple[list[s
     return served, list(lines)
 
 
+def _objection(scheme: Scheme, channel: Channel, k: int) -> str:
+    """Why a scheme is not sent over a channel with k uses; empty if it is."""
+    if channel.pilots_open:
+        fits = "serves no k beside pilots that fit, or not this channel"
+        return "" if divisions(scheme, channel, k) else fits
+    if not scheme.serves(k):
+        return f"serves {scheme.channel_uses}"
+    if channel.pilots > k:
+        return f"needs k of at least the {channel.pilots} pilots"
+    return scheme.objection(channel, k)
+
+
 def tasks_of(point: Point, realizations: Sequence[int]) -> Iterator[Task]:
     """Tasks for these realisations of a point."""
     for first in range(0, len(realizations), TASK_REALIZATIONS):
         yield Task(point, tuple(realizations[first : first + TASK_REALIZATIONS]))
 
 
-def unit_streams(unit: Unit, channel: Channel, seed: int) -> PointStreams:
-    """The streams of a unit; the scheme is not in their name."""
-    snr_db, uses = unit.point.snr_db, unit.point.k + channel.pilots
+def unit_streams(
+    unit: Unit, channel: Channel, seed: int, *, data_uses: int | None = None
+) -> PointStreams:
+    """The streams of a unit; the scheme is not in their name. Its k counts, unless given."""
+    snr_db, uses = unit.point.snr_db, (data_uses or unit.point.k) + channel.pilots
     return PointStreams(Streams(seed=seed), channel.draws_as, snr_db, uses, unit.realization)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from channels.base import Channel
 from simulator.data.dataset import Dataset, Split
 from simulator.engine.evaluate import (
     Evaluator,
@@ -21,7 +22,8 @@ from simulator.engine.evaluate import (
     evaluator_here,
     prepare_block,
 )
-from simulator.engine.grid import Grid, Point, by_name, plan
+from simulator.engine.grid import Division, Grid, Point, by_name, placed, plan
+from simulator.engine.pilots import best_divisions
 from simulator.engine.run import Facts, facts_of
 from simulator.engine.workers import InProcess, LocalPool, Pool, RayPool
 from simulator.errors import UserError
@@ -94,9 +96,25 @@ class Sweep:
         used = sorted({point.scheme for point in self.points})
         return {name: self.built[name].identity for name in used}
 
+    @cached_property
+    def divisions(self) -> dict[Point, Division]:
+        """The numbers of pilots that the channels leave open, chosen on validation images."""
+        dataset = self.weights.dataset
+        return best_divisions(
+            *(self._schemes, self.grid.channels, self.points),
+            *(dataset.validation, self.setting.device),
+            num_classes=dataset.num_classes,
+        )
+
+    def placed(self, point: Point) -> tuple[Channel, int]:
+        """The channel and the number of data symbols with which a point is sent."""
+        channel = next(own for own in self.grid.channels if own.name == point.channel)
+        return placed(point, channel, self.divisions)
+
     @property
     def about(self) -> dict[str, Any]:
         """What decides the outcomes of a unit besides its point."""
+        pilots = {point.text: list(own) for point, own in self.divisions.items()}
         return {
             "seed": self.setting.seed,
             "data": self.weights.dataset.key,
@@ -106,6 +124,7 @@ class Sweep:
             "torch": str(torch.__version__),
             "sionna-no-rt": version("sionna-no-rt"),  # makes all gains and noise
             "schemes": self.identities,
+            **({"pilots": pilots} if pilots else {}),
         }
 
     @property
@@ -113,7 +132,11 @@ class Sweep:
         """What the rows say besides outcomes."""
         classes = self.weights.dataset.num_classes
         channels = self.grid.channels
-        return facts_of(self._schemes, channels, self.points, self.test, num_classes=classes)
+        return facts_of(
+            *(self._schemes, channels, self.points, self.test),
+            num_classes=classes,
+            divisions=self.divisions,
+        )
 
     @property
     def transmissions(self) -> int:
@@ -126,6 +149,7 @@ class Sweep:
         return evaluator_here(
             *(self._schemes, self.grid.channels, self.test, self.setting),
             num_classes=self.weights.dataset.num_classes,
+            divisions=self.divisions,
         )
 
 
@@ -141,6 +165,7 @@ class Job:
     folder: Path  # of what is prepared
     setting: Setting
     identities: dict[str, Any]  # scheme -> what its numbers depend on
+    divisions: dict[Point, Division]
     key: str  # equal for equal jobs
 
     @classmethod
@@ -156,6 +181,7 @@ class Job:
             folder=folder,
             setting=sweep.setting,
             identities=sweep.identities,
+            divisions=sweep.divisions,
             key=digest([digest(sweep.about), str(folder)]),
         )
         job.write_images(sweep.test, dataset.validation)
@@ -183,7 +209,11 @@ class Job:
                 raise UserError(f"{what} of {name} changed while the sweep ran; run it again")
             return Loaded(scheme, cache(partial(self._prepared, scheme, test)))
 
-        return Evaluator(load, test.labels, self.setting, num_classes=len(self.classes))
+        return Evaluator(
+            *(load, test.labels, self.setting),
+            num_classes=len(self.classes),
+            divisions=self.divisions,
+        )
 
     def _split(self, name: str) -> Split:
         tensors, _ = load_tensors(self._path(name))
@@ -218,11 +248,15 @@ def check_same(before: list[dict[str, Any]], now: dict[str, Any], folder: Path) 
         changes += [
             "the images" if name == "data" else f"{name} {about.get(name)} -> {now[name]}"
             for name in now
-            if name != "schemes" and about.get(name, now[name]) != now[name]
+            if name not in ("schemes", "pilots") and about.get(name, now[name]) != now[name]
         ]
         for scheme in about.get("schemes", {}).keys() & now["schemes"].keys():
             old, new = about["schemes"][scheme], now["schemes"][scheme]
             changes += [f"{what} of {scheme}" for what in _differences(old, new)]
+        told, chosen = about.get("pilots", {}), now.get("pilots", {})
+        changes += [
+            f"pilots of {point}" for point in told if told[point] != chosen.get(point, told[point])
+        ]
     if changes:
         told = "; ".join(dict.fromkeys(changes))
         raise UserError(

@@ -17,9 +17,18 @@ import torch
 from channels.base import Channel
 from simulator.data.dataset import Split
 from simulator.engine.evaluate import Preparation, Setting, blocks_in, evaluator_here
-from simulator.engine.grid import Grid, Point, Task, Unit, tasks_of
+from simulator.engine.grid import (
+    Divisions,
+    Grid,
+    Point,
+    Task,
+    Unit,
+    placed,
+    tasks_of,
+)
 from simulator.engine.journal import Finished, MemoryStore, UnitStore
 from simulator.engine.workers import InProcess, Pool
+from simulator.parse import check_pilots_named
 from simulator.progress import progress, skip, wait
 from simulator.scheme import Scheme
 from simulator.statistics.intervals import accuracy_interval, channel_interval
@@ -35,8 +44,9 @@ class Facts:
     images: int
     num_classes: int
     source_values: int  # C H W
-    settings: Mapping[tuple[str, int], str]  # (scheme, k) -> what Scheme.settings says
+    settings: Mapping[Point, str]  # what Scheme.settings says
     pilots: Mapping[str, int] = field(default_factory=dict)  # by channel, where it has any
+    table_errors: Mapping[Point, float] = field(default_factory=dict)  # as Scheme.table_error
 
 
 @dataclass(frozen=True)
@@ -250,7 +260,12 @@ def sweep_here(
     *,
     num_classes: int,
 ) -> Results:
-    """A small sweep in this process, kept in memory; nothing is written."""
+    """A small sweep in this process, kept in memory; nothing is written.
+
+    Raises: UserError if a channel leaves the number of pilots open.
+    """
+    for channel in grid.channels:
+        check_pilots_named(channel)
     setting = Setting(grid.seed, device)
     pool = InProcess(
         evaluator_here(schemes, grid.channels, split, setting, num_classes=num_classes)
@@ -269,20 +284,27 @@ def facts_of(
     split: Split,
     *,
     num_classes: int,
+    divisions: Divisions | None = None,
 ) -> Facts:
     """What the rows of these points say besides outcomes."""
     named = {scheme.name: scheme for scheme in schemes}
+    called = {channel.name: channel for channel in channels}
+    places = {p: placed(p, called[p.channel], divisions or {}) for p in points}
     return Facts(
         images=len(split.labels),
         num_classes=num_classes,
         source_values=split.images[0].numel(),
-        settings={(p.scheme, p.k): named[p.scheme].settings(p.k) for p in points},
+        settings={p: named[p.scheme].settings(k) for p, (_, k) in places.items()},
         pilots={channel.name: channel.pilots for channel in channels if channel.pilots},
+        table_errors={
+            p: named[p.scheme].table_error(own, p.snr_db, k) for p, (own, k) in places.items()
+        },
     )
 
 
 def _row(point: Point, tally: Tally, facts: Facts) -> dict[str, Any]:
-    over_images = accuracy_interval(tally.credits_of_images)
+    table_error = facts.table_errors.get(point, 0.0)
+    over_images = accuracy_interval(tally.credits_of_images, table_error=table_error)
     over_draws = channel_interval(tally)
     return {
         **dict(zip(NAMES, point, strict=True)),
@@ -298,5 +320,6 @@ def _row(point: Point, tally: Tally, facts: Facts) -> dict[str, Any]:
         "mc_high": over_draws.high,
         "delivered": tally.delivered,
         "pilot_uses": facts.pilots.get(point.channel, 0),
-        "settings": facts.settings[point.scheme, point.k],
+        "table_error": table_error,
+        "settings": facts.settings[point],
     }

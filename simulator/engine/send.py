@@ -15,6 +15,7 @@ from simulator.device import cpu_threads
 from simulator.engine.evaluate import BLOCK, image_blocks
 from simulator.engine.grid import Point, Unit, check_pilots, unit_streams
 from simulator.errors import UserError
+from simulator.parse import check_pilots_named
 from simulator.scheme import Received, Scheme
 
 CPU = torch.device("cpu")
@@ -141,6 +142,7 @@ def check_served(scheme: Scheme, channel: Channel, k: int) -> None:
     """Raises: UserError unless a scheme can be sent with k uses over this channel."""
     if not scheme.serves(k):
         raise UserError(f"{scheme.name} serves {scheme.channel_uses}, got k = {k}")
+    check_pilots_named(channel)
     check_pilots(channel, k)
     if why := scheme.objection(channel, k):
         raise UserError(f"{scheme.name} {why}, got {channel.name} with k = {k}")

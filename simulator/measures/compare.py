@@ -1,5 +1,6 @@
 """Paired comparison of two schemes of one sweep, image by image."""
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from simulator.engine.folder import PILOTS
+from simulator.engine.folder import PILOTS, TABLE_ERROR
 from simulator.engine.grid import Point, Unit
 from simulator.engine.outcomes import UnitStore, stored_units
 from simulator.errors import UserError, did_you_mean
@@ -25,6 +26,7 @@ def compare_schemes(folder: Path, a: str | None, b: str) -> tuple[pd.DataFrame, 
     """Accuracy of `a` minus accuracy of `b` at every common point, with its interval.
 
     Both met the same images, gains and noise, so the difference has less variance than either.
+    Errors of their tables of error rates are taken as independent.
     `p_value` is of the score test, `p_holm` the same adjusted for the number of points. Without
     `a`, every other scheme is compared with `b`, in the order of the sweep, each adjusted for its
     own points; those without a common point are left out, and listed in lines beside the table.
@@ -146,7 +148,8 @@ def _row(row: Any, store: UnitStore, a: str, b: str, classes: int) -> dict[str, 
     realizations = int(min(row["realizations_x"], row["realizations_y"]))  # both met these draws
     own = (_tally(store, Point(name, *place), realizations, classes) for name in (a, b))
     x, y = (tally.credits_of_images for tally in own)
-    difference = paired_difference(x, y)
+    table_error = math.hypot(*(row.get(TABLE_ERROR + of, 0.0) for of in ("_x", "_y")))
+    difference = paired_difference(x, y, table_error=table_error)
     return {
         **row[PLACE].to_dict(),
         "a": a,
@@ -158,7 +161,7 @@ def _row(row: Any, store: UnitStore, a: str, b: str, classes: int) -> dict[str, 
         "difference": difference.value,
         "ci_low": difference.low,
         "ci_high": difference.high,
-        "p_value": paired_p_value(x - y),
+        "p_value": paired_p_value(x - y, table_error=table_error),
     }
 
 

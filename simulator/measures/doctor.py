@@ -18,6 +18,7 @@ from channels.units import db_to_linear
 from simulator.data.dataset import Dataset
 from simulator.errors import UserError
 from simulator.measures.grids import correlations, estimation
+from simulator.parse import check_pilots_named
 from simulator.storage.environment import PACKAGES
 
 SNR_DB = 6.0
@@ -36,7 +37,7 @@ def check_channels(
     time is measured too; for an estimated channel, the error of the estimate.
     Columns: channel, quantity, measured, theory, standard_error, verdict: "ok" where theory lies
     within five standard errors, else "OFF".
-    Raises: UserError for an amplifier or a frequency offset.
+    Raises: UserError for an amplifier or a frequency offset, or an open number of pilots.
     """
     if channels is None:
         channels = tuple(map(channel_from_name, (*EXAMPLES, *ESTIMATED)))
@@ -44,6 +45,8 @@ def check_channels(
         raise UserError(
             f"doctor has no closed form for +pa and +cfo, got {', '.join(impaired)}; leave them out"
         )
+    for channel in channels:
+        check_pilots_named(channel)
     table = pd.concat([_measure(channel, device) for channel in channels], ignore_index=True)
     near = (table["measured"] - table["theory"]).abs() <= SIGMAS * table["standard_error"]
     return table.assign(verdict=near.map({True: "ok", False: "OFF"}))

@@ -43,7 +43,7 @@ def estimation(
     channel: EstimatedChannel, *, images: int, uses: int, snr_db: float, device: torch.device
 ) -> list[Compared]:
     """The error of estimated gains, and what the receiver is told of it."""
-    true, pilots = channel.channel, channel.own_pilots
+    true, pilots = channel.channel, channel.pilots
     x = torch.ones((images, uses), dtype=torch.complex64, device=device)
     snr = torch.full((images, 1), snr_db, device=device)
     name = ("doctor", channel.name)

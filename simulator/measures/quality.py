@@ -63,13 +63,11 @@ def _row(sweep: Sweep, prepared: Prepared, units: list[Unit]) -> dict[str, float
 def _of_unit(sweep: Sweep, prepared: Prepared, unit: Unit) -> Tensor | None:
     """PSNR and SSIM of every image [N, 2]; None if the scheme reconstructs none."""
     device, point = sweep.setting.device, unit.point
-    link: dict[str, Any] = {
-        "channel": next(own for own in sweep.grid.channels if own.name == point.channel),
-        "snr_db": torch.full((BLOCK, 1), point.snr_db, device=device),
-        "k": point.k,
-    }
+    channel, k = sweep.placed(point)
+    snr_db = torch.full((BLOCK, 1), point.snr_db, device=device)
+    link: dict[str, Any] = {"channel": channel, "snr_db": snr_db, "k": k}
     scheme = sweep.built[point.scheme].scheme
-    streams = unit_streams(unit, link["channel"], sweep.setting.seed)
+    streams = unit_streams(unit, channel, sweep.setting.seed, data_uses=k)
     found = []
     blocks = zip(image_blocks(sweep.test.images, device), blocks_of(prepared), strict=True)
     for sent, own in blocks:

@@ -22,6 +22,7 @@ from channels.units import db_to_linear, noise_power_from_snr_db
 from models import ChannelCodec, CodecConfig, JointModel, Student, StudentConfig
 from simulator.data.dataset import to_float
 from simulator.description.stages import LossWeights, TrainConfig
+from simulator.parse import check_pilots_named
 from simulator.training.loop import Epoch, Lesson
 from simulator.training.losses import distillation_loss, softened_divergence
 from simulator.training.run import accuracy, validation_outputs
@@ -35,8 +36,11 @@ NOISELESS_SNR_DB = 20.0  # the SNR given to codecs that are trained without nois
 
 @cache
 def mixture_of(channels: tuple[str, ...]) -> ChannelMixture:
-    """Channels by name, in equal shares of a batch."""
-    return ChannelMixture(channels=tuple(map(channel_from_name, channels)))
+    """Channels by name, in equal shares of a batch. Raises: UserError for open pilots."""
+    made = tuple(map(channel_from_name, channels))
+    for channel in made:
+        check_pilots_named(channel)
+    return ChannelMixture(channels=made)
 
 
 def send_features(

@@ -44,7 +44,7 @@ def wilson(p: float, n: float) -> Interval:
     )
 
 
-def accuracy_interval(image_credits: NDArray[np.floating]) -> Interval:
+def accuracy_interval(image_credits: NDArray[np.floating], *, table_error: float = 0.0) -> Interval:
     """95 % interval for the mean credit of the population that the images were drawn from.
 
     The credit of an image is its mean over the realisations of the channel: these are not
@@ -62,10 +62,14 @@ def accuracy_interval(image_credits: NDArray[np.floating]) -> Interval:
     and n_eff infinite. With credits of 0 and 1 coverage is Wilson's own, which dips to 84 % where
     0.2 images of the rarer kind are expected [1].
 
+    `table_error` is the standard error that the mean has besides, from error rates that were
+    measured beforehand: the squared distance of each end grows by that of its interval [2].
+
     Shapes: image_credits [N], each in [0, 1].
     Raises: ValueError if the credits have another shape or leave [0, 1].
 
     [1] Brown, Cai and DasGupta, as for `wilson`.
+    [2] Zou and Donner, Construction of Confidence Limits about Effect Measures, Stat. Med. 2008.
     """
     values = np.asarray(image_credits, dtype=np.float64)
     if values.ndim != 1 or values.size < 1:
@@ -77,7 +81,12 @@ def accuracy_interval(image_credits: NDArray[np.floating]) -> Interval:
             f"image_credits must be in [0, 1], got {values.min()} to {values.max()}; "
             "divide by the number of realisations"
         )
-    return _hull(float(values.mean().clip(0, 1)), effective_images(values), values.size)
+    p = float(values.mean().clip(0, 1))
+    own = _hull(p, effective_images(values), values.size)
+    return Interval(
+        low=max(0.0, p - math.hypot(p - own.low, Z * table_error)),
+        high=min(1.0, p + math.hypot(own.high - p, Z * table_error)),
+    )
 
 
 def channel_interval(tally: Tally) -> Interval:

@@ -51,12 +51,17 @@ class _Differences(NamedTuple):
         return self._replace(values=-self.values)
 
 
-def paired_difference(a: NDArray[np.floating], b: NDArray[np.floating]) -> Estimate:
+def paired_difference(
+    a: NDArray[np.floating], b: NDArray[np.floating], *, table_error: float = 0.0
+) -> Estimate:
     """Mean of a - b over images, and its 95 % interval for the images' population.
 
     All means that the score test above does not reject. With credits of 0 and 1 this is Tango's
     interval [1]. It does not collapse: when no image tells a from b it is -+Z^2 / (N + Z^2), which
     is wide for few images.
+
+    `table_error` is the standard error that the mean has besides, from error rates that were
+    measured beforehand: V(m) grows by N times its square.
 
     Shapes: a, b [N], credits in [0, 1] of the same images in the same order.
     Raises: ValueError if they do not have one length.
@@ -66,15 +71,16 @@ def paired_difference(a: NDArray[np.floating], b: NDArray[np.floating]) -> Estim
     """
     _check_pairs(a, b)
     seen = _differences(a - b)
-    return Estimate(float(a.mean() - b.mean()), -_highest(seen.turned), _highest(seen))
+    low, high = (_highest(own, table_error) for own in (seen.turned, seen))
+    return Estimate(float(a.mean() - b.mean()), -low, high)
 
 
-def paired_p_value(difference: NDArray[np.floating]) -> float:
+def paired_p_value(difference: NDArray[np.floating], *, table_error: float = 0.0) -> float:
     """Two-sided p-value for "neither scheme is better", from each image's mean difference.
 
     The score test above at m = 0, so it is below 5 % where the interval excludes 0. With one
     transmission of each image it is McNemar's, (b - c)^2 / (b + c) of the images that only one of
-    the two schemes had right.
+    the two schemes had right. `table_error` is that of `paired_difference`.
 
     Shapes: difference [N]. 1 if the mean is 0.
     """
@@ -83,6 +89,7 @@ def paired_p_value(difference: NDArray[np.floating]) -> float:
     if abs(seen.mean) < _LEAST:
         return 1.0
     _, variance = _tilted(seen, brentq(lambda tilt: _tilted(seen, tilt)[0], 0, 2, xtol=_LEAST))
+    variance += seen.images * table_error**2
     return math.erfc(math.sqrt(seen.images * seen.mean**2 / variance / 2))
 
 
@@ -92,13 +99,16 @@ def _differences(difference: NDArray[np.floating]) -> _Differences:
     return _Differences(values, counts / difference.size, difference.size)
 
 
-def _highest(seen: _Differences) -> float:
+def _highest(seen: _Differences, table_error: float) -> float:
     """The highest mean that the score test does not reject."""
 
     def excess(tilt: float) -> float:
         mean, variance = _tilted(seen, tilt)
+        variance += seen.images * table_error**2
         return seen.images * (mean - seen.mean) ** 2 - Z**2 * variance
 
+    if excess(2) <= 0:
+        return 1.0
     least = 0 if seen.values.size > 1 else 1 + _LEAST  # one value alone cannot be tilted
     return _tilted(seen, brentq(excess, least, 2, xtol=_LEAST))[0]
 

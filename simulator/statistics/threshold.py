@@ -78,6 +78,7 @@ def paired_difference_db(
 ) -> Estimate:
     """The needed SNR of a minus that of b, with a 95 % interval by a bootstrap over images.
 
+    Errors of tables of error rates are drawn too, independent from scheme to scheme and SNR to SNR.
     Both curves are drawn from the same images, so what they share cancels. A resample in which
     neither reaches the target counts against both ends. NaN if a or b does not reach it.
     """
@@ -95,13 +96,22 @@ def paired_difference_db(
 
 
 def _resampled(curve: pd.DataFrame, target: float, credits_of: Credits) -> NDArray[np.float64]:
-    """The needed SNR of every resample of the images [RESAMPLES]."""
+    """The needed SNR of every resample of images and of tables of error rates [RESAMPLES]."""
     rows = curve.sort_values("snr_db")
     earned = np.stack([credits_of(row) for _, row in rows.iterrows()], axis=1)  # [N, S]
     snr_db, counts = rows["snr_db"].to_numpy(dtype=np.float64), _counts(len(earned))
     pieces = (counts[first : first + PIECE] for first in range(0, RESAMPLES, PIECE))
     means = np.concatenate([piece.astype(np.float64) @ earned / len(earned) for piece in pieces])
+    means += _table_draws(rows)
     return np.array([crossing(snr_db, values, target) for values in means])
+
+
+def _table_draws(rows: pd.DataFrame) -> NDArray[np.float64]:
+    """Normal errors from tables, by the column `table_error` if there is one [RESAMPLES, S]."""
+    errors = rows.get("table_error", pd.Series(0.0, index=rows.index)).to_numpy(dtype=np.float64)
+    generator = Streams(seed=0)("bootstrap over tables", str(rows["scheme"].iloc[0]))
+    normal = torch.randn((RESAMPLES, len(rows)), generator=generator, dtype=torch.float64)
+    return np.asarray(errors * normal.numpy())
 
 
 @lru_cache(maxsize=1)

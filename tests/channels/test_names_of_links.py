@@ -33,7 +33,7 @@ def test_what_is_tried_is_canonical() -> None:
         ("tdl:A+ls:513", "must be 1 to 512, got 513"),
         ("tdl:A+lmse:8", r"got 'tdl:A\+lmse:8'; did you mean lmmse:P\?"),
         ("tdl:A+ls:8+lmmse:8", "give either ls or lmmse, not both, got"),
-        ("rayleigh+ls:-1", r"P of ls:P must be a whole number from 1 to 512, got '-1', in 'rayl"),
+        ("rayleigh+ls:-1", r"P of ls:P must be a whole number from 1 to 512, or best, got '-1'"),
         ("tdl:A+pa:six", "BACKOFF of pa:BACKOFF must be a number, such as 6, got 'six'"),
         ("tdl:A+cfo:1e3", "PPM of cfo:PPM must be a number, such as 0.1, got '1e3'"),
         ("tdl:A+pa:3+pa:6", "pa must come once"),

@@ -22,6 +22,7 @@ from benchmarks.baselines.adaptation import (
     met_by,
     pipes_of,
     polar_pipes_of,
+    table_error,
 )
 from benchmarks.baselines.sources import NEVER, Offer
 from channels.awgn import AwgnChannel
@@ -60,6 +61,9 @@ class FixedLink:
 
     def error_rate(self, snr_db: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.full(np.shape(snr_db), self.lost)
+
+    def variance(self, snr_db: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+        return float(weights.sum() ** 2 * self.lost / 100)
 
 
 def test_the_last_option_that_fits_is_taken() -> None:
@@ -112,6 +116,19 @@ def test_lost_blocks_that_nobody_notices_are_no_guesses() -> None:
     few = Offer(torch.full((3, 1), 2, dtype=torch.int32), LABELS[:, None].to(torch.int16))
     short = Adaptation([FixedLink(2, 0.5, detects=False)], {"one": few}, LABELS, 4, 4)
     assert short.for_average(AwgnChannel(), 0.0).accuracy == pytest.approx(0.5)
+
+
+def test_the_error_of_tables_by_hand() -> None:
+    """What a lost block costs times the error of the rate; other links are independent."""
+    one, two = (
+        adaptation(FixedLink(payload, 0.04)).for_average(AwgnChannel(), 0.0) for payload in (30, 20)
+    )
+    assert (one.at_stake, two.at_stake) == pytest.approx((1 - 1 / 4, 2 / 3 - 1 / 4))
+    met = np.zeros(3)
+    assert table_error([(one, met)]) == pytest.approx(0.75 * 0.02)
+    assert table_error([(one, met), (one, met)]) == pytest.approx(0.75 * 0.02)
+    halves = math.hypot(0.75, 2 / 3 - 1 / 4) / 2
+    assert table_error([(one, met), (two, met)]) == pytest.approx(halves * 0.02)
 
 
 def test_the_best_pair_is_chosen_and_the_smallest_payload_where_several_are_best() -> None:

@@ -34,6 +34,26 @@ def test_shares_of_errors_that_no_crc_finds() -> None:
     assert not short_crc.guesses
 
 
+def test_variance_of_rates_at_and_between_points_by_hand() -> None:
+    at = TABLE.variance(np.array([1.0]), np.array([0.5]))
+    assert at == pytest.approx(0.25 * 0.1 * 0.9 / 1000)
+    # at 1.5 dB the rate is sqrt(r s), its derivatives rate / (2 r) and rate / (2 s)
+    rate, r, s = 0.1**0.5 * 1e-2, 0.1, 1e-4
+    between = (rate / 2 / r) ** 2 * r * (1 - r) / 1000 + (rate / 2 / s) ** 2 * s * (1 - s) / 1e4
+    assert TABLE.variance(np.array([1.5]), np.ones(1)) == pytest.approx(between)
+    assert TABLE.variance(np.array([-9.0, 9.0]), np.ones(2)) == 0
+
+
+def test_variance_of_mean_rates_is_that_of_tables_measured_again() -> None:
+    """Tables drawn anew from the rates of one, over the SNRs of a fading channel."""
+    met = np.linspace(0.2, 1.9, 50)
+    table = replace(TABLE, blocks=(1000, 1000, 10_000), errors=(900, 100, 50))
+    drawn = np.random.default_rng(0).binomial(table.blocks, table.rates, size=(4000, 3))
+    means = [replace(table, errors=tuple(own))(met).mean() for own in drawn]
+    told = table.variance(met, np.full(50, 1 / 50))
+    assert np.var(means) == pytest.approx(told, rel=5 * (2 / 4000) ** 0.5)
+
+
 def pipe() -> BitPipe:
     payload = payload_bits_for(channel_uses=48, bits_per_symbol=4, code_rate=0.5)
     return BitPipe(payload_bits=payload, channel_uses=48, bits_per_symbol=4)

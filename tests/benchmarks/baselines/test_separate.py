@@ -11,7 +11,8 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor
 
-from benchmarks.baselines.block_errors import block_errors
+from benchmarks.baselines.adaptation import CodedLink, Link, distribution, grid_place
+from benchmarks.baselines.block_errors import BlockErrors, block_errors
 from benchmarks.baselines.digital import DigitalScheme
 from benchmarks.baselines.separate import CapacityConfig, Qualities, SeparateConfig
 from benchmarks.recipes.digits import digits
@@ -160,6 +161,43 @@ def test_no_more_arrives_than_over_the_bound(label: str, images: Tensor) -> None
         difference = credit[0] - credit[1]
         spread = float(difference.std()) / BATCH**0.5  # as if copies of an image were one
         assert float(difference.mean()) < 3 * spread + 1e-9
+
+
+def test_the_error_of_tables_is_that_of_tables_measured_again() -> None:
+    """On validation images, whose accuracy follows from the rates: tables drawn anew move it."""
+    rng = np.random.default_rng(3)
+    plain, genie = built(CONFIG), built(CONFIG.labelled("genie"))
+    tables: dict[Link, BlockErrors] = {
+        CodedLink(pipe): block_errors(pipe) for pipe in CONFIG.pipes(K)
+    }
+    told = {
+        name: own.table_error(RAYLEIGH, 14.0, K) for name, own in (("", plain), ("genie", genie))
+    }
+    one = plain._choice(RAYLEIGH, 14.0, K)  # it stays that of the first tables
+    met = distribution(RAYLEIGH, snr_db=14.0, uses=K)[None]
+    by_met = genie.adaptation(K).for_met
+    chosen = [by_met[place] for place in grid_place(met)]
+    found: dict[str, list[float]] = {"": [], "genie": []}
+    for _ in range(300):
+        drawn = {
+            link: replace(own, errors=tuple(rng.binomial(own.blocks, own.rates)))
+            for link, own in tables.items()
+        }
+        found[""].append(one.at_stake * drawn[one.link](met).mean())
+        rates = {own.link: drawn[own.link](met) for own in set(chosen)}
+        found["genie"].append(
+            np.mean([own.at_stake * rates[own.link][row] for row, own in enumerate(chosen)])
+        )
+    for name, values in found.items():
+        assert np.std(values) == pytest.approx(told[name], rel=4 * (0.5 / 300) ** 0.5)
+
+
+def test_only_tables_have_an_error() -> None:
+    block = RayleighChannel(coherence=8)
+    assert built(CONFIG).table_error(AwgnChannel(), 8.0, K) > 0
+    assert built(CONFIG).table_error(block, 8.0, K) == 0  # decoded
+    assert built(replace(CONFIG, bit_true=True)).table_error(AwgnChannel(), 8.0, K) == 0
+    assert built(CONFIG.bound).table_error(AwgnChannel(), 8.0, K) == 0
 
 
 def test_outage_of_the_bound_is_that_of_theory(images: Tensor) -> None:

@@ -75,7 +75,7 @@ def test_a_remark_about_channels_is_told_where_one_of_them_is_drawn() -> None:
     ]
 
 
-PILOTS = {"rayleigh": 0, "rayleigh+lmmse:8": 8, "rayleigh+ls:4": 4}
+PILOTS = {"rayleigh": 0, "rayleigh+lmmse:8": 8, "rayleigh+ls:4": 4, "rayleigh+lmmse:best": 0}
 CHARGED = "pilots are charged on top of k: ratio (k + pilots)/(C·H·W) = "
 LMMSE = "but, for LMMSE, the covariance of its gains."
 
@@ -101,6 +101,15 @@ LMMSE = "but, for LMMSE, the covariance of its gains."
                 f"{CHARGED}16/64 = 0.25 with no pilots, 20/64 = 0.3125 with 4 pilots.",
                 "the gain h exactly (perfect CSI) unless a panel names an estimate (LS (4): by",
                 "and nothing else of the channel.",
+            ],
+        ),
+        (
+            ["rayleigh", "rayleigh+lmmse:best"],
+            [
+                "ratio k/(C·H·W) = 16/64 = 0.25.",
+                "an estimate (LMMSE (best): by LMMSE from the best number of pilots, chosen on "
+                "validation images, among the k uses)",
+                LMMSE,
             ],
         ),
     ],

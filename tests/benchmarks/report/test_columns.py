@@ -48,6 +48,22 @@ def test_without_choices_there_are_none(tmp_path: Path) -> None:
     assert choices_of(tmp_path, pd.DataFrame({"scheme": ["a", "b"]})) == ["", ""]
 
 
+def test_chosen_pilots_stand_behind_the_link(tmp_path: Path) -> None:
+    place = {"scheme": ["a", "b", "c"], "channel": "awgn", "snr_db": 0.0, "channel_uses": 64}
+    link = {"codec": "jpeg", "modulation": "QPSK", "code_rate": 0.5, "payload_bits": 48}
+    chosen = pd.DataFrame({**place, **link, "pilots": [8, None, 4], "data_uses": [56, None, 60]})
+    chosen.loc[2, "codec"] = None
+    chosen.to_csv(tmp_path / "choices.csv", index=False)
+    words = "jpeg, QPSK, rate 0.5, 48 bits"
+    assert choices_of(tmp_path, pd.DataFrame(place)) == [
+        f"{words}, 8 pilots, 56 uses for data",
+        words,
+        "4 pilots, 60 uses for data",
+    ]
+    chosen.drop(columns=list(link)).to_csv(tmp_path / "choices.csv", index=False)
+    assert choices_of(tmp_path, pd.DataFrame(place))[2] == "4 pilots, 60 uses for data"
+
+
 def test_damaged_choices_are_refused(tmp_path: Path) -> None:
     (tmp_path / "choices.csv").write_text("scheme,channel\na,b\n")
     with pytest.raises(UserError, match="is damaged; run the sweep again"):

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+from channels.base import Channel
 from channels.names import channel_from_name
 from simulator.engine import run
 from simulator.engine.evaluate import Preparation, Setting, evaluator_here
@@ -69,6 +70,17 @@ def test_accuracy_counts_images_and_realisations() -> None:
     assert awgn["accuracy"].eq(1).all()
     assert awgn["ci_low"].between(0.97, 0.999).all()
     assert rows["bandwidth_ratio"].tolist() == [2.0, 2.0, 4.0, 4.0]
+
+
+def test_the_error_of_a_table_widens_the_interval_over_images() -> None:
+    class Measured(Probe):
+        def table_error(self, channel: Channel, snr_db: float, k: int) -> float:
+            return 0.05 if channel.name == "awgn" and k == 2 else 0.0
+
+    plain, wide = table([Probe("a")], 300), table([Measured("a")], 300)
+    assert wide["table_error"].tolist() == [0.05, 0.05, 0, 0, 0, 0, 0, 0]
+    before, after = (own["accuracy"] - own["ci_low"] for own in (plain, wide))
+    np.testing.assert_allclose(after, np.hypot(before, 1.959964 * wide["table_error"]), atol=1e-6)
 
 
 def test_outage_counts_as_a_uniform_guess() -> None:

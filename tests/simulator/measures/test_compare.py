@@ -1,6 +1,7 @@
 """Paired comparison of two schemes from what a sweep has kept."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,18 @@ def test_difference_of_shared_points(folder: Path) -> None:
     assert row["p_value"] < 1e-6
     assert row["p_holm"] == row["p_value"]
     assert compare_schemes(folder, "b", "a")[0].iloc[0]["difference"] == pytest.approx(-0.25)
+
+
+def test_errors_of_tables_of_both_schemes_widen_the_difference(folder: Path) -> None:
+    before = compare_schemes(folder, "a", "b")[0].iloc[0]
+    rows = pd.read_csv(folder / "results.csv")
+    errors = rows["scheme"].map({"a": 0.3, "b": 0.4, "c": 0.0})
+    rows.assign(table_error=errors).to_csv(folder / "results.csv", index=False)
+    after = compare_schemes(folder, "a", "b")[0].iloc[0]
+    assert after["difference"] == before["difference"]
+    wide = math.hypot(before["ci_low"] - 0.25, 1.959964 * 0.5)
+    assert after["ci_low"] == pytest.approx(0.25 - wide, abs=0.01)
+    assert before["p_value"] < 0.05 < after["p_value"]
 
 
 def test_all_others_are_compared_in_the_order_of_the_sweep(folder: Path) -> None:

@@ -127,6 +127,30 @@ def test_nearly_equal_credits_are_covered_where_n_eff_alone_would_fail() -> None
     assert sum(found.low <= 0.001 <= found.high for found in hull) > 0.93 * RUNS
 
 
+def test_the_error_of_a_table_widens_an_interval_as_the_root_of_squares() -> None:
+    seen = (np.arange(500) < 300).astype(float)
+    plain, wide = accuracy_interval(seen), accuracy_interval(seen, table_error=0.02)
+    for before, after in zip(plain, wide, strict=True):
+        assert abs(after - 0.6) == pytest.approx(math.hypot(before - 0.6, 1.959964 * 0.02))
+    assert accuracy_interval(np.ones(500), table_error=0.02).high == 1
+
+
+@pytest.mark.parametrize("images", [500, 5000])
+def test_intervals_cover_where_blocks_fail_by_a_measured_rate(images: int) -> None:
+    """The rate is measured on 1,000 blocks, then decides how many images of the sweep arrive."""
+    rng, rate = np.random.default_rng(14), 0.2
+    covered = {0.0: 0, 1.0: 0}
+    for _ in range(RUNS):
+        measured = rng.binomial(1000, rate) / 1000
+        seen = (rng.random(images) >= measured).astype(float)
+        error = math.sqrt(measured * (1 - measured) / 1000)
+        for factor in covered:
+            low, high = accuracy_interval(seen, table_error=factor * error)
+            covered[factor] += low <= 1 - rate <= high
+    assert 0.935 < covered[1.0] / RUNS < 0.965
+    assert covered[0.0] / RUNS < (0.92 if images == 500 else 0.65)
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -322,6 +346,18 @@ def test_p_value_is_below_5_percent_where_the_interval_excludes_0(seen: list[flo
         moved = (difference + shift).clip(-1, 1)
         found = paired_difference(moved.clip(min=0), (-moved).clip(min=0))
         assert (paired_p_value(moved) < 0.05) == (found.low > 0 or found.high < 0)
+
+
+def test_the_error_of_a_table_widens_a_paired_interval() -> None:
+    rng = np.random.default_rng(15)
+    a, b = ((rng.random(2000) < chance).astype(float) for chance in (0.6, 0.55))
+    plain, wide = (paired_difference(a, b, table_error=error) for error in (0.0, 0.02))
+    for before, after in zip(plain[1:], wide[1:], strict=True):
+        moved = math.hypot(before - plain.value, 1.959964 * 0.02)
+        assert abs(after - plain.value) == pytest.approx(moved, rel=0.01)
+    at_the_end = plain.value / 1.959964  # a table so bad that 0 is just inside, without images
+    assert paired_p_value(a - b, table_error=at_the_end) > 0.05
+    assert paired_difference(a, b, table_error=1.0)[1:] == (-1, 1)
 
 
 def test_few_equal_images_say_little_and_many_say_much() -> None:

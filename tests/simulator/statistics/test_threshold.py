@@ -93,6 +93,20 @@ def test_what_two_schemes_share_cancels() -> None:
     assert again.equals(paired)
 
 
+def test_errors_of_tables_widen_the_difference_of_needed_snrs() -> None:
+    """Nothing but the tables varies: 0.4 of accuracy for 2 dB, so 0.02 are 0.1 dB."""
+    curves = pd.concat([rows("a", 0.2, 0.6), rows("b", 0.2, 0.6)], ignore_index=True)
+    curves["table_error"] = [0.02, 0.02, 0.0, 0.0]
+
+    def credits_of(row: pd.Series) -> np.ndarray:
+        return np.full(50, row["accuracy"])
+
+    (row, _) = thresholds(curves, 0.4, reference="b", credits_of=credits_of).to_dict("records")
+    half = 1.96 * 0.1 / math.sqrt(2)  # at the middle of two points of independent errors
+    assert row["difference_high"] == pytest.approx(half, rel=0.1)
+    assert row["difference_low"] == pytest.approx(-half, rel=0.1)
+
+
 def test_a_curve_that_crosses_again_is_told() -> None:
     (row,) = thresholds(rows("a", 0.2, 0.7, 0.3, 0.9), 0.6).to_dict("records")
     assert (row["crossing_db"], row["snr_db"]) == pytest.approx((1.6, 5.0))

@@ -1,0 +1,55 @@
+"""How exact the committed tables of block error rates are, and what that does to accuracies."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.baselines.adaptation import CodedLink
+from benchmarks.baselines.block_errors import COMMITTED, BlockErrors
+from benchmarks.tools import table_errors
+from channels.digital.small_block import SmallBlockPipe
+from simulator.storage.environment import REFERENCE
+
+SHORT = 250  # coded bits, up to which a rate has at least 4,000 blocks
+
+
+def test_no_committed_table_is_coarser_than_claimed() -> None:
+    """A rate has a standard error of 0.8 points at most for short blocks, 2.5 for others."""
+    files = sorted(COMMITTED.glob("*.json"))
+    assert files
+    for path in files:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        table = BlockErrors(**{key: tuple(values) for key, values in kept["table"].items()})
+        coded_bits = kept["link"]["channel_uses"] * kept["link"]["bits_per_symbol"]
+        most = 0.008 if coded_bits <= SHORT else 0.025
+        assert np.sqrt(table.variances).max() <= most, path.name
+
+
+def test_the_committed_errors_are_those_of_choices_and_tables() -> None:
+    rows = pd.DataFrame(table_errors.errors_of(REFERENCE / "digits"))
+    own = rows.groupby(table_errors.PLACE, sort=False)["table_error"].max()
+    kept = pd.read_csv(table_errors.FILE).set_index(table_errors.PLACE)["largest"]
+    pd.testing.assert_series_equal(
+        own, kept[kept.index.isin(own.index)], check_names=False, atol=1e-5, rtol=0
+    )
+    assert kept.index.get_level_values("sweep").nunique() > 1
+
+
+def test_an_error_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """4 bits without a CRC on AWGN: a lost block costs 0.8 minus what other payloads give."""
+    table = BlockErrors((-1.0, 0.0), (1000, 400), (500, 100), (500, 100))
+    monkeypatch.setattr("benchmarks.baselines.adaptation.block_errors", lambda pipe: table)
+    lost = 0.6 / 15
+    row = {
+        "channel": "awgn",
+        "snr_db": 0.0,
+        "channel_uses": 16,
+        "codec": "words_4",
+        "validation_delivered": 0.75,
+        "validation_accuracy": 0.75 * 0.8 + 0.25 * lost,
+    }
+    link = CodedLink(SmallBlockPipe(payload_bits=4, channel_uses=16))
+    expected = (0.8 - lost) * (0.25 * 0.75 / 400) ** 0.5
+    assert table_errors.error_at(row, link, 10) == pytest.approx(expected)

@@ -1,0 +1,123 @@
+"""The number of pilots that is chosen on validation images, against an exhaustive search."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from channels.names import channel_from_name
+from channels.streams import Streams
+from simulator.engine.grid import Division, Grid, Point, divisions, numbers_of_pilots, placed, plan
+from simulator.engine.job import check_same
+from simulator.engine.pilots import REALIZATIONS, best_divisions
+from simulator.engine.run import sweep_here
+from simulator.errors import UserError
+from tests.simulator.engine.probe import CPU, Probe, grid, split
+
+NAME = "rayleigh+ls:best"
+IMAGES = 500
+
+
+class Even(Probe):
+    """Serves 2 and 4 uses alone, and no channel with two pilots."""
+
+    def serves(self, k: int) -> bool:
+        return k in (2, 4)
+
+    def objection(self, channel: Any, k: int) -> str:
+        return "dislikes two pilots" if channel.pilots == 2 else ""
+
+
+def chosen(*snr_db: float, k: int = 8, name: str = NAME) -> list[Division]:
+    points = [Point("a", name, own, k) for own in snr_db]
+    found = best_divisions(
+        [Probe("a")], [channel_from_name(name)], points, split(IMAGES), CPU, num_classes=2
+    )
+    return [found[point] for point in points]
+
+
+def tried(pilots: int, snr_db: float, *, realizations: int, seed: int) -> pd.Series:
+    """Accuracy of the probe with so many of 8 uses for pilots."""
+    fixed = channel_from_name(f"rayleigh+ls:{pilots}")
+    asked = Grid(
+        channels=(fixed,), snr_db=(), channel_uses=(), realizations=realizations, seed=seed
+    )
+    points = [Point("a", fixed.name, snr_db, 8 - pilots)]
+    return sweep_here([Probe("a")], points, asked, split(IMAGES), CPU, num_classes=2).table.iloc[0]
+
+
+def test_numbers_that_are_tried() -> None:
+    assert numbers_of_pilots(1) == []
+    assert numbers_of_pilots(8) == [1, 2, 3, 4]
+    assert numbers_of_pilots(70) == [1, 2, 3, 4, 6, 8, 12, 16, 24, 32]
+    assert numbers_of_pilots(10_000)[-1] == 512
+
+
+def test_a_division_leaves_as_many_data_symbols_as_a_scheme_serves() -> None:
+    channel = channel_from_name(NAME)
+    assert divisions(Probe("a"), channel, 8) == [(1, 7), (2, 6), (3, 5), (4, 4)]
+    assert divisions(Even("a"), channel, 8) == [(1, 4), (3, 4), (4, 4)]
+    assert divisions(Even("a"), channel, 3) == [(1, 2)]
+    assert divisions(Probe("a"), channel, 20)[-1] == (8, 8)
+
+
+@pytest.mark.parametrize("snr_db", [-6.0, 0.0, 6.0])
+def test_the_best_number_is_that_of_an_exhaustive_search(snr_db: float) -> None:
+    seed = Streams(seed=0).seed_of("choice of pilots")
+    found = [
+        tried(own, snr_db, realizations=REALIZATIONS, seed=seed)["accuracy"] for own in (1, 2, 3, 4)
+    ]
+    best = 1 + found.index(max(found))
+    assert chosen(snr_db) == [(best, 8 - best)]
+    anew = [tried(own, snr_db, realizations=40, seed=7) for own in range(1, 5)]
+    top = max(row["mc_low"] for row in anew)
+    assert anew[best - 1]["mc_high"] >= top  # not significantly worse with other draws
+
+
+def test_few_pilots_at_high_snr_and_more_at_low_snr() -> None:
+    low, high = chosen(0.0, 40.0)
+    assert high == (1, 7)  # all are right: the fewest
+    assert low.pilots > 1
+
+
+def test_a_point_is_sent_with_what_was_chosen_at_its_whole_cost() -> None:
+    channel, point = channel_from_name("tdl:A+lmmse:best+interleaved"), Point("a", "", 0.0, 8)
+    fixed, k = placed(point, channel, {point: Division(3, 5)})
+    assert (fixed.name, fixed.pilots, k) == ("tdl:A+lmmse:3+interleaved", 3, 5)
+    assert placed(point._replace(k=4), channel, {point: Division(3, 5)}) == (channel, 4)
+
+
+def test_what_cannot_be_divided_is_left_out_with_a_line() -> None:
+    asked = grid(channels=tuple(map(channel_from_name, ("awgn", NAME))), channel_uses=(2, 9))
+    points, left_out = plan([Probe("a"), Even("b")], asked)
+    served = {(own.scheme, own.channel, own.k) for own in points}
+    assert served == {
+        ("a", "awgn", 2),
+        ("a", NAME, 2),
+        ("a", NAME, 9),
+        ("b", "awgn", 2),
+        ("b", NAME, 9),
+    }
+    assert "a serves k = 1 to 8: awgn with k = 9 left out" in left_out
+    assert (
+        f"b serves no k beside pilots that fit, or not this channel: {NAME} with k = 2 left out"
+        in (left_out)
+    )
+
+
+def test_without_validation_images_or_outside_a_sweep_a_number_must_be_given() -> None:
+    channels, points = [channel_from_name(NAME)], [Point("a", NAME, 0.0, 8)]
+    with pytest.raises(UserError, match="needs validation images"):
+        best_divisions([Probe("a")], channels, points, None, CPU, num_classes=2)
+    assert best_divisions([Probe("a")], channels, [], None, CPU, num_classes=2) == {}
+    with pytest.raises(UserError, match=r"number of pilots here, such as rayleigh\+ls:8"):
+        sweep_here([Probe("a")], points, grid(channels=channels), split(4), CPU, num_classes=2)
+
+
+def test_a_journal_keeps_to_the_choices_it_began_with(tmp_path: Any) -> None:
+    before: dict[str, Any] = {"schemes": {}, "pilots": {"a at 0 dB": [2, 6], "a at 5 dB": [1, 7]}}
+    more = {"schemes": {}, "pilots": {"a at 0 dB": [2, 6], "a at 9 dB": [1, 7]}}
+    check_same([before, {"schemes": {}}], more, tmp_path)
+    other = {"schemes": {}, "pilots": {"a at 0 dB": [3, 5]}}
+    with pytest.raises(UserError, match="changed: pilots of a at 0 dB"):
+        check_same([before], other, tmp_path)
