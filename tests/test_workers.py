@@ -24,6 +24,14 @@ def test_four_processes_give_the_same_table(tmp_path: Path, alone: bytes) -> Non
     assert table_of(tmp_path, *GRID, *schemes, "--workers", "4") == alone
 
 
+def test_every_scheme_has_the_same_rows_from_two_processes(tmp_path: Path) -> None:
+    """At SNRs at which all that a receiver knows matters, such as the frequencies of classes."""
+    grid = ["--schemes", "all", "--snr-db", "-10,-4", "--channels", "awgn", "--realizations", "2"]
+    grid += ["--channel-uses", "4,64"]
+    alone = table_of(tmp_path / "alone", *grid, *ALONE)
+    assert table_of(tmp_path / "two", *grid, "--workers", "2") == alone
+
+
 def test_two_processes_and_another_order_of_schemes_change_no_row(
     tmp_path: Path, alone: bytes
 ) -> None:

@@ -15,7 +15,6 @@ from benchmarks.baselines.codebook import Code, code_family, label_codebook
 from benchmarks.baselines.spherical import words_hash
 from channels.base import Channel, ChannelOutput
 from channels.streams import PointStreams
-from simulator.data.dataset import Dataset
 from simulator.errors import UserError
 from simulator.scheme import Classify, Received, Scheme, Tensors, all_delivered
 from simulator.schemes.contract import Label, WithoutWeights
@@ -31,6 +30,8 @@ class LabelCodeScheme(Scheme):
     The receiver takes a class to be as frequent as among training images.
     Shapes: class_counts [classes], training images of each class.
     """
+
+    version = 2
 
     def __init__(
         self, config: "LabelCodeConfig", *, classify: Classify, class_counts: Tensor
@@ -138,12 +139,5 @@ class LabelCodeConfig(WithoutWeights):
 
     def build(self, weights: Weights) -> LabelCodeScheme:
         """The scheme for the noiseless chain."""
-        classify, counts = weights.classifier().classify, counts_of_classes(weights.dataset)
-        return LabelCodeScheme(self, classify=classify, class_counts=counts)
-
-
-def counts_of_classes(data: Dataset) -> Tensor:
-    """Training images of each class, or one each where there are none."""
-    if data.train is None:
-        return torch.ones(data.num_classes)
-    return torch.bincount(data.train.labels, minlength=data.num_classes)
+        counts = torch.tensor(weights.dataset.class_counts)
+        return LabelCodeScheme(self, classify=weights.classifier().classify, class_counts=counts)

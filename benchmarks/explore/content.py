@@ -5,7 +5,7 @@ from typing import Any, Final
 import torch
 
 from benchmarks.baselines.codebook import code_family, label_codebook
-from benchmarks.baselines.label_code import counts_of_classes, log_prior
+from benchmarks.baselines.label_code import log_prior
 from channels.ofdm.multipath import LONGEST, Multipath
 from channels.ofdm.tdl import taps_of
 from simulator.data.dataset import Dataset, Split
@@ -32,7 +32,7 @@ def content_of(link: dict[str, Any], dataset: Dataset, test: Split) -> dict[str,
         "images": [_image(*own) for own in zip(test.images, test.labels, strict=True)][:IMAGES],
         "drawing": dataset.classes == DIGITS and dataset.image_shape == (1, 8, 8),
         "words": {k: _words(dataset.num_classes, k) for k in served},
-        "prior": log_prior(counts_of_classes(dataset)).tolist(),
+        "prior": log_prior(torch.tensor(dataset.class_counts)).tolist(),
         "profiles": {name: _profile(name) for name in LONGEST},
     }
 

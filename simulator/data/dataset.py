@@ -49,6 +49,7 @@ class Dataset:
     key: str  # SHA-256 of classes, images and labels: equal for equal content in any container
     remarks: tuple[str, ...] = ()  # what a user should know of the images, one line each
     resize: int | None = None  # pixels that all images were rescaled to
+    counts: tuple[int, ...] = ()  # training images of each class where `train` is left out
 
     def __repr__(self) -> str:
         splits = {"training": self.train, "validation": self.validation, "test": self.test}
@@ -65,6 +66,13 @@ class Dataset:
         there = {name: split for name, split in splits.items() if split is not None}
         pools = {name: Pool(own.images.numpy(), own.labels.numpy()) for name, own in there.items()}
         return content_key(self.classes, pools)
+
+    @cached_property
+    def class_counts(self) -> tuple[int, ...]:
+        """Training images of each class, or one each where there are none."""
+        if self.train is None:
+            return self.counts or (1,) * self.num_classes
+        return tuple(torch.bincount(self.train.labels, minlength=self.num_classes).tolist())
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

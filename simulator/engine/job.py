@@ -160,6 +160,7 @@ class Job:
     experiment: Experiment
     name: str  # of the data set
     classes: tuple[str, ...]
+    counts: tuple[int, ...]  # training images of each class
     data_key: str
     weights: Path
     folder: Path  # of what is prepared
@@ -176,6 +177,7 @@ class Job:
             experiment=sweep.experiment,
             name=dataset.name,
             classes=dataset.classes,
+            counts=dataset.class_counts,
             data_key=dataset.key,
             weights=sweep.weights.folder.resolve(),
             folder=folder,
@@ -199,7 +201,9 @@ class Job:
         """The evaluator, its schemes loaded when they are asked for."""
         test = self._split(TEST)
         validation = self._split(VALIDATION) if self._path(VALIDATION).exists() else None
-        dataset = Dataset(self.name, self.classes, None, validation, test, self.data_key)
+        dataset = Dataset(
+            *(self.name, self.classes, None, validation, test, self.data_key), counts=self.counts
+        )
         weights = Weights(self.experiment, dataset, self.weights, self.setting.device)
 
         def load(name: str) -> Loaded:
