@@ -103,6 +103,8 @@ def _codecs(codec: CodecStage) -> dict[str, CodecStage]:
     models: dict[str, CodecConfig] = {
         "no_snr": replace(cat, use_snr=False),
         "mlp": MlpCodecConfig(feature_dim=cat.feature_dim, max_uses=cat.max_uses, hidden=301),
+        "no_attention": replace(cat, width=48, attention=False),
+        "no_blocks": replace(cat, width=56, blocks=0, attention=False),
         "no_prototypes": replace(cat, width=56, prototypes=0),
         "cat64": replace(cat, tokens=16, width=64, dense=False, condition_width=None, prototypes=0),
         **{f"d{width}": replace(cat, width=width) for width in (32, 96, 128)},
