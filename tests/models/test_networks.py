@@ -40,7 +40,7 @@ def through(model: DeepJscc, images: Tensor) -> Tensor:
     snr_db = torch.zeros(len(images), 1)
     values = model.encode(model.body(images), snr_db=snr_db)
     assert values.shape == (len(images), 2 * model.uses)
-    return model.decode(values, snr_db=snr_db, gamma_db=snr_db)
+    return model.scores(model.decode(values, snr_db=snr_db, gamma_db=snr_db))
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 13), (32, 32)])
