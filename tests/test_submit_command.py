@@ -180,7 +180,9 @@ def test_answers_are_compared_with_the_labels(tmp_path: Path, semlink: Command) 
     ("text", "said"),
     [
         ("def scheme(task:", "must be Python"),
-        ("1 / 0", "must run, but raised ZeroDivisionError"),
+        ("1 / 0", "must run, but raised ZeroDivisionError: division by zero (line 4)"),
+        ("raise SystemExit(0)", "must run, but raised SystemExit: 0"),
+        ("def scheme(task): raise SystemExit", "scheme(task) raised SystemExit"),
         ("", "must have a function scheme(task)"),
         ("scheme = 3", "must have a function scheme(task), got 3"),
         ("def scheme(task): return []", "must return a scheme"),
@@ -198,10 +200,18 @@ def test_answers_are_compared_with_the_labels(tmp_path: Path, semlink: Command) 
             GOOD.replace("    return semlink", "    return 2 * [semlink").rstrip() + "]",
             "got 2: linear of",
         ),
-        (CLASS.format(send="pass", last="pass"), "exactly once with x [B, k] = [250, 16], got no"),
-        (CLASS.format(send=f"{SEND}; {SEND}", last="pass"), "must call the channel exactly once"),
-        (CLASS.format(send=f"x = x[:, :8]; {SEND}", last="pass"), "got [[250, 8]]"),
+        (CLASS.format(send="pass", last="pass"), "exactly once, got 0 calls"),
+        (
+            CLASS.format(send=f"{SEND}; {SEND}", last="pass"),
+            "must call the channel exactly once, got 2 calls",
+        ),
+        (
+            CLASS.format(send=f"x = x[:, :8]; {SEND}", last="pass"),
+            "with x [B, k] = [250, 16], got [250, 8]",
+        ),
         (CLASS.format(send=f"x = 2 * x; {SEND}", last="pass"), "must have unit power on average"),
+        (CLASS.format(send=f"x = 1.1 * x; {SEND}", last="pass"), "average, got 1.21 on awgn"),
+        (CLASS.format(send=f"x = x * torch.nan; {SEND}", last="pass"), "symbols x must be finite"),
         (CLASS.format(send=f"snr_db = snr_db + 9; {SEND}", last="pass"), "with the snr_db that"),
         (CLASS.format(send=SEND, last="scores[0, 0] = torch.nan"), "got nan or inf"),
         (CLASS.format(send=SEND, last="scores = scores[1:]"), "must give finite scores"),
@@ -210,6 +220,7 @@ def test_answers_are_compared_with_the_labels(tmp_path: Path, semlink: Command) 
         (NAMELESS, "class Mine must have a name"),
         (CLASS.format(send=SEND, last="return 3"), "must give Received, got 3"),
         (CLASS.format(send="1 / 0", last="pass"), "raised ZeroDivisionError"),
+        (CLASS.format(send="raise SystemExit(0)", last="pass"), "raised SystemExit: 0"),
     ],
 )
 def test_a_wrong_file_is_refused(
@@ -237,13 +248,13 @@ WRONG[1, 1, 7] = 10
 @pytest.mark.parametrize(
     ("texts", "arrays", "said"),
     [
-        ({}, {"awgn_k16": decided()[:1]}, "[SNRs, realisations, images] = [2, 2, 500]"),
+        ({}, {"awgn_k16": decided()[:1]}, "[SNRs, draws, images] = [2, 2, 500]"),
         ({}, {"awgn_k16": decided()[..., 1:]}, "got int64 [2, 2, 499]"),
         ({}, {"awgn_k16": decided() * 1.0}, "must be integers"),
         ({}, {"awgn_k16": WRONG}, "class numbers from 0 to 9, or -1 for an outage, got 10"),
         ({}, {"awgn_k16": decided(-2)}, "got -2"),
         ({}, {"awgn_k17": decided()}, "got awgn_k17; did you mean awgn_k16?"),
-        ({}, {}, "at least one array"),
+        ({}, {}, "one or more of the arrays"),
         ({}, {"awgn_k16": np.array({"a": 1}, dtype=object)}, "must be a file of numpy.savez"),
         ({"simulation": ""}, {"awgn_k16": decided()}, "simulation must be a text"),
         ({"charged": 3}, {"awgn_k16": decided()}, "charged must be a text"),
@@ -288,7 +299,7 @@ def test_damaged_answers_are_refused(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nothing.py"], "nothing.py: no such file or folder"),
+        (["nothing.py"], "got nothing.py, which does not exist; check the path"),
         (["mine.txt"], "must be a file .py or a folder with answers.npz"),
         (["mine.txt", "--task", "digit"], "--task must be one of digits, got 'digit'; did you"),
         (["mine.txt", "--schemes", "all"], "must not both be given"),

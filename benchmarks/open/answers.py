@@ -80,22 +80,22 @@ def _arrays(path: Path, task: Task) -> dict[Place, NDArray[np.integer]]:
         raise UserError(f"{path} must be a file of numpy.savez with arrays of integers") from None
     if alien := next((key for key in found if key not in places), None):
         raise UserError(
-            f"{path} must have arrays of {', '.join(places)}, got {alien}"
+            f"{path} must have one or more of the arrays {', '.join(places)}, got {alien}"
             f"{did_you_mean(alien, places)}"
         )
     if not found:
-        raise UserError(f"{path} must have at least one array of {', '.join(places)}, got none")
+        raise UserError(f"{path} must have one or more of the arrays {', '.join(places)}, got none")
     for key, answers in found.items():
         _check(answers, f"{path}: {key}", task)
     return {place: found[key] for key, place in places.items() if key in found}
 
 
 def _check(answers: NDArray[Any], where: str, task: Task) -> None:
-    """Raises: UserError unless they are classes or -1 of every SNR, realisation and image."""
+    """Raises: UserError unless they are classes or -1 of every SNR, draw and image."""
     shape = len(task.snr_db), task.realizations, task.images
     if answers.dtype.kind not in "iu" or answers.shape != shape:
         raise UserError(
-            f"{where} must be integers [SNRs, realisations, images] = {list(shape)}, got "
+            f"{where} must be integers [SNRs, draws, images] = {list(shape)}, got "
             f"{answers.dtype} {list(answers.shape)}"
         )
     wrong = (answers < OUTAGE) | (answers >= task.classes)

@@ -15,6 +15,7 @@ from simulator.scheme import Received, Scheme, Tensors
 
 Value = TypeVar("Value")
 MOST_POWER = 1.05  # of a point on average: QAM has unit power over its constellation alone
+MOST_OF_BLOCK = 1.5  # of a block of images: refused at once, not at the end
 
 
 class Point(NamedTuple):
@@ -28,8 +29,8 @@ class Point(NamedTuple):
 class Metered(Channel):
     """A channel at one SNR, and what was sent over it."""
 
-    def __init__(self, channel: Channel, snr_db: Tensor) -> None:
-        self._channel, self._snr_db = channel, snr_db
+    def __init__(self, channel: Channel, snr_db: Tensor, k: int) -> None:
+        self._channel, self._snr_db, self._k = channel, snr_db, k
         self.sent: list[Tensor] = []
 
     @property
@@ -43,10 +44,21 @@ class Metered(Channel):
         return self._channel.law
 
     def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
-        """As the channel does. Raises: UserError for another SNR than that of the point."""
+        """As the channel does.
+
+        Raises: UserError for another SNR than that of the point, another number of symbols, or
+                symbols that are not finite: before a receiver fails on them.
+        """
         self.sent.append(x)
         if not torch.equal(snr_db, self._snr_db):
             raise UserError("the channel must be called with the snr_db that transmit is given")
+        shape = [len(snr_db), self._k]
+        if list(x.shape) != shape:
+            raise UserError(
+                f"the channel must be called with x [B, k] = {shape}, got {list(x.shape)}"
+            )
+        if not bool(torch.isfinite(x).all()):
+            raise UserError("the symbols x must be finite, got nan or inf")
         return self._channel(x, snr_db=snr_db, generator=generator)
 
 
@@ -94,7 +106,7 @@ class Checked(Scheme):
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
         """The scheme's step over a metered channel."""
-        metered = Metered(channel, snr_db)
+        metered = Metered(channel, snr_db, k)
 
         def step() -> Received:
             return self._scheme.transmit(
@@ -102,21 +114,27 @@ class Checked(Scheme):
             )
 
         received = self._step("transmit", step)
-        self._check_sent(metered.sent, len(snr_db), k)
-        energy = float(metered.sent[0].abs().square().mean())
-        self._energy[Point(channel.name, float(snr_db[0]), k)].append(energy)
+        self._check_sent(metered.sent)
+        power = float(metered.sent[0].abs().square().mean())
+        point = Point(channel.name, float(snr_db[0]), k)
+        if power > MOST_OF_BLOCK:
+            raise self._too_strong(power, point)
+        self._energy[point].append(power)
         return self._checked(received, len(snr_db))
 
     def check_power(self) -> None:
         """Raises: UserError if the symbols of a point had more than unit power on average."""
         for point, energies in self._energy.items():
             power = sum(energies) / len(energies)
-            if not power <= MOST_POWER:
-                raise UserError(
-                    f"symbols of {self.name} must have unit power on average, got {power:.3g} on "
-                    f"{point.channel} at {point.snr_db:g} dB, k = {point.k}; "
-                    "channels.symbols.to_symbols scales them"
-                )
+            if power > MOST_POWER:
+                raise self._too_strong(power, point)
+
+    def _too_strong(self, power: float, point: Point) -> UserError:
+        return UserError(
+            f"symbols of {self.name} must have unit power on average, got {power:.3g} on "
+            f"{point.channel} at {point.snr_db:g} dB, k = {point.k}; "
+            "channels.symbols.to_symbols scales them"
+        )
 
     def _step(self, name: str, step: Callable[[], Value]) -> Value:
         """What a step gives. Raises: UserError if it fails."""
@@ -124,17 +142,15 @@ class Checked(Scheme):
             return step()
         except UserError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise UserError(
                 f"{name} of {self.name} must not fail, but raised {type(error).__name__}: {error}"
             ) from error
 
-    def _check_sent(self, sent: list[Tensor], batch: int, k: int) -> None:
-        shapes = [list(x.shape) for x in sent]
-        if shapes != [[batch, k]]:
+    def _check_sent(self, sent: list[Tensor]) -> None:
+        if len(sent) != 1:
             raise UserError(
-                f"transmit of {self.name} must call the channel exactly once with x [B, k] = "
-                f"{[batch, k]}, got {shapes or 'no call'}"
+                f"transmit of {self.name} must call the channel exactly once, got {len(sent)} calls"
             )
 
     def _checked(self, received: Received, batch: int) -> Received:

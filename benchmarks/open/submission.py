@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,7 +64,8 @@ class Given:
             content = path.read_bytes()
             tensors = load(content)
         except (OSError, SafetensorError) as error:
-            raise UserError(f"{path} must be a safetensors file, but: {error}") from None
+            why = error.strerror if isinstance(error, OSError) else error
+            raise UserError(f"{path} must be a safetensors file, but: {why}") from None
         self.read[name] = hashlib.sha256(content).hexdigest()
         return tensors
 
@@ -85,8 +87,9 @@ class Submission:
             found = self.function(given)
         except UserError:
             raise
-        except Exception as error:
-            raise UserError(f"{self.path}: scheme(task) raised {_said(error)}") from error
+        except (Exception, SystemExit) as error:
+            what = said(error, self.path)
+            raise UserError(f"{self.path}: scheme(task) raised {what}") from error
         schemes = list(found) if isinstance(found, Iterable) else [found]
         if not schemes or not all(isinstance(own, Scheme) for own in schemes):
             raise UserError(
@@ -122,10 +125,14 @@ def _run(path: Path) -> ModuleType:
     sys.modules[MODULE] = module  # dataclasses look their module up
     try:
         exec(code, module.__dict__)
-    except Exception as error:
-        raise UserError(f"{path} must run, but raised {_said(error)}") from error
+    except (Exception, SystemExit) as error:
+        raise UserError(f"{path} must run, but raised {said(error, path)}") from error
     return module
 
 
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+def said(error: BaseException, path: Path) -> str:
+    """An error in words, with the last line of the file that it passed."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    where = f" (line {lines[-1]})" if lines else ""
+    return f"{type(error).__name__}: {error}{where}"

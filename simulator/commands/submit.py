@@ -57,7 +57,10 @@ def submit(request: SubmitRequest) -> None:
     if request.weights is not None and request.schemes is None:
         raise UserError("--weights belongs to --schemes; add it, or leave --weights out")
     if request.submission is not None and not request.submission.exists():
-        raise UserError(f"SUBMISSION {request.submission}: no such file or folder")
+        raise UserError(
+            f"SUBMISSION must be a file .py or a folder, got {request.submission}, which does not "
+            "exist; check the path"
+        )
     check_writable(request.folder)
     if request.submission is not None or request.schemes is not None:
         task = (request.task, request.data)
