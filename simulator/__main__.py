@@ -25,6 +25,7 @@ from simulator.commands.table import table
 from simulator.commands.threshold import threshold
 from simulator.commands.train import train
 from simulator.errors import did_you_mean
+from simulator.memory import keep_freed_memory
 
 # Threads of torch that wait for each other soon stop spinning: on a machine that is busy otherwise,
 # spinning makes small networks up to 40 times slower. Must be set before torch is imported.
@@ -74,6 +75,7 @@ for own in COMMANDS:
 
 def main() -> None:
     """Run the command line."""
+    keep_freed_memory()
     run(cli, "semlink")
 
 

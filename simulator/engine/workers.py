@@ -23,6 +23,7 @@ from simulator.engine.evaluate import Evaluator, Preparation
 from simulator.engine.grid import Task
 from simulator.engine.journal import Finished
 from simulator.errors import UserError
+from simulator.memory import keep_freed_memory
 
 MOST_RETRIES = 20  # of a task of a Ray cluster whose node is lost
 MOST_DEATHS = 5  # workers that may be killed in a row, without one unit finished between
@@ -50,6 +51,7 @@ def run_work(build: Build, work: Work) -> list[Finished]:
     """Do one piece of work in this process."""
     torch.set_num_threads(1)
     if build.key not in _evaluators:
+        keep_freed_memory()
         _evaluators.clear()
         _evaluators[build.key] = build()
     return _done_by(_evaluators[build.key], work)
