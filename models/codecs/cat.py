@@ -103,8 +103,9 @@ def outer_layer(config: CatConfig, in_width: int, out_width: int) -> nn.Module:
 class CatBlock(nn.Module):
     """Pre-norm attention and MLP; the condition shifts, scales and gates both branches.
 
-    Shapes: tokens [B, T, d], condition [B, c] -> [B, T, d]. Attention runs over the tokens of one
-    image. The modulation starts at zero, so that a fresh block is a plain transformer block.
+    Shapes: tokens [B, T, d], condition [B, 1, c], or [B, T, c] for one of each token, there
+    [B, 1, 1, T] bool -> [B, T, d]. Attention runs over the tokens of one image. The modulation
+    starts at zero, so that a fresh block is a plain transformer block.
     """
 
     def __init__(self, config: CatConfig) -> None:
@@ -122,23 +123,23 @@ class CatBlock(nn.Module):
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
 
-    def forward(self, tokens: Tensor, condition: Tensor) -> Tensor:
-        """One block."""
-        modulation = self.modulation(condition).unsqueeze(1)  # [B, 1, 3d or 6d]
+    def forward(self, tokens: Tensor, condition: Tensor, there: Tensor | None = None) -> Tensor:
+        """One block; with `there`, only tokens for which it holds are attended."""
+        modulation = self.modulation(condition)  # [B, 1 or T, 3d or 6d]
         shift, scale, gate, *others = modulation.chunk(6 if self.attention else 3, dim=2)
         if self.attention:
-            attended = self._attend(self.norm1(tokens) * (1 + scale) + shift)
+            attended = self._attend(self.norm1(tokens) * (1 + scale) + shift, there)
             tokens = tokens + (1 + gate) * attended
             shift, scale, gate = others
         mixed: Tensor = self.mlp(self.norm2(tokens) * (1 + scale) + shift)
         out: Tensor = tokens + (1 + gate) * mixed
         return out
 
-    def _attend(self, tokens: Tensor) -> Tensor:
+    def _attend(self, tokens: Tensor, there: Tensor | None) -> Tensor:
         batch, num_tokens, width = tokens.shape
         shape = (batch, num_tokens, 3, self.heads, width // self.heads)
         q, k, v = self.to_qkv(tokens).view(shape).permute(2, 0, 3, 1, 4)  # [B, heads, T, d/heads]
-        attended = scaled_dot_product_attention(q, k, v).transpose(1, 2)
+        attended = scaled_dot_product_attention(q, k, v, attn_mask=there).transpose(1, 2)
         out: Tensor = self.from_heads(attended.reshape(batch, num_tokens, width))
         return out
 
@@ -178,7 +179,7 @@ class CatTrunk(nn.Module):
         """Tokens [B, T, d] before the output layer."""
         snr = snr_input(snr_db) if self.use_snr else torch.zeros_like(snr_db)
         length = 2 * uses.to(snr.dtype) / self.max_uses - 1
-        condition = self.condition(torch.cat([snr, length], dim=1))  # [B, c]
+        condition = self.condition(torch.cat([snr, length], dim=1)).unsqueeze(1)  # [B, 1, c]
         tokens: Tensor = self.embed(pieces) + self.position
         if self.choose == "in":
             tokens = tokens + self._chosen(pieces, tokens)

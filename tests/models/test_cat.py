@@ -64,7 +64,7 @@ def test_attention_alone_mixes_tokens_within_a_block() -> None:
     """One changed token changes all tokens behind the block, or itself where none attends."""
     for config, reached in ((SMALL, 4), (replace(SMALL, attention=False), 1)):
         block = config.build().encoder.trunk.blocks[0]
-        tokens, condition = torch.randn(1, 4, 16), torch.zeros(1, 16)
+        tokens, condition = torch.randn(1, 4, 16), torch.zeros(1, 1, 16)
         changed = tokens.clone()
         changed[0, 2] += torch.linspace(-1, 1, 16)
         difference = (block(changed, condition) - block(tokens, condition)).abs().amax(dim=2)

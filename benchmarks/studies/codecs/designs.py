@@ -1,0 +1,147 @@
+"""The codecs of the study, and their training behind a finished student.
+
+All have about as many parameters as the paper's codec in the recipe, and learn by its losses, from
+the same views, with as many passes, on the same channels.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.recipes.cifar100 import cifar100
+from benchmarks.recipes.joint import MULTIPATH_MIX
+from benchmarks.studies.codecs.groups import GroupsConfig
+from models import CatConfig, CodecConfig, MlpCodecConfig
+from simulator.data.dataset import Dataset
+from simulator.description.basis import Part
+from simulator.errors import UserError
+from simulator.schemes.codec import CodecLesson, CodecStage, LinkModel
+from simulator.schemes.experiment import Experiment
+from simulator.schemes.rkd_sc import RkdScConfig, RkdScheme
+from simulator.training.cache import cached_features
+from simulator.training.loop import train_part
+from simulator.training.run import TrainingRun, validation_outputs
+from simulator.training.student import Taught
+from simulator.training.teachers import Views, teacher_views, told_views, train_teachers
+from simulator.training.weights import Weights
+
+REFERENCE: Final = "cat"  # the design that all others are compared with
+
+
+def designs(cat: CatConfig) -> Mapping[str, CodecConfig]:
+    """The codecs by name. Widths make sizes equal at the K and D of CIFAR-100.
+
+    Each changes one thing of `cat`. `groups` has another receiver, whose tokens are groups of
+    symbols; `groups_apart` is the same without attention.
+    """
+    groups = GroupsConfig(cat=cat, group=16, width=28, attention=True)
+    return {
+        REFERENCE: cat,
+        "no_attention": replace(cat, width=48, attention=False),
+        "no_blocks": replace(cat, width=56, blocks=0, attention=False),
+        "mlp": MlpCodecConfig(feature_dim=cat.feature_dim, max_uses=cat.max_uses, hidden=301),
+        "no_snr": replace(cat, use_snr=False),
+        "reliability": replace(cat, reliability=True),
+        "shared_ends": replace(cat, dense=False, tokens=16, width=60),
+        "no_prototypes": replace(cat, width=56, prototypes=0),
+        "groups": groups,
+        "groups_apart": replace(groups, attention=False),
+    }
+
+
+def recipe(*, views: int, epochs: int) -> Experiment:
+    """CIFAR-100 on two cores, with fewer views, its codec trained briefly on all channels."""
+    made = cifar100()
+    ours = made.one(RkdScConfig)
+    conditions = replace(ours.codec.conditions, channels=MULTIPATH_MIX)
+    training = replace(ours.codec.training, epochs=epochs)
+    codec = replace(ours.codec, training=training, conditions=conditions)
+    return replace(made, views=views, schemes=(replace(ours, codec=codec),))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Behind:
+    """A finished student, what it and its teachers say of the training, and the images."""
+
+    run: TrainingRun
+    taught: Taught
+    views: Views
+    validation: Tensor  # features [M, D]
+
+
+def behind(dataset: Dataset, training: Path, out: Path, experiment: Experiment) -> Behind:
+    """The student and the teachers of a finished training; what they say is kept below `out`.
+
+    Raises: UserError if weights are missing, or are not of this recipe and these images.
+    """
+    device, weights = torch.device("cpu"), training / "weights"
+    missing = [
+        name for name in experiment.teachers if not (weights / f"{name}.safetensors").exists()
+    ]
+    if missing:
+        raise UserError(f"{weights} must hold the weights of {', '.join(missing)}")
+    run = TrainingRun(
+        recipe=experiment,
+        dataset=dataset,
+        folder=out,
+        seed=0,
+        device=device,
+        teacher_seed=0,
+        taught_in=training,
+    )
+    found = Weights(cifar100(), dataset, weights, device)
+    student = found.student()
+    head = found.load(
+        cifar100().student_parts().head,
+        lambda: nn.Linear(student.body.config.feature_dim, dataset.num_classes),
+    )
+    part = Part("student_features", ("fp32", found.hashes["student"]))
+    features = cached_features(run, part, student.body, "fp32")
+    return Behind(
+        run=run,
+        taught=Taught(student, features, head),
+        views=told_views(run) or teacher_views(run, train_teachers(run)),
+        validation=validation_outputs(run, student.body),
+    )
+
+
+def part_of(found: Behind, name: str, seed: int) -> Part:
+    """The training of one design from a seed."""
+    return Part(f"{name}_{seed}", (*found.run.recipe.seen, stage_of(found.run.recipe, name)))
+
+
+def trained(found: Behind, name: str, seed: int) -> RkdScheme:
+    """The link with one design, trained from a seed; kept below the folder of the run."""
+    stage = stage_of(found.run.recipe, name)
+    lesson = CodecLesson(
+        run=replace(found.run, seed=seed),
+        part=part_of(found, name, seed),
+        config=stage.training,
+        threads=1,
+        taught=found.taught,
+        validation=found.validation,
+        channels=stage.conditions.channels,
+        stream="codec",  # all designs meet the same conditions
+        stage=stage,
+        views=found.views,
+    )
+    link: LinkModel = train_part(lesson)
+    return RkdScheme(
+        student=found.taught.student.body,
+        codec=link.codec.eval(),
+        head=link.head.eval(),
+        name=name,
+        trained_snr_db=stage.conditions.snr_db,
+    )
+
+
+def stage_of(experiment: Any, name: str) -> CodecStage:
+    """The recipe's training of the codec, with one design."""
+    assert isinstance(experiment, Experiment)
+    codec = experiment.one(RkdScConfig).codec
+    assert isinstance(codec.model, CatConfig)
+    return replace(codec, model=designs(codec.model)[name])
