@@ -38,5 +38,7 @@ def nearest_points(symbols: Tensor, *, bits_per_symbol: int) -> Tensor:
 @functools.cache
 def _points(bits_per_symbol: int, device: str) -> Tensor:
     constellation = sionna_phy().mapping.Constellation
-    points: Tensor = constellation("qam", bits_per_symbol, precision="single", device=device).points
+    with torch.inference_mode(mode=False):  # trainings use them too
+        own = constellation("qam", bits_per_symbol, precision="single", device=device)
+        points: Tensor = own.points
     return points

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from channels.digital.bit_pipe import qam_bits
-from channels.digital.qam import nearest_points, qam_points
+from channels.digital.qam import _points, nearest_points, qam_points
 from channels.equalize import zero_forcing
 from channels.names import channel_from_name
 from channels.theory import qam_symbol_error_rate_awgn, qam_symbol_error_rate_rayleigh
@@ -24,6 +24,15 @@ def test_points_have_unit_power_and_are_their_own_nearest(bits: int) -> None:
     assert torch.equal(nearest_points(points[None], bits_per_symbol=bits)[0], numbers)
     labels = qam_bits(points[None], bits_per_symbol=bits).view(-1, bits)
     assert [int("".join(map(str, row)), 2) for row in labels.tolist()] == numbers.tolist()
+
+
+def test_points_first_asked_for_in_a_sweep_serve_a_training() -> None:
+    _points.cache_clear()
+    with torch.inference_mode():
+        points = qam_points(4, CPU)
+    shares = torch.full((1, 16), 1 / 16, dtype=torch.complex64, requires_grad=True)
+    (shares @ points).abs().sum().backward()
+    assert shares.grad is not None
 
 
 @pytest.mark.parametrize("bits", [4, 6])
