@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 
 from benchmarks.figures.retention import draw_retention
-from benchmarks.recipes.cifar100 import taught_by_three
+from benchmarks.recipes.cifar100 import cifar100, taught_by_three
 from benchmarks.studies.pool import done_by_workers
 from benchmarks.studies.taught import Job, TaughtRequest
 from models import Ensemble, ImageClassifier, StagedCnnConfig, StudentConfig
@@ -79,10 +79,14 @@ class StudentsRequest(TaughtRequest):
     seeds: int = option(default=3, type=whole(1, 100), help="Trainings of every network and size.")
     epochs: int = option(default=24, type=whole(1, 1000), help="Of every training.")
     views: int = option(default=12, type=whole(2, 100), help="Augmented views, an even number.")
+    teachers: int = option(
+        default=3, type=whole(2, 3), help="2: without the one that is pretrained on ImageNet."
+    )
 
     def jobs(self) -> Iterator[Job]:
         """All networks and sizes with one seed, then with the next. Raises: UserError."""
-        recipe = replace(taught_by_three(), views=self.views)
+        made = taught_by_three() if self.teachers == 3 else cifar100()
+        recipe = replace(made, views=self.views)
         training = replace(recipe.student.training, epochs=self.epochs)
         found = dict(map(network_named, self.networks))
         for seed in range(self.seeds):

@@ -66,6 +66,12 @@ def test_networks_cost_the_same() -> None:
         at_size(replace(STAGES.uniform(generator=generator), stem=999), 9000)
 
 
+def test_two_teachers_or_three(tmp_path: Path) -> None:
+    for count in (2, 3):
+        request = StudentsRequest(data=tmp_path, seeds=1, sizes=("0.36M",), teachers=count)
+        assert [len(job.recipe.teachers) for job in request.jobs()] == [count]
+
+
 def test_networks_are_named_or_read(tmp_path: Path) -> None:
     model = STAGES.uniform(generator=torch.Generator().manual_seed(1))
     path = tmp_path / "genotype.json"
