@@ -1,7 +1,5 @@
 """The explorer in Chromium: it answers soon, loads nothing from elsewhere, and reads a drawn 3."""
 
-import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -14,16 +12,13 @@ import pytest
 from benchmarks.explore.runtime import runtime
 from simulator.commands.explore import server
 from simulator.errors import UserError
+from tests.browsers import MARKS, check_fits, check_names, chromium, opened
 from tests.commands import WEIGHTS, status
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
+pytestmark = MARKS
 THREE = [
     *((45, 35), (65, 22), (95, 22), (110, 40), (108, 60), (85, 75), (70, 77)),
     *((90, 78), (112, 92), (115, 118), (95, 138), (65, 138), (42, 122)),
@@ -34,18 +29,8 @@ SOON_MS = 100
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
     """Chromium on one core, where cores can be chosen."""
-    from playwright.sync_api import sync_playwright
-
-    root = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium has no sandbox for root
-    cores = os.sched_getaffinity(0)
-    with sync_playwright() as playwright:
-        os.sched_setaffinity(0, {min(cores)})
-        try:
-            own = playwright.chromium.launch(executable_path=CHROMIUM, args=root)
-        finally:
-            os.sched_setaffinity(0, cores)
+    with chromium(one_core=True) as own:
         yield own
-        own.close()
 
 
 @pytest.fixture(scope="module")
@@ -67,19 +52,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def page(browser: "Browser", address: str) -> "Iterator[Page]":
     """The page after its first answer; at the end nothing has failed or was loaded elsewhere."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    failed: list[str] = []
-    loaded: list[str] = []
-    page.on("console", lambda message: failed.append(message.text))
-    page.on("pageerror", lambda error: failed.append(str(error)))
-    page.on("request", lambda request: loaded.append(request.url))
-    page.goto(address)
-    page.wait_for_selector("body[data-answered]", timeout=120_000)
-    yield page
-    context.close()
-    assert failed == []
-    assert [url for url in loaded if not url.startswith((address, "data:"))] == []
+    with opened(browser, address, "body[data-answered]") as page:
+        yield page
 
 
 class Answer(NamedTuple):
@@ -191,16 +165,10 @@ def test_a_file_is_sent_and_another_is_refused_in_words(page: "Page", tmp_path: 
 def test_it_fits_the_window_in_light_and_dark(page: "Page", width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     moved(page, "kind", "tdl")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    paper = "getComputedStyle(document.body).backgroundColor"
-    page.emulate_media(color_scheme="light")
-    assert page.evaluate(paper) == "rgb(255, 255, 255)"
-    page.emulate_media(color_scheme="dark")
-    assert page.evaluate(paper) == "rgb(20, 23, 28)"
+    check_fits(page, width)
 
 
 def test_every_control_has_a_name(page: "Page") -> None:
-    unnamed = "all => all.filter(own => !own.labels?.length && !own.textContent.trim()).length"
-    assert page.eval_on_selector_all("select, input, button", unnamed) == 0
+    check_names(page)
     mute = "all => all.filter(own => !own.ariaLabel).length"
     assert page.eval_on_selector_all("canvas", mute) == 0

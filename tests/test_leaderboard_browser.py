@@ -1,7 +1,5 @@
 """The leaderboard in Chromium: nothing fails or is loaded, sorting and filters do as they say."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,26 +10,18 @@ import pytest
 from benchmarks.open.board import write_board
 from benchmarks.open.entry import OWN
 from tests.benchmarks.open.tasks import SMALL, entry_of
+from tests.browsers import MARKS, check_fits, check_names, chromium, opened
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
-    from playwright.sync_api import sync_playwright
-
-    root = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium has no sandbox for root
-    with sync_playwright() as playwright:
-        own = playwright.chromium.launch(executable_path=CHROMIUM, args=root)
+    with chromium() as own:
         yield own
-        own.close()
 
 
 @pytest.fixture(scope="module")
@@ -50,18 +40,8 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def page(browser: "Browser", board: Path) -> "Iterator[Page]":
     """The page; when it is closed, nothing has failed and nothing was loaded."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    failed: list[str] = []
-    loaded: list[str] = []
-    page.on("console", lambda message: failed.append(message.text))
-    page.on("pageerror", lambda error: failed.append(str(error)))
-    page.on("request", lambda request: loaded.append(request.url))
-    page.goto(board.as_uri())
-    yield page
-    context.close()
-    assert failed == []
-    assert [url for url in loaded if not url.startswith("data:")] == [board.as_uri()]
+    with opened(browser, board.as_uri(), "#board tbody tr") as page:
+        yield page
 
 
 def column(page: "Page", number: int) -> list[str]:
@@ -116,17 +96,11 @@ def test_every_entry_says_where_it_comes_from(page: "Page") -> None:
 @pytest.mark.parametrize("width", [400, 1280])
 def test_it_fits_the_window_in_light_and_dark(page: "Page", width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    paper = "getComputedStyle(document.body).backgroundColor"
-    page.emulate_media(color_scheme="light")
-    assert page.evaluate(paper) == "rgb(255, 255, 255)"
-    page.emulate_media(color_scheme="dark")
-    assert page.evaluate(paper) == "rgb(20, 23, 28)"
+    check_fits(page, width)
 
 
 def test_every_control_has_a_name_and_is_reached_by_keys(page: "Page") -> None:
-    unnamed = "all => all.filter(own => !own.labels?.length && !own.textContent.trim()).length"
-    assert page.eval_on_selector_all("select, input, button", unnamed) == 0
+    check_names(page)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Tab")

@@ -4,10 +4,9 @@ import csv
 import io
 import itertools
 import math
-import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -24,31 +23,24 @@ from simulator.statistics.intervals import accuracy_interval
 from simulator.storage.environment import ROOT
 from simulator.storage.files import load_tensors, write_json
 from simulator.storage.folders import SAMPLES
+from tests.browsers import MARKS as BROWSER
+from tests.browsers import check_fits, check_names, chromium, opened
 from tests.commands import WEIGHTS, status
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, CDPSession, Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 CHANNELS = ("awgn", "rayleigh", "rician:4", "tdl:A:100ns")
 ENDS = ("low", "high")
 LARGEST = ROOT / "results/reference/cifar100/links"
 MARKS = "#snr .mark-symbol path"
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
+pytestmark = BROWSER
 
 
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
-    from playwright.sync_api import sync_playwright
-
-    root = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium has no sandbox for root
-    with sync_playwright() as playwright:
-        own = playwright.chromium.launch(executable_path=CHROMIUM, args=root)
+    with chromium() as own:
         yield own
-        own.close()
 
 
 @pytest.fixture(scope="module")
@@ -78,23 +70,13 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def page(browser: "Browser", folder: Path) -> "Iterator[Page]":
     """The report, drawn; when it is closed, nothing has failed and nothing was loaded."""
-    yield from opened(browser, folder / "report.html")
+    with shown(browser, folder / "report.html") as page:
+        yield page
 
 
-def opened(browser: "Browser", path: Path) -> "Iterator[Page]":
-    context = browser.new_context(accept_downloads=True, viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    failed: list[str] = []
-    loaded: list[str] = []
-    page.on("console", lambda message: failed.append(message.text))
-    page.on("pageerror", lambda error: failed.append(str(error)))
-    page.on("request", lambda request: loaded.append(request.url))
-    page.goto(path.as_uri())
-    drawn(page, 1)
-    yield page
-    context.close()
-    assert failed == []
-    assert [url for url in loaded if not url.startswith(("data:", "blob:"))] == [path.as_uri()]
+def shown(browser: "Browser", path: Path) -> "AbstractContextManager[Page]":
+    """A report, drawn."""
+    return opened(browser, path.as_uri(), "body[data-drawn]")
 
 
 def drawn(page: "Page", times: int) -> None:
@@ -197,7 +179,7 @@ def test_the_download_has_the_rows_of_the_table(page: "Page", folder: Path) -> N
 
 def test_what_the_receiver_sees_and_its_symbols(browser: "Browser", samples: Path) -> None:
     """Every image has its decision below it; where the folder has none, the page says so."""
-    for page in opened(browser, samples / "report.html"):
+    with shown(browser, samples / "report.html") as page:
         assert page.inner_text("#no-samples") == ""
         cells = lines(page, "pictures")
         assert len(cells) == 1 + 2 * 2  # sent; two schemes at two SNRs
@@ -224,7 +206,7 @@ def test_without_samples_the_page_says_so(browser: "Browser", samples: Path) -> 
     with pytest.MonkeyPatch.context() as patch:
         assert status(patch, "report", samples, "--out", path) == 0
     (samples / "away").rename(samples / SAMPLES)
-    for page in opened(browser, path):
+    with shown(browser, path) as page:
         assert page.inner_text("#no-samples").startswith("The folder holds no samples")
         assert page.is_hidden("#pictures")
         assert page.is_hidden("#symbols")
@@ -243,17 +225,11 @@ def test_it_fits_the_window_in_light_and_dark(page: "Page", width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     if width == 400:
         drawn(page, 2)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    paper = "getComputedStyle(document.body).backgroundColor"
-    page.emulate_media(color_scheme="light")
-    assert page.evaluate(paper) == "rgb(255, 255, 255)"
-    page.emulate_media(color_scheme="dark")
-    assert page.evaluate(paper) == "rgb(20, 23, 28)"
+    check_fits(page, width)
 
 
 def test_every_control_has_a_name_and_is_reached_by_keys(page: "Page") -> None:
-    unnamed = """all => all.filter(own => !own.labels?.length && !own.textContent.trim()).length"""
-    assert page.eval_on_selector_all("select, input, button", unnamed) == 0
+    check_names(page)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Tab")
@@ -270,7 +246,7 @@ def test_the_largest_sweep_is_small_and_soon_ready(
     assert path.stat().st_size < 3_000_000
     session = browser.new_browser_cdp_session()
     before = renderers(session)
-    for page in opened(browser, path):
+    with shown(browser, path) as page:
         assert renderers(session) - before < 2
         assert page.locator(MARKS).count() > 500
 
@@ -285,7 +261,7 @@ def test_a_sweep_of_4032_points_stays_smooth(
     path = tmp_path / "report.html"
     assert path.stat().st_size < 3_000_000
     session = browser.new_browser_cdp_session()
-    for page in opened(browser, path):
+    with shown(browser, path) as page:
         assert page.locator(MARKS).count() == 8 * 18 * 4  # the schemes that are shown at first
         spent = []
         for act in moves(page):

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmarks.recipes.cifar100 import cifar100
 from benchmarks.recipes.joint import MULTIPATH_MIX
 from benchmarks.studies.codecs.groups import GroupsConfig
+from benchmarks.studies.finished import taught_already
 from models import CatConfig, CodecConfig, MlpCodecConfig
 from simulator.data.dataset import Dataset
 from simulator.description.basis import Part
@@ -22,12 +23,10 @@ from simulator.errors import UserError
 from simulator.schemes.codec import CodecLesson, CodecStage, LinkModel
 from simulator.schemes.experiment import Experiment
 from simulator.schemes.rkd_sc import RkdScConfig, RkdScheme
-from simulator.training.cache import cached_features
 from simulator.training.loop import train_part
 from simulator.training.run import TrainingRun, validation_outputs
 from simulator.training.student import Taught
 from simulator.training.teachers import Views, teacher_views, told_views, train_teachers
-from simulator.training.weights import Weights
 
 REFERENCE: Final = "cat"  # the design that all others are compared with
 
@@ -93,19 +92,12 @@ def behind(dataset: Dataset, training: Path, out: Path, experiment: Experiment) 
         teacher_seed=0,
         taught_in=training,
     )
-    found = Weights(cifar100(), dataset, weights, device)
-    student = found.student()
-    head = found.load(
-        cifar100().student_parts().head,
-        lambda: nn.Linear(student.body.config.feature_dim, dataset.num_classes),
-    )
-    part = Part("student_features", ("fp32", found.hashes["student"]))
-    features = cached_features(run, part, student.body, "fp32")
+    taught = taught_already(run, weights)
     return Behind(
         run=run,
-        taught=Taught(student, features, head),
+        taught=taught,
         views=told_views(run) or teacher_views(run, train_teachers(run)),
-        validation=validation_outputs(run, student.body),
+        validation=validation_outputs(run, taught.student.body),
     )
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmarks.recipes.cifar100 import cifar100
 from benchmarks.recipes.joint import FADING_MIX, MULTIPATH_MIX
 from benchmarks.recipes.variants import LABELS_ONLY
+from benchmarks.studies.finished import taught_already
 from models import CatConfig
 from simulator.data.dataset import Dataset
 from simulator.description.basis import Part
@@ -21,11 +22,9 @@ from simulator.schemes.codec import CodecLesson, LinkModel
 from simulator.schemes.experiment import Experiment
 from simulator.schemes.joint import JointLesson, JointScheme, JointSchemeConfig
 from simulator.schemes.rkd_sc import RkdScConfig, RkdScheme
-from simulator.training.cache import cached_features
 from simulator.training.loop import train_part
 from simulator.training.run import TrainingRun, validation_outputs
 from simulator.training.student import Taught
-from simulator.training.weights import Weights
 
 MIXES: Final = {"flat": FADING_MIX, "multipath": MULTIPATH_MIX}
 USES: Final = 64  # of ADJSCC, which is trained for one k
@@ -62,16 +61,9 @@ def behind(dataset: Dataset, weights: Path, out: Path, experiment: Experiment) -
     """The student from its weights; its features are cached below `out`."""
     device = torch.device("cpu")
     run = TrainingRun(recipe=experiment, dataset=dataset, folder=out, seed=0, device=device)
-    found = Weights(cifar100(), dataset, weights, device)
-    student = found.student()
-    head = found.load(
-        cifar100().student_parts().head,
-        lambda: nn.Linear(student.body.config.feature_dim, dataset.num_classes),
-    )
-    part = Part("student_features", ("fp32", found.hashes["student"]))
-    features = cached_features(run, part, student.body, "fp32")
-    taught = Taught(student, features, head)
-    return Behind(run=run, taught=taught, validation=validation_outputs(run, student.body))
+    taught = taught_already(run, weights)
+    validation = validation_outputs(run, taught.student.body)
+    return Behind(run=run, taught=taught, validation=validation)
 
 
 def trained(found: Behind, name: str, seed: int) -> Scheme:
