@@ -96,6 +96,33 @@ def test_a_scheme_meets_the_draws_of_a_sweep(tmp_path: Path, semlink: Command) -
     assert (row["name"], row["rank"], row["origin"]) == ("mine", 1, "run by semlink")
 
 
+TWO = """
+import torch
+import semlink
+
+
+def scheme(task):
+    return [made(k) for k in (16, 64)]
+
+
+def made(k):
+    torch.manual_seed(k)
+    encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 2 * k))
+    return semlink.own_scheme(NAMED, encoder, torch.nn.Linear(2 * k, 10), k=k)
+"""
+
+
+def test_schemes_of_one_name_each_serve_their_k(tmp_path: Path, semlink: Command) -> None:
+    accuracies = []
+    for board, named in (("equal", '"own"'), ("other", 'f"own_{k}"')):
+        path = file_of(TWO.replace("NAMED", named), tmp_path)
+        assert semlink("submit", path, "--out", board) == 0
+        rows = pd.read_csv(tmp_path / board / "digits.csv")
+        assert rows["channel_uses"].tolist() == [16, 64]
+        accuracies.append(rows["accuracy"].tolist())
+    assert accuracies[0] == accuracies[1]
+
+
 def test_the_same_again_changes_nothing_and_other_files_need_fresh(
     tmp_path: Path, semlink: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:

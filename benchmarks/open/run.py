@@ -50,7 +50,12 @@ def swept(task: Task, schemes: Sequence[Scheme], split: Split) -> Swept:
 
 def swept_checked(task: Task, schemes: Sequence[Scheme], name: str, split: Split) -> Swept:
     """As `swept`, of schemes whose every step is checked. Raises: UserError too for their power."""
-    checked = [Checked(own, f"{own.name} of {name}", task.classes) for own in schemes]
+    own_names = [own.name for own in schemes]  # points are by name: equal ones are numbered
+    numbers = [f" {n}" if own_names.count(own) > 1 else "" for n, own in enumerate(own_names, 1)]
+    checked = [
+        Checked(own, f"{own.name} of {name}{number}", task.classes)
+        for own, number in zip(schemes, numbers, strict=True)
+    ]
     found = swept(task, checked, split)
     for own in checked:
         own.check_power()
