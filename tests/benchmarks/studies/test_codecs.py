@@ -20,9 +20,9 @@ from models import ImageClassifier
 from models.blocks import parameter_count
 from simulator.data.dataset import Dataset, Split
 from simulator.errors import UserError
-from simulator.training.losses import TeacherTargets
 from simulator.training.run import TrainingRun
 from simulator.training.student import Taught
+from simulator.training.teachers import Views
 
 CPU = torch.device("cpu")
 
@@ -84,15 +84,6 @@ def test_pairs_by_hand() -> None:
     assert 0 < row["low_images"] < 0.25 < row["high_images"]
 
 
-class Told:
-    """Teachers that say random things."""
-
-    def targets(self, view: int, indices: torch.Tensor) -> TeacherTargets:
-        """Of some images."""
-        count = len(indices)
-        return TeacherTargets(torch.randn(count, 256), torch.randn(count, 4))
-
-
 def behind(folder: Path) -> Behind:
     """Random features of 300 images of four classes behind a fresh student."""
     experiment = recipe(views=2, epochs=1)
@@ -102,11 +93,12 @@ def behind(folder: Path) -> Behind:
     dataset = Dataset("few", ("a", "b", "c", "d"), split, split, split, key="few")
     student = ImageClassifier(experiment.student.model, image_channels=3, num_classes=4).eval()
     features = torch.randn((2, 300, 256), generator=draws).half()
+    scores = torch.randn((2, 300, 4), generator=draws)
     run = TrainingRun(recipe=experiment, dataset=dataset, folder=folder, seed=0, device=CPU)
     return Behind(
         run=run,
         taught=Taught(student, features, student.head),
-        views=Told(),  # type: ignore[arg-type]
+        views=Views(features, scores.half(), torch.zeros(256), torch.ones(1)),
         validation=features[0].float(),
     )
 
