@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
 from benchmarks.recipes.cifar100 import taught_by_three
 from benchmarks.studies.pool import done_by_workers
@@ -26,11 +24,11 @@ from simulator.commands.options import command, option, run, whole
 from simulator.data.dataset import Dataset
 from simulator.description.basis import Basis
 from simulator.errors import UserError
+from simulator.measures.sizes import Credits
 from simulator.statistics.paired import paired_difference
 from simulator.storage.describe import describe
 from simulator.storage.environment import environment
 from simulator.storage.files import write_json, write_table
-from simulator.training.run import in_chunks
 
 BASE: Final = "base"
 COLUMNS: Final = ["variant", "epochs", "images", "accuracy", "difference", "low", "high"]
@@ -58,17 +56,16 @@ def variants(base: Basis) -> Mapping[str, Basis]:
     }
 
 
-def right(dataset: Dataset, job: Job) -> NDArray[np.float64]:
-    """Whether the trained student is right, for every validation image [N]; what a worker does."""
-    student, split = job.student(dataset), job.run(dataset).validation
-    scores = in_chunks(lambda x: student(x).scores, split.images, precision="fp32")
-    return (scores.argmax(dim=1) == split.labels).double().numpy()
+def right(dataset: Dataset, job: Job) -> Credits:
+    """Right answers to validation images; what a worker does."""
+    return job.right(dataset, "validation")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DistillationRequest(TaughtRequest):
     """What `distillation` is asked for."""
 
+    splits = ("validation",)
     out: Path = option(default=Path("results/runs/distillation"), help="Folder to write to.")
     epochs: int = option(default=12, type=whole(1, 1000), help="Of every student.")
     views: int = option(default=4, type=whole(2, 100), help="Augmented views, an even number.")
@@ -89,7 +86,7 @@ class DistillationRequest(TaughtRequest):
                 yield Job(name, own, self.out / f"views_{kinds.index(kind)}", self.training)
 
 
-def table(answers: Mapping[str, NDArray[np.float64]], epochs: Mapping[str, int]) -> pd.DataFrame:
+def table(answers: Mapping[str, Credits], epochs: Mapping[str, int]) -> pd.DataFrame:
     """A row for every variant that is finished; differences to `base` once that is."""
     rows = []
     for name, own in answers.items():
@@ -105,7 +102,7 @@ def distillation(request: DistillationRequest) -> None:
     """Train students by variants of the distillation, and compare them with the base."""
     jobs = [*request.jobs()]
     epochs = {job.name: job.recipe.student.training.epochs for job in jobs}
-    answers: dict[str, NDArray[np.float64]] = {}
+    answers: dict[str, Credits] = {}
     for job, own in done_by_workers(right, jobs, request):
         answers[job.name] = own
         answers = {name: answers[name] for name in epochs if name in answers}

@@ -5,7 +5,8 @@
 A network is `hand_made` or a genotype file of `semlink search`, its widths scaled to every size
 (and to the MACs of the hand-made one of that size). Choices are made by the column `validation`;
 test images are looked at once, at the end. Writes OUT/students.csv (a row per training),
-retention.csv (a row per training and teacher) and a figure; finished students are kept below OUT.
+retention.csv (a row per training and teacher) and a figure; finished students and their answers
+are kept below OUT.
 """
 
 from collections.abc import Iterator, Mapping
@@ -73,6 +74,7 @@ def at_size(model: StudentConfig, size: int) -> StudentConfig:
 class StudentsRequest(TaughtRequest):
     """What `students` is asked for."""
 
+    splits = ("validation", "test")
     out: Path = option(default=Path("results/runs/students"), help="Folder to write to.")
     networks: tuple[str, ...] = option(default=(HAND_MADE,), help="hand_made, NAME=FILE, ...")
     sizes: tuple[str, ...] = option(default=("0.36M", "1.2M"), help="Encoder parameters.")
@@ -100,9 +102,7 @@ class StudentsRequest(TaughtRequest):
 
 def trained(dataset: Dataset, job: Job) -> tuple[Credits, Credits]:
     """Right answers to validation and test images; what a worker does."""
-    student, splits = job.student(dataset).eval(), (job.run(dataset).validation, dataset.test)
-    first, second = (right_answers(lambda x: student(x).scores, split) for split in splits)
-    return first, second
+    return job.right(dataset, "validation"), job.right(dataset, "test")
 
 
 def taught(dataset: Dataset, job: Job) -> dict[str, tuple[int, Credits]]:

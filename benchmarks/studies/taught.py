@@ -1,22 +1,31 @@
-"""Students of several descriptions under the teachers of one training, by several processes."""
+"""Students of several descriptions under the teachers of one training, by several processes.
+
+What a finished student answered is kept in OUT/answers, some kilobytes each: with these files a
+study goes on where its weights and what its teachers said are gone.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
+import numpy as np
 import torch
 
 from models import ImageClassifier
 from simulator.commands.options import data_option, option, whole
 from simulator.data.dataset import Dataset, load_dataset
-from simulator.description.basis import Basis
+from simulator.description.basis import Basis, Part
 from simulator.errors import UserError
+from simulator.measures.sizes import Credits, right_answers
+from simulator.storage.files import read_keyed, write_json
 from simulator.storage.folders import check_writable
 from simulator.training.run import TrainingRun
 from simulator.training.student import train_student
 from simulator.training.teachers import teacher_views, told_views, train_teachers
+
+SplitName = Literal["validation", "test"]
 
 
 class Job(NamedTuple):
@@ -40,14 +49,42 @@ class Job(NamedTuple):
             taught_in=self.training,
         )
 
+    @property
+    def part(self) -> Part:
+        """The student."""
+        return self.recipe.student_parts(self.name, self.recipe.student).student
+
     def student(self, dataset: Dataset) -> ImageClassifier:
         """The student of its recipe, trained; its teachers were asked before."""
         whole = self.run(dataset)
         views = told_views(whole)
         assert views is not None  # see `TaughtRequest.prepared`
-        stage = whole.recipe.student
-        part = whole.recipe.student_parts(self.name, stage).student
-        return train_student(whole, part, stage, views)
+        return train_student(whole, self.part, self.recipe.student, views)
+
+    def kept(self, dataset: Dataset, split: SplitName) -> Credits | None:
+        """What the trained student answered, from its file; None if there is no such file.
+
+        Raises: UserError if it is damaged, or of another training.
+        """
+        found = read_keyed(self._path(split), self.run(dataset).origin(self.part).key)
+        if found is None:
+            return None
+        packed = np.frombuffer(bytes.fromhex(found["right"]), dtype=np.uint8)
+        return np.unpackbits(packed, count=found["images"]).astype(np.float64)
+
+    def right(self, dataset: Dataset, split: SplitName) -> Credits:
+        """1 for every image of the split that the trained student has right, else 0 [N]."""
+        if (kept := self.kept(dataset, split)) is not None:
+            return kept
+        student, run = self.student(dataset).eval(), self.run(dataset)
+        images = run.validation if split == "validation" else dataset.test
+        right = right_answers(lambda x: student(x).scores, images)
+        told = {"images": len(right), "right": np.packbits(right > 0).tobytes().hex()}
+        write_json(self._path(split), {"key": run.origin(self.part).key, **told})
+        return right
+
+    def _path(self, split: SplitName) -> Path:
+        return self.folder / "answers" / f"{self.name}_{split}.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +98,14 @@ class TaughtRequest(ABC):
     out: Path = option(default=Path("results/runs/study"), help="Folder to write to.")
     workers: int = option(default=2, type=whole(1, 1000), help="Processes of one thread each.")
 
+    splits: ClassVar[tuple[SplitName, ...]]  # whose images the students are asked about
+
     @abstractmethod
     def jobs(self) -> Iterator[Job]:
         """All trainings."""
 
     def prepared(self) -> Dataset:
-        """The images; teachers are asked about the views the first time.
+        """The images; teachers are asked about the views if a student must still be trained.
 
         Raises: UserError if there are no images or no weights of a teacher.
         """
@@ -74,10 +113,12 @@ class TaughtRequest(ABC):
             raise UserError("--data must name the folder of CIFAR-100, got none")
         check_writable(self.out)
         dataset = load_dataset(self.data)
-        for run in (job.run(dataset) for job in self.jobs()):
+        for job in self.jobs():
+            run = job.run(dataset)
             missing = [name for name in run.recipe.teachers if not run.path(name).exists()]
             if missing:
                 raise UserError(f"{self.training} must hold the weights of {', '.join(missing)}")
-            if told_views(run) is None:
+            todo = any(job.kept(dataset, split) is None for split in self.splits)
+            if todo and told_views(run) is None:
                 teacher_views(run, train_teachers(run))
         return dataset

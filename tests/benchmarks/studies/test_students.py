@@ -1,6 +1,7 @@
 """The study of networks and sizes: equal costs, rows, and a whole run on tiny networks."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -134,3 +135,25 @@ def test_students_are_trained_and_compared(
     both = kept[kept["teacher"] == "all"]["teacher_params"]
     assert (both == 2 * kept[kept["teacher"] == "teacher"]["teacher_params"].iloc[0]).all()
     assert (request.out / "retention.pdf").exists()
+    for folder in ("weights", "cache"):
+        shutil.rmtree(request.out / folder)
+    monkeypatch.setattr(taught, "train_student", None)  # calling it would be an error
+    students.students(request)
+    again = pd.read_csv(request.out / "students.csv")
+    pd.testing.assert_frame_equal(again.drop(columns="cpu_ms"), rows.drop(columns="cpu_ms"))
+    assert not (request.out / "cache").exists()
+
+
+def test_answers_of_another_training_are_refused(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(students, "taught_by_three", small)
+    request = StudentsRequest(out=tmp_path, training=tmp_path, sizes=("3000",), seeds=1, epochs=1)
+    job = next(request.jobs())
+    train_teachers(replace(job.run(dataset), taught_in=None))
+    (tmp_path / "answers").mkdir()
+    path = tmp_path / "answers" / f"{job.name}_test.json"
+    path.write_text('{"key": "other"}')
+    assert job.kept(dataset, "validation") is None
+    with pytest.raises(UserError, match="was made with other settings, data or seed"):
+        job.kept(dataset, "test")
