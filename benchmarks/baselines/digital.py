@@ -7,14 +7,15 @@ chosen on validation images (`adaptation`). A bound sends the same bits over lin
 error-free up to capacity.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.baselines.adaptation import (
@@ -338,49 +339,58 @@ class DigitalScheme(Scheme):
         Gains are the ones that other schemes meet. Where the receiver misses an error, another
         payload arrives; one that a CRC of 16 bits would miss is taken for one that it sees.
         """
-        device = snr_db.device
-        ones = torch.ones((len(snr_db), k), dtype=torch.complex64, device=device)
-        received = channel(ones, snr_db=snr_db, generator=streams("channel", device=device))
+        ones = torch.ones((len(snr_db), k), dtype=torch.complex64, device=snr_db.device)
+        received = channel(ones, snr_db=snr_db, generator=streams("channel", device=snr_db.device))
         met = met_by(received, snr_db=snr_db).cpu().numpy()
-        drawn = torch.rand(len(met), generator=streams("decoding"), dtype=torch.float64).numpy()
+        drawn = torch.rand(len(met), generator=streams("decoding"), dtype=torch.float64)
         others = Others.drawn(len(met), streams)
-        if not self._genie:
-            choice = self._choice(channel, float(snr_db[0, 0]), k)
-            rate = choice.link.error_rate(met)
-            arrived = torch.from_numpy(drawn >= rate).to(device)
-            answers, fits = encoded["answers"], encoded["fits"]
-            delivered = fits & arrived
-            unseen = torch.from_numpy(drawn < rate * choice.link.missed(met)).to(device) & fits
+        answers = torch.zeros(len(met), dtype=torch.int64, device=snr_db.device)
+        delivered = torch.zeros(len(met), dtype=torch.bool, device=snr_db.device)
+        rates = torch.ones(len(met), dtype=torch.float64, device=snr_db.device)
+        if self._genie:
+            sent = self._sent_by_gain(encoded, met, k)
+        else:
+            sent = iter([self._sent(encoded, self._choice(channel, float(snr_db[0, 0]), k))])
+        for own in sent:
+            meets, luck = met[own.rows.cpu()], drawn[own.rows.cpu()].to(snr_db.device)
+            rate = torch.as_tensor(own.link.error_rate(meets), device=snr_db.device)
+            answers[own.rows], rates[own.rows] = own.answers, rate
+            delivered[own.rows] = own.fits & (luck >= rate)
+            missed = torch.as_tensor(own.link.missed(meets), device=snr_db.device)
+            unseen = own.fits & (luck < rate * missed)
             if bool(unseen.any()):
-                answers, payload = answers.clone(), encoded["payload"][unseen]
-                strayed = self._answers(choice.source, others.instead_of(payload, unseen))
-                answers[unseen], delivered[unseen] = strayed
-            return answers, delivered, {"error_rate": torch.as_tensor(rate, device=device)}
-        answers = torch.zeros(len(met), dtype=torch.int64, device=device)
-        delivered = torch.zeros(len(met), dtype=torch.bool, device=device)
-        rates = torch.ones(len(met), dtype=torch.float64, device=device)
-        by_place = self.adaptation(k).for_met
+                rows = own.rows[unseen]
+                strayed = others.instead_of(own.payload(unseen), rows)
+                answers[rows], delivered[rows] = self._answers(own.source, strayed)
+        return answers, delivered, {"error_rate": rates}
+
+    def _sent(self, encoded: Tensors, choice: Choice) -> "_Sent":
+        """All images over one link."""
+        answers, fits = encoded["answers"], encoded["fits"]
+        rows = torch.arange(len(fits), device=fits.device)
+        source, link = choice.source, choice.link
+        return _Sent(source, link, rows, answers, fits, lambda some: encoded["payload"][some])
+
+    def _sent_by_gain(
+        self, encoded: Tensors, met: NDArray[np.float64], k: int
+    ) -> Iterator["_Sent"]:
+        """With a genie: the images of every link that their gains choose."""
+        by_place, pixels = self.adaptation(k).for_met, encoded["pixels"]
         chosen: dict[tuple[str, Link], list[int]] = {}
         for row, place in enumerate(grid_place(met)):
             chosen.setdefault(by_place[place][:2], []).append(row)
-        for (source, link), rows in chosen.items():
-            mine = torch.tensor(rows, device=device)
-            offer = Offer(*(values[mine] for values in _offer(encoded, source)))
-            option, answers[mine], fits = offer.best_fit(link.payload_bits)
-            rates[mine] = torch.as_tensor(link.error_rate(met[rows]), device=device)
-            kept = torch.from_numpy(drawn[rows]).to(device) >= rates[mine]
-            delivered[mine] = fits & kept
-            missed = rates[mine] * torch.from_numpy(link.missed(met[rows])).to(device)
-            unseen = fits & (torch.from_numpy(drawn[rows]).to(device) < missed)
-            if bool(unseen.any()):
-                strays = mine[unseen]
-                images = encoded["pixels"][strays]
-                payload = self._payloads(
-                    source, link.payload_bits, images, option[unseen], unseen[unseen]
-                )
-                strayed = self._answers(source, others.instead_of(payload, strays))
-                answers[strays], delivered[strays] = strayed
-        return answers, delivered, {"error_rate": rates}
+        for (source, link), places in chosen.items():
+            rows = torch.tensor(places, device=pixels.device)
+            offer = Offer(*(values[rows] for values in _offer(encoded, source)))
+            option, answers, fits = offer.best_fit(link.payload_bits)
+            coded = source, link.payload_bits, pixels[rows], option
+            payload = partial(self._some_payloads, *coded)
+            yield _Sent(source, link, rows, answers, fits, payload)
+
+    def _some_payloads(
+        self, source: str, size: int, pixels: Tensor, option: Tensor, some: Tensor
+    ) -> Tensor:
+        return self._payloads(source, size, pixels[some], option[some], some[some])
 
     def rebuilt_images(
         self, prepared: Tensors, received: Received, *, channel: Channel, snr_db: Tensor, k: int
@@ -426,6 +436,17 @@ class DigitalScheme(Scheme):
             found = self._answers(choice.source, arrived.payload[wrong])
             answers[wrong], delivered[wrong] = found
         return answers, delivered, {"bits": payload, "decoded_bits": arrived.payload}
+
+
+class _Sent(NamedTuple):
+    """Images that one source sends over one link."""
+
+    source: str
+    link: Link
+    rows: Tensor  # of these images in the batch [n]
+    answers: Tensor  # where they arrive [n]
+    fits: Tensor  # whether anything is sent [n]
+    payload: Callable[[Tensor], Tensor]  # of some of them, bool [n], to uint8 [some, bits]
 
 
 def _strays(link: Link) -> bool:
