@@ -41,7 +41,7 @@ from simulator.engine.run import Results, sweep_here
 from simulator.engine.send import send_images
 from simulator.errors import UserError
 from simulator.scheme import Scheme
-from simulator.schemes.experiment import asked_schemes, build_scheme
+from simulator.schemes.experiment import build_scheme, requested_schemes
 from simulator.statistics.paired import paired_difference
 from simulator.storage.describe import describe
 from simulator.storage.environment import environment
@@ -138,7 +138,7 @@ def waveform(request: WaveformRequest) -> pd.DataFrame:
     (experiment, weights), test = request.loaded(experiment, torch.device("cpu"))
     folder = request.out or Path("results/runs") / request.recipe_name / "waveform"
     check_writable(folder)
-    schemes_named, left_out = asked_schemes(experiment, weights, request.schemes)
+    schemes_named, left_out = requested_schemes(experiment, weights, request.schemes)
     schemes = [build_scheme(name, experiment, weights).scheme for name in schemes_named]
     points, more = plan(schemes, grid)
     note(*left_out, *more)

@@ -13,6 +13,7 @@ from channels.law import ChannelLaw
 __all__ = [
     "Channel",
     "ChannelOutput",
+    "WrappedChannel",
     "check_inputs",
     "check_snr_db",
     "check_symbols",
@@ -82,6 +83,42 @@ class Channel(ABC):
         Units:  snr_db is Es/N0 in dB, averaged over the fading, for unit power of x.
         Raises: ValueError if a shape, a type or a device is wrong.
         """
+
+
+class WrappedChannel(Channel):
+    """A channel around another one, whose properties it has; subclasses say what it does."""
+
+    channel: Channel
+
+    @property
+    def name(self) -> str:
+        """That of the channel within."""
+        return self.channel.name
+
+    @property
+    def law(self) -> ChannelLaw:
+        """That of the channel within."""
+        return self.channel.law
+
+    @property
+    def pilots(self) -> int:
+        """Those of the channel within."""
+        return self.channel.pilots
+
+    @property
+    def pilots_open(self) -> bool:
+        """That of the channel within."""
+        return self.channel.pilots_open
+
+    @property
+    def draws_as(self) -> str:
+        """That of the channel within."""
+        return self.channel.draws_as
+
+    @property
+    def subcarriers(self) -> int | None:
+        """Those of the channel within."""
+        return self.channel.subcarriers
 
 
 def check_symbols(x: Tensor) -> None:

@@ -7,14 +7,14 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from channels.base import Channel, ChannelOutput, check_inputs
+from channels.base import Channel, ChannelOutput, WrappedChannel, check_inputs
 from channels.law import ChannelLaw
 
 __all__ = ["InterleavedChannel"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class InterleavedChannel(Channel):
+class InterleavedChannel(WrappedChannel):
     """A channel whose data symbols are permuted before it and put back behind it.
 
     The permutation is fixed, known to both ends, and charged nothing.
@@ -31,29 +31,9 @@ class InterleavedChannel(Channel):
         """The channel's name, interleaved."""
         return f"{self.channel.name}+interleaved"
 
-    @property
-    def pilots(self) -> int:
-        """Those of the channel."""
-        return self.channel.pilots
-
-    @property
-    def pilots_open(self) -> bool:
-        """That of the channel."""
-        return self.channel.pilots_open
-
     def with_pilots(self, pilots: int) -> "InterleavedChannel":
         """The channel with so many pilots, interleaved."""
         return replace(self, channel=self.channel.with_pilots(pilots))
-
-    @property
-    def draws_as(self) -> str:
-        """Gains and noise are those of the channel."""
-        return self.channel.draws_as
-
-    @property
-    def subcarriers(self) -> int | None:
-        """Those of the channel."""
-        return self.channel.subcarriers
 
     @property
     def law(self) -> ChannelLaw:

@@ -19,7 +19,7 @@ def native(device: torch.device, precision: Precision) -> Precision:
     return precision if precision == "fp32" or _multiplies_bf16(device) else "fp32"
 
 
-def told(name: str, device: torch.device, precision: Precision) -> str:
+def stage_title(name: str, device: torch.device, precision: Precision) -> str:
     """The name of a stage for a progress bar, with the precision if it differs."""
     own = native(device, precision)
     return name if own == precision else f"{name} (in {own}, as this device has no {precision})"

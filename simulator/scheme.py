@@ -92,8 +92,8 @@ class Scheme(ABC):
         The k symbols of an image have unit power on average over the image or the constellation.
 
         Calls `channel(x, ..., generator=streams("channel", device=x.device))` exactly once, so that
-        all schemes of equal k meet the same gains and noise. Other draws come from
-        `streams("scrambling")` or `streams("decoding")`.
+        all schemes of equal k meet the same gains and noise. Other draws come from streams of
+        other purposes, all of which `simulator.engine.grid.PURPOSES` lists.
         """
 
     def rebuilt_images(

@@ -20,12 +20,12 @@ WRITE = ["iq", "write", "digits", "--weights", WEIGHTS, "--images", 40, "--chann
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with sent.sigmf-meta and what a radio made of it, heard.sigmf-meta."""
+    """A folder with sent.sigmf-meta and what a radio made of it, received.sigmf-meta."""
     folder = tmp_path_factory.mktemp("iq")
     with pytest.MonkeyPatch.context() as patch:
         out = ["--out", folder / "sent.sigmf-meta"]
         assert status(patch, *WRITE, "--scheme", "rkd_sc", *out) == 0
-        radio = ["--snr-db", 30, "--seed", 3, "--out", folder / "heard.sigmf-meta"]
+        radio = ["--snr-db", 30, "--seed", 3, "--out", folder / "received.sigmf-meta"]
         assert status(patch, "iq", "simulate", folder / "sent.sigmf-meta", *radio) == 0
     return folder
 
@@ -47,7 +47,7 @@ def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
 def test_the_round_trip_at_30_db_gives_the_ideal_answers(
     semlink: Command, kept: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert semlink("iq", "read", kept / "heard.sigmf-meta", "--csv", "a.csv") == 0
+    assert semlink("iq", "read", kept / "received.sigmf-meta", "--csv", "a.csv") == 0
     out = capsys.readouterr().out
     link = face.load("digits", weights=WEIGHTS)
     images = link.data.test.images[:40]
@@ -112,11 +112,11 @@ def test_a_device_of_its_own_description_is_read_with_sent(
         meta["global"] = {name: meta["global"][name] for name in kept}
         meta["annotations"] = []
 
-    edit(copy / "heard.sigmf-meta", bare)
-    assert semlink("iq", "read", "heard.sigmf-meta") == 2
+    edit(copy / "received.sigmf-meta", bare)
+    assert semlink("iq", "read", "received.sigmf-meta") == 2
     assert "must have semlink:recipe to be read, but has none; name the file" in refused(capsys)
     arguments = ["--sent", "sent.sigmf-meta", "--snr-db", 30]
-    assert semlink("iq", "read", "heard.sigmf-meta", *arguments) == 0
+    assert semlink("iq", "read", "received.sigmf-meta", *arguments) == 0
     assert "SNR 30.0 dB" in capsys.readouterr().out
 
 
@@ -177,9 +177,9 @@ def test_a_damaged_recording_is_one_line(
     damage: Callable[[Path], None],
     told: str,
 ) -> None:
-    damage(copy / "heard.sigmf-meta")
+    damage(copy / "received.sigmf-meta")
     arguments = ["--weights", WEIGHTS, "--csv", "new.csv"]
-    assert semlink("iq", "read", "heard.sigmf-meta", *arguments) == 2
+    assert semlink("iq", "read", "received.sigmf-meta", *arguments) == 2
     assert told in refused(capsys)
     assert not (copy / "new.csv").exists()
 
@@ -217,8 +217,8 @@ def test_no_recording_is_overwritten(
     semlink: Command, copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["iq", "simulate", "sent.sigmf-meta", "--snr-db", 10]
-    assert semlink(*arguments, "--out", "heard.sigmf-meta") == 2
-    assert "--out must be a new file, but heard.sigmf-meta is there" in refused(capsys)
+    assert semlink(*arguments, "--out", "received.sigmf-meta") == 2
+    assert "--out must be a new file, but received.sigmf-meta is there" in refused(capsys)
 
 
 def test_without_sigmf_it_says_what_to_install(

@@ -347,6 +347,7 @@ class DigitalScheme(Scheme):
         answers = torch.zeros(len(met), dtype=torch.int64, device=snr_db.device)
         delivered = torch.zeros(len(met), dtype=torch.bool, device=snr_db.device)
         rates = torch.ones(len(met), dtype=torch.float64, device=snr_db.device)
+        undetected = torch.zeros_like(delivered)
         if self._genie:
             sent = self._sent_by_gain(encoded, met, k)
         else:
@@ -362,7 +363,8 @@ class DigitalScheme(Scheme):
                 rows = own.rows[unseen]
                 strayed = others.instead_of(own.payload(unseen), rows)
                 answers[rows], delivered[rows] = self._answers(own.source, strayed)
-        return answers, delivered, {"error_rate": rates}
+                undetected[rows] = True
+        return answers, delivered, {"error_rate": rates, "undetected": undetected}
 
     def _sent(self, encoded: Tensors, choice: Choice) -> "_Sent":
         """All images over one link."""
@@ -435,7 +437,8 @@ class DigitalScheme(Scheme):
             answers, delivered = answers.clone(), delivered.clone()
             found = self._answers(choice.source, arrived.payload[wrong])
             answers[wrong], delivered[wrong] = found
-        return answers, delivered, {"bits": payload, "decoded_bits": arrived.payload}
+        seen = {"bits": payload, "decoded_bits": arrived.payload, "undetected": wrong}
+        return answers, delivered, seen
 
 
 class _Sent(NamedTuple):

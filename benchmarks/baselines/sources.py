@@ -233,9 +233,13 @@ def _distinct(images: Tensor) -> tuple[list[int], list[int]]:
 def cached(
     identity: dict[str, Any], images: Tensor, compute: Callable[[], dict[str, Tensor]]
 ) -> dict[str, Tensor]:
-    """What is computed of images, kept in the cache folder by what it depends on."""
-    pixels = _pixel_hash(images).hex()
-    key = digest({**identity, "images": [pixels, *images.shape], "version": VERSION})
+    """What is computed of images, kept in the cache folder by what it depends on.
+
+    Another torch or device rounds differently, and then another payload may be sent.
+    """
+    arithmetic = {"torch": str(torch.__version__), "device": images.device.type}
+    pixels = [_pixel_hash(images).hex(), *images.shape]
+    key = digest({**identity, **arithmetic, "images": pixels, "version": VERSION})
     found = kept(f"offers/{key}.safetensors", key, compute)
     return {name: values.to(images.device) for name, values in found.items()}
 

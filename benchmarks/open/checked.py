@@ -7,8 +7,7 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from channels.base import Channel, ChannelOutput
-from channels.law import ChannelLaw
+from channels.base import Channel, ChannelOutput, WrappedChannel
 from channels.streams import PointStreams
 from simulator.errors import UserError, shown
 from simulator.scheme import Received, Scheme, Tensors
@@ -26,22 +25,12 @@ class Point(NamedTuple):
     k: int
 
 
-class Metered(Channel):
+class Metered(WrappedChannel):
     """A channel at one SNR, and what was sent over it."""
 
     def __init__(self, channel: Channel, snr_db: Tensor, k: int) -> None:
-        self._channel, self._snr_db, self._k = channel, snr_db, k
+        self.channel, self._snr_db, self._k = channel, snr_db, k
         self.sent: list[Tensor] = []
-
-    @property
-    def name(self) -> str:
-        """As the channel has it."""
-        return self._channel.name
-
-    @property
-    def law(self) -> ChannelLaw:
-        """As the channel has it."""
-        return self._channel.law
 
     def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
         """As the channel does.
@@ -59,7 +48,7 @@ class Metered(Channel):
             )
         if not bool(torch.isfinite(x).all()):
             raise UserError("the symbols x must be finite, got nan or inf")
-        return self._channel(x, snr_db=snr_db, generator=generator)
+        return self.channel(x, snr_db=snr_db, generator=generator)
 
 
 class Checked(Scheme):

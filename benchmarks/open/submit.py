@@ -22,7 +22,7 @@ from benchmarks.open.submission import Given, read_submission
 from benchmarks.open.task import Task, tasks
 from simulator.data.dataset import Dataset
 from simulator.errors import UserError
-from simulator.schemes.experiment import Experiment, asked_schemes, build_scheme
+from simulator.schemes.experiment import Experiment, build_scheme, requested_schemes
 from simulator.storage.describe import digest
 from simulator.storage.environment import OPEN
 from simulator.training.weights import Weights
@@ -64,7 +64,7 @@ class Desk:
     def take_own(self, experiment: Experiment, weights: Weights, names: Sequence[str]) -> None:
         """Enter schemes of semlink, each when it is done. Raises: UserError."""
         split = self.task.test_split(self.dataset)
-        asked, left_out = asked_schemes(experiment, weights, names)
+        asked, left_out = requested_schemes(experiment, weights, names)
         for line in left_out:
             self.say(f"note:    {line}")
         for name in asked:

@@ -23,10 +23,10 @@ from benchmarks.speed.table import (
     TRANSMISSIONS,
     Row,
     Size,
+    announced,
     of_several,
     rate,
     single,
-    told,
 )
 from channels.awgn import AwgnChannel
 from channels.base import Channel
@@ -203,7 +203,7 @@ def with_prepare(name: str, points: Row, encoded: Row) -> Row:
         )
     )
     what = f"{name}, sweep of {shared} with prepare"
-    return told(Row("a", what, value, TRANSMISSIONS, least, most, points.repeats))
+    return announced(Row("a", what, value, TRANSMISSIONS, least, most, points.repeats))
 
 
 def plain_loop(size: Size) -> Iterator[Row]:

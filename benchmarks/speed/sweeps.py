@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.speed.table import Row, Size, rate, single, told
+from benchmarks.speed.table import Row, Size, announced, rate, single
 from channels.digital.bit_pipe import qam_llr
 from channels.digital.ldpc import LayeredDecoder
 from channels.streams import Streams, sionna_phy
@@ -117,11 +117,11 @@ def accuracies(recipe: str, folder: Path, grid: Sequence[str]) -> Iterator[Row]:
         for _, row in read_results(own)[0].iterrows():
             what, snr_db = f"{recipe} {networks}, accuracy", float(row["snr_db"])
             interval = row["accuracy"], "", row["ci_low"], row["ci_high"], 1
-            yield told(Row("a", f"{what} at {snr_db:g} dB", *interval))
+            yield announced(Row("a", f"{what} at {snr_db:g} dB", *interval))
             if own != plain:
                 change = paired_difference(after[snr_db], before[snr_db])
                 less = f"{what} minus that of fp32 at {snr_db:g} dB"
-                yield told(Row("a", less, change.value, "", change.low, change.high, 1))
+                yield announced(Row("a", less, change.value, "", change.low, change.high, 1))
 
 
 def credits_of(folder: Path) -> dict[float, NDArray[np.float64]]:

@@ -70,10 +70,12 @@ def single(section: str, what: str, value: float, unit: str) -> Row:
 
 def of_several(section: str, what: str, values: list[float], unit: str) -> Row:
     """The median of some numbers."""
-    return told(Row(section, what, median(values), unit, min(values), max(values), len(values)))
+    return announced(
+        Row(section, what, median(values), unit, min(values), max(values), len(values))
+    )
 
 
-def told(row: Row) -> Row:
+def announced(row: Row) -> Row:
     """The row, also on the screen."""
     print(
         f"({row.section}) {row.what}: {row.value:,.5g} {row.unit} "
@@ -143,7 +145,7 @@ def ratio(what: str, ours: Row, theirs: Row) -> Row:
     """One rate over another; least and most are the farthest that repeats of both allow."""
     least, most = ours.least / theirs.most, ours.most / theirs.least
     repeats = min(ours.repeats, theirs.repeats)
-    return told(Row(RATIOS, what, ours.value / theirs.value, "times", least, most, repeats))
+    return announced(Row(RATIOS, what, ours.value / theirs.value, "times", least, most, repeats))
 
 
 def _first(table: Sequence[Row], section: str, start: str) -> Row | None:

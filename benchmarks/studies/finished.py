@@ -1,6 +1,7 @@
 """The finished student of CIFAR-100, and what it says of the views of a training run."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from torch import nn
 
@@ -12,7 +13,14 @@ from simulator.training.student import Taught
 from simulator.training.weights import Weights
 
 
-def taught_already(run: TrainingRun, weights: Path) -> Taught:
+class Finished(NamedTuple):
+    """A finished student with its head, and the SHA-256 of their files."""
+
+    taught: Taught
+    hashes: tuple[str, str]
+
+
+def taught_already(run: TrainingRun, weights: Path) -> Finished:
     """Student and head from their files, its features of the run's views cached below its folder.
 
     Raises: UserError if a file is missing, or is not of the recipe or of these images.
@@ -24,4 +32,6 @@ def taught_already(run: TrainingRun, weights: Path) -> Taught:
         lambda: nn.Linear(student.body.config.feature_dim, run.dataset.num_classes),
     )
     part = Part("student_features", ("fp32", found.hashes["student"]))
-    return Taught(student, cached_features(run, part, student.body, "fp32"), head)
+    features = cached_features(run, part, student.body, "fp32")
+    hashes = found.hashes["student"], found.hashes["head"]
+    return Finished(Taught(student, features, head), hashes)

@@ -9,8 +9,8 @@ import click
 from simulator.commands.options import (
     command,
     data_option,
-    dataset_told,
     device_option,
+    load_dataset_with_notes,
     resize_option,
 )
 
@@ -35,7 +35,7 @@ def doctor(request: DoctorRequest) -> None:
 
     device = device_named(request.device)
     recipe = recipe_named("images" if request.data else "digits")
-    dataset = dataset_told(recipe, request.data, request.resize)
+    dataset = load_dataset_with_notes(recipe, request.data, request.resize)
     click.echo(versions(device))
     click.echo(in_one_line(dataset))
     table = check_channels(device)

@@ -14,8 +14,8 @@ from simulator.commands.options import (
     argument,
     command,
     data_option,
-    dataset_told,
     flag,
+    load_dataset_with_notes,
     number,
     option,
     resize_option,
@@ -27,7 +27,7 @@ from simulator.errors import UserError
 if TYPE_CHECKING:
     from simulator.data.dataset import Dataset
     from simulator.radio.recording import Recording
-    from simulator.radio.transfer import Heard
+    from simulator.radio.transfer import Reception
     from simulator.radio.transmission import Transmission
     from simulator.scheme import Scheme
     from simulator.schemes.experiment import Experiment
@@ -107,8 +107,8 @@ def _iq() -> None:
 
     \b
     semlink iq write digits --scheme rkd_sc --channel-uses 16 --out sent.sigmf-meta
-    semlink iq simulate sent.sigmf-meta --snr-db 6 --out heard.sigmf-meta
-    semlink iq read heard.sigmf-meta
+    semlink iq simulate sent.sigmf-meta --snr-db 6 --out received.sigmf-meta
+    semlink iq read received.sigmf-meta
     """  # noqa: D301 - click wants the backspace itself
 
 
@@ -195,8 +195,8 @@ def simulate(request: SimulateRequest) -> None:
     _check_new(request.out)
     recording = read_recording(request.file)
     transmission = transmission_of(request.file, recording.fields, recording.annotations)
-    heard = simulated(recording, transmission, snr_db=request.snr_db, seed=request.seed)
-    write_recording(request.out, heard)
+    reception = simulated(recording, transmission, snr_db=request.snr_db, seed=request.seed)
+    write_recording(request.out, reception)
     _name_files(request.out)
 
 
@@ -236,8 +236,8 @@ def read(request: ReadRequest) -> None:
     transmission = _told(request, recording)
     scheme, dataset = _receiver(request, transmission)
     output = recorded(request.file, recording, transmission, snr_db=request.snr_db)
-    heard = decoded(scheme, output, transmission, image_shape=dataset.image_shape)
-    table = table_of(heard, transmission, dataset.classes)
+    reception = decoded(scheme, output, transmission, image_shape=dataset.image_shape)
+    table = table_of(reception, transmission, dataset.classes)
     offset = output.sync.offset * recording.sample_rate
     click.echo(
         f"frame at sample {output.sync.start}: frequency offset {offset:+.1f} Hz, gain "
@@ -251,7 +251,7 @@ def read(request: ReadRequest) -> None:
         write_table(request.csv, table)
         click.echo(f"table:   {request.csv}")
     if dataset.key == transmission.data:
-        _tell_accuracy(heard, dataset)
+        _tell_accuracy(reception, dataset)
 
 
 def _told(request: ReadRequest, recording: "Recording") -> "Transmission":
@@ -272,7 +272,7 @@ def _receiver(request: ReadRequest, told: "Transmission") -> "tuple[Scheme, Data
     from simulator.resolve import recipe_named, weights_of
 
     experiment = recipe_named(told.recipe).decoding_all()
-    dataset = dataset_told(experiment, request.data, request.resize)
+    dataset = load_dataset_with_notes(experiment, request.data, request.resize)
     found = weights_of(experiment, dataset, request.weights, torch.device("cpu"))
     scheme, hashes = _built(found.experiment, found.weights, told.scheme)
     if changed := sorted(own for own in told.weights if hashes.get(own) != told.weights[own]):
@@ -283,13 +283,13 @@ def _receiver(request: ReadRequest, told: "Transmission") -> "tuple[Scheme, Data
     return scheme, dataset
 
 
-def _tell_accuracy(heard: "Heard", dataset: "Dataset") -> None:
+def _tell_accuracy(reception: "Reception", dataset: "Dataset") -> None:
     """The accuracy on the recipe's first test images."""
     from simulator.radio.transfer import share_right
     from simulator.statistics.intervals import accuracy_interval
 
-    labels = dataset.test.labels[: len(heard.received.scores)]
-    right = share_right(heard, labels).numpy()
+    labels = dataset.test.labels[: len(reception.received.scores)]
+    right = share_right(reception, labels).numpy()
     low, high = accuracy_interval(right)
     click.echo(
         f"accuracy: {right.mean():.1%} of {len(labels)} images, 95 % interval {low:.1%} to "

@@ -286,7 +286,9 @@ def resize_option() -> Any:
     return option(metavar="N", help=text)
 
 
-def dataset_told(experiment: "Experiment", data: Path | None, resize: int | None) -> "Dataset":
+def load_dataset_with_notes(
+    experiment: "Experiment", data: Path | None, resize: int | None
+) -> "Dataset":
     """The images; prints remarks on them. Raises: UserError."""
     from simulator.resolve import dataset_of
 
@@ -376,7 +378,7 @@ class WeightsRequest(RecipeRequest):
         """The recipe as it was trained, its weights, and test images. Raises: UserError."""
         from simulator.resolve import first_images, weights_of
 
-        dataset = dataset_told(experiment, self.data, self.resize)
+        dataset = load_dataset_with_notes(experiment, self.data, self.resize)
         test = first_images(dataset.test, self.images)
         return weights_of(experiment, dataset, self.weights, device), test
 

@@ -12,9 +12,9 @@ from simulator.commands.options import (
     argument,
     command,
     data_option,
-    dataset_told,
     device_option,
     flag,
+    load_dataset_with_notes,
     minutes_option,
     note,
     option,
@@ -127,11 +127,11 @@ def _begun(request: SearchRequest) -> "SearchRun":
     )
     in_range("--seeds", request.seeds, 1, MOST_SEEDS)
     in_range("--seed", request.seed, 0, MOST_SEED - request.seeds)
-    usual, named = Path("results/runs") / request.recipe, request.training
+    usual, named = Path("results/runs") / experiment.name, request.training
     if named is not None and not named.is_dir():
         raise UserError(f"--training must be the folder of a training run, got {named}")
     own_folder = f"{request.preset}_{request.teaching}_lambda{request.penalty:g}"
-    dataset = dataset_told(experiment, request.data, request.resize)
+    dataset = load_dataset_with_notes(experiment, request.data, request.resize)
     folder = request.out or usual / "search" / own_folder
     device, deadline = resolve.device_named(request.device), resolve.deadline_in(request.minutes)
     if experiment.embedded_data is not None:

@@ -132,7 +132,7 @@ def resolved(request: SweepRequest) -> "tuple[Sweep, list[str]]":
     if request.compiled:
         check_compiler()
     (experiment, weights), test = request.loaded(experiment, device)
-    setting = Setting(request.seed, device, request.precision, request.compiled)
+    setting = Setting(grid.seed, device, request.precision, request.compiled)
     schemes = request.schemes or ("all",)
     return Sweep.of(weights, experiment, schemes, grid, test=test, setting=setting)
 

@@ -11,9 +11,9 @@ from simulator.commands.options import (
     SCHEMES,
     RecipeRequest,
     command,
-    dataset_told,
     device_option,
     flag,
+    load_dataset_with_notes,
     minutes_option,
     note,
     number,
@@ -111,7 +111,7 @@ def train(request: TrainRequest) -> None:
     experiment = request.experiment()
     if request.teacher is not None:
         experiment = experiment.with_pretrained(request.teacher)
-    dataset = dataset_told(experiment, request.data, request.resize)
+    dataset = load_dataset_with_notes(experiment, request.data, request.resize)
     trial = _trial(request, experiment, dataset)
     experiment = trial.applied(experiment)
     stage = request.stage or ("stage2" if trial.warm else "all")

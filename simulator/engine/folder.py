@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import pandas as pd
 import torch
 
-from channels.names import channel_from_name
 from simulator.engine.evaluate import BLOCK, image_blocks
 from simulator.engine.grid import Point
 from simulator.engine.job import Sweep, check_same, open_pool
@@ -85,8 +84,8 @@ class SweepFolder:
         remove(folder, CHOICES)
         if choices := _choices(sweep):
             write_table(folder / CHOICES, pd.DataFrame(choices))
-        write_samples(sweep, folder / SAMPLES)
         write_json(folder / "run.json", run)
+        write_samples(sweep, folder / SAMPLES)
         return table, run
 
 
@@ -150,21 +149,17 @@ def noiseless_accuracy(sweep: Sweep) -> dict[str, float]:
 
 
 def _choices(sweep: Sweep) -> list[dict[str, Any]]:
-    """What schemes chose on validation images at the points of a sweep."""
-    rows = []
-    for name, built in sweep.built.items():
-        own = [p for p in sweep.points if p.scheme == name and p not in sweep.divisions]
-        places = [(channel_from_name(point.channel), point.snr_db, point.k) for point in own]
-        rows += built.scheme.choices(places)
-    return rows + [_choice(sweep, point) for point in sweep.divisions]
+    """What schemes chose on validation images at the points of a sweep, pilots included."""
+    return [row for point in sweep.points for row in _choices_at(sweep, point)]
 
 
-def _choice(sweep: Sweep, point: Point) -> dict[str, Any]:
-    """The number of pilots at a point, and what its scheme chose beside them."""
+def _choices_at(sweep: Sweep, point: Point) -> list[dict[str, Any]]:
     channel, k = sweep.placed(point)
     chosen = sweep.built[point.scheme].scheme.choices([(channel, point.snr_db, k)])
+    if (division := sweep.divisions.get(point)) is None:
+        return chosen
     named = dict(zip(NAMES, point, strict=True))
-    return {**named, **(chosen[0] if chosen else {}), **named, **sweep.divisions[point]._asdict()}
+    return [{**named, **(chosen[0] if chosen else {}), **named, **division._asdict()}]
 
 
 def _description(sweep: Sweep) -> dict[str, Any]:

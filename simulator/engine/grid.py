@@ -23,7 +23,7 @@ from simulator.errors import UserError
 from simulator.parse import MOST_REALIZATIONS, in_range
 from simulator.scheme import Scheme
 
-PURPOSES = ("channel", "scrambling", "decoding")
+PURPOSES = ("channel", "scrambling", "decoding", "other payload", "other payload, bits")
 MANY = 200  # realisations, among which one more or less does not matter
 TASK_REALIZATIONS = 5  # units that a worker computes at a time, from one pass of the encoder
 

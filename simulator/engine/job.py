@@ -28,7 +28,7 @@ from simulator.engine.run import Facts, facts_of
 from simulator.engine.workers import InProcess, LocalPool, Pool, RayPool
 from simulator.errors import UserError
 from simulator.scheme import Scheme
-from simulator.schemes.experiment import Built, Experiment, asked_schemes, build_scheme
+from simulator.schemes.experiment import Built, Experiment, build_scheme, requested_schemes
 from simulator.storage.describe import digest
 from simulator.storage.files import load_tensors, save_tensors
 from simulator.storage.folders import forget_prepared
@@ -69,7 +69,7 @@ class Sweep:
         say what their numbers depend on. Raises: UserError.
         """
         named = [scheme for scheme in schemes if isinstance(scheme, str)]
-        names, untrained = asked_schemes(experiment, weights, named) if named else ([], [])
+        names, untrained = requested_schemes(experiment, weights, named) if named else ([], [])
         built = {name: build_scheme(name, experiment, weights) for name in names}
         objects = [scheme for scheme in schemes if not isinstance(scheme, str)]
         whole = by_name([*(own.scheme for own in built.values()), *objects], option="--schemes")
@@ -108,8 +108,11 @@ class Sweep:
 
     def placed(self, point: Point) -> tuple[Channel, int]:
         """The channel and the number of data symbols with which a point is sent."""
-        channel = next(own for own in self.grid.channels if own.name == point.channel)
-        return placed(point, channel, self.divisions)
+        return placed(point, self.channel(point.channel), self.divisions)
+
+    def channel(self, name: str) -> Channel:
+        """The channel of this name."""
+        return next(own for own in self.grid.channels if own.name == name)
 
     @property
     def about(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from simulator.device import autocast, cpu_threads
 from simulator.engine.evaluate import BLOCK, prepare_block
 from simulator.engine.grid import Point, Unit, unit_streams
 from simulator.engine.job import Sweep
-from simulator.engine.send import Heard
+from simulator.engine.send import RecordingChannel
 from simulator.errors import UserError
 from simulator.scheme import Received, Scheme, Tensors
 from simulator.storage.describe import digest
@@ -80,9 +80,11 @@ def _some(tensors: Tensors, rows: Sequence[int]) -> dict[str, Tensor]:
 def write_samples(sweep: Sweep, path: Path) -> None:
     """Write what arrives at a few points of a sweep; without such points the file is removed.
 
-    A file of the same settings stays, so that a finished sweep loads nothing for it.
+    A file of the same settings stays, so that a finished sweep loads nothing for it. Points whose
+    number of pilots was chosen are left out: their codewords differ in length from SNR to SNR.
     """
-    places = {part: place_of(sweep.points, names) for part, (names, _) in PARTS.items()}
+    points = [point for point in sweep.points if point not in sweep.divisions]
+    places = {part: place_of(points, names) for part, (names, _) in PARTS.items()}
     key = digest([sweep.about, places])
     if not any(places.values()):
         remove(path.parent, path.name)
@@ -137,13 +139,13 @@ def _seen(sweep: Sweep, place: Place, name: str) -> list[Seen]:
     """The first block of test images at every SNR of a place."""
     scheme, setting = sweep.built[name].scheme, sweep.setting
     prepared = prepare_block(scheme, sweep.test, setting, 0)
-    channel = Heard(next(own for own in sweep.grid.channels if own.name == place.channel))
-    found = []
+    true, found = sweep.channel(place.channel), []
+    channel = RecordingChannel(true)
     for snr_db in place.snr_db:
         snr = torch.full((BLOCK, 1), snr_db, device=setting.device)
         link: dict[str, Any] = {"channel": channel, "snr_db": snr, "k": place.k}
         unit = Unit(Point(name, place.channel, snr_db, place.k), 0)
-        streams = unit_streams(unit, channel, setting.seed)
+        streams = unit_streams(unit, true, setting.seed)
         with autocast(setting.device, setting.precision):
             encoded = scheme.encode(prepared, **link)
             received = scheme.transmit(encoded, **link, streams=streams)

@@ -7,9 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from channels.base import Channel, ChannelOutput
+from channels.base import Channel, ChannelOutput, WrappedChannel
 from channels.equalize import mmse
-from channels.law import ChannelLaw
 from channels.streams import PointStreams
 from simulator.device import cpu_threads
 from simulator.engine.evaluate import BLOCK, image_blocks
@@ -75,33 +74,18 @@ class Sent:
         return self.seen.get("bits")
 
 
-class Heard(Channel):
+class RecordingChannel(WrappedChannel):
     """A channel that remembers the last transmission."""
 
     def __init__(self, channel: Channel) -> None:
         """What is remembered is `x` and `output`."""
-        self._channel = channel
+        self.channel = channel
         self.x = torch.empty(0)
         self.output: ChannelOutput
 
-    @property
-    def name(self) -> str:
-        """The channel's."""
-        return self._channel.name
-
-    @property
-    def law(self) -> ChannelLaw:
-        """The channel's."""
-        return self._channel.law
-
-    @property
-    def pilots(self) -> int:
-        """The channel's."""
-        return self._channel.pilots
-
     def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
         """As the channel, and remember it."""
-        self.x, self.output = x, self._channel(x, snr_db=snr_db, generator=generator)
+        self.x, self.output = x, self.channel(x, snr_db=snr_db, generator=generator)
         return self.output
 
 
@@ -126,13 +110,13 @@ def send_images(
     check_served(scheme, channel, k)
     unit = Unit(Point(scheme.name, channel.name, snr_db, k), realization)
     streams = unit_streams(unit, channel, seed)
-    heard, snr = Heard(channel), torch.full((BLOCK, 1), snr_db, device=device)
+    recording, snr = RecordingChannel(channel), torch.full((BLOCK, 1), snr_db, device=device)
     parts = []
     with cpu_threads(1):  # as in a sweep
         for block in image_blocks(images, device):
             prepared = scheme.prepare(block)
-            received = _transmit(scheme, prepared, heard, snr, k, streams)
-            parts.append(_told(prepared, received, heard))
+            received = _transmit(scheme, prepared, recording, snr, k, streams)
+            parts.append(_told(prepared, received, recording))
     told = {name: torch.cat([part[name] for part in parts])[: len(images)] for name in parts[0]}
     choices = scheme.choices([(channel, snr_db, k)])
     return _sent(scheme, k, told, choices[0] if choices else {})
@@ -161,10 +145,10 @@ def _transmit(
 
 
 def _told(
-    prepared: Mapping[str, Tensor], received: Received, heard: Heard
+    prepared: Mapping[str, Tensor], received: Received, recording: RecordingChannel
 ) -> dict[tuple[str, str], Tensor]:
     """All tensors of a block, by who made them."""
-    link = {"x": heard.x, **heard.output._asdict(), "equalised": mmse(heard.output)}
+    link = {"x": recording.x, **recording.output._asdict(), "equalised": mmse(recording.output)}
     link |= {"scores": received.scores, "delivered": received.delivered}
     made = {"prepared": prepared, "link": link, "seen": received.seen}
     return {(who, name): value for who, own in made.items() for name, value in own.items()}

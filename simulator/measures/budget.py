@@ -16,6 +16,7 @@ from simulator.data.dataset import Split
 from simulator.engine.grid import Grid, Point
 from simulator.engine.run import NAMES, sweep_here
 from simulator.scheme import Scheme
+from simulator.statistics.intervals import Estimate
 from simulator.statistics.paired import paired_difference
 
 Rule = dict[tuple[str, float], int]  # (channel, average SNR in dB) -> k
@@ -64,7 +65,8 @@ def adaptive_table(
     for place, k in rule.items():
         chosen, largest = index[*place, k], index[*place, most[place]]
         at_k, at_most = (results.tally(needed[i]).credits_of_images for i in (chosen, largest))
-        lost = paired_difference(at_k, at_most)
+        same = chosen == largest  # nothing can be lost
+        lost = Estimate(0.0, 0.0, 0.0) if same else paired_difference(at_k, at_most)
         row = {
             **table.iloc[chosen][KEPT].to_dict(),
             "most_uses": most[place],

@@ -21,13 +21,13 @@ from simulator.radio.separate import receive, transmit
 from simulator.radio.transmission import Transmission
 from simulator.scheme import Received, Scheme
 
-__all__ = ["Heard", "decoded", "recorded", "share_right", "simulated", "table_of", "written"]
+__all__ = ["Reception", "decoded", "recorded", "share_right", "simulated", "table_of", "written"]
 
 LARGEST = 0.9  # sample of a file, in magnitude; full scale of a device is 1
 RATE_TOLERANCE = 1e-6
 
 
-class Heard(NamedTuple):
+class Reception(NamedTuple):
     """What a receiver made of a recording."""
 
     frame: FrameOutput
@@ -48,7 +48,7 @@ def written(
     own = replace(transmission, amplitude=amplitude)
     samples = (amplitude * signal).astype(np.complex64)
     annotations = list(own.annotations(classes))
-    return own, Recording(samples, frame.sample_rate, own.told, annotations)
+    return own, Recording(samples, frame.sample_rate, own.fields, annotations)
 
 
 def simulated(
@@ -73,7 +73,7 @@ def simulated(
         {**own, "core:sample_start": own["core:sample_start"] + start}
         for own in recording.annotations
     ]
-    return Recording(samples, recording.sample_rate, transmission.told, annotations)
+    return Recording(samples, recording.sample_rate, transmission.fields, annotations)
 
 
 def recorded(
@@ -97,31 +97,33 @@ def recorded(
 
 def decoded(
     scheme: Scheme, output: FrameOutput, transmission: Transmission, *, image_shape: tuple[int, ...]
-) -> Heard:
+) -> Reception:
     """Scores of every image of a frame."""
     received = receive(scheme, output.received, transmission.link, image_shape=image_shape)
-    return Heard(output, received)
+    return Reception(output, received)
 
 
-def table_of(heard: Heard, transmission: Transmission, classes: tuple[str, ...]) -> pd.DataFrame:
+def table_of(
+    reception: Reception, transmission: Transmission, classes: tuple[str, ...]
+) -> pd.DataFrame:
     """A row per image: decided class, whether it was delivered, SNR in dB, and all scores."""
-    scores, delivered, _ = heard.received
+    scores, delivered, _ = reception.received
     decided = scores.argmax(dim=1).tolist()
     rows = pd.DataFrame(
         {
             "image": range(transmission.images),
             "class": [classes[own] for own in decided],
             "delivered": delivered.tolist(),
-            "snr_db": receive_snr_db(heard.frame.received).flatten().tolist(),
+            "snr_db": receive_snr_db(reception.frame.received).flatten().tolist(),
         }
     )
     columns = [f"score_{name}" for name in classes]
     return pd.concat([rows, pd.DataFrame(scores.double().numpy(), columns=columns)], axis=1)
 
 
-def share_right(heard: Heard, labels: Tensor) -> Tensor:
+def share_right(reception: Reception, labels: Tensor) -> Tensor:
     """1 for an image whose class is right, a uniform guess in outage, else 0: [N] float64."""
-    scores, delivered, _ = heard.received
+    scores, delivered, _ = reception.received
     right = (scores.argmax(dim=1) == labels).double()
     guess = torch.full_like(right, 1 / scores.shape[1])
     return torch.where(delivered, right, guess)

@@ -53,7 +53,7 @@ class Transmission:
         return Link(k=self.channel_uses, snr_db=self.snr_db, seed=self.seed)
 
     @property
-    def told(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, Any]:
         """Fields of the meta file: those above, and what follows from them."""
         frame = self.frame
         follows = {

@@ -192,7 +192,7 @@ class LinkModel(nn.Module):
         return self
 
 
-class Scene(NamedTuple):
+class EpochContext(NamedTuple):
     """What an epoch through the channel has in common."""
 
     view: int
@@ -215,29 +215,29 @@ class ChannelLesson(Lesson[LinkedModel]):
     stream: str  # what its random streams are named by
 
     @abstractmethod
-    def loss(self, model: LinkedModel, scene: Scene, indices: Tensor) -> Tensor:
+    def loss(self, model: LinkedModel, context: EpochContext, indices: Tensor) -> Tensor:
         """The loss of some images."""
 
     def epoch(self, model: LinkedModel, index: int) -> Epoch:
         """The loss through the channel, on one shared view."""
         run = self.run
-        scene = Scene(
+        context = EpochContext(
             view=index % run.recipe.views,
             images=None if self.validation is not None else run.shared_view(index),
             progress=index / self.epochs,
             draws=run.streams("conditions", self.stream, index),
             noise=run.streams("channel", self.stream, index, device=run.device),
         )
-        return Epoch(partial(self.loss, model, scene), (scene.draws, scene.noise))
+        return Epoch(partial(self.loss, model, context), (context.draws, context.noise))
 
-    def features(self, model: LinkedModel, scene: Scene, indices: Tensor) -> Tensor:
+    def features(self, model: LinkedModel, context: EpochContext, indices: Tensor) -> Tensor:
         """Features [b, D] of training images, cached or by the student that learns along."""
-        if scene.images is not None:
+        if context.images is not None:
             assert model.body is not None
-            features: Tensor = model.body(to_float(scene.images[indices]))
+            features: Tensor = model.body(to_float(context.images[indices]))
             return features
         assert self.taught is not None
-        return self.taught.features[scene.view, indices].float()
+        return self.taught.features[context.view, indices].float()
 
     def seen(self, model: LinkedModel) -> Tensor:
         """Features [M, D] of the validation images."""
@@ -272,22 +272,22 @@ class CodecLesson(ChannelLesson[LinkModel]):
             model.body.freeze_all_but_last_stage()
         return model
 
-    def loss(self, model: LinkModel, scene: Scene, indices: Tensor) -> Tensor:
+    def loss(self, model: LinkModel, context: EpochContext, indices: Tensor) -> Tensor:
         """The distillation loss."""
-        conditions = self.stage.conditions.at(scene.progress)
-        drawn = conditions.draw(len(indices), generator=scene.draws)
+        conditions = self.stage.conditions.at(context.progress)
+        drawn = conditions.draw(len(indices), generator=context.draws)
         snr_db, uses = (own.to(self.run.device) for own in drawn)
         met, believed = snr_db, None
         if conditions.noiseless:
             met, believed = (torch.full_like(snr_db, at) for at in (math.inf, NOISELESS_SNR_DB))
-        z = self.features(model, scene, indices)
+        z = self.features(model, context, indices)
         estimate = send_features(
             model.codec,
             z,
             channel=mixture_of(self.channels),
             snr_db=met,
             uses=uses,
-            generator=scene.noise,
+            generator=context.noise,
             reported_snr_db=believed,
         )
         scores = model.head(estimate)
@@ -295,7 +295,7 @@ class CodecLesson(ChannelLesson[LinkModel]):
             estimate,
             scores,
             self.labels[indices],
-            self.views and self.views.targets(scene.view, indices),
+            self.views and self.views.targets(context.view, indices),
             self.stage.loss,
             bits=uses * torch.log2(1 + db_to_linear(snr_db)),
         )

@@ -22,7 +22,7 @@ from simulator.description.basis import Basis, Part
 from simulator.errors import UserError
 from simulator.schemes.contract import Label
 from simulator.schemes.image import ImageJsccConfig
-from simulator.schemes.joint import JointSchemeConfig, Passage, Truth
+from simulator.schemes.joint import BatchTargets, JointSchemeConfig, TrainingLink
 from simulator.training.run import TrainingRun
 
 IMAGES: Final = "deep_jscc_q_image"
@@ -44,14 +44,16 @@ class DeepJsccQSchemeConfig(JointSchemeConfig):
         x: Tensor = _modulated(model).modulator(super().symbols(model, features, snr_db=snr_db))
         return x
 
-    def loss(self, model: JointModel, features: Tensor, truth: Truth, passage: Passage) -> Tensor:
+    def loss(
+        self, model: JointModel, features: Tensor, targets: BatchTargets, link: TrainingLink
+    ) -> Tensor:
         """The losses through the channel, and the price of points that are used unequally."""
         modulator = _modulated(model).modulator
-        analog = super().symbols(model, features, snr_db=passage.snr_db)
-        sent = modulator.relaxed(analog, progress=passage.progress)
-        estimate = self.estimate(model, passage.send(sent.x), snr_db=passage.snr_db)
+        analog = super().symbols(model, features, snr_db=link.snr_db)
+        sent = modulator.relaxed(analog, progress=link.progress)
+        estimate = self.estimate(model, link.send(sent.x), snr_db=link.snr_db)
         price = modulator.config.uniformity * sent.divergence
-        return self.taught_loss(model, estimate, truth, passage) + price
+        return self.taught_loss(model, estimate, targets, link) + price
 
     def labelled(self, label: str) -> JointSchemeConfig:
         """None has further labels. Raises: UserError."""
@@ -60,7 +62,7 @@ class DeepJsccQSchemeConfig(JointSchemeConfig):
             "deep_jscc_q (64-QAM) or deep_jscc_q:256qam"
         )
 
-    def told(self, model: JointModel) -> str:
+    def settings_text(self, model: JointModel) -> str:
         """The constellation."""
         return _told(_modulated(model).modulator.config)
 
@@ -96,15 +98,15 @@ class DeepJsccQImageSchemeConfig(ImageJsccConfig):
         x: Tensor = pair.modulator(super().symbols(pair, values))
         return x
 
-    def loss(self, pair: DeepJsccImage, images: Tensor, passage: Passage) -> Tensor:
+    def loss(self, pair: DeepJsccImage, images: Tensor, link: TrainingLink) -> Tensor:
         """Squared error through the channel, and the price of points that are used unequally."""
         assert isinstance(pair, DeepJsccQImage)
         analog = super().symbols(pair, pair.encode(images))
-        sent = pair.modulator.relaxed(analog, progress=passage.progress)
-        error = functional.mse_loss(self.arrived(pair, sent.x, images, passage), images)
+        sent = pair.modulator.relaxed(analog, progress=link.progress)
+        error = functional.mse_loss(self.arrived(pair, sent.x, images, link), images)
         return error + self.modulator.uniformity * sent.divergence
 
-    def told(self) -> str:
+    def settings_text(self) -> str:
         """The constellation."""
         return _told(self.modulator)
 

@@ -14,7 +14,7 @@ from channels.digital.bit_pipe import MODULATIONS
 from channels.digital.qam import nearest_points, qam_points
 from channels.equalize import receive_snr_db, zero_forcing
 from models import DtJscc, JointModel
-from simulator.schemes.joint import JointSchemeConfig, Passage, Truth
+from simulator.schemes.joint import BatchTargets, JointSchemeConfig, TrainingLink
 
 POWER_MOMENTUM = 0.01  # of the running mean power of the points
 
@@ -33,28 +33,30 @@ class DtJsccSchemeConfig(JointSchemeConfig):
         heard = one_hot(model, decide(model, received))
         return model.decode(heard, snr_db=snr_db, gamma_db=receive_snr_db(received))
 
-    def loss(self, model: JointModel, features: Tensor, truth: Truth, passage: Passage) -> Tensor:
+    def loss(
+        self, model: JointModel, features: Tensor, targets: BatchTargets, link: TrainingLink
+    ) -> Tensor:
         """Robust information bottleneck, by the relaxation of its authors' code.
 
         Words are drawn by the Gumbel-max rule, their points go through the very channel and are
         decided; the gradient is that of the relaxed choice, as if what was decided had been chosen.
         """
         model = _discrete(model)
-        logits = model.encode(features, snr_db=passage.snr_db)  # [B, k, M]
+        logits = model.encode(features, snr_db=link.snr_db)  # [B, k, M]
         _track_power(model, logits.argmax(dim=2))
-        uniform = torch.rand(logits.shape, generator=passage.generator, device=logits.device)
+        uniform = torch.rand(logits.shape, generator=link.generator, device=logits.device)
         gumbel = -torch.log(-torch.log(uniform.clamp(1e-9, 1 - 1e-7)))
         relaxed = torch.softmax((logits + gumbel) / model.config.temperature, dim=2)
         sent = modulate(model, relaxed.argmax(dim=2))
-        received = passage.send(sent)
+        received = link.send(sent)
         heard = one_hot(model, decide(model, received)) + relaxed - relaxed.detach()
-        estimate = model.decode(heard, snr_db=passage.snr_db, gamma_db=passage.snr_db)
+        estimate = model.decode(heard, snr_db=link.snr_db, gamma_db=link.snr_db)
         log_choice = torch.log_softmax(logits, dim=2)
         entropy = -(log_choice.exp() * log_choice).sum(dim=2).mean()
-        taught = self.taught_loss(model, estimate, truth, passage)
+        taught = self.taught_loss(model, estimate, targets, link)
         return taught - model.config.robustness * entropy
 
-    def told(self, model: JointModel) -> str:
+    def settings_text(self, model: JointModel) -> str:
         """The constellation and its words."""
         bits = _discrete(model).config.bits_per_symbol
         words = f"{MODULATIONS[bits]} with {2**bits} learnt words, hard decisions"

@@ -117,7 +117,7 @@ def build_scheme(
     )
 
 
-def asked_schemes(
+def requested_schemes(
     experiment: Experiment, weights: Weights, asked: Sequence[str] = ("all",)
 ) -> tuple[list[str], list[str]]:
     """The schemes that are asked for, where `all` stands for those that are trained.

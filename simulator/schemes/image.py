@@ -24,7 +24,7 @@ from simulator.errors import UserError
 from simulator.scheme import Classify, Received, Tensors, all_delivered, in_pieces
 from simulator.schemes.codec import LinkConditions, mixture_of
 from simulator.schemes.contract import ImageShape, Label, SchemeConfig
-from simulator.schemes.joint import ModelForEach, Passage
+from simulator.schemes.joint import ModelForEach, TrainingLink
 from simulator.training.loop import ClassifierLesson, Epoch, Lesson, train_part
 from simulator.training.run import TrainingRun, accuracy, check_finished, validation_outputs
 from simulator.training.student import Session, finished_student
@@ -85,23 +85,23 @@ class ImageJsccConfig(SchemeConfig):
         """What is sent. Shapes: values [B, 2k] -> [B, k] complex64."""
         return to_symbols(values)
 
-    def arrived(self, pair: DeepJsccImage, x: Tensor, images: Tensor, passage: Passage) -> Tensor:
+    def arrived(self, pair: DeepJsccImage, x: Tensor, images: Tensor, link: TrainingLink) -> Tensor:
         """What arrives of images sent as x [B, k], [B, C, H, W] as these."""
         return rebuilt(
             pair,
             x,
             images.shape[2:],
-            channel=passage.channel,
-            snr_db=passage.snr_db,
-            generator=passage.generator,
+            channel=link.channel,
+            snr_db=link.snr_db,
+            generator=link.generator,
         )
 
-    def loss(self, pair: DeepJsccImage, images: Tensor, passage: Passage) -> Tensor:
+    def loss(self, pair: DeepJsccImage, images: Tensor, link: TrainingLink) -> Tensor:
         """Squared error through the channel. Shapes: images [B, C, H, W] -> scalar."""
         x = self.symbols(pair, pair.encode(images))
-        return functional.mse_loss(self.arrived(pair, x, images, passage), images)
+        return functional.mse_loss(self.arrived(pair, x, images, link), images)
 
-    def told(self) -> str:
+    def settings_text(self) -> str:
         """What is special about this kind, for tables and legends."""
         return ""
 
@@ -241,7 +241,7 @@ class ImageJsccScheme(ModelForEach[DeepJsccImage]):
 
     def settings(self, k: int) -> str:
         """How this k's model was trained, and who looks at the image."""
-        snr_db, told = self.config.snr_db, self.config.told()
+        snr_db, told = self.config.snr_db, self.config.settings_text()
         trained = f"one model for k = {k}{told}, trained at {snr_db:g} dB, no header"
         return f"{trained}, image classified by the {READERS[self.config.reader]}"
 
@@ -300,9 +300,11 @@ class PairLesson(Lesson[DeepJsccImage]):
         """Fresh weights."""
         return self.model.build(image_channels=self.run.dataset.image_shape[0])
 
-    def _passage(self, images: Tensor, noise: torch.Generator, progress: float) -> Passage:
+    def _training_link(
+        self, images: Tensor, noise: torch.Generator, progress: float
+    ) -> TrainingLink:
         snr_db = torch.full((len(images), 1), self.scheme.snr_db, device=images.device)
-        return Passage(mixture_of(self.scheme.channels), snr_db, noise, progress)
+        return TrainingLink(mixture_of(self.scheme.channels), snr_db, noise, progress)
 
     def epoch(self, model: DeepJsccImage, index: int) -> Epoch:
         """Squared error on one shared view."""
@@ -312,7 +314,7 @@ class PairLesson(Lesson[DeepJsccImage]):
 
         def loss(indices: Tensor) -> Tensor:
             images = to_float(shown[indices])
-            return self.scheme.loss(model, images, self._passage(images, noise, progress))
+            return self.scheme.loss(model, images, self._training_link(images, noise, progress))
 
         return Epoch(loss, (noise,))
 
@@ -329,7 +331,9 @@ class PairLesson(Lesson[DeepJsccImage]):
 
     def _error(self, model: DeepJsccImage, images: Tensor, noise: torch.Generator) -> Tensor:
         x = self.scheme.symbols(model, model.encode(images))
-        return self.scheme.arrived(model, x, images, self._passage(images, noise, 1.0)) - images
+        return (
+            self.scheme.arrived(model, x, images, self._training_link(images, noise, 1.0)) - images
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -21,7 +21,7 @@ from models import FeatureEncoder, JointConfig, JointModel
 from simulator.description.basis import Basis, Part, StudentParts
 from simulator.description.stages import LossWeights, StudentStage, TrainConfig
 from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces
-from simulator.schemes.codec import VALIDATION_SNR_DB, ChannelLesson, Scene, mixture_of
+from simulator.schemes.codec import VALIDATION_SNR_DB, ChannelLesson, EpochContext, mixture_of
 from simulator.schemes.contract import ImageShape, SchemeConfig
 from simulator.training.loop import train_part
 from simulator.training.losses import TeacherTargets, distillation_loss
@@ -33,14 +33,14 @@ from simulator.training.weights import Weights
 LABELS_ALONE: Final = LossWeights(mse=0.0, ce=1.0, kl=0.0, temperature=1.0)
 
 
-class Truth(NamedTuple):
+class BatchTargets(NamedTuple):
     """What a batch is taught: labels [B], and what the teachers say of the very view."""
 
     labels: Tensor
-    targets: TeacherTargets | None = None
+    teacher: TeacherTargets | None = None
 
 
-class Passage(NamedTuple):
+class TrainingLink(NamedTuple):
     """How a batch of a training meets the channel."""
 
     channel: Channel
@@ -112,7 +112,7 @@ class JointSchemeConfig(SchemeConfig):
         """Lowest and highest SNR of the training."""
         return self.snr_db if isinstance(self.snr_db, tuple) else (self.snr_db, self.snr_db)
 
-    def told_snr_db(self, snr_db: Tensor) -> Tensor:
+    def reported_snr_db(self, snr_db: Tensor) -> Tensor:
         """The average SNR as both ends are told it: within that of the training."""
         return snr_db.clamp(*self.snr_range_db)
 
@@ -120,40 +120,42 @@ class JointSchemeConfig(SchemeConfig):
 
     def symbols(self, model: JointModel, features: Tensor, *, snr_db: Tensor) -> Tensor:
         """What is sent. Shapes: features [B, D], average snr_db [B, 1] -> [B, k] complex64."""
-        return to_symbols(model.encode(features, snr_db=self.told_snr_db(snr_db)))
+        return to_symbols(model.encode(features, snr_db=self.reported_snr_db(snr_db)))
 
     def estimate(self, model: JointModel, received: ChannelOutput, *, snr_db: Tensor) -> Tensor:
         """Features [B, D] of what arrives, equalised by MMSE.
 
         The receiver knows the average SNR, the gain and the noise power.
         """
-        told, gamma_db = self.told_snr_db(snr_db), receive_snr_db(received)
+        told, gamma_db = self.reported_snr_db(snr_db), receive_snr_db(received)
         return model.decode(from_symbols(mmse(received)), snr_db=told, gamma_db=gamma_db)
 
     def scores(self, model: JointModel, received: ChannelOutput, *, snr_db: Tensor) -> Tensor:
         """Class scores [B, num_classes] of what arrives."""
         return model.scores(self.estimate(model, received, snr_db=snr_db))
 
-    def loss(self, model: JointModel, features: Tensor, truth: Truth, passage: Passage) -> Tensor:
+    def loss(
+        self, model: JointModel, features: Tensor, targets: BatchTargets, link: TrainingLink
+    ) -> Tensor:
         """The losses through the channel. Shapes: features [B, D] -> scalar."""
-        received = passage.send(self.symbols(model, features, snr_db=passage.snr_db))
-        estimate = self.estimate(model, received, snr_db=passage.snr_db)
-        return self.taught_loss(model, estimate, truth, passage)
+        received = link.send(self.symbols(model, features, snr_db=link.snr_db))
+        estimate = self.estimate(model, received, snr_db=link.snr_db)
+        return self.taught_loss(model, estimate, targets, link)
 
     def taught_loss(
-        self, model: JointModel, estimate: Tensor, truth: Truth, passage: Passage
+        self, model: JointModel, estimate: Tensor, targets: BatchTargets, link: TrainingLink
     ) -> Tensor:
         """Of received features [B, D], as stage 2 has it: scalar."""
         return distillation_loss(
             estimate,
             model.scores(estimate),
-            truth.labels,
-            truth.targets,
+            targets.labels,
+            targets.teacher,
             self.losses or LABELS_ALONE,
-            bits=model.uses * torch.log2(1 + db_to_linear(passage.snr_db)),
+            bits=model.uses * torch.log2(1 + db_to_linear(link.snr_db)),
         )
 
-    def told(self, model: JointModel) -> str:
+    def settings_text(self, model: JointModel) -> str:
         """What is special about this kind, for tables and legends."""
         return ", average SNR known to both ends" if self.model.knows_snr else ""
 
@@ -263,7 +265,7 @@ class JointScheme(ModelForEach[JointModel]):
         """How this k's model was trained, and what both ends are told."""
         low, high = self.config.snr_range_db
         trained = f"trained at {low:g} dB" if low == high else f"trained at {low:g} to {high:g} dB"
-        told = self.config.told(self.models[k])
+        told = self.config.settings_text(self.models[k])
         backbone = ""
         if self.config.frozen:
             whose = "backbone" if self.config.backbone_of else "the backbone of rkd_sc"
@@ -316,17 +318,17 @@ class JointLesson(ChannelLesson[JointModel]):
             model.head.load_state_dict(self.taught.head.state_dict())
         return model
 
-    def loss(self, model: JointModel, scene: Scene, indices: Tensor) -> Tensor:
+    def loss(self, model: JointModel, context: EpochContext, indices: Tensor) -> Tensor:
         """That of the scheme."""
-        passage = Passage(
+        link = TrainingLink(
             channel=mixture_of(self.channels),
-            snr_db=self._drawn_snr_db(len(indices), scene.draws).to(self.run.device),
-            generator=scene.noise,
-            progress=scene.progress,
+            snr_db=self._drawn_snr_db(len(indices), context.draws).to(self.run.device),
+            generator=context.noise,
+            progress=context.progress,
         )
-        features = self.features(model, scene, indices)
-        targets = self.views and self.views.targets(scene.view, indices)
-        return self.scheme.loss(model, features, Truth(self.labels[indices], targets), passage)
+        features = self.features(model, context, indices)
+        targets = self.views and self.views.targets(context.view, indices)
+        return self.scheme.loss(model, features, BatchTargets(self.labels[indices], targets), link)
 
     def _drawn_snr_db(self, count: int, generator: torch.Generator) -> Tensor:
         """An SNR for every image, [count, 1]; nothing is drawn where there is but one."""

@@ -13,7 +13,7 @@ from channels.equalize import mmse, receive_snr_db
 from channels.symbols import from_symbols
 from models import JointModel, VlVfe
 from models.joint.vl_vfe import divergence, noise_deviation
-from simulator.schemes.joint import JointSchemeConfig, Passage, Truth
+from simulator.schemes.joint import BatchTargets, JointSchemeConfig, TrainingLink
 
 TOLD_SNR_DB = (-10, 0, 10, 20)  # where the settings say how many dimensions are sent
 ALL_SENT = 3 / 16  # share of the epochs in which no dimension is left out, as in its code
@@ -25,30 +25,32 @@ REFERENCE_DEVIATION = 0.1  # noise deviation at which the divergence counts as i
 class VlVfeSchemeConfig(JointSchemeConfig):
     """Values behind gates, which close as the SNR rises."""
 
-    def loss(self, model: JointModel, features: Tensor, truth: Truth, passage: Passage) -> Tensor:
+    def loss(
+        self, model: JointModel, features: Tensor, targets: BatchTargets, link: TrainingLink
+    ) -> Tensor:
         """Variational information bottleneck, annealed as in its authors' code.
 
         As published, the peak of every value is limited, not the power of an image: if small
         values were compensated by more power, the divergence would vanish at no cost.
         """
         assert isinstance(model, VlVfe)
-        early = passage.progress < ALL_SENT
-        values = model.encode(features, snr_db=passage.snr_db, all_sent=early)
+        early = link.progress < ALL_SENT
+        values = model.encode(features, snr_db=link.snr_db, all_sent=early)
         x = torch.view_as_complex(values.unflatten(1, (-1, 2)).contiguous()) / math.sqrt(2)
-        received = passage.send(x)
+        received = link.send(x)
         estimate = model.decode(
             from_symbols(mmse(received)),
-            snr_db=passage.snr_db,
+            snr_db=link.snr_db,
             gamma_db=receive_snr_db(received),
             all_sent=early,
         )
-        ramp = (passage.progress - PENALTY_FROM) / (PENALTY_FULL - PENALTY_FROM)
+        ramp = (link.progress - PENALTY_FROM) / (PENALTY_FULL - PENALTY_FROM)
         weight = model.config.sparsity * min(1.0, max(0.0, ramp))
-        deviation = noise_deviation(passage.snr_db)
+        deviation = noise_deviation(link.snr_db)
         costs = divergence(values, deviation) * REFERENCE_DEVIATION / deviation.squeeze(1)
-        return self.taught_loss(model, estimate, truth, passage) + weight * costs.mean()
+        return self.taught_loss(model, estimate, targets, link) + weight * costs.mean()
 
-    def told(self, model: JointModel) -> str:
+    def settings_text(self, model: JointModel) -> str:
         """How many dimensions are sent at some SNRs."""
         assert isinstance(model, VlVfe)
         counts = "/".join(str(active_dimensions(model, snr_db)) for snr_db in TOLD_SNR_DB)

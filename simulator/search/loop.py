@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from channels.streams import Streams
 from simulator.data.augment import epoch_order
-from simulator.device import autocast, native, told
+from simulator.device import autocast, native, stage_title
 from simulator.errors import TimeUp, UserError
 from simulator.progress import progress, skip
 from simulator.search.config import BilevelConfig
@@ -122,7 +122,7 @@ def search(
     history = _resume(task, optimisers, checkpoint)
     images = task.steps * task.batch_size
     total, device = task.config.epochs * images, next(task.model.parameters()).device
-    name = told(task.name, device, task.config.precision)
+    name = stage_title(task.name, device, task.config.precision)
     with progress(total=total, desc=name, unit="img", mininterval=0.5) as bar:
         skip(bar, len(history) * images)
         while not finished(history, task.config):

@@ -25,7 +25,7 @@ from simulator.data.augment import epoch_order
 from simulator.data.dataset import to_float
 from simulator.description.basis import Part
 from simulator.description.stages import TrainConfig
-from simulator.device import autocast, cpu_threads, native, told
+from simulator.device import autocast, cpu_threads, native, stage_title
 from simulator.errors import TimeUp, UserError
 from simulator.progress import EVERY, progress, skip
 from simulator.storage.files import load_tensors, save_tensors
@@ -280,7 +280,7 @@ class _Training(Generic[Module]):
     def run(self, log: TrainLog | None, schedule: Schedule) -> list[dict[str, float]]:
         """The epochs that are still to come; returns the whole history."""
         name = self.lesson.part.name
-        title = told(schedule.begin(name, self.share), self.device, self.config.precision)
+        title = stage_title(schedule.begin(name, self.share), self.device, self.config.precision)
         images = self.epochs * self.steps * self.batch
         with progress(total=images, desc=title, unit="img", mininterval=0.5) as bar:
             skip(bar, (len(self.history) * self.steps + self.step) * self.batch)

@@ -80,13 +80,14 @@ def kept_choice(searching: Searching, path: Path) -> Chosen:
     drawn = [DRAWN[searching.method]] if searching.method in DRAWN else []
     key = digest([searching.proxy.key, searching.method, searching.seed, config, *drawn])
     if kept := read_keyed(path, key):
-        model = kept["model"]
-        staged = model.get("type") == StagedCnnConfig.__name__
-        student = StagedCnnConfig.from_json(model) if staged else searching.hand_made()
+        written = kept["student"]
+        staged = written.get("type") == StagedCnnConfig.__name__
+        student = StagedCnnConfig.from_json(written) if staged else searching.hand_made()
         return Chosen(student, kept["core_seconds"], kept["proposals"])
     remove(path.parent, "checkpoints/*")  # else the time of what is resumed would be missing
     chosen = searching.chosen()
-    write_json(path, {"key": key, **chosen._asdict(), "model": describe(chosen.model)})
+    found = {"student": describe(chosen.model), "core_seconds": chosen.core_seconds}
+    write_json(path, {"key": key, **found, "proposals": chosen.proposals})
     return chosen
 
 

@@ -46,7 +46,7 @@ from simulator.statistics.tally import RIGHT
 from simulator.storage.describe import describe, digest
 from simulator.storage.environment import REFERENCE as COMMITTED
 from simulator.storage.environment import environment
-from simulator.storage.files import replacing, write_json, write_table
+from simulator.storage.files import file_hash, replacing, write_json, write_table
 from simulator.storage.folders import check_writable
 
 CHANNELS: Final = (
@@ -95,7 +95,8 @@ def work(found: Behind, job: Job) -> Outcome:
 
 def kept_right(found: Behind, link: RkdScheme, job: Job, name: str, split: Split) -> Right:
     """As `right_at`, from a file if an earlier run has written it."""
-    training = digest([found.run.dataset.key, part_of(found, *job), PLACES])
+    weights = file_hash(found.run.path(part_of(found, *job).name))
+    training = digest([found.run.dataset.key, weights, RkdScheme.version, PLACES])
     path = found.run.folder / "outcomes" / f"{job.design}_{job.seed}_{name}_{training}.npy"
     if path.exists():
         kept: Right = np.load(path, allow_pickle=False)

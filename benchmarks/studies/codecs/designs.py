@@ -68,6 +68,7 @@ class Behind:
 
     run: TrainingRun
     taught: Taught
+    hashes: tuple[str, str]  # of the student's and the head's files
     views: Views
     validation: Tensor  # features [M, D]
 
@@ -92,10 +93,11 @@ def behind(dataset: Dataset, training: Path, out: Path, experiment: Experiment) 
         teacher_seed=0,
         taught_in=training,
     )
-    taught = taught_already(run, weights)
+    taught, hashes = taught_already(run, weights)
     return Behind(
         run=run,
         taught=taught,
+        hashes=hashes,
         views=told_views(run) or teacher_views(run, train_teachers(run)),
         validation=validation_outputs(run, taught.student.body),
     )
@@ -103,7 +105,8 @@ def behind(dataset: Dataset, training: Path, out: Path, experiment: Experiment) 
 
 def part_of(found: Behind, name: str, seed: int) -> Part:
     """The training of one design from a seed."""
-    return Part(f"{name}_{seed}", (*found.run.recipe.seen, stage_of(found.run.recipe, name)))
+    described = (*found.run.recipe.seen, stage_of(found.run.recipe, name), found.hashes)
+    return Part(f"{name}_{seed}", described, tuple(found.run.recipe.teachers))
 
 
 def trained(found: Behind, name: str, seed: int) -> RkdScheme:

@@ -36,6 +36,7 @@ class Behind:
 
     run: TrainingRun
     taught: Taught
+    hashes: tuple[str, str]  # of the student's and the head's files
     validation: Tensor  # [M, D]
 
 
@@ -61,29 +62,35 @@ def behind(dataset: Dataset, weights: Path, out: Path, experiment: Experiment) -
     """The student from its weights; its features are cached below `out`."""
     device = torch.device("cpu")
     run = TrainingRun(recipe=experiment, dataset=dataset, folder=out, seed=0, device=device)
-    taught = taught_already(run, weights)
+    taught, hashes = taught_already(run, weights)
     validation = validation_outputs(run, taught.student.body)
-    return Behind(run=run, taught=taught, validation=validation)
+    return Behind(run=run, taught=taught, hashes=hashes, validation=validation)
 
 
 def trained(found: Behind, name: str, seed: int) -> Scheme:
     """`rkd_sc` or `adjscc`, trained on a mix: "rkd_sc:multipath:reliable", "adjscc:flat"."""
     kind, mix, *more = name.split(":")
     run = replace(found.run, seed=seed)
-    part = Part(f"{name}_{seed}".replace(":", "_"), (*run.recipe.seen, MIXES[mix]))
     if kind == "adjscc":
-        return _adjscc(found, run, part, name, MIXES[mix])
-    return _rkd_sc(found, run, part, name, MIXES[mix], reliable=bool(more))
+        return _adjscc(found, run, name, MIXES[mix])
+    return _rkd_sc(found, run, name, MIXES[mix], reliable=bool(more))
+
+
+def part_of(found: Behind, run: TrainingRun, name: str, *description: Any) -> Part:
+    """A training behind the student; its seed is that of the run."""
+    file = f"{name}_{run.seed}".replace(":", "_")
+    return Part(file, (*run.recipe.seen, *description, found.hashes))
 
 
 def _rkd_sc(
-    found: Behind, run: TrainingRun, part: Part, name: str, mix: tuple[str, ...], *, reliable: bool
+    found: Behind, run: TrainingRun, name: str, mix: tuple[str, ...], *, reliable: bool
 ) -> Scheme:
     stage = _experiment(run).one(RkdScConfig).codec
     model = stage.model
     if reliable and isinstance(model, CatConfig):
         model = replace(model, reliability=True)
     stage = replace(stage, model=model, conditions=replace(stage.conditions, channels=mix))
+    part = part_of(found, run, name, stage)
     link: LinkModel = train_part(
         CodecLesson(stage=stage, views=None, **_common(found, run, part, stage.training, mix))
     )
@@ -96,8 +103,9 @@ def _rkd_sc(
     )
 
 
-def _adjscc(found: Behind, run: TrainingRun, part: Part, name: str, mix: tuple[str, ...]) -> Scheme:
+def _adjscc(found: Behind, run: TrainingRun, name: str, mix: tuple[str, ...]) -> Scheme:
     scheme = replace(_experiment(run).one(JointSchemeConfig), called=name, channels=mix)
+    part = part_of(found, run, name, scheme, USES)
     model = train_part(
         JointLesson(scheme=scheme, uses=USES, **_common(found, run, part, scheme.training, mix))
     )

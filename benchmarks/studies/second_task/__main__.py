@@ -138,7 +138,7 @@ def second_task(request: TaskRequest) -> pd.DataFrame:
     (experiment, weights), test = request.loaded(experiment, torch.device("cpu"))
     dataset = weights.dataset
     asked = {name: _asked(weights, experiment, name) for name in request.schemes}
-    folder = request.out or Path("results/runs") / request.recipe / "second_task"
+    folder = request.out or Path("results/runs") / request.recipe_name / "second_task"
     check_writable(folder)
     ours = experiment.one(RkdScConfig).build(weights)
     known = known_of(ours, dataset, experiment.augment_of("second task"), test)

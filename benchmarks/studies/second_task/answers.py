@@ -126,7 +126,10 @@ class LabelAsked(Asked):
 
 @dataclass(frozen=True)
 class QuantisedAsked(Asked):
-    """`digital_semantic`: quantised features arrive without errors, or nothing does."""
+    """`digital_semantic`: quantised features arrive as sent, or nothing does.
+
+    A payload whose errors the CRC misses counts as lost: its features are not those that were sent.
+    """
 
     scheme: DigitalScheme
     coder: FeatureCoder
@@ -148,7 +151,8 @@ class QuantisedAsked(Asked):
         features = quantiser.features(levels, bits)
         received = self.scheme.transmit(encoded, **place)
         fine = received.scores.argmax(dim=1)
-        return Answers(fine, known.coarse(features), features, received.delivered)
+        delivered = received.delivered & ~received.seen["undetected"]
+        return Answers(fine, known.coarse(features), features, delivered)
 
 
 def coarse_classes(dataset: Dataset) -> Tensor | None:

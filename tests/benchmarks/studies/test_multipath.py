@@ -74,7 +74,7 @@ def behind(folder: Path) -> Behind:
     features = torch.randn((2, 64, 256), generator=draws).half()
     run = TrainingRun(recipe=experiment, dataset=dataset, folder=folder, seed=0, device=CPU)
     taught = Taught(student, features, student.head)
-    return Behind(run=run, taught=taught, validation=features[0].float())
+    return Behind(run=run, taught=taught, hashes=("", ""), validation=features[0].float())
 
 
 def test_codecs_are_trained_on_the_mix_that_they_are_named_by(tmp_path: Path) -> None:

@@ -49,6 +49,34 @@ def test_decisions_are_those_that_the_journal_counts(folder: Path) -> None:
     assert met == {0, RIGHT, OUTAGE}
 
 
+def test_decisions_over_estimated_gains_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = ["--snr-db", "0,20", "--channel-uses", "64", "--channels", "rayleigh+ls:4"]
+    sizes = ["--images", "60", "--realizations", "1"]
+    out, schemes = tmp_path / "out", ["--schemes", "deep_jscc_image"]
+    arguments = ["sweep", "digits", "--weights", WEIGHTS, *grid, *sizes, *schemes, "--out", out]
+    assert status(monkeypatch, *arguments) == 0
+    rows, run = read_results(out)
+    units = stored_units(out, rows, run["journal"])
+    pictures = load_tensors(out / SAMPLES)[1]["pictures"]
+    labels = embedded("digits").test.labels
+    for snr_db, decided in zip((0.0, 20.0), pictures["decided"]["deep_jscc_image"], strict=True):
+        point = Point("deep_jscc_image", "rayleigh+ls:4", snr_db, K)
+        codes = units.read(Unit(point, 0)).codes
+        for row, own in zip(pictures["rows"], decided, strict=True):
+            assert (own == embedded("digits").classes[int(labels[row])]) == (codes[row] == RIGHT)
+
+
+def test_a_chosen_number_of_pilots_is_not_sampled(semlink: Command, tmp_path: Path) -> None:
+    grid = ["--snr-db", "0,20", "--channel-uses", "64", "--channels", "rayleigh+lmmse:best"]
+    sizes = ["--images", "20", "--realizations", "1", "--schemes", "rkd_sc"]
+    out = tmp_path / "out"
+    assert semlink("sweep", "digits", "--weights", WEIGHTS, *grid, *sizes, "--out", out) == 0
+    assert not (out / SAMPLES).exists()
+    assert set(read_results(out)[0]["snr_db"]) == {0.0, 20.0}
+
+
 def test_images_are_the_test_images_and_come_closer_with_the_snr(folder: Path) -> None:
     tensors, about = load_tensors(folder / SAMPLES)
     sent = embedded("digits").test.images[about["pictures"]["rows"]]

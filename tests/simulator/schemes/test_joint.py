@@ -18,7 +18,7 @@ from models import DtJscc, DtJsccConfig, ImageClassifier, JointModel, ResidualCn
 from simulator.description.basis import Part
 from simulator.description.stages import LossWeights
 from simulator.schemes.dt_jscc import decide, modulate
-from simulator.schemes.joint import JointLesson, JointSchemeConfig, Passage, Truth
+from simulator.schemes.joint import BatchTargets, JointLesson, JointSchemeConfig, TrainingLink
 from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.storage.describe import digest
 from simulator.training.loop import fresh
@@ -108,8 +108,8 @@ def test_a_loss_repeats_and_reaches_every_weight(name: str, generator: torch.Gen
         return stage(name).loss(
             model,
             features,
-            Truth(labels),
-            Passage(
+            BatchTargets(labels),
+            TrainingLink(
                 channel=channel_from_name("rayleigh"),
                 snr_db=torch.full((8, 1), 3.0),
                 generator=Streams(seed=1)(stream),
@@ -139,10 +139,10 @@ def test_behind_our_student_a_codec_learns_what_ours_learns(
     behind_ours = replace(stage(name), backbone_of="", backbone_stage=None)
 
     def loss(weights: LossWeights | None, targets: TeacherTargets | None) -> float:
-        passage = Passage(channel_from_name("awgn"), snr_db, Streams(seed=1)("noise"), 0.5)
+        link = TrainingLink(channel_from_name("awgn"), snr_db, Streams(seed=1)("noise"), 0.5)
         own = replace(behind_ours, losses=weights)
         with torch.no_grad():
-            return float(own.loss(model, features, Truth(labels, targets), passage))
+            return float(own.loss(model, features, BatchTargets(labels, targets), link))
 
     heard: list[Tensor] = []
     with model.head.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0])):
@@ -159,11 +159,11 @@ def test_a_codec_is_taught_about_the_very_view(
     run: TrainingRun, generator: torch.Generator
 ) -> None:
     """Epoch 3 of two views is of view 1: its features, and what teachers say of it."""
-    heard: list[tuple[Tensor, Truth]] = []
+    heard: list[tuple[Tensor, BatchTargets]] = []
 
     class Heard(JointSchemeConfig):
         def loss(
-            self, model: JointModel, features: Tensor, truth: Truth, passage: Passage
+            self, model: JointModel, features: Tensor, truth: BatchTargets, link: TrainingLink
         ) -> Tensor:
             heard.append((features, truth))
             return features.sum()
@@ -190,9 +190,9 @@ def test_a_codec_is_taught_about_the_very_view(
     ((seen, truth),) = heard
     assert torch.equal(seen, features[1, indices])
     assert torch.equal(truth.labels, run.labels[indices])
-    assert truth.targets is not None
-    assert torch.equal(truth.targets.features, -seen)
-    assert torch.equal(truth.targets.scores, scores[1, indices])
+    assert truth.teacher is not None
+    assert torch.equal(truth.teacher.features, -seen)
+    assert torch.equal(truth.teacher.scores, scores[1, indices])
 
 
 def test_parts_say_which_losses_and_passes_they_had() -> None:
@@ -237,8 +237,8 @@ def test_divergence_counts_only_once_the_codec_has_begun(generator: torch.Genera
 
     def loss(progress: float) -> float:
         generator = Streams(seed=1)("noise")
-        passage = Passage(channel_from_name("awgn"), snr_db, generator, progress)
+        link = TrainingLink(channel_from_name("awgn"), snr_db, generator, progress)
         with torch.no_grad():
-            return float(stage("vl_vfe").loss(model, features, Truth(torch.arange(8)), passage))
+            return float(stage("vl_vfe").loss(model, features, BatchTargets(torch.arange(8)), link))
 
     assert loss(0.0) == loss(1 / 16) < loss(3 / 32) < loss(1 / 8) == loss(0.15)
