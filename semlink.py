@@ -137,19 +137,27 @@ class Results:
         return Results(table=table, run=run, _store=place)
 
     @naming_arguments
-    def compare(self, b: str, a: str | None = None) -> "pd.DataFrame":
+    def compare(
+        self,
+        *,
+        b: str,
+        a: str | None = None,
+        channels: str | Sequence[str] | None = None,
+        channel_uses: Sequence[int] | int | str | None = None,
+    ) -> "pd.DataFrame":
         """Accuracy of `a`, or of every other scheme, minus that of `b`, image by image.
 
-        Columns: difference with its 95 % interval, its p-value, and Holm's adjustment of that.
-        Printed, it is the table of `semlink compare`, in points. Raises: Error.
+        Columns: difference with its 95 % interval, its p-value, and Holm's adjustment for the
+        points compared. Printed, it is the table of `semlink compare`, in points. Raises: Error.
 
-        >>> semlink.Results.read("results/reference/digits").compare("adjscc", "deep_jscc")
+        >>> results.compare(a="rkd_sc", b="label_code", channels="awgn")
         """
         from simulator import arguments
         from simulator.measures.compare import compare_sweep
 
         names = arguments.text_or_none("a", a), arguments.text("b", b)
-        return compare_sweep(self._store, self.table, self.run, *names)[0]
+        place = arguments.place(self.table, channels, channel_uses)
+        return compare_sweep(self._store, self.table, self.run, *names, **place)[0]
 
     @naming_arguments
     def threshold(
@@ -191,11 +199,13 @@ class Results:
         channel_uses: Sequence[int] | int | str | None = None,
         axis: Literal["accuracy", "error"] = "accuracy",
         width: Literal["auto", "column", "text"] = "auto",
+        added: "str | Path | pd.DataFrame | None" = None,
     ) -> list[Path]:
         """Draw the figures of the sweep into a folder, as `semlink plot`; returns the files.
 
         `axis="error"` draws error rates on a logarithmic axis; the width "column" is 3.5 inches
-        with a figure per channel, "text" 7.16 inches. Raises: Error.
+        with a figure per channel, "text" 7.16 inches. `added` are curves of your own: a CSV file or
+        rows of scheme, channel, channel_uses, snr_db, accuracy (0 to 1). Raises: Error.
 
         >>> results.plot("figures", schemes="rkd_sc,label_code", channel_uses=16, width="column")
         """
@@ -204,7 +214,9 @@ class Results:
 
         place = arguments.writable("folder", folder)
         chosen = arguments.choice(self.table, schemes, channels, channel_uses)
-        return draw(self.table, dict(self.run), place, **chosen, axis=axis, width=width)
+        curves = arguments.rows_or_file("added", added)
+        form: dict[str, Any] = {"axis": axis, "width": width, "added": curves}
+        return draw(self.table, dict(self.run), place, **chosen, **form)
 
     def __repr__(self) -> str:
         from simulator.measures.shown import results_text
@@ -331,6 +343,7 @@ def sweep(
     from simulator.engine.evaluate import Setting
     from simulator.engine.folder import sweep_folder, sweep_in_memory
     from simulator.engine.job import Sweep
+    from simulator.progress import announce
     from simulator.resolve import first_images, grid_of
 
     own = arguments.instance("link", link, Link, "semlink.load('digits')")
@@ -343,6 +356,8 @@ def sweep(
     )
     folder = arguments.folder_or_none("out", out)
     if folder is None:
+        for line in left_out:
+            announce(line)
         table, run, store = sweep_in_memory(plan)
         return Results(table=table, run=run, _store=store)
     processes = arguments.workers(workers, named, points.channels)

@@ -38,8 +38,8 @@ class OwnChannel(Channel):
         name = self.own_name.strip()
         if not name or set("+,") & set(name) or name.lower().partition(":")[0] in kinds:
             raise WrongChannel(
-                "name of an own channel must be without + and , and must not begin with that of a "
-                f"built-in channel ({', '.join(kinds)}), got {self.own_name!r}; choose another"
+                "name of an own channel must be without + and , and before a colon not be that "
+                f"of a built-in channel ({', '.join(kinds)}), got {self.own_name!r}; choose another"
             )
 
     @property

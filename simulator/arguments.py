@@ -140,11 +140,25 @@ def percent(name: str, value: Any) -> float:
 
 def choice(rows: pd.DataFrame, schemes: Any, channels: Any, channel_uses: Any) -> dict[str, Any]:
     """Names and k that are chosen from the rows of a sweep, as the rows have them."""
+    named = {"schemes": _in_rows(schemes, rows["scheme"])}
+    return {**named, **place(rows, channels, channel_uses)}
+
+
+def place(rows: pd.DataFrame, channels: Any, channel_uses: Any) -> dict[str, Any]:
+    """Channels and k that are chosen from the rows of a sweep, as the rows have them."""
     return {
-        "schemes": _in_rows(schemes, rows["scheme"]),
         "channels": _in_rows(channels, rows["channel"]),
         "channel_uses": read("channel_uses", channel_uses, parse.parse_channel_uses),
     }
+
+
+def rows_or_file(name: str, value: Any) -> pd.DataFrame | Path | None:
+    """A table, the path of a file, or None."""
+    if value is None or isinstance(value, pd.DataFrame):
+        return value
+    if not isinstance(value, str | os.PathLike):
+        raise UserError(f"{name} must be the path of a CSV file or a table, got {shown(value)}")
+    return Path(value)
 
 
 def _in_rows(values: Any, there: "pd.Series[Any]") -> tuple[str, ...] | None:

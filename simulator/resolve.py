@@ -276,11 +276,14 @@ def draw(
     channel_uses: Sequence[int] | None = None,
     axis: Literal["accuracy", "error"] = "accuracy",
     width: Literal["auto", "column", "text"] = "auto",
+    added: Path | pd.DataFrame | None = None,
 ) -> list[Path]:
     """Figures of a sweep, or of a selection of it, as `semlink plot`; returns the files written.
 
-    Raises: UserError if the sweep does not hold one of the names, or the folder cannot be written.
+    Raises: UserError if the sweep does not hold one of the names, the folder cannot be written, or
+    a curve cannot be added.
     """
+    from benchmarks.figures.added import read_curves
     from benchmarks.figures.draw import plot_all
 
     one_of("--axis", axis, ("accuracy", "error"))
@@ -295,6 +298,7 @@ def draw(
         named=schemes is not None,
         measure=axis,
         width=width,
+        added=read_curves(added) if isinstance(added, Path) else added,
     )
 
 

@@ -14,6 +14,7 @@ from simulator.__main__ import COMMANDS
 from simulator.resolve import recipe_named, scheme_labels, scheme_names
 from simulator.schemes.joint import JointSchemeConfig
 from simulator.storage.environment import ROOT
+from tests.commands import status
 
 DOCS = ROOT / "docs"
 MOST_LINES = 150  # of README.md
@@ -95,9 +96,37 @@ def every_command() -> Iterator[click.Command]:
         yield from own.click.commands.values() if isinstance(own.click, click.Group) else ()
 
 
-def test_options_of_semlink_that_are_named_exist() -> None:
-    known = {opt for own in every_command() for param in own.params for opt in param.opts}
-    for line in texts().replace("\\\n", " ").splitlines():
-        command = re.match(r"(?:`|```)?semlink (\w+)[^`]*", line)
-        for option in re.findall(r"(?<!\S)--[a-z][a-z0-9-]+", command[0] if command else ""):
-            assert option in known, line
+def options_of(*names: str) -> set[str]:
+    """The options of a command, such as "sweep" or "iq", "write"."""
+    found: click.Command = next(own.click for own in COMMANDS if own.click.name == names[0])
+    if isinstance(found, click.Group):
+        found = found.commands[names[1]]
+    return {"--help", *(opt for param in found.params for opt in param.opts)}
+
+
+def test_commands_that_are_shown_have_their_options() -> None:
+    lines = re.sub(r"\\\n\s*", " ", texts()).splitlines()
+    shown = [
+        (words.split(), line)
+        for line in lines
+        for words in re.findall(r"semlink ((?:iq )?[a-z]+(?: [^`|#]*)?--[^`|#]*)", line)
+    ]
+    assert len(shown) > 60
+    for words, line in shown:
+        for option in (
+            own.partition("=")[0].rstrip(",.;:)") for own in words if own.startswith("--")
+        ):
+            assert option in options_of(*words[:2]), line
+
+
+def test_the_excerpt_of_threshold_is_what_the_command_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (DOCS / "commands.md").read_text()
+    command = next(own for own in page.splitlines() if own.startswith("semlink threshold"))
+    excerpt = page.partition("```text\n")[2].partition("```")[0].splitlines()
+    monkeypatch.chdir(ROOT)
+    assert status(monkeypatch, *command.split()[1:]) == 0
+    printed = {" ".join(line.split()) for line in capsys.readouterr().out.splitlines()}
+    assert len(excerpt) > 3
+    assert {" ".join(line.split()) for line in excerpt} <= printed

@@ -58,7 +58,7 @@ def test_sweep_without_outcomes_says_why_it_has_no_reference(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("nowhere",), "nowhere must hold a finished sweep, but results.csv is missing"),
+        (("nowhere",), "nowhere must be the folder of a finished sweep, but does not exist"),
         ((LINKS, LINKS), "FOLDERS must be different sweeps, got"),
         ((LINKS, "--out", "."), "--out must be a file to write, got the folder"),
         ((LINKS, "--out", "file/a.html"), "must be a folder that can be written to"),

@@ -154,7 +154,7 @@ def test_results_in_memory_and_from_a_folder_are_compared_and_drawn(tmp_path: Pa
     there = semlink.sweep(link(), ["rkd_sc", "label_code"], asked, images=50, out=tmp_path / "a")
     again = semlink.Results.read(tmp_path / "a")
     assert here.table.equals(there.table)
-    assert here.compare("rkd_sc").equals(again.compare("rkd_sc"))
+    assert here.compare(b="rkd_sc").equals(again.compare(b="rkd_sc"))
     files = here.plot(tmp_path / "figures")
     assert files
     assert all(path.exists() for path in files)
@@ -166,7 +166,7 @@ def test_results_in_memory_and_from_a_folder_are_compared_and_drawn(tmp_path: Pa
 def test_what_is_printed_is_short_and_has_the_numbers() -> None:
     asked = grid(channels="awgn", channel_uses=16, snr_db="-10:20:2", realizations=1)
     results = semlink.sweep(link(), "rkd_sc,label_code", asked, images=20)
-    printed, compared = str(results), str(results.compare("label_code"))
+    printed, compared = str(results), str(results.compare(b="label_code"))
     assert printed.startswith("accuracy in %, 20 test images, 1 channel draw of each")
     value = 100 * results.table.query("scheme == 'rkd_sc'")["accuracy"].iloc[0]
     assert f"{value:.1f}" in printed
@@ -202,7 +202,7 @@ def test_a_threshold_prints_the_table_of_the_command() -> None:
 def test_pilots_stand_beside_k() -> None:
     asked = grid(channels="awgn,awgn+ls:8", channel_uses=16, snr_db=(-10, 10), realizations=1)
     results = semlink.sweep(link(), "rkd_sc,label_code", asked, images=20)
-    for table in (results.threshold(20), results.compare("label_code")):
+    for table in (results.threshold(20), results.compare(b="label_code")):
         assert table.groupby("channel")["pilot_uses"].first().tolist() == [0, 8]
         lines = str(table).splitlines()
         assert ["16 + 8 pilots" in line for line in lines if "awgn+ls:8" in line].count(False) == 0
@@ -215,7 +215,7 @@ def test_capitals_do_not_matter() -> None:
     results = semlink.sweep(link(), ["RKD_SC", "Label_Code"], asked, images=5)
     assert list(results.table["scheme"]) == ["rkd_sc", "label_code"]
     assert link()["RKD_SC"].name == "rkd_sc"
-    assert list(results.compare("LABEL_CODE", "Rkd_sc")["a"]) == ["rkd_sc"]
+    assert list(results.compare(b="LABEL_CODE", a="Rkd_sc")["a"]) == ["rkd_sc"]
 
 
 def test_a_transmission_prints_shapes_and_no_tensors() -> None:
@@ -280,7 +280,7 @@ def test_own_scheme_on_own_images_needs_no_weights(
         (lambda: semlink.load("images"), "needs images: add data=DIR"),
         (lambda: semlink.load("digits", resize=8), "^resize rescales .* add data=DIR"),
         (lambda: semlink.load_data("nowhere"), "nowhere: no such folder"),
-        (lambda: semlink.Results.read("nowhere"), "must hold a finished sweep"),
+        (lambda: semlink.Results.read("nowhere"), "must be the folder of a finished sweep"),
     ],
 )
 def test_errors_name_arguments(call: Any, line: str) -> None:

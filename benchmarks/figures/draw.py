@@ -26,6 +26,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.figures.added import checked_curves, within
 from benchmarks.figures.captions import DataText, pilots_of, tex_caption
 from benchmarks.figures.plans import (
     FRACTION,
@@ -79,6 +80,7 @@ def plot_all(
     *,
     text: DataText,
     published: bool = False,
+    added: pd.DataFrame | None = None,
     choose: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
     named: bool = False,
     measure: Measure = "accuracy",
@@ -86,15 +88,22 @@ def plot_all(
 ) -> list[Path]:
     """Draw every figure that the rows allow, with captions; returns the files written.
 
-    `published` adds the published curves of CIFAR-100 to the figures over SNR; `choose` gives the
-    rows that are drawn. If its schemes are `named`, all are drawn in their order.
+    `published` adds the published curves of CIFAR-100 to the figures over SNR, `added` those of a
+    user (`checked_curves`); `choose` gives the rows that are drawn. If its schemes are `named`, all
+    are drawn in their order.
 
-    Raises: UserError if the rows lack a column, are none, or hold a point twice.
+    Raises: UserError if the rows lack a column, are none, or hold a point twice, or if a curve
+    cannot be added.
     """
     check_rows(rows)
     everything = with_published(rows) if published else rows
     chosen = everything if choose is None else choose(everything)
-    styles = styles_of(everything["scheme"])
+    own: list[str] = []
+    if added is not None:
+        curves = within(checked_curves(added, rows), chosen)
+        own = list(curves["scheme"].unique())
+        check_rows(chosen := pd.concat([chosen, curves], ignore_index=True))
+    styles = styles_of([*everything["scheme"], *own])
     if named:
         styles = {name: styles[name] for name in chosen["scheme"].unique()}
     sheet = Sheet(
@@ -102,6 +111,7 @@ def plot_all(
         styles=styles,
         measure=measure,
         most=None if named else MOST_SCHEMES,
+        always=own,
         by_channel=width == "column",
     )
     ours = chosen[chosen["scheme"].isin(set(rows["scheme"]))]

@@ -145,6 +145,7 @@ class Sheet:
     styles: dict[str, Style]  # of every scheme of the sweep, in drawing order
     measure: Measure = "accuracy"
     most: int | None = MOST_SCHEMES  # schemes of one figure; None: all
+    always: Sequence[str] = ()  # schemes that no figure leaves out
     by_channel: bool = False  # a figure for each channel in place of a panel for each
 
     def over_snr(self, rows: pd.DataFrame) -> list[FigurePlan]:
@@ -228,8 +229,9 @@ class Sheet:
         if self.most is None or len(there) <= self.most:
             return rows, []
         ranks = {name: rank for rank, name in enumerate(dict.fromkeys((*FIRST, *STYLES)))}
-        by_rank = sorted(there, key=lambda name: ranks.get(name, len(ranks)))
-        shown = set(by_rank[: self.most])
+        ranked = [name for name in there if name not in self.always]
+        by_rank = sorted(ranked, key=lambda name: ranks.get(name, len(ranks)))
+        shown = {*by_rank[: self.most], *self.always}
         return rows[rows["scheme"].isin(shown)], [name for name in there if name not in shown]
 
 

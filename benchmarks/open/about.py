@@ -44,8 +44,11 @@ def about_of(values: Mapping[str, Any], *, where: str) -> About:
 def line_of(values: Mapping[str, Any], key: str, *, where: str) -> str:
     """A text of one line. Raises: UserError."""
     value = values.get(key)
+    if value is None:
+        raise UserError(f"{where}: {key} is missing; add a text of 1 to {LONGEST} characters")
     text = " ".join(value.split()) if isinstance(value, str) else ""
     if not 0 < len(text) <= LONGEST:
-        got = "nothing" if value is None else shown(value)
-        raise UserError(f"{where}: {key} must be a text of 1 to {LONGEST} characters, got {got}")
+        raise UserError(
+            f"{where}: {key} must be a text of 1 to {LONGEST} characters, got {shown(value)}"
+        )
     return text

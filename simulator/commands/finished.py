@@ -70,6 +70,11 @@ class PlotRequest(ChoiceRequest):
         help="column: 3.5 inches, a figure for each channel; text: 7.16 inches, a panel for each; "
         "auto: column for one channel, text for several.",
     )
+    add: Path | None = option(
+        metavar="FILE",
+        help="Draw the curves of a CSV file too: scheme, channel, channel_uses, snr_db, accuracy "
+        "(0 to 1), and if known ci_low, ci_high, settings.",
+    )
     out: Path | None = out_option("FOLDER")
 
 
@@ -91,6 +96,7 @@ def plot(request: PlotRequest) -> None:
         channel_uses=request.channel_uses,
         axis=request.axis,
         width=request.width,
+        added=request.add,
     )
     note(*_absent(rows, request))
     name_figures(drawn)
@@ -114,6 +120,8 @@ class CompareRequest:
     """The options of `semlink compare`."""
 
     folder: Path = argument()
+    channels: tuple[str, ...] | None = option(help="Only these channels.  [default: all]")
+    channel_uses: tuple[int, ...] | None = option(help="Only these k.  [default: all]")
     a: str | None = option(
         metavar="SCHEME", help="The scheme that is compared with B.  [default: all]"
     )
@@ -124,12 +132,17 @@ class CompareRequest:
 def compare(request: CompareRequest) -> None:
     """Compare two schemes of a finished sweep, image by image, or all others with B.
 
-    FOLDER is the --out of the sweep. Writes compare_A_B.csv or compare_all_B.csv there.
+    FOLDER is the --out of the sweep. Writes compare_A_B.csv or compare_all_B.csv there. Holm's
+    correction counts the points that are compared: those of --channels and --channel-uses.
     """
     from simulator.measures.compare import compare_schemes, compared_text
     from simulator.storage.files import write_table
 
-    table, left_out = compare_schemes(request.folder, request.a, request.b)
+    table, left_out = compare_schemes(
+        *(request.folder, request.a, request.b),
+        channels=request.channels,
+        channel_uses=request.channel_uses,
+    )
     note(*left_out)
     name = f"compare_{request.a or 'all'}_{request.b}.csv".replace(":", "-")
     write_table(request.folder / name, table)

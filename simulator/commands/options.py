@@ -347,6 +347,11 @@ class RecipeRequest:
     )
     out: Path | None = out_option("results/runs/RECIPE")
 
+    def __post_init__(self) -> None:
+        """Raises: UserError if --out lies among the images of --data, which it would spoil."""
+        if self.out and self.data and self.out.resolve().is_relative_to(self.data.resolve()):
+            raise UserError(f"--out must not lie within --data {self.data}, got {self.out}")
+
     @property
     def folder(self) -> Path:
         """Where to write."""

@@ -90,5 +90,5 @@ def _check(journal: Journal, key: str) -> None:
     if key not in {digest(about) for about in journal.abouts}:
         raise UserError(
             f"{journal.path} must hold the outcome of every image of this sweep, but does not; run "
-            "the sweep again"
+            f"the sweep again, or add its {FILE} (large sweeps are committed without it)"
         )

@@ -1,7 +1,7 @@
 """Paired comparison of two schemes of one sweep, image by image."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from simulator.engine.folder import PILOTS, TABLE_ERROR
 from simulator.engine.grid import Point, Unit
 from simulator.engine.outcomes import UnitStore, stored_units
 from simulator.errors import UserError, did_you_mean
+from simulator.measures.choose import chosen
 from simulator.measures.shown import fitting
 from simulator.parse import as_known
 from simulator.statistics.paired import holm, paired_difference, paired_p_value
@@ -22,7 +23,14 @@ from simulator.storage.folders import read_results
 PLACE = ["channel", "channel_uses", "snr_db"]
 
 
-def compare_schemes(folder: Path, a: str | None, b: str) -> tuple[pd.DataFrame, list[str]]:
+def compare_schemes(
+    folder: Path,
+    a: str | None,
+    b: str,
+    *,
+    channels: Sequence[str] | None = None,
+    channel_uses: Sequence[int] | None = None,
+) -> tuple[pd.DataFrame, list[str]]:
     """Accuracy of `a` minus accuracy of `b` at every common point, with its interval.
 
     Both met the same images, gains and noise, so the difference has less variance than either.
@@ -33,15 +41,23 @@ def compare_schemes(folder: Path, a: str | None, b: str) -> tuple[pd.DataFrame, 
     Raises: UserError if the folder holds no sweep with both, or no journal of it.
     """
     rows, run = read_results(folder)
-    return compare_sweep(folder, rows, run, a, b)
+    return compare_sweep(folder, rows, run, a, b, channels=channels, channel_uses=channel_uses)
 
 
 def compare_sweep(
-    store: UnitStore | Path, rows: pd.DataFrame, run: Mapping[str, Any], a: str | None, b: str
+    store: UnitStore | Path,
+    rows: pd.DataFrame,
+    run: Mapping[str, Any],
+    a: str | None,
+    b: str,
+    *,
+    channels: Sequence[str] | None = None,
+    channel_uses: Sequence[int] | None = None,
 ) -> tuple[pd.DataFrame, list[str]]:
     """As `compare_schemes`, of a sweep in memory or in a folder."""
     if isinstance(store, Path):
         store = stored_units(store, rows, str(run.get("journal")))
+    rows = chosen(rows, channels=channels, channel_uses=channel_uses)
     return compare_units(rows, store, a, b, num_classes=int(run["data"]["classes"]))
 
 
@@ -62,7 +78,7 @@ def compare_units(
     alone = [name for name, table in tables.items() if table.empty]
     if len(alone) == len(others):
         known = " or ".join(others) or "no other scheme"
-        raise UserError(f"{known} and {b} must share a point to be compared, but have none")
+        raise UserError(f"{b} must share a point with {known}, but shares none")
     left_out = [f"{name} shares no point with {b}: left out" for name in alone]
     table = pd.concat([t for t in tables.values() if not t.empty], ignore_index=True)
     return Comparison(with_pilots(table, rows)), left_out

@@ -41,8 +41,8 @@ class OwnScheme(Scheme):
         kind = self.name.strip().lower().partition(":")[0]
         if not kind or kind in (*SCHEMES, "all") or "," in self.name:
             raise UserError(
-                "name of an own scheme must be without commas and must not begin with that of a "
-                f"built-in scheme ({', '.join(SCHEMES)}), got {self.name!r}; choose another"
+                "name of an own scheme must be without commas, and before a colon must not be that "
+                f"of a built-in scheme ({', '.join(SCHEMES)}), got {self.name!r}; choose another"
             )
 
     @property

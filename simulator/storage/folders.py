@@ -142,6 +142,9 @@ def read_results(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
 
     Raises: UserError naming what is missing or cannot be read.
     """
+    if not folder.is_dir():
+        found = "is a file; name its folder" if folder.exists() else "does not exist"
+        raise UserError(f"{folder} must be the folder of a finished sweep, but {found}")
     for name in ("results.csv", "run.json"):
         if not (folder / name).is_file():
             raise UserError(f"{folder} must hold a finished sweep, but {name} is missing")

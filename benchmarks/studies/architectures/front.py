@@ -27,7 +27,7 @@ from simulator.search.relaxed import RelaxedStages
 from simulator.search.run import searched_task
 from simulator.storage.files import write_table
 
-LAMBDAS: Final = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0)
+LAMBDAS: Final = (0.0, 0.001, 0.003, 0.006, 0.01, 0.03)
 TARGET: Final = 30_000  # parameters, fewer than any network of the front
 COLUMNS: Final = [
     *("lambda", "search_seed", "training_seed", "expected_params", "params"),

@@ -111,6 +111,6 @@ def test_a_folder_without_a_sweep_is_one_line(
         main()
     assert stopped.value.code == 2
     error = capsys.readouterr().err
-    assert "none must hold a finished sweep" in error
+    assert "none must be the folder of a finished sweep" in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()

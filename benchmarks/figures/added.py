@@ -1,0 +1,77 @@
+"""Curves that a user adds to the figures: published numbers, or those of another simulator."""
+
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+
+from simulator.errors import UserError
+
+PLACE: Final = ["channel", "channel_uses"]
+NEEDED: Final = ("scheme", *PLACE, "snr_db", "accuracy")
+INTERVAL: Final = ["ci_low", "ci_high"]
+
+
+def read_curves(path: Path) -> pd.DataFrame:
+    """The curves of a CSV file. Raises: UserError if there is none, or it is not one."""
+    try:
+        return pd.read_csv(path)
+    except FileNotFoundError:
+        raise UserError(f"no such file: {path}") from None
+    except (OSError, ValueError, pd.errors.ParserError) as error:
+        raise UserError(f"{path} must be a CSV file: {error}") from None
+
+
+def checked_curves(curves: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Curves as rows beside those of a sweep, whose channels and k they share.
+
+    Columns: scheme (the name in the legend), channel, channel_uses, snr_db, accuracy (0 to 1), and
+    if known ci_low and ci_high, and settings (what the notes say of the curve).
+    Raises: UserError if a column is missing, a value is wrong, or a curve has no panel.
+    """
+    if missing := [name for name in NEEDED if name not in curves]:
+        raise UserError(
+            f"added curves must have the columns {', '.join(NEEDED)}; not there: "
+            f"{', '.join(missing)}"
+        )
+    if curves.empty or curves[list(NEEDED)].isna().any(axis=None):
+        raise UserError("added curves must have rows without gaps")
+    if not all(pd.api.types.is_numeric_dtype(curves[name]) for name in NEEDED[2:]):
+        raise UserError("channel_uses, snr_db and accuracy of added curves must be numbers")
+    if not curves["accuracy"].between(0, 1).all():
+        wrong = curves.loc[~curves["accuracy"].between(0, 1), "accuracy"].iloc[0]
+        raise UserError(
+            f"the accuracy of added curves must be 0 to 1, got {wrong:g}; divide percentages by 100"
+        )
+    if taken := sorted(set(curves["scheme"].astype(str)) & set(rows["scheme"])):
+        raise UserError(
+            f"added curves must have names that the sweep has not, got {', '.join(taken)}"
+        )
+    places = set(rows[PLACE].itertuples(index=False, name=None))
+    for place in curves[PLACE].itertuples(index=False, name=None):
+        if place not in places:
+            known = ", ".join(f"{name} k={k}" for name, k in sorted(places))
+            raise UserError(
+                f"added curves must be on a channel and k of the sweep: {known}; "
+                f"got {place[0]} k={place[1]:g}"
+            )
+    return _completed(curves, rows)
+
+
+def within(curves: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """The points of curves on the channels and k of these rows."""
+    places = pd.MultiIndex.from_frame(rows[PLACE])
+    return curves[pd.MultiIndex.from_frame(curves[PLACE]).isin(places)]
+
+
+def _completed(curves: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """With all columns that figures need; without an interval both ends are the accuracy."""
+    made = curves.assign(scheme=curves["scheme"].astype(str))
+    for name in INTERVAL:
+        own = made[name] if name in made else made["accuracy"]
+        made[name] = own.fillna(made["accuracy"])
+    settings = made["settings"] if "settings" in made else pd.Series("", index=made.index)
+    made["settings"] = settings.fillna("").replace("", "added by hand")
+    for name in ("images", "realizations"):  # of the sweep's counts; the notes name its own alone
+        made[name] = rows[name].iloc[0]
+    return made[[*NEEDED, *INTERVAL, "settings", "images", "realizations"]]

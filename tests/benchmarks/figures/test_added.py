@@ -1,0 +1,95 @@
+"""Curves that a user adds: drawn beside the sweep's, or refused in one line."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from benchmarks.figures import draw as figures
+from benchmarks.figures.added import checked_curves, read_curves
+from benchmarks.figures.plans import FigurePlan
+from simulator.errors import UserError
+from tests.benchmarks.figures.rows import TEXT, table
+
+PAPER = pd.DataFrame(
+    {
+        "scheme": ["JSCC [7]", "JSCC [7]"],
+        "channel": "awgn",
+        "channel_uses": 16,
+        "snr_db": [0.0, 10.0],
+        "accuracy": [0.4, 0.7],
+    }
+)
+
+
+def planned(
+    monkeypatch: pytest.MonkeyPatch, rows: pd.DataFrame, **options: Any
+) -> list[FigurePlan]:
+    """The figures that would be written."""
+    found: list[FigurePlan] = []
+    monkeypatch.setattr(figures, "write_figures", lambda plans, *_, **__: found.extend(plans))
+    figures.plot_all(rows, Path("unused"), text=TEXT, **options)
+    return found
+
+
+def test_a_curve_is_drawn_beside_the_schemes(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = table(schemes=[f"scheme_{number}" for number in range(10)])
+    (plan,) = planned(monkeypatch, many, added=PAPER)
+    curve = plan.curve("awgn", "JSCC [7]")
+    assert curve["accuracy"].tolist() == [0.4, 0.7]
+    assert (curve["ci_low"] == curve["accuracy"]).all()  # no interval is known
+    assert len(plan.shown) == 9  # the added one beside the eight that are shown by default
+    assert plan.curve("rayleigh", "JSCC [7]").empty
+    assert "JSCC [7]: added by hand" in plan.all_notes
+
+
+def test_a_curve_follows_the_selection(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rayleigh_alone(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows[rows["channel"] == "rayleigh"]
+
+    (plan,) = planned(monkeypatch, table(), added=PAPER, choose=rayleigh_alone)
+    assert "JSCC [7]" not in plan.shown
+
+    def ours_alone(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows[rows["scheme"] == "rkd_sc"]
+
+    (plan,) = planned(monkeypatch, table(), added=PAPER, choose=ours_alone, named=True)
+    assert list(plan.shown) == ["rkd_sc", "JSCC [7]"]
+
+
+def test_an_interval_and_a_note_are_kept() -> None:
+    told = PAPER.assign(
+        ci_low=[0.3, float("nan")], ci_high=[0.5, float("nan")], settings="read off figure 5"
+    )
+    found = checked_curves(told, table())
+    assert found["ci_low"].tolist() == [0.3, 0.7]
+    assert found["ci_high"].tolist() == [0.5, 0.7]
+    assert set(found["settings"]) == {"read off figure 5"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (PAPER.drop(columns="accuracy"), "not there: accuracy"),
+        (PAPER[:0], "rows without gaps"),
+        (PAPER.assign(snr_db=["0", "ten"]), "must be numbers"),
+        (PAPER.assign(accuracy=[40, 70]), "must be 0 to 1, got 40; divide percentages by 100"),
+        (PAPER.assign(scheme="rkd_sc"), "names that the sweep has not, got rkd_sc"),
+        (PAPER.assign(channel_uses=64), "awgn k=16, rayleigh k=16; got awgn k=64"),
+    ],
+)
+def test_wrong_curves_are_refused(wrong: pd.DataFrame, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        checked_curves(wrong, table())
+
+
+def test_a_file_is_read_or_refused(tmp_path: Path) -> None:
+    PAPER.to_csv(tmp_path / "paper.csv", index=False)
+    pd.testing.assert_frame_equal(read_curves(tmp_path / "paper.csv"), PAPER)
+    with pytest.raises(UserError, match="no such file"):
+        read_curves(tmp_path / "other.csv")
+    (tmp_path / "empty.csv").touch()
+    for path in (tmp_path, tmp_path / "empty.csv"):
+        with pytest.raises(UserError, match="must be a CSV file"):
+            read_curves(path)
