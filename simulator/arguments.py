@@ -19,6 +19,7 @@ from channels.names import channel_from_name
 from channels.own import OwnChannel
 from simulator import parse
 from simulator.data.dataset import Dataset, Split
+from simulator.engine.grid import by_name
 from simulator.errors import UserError, shown
 from simulator.parse import FARTHEST_SNR_DB
 from simulator.scheme import Scheme
@@ -237,12 +238,8 @@ def channel(value: Any, name: str = "channel") -> Channel:
 
 def channels(values: Any) -> tuple[Channel, ...]:
     """Channels by their names, or as they are; one alone will do."""
-    found: dict[str, Channel] = {}
-    for each in _several("channels", values, Channel):
-        own = channel(each, "channels")
-        if found.setdefault(own.name, own) != own:
-            raise UserError(f"channels must have different names, got {own.name} twice")
-    return tuple(found.values())
+    each = (channel(own, "channels") for own in _several("channels", values, Channel))
+    return tuple(by_name(each, option="channels").values())
 
 
 def channels_or_none(values: Any) -> tuple[Channel, ...] | None:

@@ -50,6 +50,7 @@ from simulator.resolve import first_images
 from simulator.scheme import Received, Scheme, Tensors, all_delivered
 from simulator.schemes.image import ImageJsccConfig, ImageJsccScheme
 from simulator.schemes.rkd_sc import RkdScheme
+from simulator.statistics.intervals import Z
 from simulator.storage.environment import ROOT
 from simulator.storage.files import load_tensors
 from simulator.training.loop import fresh
@@ -108,10 +109,11 @@ def rkd_sc() -> RkdScheme:
         mlp_ratio=2,
         use_snr=True,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        student, codec, head = body.build(image_channels=3), cat.build(), nn.Linear(512, 100)
-    return RkdScheme(student=student.eval(), codec=codec.eval(), head=head)
+
+    student = fresh(lambda: body.build(image_channels=3), seed=0).eval()
+    codec = fresh(cat.build, seed=1).eval()
+    head = fresh(lambda: nn.Linear(512, 100), seed=2).eval()
+    return RkdScheme(student=student, codec=codec, head=head)
 
 
 def image_jscc() -> ImageJscc:
@@ -234,7 +236,7 @@ def kaira(size: Size, python: Path, data: Path | None) -> Iterator[Row]:
     for precision in PRECISIONS:
         own = [psnr(scheme, split, snr_db, Setting(0, CPU, precision)) for snr_db in SNR_DB]
         for snr_db, ours, theirs in zip(SNR_DB, own, found["psnr"], strict=True):
-            mean, half = float(ours.mean()), 1.96 * float(ours.std()) / len(ours) ** 0.5
+            mean, half = float(ours.mean()), Z * float(ours.std()) / len(ours) ** 0.5
             name = f"PSNR at {snr_db:g} dB"
             yield Row("c", f"{name}, ours {precision}", mean, "dB", mean - half, mean + half, 1)
             if precision == "fp32":

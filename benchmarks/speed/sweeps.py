@@ -23,10 +23,9 @@ from benchmarks.speed.table import Row, Size, announced, rate, single
 from channels.digital.bit_pipe import qam_llr
 from channels.digital.ldpc import LayeredDecoder
 from channels.streams import Streams, sionna_phy
-from simulator.engine.grid import Point, Unit
 from simulator.engine.journal import Journal
+from simulator.measures.compare import credits_from
 from simulator.statistics.paired import paired_difference
-from simulator.statistics.tally import Tally
 from simulator.storage.environment import ROOT
 from simulator.storage.folders import read_results
 
@@ -127,14 +126,8 @@ def accuracies(recipe: str, folder: Path, grid: Sequence[str]) -> Iterator[Row]:
 def credits_of(folder: Path) -> dict[float, NDArray[np.float64]]:
     """Mean credit of every image at every SNR of a sweep of one scheme, channel and k."""
     rows, run = read_results(folder)
-    journal, found = Journal(folder), {}
-    for _, row in rows.iterrows():
-        place = str(row["channel"]), float(row["snr_db"]), int(row["channel_uses"])
-        units = (Unit(Point(str(row["scheme"]), *place), r) for r in range(row["realizations"]))
-        codes = (journal.read(unit).codes for unit in units)
-        tally = Tally.of(codes, num_classes=run["data"]["classes"])
-        found[float(row["snr_db"])] = tally.credits_of_images
-    return found
+    credits_of_row = credits_from(Journal(folder), run["data"]["classes"])
+    return {float(row["snr_db"]): credits_of_row(row) for _, row in rows.iterrows()}
 
 
 def growth(size: Size, folder: Path, data: Path | None) -> Iterator[Row]:

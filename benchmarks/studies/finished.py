@@ -7,6 +7,8 @@ from torch import nn
 
 from benchmarks.recipes.cifar100 import cifar100
 from simulator.description.basis import Part
+from simulator.schemes.codec import CodecStage, LinkModel
+from simulator.schemes.rkd_sc import RkdScheme
 from simulator.training.cache import cached_features
 from simulator.training.run import TrainingRun
 from simulator.training.student import Taught
@@ -35,3 +37,14 @@ def taught_already(run: TrainingRun, weights: Path) -> Finished:
     features = cached_features(run, part, student.body, "fp32")
     hashes = found.hashes["student"], found.hashes["head"]
     return Finished(Taught(student, features, head), hashes)
+
+
+def scheme_of(taught: Taught, link: LinkModel, *, name: str, stage: CodecStage) -> RkdScheme:
+    """A trained codec behind a finished student, as a scheme."""
+    return RkdScheme(
+        student=taught.student.body,
+        codec=link.codec.eval(),
+        head=link.head.eval(),
+        name=name,
+        trained_snr_db=stage.conditions.snr_db,
+    )

@@ -15,6 +15,7 @@ from channels.units import db_to_linear, linear_to_db
 
 __all__ = ["FrameOutput", "receive_frame"]
 
+DOPPLER_HZ: Final = 10.0  # largest Doppler shift that the estimate allows for
 WINDOW: Final = 64  # rows of pilots that an estimate is made from
 NEGLIGIBLE: Final = 1e-9  # share of the gain's power in directions that measure the noise
 FINENESS: Final = 32  # offsets tried per resolvable one
@@ -33,12 +34,12 @@ class FrameOutput(NamedTuple):
 
 
 def receive_frame(
-    recording: Complexes, frame: Frame, *, snr_db: float | None = None, doppler_hz: float = 10.0
+    recording: Complexes, frame: Frame, *, snr_db: float | None = None
 ) -> FrameOutput:
     """Find the frame, undo the frequency offset, estimate noise and gains from the pilots.
 
     The gains are the joint Wiener estimate from up to 64 rows of pilots for a robust prior: delays
-    uniform within the cyclic prefix, Doppler shifts uniform within `doppler_hz` [1]. The noise is
+    uniform within the cyclic prefix, Doppler shifts uniform within 10 Hz [1]. The noise is
     measured where delays within the prefix cannot reach; with `snr_db` it is taken as known.
 
     Units:  snr_db is Es/N0 in dB; offsets in cycles per sample.
@@ -59,7 +60,7 @@ def receive_frame(
     gain = power - noise
     if gain <= 0:
         raise NoFrame("the pilots must have more power than the noise, but have none above it")
-    h, error = _estimate(pilots / np.sqrt(gain), frame, noise / gain, doppler_hz)
+    h, error = _estimate(pilots / np.sqrt(gain), frame, noise / gain)
     at = frame.data_places
     received = ChannelOutput(
         y=_tensor(grid.reshape(-1)[at] / np.sqrt(gain), frame, torch.complex64),
@@ -162,7 +163,7 @@ def _periodogram(
 
 
 def _estimate(
-    pilots: Complexes, frame: Frame, noise: float, doppler_hz: float
+    pilots: Complexes, frame: Frame, noise: float
 ) -> tuple[Complexes, NDArray[np.float64]]:
     """Gains of all rows and their mean squared error, [rows, subcarriers] each.
 
@@ -171,7 +172,7 @@ def _estimate(
     at = _pilot_rows(frame)
     parts = np.array_split(np.arange(len(at)), -(-len(at) // WINDOW))
     edges = [0, *(int(at[own[0]] + at[own[0] - 1] + 1) // 2 for own in parts[1:]), frame.rows]
-    turns = 2 * doppler_hz * frame.row_samples / frame.sample_rate  # per row
+    turns = 2 * DOPPLER_HZ * frame.row_samples / frame.sample_rate  # per row
     found = [
         _wiener(pilots[own], at[own], np.arange(first, last), turns, noise, frame)
         for own, first, last in zip(parts, edges[:-1], edges[1:], strict=True)

@@ -46,14 +46,6 @@ class ChoiceRequest:
 
         return read_results(self.folder)
 
-    def choose(self, rows: "pd.DataFrame") -> "pd.DataFrame":
-        """The selected rows. Raises: UserError if the sweep does not hold one of the names."""
-        from simulator.measures.choose import chosen
-
-        return chosen(
-            rows, schemes=self.schemes, channels=self.channels, channel_uses=self.channel_uses
-        )
-
 
 @dataclass(frozen=True, kw_only=True)
 class PlotRequest(ChoiceRequest):

@@ -14,6 +14,7 @@ from simulator.engine.grid import Point, Unit, unit_streams
 from simulator.engine.job import Sweep
 from simulator.errors import UserError
 from simulator.progress import progress
+from simulator.statistics.intervals import Z
 from simulator.storage.folders import QUALITY
 
 COLUMNS = [f"{name}{end}" for name in QUALITY for end in ("", "_low", "_high")]
@@ -52,7 +53,7 @@ def _row(sweep: Sweep, prepared: Prepared, units: list[Unit]) -> dict[str, float
             return {}
         found.append(own)
     values = torch.stack(found).mean(dim=0)  # [N, 2]
-    mean, half = values.mean(dim=0), 1.96 * values.std(dim=0) / math.sqrt(len(values))
+    mean, half = values.mean(dim=0), Z * values.std(dim=0) / math.sqrt(len(values))
     row: dict[str, float] = {}
     for name, value, spread in zip(QUALITY, mean.tolist(), half.tolist(), strict=True):
         row |= {name: value, f"{name}_low": value - spread, f"{name}_high": value + spread}

@@ -19,7 +19,7 @@ from models.nas.staged_supernet import StagedArchitecture, StagedSupernet
 from simulator.data.augment import shrunk
 from simulator.data.dataset import Dataset, to_float
 from simulator.description.basis import Basis, Part
-from simulator.description.stages import LossWeights, StudentStage
+from simulator.description.stages import LossWeights
 from simulator.errors import UserError
 from simulator.parse import in_range, parse_count
 from simulator.search.config import BilevelConfig, SearchConfig, SearchPreset, StagedSearchConfig
@@ -232,23 +232,11 @@ def retrain(whole: SearchRun, name: str, model: StudentConfig, *, epochs: int) -
 
     All compared networks are retrained like this, hand-made ones too.
     """
-    part, stage = _retraining(whole, name, model, epochs)
-    return train_student(whole.run, part, stage, whole.views)
-
-
-def retraining_key(whole: SearchRun, name: str, model: StudentConfig, *, epochs: int) -> str:
-    """Equal for retrainings of the same description, data, teachers and seed."""
-    part, _ = _retraining(whole, name, model, epochs)
-    return whole.run.origin(part).key
-
-
-def _retraining(
-    whole: SearchRun, name: str, model: StudentConfig, epochs: int
-) -> tuple[Part, StudentStage]:
     recipe = whole.run.recipe
     training = replace(recipe.student.training, epochs=epochs)
     stage = replace(recipe.student, model=model, training=training)
-    return recipe.student_parts(name, stage).student, stage
+    part = recipe.student_parts(name, stage).student
+    return train_student(whole.run, part, stage, whole.views)
 
 
 def choose(whole: SearchRun, found: Sequence[Found]) -> tuple[Found, dict[int, float]]:

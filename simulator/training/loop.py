@@ -96,7 +96,7 @@ class Lesson(ABC, Generic[Module]):
 
     @abstractmethod
     def validate(self, model: Module) -> float:
-        """Accuracy on the validation split."""
+        """A share on the validation split, the higher the better: accuracy, unless it says more."""
 
     def settle(self, model: Module) -> bool:
         """A last decision about the trained weights; whether it changed them. None here."""

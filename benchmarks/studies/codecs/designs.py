@@ -15,7 +15,7 @@ from torch import Tensor
 from benchmarks.recipes.cifar100 import cifar100
 from benchmarks.recipes.joint import MULTIPATH_MIX
 from benchmarks.studies.codecs.groups import GroupsConfig
-from benchmarks.studies.finished import taught_already
+from benchmarks.studies.finished import scheme_of, taught_already
 from models import CatConfig, CodecConfig, MlpCodecConfig
 from simulator.data.dataset import Dataset
 from simulator.description.basis import Part
@@ -125,13 +125,7 @@ def trained(found: Behind, name: str, seed: int) -> RkdScheme:
         views=found.views,
     )
     link: LinkModel = train_part(lesson)
-    return RkdScheme(
-        student=found.taught.student.body,
-        codec=link.codec.eval(),
-        head=link.head.eval(),
-        name=name,
-        trained_snr_db=stage.conditions.snr_db,
-    )
+    return scheme_of(found.taught, link, name=name, stage=stage)
 
 
 def stage_of(experiment: Any, name: str) -> CodecStage:

@@ -13,7 +13,7 @@ from torch import Tensor
 from benchmarks.recipes.cifar100 import cifar100
 from benchmarks.recipes.joint import FADING_MIX, MULTIPATH_MIX
 from benchmarks.recipes.variants import LABELS_ONLY
-from benchmarks.studies.finished import taught_already
+from benchmarks.studies.finished import scheme_of, taught_already
 from models import CatConfig
 from simulator.data.dataset import Dataset
 from simulator.description.basis import Part
@@ -21,7 +21,7 @@ from simulator.scheme import Scheme
 from simulator.schemes.codec import CodecLesson, LinkModel
 from simulator.schemes.experiment import Experiment
 from simulator.schemes.joint import JointLesson, JointScheme, JointSchemeConfig
-from simulator.schemes.rkd_sc import RkdScConfig, RkdScheme
+from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.training.loop import train_part
 from simulator.training.run import TrainingRun, validation_outputs
 from simulator.training.student import Taught
@@ -94,13 +94,7 @@ def _rkd_sc(
     link: LinkModel = train_part(
         CodecLesson(stage=stage, views=None, **_common(found, run, part, stage.training, mix))
     )
-    return RkdScheme(
-        student=found.taught.student.body,
-        codec=link.codec.eval(),
-        head=link.head.eval(),
-        name=name,
-        trained_snr_db=stage.conditions.snr_db,
-    )
+    return scheme_of(found.taught, link, name=name, stage=stage)
 
 
 def _adjscc(found: Behind, run: TrainingRun, name: str, mix: tuple[str, ...]) -> Scheme:
