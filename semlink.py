@@ -388,6 +388,7 @@ def train(
     """Train as `semlink train` with these options; returns the folder of weights. Raises: Error.
 
     `epochs` and `lr` are for quick trials; other teachers and students are set in a recipe file.
+    With `minutes` it may end before all is trained; the same call again goes on.
 
     >>> semlink.train("images", data="my_images", out="results/runs/mine", stage="stage2")
     """

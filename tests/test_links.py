@@ -55,13 +55,14 @@ def test_without_pilots_the_table_has_its_former_columns() -> None:
     assert list(table.columns)[-1] == "settings"
 
 
-@pytest.mark.parametrize("true", ["rayleigh", "tdl:A:300ns"])
-def test_an_estimate_is_never_significantly_better_than_the_gain(true: str) -> None:
-    rows = swept().set_index(["scheme", "channel"])
-    for scheme in rows.index.get_level_values("scheme").unique():
-        for method in ("ls", "lmmse"):
-            if (place := (scheme, f"{true}+{method}:8")) in rows.index:
-                assert rows.loc[place, "ci_low"] <= rows.loc[(scheme, true), "ci_high"]
+@pytest.mark.parametrize(("method", "least"), [("lmmse", 0.005), ("ls", 0.02)])
+def test_an_estimate_costs_accuracy(method: str, least: float) -> None:
+    """On average over schemes; a single one gains at most three images by the luck of the draws."""
+    accuracy = swept().pivot(index="scheme", columns="channel", values="accuracy")
+    lost = (accuracy["tdl:A:300ns"] - accuracy[f"tdl:A:300ns+{method}:8"]).dropna()
+    assert len(lost) == len(accuracy) - (method == "ls")  # a bound does not take least squares
+    assert lost.mean() > least
+    assert lost.min() > -3.5 / 120
 
 
 def test_streams_are_those_of_the_true_channel_and_the_total_length() -> None:

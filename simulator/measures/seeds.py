@@ -12,7 +12,7 @@ from simulator.statistics.intervals import mean_interval
 from simulator.storage.folders import read_results
 
 # in run.json
-ALIKE = {"hash": "test images", "test_images": "number of test images", "seed": "seed of the noise"}
+ALIKE = {"test_images": "number of test images", "hash": "test images", "seed": "seed of the noise"}
 
 
 def across_seeds(folders: Sequence[Path]) -> pd.DataFrame:
@@ -57,9 +57,8 @@ def _check_alike(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> Non
         values = [{**run["data"], **run}.get(what) for run in runs]
         for folder, value in zip(folders, values, strict=True):
             if value != values[0]:
-                raise UserError(
-                    f"{folder} must have the same {called} as {folders[0]}, but differs"
-                )
+                got = "others" if what == "hash" else f"{value}, not {values[0]}"
+                raise UserError(f"{folder} must have the same {called} as {folders[0]}, got {got}")
     seeds = [run.get("train_seed") for run in runs]
     for folder, seed in zip(folders[1:], seeds[1:], strict=True):
         if seeds.count(seed) > 1:
