@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from models.encoders.convolutional import ConvolutionalEncoder
+
 
 @dataclass(frozen=True, kw_only=True)
 class PooledCnnConfig:
@@ -53,7 +55,7 @@ class PooledStage(nn.Module):
         return hidden + torch.relu(self.norm2(self.conv(hidden)))
 
 
-class PooledCnn(nn.Module):
+class PooledCnn(ConvolutionalEncoder):
     """Stem, stages, global average pooling, and a linear projection if asked for.
 
     Shapes: images [B, C, H, W] in [0, 1] -> features [B, D]. Any H and W.
@@ -69,19 +71,6 @@ class PooledCnn(nn.Module):
         )
         pairs = zip((config.stem, *config.widths), config.widths, strict=False)
         self.stages = nn.Sequential(*(PooledStage(before, after) for before, after in pairs))
-        self.projection: nn.Module = nn.Identity()
+        self.projection = nn.Identity()
         if config.projected_dim is not None:
             self.projection = nn.Linear(config.widths[-1], config.projected_dim)
-
-    def freeze_all_but_last_stage(self) -> None:
-        """Leave only the last stage and the projection trainable."""
-        self.requires_grad_(False)
-        for module in (self.stages[-1], self.projection):
-            module.requires_grad_(True)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Features [B, D] of images [B, C, H, W]; float32 also under autocast."""
-        normalised = (images - 0.5) / 0.25  # about zero mean and unit variance, for all data
-        hidden = self.stages(self.stem(normalised.to(memory_format=torch.channels_last)))
-        features: Tensor = self.projection(hidden.mean(dim=(2, 3)))
-        return features.float()

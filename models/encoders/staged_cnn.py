@@ -11,6 +11,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from models.encoders.convolutional import ConvolutionalEncoder
+
 BlockKind = Literal["plain", "residual", "pair", "bottleneck", "inverted", "grouped"]
 Pooling = Literal["after", "before", "none"]
 EXPANDING = ("bottleneck", "inverted")  # blocks with an inner width of their own
@@ -173,11 +175,10 @@ def _entry(in_width: int, stage: Stage) -> list[nn.Module]:
     return [conv, pool, *rest] if stage.pooling == "after" else [pool, conv, *rest]
 
 
-class StagedCnn(nn.Module):
-    """Stem, stages, global average pooling, linear projection.
+class StagedCnn(ConvolutionalEncoder):
+    """Stages as a `StagedCnnConfig` describes them, and a linear projection."""
 
-    Shapes: images [B, C, H, W] in [0, 1] -> features [B, D]. Any H and W.
-    """
+    projection: nn.Linear
 
     def __init__(self, config: StagedCnnConfig, *, image_channels: int) -> None:
         super().__init__()
@@ -190,16 +191,3 @@ class StagedCnn(nn.Module):
             in_width = stage.width
         self.stages = nn.Sequential(*stages)
         self.projection = nn.Linear(in_width, config.projected_dim)
-
-    def freeze_all_but_last_stage(self) -> None:
-        """Leave only the last stage and the projection trainable."""
-        self.requires_grad_(False)
-        for module in (self.stages[-1], self.projection):
-            module.requires_grad_(True)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Features [B, D] of images [B, C, H, W]; float32 also under autocast."""
-        normalised = (images - 0.5) / 0.25  # about zero mean and unit variance, for all data
-        hidden = self.stages(self.stem(normalised.to(memory_format=torch.channels_last)))
-        features: Tensor = self.projection(hidden.mean(dim=(2, 3)))
-        return features.float()

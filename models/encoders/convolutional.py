@@ -1,0 +1,28 @@
+"""What the convolutional students have in common: stem, stages, pooling, projection."""
+
+import torch
+from torch import Tensor, nn
+
+
+class ConvolutionalEncoder(nn.Module):
+    """Stem, stages, global average pooling, projection; subclasses make these parts.
+
+    Shapes: images [B, C, H, W] in [0, 1] -> features [B, D]. Any H and W.
+    """
+
+    stem: nn.Sequential
+    stages: nn.Sequential
+    projection: nn.Module
+
+    def freeze_all_but_last_stage(self) -> None:
+        """Leave only the last stage and the projection trainable."""
+        self.requires_grad_(False)
+        for module in (self.stages[-1], self.projection):
+            module.requires_grad_(True)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features [B, D] of images [B, C, H, W]; float32 also under autocast."""
+        normalised = (images - 0.5) / 0.25  # about zero mean and unit variance, for all data
+        hidden = self.stages(self.stem(normalised.to(memory_format=torch.channels_last)))
+        features: Tensor = self.projection(hidden.mean(dim=(2, 3)))
+        return features.float()
