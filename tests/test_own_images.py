@@ -63,6 +63,17 @@ def test_resize_needs_data(semlink: Command, capsys: pytest.CaptureFixture[str])
     assert "--resize rescales the images of --data: add --data DIR" in refused(capsys)
 
 
+def test_doctor_measures_the_channels_that_are_named(
+    semlink: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert semlink("doctor", "--channels", "nakagami:3") == 0
+    told = capsys.readouterr().out
+    assert "nakagami:3" in told
+    assert "rayleigh" not in told
+    assert semlink("doctor", "--channels", "nowhere") == 2
+    assert "--channels: channel must be one of" in capsys.readouterr().err
+
+
 def test_doctor_tells_what_is_odd_about_data(
     semlink: Command,
     big_digits: Path,
