@@ -177,3 +177,22 @@ def test_fewer_data_symbols_than_pilots_are_left_out_with_a_line(
     assert "needs k of at least the 8 pilots" in capsys.readouterr().err
     rows = pd.read_csv(tmp_path / "a/results.csv")
     assert sorted(rows["channel_uses"].unique()) == [16, 64]
+
+
+def test_a_genie_lists_its_choices_once(semlink: Command, tmp_path: Path) -> None:
+    weights = str(REFERENCE / "digits/weights")
+    few = [
+        "--images",
+        "20",
+        "--realizations",
+        "1",
+        "--snr-db",
+        "0,5",
+        "--channels",
+        "awgn,rayleigh",
+    ]
+    arguments = ["digits", "--weights", weights, *few, "--schemes", "digital_semantic:genie"]
+    assert semlink("sweep", *arguments, "--channel-uses", "16", "--out", "a") == 0
+    chosen = pd.read_csv(tmp_path / "a/choices.csv")
+    assert len(chosen) > 1
+    assert not chosen.duplicated().any()

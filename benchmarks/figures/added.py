@@ -36,13 +36,11 @@ def checked_curves(curves: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
         )
     if curves.empty or curves[list(NEEDED)].isna().any(axis=None):
         raise UserError("added curves must have rows without gaps")
-    if not all(pd.api.types.is_numeric_dtype(curves[name]) for name in NEEDED[2:]):
-        raise UserError("channel_uses, snr_db and accuracy of added curves must be numbers")
-    if not curves["accuracy"].between(0, 1).all():
-        wrong = curves.loc[~curves["accuracy"].between(0, 1), "accuracy"].iloc[0]
-        raise UserError(
-            f"the accuracy of added curves must be 0 to 1, got {wrong:g}; divide percentages by 100"
-        )
+    numbers = [*NEEDED[2:], *(name for name in INTERVAL if name in curves)]
+    if wrong := [name for name in numbers if not pd.api.types.is_numeric_dtype(curves[name])]:
+        raise UserError(f"added curves must have numbers as {', '.join(wrong)}")
+    for name in ("accuracy", *(name for name in INTERVAL if name in curves)):
+        _check_share(curves[name].dropna())
     if taken := sorted(set(curves["scheme"].astype(str)) & set(rows["scheme"])):
         raise UserError(
             f"added curves must have names that the sweep has not, got {', '.join(taken)}"
@@ -58,6 +56,15 @@ def checked_curves(curves: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     return _completed(curves, rows)
 
 
+def _check_share(values: "pd.Series[float]") -> None:
+    wrong = values[~values.between(0, 1)]
+    if len(wrong):
+        raise UserError(
+            f"the {values.name} of added curves must be 0 to 1, got {wrong.iloc[0]:g}; divide "
+            "percentages by 100"
+        )
+
+
 def within(curves: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """The points of curves on the channels and k of these rows."""
     places = pd.MultiIndex.from_frame(rows[PLACE])
@@ -71,7 +78,7 @@ def _completed(curves: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
         own = made[name] if name in made else made["accuracy"]
         made[name] = own.fillna(made["accuracy"])
     settings = made["settings"] if "settings" in made else pd.Series("", index=made.index)
-    made["settings"] = settings.fillna("").replace("", "added by hand")
+    made["settings"] = settings.astype(object).fillna("").replace("", "added by hand")
     for name in ("images", "realizations"):  # of the sweep's counts; the notes name its own alone
         made[name] = rows[name].iloc[0]
     return made[[*NEEDED, *INTERVAL, "settings", "images", "realizations"]]

@@ -149,17 +149,23 @@ def noiseless_accuracy(sweep: Sweep) -> dict[str, float]:
 
 
 def _choices(sweep: Sweep) -> list[dict[str, Any]]:
-    """What schemes chose on validation images at the points of a sweep, pilots included."""
-    return [row for point in sweep.points for row in _choices_at(sweep, point)]
+    """What schemes chose on validation images at the points of a sweep.
+
+    A scheme is asked about all its points at once: a genie answers for every k, not for every SNR.
+    """
+    rows = []
+    for name, built in sweep.built.items():
+        own = [p for p in sweep.points if p.scheme == name and p not in sweep.divisions]
+        rows += built.scheme.choices([(sweep.channel(p.channel), p.snr_db, p.k) for p in own])
+    return rows + [_choice(sweep, point) for point in sweep.divisions]
 
 
-def _choices_at(sweep: Sweep, point: Point) -> list[dict[str, Any]]:
+def _choice(sweep: Sweep, point: Point) -> dict[str, Any]:
+    """The number of pilots at a point, and what its scheme chose beside them."""
     channel, k = sweep.placed(point)
     chosen = sweep.built[point.scheme].scheme.choices([(channel, point.snr_db, k)])
-    if (division := sweep.divisions.get(point)) is None:
-        return chosen
     named = dict(zip(NAMES, point, strict=True))
-    return [{**named, **(chosen[0] if chosen else {}), **named, **division._asdict()}]
+    return {**named, **(chosen[0] if chosen else {}), **named, **sweep.divisions[point]._asdict()}
 
 
 def _description(sweep: Sweep) -> dict[str, Any]:

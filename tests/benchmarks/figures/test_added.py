@@ -68,12 +68,19 @@ def test_an_interval_and_a_note_are_kept() -> None:
     assert set(found["settings"]) == {"read off figure 5"}
 
 
+def test_an_empty_column_of_notes_will_do() -> None:
+    found = checked_curves(PAPER.assign(settings=float("nan")), table())
+    assert set(found["settings"]) == {"added by hand"}
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
         (PAPER.drop(columns="accuracy"), "not there: accuracy"),
         (PAPER[:0], "rows without gaps"),
-        (PAPER.assign(snr_db=["0", "ten"]), "must be numbers"),
+        (PAPER.assign(snr_db=["0", "ten"]), "must have numbers as snr_db"),
+        (PAPER.assign(ci_low="low"), "must have numbers as ci_low"),
+        (PAPER.assign(ci_high=75.0), "ci_high of added curves must be 0 to 1, got 75"),
         (PAPER.assign(accuracy=[40, 70]), "must be 0 to 1, got 40; divide percentages by 100"),
         (PAPER.assign(scheme="rkd_sc"), "names that the sweep has not, got rkd_sc"),
         (PAPER.assign(channel_uses=64), "awgn k=16, rayleigh k=16; got awgn k=64"),
