@@ -77,8 +77,11 @@ def _completed(curves: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     for name in INTERVAL:
         own = made[name] if name in made else made["accuracy"]
         made[name] = own.fillna(made["accuracy"])
-    settings = made["settings"] if "settings" in made else pd.Series("", index=made.index)
-    made["settings"] = settings.astype(object).fillna("").replace("", "added by hand")
+    told = made["settings"] if "settings" in made else pd.Series(None, index=made.index)
+    first = told.astype(object).groupby(made["scheme"]).transform("first")  # one text for a curve
+    known = set(INTERVAL) <= set(curves)
+    ending = "not of this sweep" if known else "not of this sweep, no interval"
+    made["settings"] = [ending if pd.isna(own) else f"{own}, {ending}" for own in first]
     for name in ("images", "realizations"):  # of the sweep's counts; the notes name its own alone
         made[name] = rows[name].iloc[0]
     return made[[*NEEDED, *INTERVAL, "settings", "images", "realizations"]]

@@ -41,7 +41,7 @@ def test_a_curve_is_drawn_beside_the_schemes(monkeypatch: pytest.MonkeyPatch) ->
     assert (curve["ci_low"] == curve["accuracy"]).all()  # no interval is known
     assert len(plan.shown) == 9  # the added one beside the eight that are shown by default
     assert plan.curve("rayleigh", "JSCC [7]").empty
-    assert "JSCC [7]: added by hand" in plan.all_notes
+    assert "JSCC [7]: not of this sweep, no interval" in plan.all_notes
 
 
 def test_a_curve_follows_the_selection(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,12 +65,16 @@ def test_an_interval_and_a_note_are_kept() -> None:
     found = checked_curves(told, table())
     assert found["ci_low"].tolist() == [0.3, 0.7]
     assert found["ci_high"].tolist() == [0.5, 0.7]
-    assert set(found["settings"]) == {"read off figure 5"}
+    assert set(found["settings"]) == {"read off figure 5, not of this sweep"}
 
 
-def test_an_empty_column_of_notes_will_do() -> None:
-    found = checked_curves(PAPER.assign(settings=float("nan")), table())
-    assert set(found["settings"]) == {"added by hand"}
+def test_one_note_serves_the_whole_curve_and_none_will_do() -> None:
+    for notes, expected in (
+        (pd.Series(["figure 5", None]), "figure 5, not"),
+        (float("nan"), "not"),
+    ):
+        found = checked_curves(PAPER.assign(settings=notes), table())
+        assert set(found["settings"]) == {f"{expected} of this sweep, no interval"}
 
 
 @pytest.mark.parametrize(
