@@ -137,6 +137,24 @@ class Results:
         return Results(table=table, run=run, _store=place)
 
     @naming_arguments
+    def save(self, folder: str | Path) -> Path:
+        """Write a sweep that is in memory alone into a folder, for `Results.read`.
+
+        `semlink plot`, `compare`, `threshold` and `report` take the folder too. Saving again
+        replaces what was saved there. Raises: Error, also for a folder that holds another sweep.
+
+        >>> results.save("results/runs/mine")
+        """
+        from simulator import arguments
+        from simulator.engine.outcomes import save_results
+
+        place = arguments.folder("folder", folder)
+        if isinstance(self._store, Path):
+            raise Error(f"these results must be in memory alone, but they are in {self._store}")
+        save_results(place, self.table, self.run, self._store)
+        return place
+
+    @naming_arguments
     def compare(
         self,
         *,

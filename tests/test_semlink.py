@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -21,6 +22,7 @@ from channels.equalize import mmse
 from simulator.engine.grid import Point, Unit
 from simulator.statistics.tally import outcome_codes
 from simulator.storage.environment import ROOT
+from tests.commands import status
 
 Results: Any = semlink.Results
 REFERENCE = Results.read(ROOT / "results/reference/digits")
@@ -146,6 +148,32 @@ def test_own_encoder_decoder_and_channel(tmp_path: Path) -> None:
         with pytest.raises(semlink.Error, match="with out, schemes and channels must be names"):
             semlink.sweep(link(), schemes, grid(channels=(over,)), images=5, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_sweep_in_memory_is_saved_for_every_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheme = semlink.own_scheme(
+        "mine", lambda x: x.flatten(1)[:, :32], torch.nn.Linear(32, 10), k=16
+    )
+    asked = grid(channels=(semlink.own_channel("impulsive", impulsive),), channel_uses=(16,))
+    results = semlink.sweep(link(), ["rkd_sc", scheme], asked, images=50)
+    folder = tmp_path / "saved"
+    for _ in range(2):  # what was saved there may be replaced
+        assert results.save(folder) == folder
+    again = Results.read(folder)
+    pd.testing.assert_frame_equal(again.table, results.table)
+    assert again.compare(b="rkd_sc").equals(results.compare(b="rkd_sc"))
+    for command in ("plot", "report", "threshold --accuracy 50", "compare --b rkd_sc"):
+        name, *options = command.split()
+        assert status(monkeypatch, name, folder, *options) == 0, command
+    with pytest.raises(semlink.Error, match="must be in memory alone, but they are in"):
+        again.save(tmp_path / "other")
+    swept = tmp_path / "swept"
+    semlink.sweep(link(), ["rkd_sc"], grid(channel_uses=(16,)), images=5, out=swept)
+    with pytest.raises(semlink.Error, match="must not hold a sweep that Results.save did not"):
+        results.save(swept)
+    assert {*Results.read(swept).table["scheme"]} == {"rkd_sc"}
 
 
 def test_results_in_memory_and_from_a_folder_are_compared_and_drawn(tmp_path: Path) -> None:

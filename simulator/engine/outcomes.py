@@ -4,8 +4,11 @@ A journal holds the same and more, but is too large to commit. The file is `outc
 per image and unit, compressed, in the order of the rows of results.csv.
 """
 
+import hashlib
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -15,10 +18,18 @@ from simulator.engine.journal import Finished, Journal, MemoryStore
 from simulator.errors import UserError
 from simulator.statistics.tally import Codes
 from simulator.storage.describe import digest
-from simulator.storage.files import replacing
-from simulator.storage.folders import read_results
+from simulator.storage.files import replacing, write_json, write_table
+from simulator.storage.folders import (
+    SWEEPING,
+    check_writable,
+    forget_figures,
+    forget_results,
+    locked,
+    read_results,
+)
 
 FILE = "outcomes.npz"
+SAVED: Final = "saved_from_memory"  # in run.json, where there never was a journal
 
 
 class Outcomes:
@@ -58,10 +69,40 @@ def write_outcomes(folder: Path) -> Path:
     rows, run = read_results(folder)
     journal = Journal(folder)
     _check(journal, str(run.get("journal")))
-    codes = np.stack([journal.read(unit).codes for unit in units_of(rows)])
+    return _write(folder, _codes(journal, rows), run["journal"])
+
+
+def save_results(
+    folder: Path, rows: pd.DataFrame, run: Mapping[str, Any], store: UnitStore
+) -> None:
+    """Write a sweep that was kept in memory: its rows, its description, and all outcomes.
+
+    Raises: UserError if the folder cannot be written to, is in use, or holds another sweep.
+    """
+    check_writable(folder, option="folder")
+    with locked(folder, SWEEPING):
+        if (folder / "results.csv").exists() and not read_results(folder)[1].get(SAVED):
+            raise UserError(
+                f"folder must not hold a sweep that Results.save did not write, got {folder}"
+            )
+        codes = _codes(store, rows)
+        key = hashlib.sha256(codes.tobytes()).hexdigest()[:16]
+        forget_results(folder)
+        forget_figures(folder / "figures")
+        write_table(folder / "results.csv", rows)
+        _write(folder, codes, key)
+        write_json(folder / "run.json", {**run, "journal": key, SAVED: True})
+
+
+def _codes(store: UnitStore, rows: pd.DataFrame) -> Codes:
+    """Outcomes of all units of these rows, in their order [units, images]."""
+    return np.stack([store.read(unit).codes for unit in units_of(rows)])
+
+
+def _write(folder: Path, codes: Codes, key: str) -> Path:
     path = folder / FILE
     with replacing(path) as made, made.open("wb") as file:
-        np.savez_compressed(file, codes=codes, journal=np.array(run["journal"]))
+        np.savez_compressed(file, codes=codes, journal=np.array(key))
     return path
 
 
