@@ -17,6 +17,7 @@ uses per image. Torch and Sionna are imported when they are needed.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -215,15 +216,16 @@ class Results:
         schemes: str | Sequence[str] | None = None,
         channels: str | Sequence[str] | None = None,
         channel_uses: Sequence[int] | int | str | None = None,
-        axis: Literal["accuracy", "error"] = "accuracy",
+        axis: Literal["accuracy", "error", "psnr", "ssim"] = "accuracy",
         width: Literal["auto", "column", "text"] = "auto",
         added: "str | Path | pd.DataFrame | None" = None,
     ) -> list[Path]:
         """Draw the figures of the sweep into a folder, as `semlink plot`; returns the files.
 
-        `axis="error"` draws error rates on a logarithmic axis; the width "column" is 3.5 inches
-        with a figure per channel, "text" 7.16 inches. `added` are curves of your own: a CSV file or
-        rows of scheme, channel, channel_uses, snr_db, accuracy (0 to 1). Raises: Error.
+        `axis="error"` draws error rates on a logarithmic axis, "psnr" and "ssim" the quality of
+        rebuilt images; the width "column" is 3.5 inches with a figure per channel, "text" 7.16
+        inches. `added` are curves of your own: a CSV file or rows of scheme, channel, channel_uses,
+        snr_db, accuracy (0 to 1; or psnr_db, ssim). Raises: Error.
 
         >>> results.plot("figures", schemes="rkd_sc,label_code", channel_uses=16, width="column")
         """
@@ -343,6 +345,7 @@ def sweep(
     grid: Grid | None = None,
     *,
     images: int | None = None,
+    quality: bool = False,
     out: str | Path | None = None,
     workers: int | None = None,
     fresh: bool = False,
@@ -351,7 +354,8 @@ def sweep(
 
     Schemes are names ("rkd_sc,label_code" or a list) or objects. With `out` the sweep is journalled
     there as by `semlink sweep`, may be stopped and resumed, and uses `workers` processes; without,
-    it stays in memory, as schemes and channels of your own must. Raises: Error.
+    it stays in memory, as schemes and channels of your own must. `quality` adds PSNR and SSIM of
+    the images that schemes rebuild (`Received.seen["images"]`). Raises: Error.
 
     >>> link = semlink.load("digits")
     >>> grid = semlink.Grid(snr_db=(0, 10), channel_uses=(16,))
@@ -361,6 +365,7 @@ def sweep(
     from simulator.engine.evaluate import Setting
     from simulator.engine.folder import sweep_folder, sweep_in_memory
     from simulator.engine.job import Sweep
+    from simulator.measures.quality import check_quality, image_quality
     from simulator.progress import announce
     from simulator.resolve import first_images, grid_of
 
@@ -372,16 +377,20 @@ def sweep(
         test=first_images(arguments.split(own.data.test, own.weights.dataset), images),
         setting=Setting(points.seed, own.weights.device),
     )
+    if quality:
+        check_quality()
+    measure = partial(image_quality, plan) if quality else None
     folder = arguments.folder_or_none("out", out)
     if folder is None:
         for line in left_out:
             announce(line)
-        table, run, store = sweep_in_memory(plan)
+        table, run, store = sweep_in_memory(plan, measure=measure)
         return Results(table=table, run=run, _store=store)
     processes = arguments.workers(workers, named, points.channels)
     with sweep_folder(plan, folder, fresh=fresh) as place:
         results = place.compute(workers=processes)
-        table, run = place.write(results, left_out=left_out)
+        more = measure(results.realizations) if measure else None
+        table, run = place.write(results, left_out=left_out, more=more)
     return Results(table=table, run=run, _store=folder)
 
 
@@ -467,13 +476,22 @@ def own_channel(name: str, transmit: "Transmit") -> "Channel":
 
 
 @naming_arguments
-def own_scheme(name: str, encoder: "Network", decoder: "Network", *, k: int) -> "Scheme":
+def own_scheme(
+    name: str,
+    encoder: "Network",
+    decoder: "Network",
+    *,
+    k: int,
+    classify: "Network | None" = None,
+) -> "Scheme":
     """A scheme of your own, of two modules or functions, for k channel uses.
 
     `encoder`: images [B, C, H, W] in [0, 1] -> [B, 2k], scaled to unit power; `decoder`: the MMSE
-    estimate of these [B, 2k] -> scores [B, num_classes]. Modules compute in eval mode; call
-    `eval()` yourself on those inside a function. What needs the SNR or the gains is a
-    `simulator.scheme.Scheme`. Its sweeps stay in memory. Raises: Error for a name that is taken.
+    estimate of these [B, 2k] -> scores [B, num_classes]. With `classify`, such as
+    `link.weights.classifier().classify`, the decoder rebuilds images [B, C, H, W], of which
+    `classify` gives the scores. Modules compute in eval mode; call `eval()` yourself on those
+    inside a function. What needs the SNR or the gains is a `simulator.scheme.Scheme`. Its sweeps
+    stay in memory. Raises: Error for a name that is taken.
 
     >>> encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 32))
     >>> scheme = semlink.own_scheme("mine", encoder, torch.nn.Linear(32, 10), k=16)
@@ -481,4 +499,4 @@ def own_scheme(name: str, encoder: "Network", decoder: "Network", *, k: int) -> 
     """
     from simulator import arguments
 
-    return arguments.own_scheme(name, encoder, decoder, k)
+    return arguments.own_scheme(name, encoder, decoder, k, classify)

@@ -208,13 +208,15 @@ def function(name: str, value: Function, example: str) -> Function:
     return value
 
 
-def own_scheme(name: Any, encoder: Any, decoder: Any, k: Any) -> OwnScheme:
-    """A scheme of two functions of the user's."""
+def own_scheme(name: Any, encoder: Any, decoder: Any, k: Any, classify: Any) -> OwnScheme:
+    """A scheme of functions of the user's."""
+    given = "scores" if classify is None else "images"
     return OwnScheme(
         text("name", name),
         function("encoder", encoder, "images -> values [B, 2k]"),
-        function("decoder", decoder, "values [B, 2k] -> scores"),
+        function("decoder", decoder, f"values [B, 2k] -> {given}"),
         parse.in_range("k", k, 1, parse.MOST_USES),
+        None if classify is None else function("classify", classify, "images -> scores"),
     )
 
 

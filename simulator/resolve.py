@@ -274,7 +274,7 @@ def draw(
     schemes: Sequence[str] | None = None,
     channels: Sequence[str] | None = None,
     channel_uses: Sequence[int] | None = None,
-    axis: Literal["accuracy", "error"] = "accuracy",
+    axis: Literal["accuracy", "error", "psnr", "ssim"] = "accuracy",
     width: Literal["auto", "column", "text"] = "auto",
     added: Path | pd.DataFrame | None = None,
 ) -> list[Path]:
@@ -286,7 +286,7 @@ def draw(
     from benchmarks.figures.added import read_curves
     from benchmarks.figures.draw import plot_all
 
-    one_of("--axis", axis, ("accuracy", "error"))
+    one_of("--axis", axis, ("accuracy", "error", "psnr", "ssim"))
     one_of("--width", width, ("auto", "column", "text"))
     check_writable(folder)
     return plot_all(

@@ -8,8 +8,8 @@ import pandas as pd
 from simulator.errors import UserError
 
 PLACE: Final = ["channel", "channel_uses"]
-NEEDED: Final = ("scheme", *PLACE, "snr_db", "accuracy")
-INTERVAL: Final = ["ci_low", "ci_high"]
+POINT: Final = ("scheme", *PLACE, "snr_db")
+VALUES: Final = ["accuracy", "ci_low", "ci_high"]
 
 
 def read_curves(path: Path) -> pd.DataFrame:
@@ -22,24 +22,30 @@ def read_curves(path: Path) -> pd.DataFrame:
         raise UserError(f"{path} must be a CSV file: {error}") from None
 
 
-def checked_curves(curves: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+def checked_curves(
+    curves: pd.DataFrame, rows: pd.DataFrame, *, value: str | None = None
+) -> pd.DataFrame:
     """Curves as rows beside those of a sweep, whose channels and k they share.
 
     Columns: scheme (the name in the legend), channel, channel_uses, snr_db, accuracy (0 to 1), and
-    if known ci_low and ci_high, and settings (what the notes say of the curve).
+    if known ci_low and ci_high, and settings (what the notes say of the curve). With a `value`,
+    psnr_db or ssim, that column stands for accuracy, and VALUE_low and VALUE_high for its interval.
     Raises: UserError if a column is missing, a value is wrong, or a curve has no panel.
     """
-    if missing := [name for name in NEEDED if name not in curves]:
+    own = VALUES if value is None else [value, f"{value}_low", f"{value}_high"]
+    needed, numbers = [*POINT, own[0]], [name for name in own if name in curves]
+    if missing := [name for name in needed if name not in curves]:
         raise UserError(
-            f"added curves must have the columns {', '.join(NEEDED)}; not there: "
+            f"added curves must have the columns {', '.join(needed)}; not there: "
             f"{', '.join(missing)}"
         )
-    if curves.empty or curves[list(NEEDED)].isna().any(axis=None):
+    if curves.empty or curves[needed].isna().any(axis=None):
         raise UserError("added curves must have rows without gaps")
-    numbers = [*NEEDED[2:], *(name for name in INTERVAL if name in curves)]
-    if wrong := [name for name in numbers if not pd.api.types.is_numeric_dtype(curves[name])]:
+    if wrong := [
+        name for name in (*POINT[2:], *numbers) if not pd.api.types.is_numeric_dtype(curves[name])
+    ]:
         raise UserError(f"added curves must have numbers as {', '.join(wrong)}")
-    for name in ("accuracy", *(name for name in INTERVAL if name in curves)):
+    for name in numbers if value is None else ():
         _check_share(curves[name].dropna())
     if taken := sorted(set(curves["scheme"].astype(str)) & set(rows["scheme"])):
         raise UserError(
@@ -53,7 +59,8 @@ def checked_curves(curves: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
                 f"added curves must be on a channel and k of the sweep: {known}; "
                 f"got {place[0]} k={place[1]:g}"
             )
-    return _completed(curves, rows)
+    shown = curves.drop(columns=[*VALUES] if value else [], errors="ignore")
+    return _completed(shown.rename(columns=dict(zip(own, VALUES, strict=True))), rows)
 
 
 def _check_share(values: "pd.Series[float]") -> None:
@@ -72,16 +79,16 @@ def within(curves: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _completed(curves: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """With all columns that figures need; without an interval both ends are the accuracy."""
+    """With all columns that figures need; without an interval both ends are the value."""
     made = curves.assign(scheme=curves["scheme"].astype(str))
-    for name in INTERVAL:
+    for name in VALUES[1:]:
         own = made[name] if name in made else made["accuracy"]
         made[name] = own.fillna(made["accuracy"])
     told = made["settings"] if "settings" in made else pd.Series(None, index=made.index)
     first = told.astype(object).groupby(made["scheme"]).transform("first")  # one text for a curve
-    known = set(INTERVAL) <= set(curves)
+    known = set(VALUES) <= set(curves)
     ending = "not of this sweep" if known else "not of this sweep, no interval"
     made["settings"] = [ending if pd.isna(own) else f"{own}, {ending}" for own in first]
     for name in ("images", "realizations"):  # of the sweep's counts; the notes name its own alone
         made[name] = rows[name].iloc[0]
-    return made[[*NEEDED, *INTERVAL, "settings", "images", "realizations"]]
+    return made[[*POINT, *VALUES, "settings", "images", "realizations"]]

@@ -74,14 +74,15 @@ def _titled(line: str) -> str:
     return f"{scheme_title(name)} {rest}"
 
 
-def definitions(rows: pd.DataFrame, text: DataText, *, k: int | None) -> str:
+def definitions(rows: pd.DataFrame, text: DataText, *, k: int | None, images: bool = False) -> str:
     """The definitions that every figure needs; k None: k is the axis."""
+    lost = "a black image" if images else f"a uniform guess (1/{text.num_classes})"
     return (
         "SNR = Es/N0 per channel use, averaged over fading; k complex channel uses per image; "
         f"{_ratio(rows, text.source_values, k=k)}. Unit average power per image over the k uses "
         f"(QAM: over its constellation); E|h|² = 1. The receiver {_knowledge(rows)}. Every bit "
         "that is needed is charged; what is taken as known beforehand is named with the scheme. "
-        f"An outage counts as a uniform guess (1/{text.num_classes})."
+        f"An outage counts as {lost}."
     )
 
 

@@ -31,10 +31,12 @@ from benchmarks.figures.captions import DataText, pilots_of, tex_caption
 from benchmarks.figures.plans import (
     FRACTION,
     MOST_SCHEMES,
+    QUALITY,
     FigurePlan,
     Measure,
     Sheet,
     check_rows,
+    measured,
     over_ebn0,
 )
 from benchmarks.figures.published import with_published
@@ -68,7 +70,15 @@ AXES = {
     "channel_uses": "Channel uses per image, k",
     "ebn0_db": r"$E_\mathrm{b}/N_0$ (dB)",
 }
-MEASURES = {"accuracy": "Accuracy (%)", "error": "Error rate (%)", "rate": "Error rate"}
+MEASURES = {
+    "accuracy": "Accuracy (%)",
+    "error": "Error rate (%)",
+    "rate": "Error rate",
+    "psnr": "PSNR (dB)",
+    "ssim": "SSIM",
+}
+PERCENT = ("accuracy", "error")
+LOGARITHMIC = ("error", "rate")
 USES_SNR_DB = (-6.0, 0.0, 6.0, 12.0)  # versus k is drawn at the measured SNRs nearest these
 MANY, KINDS = 10, 4  # figures that are announced before they are drawn; files of each
 Width = Literal["auto", "column", "text"]
@@ -92,15 +102,17 @@ def plot_all(
     user (`checked_curves`); `choose` gives the rows that are drawn. If its schemes are `named`, all
     are drawn in their order.
 
-    Raises: UserError if the rows lack a column, are none, or hold a point twice, or if a curve
-    cannot be added.
+    Raises: UserError if the rows lack a column or the measure, are none, or hold a point twice, or
+    if a curve cannot be added.
     """
     check_rows(rows)
-    everything = with_published(rows) if published else rows
+    rows = measured(rows, measure)
+    accuracies = measure not in QUALITY
+    everything = with_published(rows) if published and accuracies else rows
     chosen = everything if choose is None else choose(everything)
     own: list[str] = []
     if added is not None:
-        curves = within(checked_curves(added, rows), chosen)
+        curves = within(checked_curves(added, rows, value=QUALITY.get(measure)), chosen)
         own = list(curves["scheme"].unique())
         check_rows(chosen := pd.concat([chosen, curves], ignore_index=True))
     styles = styles_of([*everything["scheme"], *own])
@@ -265,16 +277,16 @@ def _values(plan: FigurePlan, rows: pd.DataFrame) -> NDArray[np.float64]:
     Percentages are rounded, so that a table and its copy from a file give the same bytes.
     """
     values = rows[FRACTION].to_numpy(dtype=float).T
-    if plan.measure != "rate":
+    if plan.measure in PERCENT:
         values = np.round(100 * values, 9)
-    return values if plan.measure == "accuracy" else np.where(values > 0, values, np.nan)
+    return np.where(values > 0, values, np.nan) if plan.measure in LOGARITHMIC else values
 
 
 def _set_values(axes: Axes, plan: FigurePlan, axis: Literal["x", "y"]) -> None:
     """Scale, limits, label and grid of the axis of accuracies or error rates, by the data."""
     values = _values(plan, plan.rows)
     least, most = float(np.nanmin(values)), float(np.nanmax(values))
-    if plan.measure != "accuracy":
+    if plan.measure in LOGARITHMIC:
         axes.set(**{f"{axis}scale": "log"})
         limits = (least / 1.15, min(1.15 * most, 100 if plan.measure == "error" else 1))
         own = axes.xaxis if axis == "x" else axes.yaxis
@@ -284,7 +296,7 @@ def _set_values(axes: Axes, plan: FigurePlan, axis: Literal["x", "y"]) -> None:
             own.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     else:
         margin = 0.04 * (most - least) or 1.0
-        limits = (0 if axis == "x" else least - margin, most + margin)
+        limits = (min(0.0, least) if axis == "x" else least - margin, most + margin)
         axes.locator_params(axis=axis, nbins=6, steps=[1, 2, 5, 10])
     axes.set(**{f"{axis}lim": limits, f"{axis}label": MEASURES[plan.measure]})
     axes.grid(axis=axis)

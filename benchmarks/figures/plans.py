@@ -1,10 +1,10 @@
 """The content of figures: rows, axes, styles and captions. `benchmarks.figures.draw` draws them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from string import ascii_lowercase
-from typing import Literal
+from typing import Final, Literal
 
 import pandas as pd
 
@@ -34,7 +34,14 @@ FIRST = (  # those that are shown first where there are more
 POINT = {"snr_db": "SNR = {:g} dB", "channel_uses": "k = {:g}", "ebn0_db": "Eb/N0 = {:g} dB"}
 MOST_PANELS = 4  # that a caption names; the notes name more
 MARKERS = {2: "second", 3: "third"}
-Measure = Literal["accuracy", "error"]
+Measure = Literal["accuracy", "error", "psnr", "ssim"]
+QUALITY: Final[Mapping[Measure, str]] = {"psnr": "psnr_db", "ssim": "ssim"}  # columns of a sweep
+NAMES: Final[Mapping[Measure, str]] = {
+    "accuracy": "accuracy",
+    "error": "error rate",
+    "psnr": "PSNR",
+    "ssim": "SSIM",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +51,7 @@ class FigurePlan:
     file_name: str  # without ending
     rows: pd.DataFrame  # what is drawn, as a fraction, is in the columns `FRACTION`
     axis: Literal["snr_db", "channel_uses", "ebn0_db"]
-    measure: Literal["accuracy", "error", "rate"] = "accuracy"  # the last two are logarithmic
+    measure: Measure | Literal["rate"] = "accuracy"  # "error" and "rate" are logarithmic
     styles: dict[str, Style]  # of every scheme of the table, in drawing order
     heading: str  # the first sentence of the caption, without its full stop
     place: str = ""  # what all points share; part of the title where there is one panel
@@ -190,8 +197,7 @@ class Sheet:
         uses = "k + pilots" if pilots_of(rows).any() else "k"
         place, over = (f"SNR = {snr_db:g} dB", uses) if k is None else (f"k = {k}", "SNR")
         where = f"uses_snr{snr_db:g}" if k is None else f"snr_k{k}"
-        what = "error rate" if self.measure == "error" else "accuracy"
-        guess = 1 / self.text.num_classes
+        what, guess = NAMES[self.measure], self._guess
         axis: Literal["snr_db", "channel_uses"] = "channel_uses" if k is None else "snr_db"
         points = rows[axis].unique()
         versus = f" versus {over} at {place}"
@@ -207,14 +213,20 @@ class Sheet:
             place=place,
             counts=counts(rows),
             notes=self._notes(rows, k, others),
-            guess=1 - guess if self.measure == "error" else guess,
+            guess=guess,
         )
+
+    @property
+    def _guess(self) -> float | None:
+        """What a uniform guess attains; None of the quality of images."""
+        right = 1 / self.text.num_classes
+        return {"accuracy": right, "error": 1 - right}.get(self.measure)
 
     def _notes(self, rows: pd.DataFrame, k: int | None, others: list[str]) -> str:
         """Definitions, and what limits or is missing."""
         notes = [
-            definitions(rows, self.text, k=k),
-            reliability(rows, self.text),
+            definitions(rows, self.text, k=k, images=self.measure in QUALITY),
+            "" if self.measure in QUALITY else reliability(rows, self.text),
             "Points without an error are left out." if self.measure == "error" else "",
             listed("Note", self.text.notes),
             listed("Left out", self.text.refused(k, set(rows["channel"]))),
@@ -246,6 +258,25 @@ def check_rows(rows: pd.DataFrame) -> None:
     if len(twice):
         point = ", ".join(f"{name} {twice.iloc[0][name]}" for name in KEY)
         raise UserError(f"results must hold one row per point, got several for {point}")
+
+
+def measured(rows: pd.DataFrame, measure: Measure) -> pd.DataFrame:
+    """The rows that have a measure, which is then in the columns `FRACTION`.
+
+    Raises: UserError if none has it.
+    """
+    if measure not in QUALITY:
+        return rows
+    name = QUALITY[measure]
+    own = rows.dropna(subset=[name]) if name in rows else rows.iloc[:0]
+    if own.empty:
+        raise UserError(
+            f"--axis {measure} needs rows with {name}; sweep schemes that rebuild images, such as "
+            "deep_jscc_image and separate, with --quality"
+        )
+    changed = own.copy()
+    changed[FRACTION] = own[[name, f"{name}_low", f"{name}_high"]].to_numpy()
+    return changed
 
 
 def _errors(rows: pd.DataFrame) -> pd.DataFrame:

@@ -54,8 +54,9 @@ class PlotRequest(ChoiceRequest):
     schemes: tuple[str, ...] | None = option(
         type=SWEPT, help="Draw these schemes, in this order.  [default: eight at most]"
     )
-    axis: Literal["accuracy", "error"] = option(
-        default="accuracy", help="Accuracy, or the error rate on a logarithmic axis."
+    axis: Literal["accuracy", "error", "psnr", "ssim"] = option(
+        default="accuracy",
+        help="Accuracy, the error rate on a logarithmic axis, or the quality of rebuilt images.",
     )
     width: Literal["auto", "column", "text"] = option(
         default="auto",

@@ -62,7 +62,7 @@ class SweepRequest(WeightsRequest, GridRequest):
         help="Compile the receiver of rkd_sc first: faster if a sweep takes minutes.",
     )
     quality: bool = flag(
-        help="Add PSNR and SSIM of the images that deep_jscc_image and analog_pixels rebuild."
+        help="Add PSNR and SSIM of the images that deep_jscc_image, separate and others rebuild."
     )
     bit_true: bool = flag(help="Decode every LDPC block instead of using tables.")
     workers: int | None = option(

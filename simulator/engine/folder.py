@@ -1,7 +1,7 @@
 """A sweep into a folder: resumed from its journal, written as tables and `run.json`."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,14 +102,20 @@ def _in_order(table: pd.DataFrame) -> pd.DataFrame:
     return table[[*COLUMNS, *(name for name in (PILOTS, TABLE_ERROR) if table[name].any())]]
 
 
-def sweep_in_memory(sweep: Sweep) -> InMemory:
-    """Compute a sweep in this process, and keep it in memory."""
+def sweep_in_memory(
+    sweep: Sweep, *, measure: Callable[[Mapping[Point, int]], pd.DataFrame] | None = None
+) -> InMemory:
+    """Compute a sweep in this process, and keep it in memory.
+
+    `measure` gives columns to add to the rows, from the points and their realisations.
+    """
     pool, store = InProcess(sweep.evaluator()), MemoryStore()
     try:
         results = run_sweep(sweep.points, sweep.grid, sweep.facts, pool=pool, store=store)
     finally:
         pool.close()
     table = _in_order(results.table.assign(train_seed=sweep.weights.train_seed))
+    table = table if measure is None else table.join(measure(results.realizations))
     run = {"recipe": {"name": sweep.experiment.name}, "data": _data(sweep)}
     return InMemory(table, run, store)
 

@@ -1,4 +1,7 @@
-"""Quality of decoded images: PSNR and SSIM at every point of a sweep with such images."""
+"""Quality of decoded images: PSNR and SSIM at every point of a sweep with such images.
+
+An image in outage counts as a black one.
+"""
 
 import math
 from collections.abc import Mapping
@@ -74,9 +77,14 @@ def _of_unit(sweep: Sweep, prepared: Prepared, unit: Unit) -> Tensor | None:
     for sent, own in blocks:
         with autocast(device, sweep.setting.precision):
             received = scheme.transmit(scheme.encode(own, **link), **link, streams=streams)
-        images = received.seen.get("images")
+        images = scheme.rebuilt_images(own, received, **link)
         if images is None:
             return None
+        if images.shape != sent.shape:
+            raise UserError(
+                f"{scheme.name} must rebuild images of {list(sent.shape)}, got {list(images.shape)}"
+            )
+        images = torch.where(received.delivered[:, None, None, None], images, 0.0)
         found.append(torch.stack([psnr_db(images, sent), ssim(images, sent)], dim=1).cpu())
     return torch.cat(found)[: len(sweep.test.labels)]
 

@@ -25,7 +25,8 @@ class OwnScheme(Scheme):
 
     `encoder` takes images [B, C, H, W] in [0, 1] and gives [B, 2k]; the symbols of every image are
     scaled to unit power. `decoder` takes the MMSE estimate of these values [B, 2k] and gives scores
-    [B, num_classes]. What the networks need beyond that (the SNR, the gains) takes a `Scheme`.
+    [B, num_classes]; with `classify` it rebuilds images [B, C, H, W] in [0, 1], and `classify`
+    gives their scores. What the networks need beyond that (the SNR, the gains) takes a `Scheme`.
     Modules compute in eval mode and are left in the mode they were in.
     Raises: UserError if the name is taken, or if a network fails, or gives another shape or no
     finite numbers.
@@ -35,6 +36,7 @@ class OwnScheme(Scheme):
     encoder: Network
     decoder: Network
     k: int
+    classify: Network | None = None
 
     def __post_init__(self) -> None:
         """A row of the table must not pass for that of another scheme."""
@@ -84,13 +86,27 @@ class OwnScheme(Scheme):
         """The symbols through the channel to scores."""
         x = encoded["x"]
         received = channel(x, snr_db=snr_db, generator=streams("channel", device=x.device))
-        scores = self._answer("decoder", self.decoder, from_symbols(mmse(received)))
-        if scores.dim() != 2 or len(scores) != len(x):
+        decoded = self._answer("decoder", self.decoder, from_symbols(mmse(received)))
+        if self.classify is None:
+            return Received(self._scores("decoder", decoded, len(x)), all_delivered(x))
+        if decoded.dim() != 4 or len(decoded) != len(x):
             raise UserError(
-                f"decoder of {self.name} must give scores [B, num_classes] = [{len(x)}, ...], got "
-                f"{list(scores.shape)}"
+                f"decoder of {self.name} must give images [B, C, H, W] = [{len(x)}, ...], got "
+                f"{list(decoded.shape)}"
             )
-        return Received(scores, all_delivered(x))
+        images = decoded.float().clamp(0, 1)
+        found = in_pieces(partial(self._answer, "classify", self.classify), images)
+        scores = self._scores("classify", found, len(x))
+        return Received(scores, all_delivered(x), {"images": images})
+
+    def _scores(self, part: str, found: Tensor, number: int) -> Tensor:
+        """Scores of so many images. Raises: UserError if they have another shape."""
+        if found.dim() != 2 or len(found) != number:
+            raise UserError(
+                f"{part} of {self.name} must give scores [B, num_classes] = [{number}, ...], got "
+                f"{list(found.shape)}"
+            )
+        return found
 
     def _answer(self, part: str, network: Network, given: Tensor) -> Tensor:
         """What a network makes of a batch. Raises: UserError if it fails, or gives no numbers."""

@@ -44,6 +44,17 @@ def test_a_curve_is_drawn_beside_the_schemes(monkeypatch: pytest.MonkeyPatch) ->
     assert "JSCC [7]: not of this sweep, no interval" in plan.all_notes
 
 
+def test_a_curve_of_image_quality_has_its_own_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = table(schemes=["rkd_sc"]).assign(psnr_db=20.0, psnr_db_low=19.0, psnr_db_high=21.0)
+    paper = PAPER.assign(psnr_db=[25.0, 30.0])  # its accuracy is not what is drawn
+    (plan,) = planned(monkeypatch, ours, added=paper, measure="psnr")
+    assert plan.curve("awgn", "JSCC [7]")["accuracy"].tolist() == [25.0, 30.0]
+    assert set(plan.curve("awgn", "rkd_sc")["ci_high"]) == {21.0}
+    assert plan.guess is None
+    with pytest.raises(UserError, match="must have the columns .*psnr_db"):
+        planned(monkeypatch, ours, added=PAPER, measure="psnr")
+
+
 def test_a_curve_follows_the_selection(monkeypatch: pytest.MonkeyPatch) -> None:
     def rayleigh_alone(rows: pd.DataFrame) -> pd.DataFrame:
         return rows[rows["channel"] == "rayleigh"]

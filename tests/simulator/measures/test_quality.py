@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
+import semlink as semlink_api
+from simulator.data.embedded import embedded
 from simulator.measures.quality import COLUMNS, psnr_db, ssim
 from tests.commands import WEIGHTS, Command, refused
 
@@ -15,7 +17,7 @@ GRID += ["--realizations", "2", "--weights", str(WEIGHTS)]
 
 
 def test_a_sweep_that_asks_has_columns_for_rebuilt_images(semlink: Command, tmp_path: Path) -> None:
-    schemes = ["--schemes", "deep_jscc_image,analog_pixels,label_code"]
+    schemes = ["--schemes", "deep_jscc_image,analog_pixels,separate,label_code"]
     assert semlink("sweep", "digits", *GRID, *schemes, "--out", "plain") == 0
     assert semlink("sweep", "digits", *GRID, *schemes, "--out", "asked", "--quality") == 0
     plain, asked = (pd.read_csv(tmp_path / name / "results.csv") for name in ("plain", "asked"))
@@ -27,8 +29,66 @@ def test_a_sweep_that_asks_has_columns_for_rebuilt_images(semlink: Command, tmp_
             assert (rows[f"{name}_low"] < rows[name]).all()
             assert (rows[name] < rows[f"{name}_high"]).all()
             assert rows["psnr_db"].between(5, 40).all()
-    assert semlink("plot", "asked") == 0  # rows without an image are no damage
-    assert semlink("report", "asked") == 0
+    at_20_db = asked[asked["snr_db"] == 20].set_index("scheme")
+    separate = at_20_db.loc["separate"]
+    assert separate["delivered"] == 1  # a file decoded without errors
+    assert separate["psnr_db"] > at_20_db.loc["deep_jscc_image", "psnr_db"]
+    assert semlink("report", "asked") == 0  # rows without an image are no damage
+    assert semlink("plot", "asked") == 0
+    assert semlink("plot", "asked", "--axis", "psnr") == 0
+    told = (tmp_path / "asked" / "figures" / "psnr_snr_k64.txt").read_text()
+    assert "PSNR versus SNR at k = 64" in told
+    assert "An outage counts as a black image" in told
+    assert "label code" not in told
+
+
+def test_an_image_in_outage_counts_as_a_black_one(semlink: Command, tmp_path: Path) -> None:
+    schemes = ["--schemes", "separate", "--snr-db", "-20", *GRID[2:]]
+    assert semlink("sweep", "digits", *schemes, "--out", "out", "--quality") == 0
+    (row,) = pd.read_csv(tmp_path / "out" / "results.csv").to_dict("records")
+    assert row["delivered"] == 0
+    sent = embedded("digits").test.images[:30].float() / 255
+    black = psnr_db(torch.zeros_like(sent), sent).mean()
+    assert row["psnr_db"] == pytest.approx(float(black), abs=1e-4)
+
+
+def test_images_of_a_scheme_of_ones_own_are_measured() -> None:
+    link = semlink_api.load("digits", weights=WEIGHTS)
+    shape = link.data.image_shape
+
+    def encode(images: torch.Tensor) -> torch.Tensor:
+        return images.flatten(1)[:, :32] + 0.01
+
+    scheme = semlink_api.own_scheme(
+        "mine",
+        encode,
+        lambda values: values.repeat(1, 2).reshape(-1, *shape),
+        k=16,
+        classify=link.weights.classifier().classify,
+    )
+    grid = semlink_api.Grid(snr_db=10, channel_uses=16, channels="awgn", realizations=1)
+    table = semlink_api.sweep(link, scheme, grid, images=20, quality=True).table
+    sent = semlink_api.send(scheme, link.data.test.images[:20], k=16)
+    true = link.data.test.images[:20].float() / 255
+    assert sent.images is not None
+    assert table["psnr_db"][0] == pytest.approx(float(psnr_db(sent.images, true).mean()))
+    assert table["accuracy"][0] == (sent.classes == link.data.test.labels[:20]).double().mean()
+    wrong = semlink_api.own_scheme(
+        "wrong",
+        encode,
+        lambda values: values.reshape(-1, 1, 4, 8),
+        k=16,
+        classify=lambda images: images.flatten(1)[:, :10],
+    )
+    with pytest.raises(semlink_api.Error, match="wrong must rebuild images of"):
+        semlink_api.sweep(link, wrong, grid, images=20, quality=True)
+
+
+def test_a_sweep_without_images_has_no_such_axis(
+    semlink: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert semlink("plot", str(WEIGHTS.parent), "--axis", "ssim") == 2
+    assert "--axis ssim needs rows with ssim" in refused(capsys)
 
 
 def test_without_torchmetrics_it_says_what_to_install(
