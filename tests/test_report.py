@@ -38,7 +38,8 @@ def test_a_sweep_writes_the_report_that_the_command_writes(
     assert (tmp_path / "out/report.html").read_bytes() == first
     (sweep,) = content(tmp_path / "again.html")
     assert len(sweep["differences"]["a"]) == 2  # two SNRs, one pair
-    assert set(sweep["thresholds"]) == {"60", "65", "70"}
+    top = json.loads((tmp_path / "out/run.json").read_text())["noiseless_accuracy"]["accuracy"]
+    assert [*sweep["thresholds"]] == [f"{100 * part * top:.0f}" for part in (0.8, 0.9, 0.95)]
 
 
 def test_sweep_without_outcomes_says_why_it_has_no_reference(

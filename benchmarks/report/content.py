@@ -21,7 +21,7 @@ from simulator.measures.compare import credits_from
 from simulator.measures.threshold import said
 from simulator.statistics.threshold import thresholds
 
-TARGETS = (0.60, 0.65, 0.70)  # accuracies of the table of needed SNRs
+SHARES = (0.8, 0.9, 0.95)  # of the noiseless accuracy, in the table of needed SNRs
 NEEDED = ("title", "classes", "image_shape")  # of the data, in run.json
 
 
@@ -49,7 +49,7 @@ def content_of(
         "published": columns_of(drawn.iloc[len(rows) :][[*KEY, *FRACTION[:1], "settings"]]),
         "differences": pairs,
         "without": why,
-        "thresholds": {f"{100 * target:g}": _needed(rows, target) for target in TARGETS},
+        "thresholds": {f"{100 * target:g}": _needed(rows, target) for target in _targets(rows, text)},
         "samples": samples_of(folder),
         "provenance": provenance_of(folder, run),
     }
@@ -87,6 +87,12 @@ def _pairs(
     except UserError:
         return None, "the folder holds no outcomes of single images (journal or outcomes.npz)"
     return differences(rows, credits_from(store, int(run["data"]["classes"]))), ""
+
+
+def _targets(rows: pd.DataFrame, text: DataText) -> list[float]:
+    """Accuracies of the table of needed SNRs, in whole percent."""
+    top = float(rows["accuracy"].max()) if text.noiseless is None else text.noiseless[0]
+    return list(dict.fromkeys(round(share * top, 2) for share in SHARES))
 
 
 def _needed(rows: pd.DataFrame, target: float) -> list[dict[str, Any]]:

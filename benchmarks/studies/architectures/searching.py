@@ -1,7 +1,7 @@
-"""Ways to choose an architecture on the proxy, all finished alike and at the same total cost.
+"""Ways to choose an architecture on the proxy, all finished alike and at about the same total cost.
 
-A way spends its core-seconds on proposals; these are trained side by side and halved. What a way
-saves before its finish buys it more proposals: random draws get as many as cost what a search does.
+Proposals are trained side by side and halved, by the same rungs. As many are drawn as make the total
+cost about equal: networks drawn at random train more slowly than those that a search proposes.
 """
 
 import time
