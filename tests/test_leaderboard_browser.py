@@ -31,7 +31,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
     flat = np.array([[1], [1]])
     entries = [
         entry_of("rising", rising),
-        entry_of("flat", flat),
+        entry_of("flat", flat, authors="semlink"),
         entry_of("never", 0, origin=OWN),
     ]
     return write_board(tmp_path_factory.mktemp("board"), [(SMALL, entries)])
@@ -57,7 +57,7 @@ def sort(page: "Page", title: str) -> None:
 
 def test_the_table_has_ranks_accuracies_and_differences(page: "Page") -> None:
     assert column(page, 0) == ["1", "2", "3"]
-    assert column(page, 1) == ["rising", "flat", "neverown simulation"]
+    assert column(page, 1) == ["rising by A. Tester", "flat", "never by A. Tester own simulation"]
     assert [text.split()[0] for text in column(page, 2)] == ["75.0", "50.0", "0.0"]
     assert column(page, 3)[0] == "leader"
     assert column(page, 3)[1].startswith("\u221225.0 (")
@@ -72,7 +72,7 @@ def test_a_head_sorts_and_says_so(page: "Page") -> None:
     head = "#board thead th:nth-child(2)"
     assert page.get_attribute(head, "aria-sort") == "ascending"
     page.keyboard.press("Enter")  # the button keeps the focus
-    assert column(page, 1)[0] == "rising"
+    assert column(page, 1)[0] == "rising by A. Tester"
     assert page.get_attribute(head, "aria-sort") == "descending"
     sort(page, "10 dB")
     assert column(page, 6) == ["100.0", "50.0", "0.0"]
@@ -80,14 +80,15 @@ def test_a_head_sorts_and_says_so(page: "Page") -> None:
 
 def test_own_simulations_can_be_left_out(page: "Page") -> None:
     page.uncheck("#own")
-    assert column(page, 1) == ["rising", "flat"]
+    assert column(page, 1) == ["rising by A. Tester", "flat"]
     assert page.inner_text("#status") == "2 entries"
 
 
 def test_every_entry_says_where_it_comes_from(page: "Page") -> None:
     page.click("#origins summary")
     text = page.inner_text("#entries")
-    assert text.count("A. Tester") == 3
+    assert text.count("A. Tester") == 2
+    assert text.count("\nsemlink\n") == 1
     assert "made.py: " + "0" * 64 in text
     page.click("#texts summary")
     assert SMALL.digest in page.inner_text("#rules")

@@ -72,11 +72,17 @@ function sorted(rows, column) {
 function cell(row, column) {
   if (column.drawn) return element("td", undefined, { innerHTML: column.drawn(row) });
   const made = element(column.words ? "th" : "td", column.text(row), { className: column.words ? "" : "number" });
-  if (column.words) made.scope = "row";
-  if (column.words && task.entries[row.name].origin !== "run by semlink") {
-    made.append(element("span", "own simulation", { className: "tag" }));
-  }
+  if (!column.words) return made;
+  made.scope = "row";
+  for (const tag of tags(task.entries[row.name])) made.append(" ", tag);
   return made;
+}
+
+/** What sets an entry apart from those of semlink. */
+function tags(entry) {
+  const texts = entry.authors === "semlink" ? [] : [`by ${entry.authors}`];
+  if (entry.origin !== "run by semlink") texts.push("own simulation");
+  return texts.map((text) => element("span", text, { className: "tag" }));
 }
 
 function head(column, place) {

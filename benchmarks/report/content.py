@@ -49,7 +49,7 @@ def content_of(
         "published": columns_of(drawn.iloc[len(rows) :][[*KEY, *FRACTION[:1], "settings"]]),
         "differences": pairs,
         "without": why,
-        "thresholds": {f"{100 * target:g}": _needed(rows, target) for target in _targets(rows, text)},
+        "thresholds": {f"{100 * own:g}": _needed(rows, own) for own in _targets(rows, text)},
         "samples": samples_of(folder),
         "provenance": provenance_of(folder, run),
     }

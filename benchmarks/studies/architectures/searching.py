@@ -1,7 +1,7 @@
-"""Ways to choose an architecture on the proxy, all finished alike and at about the same total cost.
+"""Ways to choose an architecture on the proxy, all finished alike, at about the same total cost.
 
-Proposals are trained side by side and halved, by the same rungs. As many are drawn as make the total
-cost about equal: networks drawn at random train more slowly than those that a search proposes.
+Proposals are trained side by side and halved, by the same rungs. As many are drawn as make the
+total cost about equal: networks drawn at random train more slowly than those that a search finds.
 """
 
 import time

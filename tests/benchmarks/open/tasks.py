@@ -19,14 +19,21 @@ SMALL = replace(
 PLACE = Place("awgn", 16)
 
 
-def entry_of(name: str, right: object, *, origin: Origin = RUN, task: Task = SMALL) -> Entry:
+def entry_of(
+    name: str,
+    right: object,
+    *,
+    origin: Origin = RUN,
+    task: Task = SMALL,
+    authors: str = "A. Tester",
+) -> Entry:
     """An entry of one column; `right` is broadcast to [SNRs, images], and nothing is an outage."""
     shape = len(task.snr_db), task.images
     counts = np.broadcast_to(np.asarray(right, dtype=np.uint8), shape).copy()
     return Entry(
         task=task.name,
         task_digest=task.digest,
-        about=About(name=name, authors="A. Tester", description="made"),
+        about=About(name=name, authors=authors, description="made"),
         origin=origin,
         submission={"made.py": "0" * 64},
         made_with={"semlink": "0", "commit": "unknown"},
