@@ -8,13 +8,16 @@ from channels.units import linear_to_db
 
 __all__ = ["mmse", "receive_snr_db", "reliability", "zero_forcing"]
 
+LEAST = 1e-30  # power that stands for none: an erased symbol without noise would be 0 / 0
+
 
 def zero_forcing(received: ChannelOutput) -> Tensor:
-    """Undo the gain, y / h, whatever that does to the noise.
+    """Undo the gain, y / h, whatever that does to the noise; 0 where the gain is 0.
 
     Shapes: y, h [B, k] -> [B, k] complex64.
     """
-    return received.y / received.h
+    erased = received.h == 0
+    return torch.where(erased, 0, received.y / torch.where(erased, 1, received.h))
 
 
 def mmse(received: ChannelOutput) -> Tensor:
@@ -23,7 +26,8 @@ def mmse(received: ChannelOutput) -> Tensor:
     Shapes: y, h [B, k], noise_power [B, 1] or [B, k] -> [B, k] complex64.
     """
     gain_power = received.h.abs().square()
-    return received.h.conj() * received.y / (gain_power + received.noise_power)
+    power = (gain_power + received.noise_power).clamp(min=LEAST)
+    return received.h.conj() * received.y / power
 
 
 def reliability(received: ChannelOutput) -> Tensor:
@@ -32,7 +36,7 @@ def reliability(received: ChannelOutput) -> Tensor:
     Shapes: h [B, k], noise_power [B, 1] or [B, k] -> [B, k] float32.
     """
     gain_power = received.h.abs().square()
-    return gain_power / (gain_power + received.noise_power)
+    return gain_power / (gain_power + received.noise_power).clamp(min=LEAST)
 
 
 def receive_snr_db(received: ChannelOutput, *, used: Tensor | None = None) -> Tensor:
@@ -53,7 +57,8 @@ def receive_snr_db(received: ChannelOutput, *, used: Tensor | None = None) -> Te
             raise ValueError("every image must use at least one symbol, got an empty row in used")
     if noise_power.shape[1] > 1:
         noise_power = _mean(noise_power, used)
-    return linear_to_db(_mean(gain_power, used) / noise_power)
+    gain_power = _mean(gain_power, used).clamp(min=LEAST)
+    return linear_to_db(gain_power / noise_power.clamp(min=LEAST))
 
 
 def _mean(values: Tensor, used: Tensor | None) -> Tensor:

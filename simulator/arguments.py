@@ -272,11 +272,19 @@ def _kinds(recipe: Experiment) -> tuple[str, ...]:
 
 def check_named(schemes: Sequence[str | Scheme], channels: Sequence[Channel]) -> None:
     """Whether a journal can tell what the numbers depend on."""
-    if any(isinstance(own, Scheme | OwnChannel) for own in (*schemes, *channels)):
+    if any(isinstance(own, Scheme) for own in schemes) or not all(map(_known, channels)):
         raise UserError(
             "with out, schemes and channels must be names: a journal cannot tell whether an object "
             "of yours has changed; leave out `out`"
         )
+
+
+def _known(channel: Channel) -> bool:
+    """Whether its name makes the same channel again, as workers and a later run do."""
+    try:
+        return channel_from_name(channel.name) == channel
+    except ValueError:
+        return False
 
 
 def pixels(images: Any, shape: tuple[int, int, int] | None) -> Tensor:

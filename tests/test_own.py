@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 import semlink
+from channels.awgn import AwgnChannel
+from channels.base import ChannelOutput
 from simulator.storage.environment import ROOT
 from simulator.training.weights import Weights
 
@@ -131,3 +133,26 @@ def test_digital_schemes_decode_on_an_own_channel() -> None:
 def test_what_needs_gaussian_noise_is_left_out_on_an_own_channel(name: str) -> None:
     with pytest.raises(semlink.Error, match=f"{name} needs Gaussian noise.*: own with k = 16 left"):
         sweep([name], semlink.own_channel("own", loud))
+
+
+def test_a_channel_of_ones_own_class_is_not_journalled_under_another_name(tmp_path: Path) -> None:
+    class Silent(AwgnChannel):
+        def __call__(self, x: Tensor, **given: Any) -> ChannelOutput:
+            return super().__call__(0 * x, **given)
+
+    grid = semlink.Grid(channels=(Silent(),), channel_uses=16, snr_db=20, realizations=1)
+    with pytest.raises(semlink.Error, match="with out, schemes and channels must be names"):
+        semlink.sweep(used(), "rkd_sc", grid, images=20, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["rkd_sc", "deep_jscc", "dt_jscc", "digital_semantic"])
+def test_erased_symbols_without_noise_do_not_end_in_guesses(name: str) -> None:
+    def erasures(x: Tensor, snr_db: Tensor, generator: torch.Generator) -> Any:
+        h = (torch.rand(x.shape, generator=generator) >= 0.3).to(x.dtype)
+        return h * x, h, torch.zeros_like(snr_db)
+
+    channel = semlink.own_channel("erasures", erasures)
+    grid = semlink.Grid(channels=(channel,), channel_uses=16, snr_db=20, realizations=1)
+    table = semlink.sweep(used(), name, grid, images=100).table
+    assert table["accuracy"].item() > 0.4  # a guess: 0.1

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from benchmarks.open.checked import Checked
 from benchmarks.open.entry import Outcomes
 from benchmarks.open.task import Place, Task
 from simulator.data.dataset import Split
+from simulator.engine.checked import Checked
 from simulator.engine.grid import Point, plan
 from simulator.engine.run import Results, sweep_here
 from simulator.errors import UserError

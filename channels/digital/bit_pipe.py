@@ -134,11 +134,14 @@ class CodedPipe(ABC):
         ).to(torch.uint8)
         mapper = qam_mapper(self.bits_per_symbol, sionna_device(coded.device))
         received = channel(mapper(coded ^ scrambling), snr_db=snr_db, generator=channel_generator)
+        erased = received.h == 0
+        gain = torch.where(erased, 1, received.h)
         llr = qam_llr(
-            received.y / received.h,
-            noise_power=received.noise_power / received.h.abs().square(),
+            received.y / gain,
+            noise_power=received.noise_power / gain.abs().square(),
             bits_per_symbol=self.bits_per_symbol,
         )
+        llr = llr.masked_fill(erased.repeat_interleave(self.bits_per_symbol, dim=1), 0.0)
         return self.decode(llr * (1.0 - 2.0 * scrambling))  # a flipped bit has the opposite sign
 
     def _check_payload(self, payload: Tensor) -> None:

@@ -123,11 +123,16 @@ class Evaluator:
         return finished
 
     def _check(self, scores: Tensor) -> None:
-        """Raises: UserError unless there is a score for every class."""
+        """Raises: UserError unless there is a score for every class, each a number."""
         if self._num_classes is not None and scores.shape != (BLOCK, self._num_classes):
             raise UserError(
                 f"{self._name} must give scores [B, num_classes] = [{BLOCK}, {self._num_classes}], "
                 f"got {list(scores.shape)}"
+            )
+        if not bool(torch.isfinite(scores).all()):
+            raise UserError(
+                f"scores of {self._name} must be finite, got nan or inf; semlink doctor measures "
+                "what a channel of your own gives"
             )
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import torch
 
+from simulator.engine.checked import Checked
 from simulator.engine.evaluate import BLOCK, image_blocks
 from simulator.engine.grid import Point
 from simulator.engine.job import Sweep, check_same, open_pool
@@ -114,6 +115,9 @@ def sweep_in_memory(
         results = run_sweep(sweep.points, sweep.grid, sweep.facts, pool=pool, store=store)
     finally:
         pool.close()
+    for built in sweep.built.values():
+        if isinstance(built.scheme, Checked):
+            built.scheme.check_power()
     table = _in_order(results.table.assign(train_seed=sweep.weights.train_seed))
     table = table if measure is None else table.join(measure(results.realizations))
     run = {"recipe": {"name": sweep.experiment.name}, "data": _data(sweep)}

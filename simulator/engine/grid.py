@@ -80,7 +80,8 @@ def by_name(items: Iterable[Item], *, option: str) -> dict[str, Item]:
     for item in items:
         if found.setdefault(item.name, item) != item:
             raise UserError(
-                f"{option} must have different names, got two called {item.name}; rename one"
+                f"{option} must have different names, got two called {item.name}; rename one, or "
+                "leave it out"
             )
     return found
 

@@ -14,6 +14,7 @@ import torch
 
 from channels.base import Channel
 from simulator.data.dataset import Dataset, Split
+from simulator.engine.checked import watched
 from simulator.engine.evaluate import (
     Evaluator,
     Loaded,
@@ -71,8 +72,10 @@ class Sweep:
         named = [scheme for scheme in schemes if isinstance(scheme, str)]
         names, untrained = requested_schemes(experiment, weights, named) if named else ([], [])
         built = {name: build_scheme(name, experiment, weights) for name in names}
-        objects = [scheme for scheme in schemes if not isinstance(scheme, str)]
-        whole = by_name([*(own.scheme for own in built.values()), *objects], option="--schemes")
+        objects = {id(scheme): scheme for scheme in schemes if not isinstance(scheme, str)}
+        classes = weights.dataset.num_classes
+        checked = [watched(scheme, classes) for scheme in objects.values()]
+        whole = by_name([*(own.scheme for own in built.values()), *checked], option="--schemes")
         built = {name: built.get(name, Built(own, {})) for name, own in whole.items()}
         points, left_out = plan(list(whole.values()), grid)
         sweep = cls(

@@ -11,6 +11,7 @@ from channels.base import Channel, ChannelOutput, WrappedChannel
 from channels.equalize import mmse
 from channels.streams import PointStreams
 from simulator.device import cpu_threads
+from simulator.engine.checked import watched
 from simulator.engine.evaluate import BLOCK, image_blocks
 from simulator.engine.grid import Point, Unit, check_pilots, unit_streams
 from simulator.errors import UserError
@@ -107,6 +108,7 @@ def send_images(
     realisation. Units: snr_db is the average Es/N0 in dB.
     Raises: UserError if the scheme does not serve k or the channel.
     """
+    scheme = watched(scheme)
     check_served(scheme, channel, k)
     unit = Unit(Point(scheme.name, channel.name, snr_db, k), realization)
     streams = unit_streams(unit, channel, seed)

@@ -39,13 +39,8 @@ class OwnScheme(Scheme):
     classify: Network | None = None
 
     def __post_init__(self) -> None:
-        """A row of the table must not pass for that of another scheme."""
-        kind = self.name.strip().lower().partition(":")[0]
-        if not kind or kind in (*SCHEMES, "all") or "," in self.name:
-            raise UserError(
-                "name of an own scheme must be without commas, and before a colon must not be that "
-                f"of a built-in scheme ({', '.join(SCHEMES)}), got {self.name!r}; choose another"
-            )
+        """Check the name."""
+        check_own_name(self.name)
 
     @property
     def channel_uses(self) -> str:
@@ -127,6 +122,16 @@ class OwnScheme(Scheme):
                 "up a block too, got nan or inf"
             )
         return answer
+
+
+def check_own_name(name: str) -> None:
+    """A row of the table must not pass for that of another scheme. Raises: UserError."""
+    kind = name.strip().lower().partition(":")[0]
+    if not kind or kind in (*SCHEMES, "all") or "," in name:
+        raise UserError(
+            "name of an own scheme must be without commas, and before a colon must not be that "
+            f"of a built-in scheme ({', '.join(SCHEMES)}), got {name!r}; choose another"
+        )
 
 
 @contextmanager

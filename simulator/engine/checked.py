@@ -1,8 +1,8 @@
-"""A stranger's scheme under watch: one call of the channel, k symbols, their power, the scores."""
+"""A user's scheme under watch: one call of the channel, k symbols, their power, the scores."""
 
 from collections import defaultdict
-from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -11,8 +11,10 @@ from channels.base import Channel, ChannelOutput, WrappedChannel
 from channels.streams import PointStreams
 from simulator.errors import UserError, shown
 from simulator.scheme import Received, Scheme, Tensors
+from simulator.schemes.own import check_own_name
 
 Value = TypeVar("Value")
+OURS = ("simulator", "benchmarks")  # packages whose schemes are not checked
 MOST_POWER = 1.05  # of a point on average: QAM has unit power over its constellation alone
 MOST_OF_BLOCK = 1.5  # of a block of images: refused at once, not at the end
 
@@ -52,14 +54,15 @@ class Metered(WrappedChannel):
 
 
 class Checked(Scheme):
-    """A scheme whose every step is checked, as its submission's one scheme for some k.
+    """A scheme whose every step is checked.
 
     Raises: UserError if a step fails, the channel is not called exactly once with x [B, k], or
-    scores are not finite [B, classes].
+    scores are not finite [B, classes]; None: any number of classes.
     """
 
-    def __init__(self, scheme: Scheme, name: str, classes: int) -> None:
+    def __init__(self, scheme: Scheme, name: str, classes: int | None) -> None:
         self.name, self._scheme, self._classes = name, scheme, classes
+        self.image_shape, self.version = scheme.image_shape, scheme.version
         self._energy: defaultdict[Point, list[float]] = defaultdict(list)
 
     @property
@@ -81,7 +84,8 @@ class Checked(Scheme):
 
     def prepare(self, images: Tensor) -> Tensors:
         """The scheme's step."""
-        return self._step("prepare", lambda: self._scheme.prepare(images))
+        prepared = self._step("prepare", lambda: self._scheme.prepare(images))
+        return self._check_batch("prepare", prepared, len(images))
 
     def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
         """The scheme's step."""
@@ -89,7 +93,7 @@ class Checked(Scheme):
         def step() -> Tensors:
             return self._scheme.encode(prepared, channel=channel, snr_db=snr_db, k=k)
 
-        return self._step("encode", step)
+        return self._check_batch("encode", self._step("encode", step), len(snr_db))
 
     def transmit(
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
@@ -110,6 +114,30 @@ class Checked(Scheme):
             raise self._too_strong(power, point)
         self._energy[point].append(power)
         return self._checked(received, len(snr_db))
+
+    def rebuilt_images(
+        self, prepared: Tensors, received: Received, *, channel: Channel, snr_db: Tensor, k: int
+    ) -> Tensor | None:
+        """As the scheme says."""
+        link: dict[str, Any] = {"channel": channel, "snr_db": snr_db, "k": k}
+        return self._scheme.rebuilt_images(prepared, received, **link)
+
+    def compile(self) -> None:
+        """As the scheme does."""
+        self._scheme.compile()
+
+    def table_error(self, channel: Channel, snr_db: float, k: int) -> float:
+        """As the scheme says."""
+        return self._scheme.table_error(channel, snr_db, k)
+
+    @property
+    def choices_key(self) -> str:
+        """As the scheme says."""
+        return self._scheme.choices_key
+
+    def choices(self, points: Sequence[tuple[Channel, float, int]]) -> list[dict[str, Any]]:
+        """As the scheme says."""
+        return self._scheme.choices(points)
 
     def check_power(self) -> None:
         """Raises: UserError if the symbols of a point had more than unit power on average."""
@@ -136,6 +164,18 @@ class Checked(Scheme):
                 f"{name} of {self.name} must not fail, but raised {type(error).__name__}: {error}"
             ) from error
 
+    def _check_batch(self, name: str, found: Tensors, batch: int) -> Tensors:
+        """What a step gives of a batch. Raises: UserError unless it is tensors [B, ...] by name."""
+        if not isinstance(found, Mapping) or not all(
+            isinstance(own, Tensor) and own.dim() and len(own) == batch for own in found.values()
+        ):
+            got = found if not isinstance(found, Mapping) else dict(found)
+            raise UserError(
+                f"{name} of {self.name} must give a dictionary of tensors [B, ...], B = {batch}, "
+                f"got {shown(got)}"
+            )
+        return found
+
     def _check_sent(self, sent: list[Tensor]) -> None:
         if len(sent) != 1:
             raise UserError(
@@ -146,11 +186,12 @@ class Checked(Scheme):
         if not isinstance(received, Received):
             raise UserError(f"transmit of {self.name} must give Received, got {shown(received)}")
         scores, delivered = received.scores, received.delivered
-        if not _is(scores, [batch, self._classes]) or not bool(torch.isfinite(scores).all()):
-            got = "nan or inf" if _is(scores, [batch, self._classes]) else shown(scores)
+        two = isinstance(scores, Tensor) and scores.dim() == 2
+        shape = [batch, self._classes or (scores.shape[1] if two else "classes")]
+        if not _is(scores, shape) or not bool(torch.isfinite(scores).all()):
+            got = "nan or inf" if _is(scores, shape) else shown(scores)
             raise UserError(
-                f"transmit of {self.name} must give finite scores [B, classes] = "
-                f"{[batch, self._classes]}, got {got}"
+                f"transmit of {self.name} must give finite scores [B, classes] = {shape}, got {got}"
             )
         if not _is(delivered, [batch]) or delivered.dtype != torch.bool:
             raise UserError(
@@ -159,6 +200,20 @@ class Checked(Scheme):
         return received
 
 
-def _is(value: object, shape: list[int]) -> bool:
+def watched(scheme: Scheme, classes: int | None = None) -> Scheme:
+    """The scheme, checked at every step if it is of a class of the user's.
+
+    Raises: UserError if it has no name, or that of a scheme of semlink.
+    """
+    if type(scheme).__module__.partition(".")[0] in OURS:
+        return scheme
+    name = getattr(scheme, "name", None)
+    if not isinstance(name, str):
+        raise UserError(f"a scheme must have a name, a string, got {shown(name)}")
+    check_own_name(name)
+    return Checked(scheme, name, classes)
+
+
+def _is(value: object, shape: list[Any]) -> bool:
     """Whether a value is a tensor of a shape."""
     return isinstance(value, Tensor) and list(value.shape) == shape
