@@ -48,6 +48,8 @@ class Basis:
     stronger: AugmentConfig | None = None  # of all but the teachers; None: theirs
 
     def __post_init__(self) -> None:
+        if self.views < 1:
+            raise ValueError(f"views must be at least 1, got {self.views}")
         if self.mirrored and self.views % 2:
             raise ValueError(f"views must be even if they are mirrored, got {self.views}")
 

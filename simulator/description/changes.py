@@ -1,6 +1,7 @@
 """Changes to descriptions: everywhere, or by the names of fields."""
 
 import dataclasses
+import re
 import types
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -47,6 +48,8 @@ def changed(config: Any, table: Mapping[str, Any], where: str) -> Any:
     `type` in a table names another config of `models`, of which the table then has all fields.
     Raises: UserError naming the setting, with `where` before it.
     """
+    if not isinstance(table, Mapping):
+        raise UserError(f"{where} must be a table, [{where}] and settings below it, got {table!r}")
     fields = {f.name for f in dataclasses.fields(config) if f.init}
     kind = type(config)
     own = dict(table)
@@ -60,7 +63,7 @@ def changed(config: Any, table: Mapping[str, Any], where: str) -> Any:
                 f"{did_you_mean(key, fields)}"
             )
         old = getattr(config, key)
-        if dataclasses.is_dataclass(old) and isinstance(value, Mapping):
+        if dataclasses.is_dataclass(old):
             values[key] = changed(old, value, f"{where}.{key}")
         else:
             values[key] = _fitting(value, get_type_hints(kind)[key], f"{where}.{key}")
@@ -84,7 +87,7 @@ def _made(make: Callable[[], Any], where: str) -> Any:
     try:
         return make()
     except (TypeError, ValueError) as error:
-        reason = str(error).partition(") ")[2] or str(error)
+        reason = re.sub(r"^\w+\.__init__\(\) ", "", str(error))
         raise UserError(f"{where}: {reason}") from None
 
 
@@ -97,7 +100,9 @@ def _fitting(value: Any, hint: Any, where: str) -> Any:
             return value
         raise UserError(f"{where} must be one of {', '.join(get_args(hint))}, got {value!r}")
     if get_origin(hint) is tuple and isinstance(value, list):
-        item = get_args(hint)[0]
+        item, *others = get_args(hint)
+        if others != [...] and len(value) != 1 + len(others):
+            raise UserError(f"{where} must be a list of {1 + len(others)} values, got {value!r}")
         return tuple(_fitting(each, item, where) for each in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

@@ -31,6 +31,9 @@ class TrainConfig:
         for name in ("epochs", "batch_size"):
             if (value := getattr(self, name)) < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
+        for name in ("learning_rate", "clip"):
+            if not (value := getattr(self, name)) > 0:
+                raise ValueError(f"{name} must be above 0, got {value:g}")
         if not 0 < self.warmup < 1:
             raise ValueError(f"warmup must lie between 0 and 1, got {self.warmup}")
         if not 0 <= self.average < 1:
@@ -56,6 +59,13 @@ class AugmentConfig:
     operations: int = 0  # of RandAugment on every image
     magnitude: float = 0.3  # of them, a share of their range
     pasted: float = 0.0  # largest share of an image that comes from another one, below a half
+
+    def __post_init__(self) -> None:
+        for name in ("crop_padding", "operations", "jitter", "erased", "magnitude", "pasted"):
+            if (value := getattr(self, name)) < 0:
+                raise ValueError(f"{name} must be at least 0, got {value}")
+        if self.pasted >= 0.5:
+            raise ValueError(f"pasted must be below 0.5, got {self.pasted}")
 
 
 @dataclass(frozen=True, kw_only=True)

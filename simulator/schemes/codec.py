@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from channels.base import Channel, ChannelOutput
 from channels.equalize import mmse, receive_snr_db, reliability
 from channels.mixture import ChannelMixture
-from channels.names import channel_from_name
+from channels.names import channel_from_name, check_name
 from channels.symbols import from_symbols, to_symbols
 from channels.units import db_to_linear, noise_power_from_snr_db
 from models import ChannelCodec, CodecConfig, JointModel, Student, StudentConfig
@@ -124,8 +124,18 @@ class LinkConditions:
     snr_list: tuple[float, ...] = ()  # instead of the range: one SNR for each share of the epochs
 
     def __post_init__(self) -> None:
+        """Raises: ValueError if training could not draw from a value."""
+        for name in ("channels", "uses"):
+            if not getattr(self, name):
+                raise ValueError(f"{name} must hold at least one value, got none")
+        for channel in self.channels:
+            check_name(channel)
+        if min(self.uses) < 1:
+            raise ValueError(f"uses must be at least 1, got {self.uses}")
         if self.snr_db[0] > self.snr_db[1]:
             raise ValueError(f"snr_db must be (low, high) in dB, got {self.snr_db}")
+        if not 0 <= self.full_share <= 1:
+            raise ValueError(f"full_share must be from 0 to 1, got {self.full_share}")
 
     def at(self, progress: float) -> "LinkConditions":
         """The conditions at this share of the training, if they change from epoch to epoch."""
@@ -159,6 +169,14 @@ class CodecStage:
     conditions: LinkConditions
     student: Literal["frozen", "last", "all", "scratch"] = "frozen"
     student_rate: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Raises: ValueError if training would ask for more channel uses than the model has."""
+        if max(self.conditions.uses) > self.model.max_uses:
+            raise ValueError(
+                f"conditions.uses must be at most {self.model.max_uses}, which the model serves, "
+                f"got {self.conditions.uses}"
+            )
 
 
 class LinkModel(nn.Module):

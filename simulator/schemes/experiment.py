@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, TypeVar
 
+from channels.names import check_name
 from simulator.description.basis import Basis, Part
 from simulator.errors import UserError
-from simulator.parse import unknown_scheme
+from simulator.parse import FARTHEST_SNR_DB, MOST_REALIZATIONS, MOST_USES, unknown_scheme
 from simulator.scheme import Scheme
 from simulator.schemes.contract import SchemeConfig, split_name
 from simulator.training.weights import Weights
@@ -26,6 +27,22 @@ class SweepConfig:
     snr_db: tuple[float, ...]
     channel_uses: tuple[int, ...]
     realizations: int  # channel draws per image and point
+
+    def __post_init__(self) -> None:
+        """Raises: ValueError if a sweep could not begin with a value."""
+        for name in ("channels", "snr_db", "channel_uses"):
+            if not getattr(self, name):
+                raise ValueError(f"{name} must hold at least one value, got none")
+        for channel in self.channels:
+            check_name(channel)
+        if not all(abs(snr) <= FARTHEST_SNR_DB for snr in self.snr_db):
+            raise ValueError(f"snr_db must lie within +-{FARTHEST_SNR_DB:g} dB, got {self.snr_db}")
+        if not all(1 <= k <= MOST_USES for k in self.channel_uses):
+            raise ValueError(f"channel_uses must be 1 to {MOST_USES}, got {self.channel_uses}")
+        if not 1 <= self.realizations <= MOST_REALIZATIONS:
+            raise ValueError(
+                f"realizations must be 1 to {MOST_REALIZATIONS}, got {self.realizations}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,9 +60,11 @@ def _recipe(table: dict[str, Any], name: str, known: Mapping[str, Experiment]) -
     own = ("views", "augment", "teacher", "sweep")
     recipe = replace(known[base], name=name)
     recipe = changed(recipe, {key: table[key] for key in own if key in table}, "recipe")
-    student, codec = recipe.student, recipe.one(RkdScConfig).codec
-    recipe = _everywhere(recipe, student, changed(student, table.get("student", {}), "student"))
-    return _everywhere(recipe, codec, changed(codec, table.get("codec", {}), "codec"))
+    student = changed(recipe.student, table.get("student", {}), "student")
+    recipe = _everywhere(recipe, recipe.student, student)
+    codec = recipe.one(RkdScConfig).codec  # the student's settings that it shares are changed
+    recipe = _everywhere(recipe, codec, changed(codec, table.get("codec", {}), "codec"))
+    return replace(recipe, student=student)  # what the codec shares with it stays
 
 
 def _everywhere(recipe: Experiment, old: Any, new: Any) -> Experiment:

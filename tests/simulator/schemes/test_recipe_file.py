@@ -89,6 +89,24 @@ def test_another_kind_of_network_takes_all_its_fields(tmp_path: Path) -> None:
     assert isinstance(recipe.student.model, PooledCnnConfig)
 
 
+def test_student_and_codec_may_differ_in_what_they_share(tmp_path: Path) -> None:
+    recipe = written(
+        tmp_path,
+        """
+        base = "digits"
+        [student.loss]
+        mse = 2
+        [codec]
+        loss = { ce = 3 }
+        student = "all"
+        """,
+    )
+    codec = recipe.one(RkdScConfig).codec
+    assert (recipe.student.loss.mse, codec.loss.mse) == (2.0, 2.0)  # shared, and not named again
+    assert (recipe.student.loss.ce, codec.loss.ce) == (digits().student.loss.ce, 3.0)
+    assert codec.student == "all"
+
+
 def test_data_is_seen_from_the_file(tmp_path: Path) -> None:
     recipe = written(tmp_path, 'base = "images"\ndata = "../pictures"\n')
     assert recipe.data == tmp_path / "../pictures"
@@ -125,7 +143,26 @@ def test_data_is_seen_from_the_file(tmp_path: Path) -> None:
         ),
         ('base = "digits"\n[student.training]\noptimiser = "adam"', "must be one of sgd, adamw"),
         ('base = "digits"\n[student.model]\ntype = "Net"', "student.model.type must be one of"),
-        ('base = "digits"\n[codec.conditions]\nsnr_db = ["a"]', "snr_db must be a number, got 'a'"),
+        ('base = "digits"\n[codec.conditions]\nsnr_db = ["a"]', "a list of 2 values, got"),
+        ('base = "digits"\n[codec.conditions]\nsnr_db = ["a", 1]', "must be a number, got 'a'"),
+        (
+            'base = "digits"\n[codec.conditions]\nsnr_db = [15, -5]',
+            r"codec.conditions: snr_db must be \(low, high\) in dB, got \(15.0, -5.0\)$",
+        ),
+        ('base = "digits"\n[codec.conditions]\nuses = [4, 999]', "uses must be at most 64"),
+        ('base = "digits"\n[codec.conditions]\nuses = []', "uses must hold at least one value"),
+        ('base = "digits"\n[codec.conditions]\nchannels = ["raleigh"]', "did you mean rayleigh"),
+        ('base = "digits"\nstudent = 3', "student must be a table"),
+        ('base = "digits"\nviews = 0', "views must be at least 1, got 0"),
+        ('base = "digits"\n[augment]\npasted = 0.7', "pasted must be below 0.5"),
+        (
+            'base = "digits"\n[student.training]\nlearning_rate = -1',
+            "learning_rate must be above 0, got -1",
+        ),
+        ('base = "digits"\n[sweep]\nrealizations = 0', "realizations must be 1 to 10000, got 0"),
+        ('base = "digits"\n[sweep]\nchannel_uses = []', "channel_uses must hold at least one"),
+        ('base = "digits"\n[sweep]\nsnr_db = []', "snr_db must hold at least one value"),
+        ('base = "digits"\n[sweep]\nsnr_db = [500.0]', "must lie within"),
     ],
 )
 def test_mistakes_are_one_line_that_names_file_and_setting(
