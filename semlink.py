@@ -173,10 +173,14 @@ class Results:
         """
         from simulator import arguments
         from simulator.measures.compare import compare_sweep
+        from simulator.progress import announce
 
         names = arguments.text_or_none("a", a), arguments.text("b", b)
         place = arguments.place(self.table, channels, channel_uses)
-        return compare_sweep(self._store, self.table, self.run, *names, **place)[0]
+        table, left_out = compare_sweep(self._store, self.table, self.run, *names, **place)
+        for line in left_out:
+            announce(line)
+        return table
 
     @naming_arguments
     def threshold(
@@ -381,10 +385,11 @@ def sweep(
         check_quality()
     measure = partial(image_quality, plan) if quality else None
     folder = arguments.folder_or_none("out", out)
+    for line in left_out:
+        announce(line)
     if folder is None:
-        for line in left_out:
-            announce(line)
-        table, run, store = sweep_in_memory(plan, measure=measure)
+        arguments.only_with_out(workers=workers, fresh=fresh)
+        table, run, store = sweep_in_memory(plan, left_out=left_out, measure=measure)
         return Results(table=table, run=run, _store=store)
     processes = arguments.workers(workers, named, points.channels)
     with sweep_folder(plan, folder, fresh=fresh) as place:

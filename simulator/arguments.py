@@ -175,9 +175,24 @@ def axes(value: Any, kind: type[Any]) -> dict[str, Any]:
         "channels": channels_or_none(grid.channels),
         "snr_db": read("snr_db", grid.snr_db, parse.parse_snr_db),
         "channel_uses": read("channel_uses", grid.channel_uses, parse.parse_channel_uses),
-        "realizations": read("realizations", grid.realizations, parse.parse_realizations),
+        "realizations": _realizations(grid.realizations),
         "seed": grid.seed,
     }
+
+
+def _realizations(value: Any) -> parse.Realizations | None:
+    """Channel draws, where a mapping may name channels of one's own."""
+    if not isinstance(value, Mapping):
+        return read("realizations", value, parse.parse_realizations)
+    most = parse.MOST_REALIZATIONS
+    single = {str(k): parse.in_range("realizations", own, 1, most) for k, own in value.items()}
+    return parse.Realizations(None, single)
+
+
+def only_with_out(**given: Any) -> None:
+    """Check that nothing is given that a sweep in memory does not take."""
+    if named := [name for name, value in given.items() if value]:
+        raise UserError(f"{' and '.join(named)} must come with out, the folder of a sweep")
 
 
 def scheme_name(value: Any, recipe: Experiment) -> str:

@@ -4,7 +4,7 @@ A typing error on the command line is thus answered at once. `benchmarks.recipes
 by these names; the labels of a scheme are defined by its class.
 """
 
-from typing import Final
+from typing import Final, Literal, get_args
 
 RECIPES: Final = ("digits", "cifar100", "cifar100_gpu", "images")  # functions of benchmarks.recipes
 SCHEMES: Final = (  # the part of a scheme's name that is in front of labels, in the order of tables
@@ -12,3 +12,5 @@ SCHEMES: Final = (  # the part of a scheme's name that is in front of labels, in
     *("separate", "capacity_bound", "digital_semantic", "label_code", "analog_pixels"),
     "deep_jscc_q_image",
 )
+Measure = Literal["accuracy", "error", "psnr", "ssim"]  # what figures draw
+MEASURES: Final[tuple[Measure, ...]] = get_args(Measure)

@@ -25,7 +25,8 @@ from simulator.description.trial import Trial
 from simulator.engine.grid import Grid, by_name
 from simulator.errors import UserError
 from simulator.measures.choose import chosen
-from simulator.parse import MOST_SEED, Realizations, in_range, one_of, parse_recipe
+from simulator.names import MEASURES, Measure
+from simulator.parse import MOST_SEED, Realizations, as_known, in_range, one_of, parse_recipe
 from simulator.schemes.experiment import Experiment, SweepConfig
 from simulator.schemes.recipe_file import read_recipe
 from simulator.schemes.rkd_sc import RkdScConfig
@@ -185,12 +186,14 @@ def grid_of(
 ) -> Grid:
     """The recipe's grid, with what is given in place of its own. Raises: UserError."""
     draws = realizations or Realizations()
-    single = {
-        channels_named((name,), option="--realizations")[0].name: number
-        for name, number in draws.single.items()
-    }
     swept = channels_named(channels or default.channels)
     names = [channel.name for channel in swept]
+    single = {
+        as_known(name, names)
+        if as_known(name, names) in names
+        else channels_named((name,), option="--realizations")[0].name: number
+        for name, number in draws.single.items()
+    }
     if alien := next((name for name in single if name not in names), None):
         raise UserError(
             f"--realizations must be of channels that are swept ({', '.join(names)}), got {alien}; "
@@ -274,7 +277,7 @@ def draw(
     schemes: Sequence[str] | None = None,
     channels: Sequence[str] | None = None,
     channel_uses: Sequence[int] | None = None,
-    axis: Literal["accuracy", "error", "psnr", "ssim"] = "accuracy",
+    axis: Measure = "accuracy",
     width: Literal["auto", "column", "text"] = "auto",
     added: Path | pd.DataFrame | None = None,
 ) -> list[Path]:
@@ -286,7 +289,7 @@ def draw(
     from benchmarks.figures.added import read_curves
     from benchmarks.figures.draw import plot_all
 
-    one_of("--axis", axis, ("accuracy", "error", "psnr", "ssim"))
+    one_of("--axis", axis, MEASURES)
     one_of("--width", width, ("auto", "column", "text"))
     check_writable(folder)
     return plot_all(

@@ -172,6 +172,17 @@ def test_fresh_forgets_only_what_the_stage_makes(
     assert (tmp_path / "a/weights" / name).read_bytes() == before[name]
 
 
+def test_fresh_baselines_leave_the_student_alone(semlink: Command, tmp_path: Path) -> None:
+    shutil.copytree(WEIGHTS, tmp_path / "a/weights")
+    before = {path.name for path in (tmp_path / "a/weights").glob("*.safetensors")}
+    train = ["train", "digits", "--stage", "baselines", "--schemes", "deep_jscc", "--out", "a"]
+    assert semlink(*train, "--fresh", "--minutes", "1e-9") == 0
+    left = {path.name for path in (tmp_path / "a/weights").glob("*.safetensors")}
+    gone = before - left
+    assert gone
+    assert all(name.startswith("deep_jscc_k") for name in gone)
+
+
 def test_new_sweep_replaces_the_figures_of_the_old_one(semlink: Command, tmp_path: Path) -> None:
     for k in ("4", "16"):
         grid = ["--channel-uses", k, "--schemes", "label_code"]

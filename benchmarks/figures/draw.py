@@ -33,7 +33,6 @@ from benchmarks.figures.plans import (
     MOST_SCHEMES,
     QUALITY,
     FigurePlan,
-    Measure,
     Sheet,
     check_rows,
     measured,
@@ -41,6 +40,7 @@ from benchmarks.figures.plans import (
 )
 from benchmarks.figures.published import with_published
 from benchmarks.figures.styles import Style, scheme_title, styles_of
+from simulator.names import Measure
 from simulator.progress import announce
 from simulator.storage.files import replacing
 

@@ -20,6 +20,7 @@ from benchmarks.figures.captions import (
 from benchmarks.figures.panels import estimate_of, panel_titles, shared_parts
 from benchmarks.figures.styles import STYLES, Style, channel_title, scheme_title, styles_of
 from simulator.errors import UserError
+from simulator.names import Measure
 
 KEY = ["scheme", "channel", "snr_db", "channel_uses"]
 FRACTION = ["accuracy", "ci_low", "ci_high"]
@@ -34,7 +35,6 @@ FIRST = (  # those that are shown first where there are more
 POINT = {"snr_db": "SNR = {:g} dB", "channel_uses": "k = {:g}", "ebn0_db": "Eb/N0 = {:g} dB"}
 MOST_PANELS = 4  # that a caption names; the notes name more
 MARKERS = {2: "second", 3: "third"}
-Measure = Literal["accuracy", "error", "psnr", "ssim"]
 QUALITY: Final[Mapping[Measure, str]] = {"psnr": "psnr_db", "ssim": "ssim"}  # columns of a sweep
 NAMES: Final[Mapping[Measure, str]] = {
     "accuracy": "accuracy",
@@ -139,9 +139,10 @@ class FigurePlan:
 
 
 def _lettered(titles: dict[str, str]) -> dict[str, str]:
-    """Titles with (a), (b), ... before them."""
-    named = zip(ascii_lowercase, titles.items(), strict=False)
-    return {name: f"({letter}) {title}" for letter, (name, title) in named}
+    """Titles with (a), (b), ..., (aa), ... before them."""
+    pairs = (a + b for a in ("", *ascii_lowercase) for b in ascii_lowercase)
+    named = zip(pairs, titles.items(), strict=False)
+    return {name: f"({letters}) {title}" for letters, (name, title) in named}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from simulator.commands.options import (
     option,
     out_option,
 )
+from simulator.names import Measure
 from simulator.parse import parse_names
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class PlotRequest(ChoiceRequest):
     schemes: tuple[str, ...] | None = option(
         type=SWEPT, help="Draw these schemes, in this order.  [default: eight at most]"
     )
-    axis: Literal["accuracy", "error", "psnr", "ssim"] = option(
+    axis: Measure = option(
         default="accuracy",
         help="Accuracy, the error rate on a logarithmic axis, or the quality of rebuilt images.",
     )
@@ -137,7 +138,8 @@ def compare(request: CompareRequest) -> None:
         channel_uses=request.channel_uses,
     )
     note(*left_out)
-    name = f"compare_{request.a or 'all'}_{request.b}.csv".replace(":", "-")
+    a = "all" if request.a is None else table["a"].iloc[0]
+    name = f"compare_{a}_{table['b'].iloc[0]}.csv".replace(":", "-")
     write_table(request.folder / name, table)
     click.echo(compared_text(table))
     click.echo(f"table:   {request.folder / name}")

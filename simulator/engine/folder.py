@@ -104,11 +104,15 @@ def _in_order(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def sweep_in_memory(
-    sweep: Sweep, *, measure: Callable[[Mapping[Point, int]], pd.DataFrame] | None = None
+    sweep: Sweep,
+    *,
+    left_out: Sequence[str] = (),
+    measure: Callable[[Mapping[Point, int]], pd.DataFrame] | None = None,
 ) -> InMemory:
     """Compute a sweep in this process, and keep it in memory.
 
-    `measure` gives columns to add to the rows, from the points and their realisations.
+    `left_out` is what figures say is missing; `measure` gives columns to add to the rows, from the
+    points and their realisations.
     """
     pool, store = InProcess(sweep.evaluator()), MemoryStore()
     try:
@@ -120,7 +124,13 @@ def sweep_in_memory(
             built.scheme.check_power()
     table = _in_order(results.table.assign(train_seed=sweep.weights.train_seed))
     table = table if measure is None else table.join(measure(results.realizations))
-    run = {"recipe": {"name": sweep.experiment.name}, "data": _data(sweep)}
+    run: dict[str, Any] = {
+        "recipe": {"name": sweep.experiment.name},
+        "data": _data(sweep),
+        "left_out": list(left_out),
+    }
+    if any(built.identity for built in sweep.built.values()):  # of the recipe: the student is there
+        run["noiseless_accuracy"] = noiseless_accuracy(sweep)
     return InMemory(table, run, store)
 
 

@@ -81,7 +81,8 @@ def save_results(
     """
     check_writable(folder, option="folder")
     with locked(folder, SWEEPING):
-        if (folder / "results.csv").exists() and not read_results(folder)[1].get(SAVED):
+        swept = (folder / "results.csv").exists() and not read_results(folder)[1].get(SAVED)
+        if swept or Journal(folder).path.exists():
             raise UserError(
                 f"folder must not hold a sweep that Results.save did not write, got {folder}"
             )

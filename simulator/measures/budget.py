@@ -4,6 +4,7 @@ The rule is a table (channel, average SNR) -> k, made on validation images. Both
 know the average SNR, so the receiver derives k itself and no header is sent.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,6 +14,7 @@ import torch
 
 from channels.streams import Streams
 from simulator.data.dataset import Split
+from simulator.engine.folder import TABLE_ERROR
 from simulator.engine.grid import Grid, Point
 from simulator.engine.run import NAMES, sweep_here
 from simulator.scheme import Scheme
@@ -66,7 +68,10 @@ def adaptive_table(
         chosen, largest = index[*place, k], index[*place, most[place]]
         at_k, at_most = (results.tally(needed[i]).credits_of_images for i in (chosen, largest))
         same = chosen == largest  # nothing can be lost
-        lost = Estimate(0.0, 0.0, 0.0) if same else paired_difference(at_k, at_most)
+        error = math.hypot(*table.iloc[[chosen, largest]][TABLE_ERROR])
+        lost = (
+            Estimate(0.0, 0.0, 0.0) if same else paired_difference(at_k, at_most, table_error=error)
+        )
         row = {
             **table.iloc[chosen][KEPT].to_dict(),
             "most_uses": most[place],

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from simulator.errors import UserError, did_you_mean
+from simulator.parse import as_known
 
 
 def chosen(
@@ -17,8 +18,13 @@ def chosen(
 ) -> pd.DataFrame:
     """The selected rows, schemes and channels in the given order; None means all.
 
+    Capitals do not matter.
     Raises: UserError if the rows do not hold one of them, or no point of all together.
     """
+    schemes, channels = (
+        None if asked is None else [as_known(name, rows[column].unique()) for name in asked]
+        for column, asked in (("scheme", schemes), ("channel", channels))
+    )
     check_names("--schemes", schemes or (), rows["scheme"])
     check_names("--channels", channels or (), rows["channel"])
     check_names("--channel-uses", channel_uses or (), rows["channel_uses"])

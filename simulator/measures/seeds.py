@@ -71,6 +71,9 @@ def _check_alike(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> Non
 def _check_weights(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> None:
     """Parts that two sweeps both used were made alike; the rest of their recipes may differ."""
     for folder, run in zip(folders, runs, strict=True):
+        if "weights" not in run:
+            raise UserError(f"{folder} must be the --out of a sweep, but Results.save wrote it")
+    for folder, run in zip(folders, runs, strict=True):
         for part in sorted(runs[0]["weights"].keys() & run["weights"].keys()):
             own, first = (each["weights"][part]["origin"]["description"] for each in (run, runs[0]))
             if own != first:

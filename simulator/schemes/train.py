@@ -34,8 +34,12 @@ def stages_of(stage: str) -> tuple[str, ...]:
     """The stages that `--stage` stands for."""
     if stage == "all":
         return ALL
-    alone = stage in AFTERWARDS or stage not in OURS
-    return (stage,) if alone else OURS[: OURS.index(stage) + 1]
+    return (stage,) if _alone(stage) else OURS[: OURS.index(stage) + 1]
+
+
+def _alone(stage: str) -> bool:
+    """Whether a stage goes on from what others have trained, and makes its own parts alone."""
+    return stage != "all" and (stage in AFTERWARDS or stage not in OURS)
 
 
 def parts_to_train(run: TrainingRun, stage: str, schemes: Sequence[SchemeConfig]) -> list[Part]:
@@ -91,8 +95,10 @@ def begun(
     for scheme in schemes:
         scheme.check(run, stage)
     with locked(run.folder, TRAINING):
-        if fresh and stage in AFTERWARDS:
-            forget_parts(run.folder, [part.name for part in parts if part.stage == stage])
+        if fresh and _alone(stage):
+            shape = run.dataset.image_shape
+            made = (part for own in schemes for part in own.trained(run.recipe, shape))
+            forget_parts(run.folder, {part.name for part in made if part.stage == stage})
         elif fresh:
             forget(run.folder, [part.name for part in parts])
         _note_images(run)

@@ -12,9 +12,10 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from simulator.errors import UserError
+from simulator.names import MEASURES
 
 FIGURE_NAME = re.compile(
-    r"(accuracy|error)_(snr_k\d+|uses_snr-?[\d.]+)(_[\w.-]+)?\.(png|pdf|txt|tex)"
+    rf"({'|'.join(MEASURES)})_(snr_k\d+|uses_snr-?[\d.]+)(_[\w.-]+)?\.(png|pdf|txt|tex)"
 )
 SWEEPING: Final = ".lock"
 TRAINING: Final = ".training.lock"  # its own: what is trained may be swept beside what is not yet
@@ -149,12 +150,15 @@ def read_results(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         if not (folder / name).is_file():
             raise UserError(f"{folder} must hold a finished sweep, but {name} is missing")
     try:
-        rows = pd.read_csv(folder / "results.csv", dtype={"settings": str})
+        text = dict.fromkeys(("scheme", "channel", "settings"), str)
+        rows = pd.read_csv(
+            folder / "results.csv", dtype=text, keep_default_na=False, na_values=[""]
+        )
         run: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except (ValueError, pd.errors.ParserError) as error:
         raise UserError(f"{folder} holds damaged results: {error}") from None
-    measured = [name for name in rows.columns if not name.startswith(QUALITY)]
-    if rows.empty or rows[measured].isna().any(axis=None) or "accuracy" not in rows.columns:
+    gaps = rows.columns.str.startswith(QUALITY) | (rows.columns == "train_seed")
+    if rows.empty or rows.loc[:, ~gaps].isna().any(axis=None) or "accuracy" not in rows.columns:
         raise UserError(f"{folder / 'results.csv'} must hold rows of a sweep without gaps")
     if not isinstance(run, dict) or not isinstance(run.get("data"), dict):
         raise UserError(f"{folder / 'run.json'} must describe a sweep; sweep again")

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from benchmarks.figures.captions import DataText
-from benchmarks.figures.plans import FigurePlan, Measure, Sheet
+from benchmarks.figures.plans import FigurePlan, Sheet
 from benchmarks.figures.styles import styles_of
+from simulator.names import Measure
 
 TEXT = DataText("digits", 64, 10)
 SCHEMES = ("rkd_sc", "deep_jscc", "separate", "label_code")

@@ -21,10 +21,11 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 
 from benchmarks.figures.draw import COLUMN, Width, _across, compose, plot_all, save
-from benchmarks.figures.plans import Measure, check_rows
+from benchmarks.figures.plans import check_rows
 from benchmarks.figures.styles import STYLES, apart, scheme_title, styles_of
 from simulator.errors import UserError
 from simulator.measures.choose import chosen
+from simulator.names import Measure
 from simulator.storage.folders import forget_figures
 from tests.benchmarks.figures.rows import SCHEMES, TEXT, over_snr_plan, sheet, table
 
