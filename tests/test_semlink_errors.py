@@ -14,6 +14,8 @@ from torch import Tensor
 import semlink
 from simulator.arguments import axes
 from simulator.data.dataset import Split
+from simulator.errors import UserError
+from simulator.measures.seeds import across_seeds
 from simulator.storage.environment import ROOT
 from tests.commands import WEIGHTS
 
@@ -325,3 +327,47 @@ def test_a_scheme_of_ones_own_is_swept_before_any_other_is_loaded() -> None:
     fresh = semlink.load("digits", weights=WEIGHTS)
     table = semlink.sweep(fresh, scheme(), grid(), images=3).table
     assert list(table["train_seed"]) == [0]
+
+
+def test_draws_of_a_channel_of_ones_own_have_their_number() -> None:
+    own = semlink.own_channel("mine", lambda x, s, g: (x, torch.ones(x.shape), 10 ** (-s / 10)))
+    asked = grid(channels=(own, "awgn"), realizations={"Mine": 3, "awgn": 1})
+    table = semlink.sweep(link(), "label_code", asked, images=3).table
+    assert dict(zip(table["channel"], table["realizations"], strict=True)) == {"mine": 3, "awgn": 1}
+    with pytest.raises(semlink.Error, match="realizations must be of channels that are swept"):
+        semlink.sweep(link(), "label_code", grid(realizations={"rayleigh": 3}), images=3)
+
+
+@pytest.mark.parametrize("given", [{"workers": 2}, {"fresh": True}])
+def test_what_a_sweep_in_memory_does_not_take_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(semlink.Error, match="must come with out"):
+        semlink.sweep(link(), "label_code", grid(), images=3, **given)
+
+
+def test_what_is_left_out_is_told_with_a_folder_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = grid(channel_uses=(4, K))
+    results = [
+        semlink.sweep(link(), "rkd_sc,adjscc", asked, images=3, out=out)
+        for out in (None, tmp_path / "out")
+    ]
+    line = "adjscc serves k in {16, 64}: k = 4 left out"
+    assert capsys.readouterr().err.count(line) == 2
+    assert all(own.run["left_out"] == [line] for own in results)
+    assert all(own.run["noiseless_accuracy"]["accuracy"] == 1 for own in results)
+
+
+def test_a_saved_sweep_may_have_any_name_and_no_weights(tmp_path: Path) -> None:
+    own = semlink.own_scheme("NA", scheme().encoder, scheme().decoder, k=K)
+    results = semlink.sweep(link(), own, grid(), images=20)
+    results = replace(results, table=results.table.assign(train_seed=None))  # as without weights
+    again = semlink.Results.read(results.save(tmp_path / "saved"))
+    assert list(again.table["scheme"]) == ["NA"]
+    stopped = tmp_path / "stopped"
+    stopped.mkdir()
+    (stopped / "journal.jsonl").write_text("", encoding="utf-8")
+    with pytest.raises(semlink.Error, match="must not hold a sweep that Results.save did not"):
+        results.save(stopped)
+    with pytest.raises(UserError, match="saved must be the --out of a sweep"):
+        across_seeds([tmp_path / "saved", tmp_path / "saved"])

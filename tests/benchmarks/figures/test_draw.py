@@ -391,3 +391,17 @@ def test_rows_that_cannot_be_drawn_are_refused() -> None:
         check_rows(rows.iloc[:0])
     with pytest.raises(UserError, match="several for scheme rkd_sc, channel awgn, snr_db -10"):
         check_rows(pd.concat([rows, rows.iloc[:1]]))
+
+
+def test_no_channel_is_without_a_panel() -> None:
+    channels = tuple(f"rician:{factor}" for factor in range(1, 31))
+    panels = over_snr_plan(table(channels=channels, schemes=("rkd_sc",))).panels
+    assert [*panels] == [*channels]
+    assert panels["rician:27"].startswith("(aa) ")
+
+
+def test_figures_of_every_measure_are_forgotten(tmp_path: Path) -> None:
+    for name in ("psnr_snr_k64.png", "ssim_uses_snr0.pdf", "error_snr_k16.txt", "psnr_of_mine.png"):
+        (tmp_path / name).touch()
+    forget_figures(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["psnr_of_mine.png"]
