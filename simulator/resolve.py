@@ -246,10 +246,8 @@ def _weights_folder(experiment: Experiment, *, must: bool) -> Path:
             return folder
     if not must:
         return Path("results/runs") / experiment.name / "weights"
-    data = "" if experiment.embedded_data or experiment.data else " --data DIR"
     raise UserError(
-        f"recipe {experiment.name} has no trained weights yet; run semlink train "
-        f"{experiment.name}{data}"
+        f"recipe {experiment.name} has no trained weights yet; run {experiment.training_command()}"
     )
 
 

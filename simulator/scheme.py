@@ -53,6 +53,7 @@ class Scheme(ABC):
 
     name: str  # in tables and on the command line
     image_shape: tuple[int, int, int] | None = None  # (C, H, W) it was built for; None: any
+    device = torch.device("cpu")  # where it computes
     version = 1  # goes up whenever the same weights would give other numbers
 
     def __repr__(self) -> str:

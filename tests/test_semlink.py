@@ -19,6 +19,7 @@ from torch import Tensor
 import semlink
 from channels.base import ChannelOutput
 from channels.equalize import mmse
+from simulator.engine.evaluate import image_blocks
 from simulator.engine.grid import Point, Unit
 from simulator.statistics.tally import outcome_codes
 from simulator.storage.environment import ROOT
@@ -72,6 +73,20 @@ def test_an_image_has_the_numbers_that_a_sweep_gives_it(name: str, bit_true: boo
         codes = outcome_codes(one.scores, labels, one.delivered)
         swept = results._store.read(Unit(Point(name, "rayleigh", 5.0, 64), realization)).codes
         assert codes.tolist() == swept.tolist()
+
+
+def test_a_transmission_is_computed_where_the_weights_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    scheme, asked = link()["rkd_sc"], list[torch.device]()
+    assert scheme.device == link().weights.device
+
+    def blocks(images: Tensor, device: torch.device) -> Any:
+        asked.append(device)
+        return image_blocks(images, torch.device("cpu"))
+
+    monkeypatch.setattr("simulator.engine.send.image_blocks", blocks)
+    monkeypatch.setattr(scheme, "device", torch.device("cpu", 0))
+    semlink.send(scheme, link().data.test.images[:2], k=16)
+    assert asked == [torch.device("cpu", 0)]
 
 
 def test_fewer_images_meet_the_same_draws() -> None:

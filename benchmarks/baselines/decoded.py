@@ -146,5 +146,5 @@ def retrained(weights: Weights, stage: DecodedStage | None, who: str) -> Classif
 
 def _missing(part: str, weights: Weights, who: str) -> UserError:
     stage = next(name for name, learns in STAGES.items() if learns == who)
-    again = f"run semlink train {weights.recipe.name} --stage {stage}"
+    again = f"run {weights.training_command(f' --stage {stage}')}"
     return UserError(f"there is no {part} in {weights.folder}; {again}")

@@ -5,6 +5,7 @@ from typing import NamedTuple, Self
 
 from models import PretrainedTeacherConfig
 from simulator.description.stages import AugmentConfig, StudentStage, TeacherStage
+from simulator.names import RECIPES
 
 TEACHER = "teacher"  # how the names of teachers' parts begin
 
@@ -52,6 +53,17 @@ class Basis:
             raise ValueError(f"views must be at least 1, got {self.views}")
         if self.mirrored and self.views % 2:
             raise ValueError(f"views must be even if they are mirrored, got {self.views}")
+
+    @property
+    def brings_images(self) -> bool:
+        """Whether it needs no --data."""
+        return self.embedded_data is not None
+
+    def training_command(self, options: str = "") -> str:
+        """The command that trains it, with these options."""
+        argument = self.name if self.name in RECIPES else f"{self.name}.toml"
+        data = "" if self.brings_images else " --data DIR"
+        return f"semlink train {argument}{data}{options}"
 
     @property
     def seen(self) -> tuple[object, ...]:

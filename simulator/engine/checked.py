@@ -63,6 +63,7 @@ class Checked(Scheme):
     def __init__(self, scheme: Scheme, name: str, classes: int | None) -> None:
         self.name, self._scheme, self._classes = name, scheme, classes
         self.image_shape, self.version = scheme.image_shape, scheme.version
+        self.device = scheme.device
         self._energy: defaultdict[Point, list[float]] = defaultdict(list)
 
     @property

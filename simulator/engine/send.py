@@ -18,7 +18,6 @@ from simulator.errors import UserError
 from simulator.parse import check_pilots_named
 from simulator.scheme import Received, Scheme
 
-CPU = torch.device("cpu")
 RATE = "error_rate"  # in `Received.seen` of a scheme that decoded no block
 
 
@@ -100,7 +99,6 @@ def send_images(
     k: int,
     seed: int = 0,
     realization: int = 0,
-    device: torch.device = CPU,
 ) -> Sent:
     """Send uint8 images [N, C, H, W] once.
 
@@ -112,10 +110,11 @@ def send_images(
     check_served(scheme, channel, k)
     unit = Unit(Point(scheme.name, channel.name, snr_db, k), realization)
     streams = unit_streams(unit, channel, seed)
-    recording, snr = RecordingChannel(channel), torch.full((BLOCK, 1), snr_db, device=device)
+    snr = torch.full((BLOCK, 1), snr_db, device=scheme.device)
+    recording = RecordingChannel(channel)
     parts = []
     with cpu_threads(1):  # as in a sweep
-        for block in image_blocks(images, device):
+        for block in image_blocks(images, scheme.device):
             prepared = scheme.prepare(block)
             received = _transmit(scheme, prepared, recording, snr, k, streams)
             parts.append(_told(prepared, received, recording))

@@ -54,6 +54,11 @@ class Experiment(Basis):
     data: Path | None = None  # folder of the images, where a recipe's file names one
 
     @property
+    def brings_images(self) -> bool:
+        """Whether it needs no --data."""
+        return super().brings_images or self.data is not None
+
+    @property
     def scheme_names(self) -> tuple[str, ...]:
         """Names of the recipe's own schemes, which `--schemes all` stands for."""
         return tuple(scheme.name for scheme in self.schemes if not scheme.ablation)
@@ -123,7 +128,7 @@ def build_scheme(
     config = experiment.scheme(name, option=option)
     with weights.noting(made_by=experiment.made_by(name)) as used:
         scheme = config.build(weights)
-    scheme.image_shape = weights.dataset.image_shape
+    scheme.image_shape, scheme.device = weights.dataset.image_shape, weights.device
     return Built(
         scheme,
         {

@@ -164,9 +164,9 @@ class ImageJsccConfig(SchemeConfig):
         check_finished(run, *run.recipe.student_parts())
         for path in (run.path(self.pair_part(run.recipe, k).name) for k in pairs):
             if not path.exists():
+                options = f" --stage baselines --schemes {self.kind} --out {run.folder}"
                 raise UserError(
-                    f"{path} must be there first; run semlink train {run.recipe.name} "
-                    f"--stage baselines --schemes {self.kind}"
+                    f"{path} must be there first; run {run.recipe.training_command(options)}"
                 )
 
     def train(self, session: Session, stage: str) -> None:
@@ -218,8 +218,8 @@ class ImageJsccConfig(SchemeConfig):
         part = self.reader_part(weights.recipe, uses)
         if self.retraining is None or not weights.has(part):
             raise UserError(
-                f"there is no {part.name} in {weights.folder}; run semlink train "
-                f"{weights.recipe.name} --stage rebuilt"
+                f"there is no {part.name} in {weights.folder}; run "
+                f"{weights.training_command(' --stage rebuilt')}"
             )
         return scores_by(weights.image_classifier(part, weights.recipe.student.model))
 

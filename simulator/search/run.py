@@ -67,7 +67,7 @@ def taught_views(run: TrainingRun) -> Views:
     if views is None:
         raise UserError(
             f"{run.taught_in} must hold the outputs of this recipe's teachers for these images; "
-            f"run semlink train {run.recipe.name} --stage cache --out {run.taught_in}, or name "
+            f"run {run.recipe.training_command(f' --stage cache --out {run.taught_in}')}, or name "
             "--training DIR"
         )
     return views
@@ -296,9 +296,10 @@ def search_run(
     if not own_views and (told_views(_teaching(run)) or not recipe.embedded_data):
         return SearchRun(run=run, preset=preset, views=taught_views(run))
     if missing:
+        command = recipe.training_command(f" --stage teacher --out {taught_in}")
         raise UserError(
-            f"{taught_in} must hold the weights of {', '.join(missing)}; run semlink train "
-            f"{recipe.name} --stage teacher --out {taught_in}, or name --training DIR"
+            f"{taught_in} must hold the weights of {', '.join(missing)}; run {command}, or name "
+            "--training DIR"
         )
     asked = replace(run, folder=folder / "teaching")
     return SearchRun(run=run, preset=preset, views=teacher_views(asked, train_teachers(asked)))

@@ -83,11 +83,10 @@ class Weights:
     def training_command(self, made_by: str = "") -> str:
         """The command that trains what this folder lacks, with these options."""
         recipe, folder = self.recipe, self.folder
-        data = "" if self.dataset.name == recipe.embedded_data else " --data DIR"
         usual = Path("results/runs") / recipe.name / "weights"
         known = folder == usual or folder.is_relative_to(ROOT / "results/reference")
         out = "" if known or folder.name != "weights" else f" --out {folder.parent}"
-        return f"semlink train {recipe.name}{data}{made_by}{out}"
+        return recipe.training_command(f"{made_by}{out}")
 
     def load(self, part: Part, build: Callable[[], Module]) -> Module:
         """A part as a network ready to use.

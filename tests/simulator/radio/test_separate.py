@@ -76,7 +76,7 @@ def test_the_receiver_needs_no_image(images: Tensor) -> None:
     ("scheme", "link", "told"),
     [
         (Pixels(honest=False), LINK, "must decide from received symbols alone to be written"),
-        (Pixels(honest=True, symbols=4), LINK, "must send 8 symbols for every image"),
+        (Pixels(honest=True, symbols=4), LINK, r"called with x \[B, k\] = \[250, 8\]"),
         (Pixels(honest=True), replace(LINK, k=9), "pixels serves k = 8, got k = 9"),
     ],
 )

@@ -31,6 +31,15 @@ def test_a_file_that_changes_nothing_is_its_base_under_another_name(tmp_path: Pa
     assert described == base
 
 
+def test_the_command_that_trains_it_names_the_file(tmp_path: Path) -> None:
+    assert written(tmp_path, 'base = "digits"\n').training_command() == "semlink train mine.toml"
+    images = written(tmp_path, 'base = "images"\n').training_command(" --stage stage1")
+    assert images == "semlink train mine.toml --data DIR --stage stage1"
+    assert KNOWN["images"].training_command() == "semlink train images --data DIR"
+    with_data = written(tmp_path, 'base = "images"\ndata = "pictures"\n')
+    assert with_data.training_command() == "semlink train mine.toml"
+
+
 def test_baselines_keep_network_passes_and_channels_of_what_is_changed(tmp_path: Path) -> None:
     recipe = written(
         tmp_path,

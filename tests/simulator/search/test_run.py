@@ -125,7 +125,7 @@ def test_search_teaches_the_digits_itself_and_asks_for_other_teachers(
     mine = replace(short(), embedded_data=None, name="mine")
     monkeypatch.setattr(resolve, "recipe_named", lambda *_, **__: mine)
     assert status(monkeypatch, *asked) == 2
-    assert "run semlink train mine --stage cache --out t" in capsys.readouterr().err
+    assert "run semlink train mine.toml --data DIR --stage cache --out t" in capsys.readouterr().err
     monkeypatch.setattr(resolve, "recipe_named", lambda *_, **__: short())
     assert status(monkeypatch, *asked) == 0
     said = capsys.readouterr().err
