@@ -113,10 +113,13 @@ def search(request: SearchRequest) -> None:
 def _begun(request: SearchRequest) -> "SearchRun":
     """The requested search, with its teachers' outputs. Raises: UserError; TimeUp."""
     from simulator import resolve
+    from simulator.description.trial import Trial
     from simulator.parse import MOST_SEED, in_range
     from simulator.search.run import adjusted, search_run
 
     experiment = resolve.recipe_named(request.recipe)
+    usual, named = Path("results/runs") / experiment.name, request.training
+    experiment = Trial.of((named or usual) / "weights").applied(experiment)  # as its teachers
     preset = adjusted(
         resolve.search_preset(experiment, request.preset),
         penalty=request.penalty,
@@ -127,7 +130,6 @@ def _begun(request: SearchRequest) -> "SearchRun":
     )
     in_range("--seeds", request.seeds, 1, MOST_SEEDS)
     in_range("--seed", request.seed, 0, MOST_SEED - request.seeds)
-    usual, named = Path("results/runs") / experiment.name, request.training
     if named is not None and not named.is_dir():
         raise UserError(f"--training must be the folder of a training run, got {named}")
     own_folder = f"{request.preset}_{request.teaching}_lambda{request.penalty:g}"

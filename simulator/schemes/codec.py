@@ -5,7 +5,7 @@ The target of the received features is the teacher's clean feature, not the stud
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Literal, NamedTuple, TypeVar
@@ -30,7 +30,7 @@ from simulator.training.student import Taught
 from simulator.training.teachers import Views
 
 VALIDATION_SNR_DB = (-4.0, 4.0, 12.0)
-VALIDATION_SHARES = (4, 1)  # k = K/4 and K, where the codec serves them
+VALIDATION_SHARES = (4, 1)  # k = K/4 and K, where the codec learns them
 NOISELESS_SNR_DB = 20.0  # the SNR given to codecs that are trained without noise
 
 
@@ -177,6 +177,13 @@ class CodecStage:
                 f"conditions.uses must be at most {self.model.max_uses}, which the model serves, "
                 f"got {self.conditions.uses}"
             )
+
+
+def validated_uses(config: CodecConfig, learnt: Sequence[int]) -> list[int]:
+    """Channel uses at which a codec is validated: of those it learns, K/4 and K, or the most."""
+    served = [k for k in learnt if config.serves(k)]
+    usual = [config.max_uses // share for share in VALIDATION_SHARES]
+    return [k for k in usual if k in served] or [max(served)]
 
 
 class LinkModel(nn.Module):
@@ -335,16 +342,15 @@ class CodecLesson(ChannelLesson[LinkModel]):
         config, features = model.codec.config, self.seen(model)
         accuracies = []
         for snr_db in VALIDATION_SNR_DB:
-            for share in VALIDATION_SHARES:
-                if not config.serves(config.max_uses // share):
-                    continue
+            for k in validated_uses(config, self.stage.conditions.uses):
+                share = config.max_uses // k  # names the noise
                 snr = torch.full((len(features), 1), snr_db, device=self.run.device)
                 estimate = send_features(
                     model.codec,
                     features,
                     channel=mixture_of(self.channels),
                     snr_db=snr,
-                    uses=torch.full_like(snr, config.max_uses // share, dtype=torch.int64),
+                    uses=torch.full_like(snr, k, dtype=torch.int64),
                     generator=self.run.streams("validation", snr_db, share, device=self.run.device),
                 )
                 accuracies.append(accuracy(model.head(estimate), self.run.validation.labels))

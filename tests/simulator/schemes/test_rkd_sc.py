@@ -10,7 +10,7 @@ from channels.names import channel_from_name
 from channels.symbols import from_symbols
 from models import CatConfig, ChannelCodec, ResidualCnnConfig
 from simulator.scheme import in_pieces
-from simulator.schemes.codec import send_features
+from simulator.schemes.codec import send_features, validated_uses
 from simulator.training.loop import fresh
 
 CONFIG = CatConfig(
@@ -157,3 +157,9 @@ def test_pieces_give_what_the_whole_gives() -> None:
     with torch.inference_mode():
         torch.testing.assert_close(in_pieces(encode, images), body(images), atol=1e-5, rtol=0)
     assert sizes == [1, 1, 1]
+
+
+def test_a_codec_is_validated_at_channel_uses_that_it_learns() -> None:
+    assert validated_uses(CONFIG, (1, 2, 8)) == [2, 8]
+    assert validated_uses(CONFIG, (1, 8)) == [8]
+    assert validated_uses(CONFIG, (1, 4)) == [4]

@@ -9,10 +9,13 @@ import pandas as pd
 import pytest
 import torch
 
+from benchmarks.recipes import images
 from models import GenotypeCnn, StagedCnn, StagedCnnConfig
 from models.nas.fitting import fitted
 from simulator import resolve
+from simulator.commands.search import SearchRequest, _begun
 from simulator.commands.train import TrainRequest, train
+from simulator.description.trial import Trial, warm_started
 from simulator.errors import UserError
 from simulator.search.cost import network_costs
 from simulator.search.written import forget_search, read_student, summary
@@ -198,3 +201,19 @@ def test_stages_are_told_in_words() -> None:
         "  stage 3: 24 channels, pooling after, no blocks",
         "  validation accuracy 50.00 %",
     ]
+
+
+def test_a_search_takes_the_recipe_as_its_teachers_were_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a warm start there are other views, which the teachers were asked about."""
+    (tmp_path / "weights").mkdir()
+    Trial(warm=True).note(tmp_path / "weights")
+    asked: list[Any] = []
+    monkeypatch.setattr(resolve, "recipe_named", lambda *_, **__: images())
+    monkeypatch.setattr(
+        "simulator.search.run.search_run", lambda recipe, *_, **__: asked.append(recipe)
+    )
+    _begun(SearchRequest(recipe="images", data=tmp_path, training=tmp_path))
+    assert [recipe.views for recipe in asked] == [warm_started(images()).views]
+    assert images().views != warm_started(images()).views
