@@ -385,8 +385,8 @@ def sweep(
         check_quality()
     measure = partial(image_quality, plan) if quality else None
     folder = arguments.folder_or_none("out", out)
-    for line in left_out:
-        announce(line)
+    for one in left_out:
+        announce(one.text)
     if folder is None:
         arguments.only_with_out(workers=workers, fresh=fresh)
         table, run, store = sweep_in_memory(plan, left_out=left_out, measure=measure)

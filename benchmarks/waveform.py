@@ -141,7 +141,7 @@ def waveform(request: WaveformRequest) -> pd.DataFrame:
     schemes_named, left_out = requested_schemes(experiment, weights, request.schemes)
     schemes = [build_scheme(name, experiment, weights).scheme for name in schemes_named]
     points, more = plan(schemes, grid)
-    note(*left_out, *more)
+    note(*(own.text for own in (*left_out, *more)))
     device, classes = torch.device("cpu"), weights.dataset.num_classes
     results = sweep_here(schemes, points, grid, test, device, num_classes=classes)
     table = pd.DataFrame(_rows(schemes, results, points, test, grid))

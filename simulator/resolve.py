@@ -24,6 +24,7 @@ from simulator.data.embedded import embedded
 from simulator.description.trial import Trial
 from simulator.engine.grid import Grid, by_name
 from simulator.errors import UserError
+from simulator.left_out import left_out_of
 from simulator.measures.choose import chosen
 from simulator.names import MEASURES, Measure
 from simulator.parse import MOST_SEED, Realizations, as_known, in_range, one_of, parse_recipe
@@ -313,7 +314,7 @@ def _data_text(run: dict[str, Any]) -> "DataText":
         source_values=math.prod(run["data"]["image_shape"]),
         num_classes=run["data"]["classes"],
         noiseless=clean and (clean["accuracy"], clean["ci_low"], clean["ci_high"]),
-        left_out=tuple(run.get("left_out", ())),
+        left_out=tuple(left_out_of(run)),
         noted=tuple(run["data"].get("remarks", ())),
     )
 

@@ -33,7 +33,7 @@ REACHES_BENCHMARKS = "simulator/resolve.py"  # from names to objects, when they 
 # From the ground up; each imports from itself and from what stands before it.
 LAYERS = {
     "simulator": [
-        *("names", "errors", "progress", "memory", "device", "statistics", "parse"),
+        *("names", "errors", "progress", "memory", "device", "statistics", "parse", "left_out"),
         *("storage", "data", "scheme", "description"),
         *("training", "schemes", "engine", "measures", "radio", "search", "export"),
         *("arguments", "resolve"),

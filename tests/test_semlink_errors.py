@@ -15,6 +15,7 @@ import semlink
 from simulator.arguments import axes
 from simulator.data.dataset import Split
 from simulator.errors import UserError
+from simulator.left_out import left_out_of
 from simulator.measures.seeds import across_seeds
 from simulator.storage.environment import ROOT
 from tests.commands import WEIGHTS
@@ -354,7 +355,7 @@ def test_what_is_left_out_is_told_with_a_folder_too(
     ]
     line = "adjscc serves k in {16, 64}: k = 4 left out"
     assert capsys.readouterr().err.count(line) == 2
-    assert all(own.run["left_out"] == [line] for own in results)
+    assert all([one.text for one in left_out_of(own.run)] == [line] for own in results)
     assert all(own.run["noiseless_accuracy"]["accuracy"] == 1 for own in results)
 
 

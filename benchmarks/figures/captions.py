@@ -9,8 +9,8 @@ import pandas as pd
 from benchmarks.figures.panels import Estimate, estimate_of
 from benchmarks.figures.styles import SCHEME_TITLES, channel_title, scheme_title
 from simulator.data.remarks import FEWEST_TEST, half_width
+from simulator.left_out import LeftOut
 from simulator.measures.shown import span
-from simulator.schemes.experiment import UNTRAINED
 
 TEX = {  # what LaTeX does not print as it stands
     **{letter: f"\\{letter}" for letter in "&%$#_{}"},
@@ -26,7 +26,6 @@ TEX = {  # what LaTeX does not print as it stands
 }
 NAME = re.compile(rf"\b(?:{'|'.join(name for name in SCHEME_TITLES if '_' in name)})\b")
 CAPACITY = re.compile(r"^capacity_bound|:bound(?::|$)")  # schemes whose links reach capacity
-LEFT_OUT = re.compile(r"(\S+) (.*): (?:(.+) with )?k = (\d+) left out")  # scheme, why, channels, k
 
 
 @dataclass(frozen=True)
@@ -37,21 +36,18 @@ class DataText:
     source_values: int  # n = C·H·W
     num_classes: int
     noiseless: tuple[float, float, float] | None = None  # accuracy without a channel, interval
-    left_out: tuple[str, ...] = ()  # remarks of the sweep
+    left_out: tuple[LeftOut, ...] = ()
     noted: tuple[str, ...] = ()  # remarks about images and weights, a way out behind a semicolon
 
     def refused(self, k: int | None, channels: Collection[str]) -> list[str]:
-        """Schemes that do not serve this k or some of the channels, and why; None: any k."""
-        matches = [(line, LEFT_OUT.fullmatch(line)) for line in self.left_out]
-        found = [_refusal(match, channels) for _, match in matches if match and int(match[4]) == k]
-        found += [_titled(line) for line, match in matches if not match and UNTRAINED not in line]
-        return list(filter(None, found))
+        """Schemes that do not serve this k or some of the channels, and why; none over k."""
+        here = (own for own in self.left_out if own.trained and own.k == k)
+        return list(filter(None, (_refusal(own, channels) for own in here)))
 
     @property
     def untrained(self) -> list[str]:
         """Schemes that are not trained."""
-        lines = (line for line in self.left_out if UNTRAINED in line)
-        return [scheme_title(line.partition(" ")[0]) for line in lines]
+        return [scheme_title(own.scheme) for own in self.left_out if not own.trained]
 
     @property
     def notes(self) -> list[str]:
@@ -59,19 +55,13 @@ class DataText:
         return [line.partition("; ")[0] for line in self.noted]
 
 
-def _refusal(match: re.Match[str], channels: Collection[str]) -> str:
+def _refusal(own: LeftOut, channels: Collection[str]) -> str:
     """A scheme and why it is left out; empty if that is on none of these channels."""
-    words = f"{scheme_title(match[1])} {match[2]}"
-    if match[3] is None:
+    words = f"{scheme_title(own.scheme)} {own.why}"
+    if not own.channels:
         return words
-    there = [channel_title(name) for name in match[3].split(", ") if name in channels]
+    there = [channel_title(name) for name in own.channels if name in channels]
     return f"{words} ({'; '.join(there)})" if there else ""
-
-
-def _titled(line: str) -> str:
-    """A remark that begins with the name of a scheme, with its title in place of the name."""
-    name, _, rest = line.partition(" ")
-    return f"{scheme_title(name)} {rest}"
 
 
 def definitions(rows: pd.DataFrame, text: DataText, *, k: int | None, images: bool = False) -> str:

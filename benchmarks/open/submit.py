@@ -65,8 +65,8 @@ class Desk:
         """Enter schemes of semlink, each when it is done. Raises: UserError."""
         split = self.task.test_split(self.dataset)
         asked, left_out = requested_schemes(experiment, weights, names)
-        for line in left_out:
-            self.say(f"note:    {line}")
+        for own in left_out:
+            self.say(f"note:    {own.text}")
         for name in asked:
             built = build_scheme(name, experiment, weights)
             submission = {f"semlink scheme {name}": digest(built.identity)}

@@ -77,7 +77,7 @@ def adapt(request: AdaptRequest) -> None:
     scheme = build_scheme(request.scheme, experiment, weights, option="--scheme").scheme
     check_writable(request.folder)
     points, left_out = plan([scheme], grid)
-    note(*left_out)
+    note(*(own.text for own in left_out))
     rows = adaptive_table(
         scheme,
         points,

@@ -1,6 +1,5 @@
 """`semlink sweep`: check everything, compute what the journal lacks, write tables and a report."""
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from simulator.engine.job import Sweep
-
-LEFT_OUT = re.compile(r"(\S+) (.*)k = (\d+) left out")  # scheme, reason, k
+    from simulator.left_out import LeftOut
 
 
 def _schemes() -> str:
@@ -119,8 +117,8 @@ def sweep(request: SweepRequest) -> None:
     click.echo(f"report:  {folder / REPORT}")
 
 
-def resolved(request: SweepRequest) -> "tuple[Sweep, list[str]]":
-    """The requested sweep, and a line for everything left out of it. Raises: UserError."""
+def resolved(request: SweepRequest) -> "tuple[Sweep, list[LeftOut]]":
+    """The requested sweep, and everything left out of it. Raises: UserError."""
     from simulator.engine.evaluate import Setting
     from simulator.engine.job import Sweep
     from simulator.resolve import check_compiler, device_named
@@ -137,46 +135,37 @@ def resolved(request: SweepRequest) -> "tuple[Sweep, list[str]]":
     return Sweep.of(weights, experiment, schemes, grid, test=test, setting=setting)
 
 
-def reasons(left_out: "Sequence[str]", *, given: "Collection[str] | None") -> list[str]:
-    """What is left out, and why; of schemes that are not `given` their names alone. None: of all.
-
-    Each line of `left_out` begins with a scheme's name.
-    """
+def reasons(left_out: "Sequence[LeftOut]", *, given: "Collection[str] | None") -> list[str]:
+    """What is left out, and why; the names alone of schemes that are not `given`, None: of none."""
     grouped = _grouped(left_out)
     if given is None or len(grouped) < 2:
         return grouped
-    own = [line for line in left_out if _scheme_of(line) in given]
-    others = dict.fromkeys(_scheme_of(line) for line in left_out if line not in own)
+    own = [one for one in left_out if one.scheme in given]
+    others = dict.fromkeys(one.scheme for one in left_out if one.scheme not in given)
     if not others:
         return grouped
     short = f"left out, wholly or in part: {', '.join(others)}; add -v to this command for the"
     return [*_grouped(own), f"{short} reasons"]
 
 
-def _scheme_of(line: str) -> str:
-    return line.partition(" ")[0]
+def _grouped(left_out: "Sequence[LeftOut]") -> list[str]:
+    """Those that differ in k alone share a line, and so do schemes that serve the same k."""
+    groups: dict[tuple[str, str], list[LeftOut]] = {}  # by scheme or none, and reason
+    for one in left_out:
+        together = one.trained and one.why.startswith("serves ")
+        groups.setdefault(("" if together else one.scheme, one.reason), []).append(one)
+    return [_line(group) for group in groups.values()]
 
 
-def _grouped(left_out: "Sequence[str]") -> list[str]:
-    """Lines that differ in k alone become one, and so do those of schemes that serve the same k."""
-    uses: dict[tuple[str, str], list[str]] = {}  # (scheme or none, reason) -> k
-    schemes: dict[tuple[str, str], list[str]] = {}
-    for line in left_out:
-        found = LEFT_OUT.fullmatch(line)
-        scheme, reason, k = found.groups() if found else ("", line, "")
-        place = ("" if reason.startswith("serves ") else scheme, reason)
-        for values, value in ((uses, k), (schemes, scheme)):
-            values.setdefault(place, []).append(value)
-    return [_line(schemes[place], place[1], uses[place]) for place in uses]
-
-
-def _line(schemes: "Sequence[str]", reason: str, uses: "Sequence[str]") -> str:
+def _line(group: "Sequence[LeftOut]") -> str:
     """One line for all schemes and all k that are left out for a reason."""
-    names, ks = (list(dict.fromkeys(each)) for each in (schemes, uses))
-    if ks == [""]:
-        return reason
+    if not group[0].trained:
+        return group[0].text
+    names = list(dict.fromkeys(one.scheme for one in group))
+    uses = list(dict.fromkeys(str(one.k) for one in group))
+    reason = group[0].reason
     verb = reason.replace("serves ", "serve ", 1) if len(names) > 1 else reason
-    return f"{', '.join(names)} {verb}k = {', '.join(ks)} left out"
+    return f"{', '.join(names)} {verb}k = {', '.join(uses)} left out"
 
 
 def size_of(sweep: "Sweep") -> str:

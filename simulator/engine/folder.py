@@ -19,6 +19,7 @@ from simulator.engine.run import NAMES, Results, run_sweep
 from simulator.engine.samples import write_samples
 from simulator.engine.workers import InProcess
 from simulator.errors import Stopped
+from simulator.left_out import LeftOut
 from simulator.statistics.intervals import accuracy_interval
 from simulator.storage.describe import describe
 from simulator.storage.environment import environment
@@ -59,7 +60,7 @@ class SweepFolder:
         results: Results,
         *,
         noiseless: dict[str, float] | None = None,
-        left_out: Sequence[str],
+        left_out: Sequence[LeftOut],
         more: pd.DataFrame | None = None,
     ) -> tuple[pd.DataFrame, dict[str, Any]]:
         """Write tables and description; returns the rows and the content of `run.json`.
@@ -70,7 +71,7 @@ class SweepFolder:
         folder, sweep = self.folder, self.sweep
         run = {
             "schemes": list(sweep.built),
-            "left_out": list(left_out),
+            "left_out": [own._asdict() for own in left_out],
             **_description(sweep),
             "data": _data(sweep),
             "noiseless_accuracy": noiseless or noiseless_accuracy(sweep),
@@ -106,7 +107,7 @@ def _in_order(table: pd.DataFrame) -> pd.DataFrame:
 def sweep_in_memory(
     sweep: Sweep,
     *,
-    left_out: Sequence[str] = (),
+    left_out: Sequence[LeftOut] = (),
     measure: Callable[[Mapping[Point, int]], pd.DataFrame] | None = None,
 ) -> InMemory:
     """Compute a sweep in this process, and keep it in memory.
@@ -127,7 +128,7 @@ def sweep_in_memory(
     run: dict[str, Any] = {
         "recipe": {"name": sweep.experiment.name},
         "data": _data(sweep),
-        "left_out": list(left_out),
+        "left_out": [own._asdict() for own in left_out],
     }
     if any(built.identity for built in sweep.built.values()):  # of the recipe: the student is there
         run["noiseless_accuracy"] = noiseless_accuracy(sweep)

@@ -20,6 +20,7 @@ from channels.base import Channel
 from channels.names import MOST_PILOTS
 from channels.streams import PointStreams, Streams
 from simulator.errors import UserError
+from simulator.left_out import LeftOut
 from simulator.parse import MOST_REALIZATIONS, in_range
 from simulator.scheme import Scheme
 
@@ -148,8 +149,8 @@ def placed(point: Point, channel: Channel, found: Divisions) -> tuple[Channel, i
     return (channel, point.k) if own is None else (channel.with_pilots(own.pilots), own.data_uses)
 
 
-def plan(schemes: Sequence[Scheme], grid: Grid) -> tuple[list[Point], list[str]]:
-    """The points of a sweep, and one line for each scheme and k that is left out.
+def plan(schemes: Sequence[Scheme], grid: Grid) -> tuple[list[Point], list[LeftOut]]:
+    """The points of a sweep, and each scheme and k that is left out.
 
     Raises: UserError if no point is left, if a channel has more pilots than any k data symbols, or
     if two streams of the sweep would share a seed.
@@ -157,30 +158,27 @@ def plan(schemes: Sequence[Scheme], grid: Grid) -> tuple[list[Point], list[str]]
     for channel in grid.channels:
         check_pilots(channel, max(grid.channel_uses))
     points: list[Point] = []
-    left_out: list[str] = []
+    left_out: list[LeftOut] = []
     for scheme, k in itertools.product(schemes, grid.channel_uses):
-        served, lines = _served(scheme, k, grid.channels)
+        served, others = _served(scheme, k, grid.channels)
         points += [Point(scheme.name, name, snr, k) for name in served for snr in grid.snr_db]
-        left_out += lines
+        left_out += others
     if not points:
-        raise UserError("nothing to sweep: " + "; ".join(left_out))
+        raise UserError("nothing to sweep: " + "; ".join(own.text for own in left_out))
     _check_seeds(grid)
     return points, left_out
 
 
-def _served(scheme: Scheme, k: int, channels: Sequence[Channel]) -> tuple[list[str], list[str]]:
-    """Names of the channels over which a scheme is sent with k uses, and lines about the others."""
+def _served(scheme: Scheme, k: int, channels: Sequence[Channel]) -> tuple[list[str], list[LeftOut]]:
+    """Names of the channels over which a scheme is sent with k uses, and the others with why."""
     if not scheme.serves(k) and not any(channel.pilots_open for channel in channels):
-        return [], [f"{scheme.name} serves {scheme.channel_uses}: k = {k} left out"]
+        return [], [LeftOut(scheme.name, f"serves {scheme.channel_uses}", k)]
     by_objection: dict[str, list[str]] = {}  # why, empty where there is none -> channels
     for channel in channels:
         by_objection.setdefault(_objection(scheme, channel, k), []).append(channel.name)
     served = by_objection.pop("", [])
-    lines = (
-        f"{scheme.name} {why}: {', '.join(names)} with k = {k} left out"
-        for why, names in by_objection.items()
-    )
-    return served, list(lines)
+    others = by_objection.items()
+    return served, [LeftOut(scheme.name, why, k, tuple(names)) for why, names in others]
 
 
 def _objection(scheme: Scheme, channel: Channel, k: int) -> str:

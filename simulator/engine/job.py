@@ -28,6 +28,7 @@ from simulator.engine.pilots import best_divisions
 from simulator.engine.run import Facts, facts_of
 from simulator.engine.workers import InProcess, LocalPool, Pool, RayPool
 from simulator.errors import UserError
+from simulator.left_out import LeftOut
 from simulator.scheme import Scheme
 from simulator.schemes.experiment import Built, Experiment, build_scheme, requested_schemes
 from simulator.storage.describe import digest
@@ -63,8 +64,8 @@ class Sweep:
         *,
         test: Split,
         setting: Setting,
-    ) -> "tuple[Sweep, list[str]]":
-        """A sweep, and a line for all that is left out of it.
+    ) -> "tuple[Sweep, list[LeftOut]]":
+        """A sweep, and all that is left out of it.
 
         Schemes are names, `all` for those that are trained, or objects, of which no journal can
         say what their numbers depend on. Raises: UserError.

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, Self, TypeVar
 from channels.names import check_name
 from simulator.description.basis import Basis, Part
 from simulator.errors import UserError
+from simulator.left_out import LeftOut
 from simulator.parse import FARTHEST_SNR_DB, MOST_REALIZATIONS, MOST_USES, unknown_scheme
 from simulator.scheme import Scheme
 from simulator.schemes.contract import SchemeConfig, split_name
@@ -16,7 +17,6 @@ from simulator.training.weights import Weights
 
 Config = TypeVar("Config", bound=SchemeConfig)
 BASELINES: Final = "baselines"  # the stage of `semlink train` for neural baselines
-UNTRAINED: Final = "left out, it is not trained"  # marks the line about such a scheme
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,10 +141,11 @@ def build_scheme(
 
 def requested_schemes(
     experiment: Experiment, weights: Weights, asked: Sequence[str] = ("all",)
-) -> tuple[list[str], list[str]]:
+) -> tuple[list[str], list[LeftOut]]:
     """The schemes that are asked for, where `all` stands for those that are trained.
 
-    Some schemes have weights beside those that every sweep needs; a line for each that lacks them.
+    Some schemes have weights beside those that every sweep needs; those that lack them are left
+    out.
     """
     if "all" not in asked:
         return list(asked), []
@@ -156,10 +157,10 @@ def requested_schemes(
     return list(dict.fromkeys(itertools.chain.from_iterable(names))), left_out
 
 
-def trained_schemes(experiment: Experiment, weights: Weights) -> tuple[list[str], list[str]]:
-    """The recipe's schemes whose weights are there, and a line for each of the others."""
+def trained_schemes(experiment: Experiment, weights: Weights) -> tuple[list[str], list[LeftOut]]:
+    """The recipe's schemes whose weights are there, and the others."""
     trained: list[str] = []
-    left_out: list[str] = []
+    left_out: list[LeftOut] = []
     if not weights.folder.is_dir():
         return trained, left_out
     for name in experiment.scheme_names:
@@ -169,5 +170,5 @@ def trained_schemes(experiment: Experiment, weights: Weights) -> tuple[list[str]
             trained.append(name)
         else:
             command = weights.training_command(experiment.made_by(name))
-            left_out.append(f"{name} {UNTRAINED}: no {weights.path(missing)}; run {command}")
+            left_out.append(LeftOut(name, f"no {weights.path(missing)}; run {command}"))
     return trained, left_out

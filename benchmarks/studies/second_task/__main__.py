@@ -143,7 +143,7 @@ def second_task(request: TaskRequest) -> pd.DataFrame:
     ours = experiment.one(RkdScConfig).build(weights)
     known = known_of(ours, dataset, experiment.augment_of("second task"), test)
     points, left_out = plan([own.scheme for own in asked.values()], grid)
-    note(*left_out)
+    note(*(own.text for own in left_out))
     rows: list[dict[str, Any]] = []
     prepared: dict[str, Tensors] = {}
     for point in progress(points, desc="second task", unit="point"):

@@ -27,6 +27,7 @@ from simulator.data.embedded import embedded
 from simulator.device import cpu_threads
 from simulator.engine.grid import Grid, plan
 from simulator.errors import UserError
+from simulator.left_out import LeftOut
 from simulator.scheme import Classifier, Received
 from simulator.training.weights import Weights
 from tests.commands import WEIGHTS
@@ -266,7 +267,7 @@ def test_a_gain_that_changes_within_a_block_is_decoded(images: Tensor) -> None:
     )
     points, left_out = plan([genie], asked)  # told before anything is computed
     assert {point.channel for point in points} == {RAYLEIGH.name}
-    assert left_out == [f"{genie.name} needs one gain per image: {fast.name} with k = {K} left out"]
+    assert left_out == [LeftOut(genie.name, "needs one gain per image", K, (fast.name,))]
     with pytest.raises(ValueError, match="needs one gain per image"):
         send(genie, images, fast, 16.0)
     assert send(built(CONFIG.bound), images, fast, 16.0).delivered.any()  # nothing to decode

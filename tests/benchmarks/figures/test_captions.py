@@ -6,7 +6,7 @@ from benchmarks.figures.captions import DataText, shared_settings, tex_caption
 from benchmarks.figures.panels import panel_titles, shared_parts
 from benchmarks.figures.plans import FigurePlan
 from benchmarks.figures.styles import channel_title
-from simulator.schemes.experiment import UNTRAINED
+from simulator.left_out import LeftOut
 from tests.benchmarks.figures.rows import over_snr_plan, sheet, table
 
 
@@ -53,8 +53,8 @@ def test_a_caption_is_three_sentences() -> None:
 )
 def test_caption_says_what_makes_numbers_comparable(phrase: str) -> None:
     lines = [
-        *(f"capacity_bound serves k in {{4}}: k = {k} left out" for k in (16, 64)),
-        *(f"{name} {UNTRAINED}: no w; run semlink train" for name in ("adjscc", "dt_jscc:64qam")),
+        *(LeftOut("capacity_bound", "serves k in {4}", k) for k in (16, 64)),
+        *(LeftOut(name, "no w; run semlink train") for name in ("adjscc", "dt_jscc:64qam")),
     ]
     few = "only 16 validation images to choose settings on; add training images"
     guess = "no better than a guess: codec; it takes more epochs"
@@ -65,14 +65,11 @@ def test_caption_says_what_makes_numbers_comparable(phrase: str) -> None:
 
 
 def test_a_remark_about_channels_is_told_where_one_of_them_is_drawn() -> None:
-    lines = ("dt_jscc needs more: awgn, tdl:A with k = 16 left out",)
-    text = DataText("digits", 64, 10, left_out=lines)
+    left_out = (LeftOut("dt_jscc", "needs more", 16, ("awgn", "tdl:A")),)
+    text = DataText("digits", 64, 10, left_out=left_out)
     assert text.refused(16, {"awgn", "rayleigh"}) == ["DT-JSCC needs more (AWGN)"]
     assert text.refused(16, {"rayleigh"}) == text.refused(64, {"awgn"}) == []
     assert text.refused(None, {"awgn"}) == []
-    assert DataText("digits", 64, 10, left_out=("vl_vfe is odd",)).refused(None, ()) == [
-        "VL-VFE is odd"
-    ]
 
 
 PILOTS = {"rayleigh": 0, "rayleigh+lmmse:8": 8, "rayleigh+ls:4": 4, "rayleigh+lmmse:best": 0}

@@ -9,6 +9,7 @@ from simulator.engine.grid import Point
 from simulator.engine.journal import MemoryStore
 from simulator.engine.run import run_sweep
 from simulator.engine.workers import InProcess
+from simulator.left_out import LeftOut
 from simulator.storage.files import file_hash
 from tests.commands import WEIGHTS
 
@@ -25,7 +26,7 @@ def test_a_request_by_hand_is_a_sweep_in_memory() -> None:
         seed=5,
     )
     sweep, left_out = resolved(request)
-    assert left_out == ["rkd_sc serves k = 1 to 64: k = 65 left out"]
+    assert left_out == [LeftOut("rkd_sc", "serves k = 1 to 64", 65)]
     assert sweep.points == [
         Point("label_code", "awgn", 0.0, 16),
         Point("label_code", "awgn", 0.0, 65),
@@ -49,20 +50,17 @@ def test_a_request_by_hand_is_a_sweep_in_memory() -> None:
 
 
 def test_reasons_are_given_for_the_schemes_that_were_named_and_grouped() -> None:
-    serves = "serves k in {16, 64}: k ="
+    serves = "serves k in {16, 64}"
     left_out = [
-        "a left out, it is not trained: no a.safetensors; run semlink train digits",
-        f"b {serves} 4 left out",
-        f"b {serves} 256 left out",
-        f"c {serves} 4 left out",
-        f"c {serves} 256 left out",
-        "d needs one gain per image: fast with k = 4 left out",
-        "d needs one gain per image: fast with k = 16 left out",
-        "e serves k = 1 to 64: k = 256 left out",
+        LeftOut("a", "no a.safetensors; run semlink train digits"),
+        *(LeftOut(name, serves, k) for name in ("b", "c") for k in (4, 256)),
+        *(LeftOut("d", "needs one gain per image", k, ("fast",)) for k in (4, 16)),
+        LeftOut("e", "serves k = 1 to 64", 256),
     ]
-    untrained, both = left_out[0], "b, c serve k in {16, 64}: k = 4, 256 left out"
+    untrained = "a left out, it is not trained: no a.safetensors; run semlink train digits"
+    both = "b, c serve k in {16, 64}: k = 4, 256 left out"
     needs = "d needs one gain per image: fast with k = 4, 16 left out"
-    every = [untrained, both, needs, left_out[-1]]
+    every = [untrained, both, needs, "e serves k = 1 to 64: k = 256 left out"]
     assert reasons(left_out, given=None) == every
     assert reasons(left_out, given={"a", "b", "c", "d", "e"}) == every
     end = "add -v to this command for the reasons"

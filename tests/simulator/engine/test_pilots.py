@@ -12,6 +12,7 @@ from simulator.engine.job import check_same
 from simulator.engine.pilots import REALIZATIONS, best_divisions
 from simulator.engine.run import sweep_here
 from simulator.errors import UserError
+from simulator.left_out import LeftOut
 from tests.simulator.engine.probe import CPU, Probe, grid, split
 
 NAME = "rayleigh+ls:best"
@@ -98,11 +99,9 @@ def test_what_cannot_be_divided_is_left_out_with_a_line() -> None:
         ("b", "awgn", 2),
         ("b", NAME, 9),
     }
-    assert "a serves k = 1 to 8: awgn with k = 9 left out" in left_out
-    assert (
-        f"b serves no k beside pilots that fit, or not this channel: {NAME} with k = 2 left out"
-        in (left_out)
-    )
+    assert LeftOut("a", "serves k = 1 to 8", 9, ("awgn",)) in left_out
+    fits = "serves no k beside pilots that fit, or not this channel"
+    assert LeftOut("b", fits, 2, (NAME,)) in left_out
 
 
 def test_without_validation_images_or_outside_a_sweep_a_number_must_be_given() -> None:

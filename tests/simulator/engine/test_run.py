@@ -18,6 +18,7 @@ from simulator.engine.journal import Finished, MemoryStore
 from simulator.engine.run import TimeLeft, run_sweep, sweep_here
 from simulator.engine.workers import InProcess
 from simulator.errors import UserError
+from simulator.left_out import LeftOut
 from simulator.progress import progress
 from tests.simulator.engine.probe import CPU, Probe, grid, split
 
@@ -96,13 +97,14 @@ def test_channels_that_a_scheme_objects_to_share_a_line() -> None:
     channels = tuple(map(channel_from_name, names))
     points, left_out = plan([picky], grid(channels=channels, channel_uses=(4,)))
     assert {point.channel for point in points} == {"awgn"}
-    assert left_out == ["a needs more: rayleigh, tdl:A with k = 4 left out"]
+    assert left_out == [LeftOut("a", "needs more", 4, ("rayleigh", "tdl:A"))]
+    assert left_out[0].text == "a needs more: rayleigh, tdl:A with k = 4 left out"
 
 
 def test_points_outside_a_schemes_range_are_named_and_left_out() -> None:
     points, left_out = plan([Probe("a")], grid(channel_uses=(4, 9)))
     assert {point.k for point in points} == {4}
-    assert left_out == ["a serves k = 1 to 8: k = 9 left out"]
+    assert left_out == [LeftOut("a", "serves k = 1 to 8", 9)]
     with pytest.raises(UserError, match="^nothing to sweep: a serves k = 1 to 8: k = 9 left out"):
         plan([Probe("a")], grid(channel_uses=(9,)))
 
