@@ -45,10 +45,10 @@ def test_a_sweep_writes_the_report_that_the_command_writes(
 def test_sweep_without_outcomes_says_why_it_has_no_reference(
     semlink: Command, tmp_path: Path
 ) -> None:
-    folders = (REFERENCE / "cifar100/f3", REFERENCE / "cifar100/f5")
+    folders = (REFERENCE / "cifar100/codec_per_k", REFERENCE / "cifar100/wrong_snr")
     assert semlink("report", *folders, "--out", "two.html") == 0
     one, two = content(tmp_path / "two.html")
-    assert (one["name"], two["name"]) == ("f3", "f5")
+    assert (one["name"], two["name"]) == ("codec_per_k", "wrong_snr")
     for sweep in (one, two):
         assert sweep["differences"] is None
         assert "no outcomes of single images" in sweep["without"]
@@ -83,7 +83,7 @@ def test_a_damaged_sweep_is_refused_and_an_earlier_report_stays(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "f3"
-    shutil.copytree(REFERENCE / "cifar100/f3", folder)
+    shutil.copytree(REFERENCE / "cifar100/codec_per_k", folder)
     (folder / "report.html").write_text("earlier")
     run = json.loads((folder / "run.json").read_text())
     del run["data"]["title"], run["data"]["classes"]
