@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from channels.base import ChannelOutput
-from channels.equalize import mmse, receive_snr_db, zero_forcing
+from channels.equalize import mmse, receive_snr_db, reliability, zero_forcing
 from channels.fading import RayleighChannel
 
 RECEIVED = ChannelOutput(
@@ -35,6 +35,24 @@ def test_receive_snr_by_hand() -> None:
     used = torch.tensor([[True, False], [True, True]])
     expected[0] = 10 * math.log10(4.0)
     torch.testing.assert_close(receive_snr_db(RECEIVED, used=used), expected)
+    # with the error of an estimate: mean N0 is 0.5 over what is used, and (0.25 + 0.75)/2
+    estimated = RECEIVED._replace(noise_power=torch.tensor([[0.5, 1.5], [0.25, 0.75]]))
+    expected[1] = 10 * math.log10(0.625 / 0.5)
+    torch.testing.assert_close(receive_snr_db(estimated, used=used), expected)
+    expected[0] = 10 * math.log10(5.5 / 1.0)
+    torch.testing.assert_close(receive_snr_db(estimated), expected)
+
+
+def test_an_erased_symbol_without_noise_is_no_0_over_0() -> None:
+    erased = ChannelOutput(
+        y=torch.tensor([[0j, 2 + 0j]]),
+        h=torch.tensor([[0j, 2 + 0j]]),
+        noise_power=torch.zeros(1, 1),
+    )
+    for estimate in (mmse(erased), zero_forcing(erased)):
+        torch.testing.assert_close(estimate, torch.tensor([[0j, 1 + 0j]]))
+    torch.testing.assert_close(reliability(erased), torch.tensor([[0.0, 1.0]]))
+    assert torch.isfinite(receive_snr_db(erased)).all()
 
 
 @pytest.mark.parametrize(

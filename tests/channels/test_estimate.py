@@ -11,6 +11,7 @@ from channels.awgn import AwgnChannel
 from channels.base import Channel, ChannelOutput
 from channels.estimate import EstimatedChannel, filter_of
 from channels.fading import RayleighChannel
+from channels.interleave import permutation
 from channels.names import ESTIMATED, channel_from_name
 from channels.own import OwnChannel
 from channels.pilots import data_places, pilot_places, woven
@@ -199,6 +200,10 @@ def test_interleaving_moves_gains_and_nothing_else() -> None:
     for a, b in zip(plain, moved, strict=True):
         if a is not plain.y:
             torch.testing.assert_close(a.abs().sort(dim=1)[0], b.abs().sort(dim=1)[0])
+    there, back = permutation(64, x.device)  # the channel meets symbols in another order
+    inner = contracts.send(channel_from_name("tdl:A:300ns+lmmse:8"), x[:, there])
+    for one, other in zip(inner, moved, strict=True):
+        torch.testing.assert_close(one[:, back], other)
     noise = contracts.send(channel_from_name("tdl:A:300ns+interleaved"), x, snr_db=100.0)
     torch.testing.assert_close(noise.y, noise.h * x, atol=1e-4, rtol=1e-4)
 

@@ -94,3 +94,18 @@ def test_uncoded_is_exact_without_noise(generator: torch.Generator) -> None:
     scale = features.square().mean(dim=1, keepdim=True).sqrt()
     torch.testing.assert_close(out * scale, features, rtol=1e-4, atol=1e-4)
     assert [k for k in range(1, 33) if UNCODED.serves(k)] == [16, 32]
+
+
+@pytest.mark.parametrize("config", [MLP, UNCODED], ids=["mlp", "uncoded"])
+def test_symbols_after_k_do_not_reach_the_decoder(
+    config: CodecConfig, generator: torch.Generator
+) -> None:
+    codec = built(config)
+    values = torch.randn(3, 64, generator=generator)
+    changed = values.clone()
+    changed[:, 2 * 5 :] += 1.0
+    snr_db, uses = torch.zeros(3, 1), torch.full((3, 1), 5)
+    same = codec.decoder(values, snr_db=snr_db, uses=uses)
+    torch.testing.assert_close(codec.decoder(changed, snr_db=snr_db, uses=uses), same)
+    longer = codec.decoder(changed, snr_db=snr_db, uses=uses + 1)
+    assert (longer - same).abs().max() > 1e-3

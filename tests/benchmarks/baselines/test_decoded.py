@@ -113,7 +113,9 @@ def test_what_is_not_trained_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"teacher.safetensors must be there first"):
         lessons(run, tiny(), "teacher")
     parts = Weights(digits(), embedded("digits"), tmp_path / "weights", torch.device("cpu"))
-    with pytest.raises(UserError, match=r"no decoded_student in .* --stage decoded$"):
+    with pytest.raises(UserError, match=r"no decoded_student in .* --stage decoded --out "):
         retrained(parts, tiny(), "student")
-    with pytest.raises(UserError, match=r"no decoded_teacher in .* --stage decoded_teachers$"):
+    with pytest.raises(
+        UserError, match=r"no decoded_teacher in .* --stage decoded_teachers --out "
+    ):
         retrained(parts, tiny(), "teacher")

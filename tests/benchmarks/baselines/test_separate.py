@@ -111,6 +111,16 @@ def test_at_60_db_all_that_fits_arrives_and_at_minus_20_db_nothing(images: Tenso
     assert not send(bound, images, AwgnChannel(), -20.0).delivered.any()
 
 
+def test_an_image_that_fits_nowhere_never_arrives(images: Tensor) -> None:
+    place = point(AwgnChannel(), 60.0)
+    for scheme in (built(CONFIG), built(CONFIG.decoding_all()), built(CONFIG.bound)):
+        encoded = dict(scheme.encode(scheme.prepare(images), **place))
+        encoded["fits"] = encoded["fits"] & (torch.arange(BATCH) != 3)
+        streams = PointStreams(Streams(seed=7), 60.0)
+        delivered = scheme.transmit(encoded, **place, streams=streams).delivered
+        assert torch.equal(delivered, encoded["fits"])
+
+
 def test_what_a_sweep_in_bf16_keeps_for_others_is_fp32(
     images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

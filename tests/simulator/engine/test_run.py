@@ -11,6 +11,7 @@ import torch
 
 from channels.base import Channel
 from channels.names import channel_from_name
+from channels.streams import Streams
 from simulator.engine import run
 from simulator.engine.evaluate import Preparation, Setting, evaluator_here
 from simulator.engine.grid import Point, Task, Unit, plan
@@ -49,6 +50,7 @@ def test_image_meets_the_same_noise_alone_and_in_any_batch() -> None:
     many, one = Probe("many"), Probe("one")
     table([many], 700, realizations=1)
     table([one], 1, realizations=1)
+    assert not torch.equal(many.seen[0], many.seen[1])  # every block has noise of its own
     per_point = many.seen[::3]  # three blocks of 250 cover 700 images
     assert len(per_point) == len(one.seen) == 8
     for block, alone in zip(per_point, one.seen, strict=True):
@@ -214,3 +216,18 @@ def test_the_first_task_of_every_scheme_comes_first(
     assert "".join(kinds[:6]) == ("aaabbb" if here else "aabbab")  # two blocks each
     assert tasks[:2] == ([2, 5] if here else [4, 5])
     assert len(tasks) == len(points)
+
+
+def test_equal_seeds_of_two_draws_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = set[tuple[object, ...]]()
+
+    def equal(_: Streams, *name: object) -> int:
+        names.add(name)
+        return 7
+
+    channel = channel_from_name("tdl:A+ls:8")
+    asked = grid(channels=(channel,), channel_uses=(8,), snr_db=(0.0,))
+    monkeypatch.setattr(Streams, "seed_of", equal)
+    with pytest.raises(UserError, match="would be equal under --seed 1; choose another seed"):
+        plan([Probe("a")], asked)
+    assert ("channel", "tdl:A", 0.0, 16, 0) in names  # the name of the draws of a unit

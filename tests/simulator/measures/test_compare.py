@@ -172,3 +172,13 @@ def test_realizations_for_all_and_for_single_channels() -> None:
         UserError, match=r"^--realizations must be of .* \(awgn\), got rician:4; add"
     ):
         grid_of(digits().sweep, channels=("awgn",), realizations=draws)
+
+
+def test_outcomes_of_another_sweep_are_refused(folder: Path) -> None:
+    write_outcomes(folder)
+    (folder / "journal.jsonl").unlink()
+    assert len(compare_schemes(folder, "a", "b")[0]) == 1
+    run = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**run, "journal": "another"}))
+    with pytest.raises(UserError, match="belongs to another sweep"):
+        compare_schemes(folder, "a", "b")

@@ -1,20 +1,25 @@
 """A wrong SNR report."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+import semlink
 from benchmarks.recipes.digits import digits
 from channels.awgn import AwgnChannel
 from channels.fading import RayleighChannel
+from channels.streams import PointStreams, Streams
 from models import CatConfig
+from simulator.data.embedded import embedded
 from simulator.errors import UserError
-from simulator.schemes.codec import clean_estimate, send_features
-from simulator.schemes.rkd_sc import LinkError, RkdScConfig
+from simulator.schemes.codec import clean_estimate, receive_features, send_features
+from simulator.schemes.rkd_sc import LinkError, RkdScConfig, RkdScheme
 from simulator.training.loop import fresh
 from simulator.training.losses import softened_divergence
+from tests.commands import WEIGHTS
 
 CONFIG = CatConfig(
     feature_dim=32,
@@ -92,3 +97,38 @@ def test_softened_divergence_by_hand() -> None:
     p = math.e / (math.e + 1)  # softmax of (1, 0): scores over a temperature of 2
     expected = 4 * (p * 1 + (1 - p) * -1)
     assert float(softened_divergence(told, said, 2.0)) == pytest.approx(expected, rel=1e-5)
+
+
+def committed(name: str) -> RkdScheme:
+    scheme = semlink.load("digits", weights=WEIGHTS)[name]
+    assert isinstance(scheme, RkdScheme)
+    return scheme
+
+
+def test_both_ends_of_the_scheme_believe_the_wrong_snr() -> None:
+    known, wrong = committed("rkd_sc"), committed("rkd_sc:+3dB")
+    prepared = known.prepare(embedded("digits").test.images[:4].float() / 255)
+
+    def encoded(scheme: RkdScheme, snr_db: float) -> Tensor:
+        snr = torch.full((4, 1), snr_db)
+        return scheme.encode(prepared, channel=AwgnChannel(), snr_db=snr, k=16)["x"]
+
+    assert torch.equal(encoded(wrong, 5.0), encoded(known, 8.0))
+    assert not torch.equal(encoded(wrong, 5.0), encoded(known, 5.0))
+    channel, snr = RayleighChannel(coherence=None), torch.full((4, 1), 5.0)
+    link: dict[str, Any] = {"channel": channel, "snr_db": snr, "k": 16}
+    told, seen = (
+        scheme.features({"x": encoded(known, 5.0)}, **link, streams=PointStreams(Streams(seed=0)))
+        for scheme in (wrong, known)
+    )
+    streams = PointStreams(Streams(seed=0))
+    received = channel(encoded(known, 5.0), snr_db=snr, generator=streams("channel"))
+    with torch.inference_mode():
+        expected = receive_features(
+            known.codec,
+            received,
+            uses=torch.full((4, 1), 16),
+            reported_snr_db=torch.full((4, 1), 8.0),
+        )
+    torch.testing.assert_close(told, expected)
+    assert (told - seen).abs().max() > 1e-3

@@ -85,11 +85,12 @@ def test_only_as_many_uses_as_the_longest_are_sent(
     assert spy.sent[0][0].shape == (4, 5)
 
 
+@pytest.mark.parametrize("channel", ["rayleigh", "rayleigh_fast"])
 def test_both_ends_are_told_what_they_may_know(
-    generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
+    channel: str, generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The transmitter: average SNR and k. The receiver: MMSE symbols, received SNR and k."""
-    spy = Spy()
+    spy = Spy(channel)
     codec = CONFIG.build()
     encoder = Told(torch.randn(4, 16, generator=generator))
     decoder = Told(FEATURES)

@@ -11,6 +11,7 @@ from scipy.stats import betabinom, binomtest, chi2, dirichlet_multinomial, poiss
 
 from simulator.statistics.intervals import (
     Interval,
+    Z,
     accuracy_interval,
     channel_interval,
     effective_images,
@@ -416,6 +417,14 @@ def test_channel_interval_covers_the_accuracy_on_these_images(p: float, realizat
 def test_channel_interval_of_one_draw_is_wide_enough() -> None:
     tally = Tally(np.array([1, 1, 0, 0]), np.zeros(4, np.int64), 1, 10)
     assert channel_interval(tally) == wilson(0.5, 4)
+
+
+def test_channel_interval_allows_for_draws_that_were_not_seen() -> None:
+    """Draws that all agree leave what 20,000 transmissions may not have shown."""
+    right = np.array([20] * 600 + [0] * 400)
+    found = channel_interval(Tally(right, np.zeros(1000, np.int64), 20, 10))
+    unseen = Z**2 / (20_000 + Z**2)
+    assert found == pytest.approx((0.6 * (1 - unseen), 0.6 + 0.4 * unseen))
 
 
 def test_p_value_of_single_transmissions_is_mcnemar_s() -> None:
