@@ -303,6 +303,14 @@ class JointScheme(ModelForEach[JointModel]):
         return Received(scores, all_delivered(x))
 
 
+def snr_drawn(range_db: tuple[float, float], count: int, *, generator: torch.Generator) -> Tensor:
+    """An SNR for every image, [count, 1]; nothing is drawn where there is but one."""
+    low, high = range_db
+    if low == high:
+        return torch.full((count, 1), low)
+    return low + (high - low) * torch.rand((count, 1), generator=generator)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class JointLesson(ChannelLesson[JointModel]):
     """One model, on the views that the student saw too."""
@@ -322,20 +330,15 @@ class JointLesson(ChannelLesson[JointModel]):
         """That of the scheme."""
         link = TrainingLink(
             channel=mixture_of(self.channels),
-            snr_db=self._drawn_snr_db(len(indices), context.draws).to(self.run.device),
+            snr_db=snr_drawn(self.scheme.snr_range_db, len(indices), generator=context.draws).to(
+                self.run.device
+            ),
             generator=context.noise,
             progress=context.progress,
         )
         features = self.features(model, context, indices)
         targets = self.views and self.views.targets(context.view, indices)
         return self.scheme.loss(model, features, BatchTargets(self.labels[indices], targets), link)
-
-    def _drawn_snr_db(self, count: int, generator: torch.Generator) -> Tensor:
-        """An SNR for every image, [count, 1]; nothing is drawn where there is but one."""
-        low, high = self.scheme.snr_range_db
-        if low == high:
-            return torch.full((count, 1), low)
-        return low + (high - low) * torch.rand((count, 1), generator=generator)
 
     def validate(self, model: JointModel) -> float:
         """Accuracy at the SNR of the training, or the mean over a few; the noise stays the same."""

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import pytest
 import torch
@@ -289,3 +290,26 @@ def test_rayleigh_outages_follow_the_gain_of_each_image() -> None:
     assert bool(arrived.crc_ok[good].all())
     assert torch.equal(arrived.payload[good], payload[good])
     assert int(arrived.crc_ok[bad].sum()) == 0
+
+
+def test_an_erased_use_says_nothing_of_its_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Erasures(AwgnChannel):
+        def __call__(self, x: Tensor, **given: Any) -> ChannelOutput:
+            received = super().__call__(x, **given)
+            gain = (torch.arange(x.shape[1]) % 3 > 0).to(x.dtype).expand_as(x)
+            return ChannelOutput(received.y * gain, gain, received.noise_power)
+
+    pipe = BitPipe(payload_bits=48, channel_uses=48, bits_per_symbol=4)
+    met: list[Tensor] = []
+    monkeypatch.setattr(BitPipe, "decode", lambda _, llr: met.append(llr))
+    streams = Streams(seed=0)
+    pipe.send(
+        torch.zeros((2, 192), dtype=torch.uint8),
+        channel=Erasures(),
+        snr_db=torch.full((2, 1), 5.0),
+        channel_generator=streams("channel"),
+        scrambling_generator=streams("scrambling"),
+    )
+    by_use = met[0].unflatten(1, (48, 4))
+    assert (by_use[:, ::3] == 0).all()
+    assert (by_use[:, 1::3] != 0).all()

@@ -100,7 +100,9 @@ def test_without_back_off_or_offset_nothing_changes() -> None:
             torch.testing.assert_close(a, b, atol=2e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["tdl:A:300ns+cfo:0.1+pa:3+ls:8", "tdl:A+cfo:0.1+lmmse:8"])
+@pytest.mark.parametrize(
+    "name", ["tdl:A:300ns+cfo:0.1+pa:3+ls:8", "tdl:A+cfo:0.1+lmmse:8", "tdl:A+pa:0+lmmse:8"]
+)
 def test_pilots_see_the_impairments_too(name: str) -> None:
     x = contracts.qpsk(3000, 136)
     received = contracts.send(channel_from_name(name), x, snr_db=20.0)

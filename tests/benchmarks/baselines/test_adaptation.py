@@ -15,6 +15,7 @@ from benchmarks.baselines.adaptation import (
     GRID_DB,
     LINKS,
     Adaptation,
+    CodedLink,
     IdealLink,
     distribution,
     grid_place,
@@ -24,6 +25,7 @@ from benchmarks.baselines.adaptation import (
     polar_pipes_of,
     table_error,
 )
+from benchmarks.baselines.block_errors import block_errors
 from benchmarks.baselines.sources import NEVER, Offer
 from channels.awgn import AwgnChannel
 from channels.base import ChannelOutput
@@ -116,6 +118,26 @@ def test_lost_blocks_that_nobody_notices_are_no_guesses() -> None:
     few = Offer(torch.full((3, 1), 2, dtype=torch.int32), LABELS[:, None].to(torch.int16))
     short = Adaptation([FixedLink(2, 0.5, detects=False)], {"one": few}, LABELS, 4, 4)
     assert short.for_average(AwgnChannel(), 0.0).accuracy == pytest.approx(0.5)
+
+
+def test_what_does_not_fit_is_a_guess_whatever_lost_blocks_are() -> None:
+    """Of three images two fit 12 bits, and are wrong; the third is an outage."""
+    link = FixedLink(12, 0.5, detects=False)
+    choice = adaptation(link).for_average(AwgnChannel(), 0.0)
+    lost = lost_accuracy(link, 4)
+    assert choice.accuracy == pytest.approx(1 / 3 / 4 + 0.5 * 2 / 3 * lost)
+    assert choice.at_stake == pytest.approx(-2 / 3 * lost)
+    assert lost != 1 / 4
+
+
+def test_errors_that_a_short_crc_misses_are_counted() -> None:
+    pipe = next(own for own in polar_pipes_of(16, payload_bits=(20, 60)) if own.crc_bits == 11)
+    snr_db = np.array([-2.0, 0.0])
+    missed = CodedLink(pipe).missed(snr_db)
+    assert missed.tolist() == block_errors(pipe).missed(snr_db).tolist()
+    assert (missed > 0).any()
+    (long,) = pipes_of(64, payload_bits=(40, 60))[:1]
+    assert not CodedLink(long).missed(snr_db).any()
 
 
 def test_the_error_of_tables_by_hand() -> None:

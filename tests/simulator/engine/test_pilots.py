@@ -1,13 +1,25 @@
 """The number of pilots that is chosen on validation images, against an exhaustive search."""
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 
 from channels.names import channel_from_name
 from channels.streams import Streams
-from simulator.engine.grid import Division, Grid, Point, divisions, numbers_of_pilots, placed, plan
+from simulator.engine.evaluate import Setting, evaluator_here
+from simulator.engine.grid import (
+    Division,
+    Grid,
+    Point,
+    Task,
+    divisions,
+    numbers_of_pilots,
+    placed,
+    plan,
+)
 from simulator.engine.job import check_same
 from simulator.engine.pilots import REALIZATIONS, best_divisions
 from simulator.engine.run import sweep_here
@@ -120,3 +132,33 @@ def test_a_journal_keeps_to_the_choices_it_began_with(tmp_path: Any) -> None:
     other = {"schemes": {}, "pilots": {"a at 0 dB": [3, 5]}}
     with pytest.raises(UserError, match="changed: pilots of a at 0 dB"):
         check_same([before], other, tmp_path)
+
+
+ABOUT = {"seed": 1, "data": "a", "device": "cpu", "torch": "2", "sionna-no-rt": "2", "schemes": {}}
+
+
+@pytest.mark.parametrize("name", ["seed", "data", "device", "torch", "sionna-no-rt"])
+def test_a_sweep_goes_on_only_with_what_decides_its_numbers(name: str, tmp_path: Path) -> None:
+    check_same([ABOUT, ABOUT], ABOUT, tmp_path)
+    told = "the images" if name == "data" else f"{name} {ABOUT[name]} -> other"
+    for before in ([ABOUT], [ABOUT, {**ABOUT, name: "other"}]):  # the first run counts too
+        with pytest.raises(UserError, match=f"changed: {told}"):
+            check_same(before, {**ABOUT, name: "other"}, tmp_path)
+
+
+def test_a_divided_point_meets_the_draws_of_a_fixed_one_of_its_length() -> None:
+    seen = []
+    for name, k, found in ((NAME, 8, Division(2, 6)), ("rayleigh+ls:2", 6, None)):
+        probe, point = Probe("a"), Point("a", name, 0.0, k)
+        evaluator = evaluator_here(
+            [probe],
+            [channel_from_name(name)],
+            split(10),
+            Setting(1, CPU),
+            num_classes=2,
+            divisions={point: found} if found else {},
+        )
+        evaluator(Task(point, (0,)))
+        seen += probe.seen
+    assert seen[0].shape[1] == 2 * 6
+    assert torch.equal(*seen)

@@ -19,7 +19,7 @@ from simulator.engine.grid import Grid, plan
 from simulator.engine.run import sweep_here
 from simulator.errors import UserError
 from simulator.schemes.experiment import Experiment, build_scheme
-from simulator.schemes.joint import JointLesson, JointScheme, JointSchemeConfig
+from simulator.schemes.joint import JointLesson, JointScheme, JointSchemeConfig, snr_drawn
 from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.schemes.vl_vfe import active_dimensions
 from simulator.storage.environment import ROOT
@@ -261,3 +261,13 @@ def test_unknown_label_of_a_sweep_is_one_line() -> None:
 def test_a_backbone_that_is_learnt_is_of_no_student() -> None:
     with pytest.raises(ValueError, match="backbone_of goes with a frozen backbone"):
         replace(baseline("adjscc"), backbone="scratch")
+
+
+def test_every_image_of_a_batch_has_an_snr_of_its_own() -> None:
+    drawn = snr_drawn((-12.0, 26.0), 1000, generator=torch.Generator().manual_seed(0))
+    assert drawn.shape == (1000, 1)
+    assert len(drawn.unique()) > 990
+    assert -12 <= float(drawn.min()) < -11
+    assert 25 < float(drawn.max()) <= 26
+    one = snr_drawn((10.0, 10.0), 3, generator=torch.Generator())
+    assert one.tolist() == [[10.0]] * 3

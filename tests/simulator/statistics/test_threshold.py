@@ -107,6 +107,30 @@ def test_errors_of_tables_widen_the_difference_of_needed_snrs() -> None:
     assert row["difference_low"] == pytest.approx(-half, rel=0.1)
 
 
+def test_errors_of_the_tables_of_two_schemes_are_independent() -> None:
+    curves = pd.concat([rows("a", 0.2, 0.6), rows("b", 0.2, 0.6)], ignore_index=True)
+    curves["table_error"] = 0.02
+
+    def credits_of(row: pd.Series) -> np.ndarray:
+        return np.full(50, row["accuracy"])
+
+    (row, _) = thresholds(curves, 0.4, reference="b", credits_of=credits_of).to_dict("records")
+    assert row["difference_high"] == pytest.approx(1.96 * 0.1, rel=0.1)
+    assert row["difference_low"] == pytest.approx(-1.96 * 0.1, rel=0.1)
+
+
+def test_resamples_that_never_reach_the_target_count_against_both_ends() -> None:
+    """Both end a hair above the target: in a third of the resamples neither reaches it."""
+    curves = pd.concat([rows("a", 0.2, 0.51), rows("b", 0.2, 0.51)], ignore_index=True)
+
+    def credits_of(row: pd.Series) -> np.ndarray:
+        right: np.ndarray = np.arange(100) < 100 * row["accuracy"]
+        return right.astype(np.float64)
+
+    (row, _) = thresholds(curves, 0.5, reference="b", credits_of=credits_of).to_dict("records")
+    assert (row["difference_low"], row["difference_high"]) == (-math.inf, math.inf)
+
+
 def test_a_curve_that_crosses_again_is_told() -> None:
     (row,) = thresholds(rows("a", 0.2, 0.7, 0.3, 0.9), 0.6).to_dict("records")
     assert (row["crossing_db"], row["snr_db"]) == pytest.approx((1.6, 5.0))
