@@ -106,6 +106,7 @@ def test_a_drawn_3_is_a_3_at_10_db(page: "Page") -> None:
             assert moved(page, "kind", channel).classes == ["3", "3", "3", "none"]
 
 
+@pytest.mark.slow
 def test_it_answers_soon_on_one_core(page: "Page") -> None:
     answers = [moved(page, "snr", snr_db) for snr_db in (-5, 0, 5, 15, 20)]
     answers += [moved(page, "k", place) for place in (3, 5, 9, 11)]
