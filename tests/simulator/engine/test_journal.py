@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import io
 import os
 import tracemalloc
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from simulator.engine.grid import Point, Unit
-from simulator.engine.journal import FILE, Finished, Journal, _line
+from simulator.engine.journal import FILE, Finished, Journal, _line, _write_all
 from simulator.errors import UserError
 from simulator.statistics.tally import (
     OUTAGE,
@@ -107,6 +108,35 @@ def test_a_torn_journal_loses_nothing_that_was_whole(tmp_path: Path) -> None:
         journal.begin({"seed": 0})
         journal.add([finished(2)])
     assert path.read_bytes() == whole
+
+
+def test_nothing_of_a_torn_line_stays_behind_a_shorter_one(tmp_path: Path) -> None:
+    path = written(tmp_path, 2)
+    whole = written(tmp_path / "whole", 3).read_bytes()
+    path.write_bytes(path.read_bytes() + b"torn" * len(whole))
+    with Journal(tmp_path) as journal:
+        journal.begin({"seed": 0})
+        journal.add([finished(2)])
+    assert path.read_bytes() == whole
+
+
+def test_the_name_of_a_new_journal_is_on_disk_before_its_units_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr("simulator.engine.journal.sync_folder", synced.append)
+    written(tmp_path, 2)
+    assert synced == [tmp_path]  # once: later lines change no name
+
+
+def test_a_line_is_written_whole_though_the_disk_takes_pieces() -> None:
+    class Slow(io.BytesIO):
+        def write(self, text: Any) -> int:
+            return super().write(bytes(text)[:10])
+
+    file: Any = Slow()
+    _write_all(file, b"x" * 25)
+    assert file.getvalue() == b"x" * 25
 
 
 def test_a_damaged_line_is_left_out(tmp_path: Path) -> None:
