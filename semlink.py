@@ -359,7 +359,7 @@ def sweep(
     Schemes are names ("rkd_sc,label_code" or a list) or objects. With `out` the sweep is journalled
     there as by `semlink sweep`, may be stopped and resumed, and uses `workers` processes; without,
     it stays in memory, as schemes and channels of your own must. `quality` adds PSNR and SSIM of
-    the images that schemes rebuild (`Received.seen["images"]`). Raises: Error.
+    the images that schemes rebuild (of your own: `Received.seen["images"]`). Raises: Error.
 
     >>> link = semlink.load("digits")
     >>> grid = semlink.Grid(snr_db=(0, 10), channel_uses=(16,))
@@ -385,10 +385,11 @@ def sweep(
         check_quality()
     measure = partial(image_quality, plan) if quality else None
     folder = arguments.folder_or_none("out", out)
+    if folder is None:
+        arguments.only_with_out(workers=workers, fresh=fresh)
     for one in left_out:
         announce(one.text)
     if folder is None:
-        arguments.only_with_out(workers=workers, fresh=fresh)
         table, run, store = sweep_in_memory(plan, left_out=left_out, measure=measure)
         return Results(table=table, run=run, _store=store)
     processes = arguments.workers(workers, named, points.channels)

@@ -365,6 +365,8 @@ def test_a_saved_sweep_may_have_any_name_and_no_weights(tmp_path: Path) -> None:
     results = replace(results, table=results.table.assign(train_seed=None))  # as without weights
     again = semlink.Results.read(results.save(tmp_path / "saved"))
     assert list(again.table["scheme"]) == ["NA"]
+    (tmp_path / "saved" / "results.csv").unlink()  # as if saving had been stopped
+    assert len(semlink.Results.read(results.save(tmp_path / "saved")).table) == 1
     stopped = tmp_path / "stopped"
     stopped.mkdir()
     (stopped / "journal.jsonl").write_text("", encoding="utf-8")

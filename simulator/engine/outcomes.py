@@ -90,9 +90,9 @@ def save_results(
         key = hashlib.sha256(codes.tobytes()).hexdigest()[:16]
         forget_results(folder)
         forget_figures(folder / "figures")
-        write_table(folder / "results.csv", rows)
         _write(folder, codes, key)
         write_json(folder / "run.json", {**run, "journal": key, SAVED: True})
+        write_table(folder / "results.csv", rows)  # last: without it nothing is saved there
 
 
 def _codes(store: UnitStore, rows: pd.DataFrame) -> Codes:
