@@ -114,7 +114,7 @@ def test_a_device_of_its_own_description_is_read_with_sent(
 
     edit(copy / "received.sigmf-meta", bare)
     assert semlink("iq", "read", "received.sigmf-meta") == 2
-    assert "must have semlink:recipe to be read, but has none; name the file" in refused(capsys)
+    assert "must have semlink:recipe, but has none; add --sent and the file" in refused(capsys)
     arguments = ["--sent", "sent.sigmf-meta", "--snr-db", 30]
     assert semlink("iq", "read", "received.sigmf-meta", *arguments) == 0
     assert "SNR 30.0 dB" in capsys.readouterr().out

@@ -1,1 +1,1 @@
-"""The content of a recipe as frozen values: stages, parts, and the origin of weights."""
+"""The content of a recipe as frozen dataclasses: stages, parts, and the origin of weights."""

@@ -1,4 +1,4 @@
-"""What all schemes of a recipe share: data, augmentation, teachers, the student and its head."""
+"""Settings that all schemes of a recipe share: data, augmentation, teachers, student and head."""
 
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
@@ -7,17 +7,17 @@ from models import PretrainedTeacherConfig
 from simulator.description.stages import AugmentConfig, StudentStage, TeacherStage
 from simulator.names import RECIPES
 
-TEACHER = "teacher"  # how the names of teachers' parts begin
+TEACHER = "teacher"  # prefix of the names of teachers' parts
 
 
 class Part(NamedTuple):
     """One file of weights, as a recipe describes it."""
 
-    name: str  # "student", "codec", ...: of its file, of its streams
-    description: tuple[object, ...]  # what shapes it besides data and seed
-    made_from: tuple[str, ...] = ()  # names of the parts that it is trained on
-    stage: str = ""  # of `semlink train` that makes it
-    cost: float = 1.0  # of a training image, about; of one that the student learns from it is 1
+    name: str  # "student", "codec", ...: names its file and its random streams
+    description: tuple[object, ...]  # all settings that it depends on, besides data and seed
+    made_from: tuple[str, ...] = ()  # names of the parts that its training uses
+    stage: str = ""  # `--stage` of `semlink train` that trains it
+    cost: float = 1.0  # approximate cost per training image, relative to that of the student
 
 
 class StudentParts(NamedTuple):
@@ -31,22 +31,20 @@ class StudentParts(NamedTuple):
 class Basis:
     """Data, augmentation, teachers and the student of a recipe.
 
-    Students learn from `views` augmented copies of the training images. Teachers are asked about
-    the same copies once, so no later stage runs them.
+    Students are trained on `views` augmented copies of the training images. The teachers' outputs
+    for the same copies are computed once and cached, so that no later stage runs the teachers.
     """
 
-    name: str  # weights belong to the recipe of this name
-    embedded_data: str | None  # a data set that comes with semlink; None: --data names a folder
+    name: str  # recorded in weights, which fit only the recipe of this name
+    embedded_data: str | None  # data set included in semlink; None: --data is required
     augment: AugmentConfig
     views: int  # augmented views of the training set that teacher and student share
     teacher: TeacherStage
     student: StudentStage
-    more_teachers: tuple[TeacherStage, ...] = ()  # with `teacher` they teach as an ensemble
-    warm_below: int = (
-        0  # with fewer training images it begins as the committed student of CIFAR-100
-    )
-    mirrored: bool = False  # views come in pairs, image and mirror image; teachers say the mean
-    stronger: AugmentConfig | None = None  # of all but the teachers; None: theirs
+    more_teachers: tuple[TeacherStage, ...] = ()  # form an ensemble with `teacher`
+    warm_below: int = 0  # with fewer training images, start from the shipped student of CIFAR-100
+    mirrored: bool = False  # half of the views mirror the other half; teachers average over both
+    stronger: AugmentConfig | None = None  # for all parts but the teachers; None: `augment`
 
     def __post_init__(self) -> None:
         if self.views < 1:
@@ -56,32 +54,32 @@ class Basis:
 
     @property
     def brings_images(self) -> bool:
-        """Whether it needs no --data."""
+        """True if the recipe needs no --data."""
         return self.embedded_data is not None
 
     def training_command(self, options: str = "") -> str:
-        """The command that trains it, with these options."""
+        """The command that trains the recipe, with these options."""
         argument = self.name if self.name in RECIPES else f"{self.name}.toml"
         data = "" if self.brings_images else " --data DIR"
         return f"semlink train {argument}{data}{options}"
 
     @property
     def seen(self) -> tuple[object, ...]:
-        """What shapes the images that students see."""
+        """All settings that determine the images on which students are trained."""
         return (self.augment_of("student"), self.views, *(["mirrored"] if self.mirrored else []))
 
     def augment_of(self, purpose: str) -> AugmentConfig:
-        """How images are augmented for a part, or for the views that teachers are asked about."""
+        """Augmentation of the images of a part, or of the shared views."""
         return self.augment if purpose.startswith(TEACHER) else self.stronger or self.augment
 
     @property
     def taught_views(self) -> int:
-        """Views that teachers are asked about; further ones are their mirror images."""
+        """Number of views on which teachers are run; any others are mirror images of these."""
         return self.views // 2 if self.mirrored else self.views
 
     @property
     def teachers(self) -> dict[str, TeacherStage]:
-        """All teachers by the names of their parts: teacher, teacher_2, ..."""
+        """All teachers, by the names of their parts: teacher, teacher_2, ..."""
         more = {f"{TEACHER}_{i}": stage for i, stage in enumerate(self.more_teachers, start=2)}
         return {TEACHER: self.teacher, **more}
 
@@ -94,20 +92,20 @@ class Basis:
         }
 
     def student_parts(self, name: str = "", stage: StudentStage | None = None) -> StudentParts:
-        """The recipe's student and head, or those of another stage under a name of their own."""
+        """Parts of the recipe's student and head, or of another stage: student_NAME, head_NAME."""
         stage, end = stage or self.student, f"_{name}" if name else ""
         begun = [] if stage.head_from == "fresh" else [f"from the {stage.head_from}"]
         small = ["small", stage.small_share, stage.small_side] if stage.small_share else []
         fresh = ["fresh views", stage.label_smoothing] if stage.fresh_views else []
         shape = (*self.seen, stage.model, stage.training, stage.loss, *small, *fresh)
         head = (*self.seen, stage.head, *begun)
-        made_by = ("stage2", "stage2") if name else ("stage1", "head")  # variants come with codecs
+        made_by = ("stage2", "stage2") if name else ("stage1", "head")  # variants: with codecs
         return StudentParts(
             Part(f"student{end}", shape, tuple(self.teachers), made_by[0]),
             Part(f"head{end}", head, (f"student{end}",), made_by[1], 0.002),
         )
 
     def with_pretrained(self, source: str) -> Self:
-        """One pretrained teacher, of a hub's name or a folder, in place of the recipe's own."""
+        """The recipe with one pretrained teacher: `source` is a name on a hub, or a folder."""
         alone = replace(self.teacher, model=PretrainedTeacherConfig(source=source))
         return replace(self, teacher=alone, more_teachers=())

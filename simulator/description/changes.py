@@ -1,4 +1,4 @@
-"""Changes to descriptions: everywhere, or by the names of fields."""
+"""Changes to frozen descriptions: to all nested values, or to named fields."""
 
 import dataclasses
 import re
@@ -21,7 +21,7 @@ WORDS: dict[Any, str] = {  # types in plain words
 
 
 def mapped(tree: Tree, change: Change) -> Tree:
-    """A description with `change` applied to every value in it, the innermost first."""
+    """Apply `change` to every value nested in a description, innermost values first."""
     value: Any = tree
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         own = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init}
@@ -37,16 +37,17 @@ def mapped(tree: Tree, change: Change) -> Tree:
 
 
 def exchanged(tree: Tree, old: Any, new: Any) -> Tree:
-    """A description with `new` wherever a dataclass in it equals `old`."""
+    """Replace every dataclass equal to `old` in a description by `new`."""
     kind = type(old)
     return mapped(tree, lambda value: new if type(value) is kind and value == old else value)
 
 
 def changed(config: Any, table: Mapping[str, Any], where: str) -> Any:
-    """A dataclass with the fields that a table names; tables within it change what they name.
+    """Replace fields of a dataclass by those of a TOML table; nested tables change nested fields.
 
-    `type` in a table names another config of `models`, of which the table then has all fields.
-    Raises: UserError naming the setting, with `where` before it.
+    If a table has `type`, the name of another config in `models`, that config is built from the
+    table, which must then hold all its fields without a default.
+    Raises: UserError naming the setting, with the prefix `where`.
     """
     if not isinstance(table, Mapping):
         raise UserError(f"{where} must be a table, [{where}] and settings below it, got {table!r}")
@@ -92,7 +93,7 @@ def _made(make: Callable[[], Any], where: str) -> Any:
 
 
 def _fitting(value: Any, hint: Any, where: str) -> Any:
-    """A value of a file as a field has it. Raises: UserError if its type is another."""
+    """Convert a value from TOML to the type of a field. Raises: UserError if it does not fit."""
     if get_origin(hint) in (Union, types.UnionType):
         hint = next((each for each in get_args(hint) if each is not type(None)), hint)
     if get_origin(hint) is Literal:

@@ -15,16 +15,16 @@ from simulator.storage.files import write_json
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """What a file of tensors was made from."""
+    """Everything that a file of tensors was made from."""
 
     recipe: str
     part: str  # "student", "codec", ...
-    description: Any  # JSON form of everything that shaped it
+    description: Any  # JSON form of all settings that it depends on
     data: str  # Dataset.key
     classes: tuple[str, ...]
     image_shape: tuple[int, int, int]
     seed: int
-    made_from: dict[str, str]  # part -> SHA-256 of the file that it was trained on
+    made_from: dict[str, str]  # part -> SHA-256 of its file, for parts used in training
 
     @property
     def key(self) -> str:
@@ -33,14 +33,14 @@ class Origin:
 
     @property
     def header(self) -> dict[str, Any]:
-        """How a file of tensors records what it was made from."""
+        """The header by which a file of tensors records its origin."""
         return {"key": self.key, "origin": describe(self)}
 
 
 def check_origin(
     path: Path, part: Part, origin: Any, *, recipe: str, dataset: Dataset
 ) -> dict[str, Any]:
-    """Check the origin in a file. Raises: UserError naming the file and the difference."""
+    """Check the origin in a file, and return it. Raises: UserError naming file and difference."""
     if not isinstance(origin, dict) or not origin.keys() >= {f.name for f in fields(Origin)}:
         raise UserError(f"{path} does not record what it was trained from; train it again")
     if origin["recipe"] != recipe:
@@ -74,14 +74,15 @@ def check_company(
     hashes: Mapping[str, str],
     origins: Mapping[str, dict[str, Any]],
 ) -> None:
-    """Parts that are used together must come from one training; teachers may be older.
+    """Check that a part and those loaded before it come from the same training run.
 
-    `hashes` holds the part's own and those of the parts in `origins`, which were loaded before.
-    Raises: UserError naming the file and what does not agree.
+    Teachers may come from a run with another seed. `origins` holds the parts loaded before;
+    `hashes` holds theirs and this part's.
+    Raises: UserError naming the file and the disagreement.
     """
     for name, wanted in origin["made_from"].items():
         if hashes.get(name, wanted) != wanted:
-            raise UserError(f"{path} was trained on another {name} than the one beside it")
+            raise UserError(f"{path} was trained on another {name} than the one in the same folder")
     for name, own in origins.items():
         if own["made_from"].get(part, hashes[part]) != hashes[part]:
             raise UserError(f"{path} is another {part} than the one that {name} was trained on")
@@ -100,7 +101,9 @@ NAME = "data.json"
 
 
 def data_name(weights: Path, dataset: Dataset) -> str:
-    """The name of the data in this folder's parts, as recorded there for these training images.
+    """The key of the data set in origins of this folder, if recorded for these training images.
+
+    If not, it is `Dataset.key`.
 
     Raises: UserError if the record is damaged.
     """
@@ -116,7 +119,7 @@ def data_name(weights: Path, dataset: Dataset) -> str:
 
 
 def write_data_name(weights: Path, dataset: Dataset) -> None:
-    """Write the name of the data, where there is none or no weights are beside it."""
+    """Write data.json with the key of the data set, unless it exists next to weights."""
     path = weights / NAME
     if not path.exists() or not any(weights.glob("*.safetensors")):
         names = {"data": dataset.key, "training": dataset.training_key}
@@ -124,9 +127,10 @@ def write_data_name(weights: Path, dataset: Dataset) -> None:
 
 
 def validation_images(weights: Path, dataset: Dataset) -> int:
-    """On how many images parts in this folder were validated: as is written there, else the data's.
+    """Number of images on which parts in this folder were validated.
 
-    0 where neither says.
+    It is read from data.json. If missing there, it is that of the data set, or 0 without a
+    validation split.
     """
     try:
         written = json.loads((weights / NAME).read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Training images that weights have seen, known by hashes, to be found among test images.
+"""Hashes of the images that weights were trained on, to detect them among test images.
 
 `training_images.npy` beside the weights holds 8 bytes of the SHA-256 of the pixels of every
 training and validation image, in ascending order, each once.
@@ -18,18 +18,18 @@ NAME = "training_images.npy"
 
 
 def write_seen(weights: Path, dataset: Dataset, *before: Path) -> None:
-    """Write the hashes of the training images, and those kept in folders of earlier weights."""
+    """Write the hashes of the training images, and those recorded in the folders `before`."""
     hashes = [taught_hashes(dataset), *(seen_hashes(folder) for folder in before)]
     with replacing(weights / NAME) as temporary, temporary.open("wb") as file:
         np.save(file, np.unique(np.concatenate(hashes)), allow_pickle=False)
 
 
 def seen_remarks(weights: Path, dataset: Dataset) -> list[str]:
-    """A line if weights in this folder have seen test images, and the data does not tell it."""
+    """A warning if weights were trained on test images, unless `dataset` shows it by itself."""
     test = pixel_hashes(dataset.test.images.numpy())
     seen = np.isin(test, seen_hashes(weights))
     if not seen.any() or np.isin(test[seen], taught_hashes(dataset)).all():
-        return []  # `Dataset.remarks` counts those that are among its own training images
+        return []  # `Dataset.remarks` reports overlaps within the data set
     return [
         f"{int(seen.sum()):,} of {len(test):,} test images are also training images of these "
         "weights, so the accuracy is too high; remove them from the test images"
@@ -37,7 +37,7 @@ def seen_remarks(weights: Path, dataset: Dataset) -> list[str]:
 
 
 def seen_hashes(weights: Path) -> NDArray[np.uint64]:
-    """What is written beside weights; none if nothing is. Raises: UserError if it is damaged."""
+    """The hashes recorded in a folder of weights, or none. Raises: UserError if damaged."""
     path = weights / NAME
     try:
         found = np.load(path, allow_pickle=False)

@@ -1,4 +1,4 @@
-"""Frozen descriptions that all trainings share: passes, augmentation, losses, teacher, student."""
+"""Frozen settings of training: schedule, augmentation, loss weights, teacher, student."""
 
 import math
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ from simulator.device import Precision
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """How long, how fast and in which precision one stage is trained.
+    """Length, optimiser, learning rate and precision of the training of one stage.
 
     The learning rate rises linearly over the first `warmup` share of the steps and falls to zero
     along a half cosine.
     """
 
     epochs: int
-    least_steps: int  # small data sets get more epochs, until there are so many steps
+    least_steps: int  # minimum; small data sets get more epochs to reach it
     batch_size: int
     optimiser: Literal["sgd", "adamw"]
-    learning_rate: float  # at its peak
+    learning_rate: float  # maximum, after the warm-up
     weight_decay: float
     warmup: float  # share of all steps
-    clip: float  # largest norm of the gradient
-    precision: Precision  # fp32 in any case where the device has no arithmetic of bf16
-    average: float = 0.0  # decay per step of the mean of weights that is kept; 0: the last weights
+    clip: float  # maximum gradient norm
+    precision: Precision  # fp32 is used if the device has no bf16 arithmetic
+    average: float = 0.0  # decay per step of a moving average of the weights; 0: no average
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -44,7 +44,7 @@ class TrainConfig:
         return max(self.epochs, math.ceil(self.least_steps / self.steps_on(num_images)))
 
     def steps_on(self, num_images: int) -> int:
-        """Steps per epoch on a training set of this size; an incomplete last batch is left out."""
+        """Steps per epoch on a training set of this size; an incomplete last batch is dropped."""
         return num_images // min(self.batch_size, num_images)
 
 
@@ -53,12 +53,12 @@ class AugmentConfig:
     """Augmentation shared by every stage and every trained scheme."""
 
     crop_padding: int  # pixels of zero padding before a random crop
-    flip: bool  # mirror half of the images left to right
+    flip: bool  # mirror images left to right, with probability 1/2
     jitter: float = 0.0  # largest change of brightness, contrast and saturation, as a share
-    erased: float = 0.0  # share of height and width of a rectangle that half of the images lose
-    operations: int = 0  # of RandAugment on every image
-    magnitude: float = 0.3  # of them, a share of their range
-    pasted: float = 0.0  # largest share of an image that comes from another one, below a half
+    erased: float = 0.0  # sides of a patch erased in half of the images, as a share of theirs
+    operations: int = 0  # number of RandAugment operations per image
+    magnitude: float = 0.3  # of these operations, as a share of their range
+    pasted: float = 0.0  # largest share of an image covered by a part of another, below 1/2
 
     def __post_init__(self) -> None:
         for name in ("crop_padding", "operations", "jitter", "erased", "magnitude", "pasted"):
@@ -77,23 +77,23 @@ class LossWeights:
     kl: float  # temperature^2 * KL(teacher || student)
     temperature: float
     consistency: float = 0.0  # temperature^2 * KL(scores without noise || scores with noise)
-    mse_bits: float = 0.0  # channel capacity in bits below which `mse` fades in proportion
-    standardised: bool = False  # KL of scores that have mean 0 and deviation 1 in every image
+    mse_bits: float = 0.0  # channel capacity in bits, below which `mse` decreases in proportion
+    standardised: bool = False  # scale scores to mean 0 and deviation 1 per image before the KL
 
 
 @dataclass(frozen=True, kw_only=True)
 class TeacherStage:
-    """A teacher: trained with cross-entropy, or pretrained and its end tuned, or a linear probe."""
+    """A teacher: trained by cross-entropy, pretrained with tuned last blocks, or a linear probe."""
 
     model: ClassifierConfig | PretrainedTeacherConfig
     training: TrainConfig
     label_smoothing: float
-    begin: Literal["fresh", "reference"] = "fresh"  # "reference": a probe on the committed student
-    views: int = 4  # of augmented images that a frozen part is asked about
+    begin: Literal["fresh", "reference"] = "fresh"  # "reference": a probe on the shipped student
+    views: int = 4  # augmented views for which outputs of frozen blocks are cached
 
     @property
     def cost(self) -> float:
-        """Of a training image, see `Part`: of a whole network, or of a probe on its features."""
+        """Relative cost per training image, see `Part`: of a probe, or of a whole network."""
         probe = self.begin == "reference" or isinstance(self.model, PretrainedTeacherConfig)
         return 0.002 if probe else 2.5
 
@@ -102,27 +102,29 @@ class TeacherStage:
 class StudentStage:
     """Stage 1 (clean distillation of the encoder) and stage 1b (its linear head).
 
-    A student that begins as its teacher is trained on, and stays as it was unless the trained one
-    is clearly better on validation images. One that learns from labels alone may learn as teachers
-    do: from `fresh_views`, with label smoothing.
+    A student that begins as its teacher is tuned; the tuned weights are kept only if they are
+    clearly better on validation images. A student trained on labels only may be trained like a
+    teacher: on `fresh_views`, with label smoothing.
     """
 
     model: StudentConfig
     training: TrainConfig
     loss: LossWeights
     head: TrainConfig
-    head_from: Literal["fresh", "student"] = "fresh"  # "student": from the head trained along
-    begin: Literal["fresh", "teacher"] = "fresh"
-    small_share: float = 0.0  # of the epochs, the first ones, sees images averaged down
-    small_side: int = 24  # to so many pixels, which takes less time
-    fresh_views: bool = False  # images augmented anew in every epoch, not those teachers were shown
-    label_smoothing: float = 0.0  # with fresh views alone
+    head_from: Literal["fresh", "student"] = "fresh"  # "student": from the head trained in stage 1
+    begin: Literal["fresh", "teacher"] = "fresh"  # initial weights
+    small_share: float = 0.0  # share of the epochs, the first ones, with smaller images
+    small_side: int = 24  # side of these images, which are averaged down and train faster
+    fresh_views: bool = False  # new augmented images in every epoch, not the teachers' views
+    label_smoothing: float = 0.0  # only with fresh views
 
     def __post_init__(self) -> None:
         if self.label_smoothing and not self.fresh_views:
-            raise ValueError(f"label_smoothing goes with fresh_views, got {self.label_smoothing}")
+            raise ValueError(
+                f"label_smoothing must be 0 without fresh_views, got {self.label_smoothing}"
+            )
         if self.fresh_views and (self.loss.mse or self.loss.kl or self.small_share):
             raise ValueError(
-                "fresh_views go with labels alone and images of full size: loss.mse, loss.kl and "
+                "fresh_views have full size and no teacher outputs: loss.mse, loss.kl and "
                 f"small_share must be 0, got {self.loss.mse}, {self.loss.kl}, {self.small_share}"
             )

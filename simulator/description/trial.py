@@ -1,4 +1,4 @@
-"""Changes of a training run to its recipe: by `--epochs` and `--lr`, or for few images.
+"""Changes that a training run makes to its recipe: `--epochs`, `--lr`, or a warm start.
 
 The changes are stored beside the weights, so that they are applied when the weights are loaded.
 """
@@ -22,25 +22,27 @@ Recipe = TypeVar("Recipe", bound=Basis)
 
 
 class Trial(NamedTuple):
-    """Changes to every training stage; None: as in the recipe."""
+    """Changes to all training stages; None: as in the recipe."""
 
     epochs: int | None = None
     learning_rate: float | None = None
-    warm: bool = False  # from the committed student of CIFAR-100, with few steps
+    warm: bool = False  # start from the shipped student of CIFAR-100, with few steps
 
     @classmethod
     def of(cls, weights: Path) -> "Trial":
-        """The trial that a folder of weights is of. Raises: UserError if its file is damaged."""
+        """The trial recorded in a folder of weights. Raises: UserError if the record is damaged."""
         path = weights / FILE
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return cls()
         except (TypeError, ValueError):
-            raise UserError(f"{path} must be a JSON object of a trial; train again") from None
+            raise UserError(
+                f"{path} must be a JSON object of epochs, learning_rate and warm; train again"
+            ) from None
 
     def applied(self, recipe: Recipe) -> Recipe:
-        """The recipe with every training stage changed."""
+        """The recipe with these changes in every training stage."""
 
         def change(value: Any) -> Any:
             if not isinstance(value, TrainConfig):
@@ -55,9 +57,9 @@ class Trial(NamedTuple):
         return recipe if self == Trial() else mapped(recipe, change)
 
     def note(self, weights: Path) -> None:
-        """Note the trial in a folder of weights.
+        """Record the trial in a folder of weights.
 
-        Raises: UserError if there are weights of another trial, or of none.
+        Raises: UserError if the folder holds weights of another trial, or of no trial.
         """
         found = Trial.of(weights)
         if found != self and any(weights.glob("*.safetensors")):
@@ -72,13 +74,13 @@ class Trial(NamedTuple):
 
     @property
     def _options(self) -> list[str]:
-        """As options of the command line."""
+        """The changes as options of the command line."""
         epochs = [] if self.epochs is None else [f"--epochs {self.epochs}"]
         rate = [] if self.learning_rate is None else [f"--lr {self.learning_rate:g}"]
         return [*(["a warm start"] if self.warm else []), *epochs, *rate]
 
     def _other(self, found: "Trial") -> str:
-        """In what the training of weights that were found differs from this one."""
+        """How the trial `found` differs from this one, in words."""
         gone = [own for own in found._options if own not in self._options]
         new = [own for own in self._options if own not in found._options]
         told = [
@@ -90,9 +92,10 @@ class Trial(NamedTuple):
 
 
 def warm_started(recipe: Recipe) -> Recipe:
-    """A recipe for few images: teacher and students begin as the committed student of CIFAR-100.
+    """The recipe for a small data set: teacher and students start from the student of CIFAR-100.
 
-    All trainings keep their kind and get few steps, the same for all that are compared.
+    Every training stage keeps its optimiser and gets few steps. Stages with the same optimiser get
+    the same length, so that comparisons are fair.
     """
 
     def change(value: Any) -> Any:

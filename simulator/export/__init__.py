@@ -1,1 +1,1 @@
-"""Trained links as ONNX files: their parts as networks, the files, and what they cost."""
+"""Trained links as ONNX files: their parts as networks, the files, and their cost."""

@@ -1,4 +1,4 @@
-"""A trained link as a folder: ONNX files, their description, and a table of what they cost."""
+"""A trained link as a folder of ONNX files, with their description and a table of their cost."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,8 +20,8 @@ from simulator.training.weights import Weights
 
 DESCRIPTION: Final = "export.json"
 KINDS: Final = ("fp32", "int8")
-CALIBRATION = 256  # training images
-MOST_DIFFERENCE = 1e-4  # of an output of an fp32 file from PyTorch's
+CALIBRATION = 256  # training images that calibrate int8
+MOST_DIFFERENCE = 1e-4  # allowed between outputs of fp32 files and PyTorch's
 
 
 def check_runtime() -> None:
@@ -40,10 +40,10 @@ def export_link(
     """Write a trained `rkd_sc` as ONNX files, and measure them on test images.
 
     The folder gets PART.fp32.onnx and PART.int8.onnx of every part, export.json and export.csv. It
-    appears as a whole, in place of an earlier export.
+    is written as a whole or not at all, and replaces an earlier export. Returns the table.
 
-    Raises: UserError if weights or training images are missing, the folder holds something else, or
-    an fp32 file gives another output than PyTorch.
+    Raises: UserError if weights or training images are missing, if the folder holds anything else
+    than an export, or if outputs of an fp32 file differ from PyTorch's.
     """
     with replacing_folder(folder, mark=DESCRIPTION) as made:
         write_link(config, weights, test, made)
@@ -54,7 +54,7 @@ def export_link(
 
 
 def write_link(config: RkdScConfig, weights: Weights, test: Split, folder: Path) -> dict[str, Any]:
-    """Write the files of all parts and their description, which is returned.
+    """Write the files of all parts, and their description; return the description.
 
     Raises: UserError if weights or training images are missing.
     """
@@ -68,7 +68,7 @@ def write_link(config: RkdScConfig, weights: Weights, test: Split, folder: Path)
 
 
 def _uses(config: RkdScConfig) -> int:
-    """The k of the comparison: a quarter of K, where the codec serves it."""
+    """The k of the comparison: K / 4 if the codec serves it, else K."""
     most = config.codec.model.max_uses
     return most // 4 if config.codec.model.serves(most // 4) else most
 
@@ -76,20 +76,20 @@ def _uses(config: RkdScConfig) -> int:
 def _calibration(weights: Weights) -> Tensor:
     if weights.dataset.train is None:
         raise UserError(
-            "--data must hold training images, by which int8 is calibrated; got test images alone"
+            "--data must hold training images, which calibrate int8, but holds only test images"
         )
     return to_float(weights.dataset.train.images[:CALIBRATION])
 
 
 def file_of(folder: Path, part: str, kind: str) -> Path:
-    """The file of a part."""
+    """Path of the ONNX file of a part, with `kind` of `KINDS`."""
     return folder / f"{part}.{kind}.onnx"
 
 
 def _write_parts(
     parts: Mapping[str, LinkPart], first: Trip, folder: Path, *, calibration: Tensor
 ) -> None:
-    """The files; an example for each is what it is given on the way of the first images."""
+    """Write the files of all parts; their example inputs are those for the images of `first`."""
     given = first.each(in_torch(parts).networks)[0].inputs
     for name, part in parts.items():
         source, small = (file_of(folder, name, kind) for kind in KINDS)
@@ -98,7 +98,7 @@ def _write_parts(
 
 
 def _measured(parts: Mapping[str, LinkPart], trip: Trip, folder: Path) -> pd.DataFrame:
-    """The table. Raises: UserError if fp32 files give other outputs than PyTorch."""
+    """The table of costs. Raises: UserError if outputs of fp32 files differ from PyTorch's."""
     reference = in_torch(parts)
     truth = trip.each(reference.networks)
     runtimes = [
@@ -119,15 +119,16 @@ def _check(table: pd.DataFrame) -> None:
     found = table.loc[table["runtime"] == "fp32", "largest_difference"].max()
     if not found <= MOST_DIFFERENCE:
         raise UserError(
-            f"ONNX files must give PyTorch's outputs within {MOST_DIFFERENCE:g}, got a difference "
-            f"of {found:.2g}; nothing was written. Try the versions of constraints.txt"
+            f"outputs of ONNX files must equal PyTorch's within {MOST_DIFFERENCE:g}, got a "
+            f"difference of {found:.2g}; nothing was written; install the versions of "
+            "constraints.txt"
         )
 
 
 def describe_link(
     config: RkdScConfig, weights: Weights, parts: Mapping[str, LinkPart]
 ) -> dict[str, Any]:
-    """What a program needs to run the files, and where they come from."""
+    """Everything that a program needs to run the files, and the origin of their weights."""
     model, data = config.codec.model, weights.dataset
     served = [k for k in range(1, model.max_uses + 1) if model.serves(k)]
     return {

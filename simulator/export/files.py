@@ -1,7 +1,7 @@
 """ONNX files: written by PyTorch, quantised and run by ONNX Runtime.
 
-The exporter is that of TorchScript: the files of the newer one are no faster, and it takes ten
-times as long (DECISIONS, 180).
+They are written by PyTorch's TorchScript exporter. The newer exporter takes ten times as long, and
+its files run no faster (DECISIONS, 180).
 """
 
 import logging
@@ -18,16 +18,16 @@ from torch.jit._trace import TracerWarning
 from simulator.export.parts import LinkPart
 
 CALIBRATION_BATCH = 64
-OPSET = 17  # the first with layer normalisation as one operator
-Network = Callable[..., Tensor]  # a part in whatever runtime: tensors in, a tensor out
+OPSET = 17  # the first version with an operator for layer normalisation
+Network = Callable[..., Tensor]  # a part in any runtime: tensors to a tensor
 
 
 def write_onnx(part: LinkPart, inputs: Sequence[Tensor], path: Path) -> None:
-    """Write a part with a batch of any size; `inputs` are an example of two images or more."""
+    """Write a part for any batch size; `inputs` are examples with at least two images."""
     names = [*part.inputs, part.output]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of this exporter
-        warnings.simplefilter("ignore", TracerWarning)  # sizes that are fixed
+        warnings.simplefilter("ignore", DeprecationWarning)  # the exporter is deprecated
+        warnings.simplefilter("ignore", TracerWarning)  # traced sizes are constants
         torch.onnx.export(
             part.network,
             tuple(inputs),
@@ -41,11 +41,12 @@ def write_onnx(part: LinkPart, inputs: Sequence[Tensor], path: Path) -> None:
 
 
 def write_int8(source: Path, path: Path, images: Tensor | None) -> None:
-    """Quantise a file to int8 weights, one scale per output channel.
+    """Quantise the weights of a file to int8, with one scale per output channel.
 
-    With `images` [N, C, H, W], activations are uint8 by their range over these (static); without,
-    by that of each call (dynamic). Convolutions are slow when dynamic, and codecs are
-    larger and slower when static (DECISIONS, 181).
+    Activations are quantised to uint8. With `images` [N, C, H, W], their ranges are measured on
+    these images (static quantisation); without, on each call (dynamic quantisation). Convolutions
+    are slow with dynamic quantisation; codecs are larger and slower with static quantisation
+    (DECISIONS, 181).
     """
     from onnxruntime import quantization as own
 
@@ -62,7 +63,7 @@ def write_int8(source: Path, path: Path, images: Tensor | None) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the advice that ONNX Runtime logs while it quantises."""
+    """Suppress the advice that ONNX Runtime logs during quantisation."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -72,7 +73,7 @@ def _quiet() -> Iterator[None]:
 
 
 class _Batches:
-    """Images for calibration, as ONNX Runtime reads them."""
+    """Calibration images in the interface that ONNX Runtime expects."""
 
     def __init__(self, images: Tensor) -> None:
         self._left = iter(images.split(CALIBRATION_BATCH))
@@ -84,7 +85,7 @@ class _Batches:
 
 
 def onnx_network(path: Path) -> Network:
-    """A file as a function, run by ONNX Runtime on one thread."""
+    """The network of a file as a function, run by ONNX Runtime on one thread."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

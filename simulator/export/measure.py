@@ -1,4 +1,4 @@
-"""What the parts of a link cost in each runtime, and how far their outputs are apart."""
+"""Size, time and accuracy of a link in each runtime, and differences between its outputs."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,8 +19,8 @@ from simulator.export.parts import LinkPart
 from simulator.measures.sizes import cpu_ms
 from simulator.statistics.intervals import accuracy_interval
 
-ON_THE_WAY = ("encoder", "transmitter", "receiver", "head")  # the parts that an image meets
-SNR_DB = 0.0  # of the transmission by which runtimes are compared
+ON_THE_WAY = ("encoder", "transmitter", "receiver", "head")  # the parts that a transmission runs
+SNR_DB = 0.0  # of the transmission on which runtimes are compared
 
 
 class Runtime(NamedTuple):
@@ -32,21 +32,21 @@ class Runtime(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """A batch on its way: what every part was given, and the scores at the end."""
+    """The inputs of every part during one transmission of a batch, and the resulting scores."""
 
     inputs: Mapping[str, tuple[Tensor, ...]]
     scores: Tensor
 
 
 def in_torch(parts: Mapping[str, LinkPart]) -> Runtime:
-    """The parts as they were trained."""
+    """The parts as PyTorch modules."""
     networks = {name: own.network for name, own in parts.items()}
     sizes = {name: 4e-6 * parameter_count(own) for name, own in networks.items()}
     return Runtime("torch", networks, sizes)
 
 
 def in_onnx(name: str, files: Mapping[str, Path]) -> Runtime:
-    """The parts as ONNX files."""
+    """The parts as ONNX files, run by ONNX Runtime."""
     networks = {part: onnx_network(path) for part, path in files.items()}
     sizes = {part: 1e-6 * path.stat().st_size for part, path in files.items()}
     return Runtime(name, networks, sizes)
@@ -56,7 +56,7 @@ def in_onnx(name: str, files: Mapping[str, Path]) -> Runtime:
 def send(
     networks: Mapping[str, Network], images: Tensor, *, k: int, generator: torch.Generator
 ) -> Sent:
-    """Images [B, C, H, W] over AWGN at `SNR_DB`, with k symbols each."""
+    """Send images [B, C, H, W] over AWGN at `SNR_DB`, with k symbols each."""
     snr_db = torch.full((len(images), 1), SNR_DB)
     uses = torch.full((len(images), 1), k)
     features = networks["encoder"](images)
@@ -76,14 +76,14 @@ def send(
 
 
 class Trip(NamedTuple):
-    """Test images, the symbols that each is given, and the seed of the noise."""
+    """Test images, the number k of symbols per image, and the seed of the noise."""
 
     test: Split
     k: int
     seed: int
 
     def each(self, networks: Mapping[str, Network]) -> list[Sent]:
-        """All images, in blocks; every runtime meets the same noise."""
+        """Send all images, in blocks; the noise is the same in every runtime."""
         generator = Streams(self.seed)("channel", "awgn", SNR_DB, self.k)
         return [
             send(networks, to_float(images), k=self.k, generator=generator)
@@ -91,7 +91,7 @@ class Trip(NamedTuple):
         ]
 
     def right(self, sent: list[Sent]) -> NDArray[np.float64]:
-        """1 for every image that is right, else 0."""
+        """1 for every correctly classified image, else 0: [N]."""
         decided = torch.cat([own.scores.argmax(dim=1) for own in sent])
         return (decided == self.test.labels).double().numpy()
 
@@ -101,7 +101,8 @@ def rows_of(
 ) -> list[dict[str, Any]]:
     """A row for each part, and one for the link as a whole.
 
-    `truth` is what the reference was given on the way: each part is compared on those inputs.
+    Each part is compared with that of the reference, on the same inputs: those that `truth`, a
+    transmission with the reference, holds for this part.
     """
     rows = [
         {
@@ -117,7 +118,7 @@ def rows_of(
 
 
 def _whole(rows: list[dict[str, Any]], right: NDArray[np.float64], trip: Trip) -> dict[str, Any]:
-    """The sums over the parts that an image meets, and the accuracy behind them."""
+    """Size and time summed over the parts that a transmission runs, and its accuracy."""
     met = [row for row in rows if row["part"] in ON_THE_WAY]
     interval = accuracy_interval(right)
     return {
@@ -134,13 +135,13 @@ def _whole(rows: list[dict[str, Any]], right: NDArray[np.float64], trip: Trip) -
 
 
 def _ms(network: Network, inputs: tuple[Tensor, ...]) -> float:
-    """CPU ms for one image alone."""
+    """CPU milliseconds for a batch of one image."""
     one = tuple(own[:1].contiguous() for own in inputs)
     return cpu_ms(lambda _: network(*one), one[0])
 
 
 @torch.inference_mode()
 def _difference(network: Network, reference: Network, part: str, sent: list[Sent]) -> float:
-    """The largest difference of outputs from those of the reference."""
+    """Largest absolute difference between the outputs of a part and those of the reference."""
     given = [own.inputs[part] for own in sent]
     return max(float((network(*own) - reference(*own)).abs().max()) for own in given)

@@ -1,8 +1,8 @@
-"""The parts of an `rkd_sc` link as networks of real tensors, which is what ONNX holds.
+"""The parts of an `rkd_sc` link as networks of real tensors, since ONNX has no complex ones.
 
-A complex symbol is a pair (re, im) in the last dimension. Codewords always have K symbols, the most
-that the codec has; those beyond an image's k are zero at the transmitter, and the receiver ignores
-them.
+A complex symbol is a pair (re, im) in the last dimension. Codewords always have K symbols, the
+maximum of the codec. Symbols beyond an image's k are zero at the transmitter, and the receiver
+ignores them.
 """
 
 from typing import NamedTuple
@@ -29,11 +29,11 @@ class Transmitter(nn.Module):
         self.snr_range_db = snr_range_db
 
     def forward(self, features: Tensor, snr_db: Tensor, k: Tensor) -> Tensor:
-        """The symbols."""
+        """Map features to symbols."""
         told = snr_db.clamp(*self.snr_range_db)
         values = self.encoder(features, snr_db=told, uses=k)
         pairs = values.unflatten(1, (-1, 2)) * used(k, self.max_uses).unsqueeze(2)
-        pairs = pairs / pairs.abs().amax(dim=(1, 2), keepdim=True)  # keeps squares in range
+        pairs = pairs / pairs.abs().amax(dim=(1, 2), keepdim=True)  # squares stay in range
         energy = pairs.square().sum(dim=(1, 2), keepdim=True)  # [B, 1, 1]
         sent: Tensor = pairs * (k.unsqueeze(2) / energy).sqrt()
         return sent
@@ -53,7 +53,7 @@ class Receiver(nn.Module):
         self.max_uses = codec.config.max_uses
 
     def forward(self, y: Tensor, h: Tensor, noise_power: Tensor, k: Tensor) -> Tensor:
-        """The features."""
+        """Estimate the features from received symbols."""
         power = h.square().sum(dim=2)  # |h|^2, [B, K]
         total = power + noise_power
         real = h[..., 0] * y[..., 0] + h[..., 1] * y[..., 1]  # of h* y
@@ -72,7 +72,7 @@ def used(k: Tensor, max_uses: int) -> Tensor:
 
 
 class LinkPart(NamedTuple):
-    """A network that is exported, and the names of its tensors."""
+    """A network to export, and the names of its inputs and its output."""
 
     network: nn.Module
     inputs: tuple[str, ...]
@@ -80,10 +80,10 @@ class LinkPart(NamedTuple):
 
 
 def parts_of(config: RkdScConfig, weights: Weights) -> dict[str, LinkPart]:
-    """The parts of `rkd_sc`, in the order in which an image meets them.
+    """The parts of `rkd_sc`, in the order in which a transmission runs them.
 
-    `classifier` is the student's head for a clean feature, by which the label code decides; a
-    student that was trained along with the codec has none.
+    The additional part `classifier` is the student's head for noiseless features, with which the
+    label code decides. It is left out if the student was trained together with the codec.
 
     Raises: UserError if weights are missing.
     """
@@ -102,6 +102,6 @@ def parts_of(config: RkdScConfig, weights: Weights) -> dict[str, LinkPart]:
 
 
 def _clean_head(config: RkdScConfig, weights: Weights) -> nn.Module:
-    """The head of stage 1."""
+    """The head of stage 1b, for noiseless features."""
     dim, classes = config.codec.model.feature_dim, weights.dataset.num_classes
     return weights.load(config.student_parts(weights.recipe).head, lambda: nn.Linear(dim, classes))

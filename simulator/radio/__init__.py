@@ -1,5 +1,6 @@
-"""Recordings of what a scheme sends: SigMF files, and the receiver that reads them.
+"""SigMF recordings of the symbols that a scheme sends, and the receiver for such recordings.
 
 `separate` splits a scheme into transmitter and receiver, `recording` reads and writes SigMF,
-`transmission` is what a file says of its frame, `transfer` goes from images to samples and back.
+`transmission` describes a transmission in the meta file, `transfer` converts images to samples and
+samples to scores.
 """

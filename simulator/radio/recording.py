@@ -23,11 +23,11 @@ EXTENSION: Final = {"name": "semlink", "version": "1.0.0", "optional": True}
 
 
 class Recording(NamedTuple):
-    """Samples [n] complex64, their rate in Hz, and what the meta file says."""
+    """Samples [n] complex64, their rate in Hz, and the content of the meta file."""
 
     samples: NDArray[np.complex64]
     sample_rate: float
-    fields: Mapping[str, Any]  # of the whole recording, with their namespaces
+    fields: Mapping[str, Any]  # global fields, such as `core:datatype`
     annotations: Sequence[Mapping[str, Any]]
 
 
@@ -40,7 +40,7 @@ def check_sigmf() -> None:
 
 
 def check_name(path: Path, option: str) -> None:
-    """Raises: UserError unless the path ends as a meta file of SigMF does."""
+    """Raises: UserError unless the path ends in `.sigmf-meta`."""
     if path.suffix != META:
         raise UserError(f"{option} must end in {META}, got {path}")
 
@@ -74,7 +74,8 @@ def write_recording(path: Path, recording: Recording) -> None:
 def read_recording(path: Path) -> Recording:
     """Read both files.
 
-    Raises: UserError naming the file that is missing, no SigMF, of another type, or not whole.
+    Raises: UserError naming the file if it is missing, truncated, changed, not SigMF, or of another
+    sample type.
     """
     check_name(path, "the recording")
     meta = read_meta(path)
@@ -89,7 +90,7 @@ def read_recording(path: Path) -> Recording:
 
 
 def read_meta(path: Path) -> dict[str, Any]:
-    """The meta file alone, as SigMF's schema wants it. Raises: as `read_recording`."""
+    """Read the meta file only, and check it by SigMF's schema. Raises: as `read_recording`."""
     with _sigmf(path):
         value = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(value, dict) or not isinstance(value.get("global"), dict):
@@ -99,7 +100,7 @@ def read_meta(path: Path) -> dict[str, Any]:
 
 
 def _check_schema(value: dict[str, Any]) -> None:
-    """Raises: ValueError saying where the schema is broken."""
+    """Raises: ValueError naming the first place that violates the schema."""
     import jsonschema
     from sigmf import schema
 
@@ -111,18 +112,18 @@ def _check_schema(value: dict[str, Any]) -> None:
 
 @contextmanager
 def _sigmf(path: Path) -> Iterator[None]:
-    """What is wrong with a meta file, in one line."""
+    """Turn errors in a meta file into a one-line UserError."""
     try:
         yield
     except FileNotFoundError:
         raise UserError(f"no such file: {path}") from None
-    except (TypeError, ValueError) as error:  # of JSON, of the encoding, of the schema
+    except (TypeError, ValueError) as error:  # invalid encoding, JSON or schema
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path} must be a meta file of SigMF, but: {reason}") from None
 
 
 def _samples(path: Path, sha512: str | None) -> NDArray[np.complex64]:
-    """All samples of a data file. Raises: UserError."""
+    """All samples of a data file. Raises: UserError if it is missing, truncated or changed."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A scheme as transmitter and receiver apart: symbols without a channel, scores without images."""
+"""A scheme split in two: a transmitter without a channel, and a receiver without the images."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ from simulator.scheme import Received, Scheme
 
 __all__ = ["Link", "receive", "transmit"]
 
-CHANNEL = AwgnChannel()  # for what a transmitter believes of the channel
-CHECKED = BLOCK  # images on which a scheme is tried
+CHANNEL = AwgnChannel()  # the channel that the transmitter assumes
+CHECKED = BLOCK  # number of images on which the split is checked
 
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """What both ends know of a link: k, the average SNR in dB, and the seed of the scrambling."""
+    """Settings that both ends know: k, the average SNR in dB, and the seed of the scrambling."""
 
     k: int
     snr_db: float
@@ -33,7 +33,7 @@ class Link:
 
 
 class _Recorded(Channel):
-    """A channel whose output was recorded: one block of B images for each call, in order."""
+    """A channel that ignores its input and returns recorded blocks of B images, one per call."""
 
     def __init__(self, blocks: Iterator[ChannelOutput]) -> None:
         self._blocks = blocks
@@ -53,13 +53,14 @@ class _Recorded(Channel):
 def transmit(scheme: Scheme, images: Tensor, link: Link) -> Tensor:
     """The symbols of uint8 images [N, C, H, W]: [N, k] complex64.
 
-    Raises: UserError if the scheme does not serve k, sends no symbols, or if its receiver needs
-            more than it receives.
+    Raises: UserError if the scheme does not serve k or sends no symbols, or if its simulated
+            receiver uses more than the received symbols.
     """
     sent = _sent(scheme, images, link)
     if sent.x is None:
         raise UserError(
-            f"{scheme.name} must send {link.k} symbols for every image to be written, but does not"
+            f"{scheme.name} must send {link.k} symbols for every image, but sends none; "
+            "choose another scheme"
         )
     _check_separate(scheme, images, sent, link)
     return sent.x
@@ -72,15 +73,15 @@ def _sent(scheme: Scheme, images: Tensor, link: Link) -> Sent:
 
 
 def _check_separate(scheme: Scheme, images: Tensor, sent: Sent, link: Link) -> None:
-    """The receiver must find the same from the symbols alone, without the images."""
+    """Check that `receive` gets the same results as the simulation. Raises: UserError."""
     assert sent.y is not None
     output = ChannelOutput(sent.y[:CHECKED], sent.h[:CHECKED], sent.noise_power[:CHECKED])
     alone = receive(scheme, output, link, image_shape=tuple(images.shape[1:]))
     same = torch.allclose(alone.scores, sent.scores[:CHECKED], rtol=1e-3, atol=1e-3)
     if not same or not torch.equal(alone.delivered, sent.delivered[:CHECKED]):
         raise UserError(
-            f"{scheme.name} must decide from received symbols alone to be written, but its "
-            "simulation uses what was sent; take rkd_sc, deep_jscc, adjscc or label_code"
+            f"{scheme.name} must decide from the received symbols only, but its simulation also "
+            "uses the transmitted data; choose rkd_sc, deep_jscc, adjscc or label_code"
         )
 
 
@@ -88,9 +89,10 @@ def _check_separate(scheme: Scheme, images: Tensor, sent: Sent, link: Link) -> N
 def receive(
     scheme: Scheme, output: ChannelOutput, link: Link, *, image_shape: tuple[int, ...]
 ) -> Received:
-    """Scores and delivery of N images of which only the channel's output is known.
+    """Scores and delivery of N images, from the channel's output only.
 
-    The transmitter's half of the contract runs on black images, and its symbols are replaced.
+    The transmitter's steps of the scheme run on black images; the recorded output replaces that of
+    the channel.
     Shapes: y, h [N, k], noise_power [N, 1] or [N, k] -> scores [N, num_classes], delivered [N].
     Raises: UserError if the scheme does not serve k.
     """
@@ -112,7 +114,7 @@ def receive(
 
 
 def _blocks(output: ChannelOutput) -> Iterator[ChannelOutput]:
-    """Blocks of equal size; the last one is padded with symbols of gain 1 that are 0."""
+    """Blocks of 250 images; the last is padded with y = 0 at gain 1 and noise power 1."""
     for first in range(0, len(output.y), BLOCK):
         y, h, noise_power = (part[first : first + BLOCK] for part in output)
         rest = BLOCK - len(y)

@@ -1,4 +1,4 @@
-"""From images to a recording, through a simulated radio, and from a recording to scores."""
+"""Images to a recording, a recording through a simulated radio, and a recording to scores."""
 
 import math
 from dataclasses import replace
@@ -23,12 +23,12 @@ from simulator.scheme import Received, Scheme
 
 __all__ = ["Reception", "decoded", "recorded", "share_right", "simulated", "table_of", "written"]
 
-LARGEST = 0.9  # sample of a file, in magnitude; full scale of a device is 1
+LARGEST = 0.9  # magnitude of a written sample; full scale of a device is 1
 RATE_TOLERANCE = 1e-6
 
 
 class Reception(NamedTuple):
-    """What a receiver made of a recording."""
+    """A received frame, and the decoded results of its images."""
 
     frame: FrameOutput
     received: Received
@@ -37,10 +37,10 @@ class Reception(NamedTuple):
 def written(
     scheme: Scheme, images: Tensor, transmission: Transmission, classes: list[str] | None
 ) -> tuple[Transmission, Recording]:
-    """The recording of uint8 images [N, C, H, W], scaled to a peak of 0.9.
+    """Encode uint8 images [N, C, H, W] as a recording, scaled to a peak of 0.9.
 
-    `classes` are written into the annotations if given. The transmission comes back with its
-    amplitude. Raises: UserError as `transmit`.
+    `classes`, if given, are written into the annotations. Returns the transmission with its
+    `amplitude` set, and the recording. Raises: UserError as `transmit`.
     """
     frame = transmission.frame
     signal = frame.signal(transmit(scheme, images, transmission.link))
@@ -54,9 +54,10 @@ def written(
 def simulated(
     recording: Recording, transmission: Transmission, *, snr_db: float, seed: int
 ) -> Recording:
-    """What another device records: delayed, turned, attenuated, noisy.
+    """The recording as a simulated second device receives it, see `drawn_radio`.
 
-    The description of the transmission stays, so that the recording can be read by itself.
+    The meta file keeps the description of the transmission, so that it can be read without the
+    transmitted file.
     """
     frame = transmission.frame
     generator = Streams(seed=seed)("radio", snr_db)
@@ -81,7 +82,7 @@ def recorded(
 ) -> FrameOutput:
     """Find the frame of a recording and estimate its gains.
 
-    Raises: UserError if the sample rate is another one, or if no whole frame is found.
+    Raises: UserError if the sample rate is not that of the frame, or no whole frame is found.
     """
     frame = transmission.frame
     if abs(recording.sample_rate / frame.sample_rate - 1) > RATE_TOLERANCE:
@@ -98,7 +99,7 @@ def recorded(
 def decoded(
     scheme: Scheme, output: FrameOutput, transmission: Transmission, *, image_shape: tuple[int, ...]
 ) -> Reception:
-    """Scores of every image of a frame."""
+    """Decode all images of a frame."""
     received = receive(scheme, output.received, transmission.link, image_shape=image_shape)
     return Reception(output, received)
 
@@ -122,7 +123,7 @@ def table_of(
 
 
 def share_right(reception: Reception, labels: Tensor) -> Tensor:
-    """1 for an image whose class is right, a uniform guess in outage, else 0: [N] float64."""
+    """1 for every correct class, 1 / number of classes in outage, else 0: [N] float64."""
     scores, delivered, _ = reception.received
     right = (scores.argmax(dim=1) == labels).double()
     guess = torch.full_like(right, 1 / scores.shape[1])

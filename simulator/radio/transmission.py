@@ -1,6 +1,6 @@
-"""What the meta file of a transmission says: recipe, scheme, weights, and the format of its frame.
+"""Description of a transmission in its meta file: recipe, scheme, weights, format of the frame.
 
-The fields have semlink's own namespace, such as `semlink:scheme`.
+The fields are in semlink's own namespace: `semlink:scheme`, for instance.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,23 +23,23 @@ MOST_DB: Final = 100.0
 
 @dataclass(frozen=True, kw_only=True)
 class Transmission:
-    """The link and the frame of a recording, and what its receiver must have."""
+    """The link and the frame of a recording, and the weights that its receiver needs."""
 
     recipe: str
     scheme: str
-    data: str  # key of the images
-    weights: Mapping[str, str]  # SHA-256 of every part that the scheme is made of
+    data: str  # key of the data set
+    weights: Mapping[str, str]  # part -> SHA-256 of its file, for all parts of the scheme
     channel_uses: int  # k
     snr_db: float  # average Es/N0 that both ends assume
-    seed: int
+    seed: int  # of the scrambling
     images: int
     subcarriers: int
     spacing_khz: float
-    amplitude: float  # of a symbol of unit power on a subcarrier, in the file that was sent
+    amplitude: float  # of a unit-power symbol on a subcarrier, in the transmitted file
 
     @property
     def frame(self) -> Frame:
-        """The format of the frame. Raises: ValueError."""
+        """The format of the frame. Raises: ValueError if a field is out of range."""
         return Frame(
             images=self.images,
             uses=self.channel_uses,
@@ -49,12 +49,12 @@ class Transmission:
 
     @property
     def link(self) -> Link:
-        """What both ends know of the link."""
+        """Settings of the link that both ends know."""
         return Link(k=self.channel_uses, snr_db=self.snr_db, seed=self.seed)
 
     @property
     def fields(self) -> dict[str, Any]:
-        """Fields of the meta file: those above, and what follows from them."""
+        """Fields of the meta file: those of this class, and sizes of the frame."""
         frame = self.frame
         follows = {
             "pilots": frame.pilots,
@@ -65,7 +65,7 @@ class Transmission:
         return {SPACE + name: value for name, value in {**asdict(self), **follows}.items()}
 
     def annotations(self, classes: Sequence[str] | None) -> Iterator[dict[str, Any]]:
-        """The preamble, and the OFDM symbols that hold each image, with its class if given."""
+        """Annotations of the preamble and of each image's OFDM symbols, with its class if given."""
         yield {
             "core:sample_start": 0,
             "core:sample_count": self.frame.preamble_samples,
@@ -94,7 +94,7 @@ KINDS: Final[Mapping[str, Any]] = {
 def transmission_of(
     path: Path, told: Mapping[str, Any], annotations: Sequence[Mapping[str, Any]]
 ) -> Transmission:
-    """What the meta file at `path` says of a transmission.
+    """The transmission described by these global fields and annotations of the meta file `path`.
 
     Raises: UserError naming a field that is missing or wrong, or missing annotations.
     """
@@ -102,8 +102,8 @@ def transmission_of(
     for name, value in values.items():
         if value is None:
             raise UserError(
-                f"{path} must have {SPACE}{name} to be read, but has none; name the file that "
-                "semlink iq write made with --sent"
+                f"{path} must have {SPACE}{name}, but has none; add --sent and the file that "
+                "semlink iq write made"
             )
         if isinstance(value, bool) or not isinstance(value, KINDS[name]):
             raise UserError(f"{SPACE}{name} of {path} is damaged, got {value!r}")

@@ -1,1 +1,1 @@
-"""KDL-DARTS: architecture search with distillation and a cost penalty inside."""
+"""KDL-DARTS: architecture search with a distillation loss and a cost penalty."""

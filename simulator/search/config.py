@@ -13,28 +13,28 @@ from simulator.device import Precision
 
 @dataclass(frozen=True, kw_only=True)
 class BilevelConfig:
-    """How an architecture is searched, in whatever space.
+    """Settings of a bilevel architecture search that do not depend on the search space.
 
-    Weights are trained on half A of the images, the architecture on half B with the same loss plus
-    `penalty` times the sum of max(0, ln(expected cost / target)).
+    Weights are trained on half A of the images. The architecture is trained on half B, with the
+    same loss plus `penalty` times the sum over costs of max(0, ln(expected cost / target)).
     """
 
-    image_size: int  # side to which images are averaged down; targets are those of the whole image
-    images: int  # in each half, at most
+    image_size: int  # side to which images are averaged down; the teachers see full-size images
+    images: int  # in each half, at most (fewer if the training set is small)
     epochs: int
     batch_size: int
-    temperature: tuple[float, float]  # of the samples, first to last epoch, along a geometric curve
-    weights_rate: tuple[float, float]  # SGD, first to last step, along a half cosine
+    temperature: tuple[float, float]  # of Gumbel sampling, first to last epoch, geometric
+    weights_rate: tuple[float, float]  # of SGD, first to last step, half cosine
     weights_decay: float
-    architecture_rate: float  # Adam
+    architecture_rate: float  # of Adam
     architecture_decay: float
-    clip: float  # largest norm of the gradient of the weights
-    warmup: float  # share of the epochs before the architecture begins to learn
+    clip: float  # maximum gradient norm of the weights
+    warmup: float  # share of the epochs in which only the weights are trained
     loss: LossWeights
-    penalty: float  # lambda
-    target: float  # parameters, or another cost, below which the penalty is zero
-    stable_epochs: int  # after which an unchanged genotype ends the search
-    precision: Precision  # as of `TrainConfig`
+    penalty: float  # weight of the cost penalty, lambda
+    target: float  # cost in the unit of the search, such as parameters; no penalty below it
+    stable_epochs: int  # epochs with an unchanged genotype after which the search ends
+    precision: Precision  # as in `TrainConfig`
 
     def __post_init__(self) -> None:
         if min(self.images, self.epochs, self.batch_size, self.image_size) < 1:
@@ -47,26 +47,26 @@ class BilevelConfig:
 
     @property
     def first_epoch(self) -> int:
-        """Number of the first epoch in which the architecture learns."""
+        """Index of the first epoch in which the architecture is trained."""
         return round(self.warmup * self.epochs)
 
     def temperature_of(self, epoch: int) -> float:
-        """Temperature of the samples in this epoch."""
+        """Temperature of Gumbel sampling in this epoch."""
         first, last = self.temperature
         return float(first * (last / first) ** (epoch / max(1, self.epochs - 1)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchConfig(BilevelConfig):
-    """A search of the cells of a network."""
+    """Settings of a search for the normal and the reduction cell of a network."""
 
     space: str
     shape: CellShape  # of the supernet
-    deployed: CellShape  # of the network that is built, and that costs are counted at
-    operations: Literal["sampled", "mixed"]  # one per edge and step (GDAS), or all (DARTS)
+    deployed: CellShape  # of the network that is built; costs are those at this size
+    operations: Literal["sampled", "mixed"]  # one per edge and step (GDAS), or all of them (DARTS)
     cost: Literal["parameters", "macs", "cpu_ms"]
-    auxiliary_skip: bool  # beside every edge, its weight falling from 1 to 0
-    most_skips: int  # in each cell of the genotype; further ones give way to the next best
+    auxiliary_skip: bool  # add a skip to every edge, with a weight that falls from 1 to 0
+    most_skips: int  # per cell of the genotype; further ones become the next best operation
 
     described_also: ClassVar[Mapping[str, Any]] = {
         "order": "first",
@@ -80,7 +80,7 @@ class SearchConfig(BilevelConfig):
 
     @property
     def search_space(self) -> SearchSpace:
-        """The space of this name."""
+        """The search space named by `space`."""
         return space_named(self.space)
 
     def skip_weight(self, epoch: int) -> float:
@@ -92,22 +92,22 @@ class SearchConfig(BilevelConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class StagedSearchConfig(BilevelConfig):
-    """A search of the stages of a network.
+    """Settings of a search for the stages of a network.
 
-    The penalty counts parameters and MACs, whose target is what the hand-made student of as many
-    parameters has. Proposals are scaled to both.
+    The penalty applies to parameters and to MACs. The target of the MACs is the number of MACs of
+    the hand-made student with `target` parameters. Proposals are scaled to meet both targets.
     """
 
     space: StagedSpace
-    shrink: int  # widths of the supernet are so many times smaller
-    proposals: int  # networks that a search proposes: the most probable one, and drawn ones
-    rungs: tuple[int, ...]  # epochs after which the better half of the proposals is kept
+    shrink: int  # factor by which the widths of the supernet are smaller
+    proposals: int  # networks proposed by a search: the most probable one, then random draws
+    rungs: tuple[int, ...]  # epochs after which the worse half of the proposals is dropped
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if min(self.shrink, self.proposals) < 1 or list(self.rungs) != sorted(set(self.rungs)):
             raise ValueError(
-                "shrink and proposals must be at least 1, and rungs ascend, got "
+                "shrink and proposals must be at least 1, and rungs must ascend, got "
                 f"{self.shrink}, {self.proposals}, {self.rungs}"
             )
 
@@ -116,7 +116,7 @@ Config = TypeVar("Config", bound=BilevelConfig, covariant=True)
 
 
 class SearchPreset(NamedTuple, Generic[Config]):
-    """A search, and the training that chooses among its seeds or its proposals."""
+    """A search, and the length of the training runs that rank its seeds or its proposals."""
 
     name: str
     search: Config

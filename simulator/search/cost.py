@@ -1,4 +1,4 @@
-"""Costs of networks, and cost tables: every operation counted, or timed, at its deployed width."""
+"""Costs of networks, and cost tables of operations, counted or timed at their deployed width."""
 
 from collections.abc import Callable, Mapping
 
@@ -14,15 +14,15 @@ from simulator.measures.sizes import cpu_ms, macs
 from simulator.search.config import SearchConfig
 from simulator.training.loop import fresh
 
-BATCH = 64  # images that are timed at a time
-Measure = Callable[[nn.Module, tuple[int, ...]], float]  # a network, the shape of its input
+BATCH = 64  # images in a timed batch
+Measure = Callable[[nn.Module, tuple[int, ...]], float]  # network and input shape to cost
 
 
 def cost_table(config: SearchConfig, *, image_shape: tuple[int, int, int]) -> CostTable:
-    """Cost of every operation on an edge, over all cells of a kind, and of all that is fixed.
+    """Cost of each operation on an edge, summed over all cells of a kind, and the fixed cost.
 
-    Fixed is what a network has besides the operations: stem, entries, projection. `image_shape`
-    (C, H, W) is that of the whole images, which deployed networks see.
+    The fixed cost is that of everything but the operations: stem, entries of the cells, projection.
+    `image_shape` (C, H, W) is that of full-size images, on which deployed networks run.
     """
     measure, space, shape = MEASURES[config.cost], config.search_space, config.deployed
     totals = {"normal": torch.zeros(len(space.operations), dtype=torch.float64)}
@@ -45,7 +45,7 @@ def cost_table(config: SearchConfig, *, image_shape: tuple[int, int, int]) -> Co
 
 
 def network_costs(student: StudentConfig, image_shape: tuple[int, int, int]) -> dict[str, float]:
-    """Parameters, MACs and CPU milliseconds per image in a batch of 64 of an encoder."""
+    """Parameters, MACs, and CPU milliseconds per image (in batches of 64) of an encoder."""
     network = fresh(lambda: student.build(image_channels=image_shape[0]), seed=0).eval()
     batch = torch.zeros(BATCH, *image_shape)
     return {
@@ -56,7 +56,7 @@ def network_costs(student: StudentConfig, image_shape: tuple[int, int, int]) -> 
 
 
 def _operations(space: SearchSpace, input_shape: tuple[int, ...], measure: Measure) -> Tensor:
-    """Cost of every operation at this width and resolution; none costs nothing."""
+    """Cost of each operation [operations] at this width and resolution; `none` costs 0."""
     width, costs = input_shape[0], []
     for operation in space.operations:
         module = fresh(lambda build=operation.build: build(width, False), seed=0)  # type: ignore[misc]
@@ -65,7 +65,7 @@ def _operations(space: SearchSpace, input_shape: tuple[int, ...], measure: Measu
 
 
 def _cheapest(space: SearchSpace, shape: CellShape) -> tuple[GenotypeCnnConfig, int]:
-    """A network all of whose edges are skips, and the number of that operation."""
+    """A network whose edges are all skips, and the index of the skip operation."""
     plan = tuple((Edge(0, "skip"), Edge(1, "skip")) for _ in range(space.nodes))
     genotype = Genotype(space=space.name, normal=plan, reduce=plan)
     return GenotypeCnnConfig(genotype=genotype, shape=shape), space.names.index("skip")

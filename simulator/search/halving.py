@@ -1,8 +1,9 @@
-"""The finish of a search: proposals are trained side by side, and the better half goes on.
+"""The last step of a search: its proposals are trained and ranked by successive halving.
 
-Successive halving (Jamieson and Talwalkar, 2016). Networks are compared by the sum of their
-training losses so far, which ranks them better than an accuracy after as many epochs (Ru et al.,
-Speedy performance estimation for neural architecture search, arXiv 2006.04492).
+All proposals are trained up to a rung (a number of epochs), the better half up to the next one, and
+so on (Jamieson and Talwalkar, 2016). Networks are ranked by the sum of their training losses so
+far, which is more reliable than the accuracy after the same number of epochs (Ru et al., Speedy
+performance estimation for neural architecture search, arXiv 2006.04492).
 """
 
 import contextlib
@@ -27,19 +28,19 @@ from simulator.training.run import TrainingRun, accuracy, in_chunks
 from simulator.training.student import StudentLesson
 from simulator.training.teachers import Views
 
-DRAWS = 50  # for each network that is wanted, before fewer are taken
-TrainTo = Callable[[int, int], float]  # (number of a proposal, epochs) to its summed loss
+DRAWS = 50  # attempts per requested network, after which fewer are returned
+TrainTo = Callable[[int, int], float]  # (index of a proposal, epochs) to summed loss
 
 
 class Ranked(NamedTuple):
-    """The winner's number, and a row for every proposal and rung: number, epochs, summed loss."""
+    """Index of the winner, and a row (index, epochs, summed loss) per proposal and rung."""
 
     winner: int
     rows: list[tuple[int, int, float]]
 
 
 def halved(proposals: int, rungs: Sequence[int], train_to: TrainTo) -> Ranked:
-    """Train proposals to every rung in turn, and keep the better half of them (at least one)."""
+    """Train proposals up to each rung in turn; after each, keep the better half (at least one)."""
     alive, rows = list(range(proposals)), []
     for epochs in rungs:
         if len(alive) == 1:
@@ -51,7 +52,7 @@ def halved(proposals: int, rungs: Sequence[int], train_to: TrainTo) -> Ranked:
 
 
 def trainings(proposals: int, rungs: Sequence[int]) -> int:
-    """How often `halved` trains a proposal further."""
+    """Number of times that `halved` calls `train_to`."""
     alive = [proposals]
     for _ in rungs[1:]:
         alive.append(-(-alive[-1] // 2))
@@ -65,9 +66,10 @@ def proposed(
     *,
     first: StagedCnnConfig | None = None,
 ) -> list[StagedCnnConfig]:
-    """Different networks within a budget, all widths scaled: the first one, then drawn ones.
+    """Distinct networks, `first` and then drawn ones, scaled to the largest widths within a budget.
 
-    Fewer than `number` where as many different ones are not drawn soon.
+    Lower limits of the budget are ignored. Returns fewer than `number` networks if 50 * `number`
+    attempts do not give enough distinct ones.
     """
     most = replace(budget, parameters=(0, budget.parameters[1]), macs=(0, budget.macs[1]))
     found: dict[StagedCnnConfig, None] = {}
@@ -82,17 +84,20 @@ def proposed(
 
 
 class Finish(NamedTuple):
-    """How proposals are trained: on which images, how long in all, under which key."""
+    """How proposals are trained."""
 
     run: TrainingRun
     views: Views
     training: TrainConfig
-    side: int
+    side: int  # to which images are averaged down
     seed: int  # of the search
-    key: str
+    key: str  # of the search; part of the keys of the checkpoints
 
     def ranked(self, name: str, models: Sequence[StudentConfig], rungs: Sequence[int]) -> Ranked:
-        """Halve these networks. All begin with the same draws; checkpoints stay, by `name`."""
+        """Rank networks by successive halving. Their initial weights are drawn from the same seed.
+
+        The checkpoint of network i stays as `NAME_i.safetensors`, so that a run can resume.
+        """
 
         def train_to(number: int, epochs: int) -> float:
             lesson = SmallLesson(
@@ -113,10 +118,10 @@ class Finish(NamedTuple):
                 until=epochs,
             )
             model = model.to(self.run.device)
-            with contextlib.redirect_stderr(io.StringIO()):  # one bar for all is enough
+            with contextlib.redirect_stderr(io.StringIO()):  # one progress bar for all is enough
                 history = train(lesson, model, streams=streams, checkpoint=checkpoint)
             bar.update()
-            return sum(entry["loss"] for entry in history[:epochs])  # it may be trained further
+            return sum(entry["loss"] for entry in history[:epochs])  # a checkpoint may hold more
 
         with progress(total=trainings(len(models), rungs), desc=f"{name}s", unit="run") as bar:
             return halved(len(models), rungs, train_to)
@@ -124,12 +129,12 @@ class Finish(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SmallLesson(StudentLesson):
-    """A student of images averaged down to `side` pixels; teachers were asked about whole ones."""
+    """Train a student on images averaged down to `side`; its teachers saw full-size images."""
 
     side: int
 
     def shown(self, images: Tensor, epoch: int) -> Tensor:  # noqa: ARG002 - the same in all
-        """Images averaged down."""
+        """Images averaged down to `side`."""
         return shrunk(to_float(images), self.side)
 
     def validate(self, model: ImageClassifier) -> float:

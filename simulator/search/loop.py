@@ -1,8 +1,8 @@
-"""KDL-DARTS: architecture search with distillation and a cost penalty inside, arXiv 2508.02148.
+"""KDL-DARTS: architecture search with a distillation loss and a cost penalty, arXiv 2508.02148.
 
-Weights learn on half A of the images, the architecture on half B. A checkpoint at the end of every
-epoch holds the weights, the architecture, both optimisers and the history. Every epoch begins its
-own named streams, so a resumed search takes the very steps of an uninterrupted one.
+Weights are trained on half A of the images, the architecture on half B. A checkpoint at the end of
+every epoch holds the weights, the architecture, both optimisers and the history. Every epoch has
+its own named random streams, so a resumed search takes exactly the steps of an uninterrupted one.
 """
 
 import math
@@ -41,17 +41,17 @@ History = list[dict[str, Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class SearchTask:
-    """What a search needs besides its random streams."""
+    """Everything that a search needs, except for random streams and checkpoint."""
 
     name: str
     relaxed: Relaxed
     num_images: int  # in each half
-    batches: Callable[[Half, int], Take]  # of a half in an epoch
+    batches: Callable[[Half, int], Take]  # (half, epoch) to the batches of that epoch
     validation: Sequence[Batch]
 
     @property
     def config(self) -> BilevelConfig:
-        """How it is searched."""
+        """Settings of the search."""
         return self.relaxed.config
 
     @property
@@ -70,7 +70,7 @@ class SearchTask:
         return self.num_images // self.batch_size
 
     def loss(self, batch: Batch, drawn: Drawn) -> Tensor:
-        """The distillation loss of a batch under what is drawn."""
+        """Distillation loss of a batch, with the drawn part of the supernet."""
         device = batch.images.device
         with autocast(device, native(device, self.config.precision)):
             features, scores = self.relaxed.run(batch.images, drawn)
@@ -78,20 +78,20 @@ class SearchTask:
 
     @torch.no_grad()
     def validate(self, drawn: Drawn) -> float:
-        """Mean validation loss."""
+        """Mean loss over the held-back images, with the drawn part of the supernet."""
         losses = [float(self.loss(own, drawn)) * len(own.labels) for own in self.validation]
         return sum(losses) / sum(len(batch.labels) for batch in self.validation)
 
 
 @torch.no_grad()
 def observe(task: SearchTask, epoch: int, losses: tuple[float, float]) -> dict[str, Any]:
-    """The entry of an epoch that has ended."""
+    """History entry of an epoch that has just ended."""
     told = {"epoch": epoch + 1, "loss": losses[0], "upper_loss": losses[1]}
     return told | task.relaxed.observed(task.validate, epoch)
 
 
 def shown(entry: dict[str, Any]) -> dict[str, str]:
-    """What stands behind the progress bar."""
+    """Text behind the progress bar."""
     return {
         "loss": f"{entry['loss']:.3f}",
         "cost": f"{entry['expected_cost']:.4g}",
@@ -112,11 +112,11 @@ def search(
     checkpoint: Checkpoint,
     log: Callable[[History], None] | None = None,
 ) -> History:
-    """Search to the end, from the checkpoint if there is one.
+    """Run a search to its end, starting from the checkpoint if there is one.
 
-    Returns the history, one entry per epoch: mean losses of both halves, and what the space says
-    (`Relaxed.observed`). The architecture is as it was after the last epoch.
-    Raises: UserError when the loss is not finite; TimeUp at the deadline.
+    Returns the history, one entry per epoch: mean losses on both halves, and the entries of
+    `Relaxed.observed`. Supernet and architecture are left as they are after the last epoch.
+    Raises: UserError if the loss is not finite; TimeUp at the deadline.
     """
     optimisers = _optimisers(task)
     history = _resume(task, optimisers, checkpoint)
@@ -138,7 +138,10 @@ def search(
 
 
 def finished(history: History, config: BilevelConfig) -> bool:
-    """Whether the search is over: all epochs, or a genotype that has settled."""
+    """True after all epochs, or after `stable_epochs` epochs without a change of the genotype.
+
+    Epochs of the warm-up do not count.
+    """
     if len(history) >= config.epochs:
         return True
     settled = [entry["genotype"] for entry in history[config.first_epoch :]]
@@ -149,7 +152,7 @@ def finished(history: History, config: BilevelConfig) -> bool:
 def _run_epoch(
     task: SearchTask, optimisers: _Optimisers, streams: Streams, epoch: int, bar: Any
 ) -> tuple[float, float]:
-    """All steps of an epoch; mean loss on halves A and B (not a number before B is used)."""
+    """Run all steps of an epoch; return the mean loss on half A, and on half B (nan in warm-up)."""
     config, batch = task.config, task.batch_size
     halves: tuple[Half, Half] = ("weights", "architecture")
     takes = [task.batches(half, epoch) for half in halves]
@@ -177,9 +180,9 @@ def _run_epoch(
 
 
 def _upper(task: SearchTask, optimisers: _Optimisers, batch: Batch, drawn: Drawn) -> float:
-    """One step of the architecture, the weights being as they are (DARTS' first order).
+    """One step of the architecture, with fixed weights (first-order DARTS).
 
-    Gives back the loss on half B without the penalty.
+    Returns the loss on half B, without the penalty.
     """
     loss = task.loss(batch, drawn)
     value = _finite(loss, task)
@@ -196,7 +199,7 @@ def _upper(task: SearchTask, optimisers: _Optimisers, batch: Batch, drawn: Drawn
 def _step_weights(
     task: SearchTask, optimiser: torch.optim.Optimizer, loss: Tensor, *, rate: float
 ) -> None:
-    """One step on half A."""
+    """One step of the weights, on half A."""
     for group in optimiser.param_groups:
         group["lr"] = rate
     optimiser.zero_grad()
@@ -249,7 +252,7 @@ def _save(
 
 
 def _resume(task: SearchTask, optimisers: _Optimisers, checkpoint: Checkpoint) -> History:
-    """Load everything that was saved; the history so far."""
+    """Load the checkpoint, if there is one; return the history so far."""
     if not checkpoint.path.exists():
         return []
     tensors, header = load_tensors(checkpoint.path)

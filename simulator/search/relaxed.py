@@ -1,4 +1,4 @@
-"""A relaxed space, as the search loop sees it: one class for cells, one for stages."""
+"""The interface between search loop and search space, implemented for cells and for stages."""
 
 import json
 import math
@@ -22,15 +22,15 @@ from simulator.storage.describe import describe
 
 
 class Drawn(Protocol):
-    """What a step runs of the supernet."""
+    """The part of the supernet that a step runs."""
 
     def detached(self) -> Self:
-        """The same, without gradients of the architecture."""
+        """The same, without gradients to the architecture."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Relaxed(ABC):
-    """The supernet of a space, the architecture that is learnt, and what networks cost."""
+    """A supernet (`model`), the architecture parameters that are trained, and costs of networks."""
 
     model: nn.Module
     config: BilevelConfig
@@ -38,43 +38,43 @@ class Relaxed(ABC):
     @property
     @abstractmethod
     def values(self) -> nn.Module:
-        """The architecture: what the upper level learns."""
+        """The architecture parameters, which the upper level of the search trains."""
 
     @abstractmethod
     def draw(self, generator: torch.Generator, epoch: int) -> Drawn:
-        """What the next step runs."""
+        """Draw the part of the supernet that the next step runs."""
 
     @abstractmethod
     def run(self, images: Tensor, drawn: Any) -> Classified:
-        """Features and scores under what is drawn."""
+        """Features and scores of the drawn part."""
 
     @abstractmethod
     def student(self) -> StudentConfig:
-        """The network as it would be built now."""
+        """The network that the current architecture gives."""
 
     @abstractmethod
     def excess(self) -> Tensor:
-        """Sum of max(0, ln(expected cost / target)), with gradients."""
+        """Sum over costs of max(0, ln(expected cost / target)), differentiable."""
 
     @abstractmethod
     def observed(self, validate: Callable[[Any], float], epoch: int, /) -> dict[str, Any]:
-        """What an epoch's entry says of the space; `validate` gives the loss of what is drawn."""
+        """Entries of the history for an epoch; `validate` maps a drawn part to its loss."""
 
 
 class CellsDrawn(NamedTuple):
-    """Weights of operations, and of the auxiliary skip beside every edge."""
+    """Weights of the operations on every edge, and of the auxiliary skips."""
 
     mixtures: Mixtures
     skip: float = 0.0
 
     def detached(self) -> "CellsDrawn":
-        """The same, without gradients of the architecture."""
+        """The same, without gradients to the architecture."""
         return self._replace(mixtures=self.mixtures.detached())
 
 
 @dataclass(frozen=True, kw_only=True)
 class RelaxedCells(Relaxed):
-    """Two cells, repeated in the network."""
+    """The space of cells: a normal and a reduction cell, which the network repeats."""
 
     config: SearchConfig
     space: SearchSpace
@@ -83,25 +83,25 @@ class RelaxedCells(Relaxed):
 
     @property
     def values(self) -> nn.Module:
-        """Values of the operations on every edge."""
+        """A parameter for every operation on every edge."""
         return self.architecture
 
     def plans(self) -> Plans:
-        """Both cells as they are now, with the limit on skips."""
+        """Both cells that the current architecture gives, with at most `most_skips` skips each."""
         return self.architecture.plans(self.space, most_skips=self.config.most_skips)
 
     def student(self) -> GenotypeCnnConfig:
-        """Both cells in the deployed network."""
+        """The deployed network with the current cells."""
         plans = self.plans()
         genotype = Genotype(space=self.space.name, normal=plans.normal, reduce=plans.reduce)
         return GenotypeCnnConfig(genotype=genotype, shape=self.config.deployed)
 
     def alone(self, plans: Plans) -> CellsDrawn:
-        """The operations of these plans alone."""
+        """Run only the operations of these plans, with weight 1."""
         return CellsDrawn(plans.choices(self.space).mixtures())
 
     def draw(self, generator: torch.Generator, epoch: int) -> CellsDrawn:
-        """All operations of every edge, or one."""
+        """All operations of every edge, or one sampled per edge."""
         noise, skip = gumbel(self.space, generator=generator), self.config.skip_weight(epoch)
         if self.config.operations == "mixed":
             return CellsDrawn(self.architecture.probabilities().mixtures(), skip)
@@ -109,17 +109,17 @@ class RelaxedCells(Relaxed):
         return CellsDrawn(choices.mixtures(), skip)
 
     def run(self, images: Tensor, drawn: CellsDrawn) -> Classified:
-        """Features and scores under these mixtures."""
+        """Features and scores with these weights of operations."""
         found: Classified = self.model(images, *drawn)
         return found
 
     def excess(self) -> Tensor:
-        """Of the one cost that the table holds."""
+        """max(0, ln(expected cost / target)) of the cost in the table."""
         expected = self.costs.expected(self.architecture.probabilities(), self.space)
         return (expected / self.config.target).log().clamp(min=0)
 
     def observed(self, validate: Callable[[Any], float], epoch: int, /) -> dict[str, Any]:
-        """Costs, entropy, skips, losses of the mixture and of the genotype, the genotype."""
+        """Costs, entropy, number of skips, genotype, and losses of the mixture and the genotype."""
         probabilities, plans = self.architecture.probabilities(), self.plans()
         raw = self.architecture.plans(self.space, most_skips=None)
         return {
@@ -136,24 +136,24 @@ class RelaxedCells(Relaxed):
 
 @dataclass(frozen=True, kw_only=True)
 class RelaxedStages(Relaxed):
-    """The stages of a network, each with decisions of its own."""
+    """The space of stages: every stage of the network has its own decisions."""
 
     config: StagedSearchConfig
     architecture: StagedArchitecture
-    budget: Budget  # its most is the target of the penalty
+    budget: Budget  # its upper limits are the targets of the penalty
 
     @property
     def space(self) -> StagedSpace:
-        """The options."""
+        """The options of every decision."""
         return self.config.space
 
     @property
     def values(self) -> nn.Module:
-        """Values of the options of every decision."""
+        """A parameter for every option of every decision."""
         return self.architecture
 
     def draw(self, generator: torch.Generator, epoch: int) -> Choice:
-        """One option of every decision."""
+        """Sample one option of every decision."""
         noise = {
             name: -(-uniform.clamp(min=1e-12).log()).log().float()
             for name, options in self.space.decisions.items()
@@ -162,21 +162,21 @@ class RelaxedStages(Relaxed):
         return self.architecture.sampled(noise, self.config.temperature_of(epoch))
 
     def run(self, images: Tensor, drawn: Choice) -> Classified:
-        """Features and scores of the network that is drawn."""
+        """Features and scores of the drawn network."""
         found: Classified = self.model(images, drawn)
         return found
 
     def excess(self) -> Tensor:
-        """Of parameters and of MACs."""
+        """max(0, ln(expected cost / target)), summed over parameters and MACs."""
         targets = torch.tensor([self.budget.parameters[1], self.budget.macs[1]])
         return (self._expected() / targets).log().clamp(min=0).sum()
 
     def student(self) -> StagedCnnConfig:
-        """The most probable option of every decision."""
+        """The network of the most probable option of every decision."""
         return self.space.network(self.architecture.best().picks)
 
     def observed(self, validate: Callable[[Any], float], _epoch: int, /) -> dict[str, Any]:
-        """Costs, entropy, loss of the most probable network, and that network."""
+        """Costs, entropy, and the most probable network with its loss."""
         expected, best = self._expected().tolist(), self.student()
         built = cost(best, self.budget.image_shape)
         return {
@@ -195,6 +195,6 @@ class RelaxedStages(Relaxed):
 
 
 def entropy(choices: Iterable[Tensor]) -> float:
-    """Mean over choices of the entropy of probabilities [options], as a share of the uniform's."""
+    """Mean normalised entropy of probabilities [options]; 1 if all options are equally probable."""
     shares = [-(p * p.log()).sum() / math.log(len(p)) for p in choices if len(p) > 1]
     return float(torch.stack(shares).mean().detach())

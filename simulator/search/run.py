@@ -1,4 +1,4 @@
-"""A search on a recipe's data: its halves, its seeds, short retraining, the choice."""
+"""A search on a recipe's data: halves of the data, seeds, and the choice of the best result."""
 
 import math
 from collections.abc import Sequence
@@ -37,8 +37,8 @@ from simulator.training.teachers import Views, teacher_views, told_views, train_
 
 MOST_VIEWS = 1000
 MOST_PENALTY = 1000.0
-GUIDED = {"kd", "ce"}  # with the teacher, or by labels alone
-HELD_BACK, HELD_BATCH = 1000, 250  # training images of neither half, for the loss of an epoch
+GUIDED = {"kd", "ce"}  # with distillation, or with labels only
+HELD_BACK, HELD_BATCH = 1000, 250  # training images in neither half, for the loss after an epoch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class SearchRun:
 
     run: TrainingRun
     preset: SearchPreset[BilevelConfig]
-    views: Views  # what the teachers say
+    views: Views  # outputs of the teachers
 
 
 class Found(NamedTuple):
@@ -59,28 +59,31 @@ class Found(NamedTuple):
 
 
 def taught_views(run: TrainingRun) -> Views:
-    """The cached outputs for the shared views of the teachers in `run.taught_in`.
+    """Outputs of the teachers in `run.taught_in` for the shared views, from the cache.
 
-    Raises: UserError naming the command that computes them if they are missing.
+    Raises: UserError naming the command that computes them, if they are missing.
     """
     views = told_views(replace(_teaching(run), taught_in=run.taught_in))
     if views is None:
         raise UserError(
             f"{run.taught_in} must hold the outputs of this recipe's teachers for these images; "
-            f"run {run.recipe.training_command(f' --stage cache --out {run.taught_in}')}, or name "
+            f"run {run.recipe.training_command(f' --stage cache --out {run.taught_in}')}, or add "
             "--training DIR"
         )
     return views
 
 
 def taught_seed(folder: Path) -> int:
-    """The seed of the training in this folder: its views are those that were taught. 0 if none."""
+    """Seed of the training run in this folder, which determines its shared views; 0 if none."""
     path = folder / "weights" / "teacher.safetensors"
     return int(load_tensors(path)[1]["origin"]["seed"]) if path.exists() else 0
 
 
 def search_seed(whole: SearchRun, seed: int) -> Found:
-    """One search with its initial weights and draws; resumed from its checkpoint."""
+    """Run the search with this seed, or resume it from its checkpoint.
+
+    In the space of stages, its proposals are then ranked by successive halving.
+    """
     task, history = searched_task(whole, seed)
     relaxed, generator = task.relaxed, Streams(seed=seed)("proposals")
     if not isinstance(relaxed, RelaxedStages):
@@ -101,7 +104,7 @@ def search_seed(whole: SearchRun, seed: int) -> Found:
 
 
 def finish_of(whole: SearchRun, seed: int) -> Finish:
-    """How the proposals of a search are trained: as the recipe's student, on small images."""
+    """How the proposals of a search are trained: like the recipe's student, on smaller images."""
     config, student = whole.preset.search, whole.run.recipe.student
     training = replace(student.training, epochs=whole.preset.retraining_epochs)
     return Finish(
@@ -115,7 +118,7 @@ def finish_of(whole: SearchRun, seed: int) -> Finish:
 
 
 def searched_task(whole: SearchRun, seed: int) -> tuple[SearchTask, History]:
-    """The supernet and the architecture as they are after the search, and its history."""
+    """Supernet and architecture after the search, and the history of the search."""
     run = whole.run
     task, path = search_task(whole, seed), run.folder / "history" / f"search_{seed}.csv"
     checkpoint = Checkpoint(
@@ -131,19 +134,19 @@ def searched_task(whole: SearchRun, seed: int) -> tuple[SearchTask, History]:
 
 
 def search_checkpoint(whole: SearchRun, seed: int) -> Path:
-    """Where a search keeps its state; it stays there afterwards."""
+    """Path of the checkpoint of a search, which is kept after its end."""
     return whole.run.folder / "checkpoints" / f"search_{seed}.safetensors"
 
 
 def search_key(whole: SearchRun, seed: int) -> str:
-    """Equal for searches of the same description, data, teachers and seed."""
+    """Key that is equal for searches with the same description, data, teachers and seed."""
     recipe = whole.run.recipe
     description = (*recipe.seen, whole.preset.search, seed)
     return whole.run.origin(Part(f"search_{seed}", description, tuple(recipe.teachers))).key
 
 
 def search_task(whole: SearchRun, seed: int) -> SearchTask:
-    """The supernet with fresh weights, and the halves of the data."""
+    """A supernet with fresh weights, the two halves of the data, and the held-back images."""
     run, config = whole.run, whole.preset.search
     training = len(run.training.labels)
     held = max(1, min(HELD_BACK, training // 10))
@@ -163,7 +166,7 @@ def search_task(whole: SearchRun, seed: int) -> SearchTask:
 
 
 def budget_of(run: TrainingRun, config: BilevelConfig) -> Budget:
-    """What a network may cost: the target, and the MACs of the hand-made student of that size."""
+    """Limits of a network: target parameters, and MACs of the hand-made student of that size."""
     channels = run.dataset.image_shape[0]
     hand_made = fitted(run.recipe.student.model, round(config.target), image_channels=channels)
     most = network_costs(hand_made, run.dataset.image_shape)["macs"]
@@ -173,7 +176,7 @@ def budget_of(run: TrainingRun, config: BilevelConfig) -> Budget:
 
 
 def _relaxed(run: TrainingRun, config: BilevelConfig, streams: Streams) -> Relaxed:
-    """The space of a search with fresh weights."""
+    """The relaxed space of a search, with fresh weights."""
     seeds = {name: streams.seed_of("init", name) for name in ("supernet", "architecture")}
     if isinstance(config, StagedSearchConfig):
         stages, shrink = config.space, config.shrink
@@ -202,7 +205,7 @@ def _relaxed(run: TrainingRun, config: BilevelConfig, streams: Streams) -> Relax
 
 
 def _take(whole: SearchRun, view: int, first: int) -> Take:
-    """Batches of a view; index 0 is training image `first`."""
+    """Map indices to a batch of a shared view; index 0 is training image `first`."""
     run, size = whole.run, whole.preset.search.image_size
     images, labels = run.view("shared", view), run.labels
 
@@ -215,7 +218,7 @@ def _take(whole: SearchRun, view: int, first: int) -> Take:
 
 
 def costs_of(run: TrainingRun, config: SearchConfig) -> CostTable:
-    """The cost table, kept beside the search: times differ from one measurement to the next."""
+    """The cost table, cached in the folder of the search, because repeated timings differ."""
 
     def compute() -> dict[str, Tensor]:
         table = cost_table(config, image_shape=run.dataset.image_shape)
@@ -228,9 +231,9 @@ def costs_of(run: TrainingRun, config: SearchConfig) -> CostTable:
 
 
 def retrain(whole: SearchRun, name: str, model: StudentConfig, *, epochs: int) -> ImageClassifier:
-    """A student trained as the recipe's, for so many epochs; kept as the part student_NAME.
+    """Train a student like the recipe's, for `epochs` epochs; it is kept as part student_NAME.
 
-    All compared networks are retrained like this, hand-made ones too.
+    All networks that are compared are retrained in this way, hand-made ones too.
     """
     recipe = whole.run.recipe
     training = replace(recipe.student.training, epochs=epochs)
@@ -240,9 +243,9 @@ def retrain(whole: SearchRun, name: str, model: StudentConfig, *, epochs: int) -
 
 
 def choose(whole: SearchRun, found: Sequence[Found]) -> tuple[Found, dict[int, float]]:
-    """The best on validation images after a short retraining, and the accuracies by seed.
+    """Retrain all results briefly; return the best on validation images, and accuracies by seed.
 
-    One alone is not retrained: there is no choice.
+    A single result is returned without retraining.
     """
     if len(found) == 1:
         return found[0], {}
@@ -267,11 +270,11 @@ def search_run(
     views: int | None = None,
     teach_there: bool = True,
 ) -> SearchRun:
-    """A search ready to begin, taught by the training in `taught_in`.
+    """Prepare a search with the teachers of the training run in `taught_in`.
 
-    Teachers of an embedded data set that are missing are trained, there or (not `teach_there`) in
-    `folder`. With another number of views than the recipe's, the teachers' outputs are computed
-    here and kept in `folder`.
+    If the data set is embedded, missing teachers are trained first: in `taught_in` if
+    `teach_there`, else in the folder `teaching` of `folder`. If `views` differs from the recipe's
+    number of views, the teachers' outputs are computed here and cached in that folder too.
     Raises: UserError if the data, the teachers or their outputs are missing.
     """
     own_views = views not in (None, recipe.views)
@@ -285,12 +288,12 @@ def search_run(
         deadline=deadline,
         taught_in=taught_in,
     )
-    _ = run.training, run.validation  # the data must hold both
+    _ = run.training, run.validation  # raises an error if the data lacks either
     check_writable(folder)
     missing = [name for name in recipe.teachers if not run.path(name).exists()]
     if recipe.embedded_data and missing and not teach_there:
         run, teach_there = replace(run, taught_in=folder / "teaching"), True
-    if recipe.embedded_data and teach_there:  # a matter of seconds
+    if recipe.embedded_data and teach_there:  # takes seconds
         _teach(run, views=not own_views)
         missing = []
     if not own_views and (told_views(_teaching(run)) or not recipe.embedded_data):
@@ -298,7 +301,7 @@ def search_run(
     if missing:
         command = recipe.training_command(f" --stage teacher --out {taught_in}")
         raise UserError(
-            f"{taught_in} must hold the weights of {', '.join(missing)}; run {command}, or name "
+            f"{taught_in} must hold the weights of {', '.join(missing)}; run {command}, or add "
             "--training DIR"
         )
     asked = replace(run, folder=folder / "teaching")
@@ -306,13 +309,13 @@ def search_run(
 
 
 def _teaching(run: TrainingRun) -> TrainingRun:
-    """The training whose teachers teach a search."""
+    """The training run whose teachers a search uses."""
     assert run.taught_in is not None
     return replace(run, folder=run.taught_in, taught_in=None)
 
 
 def _teach(run: TrainingRun, *, views: bool) -> None:
-    """Train the teachers in the folder of their training, and ask them about its views."""
+    """Train the teachers in their folder, and with `views` cache their outputs."""
     teaching = _teaching(run)
     with locked(teaching.folder, TRAINING):
         teachers = train_teachers(teaching)
@@ -337,7 +340,7 @@ def adjusted(
     image_size: int | None = None,
     epochs: int | None = None,
 ) -> SearchPreset[BilevelConfig]:
-    """A preset with the given options in place of its values."""
+    """The preset with these options of the command line. Raises: UserError naming the option."""
     if not 0 <= penalty <= MOST_PENALTY:
         raise UserError(f"--lambda must be from 0 to {MOST_PENALTY:g}, got {penalty:g}")
     config = replace(preset.search, penalty=penalty)

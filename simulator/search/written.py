@@ -1,4 +1,4 @@
-"""What a search writes and is read again: genotypes, their summary, the description of the run."""
+"""Files of a search: genotypes, which can be read again, and the description of the search."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from simulator.storage.folders import remove
 
 
 def read_student(path: Path) -> GenotypeCnnConfig | StagedCnnConfig:
-    """The student of a genotype file. Raises: UserError naming the file."""
+    """The student in a genotype file. Raises: UserError naming the file."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))["student"]
         staged = value.get("type") == StagedCnnConfig.__name__
@@ -40,7 +40,7 @@ def read_student(path: Path) -> GenotypeCnnConfig | StagedCnnConfig:
 def write_found(
     whole: SearchRun, found: Found, path: Path, *, validation: float | None = None
 ) -> dict[str, Any]:
-    """Write a genotype with what it costs and how it was found; returns what was written."""
+    """Write a genotype with its costs and the settings of its search; return the content."""
     config, image_shape = whole.preset.search, whole.run.dataset.image_shape
     value = {
         "key": search_key(whole, found.seed),
@@ -65,17 +65,18 @@ def write_search(
     *,
     draw: Callable[[Found, Path, dict[str, Any]], list[Path]],
 ) -> tuple[dict[str, Any], list[Path]]:
-    """Genotypes, figures and the description of what was run.
+    """Write genotypes, figures and the description of the search.
 
-    `draw(found, folder, told)` draws the figures. Returns the content of genotype.json for the
-    best search, and the files written.
+    `draw(found, folder, told)` draws the figures of a result, where `told` is the content of
+    genotype.json, and returns their paths. Returns the content of genotype.json, which describes
+    the best result, and the paths of that file and of the figures.
     """
     folder = whole.run.folder
     told = write_found(whole, best, folder / "genotype.json", validation=accuracies.get(best.seed))
     write_table(folder / "search.csv", pd.DataFrame(best.history))
     write_json(folder / "search.json", _description(whole, found))
     figures = draw(best, folder / "figures", told)
-    for one in found:  # last: whoever finds them need not look for the rest
+    for one in found:  # written last: if they exist, so do the others
         path = folder / "genotypes" / f"seed_{one.seed}.json"
         write_found(whole, one, path, validation=accuracies.get(one.seed))
     return told, [folder / "genotype.json", *figures]
@@ -97,7 +98,7 @@ def _description(whole: SearchRun, found: list[Found]) -> dict[str, Any]:
 
 
 def summary(told: dict[str, Any]) -> str:
-    """A genotype in words: its size, its cells or stages, its validation accuracy."""
+    """The content of genotype.json as text: size, cells or stages, validation accuracy."""
     size = f"{told['parameters']:,} parameters, {told['macs']:,} MACs"
     lines = [f"seed {told['seed']}: {size}, {told['cpu_ms']:g} ms per image"]
     lines += (
@@ -130,6 +131,6 @@ def _blocks(stage: dict[str, Any]) -> str:
 
 
 def forget_search(folder: Path) -> None:
-    """Remove what earlier searches left here: checkpoints, retrained students, cost tables."""
+    """Remove what earlier searches left: rankings, checkpoints, students, cost tables."""
     remove(folder, "history/proposals_*", "checkpoints/search_*", "checkpoints/student_seed*")
     remove(folder, "weights/student_seed*", "cache/costs_*")

@@ -1,1 +1,1 @@
-"""Training: the loop, a training run and its caches, teachers, the student and its head."""
+"""Training: the training loop, a training run and its caches, teachers, student and its head."""

@@ -1,7 +1,7 @@
-"""What finished parts say of the shared views, kept view by view: taken up where it was left.
+"""Cached outputs of finished parts for the shared views, saved view by view and resumable.
 
-A view lies in pieces of at most 15 MiB, images in data order, so that what another machine
-computed can be carried home.
+A view is stored in pieces of at most 15 MiB, images in data order, so that a cache computed on
+another machine is easy to copy.
 """
 
 import contextlib
@@ -28,14 +28,14 @@ HEADER_BYTES = 2**16  # room for the JSON header of a piece
 def cached(
     run: TrainingRun, part: Part, compute: Callable[[], dict[str, Tensor]]
 ) -> dict[str, Tensor]:
-    """Tensors on the device: from the cache, else computed and kept.
+    """Load tensors from the cache, or compute and save them; they are on the run's device.
 
-    `part` says what they are made of besides the shared views; a cache made from something else is
-    made anew.
+    `part` describes what they depend on besides the shared views. A cache file with another origin
+    is replaced.
     """
     origin = _origin(run, part)
     path = run.folder / "cache" / f"{part.name}.safetensors"
-    with contextlib.suppress(UserError):  # missing or damaged: it is made anew
+    with contextlib.suppress(UserError):  # missing or damaged: compute it
         tensors, header = load_tensors(path)
         if header.get("key") == origin.key:
             return {key: tensor.to(run.device) for key, tensor in tensors.items()}
@@ -47,9 +47,9 @@ def cached(
 def cached_views(
     run: TrainingRun, part: Part, views: int, compute: Callable[[int], dict[str, Tensor]]
 ) -> dict[str, Tensor]:
-    """Tensors [V, N, ...] of all views as in `cached`; `compute(v)` gives those [N, ...] of view v.
+    """Like `cached`, for V views: tensors [V, N, ...]; `compute(v)` returns view v, each [N, ...].
 
-    Raises: TimeUp at the run's deadline; the views that are finished stay.
+    Raises: TimeUp at the run's deadline; finished views stay in the cache.
     """
     cache = ViewCache(run.folder / "cache" / part.name, _origin(run, part))
     found = []
@@ -71,7 +71,7 @@ def cached_views(
 def cached_features(
     run: TrainingRun, part: Part, network: Callable[[Tensor], Tensor], precision: Precision
 ) -> Tensor:
-    """What a frozen network says of every shared view, float16 [V, N, D], as `cached_views`."""
+    """Outputs of a frozen network for all shared views, float16 [V, N, D]; see `cached_views`."""
 
     def compute(view: int) -> dict[str, Tensor]:
         told = in_chunks(network, run.view(SHARED, view), precision=precision)
@@ -86,13 +86,13 @@ def _origin(run: TrainingRun, part: Part) -> Origin:
 
 @dataclass(frozen=True)
 class ViewCache:
-    """The pieces of every view, in one folder."""
+    """A folder with the pieces of all views."""
 
     folder: Path
     origin: Origin
 
     def load(self, view: int) -> dict[str, Tensor] | None:
-        """Tensors [N, ...] of a view; None unless all its pieces are there, of this origin."""
+        """Tensors [N, ...] of a view; None unless all its pieces exist and have this origin."""
         pieces: list[dict[str, Tensor]] = []
         done, images = 0, 1
         while done < images:
@@ -108,7 +108,7 @@ class ViewCache:
         return {key: torch.cat([piece[key] for piece in pieces]) for key in pieces[0]}
 
     def save(self, view: int, tensors: dict[str, Tensor]) -> None:
-        """Keep tensors [N, ...] of a view, the first piece last: without it there is no view."""
+        """Save tensors [N, ...] of a view. The first piece comes last: it marks a complete view."""
         images = len(next(iter(tensors.values())))
         bytes_each = sum(own[0].numel() * own.element_size() for own in tensors.values())
         most = max(1, (PIECE_BYTES - HEADER_BYTES) // bytes_each)

@@ -1,4 +1,4 @@
-"""The history of one part, as it is trained."""
+"""The history of a part, written while it is trained."""
 
 import contextlib
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from simulator.storage.files import write_table
 
 
 class TrainLog:
-    """History of one part below a run's folder: `history/PART.csv` and `tensorboard/PART/`."""
+    """Writer of a part's history: `history/PART.csv` and `tensorboard/PART/` in a run's folder."""
 
     def __init__(self, folder: Path, part: str, *, images: int) -> None:
         self._csv = folder / "history" / f"{part}.csv"
@@ -20,7 +20,7 @@ class TrainLog:
         self._writer: Any = None
 
     def write(self, history: Sequence[Mapping[str, float]], *, seconds: float) -> None:
-        """The whole history so far, and the scalars of the last epoch, which took `seconds`."""
+        """Write the history so far, and the scalars of the last epoch, which took `seconds`."""
         write_table(self._csv, pd.DataFrame(history))
         last = history[-1]
         if self._opened(len(history)):
@@ -31,7 +31,7 @@ class TrainLog:
             self._writer.flush()
 
     def _opened(self, epoch: int) -> bool:
-        """Whether there is TensorBoard; epochs from this one on are overwritten."""
+        """Open the TensorBoard writer at this epoch; return False if it is not installed."""
         with contextlib.suppress(ImportError):  # pip install 'semlink[tensorboard]'
             from torch.utils.tensorboard import SummaryWriter
 

@@ -1,8 +1,8 @@
-"""Lessons, and the training loop: one function, used by every part of every scheme.
+"""Lessons (how a part is trained), and the training loop, which all parts of all schemes share.
 
 Checkpoints hold the model, the optimiser and the state of every random stream of the epoch. They
-are written at the end of an epoch and every two minutes within it, so a resumed training takes the
-very steps of an uninterrupted one (on the same device, with as many threads).
+are written at the end of an epoch and every two minutes within it. A resumed training run takes
+exactly the steps of an uninterrupted one (on the same device, with as many threads).
 """
 
 import math
@@ -52,7 +52,7 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer, prefix: str) -> dict[str
 def load_optimiser(
     optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor], prefix: str
 ) -> None:
-    """Put back what `optimiser_tensors` gave; groups stay as they are."""
+    """Restore the state from `optimiser_tensors`; parameter groups are left unchanged."""
     state: dict[int, dict[str, Tensor]] = {}
     for path, value in below(tensors, f"{prefix}/").items():
         index, _, name = path.partition("/")
@@ -62,7 +62,7 @@ def load_optimiser(
 
 
 def below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Tensors whose names begin with `prefix`, without it."""
+    """Tensors whose names begin with `prefix`, which is removed from the names."""
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
 
@@ -71,7 +71,7 @@ BatchLoss = Callable[[Tensor], Tensor]  # indices of images [b] to a scalar loss
 
 
 class Epoch(NamedTuple):
-    """One epoch: the loss of a batch, and the generators that it draws from."""
+    """One epoch: the loss of a batch, and the generators that the loss draws from."""
 
     loss: BatchLoss
     generators: tuple[torch.Generator, ...] = ()
@@ -79,32 +79,32 @@ class Epoch(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Lesson(ABC, Generic[Module]):
-    """How one part is trained: its first weights, the loss of every epoch, its validation."""
+    """How one part is trained: initial weights, loss of every epoch, validation."""
 
     run: TrainingRun
     part: Part
     config: TrainConfig
-    threads: int | None = None  # of the CPU; None: all. One is fastest where layers are small
+    threads: int | None = None  # of the CPU; None: all. One is fastest for small layers
 
     @abstractmethod
     def build(self) -> Module:
-        """The model with its first weights."""
+        """The model with its initial weights."""
 
     @abstractmethod
     def epoch(self, model: Module, index: int) -> Epoch:
-        """The loss of a batch in this epoch, and the generators that it draws from."""
+        """The loss function of epoch `index`, and the generators that it draws from."""
 
     @abstractmethod
     def validate(self, model: Module) -> float:
-        """A share on the validation split, the higher the better: accuracy, unless it says more."""
+        """Score on the validation split, higher is better: accuracy unless stated otherwise."""
 
     def settle(self, model: Module) -> bool:
-        """A last decision about the trained weights; whether it changed them. None here."""
+        """Revise the weights after training; return True if they changed. By default, nothing."""
         return False
 
     @property
     def rates(self) -> Mapping[str, float]:
-        """Beginning of a parameter's name to the factor on its learning rate; else 1."""
+        """Prefix of parameter names to the factor on their learning rate; without one it is 1."""
         return {}
 
     @cached_property
@@ -114,7 +114,7 @@ class Lesson(ABC, Generic[Module]):
 
     @property
     def epochs(self) -> int:
-        """Epochs on these data."""
+        """Number of epochs on this training set."""
         return self.config.epochs_on(len(self.labels))
 
 
@@ -127,10 +127,10 @@ class LinearLesson(Lesson[nn.Linear]):
 
     features: Tensor
     validation: Tensor
-    begin: nn.Linear | None = None  # the head that it begins as; None: fresh weights
+    begin: nn.Linear | None = None  # source of the initial weights; None: random ones
 
     def build(self) -> nn.Linear:
-        """A head of these sizes."""
+        """A linear head [D, num_classes]."""
         head = nn.Linear(self.features.shape[2], self.run.dataset.num_classes)
         if self.begin is not None:
             head.load_state_dict(self.begin.state_dict())
@@ -153,7 +153,7 @@ class LinearLesson(Lesson[nn.Linear]):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClassifierLesson(Lesson[ImageClassifier]):
-    """A classifier of images, by cross-entropy on freshly augmented ones in every epoch."""
+    """A classifier of images, by cross-entropy on newly augmented images in every epoch."""
 
     model: ClassifierConfig
     label_smoothing: float = 0.0
@@ -185,17 +185,17 @@ class ClassifierLesson(Lesson[ImageClassifier]):
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """Where a training keeps its state, and what that state belongs to."""
+    """Where a training run keeps its state, what the state belongs to, and when to stop."""
 
     path: Path
     key: str  # key of the origin; a checkpoint with another key is not used
-    seconds: float = 120.0  # between two within an epoch
+    seconds: float = 120.0  # between checkpoints within an epoch
     deadline: float = math.inf  # of time.monotonic(), when training stops
-    until: int | None = None  # epochs after which training pauses; None: at the end
+    until: int | None = None  # number of epochs to stop after; None: all
 
 
 def fresh(build: Callable[[], Module], *, seed: int) -> Module:
-    """A model whose initial weights depend on `seed` alone; torch's global state is untouched."""
+    """Build a model whose weights depend only on `seed`; torch's global state is left unchanged."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return build()
@@ -209,7 +209,7 @@ def learning_rate_factor(progress: float, warmup: float) -> float:
 
 
 def train_part(lesson: Lesson[Module]) -> Module:
-    """A part, trained and kept. Raises: UserError if there is one made from something else."""
+    """Train and save a part, or load it if finished. Raises: UserError if its origin differs."""
     run, name = lesson.run, lesson.part.name
     streams = run.streams_of(name)
     model = fresh(lesson.build, seed=streams.seed_of("init", name)).to(run.device)
@@ -243,21 +243,21 @@ def train(
     log: TrainLog | None = None,
     schedule: Schedule | None = None,
 ) -> list[dict[str, float]]:
-    """Train the model of a lesson to the end, going on from the checkpoint if there is one.
+    """Train the model of a lesson, from the checkpoint if there is one.
 
-    A checkpoint may name an earlier end; the learning rate is that of the whole training.
+    `checkpoint.until` may end training early; the learning-rate schedule is that of all epochs.
 
-    Returns the history: epoch, mean loss, validation accuracy, last learning rate. The checkpoint
-    stays until the caller has kept the result and removes it.
-    Raises: UserError when the loss is not finite; the last good checkpoint stays.
-            TimeUp at the deadline, the checkpoint being written.
+    Returns the history: epoch, mean loss, validation score, last learning rate. The checkpoint
+    stays; the caller removes it after saving the result.
+    Raises: UserError if the loss is not finite; the last good checkpoint stays.
+            TimeUp at the deadline, after a checkpoint was written.
     """
     with cpu_threads(lesson.threads):
         return _Training(lesson, model, streams, checkpoint).run(log, schedule or Schedule())
 
 
 class _Training(Generic[Module]):
-    """A lesson with its model and optimiser, and how far it has come."""
+    """A lesson with its model and optimiser, and the progress of its training."""
 
     def __init__(
         self, lesson: Lesson[Module], model: Module, streams: Streams, checkpoint: Checkpoint
@@ -267,18 +267,18 @@ class _Training(Generic[Module]):
         self.device = next(model.parameters()).device
         self.images = len(lesson.labels)
         self.batch = min(self.config.batch_size, self.images)
-        self.steps = self.config.steps_on(self.images)  # of an epoch
+        self.steps = self.config.steps_on(self.images)  # per epoch
         self.epochs = lesson.epochs
         self.optimiser = _optimiser(model, self.config, lesson.rates)
         self.mean = _mean(model, self.config.average) if self.config.average else None
         self.history: list[dict[str, float]] = []  # one entry for every finished epoch
-        self.step, self.total = 0, 0.0  # of the epoch that has begun: steps taken, sum of losses
-        self.states: list[Tensor] = []  # of its generators
+        self.step, self.total = 0, 0.0  # of the current epoch: steps taken, sum of losses
+        self.states: list[Tensor] = []  # of its generators, from a checkpoint
         if checkpoint.path.exists():
             self._resume()
 
     def run(self, log: TrainLog | None, schedule: Schedule) -> list[dict[str, float]]:
-        """The epochs that are still to come; returns the whole history."""
+        """Run the remaining epochs; return the whole history."""
         name = self.lesson.part.name
         title = stage_title(schedule.begin(name, self.share), self.device, self.config.precision)
         images = self.epochs * self.steps * self.batch
@@ -294,7 +294,7 @@ class _Training(Generic[Module]):
                 if log is not None:
                     log.write(self.history, seconds=time.perf_counter() - start)
                 self._check_time(last=len(self.history) == until)
-            if bar.format_dict["elapsed"] > EVERY:  # lines were left, and so is the last state
+            if bar.format_dict["elapsed"] > EVERY:  # lines were printed: print the last state too
                 bar.refresh()
         if self.mean and len(self.history) == self.epochs:
             self.model.load_state_dict(self.mean.module.state_dict())
@@ -303,11 +303,11 @@ class _Training(Generic[Module]):
 
     @property
     def share(self) -> float:
-        """Share of the steps that are taken."""
+        """Share of all steps that have been taken."""
         return (len(self.history) * self.steps + self.step) / (self.epochs * self.steps)
 
     def _epoch(self, bar: Any, schedule: Schedule) -> float:
-        """The steps of one epoch that are still to be taken; returns the last learning rate."""
+        """Run the remaining steps of the current epoch; return the last learning rate."""
         epoch = len(self.history)
         batch_loss, generators = self.lesson.epoch(self.model, epoch)
         for generator, state in zip(generators, self.states, strict=self.step > 0):
@@ -396,7 +396,7 @@ class _Training(Generic[Module]):
 def _optimiser(
     model: nn.Module, config: TrainConfig, rates: Mapping[str, float]
 ) -> torch.optim.Optimizer:
-    """Weight decay acts on weight matrices and kernels, not on biases, norms and positions."""
+    """The optimiser. Weight decay applies only to parameters of two or more dimensions."""
     grouped: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
@@ -413,5 +413,5 @@ def _optimiser(
 
 
 def _mean(model: nn.Module, decay: float) -> AveragedModel:
-    """The running mean of a model's weights and statistics, which decays with every step."""
+    """An exponential moving average of a model's weights and buffers."""
     return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)

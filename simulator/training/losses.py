@@ -1,4 +1,4 @@
-"""Losses: plain functions of tensors."""
+"""Loss functions of tensors."""
 
 from typing import Final, NamedTuple
 
@@ -7,11 +7,11 @@ from torch.nn import functional
 
 from simulator.description.stages import LossWeights
 
-TINY: Final = 1e-7  # beside a variance, whose root has no gradient at 0
+TINY: Final = 1e-7  # added to a variance, as its root has no gradient at 0
 
 
 class TeacherTargets(NamedTuple):
-    """What the teacher says of a batch: normalised features [B, D] and scores [B, num_classes]."""
+    """The teacher's outputs for a batch: normalised features [B, D] and scores [B, num_classes]."""
 
     features: Tensor
     scores: Tensor
@@ -28,15 +28,15 @@ def distillation_loss(
 ) -> Tensor:
     """Weighted sum of MSE(z, t), CE(v, y) and tau^2 KL(softmax(v_t / tau) || softmax(v / tau)).
 
-    `bits` is what the channel could carry of each image: with `weights.mse_bits` the first term
-    counts only in proportion to it, because features cannot arrive over a channel that hardly
-    carries a label, and trying to send them costs accuracy. With `weights.standardised` the scores
-    of every image are standardised first, so that a small student need not match the size of the
-    teacher's (Sun et al., Logit standardization in knowledge distillation, arXiv 2403.01427).
+    z, v are the student's features and scores, t, v_t the teacher's, and y the labels. `bits` is
+    the channel capacity per image: with `weights.mse_bits` the MSE of an image is scaled by bits /
+    mse_bits, at most 1, because a channel that hardly carries a label cannot carry features, and
+    training to send them costs accuracy. With `weights.standardised` the scores of every image are
+    standardised first, so that a small student need not match the scale of the teacher's scores
+    (Sun et al., Logit standardization in knowledge distillation, arXiv 2403.01427).
 
     Shapes: features [B, D], scores [B, num_classes], labels [B], bits [B, 1] -> scalar, mean over
-    the batch. A term of weight zero is not computed; without targets the first and the last have
-    none.
+    the batch. Terms of weight zero are not computed, nor are MSE and KL without targets.
     """
     loss = features.new_zeros(())
     if weights.mse and targets:
@@ -52,7 +52,7 @@ def distillation_loss(
 
 
 def standardised(scores: Tensor) -> Tensor:
-    """Scores [B, num_classes] with mean 0 and deviation 1 over the classes of every image."""
+    """Scores [B, num_classes], scaled to mean 0 and standard deviation 1 for every image."""
     centred = scores - scores.mean(dim=1, keepdim=True)
     return centred / (centred.square().mean(dim=1, keepdim=True) + TINY).sqrt()
 
@@ -67,8 +67,10 @@ def _squared_error(told: Tensor, said: Tensor, weights: LossWeights, bits: Tenso
 def softened_divergence(told: Tensor, said: Tensor, temperature: float) -> Tensor:
     """tau^2 KL(softmax(told / tau) || softmax(said / tau)), mean over the batch.
 
-    Shapes: told, said [B, num_classes] -> scalar. Gradients reach `said` alone if `told` is
-    detached.
+    `told` are the reference scores, such as the teacher's, and `said` the scores to train.
+    Gradients flow into both; detach `told` to avoid that.
+
+    Shapes: told, said [B, num_classes] -> scalar.
     """
     told = functional.log_softmax(told / temperature, dim=1)
     said = functional.log_softmax(said / temperature, dim=1)

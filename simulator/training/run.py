@@ -1,4 +1,4 @@
-"""A training: its data and views, its lessons, and the finished parts with their origins."""
+"""A training run: its data and views, and its finished parts with their origins."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -24,32 +24,32 @@ from simulator.storage.files import file_hash, load_tensors, save_tensors
 from simulator.storage.sums import checked_weights, note_sum
 from simulator.training.schedule import Schedule
 
-SHARED = "shared"  # purpose of the views that teachers are asked about
+SHARED = "shared"  # purpose of the views that teachers and students share
 Module = TypeVar("Module", bound=nn.Module)
-CHUNK = 1000  # images of 32x32 augmented or encoded at a time; fewer of larger ones
+CHUNK = 1000  # images of 32x32 augmented or encoded at a time; fewer if larger
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRun:
-    """One training: what, on which data, from which seed, where to."""
+    """One training run: recipe, data, folder of results, seed and device."""
 
     recipe: Basis
     dataset: Dataset
     folder: Path
     seed: int
     device: torch.device
-    deadline: float = math.inf  # of time.monotonic(), when training stops at a checkpoint
+    deadline: float = math.inf  # of time.monotonic(); training stops at a checkpoint
     teacher_seed: int | None = None  # of teachers and shared views; None: `seed`
-    taught_in: Path | None = None  # folder of the training whose teachers teach; None: this one
-    schedule: Schedule = field(default_factory=Schedule, compare=False)  # empty: not announced
+    taught_in: Path | None = None  # folder of the training run with the teachers; None: `folder`
+    schedule: Schedule = field(default_factory=Schedule, compare=False)  # empty: no messages
 
     @property
     def streams(self) -> Streams:
-        """The streams of this run's seed."""
+        """The random streams of this run's seed."""
         return Streams(seed=self.seed)
 
     def streams_of(self, part: str) -> Streams:
-        """The streams of a part: teachers, and views that they are asked about, may differ."""
+        """The random streams of a part; teachers and shared views use `teacher_seed` if given."""
         taught = self.seed if self.teacher_seed is None else self.teacher_seed
         return Streams(seed=taught if part.startswith((TEACHER, SHARED)) else self.seed)
 
@@ -76,12 +76,12 @@ class TrainingRun:
         return self.training.labels.to(self.device)
 
     def path(self, part: str) -> Path:
-        """Where a finished part lies."""
+        """Path of the weights of a finished part."""
         elsewhere = self.taught_in if part in self.recipe.teachers else None
         return (elsewhere or self.folder) / "weights" / f"{part}.safetensors"
 
     def origin(self, part: Part) -> Origin:
-        """What a file of this run is made from."""
+        """The origin of this part's file, as stored in the file."""
         return Origin(
             recipe=self.recipe.name,
             part=part.name,
@@ -96,8 +96,9 @@ class TrainingRun:
     def view(self, purpose: str, index: int) -> Tensor:
         """Augmented training images uint8 [N, C, H, W], in data order, on the device.
 
-        The same purpose and index always give the same pixels. Purpose `SHARED` is what teachers
-        are asked about; its views may come in pairs, see `Basis.mirrored`.
+        The same purpose and index always give the same pixels. Views of purpose `SHARED` are those
+        for which the teachers' outputs are cached; with `Basis.mirrored` the second half of them
+        are mirror images of the first half.
         """
         config, mirror = self.recipe.augment_of(purpose), False
         if purpose == SHARED:
@@ -111,12 +112,12 @@ class TrainingRun:
         return (view.flip(3) if mirror else view).to(self.device)
 
     def shared_view(self, epoch: int) -> Tensor:
-        """The view that students see in an epoch: the shared ones in turn."""
+        """The view that students see in an epoch; shared views take turns."""
         return self.view(SHARED, epoch % self.recipe.views)
 
 
 def augmented(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
-    """Images uint8 [B, C, H, W] after all that the augmentation names."""
+    """Apply all augmentations of a config to images uint8 [B, C, H, W]."""
     view = augment(images, crop_padding=config.crop_padding, flip=config.flip, generator=generator)
     if config.jitter:
         view = recolour(view, jitter=config.jitter, generator=generator)
@@ -130,9 +131,9 @@ def augmented(images: Tensor, config: AugmentConfig, generator: torch.Generator)
 
 
 def load_finished(run: TrainingRun, part: Part, model: nn.Module) -> bool:
-    """Give a model the weights of a finished part; whether there is one.
+    """Load the weights of a part into a model; return False if the part is not finished.
 
-    Raises: UserError if it was made from something else.
+    Raises: UserError if the file has another origin.
     """
     path = run.path(part.name)
     if not path.exists():
@@ -150,7 +151,7 @@ def load_finished(run: TrainingRun, part: Part, model: nn.Module) -> bool:
 def keep_finished(
     run: TrainingRun, part: Part, model: nn.Module, header: Mapping[str, object]
 ) -> None:
-    """Write a finished part with its origin, and list it."""
+    """Save a finished part with its origin, and add its checksum to SHA256SUMS."""
     path = run.path(part.name)
     save_tensors(path, model.state_dict(), {**run.origin(part).header, **header})
     note_sum(path)
@@ -160,9 +161,10 @@ def keep_finished(
 def fit_part(
     run: TrainingRun, part: Part, fit: Callable[[], tuple[Module, float]], empty: Module
 ) -> Module:
-    """A part that is fitted in one go: kept, or made by `fit` with its validation accuracy.
+    """Load a part that is fitted in one go, or compute and save it.
 
-    Raises: UserError if the part that is kept was made from something else.
+    `fit` returns the part and its validation accuracy; `empty` is a model for saved weights.
+    Raises: UserError if the saved part has another origin.
     """
     if load_finished(run, part, empty):
         return empty.to(run.device).eval()
@@ -172,7 +174,7 @@ def fit_part(
 
 
 def check_finished(run: TrainingRun, *parts: Part) -> None:
-    """Raises: UserError unless these parts are finished, of one training with this run's seed."""
+    """Raises: UserError unless these parts are finished, by one training run with this seed."""
     hashes: dict[str, str] = {}
     origins: dict[str, dict[str, object]] = {}
     for part in parts:
@@ -193,7 +195,7 @@ def check_finished(run: TrainingRun, *parts: Part) -> None:
 
 
 def chunk_size(images: Tensor) -> int:
-    """How many of these images [N, C, H, W] to handle at a time; depends on H and W alone."""
+    """Number of these images [N, C, H, W] to process at a time; depends only on H and W."""
     return max(1, CHUNK * 32 * 32 // (images.shape[2] * images.shape[3]))
 
 
@@ -201,7 +203,7 @@ def chunk_size(images: Tensor) -> int:
 def in_chunks(
     function: Callable[[Tensor], Tensor], images: Tensor, *, precision: Precision
 ) -> Tensor:
-    """`function` of uint8 images [N, C, H, W], a chunk at a time, as float32 in data order."""
+    """Apply `function` to uint8 images [N, C, H, W] in chunks: float32 [N, ...], in data order."""
     parts = []
     for chunk in images.split(chunk_size(images)):
         with autocast(images.device, native(images.device, precision)):
@@ -210,12 +212,12 @@ def in_chunks(
 
 
 def validation_outputs(run: TrainingRun, function: Callable[[Tensor], Tensor]) -> Tensor:
-    """`function` of the validation images, in single precision, [N, ...]."""
+    """Apply `function` to the validation images, in single precision: [M, ...]."""
     return in_chunks(function, run.validation.images.to(run.device), precision="fp32")
 
 
 def accuracy(scores: Tensor, labels: Tensor) -> float:
-    """Share of images whose largest score is the label's."""
+    """Share of images whose largest score is that of the label."""
     return float((scores.argmax(dim=1) == labels.to(scores.device)).double().mean())
 
 

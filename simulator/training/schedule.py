@@ -1,8 +1,7 @@
-"""What a training run is going to do: its parts by number, and about how long they take.
+"""Messages about a training run: its parts in order, and an estimate of the remaining time.
 
-The cost of a part is that of its training images, in images that the student learns from. What one
-of these takes is measured on the part of which most is done; what finished parts say of the views
-is not counted.
+Costs are relative to one training image of the student. The time per unit of cost is measured on
+the part with the largest completed cost. Computing the cached outputs for the views is not counted.
 """
 
 import time
@@ -13,11 +12,11 @@ from simulator.description.changes import mapped
 from simulator.description.stages import TrainConfig
 from simulator.progress import announce
 
-SURE = 3.0, 0.01  # seconds, and share of all costs, after which there is an estimate
+SURE = 3.0, 0.01  # seconds and share of the total cost to measure before estimating
 
 
 class Schedule:
-    """Parts in the order in which they are trained, and the time that they take."""
+    """The parts to train, in order, and the time that they take."""
 
     def __init__(
         self,
@@ -26,27 +25,27 @@ class Schedule:
         clock: Callable[[], float] = time.monotonic,
         tell: Callable[[str], None] = announce,
     ) -> None:
-        self._left = dict(costs or {})  # of the parts that are not finished
+        self._left = dict(costs or {})  # remaining cost of every unfinished part
         self._names = tuple(self._left)
         self._whole = sum(self._left.values())
         self._clock, self._tell = clock, tell
         self._now = ""  # the part that is being trained
-        self._last: float | None = None  # when its last step ended
-        self._spent = 0.0  # seconds
-        self._measured: dict[str, tuple[float, float]] = {}  # cost done, in seconds
+        self._last: float | None = None  # end of its last step, by the clock
+        self._spent = 0.0  # seconds, in all timed steps
+        self._measured: dict[str, tuple[float, float]] = {}  # part -> (cost done, seconds)
         self._told = False
 
     def __len__(self) -> int:
         return len(self._names)
 
     def announce(self) -> None:
-        """Tell what comes, in order."""
+        """Announce the parts to train, in order."""
         parts = [f"{number} {name}" for number, name in enumerate(self._names, start=1)]
         what = f"{len(parts)} part{'s' if len(parts) > 1 else ''} to train: {', '.join(parts)}"
         self._tell(what if parts else "every part is finished already")
 
     def begin(self, name: str, share: float) -> str:
-        """A part goes on from this share of its steps; returns what its progress is called."""
+        """Start a part at this share of its steps; return the title of its progress bar."""
         if name not in self._names:
             self._now = ""
             return name
@@ -61,7 +60,7 @@ class Schedule:
         return title
 
     def reach(self, share: float) -> None:
-        """The part has reached this share of its steps. The first step is not timed."""
+        """Record that the part has reached this share of its steps. The first step is not timed."""
         if not self._now:
             return
         now, left = self._clock(), self._cost * (1 - share)
@@ -87,13 +86,13 @@ class Schedule:
 
     @property
     def _seconds(self) -> float:
-        """What the steps to come take, about."""
+        """Estimated seconds for the remaining steps."""
         done, seconds = self._most
         return sum(self._left.values()) * seconds / done
 
 
 def costs(parts: Iterable[Part], images: int) -> dict[str, float]:
-    """Parts by name, with the cost of training each on so many images; 0 without epochs."""
+    """Part name to the cost of training it on this number of images; 0 if it has no epochs."""
     parts = tuple(parts)
     found = {part.name: 0.0 for part in parts}
     for part in parts:
@@ -116,7 +115,7 @@ def _trainings(part: Part) -> Sequence[TrainConfig]:
 
 
 def duration(seconds: float) -> str:
-    """A time to wait, as one says it: 40 s, 4 min, 2.5 h."""
+    """A duration as rounded text: 40 s, 4 min, 2.5 h."""
     if seconds < 55:
         return f"{max(5, 5 * round(seconds / 5))} s"
     if seconds < 99 * 60:

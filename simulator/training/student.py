@@ -1,8 +1,9 @@
-"""Two-stage robust knowledge distillation: teachers, clean student, its head; then the codecs.
+"""Two-stage robust knowledge distillation: teachers, the student without noise, and its head.
 
-Stage 1 pulls the student's features to the teacher's, stage 1b trains a linear head on them. Stage
-2, the codec under noise, belongs to the schemes (`simulator.schemes.codec`). Every part is trained
-by a lesson of its own, reads only what earlier ones left, and can be taken up where it was stopped.
+Stage 1 trains the student to match the teacher's features; stage 1b trains a linear head on the
+student's features. Stage 2, the codec under noise, belongs to the schemes
+(`simulator.schemes.codec`). Every part has its own lesson, depends only on finished parts, and can
+be resumed.
 """
 
 from dataclasses import dataclass, field
@@ -28,16 +29,16 @@ from simulator.training.warm import clearly_lower, validation_losses
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StudentLesson(ClassifierLesson):
-    """Stage 1: the student's features are pulled to the teacher's, without noise.
+    """Stage 1: train the student to match the teacher's features, without noise.
 
-    The head trained along serves the label terms of the loss and the progress line; the head that
-    is used is trained afterwards.
+    The head trained here serves the loss terms of scores and the validation accuracy. Schemes use
+    another head, which stage 1b trains.
     """
 
     loss: LossWeights
     views: Views
-    teacher: ImageClassifier | None = None  # that it begins as; None: fresh weights
-    small_share: float = 0.0
+    teacher: ImageClassifier | None = None  # source of the initial weights; None: random ones
+    small_share: float = 0.0  # this and the next two: see `StudentStage`
     small_side: int = 0
     fresh_views: bool = False
 
@@ -49,9 +50,10 @@ class StudentLesson(ClassifierLesson):
         return model
 
     def settle(self, model: ImageClassifier) -> bool:
-        """The teacher's weights again, unless the new ones are clearly better on validation images.
+        """Restore the teacher's weights unless the tuned ones are clearly better in validation.
 
-        Tuning on few images often lowers the loss a little and costs accuracy.
+        This applies only to a student that starts from the teacher. On few images, tuning often
+        lowers the loss a little and costs accuracy.
         """
         if self.teacher is None:
             return False
@@ -66,12 +68,12 @@ class StudentLesson(ClassifierLesson):
         return True
 
     def shown(self, images: Tensor, epoch: int) -> Tensor:
-        """What the student sees of images uint8 [B, C, H, W]: floating point, in [0, 1]."""
+        """Input of the student in an epoch, floating point in [0, 1], from uint8 [B, C, H, W]."""
         early = epoch < self.small_share * self.epochs
         return shrunk(to_float(images), self.small_side) if early else to_float(images)
 
     def epoch(self, model: ImageClassifier, index: int) -> Epoch:
-        """The distillation loss on one shared view; on fresh images, labels as teachers learn."""
+        """Distillation loss on one shared view; with `fresh_views`, cross-entropy on new images."""
         if self.fresh_views:
             return super().epoch(model, index)
         images = self.run.shared_view(index)
@@ -88,7 +90,7 @@ class StudentLesson(ClassifierLesson):
 def train_student(
     run: TrainingRun, part: Part, stage: StudentStage, views: Views
 ) -> ImageClassifier:
-    """A student of this stage, trained."""
+    """Train the student of this stage, or load it if finished."""
     teacher = None
     if stage.begin == "teacher":
         teacher = finished_classifier(run, run.recipe.teacher_parts[TEACHER], stage.model).eval()
@@ -118,33 +120,33 @@ class Taught(NamedTuple):
 
 @dataclass(eq=False)
 class Session:
-    """One training in progress: what several schemes need is made at first use, and kept."""
+    """A training run in progress. What several schemes need is computed at first use, and kept."""
 
     run: TrainingRun
-    _kept: dict[str, Taught] = field(default_factory=dict, repr=False)  # by the head's name
+    _kept: dict[str, Taught] = field(default_factory=dict, repr=False)  # head's name -> student
 
     @cached_property
     def teachers(self) -> dict[str, Teacher]:
-        """The teachers, trained."""
+        """The trained teachers."""
         return train_teachers(self.run)
 
     @cached_property
     def views(self) -> Views:
-        """What they say of the shared views."""
+        """Outputs of the teachers for the shared views."""
         return teacher_views(self.run, self.teachers)
 
     def student(self, parts: StudentParts, stage: StudentStage) -> ImageClassifier:
-        """A student, trained."""
+        """The trained student of a stage."""
         return train_student(self.run, parts.student, stage, self.views)
 
     def taught(
         self, parts: StudentParts | None = None, stage: StudentStage | None = None
     ) -> Taught:
-        """A student of a stage, its features and its head; without these the recipe's own."""
+        """The trained student of a stage, its features and its head; by default the recipe's."""
         recipe = self.run.recipe
         parts, stage = parts or recipe.student_parts(), stage or recipe.student
         if parts.head.name not in self._kept:
-            self._kept = dict(list(self._kept.items())[-1:])  # features are large: two at most
+            self._kept = dict(list(self._kept.items())[-1:])  # keep at most two: features are large
             self._kept[parts.head.name] = self._taught(parts, stage)
         return self._kept[parts.head.name]
 
@@ -166,7 +168,7 @@ class Session:
 
 
 def finished_student(run: TrainingRun) -> ImageClassifier:
-    """The recipe's student as it was trained, with the head that is used."""
+    """The recipe's finished student, with the head of stage 1b."""
     parts = run.recipe.student_parts()
     model = finished_classifier(run, parts.student, run.recipe.student.model)
     model.head.load_state_dict(checked_weights(run.path(parts.head.name))[0])
@@ -174,7 +176,7 @@ def finished_student(run: TrainingRun) -> ImageClassifier:
 
 
 def finished_classifier(run: TrainingRun, part: Part, config: ClassifierConfig) -> ImageClassifier:
-    """A student or teacher as it was trained."""
+    """A finished student or teacher, from its file."""
     model = ImageClassifier(config, **run.dataset.sizes)
     model.load_state_dict(checked_weights(run.path(part.name))[0])
     return model.to(run.device)

@@ -1,4 +1,4 @@
-"""Teachers: trained or probed, then asked once for their outputs on the shared views."""
+"""Teachers: training, linear probes, and cached outputs for the shared views."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -18,16 +18,17 @@ from simulator.training.run import SHARED, TrainingRun, in_chunks, validation_ou
 from simulator.training.tuned import tuned_teacher
 from simulator.training.warm import train_probe
 
-PROJECTION = "teacher_projection"  # in the cache: how features of teachers become a student's
+PROJECTION = "teacher_projection"  # in the cache: map from teachers' features to targets
 Teacher = models.ImageClassifier | models.PretrainedTeacher
 
 
 class Projection(NamedTuple):
     """An affine map of teachers' features, fitted on the shared views.
 
-    weights [W] over the W dimensions of all teachers, directions [W, D], centre [W], mean [D], and
-    scale the root of the mean variance over the D dimensions, so that predicting the mean costs a
-    squared error of 1; explained is the share of variance that is kept.
+    The teachers' features have W dimensions in total; the student's have D. Shapes: weights [W],
+    centre [W], directions [W, D], mean [D]. `scale` is the root of the mean variance over the D
+    dimensions, so that predicting the mean has a squared error of 1. `explained` is the share of
+    variance that the projection keeps.
     """
 
     weights: Tensor
@@ -38,17 +39,17 @@ class Projection(NamedTuple):
     explained: Tensor
 
     def __call__(self, features: Sequence[Tensor]) -> Tensor:
-        """Features [N, D] of one view, normalised, of those of every teacher."""
+        """Map every teacher's features of one view to normalised features [N, D]."""
         joined = torch.cat([own.float() for own in features], dim=1) * self.weights
         return ((joined - self.centre) @ self.directions - self.mean) / self.scale
 
 
 def fit_projection(features: Sequence[Tensor], width: int) -> Projection:
-    """Fit on features [V, N, D_i] of every teacher.
+    """Fit a projection to `width` dimensions on features [V, N, D_i] of every teacher.
 
-    Several teachers are each brought to unit variance; features that are not `width` together are
-    projected on their principal components.
-    Raises: UserError if there are fewer.
+    The features of several teachers are scaled to unit variance each. If they do not have `width`
+    dimensions in total, they are projected on their principal components.
+    Raises: UserError if they have fewer than `width`.
     """
     alone = len(features) == 1
     weights = torch.cat(
@@ -75,16 +76,16 @@ def fit_projection(features: Sequence[Tensor], width: int) -> Projection:
 
 
 def moments(views: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Mean [D] of views [N, D] of equal length, and the root of the mean variance."""
+    """Mean [D] and root of the mean variance [] of views [N, D], all with the same N."""
     mean = torch.stack([view.float().mean(dim=0) for view in views]).mean(dim=0)
     squares = torch.stack([(view.float() - mean).square().mean() for view in views])
     return mean, squares.mean().sqrt()
 
 
 def principal_components(views: Sequence[Tensor], width: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean [W], first directions [W, width], and the share of variance that these explain.
+    """Mean [W], first `width` principal directions [W, width], and their share of the variance.
 
-    Shapes: views [N, W] of equal length.
+    Shapes: views [N, W], all with the same N.
     Raises: UserError if W is less than `width`.
     """
     found = views[0].shape[1]
@@ -101,10 +102,10 @@ def principal_components(views: Sequence[Tensor], width: int) -> tuple[Tensor, T
 
 
 class Views(NamedTuple):
-    """Teacher outputs on the shared augmented views, features normalised.
+    """Teachers' outputs for the shared augmented views; features are normalised.
 
-    features [V, N, D] float16, scores [V, N, num_classes] float16; mean [D] and scale are those of
-    the `Projection`.
+    Shapes: features [V, N, D] float16, scores [V, N, num_classes] float16, mean [D] and scale [] as
+    in `Projection`.
     """
 
     features: Tensor
@@ -113,7 +114,7 @@ class Views(NamedTuple):
     scale: Tensor
 
     def targets(self, view: int, indices: Tensor) -> TeacherTargets:
-        """Targets of some images of one view, or of its mirror image further back, float32."""
+        """Targets of images of one view, float32; view v + V, which mirrors v, has the same."""
         own = view % len(self.features)
         return TeacherTargets(
             self.features[own, indices].float(), self.scores[own, indices].float()
@@ -121,17 +122,17 @@ class Views(NamedTuple):
 
 
 def train_teachers(run: TrainingRun) -> dict[str, Teacher]:
-    """The recipe's teachers: offline ones trained here, linear probes on pretrained ones."""
+    """Train the recipe's teachers; of pretrained ones, only a linear head or the last blocks."""
     parts = run.recipe.teacher_parts
     return {name: _train(run, parts[name], stage) for name, stage in run.recipe.teachers.items()}
 
 
 def teacher_views(run: TrainingRun, teachers: Mapping[str, Teacher]) -> Views:
-    """What the teachers say of every shared view, cached; no later stage runs them.
+    """Outputs of the teachers for every shared view, cached, so that no later stage runs them.
 
-    The features of several teachers are put side by side, each at unit variance; features of
-    another length than the student's are projected on their principal components. Scores are
-    averaged as log-probabilities.
+    The features of several teachers are concatenated, each scaled to unit variance. If their length
+    is not the student's, they are projected on their principal components. Scores are averaged as
+    log-probabilities.
     """
     return _views(
         run, functools.cache(lambda: [_outputs(run, *named) for named in teachers.items()])
@@ -139,7 +140,7 @@ def teacher_views(run: TrainingRun, teachers: Mapping[str, Teacher]) -> Views:
 
 
 def told_views(run: TrainingRun) -> Views | None:
-    """What the recipe's teachers said of every view, from the cache; None where it is not."""
+    """The teachers' cached outputs for every shared view, or None if they are not cached."""
 
     def missing() -> list[dict[str, Tensor]]:
         raise LookupError
@@ -153,7 +154,7 @@ def told_views(run: TrainingRun) -> Views | None:
 
 
 def _views(run: TrainingRun, outputs: Callable[[], list[dict[str, Tensor]]]) -> Views:
-    """`outputs` gives those of every teacher, where the cache does not know the views."""
+    """The views from the cache; if they are missing, from the `outputs` of every teacher."""
 
     def fit() -> dict[str, Tensor]:
         features = [own["features"] for own in outputs()]
@@ -172,7 +173,7 @@ def _views(run: TrainingRun, outputs: Callable[[], list[dict[str, Tensor]]]) -> 
 
 
 def _outputs(run: TrainingRun, part: str, teacher: Teacher) -> dict[str, Tensor]:
-    """One teacher's features [V, N, D] and scores [V, N, num_classes], float16, cached."""
+    """Features [V, N, D] and scores [V, N, num_classes] of one teacher, float16, cached."""
     precision = run.recipe.teachers[part].training.precision
     whole = models.Mirrored(teacher) if run.recipe.mirrored else teacher
     classes = run.dataset.num_classes
@@ -207,7 +208,7 @@ def _train(run: TrainingRun, part: Part, stage: TeacherStage) -> Teacher:
 def _probe(
     run: TrainingRun, part: Part, stage: TeacherStage, config: models.PretrainedTeacherConfig
 ) -> models.PretrainedTeacher:
-    """A linear head on a frozen tower, on the shared views; only the head is kept."""
+    """Train a linear head on a frozen network, on the shared views; only the head is saved."""
     tower = tower_on(run.device, config)
     features = cached_features(run, Part(f"{part.name}_tower", (config,)), tower, "fp32")
     lesson = LinearLesson(
@@ -223,7 +224,7 @@ def _probe(
 def tower_on(
     device: torch.device, config: models.PretrainedTeacherConfig
 ) -> models.PretrainedTower:
-    """A pretrained tower on this device. Raises: UserError if it cannot be had."""
+    """A pretrained network on this device. Raises: UserError if it cannot be loaded."""
     try:
         return config.build().to(device)
     except ValueError as error:

@@ -1,7 +1,7 @@
-"""A teacher that was pretrained elsewhere, and whose end is tuned on the recipe's images.
+"""A pretrained teacher whose last blocks are tuned on the recipe's images.
 
-What its frozen part gives of some augmented views is computed once and kept, so that an epoch costs
-the end alone.
+The outputs of its frozen blocks for some augmented views are computed once and cached, so that an
+epoch runs only the tuned blocks.
 """
 
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ from simulator.training.cache import cached_views
 from simulator.training.loop import Epoch, Lesson, train_part
 from simulator.training.run import TrainingRun, accuracy, in_chunks, validation_outputs
 
-PIECE = 500  # validation images that the end handles at a time
+PIECE = 500  # validation images that the tuned blocks process at a time
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TunedLesson(Lesson[ImageClassifier]):
-    """The end of a pretrained network and a head, by cross-entropy.
+    """The last blocks of a pretrained network and a head, by cross-entropy.
 
-    Shapes: views [V, N, C, H, W] is what the frozen part gives of V views, which the epochs take in
-    turn; validation [M, C, H, W].
+    Shapes: outputs of the frozen blocks, views [V, N, C, H, W] and validation [M, C, H, W]. Epochs
+    use the V views in turn.
     """
 
     model: EfficientNetConfig
@@ -63,7 +63,7 @@ class TunedLesson(Lesson[ImageClassifier]):
 def tuned_teacher(
     run: TrainingRun, part: Part, stage: TeacherStage, config: EfficientNetConfig
 ) -> ImageClassifier:
-    """The teacher of a stage. Raises: UserError if the pretrained network cannot be had."""
+    """Train the teacher of a stage. Raises: UserError if the pretrained weights are missing."""
     try:
         body = config.pretrained().to(run.device).eval()
     except ValueError as error:

@@ -1,7 +1,7 @@
-"""A warm start for small collections: the committed student of CIFAR-100 lends its weights.
+"""A warm start for small data sets, from the student of CIFAR-100 that is shipped with semlink.
 
 The teacher is that student with a linear probe for the new classes; only the probe is trained. The
-student begins as the teacher and is tuned, see `StudentLesson`.
+new student starts from the teacher's weights and is tuned, see `StudentLesson`.
 """
 
 import math
@@ -27,28 +27,28 @@ from simulator.training.loop import ClassifierLesson, Epoch, train_part
 from simulator.training.run import TrainingRun, accuracy, validation_outputs
 
 STUDENT = REFERENCE / "cifar100/weights/student.safetensors"
-STEM = "stem.0.weight"  # of the first convolution, which sees the colours
+STEM = "stem.0.weight"  # weights of the first convolution
 
 
 @cache
 def reference_hash() -> str:
-    """SHA-256 of the committed student. Raises: UserError if it is not there."""
+    """SHA-256 of the shipped student. Raises: UserError if its file is missing."""
     if not STUDENT.exists():
         raise UserError(f"{STUDENT} must be there for a warm start; add --from-scratch")
     return file_hash(STUDENT)
 
 
 def known_images(dataset: Dataset) -> int:
-    """How many images of all splits the committed student has been trained on."""
+    """Number of images, in all splits, that the shipped student was trained on."""
     splits = (dataset.train, dataset.validation, dataset.test)
     hashes = pixel_hashes(*(own.images.numpy() for own in splits if own is not None))
     return int(np.isin(hashes, seen_hashes(STUDENT.parent)).sum())
 
 
 def reference_body(config: StudentConfig, *, image_channels: int) -> Student:
-    """The committed student's body. A grey image counts as one of three equal colours.
+    """The shipped student without its head, frozen. Grey images act as RGB of equal channels.
 
-    Raises: UserError if the network is another one.
+    Raises: UserError if its weights do not fit `config`.
     """
     tensors, _ = load_tensors(STUDENT)
     begin = "body."
@@ -67,9 +67,10 @@ def reference_body(config: StudentConfig, *, image_channels: int) -> Student:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ProbeLesson(ClassifierLesson):
-    """A linear head on the frozen committed student, by cross-entropy on the shared views.
+    """A linear head on the frozen shipped student, by cross-entropy on the shared views.
 
-    Shapes: features [V, N, D] of V views, validation [M, D].
+    Shapes: features [V, N, D] of V views, which the epochs take in turn; seen [M, D], the features
+    of the validation images.
     """
 
     body: Student
@@ -77,14 +78,14 @@ class ProbeLesson(ClassifierLesson):
     seen: Tensor
 
     def build(self) -> ImageClassifier:
-        """The committed body and a fresh head."""
+        """The shipped network with a fresh head."""
         model = super().build()
         model.body.load_state_dict(self.body.state_dict())
         model.body.requires_grad_(False)
         return model
 
     def epoch(self, model: ImageClassifier, index: int) -> Epoch:
-        """Cross-entropy on the features of one view; the body is not run, so it stays as it is."""
+        """Cross-entropy on the cached features of one view; the frozen body is not run."""
         view = self.features[index % len(self.features)]
 
         def loss(indices: Tensor) -> Tensor:
@@ -99,7 +100,7 @@ class ProbeLesson(ClassifierLesson):
 
 
 def train_probe(run: TrainingRun, part: Part, stage: TeacherStage) -> ImageClassifier:
-    """The teacher of a warm start, which is the student's network, trained."""
+    """Train the teacher of a warm start: the shipped student with a new head."""
     model = run.recipe.student.model
     body = reference_body(model, image_channels=run.dataset.image_shape[0]).to(run.device)
     cache_part = Part(f"{part.name}_body", (model, reference_hash()))
@@ -118,7 +119,7 @@ def train_probe(run: TrainingRun, part: Part, stage: TeacherStage) -> ImageClass
 
 @torch.no_grad()
 def validation_losses(run: TrainingRun, model: ImageClassifier) -> Tensor:
-    """Cross-entropy of every validation image [N]: finer than an accuracy on few of them."""
+    """Cross-entropy of every validation image [N], which is less coarse than an accuracy."""
     model.eval()
     scores = validation_outputs(run, lambda x: model(x).scores)
     labels = run.validation.labels.to(scores.device)
@@ -126,9 +127,9 @@ def validation_losses(run: TrainingRun, model: ImageClassifier) -> Tensor:
 
 
 def clearly_lower(losses: Tensor, others: Tensor) -> bool:
-    """Whether losses are lower than others of the same images by two standard errors of the mean.
+    """True if `losses` are on average lower than `others` by over two standard errors of the mean.
 
-    Shapes: both [N]. A single image shows nothing.
+    Shapes: both [N], paired by image. False for fewer than two images.
     """
     gain = others - losses
     if len(gain) < 2:

@@ -1,4 +1,4 @@
-"""The trained parts of one training: networks from files, checked against recipe and data."""
+"""The trained parts of a training run: networks from files, checked against recipe and data."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,40 +23,40 @@ from simulator.storage.files import read_header
 from simulator.storage.sums import checked_weights
 from simulator.training.teachers import Teacher, tower_on
 
-# how parts begin whose validation is no accuracy
+# prefixes of parts whose validation score is not an accuracy
 PIXELS = ("deep_jscc_image", "deep_jscc_q_image")
 Module = TypeVar("Module", bound=nn.Module)
 
 
 class Weights:
-    """The weights of one training, each file read when it is first asked for, and once."""
+    """The weights of a training run. Each file is read once, at first use."""
 
     def __init__(self, recipe: Basis, dataset: Dataset, folder: Path, device: torch.device) -> None:
         self.recipe = as_taught(recipe, folder)
         self.dataset = dataset
         self.folder = folder
         self.device = device
-        self.origins: dict[str, Any] = {}  # part -> what its file was made from
+        self.origins: dict[str, Any] = {}  # part -> origin of its file
         self.hashes: dict[str, str] = {}  # part -> SHA-256 of its file
-        self._accuracies: dict[str, float] = {}  # part -> the last one on validation images
+        self._accuracies: dict[str, float] = {}  # part -> last validation accuracy
         self._modules: dict[str, nn.Module] = {}
         self._used: set[str] = set()
-        self._made_by = ""  # options of `semlink train` that make what is asked for now
+        self._made_by = ""  # options of `semlink train` for missing parts
 
     @property
     def train_seed(self) -> int | None:
-        """Seed of the training; all parts but teachers have the same. None: nothing is used."""
+        """Seed of the training run; teachers may have another. None if no other part is loaded."""
         own = (o for part, o in self.origins.items() if not part.startswith(TEACHER))
         return next((int(origin["seed"]) for origin in own), None)
 
     @property
     def trained_on(self) -> set[str]:
-        """Keys of the data sets that the parts were trained on."""
+        """Keys of the data sets that the loaded parts were trained on."""
         return {origin["data"] for origin in self.origins.values()}
 
     @property
     def remarks(self) -> list[str]:
-        """What a user should know of the parts that were loaded, one line each."""
+        """Warnings for the user about the loaded parts, one line each."""
         images = validation_images(self.folder, self.dataset)
         return [
             *guessing(self._accuracies, images=images, classes=self.dataset.num_classes),
@@ -64,7 +64,7 @@ class Weights:
         ]
 
     def has(self, *parts: Part) -> bool:
-        """Whether the files of all these parts are there."""
+        """True if the files of all these parts exist."""
         return all(self.path(part).exists() for part in parts)
 
     def path(self, part: Part) -> Path:
@@ -73,7 +73,10 @@ class Weights:
 
     @contextmanager
     def noting(self, *, made_by: str = "") -> Iterator[set[str]]:
-        """Names of the parts that are asked for within the block; `semlink train` makes them."""
+        """Collect the names of the parts that are loaded within the block.
+
+        `made_by` are the options of `semlink train` that train them, for error messages.
+        """
         self._used, self._made_by = set(), made_by
         try:
             yield self._used
@@ -81,7 +84,7 @@ class Weights:
             self._made_by = ""
 
     def training_command(self, made_by: str = "") -> str:
-        """The command that trains what this folder lacks, with these options."""
+        """The command that trains missing parts of this folder, with the options `made_by`."""
         recipe, folder = self.recipe, self.folder
         usual = Path("results/runs") / recipe.name / "weights"
         known = folder == usual or folder.is_relative_to(ROOT / "results/reference")
@@ -89,10 +92,10 @@ class Weights:
         return recipe.training_command(f"{made_by}{out}")
 
     def load(self, part: Part, build: Callable[[], Module]) -> Module:
-        """A part as a network ready to use.
+        """Load a part into the network that `build` returns, in evaluation mode.
 
-        Raises: UserError naming the file if it is missing, unreadable, of another recipe, or for
-        images or classes other than the data's.
+        Raises: UserError naming the file if it is missing, unreadable, of another recipe, or was
+        trained for other image sizes or classes.
         """
         self._used.add(part.name)
         if part.name not in self._modules:
@@ -126,20 +129,20 @@ class Weights:
     def image_classifier(
         self, part: Part, config: models.ClassifierConfig
     ) -> models.ImageClassifier:
-        """A part that is a classifier of images."""
+        """Load a part that is an image classifier."""
         return self.load(part, lambda: models.ImageClassifier(config, **self.dataset.sizes))
 
     def student(
         self, parts: StudentParts | None = None, stage: StudentStage | None = None
     ) -> models.ImageClassifier:
-        """The student of a stage; without one the recipe's own."""
+        """The student of a stage, by default the recipe's; its head is that of stage 1."""
         part = (parts or self.recipe.student_parts()).student
         return self.image_classifier(part, (stage or self.recipe.student).model)
 
     def classifier(
         self, parts: StudentParts | None = None, stage: StudentStage | None = None
     ) -> Classifier:
-        """The noiseless chain: a student and its head of stage 1b."""
+        """The classifier without a channel: a student and its head of stage 1b."""
         parts = parts or self.recipe.student_parts()
         body = self.student(parts, stage).body
         dim = body.config.feature_dim
@@ -153,11 +156,11 @@ class Weights:
         return Classifier(classify, self.key(sorted((parts.student.name, parts.head.name))))
 
     def key(self, parts: Iterable[str], *more: object) -> str:
-        """Equal for equal weights of these parts, in this order."""
+        """Key that is equal for equal weights of these parts, in this order."""
         return digest([*(self.hashes[part] for part in parts), *more])
 
     def teacher(self) -> models.Ensemble | None:
-        """The teachers as one, if the weights of all are beside the others."""
+        """The teachers as an ensemble, or None if the weights of any are missing."""
         parts = self.recipe.teacher_parts
         if not self.has(*parts.values()):
             return None
@@ -174,11 +177,11 @@ class Weights:
         return models.PretrainedTeacher(tower, head).eval()
 
     def as_asked(self, network: models.Ensemble) -> Callable[[Tensor], models.Classified]:
-        """Teachers as the recipe asks them: about mirror images too, where it does."""
+        """Teachers as in training: averaged over each image and its mirror image if `mirrored`."""
         return models.Mirrored(network) if self.recipe.mirrored else network
 
     def teacher_classifier(self) -> Classifier:
-        """The offline teachers' scores of images. Raises: UserError if they are not there."""
+        """The teachers as one classifier. Raises: UserError if their weights are missing."""
         teacher = self.teacher()
         if teacher is None:
             raise UserError(f"there are no weights of a teacher in {self.folder}")
@@ -189,7 +192,7 @@ class Weights:
 def guessing(accuracies: Mapping[str, float], *, images: int, classes: int) -> list[str]:
     """A line that names the parts whose accuracy is no better than a uniform guess, if any.
 
-    Better is where the 95 % interval over the validation images lies above it.
+    An accuracy is better if its 95 % interval over the validation images lies above 1 / classes.
     """
     names = [
         name
@@ -205,7 +208,7 @@ def guessing(accuracies: Mapping[str, float], *, images: int, classes: int) -> l
 
 
 def as_taught(recipe: Basis, folder: Path) -> Basis:
-    """The recipe, with the pretrained teacher of a training that had one (`--teacher`)."""
+    """The recipe; with the pretrained teacher if the weights come from `--teacher`."""
     path = folder / f"{TEACHER}.safetensors"
     if not path.exists():
         return recipe
@@ -219,7 +222,7 @@ def as_taught(recipe: Basis, folder: Path) -> Basis:
 
 
 def scores_by(asked: Callable[[Tensor], models.Classified]) -> Classify:
-    """The scores that a classifier gives images."""
+    """A function from images to the scores of a classifier."""
 
     @torch.inference_mode()
     def classify(images: Tensor) -> Tensor:

@@ -75,7 +75,7 @@ def test_the_receiver_needs_no_image(images: Tensor) -> None:
 @pytest.mark.parametrize(
     ("scheme", "link", "told"),
     [
-        (Pixels(honest=False), LINK, "must decide from received symbols alone to be written"),
+        (Pixels(honest=False), LINK, "must decide from the received symbols only"),
         (Pixels(honest=True, symbols=4), LINK, r"called with x \[B, k\] = \[250, 8\]"),
         (Pixels(honest=True), replace(LINK, k=9), "pixels serves k = 8, got k = 9"),
     ],

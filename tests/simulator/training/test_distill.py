@@ -134,7 +134,7 @@ def test_without_a_teacher_a_student_learns_as_teachers_do(
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"label_smoothing": 0.1}, "label_smoothing goes with fresh_views, got 0.1"),
+        ({"label_smoothing": 0.1}, "label_smoothing must be 0 without fresh_views, got 0.1"),
         ({"fresh_views": True}, "loss.mse, loss.kl and small_share must be 0, got 1.0, 0.0, 0.0"),
         (
             {"fresh_views": True, "loss": LABELS_ONLY, "small_share": 0.5},
