@@ -1,4 +1,4 @@
-"""Training images: augmentation, averaging down, and the order in which an epoch takes them."""
+"""Training images: augmentation, downsampling, and the order in which an epoch takes them."""
 
 import torch
 from torch import Tensor
@@ -6,11 +6,11 @@ from torch.nn import functional
 
 
 def augment(images: Tensor, *, crop_padding: int, flip: bool, generator: torch.Generator) -> Tensor:
-    """Shift every image by its own random offset, and mirror every second one left to right.
+    """Shift every image by its own random offset, and mirror half of them left to right.
 
     Image b is padded with `crop_padding` zeros on each side and cropped to its old size at a place
-    drawn uniformly; with `flip` it is then mirrored with probability 1/2. Image b uses row b of
-    the draws [B, 3] and nothing of the other images.
+    drawn uniformly; with `flip` it is then mirrored with probability 1/2. Image b uses only row b
+    of the draws [B, 3], and no other image.
 
     Shapes: images [B, C, H, W] of any type -> the same.
     Raises: ValueError if the images have another shape or `crop_padding` is negative.
@@ -36,7 +36,7 @@ def recolour(images: Tensor, *, jitter: float, generator: torch.Generator) -> Te
     """Change brightness, contrast and saturation of every image.
 
     Each is multiplied by a factor drawn uniformly from 1 - `jitter` to 1 + `jitter`. Image b uses
-    row b of the draws [B, 3] alone.
+    only row b of the draws [B, 3].
 
     Shapes: images uint8 [B, C, H, W] -> the same.
     """
@@ -50,10 +50,10 @@ def recolour(images: Tensor, *, jitter: float, generator: torch.Generator) -> Te
 
 
 def erase(images: Tensor, *, share: float, generator: torch.Generator) -> Tensor:
-    """Cover a rectangle of every second image with the mean of its pixels.
+    """Cover a rectangle with the mean of the image's pixels, in each image with probability 1/2.
 
     The rectangle has the shape of the image, `share` of its height and width, and lies at a place
-    drawn uniformly. Image b uses row b of the draws [B, 3] alone.
+    drawn uniformly. Image b uses only row b of the draws [B, 3].
 
     Shapes: images uint8 [B, C, H, W] -> the same.
     """
@@ -67,10 +67,10 @@ def erase(images: Tensor, *, share: float, generator: torch.Generator) -> Tensor
 
 
 def paste(images: Tensor, *, share: float, generator: torch.Generator) -> Tensor:
-    """Cover a rectangle of every image with that of another one (CutMix, arXiv 1905.04899).
+    """Cover a rectangle of every image with that of a random other (CutMix, arXiv 1905.04899).
 
     The rectangle has the shape of the image and lies at a place drawn uniformly; its share of the
-    pixels is drawn from 0 to `share`, which is below a half, so labels stay what they are.
+    pixels is drawn from 0 to `share`, which is below a half, so every image keeps its label.
 
     Shapes: images [B, C, H, W] of any type -> the same.
     Raises: ValueError if `share` is not from 0 to below 1/2.
@@ -88,9 +88,10 @@ def paste(images: Tensor, *, share: float, generator: torch.Generator) -> Tensor
 
 
 def _covered(place: Tensor, length: int, covered: int | Tensor) -> Tensor:
-    """Which of `length` pixels lie in a stretch of `covered` at this place in 0..1, bool [B, N].
+    """Mask of a run of `covered` pixels among `length`, bool [B, length].
 
-    `covered` is a number, or one for every image [B].
+    `place` [B] in 0..1 is the position of the run, from the first to the last that is possible.
+    `covered` is one number, or one for every image [B].
     """
     first = (place * (length - covered + 1)).long()
     pixel = torch.arange(length, device=place.device)
@@ -109,12 +110,15 @@ def _pixels(values: Tensor) -> Tensor:
 
 
 def shrunk(images: Tensor, side: int) -> Tensor:
-    """Images [B, C, H, W], floating point, averaged down to [B, C, side, side]."""
+    """Floating-point images [B, C, H, W], averaged down to [B, C, side, side]."""
     return functional.interpolate(images, size=(side, side), mode="area")
 
 
 def epoch_order(num_images: int, *, generator: torch.Generator) -> Tensor:
-    """The numbers 0 to `num_images` - 1 in random order, int64 [N]. ValueError if there is none."""
+    """The numbers 0 to `num_images` - 1 in random order, int64 [N].
+
+    Raises: ValueError if `num_images` is below 1.
+    """
     if num_images < 1:
         raise ValueError(f"num_images must be at least 1, got {num_images}")
     return torch.randperm(num_images, generator=generator, device=generator.device)

@@ -1,8 +1,8 @@
 """Decoded data sets on disk, so that images are decoded once.
 
-A cache file is named after the SHA-256 of the source files' bytes, their names below the folder,
-the size asked for and the version of the format, and carries the key of what it holds. It is
-written beside its place and moved there; one that is damaged is made again.
+The name of a cache file is the SHA-256 over the bytes and the relative names of the source files,
+the requested size and the version of the format. The file also stores the key of its content. It is
+written to a temporary path and moved into place; a damaged file is replaced.
 """
 
 import contextlib
@@ -23,14 +23,14 @@ from simulator.data.splits import SPLITS, Decoded, Pool, content_key
 from simulator.errors import UserError
 from simulator.storage.files import file_hash, load_tensors, save_tensors
 
-FORMAT = 4  # to be raised whenever the same files would be decoded, split or remarked on otherwise
-Source = ImageFolders | ParquetFiles  # a data set as it was found, not yet decoded
+FORMAT = 4  # to be raised when the same files would be decoded, split or remarked on differently
+Source = ImageFolders | ParquetFiles  # a data set that was found, but is not yet decoded
 
 
 def read_cached(source: Source, cache: Path | None, resize: int | None = None) -> Decoded:
-    """The decoded data set, from the cache folder if it is there, else decoded and kept there.
+    """The decoded data set: read from the cache folder, or else decoded and written there.
 
-    Where the cache cannot be written, one line on stderr says so and the data is used without.
+    If the cache cannot be written, one line on stderr reports it, and the data is used uncached.
     """
     name = f"{_source_hash(source, resize)}.safetensors"
     try:
@@ -47,9 +47,9 @@ def read_cached(source: Source, cache: Path | None, resize: int | None = None) -
 
 
 def kept(name: str, key: str, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-    """What is computed, from the cache folder if it is there with this key, else kept there.
+    """The result of `compute`, cached: read from a file with this key, or else written there.
 
-    Where the cache cannot be written, one line on stderr says so.
+    If the cache cannot be written, one line on stderr reports it.
     """
     try:
         path = default_cache() / name
@@ -77,14 +77,14 @@ def default_cache() -> Path:
 
 
 def _keep(path: Path, tensors: dict[str, Tensor], header: dict[str, Any], *, what: str) -> None:
-    """Write a file of the cache, or say why it is not there."""
+    """Write a file of the cache, or report on stderr why that failed."""
     try:
         save_tensors(path, tensors, header)
     except OSError as error:
         _say(f"{what} not kept in {path.parent} ({error.strerror or error})")
 
 
-@functools.cache  # once is enough where many files cannot be kept
+@functools.cache  # one report is enough if many files cannot be written
 def _say(reason: str) -> None:
     line = " ".join(reason.split())
     print(f"semlink: {line}; set SEMLINK_CACHE to a folder with room", file=sys.stderr)
@@ -108,7 +108,7 @@ def _packed(decoded: Decoded) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _load(path: Path) -> Decoded | None:
-    """What the file holds; None if there is none, or its content is not what its key says."""
+    """The content of a cache file; None if it is missing, damaged or does not match its key."""
     try:
         tensors, header = load_tensors(path)
         classes, key = tuple(header["classes"]), str(header["key"])

@@ -1,8 +1,8 @@
 """Images to classify: uint8 in memory, float in [0, 1] for the link, in fixed splits.
 
 Three sources: data sets that come with semlink (`embedded`), parquet files in the layout of the
-Hugging Face hub (`parquet`), folders of images (`folders`). `images` decodes, `splits` says in what
-order the images come and which split they belong to, `cache` keeps what was decoded.
+Hugging Face hub (`parquet`), folders of images (`folders`). `images` decodes the files, `splits`
+orders the images and assigns them to splits, `cache` stores decoded data sets.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from simulator.data.splits import Decoded, Pool, content_key
 from simulator.errors import UserError
 from simulator.parse import in_range
 
-SMALLEST, LARGEST = 8, 512  # pixels that images may be rescaled to
+SMALLEST, LARGEST = 8, 512  # sides in pixels that images may be rescaled to
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,17 +39,17 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set with its fixed splits; where there is `train`, there is `validation`."""
+    """A data set with its fixed splits; one with `train` also has `validation`."""
 
     name: str
     classes: tuple[str, ...]
     train: Split | None
     validation: Split | None
     test: Split
-    key: str  # SHA-256 of classes, images and labels: equal for equal content in any container
-    remarks: tuple[str, ...] = ()  # what a user should know of the images, one line each
-    resize: int | None = None  # pixels that all images were rescaled to
-    counts: tuple[int, ...] = ()  # training images of each class where `train` is left out
+    key: str  # SHA-256 of classes, images and labels: equal for equal content in any file format
+    remarks: tuple[str, ...] = ()  # what a user should know about the images, one line each
+    resize: int | None = None  # side in pixels that images were rescaled to; None: not rescaled
+    counts: tuple[int, ...] = ()  # training images of each class, if `train` is left out
 
     def __repr__(self) -> str:
         splits = {"training": self.train, "validation": self.validation, "test": self.test}
@@ -61,7 +61,7 @@ class Dataset:
 
     @cached_property
     def training_key(self) -> str:
-        """As `key`, of training and validation images alone."""
+        """As `key`, but of training and validation images only."""
         splits = {"train": self.train, "validation": self.validation}
         there = {name: split for name, split in splits.items() if split is not None}
         pools = {name: Pool(own.images.numpy(), own.labels.numpy()) for name, own in there.items()}
@@ -69,7 +69,7 @@ class Dataset:
 
     @cached_property
     def class_counts(self) -> tuple[int, ...]:
-        """Training images of each class, or one each where there are none."""
+        """Number of training images of each class; 1 each if there are none."""
         if self.train is None:
             return self.counts or (1,) * self.num_classes
         return tuple(torch.bincount(self.train.labels, minlength=self.num_classes).tolist())
@@ -87,21 +87,23 @@ class Dataset:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """What a classifier of these images is built with."""
+        """Arguments for building a classifier of these images."""
         return {"image_channels": self.image_shape[0], "num_classes": self.num_classes}
 
 
 def load_dataset(folder: Path, *, cache: Path | None = None, resize: int | None = None) -> Dataset:
     """Read the data set in `folder`, and keep it decoded in `cache` (`default_cache` if None).
 
-    The folder holds parquet files as on the Hugging Face hub, there, in folders of splits, or
-    either in one subfolder (`parquet`), or images in one folder per class, with or without
-    `train/`, `test/` and `validation/` above these (`folders`). A test split alone is enough: then
-    `train` and `validation` are None. Training images lend 10 % to a validation split that is not
-    there; class folders without splits are cut 70/10/20 (`splits`). With `resize` the centre square
-    of every image is rescaled to so many pixels a side.
+    The folder holds parquet files as on the Hugging Face hub (`parquet`): directly, in folders of
+    splits, or in one subfolder that holds them in either way. Or it holds images in one folder per
+    class, with or without `train/`, `test/` and `validation/` above these (`folders`). A test split
+    is enough: then `train` and `validation` are None. If only the validation split is missing, 10 %
+    of the training images become the validation split. Class folders without splits are split
+    70/10/20 (`splits`). With `resize` the centre square of every image is rescaled to `resize`
+    pixels a side.
 
-    Raises: UserError naming the file or folder that is not as it must be.
+    Raises: UserError naming the file or folder that is missing, unreadable or not as described; or
+    if `resize` is out of range.
     """
     if resize is not None:
         in_range("--resize", resize, SMALLEST, LARGEST)
@@ -146,7 +148,7 @@ def _find(folder: Path) -> Source:
 
 
 def dataset_of(name: str, decoded: Decoded) -> Dataset:
-    """A data set that was decoded and split."""
+    """The `Dataset` of images that were decoded and split."""
     splits = {
         split: Split(images=torch.from_numpy(pool.images), labels=torch.from_numpy(pool.labels))
         for split, pool in decoded.pools.items()

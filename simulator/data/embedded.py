@@ -1,4 +1,4 @@
-"""Data sets that come with semlink: one line each in one table."""
+"""Data sets that come with semlink: one entry each in the table `EMBEDDED`."""
 
 from collections.abc import Callable, Mapping
 from typing import Final

@@ -15,36 +15,36 @@ _LITTER = ("thumbs.db", "desktop.ini")  # what file managers leave behind, besid
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFolders:
-    """Images below `<class>/` (split by us) or `<split>/<class>/`."""
+    """Images in `<class>/` (split by semlink) or `<split>/<class>/`."""
 
     folder: Path
     classes: tuple[str, ...]
     images: tuple[ImageFile, ...]
-    lists: tuple[Path, ...] = ()  # files that say of which class images are
+    lists: tuple[Path, ...] = ()  # files that list the classes of images
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files that decide the content."""
+        """The files that determine the content."""
         images = (image.source for image in self.images if isinstance(image.source, Path))
         return (*images, *self.lists)
 
     def read(self, resize: int | None = None) -> Decoded:
-        """Decode and split. Raises: UserError naming the first file that is not as it must be."""
+        """Decode and split. Raises: UserError naming the first invalid file."""
         pictures = decode_all(self.images, total=len(self.images), resize=resize)
         return remarked(arrange(self.classes, *pictures, name=str(self.folder)))
 
 
 def find_image_folders(folder: Path) -> ImageFolders:
-    """List the images; the classes are the names of their folders, numbers in the order of numbers.
+    """List the images. The names of their folders are the classes, sorted by `natural`.
 
-    Raises: UserError naming the folder if there is no test split, no or an empty class folder, a
-    folder that is neither split nor class, or splits with different classes.
+    Raises: UserError naming the folder if a test split or class folders are missing, a class folder
+    is empty, a folder is neither split nor class, or splits have different classes.
     """
     if (folder / "val" / _ANNOTATIONS).is_file():
         return _annotated(folder)
     tops = subfolders(folder)
     splits = {top.name: top for top in tops if top.name in SPLITS}
-    # A class may be called "train": then that folder holds images, and others stand beside it.
+    # A class may be called "train": then its folder holds images, and other classes lie beside it.
     if not splits or (len(splits) < len(tops) and not any(map(subfolders, splits.values()))):
         splits = {WHOLE: folder}
     elif len(splits) < len(tops):
@@ -71,7 +71,7 @@ def _of_classes(split: str, class_folders: list[Path]) -> Iterator[ImageFile]:
 
 
 def _annotated(folder: Path) -> ImageFolders:
-    """The layout of tiny-imagenet: `val/images` with a list is the test; `test` has no labels."""
+    """The layout of tiny-imagenet: `val/images` is the test split, as `test` has no labels."""
     class_folders, listed = _class_folders(folder / "train"), folder / "val" / _ANNOTATIONS
     label = {path.name: number for number, path in enumerate(class_folders)}
     test = []
@@ -92,13 +92,13 @@ def _annotated(folder: Path) -> ImageFolders:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """The visible subfolders by name, numbers in the order of numbers and before words."""
+    """The visible subfolders, sorted by `natural`."""
     found = [path for path in _visible(folder) if path.is_dir()]
     return sorted(found, key=lambda path: natural(path.name))
 
 
 def natural(name: str) -> tuple[bool, int, str]:
-    """The key by which class names are sorted: numbers in their order, and before words."""
+    """Sort key of class names: numbers first, in numerical order, then words."""
     number = name.isascii() and name.isdigit()
     return (not number, int(name) if number else 0, name)
 

@@ -1,8 +1,9 @@
 """Image files to pixels: every format that Pillow opens, 8 bits per value, one size for all.
 
-Where grey and colour meet in one data set, all become RGB. Transparent images are laid on white.
-Pictures are turned upright as their EXIF orientation says; of an animation the first frame counts.
-Where a size is asked for, the centre square is rescaled to it. What was done is counted and told.
+If a data set has both grey and colour images, all become RGB. Transparent images are placed on
+white. Images are turned upright by their EXIF orientation. Of an animation, the first frame is
+used. If a size is requested, the centre square is rescaled to it. Remarks report how many images
+were changed in each way.
 """
 
 import struct
@@ -29,28 +30,28 @@ _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV")
 _ORIENTATION = 0x0112  # EXIF tag
 _PNG_DEPTH = 24  # signature of 8 bytes; length, name, width, height of IHDR 4 each; then the depth
 
-# What is done to images, as it is told.
+# Changes to images, as the remarks report them.
 _TURNED = "were turned upright as their EXIF orientation says"
 _ON_WHITE = "had transparency and were placed on white"
 _RESCALED = "were rescaled, by the centre square"
 _COLOURED = "were grey and became RGB, as others are in colour"
 
-# What Pillow's readers are known to raise on files that are cut off, damaged or far too large.
+# Exceptions of Pillow for files that are truncated, damaged or far too large.
 _BROKEN = (
     *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError),
     *(RuntimeError, struct.error, zlib.error),
     *(Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
 
-_SHOWN = 3  # names of files in an error
+_SHOWN = 3  # file names that an error lists
 
 
 class NoImage(UserError):
-    """A file that Pillow takes for no image."""
+    """A file that Pillow does not recognise as an image."""
 
 
 class ImageFile(NamedTuple):
-    """One encoded image: where it belongs, what to call it in an error, and its file or bytes."""
+    """One encoded image: its split and label, its name in errors, and its file or bytes."""
 
     split: str
     label: int
@@ -59,7 +60,7 @@ class ImageFile(NamedTuple):
 
 
 class Pictures(NamedTuple):
-    """Decoded images by their split, and a line for each thing that was done to some of them."""
+    """Decoded images by split, and one remark for each way in which some were changed."""
 
     pools: dict[str, Pool]
     remarks: tuple[str, ...]
@@ -76,10 +77,10 @@ def decode_all(files: Iterable[ImageFile], *, total: int, resize: int | None = N
     first: tuple[str, NDArray[np.uint8]] | None = None
     done: Counter[str] = Counter()
     with warnings.catch_warnings():
-        # Pillow warns of damaged metadata; where pixels are damaged, it raises.
+        # Pillow warns about damaged metadata; it raises if pixels are damaged.
         warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        # leave=False: where an error follows, it is the only line that stays.
+        # leave=False: if an error follows, only that line stays on the screen.
         bar = progress(files, total=total, desc="decoding images", unit=" images", leave=False)
         with bar:
             left = iter(bar)
@@ -104,14 +105,14 @@ def decode_all(files: Iterable[ImageFile], *, total: int, resize: int | None = N
 
 
 def _told(number: int, total: int, what: str) -> str:
-    """How many images something was done to, in one line."""
+    """A remark: how many images were changed in this way."""
     if number == 1:
         what = what.replace("were ", "was ").replace("their ", "its ")
     return f"{number:,} of {total:,} images {what}"
 
 
 def _strays(error: UserError, first: ImageFile, others: Iterable[ImageFile]) -> UserError:
-    """One error for the first file that is no image and all those behind it."""
+    """One error for the first file that is not an image and all later ones."""
     if isinstance(first.source, bytes):  # not a file of its own
         return error
     names = [first.name, *(file.name for file in others if not _known(file.source))]
@@ -124,7 +125,7 @@ def _strays(error: UserError, first: ImageFile, others: Iterable[ImageFile]) -> 
 
 
 def _known(source: Path | bytes) -> bool:
-    """Whether Pillow knows the format; whether it can be read is not looked at."""
+    """Whether Pillow knows the format; the file may still be damaged."""
     try:
         with Image.open(BytesIO(source) if isinstance(source, bytes) else source):
             return True
@@ -141,7 +142,7 @@ def decode(
     resize: int | None = None,
     done: Counter[str] | None = None,
 ) -> NDArray[np.uint8]:
-    """Pixels of one image: [H, W] if it is grey, else [H, W, 3]; what was done to it is counted.
+    """Pixels of one image: [H, W] if it is grey, else [H, W, 3]; `done` counts the changes.
 
     Raises: UserError naming the image if it is unreadable or not of 8 bits.
     """
@@ -174,7 +175,7 @@ def _on_white(image: Image.Image, done: Counter[str]) -> Image.Image:
 
 
 def _rescaled(image: Image.Image, size: int, done: Counter[str]) -> Image.Image:
-    """The centre square, `size` pixels wide; the filter covers all pixels, so nothing aliases."""
+    """The centre square, rescaled to `size` pixels a side with a filter against aliasing."""
     if image.size == (size, size):
         return image
     done[_RESCALED] += 1
@@ -196,7 +197,7 @@ def _open(source: Path | bytes, done: Counter[str]) -> tuple[Image.Image, int]:
 
 
 def _depth(image: Image.Image, content: bytes) -> int:
-    """Bits per value as PNG and TIFF say: of 16 in colour Pillow keeps 8 and does not tell."""
+    """Bits per value of PNG and TIFF, of which Pillow silently cuts 16-bit colour to 8; else 8."""
     if isinstance(image, PngImageFile):
         return content[_PNG_DEPTH]
     return max(image.tag_v2.get(BITSPERSAMPLE, (8,))) if isinstance(image, TiffImageFile) else 8

@@ -1,9 +1,10 @@
 """Data sets in the parquet layout of the Hugging Face hub.
 
-Files `train-*.parquet`, `validation-*.parquet`, `test-*.parquet`, any number of shards each, or
-files of any names in folders `train`, `validation`, `test`, as the hub converts them; a column
-`img` or `image` (image files: binary, or struct of `bytes` and `path`) and a column `label` or
-`fine_label` (class numbers, or names). Other columns are not read. Rows in messages count from 0.
+Files are named `train-*.parquet`, `validation-*.parquet` and `test-*.parquet`, in any number of
+shards each; or they have any names in folders `train`, `validation` and `test`, as the hub converts
+them. A column `img` or `image` holds image files (binary, or struct of `bytes` and `path`), a
+column `label` or `fine_label` class numbers or names. Other columns are not read. Rows in messages
+count from 0.
 """
 
 import json
@@ -29,17 +30,17 @@ IMAGE_COLUMNS = ("img", "image")
 LABEL_COLUMNS = ("label", "fine_label")
 _NAME = re.compile(rf"({'|'.join(SPLITS)})(-.*)?\.parquet")
 _SHARD = re.compile(r".*-(\d+)-of-(\d+)(-[0-9a-f]+)?\.parquet")  # some writers append a hash
-MAX_CLASSES = 1 << 20  # beyond, a label is no class number
+MAX_CLASSES = 1 << 20  # a larger label is taken for an error
 _ROWS = 1000  # images read at a time
 
 
 class _Shard(NamedTuple):
     split: str
     path: Path
-    image_column: str  # as it is read: "image.bytes" of a struct
+    image_column: str  # to read; "image.bytes" of a struct
     labels: NDArray[np.int64]  # [rows]
-    names: tuple[str, ...] | None  # of the classes, where the file tells them
-    words: bool  # whether its labels are these names
+    names: tuple[str, ...] | None  # of the classes, if the file has them
+    words: bool  # whether the file stores labels as names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +52,11 @@ class ParquetFiles:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files that decide the content."""
+        """The files that determine the content."""
         return tuple(path for _, path in self.shards)
 
     def read(self, resize: int | None = None) -> Decoded:
-        """Decode and split. Raises: UserError naming the first file that is not as it must be."""
+        """Decode and split. Raises: UserError naming the first invalid file."""
         shards = _united([_read_labels(split, path) for split, path in self.shards])
         classes = _classes(shards, self.folder)
         images = (image for shard in shards for image in _images(shard))
@@ -77,8 +78,8 @@ def holds_parquet(folder: Path) -> bool:
 def find_parquet_files(folder: Path) -> ParquetFiles:
     """List the shards in `folder`, or in folders of splits below it.
 
-    Raises: UserError naming the file or folder if a name is of no split, a shard is missing
-    or there is no test split.
+    Raises: UserError naming the file or folder if a name belongs to no split, a shard is missing or
+    there is no test split.
     """
     shards = _by_name(folder) if parquet_files(folder) else _by_folder(folder)
     for split in SPLITS:
@@ -110,13 +111,13 @@ def _by_name(folder: Path) -> list[tuple[str, Path]]:
 
 
 def _check_complete(paths: list[Path]) -> None:
-    """Where the names say "shard i of n", all n must be there, and once."""
+    """Check that of shards named "i of n" each of the n is there exactly once."""
     matches = list(filter(None, (_SHARD.fullmatch(path.name) for path in paths)))
     totals = {int(match[2]) for match in matches}
     numbers = sorted(int(match[1]) for match in matches)
     if matches and (totals != {len(paths)} or numbers != list(range(len(paths)))):
         raise UserError(
-            f"{paths[0].parent}: of n files named i-of-n each must be there once, got "
+            f"{paths[0].parent}: of n files named i-of-n each must exist once, got "
             f"{', '.join(path.name for path in paths)}; fetch the others or remove the old ones"
         )
 
@@ -168,9 +169,9 @@ def _bytes_of(name: str, kind: pa.DataType) -> str | None:
 def _labels(
     values: list[Any], kind: pa.DataType, where: str
 ) -> tuple[list[int | None], tuple[str, ...] | None]:
-    """Class numbers; where the file has words in their place, these too, in the order of numbers.
+    """Class numbers; if labels are stored as names, also the sorted names, which these number.
 
-    Raises: UserError if they are neither numbers nor words.
+    Raises: UserError if labels are neither numbers nor names.
     """
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     if pa.types.is_integer(kind):
@@ -183,7 +184,7 @@ def _labels(
 
 
 def _united(shards: list[_Shard]) -> list[_Shard]:
-    """Shards with words as labels number all words of all alike."""
+    """The shards; if labels are stored as names, all use the same numbers."""
     if not any(shard.words for shard in shards):
         return shards
     for shard in shards:
@@ -220,7 +221,7 @@ def _class_names(schema: pa.Schema, label_column: str) -> tuple[str, ...] | None
 
 
 def _classes(shards: list[_Shard], folder: Path) -> tuple[str, ...]:
-    """Class names, "0" to "N - 1" where no file tells them; all labels fit them."""
+    """Class names, "0" to "N - 1" if no file has them. Raises: UserError if labels do not fit."""
     for split in sorted({shard.split for shard in shards}):
         if not any(len(shard.labels) for shard in shards if shard.split == split):
             raise UserError(f"{folder}: the {split} split holds no images")
@@ -245,8 +246,8 @@ def _check_labels(shards: list[_Shard], classes: tuple[str, ...], folder: Path) 
         row = int(np.argmax(shard.labels >= len(classes)))
         if len(shard.labels) and shard.labels[row] >= len(classes):
             raise UserError(
-                f"{shard.path} row {row}: labels must be below the {len(classes)} classes that the "
-                f"file names, got {shard.labels[row]}"
+                f"{shard.path} row {row}: labels must be below {len(classes)}, the number of "
+                f"classes in the file, got {shard.labels[row]}"
             )
     if train := [shard.labels for shard in shards if shard.split == "train"]:
         counts = np.bincount(np.concatenate(train), minlength=len(classes))

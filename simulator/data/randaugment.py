@@ -1,7 +1,7 @@
 """RandAugment (Cubuk et al., arXiv 1909.13719): a few random operations on every image, by Pillow.
 
-The operations and their ranges are those of torchvision's `RandAugment`, whose scale of 31
-magnitudes is a share from 0 to 1 here.
+The operations and their ranges are those of torchvision's `RandAugment`. Its 31 levels of
+magnitude correspond to a number from 0 to 1 here.
 """
 
 import math
@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 class Amount(NamedTuple):
-    """How much an operation does: a share from -1 to 1 of its range, and the image's side."""
+    """Strength of an operation: a share of its range, -1 to 1, and the image's side in pixels."""
 
     share: float
     side: int
@@ -30,7 +30,7 @@ def _enhanced(enhancer: Enhancer) -> Change:
 
 
 def _moved(*, shear: float = 0.0, shift: float = 0.0, down: bool = False) -> Change:
-    """Rows are moved along by a shear and a shift (a share of the side), or columns down."""
+    """Move rows sideways by a shear and a shift (share of the side), or columns if `down`."""
 
     def change(image: Image.Image, amount: Amount) -> Image.Image:
         slope, move = shear * amount.share, shift * amount.share * amount.side
@@ -69,10 +69,10 @@ OPERATIONS: Final[Mapping[str, Change]] = {
 def randaugment(
     images: Tensor, *, operations: int, magnitude: float, generator: torch.Generator
 ) -> Tensor:
-    """Change every image by so many random operations, one after the other.
+    """Apply `operations` random operations to every image, one after the other.
 
     Each operation is drawn uniformly, and so is its direction; `magnitude` is the share of its
-    range. Image b uses row b of the draws [B, `operations`, 2] alone.
+    range. Image b uses only row b of the draws [B, `operations`, 2].
 
     Shapes: images uint8 [B, C, H, W], C 1 or 3 -> the same.
     Raises: ValueError if `operations` is negative or `magnitude` not from 0 to 1.

@@ -1,4 +1,4 @@
-"""What a user should know of a data set before believing numbers, one line each."""
+"""Remarks on a data set that a user should know before trusting results, one line each."""
 
 import hashlib
 import math
@@ -14,14 +14,14 @@ FEWEST_VALIDATION = 50  # images, below which a choice among settings is mostly 
 
 
 def remarked(decoded: Decoded) -> Decoded:
-    """The data set with a line for each thing that is odd about its splits."""
+    """The data set with a remark for each problem of its splits."""
     pools = decoded.pools
     more = (*_repeated(pools), *_untested(decoded), *_few_to_test_on(pools))
     return decoded._replace(remarks=(*decoded.remarks, *more, *_few_to_choose_on(pools)))
 
 
 def _repeated(pools: Mapping[str, Pool]) -> Iterator[str]:
-    """Test images that are pixel by pixel training or validation images."""
+    """A remark if test images are identical to training or validation images."""
     taught = [pools[split].images for split in ("train", "validation") if split in pools]
     test = pixel_hashes(pools["test"].images)
     if number := int(np.isin(test, pixel_hashes(*taught)).sum()):
@@ -32,7 +32,7 @@ def _repeated(pools: Mapping[str, Pool]) -> Iterator[str]:
 
 
 def pixel_hashes(*images: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """The first 8 bytes of the SHA-256 of every image's pixels, of arrays [N, C, H, W] in turn."""
+    """The first 8 bytes of the SHA-256 of every image's pixels, for arrays [N, C, H, W] in turn."""
     digests = (hashlib.sha256(image.tobytes()).digest()[:8] for own in images for image in own)
     return np.frombuffer(b"".join(digests), "<u8")
 
@@ -49,7 +49,7 @@ def _untested(decoded: Decoded) -> Iterator[str]:
 
 
 def half_width(number: int) -> float:
-    """Of the 95 % interval of an accuracy of 50 % on so many images, in points."""
+    """Half the width of the 95 % interval of an accuracy of 50 % on `number` images, in points."""
     return 98 / math.sqrt(number)
 
 

@@ -1,7 +1,7 @@
 """Order and split of a data set, both fixed by the pixels themselves.
 
-Images are ordered by the SHA-256 of their pixels: in effect a random permutation, but the same
-whatever holds the pictures. The first N are a fair sample, even where files are sorted by class.
+Images are ordered by the SHA-256 of their pixels: in effect a random permutation, but the same for
+any file format. The first N images are thus a random sample, even if files are sorted by class.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ class Pool(NamedTuple):
 class Decoded(NamedTuple):
     """A data set as it is cached: class names, the pools by the names of their splits, the key.
 
-    The remarks are what a user should know of the images, one line each.
+    The remarks are what a user should know about the images, one line each.
     """
 
     classes: tuple[str, ...]
@@ -44,11 +44,11 @@ class Decoded(NamedTuple):
 def arrange(
     classes: tuple[str, ...], pools: Mapping[str, Pool], remarks: tuple[str, ...] = (), *, name: str
 ) -> Decoded:
-    """Put every pool in order and split what comes unsplit.
+    """Order every pool, and split a data set that comes without splits.
 
-    A data set without splits is cut per class: 20 % of the images go to the test split, 10 % to
-    the validation split (both rounded, and at least 1), the others to training; of a class with
-    1 or 2 images all go to training. A validation split that is not there gets 10 % of the training
+    A data set without splits is split per class: 20 % of the images go to the test split, 10 % to
+    the validation split (both rounded, and at least 1), the others to training. All images of a
+    class with 1 or 2 images go to training. A missing validation split gets 10 % of the training
     images, stratified by largest remainders.
     Raises: UserError naming the data set if a split would be empty.
     """
@@ -61,16 +61,16 @@ def arrange(
         if not counts.any():
             raise UserError(
                 f"{name}: validation images must be split off the training images, but no class "
-                "has two of those; add images or a validation split"
+                "has two training images; add images or a validation split"
             )
         parts["validation"], parts["train"] = cut(parts["train"], counts)
     return Decoded(classes, parts, content_key(classes, parts), remarks)
 
 
 def shares(sizes: NDArray[np.int64], total: int) -> NDArray[np.int64]:
-    """How many of each class make `total` in proportion: largest remainders, first class first.
+    """Images to take of every class: `total` in proportion to `sizes`, by largest remainders.
 
-    No class is used up: where only one image of a class is left over, it gives none.
+    Among equal remainders the first class comes first. No remainder takes a class's last image.
     """
     counts, remainders = np.divmod(sizes * total, sizes.sum())
     can_give = np.flatnonzero(counts + 1 < sizes)
@@ -80,7 +80,7 @@ def shares(sizes: NDArray[np.int64], total: int) -> NDArray[np.int64]:
 
 
 def cut(pool: Pool, counts: NDArray[np.int64]) -> tuple[Pool, Pool]:
-    """The first `counts[c]` images of every class c, and the others, both in their old order."""
+    """The first `counts[c]` images of every class c, and the others, both in the pool's order."""
     by_class = np.argsort(pool.labels, kind="stable")
     sizes = np.bincount(pool.labels, minlength=len(counts))
     starts = np.cumsum(sizes) - sizes
@@ -103,7 +103,7 @@ def content_key(classes: tuple[str, ...], pools: Mapping[str, Pool]) -> str:
 
 
 def in_order(pool: Pool) -> Pool:
-    """The images by the SHA-256 of their pixels; equal ones by their labels."""
+    """The images sorted by the SHA-256 of their pixels, equal ones by their labels."""
     digests = [hashlib.sha256(image.tobytes()).digest() for image in pool.images]
     order = sorted(range(len(digests)), key=lambda i: (digests[i], pool.labels[i]))
     return pool.take(np.array(order, dtype=np.int64))

@@ -1,1 +1,1 @@
-"""Measurements made with the engine: comparisons, budgets, sizes, links, the physics."""
+"""Measurements with the engine: comparisons, thresholds, budgets, sizes, links, channels."""

@@ -1,7 +1,7 @@
 """The adaptive budget: at every SNR the fewest channel uses that keep a share of the accuracy.
 
-The rule is a table (channel, average SNR) -> k, made on validation images. Both ends hold it and
-know the average SNR, so the receiver derives k itself and no header is sent.
+The rule is a table (channel, average SNR) -> k, chosen on validation images. Both ends have this
+table and know the average SNR, so the receiver derives k itself and no header is sent.
 """
 
 import math
@@ -48,11 +48,12 @@ def adaptive_table(
     num_classes: int,
     device: torch.device,
 ) -> pd.DataFrame:
-    """The rule, from the validation images at all points, and its loss on the test images.
+    """Choose the rule on the validation images at all points; measure its loss on the test images.
 
-    One row per (channel, SNR): k, accuracy there and with the most uses, their difference, and
-    whether the share is kept, all on test images, with intervals over images. Validation images
-    meet independent draws, so a k that was chosen by chance gains nothing on the test images.
+    One row per (channel, SNR): the chosen k, the accuracy at this k and at the largest k, their
+    difference, and whether the share is kept; all on test images, with intervals over images. The
+    validation images use independent channel draws, so a k that was chosen by luck has no advantage
+    on the test images.
     """
     own_draws = replace(grid, seed=Streams(seed=grid.seed).seed_of("budget rule"))
     here = partial(sweep_here, [scheme], device=device, num_classes=num_classes)

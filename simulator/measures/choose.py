@@ -1,4 +1,4 @@
-"""Rows of a sweep by the names of schemes and channels and by k; a wrong name is refused."""
+"""Selection of rows of a sweep by scheme, channel and k; unknown names are errors."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,8 +18,8 @@ def chosen(
 ) -> pd.DataFrame:
     """The selected rows, schemes and channels in the given order; None means all.
 
-    Capitals do not matter.
-    Raises: UserError if the rows do not hold one of them, or no point of all together.
+    Names are matched without regard to case.
+    Raises: UserError if the rows do not hold a name or k, or no point with all of these.
     """
     schemes, channels = (
         None if asked is None else [as_known(name, rows[column].unique()) for name in asked]
@@ -37,14 +37,14 @@ def chosen(
         rows = rows[rows["channel_uses"].isin(channel_uses)]
     if rows.empty:
         raise UserError(
-            "a sweep must hold a point of them together, but these --schemes, --channels and "
-            "--channel-uses share none"
+            "the sweep must hold a point of these --schemes, --channels and --channel-uses, but "
+            "holds none; choose others"
         )
     return rows.reset_index(drop=True)
 
 
 def check_names(option: str, asked: Sequence[Any], there: "pd.Series[Any]") -> None:
-    """Check that a table holds the given names. Raises: UserError naming what it holds."""
+    """Check that a table holds the given names. Raises: UserError, which lists its names."""
     known = [str(name) for name in there.unique()]
     for name in map(str, asked):
         if name not in known:

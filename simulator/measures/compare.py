@@ -33,12 +33,12 @@ def compare_schemes(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Accuracy of `a` minus accuracy of `b` at every common point, with its interval.
 
-    Both met the same images, gains and noise, so the difference has less variance than either.
-    Errors of their tables of error rates are taken as independent.
-    `p_value` is of the score test, `p_holm` the same adjusted for the number of points. Without
-    `a`, every other scheme is compared with `b`, in the order of the sweep, each adjusted for its
-    own points; those without a common point are left out, and listed in lines beside the table.
-    Raises: UserError if the folder holds no sweep with both, or no journal of it.
+    Both use the same images, gains and noise, so the difference has less variance than with
+    independent draws. Errors of their tables of error rates are taken as independent.
+    `p_value` is that of the score test; `p_holm` is adjusted for the number of points. Without `a`,
+    every other scheme is compared with `b`, in the order of the sweep, and adjusted for its own
+    points. Schemes without a common point are left out; the second result has a line on each.
+    Raises: UserError if the folder holds no sweep with both, or no outcomes of its images.
     """
     rows, run = read_results(folder)
     return compare_sweep(folder, rows, run, a, b, channels=channels, channel_uses=channel_uses)
@@ -54,7 +54,7 @@ def compare_sweep(
     channels: Sequence[str] | None = None,
     channel_uses: Sequence[int] | None = None,
 ) -> tuple[pd.DataFrame, list[str]]:
-    """As `compare_schemes`, of a sweep in memory or in a folder."""
+    """As `compare_schemes`, for a sweep in memory or in a folder."""
     if isinstance(store, Path):
         store = stored_units(store, rows, str(run.get("journal")))
     rows = chosen(rows, channels=channels, channel_uses=channel_uses)
@@ -64,7 +64,7 @@ def compare_sweep(
 def compare_units(
     rows: pd.DataFrame, store: UnitStore, a: str | None, b: str, *, num_classes: int
 ) -> tuple[pd.DataFrame, list[str]]:
-    """As `compare_schemes`, from the rows of a sweep and the units behind them."""
+    """As `compare_schemes`, from the rows of a sweep and its stored outcomes."""
     names = list(dict.fromkeys(rows["scheme"]))
     a, b = None if a is None else as_known(a, names), as_known(b, names)
     for option, name in (("--b", b), ("--a", a)):
@@ -85,7 +85,7 @@ def compare_units(
 
 
 def with_pilots(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """A table with the pilots of its channels beside k, where the sweep has any."""
+    """The table with the number of pilots beside k, if any channel in it has pilots."""
     if PILOTS not in rows:
         return table
     pilots = table["channel"].map(rows.groupby("channel")[PILOTS].first()).astype(int)
@@ -111,7 +111,7 @@ class Comparison(pd.DataFrame):
 
 
 def compared_text(table: pd.DataFrame) -> str:
-    """A comparison for the screen, below lines that say what it shows."""
+    """A comparison as it is printed: lines that explain it, then the differences."""
     shown, points = compact(table), table.groupby("a", sort=False).size()
     least, most = points.min(), points.max()
     tests = f"{most}" if least == most else f"{least} to {most}"
@@ -125,7 +125,7 @@ def compared_text(table: pd.DataFrame) -> str:
 
 
 def credits_from(store: UnitStore, num_classes: int) -> Callable[[Any], NDArray[np.float64]]:
-    """What every image of a row earned, from the units behind the rows."""
+    """A function from a row to the mean credit of every image, read from stored outcomes."""
 
     def credits_of(row: Any) -> NDArray[np.float64]:
         place = (str(row["channel"]), float(row["snr_db"]), int(row["channel_uses"]))
@@ -136,7 +136,7 @@ def credits_from(store: UnitStore, num_classes: int) -> Callable[[Any], NDArray[
 
 
 def compact(table: pd.DataFrame) -> pd.DataFrame:
-    """Differences and their intervals in points, a column per SNR, or for as many as have room.
+    """Differences and their intervals in points, a column for each SNR, as far as they fit.
 
     A star marks a difference that is significant at 5 % after Holm's adjustment.
     """
@@ -153,7 +153,7 @@ def compact(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _pair(rows: pd.DataFrame, store: UnitStore, a: str, b: str, classes: int) -> pd.DataFrame:
-    """The points that two schemes share; empty if there are none."""
+    """The comparison of two schemes at the points that they share; empty if there are none."""
     shared = rows[rows["scheme"] == a].merge(rows[rows["scheme"] == b], on=PLACE)
     table = pd.DataFrame([_row(row, store, a, b, classes) for _, row in shared.iterrows()])
     return table if table.empty else table.assign(p_holm=holm(list(table["p_value"])))
@@ -161,7 +161,7 @@ def _pair(rows: pd.DataFrame, store: UnitStore, a: str, b: str, classes: int) ->
 
 def _row(row: Any, store: UnitStore, a: str, b: str, classes: int) -> dict[str, Any]:
     place = (str(row["channel"]), float(row["snr_db"]), int(row["channel_uses"]))
-    realizations = int(min(row["realizations_x"], row["realizations_y"]))  # both met these draws
+    realizations = int(min(row["realizations_x"], row["realizations_y"]))  # draws that both used
     own = (_tally(store, Point(name, *place), realizations, classes) for name in (a, b))
     x, y = (tally.credits_of_images for tally in own)
     table_error = math.hypot(*(row.get(TABLE_ERROR + of, 0.0) for of in ("_x", "_y")))

@@ -1,4 +1,4 @@
-"""The digital link alone, with the user's settings: error rates beside the closed form."""
+"""The digital link by itself, with given settings: error rates beside the closed form."""
 
 import math
 from dataclasses import dataclass
@@ -31,8 +31,8 @@ from simulator.progress import progress
 from simulator.statistics.intervals import effective_images, wilson
 
 Decoder = Literal["layered", "sionna"]
-POINTS: Final = {2**bits: bits for bits in MODULATIONS}  # of the constellation, to bits per symbol
-LONGEST_PAYLOAD: Final = LONGEST_CODE_BLOCK - 24  # one code block with its CRC
+POINTS: Final = {2**bits: bits for bits in MODULATIONS}  # constellation size: bits per symbol
+LONGEST_PAYLOAD: Final = LONGEST_CODE_BLOCK - 24  # one code block, less its CRC
 USUAL_PAYLOAD: Final = 512
 MOST_BATCH_BLOCKS = 500
 MOST_BATCH_SYMBOLS = 2**19  # bounds the memory of a batch of long blocks
@@ -40,10 +40,10 @@ MOST_BATCH_SYMBOLS = 2**19  # bounds the memory of a batch of long blocks
 
 @dataclass(frozen=True, kw_only=True)
 class LinkTest:
-    """A link, its channel, and when a point is finished.
+    """A link, its channel, and the number of blocks to send.
 
-    Eb is the energy of a payload bit: CRC and parity are charged. A point is finished after the
-    batch that reaches `errors` block errors, or after `max_blocks` blocks.
+    Eb is the energy per payload bit; it includes CRC, parity and pilots. A point is finished after
+    the batch that reaches `errors` block errors, or after `max_blocks` blocks.
     """
 
     pipe: BitPipe | UncodedPipe
@@ -59,11 +59,11 @@ class LinkTest:
 
     @property
     def batch(self) -> int:
-        """Blocks that are drawn at once; it follows from the pipe alone."""
+        """Blocks that are sent at once; depends only on the pipe."""
         return max(1, min(MOST_BATCH_BLOCKS, MOST_BATCH_SYMBOLS // self.pipe.channel_uses))
 
     def snr_db(self, ebn0_db: float) -> float:
-        """Es/N0 in dB, from the payload bits per channel use, those of pilots included."""
+        """Es/N0 in dB, from the payload bits per channel use; pilots count as channel uses."""
         bits_per_symbol = self.pipe.bits_per_symbol
         uses = self.pipe.channel_uses + self.channel.pilots
         return snr_db_from_ebn0_db(
@@ -78,8 +78,8 @@ def measure_link(test: LinkTest) -> pd.DataFrame:
 
     A block is in error if a payload bit is wrong or the CRC fails. `ci_low, ci_high` is Wilson's
     95 % interval of `bler`; `ber_low, ber_high` that of `ber`, with the block as sampling unit.
-    `theory_ber` is the bit error rate of uncoded QAM of the same points at the same Eb/N0 in closed
-    form, empty for a channel whose law does not give it.
+    `theory_ber` is the closed-form bit error rate of uncoded QAM with the same constellation at the
+    same Eb/N0; it is empty for a channel without a closed form.
     """
     with progress(test.ebn0_db, desc="link", unit="point") as points:
         return pd.DataFrame([_measure_point(test, ebn0_db, points) for ebn0_db in points])
@@ -143,7 +143,7 @@ def _row(
 
 
 def _uncoded_bit_error_rate(test: LinkTest, ebn0_db: float) -> float:
-    """Closed form of uncoded QAM at the same Eb/N0; nan where the channel's law has none."""
+    """Closed form of uncoded QAM at the same Eb/N0; nan if the channel's law has none."""
     rate, bits = test.channel.law.qam_bit_error_rate, test.pipe.bits_per_symbol
     if rate is None:
         return math.nan
@@ -158,7 +158,7 @@ def pipe_of(
     channel_uses: int | None,
     decoder: Decoder,
 ) -> BitPipe | UncodedPipe:
-    """The link; payload or uses that are None follow from the rate. Raises: UserError."""
+    """The link; if payload or uses are None, they follow from the rate. Raises: UserError."""
     if payload_bits is not None:
         in_range("--payload-bits", payload_bits, 1, LONGEST_PAYLOAD)
     if channel_uses is not None:
@@ -201,7 +201,7 @@ def _uncoded(bits: int, payload: int | None, uses: int | None, decoder: Decoder)
         uses = payload // bits
     if payload is not None and payload != uses * bits:
         raise UserError(
-            f"--payload-bits must fill whole symbols of {bits} bits where nothing is coded, "
+            f"--payload-bits must fill whole symbols of {bits} bits without a code, "
             f"{max(uses, 1) * bits} for {max(uses, 1)} channel uses, got {payload}"
         )
     return UncodedPipe(channel_uses=uses, bits_per_symbol=bits)
@@ -210,7 +210,7 @@ def _uncoded(bits: int, payload: int | None, uses: int | None, decoder: Decoder)
 def _coded(
     bits: int, rate: Fraction, payload: int | None, uses: int | None, decoder: Decoder
 ) -> BitPipe:
-    """A link whose code rate, CRC included, is as large as it can be without exceeding `rate`."""
+    """A link whose code rate, CRC included, is at most `rate`, and close to it by default."""
     try:
         if uses is None:
             payload = USUAL_PAYLOAD if payload is None else payload
@@ -234,7 +234,7 @@ def _coded(
         raise UserError(str(error)) from None
     if not arrives_without_noise(pipe):
         raise UserError(
-            f"the link must deliver blocks where there is no noise, but {payload} payload bits in "
+            f"the link must deliver blocks on a noiseless channel, but {payload} payload bits in "
             f"{uses} channel uses of {pipe.modulation} (code rate {pipe.code_rate:.3f}) cannot be "
             f"decoded; --code-rate {SAFE_CODE_RATE} or below always can"
         )

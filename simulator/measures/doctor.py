@@ -24,7 +24,7 @@ from simulator.storage.environment import PACKAGES
 SNR_DB = 6.0
 IMAGES = 20_000
 USES = 64
-SIGMAS = 5.0  # a right channel fails one of some 40 measurements once in 40,000 runs
+SIGMAS = 5.0  # a correct channel fails one of some 40 measurements once in 40,000 runs
 
 
 def check_channels(
@@ -32,10 +32,10 @@ def check_channels(
 ) -> pd.DataFrame:
     """Measure noise power, fading power and bit error rates of channels; one row each.
 
-    QPSK symbols of unit power go to 20,000 images over 64 uses at 6 dB Es/N0. Quantities that the
+    20,000 images are sent as 64 QPSK symbols of unit power each, at 6 dB Es/N0. Quantities that the
     law of a channel does not give are left out. For OFDM the correlation over the band and over
-    time is measured too; for an estimated channel, the error of the estimate.
-    Columns: channel, quantity, measured, theory, standard_error, verdict: "ok" where theory lies
+    time is measured too; for an estimated channel, only the error of the estimate.
+    Columns: channel, quantity, measured, theory, standard_error, verdict: "ok" if theory lies
     within five standard errors, else "OFF".
     Raises: UserError for an amplifier or a frequency offset, or an open number of pilots.
     """
@@ -65,7 +65,7 @@ def in_one_line(dataset: Dataset) -> str:
 
 
 def _measure(channel: Channel, device: torch.device) -> pd.DataFrame:
-    """Measured quantities of a channel beside theory, where theory is known."""
+    """The quantities of a channel with a known theoretical value, measured and in theory."""
     if isinstance(channel, EstimatedChannel):
         compared = estimation(channel, images=IMAGES, uses=USES, snr_db=SNR_DB, device=device)
     else:
@@ -79,8 +79,8 @@ def _measure(channel: Channel, device: torch.device) -> pd.DataFrame:
 def _powers(channel: Channel, device: torch.device) -> list[tuple[str, float, float, Any]]:
     """Send random QPSK symbols and compare the received ones with theory.
 
-    Bits are independent of the noise, so uses of one image are correlated only by a shared gain:
-    the image is taken as the sampling unit of every mean.
+    The channel uses of an image may share a gain and are then correlated, so the image is the
+    sampling unit of every mean.
     """
     streams = Streams(seed=0)
     bits = torch.randint(0, 2, (IMAGES, USES, 2), generator=streams("bits"), dtype=torch.float32)
@@ -109,18 +109,18 @@ def _mean(values: torch.Tensor) -> tuple[float, float]:
     """Mean over images, and its standard error."""
     per_image = values.double().flatten(start_dim=1).mean(dim=1)
     error = float(per_image.std()) / math.sqrt(len(per_image))
-    # a constant quantity (the gain of AWGN) still has the rounding of single precision
+    # a constant quantity (the gain of AWGN) still has rounding errors of single precision
     return float(per_image.mean()), max(error, 1e-6)
 
 
 def _variance(gain: torch.Tensor) -> tuple[float, float]:
-    """Variance over images of the mean of |h|^2 over an image: tells how long a gain holds."""
+    """Variance over images of an image's mean |h|^2, which shows how long a gain lasts."""
     per_image = gain.double().mean(dim=1)
     return _mean((per_image - per_image.mean()).square()[:, None])
 
 
 def _spread(received: ChannelOutput) -> tuple[float, float]:
-    """Standard deviation over images of the SNR received; its error is nan for a constant SNR."""
+    """Standard deviation of the received SNR over images; its error is nan for a constant SNR."""
     snr = receive_snr_db(received).flatten().double()
     deviation = snr.std()
     centred = (snr - snr.mean()) ** 2

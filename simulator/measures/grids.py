@@ -1,4 +1,4 @@
-"""Gains over an OFDM grid, and what receivers estimate of them, measured against theory."""
+"""Gains over an OFDM grid, and their estimates at the receiver, measured against theory."""
 
 import math
 
@@ -11,15 +11,15 @@ from channels.estimate import EstimatedChannel
 from channels.pilots import data_places
 from channels.streams import Streams
 
-Compared = tuple[str, float, float, float]  # quantity, measured, its standard error, theory
+Compared = tuple[str, float, float, float]  # quantity, measured value, its standard error, theory
 
 
 def correlations(channel: Channel, *, images: int, device: torch.device) -> list[Compared]:
-    """How gains change over the band and over time; nothing where there is no grid.
+    """The correlation of gains over the band and over time; empty without an OFDM grid.
 
-    E|h_i - h_j|^2 / 2 = 1 - Re corr(h_i, h_j), which tells a correlation near 1 better than it
-    does itself: from the first subcarrier to one an eighth of the band away and to the last one,
-    and from an OFDM symbol to the next.
+    It is measured as E|h_i - h_j|^2 / 2 = 1 - Re corr(h_i, h_j), which is more precise for a
+    correlation near 1: between the first subcarrier and one an eighth of the band away, between the
+    first and the last, and between an OFDM symbol and the next.
     """
     row, law = channel.subcarriers, channel.law
     if row is None or row < 8:
@@ -42,7 +42,7 @@ def correlations(channel: Channel, *, images: int, device: torch.device) -> list
 def estimation(
     channel: EstimatedChannel, *, images: int, uses: int, snr_db: float, device: torch.device
 ) -> list[Compared]:
-    """The error of estimated gains, and what the receiver is told of it."""
+    """The mean squared error of estimated gains, and its value as the receiver assumes it."""
     true, pilots = channel.channel, channel.pilots
     x = torch.ones((images, uses), dtype=torch.complex64, device=device)
     snr = torch.full((images, 1), snr_db, device=device)

@@ -1,4 +1,4 @@
-"""Quality of decoded images: PSNR and SSIM at every point of a sweep with such images.
+"""Quality of decoded images: PSNR and SSIM at every point of a sweep whose scheme decodes images.
 
 An image in outage counts as a black one.
 """
@@ -32,7 +32,7 @@ def check_quality() -> None:
 
 
 def image_quality(sweep: Sweep, realizations: Mapping[Point, int]) -> pd.DataFrame:
-    """A row of `COLUMNS` for each point, empty where the scheme reconstructs no image.
+    """A row of `COLUMNS` for each point, empty if the scheme reconstructs no image.
 
     The transmissions are those of the sweep. Each value is the mean over images of their mean over
     realisations, with a 95 % interval for the mean over other images.
@@ -92,7 +92,7 @@ def _of_unit(sweep: Sweep, prepared: Prepared, unit: Unit) -> Tensor | None:
 def psnr_db(images: Tensor, sent: Tensor) -> Tensor:
     """PSNR of every image [B], in dB, at most 100; both are [B, C, H, W] in [0, 1].
 
-    The peak is 1, the squared error a mean over all channels.
+    The peak is 1; the squared error is averaged over pixels and colour channels.
     """
     return -10 * (images - sent).square().mean(dim=(1, 2, 3)).clamp(min=1e-10).log10()
 

@@ -11,7 +11,7 @@ from simulator.errors import UserError
 from simulator.statistics.intervals import mean_interval
 from simulator.storage.folders import read_results
 
-# in run.json
+# keys of run.json that must agree, and what errors call them
 ALIKE = {"test_images": "number of test images", "hash": "test images", "seed": "seed of the noise"}
 
 
@@ -22,7 +22,7 @@ def across_seeds(folders: Sequence[Path]) -> pd.DataFrame:
     The intervals over images are those of the sweeps; `lowest_ci_low` is the lower end for the
     training run of the lowest accuracy.
     Raises: UserError unless there are two sweeps or more, of different training seeds, on the same
-    data and noise, of weights that were made alike, with a point in common.
+    data and noise, of weights with the same descriptions, with a point in common.
     """
     if len(folders) < 2:
         raise UserError(f"seeds needs two sweeps or more, got {len(folders)}")
@@ -69,7 +69,7 @@ def _check_alike(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> Non
 
 
 def _check_weights(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> None:
-    """Parts that two sweeps both used were made alike; the rest of their recipes may differ."""
+    """Check that parts used by two sweeps have one description; other parts may differ."""
     for folder, run in zip(folders, runs, strict=True):
         if "weights" not in run:
             raise UserError(f"{folder} must be the --out of a sweep, but Results.save wrote it")
@@ -78,6 +78,6 @@ def _check_weights(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> N
             own, first = (each["weights"][part]["origin"]["description"] for each in (run, runs[0]))
             if own != first:
                 raise UserError(
-                    f"{folder} must have a {part} that was trained as that of {folders[0]}, but "
+                    f"{folder} must have a {part} trained like that of {folders[0]}, but "
                     "its recipe differs"
                 )

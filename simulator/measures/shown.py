@@ -15,7 +15,7 @@ def in_percent(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def results_text(rows: pd.DataFrame) -> str:
-    """The accuracies, below a line with their counts."""
+    """The accuracies, below a line with the numbers of images and channel draws."""
     images, draws = (span(rows[name]) for name in ("images", "realizations"))
     plural, table = "" if draws == "1" else "s", in_percent(rows)
     shown = fitting(table)
@@ -27,7 +27,7 @@ def results_text(rows: pd.DataFrame) -> str:
 
 
 def fitting(table: pd.DataFrame) -> pd.DataFrame:
-    """Every column, or every second, third, ...: as many as fit a line of 100 characters."""
+    """Every column, or every second, third, ...: as many as fit into lines of 100 characters."""
     for step in range(1, len(table.columns)):
         shown = table.iloc[:, ::step]
         if max(map(len, shown.to_string().splitlines())) <= MOST_CHARACTERS:
@@ -36,6 +36,6 @@ def fitting(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def span(values: "pd.Series[int]") -> str:
-    """The one value, or the least and the largest."""
+    """The value if all are equal, else the smallest and the largest."""
     low, high = int(values.min()), int(values.max())
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"

@@ -1,4 +1,4 @@
-"""Teacher and students side by side: size, cost, clean accuracy, share of the teacher's."""
+"""Teacher and students side by side: size, cost, accuracy, and retention of the teacher's."""
 
 import statistics
 import time
@@ -27,16 +27,16 @@ from simulator.statistics.paired import paired_ratio
 from simulator.training.weights import Weights
 
 LINK_SNR_DB = 24.0
-WARM_UP, RUNS = 3, 15  # calls that are timed
+WARM_UP, RUNS = 3, 15  # calls before timing, and timed calls
 Credits = NDArray[np.float64]
 
 
 class Row(NamedTuple):
-    """One network: what it is made of, and how it classifies."""
+    """One network: its parts, and how it encodes and classifies images."""
 
     name: str
     encoder: nn.Module
-    encode: Callable[[Tensor], Tensor]  # by the encoder, as often as the answers need it
+    encode: Callable[[Tensor], Tensor]  # features; of mirror images too if these are used
     codec: ChannelCodec | None
     classify: Callable[[Tensor], Tensor]
 
@@ -44,13 +44,13 @@ class Row(NamedTuple):
 def size_table(
     experiment: Experiment, weights: Weights, test: Split, *, realizations: int, seed: int
 ) -> pd.DataFrame:
-    """One row for the teacher if its weights are there, one for every trained student.
+    """One row for the teacher if its weights exist, one for every trained student.
 
     Columns: parameters of encoder, transmitter (encoder and TX codec) and both ends; MACs of
-    encoder and TX codec; CPU ms of the encoder per image, alone and in a batch of 64 (teachers that
-    also see mirror images run twice); clean accuracy without a channel; the same through
-    the codec at 24 dB on AWGN with k = K; and both as shares of the teacher's accuracy (retention),
-    with paired intervals.
+    encoder and TX codec; CPU ms of the encoder per image, singly and in a batch of 64 (teachers
+    that also classify mirror images run twice); accuracy without a channel, and through the codec
+    at 24 dB on AWGN with k = K; both also as shares of the teacher's accuracy (retention), with
+    paired intervals.
     """
     table: list[dict[str, Any]] = []
     taught: Credits | None = None
@@ -69,7 +69,7 @@ def size_table(
 
 
 def _links(experiment: Experiment, weights: Weights) -> dict[str, RkdScConfig]:
-    """Trained students, each with a scheme that uses it: the recipe's, and ablations' own."""
+    """A scheme for each trained student, by its name: the recipe's own and those of ablations."""
     own, recipe = experiment.one(RkdScConfig), weights.recipe
     found = {own.student_parts(recipe).student.name: own}
     for config in experiment.ablations.values():
@@ -81,7 +81,7 @@ def _links(experiment: Experiment, weights: Weights) -> dict[str, RkdScConfig]:
 
 
 def teacher_row(weights: Weights) -> Row | None:
-    """The offline teachers as one, if their weights are there."""
+    """The offline teachers as one network; None if weights are missing."""
     teacher = weights.teacher()
     if teacher is None:
         return None
@@ -125,7 +125,7 @@ def _codec_size(codec: ChannelCodec, encoder: int) -> dict[str, int]:
 
 @torch.inference_mode()
 def right_answers(classify: Callable[[Tensor], Tensor], test: Split) -> Credits:
-    """1 for every image that is right, else 0."""
+    """1 for every correctly classified image, else 0, [N]."""
     right = [
         classify(to_float(images)).argmax(dim=1) == labels
         for images, labels in zip(test.images.split(BLOCK), test.labels.split(BLOCK), strict=True)
@@ -136,7 +136,7 @@ def right_answers(classify: Callable[[Tensor], Tensor], test: Split) -> Credits:
 def _through(
     config: RkdScConfig, weights: Weights, test: Split, realizations: int, seed: int
 ) -> Credits:
-    """Mean credits of every image through the codec at 24 dB on AWGN."""
+    """Mean credit of every image, sent by the codec at 24 dB on AWGN."""
     scheme = config.build(weights)
     grid = Grid(
         channels=(AwgnChannel(),),

@@ -1,4 +1,4 @@
-"""The SNR that schemes of a sweep need for an accuracy: which rows are asked about, and the table.
+"""The SNR that schemes of a sweep need for an accuracy: selection of rows, and the table.
 
 `semlink threshold` and `Results.threshold` are this one table; `statistics.threshold` computes it.
 """
@@ -19,7 +19,7 @@ from simulator.measures.compare import credits_from, uses_text, with_pilots
 from simulator.parse import as_known
 from simulator.statistics.threshold import RESAMPLES, thresholds
 
-Credits = Callable[[Any], NDArray[np.float64]]  # of a row to what each image earned there
+Credits = Callable[[Any], NDArray[np.float64]]  # of a row: mean credit of every image
 
 
 class Thresholds(pd.DataFrame):
@@ -38,7 +38,7 @@ class Thresholds(pd.DataFrame):
 def credits_of_sweep(
     store: UnitStore | Path, rows: pd.DataFrame, run: Mapping[str, Any]
 ) -> Credits | None:
-    """What every image earned, from memory or a folder; None where that holds tables alone."""
+    """Credits of images, from memory or a folder; None if the folder holds only tables."""
     if isinstance(store, Path):
         try:
             store = stored_units(store, rows, str(run.get("journal")))
@@ -58,9 +58,9 @@ def sweep_thresholds(
     channel_uses: Sequence[int] | None = None,
     reference: str | None = None,
 ) -> Thresholds:
-    """As `thresholds`, of the rows that are asked for and of the reference. Units: % accuracy.
+    """As `thresholds`, for the selected rows and the reference. Units: accuracy is in percent.
 
-    Outcomes of images are read for a reference alone.
+    Outcomes of images are only read if there is a reference.
     Raises: UserError for an accuracy outside 1..100, and for what the sweep does not hold.
     """
     _check_accuracy(accuracy)
@@ -88,14 +88,14 @@ def _check_accuracy(accuracy: float) -> None:
 
 
 def threshold_text(table: pd.DataFrame) -> str:
-    """The table in words, and how it was made."""
+    """The table as it is printed, with notes on how it was computed."""
     lines = table.apply(said, axis="columns", result_type="expand")
     return "\n".join(
         (
             f"SNR (Es/N0 per channel use) in dB for {100 * table['accuracy'].iloc[0]:g} % accuracy",
             lines.to_string(index=False),
-            "linear interpolation between the swept SNRs; 95 % interval: the same rule for "
-            "the ends of the accuracy's interval",
+            "linear interpolation between the swept SNRs; 95 % interval: by interpolating the "
+            "ends of the accuracy's interval",
             *_again(table),
             *_about_difference(table),
         )
@@ -103,21 +103,21 @@ def threshold_text(table: pd.DataFrame) -> str:
 
 
 def _about_difference(table: pd.DataFrame) -> list[str]:
-    """A line on the column `difference`, where there is one."""
+    """A line on the column `difference`, if there is one."""
     reference = table.attrs.get("reference")
     if reference is None:
         return []
     how = (
         f"is from a paired bootstrap over images, seed 0, {RESAMPLES:,} resamples"
         if table.attrs["paired"]
-        else "is unpaired, too wide for schemes that met the same images: the folder holds no "
+        else "is unpaired, too wide if the schemes used the same images: the folder holds no "
         "outcomes of single images"
     )
     return [f"difference: minus that of {reference}; its interval {how}"]
 
 
 def _again(table: pd.DataFrame) -> list[str]:
-    """A line for every curve that falls below the accuracy after it had reached it."""
+    """A line for every curve that falls below the accuracy after reaching it."""
     return [
         f"{row['scheme']} on {row['channel']}, k = {uses_text(row)}: first reaches it "
         + ("at or below the first SNR" if first == -math.inf else f"at {first:.2f} dB")
@@ -129,7 +129,7 @@ def _again(table: pd.DataFrame) -> list[str]:
 
 
 def said(row: "pd.Series[Any]") -> dict[str, str]:
-    """One line of the table in words."""
+    """One line of the table, as text."""
     first, last = row["first_db"], row["last_db"]
     outside = {
         -math.inf: f"at or below {first:g} (first SNR)",
@@ -158,7 +158,7 @@ def _difference(row: "pd.Series[Any]") -> str:
 
 
 def _interval(row: "pd.Series[Any]") -> str:
-    """The interval of the SNR; empty if all of it is outside the SNRs swept."""
+    """The interval of the SNR; empty if it lies outside the swept SNRs."""
     low, high = row["ci_low"], row["ci_high"]
     if math.inf in (low, -high):
         return ""

@@ -1,4 +1,4 @@
-"""Features through a channel codec and a channel, and stage 2, the training of codec and head.
+"""Features sent by a channel codec, and stage 2: the training of codec and head.
 
 The target of the received features is the teacher's clean feature, not the student's.
 """
@@ -30,13 +30,16 @@ from simulator.training.student import Taught
 from simulator.training.teachers import Views
 
 VALIDATION_SNR_DB = (-4.0, 4.0, 12.0)
-VALIDATION_SHARES = (4, 1)  # k = K/4 and K, where the codec learns them
+VALIDATION_SHARES = (4, 1)  # k = K/4 and k = K, if the codec is trained for them
 NOISELESS_SNR_DB = 20.0  # the SNR given to codecs that are trained without noise
 
 
 @cache
 def mixture_of(channels: tuple[str, ...]) -> ChannelMixture:
-    """Channels by name, in equal shares of a batch. Raises: UserError for open pilots."""
+    """The channels of these names, in equal shares of a batch.
+
+    Raises: UserError if a channel leaves the number of pilots open.
+    """
     made = tuple(map(channel_from_name, channels))
     for channel in made:
         check_pilots_named(channel)
@@ -55,11 +58,10 @@ def send_features(
 ) -> Tensor:
     """Features through the channel codec and the channel.
 
-    The transmitter knows the average SNR and k. The receiver knows k and what the channel gives it
-    of the gain and the noise power, equalises by MMSE, and feeds the SNR that it received to its
-    decoder.
+    The transmitter knows the average SNR and k. The receiver knows k, and the gain and the noise
+    power as the channel returns them. It equalises by MMSE, and its decoder gets the received SNR.
 
-    `reported_snr_db` is what both ends believe in place of the true average SNR `snr_db`.
+    `reported_snr_db` is the average SNR that both ends assume, if it is not the true one, `snr_db`.
 
     Shapes: features [B, D], snr_db and reported_snr_db [B, 1], uses [B, 1] integers in 1..K ->
     features [B, D].
@@ -90,7 +92,7 @@ def receive_features(
 def clean_estimate(
     codec: ChannelCodec, features: Tensor, *, snr_db: Tensor, uses: Tensor
 ) -> Tensor:
-    """The decoder's output for the codeword without a channel; shapes as above."""
+    """The decoder's output without a channel; shapes as in `send_features`."""
     x = codeword(codec, features, snr_db=snr_db, uses=uses)
     more = {"reliability": torch.ones_like(x.real)} if codec.reliability else {}
     estimate: Tensor = codec.decoder(from_symbols(x), snr_db=snr_db, uses=uses, **more)
@@ -98,8 +100,9 @@ def clean_estimate(
 
 
 def codeword(codec: ChannelCodec, features: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
-    """Symbols of unit power over `uses`, zero beyond; snr_db is what the transmitter assumes.
+    """Symbols of unit average power over the first `uses`, and zero beyond.
 
+    `snr_db` is the average SNR that the transmitter assumes.
     Shapes: features [B, D], snr_db [B, 1], uses [B, 1] -> [B, w] complex64, w the largest of uses.
     """
     width = int(uses.max())
@@ -108,7 +111,7 @@ def codeword(codec: ChannelCodec, features: Tensor, *, snr_db: Tensor, uses: Ten
 
 
 def _used(uses: Tensor, *, width: int) -> Tensor:
-    """Which of `width` symbols an image uses, [B, width] bool."""
+    """Mask of the symbols that each image uses, [B, width] bool."""
     return torch.arange(width, device=uses.device) < uses
 
 
@@ -118,13 +121,13 @@ class LinkConditions:
 
     channels: tuple[str, ...]  # equal shares of every batch
     snr_db: tuple[float, float]  # (low, high), uniform
-    uses: tuple[int, ...]  # channel uses, drawn with equal chance
-    full_share: float  # share of the images that are given the largest of `uses` for certain
-    noiseless: bool = False  # True: no noise and no fading, the codec is given 20 dB
-    snr_list: tuple[float, ...] = ()  # instead of the range: one SNR for each share of the epochs
+    uses: tuple[int, ...]  # channel uses, drawn uniformly
+    full_share: float  # share of the images that get the largest of `uses` in any case
+    noiseless: bool = False  # True: fading without noise; both ends assume 20 dB
+    snr_list: tuple[float, ...] = ()  # replaces the range: one SNR per equal share of the epochs
 
     def __post_init__(self) -> None:
-        """Raises: ValueError if training could not draw from a value."""
+        """Raises: ValueError if a value is missing, unknown or out of range."""
         for name in ("channels", "uses"):
             if not getattr(self, name):
                 raise ValueError(f"{name} must hold at least one value, got none")
@@ -138,7 +141,7 @@ class LinkConditions:
             raise ValueError(f"full_share must be from 0 to 1, got {self.full_share}")
 
     def at(self, progress: float) -> "LinkConditions":
-        """The conditions at this share of the training, if they change from epoch to epoch."""
+        """The conditions after this share of the training; they change only with `snr_list`."""
         if not self.snr_list:
             return self
         snr_db = self.snr_list[int(progress * len(self.snr_list))]
@@ -156,11 +159,11 @@ class LinkConditions:
 
 @dataclass(frozen=True, kw_only=True)
 class CodecStage:
-    """The channel codec and its head through the channel.
+    """Stage 2: the channel codec and its head, trained through the channel.
 
-    `student` decides the training of the encoder: "frozen" (F0), "last" (F1: last stage and
-    projection are fine-tuned), "all" (F2), or "scratch" (one-stage control: random weights). Its
-    learning rate is `student_rate` times that of the codec.
+    `student` is how the image encoder is trained: "frozen" (F0: not at all), "last" (F1: last stage
+    and projection are fine-tuned), "all" (F2: fine-tuned), or "scratch" (one-stage control: from
+    random weights). Its learning rate is `student_rate` times that of the codec.
     """
 
     model: CodecConfig
@@ -171,7 +174,7 @@ class CodecStage:
     student_rate: float = 0.1
 
     def __post_init__(self) -> None:
-        """Raises: ValueError if training would ask for more channel uses than the model has."""
+        """Raises: ValueError if training uses more channel uses than the model has."""
         if max(self.conditions.uses) > self.model.max_uses:
             raise ValueError(
                 f"conditions.uses must be at most {self.model.max_uses}, which the model serves, "
@@ -180,14 +183,14 @@ class CodecStage:
 
 
 def validated_uses(config: CodecConfig, learnt: Sequence[int]) -> list[int]:
-    """Channel uses at which a codec is validated: of those it learns, K/4 and K, or the most."""
+    """Channel uses for validation: K/4 and K if it is trained for them, else the largest k."""
     served = [k for k in learnt if config.serves(k)]
     usual = [config.max_uses // share for share in VALIDATION_SHARES]
     return [k for k in usual if k in served] or [max(served)]
 
 
 class LinkModel(nn.Module):
-    """What stage 2 trains: the channel codec, the head behind it, and at times the student.
+    """The model of stage 2: channel codec, head, and the student unless that is frozen.
 
     Shapes: the body takes images [B, C, H, W], the head gives scores [B, num_classes].
     """
@@ -204,12 +207,12 @@ class LinkModel(nn.Module):
     def of(
         cls, stage: CodecStage, student: StudentConfig, *, image_channels: int, num_classes: int
     ) -> "LinkModel":
-        """What a stage trains, behind or with a student of this size."""
+        """The model that a stage trains; it includes the student unless that is frozen."""
         body = None if stage.student == "frozen" else student.build(image_channels=image_channels)
         return cls(stage.model, num_classes=num_classes, body=body)
 
     def train(self, mode: bool = True) -> "LinkModel":
-        """As usual, but frozen batch normalisation keeps its statistics."""
+        """As `nn.Module.train`, but frozen batch normalisation keeps its statistics."""
         super().train(mode)
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
@@ -218,11 +221,11 @@ class LinkModel(nn.Module):
 
 
 class EpochContext(NamedTuple):
-    """What an epoch through the channel has in common."""
+    """What all batches of an epoch share."""
 
     view: int
-    images: Tensor | None  # of the view, where the student learns too
-    progress: float  # share of the training that is over
+    images: Tensor | None  # of the view, uint8 [N, C, H, W]; None: the student is frozen
+    progress: float  # share of the training that is done
     draws: torch.Generator
     noise: torch.Generator
 
@@ -232,16 +235,16 @@ LinkedModel = TypeVar("LinkedModel", "LinkModel", JointModel)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ChannelLesson(Lesson[LinkedModel]):
-    """A model that learns through the channel, on the shared views, with or behind a student."""
+    """Training through the channel on the shared views, with a trainable or frozen student."""
 
-    taught: Taught | None  # whose student and head it begins with; None: all weights are fresh
-    validation: Tensor | None  # features [M, D] of a student that is frozen
+    taught: Taught | None  # the student and head to start from; None: all weights are fresh
+    validation: Tensor | None  # features [M, D] of a frozen student; None: it is trained
     channels: tuple[str, ...]  # equal shares of every batch
-    stream: str  # what its random streams are named by
+    stream: str  # part of the names of its random streams
 
     @abstractmethod
     def loss(self, model: LinkedModel, context: EpochContext, indices: Tensor) -> Tensor:
-        """The loss of some images."""
+        """The loss of the training images with these indices."""
 
     def epoch(self, model: LinkedModel, index: int) -> Epoch:
         """The loss through the channel, on one shared view."""
@@ -256,7 +259,7 @@ class ChannelLesson(Lesson[LinkedModel]):
         return Epoch(partial(self.loss, model, context), (context.draws, context.noise))
 
     def features(self, model: LinkedModel, context: EpochContext, indices: Tensor) -> Tensor:
-        """Features [b, D] of training images, cached or by the student that learns along."""
+        """Features [b, D] of training images: cached, or computed by the student in training."""
         if context.images is not None:
             assert model.body is not None
             features: Tensor = model.body(to_float(context.images[indices]))
@@ -274,11 +277,11 @@ class ChannelLesson(Lesson[LinkedModel]):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CodecLesson(ChannelLesson[LinkModel]):
-    """Codec and head of stage 2; SNR, k and channel differ from image to image."""
+    """Training of codec and head in stage 2; SNR, k and channel vary from image to image."""
 
     stage: CodecStage
     taught: Taught
-    views: Views | None  # None where the loss weighs nothing that teachers say
+    views: Views | None  # teacher outputs; None if no term of the loss uses them
 
     @property
     def rates(self) -> Mapping[str, float]:
@@ -286,7 +289,7 @@ class CodecLesson(ChannelLesson[LinkModel]):
         return {} if self.stage.student == "frozen" else {"body.": self.stage.student_rate}
 
     def build(self) -> LinkModel:
-        """The codec with fresh weights; head and student as they were, but for "scratch"."""
+        """The codec with fresh weights; head and student as trained, except with "scratch"."""
         body = self.taught.student.body
         model = LinkModel.of(self.stage, body.config, **self.run.dataset.sizes)
         if self.stage.student != "scratch":
@@ -298,7 +301,7 @@ class CodecLesson(ChannelLesson[LinkModel]):
         return model
 
     def loss(self, model: LinkModel, context: EpochContext, indices: Tensor) -> Tensor:
-        """The distillation loss."""
+        """The distillation loss of the received features, plus the consistency term."""
         conditions = self.stage.conditions.at(context.progress)
         drawn = conditions.draw(len(indices), generator=context.draws)
         snr_db, uses = (own.to(self.run.device) for own in drawn)
@@ -329,7 +332,7 @@ class CodecLesson(ChannelLesson[LinkModel]):
     def _inconsistency(
         self, model: LinkModel, z: Tensor, scores: Tensor, snr_db: Tensor, uses: Tensor
     ) -> Tensor | float:
-        """The distance of the scores from those without a channel, if the loss includes it."""
+        """The weighted divergence of the scores from those without a channel; 0 if unused."""
         weights = self.stage.loss
         if not weights.consistency:
             return 0.0
@@ -338,12 +341,12 @@ class CodecLesson(ChannelLesson[LinkModel]):
         return weights.consistency * softened_divergence(clean, scores, weights.temperature)
 
     def validate(self, model: LinkModel) -> float:
-        """Mean accuracy over a few SNRs and lengths; the noise is the same every time."""
+        """Mean accuracy over a few SNRs and k; every call uses the same noise."""
         config, features = model.codec.config, self.seen(model)
         accuracies = []
         for snr_db in VALIDATION_SNR_DB:
             for k in validated_uses(config, self.stage.conditions.uses):
-                share = config.max_uses // k  # names the noise
+                share = config.max_uses // k  # part of the noise stream's name
                 snr = torch.full((len(features), 1), snr_db, device=self.run.device)
                 estimate = send_features(
                     model.codec,

@@ -46,7 +46,7 @@ class SchemeConfig(ABC):
 
     @property
     def ablation(self) -> str:
-        """Its name for `--variants`; empty: it is not an ablation."""
+        """Its name for `--variants`; empty if it is not an ablation."""
         return ""
 
     @abstractmethod
@@ -54,29 +54,29 @@ class SchemeConfig(ABC):
         """The scheme, ready to transmit. Raises: as `Weights.load`."""
 
     def labelled(self, label: str) -> "SchemeConfig":
-        """The scheme behind NAME:LABEL. Raises: UserError if there is no such label."""
+        """The scheme that NAME:LABEL stands for. Raises: UserError if there is no such label."""
         known = ", ".join(own.text for own in self.labels)
         takes = f"takes the labels {known}" if known else "takes no label"
         raise UserError(f"{self.name} {takes}, got {label!r}")
 
     def decoding_all(self) -> Self:
-        """The same with every block of bits decoded, not drawn from a table of error rates."""
+        """The same scheme, with every block decoded instead of drawn by a table of error rates."""
         return self
 
     def identity(self, scheme: Scheme) -> dict[str, Any]:
-        """What decides the numbers besides weights and version: settings and their needs."""
+        """What the results depend on besides weights and version: settings, and what these need."""
         return {"settings": [], "needs": []}
 
     def parts(self, recipe: Basis) -> tuple[Part, ...]:
-        """Every part that is trained for it, in order."""
+        """All parts that are trained for it, in order."""
         return ()
 
     def trained(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
-        """Of its parts those that a stage trains, with images of this size."""
+        """The parts that `semlink train` makes for it, with images of this size."""
         return self.parts(recipe)
 
     def needed(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
-        """Parts that must exist; else `--schemes all` leaves the scheme out."""
+        """Parts without which `--schemes all` leaves the scheme out."""
         return ()
 
     def check(self, run: TrainingRun, stage: str) -> None:
@@ -84,7 +84,7 @@ class SchemeConfig(ABC):
         return
 
     def train(self, session: Session, stage: str) -> None:
-        """Train its parts of this stage of `semlink train`; finished parts are kept.
+        """Train the parts that this stage of `semlink train` makes; finished parts are kept.
 
         Raises: UserError, and TimeUp at the deadline.
         """
@@ -92,18 +92,18 @@ class SchemeConfig(ABC):
 
 
 class WithoutWeights(SchemeConfig):
-    """A scheme whose numbers follow from its settings, and the weights of others."""
+    """A scheme without trained parts of its own; it may use those of others."""
 
     def needs(self) -> dict[str, str]:
-        """What its numbers depend on besides settings and weights: versions, hashes of tables."""
+        """What the results depend on besides settings and weights: versions, hashes of tables."""
         return {}
 
     @property
     def described(self) -> Self:
-        """What journals know it by."""
+        """The configuration that identifies the scheme in journals."""
         return self
 
     def identity(self, scheme: Scheme) -> dict[str, Any]:
-        """Its settings, versions, and what was chosen on validation images."""
+        """Settings, versions, and the choices made on validation images."""
         chosen = {"choices": scheme.choices_key} if scheme.choices_key else {}
         return {"settings": describe([self.described]), "needs": [{**self.needs(), **chosen}]}

@@ -1,7 +1,7 @@
-"""DeepJSCC-Q at both ends of a channel: deep JSCC behind a real modulator.
+"""DeepJSCC-Q over a channel: deep JSCC with a QAM modulator.
 
-Source: Tung et al., arXiv 2206.08100 (`models.joint.modulator`). The receiver decides on no point:
-the decoder is given the MMSE estimates of the symbols, as that of `deep_jscc`.
+Source: Tung et al., arXiv 2206.08100 (`models.joint.modulator`). The receiver makes no hard
+decisions: the decoder gets the MMSE estimates of the symbols, as in `deep_jscc`.
 """
 
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ from simulator.schemes.joint import BatchTargets, JointSchemeConfig, TrainingLin
 from simulator.training.run import TrainingRun
 
 IMAGES: Final = "deep_jscc_q_image"
-USUAL_BITS: Final = 6  # per symbol of the constellation without a label
+USUAL_BITS: Final = 6  # bits per symbol of the default constellation, which has no label
 
 
 def labelled_name(kind: str, modulator: ModulatorConfig) -> str:
-    """The kind, with its constellation behind a colon if that is not the usual one."""
+    """The kind, followed by a label for the constellation unless that is the default."""
     bits = modulator.bits_per_symbol
     return kind if bits == USUAL_BITS else f"{kind}:{2**bits}qam"
 
@@ -40,14 +40,14 @@ class DeepJsccQSchemeConfig(JointSchemeConfig):
     """The symbols of deep JSCC, moved to the nearest points of a QAM."""
 
     def symbols(self, model: JointModel, features: Tensor, *, snr_db: Tensor) -> Tensor:
-        """The nearest points."""
+        """The nearest points of the constellation, [B, k] complex64."""
         x: Tensor = _modulated(model).modulator(super().symbols(model, features, snr_db=snr_db))
         return x
 
     def loss(
         self, model: JointModel, features: Tensor, targets: BatchTargets, link: TrainingLink
     ) -> Tensor:
-        """The losses through the channel, and the price of points that are used unequally."""
+        """The losses through the channel, plus a penalty for unequal use of the points."""
         modulator = _modulated(model).modulator
         analog = super().symbols(model, features, snr_db=link.snr_db)
         sent = modulator.relaxed(analog, progress=link.progress)
@@ -56,7 +56,7 @@ class DeepJsccQSchemeConfig(JointSchemeConfig):
         return self.taught_loss(model, estimate, targets, link) + price
 
     def labelled(self, label: str) -> JointSchemeConfig:
-        """None has further labels. Raises: UserError."""
+        """Raises: UserError: there are no further labels."""
         raise UserError(
             f"{self.name} takes no label, got {label!r}; DeepJSCC-Q is deep_jscc_q:16qam, "
             "deep_jscc_q (64-QAM) or deep_jscc_q:256qam"
@@ -69,37 +69,37 @@ class DeepJsccQSchemeConfig(JointSchemeConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class DeepJsccQImageSchemeConfig(ImageJsccConfig):
-    """One pair for each entry of `uses` that images can take, behind a modulator."""
+    """An encoder-decoder pair with a modulator for each k that the image size allows."""
 
     modulator: ModulatorConfig
 
-    labels: ClassVar[tuple[Label, ...]] = ImageJsccConfig.labels[:1]  # no students retrained
+    labels: ClassVar[tuple[Label, ...]] = ImageJsccConfig.labels[:1]  # not `retrained`
 
     @property
     def kind(self) -> str:
-        """deep_jscc_q_image, with its constellation."""
+        """deep_jscc_q_image, followed by its constellation unless that is the default."""
         return labelled_name(IMAGES, self.modulator)
 
     def labelled(self, label: str) -> ImageJsccConfig:
-        """With another reader. Raises: UserError if there is none of this name."""
+        """With another classifier of the received images. Raises: UserError if it is unknown."""
         if label not in [own.text for own in self.labels]:
             raise UserError(
-                f"{self.kind} is read by the student, or as {self.kind}:teacher, got {label!r}"
+                f"{self.kind} takes one label, as in {self.kind}:teacher, got {label!r}"
             )
         return super().labelled(label)
 
     def model(self, bottleneck: int) -> DeepJsccQImageConfig:
-        """The pair with so many values per 4x4 pixels."""
+        """The pair with `bottleneck` values per 4x4 pixels."""
         return DeepJsccQImageConfig(bottleneck=bottleneck, modulator=self.modulator)
 
     def symbols(self, pair: DeepJsccImage, values: Tensor) -> Tensor:
-        """The nearest points."""
+        """The nearest points of the constellation, [B, k] complex64."""
         assert isinstance(pair, DeepJsccQImage)
         x: Tensor = pair.modulator(super().symbols(pair, values))
         return x
 
     def loss(self, pair: DeepJsccImage, images: Tensor, link: TrainingLink) -> Tensor:
-        """Squared error through the channel, and the price of points that are used unequally."""
+        """Squared error through the channel, plus a penalty for unequal use of the points."""
         assert isinstance(pair, DeepJsccQImage)
         analog = super().symbols(pair, pair.encode(images))
         sent = pair.modulator.relaxed(analog, progress=link.progress)
@@ -117,7 +117,7 @@ class DeepJsccQImageSchemeConfig(ImageJsccConfig):
         return part._replace(name=part.name.replace(":", "_"), description=description)
 
     def check(self, run: TrainingRun, stage: str) -> None:
-        """Pairs need nothing."""
+        """Nothing to check: pairs need no other parts."""
 
 
 def _told(config: ModulatorConfig) -> str:

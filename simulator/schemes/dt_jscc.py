@@ -1,4 +1,4 @@
-"""DT-JSCC at both ends of a channel: points of a constellation, each for a learned word.
+"""DT-JSCC over a channel: constellation points that stand for learned words.
 
 Source: Xie et al., arXiv 2209.10382 (`models.joint.dt_jscc`).
 """
@@ -16,19 +16,19 @@ from channels.equalize import receive_snr_db, zero_forcing
 from models import DtJscc, JointModel
 from simulator.schemes.joint import BatchTargets, JointSchemeConfig, TrainingLink
 
-POWER_MOMENTUM = 0.01  # of the running mean power of the points
+POWER_MOMENTUM = 0.01  # step of the running mean of the points' power
 
 
 @dataclass(frozen=True, kw_only=True)
 class DtJsccSchemeConfig(JointSchemeConfig):
-    """Points chosen at the transmitter, and decided by maximum likelihood at the receiver."""
+    """Points that the transmitter chooses, and the receiver detects by maximum likelihood."""
 
     def symbols(self, model: JointModel, features: Tensor, *, snr_db: Tensor) -> Tensor:
-        """The points of the likeliest words."""
+        """The points of the most likely words, [B, k] complex64."""
         return modulate(_discrete(model), model.encode(features, snr_db=snr_db).argmax(dim=2))
 
     def estimate(self, model: JointModel, received: ChannelOutput, *, snr_db: Tensor) -> Tensor:
-        """Of the words whose points are nearest to what arrived."""
+        """Features [B, D] of the words whose points are nearest to the received symbols."""
         model = _discrete(model)
         heard = one_hot(model, decide(model, received))
         return model.decode(heard, snr_db=snr_db, gamma_db=receive_snr_db(received))
@@ -38,8 +38,9 @@ class DtJsccSchemeConfig(JointSchemeConfig):
     ) -> Tensor:
         """Robust information bottleneck, by the relaxation of its authors' code.
 
-        Words are drawn by the Gumbel-max rule, their points go through the very channel and are
-        decided; the gradient is that of the relaxed choice, as if what was decided had been chosen.
+        Words are drawn by the Gumbel-max rule; their points are sent through the channel and
+        detected. The gradient is that of the relaxed choice, as if the detected words had been
+        chosen (straight-through).
         """
         model = _discrete(model)
         logits = model.encode(features, snr_db=link.snr_db)  # [B, k, M]
@@ -66,22 +67,22 @@ class DtJsccSchemeConfig(JointSchemeConfig):
 def modulate(model: DtJscc, chosen: Tensor) -> Tensor:
     """Points of the constellation: chosen [B, k] int64 -> [B, k] complex64.
 
-    Images do not choose all points equally often, so that the constellation's own mean power is not
-    what is sent. The points are scaled by the mean over training images: as with any QAM, the power
-    is 1 on average over images, not for each of them.
+    Images do not choose all points equally often, so the mean power that is sent differs from that
+    of the constellation. The points are scaled by their mean power over training images: as with
+    any QAM, the power is 1 on average over images, not for each image.
     """
     points = qam_points(model.config.bits_per_symbol, chosen.device)
     return points[chosen] / model.power.sqrt()
 
 
 def decide(model: DtJscc, received: ChannelOutput) -> Tensor:
-    """The points that are nearest to what arrived: [B, k] int64."""
+    """Indices of the points that are nearest to the received symbols, [B, k] int64."""
     symbols = zero_forcing(received) * model.power.sqrt()
     return nearest_points(symbols, bits_per_symbol=model.config.bits_per_symbol)
 
 
 def one_hot(model: DtJscc, chosen: Tensor) -> Tensor:
-    """Words by number, [B, k], as vectors [B, k, M]."""
+    """Indices of words [B, k] as one-hot vectors [B, k, M]."""
     return functional.one_hot(chosen, len(model.words)).float()
 
 

@@ -1,4 +1,4 @@
-"""A whole recipe: what its schemes share, the schemes, the grid of its sweep; schemes by name."""
+"""A complete recipe: shared parts, schemes and default grid; schemes are built by name."""
 
 import itertools
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class SweepConfig:
     realizations: int  # channel draws per image and point
 
     def __post_init__(self) -> None:
-        """Raises: ValueError if a sweep could not begin with a value."""
+        """Raises: ValueError if a value is missing, unknown or out of range."""
         for name in ("channels", "snr_db", "channel_uses"):
             if not getattr(self, name):
                 raise ValueError(f"{name} must hold at least one value, got none")
@@ -47,20 +47,20 @@ class SweepConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment(Basis):
-    """Everything that decides a result, but for the data and the seed."""
+    """Everything that determines a result, except the data and the seed."""
 
     schemes: tuple[SchemeConfig, ...]  # in the order of tables and legends, then ablations
     sweep: SweepConfig
-    data: Path | None = None  # folder of the images, where a recipe's file names one
+    data: Path | None = None  # folder of the images, if the recipe's file names one
 
     @property
     def brings_images(self) -> bool:
-        """Whether it needs no --data."""
+        """Whether the recipe has images of its own, so that --data is not needed."""
         return super().brings_images or self.data is not None
 
     @property
     def scheme_names(self) -> tuple[str, ...]:
-        """Names of the recipe's own schemes, which `--schemes all` stands for."""
+        """Names of all schemes but the ablations: what `--schemes all` stands for."""
         return tuple(scheme.name for scheme in self.schemes if not scheme.ablation)
 
     @property
@@ -69,13 +69,13 @@ class Experiment(Basis):
         return {scheme.ablation: scheme for scheme in self.schemes if scheme.ablation}
 
     def scheme(self, name: str, *, option: str = "--schemes") -> SchemeConfig:
-        """The scheme of this name, with the labels behind it. Raises: UserError."""
+        """The scheme of this name, with its labels applied. Raises: UserError."""
         found = self._known(name, option)
         label = name.removeprefix(found.name).removeprefix(":")
         return found.labelled(label) if label else found
 
     def made_by(self, name: str) -> str:
-        """The options of `semlink train` that make what a scheme has trained; empty: none are."""
+        """The options with which `semlink train` trains a scheme; empty if it takes none."""
         found = self._known(name, "--schemes")
         if found.ablation:
             return f" --stage stage2 --variants {found.ablation}"
@@ -84,7 +84,7 @@ class Experiment(Basis):
         return ""
 
     def _known(self, name: str, option: str) -> SchemeConfig:
-        """The scheme that a name begins with, by as many of its labels as are in the recipe."""
+        """The scheme of the recipe whose name is the longest prefix of `name`, in whole labels."""
         asked, known = split_name(name, option), {own.name: own for own in self.schemes}
         for length in range(len(asked), 0, -1):
             found = known.get(":".join(asked[:length]))
@@ -100,7 +100,7 @@ class Experiment(Basis):
         raise LookupError(f"recipe {self.name} has no {kind.__name__}")
 
     def parts(self) -> dict[str, Part]:
-        """Every part that `semlink train` makes, in its order."""
+        """All parts that `semlink train` makes, by name, in the order of training."""
         shared = [*self.teacher_parts.values(), *self.student_parts()]
         own = [part for scheme in self.schemes for part in scheme.parts(self)]
         return {part.name: part for part in (*shared, *own)}
@@ -111,7 +111,7 @@ class Experiment(Basis):
 
 
 class Built(NamedTuple):
-    """A scheme, and what its numbers depend on."""
+    """A scheme, and a description of all that its results depend on."""
 
     scheme: Scheme
     identity: dict[str, Any]
@@ -122,7 +122,8 @@ def build_scheme(
 ) -> Built:
     """The scheme of this name, with its weights loaded.
 
-    Its identity is the version of its code, its settings, what these refer to, and weights by hash.
+    The identity holds the version of its code, its settings and what these refer to, and the hashes
+    of its weights.
     Raises: UserError for an unknown name, and as `SchemeConfig.build`.
     """
     config = experiment.scheme(name, option=option)
@@ -142,10 +143,10 @@ def build_scheme(
 def requested_schemes(
     experiment: Experiment, weights: Weights, asked: Sequence[str] = ("all",)
 ) -> tuple[list[str], list[LeftOut]]:
-    """The schemes that are asked for, where `all` stands for those that are trained.
+    """The requested schemes, with `all` replaced by all schemes whose weights exist.
 
-    Some schemes have weights beside those that every sweep needs; those that lack them are left
-    out.
+    Returns their names, and the schemes that `all` leaves out because their weights are missing.
+    Raises: UserError if `all` is requested and no scheme is trained.
     """
     if "all" not in asked:
         return list(asked), []
@@ -158,7 +159,7 @@ def requested_schemes(
 
 
 def trained_schemes(experiment: Experiment, weights: Weights) -> tuple[list[str], list[LeftOut]]:
-    """The recipe's schemes whose weights are there, and the others."""
+    """The recipe's schemes whose weights exist, and those left out because theirs do not."""
     trained: list[str] = []
     left_out: list[LeftOut] = []
     if not weights.folder.is_dir():

@@ -1,4 +1,4 @@
-"""Deep JSCC of images: what arrives is an image, and a classifier of images names its class.
+"""Deep JSCC of images: the receiver decodes an image, which an image classifier classifies.
 
 Source: Bourtsoulatze, Kurka and Gunduz, arXiv 1809.01733 (`models.joint.deepjscc_image`).
 """
@@ -31,7 +31,7 @@ from simulator.training.student import Session, finished_student
 from simulator.training.weights import Weights, scores_by
 
 KIND: Final = "deep_jscc_image"
-READERS = {  # by the label behind the scheme's name
+READERS = {  # classifiers of the received image, by the scheme's label
     "": "student",
     "teacher": "teacher",
     "retrained": "student that learnt on what arrives at this k",
@@ -40,7 +40,7 @@ READERS = {  # by the label behind the scheme's name
 
 @dataclass(frozen=True, kw_only=True)
 class RebuiltStage:
-    """Students that go on learning on what a pair rebuilds, for `deep_jscc_image:retrained`."""
+    """Fine-tuning of students on images that a pair decodes, for `deep_jscc_image:retrained`."""
 
     training: TrainConfig
     snr_db: tuple[float, float]  # (low, high), uniform, drawn anew for every image
@@ -48,45 +48,45 @@ class RebuiltStage:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageJsccConfig(SchemeConfig):
-    """One pair for each entry of `uses` that images can take, all trained at one SNR."""
+    """An encoder-decoder pair for each k that the image size allows, trained at one SNR."""
 
     training: TrainConfig
     channels: tuple[str, ...]
     snr_db: float
     uses: tuple[int, ...]
     retraining: RebuiltStage | None = None  # None: no deep_jscc_image:retrained
-    reader: str = ""  # of READERS
+    reader: str = ""  # a key of READERS
 
     labels: ClassVar[tuple[Label, ...]] = (
-        Label("teacher", "the offline teachers classify what arrived"),
-        Label("retrained", "the student fine-tuned on images as they arrive at this k"),
+        Label("teacher", "the offline teachers classify the received image"),
+        Label("retrained", "the student fine-tuned on images received at this k"),
     )
 
     @property
     def kind(self) -> str:
-        """The name without who reads what arrives."""
+        """The name without the label of the classifier."""
         return KIND
 
     @property
     def name(self) -> str:
-        """The kind, with who reads what arrives."""
+        """The kind, followed by the label of the classifier."""
         return f"{self.kind}:{self.reader}" if self.reader else self.kind
 
     def labelled(self, label: str) -> "ImageJsccConfig":
-        """With another reader. Raises: UserError if there is none of this name."""
+        """With another classifier of the received images. Raises: UserError if it is unknown."""
         if label not in READERS or self.reader:
             known = ", ".join(f"{self.kind}:{reader}" for reader in READERS if reader)
-            raise UserError(f"{self.kind} is read by the student, or as {known}, got {label!r}")
+            raise UserError(f"{self.kind} takes one label, as in {known}, got {label!r}")
         return replace(self, reader=label)
 
-    # How a pair meets the channel, and what it learns from that
+    # Transmission through the channel, and the training loss
 
     def symbols(self, pair: DeepJsccImage, values: Tensor) -> Tensor:
-        """What is sent. Shapes: values [B, 2k] -> [B, k] complex64."""
+        """The symbols to send. Shapes: values [B, 2k] -> [B, k] complex64."""
         return to_symbols(values)
 
     def arrived(self, pair: DeepJsccImage, x: Tensor, images: Tensor, link: TrainingLink) -> Tensor:
-        """What arrives of images sent as x [B, k], [B, C, H, W] as these."""
+        """The decoded images when x [B, k] is sent, [B, C, H, W] like `images`."""
         return rebuilt(
             pair,
             x,
@@ -97,7 +97,7 @@ class ImageJsccConfig(SchemeConfig):
         )
 
     def loss(self, pair: DeepJsccImage, images: Tensor, link: TrainingLink) -> Tensor:
-        """Squared error through the channel. Shapes: images [B, C, H, W] -> scalar."""
+        """Mean squared error through the channel. Shapes: images [B, C, H, W] -> scalar."""
         x = self.symbols(pair, pair.encode(images))
         return functional.mse_loss(self.arrived(pair, x, images, link), images)
 
@@ -108,7 +108,7 @@ class ImageJsccConfig(SchemeConfig):
     # Parts, training, loading
 
     def models(self, image_shape: ImageShape) -> Mapping[int, DeepJsccImageConfig]:
-        """The pair for every k = c H W / 32 with a whole c; H and W are multiples of 4."""
+        """The pair for every k = c H W / 32 with an integer c; H and W are multiples of 4."""
         _, height, width = image_shape
         if height % 4 or width % 4:
             return {}
@@ -116,7 +116,7 @@ class ImageJsccConfig(SchemeConfig):
         return {k: self.model(32 * k // (height * width)) for k in fits}
 
     def model(self, bottleneck: int) -> DeepJsccImageConfig:
-        """The pair with so many values per 4x4 pixels."""
+        """The pair with `bottleneck` values per 4x4 pixels."""
         return DeepJsccImageConfig(bottleneck=bottleneck)
 
     def pair_part(self, recipe: Basis, uses: int) -> Part:
@@ -125,7 +125,7 @@ class ImageJsccConfig(SchemeConfig):
         return Part(f"{self.kind}_k{uses}", shape, stage="baselines", cost=2.0)
 
     def reader_part(self, recipe: Basis, uses: int) -> Part:
-        """The student that has learnt on what the pair for `uses` channel uses rebuilds."""
+        """The student fine-tuned on images that the pair for `uses` channel uses decodes."""
         shape = (*recipe.seen, self.channels, self.retraining, uses)
         made_from = (
             *(part.name for part in recipe.student_parts()),
@@ -134,7 +134,7 @@ class ImageJsccConfig(SchemeConfig):
         return Part(f"rebuilt_student_k{uses}", shape, made_from, "rebuilt", 2.0)
 
     def parts(self, recipe: Basis) -> tuple[Part, ...]:
-        """A pair for each k, and who has learnt to read what it rebuilds."""
+        """A pair for each k, and the students fine-tuned on its images, if the recipe has any."""
         readers = self.uses if self.retraining else ()
         return (
             *(self.pair_part(recipe, k) for k in self.uses),
@@ -142,7 +142,7 @@ class ImageJsccConfig(SchemeConfig):
         )
 
     def trained(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
-        """Those for images of this size."""
+        """The parts for images of this size."""
         return replace(self, uses=tuple(self.models(image_shape))).parts(recipe)
 
     def needed(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
@@ -150,7 +150,7 @@ class ImageJsccConfig(SchemeConfig):
         return tuple(self.pair_part(recipe, k) for k in self.models(image_shape))
 
     def check(self, run: TrainingRun, stage: str) -> None:
-        """Readers need the student, and every pair. Raises: UserError."""
+        """Check that fine-tuning has the student and every pair. Raises: UserError if not."""
         if stage != "rebuilt":
             return
         pairs = self.models(run.dataset.image_shape)
@@ -170,7 +170,7 @@ class ImageJsccConfig(SchemeConfig):
                 )
 
     def train(self, session: Session, stage: str) -> None:
-        """The pairs, or who reads what they rebuild."""
+        """Train the pairs, or fine-tune students on the images that they decode."""
         run = session.run
         for uses, model in self.models(run.dataset.image_shape).items():
             if stage == "baselines":
@@ -191,14 +191,14 @@ class ImageJsccConfig(SchemeConfig):
             part=self.reader_part(run.recipe, uses),
             config=stage.training,
             model=run.recipe.student.model,
-            pair=train_part(self._pair_lesson(run, uses, model)),  # is finished
+            pair=train_part(self._pair_lesson(run, uses, model)),  # loaded, as it is finished
             conditions=LinkConditions(
                 channels=self.channels, snr_db=stage.snr_db, uses=(uses,), full_share=0.0
             ),
         )
 
     def build(self, weights: Weights) -> "ImageJsccScheme":
-        """The pairs for images of this size, and who looks at what arrives."""
+        """The pairs for images of this size, and the classifier of the decoded images."""
         models = {
             k: weights.load(
                 self.pair_part(weights.recipe, k),
@@ -226,7 +226,7 @@ class ImageJsccConfig(SchemeConfig):
 
 @dataclass(eq=False, repr=False)
 class ImageJsccScheme(ModelForEach[DeepJsccImage]):
-    """One pair for each k, and who names the class of what arrives."""
+    """One pair for each k, and the classifier of the decoded images."""
 
     config: ImageJsccConfig
     size: Sequence[int]  # H, W
@@ -234,32 +234,32 @@ class ImageJsccScheme(ModelForEach[DeepJsccImage]):
 
     @property
     def channel_uses(self) -> str:
-        """Where a model was trained."""
+        """The k with a trained pair, in words."""
         if not self.models:
             return "no k: H and W must be multiples of 4, and k of H W / 32"
         return super().channel_uses
 
     def settings(self, k: int) -> str:
-        """How this k's model was trained, and who looks at the image."""
+        """How the model for k was trained, and which network classifies the image."""
         snr_db, told = self.config.snr_db, self.config.settings_text()
         trained = f"one model for k = {k}{told}, trained at {snr_db:g} dB, no header"
         return f"{trained}, image classified by the {READERS[self.config.reader]}"
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensors:
-        """The values [B, 2k] of every model: no encoder is told the channel."""
+        """The values [B, 2k] of every model's encoder; they do not depend on the channel."""
         return {str(k): in_pieces(model.encode, images) for k, model in self.models.items()}
 
     @torch.inference_mode()
     def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
-        """This k's symbols [B, k]."""
+        """The symbols [B, k] of the model for k."""
         return {"x": self.config.symbols(self.models[k], prepared[str(k)].float())}
 
     @torch.inference_mode()
     def transmit(
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
-        """The symbols through the channel to an image, and its scores."""
+        """Send the symbols, decode images and classify them."""
         images = self.images(encoded, channel=channel, snr_db=snr_db, k=k, streams=streams)
         return Received(self.readers[k](images), all_delivered(images), {"images": images})
 
@@ -267,7 +267,7 @@ class ImageJsccScheme(ModelForEach[DeepJsccImage]):
     def images(
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Tensor:
-        """What arrives, [B, C, H, W] in [0, 1]."""
+        """Send the symbols and decode images [B, C, H, W] in [0, 1]."""
         x, noise = encoded["x"], streams("channel", device=encoded["x"].device)
         return rebuilt(
             self.models[k], x, self.size, channel=channel, snr_db=snr_db, generator=noise
@@ -283,7 +283,10 @@ def rebuilt(
     snr_db: Tensor,
     generator: torch.Generator,
 ) -> Tensor:
-    """What arrives of symbols. Shapes: x [B, k], size H, W, snr_db [B, 1] -> [B, C, H, W]."""
+    """Send symbols, equalise and decode.
+
+    Shapes: x [B, k], size (H, W), snr_db [B, 1] -> images [B, C, H, W].
+    """
     received = channel(x, snr_db=snr_db, generator=generator)
     height, width = size
     return pair.decode(from_symbols(mmse(received)), height=height, width=width)
@@ -291,7 +294,7 @@ def rebuilt(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PairLesson(Lesson[DeepJsccImage]):
-    """One pair, by squared error through the channel, on the views that the student saw too."""
+    """Training of a pair, by squared error through the channel, on the student's views."""
 
     scheme: ImageJsccConfig
     model: DeepJsccImageConfig
@@ -319,9 +322,9 @@ class PairLesson(Lesson[DeepJsccImage]):
         return Epoch(loss, (noise,))
 
     def validate(self, model: DeepJsccImage) -> float:
-        """The share of the pixels' variance that arrives, at the SNR of the training.
+        """The share of the pixels' variance that is received, at the training SNR.
 
-        1 - squared error / variance; a PSNR follows from it: 10 log10(1 / squared error).
+        1 - squared error / variance; the PSNR is 10 log10(1 / squared error).
         """
         run = self.run
         noise = run.streams("validation", self.part.name, device=run.device)
@@ -338,7 +341,7 @@ class PairLesson(Lesson[DeepJsccImage]):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ReaderLesson(ClassifierLesson):
-    """The student goes on, by cross-entropy, on training images that a pair sent."""
+    """Fine-tuning of the student, by cross-entropy, on training images sent by a pair."""
 
     pair: DeepJsccImage
     conditions: LinkConditions
@@ -348,7 +351,7 @@ class ReaderLesson(ClassifierLesson):
         return finished_student(self.run)
 
     def epoch(self, model: ImageClassifier, index: int) -> Epoch:
-        """Cross-entropy on what arrives of one shared view."""
+        """Cross-entropy on one shared view, sent and decoded."""
         run, name = self.run, self.part.name
         images = run.shared_view(index)
         draws = run.streams("conditions", name, index)
@@ -361,7 +364,7 @@ class ReaderLesson(ClassifierLesson):
         return Epoch(loss, (draws, noise))
 
     def validate(self, model: ImageClassifier) -> float:
-        """Accuracy on what arrives of the validation images."""
+        """Accuracy on the validation images, sent and decoded."""
         run = self.run
         draws = run.streams("validation conditions", self.part.name)
         noise = run.streams("validation", self.part.name, device=run.device)
@@ -371,7 +374,7 @@ class ReaderLesson(ClassifierLesson):
 
     @torch.no_grad()
     def _rebuilt(self, images: Tensor, draws: torch.Generator, noise: torch.Generator) -> Tensor:
-        """What arrives of images, each at an SNR of its own."""
+        """Images sent and decoded, each at its own random SNR."""
         snr_db, _ = self.conditions.draw(len(images), generator=draws)
         return rebuilt(
             self.pair,

@@ -34,22 +34,22 @@ LABELS_ALONE: Final = LossWeights(mse=0.0, ce=1.0, kl=0.0, temperature=1.0)
 
 
 class BatchTargets(NamedTuple):
-    """What a batch is taught: labels [B], and what the teachers say of the very view."""
+    """Training targets of a batch: labels [B], and teacher outputs for the same view."""
 
     labels: Tensor
     teacher: TeacherTargets | None = None
 
 
 class TrainingLink(NamedTuple):
-    """How a batch of a training meets the channel."""
+    """The channel conditions of a training batch."""
 
     channel: Channel
     snr_db: Tensor  # [B, 1]
     generator: torch.Generator
-    progress: float  # share of the training that is over
+    progress: float  # share of the training that is done
 
     def send(self, x: Tensor) -> ChannelOutput:
-        """Symbols [B, k] through the channel."""
+        """Send symbols [B, k] through the channel."""
         return self.channel(x, snr_db=self.snr_db, generator=self.generator)
 
 
@@ -57,12 +57,13 @@ class TrainingLink(NamedTuple):
 class JointSchemeConfig(SchemeConfig):
     """A joint source-channel coding baseline: one model for each entry of `uses`.
 
-    `backbone` says where its features come from: "scratch" (learnt end to end with the codec, as
-    published), or "frozen": the recipe's own student, or that of the ablation `backbone_of`, taught
-    by `backbone_stage`. With its head the model begins; the codec learns on cached features.
+    `backbone` is the source of the features: "scratch" (trained end to end with the codec, as
+    published), or "frozen": the recipe's own student, or that of the ablation `backbone_of`, which
+    `backbone_stage` trains. With a frozen backbone the codec is trained on cached features, and its
+    head starts as that of the backbone.
 
-    Behind the recipe's own student, `losses` are those of the recipe's own codec, of the received
-    features and scores. Behind any other backbone labels alone teach.
+    `losses` are those of the recipe's own codec, on received features and scores. They need the
+    recipe's own student as backbone. Without `losses`, training uses labels only.
     """
 
     called: str  # the scheme's name, with a label behind a colon if there are several of a kind
@@ -74,8 +75,8 @@ class JointSchemeConfig(SchemeConfig):
     backbone: Literal["scratch", "frozen"] = "scratch"
     backbone_of: str = ""
     backbone_stage: StudentStage | None = None
-    losses: LossWeights | None = None  # None: labels alone
-    shares: int = 1  # the passes of the training are divided by it
+    losses: LossWeights | None = None  # None: labels only
+    shares: int = 1  # the number of epochs is divided by it
 
     def __post_init__(self) -> None:
         if self.backbone == "scratch" and self.backbone_of:
@@ -92,38 +93,38 @@ class JointSchemeConfig(SchemeConfig):
 
     @property
     def name(self) -> str:
-        """As it is called."""
+        """The name, as in `called`."""
         return self.called
 
     @property
     def frozen(self) -> bool:
-        """Whether its features are those of a student that does not learn along."""
+        """Whether the features are those of a student that is not trained along."""
         return self.backbone == "frozen"
 
     @property
     def passes(self) -> TrainConfig:
-        """Its training, with the passes divided by `shares`."""
+        """The training, with the epochs divided by `shares`."""
         whole = self.training
         epochs, steps = (own // self.shares for own in (whole.epochs, whole.least_steps))
         return replace(whole, epochs=max(1, epochs), least_steps=steps)
 
     @property
     def snr_range_db(self) -> tuple[float, float]:
-        """Lowest and highest SNR of the training."""
+        """Lowest and highest SNR in training."""
         return self.snr_db if isinstance(self.snr_db, tuple) else (self.snr_db, self.snr_db)
 
     def reported_snr_db(self, snr_db: Tensor) -> Tensor:
-        """The average SNR as both ends are told it: within that of the training."""
+        """The average SNR that both ends are given: clamped to the range of the training."""
         return snr_db.clamp(*self.snr_range_db)
 
-    # How a model meets the channel, and what it learns from that
+    # Transmission through the channel, and the training loss
 
     def symbols(self, model: JointModel, features: Tensor, *, snr_db: Tensor) -> Tensor:
-        """What is sent. Shapes: features [B, D], average snr_db [B, 1] -> [B, k] complex64."""
+        """Symbols to send. Shapes: features [B, D], average snr_db [B, 1] -> [B, k] complex64."""
         return to_symbols(model.encode(features, snr_db=self.reported_snr_db(snr_db)))
 
     def estimate(self, model: JointModel, received: ChannelOutput, *, snr_db: Tensor) -> Tensor:
-        """Features [B, D] of what arrives, equalised by MMSE.
+        """Features [B, D] decoded from the received symbols, equalised by MMSE.
 
         The receiver knows the average SNR, the gain and the noise power.
         """
@@ -131,7 +132,7 @@ class JointSchemeConfig(SchemeConfig):
         return model.decode(from_symbols(mmse(received)), snr_db=told, gamma_db=gamma_db)
 
     def scores(self, model: JointModel, received: ChannelOutput, *, snr_db: Tensor) -> Tensor:
-        """Class scores [B, num_classes] of what arrives."""
+        """Class scores [B, num_classes] of the received symbols."""
         return model.scores(self.estimate(model, received, snr_db=snr_db))
 
     def loss(
@@ -145,7 +146,7 @@ class JointSchemeConfig(SchemeConfig):
     def taught_loss(
         self, model: JointModel, estimate: Tensor, targets: BatchTargets, link: TrainingLink
     ) -> Tensor:
-        """Of received features [B, D], as stage 2 has it: scalar."""
+        """The distillation loss of received features [B, D], as in stage 2: scalar."""
         return distillation_loss(
             estimate,
             model.scores(estimate),
@@ -162,7 +163,7 @@ class JointSchemeConfig(SchemeConfig):
     # Parts, training, loading
 
     def _backbone(self, recipe: Basis) -> StudentParts | None:
-        """Where a frozen backbone and its head are kept."""
+        """A frozen backbone and its head; None if the backbone is not frozen."""
         if not self.frozen:
             return None
         return recipe.student_parts(self.backbone_of, self.backbone_stage)
@@ -180,20 +181,20 @@ class JointSchemeConfig(SchemeConfig):
         )
 
     def parts(self, recipe: Basis) -> tuple[Part, ...]:
-        """A model for each k, behind its backbone."""
+        """The frozen backbone and its head, if any, then a model for each k."""
         return (*(self._backbone(recipe) or ()), *(self.part(recipe, k) for k in self.uses))
 
     def trained(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
-        """The models; their backbone is only trained where it is not there."""
+        """The models; the backbone is only trained if it is missing."""
         return tuple(self.part(recipe, k) for k in self.uses)
 
     def needed(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
-        """All models, and the backbone but for its head."""
+        """All models, and the backbone without its head."""
         backbone = self._backbone(recipe)
         return (*(self.part(recipe, k) for k in self.uses), *((backbone or ())[:1]))
 
     def train(self, session: Session, stage: str) -> None:
-        """Every model, after its backbone."""
+        """Train every model, after its backbone."""
         if stage != "baselines":
             return
         run, taught, validation = session.run, None, None
@@ -223,7 +224,7 @@ class JointSchemeConfig(SchemeConfig):
         return self.model.build(image_channels=channels, num_classes=num_classes, uses=uses)
 
     def build(self, weights: Weights) -> "JointScheme":
-        """Its models, and its backbone if that is frozen."""
+        """The scheme, from its models and its backbone if that is frozen."""
         begin = partial(self.fresh, **weights.dataset.sizes)
         models = {
             k: weights.load(self.part(weights.recipe, k), partial(begin, uses=k)) for k in self.uses
@@ -245,24 +246,24 @@ class ModelForEach(Scheme, Generic[Model]):
 
     @property
     def channel_uses(self) -> str:
-        """Where a model was trained."""
+        """The k with a trained model, in words."""
         return "k in {" + ", ".join(str(k) for k in sorted(self.models)) + "}"
 
     def serves(self, k: int) -> bool:
-        """Where a model was trained."""
+        """Whether a model was trained for this k."""
         return k in self.models
 
 
 @dataclass(eq=False, repr=False)
 class JointScheme(ModelForEach[JointModel]):
-    """One trained model for each k; `backbone` gives the features where it is frozen."""
+    """One trained model for each k; a frozen `backbone` computes the features for all."""
 
     config: JointSchemeConfig
     backbone: FeatureEncoder | None = None
     version = 2
 
     def settings(self, k: int) -> str:
-        """How this k's model was trained, and what both ends are told."""
+        """How the model for k was trained, and what both ends know."""
         low, high = self.config.snr_range_db
         trained = f"trained at {low:g} dB" if low == high else f"trained at {low:g} to {high:g} dB"
         told = self.config.settings_text(self.models[k])
@@ -277,7 +278,7 @@ class JointScheme(ModelForEach[JointModel]):
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensors:
-        """Features [B, D] of the backbone, or of every model's own: none is told the channel."""
+        """Features [B, D] of the backbone, or of every model; they do not depend on the channel."""
         if self.backbone is not None:
             return {"features": in_pieces(self.backbone, images)}
         return {
@@ -288,7 +289,7 @@ class JointScheme(ModelForEach[JointModel]):
 
     @torch.inference_mode()
     def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
-        """This k's symbols [B, k]."""
+        """The symbols [B, k] of the model for k."""
         features = prepared["features" if self.backbone is not None else str(k)]
         return {"x": self.config.symbols(self.models[k], features, snr_db=snr_db)}
 
@@ -296,7 +297,7 @@ class JointScheme(ModelForEach[JointModel]):
     def transmit(
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
-        """The symbols through the channel to scores."""
+        """Send the symbols, decode and classify."""
         x = encoded["x"]
         received = channel(x, snr_db=snr_db, generator=streams("channel", device=x.device))
         scores = self.config.scores(self.models[k], received, snr_db=snr_db)
@@ -304,7 +305,7 @@ class JointScheme(ModelForEach[JointModel]):
 
 
 def snr_drawn(range_db: tuple[float, float], count: int, *, generator: torch.Generator) -> Tensor:
-    """An SNR for every image, [count, 1]; nothing is drawn where there is but one."""
+    """A random SNR for every image, [count, 1]; nothing is drawn if the range is one SNR."""
     low, high = range_db
     if low == high:
         return torch.full((count, 1), low)
@@ -313,21 +314,21 @@ def snr_drawn(range_db: tuple[float, float], count: int, *, generator: torch.Gen
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class JointLesson(ChannelLesson[JointModel]):
-    """One model, on the views that the student saw too."""
+    """Training of one model, on the student's views."""
 
     scheme: JointSchemeConfig
     uses: int
-    views: Views | None = None  # what teachers say; None where labels alone teach
+    views: Views | None = None  # teacher outputs; None: training by labels only
 
     def build(self) -> JointModel:
-        """Fresh weights, but for the head behind a frozen backbone."""
+        """Fresh weights, except for the head behind a frozen backbone."""
         model = self.scheme.fresh(uses=self.uses, **self.run.dataset.sizes)
         if self.taught:
             model.head.load_state_dict(self.taught.head.state_dict())
         return model
 
     def loss(self, model: JointModel, context: EpochContext, indices: Tensor) -> Tensor:
-        """That of the scheme."""
+        """The scheme's loss, at random SNRs of the training range."""
         link = TrainingLink(
             channel=mixture_of(self.channels),
             snr_db=snr_drawn(self.scheme.snr_range_db, len(indices), generator=context.draws).to(
@@ -341,7 +342,7 @@ class JointLesson(ChannelLesson[JointModel]):
         return self.scheme.loss(model, features, BatchTargets(self.labels[indices], targets), link)
 
     def validate(self, model: JointModel) -> float:
-        """Accuracy at the SNR of the training, or the mean over a few; the noise stays the same."""
+        """Accuracy at the training SNR, or its mean over a few; every call uses the same noise."""
         run, scheme, features = self.run, self.scheme, self.seen(model)
         low, high = scheme.snr_range_db
         found = []

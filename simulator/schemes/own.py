@@ -1,4 +1,4 @@
-"""A scheme from an encoder and a decoder of the user's own."""
+"""A scheme from the user's own encoder and decoder."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,13 +23,13 @@ Network = Callable[[Tensor], Tensor]
 class OwnScheme(Scheme):
     """Images to 2k real values, two per channel use, and back to class scores.
 
-    `encoder` takes images [B, C, H, W] in [0, 1] and gives [B, 2k]; the symbols of every image are
-    scaled to unit power. `decoder` takes the MMSE estimate of these values [B, 2k] and gives scores
-    [B, num_classes]; with `classify` it rebuilds images [B, C, H, W] in [0, 1], and `classify`
-    gives their scores. What the networks need beyond that (the SNR, the gains) takes a `Scheme`.
-    Modules compute in eval mode and are left in the mode they were in.
-    Raises: UserError if the name is taken, or if a network fails, or gives another shape or no
-    finite numbers.
+    `encoder` takes images [B, C, H, W] in [0, 1] and returns [B, 2k]; the symbols of every image
+    are scaled to unit power. `decoder` takes the MMSE estimate of these values [B, 2k] and returns
+    scores [B, num_classes]. With `classify` it returns images [B, C, H, W] in [0, 1] instead, whose
+    scores `classify` returns. Networks that need more than that (the SNR, the gains) require a
+    subclass of `Scheme`. Modules run in eval mode; afterwards their own mode is restored.
+    Raises: UserError if the name is taken, or if a network fails or returns a wrong shape or
+    numbers that are not finite.
     """
 
     name: str
@@ -44,29 +44,29 @@ class OwnScheme(Scheme):
 
     @property
     def channel_uses(self) -> str:
-        """One k."""
+        """The only k, in words."""
         return f"k = {self.k}"
 
     def serves(self, k: int) -> bool:
-        """One k."""
+        """Whether this is the only k."""
         return k == self.k
 
     def settings(self, k: int) -> str:
-        """What is known of it."""
+        """What holds for any encoder and decoder."""
         return "own encoder and decoder, gain and noise power known, no header"
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensors:
-        """The values [B, 2k]: the encoder is not told the channel."""
+        """The encoded values [B, 2k]; they do not depend on the channel."""
         values = in_pieces(partial(self._answer, "encoder", self.encoder), images)
         if values.shape != (len(images), 2 * self.k):
             raise UserError(
                 f"encoder of {self.name} must give [B, 2k] = {[len(images), 2 * self.k]}, got "
                 f"{list(values.shape)}"
             )
-        silent = (values == 0).all(dim=1, keepdim=True)  # has no direction: ones stand for it
+        silent = (values == 0).all(dim=1, keepdim=True)  # cannot have unit power: replaced by ones
         if bool(silent.all()):
-            raise UserError(f"encoder of {self.name} must tell images apart, but gives only zeros")
+            raise UserError(f"encoder of {self.name} must distinguish images, but gives only zeros")
         return {"values": torch.where(silent, 1.0, values.float())}
 
     @torch.inference_mode()
@@ -78,7 +78,7 @@ class OwnScheme(Scheme):
     def transmit(
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
-        """The symbols through the channel to scores."""
+        """Send the symbols, decode and classify."""
         x = encoded["x"]
         received = channel(x, snr_db=snr_db, generator=streams("channel", device=x.device))
         decoded = self._answer("decoder", self.decoder, from_symbols(mmse(received)))
@@ -95,7 +95,7 @@ class OwnScheme(Scheme):
         return Received(scores, all_delivered(x), {"images": images})
 
     def _scores(self, part: str, found: Tensor, number: int) -> Tensor:
-        """Scores of so many images. Raises: UserError if they have another shape."""
+        """The scores of `number` images. Raises: UserError if they have another shape."""
         if found.dim() != 2 or len(found) != number:
             raise UserError(
                 f"{part} of {self.name} must give scores [B, num_classes] = [{number}, ...], got "
@@ -104,7 +104,7 @@ class OwnScheme(Scheme):
         return found
 
     def _answer(self, part: str, network: Network, given: Tensor) -> Tensor:
-        """What a network makes of a batch. Raises: UserError if it fails, or gives no numbers."""
+        """A network's output. Raises: UserError if it fails, or returns no finite real numbers."""
         try:
             with evaluating(network):
                 answer = network(given)
@@ -118,25 +118,25 @@ class OwnScheme(Scheme):
             raise UserError(f"{part} of {self.name} must give a tensor of real numbers, got {got}")
         if not bool(torch.isfinite(answer).all()):
             raise UserError(
-                f"{part} of {self.name} must give finite numbers, for the black images that fill "
-                "up a block too, got nan or inf"
+                f"{part} of {self.name} must give finite numbers, also for the black images "
+                "that pad the last block, got nan or inf"
             )
         return answer
 
 
 def check_own_name(name: str) -> None:
-    """A row of the table must not pass for that of another scheme. Raises: UserError."""
+    """Check that a name cannot be taken for another scheme's. Raises: UserError if it can."""
     kind = name.strip().lower().partition(":")[0]
     if not kind or kind in (*SCHEMES, "all") or "," in name:
         raise UserError(
-            "name of an own scheme must be without commas, and before a colon must not be that "
-            f"of a built-in scheme ({', '.join(SCHEMES)}), got {name!r}; choose another"
+            "name of an own scheme must have no comma, and its part before a colon must not be "
+            f"that of a built-in scheme ({', '.join(SCHEMES)}), got {name!r}; choose another"
         )
 
 
 @contextmanager
 def evaluating(network: Network) -> Iterator[None]:
-    """A module, or that of a method, in eval mode: as it is used, not as it is trained."""
+    """Put a module, or the module of a method, in eval mode; afterwards restore its mode."""
     owner = getattr(network, "__self__", network)
     modules = list(owner.modules()) if isinstance(owner, nn.Module) else []
     training = [module for module in modules if module.training]

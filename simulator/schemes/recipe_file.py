@@ -1,4 +1,4 @@
-"""A recipe in a TOML file: a base recipe, and the settings that differ."""
+"""Recipes in TOML files: a base recipe, and the settings that differ from it."""
 
 import re
 import tomllib
@@ -17,12 +17,12 @@ KEYS = ("base", "data", "views", "augment", "teacher", "student", "codec", "swee
 
 
 def read_recipe(path: Path, known: Mapping[str, Experiment]) -> Experiment:
-    """The recipe in a file, named as the file; `known` are the possible base recipes.
+    """The recipe in a file, which gives it its name; `known` holds the possible base recipes.
 
     Keys: `base`, a recipe's name; `data`, a folder of images, relative to the file; `views`; and
     tables with the fields of `augment`, `teacher`, `student`, `codec` (of rkd_sc) and `sweep` that
-    differ. Settings that are equal elsewhere in the base change with them, so that baselines keep
-    the student's network, and the passes and channels of rkd_sc.
+    differ. Where the base has an equal setting elsewhere, that changes too: baselines keep the same
+    network as the student, and the same epochs and channels as rkd_sc.
     Raises: UserError naming the file and what is wrong in it.
     """
     try:
@@ -62,19 +62,19 @@ def _recipe(table: dict[str, Any], name: str, known: Mapping[str, Experiment]) -
     recipe = changed(recipe, {key: table[key] for key in own if key in table}, "recipe")
     student = changed(recipe.student, table.get("student", {}), "student")
     recipe = _everywhere(recipe, recipe.student, student)
-    codec = recipe.one(RkdScConfig).codec  # the student's settings that it shares are changed
+    codec = recipe.one(RkdScConfig).codec  # settings shared with the student are already changed
     recipe = _everywhere(recipe, codec, changed(codec, table.get("codec", {}), "codec"))
-    return replace(recipe, student=student)  # what the codec shares with it stays
+    return replace(recipe, student=student)  # the codec's changes must not reach the student
 
 
 def _everywhere(recipe: Experiment, old: Any, new: Any) -> Experiment:
-    """The recipe with the changed settings of a stage, there and wherever they recur."""
+    """The recipe with a stage's settings replaced, also wherever equal settings recur."""
     parts = {
         f.name: getattr(new, f.name) for f in fields(new) if is_dataclass(getattr(new, f.name))
     }
     for name, part in parts.items():
         recipe = exchanged(recipe, getattr(old, name), part)
-    if isinstance(new, CodecStage):  # what baselines are trained on
+    if isinstance(new, CodecStage):  # baselines are trained on the same
         for name in ("channels", "snr_db"):
             before, after = (getattr(own.conditions, name) for own in (old, new))
             recipe = replace(recipe, schemes=exchanged(recipe.schemes, before, after))

@@ -1,4 +1,4 @@
-"""RKD-SC: a distilled student, a channel codec with a granted k, a linear head.
+"""RKD-SC: a distilled student, one channel codec for every k, and a linear head.
 
 Source: arXiv 2508.02148; a reconstruction from its abstract and related work (docs/method.md).
 """
@@ -31,49 +31,49 @@ _OFFSET = re.compile(r"([+-]\d+(?:\.\d+)?)dB")
 
 
 class LinkError(NamedTuple):
-    """A wrong report of the SNR, and the label that asks for it."""
+    """An error of the SNR that both ends assume, and the label that stands for it."""
 
     label: str = ""
-    snr_offset_db: float = 0.0  # by how much the SNR that both ends believe in is too high
+    snr_offset_db: float = 0.0  # assumed minus true average SNR
 
     @staticmethod
     def of(label: str) -> "LinkError | None":
-        """`+3dB` or `-6dB`: the reported SNR is off; else None."""
+        """The error that a label such as `+3dB` or `-6dB` stands for; None for other labels."""
         match = _OFFSET.fullmatch(label)
         return LinkError(label, snr_offset_db=float(match[1])) if match else None
 
 
-KNOWN: Final = LinkError()  # both ends know the channel as they should
+KNOWN: Final = LinkError()  # no error: both ends know the true average SNR
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class RkdScheme(Scheme):
-    """RKD-SC: frozen student, channel codec with a granted k, linear head."""
+    """RKD-SC: student, channel codec that is given k, and linear head."""
 
     student: FeatureEncoder
     codec: ChannelCodec
     head: FeatureDecoder
     name: str = KIND
     error: LinkError = KNOWN
-    only: int | None = None  # the one k that the codec was trained for, where it was for one
-    trained_snr_db: tuple[float, float] = SNR_RANGE_DB  # lowest and highest average of the training
+    only: int | None = None  # the only k, if the codec was trained for a single one
+    trained_snr_db: tuple[float, float] = SNR_RANGE_DB  # lowest and highest average in training
     version = 2
 
     @property
     def channel_uses(self) -> str:
-        """The budgets that the codec serves."""
+        """The range of k that the codec serves, in words."""
         if self.only is not None:
             return f"k = {self.only}"
         return f"k = 1 to {self.codec.config.max_uses}"
 
     def serves(self, k: int) -> bool:
-        """Any k up to K, or the lengths that the codec has heads or training for."""
+        """Any k up to K, unless the codec has heads or training for certain k only."""
         if self.only is not None:
             return k == self.only
         return self.codec.config.serves(k)
 
     def settings(self, k: int) -> str:
-        """The codec, for every k or for one; what is charged or wrongly known."""
+        """The kind of codec, and what both ends know or wrongly assume."""
         known = "average SNR and k known to both ends"
         if offset_db := self.error.snr_offset_db:
             known = f"k known to both ends, average SNR believed {offset_db:+g} dB off"
@@ -83,12 +83,12 @@ class RkdScheme(Scheme):
         return f"{kind}, {known}, no header"
 
     def objection(self, channel: Channel, k: int) -> str:
-        """A wrong SNR is not the only thing wrong where the gain is estimated."""
+        """A wrong SNR needs a known gain: an estimated gain has errors of its own."""
         wrong = self.error.snr_offset_db and channel.law.knowledge != "perfect"
         return "needs a known gain" if wrong else ""
 
     def compile(self) -> None:
-        """Compile the channel decoder for batches of one size."""
+        """Compile the channel decoder for batches of a fixed size."""
         self.codec.decoder.compile(dynamic=False)
 
     @torch.inference_mode()
@@ -107,7 +107,7 @@ class RkdScheme(Scheme):
     def transmit(
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
-        """The codeword through the channel to scores."""
+        """Send the codeword, decode its features and classify them."""
         features = self.features(encoded, channel=channel, snr_db=snr_db, k=k, streams=streams)
         return Received(self.scores(features), all_delivered(features), {"features": features})
 
@@ -115,7 +115,7 @@ class RkdScheme(Scheme):
     def features(
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Tensor:
-        """The codeword through the channel to the receiver's features [B, D]."""
+        """Send the codeword, and decode the receiver's features [B, D]."""
         x = encoded["x"]
         generator = streams("channel", device=x.device)
         received = channel(x, snr_db=snr_db, generator=generator)
@@ -133,7 +133,7 @@ class RkdScheme(Scheme):
 
 
 def _moved(label: str) -> str:
-    """Where a label of former versions is now."""
+    """A hint for a label of earlier versions that a channel replaces; else empty."""
     pilots = label.removeprefix("pilot")
     if pilots == label or not pilots.isdecimal():
         return ""
@@ -142,12 +142,12 @@ def _moved(label: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class RkdScConfig(SchemeConfig):
-    """RKD-SC as the recipe has it, or an ablation: what is None is the recipe's own part."""
+    """RKD-SC as in the recipe, or an ablation; `student` None is the recipe's own."""
 
     codec: CodecStage
     student: StudentStage | None = None
-    variant: str = ""  # of an ablation, which is swept as rkd_sc:VARIANT
-    student_of: str = ""  # another ablation with the same student, which is trained once
+    variant: str = ""  # name of an ablation, which is swept as rkd_sc:VARIANT
+    student_of: str = ""  # another ablation, whose trained student is used
     error: LinkError = KNOWN
 
     labels: ClassVar = (
@@ -157,7 +157,7 @@ class RkdScConfig(SchemeConfig):
 
     @property
     def name(self) -> str:
-        """rkd_sc, with the ablation and the link error behind it."""
+        """rkd_sc, followed by the labels of the ablation and of the link error."""
         return ":".join(filter(None, (KIND, self.variant, self.error.label)))
 
     @property
@@ -166,23 +166,23 @@ class RkdScConfig(SchemeConfig):
         return self.variant
 
     def student_parts(self, recipe: Basis) -> StudentParts:
-        """Where its student and head are kept: under an ablation's name, or as the recipe's."""
+        """Its student and head: an ablation's own, or those of the recipe."""
         name = (self.student_of or self.variant) if self.student else ""
         return recipe.student_parts(name, self.student)
 
     def codec_part(self, recipe: Basis) -> Part:
-        """Where its codec is kept."""
+        """Its codec."""
         end = f"_{self.variant}" if self.variant else ""
         made_from = (*recipe.teachers, *(part.name for part in self.student_parts(recipe)))
         cost = 0.2 if self.codec.student == "frozen" else 1.2
         return Part(f"codec{end}", (*recipe.seen, self.codec), made_from, "stage2", cost)
 
     def parts(self, recipe: Basis) -> tuple[Part, ...]:
-        """Student and head of its own, if any, and the codec."""
+        """Student, head and codec."""
         return (*self.student_parts(recipe), self.codec_part(recipe))
 
     def train(self, session: Session, stage: str) -> None:
-        """Stage 2, after a student and head of its own."""
+        """Train the codec in stage 2, after its student and head if they are missing."""
         if stage != "stage2":
             return
         run, frozen = session.run, self.codec.student == "frozen"
@@ -197,12 +197,12 @@ class RkdScConfig(SchemeConfig):
             views=session.views,
             validation=validation_outputs(run, taught.student.body) if frozen else None,
             channels=self.codec.conditions.channels,
-            stream="codec",  # of ablations too
+            stream="codec",  # the same draws for ablations
         )
         train_part(lesson)
 
     def labelled(self, label: str) -> "RkdScConfig":
-        """Under a link error. Raises: UserError for any other label."""
+        """The scheme with a link error. Raises: UserError for any other label."""
         error = LinkError.of(label)
         if error is None or self.error.label:
             raise UserError(
@@ -212,14 +212,14 @@ class RkdScConfig(SchemeConfig):
         return replace(self, error=error)
 
     def modules(self, weights: Weights) -> tuple[Student, LinkModel]:
-        """Encoder, and codec with its head; the encoder is the link's own if it learnt along."""
+        """Encoder, and codec with head; the encoder is the link's own if stage 2 trained it."""
         trained = weights.student(self.student_parts(weights.recipe), self.student).body
         build = partial(LinkModel.of, self.codec, trained.config, **weights.dataset.sizes)
         link = weights.load(self.codec_part(weights.recipe), build)
         return link.body or trained, link
 
     def build(self, weights: Weights) -> RkdScheme:
-        """The scheme; an ablation that was trained for one k serves that alone."""
+        """The scheme; an ablation that was trained for a single k serves only that."""
         body, link = self.modules(weights)
         lengths = self.codec.conditions.uses
         return RkdScheme(

@@ -1,4 +1,4 @@
-"""The order of `semlink train`: what all schemes share, then the parts of each scheme."""
+"""The order of `semlink train`: parts that all schemes share, then those of each scheme."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from simulator.training.run import TrainingRun
 from simulator.training.student import Session
 from simulator.training.warm import STUDENT
 
-SHARED: Final[Mapping[str, Callable[[Session], object]]] = {  # by the stage that makes it
+SHARED: Final[Mapping[str, Callable[[Session], object]]] = {  # by the stage that trains it
     "teacher": lambda session: session.teachers,
     "cache": lambda session: session.views,
     "stage1": lambda session: session.student(
@@ -23,8 +23,8 @@ SHARED: Final[Mapping[str, Callable[[Session], object]]] = {  # by the stage tha
     ),
     "head": lambda session: session.taught(),
 }
-OURS: Final = (*SHARED, "words", "stage2")  # a stage stands for all before it too
-AFTERWARDS: Final = (  # go on from finished weights, and stand for themselves alone
+OURS: Final = (*SHARED, "words", "stage2")  # each stage includes all before it
+AFTERWARDS: Final = (  # start from finished weights, and include no other stage
     *("words", "decoded", "decoded_teachers", "rebuilt"),
 )
 ALL: Final = (*OURS, BASELINES, "decoded", "rebuilt")
@@ -38,14 +38,14 @@ def stages_of(stage: str) -> tuple[str, ...]:
 
 
 def _alone(stage: str) -> bool:
-    """Whether a stage goes on from what others have trained, and makes its own parts alone."""
+    """Whether a stage makes only its own parts, from those that others have trained."""
     return stage != "all" and (stage in AFTERWARDS or stage not in OURS)
 
 
 def parts_to_train(run: TrainingRun, stage: str, schemes: Sequence[SchemeConfig]) -> list[Part]:
-    """The parts that a stage makes of these schemes, in order, but for those that are finished.
+    """The unfinished parts that a stage trains for these schemes, in order.
 
-    What a part is made from is trained before it, if it is not there.
+    A missing part that another one is made from comes before that one.
     """
     recipe, shape = run.recipe, run.dataset.image_shape
     shared = (*recipe.teacher_parts.values(), *recipe.student_parts())
@@ -68,7 +68,7 @@ def parts_to_train(run: TrainingRun, stage: str, schemes: Sequence[SchemeConfig]
 
 
 def train_schemes(session: Session, stage: str, schemes: Sequence[SchemeConfig]) -> None:
-    """All that a stage stands for, of these schemes. Raises: as `SchemeConfig.train`."""
+    """Train all that a stage includes, for these schemes. Raises: as `SchemeConfig.train`."""
     for step in stages_of(stage):
         if step in SHARED:
             SHARED[step](session)
@@ -85,12 +85,14 @@ def begun(
     parts: Iterable[Part],
     fresh: bool,
 ) -> Iterator[None]:
-    """Check everything, lock the folder; `fresh` forgets what the stage makes, or all.
+    """Check data, folder and schemes, and lock the folder for the training within the block.
 
-    Raises: UserError if data, folder or finished parts are not as they must be, or the folder is
+    `fresh` first removes finished work: for a stage that makes only its own parts, those parts;
+    for any other stage, all `parts` and the caches.
+    Raises: UserError if data, folder or finished parts do not allow the training, or the folder is
     in use.
     """
-    _ = run.training, run.validation  # the data must hold both
+    _ = run.training, run.validation  # raises if the data lacks either
     check_writable(run.folder)
     for scheme in schemes:
         scheme.check(run, stage)
@@ -106,7 +108,7 @@ def begun(
 
 
 def _note_images(run: TrainingRun) -> None:
-    """Record beside the weights what they are trained on, a warm start's earlier images too."""
+    """Record the training images beside the weights, with those of a warm start's student."""
     weights = run.folder / "weights"
     write_data_name(weights, run.dataset)
     if any(weights.glob("*.safetensors")):
@@ -122,9 +124,10 @@ def schemes_to_train(
     variants: Sequence[str] = (),
     baselines: Sequence[str] | None = None,
 ) -> list[SchemeConfig]:
-    """The recipe's own schemes, these ablations, and of trained baselines these or (None) all.
+    """The recipe's own schemes, with the ablations in `variants` and these trained baselines.
 
-    Raises: UserError for a name that is none.
+    `baselines` None stands for all of them.
+    Raises: UserError for an unknown name, or if `baselines` does not go with the stage.
     """
     ablations = experiment.ablations
     for name in variants:

@@ -1,4 +1,4 @@
-"""VL-VFE at both ends of a channel: as many real values as a gate leaves open at this SNR.
+"""VL-VFE over a channel: a gate selects by the SNR how many real values are sent.
 
 Source: Shao et al., arXiv 2102.04170 (`models.joint.vl_vfe`).
 """
@@ -15,23 +15,23 @@ from models import JointModel, VlVfe
 from models.joint.vl_vfe import divergence, noise_deviation
 from simulator.schemes.joint import BatchTargets, JointSchemeConfig, TrainingLink
 
-TOLD_SNR_DB = (-10, 0, 10, 20)  # where the settings say how many dimensions are sent
-ALL_SENT = 3 / 16  # share of the epochs in which no dimension is left out, as in its code
-PENALTY_FROM, PENALTY_FULL = 1 / 16, 1 / 8  # shares between which the divergence comes to count
-REFERENCE_DEVIATION = 0.1  # noise deviation at which the divergence counts as its weight says
+TOLD_SNR_DB = (-10, 0, 10, 20)  # SNRs at which the settings state how many dimensions are sent
+ALL_SENT = 3 / 16  # first share of the epochs, which send all dimensions, as in the authors' code
+PENALTY_FROM, PENALTY_FULL = 1 / 16, 1 / 8  # shares of the epochs between which the penalty rises
+REFERENCE_DEVIATION = 0.1  # noise deviation at which the divergence has exactly its weight
 
 
 @dataclass(frozen=True, kw_only=True)
 class VlVfeSchemeConfig(JointSchemeConfig):
-    """Values behind gates, which close as the SNR rises."""
+    """Gated values; gates close as the SNR rises."""
 
     def loss(
         self, model: JointModel, features: Tensor, targets: BatchTargets, link: TrainingLink
     ) -> Tensor:
         """Variational information bottleneck, annealed as in its authors' code.
 
-        As published, the peak of every value is limited, not the power of an image: if small
-        values were compensated by more power, the divergence would vanish at no cost.
+        As published, the peak of every value is limited, not the power of an image: if small values
+        were scaled up to full power, the divergence could be made to vanish at no cost.
         """
         assert isinstance(model, VlVfe)
         early = link.progress < ALL_SENT
@@ -51,7 +51,7 @@ class VlVfeSchemeConfig(JointSchemeConfig):
         return self.taught_loss(model, estimate, targets, link) + weight * costs.mean()
 
     def settings_text(self, model: JointModel) -> str:
-        """How many dimensions are sent at some SNRs."""
+        """The number of dimensions that are sent at some SNRs."""
         assert isinstance(model, VlVfe)
         counts = "/".join(str(active_dimensions(model, snr_db)) for snr_db in TOLD_SNR_DB)
         at = "/".join(f"{snr_db:d}" for snr_db in TOLD_SNR_DB)

@@ -11,7 +11,7 @@ from simulator.statistics.tally import Tally
 
 Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
 BISECTIONS = 50  # an interval's end to 1e-15 of its range
-_ROUNDING = 1e-9  # by which a mean of credits may leave [0, 1]
+_ROUNDING = 1e-9  # by which rounding may move a mean credit out of [0, 1]
 
 
 class Interval(NamedTuple):
@@ -22,10 +22,11 @@ class Interval(NamedTuple):
 
 
 def wilson(p: float, n: float) -> Interval:
-    """Wilson's score interval for the fraction `p` seen in `n` trials, whole or not [1, eq. 4].
+    """Wilson's score interval for a fraction `p` observed in `n` trials [1, eq. 4].
 
     It is the set of m with |p - m| <= Z sqrt(m (1 - m) / n), so it stays in [0, 1] and does not
-    collapse at p = 0 or 1, where it is [0, Z^2 / (n + Z^2)] or its mirror image.
+    collapse at p = 0 or 1, where it is [0, Z^2 / (n + Z^2)] or its mirror image. `n` may be an
+    effective number, which need not be an integer.
 
     Raises: ValueError if p is not in [0, 1] or n is not positive.
 
@@ -47,23 +48,24 @@ def wilson(p: float, n: float) -> Interval:
 def accuracy_interval(image_credits: NDArray[np.floating], *, table_error: float = 0.0) -> Interval:
     """95 % interval for the mean credit of the population that the images were drawn from.
 
-    The credit of an image is its mean over the realisations of the channel: these are not
-    independent draws from the population, the images are. The hull of two intervals is returned.
+    The credit of an image is its mean over the realisations of the channel, because the images are
+    independent draws from the population and the realisations are not. The hull of two intervals is
+    returned.
 
     1. Wilson's with n_eff = p (1 - p) / Var(mean) in place of the N images, where Var(mean) is the
-       sample variance of the credits over N. Credits of only 0 and 1 give n_eff = N. Others vary
-       less than those, so n_eff is larger; it is never taken smaller than N.
-    2. Images unlike all that were seen may exist: their share q is at most Z^2 / (N + Z^2),
-       Wilson's bound for "none in N", and their credit anything from 0 to 1, so the mean is in
-       [p (1 - q), p + (1 - p) q].
+       sample variance of the credits over N. Credits of only 0 and 1 give n_eff = N. Other credits
+       vary less, so n_eff is larger; it is at least N.
+    2. The population may hold images unlike all those observed. Their share q is at most
+       Z^2 / (N + Z^2), Wilson's bound for 0 in N, and their credit may be anything from 0 to 1, so
+       the mean is in [p (1 - q), p + (1 - p) q].
 
-    The second is inside the first for credits of 0 and 1. It is needed where the credits are nearly
-    all equal, because the sample variance then says little: in outage every credit is 1 / classes
-    and n_eff infinite. With credits of 0 and 1 coverage is Wilson's own, which dips to 84 % where
+    The second is inside the first for credits of 0 and 1. It is needed if nearly all credits are
+    equal, because the sample variance then says little: in outage every credit is 1 / classes and
+    n_eff is infinite. With credits of 0 and 1 the coverage is Wilson's own, which dips to 84 % if
     0.2 images of the rarer kind are expected [1].
 
-    `table_error` is the standard error that the mean has besides, from error rates that were
-    measured beforehand: the squared distance of each end grows by that of its interval [2].
+    `table_error` is an additional standard error of the mean, from error rates that were measured
+    beforehand: the squared distance of each end from p grows by (Z table_error)^2 [2].
 
     Shapes: image_credits [N], each in [0, 1].
     Raises: ValueError if the credits have another shape or leave [0, 1].
@@ -94,8 +96,8 @@ def channel_interval(tally: Tally) -> Interval:
 
     The credit of image i varies from draw to draw with variance s_i^2, independently of the other
     images. The interval is Wilson's with n_eff = p (1 - p) / (sum s_i^2 / (N^2 R)),
-    widened for rare draws as in `accuracy_interval`. One draw shows no s_i^2: then it is taken as
-    large as it can be, and the interval is wider than it need be.
+    widened for rare draws as in `accuracy_interval`. A single draw gives no estimate of s_i^2: then
+    the largest possible value is used, and the interval is wider than necessary.
     """
     p = min(max(tally.correct / tally.transmissions, 0.0), 1.0)
     if tally.realizations == 1:
@@ -111,7 +113,7 @@ def channel_interval(tally: Tally) -> Interval:
 
 
 def _hull(p: float, effective: float, number: int) -> Interval:
-    """Wilson's interval with an effective number, and what may be unseen in `number` trials."""
+    """Hull of Wilson's interval with n_eff and the bound for what `number` trials did not show."""
     sampled = wilson(p, effective)
     unseen = Z**2 / (number + Z**2)
     return Interval(
@@ -120,9 +122,9 @@ def _hull(p: float, effective: float, number: int) -> Interval:
 
 
 def effective_images(image_credits: NDArray[np.float64]) -> float:
-    """n_eff = p (1 - p) / Var(mean), at least N: so many images of credit 0 or 1 say as much.
+    """n_eff = p (1 - p) / Var(mean): the number of 0-1 credits with the same variance of the mean.
 
-    Shapes: image_credits [N]. Infinite if all credits are equal and neither 0 nor 1.
+    At least N; infinite if all credits are equal and neither 0 nor 1. Shapes: image_credits [N].
     """
     number, p = image_credits.size, float(image_credits.mean().clip(0, 1))
     if p in (0.0, 1.0) or number == 1:
@@ -157,7 +159,7 @@ def mean_interval(values: NDArray[np.floating]) -> Interval:
 def mean_difference(a: NDArray[np.floating], b: NDArray[np.floating]) -> Estimate:
     """Mean of a minus mean of b, with Student's 95 % interval for two samples.
 
-    The populations are normal, have the same variance, and were sampled independently.
+    It assumes normal populations of equal variance, sampled independently.
     Shapes: a [S], b [T].
     Raises: ValueError if either has fewer than two values.
     """

@@ -1,10 +1,11 @@
 """Two schemes on the same images: intervals of differences and ratios, and paired tests.
 
-The difference has one score test behind both its interval and its p-value: a mean m is rejected if
-N (mean of d - m)^2 > Z^2 V(m), V(m) the variance of the likeliest law with mean m. That law has
-weights on the differences seen [1] and, where these alone would have to be tilted too far, some on
-an image that only one scheme has right: such an image may exist unseen. Thus V(m) grows towards the
-side on which few images count for much, as the error of the mean does.
+The interval and the p-value of a difference follow from one score test: a mean m is rejected if
+N (mean of d - m)^2 > Z^2 V(m), where V(m) is the variance of the most likely distribution with mean
+m. This distribution puts weights on the observed differences [1]. If these would have to be tilted
+too far, it also puts weight on an image that only one scheme classifies correctly, as such images
+may exist in the population. Thus V(m) grows towards the side on which few images count for much, as
+the error of the mean does.
 
 [1] Owen, Empirical likelihood ratio confidence intervals for a single functional, Biometrika 75,
     1988.
@@ -20,11 +21,11 @@ from scipy.optimize import brentq
 
 from simulator.statistics.intervals import BISECTIONS, Estimate, Z
 
-_LEAST = 1e-12  # a mean difference below it is 0; keeps the weight of a difference of 1 finite
+_LEAST = 1e-12  # smaller mean differences are 0; keeps the weight of a difference of 1 finite
 
 
 class _Pairs(NamedTuple):
-    """Mean credits of two schemes: only the first, only the second, both at once."""
+    """Mean credit that only scheme a has, that only scheme b has, and that both have."""
 
     only_a: float
     only_b: float
@@ -36,7 +37,7 @@ class _Pairs(NamedTuple):
 
 
 class _Differences(NamedTuple):
-    """The values that differences take, in [-1, 1], with their shares; and of how many images."""
+    """Distinct differences, in [-1, 1], their shares of the images, and the number of images."""
 
     values: NDArray[np.float64]
     shares: NDArray[np.float64]
@@ -56,12 +57,12 @@ def paired_difference(
 ) -> Estimate:
     """Mean of a - b over images, and its 95 % interval for the images' population.
 
-    All means that the score test above does not reject. With credits of 0 and 1 this is Tango's
-    interval [1]. It does not collapse: when no image tells a from b it is -+Z^2 / (N + Z^2), which
-    is wide for few images.
+    The interval holds all means that the score test of this module does not reject. With credits of
+    0 and 1 it is Tango's interval [1]. It does not collapse: if a and b are equal on all images, it
+    is +-Z^2 / (N + Z^2), which is wide for few images.
 
-    `table_error` is the standard error that the mean has besides, from error rates that were
-    measured beforehand: V(m) grows by N times its square.
+    `table_error` is an additional standard error of the mean, from error rates that were measured
+    beforehand: V(m) grows by N times its square.
 
     Shapes: a, b [N], credits in [0, 1] of the same images in the same order.
     Raises: ValueError if they do not have one length.
@@ -78,11 +79,11 @@ def paired_difference(
 def paired_p_value(difference: NDArray[np.floating], *, table_error: float = 0.0) -> float:
     """Two-sided p-value for "neither scheme is better", from each image's mean difference.
 
-    The score test above at m = 0, so it is below 5 % where the interval excludes 0. With one
-    transmission of each image it is McNemar's, (b - c)^2 / (b + c) of the images that only one of
-    the two schemes had right. `table_error` is that of `paired_difference`.
+    The score test of this module at m = 0, so it is below 5 % if the interval excludes 0. With one
+    transmission of each image it is McNemar's test, (b - c)^2 / (b + c), where b and c count the
+    images that only one scheme classifies correctly. `table_error` is as in `paired_difference`.
 
-    Shapes: difference [N]. 1 if the mean is 0.
+    Shapes: difference [N]. The p-value is 1 if the mean is 0.
     """
     seen = _differences(difference)
     seen = seen.turned if seen.mean > 0 else seen
@@ -109,15 +110,15 @@ def _highest(seen: _Differences, table_error: float) -> float:
 
     if excess(2) <= 0:
         return 1.0
-    least = 0 if seen.values.size > 1 else 1 + _LEAST  # one value alone cannot be tilted
+    least = 0 if seen.values.size > 1 else 1 + _LEAST  # a single value cannot be tilted
     return _tilted(seen, brentq(excess, least, 2, xtol=_LEAST))[0]
 
 
 def _tilted(seen: _Differences, tilt: float) -> tuple[float, float]:
-    """Mean and variance of the likeliest law whose mean lies above the one seen.
+    """Mean and variance of the most likely distribution with a mean above the observed one.
 
-    A tilt from 0 to 1 weights a difference d by 1 / (1 - tilt d); beyond 1, a difference of 1 that
-    was not seen has a share of tilt - 1.
+    A tilt from 0 to 1 weights an observed difference d by 1 / (1 - tilt d). Above 1, the share
+    tilt - 1 falls on an unobserved difference of 1.
     """
     weights = seen.shares / (1 - min(tilt, 1) * seen.values).clip(min=_LEAST)
     weights /= weights.sum()
@@ -135,7 +136,7 @@ def paired_ratio(a: NDArray[np.floating], b: NDArray[np.floating]) -> Estimate:
     for credits between 0 and 1.
 
     Shapes: a, b [N], credits in [0, 1] of the same images in the same order.
-    Raises: ValueError if they do not have one length, or b earns nothing.
+    Raises: ValueError if they do not have one length, or all credits of b are 0.
 
     [1] Nam and Blackwelder, Analysis of the ratio of marginal probabilities in a matched-pair
     setting, Statistics in Medicine 21, 2002.
@@ -164,11 +165,12 @@ def _pairs(a: NDArray[np.floating], b: NDArray[np.floating]) -> _Pairs:
 def _effective_pairs(
     a: NDArray[np.floating], b: NDArray[np.floating], pairs: _Pairs, ratio: float
 ) -> float:
-    """How many images of credits 0 and 1 would say as much of a - ratio b, whose mean is 0.
+    """The number of images with credits 0 and 1 that would estimate a - ratio b as precisely.
 
-    N times the variance that such images would have, over the variance of these. Half an image that
-    only a has right and half a one that only b has right are counted with both, for images unlike
-    those seen: else few that disagree in few draws would look like very many. Never below N.
+    N times the variance that such images would have, over the observed variance; at least N. Half
+    an image that only a classifies correctly and half an image that only b does are added to both
+    variances, for images unlike those observed: otherwise a few images that disagree in a few draws
+    would count as very many.
     """
     unseen = (1 + ratio**2) / 2
     whole = float(np.dot(pairs, (1, ratio**2, (1 - ratio) ** 2)))
@@ -177,7 +179,7 @@ def _effective_pairs(
 
 
 def _excess_of_ratio(pairs: _Pairs, number: float, ratio: float) -> float:
-    """By how much the squared error of a ratio exceeds what its own variance allows."""
+    """The squared error of a ratio minus its limit; the score test rejects if it is positive."""
     p10, p01, p11 = pairs
     a, b = p10 + p11, p01 + p11
     root = math.sqrt((a - ratio**2 * b) ** 2 + 4 * ratio**2 * p10 * p01)
@@ -194,7 +196,7 @@ def _end_of_ratio(pairs: _Pairs, number: float, value: float) -> float:
 
 
 def _end(excess: Callable[[float], float], inside: float, outside: float) -> float:
-    """Where `excess` turns positive, by bisection."""
+    """The value between two others at which `excess` turns positive, by bisection."""
     for _ in range(BISECTIONS):
         middle = (inside + outside) / 2
         if excess(middle) > 0:
@@ -205,7 +207,7 @@ def _end(excess: Callable[[float], float], inside: float, outside: float) -> flo
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for being several [Holm 1979]: rejecting at 5 % errs in 5 % of families."""
+    """p-values adjusted by Holm's method [1979]: 5 % is then the family-wise error rate."""
     p = np.array(p_values, dtype=np.float64)
     order, times = np.argsort(p, kind="stable"), len(p) - np.arange(len(p))
     p[order] = np.maximum.accumulate(np.minimum(1.0, times * p[order]))

@@ -21,13 +21,13 @@ def outcome_codes(scores: Tensor, labels: Tensor, delivered: Tensor) -> Tensor:
 
 
 def pack(codes: Codes) -> str:
-    """Codes as a short text."""
+    """Codes as compressed text, for `unpack`."""
     planes = np.packbits(np.stack([codes == RIGHT, codes == OUTAGE]), axis=1)
     return base64.b64encode(zlib.compress(planes.tobytes(), level=6)).decode()
 
 
 def unpack(text: str, images: int) -> Codes:
-    """The codes [images] behind a text. Raises: ValueError if it does not hold so many."""
+    """The codes [images] in a text of `pack`. Raises: ValueError if it holds fewer."""
     planes = np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=np.uint8)
     bits = np.unpackbits(planes.reshape(2, -1), axis=1)[:, :images]
     if bits.shape[1] != images:
@@ -37,7 +37,7 @@ def unpack(text: str, images: int) -> Codes:
 
 
 class Tally(NamedTuple):
-    """Counts of every image over realisations of one point, both int64 [N]."""
+    """Correct results and outages of every image over the realisations of a point, int64 [N]."""
 
     right: NDArray[np.int64]
     outages: NDArray[np.int64]
@@ -46,7 +46,7 @@ class Tally(NamedTuple):
 
     @staticmethod
     def of(codes: Iterable[Codes], *, num_classes: int) -> "Tally":
-        """Sum of several realisations, one in memory at a time. Raises: ValueError for none."""
+        """The sum of several realisations, one in memory at a time. Raises: ValueError for none."""
         tally: Tally | None = None
         for own in codes:
             tally = (tally or Tally.none(len(own), num_classes=num_classes)).plus(own)
@@ -56,12 +56,12 @@ class Tally(NamedTuple):
 
     @staticmethod
     def none(images: int, *, num_classes: int) -> "Tally":
-        """No realisation yet."""
+        """A tally of no realisations."""
         zeros = np.zeros(images, dtype=np.int64)
         return Tally(zeros, zeros, 0, num_classes)
 
     def plus(self, codes: Codes) -> "Tally":
-        """With one realisation more."""
+        """The tally with one more realisation."""
         return self._replace(
             right=self.right + (codes == RIGHT),
             outages=self.outages + (codes == OUTAGE),
@@ -80,7 +80,7 @@ class Tally(NamedTuple):
 
     @property
     def correct(self) -> float:
-        """All credits together."""
+        """Sum of the credits of all transmissions."""
         return float(self.right.sum() + self.outages.sum() / self.num_classes)
 
     @property
@@ -90,5 +90,5 @@ class Tally(NamedTuple):
 
     @property
     def delivered(self) -> float:
-        """Share of transmissions that were no outage."""
+        """Share of transmissions without outage."""
         return 1 - float(self.outages.sum()) / self.transmissions

@@ -18,7 +18,7 @@ RESAMPLES, PIECE = 2000, 100  # of the bootstrap, and how many are summed at a t
 UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
 
-Credits = Callable[[pd.Series], NDArray[np.float64]]  # what every image of a row earned, [N]
+Credits = Callable[[pd.Series], NDArray[np.float64]]  # of a row: mean credit of every image, [N]
 
 
 def crossings(
@@ -26,7 +26,7 @@ def crossings(
 ) -> list[float]:
     """The SNRs in dB at which straight lines between the points rise to the target, ascending.
 
-    Minus infinity is the first of them where the first point is there already.
+    The first is minus infinity if the first point already reaches the target.
     Shapes: snr_db [S], ascending; values [S].
     """
     reached = values >= target
@@ -36,20 +36,20 @@ def crossings(
 
 
 def crossing(snr_db: NDArray[np.floating], values: NDArray[np.floating], target: float) -> float:
-    """The SNR in dB from which on straight lines between the points stay at the target or above.
+    """The SNR in dB above which straight lines between the points stay at the target or above.
 
-    Minus infinity where all points do, infinity where the last one does not.
+    Minus infinity if all points reach the target, infinity if the last one does not.
     Shapes: snr_db [S], ascending; values [S].
     """
     return crossings(snr_db, values, target)[-1] if values[-1] >= target else math.inf
 
 
 def needed_snr(curve: pd.DataFrame, target: float) -> Estimate:
-    """The SNR from which on one curve reaches an accuracy, and its 95 % interval.
+    """The SNR above which a curve stays at an accuracy or above, and its 95 % interval.
 
     The interval is the set of SNRs at which the target is inside the 95 % interval of the accuracy:
     it begins where `ci_high` reaches the target and ends where `ci_low` does, both interpolated as
-    the accuracy is. An end is infinite where the swept SNRs do not hold it.
+    the accuracy is. An end is infinite if it is outside the swept SNRs.
     """
     rows = curve.sort_values("snr_db")
     snr_db = rows["snr_db"].to_numpy(dtype=np.float64)
@@ -60,8 +60,8 @@ def needed_snr(curve: pd.DataFrame, target: float) -> Estimate:
 def difference(a: Estimate, b: Estimate) -> Estimate:
     """The estimate a minus b, with its 95 % interval [1]; NaN if either is infinite.
 
-    The two are taken as independent: each end adds the squared distances of their ends. Schemes
-    that met the same images and noise are correlated, so the interval is wider than necessary.
+    The two are taken as independent: the squared distances of their ends add up. Schemes that used
+    the same images and noise are correlated, so for them the interval is wider than necessary.
 
     [1] Zou and Donner, Construction of Confidence Limits about Effect Measures, Stat. Med. 2008.
     """
@@ -78,9 +78,10 @@ def paired_difference_db(
 ) -> Estimate:
     """The needed SNR of a minus that of b, with a 95 % interval by a bootstrap over images.
 
-    Errors of tables of error rates are drawn too, independent from scheme to scheme and SNR to SNR.
-    Both curves are drawn from the same images, so what they share cancels. A resample in which
-    neither reaches the target counts against both ends. NaN if a or b does not reach it.
+    Both curves use the same resampled images, so common variation cancels. Errors of tables of
+    error rates are drawn too, independently for every scheme and SNR. A resample in which the
+    difference is undefined (both SNRs infinite) counts against both ends. NaN if the needed SNR of
+    a or b is outside the swept SNRs.
     """
     value = needed_snr(a, target).value - needed_snr(b, target).value
     if not math.isfinite(value):
@@ -96,7 +97,7 @@ def paired_difference_db(
 
 
 def _resampled(curve: pd.DataFrame, target: float, credits_of: Credits) -> NDArray[np.float64]:
-    """The needed SNR of every resample of images and of tables of error rates [RESAMPLES]."""
+    """The needed SNR in every resample of images and of table errors [RESAMPLES]."""
     rows = curve.sort_values("snr_db")
     earned = np.stack([credits_of(row) for _, row in rows.iterrows()], axis=1)  # [N, S]
     snr_db, counts = rows["snr_db"].to_numpy(dtype=np.float64), _counts(len(earned))
@@ -107,7 +108,7 @@ def _resampled(curve: pd.DataFrame, target: float, credits_of: Credits) -> NDArr
 
 
 def _table_draws(rows: pd.DataFrame) -> NDArray[np.float64]:
-    """Normal errors from tables, by the column `table_error` if there is one [RESAMPLES, S]."""
+    """Normal errors with the deviations in the column `table_error`, if any [RESAMPLES, S]."""
     errors = rows.get("table_error", pd.Series(0.0, index=rows.index)).to_numpy(dtype=np.float64)
     generator = Streams(seed=0)("bootstrap over tables", str(rows["scheme"].iloc[0]))
     normal = torch.randn((RESAMPLES, len(rows)), generator=generator, dtype=torch.float64)
@@ -116,7 +117,7 @@ def _table_draws(rows: pd.DataFrame) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=1)
 def _counts(images: int) -> NDArray[np.uint8]:
-    """How often each image is in each resample [RESAMPLES, N], the same for all schemes."""
+    """How often each resample holds each image [RESAMPLES, N], the same for all schemes."""
     generator = Streams(seed=0)("bootstrap over images")
     drawn = (
         torch.randint(images, (images,), generator=generator).numpy() for _ in range(RESAMPLES)
@@ -133,11 +134,12 @@ def thresholds(
 ) -> pd.DataFrame:
     """The SNR needed by every scheme on every channel at every k, in the order of the rows.
 
-    `snr_db`, `ci_low`, `ci_high` as `needed_snr` has them; `first_db`, `last_db`: the SNRs swept;
-    `crossing_db`: where the curve first reaches the target, which may be below `snr_db`.
-    With a reference, `difference_db` is the needed SNR minus that of the reference scheme on this
-    channel at this k, NaN where one of the two is not known. Its interval is paired with
-    `credits_of`, else it takes the two as independent. Units: target is a fraction.
+    `snr_db`, `ci_low`, `ci_high` are as in `needed_snr`; `first_db`, `last_db`: lowest and highest
+    swept SNR; `crossing_db`: where the curve first reaches the target, which is below `snr_db` if
+    it falls below the target again. With a reference, `difference_db` is the needed SNR minus that
+    of the reference scheme on this channel at this k, or NaN if one of the two is unknown. Its
+    interval is paired if `credits_of` is given, else it takes the two as independent.
+    Units: target is a fraction.
     """
     found = []
     for place, here in rows.groupby(PLACE, sort=False):
@@ -170,7 +172,7 @@ def _needed(curve: pd.DataFrame, target: float) -> dict[str, float]:
 def _apart(
     a: pd.DataFrame, b: pd.DataFrame | None, target: float, credits_of: Credits | None
 ) -> Estimate:
-    """The difference of two curves; zero of a curve and itself."""
+    """The difference of two curves: zero for a curve and itself, NaN without b."""
     if b is None:
         return UNKNOWN
     if a is b:

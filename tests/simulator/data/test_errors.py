@@ -135,7 +135,7 @@ def test_parquet_classes_that_do_not_agree(tmp_path: Path) -> None:
     write_parquet(tmp_path / TEST, pictures(6), LABELS, names=["a", "c"])
     assert message(tmp_path).startswith(f"{train}: all files must have the same classes")
     write_parquet(tmp_path / TEST, pictures(6), [0, 1, 2] * 2, names=["a", "b"])
-    assert f"{TEST} row 2: labels must be below the 2 classes" in message(tmp_path)
+    assert f"{TEST} row 2: labels must be below 2, the number of classes" in message(tmp_path)
     write_parquet(train, pictures(6), LABELS)
     write_parquet(tmp_path / TEST, pictures(6), [0, 1, 2] * 2)
     assert "class 2 (2) of the 3 has none" in message(tmp_path)
@@ -146,8 +146,8 @@ def test_parquet_classes_that_do_not_agree(tmp_path: Path) -> None:
     [
         (["train-00000-of-00001.parquet"], "no test split"),
         ([TEST, "val.parquet"], "val.parquet: parquet files must be named"),
-        (["test-00001-of-00002.parquet"], "each must be there once"),
-        (["test-00000-of-00001.parquet", "test-00000-of-00002.parquet"], "each must be there once"),
+        (["test-00001-of-00002.parquet"], "each must exist once"),
+        (["test-00000-of-00001.parquet", "test-00000-of-00002.parquet"], "each must exist once"),
         (["a/test-0.parquet", "b/test-0.parquet"], "must lie in one folder, got a, b"),
     ],
 )

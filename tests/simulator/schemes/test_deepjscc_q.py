@@ -45,7 +45,7 @@ def test_names_and_parts_tell_constellations_apart() -> None:
     names = [own.pair_part(digits(), 16).name for own in (config(), other)]
     assert names == ["deep_jscc_q_image_k16", "deep_jscc_q_image_16qam_k16"]
     assert cifar100().scheme("deep_jscc_q_image:teacher").name == "deep_jscc_q_image:teacher"
-    with pytest.raises(UserError, match="or as deep_jscc_q_image:teacher, got 'retrained'$"):
+    with pytest.raises(UserError, match="as in deep_jscc_q_image:teacher, got 'retrained'$"):
         cifar100().scheme("deep_jscc_q_image:retrained")
 
 

@@ -181,5 +181,5 @@ def error(model: DeepJsccImage, images: Tensor) -> float:
 
 
 def test_unknown_label_is_one_line() -> None:
-    with pytest.raises(UserError, match="the student, or as deep_jscc_image:teacher, .*nobody"):
+    with pytest.raises(UserError, match="takes one label, as in deep_jscc_image:teacher, .*nobody"):
         built("deep_jscc_image:nobody")
