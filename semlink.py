@@ -12,7 +12,7 @@ For example::
     print(semlink.sweep(link, "rkd_sc,label_code", grid, images=200))
 
 SNR is Es/N0 in dB per complex channel use, averaged over fading; k is the number of complex channel
-uses per image. Torch and Sionna are imported when they are needed.
+uses per image. Torch and Sionna are imported only when they are needed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,10 +57,10 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """Where to sweep; what is None is as the recipe has it.
+    """The points of a sweep; None stands for the recipe's own values.
 
     `channels` are names ("awgn", "rician:4") or channels; `realizations` are the channel draws per
-    image and point. Texts as on the command line serve too: `snr_db="-10:20:2"`.
+    image and point. Strings as on the command line are accepted too: `snr_db="-10:20:2"`.
 
     >>> semlink.Grid(snr_db=(-10, 0, 10), channel_uses=(16, 64), channels=("awgn", "rayleigh"))
     """
@@ -76,7 +76,8 @@ class Grid:
 class Link:
     """A recipe, its data and its trained weights: `link["rkd_sc"]` is a scheme ready to send.
 
-    Names are those of `semlink sweep --schemes`, in any case, labels too: `link["separate:genie"]`.
+    Names are those of `semlink sweep --schemes`, with labels if any: `link["separate:genie"]`. Case
+    does not matter.
 
     >>> link = semlink.load("digits")
     >>> link.schemes
@@ -111,7 +112,7 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """The rows of a sweep, and what is made of them.
+    """The rows of a sweep, and comparisons, thresholds and figures made from them.
 
     `table` has a row per point: scheme, channel, snr_db, channel_uses, accuracy with the 95 %
     intervals over images (ci_low, ci_high) and over channel draws (mc_low, mc_high), delivered, ...
@@ -123,13 +124,13 @@ class Results:
     """
 
     table: "pd.DataFrame"
-    run: Mapping[str, Any]  # what the figures say of the sweep: the data, the recipe
-    _store: "UnitStore | Path"  # what every image earned; a folder holds it in files
+    run: Mapping[str, Any]  # description of the sweep for figures: the data, the recipe
+    _store: "UnitStore | Path"  # the outcome of every image; or the folder that holds it
 
     @classmethod
     @naming_arguments
     def read(cls, folder: str | Path) -> "Results":
-        """A finished sweep: what `out` was, or `--out`. Raises: Error."""
+        """Read a finished sweep; `folder` is its `out` or `--out`. Raises: Error."""
         from simulator import arguments
         from simulator.storage.folders import read_results
 
@@ -139,9 +140,9 @@ class Results:
 
     @naming_arguments
     def save(self, folder: str | Path) -> Path:
-        """Write a sweep that is in memory alone into a folder, for `Results.read`.
+        """Write a sweep that is only in memory into a folder, for `Results.read`.
 
-        `semlink plot`, `compare`, `threshold` and `report` take the folder too. Saving again
+        `semlink plot`, `compare`, `threshold` and `report` accept the folder too. Saving again
         replaces what was saved there. Raises: Error, also for a folder that holds another sweep.
 
         >>> results.save("results/runs/mine")
@@ -151,7 +152,7 @@ class Results:
 
         place = arguments.folder("folder", folder)
         if isinstance(self._store, Path):
-            raise Error(f"these results must be in memory alone, but they are in {self._store}")
+            raise Error(f"these results must be only in memory, but they are in {self._store}")
         save_results(place, self.table, self.run, self._store)
         return place
 
@@ -195,8 +196,8 @@ class Results:
         """The SNR that each scheme needs for an accuracy in %, printed as by `semlink threshold`.
 
         A row per channel, k and scheme. `snr_db` is the lowest SNR above which the linearly
-        interpolated accuracy stays at or above the target: minus infinity where it does at every
-        swept SNR, infinity where it does not at the last. The 95 % interval ci_low, ci_high applies
+        interpolated accuracy stays at or above the target: minus infinity if it does at every
+        swept SNR, infinity if it does not at the last. The 95 % interval ci_low, ci_high applies
         the same rule to the ends of the accuracy's interval. difference_db is the SNR minus that of
         the `reference` scheme, with a paired bootstrap interval over images. Raises: Error.
 
@@ -285,12 +286,13 @@ def load(
     device: str = "cpu",
     bit_true: bool = False,
 ) -> Link:
-    """Recipe, data and trained weights, which are checked against both.
+    """Load a recipe, its data and its trained weights, which are checked against both.
 
-    Without `weights`, your own finished training in results/runs is taken, else the committed one;
-    if there is none, schemes of your own can be swept and sent all the same. `data` is a folder of
-    images, for recipes that bring none; `resize` is as in `load_data`. With `bit_true` digital
-    schemes decode every block; else they draw from tables of error rates. Raises: Error.
+    Without `weights`, those of your own finished training run in results/runs are used, else the
+    committed ones; if there are none, schemes of your own can still be swept and sent. `data` is a
+    folder of images, for recipes that bring none; `resize` is as in `load_data`. With `bit_true`,
+    digital schemes decode every block; otherwise they draw block errors from tables of error rates.
+    Raises: Error.
 
     >>> link = semlink.load("digits", bit_true=True)
     """
@@ -303,7 +305,7 @@ def load(
     folder = arguments.folder_or_none("weights", weights)
     trained = weights_of(experiment, dataset, folder, device_named(device), must=False)
     if weights is not None or trained.weights.has(*experiment.student_parts()):
-        trained.weights.classifier()  # is read here, and so checked against recipe and data
+        trained.weights.classifier()  # read now, and so checked against recipe and data
     return Link(recipe=trained.experiment, data=dataset, weights=trained.weights)
 
 
@@ -318,13 +320,13 @@ def send(
     seed: int = 0,
     realization: int = 0,
 ) -> "Sent":
-    """Send images once, and give back all there is to look at.
+    """Send images once, and return all intermediate results.
 
     `images` are uint8 [N, C, H, W]. The result has the symbols x, y and gains h [N, k], the noise
     power [N, 1], the equalised symbols, features or rebuilt images where the scheme makes them,
     scores [N, num_classes], decided `classes`, and which images were `delivered`; digital schemes
-    add their choice, and with `load(..., bit_true=True)` bits and modulated symbols. Image i meets
-    the draws that a sweep of this seed gives to test image i in this realisation. Raises: Error.
+    add their choice, and with `load(..., bit_true=True)` bits and modulated symbols. Image i gets
+    the channel draws of test image i in a sweep with this seed and realisation. Raises: Error.
 
     >>> link = semlink.load("digits")
     >>> sent = semlink.send(link["rkd_sc"], link.data.test.images[:4], channel="rayleigh", k=16)
@@ -357,9 +359,10 @@ def sweep(
     """Accuracy of schemes over a grid, on the first `images` test images or all.
 
     Schemes are names ("rkd_sc,label_code" or a list) or objects. With `out` the sweep is journalled
-    there as by `semlink sweep`, may be stopped and resumed, and uses `workers` processes; without,
-    it stays in memory, as schemes and channels of your own must. `quality` adds PSNR and SSIM of
-    the images that schemes rebuild (of your own: `Received.seen["images"]`). Raises: Error.
+    in that folder as by `semlink sweep`, can be stopped and resumed, and uses `workers` processes.
+    Without `out` it stays in memory; schemes and channels of your own require this.
+    `quality` adds PSNR and SSIM of the images that schemes rebuild (for schemes of your own:
+    `Received.seen["images"]`). Raises: Error.
 
     >>> link = semlink.load("digits")
     >>> grid = semlink.Grid(snr_db=(0, 10), channel_uses=(16,))
@@ -421,7 +424,7 @@ def train(
     """Train as `semlink train` with these options; returns the folder of weights. Raises: Error.
 
     `epochs` and `lr` are for quick trials; other teachers and students are set in a recipe file.
-    With `minutes` it may end before all is trained; the same call again goes on.
+    With `minutes` it may stop before all is trained; the same call again resumes it.
 
     >>> semlink.train("images", data="my_images", out="results/runs/mine", stage="stage2")
     """
@@ -450,7 +453,9 @@ def train(
 
 @naming_arguments
 def doctor(channels: "Channel | str | Sequence[str | Channel] | None" = None) -> "pd.DataFrame":
-    """Every channel, or these, measured at 6 dB against closed form: a row per quantity.
+    """Measure channels at 6 dB against closed form; by default, examples of all kinds.
+
+    The table has a row per channel and quantity.
 
     >>> semlink.doctor(["awgn", "rayleigh"])
     """
@@ -463,10 +468,10 @@ def doctor(channels: "Channel | str | Sequence[str | Channel] | None" = None) ->
 
 @naming_arguments
 def own_channel(name: str, transmit: "Transmit") -> "Channel":
-    """A channel of your own: `transmit(x, snr_db, generator)` gives (y, h, noise_power).
+    """A channel of your own: `transmit(x, snr_db, generator)` returns (y, h, noise_power).
 
     Shapes: x, y, h [B, k] complex, snr_db [B, 1], noise_power [B, 1] or [B, k]; y = h x + w with
-    E|h|^2 = 1 and E|w|^2 = noise_power. Draw from `generator` alone. Its sweeps stay in memory.
+    E|h|^2 = 1 and E|w|^2 = noise_power. Draw only from `generator`. Sweeps over it stay in memory.
 
     >>> def impulsive(x, snr_db, generator):
     ...     power = 10 ** (-snr_db / 10)
@@ -494,10 +499,10 @@ def own_scheme(
 
     `encoder`: images [B, C, H, W] in [0, 1] -> [B, 2k], scaled to unit power; `decoder`: the MMSE
     estimate of these [B, 2k] -> scores [B, num_classes]. With `classify`, such as
-    `link.weights.classifier().classify`, the decoder rebuilds images [B, C, H, W], of which
-    `classify` gives the scores. Modules compute in eval mode; call `eval()` yourself on those
-    inside a function. What needs the SNR or the gains is a `simulator.scheme.Scheme`. Its sweeps
-    stay in memory. Raises: Error for a name that is taken.
+    `link.weights.classifier().classify`, the decoder rebuilds images [B, C, H, W], and `classify`
+    computes their scores. Modules compute in eval mode; call `eval()` yourself on those inside a
+    function. A scheme that uses the SNR or the gains must be a `simulator.scheme.Scheme` instead.
+    Sweeps of own schemes stay in memory. Raises: Error for a name that is taken.
 
     >>> encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 32))
     >>> scheme = semlink.own_scheme("mine", encoder, torch.nn.Linear(32, 10), k=16)

@@ -6,8 +6,9 @@ The same sweep on this machine or on a Ray cluster: the table is the same to the
 """
 
 # %%
-# Ray is an extra: ``pip install 'semlink[cluster]'``. ``ray start --head`` makes this machine the
-# first node and ``ray start --address HOST:6379`` adds others. All nodes must see the same files.
+# Ray is an optional dependency: ``pip install 'semlink[cluster]'``. ``ray start --head`` makes this
+# machine the first node and ``ray start --address HOST:6379`` adds others. All nodes must see the
+# same files.
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,7 +27,7 @@ on_cluster = find_spec("ray") is not None and "RAY_ADDRESS" in os.environ
 
 # %%
 # `cluster="auto"` joins the cluster of RAY_ADDRESS; ``semlink sweep digits --cluster auto`` does
-# the same. Lost nodes cost nothing but time: their work is done again by others.
+# the same. A lost node costs only time: its work is done again by others.
 out = Path(mkdtemp()) / "sweep"
 request = SweepRequest(
     recipe="digits",

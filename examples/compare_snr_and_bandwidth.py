@@ -33,7 +33,7 @@ panels[1].legend()
 figure.tight_layout()
 
 # %%
-# All schemes meet the same images and the same draws, so their difference is paired: overlapping
+# All schemes use the same images and channel draws, so their difference is paired: overlapping
 # intervals above do not settle a comparison. `p_holm` is the paired p-value after Holm's adjustment
 # for all points of the table.
 compared = results.compare(a="rkd_sc", b="label_code")

@@ -18,7 +18,7 @@ torch.manual_seed(0)
 K = 16
 link = semlink.load("digits")
 train = link.data.train
-assert train is not None  # a data set may hold test images alone
+assert train is not None  # a data set may hold only test images
 encoder = torch.nn.Sequential(
     torch.nn.Flatten(), torch.nn.Linear(64, 128), torch.nn.ReLU(), torch.nn.Linear(128, 2 * K)
 )
@@ -50,7 +50,7 @@ for _ in range(600):
     optimiser.step()
 
 # %%
-# Both schemes meet the same images, fading and noise.
+# Both schemes see the same images, fading and noise.
 mine = semlink.own_scheme("mine", encoder, decoder, k=K)
 grid = semlink.Grid(snr_db=(-5, 0, 5, 10), channel_uses=(K,), channels=("awgn", "rayleigh"))
 table = semlink.sweep(link, ["rkd_sc", mine], grid).table

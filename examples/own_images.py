@@ -25,7 +25,7 @@ for name, level in {"dark": 40, "bright": 200}.items():
 
 # %%
 # Without train/ and test/ subfolders every class is split: 70 % training, 10 % validation, 20 %
-# test. The split depends on the pixels alone, so it is the same every time.
+# test. The split depends only on the pixels, so it is the same every time.
 data = semlink.load_data(folder)
 print(data.classes)
 for part in ("train", "validation", "test"):
@@ -46,8 +46,8 @@ grid = semlink.Grid(snr_db=(-5, 5, 15), channel_uses=2, channels="awgn")
 print(semlink.sweep(link, scheme, grid))
 
 # %%
-# The trained schemes need a training run. It takes minutes to hours, by the number of images; it
-# can be stopped and resumed::
+# The trained schemes need a training run. It takes minutes to hours, depending on the number
+# of images; it can be stopped and resumed::
 #
 #     semlink train images --data my_images --stage stage2 --out my_run
 #     semlink sweep images --data my_images --weights my_run/weights --out my_run

@@ -6,8 +6,9 @@ Pulse-position modulation of the class label, as a full scheme beside those of t
 """
 
 # %%
-# A `Scheme` works in three steps. `prepare` does what depends on no channel, `encode` what depends
-# on no draw, `transmit` the rest. `settings` states what is charged and what is known beforehand.
+# A `Scheme` works in three steps. `prepare` does what does not depend on the channel, `encode` what
+# does not depend on the channel draws, `transmit` the rest. `settings` states what is charged and
+# what is known in advance.
 import torch
 
 import semlink

@@ -31,6 +31,6 @@ lost = table.query("scheme == 'separate' and channel_uses == 64").assign(
 print(lost.pivot_table("outage", "snr_db", "channel").round(3).to_string())
 
 # %%
-# What was charged at k = 64, and what was known beforehand.
+# What was charged at k = 64, and what was known in advance.
 for scheme, settings in at_64.groupby("scheme", sort=False).settings.first().items():
     print(f"{scheme}: {settings}")

@@ -1,7 +1,7 @@
 """The command line `semlink`, also `python -m simulator`: the list of commands, nothing else.
 
-The commands are in `simulator/commands/`, imported when a command runs, so that
-`--help` answers at once; where it lists recipes, schemes or channels, it imports torch.
+The commands are in `simulator/commands/`. They import torch and other slow modules only when they
+run, so that `--help` answers at once. Only the help of `sweep`, which lists schemes, imports torch.
 """
 
 import os
@@ -27,8 +27,8 @@ from simulator.commands.train import train
 from simulator.errors import did_you_mean
 from simulator.memory import keep_freed_memory
 
-# Threads of torch that wait for each other soon stop spinning: on a machine that is busy otherwise,
-# spinning makes small networks up to 40 times slower. Must be set before torch is imported.
+# Makes waiting threads of torch stop spinning soon: on a machine that is busy with other work,
+# spinning makes small networks up to 40 times slower. It must be set before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 COMMANDS: tuple[Command[Any] | Group, ...] = (
@@ -38,7 +38,7 @@ COMMANDS: tuple[Command[Any] | Group, ...] = (
 
 
 class _Group(click.Group):
-    """The commands; for an unknown name the nearest one is suggested."""
+    """The commands; the error for an unknown name suggests the nearest one."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """The command that is named first. Raises: click.UsageError."""

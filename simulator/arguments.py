@@ -1,7 +1,7 @@
-"""What the functions of `semlink` are given: checked once, by the names of their arguments.
+"""Checks of the arguments of the functions of `semlink`.
 
-Each function gives back the value as the simulator has it.
-Raises: UserError saying what must hold, what came, and the way out.
+Each function here takes the value of an argument and returns it in the simulator's form.
+Raises: UserError that says what must hold, what was given, and the way out.
 """
 
 import os
@@ -38,14 +38,14 @@ TAKES = {
 
 
 def text(name: str, value: Any) -> str:
-    """A word, such as the name of a recipe."""
+    """A string that is not empty, such as the name of a recipe."""
     if not isinstance(value, str) or not value:
         raise UserError(f"{name} must be a string that is not empty, got {shown(value)}")
     return value
 
 
 def text_or_none(name: str, value: Any) -> str | None:
-    """A word, or None."""
+    """A string that is not empty, or None."""
     return None if value is None else text(name, value)
 
 
@@ -69,7 +69,7 @@ def writable(name: str, value: Any) -> Path:
 
 
 def number(name: str, value: Any) -> float:
-    """A real number, of Python, numpy or torch; no text."""
+    """A real number of Python, numpy or torch; not a string."""
     try:
         if isinstance(value, str | bool):
             raise TypeError
@@ -89,7 +89,7 @@ def snr(value: Any) -> float:
 
 
 def texts(value: Any) -> tuple[Any, ...] | None:
-    """Names as an option has them, "a,b", or a list of names, or one alone; None stays None."""
+    """Names, from a list, a single name, or "a,b" as on the command line; None stays None."""
     if value is None:
         return None
     if isinstance(value, str):
@@ -98,7 +98,7 @@ def texts(value: Any) -> tuple[Any, ...] | None:
 
 
 def read(name: str, value: Any, parsed: Callable[[str], Value]) -> Value | None:
-    """The value of an argument, by the rules of its option; None stays None."""
+    """Parse an argument by the rules of its command-line option; None stays None."""
     if value is None:
         return None
     value = value.tolist() if isinstance(value, Tensor | np.ndarray) else value
@@ -111,7 +111,7 @@ def read(name: str, value: Any, parsed: Callable[[str], Value]) -> Value | None:
 
 
 def draws(k: Any, seed: Any, realization: Any) -> dict[str, Any]:
-    """What the draws of a transmission depend on besides the channel and the SNR."""
+    """What the draws of a transmission depend on, besides the channel and the SNR."""
     return {
         "k": parse.in_range("k", k, 1, parse.MOST_USES),
         "seed": parse.in_range("seed", seed, 0, parse.MOST_SEED),
@@ -120,13 +120,13 @@ def draws(k: Any, seed: Any, realization: Any) -> dict[str, Any]:
 
 
 def workers(value: Any, schemes: Sequence[str | Scheme], channels: Sequence[Channel]) -> int | None:
-    """Processes of a sweep into a folder, which takes names alone; None stays None."""
+    """Number of processes of a sweep in a folder, which takes only names; None stays None."""
     check_named(schemes, channels)
     return None if value is None else parse.in_range("workers", value, 1, parse.MOST_WORKERS)
 
 
 def instance(name: str, value: Any, kind: type[Value], example: str) -> Value:
-    """An object of a class of semlink."""
+    """An object of a class of semlink; `example` is a call that returns one."""
     if not isinstance(value, kind):
         raise UserError(f"{name} must be what {example} gives, got {shown(value)}")
     return value
@@ -140,13 +140,13 @@ def percent(name: str, value: Any) -> float:
 
 
 def choice(rows: pd.DataFrame, schemes: Any, channels: Any, channel_uses: Any) -> dict[str, Any]:
-    """Names and k that are chosen from the rows of a sweep, as the rows have them."""
+    """Schemes, channels and k selected from the rows of a sweep, with names as in the rows."""
     named = {"schemes": _in_rows(schemes, rows["scheme"])}
     return {**named, **place(rows, channels, channel_uses)}
 
 
 def place(rows: pd.DataFrame, channels: Any, channel_uses: Any) -> dict[str, Any]:
-    """Channels and k that are chosen from the rows of a sweep, as the rows have them."""
+    """Channels and k selected from the rows of a sweep, with names as in the rows."""
     return {
         "channels": _in_rows(channels, rows["channel"]),
         "channel_uses": read("channel_uses", channel_uses, parse.parse_channel_uses),
@@ -169,7 +169,7 @@ def _in_rows(values: Any, there: "pd.Series[Any]") -> tuple[str, ...] | None:
 
 
 def axes(value: Any, kind: type[Any]) -> dict[str, Any]:
-    """The axes and the seed of a `semlink.Grid`; None where they are as the recipe has them."""
+    """The axes and the seed of a `semlink.Grid`; an axis is None if the recipe decides it."""
     grid = instance("grid", value, kind, "semlink.Grid(snr_db=(0, 10))")
     return {
         "channels": channels_or_none(grid.channels),
@@ -181,7 +181,7 @@ def axes(value: Any, kind: type[Any]) -> dict[str, Any]:
 
 
 def _realizations(value: Any) -> parse.Realizations | None:
-    """Channel draws, where a mapping may name channels of one's own."""
+    """Numbers of channel draws; a mapping may name channels of the user's own."""
     if not isinstance(value, Mapping):
         return read("realizations", value, parse.parse_realizations)
     most = parse.MOST_REALIZATIONS
@@ -190,24 +190,24 @@ def _realizations(value: Any) -> parse.Realizations | None:
 
 
 def only_with_out(**given: Any) -> None:
-    """Check that nothing is given that a sweep in memory does not take."""
+    """Check that no argument is given that needs a folder `out`."""
     if named := [name for name, value in given.items() if value]:
         raise UserError(f"{' and '.join(named)} must come with out, the folder of a sweep")
 
 
 def scheme_name(value: Any, recipe: Experiment) -> str:
-    """The name of a scheme of a recipe; capitals do not matter."""
+    """The name of a scheme of a recipe; case does not matter."""
     return parse.parse_scheme(text("name", value), option="", known=_kinds(recipe))
 
 
 def scheme_names(values: Any) -> tuple[str, ...] | None:
-    """Names of schemes as an option has them; None stays None."""
+    """Names of schemes, as on the command line; None stays None."""
     names = texts(values)
     return None if names is None else parse.parse_schemes(",".join(map(str, names)))
 
 
 def scheme(value: Any) -> Scheme:
-    """A scheme; its name alone says nothing of its weights."""
+    """A scheme as an object; a name would not determine its weights."""
     if not isinstance(value, Scheme):
         raise UserError(
             "scheme must be an object, such as link['rkd_sc'] of link = semlink.load('digits'), "
@@ -217,14 +217,14 @@ def scheme(value: Any) -> Scheme:
 
 
 def function(name: str, value: Function, example: str) -> Function:
-    """What can be called; a class cannot stand for its objects."""
+    """A callable object; a class is refused, because its objects are meant."""
     if not callable(value) or isinstance(value, type):
         raise UserError(f"{name} must be a function or module, {example}, got {shown(value)}")
     return value
 
 
 def own_scheme(name: Any, encoder: Any, decoder: Any, k: Any, classify: Any) -> OwnScheme:
-    """A scheme of functions of the user's."""
+    """A scheme made of the user's functions."""
     given = "scores" if classify is None else "images"
     return OwnScheme(
         text("name", name),
@@ -236,13 +236,13 @@ def own_scheme(name: Any, encoder: Any, decoder: Any, k: Any, classify: Any) -> 
 
 
 def own_channel(name: Any, transmit: Any) -> OwnChannel:
-    """A channel of a function of the user's."""
+    """A channel made of a user's function."""
     called = function("transmit", transmit, "transmit(x, snr_db, generator)")
     return OwnChannel(text("name", name), called)
 
 
 def channel(value: Any, name: str = "channel") -> Channel:
-    """A channel by its name, or as it is."""
+    """A channel, given by name or as an object."""
     try:
         found = channel_from_name(value) if isinstance(value, str) else value
     except ValueError as error:
@@ -254,7 +254,7 @@ def channel(value: Any, name: str = "channel") -> Channel:
 
 
 def channels(values: Any) -> tuple[Channel, ...]:
-    """Channels by their names, or as they are; one alone will do."""
+    """Channels, given by name or as objects; a single one is allowed."""
     each = (channel(own, "channels") for own in _several("channels", values, Channel))
     return tuple(by_name(each, option="channels").values())
 
@@ -265,7 +265,7 @@ def channels_or_none(values: Any) -> tuple[Channel, ...] | None:
 
 
 def schemes(values: Any, recipe: Experiment) -> tuple[str | Scheme, ...]:
-    """Names of schemes of a recipe, and schemes; one alone will do."""
+    """Schemes, as names of a recipe's schemes or as objects; a single one is allowed."""
     found = _several("schemes", values, Scheme)
     for each in found:
         if not isinstance(each, str | Scheme):
@@ -281,12 +281,12 @@ def schemes(values: Any, recipe: Experiment) -> tuple[str | Scheme, ...]:
 
 
 def _kinds(recipe: Experiment) -> tuple[str, ...]:
-    """The names of a recipe's schemes up to their labels, and each once."""
+    """The names of a recipe's schemes without labels, each once."""
     return tuple(dict.fromkeys(own.name.partition(":")[0] for own in recipe.schemes))
 
 
 def check_named(schemes: Sequence[str | Scheme], channels: Sequence[Channel]) -> None:
-    """Whether a journal can tell what the numbers depend on."""
+    """Check that all are given by name: a journal cannot tell whether an object has changed."""
     if any(isinstance(own, Scheme) for own in schemes) or not all(map(_known, channels)):
         raise UserError(
             "with out, schemes and channels must be names: a journal cannot tell whether an object "
@@ -295,7 +295,7 @@ def check_named(schemes: Sequence[str | Scheme], channels: Sequence[Channel]) ->
 
 
 def _known(channel: Channel) -> bool:
-    """Whether its name makes the same channel again, as workers and a later run do."""
+    """Whether a channel can be made again from its name, as workers and later runs do."""
     try:
         return channel_from_name(channel.name) == channel
     except ValueError:
@@ -303,7 +303,7 @@ def _known(channel: Channel) -> bool:
 
 
 def pixels(images: Any, shape: tuple[int, int, int] | None) -> Tensor:
-    """Images uint8 [N, C, H, W], of the shape (C, H, W) that a scheme was built for, if any."""
+    """Images uint8 [N, C, H, W]; `shape` is the (C, H, W) that a scheme requires, if any."""
     try:
         found = images if isinstance(images, Tensor) else torch.from_numpy(np.array(images))
     except (TypeError, ValueError, RuntimeError):
@@ -317,7 +317,7 @@ def pixels(images: Any, shape: tuple[int, int, int] | None) -> Tensor:
         wayout = (
             "channels come before height and width: images.permute(0, 3, 1, 2)"
             if last
-            else "the weights are for images of this shape alone"
+            else "the weights are only for images of this shape"
         )
         raise UserError(
             f"images must be [N, {', '.join(map(str, shape))}], got {list(found.shape)}; {wayout}"
@@ -326,7 +326,7 @@ def pixels(images: Any, shape: tuple[int, int, int] | None) -> Tensor:
 
 
 def split(found: Split, dataset: Dataset) -> Split:
-    """Images and labels that belong together, and fit those of a data set."""
+    """Images with as many labels, of the image shape and the classes of a data set."""
     images, labels = pixels(found.images, dataset.image_shape), found.labels
     if not isinstance(labels, Tensor) or labels.dtype != torch.int64 or labels.dim() != 1:
         raise UserError(f"labels must be an int64 tensor [N], got {shown(labels)}")
@@ -344,7 +344,7 @@ def split(found: Split, dataset: Dataset) -> Split:
 
 
 def _check_pixels(found: Tensor) -> None:
-    """Whether they are uint8 [N, C, H, W], and at least one."""
+    """Check that images are uint8 [N, C, H, W], and at least one."""
     if found.dtype == torch.uint8 and found.dim() == 4 and found.numel():
         return
     wayout = ""
@@ -360,7 +360,7 @@ def _check_pixels(found: Tensor) -> None:
 
 
 def _several(name: str, values: Any, kind: type) -> tuple[Any, ...]:
-    """What is in a list; a text "a,b" is a list of names, an object alone one of itself."""
+    """The items of a list; "a,b" is a list of names, and a single object a list of one."""
     if isinstance(values, kind):
         return (values,)
     if isinstance(values, str):
@@ -369,5 +369,7 @@ def _several(name: str, values: Any, kind: type) -> tuple[Any, ...]:
         raise UserError(f"{name} must be a list of names or objects, got {shown(values)}")
     found = tuple(values)
     if not found:
-        raise UserError(f"{name} must hold at least one, got none; leave out {name} for the usual")
+        raise UserError(
+            f"{name} must hold at least one, got none; leave out {name} for the default"
+        )
     return found

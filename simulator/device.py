@@ -1,7 +1,7 @@
 """The precision in which networks compute: bf16 where the device has arithmetic for it.
 
-A CPU without such instructions emulates bf16, ten times slower than it computes in fp32. So what a
-recipe names is the fastest precision that its training tolerates, not a required one.
+A CPU without such instructions emulates bf16, ten times slower than it computes in fp32. A recipe
+therefore names the fastest precision that its training tolerates, not a required one.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "sve_bf16", "bf16")  # any of these m
 
 
 def native(device: torch.device, precision: Precision) -> Precision:
-    """This precision, or fp32 where the device would have to emulate it."""
+    """This precision, or fp32 if the device would have to emulate it."""
     return precision if precision == "fp32" or _multiplies_bf16(device) else "fp32"
 
 
@@ -26,7 +26,7 @@ def stage_title(name: str, device: torch.device, precision: Precision) -> str:
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
-    """Networks in just this precision, emulated or not."""
+    """A context in which networks compute in exactly this precision, emulated or not."""
     context: AbstractContextManager[None] = torch.autocast(
         device.type, torch.bfloat16, enabled=precision == "bf16"
     )
@@ -36,7 +36,7 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
 def _multiplies_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # torch before 2.10 cannot tell
+    # torch before 2.10 does not report this
     capabilities: Any = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name, False) for name in INSTRUCTIONS)
 

@@ -1,4 +1,4 @@
-"""What the command line and the functions of `semlink` tell in one line."""
+"""Errors of the command line and of the functions of `semlink`, each in one line."""
 
 import difflib
 import functools
@@ -20,7 +20,7 @@ OPTION = re.compile(r"--([a-z][a-z-]*)(?: ([A-Z]+|\d+(?:\.\d+)?)\b)?")
 
 
 class UserError(ValueError):
-    """A mistake of the user: what must hold, what came, the way out, in one line."""
+    """A mistake of the user: what must hold, what was given, the way out, in one line."""
 
 
 class Error(ValueError):
@@ -33,16 +33,16 @@ class Error(ValueError):
 
 
 class Stopped(Exception):
-    """The user stopped the work: what is kept and how to go on, in one line."""
+    """The user stopped the work: what is kept and how to resume, in one line."""
 
 
 class TimeUp(Exception):
-    """The time given to a training is over; its checkpoint is written."""
+    """The time limit of a training run is reached; its checkpoint is written."""
 
 
 @contextmanager
 def in_one_line(command: str) -> Iterator[None]:
-    """Turn a user's mistake into one line and exit status 2, where a module is the command."""
+    """Turn a user's mistake into one line and exit status 2, for modules run with python -m."""
     try:
         yield
     except UserError as error:
@@ -51,7 +51,7 @@ def in_one_line(command: str) -> Iterator[None]:
 
 
 def naming_arguments(function: Callable[Arguments, Value]) -> Callable[Arguments, Value]:
-    """A function whose errors name arguments, where those of the command line name options."""
+    """Wrap a function so that its errors name arguments in place of command-line options."""
 
     @functools.wraps(function)
     def called(*arguments: Arguments.args, **named: Arguments.kwargs) -> Value:
@@ -64,13 +64,13 @@ def naming_arguments(function: Callable[Arguments, Value]) -> Callable[Arguments
                 raise
             raise Error(
                 " ".join(in_python(str(error)).split())
-            ) from error.__cause__  # what failed in a function of the user's
+            ) from error.__cause__  # the error within a user's function
 
     return called
 
 
 def in_python(text: str) -> str:
-    """An error that names options, naming arguments: "add --data DIR" becomes "add data=DIR"."""
+    """Replace options in an error by arguments: "add --data DIR" becomes "add data=DIR"."""
     return OPTION.sub(_argument, TRAIN.sub(_call, text)).replace("RECIPE", "recipe")
 
 
@@ -80,7 +80,7 @@ def _argument(match: re.Match[str]) -> str:
 
 
 def _call(match: re.Match[str]) -> str:
-    """A command that trains, as a call."""
+    """The call of `semlink.train` for a command `semlink train`."""
     recipe, options = match[1], match[2].split()
     if recipe not in RECIPES and not recipe.endswith(".toml"):
         return match[0]
@@ -92,7 +92,7 @@ def _call(match: re.Match[str]) -> str:
 
 
 def shown(value: object) -> str:
-    """What came, for an error: an array by type and shape, all else as Python writes it, cut."""
+    """A value, for an error: type and shape of an array, a shortened repr of anything else."""
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
     if shape and dtype is not None:
         return f"{dtype} {list(shape)}"

@@ -7,34 +7,34 @@ from simulator.errors import UserError
 
 
 class LeftOut(NamedTuple):
-    """A scheme that is not swept, at one k or at all, over some channels or all."""
+    """A scheme that is not swept, at one k or at any, over some channels or over all."""
 
     scheme: str
-    why: str  # behind the scheme's name, such as "serves k in {16}"
+    why: str  # follows the scheme's name, as "serves k in {16}"
     k: int | None = None  # None: at every k, because it is not trained
-    channels: tuple[str, ...] = ()  # none named: all
+    channels: tuple[str, ...] = ()  # empty: all
 
     @property
     def trained(self) -> bool:
-        """Whether it is left out for another reason than that."""
+        """True if the scheme is trained, so that it is left out for another reason."""
         return self.k is not None
 
     @property
     def reason(self) -> str:
-        """The reason and the channels, in front of k."""
+        """The reason and the channels; k follows them."""
         where = f"{', '.join(self.channels)} with " if self.channels else ""
         return f"{self.why}: {where}"
 
     @property
     def text(self) -> str:
-        """In one line."""
+        """What is left out and why, in one line."""
         if not self.trained:
             return f"{self.scheme} left out, it is not trained: {self.why}"
         return f"{self.scheme} {self.reason}k = {self.k} left out"
 
 
 def left_out_of(run: Mapping[str, Any]) -> list[LeftOut]:
-    """What the description of a sweep in run.json leaves out.
+    """What a sweep left out, from its description in run.json.
 
     Raises: UserError if an earlier version of semlink wrote it.
     """

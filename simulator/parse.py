@@ -1,4 +1,4 @@
-"""From the text of a command-line option to a checked value; every mistake is one line.
+"""From the text of a command-line option to a checked value; every error is one line.
 
 Nothing heavy is imported here: see `simulator.commands.options`.
 """
@@ -22,13 +22,13 @@ MOST_SEED = 2**31 - 1
 MOST_USES = 100_000  # channel uses per image
 MOST_COUNT = 1e12
 FARTHEST_SNR_DB = 100.0  # farther out, single precision overflows
-SNR_DIGITS, FINEST_STEP_DB = 4, 1e-4  # then six digits, as tables and figures have, tell SNRs apart
+SNR_DIGITS, FINEST_STEP_DB = 4, 1e-4  # so six digits, as in tables, tell SNRs apart
 
 
 def parse_snr_db(text: str, *, option: str = "--snr-db") -> tuple[float, ...]:
     """`-10:20:2` (both ends included) or `-10,0,10` to SNRs in dB, ascending, without repeats.
 
-    They are rounded to 0.0001 dB; what is equal then is one SNR, and so are 0 and -0.
+    They are rounded to 0.0001 dB; values that are then equal, as 0 and -0, count as one SNR.
     """
     hint = f"{option} must be FIRST:LAST:STEP or a list such as -10,0,10 in dB, got {text!r}"
     try:
@@ -51,7 +51,7 @@ def parse_snr_db(text: str, *, option: str = "--snr-db") -> tuple[float, ...]:
 
 
 def _distinct(numbers: Iterable[float]) -> tuple[float, ...]:
-    """Rounded, ascending, each once; adding 0.0 makes 0.0 of -0.0."""
+    """Round and sort, without repeats; adding 0.0 turns -0.0 into 0.0."""
     return tuple(sorted({round(number, SNR_DIGITS) + 0.0 for number in numbers}))
 
 
@@ -66,7 +66,7 @@ def parse_channel_uses(text: str, *, option: str = "--channel-uses") -> tuple[in
 
 
 class Realizations(NamedTuple):
-    """Channel draws per image and point: of every channel, and those of single ones by name."""
+    """Channel draws per image and point: for every channel, and for single ones by name."""
 
     every: int | None = None
     single: Mapping[str, int] = {}
@@ -92,7 +92,7 @@ def parse_realizations(text: str, *, option: str = "--realizations") -> Realizat
 
 
 def parse_recipe(text: str, *, option: str = "RECIPE") -> str:
-    """The name of a recipe, whose capitals count as small letters, or of a file .toml."""
+    """The name of a recipe in lower case, or of a .toml file."""
     if text.endswith(".toml"):
         return text
     if text.lower() not in RECIPES:
@@ -102,7 +102,7 @@ def parse_recipe(text: str, *, option: str = "RECIPE") -> str:
 
 
 def parse_scheme(text: str, *, option: str = "--scheme", known: Sequence[str] = SCHEMES) -> str:
-    """The name of a scheme, labels unchecked; capitals count as small letters, but in +3dB."""
+    """The name of a scheme in lower case, but for the B of +3dB; labels are not checked."""
     kind, *labels = text.strip().split(":")
     kind = as_known(kind, known)
     if kind not in known:
@@ -111,7 +111,7 @@ def parse_scheme(text: str, *, option: str = "--scheme", known: Sequence[str] = 
 
 
 def unknown_scheme(text: str, known: Sequence[str], *, option: str) -> UserError:
-    """The error for a scheme that is not there; without an option it names none."""
+    """The error for an unknown scheme; an empty `option` is not named."""
     names, hint = ", ".join(known), did_you_mean(text.partition(":")[0], known)
     prefix = f"{option}: " if option else ""
     return UserError(f"{prefix}unknown scheme {text!r}; choose from {names}{hint}")
@@ -127,7 +127,7 @@ def parse_schemes(text: str, *, option: str = "--schemes") -> tuple[str, ...]:
 
 
 def parse_channel(text: str, *, option: str = "--channel") -> str:
-    """The name of a channel in small letters."""
+    """The name of a channel in lower case."""
     try:
         check_name(text)
     except ValueError as error:
@@ -136,7 +136,7 @@ def parse_channel(text: str, *, option: str = "--channel") -> str:
 
 
 def check_pilots_named(channel: "Channel") -> None:
-    """Raises: UserError if the number of pilots is open, which only a sweep chooses."""
+    """Raises: UserError if the number of pilots is left open; only a sweep can choose it."""
     if channel.pilots_open:
         raise UserError(
             f"{channel.name} must have a number of pilots here, such as "
@@ -155,7 +155,7 @@ def parse_names(text: str, *, option: str = "") -> tuple[str, ...]:  # noqa: ARG
 
 
 def as_known(name: str, known: Iterable[str]) -> str:
-    """The known name that differs from this one in capitals alone, else the name itself."""
+    """The known name that differs from this one only in case, else the name itself."""
     known = tuple(known)
     by_letters = {each.lower(): each for each in known}
     return name if name in known else by_letters.get(name.lower(), name)
@@ -178,7 +178,7 @@ def one_of(option: str, value: object, known: Sequence[str]) -> None:
 
 
 def whole(least: int, most: int) -> Callable[..., int]:
-    """Reads a whole number in a range. Its errors name the option."""
+    """Return a parser of whole numbers in a range; its errors name the option."""
 
     def parse_whole(text: str, *, option: str) -> int:
         try:

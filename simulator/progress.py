@@ -1,6 +1,6 @@
-"""Progress on stderr: a bar on a terminal, elsewhere a line a minute and one at the end.
+"""Progress on stderr: a bar on a terminal, otherwise one line per minute and one at the end.
 
-The speed is that of now.
+The speed shown is the recent one.
 """
 
 import sys
@@ -10,43 +10,43 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-EVERY = 60.0  # seconds between two lines where stderr is no terminal
+EVERY = 60.0  # seconds between two lines if stderr is no terminal
 TEXT = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
 
-# else tqdm makes a semaphore in every process, and a worker that is killed leaves it behind
+# otherwise tqdm makes a semaphore in every process, which a killed worker leaves behind
 tqdm.set_lock(threading.RLock())
 
 
 class _Lines:
-    """A stream on which every state of a bar is a line."""
+    """A stream that writes every state of a bar as a line."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write what is left of a state without its control characters; a cleared bar is none."""
+        """Write a state without its control characters; write nothing for a cleared bar."""
         line = text.strip("\r\n \x1b[A")
         if line:
             self._stream.write(f"{line}\n")
         return len(text)
 
     def flush(self) -> None:
-        """As of any stream."""
+        """Do nothing; tqdm calls it."""
         self._stream.flush()
 
     def isatty(self) -> bool:
-        """It is no terminal."""
+        """Return False: this is not a terminal."""
         return False
 
 
 class _Bar(tqdm):  # type: ignore[type-arg]  # cannot have them at run time
-    """A bar whose time left may be an estimate of ours, where that of its speed is wrong."""
+    """A bar whose remaining time comes from `left`, where its speed would mislead."""
 
-    left: Callable[[], float | None] = staticmethod(lambda: None)  # seconds; None: by its speed
+    left: Callable[[], float | None] = staticmethod(lambda: None)  # seconds; None: by the speed
 
     @property
     def format_dict(self) -> dict[str, Any]:
-        """What its text is made from."""
+        """The values from which tqdm formats the bar."""
         told = dict(super().format_dict)
         seconds = self.left()
         if seconds is None:
@@ -55,9 +55,9 @@ class _Bar(tqdm):  # type: ignore[type-arg]  # cannot have them at run time
 
 
 class _LinesBar(_Bar):
-    """A bar on lines: the state in which it ends is the last of them."""
+    """A bar that is written as lines; the last line is its final state."""
 
-    short = True  # whether work that has shown nothing has a last line too
+    short = True  # whether to write the last line even if there was no other
 
     def close(self) -> None:
         """Write the last line, once."""
@@ -70,8 +70,8 @@ class _LinesBar(_Bar):
 def progress(items: Iterable[Any] | None = None, **settings: Any) -> Any:
     """A bar of tqdm with these settings.
 
-    Where stderr is no terminal, work of less than a minute is one line when it ends; where the bar
-    is to leave nothing on a terminal (`leave`), none.
+    If stderr is no terminal, work of less than a minute is reported by one line when it ends, or by
+    none with `leave=False`.
     """
     stream = settings.pop("file", sys.stderr)
     if stream.isatty():
@@ -84,18 +84,18 @@ def progress(items: Iterable[Any] | None = None, **settings: Any) -> Any:
 
 
 def wait(bar: Any, seconds: float) -> None:
-    """Leave out seconds in which other work was done: they say nothing of the speed."""
+    """Exclude the time of other work, so that it does not lower the speed of a bar."""
     bar.start_t += seconds
     bar.last_print_t += seconds
 
 
 def announce(line: str) -> None:
-    """A line on stderr, above the bars that are there."""
+    """Print a line on stderr, above any bars."""
     tqdm.write(f"semlink: {line}", file=sys.stderr)
 
 
 def skip(bar: Any, count: int) -> None:
-    """Count what was there already: it is done, but says nothing of the speed."""
+    """Count items that were finished earlier as done, without effect on the speed."""
     bar.n += count
     bar.initial += count
     bar.last_print_n += count

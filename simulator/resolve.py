@@ -1,6 +1,6 @@
 """From names to objects: recipe, data, device, weights and grid; and what `benchmarks` draws.
 
-The one module that reaches `benchmarks`, and only when something of it is asked for.
+This is the only module that imports `benchmarks`, and only when something from it is needed.
 """
 
 import math
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from benchmarks.figures.captions import DataText
     from benchmarks.open.submit import Desk
 
-CIFAR100 = (100, 3, 32, 32)  # classes and image shape, by which published curves are drawn
+CIFAR100 = (100, 3, 32, 32)  # classes and image shape for which there are published curves
 
 
 def _recipes() -> dict[str, Experiment]:
@@ -52,7 +52,7 @@ def _recipes() -> dict[str, Experiment]:
 
 
 def scheme_labels() -> dict[str, list[str]]:
-    """What each label means -> the names of schemes with it, as in `separate:genie`."""
+    """Meaning of each label -> the names of schemes with it, such as `separate:genie`."""
     found: dict[str, dict[str, None]] = {}  # each name once, in the order of recipes
     for own in (scheme for recipe in _recipes().values() for scheme in recipe.schemes):
         for label in () if own.ablation else own.labels:
@@ -61,14 +61,15 @@ def scheme_labels() -> dict[str, list[str]]:
 
 
 def scheme_names() -> list[str]:
-    """The schemes that some recipe has by itself, in the order of tables."""
+    """The schemes of all recipes, without ablations, in the order of tables."""
     return list(dict.fromkeys(name for own in _recipes().values() for name in own.scheme_names))
 
 
 def recipe_named(name: str, *, student: Path | None = None) -> Experiment:
-    """The recipe of this name, or in a file NAME.toml; with a searched student, if a file is given.
+    """The recipe of this name, or in a file NAME.toml.
 
-    Raises: UserError if there is none, or the file holds no student that fits.
+    `student` is the file of a searched student, which replaces that of the recipe.
+    Raises: UserError if there is no such recipe, or if the file holds no student that fits.
     """
     recipes = _recipes()
     if name.endswith(".toml"):
@@ -87,7 +88,8 @@ def recipe_named(name: str, *, student: Path | None = None) -> Experiment:
 def dataset_of(experiment: Experiment, data: Path | None, resize: int | None = None) -> Dataset:
     """The recipe's own data, or that of --data.
 
-    Raises: UserError if it needs --data, or that of --data is not like what the recipe brings.
+    Raises: UserError if the recipe needs --data, or if the images of --data differ in kind from
+    those that the recipe brings.
     """
     if data is not None and not data.exists():
         raise UserError(f"--data {data}: no such folder")
@@ -103,9 +105,9 @@ def dataset_of(experiment: Experiment, data: Path | None, resize: int | None = N
 
 
 def _like_embedded(experiment: Experiment, folder: Path, resize: int | None) -> Dataset:
-    """Images of the classes that a recipe brings itself, grey or in colour as these.
+    """Load images with the classes and the colours (grey or RGB) of those that a recipe brings.
 
-    Raises: UserError if the folder holds others, or cannot be read.
+    Raises: UserError if the folder holds other classes or colours, or cannot be read.
     """
     own = embedded(experiment.embedded_data or "")
     wrong = UserError(
@@ -121,7 +123,7 @@ def _like_embedded(experiment: Experiment, folder: Path, resize: int | None) -> 
 
 
 def device_named(name: str) -> torch.device:
-    """A device that torch can use here. Raises: UserError saying why it cannot."""
+    """A device that torch can use here. Raises: UserError that says why it cannot."""
     try:
         device = torch.device(str(name).lower())
     except RuntimeError:
@@ -158,7 +160,7 @@ def check_compiler() -> None:
 
 
 def first_images(split: Split, images: int | None) -> Split:
-    """The first so many images, or all. Raises: UserError if there are not so many."""
+    """The first `images` images, or all for None. Raises: UserError if there are fewer."""
     if images is None:
         return split
     in_range("--images", images, 1, len(split.labels))
@@ -185,7 +187,7 @@ def grid_of(
     realizations: Realizations | None = None,
     seed: int = 0,
 ) -> Grid:
-    """The recipe's grid, with what is given in place of its own. Raises: UserError."""
+    """The recipe's grid, with the given values in place of its own. Raises: UserError."""
     draws = realizations or Realizations()
     swept = channels_named(channels or default.channels)
     names = [channel.name for channel in swept]
@@ -211,7 +213,7 @@ def grid_of(
 
 
 class Trained(NamedTuple):
-    """A recipe as it was trained, and the weights."""
+    """A recipe, with the changes made by its training run, and the weights."""
 
     experiment: Experiment
     weights: Weights
@@ -225,10 +227,10 @@ def weights_of(
     *,
     must: bool = True,
 ) -> Trained:
-    """The weights asked for, else one's own finished training, else the committed ones.
+    """The weights in the folder `asked`, else those in results/runs, else the committed ones.
 
-    One's own training counts when it holds student, head and codec. Raises: UserError if none is
-    there, unless none must be: a scheme that needs weights then says so.
+    Those in results/runs are used if they hold student, head and codec. Raises: UserError if there
+    are no weights; with `must=False`, only a scheme that needs weights raises an error later.
     """
     folder = _weights_folder(experiment, must=must) if asked is None else asked
     if asked is not None and not folder.is_dir():
@@ -253,7 +255,7 @@ def _weights_folder(experiment: Experiment, *, must: bool) -> Path:
 
 
 def deadline_in(minutes: float | None) -> float:
-    """The deadline of --minutes, of time.monotonic()."""
+    """The deadline set by --minutes, as a value of time.monotonic()."""
     if minutes is None:
         return math.inf
     if not minutes > 0:
@@ -280,10 +282,10 @@ def draw(
     width: Literal["auto", "column", "text"] = "auto",
     added: Path | pd.DataFrame | None = None,
 ) -> list[Path]:
-    """Figures of a sweep, or of a selection of it, as `semlink plot`; returns the files written.
+    """Draw figures of a sweep or a selection of it, as `semlink plot`; return the files written.
 
-    Raises: UserError if the sweep does not hold one of the names, the folder cannot be written, or
-    a curve cannot be added.
+    Raises: UserError if the sweep does not hold one of the names, if the folder cannot be written
+    to, or if a curve cannot be added.
     """
     from benchmarks.figures.added import read_curves
     from benchmarks.figures.draw import plot_all
@@ -305,7 +307,7 @@ def draw(
 
 
 def _data_text(run: dict[str, Any]) -> "DataText":
-    """What figures say of the data of a sweep."""
+    """What the figures report about the data of a sweep."""
     from benchmarks.figures.captions import DataText
 
     clean = run.get("noiseless_accuracy")
@@ -320,14 +322,14 @@ def _data_text(run: dict[str, Any]) -> "DataText":
 
 
 def _like_published(run: dict[str, Any]) -> bool:
-    """Whether published curves belong beside a sweep."""
+    """Whether published curves are to be drawn beside those of a sweep."""
     data = run["data"]
     shape = (data["classes"], *data["image_shape"])
     return run.get("recipe", {}).get("name") == "cifar100" and shape == CIFAR100
 
 
 def report(sweeps: Sequence[tuple[Path, pd.DataFrame, dict[str, Any]]], path: Path) -> None:
-    """One HTML page of finished sweeps, each its folder, rows and description.
+    """Write one HTML page of finished sweeps, each given as its folder, rows and description.
 
     Raises: UserError if a sweep cannot be shown, or the file cannot be written.
     """
@@ -349,7 +351,7 @@ def report(sweeps: Sequence[tuple[Path, pd.DataFrame, dict[str, Any]]], path: Pa
 
 
 def explore(trained: Trained, test: Split, folder: Path) -> None:
-    """The page of a trained link. Raises: UserError as `write_folder`."""
+    """Write the page of a trained link. Raises: UserError as `write_folder`."""
     from benchmarks.baselines.separate import SeparateConfig
     from benchmarks.explore.folder import write_folder
 
@@ -361,9 +363,9 @@ def explore(trained: Trained, test: Split, folder: Path) -> None:
 def open_desk(
     name: str, data: Path | None, folder: Path, *, fresh: bool, say: Callable[[str], None]
 ) -> "Desk":
-    """Where entries of a task of the open benchmark are taken.
+    """Return the desk that takes entries of a task of the open benchmark.
 
-    Raises: UserError for another task, or for images that cannot be read.
+    Raises: UserError for an unknown task, or for images that cannot be read.
     """
     from benchmarks.open.submit import Desk
     from benchmarks.open.task import task_named
@@ -388,7 +390,7 @@ def leaderboard(folder: Path) -> Path:
 
 
 def draw_link(rows: pd.DataFrame, folder: Path, *, title: str, about: str) -> list[Path]:
-    """The figure of `semlink link`, if there is one to draw; returns the files written."""
+    """Draw the figure of `semlink link`, if it would show anything; return the files written."""
     from benchmarks.figures.draw import plot_link
 
     remove(folder, "link.png", "link.pdf", "link.txt", "link.tex")
@@ -396,7 +398,7 @@ def draw_link(rows: pd.DataFrame, folder: Path, *, title: str, about: str) -> li
 
 
 def search_figures(found: Found, folder: Path, told: dict[str, Any]) -> list[Path]:
-    """The pictures of a search; returns the files written."""
+    """Draw the figures of a search; return the files written."""
     from benchmarks.figures.cells import draw_cells, draw_evolution
 
     title = (

@@ -52,9 +52,9 @@ class Scheme(ABC):
     """
 
     name: str  # in tables and on the command line
-    image_shape: tuple[int, int, int] | None = None  # (C, H, W) it was built for; None: any
+    image_shape: tuple[int, int, int] | None = None  # the (C, H, W) that it requires; None: any
     device = torch.device("cpu")  # where it computes
-    version = 1  # goes up whenever the same weights would give other numbers
+    version = 1  # increases whenever the same weights would give other results
 
     def __repr__(self) -> str:
         shape = "any size" if self.image_shape is None else str(list(self.image_shape))
@@ -82,7 +82,7 @@ class Scheme(ABC):
 
     @abstractmethod
     def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
-        """What every realisation of a point sends. Shapes: average snr_db [B, 1] -> [B, ...]."""
+        """What all realisations of a point send. Shapes: average snr_db [B, 1] -> [B, ...]."""
 
     @abstractmethod
     def transmit(
@@ -93,14 +93,14 @@ class Scheme(ABC):
         The k symbols of an image have unit power on average over the image or the constellation.
 
         Calls `channel(x, ..., generator=streams("channel", device=x.device))` exactly once, so that
-        all schemes of equal k meet the same gains and noise. Other draws come from streams of
+        all schemes of equal k see the same gains and noise. Other draws come from streams of
         other purposes, all of which `simulator.engine.grid.PURPOSES` lists.
         """
 
     def rebuilt_images(
         self, prepared: Tensors, received: Received, *, channel: Channel, snr_db: Tensor, k: int
     ) -> Tensor | None:
-        """Images [B, C, H, W] in [0, 1] as the receiver has them; None if it rebuilds none.
+        """Images [B, C, H, W] in [0, 1] that the receiver rebuilds; None if it rebuilds none.
 
         Undefined for images in outage.
         """
@@ -111,7 +111,7 @@ class Scheme(ABC):
         return ""
 
     def compile(self) -> None:
-        """Compile what every realisation runs, if worthwhile; by default nothing."""
+        """Compile the networks that every realisation runs, if worthwhile; by default none."""
         return
 
     def table_error(self, channel: Channel, snr_db: float, k: int) -> float:
@@ -120,7 +120,7 @@ class Scheme(ABC):
 
     @property
     def choices_key(self) -> str:
-        """Equal if all choices made on validation images are equal; empty: there are none."""
+        """A key that is equal for equal choices on validation images; empty if there are none."""
         return ""
 
     def choices(self, points: Sequence[tuple[Channel, float, int]]) -> list[dict[str, Any]]:
@@ -129,10 +129,10 @@ class Scheme(ABC):
 
 
 def in_pieces(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """`function` of images [B, C, H, W], at most 250 of 64x64 at a time and fewer of larger ones.
+    """Apply `function` to images [B, C, H, W] in pieces of at most 250 x 64 x 64 pixels.
 
-    The pieces depend on H and W alone, so results do not depend on the batch. A piece that equals
-    the one before, as black images at the end of a block do, is not computed again.
+    The size of a piece depends only on H and W, so results do not depend on the batch. A piece that
+    equals the one before, as black images at the end of a block do, is not computed again.
     """
     found: list[Tensor] = []
     before = None

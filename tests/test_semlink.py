@@ -182,7 +182,7 @@ def test_a_sweep_in_memory_is_saved_for_every_command(
     for command in ("plot", "report", "threshold --accuracy 50", "compare --b rkd_sc"):
         name, *options = command.split()
         assert status(monkeypatch, name, folder, *options) == 0, command
-    with pytest.raises(semlink.Error, match="must be in memory alone, but they are in"):
+    with pytest.raises(semlink.Error, match="must be only in memory, but they are in"):
         again.save(tmp_path / "other")
     swept = tmp_path / "swept"
     semlink.sweep(link(), ["rkd_sc"], grid(channel_uses=(16,)), images=5, out=swept)

@@ -137,7 +137,7 @@ SENDING: list[tuple[Call, str]] = [
     (lambda: send(image().permute(0, 2, 3, 1)), r"images must be \[N, 1, 8, 8\], .*permute"),
     (
         lambda: send(torch.zeros(1, 3, 32, 32, dtype=torch.uint8)),
-        r"images must be \[N, 1, 8, 8\], got \[1, 3, 32, 32\]; the weights are for images",
+        r"images must be \[N, 1, 8, 8\], got \[1, 3, 32, 32\]; the weights are only for images",
     ),
     (lambda: send("my.png"), "images must be uint8 .* got 'my.png'"),
     (lambda: send(link().data.test), "images must be uint8 .* link.data.test.images"),
@@ -220,7 +220,7 @@ OWN: list[tuple[Call, str]] = [
     (lambda: decoded(lambda v: NAN * v[:, :10]), "decoder of mine must give finite numbers"),
     (
         lambda: WRONGLY.own_channel("awgn", fail),
-        "name of an own channel must be without",
+        "name of an own channel must not be empty",
     ),
     (lambda: WRONGLY.own_channel("mine", 5), "transmit must be a function or module, .* got 5"),
     (

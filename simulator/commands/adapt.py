@@ -53,8 +53,8 @@ def adapt(request: AdaptRequest) -> None:
     """Find the fewest channel uses that keep the accuracy, at every SNR.
 
     k is chosen on validation images and evaluated on test images. Writes adaptive.csv: k for each
-    channel and SNR, its accuracy, the difference to that with the largest k, and whether the share
-    is kept on test images.
+    channel and SNR, its accuracy, the difference from that with the largest k, and whether the
+    share is kept on test images.
     """
     from simulator.engine.grid import plan
     from simulator.measures.budget import adaptive_table
@@ -97,7 +97,7 @@ def adapt(request: AdaptRequest) -> None:
 
 
 def shown(rows: "pd.DataFrame") -> "pd.DataFrame":
-    """The table as it is printed: in percent, and of the names of its columns the short ones."""
+    """The table as it is printed: in percent, with short column names."""
     percent = {name: (100 * rows[name]).round(1) for name in PERCENT}
     kept = rows["kept"].map({True: "yes", False: "no"})
     table = rows.assign(**percent, kept=kept, snr_db=rows["snr_db"].map("{:g}".format))
@@ -105,7 +105,7 @@ def shown(rows: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def missed_places(rows: "pd.DataFrame", share: float) -> str:
-    """Where the share that was kept on validation images is missed on test images, in one line."""
+    """The points at which test images miss the share kept on validation images, in one line."""
     missed = rows[~rows["kept"].astype(bool)]
     if missed.empty:
         return f"{100 * share:g} % of the accuracy is kept on test images at every point"

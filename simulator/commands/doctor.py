@@ -31,9 +31,9 @@ class DoctorRequest:
 
 @command(DoctorRequest)
 def doctor(request: DoctorRequest) -> None:
-    """Measure every channel against closed form.
+    """Measure every channel against its closed form.
 
-    Prints versions, device, available data and a table; exit status 1 if a channel is off.
+    Prints versions, device, available data and a table; exit status 1 if a channel deviates.
     """
     from simulator.measures.doctor import IMAGES, SNR_DB, check_channels, in_one_line, versions
     from simulator.resolve import channels_named, device_named, recipe_named

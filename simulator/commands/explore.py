@@ -20,7 +20,7 @@ class ExploreRequest(WeightsRequest):
     """The options of `semlink explore`."""
 
     out: Path | None = out_option("results/runs/RECIPE/explore")
-    serve: bool = flag(help="Serve the folder on this machine alone until Ctrl-C.")
+    serve: bool = flag(help="Serve the folder on this machine only, until Ctrl-C.")
     port: int = option(
         default=8000, type=whole(0, 65535), help="Port of --serve; 0 takes a free one."
     )
@@ -36,8 +36,9 @@ def explore(request: ExploreRequest) -> None:
     """Write a page that runs the trained link of a recipe in the browser.
 
     Draw a digit or drop an image, move SNR and k, choose a channel: the page shows symbols, gains,
-    features and class probabilities, of rkd_sc and of the label code at the same draw, and for test
-    images what separate decodes. The folder is static; any web server shows it.
+    features and class probabilities of rkd_sc and of the label code for the same channel draw. For
+    test images it also shows what separate decodes. The folder is static; any web server can serve
+    it.
     """
     import torch
 
@@ -57,14 +58,14 @@ def explore(request: ExploreRequest) -> None:
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """Files of a folder, without a line for every request."""
+    """Serves the files of a folder without logging every request."""
 
     def log_message(self, *_: Any) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 def server(folder: Path, port: int) -> ThreadingHTTPServer:
-    """A web server of a folder on the loopback address. Raises: UserError if the port is taken."""
+    """A web server for a folder on the loopback address. Raises: UserError if the port is taken."""
     try:
         return ThreadingHTTPServer((LOOPBACK, port), partial(_Handler, directory=str(folder)))
     except OSError as error:

@@ -11,7 +11,7 @@ from simulator.commands.options import WeightsRequest, command, note, out_option
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_LOSS = 0.005  # of accuracy, by int8, without a remark
+MOST_LOSS = 0.005  # largest loss of accuracy by int8 without a remark
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class ExportRequest(WeightsRequest):
     """The options of `semlink export`."""
 
     out: Path | None = out_option("results/runs/RECIPE/export")
-    seed: int = seed_option("Seed of the noise by which runtimes are compared.")
+    seed: int = seed_option("Seed of the noise with which runtimes are compared.")
 
     @property
     def folder(self) -> Path:
@@ -55,7 +55,7 @@ def export(request: ExportRequest) -> None:
 
 
 def remark_loss(table: "pd.DataFrame") -> None:
-    """A line where int8 loses accuracy."""
+    """Print a remark if int8 loses accuracy."""
     accuracy = table[table["part"] == "link"].set_index("runtime")["accuracy"]
     loss = accuracy["torch"] - accuracy["int8"]
     if loss > MOST_LOSS:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _swept_schemes(text: str, *, option: str) -> tuple[str, ...]:
-    """`a,b` to names as a table has them; capitals count as small letters, but in +3dB."""
+    """`a,b` to scheme names in lower case, as in tables, except for the B in +3dB."""
     return parse_names(text.lower().replace("db", "dB"), option=option)
 
 
@@ -53,7 +53,7 @@ class PlotRequest(ChoiceRequest):
     """The options of `semlink plot`."""
 
     schemes: tuple[str, ...] | None = option(
-        type=SWEPT, help="Draw these schemes, in this order.  [default: eight at most]"
+        type=SWEPT, help="Draw these schemes, in this order.  [default: at most eight]"
     )
     axis: Measure = option(
         default="accuracy",
@@ -97,7 +97,7 @@ def plot(request: PlotRequest) -> None:
 
 
 def _absent(rows: "pd.DataFrame", request: PlotRequest) -> list[str]:
-    """A line about requested schemes that the sweep lacks at a k that is drawn, on any channel."""
+    """One line that lists requested schemes without points at some k that is drawn, or none."""
     wanted = rows if request.channels is None else rows[rows["channel"].isin(request.channels)]
     uses = wanted.groupby("scheme", sort=False)["channel_uses"].agg(set)
     asked = [name for name in request.schemes or () if name in set(rows["scheme"])]

@@ -87,7 +87,7 @@ class ReadRequest:
 
     file: Path = argument()
     sent: Path | None = option(
-        type=PATH, metavar="FILE", help="The file that was sent.  [default: FILE says it itself]"
+        type=PATH, metavar="FILE", help="The file that was sent.  [default: as described in FILE]"
     )
     data: Path | None = data_option()
     resize: int | None = resize_option()
@@ -147,7 +147,7 @@ def write(request: WriteRequest) -> None:
 def _built(
     experiment: "Experiment", weights: "Weights", name: str
 ) -> "tuple[Scheme, dict[str, str]]":
-    """A scheme, and the hashes of the parts that it is made of."""
+    """A scheme, and the hashes of the trained parts that it uses."""
     from simulator.schemes.experiment import build_scheme
 
     scheme, identity = build_scheme(name, experiment, weights, option="--scheme")
@@ -157,7 +157,7 @@ def _built(
 def _transmission(
     request: WriteRequest, dataset: "Dataset", hashes: dict[str, str], images: int
 ) -> "Transmission":
-    """The description of the frame. Raises: UserError if there can be none."""
+    """The description of the frame. Raises: UserError if no such frame is possible."""
     from simulator.radio.transmission import Transmission
 
     transmission = Transmission(
@@ -255,7 +255,7 @@ def read(request: ReadRequest) -> None:
 
 
 def _told(request: ReadRequest, recording: "Recording") -> "Transmission":
-    """What is known of the transmission: from --sent, else from the recording itself."""
+    """The description of the transmission: from --sent, or else from the recording itself."""
     from simulator.radio.recording import read_meta
     from simulator.radio.transmission import transmission_of
 
@@ -266,7 +266,7 @@ def _told(request: ReadRequest, recording: "Recording") -> "Transmission":
 
 
 def _receiver(request: ReadRequest, told: "Transmission") -> "tuple[Scheme, Dataset]":
-    """The scheme with the weights of the transmitter. Raises: UserError if it has others."""
+    """The scheme, with the weights of the transmitter. Raises: UserError if they differ."""
     import torch
 
     from simulator.resolve import recipe_named, weights_of
@@ -284,7 +284,7 @@ def _receiver(request: ReadRequest, told: "Transmission") -> "tuple[Scheme, Data
 
 
 def _tell_accuracy(reception: "Reception", dataset: "Dataset") -> None:
-    """The accuracy on the recipe's first test images."""
+    """Print the accuracy on the recipe's first test images."""
     from simulator.radio.transfer import share_right
     from simulator.statistics.intervals import accuracy_interval
 

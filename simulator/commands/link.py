@@ -1,4 +1,4 @@
-"""`semlink link`: the digital link alone, measured beside the closed form."""
+"""`semlink link`: only the digital link, measured beside the closed form."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -30,7 +30,7 @@ MOST_BLOCKS = 10_000_000
 
 
 def _modulation(text: str, *, option: str) -> int:
-    """Points of a constellation; which are possible is said later."""
+    """The number of points of a constellation; whether it is supported is checked later."""
     if not text.strip().isdecimal():
         raise UserError(f"{option} must be 4 for QPSK, or 16, 64 or 256 for QAM, got {text!r}")
     return int(text)
@@ -49,13 +49,13 @@ class LinkRequest:
     code_rate: str = option(
         default="1/2",
         metavar="R",
-        help="Highest ratio of payload and CRC bits to transmitted bits, as 1/2 or 0.75; 1 is "
-        "uncoded.",
+        help="Highest ratio of payload and CRC bits to transmitted bits, such as 1/2 or 0.75; "
+        "1 is uncoded.",
     )
     channel: str = option(type=CHANNEL, default="awgn", metavar="NAME", help="As for sweep.")
     ebn0_db: tuple[float, ...] = option(
         default=parse_snr_db("0:10:1"),
-        show_default=False,  # as click would show it: a list of numbers
+        show_default=False,  # click would show a list of numbers
         help="FIRST:LAST:STEP or a list; Eb is the energy of a payload bit.  [default: 0:10:1]",
     )
     payload_bits: int | None = option(
@@ -85,8 +85,8 @@ class LinkRequest:
 def link(request: LinkRequest) -> None:
     """Send random bits: bit and block error rates over Eb/N0.
 
-    CRC, 5G LDPC, QAM, channel and receiver, or uncoded QAM, beside the closed form of uncoded QAM.
-    Writes link.csv, run.json and a figure.
+    The link consists of CRC, 5G LDPC, QAM, channel and receiver, or of uncoded QAM. The closed form
+    of uncoded QAM is shown beside it. Writes link.csv, run.json and a figure.
     """
     import torch
 
@@ -114,7 +114,7 @@ def link(request: LinkRequest) -> None:
     check_writable(folder)
     if not request.fresh:
         _check_same(test, folder)
-    torch.set_num_threads(1)  # small tensors: a second thread only waits
+    torch.set_num_threads(1)  # small tensors: a second thread would only wait
     click.echo(_words(test), err=True)
     try:
         rows = measure_link(test)
@@ -131,7 +131,7 @@ def _settings(test: "LinkTest") -> dict[str, Any]:
 
 
 def _check_same(test: "LinkTest", folder: Path) -> None:
-    """Raises: UserError if the folder holds another result than that of these settings."""
+    """Raises: UserError if the folder holds a result of other settings."""
     try:
         old = json.loads((folder / "run.json").read_text(encoding="utf-8"))["link"]
         new = json.loads(json.dumps(_settings(test)))
@@ -164,7 +164,7 @@ def _words(test: "LinkTest") -> str:
 
 
 def _write(folder: Path, test: "LinkTest", rows: "pd.DataFrame") -> None:
-    """Table, description and figure; the table also to the screen."""
+    """Write table, description and figure, and print the table."""
     import torch
 
     from simulator.resolve import draw_link

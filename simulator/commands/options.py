@@ -35,19 +35,19 @@ if TYPE_CHECKING:
     from simulator.schemes.experiment import Experiment
 
 Request = TypeVar("Request", bound="DataclassInstance")
-INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
-CLICK = "click"  # in a field's metadata: what makes its parameter
+INTERRUPTED = 130  # exit status after Ctrl-C, as in shells
+CLICK = "click"  # key in a field's metadata, for the function that makes its parameter
 
 
 class Parsed(click.ParamType[Any]):
-    """Text that becomes a value; `parse(text, option=...)` says in one line what is wrong."""
+    """A click type that parses text; `parse(text, option=...)` may raise a UserError."""
 
     def __init__(self, name: str, parse: Callable[..., Any]) -> None:
         self.name = name  # what the help shows for such a value, in capitals
         self._parse = parse
 
     def convert(self, value: Any, param: click.Parameter | None, _: click.Context | None) -> Any:
-        """The value. Raises: UserError naming the option."""
+        """Return the parsed value. Raises: UserError naming the option."""
         option = param.human_readable_name if isinstance(param, click.Argument) else self.name
         option = param.opts[0] if isinstance(param, click.Option) else option
         return self._parse(value, option=option) if isinstance(value, str) else value
@@ -59,7 +59,7 @@ def whole(least: int, most: int) -> Parsed:
 
 
 def number(must: str, holds: Callable[[float], bool]) -> Parsed:
-    """A number on which a condition holds, which `must` says in words."""
+    """A number that meets the condition `holds`; `must` states it in words."""
 
     def parse_number(text: str, *, option: str) -> float:
         try:
@@ -74,14 +74,14 @@ def number(must: str, holds: Callable[[float], bool]) -> Parsed:
 
 
 def _parse_images(text: str, *, option: str) -> int:
-    """A number of images; the data says later whether there are so many."""
+    """A number of images; whether the data holds that many is checked later."""
     if not text.strip().isdecimal() or int(text) < 1:
         raise UserError(f"{option} must be a whole number of at least 1, got {text!r}")
     return int(text)
 
 
 def _parse_device(text: str, *, option: str) -> str:
-    """The name of a device; torch says later whether it is there."""
+    """The name of a device; whether torch can use it is checked later."""
     if not re.fullmatch(r"(cpu|cuda)(:\d+)?", text.lower()):
         raise UserError(f"{option} must be cpu or cuda, got {text!r}")
     return text.lower()
@@ -99,7 +99,7 @@ IMAGES = Parsed("n", _parse_images)
 DEVICE = Parsed("device", _parse_device)
 PATH = click.Path(path_type=Path)
 REALIZATIONS = Parsed("r", parse.parse_realizations)
-LISTS = (NAMES, SNRS, USES, SCHEMES, CHANNELS, REALIZATIONS)  # values with commas between
+LISTS = (NAMES, SNRS, USES, SCHEMES, CHANNELS, REALIZATIONS)  # of values separated by commas
 TYPES: dict[Any, click.ParamType[Any]] = {  # by the annotation of a field
     tuple[str, ...]: NAMES,
     tuple[float, ...]: SNRS,
@@ -111,7 +111,7 @@ TYPES: dict[Any, click.ParamType[Any]] = {  # by the annotation of a field
 
 
 def _type_of(own: Field[Any]) -> Any:
-    """What click is to make of the text for a field; None beside its type is a default."""
+    """The click type of a field, from its annotation; `| None` is only for the default."""
     annotated = own.type
     several = get_args(annotated) if isinstance(annotated, UnionType) else (annotated,)
     (kind,) = (each for each in several if each is not NoneType)
@@ -123,7 +123,7 @@ def _type_of(own: Field[Any]) -> Any:
 
 
 class _Option(click.Option):
-    """An option whose help may be generated when shown, from tables with slow imports."""
+    """An option whose help may be a function, called when it is shown: its imports are slow."""
 
     def __init__(self, names: Any, text: str | Callable[[], str], **settings: Any) -> None:
         super().__init__(names, **settings)
@@ -142,9 +142,9 @@ def option(
     help: str | Callable[[], str],  # noqa: A002 - as click calls it
     **settings: Any,
 ) -> Any:
-    """A field that an option fills, by default `--` and its name; `settings` are click's.
+    """A field filled by an option, by default `--` and the field's name; `settings` go to click.
 
-    One that is required has no default: click takes any, even None, for an answer.
+    A required option has no default: click would take any default, even None, as its value.
     """
     usual = {} if required else {"default": default}
 
@@ -158,12 +158,12 @@ def option(
 
 
 def flag(*flags: str, help: str) -> Any:  # noqa: A002
-    """A field that is False unless the option is there."""
+    """A field that is False unless the option is given."""
     return option(*flags, default=False, help=help, is_flag=True)
 
 
 def argument(**settings: Any) -> Any:
-    """A field that an argument fills."""
+    """A field filled by an argument."""
 
     def parameter(own: Field[Any]) -> Callable[[Any], Any]:
         return click.argument(own.name, **{"type": _type_of(own), **settings})
@@ -173,7 +173,7 @@ def argument(**settings: Any) -> Any:
 
 @dataclass(frozen=True)
 class Command(Generic[Request]):
-    """A command: a script calls it with a request, `click` with a command line."""
+    """A command. A script calls it with a request; `click` runs it from a command line."""
 
     function: Callable[[Request], None]
     click: click.Command
@@ -185,13 +185,13 @@ class Command(Generic[Request]):
 
 @dataclass(frozen=True)
 class Group:
-    """Several commands under one name, as `semlink iq write`."""
+    """Several commands under one name, such as `semlink iq write`."""
 
     click: click.Group
 
 
 def command(request: type[Request]) -> Callable[[Callable[[Request], None]], Command[Request]]:
-    """A command of the function's name and help, whose parameters are the request's fields.
+    """Make a command with the function's name and help; the request's fields are its parameters.
 
     `{recipes}` in the help stands for the names of all recipes.
     """
@@ -212,12 +212,12 @@ def command(request: type[Request]) -> Callable[[Callable[[Request], None]], Com
 def run(command: click.Command, name: str) -> None:
     """Run a command line: a user's mistake is one line on stderr and exit status 2.
 
-    What the encoding of stdout cannot say, such as a folder's name, is replaced.
+    Characters that the encoding of stdout lacks, as in a folder's name, are replaced.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     with contextlib.suppress(ValueError):  # not in the main thread
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as tidily as Ctrl-C
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as cleanly as Ctrl-C
     try:
         command(prog_name=name, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -245,7 +245,7 @@ def _fail(name: str, message: str) -> None:
 
 
 def _hint(error: click.ClickException, name: str) -> str:
-    """The way out of an error of click, where there is one to name."""
+    """The way out of an error of click, to append to its message; empty if unknown."""
     message, ctx = error.format_message(), getattr(error, "ctx", None)
     if message.startswith("No such command 'help'"):
         return f"; {name} --help lists the commands"
@@ -263,7 +263,7 @@ def note(*lines: str) -> None:
 
 
 def name_figures(files: Sequence[Path]) -> None:
-    """Print a line for every figure, whatever files it is in."""
+    """Print one line per figure, with the suffixes of its files."""
     figures: dict[Path, list[str]] = {}
     for path in files:
         figures.setdefault(path.parent / path.stem, []).append(path.suffix[1:])
@@ -271,7 +271,7 @@ def name_figures(files: Sequence[Path]) -> None:
         click.echo(f"figure:  {figure}.{{{','.join(kinds)}}}")
 
 
-# Fields that several requests have
+# Fields that several requests share
 
 
 def data_option() -> Any:
@@ -289,7 +289,7 @@ def resize_option() -> Any:
 def load_dataset_with_notes(
     experiment: "Experiment", data: Path | None, resize: int | None
 ) -> "Dataset":
-    """The images; prints remarks on them. Raises: UserError."""
+    """Load the data set, and print remarks on it. Raises: UserError."""
     from simulator.resolve import dataset_of
 
     dataset = dataset_of(experiment, data, resize)
@@ -320,7 +320,7 @@ def minutes_option() -> Any:
 
 @contextlib.contextmanager
 def trained_on(minutes: float | None) -> Iterator[None]:
-    """A block that trains; if --minutes or Ctrl-C stops it, the message says how to resume."""
+    """A block that trains; if --minutes or Ctrl-C stops it, a message says how to resume."""
     try:
         yield
     except TimeUp:
@@ -371,7 +371,7 @@ class RecipeRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsRequest(RecipeRequest):
-    """Trained weights of a recipe, and how many test images."""
+    """Trained weights of a recipe, and the number of test images."""
 
     weights: Path | None = option(
         metavar="DIR",
@@ -390,7 +390,7 @@ class WeightsRequest(RecipeRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class GridRequest:
-    """A grid; None: as in the recipe."""
+    """The grid of a sweep; None: as in the recipe."""
 
     channels: tuple[str, ...] | None = option(type=CHANNELS, help=_channels)
     snr_db: tuple[float, ...] | None = option(

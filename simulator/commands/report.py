@@ -24,9 +24,9 @@ def report(request: ReportRequest) -> None:
     """Write an interactive page of finished sweeps: one HTML file that loads nothing else.
 
     FOLDERS are the --out of sweeps; the page shows one at a time. Its panels show accuracy over
-    SNR and over k, and the distance to the noiseless accuracy, with filters. Where a folder holds
-    the outcomes of single images, any scheme can be the reference from which paired differences
-    are shown.
+    SNR and over k, and the distance to the noiseless accuracy, with filters. If a folder holds
+    the outcome of every image, any scheme can be the reference from which paired differences are
+    shown.
     """
     from simulator import resolve
     from simulator.storage.folders import REPORT, read_results

@@ -54,7 +54,7 @@ class SearchRequest:
         metavar="N", help="Target of the penalty, such as 800k or 1.2M.  [default: the preset's]"
     )
     teaching: Literal["kd", "ce"] = option(
-        default="kd", help="The recipe's distillation loss, or labels alone (the control)."
+        default="kd", help="The recipe's distillation loss, or only labels (the control)."
     )
     seeds: int = option(
         default=1, type=whole(1, MOST_SEEDS), help="Number of searches; the best is kept."
@@ -84,9 +84,9 @@ class SearchRequest:
 def search(request: SearchRequest) -> None:
     """Search for an architecture of the student of a recipe (KDL-DARTS).
 
-    The teacher of recipe digits is trained first, where it is missing; other recipes need its
-    outputs: semlink train RECIPE --stage cache. Writes genotype.json, which
-    train and sweep take as --student, figures of its cells and of the search, and search.csv.
+    The teacher of recipe digits is trained first, if it is missing. Other recipes need its outputs:
+    semlink train RECIPE --stage cache. Writes genotype.json for the --student of train and sweep,
+    search.csv, and figures of the search and of the cells that it found.
 
     Stop with Ctrl-C at any time; the same command resumes from the last epoch.
     """
@@ -119,7 +119,7 @@ def _begun(request: SearchRequest) -> "SearchRun":
 
     experiment = resolve.recipe_named(request.recipe)
     usual, named = Path("results/runs") / experiment.name, request.training
-    experiment = Trial.of((named or usual) / "weights").applied(experiment)  # as its teachers
+    experiment = Trial.of((named or usual) / "weights").applied(experiment)  # as for its teachers
     preset = adjusted(
         resolve.search_preset(experiment, request.preset),
         penalty=request.penalty,
@@ -143,7 +143,7 @@ def _begun(request: SearchRequest) -> "SearchRun":
         preset,
         dataset=dataset,
         taught_in=named or usual,
-        teach_there=named is None,  # a training that is named is only read
+        teach_there=named is None,  # the run of --training is only read
         folder=folder,
         device=device,
         deadline=deadline,
@@ -151,7 +151,7 @@ def _begun(request: SearchRequest) -> "SearchRun":
 
 
 def _tell_teaching(recipe: "Experiment", places: "Sequence[Path]") -> None:
-    """Say that the teachers are trained first, in the last of these folders, if none has them."""
+    """Print that the teachers are trained first, in the last of these folders, if none has them."""
     from simulator.storage.folders import TRAINING, check_writable, locked
 
     files = [f"weights/{name}.safetensors" for name in recipe.teachers]

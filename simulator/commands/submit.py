@@ -18,7 +18,7 @@ from simulator.commands.options import (
 )
 from simulator.errors import UserError
 
-COMMITTED = Path("results/open")  # of a checkout that is the current folder
+COMMITTED = Path("results/open")  # if the current folder is a checkout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class SubmitRequest:
 
     @property
     def folder(self) -> Path:
-        """Where entries and leaderboard lie."""
+        """The folder of the entries and the leaderboard."""
         return self.out or (COMMITTED if COMMITTED.is_dir() else Path("open"))
 
 
@@ -47,7 +47,8 @@ def submit(request: SubmitRequest) -> None:
 
     SUBMISSION is a Python file with NAME, AUTHORS, DESCRIPTION and a function scheme(task), which
     is run (read a stranger's file first), or a folder with answers.npz and submission.toml. Without
-    one the leaderboard alone is written, of the entries in --out and those that come with semlink.
+    SUBMISSION only the leaderboard is written, from the entries in --out and those shipped with
+    semlink.
     """
     from simulator import resolve
     from simulator.storage.folders import check_writable

@@ -49,7 +49,7 @@ class SweepRequest(WeightsRequest, GridRequest):
         help="Add R channel draws at a time until their 95 % interval is +-POINTS of accuracy.",
     )
     max_realizations: int = option(
-        default=200, type=whole(1, MOST_REALIZATIONS), metavar="N", help="End of --mc."
+        default=200, type=whole(1, MOST_REALIZATIONS), metavar="N", help="Most draws with --mc."
     )
     precision: Literal["fp32", "bf16"] = option(
         default="fp32",
@@ -66,7 +66,7 @@ class SweepRequest(WeightsRequest, GridRequest):
     workers: int | None = option(
         type=whole(1, MOST_WORKERS),
         metavar="N",
-        help="Number of processes.  [default: the cores; 1 for little work or a GPU]",
+        help="Number of processes.  [default: one per core; 1 for little work or a GPU]",
     )
     cluster: str | None = option(
         metavar="ADDRESS|auto|local",
@@ -136,7 +136,11 @@ def resolved(request: SweepRequest) -> "tuple[Sweep, list[LeftOut]]":
 
 
 def reasons(left_out: "Sequence[LeftOut]", *, given: "Collection[str] | None") -> list[str]:
-    """What is left out, and why; the names alone of schemes that are not `given`, None: of none."""
+    """Lines about what is left out, with the reasons.
+
+    Schemes that are not in `given` share one line, with only their names. If `given` is None, or if
+    one line holds all reasons, every reason is given.
+    """
     grouped = _grouped(left_out)
     if given is None or len(grouped) < 2:
         return grouped
@@ -149,8 +153,8 @@ def reasons(left_out: "Sequence[LeftOut]", *, given: "Collection[str] | None") -
 
 
 def _grouped(left_out: "Sequence[LeftOut]") -> list[str]:
-    """Those that differ in k alone share a line, and so do schemes that serve the same k."""
-    groups: dict[tuple[str, str], list[LeftOut]] = {}  # by scheme or none, and reason
+    """Entries that differ only in k share a line, and so do schemes that serve the same k."""
+    groups: dict[tuple[str, str], list[LeftOut]] = {}  # by scheme ("": shared) and reason
     for one in left_out:
         together = one.trained and one.why.startswith("serves ")
         groups.setdefault(("" if together else one.scheme, one.reason), []).append(one)
@@ -169,7 +173,7 @@ def _line(group: "Sequence[LeftOut]") -> str:
 
 
 def size_of(sweep: "Sweep") -> str:
-    """How much is swept, in one line."""
+    """The size of a sweep, in one line."""
     schemes, channels, snrs, uses = (len(set(each)) for each in zip(*sweep.points, strict=True))
     counts = ((schemes, "scheme"), (channels, "channel"), (snrs, "SNR"))
     told = ", ".join(f"{count} {name}{'s' * (count > 1)}" for count, name in counts)

@@ -11,7 +11,7 @@ from simulator.parse import MOST_REALIZATIONS
 if TYPE_CHECKING:
     import pandas as pd
 
-COUNTS = ("parameters", "macs")  # how the names of columns of whole numbers end
+COUNTS = ("parameters", "macs")  # endings of the names of columns of whole numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class TableRequest(WeightsRequest):
 def table(request: TableRequest) -> None:
     """Tabulate size, cost and clean accuracy of teacher and students of a recipe.
 
-    Writes sizes.csv: parameters, MACs, CPU time, accuracy, and the share of the teacher's.
+    Writes sizes.csv: parameters, MACs, CPU time, accuracy, and its share of the teacher's.
     """
     import torch
 
@@ -55,7 +55,7 @@ def table(request: TableRequest) -> None:
 
 
 def _shown(rows: "pd.DataFrame") -> "pd.DataFrame":
-    """The table as text: whole numbers in full, others with four decimals, nothing for a gap."""
+    """The table as text: whole numbers in full, others with four decimals, gaps empty."""
     shown = rows.astype(object)
     for name in rows.columns.drop("name"):
         form = "{:.0f}" if name.endswith(COUNTS) else "{:.4f}"

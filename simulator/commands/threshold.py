@@ -24,7 +24,7 @@ class ThresholdRequest(ChoiceRequest):
         metavar="SCHEME", help="Also print the difference in dB from this scheme."
     )
     csv: Path | None = option(
-        metavar="FILE", type=PATH, help="Also write the table there; SNRs not swept are +-inf."
+        metavar="FILE", type=PATH, help="Also write the table there; SNRs out of range are +-inf."
     )
 
 

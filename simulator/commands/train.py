@@ -1,4 +1,4 @@
-"""`semlink train`: the stages in order, each taken up where it was left."""
+"""`semlink train`: the stages in order, each resumed from its last checkpoint."""
 
 import math
 import time
@@ -70,7 +70,7 @@ class TrainRequest(RecipeRequest):
         help="A pretrained CLIP, DINOv2 or ViT from the hub or a folder, in place of the recipe's.",
     )
     from_scratch: bool = flag(
-        help="Refuse the warm start that recipe images takes with few training images."
+        help="Train without the warm start that recipe images uses for few training images."
     )
     epochs: int | None = option(
         type=whole(1, MOST_EPOCHS),
@@ -84,8 +84,8 @@ class TrainRequest(RecipeRequest):
     )
     minutes: float | None = minutes_option()
     fresh: bool = flag(
-        help="Delete finished parts and checkpoints in --out; with stages that start from finished "
-        "weights, only theirs."
+        help="Delete finished parts and checkpoints in --out; with a stage that starts from "
+        "finished weights, only its own."
     )
     device: str = device_option()
 
@@ -94,12 +94,15 @@ class TrainRequest(RecipeRequest):
 def train(request: TrainRequest) -> None:
     """Train the models of a recipe, one of {recipes}.
 
-    In order: teacher, cache (its outputs), student (stage1), head (stage 1b) with the quantiser of
-    digital_semantic, its words, codec (stage2); with "baselines" or "all" the neural baselines, a
-    model for each k; with "all" the student on images that were decoded or rebuilt. "decoded" and
-    "decoded_teachers" train finished classifiers on decoded images, for separate:retrained,
-    "rebuilt" the student on what deep JSCC rebuilds, for deep_jscc_image:retrained; "words" alone
-    fits those of a finished student.
+    Stages in order: "teacher", "cache" (its outputs), "stage1" (the student), "head" (with the
+    quantiser of digital_semantic), "words" (of digital_semantic), "stage2" (the codec). "baselines"
+    or "all" adds the neural baselines, one model for each k; "all" also trains the student on
+    decoded and on rebuilt images.
+
+    Some stages start from finished weights and train only their own part: "decoded" and
+    "decoded_teachers" train classifiers on decoded images, for separate:retrained; "rebuilt" trains
+    the student on images that deep JSCC rebuilds, for deep_jscc_image:retrained; "words" fits the
+    words to a finished student.
 
     Stop with Ctrl-C at any time; the same command resumes from the last checkpoint.
     """
@@ -145,7 +148,7 @@ def _check_baselines(experiment: "Experiment", asked: "Sequence[str]") -> None:
 def _train(
     run: "TrainingRun", stage: str, schemes: "Sequence[SchemeConfig]", parts: "Collection[Part]"
 ) -> None:
-    """All parts of a stage, and what came of them."""
+    """Train all parts of a stage, and print their accuracies."""
     from simulator.schemes.train import parts_to_train, stages_of, train_schemes
     from simulator.training.schedule import Schedule, costs
     from simulator.training.student import Session
@@ -166,7 +169,7 @@ def _train(
 
 
 def _trial(request: TrainRequest, experiment: "Experiment", dataset: "Dataset") -> "Trial":
-    """What differs from the recipe. Raises: UserError."""
+    """The changes to the recipe, by options or a warm start. Raises: UserError."""
     from simulator.description.trial import Trial
     from simulator.parse import in_range
 
@@ -180,7 +183,7 @@ def _trial(request: TrainRequest, experiment: "Experiment", dataset: "Dataset") 
 
 
 def _tell_warm(run: "TrainingRun", stage: str) -> None:
-    """What a warm start does, whether its images are new, and what is left for later."""
+    """Print what a warm start does, whether its images are new, and which stages are left out."""
     from simulator.training.warm import known_images
 
     note(
@@ -198,7 +201,7 @@ def _tell_warm(run: "TrainingRun", stage: str) -> None:
 
 
 def _run_of(request: TrainRequest, experiment: "Experiment", dataset: "Dataset") -> "TrainingRun":
-    """The training that is asked for. Raises: UserError."""
+    """The requested training run. Raises: UserError."""
     from simulator import resolve
     from simulator.parse import MOST_SEED, in_range
     from simulator.training.run import TrainingRun
@@ -217,7 +220,7 @@ def _run_of(request: TrainRequest, experiment: "Experiment", dataset: "Dataset")
 
 
 def _tell(session: "Session") -> None:
-    """What the teachers are, one line each."""
+    """Print a line about each teacher."""
     from models import EfficientNetConfig, PretrainedTeacherConfig
     from models.blocks import parameter_count
 
@@ -234,7 +237,7 @@ def _tell(session: "Session") -> None:
 
 
 def _tell_backbones(run: "TrainingRun", schemes: "Iterable[SchemeConfig]") -> None:
-    """What a student is that is trained for the baselines alone."""
+    """Print a remark on each student that is trained only for the baselines."""
     from simulator.schemes.joint import JointSchemeConfig
 
     joint = (own.backbone_of for own in schemes if isinstance(own, JointSchemeConfig))
@@ -245,7 +248,7 @@ def _tell_backbones(run: "TrainingRun", schemes: "Iterable[SchemeConfig]") -> No
 
 
 def _show(run: "TrainingRun", parts: "Iterable[Part]") -> None:
-    """The last validation accuracy of every part that is there, and which of them only guess."""
+    """Print the last validation accuracy of every finished part, and which parts only guess."""
     from simulator.storage.files import read_header
     from simulator.training.weights import PIXELS, guessing
 

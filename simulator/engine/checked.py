@@ -1,4 +1,4 @@
-"""A user's scheme under watch: one call of the channel, k symbols, their power, the scores."""
+"""A wrapper that checks a user's scheme: channel calls, number and power of symbols, scores."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -15,12 +15,12 @@ from simulator.schemes.own import check_own_name
 
 Value = TypeVar("Value")
 OURS = ("simulator", "benchmarks")  # packages whose schemes are not checked
-MOST_POWER = 1.05  # of a point on average: QAM has unit power over its constellation alone
-MOST_OF_BLOCK = 1.5  # of a block of images: refused at once, not at the end
+MOST_POWER = 1.05  # mean over a point; QAM has unit power only on average over the constellation
+MOST_OF_BLOCK = 1.5  # mean over a block of images; more raises an error at once, not at the end
 
 
 class Point(NamedTuple):
-    """Where power is measured."""
+    """A point of a sweep, at which power is measured."""
 
     channel: str
     snr_db: float
@@ -28,17 +28,17 @@ class Point(NamedTuple):
 
 
 class Metered(WrappedChannel):
-    """A channel at one SNR, and what was sent over it."""
+    """A channel at one SNR that records the symbols sent over it."""
 
     def __init__(self, channel: Channel, snr_db: Tensor, k: int) -> None:
         self.channel, self._snr_db, self._k = channel, snr_db, k
         self.sent: list[Tensor] = []
 
     def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
-        """As the channel does.
+        """Record x and send it through the channel.
 
-        Raises: UserError for another SNR than that of the point, another number of symbols, or
-                symbols that are not finite: before a receiver fails on them.
+        Raises: UserError if snr_db is not that of the point, if x is not [B, k], or if x is not
+                finite, so that the error comes before a receiver fails on such symbols.
         """
         self.sent.append(x)
         if not torch.equal(snr_db, self._snr_db):
@@ -56,8 +56,9 @@ class Metered(WrappedChannel):
 class Checked(Scheme):
     """A scheme whose every step is checked.
 
-    Raises: UserError if a step fails, the channel is not called exactly once with x [B, k], or
-    scores are not finite [B, classes]; None: any number of classes.
+    `classes` is the required number of scores per image; None allows any number.
+    Raises: UserError if a step fails, if the channel is not called exactly once with x [B, k], or
+    if the scores are not finite [B, classes].
     """
 
     def __init__(self, scheme: Scheme, name: str, classes: int | None) -> None:
@@ -68,28 +69,28 @@ class Checked(Scheme):
 
     @property
     def channel_uses(self) -> str:
-        """As the scheme says."""
+        """The range of k of the wrapped scheme, in words."""
         return self._scheme.channel_uses
 
     def serves(self, k: int) -> bool:
-        """As the scheme says."""
+        """Whether the wrapped scheme serves k."""
         return bool(self._step("serves", lambda: self._scheme.serves(k)))
 
     def settings(self, k: int) -> str:
-        """As the scheme says, in one line."""
+        """The settings of the wrapped scheme, in one line."""
         return " ".join(str(self._step("settings", lambda: self._scheme.settings(k))).split())
 
     def objection(self, channel: Channel, k: int) -> str:
-        """As the scheme says."""
+        """The objection of the wrapped scheme."""
         return str(self._step("objection", lambda: self._scheme.objection(channel, k)))
 
     def prepare(self, images: Tensor) -> Tensors:
-        """The scheme's step."""
+        """Call `prepare` of the wrapped scheme, and check its result."""
         prepared = self._step("prepare", lambda: self._scheme.prepare(images))
         return self._check_batch("prepare", prepared, len(images))
 
     def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
-        """The scheme's step."""
+        """Call `encode` of the wrapped scheme, and check its result."""
 
         def step() -> Tensors:
             return self._scheme.encode(prepared, channel=channel, snr_db=snr_db, k=k)
@@ -99,7 +100,7 @@ class Checked(Scheme):
     def transmit(
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
-        """The scheme's step over a metered channel."""
+        """Call `transmit` of the wrapped scheme, and check its symbols and its result."""
         metered = Metered(channel, snr_db, k)
 
         def step() -> Received:
@@ -119,25 +120,25 @@ class Checked(Scheme):
     def rebuilt_images(
         self, prepared: Tensors, received: Received, *, channel: Channel, snr_db: Tensor, k: int
     ) -> Tensor | None:
-        """As the scheme says."""
+        """The images that the wrapped scheme rebuilds."""
         link: dict[str, Any] = {"channel": channel, "snr_db": snr_db, "k": k}
         return self._scheme.rebuilt_images(prepared, received, **link)
 
     def compile(self) -> None:
-        """As the scheme does."""
+        """Compile the wrapped scheme."""
         self._scheme.compile()
 
     def table_error(self, channel: Channel, snr_db: float, k: int) -> float:
-        """As the scheme says."""
+        """The table error of the wrapped scheme."""
         return self._scheme.table_error(channel, snr_db, k)
 
     @property
     def choices_key(self) -> str:
-        """As the scheme says."""
+        """The key of the wrapped scheme's choices."""
         return self._scheme.choices_key
 
     def choices(self, points: Sequence[tuple[Channel, float, int]]) -> list[dict[str, Any]]:
-        """As the scheme says."""
+        """The choices of the wrapped scheme."""
         return self._scheme.choices(points)
 
     def check_power(self) -> None:
@@ -155,7 +156,7 @@ class Checked(Scheme):
         )
 
     def _step(self, name: str, step: Callable[[], Value]) -> Value:
-        """What a step gives. Raises: UserError if it fails."""
+        """Return the result of a step. Raises: UserError if the step fails."""
         try:
             return step()
         except UserError:
@@ -166,7 +167,7 @@ class Checked(Scheme):
             ) from error
 
     def _check_batch(self, name: str, found: Tensors, batch: int) -> Tensors:
-        """What a step gives of a batch. Raises: UserError unless it is tensors [B, ...] by name."""
+        """Return a step's result. Raises: UserError unless it maps names to tensors [B, ...]."""
         if not isinstance(found, Mapping) or not all(
             isinstance(own, Tensor) and own.dim() and len(own) == batch for own in found.values()
         ):
@@ -202,9 +203,9 @@ class Checked(Scheme):
 
 
 def watched(scheme: Scheme, classes: int | None = None) -> Scheme:
-    """The scheme, checked at every step if it is of a class of the user's.
+    """Return a user's scheme wrapped in checks; return a scheme of semlink unchanged.
 
-    Raises: UserError if it has no name, or that of a scheme of semlink.
+    Raises: UserError if the scheme has no name, or the name of a scheme of semlink.
     """
     if type(scheme).__module__.partition(".")[0] in OURS:
         return scheme
@@ -216,5 +217,5 @@ def watched(scheme: Scheme, classes: int | None = None) -> Scheme:
 
 
 def _is(value: object, shape: list[Any]) -> bool:
-    """Whether a value is a tensor of a shape."""
+    """Whether a value is a tensor of this shape."""
     return isinstance(value, Tensor) and list(value.shape) == shape

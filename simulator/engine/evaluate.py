@@ -1,7 +1,7 @@
-"""What a worker does: prepare a scheme on blocks of images, then compute the units of tasks.
+"""The work of one worker: prepare a scheme on blocks of images, then compute the units of tasks.
 
-Images are computed and noise is drawn in fixed blocks of 250 images in data order, the last one
-padded, by one thread: the same numbers whatever the number of workers.
+Images are processed and noise is drawn in fixed blocks of 250 images in data order, the last one
+padded, on one thread. The results therefore do not depend on the number of workers.
 """
 
 import time
@@ -23,40 +23,40 @@ from simulator.errors import UserError
 from simulator.scheme import Scheme
 from simulator.statistics.tally import outcome_codes
 
-BLOCK = 250  # images computed and drawn at a time
-Prepared = Mapping[str, Tensor]  # each [N, ...], of a block or of all, in whole blocks
+BLOCK = 250  # images that are processed at a time
+Prepared = Mapping[str, Tensor]  # tensors [N, ...] of one block or of all; N is a multiple of 250
 
 
 class Loaded(NamedTuple):
-    """A scheme, and what it prepares of every block of the images."""
+    """A scheme, and the tensors that it prepares for each block of images."""
 
     scheme: Scheme
-    block: Callable[[int], Prepared]  # by the number of the block
+    block: Callable[[int], Prepared]  # from the number of the block
 
 
 class Preparation(NamedTuple):
-    """Work that comes before the units of a scheme: what it prepares of one block."""
+    """Work that comes before the units of a scheme: `Scheme.prepare` on one block."""
 
     scheme: str
     block: int
 
 
 class Setting(NamedTuple):
-    """What every unit of a sweep has in common."""
+    """The settings that all units of a sweep share."""
 
     seed: int
     device: torch.device
-    precision: Precision = "fp32"  # or bf16, for the networks alone
-    compiled: bool = False  # receivers that can be are compiled by torch.compile
+    precision: Precision = "fp32"  # or bf16, only for the networks
+    compiled: bool = False  # whether receivers that support it are compiled by torch.compile
 
     @property
     def networks(self) -> str:
-        """How networks are computed, in words: what decides their last digits."""
+        """Precision and compilation in words; they affect the last digits of a network's output."""
         return f"{self.precision}, compiled" if self.compiled else self.precision
 
 
 class Evaluator:
-    """Computes the units of tasks; holds the scheme that it met last."""
+    """Computes the units of tasks. It holds only the scheme that it used last."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Evaluator:
         setting: Setting,
         channel: Callable[[str], Channel] = channel_from_name,
         *,
-        num_classes: int | None = None,  # None: scores are not checked
+        num_classes: int | None = None,  # None: any number of scores
         divisions: Divisions | None = None,
     ) -> None:
         self._load = load
@@ -78,7 +78,7 @@ class Evaluator:
         self._held: Loaded
 
     def prepare(self, work: Preparation) -> None:
-        """What a scheme prepares of a block, unless it is there."""
+        """Prepare a block of images for a scheme, unless that is done already."""
         self._loaded(work.scheme).block(work.block)
 
     def _loaded(self, name: str) -> Loaded:
@@ -86,13 +86,13 @@ class Evaluator:
             self._held = self._load(name)
             self._name = name
             if self._setting.compiled:
-                torch.compiler.reset()  # of another scheme: torch keeps a few compilations alone
+                torch.compiler.reset()  # drops those of another scheme: torch keeps only a few
                 self._held.scheme.compile()
         return self._held
 
     @torch.inference_mode()
     def __call__(self, task: Task) -> list[Finished]:
-        """The units of a task, from one pass of the encoder."""
+        """Compute the units of a task; the encoder runs once for all of them."""
         point, device = task.point, self._setting.device
         scheme, prepared = self._loaded(point.scheme)
         blocks = [prepared(number) for number in range(blocks_in(len(self._labels)))]
@@ -123,7 +123,7 @@ class Evaluator:
         return finished
 
     def _check(self, scores: Tensor) -> None:
-        """Raises: UserError unless there is a score for every class, each a number."""
+        """Raises: UserError unless there is a finite score for every class."""
         if self._num_classes is not None and scores.shape != (BLOCK, self._num_classes):
             raise UserError(
                 f"{self._name} must give scores [B, num_classes] = [{BLOCK}, {self._num_classes}], "
@@ -145,9 +145,9 @@ def evaluator_here(
     num_classes: int,
     divisions: Divisions | None = None,
 ) -> Evaluator:
-    """The evaluator of this process, from what is in memory."""
+    """Return an evaluator for this process, from schemes and images in memory."""
     channel = {channel.name: channel for channel in channels}.__getitem__
-    loaded = {  # what is prepared stays, so schemes may take turns
+    loaded = {  # prepared tensors are kept, so schemes may take turns
         scheme.name: Loaded(scheme, cache(partial(prepare_block, scheme, split, setting)))
         for scheme in schemes
     }
@@ -160,7 +160,7 @@ def evaluator_here(
 
 @torch.inference_mode()
 def prepare_all(scheme: Scheme, split: Split, setting: Setting) -> dict[str, Tensor]:
-    """What a scheme prepares, of all images, filled up to whole blocks."""
+    """The tensors that a scheme prepares for all images, padded to whole blocks."""
     numbers = range(blocks_in(len(split.labels)))
     parts = [prepare_block(scheme, split, setting, number) for number in numbers]
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
@@ -168,18 +168,18 @@ def prepare_all(scheme: Scheme, split: Split, setting: Setting) -> dict[str, Ten
 
 @torch.inference_mode()
 def prepare_block(scheme: Scheme, split: Split, setting: Setting, number: int) -> Prepared:
-    """What a scheme prepares of one block of images."""
+    """The tensors that a scheme prepares for one block of images."""
     with autocast(setting.device, setting.precision):
         return scheme.prepare(image_block(split.images, number, setting.device))
 
 
 def blocks_in(images: int) -> int:
-    """How many blocks so many images fill, the last one perhaps in part."""
+    """The number of blocks that hold this many images; the last one may be partly filled."""
     return -(-images // BLOCK)
 
 
 def image_block(images: Tensor, number: int, device: torch.device) -> Tensor:
-    """A block [250, C, H, W] in [0, 1]; the last one is filled up with black images."""
+    """A block [250, C, H, W] in [0, 1]; the last one is padded with black images."""
     chunk = images[number * BLOCK : (number + 1) * BLOCK]
     block = torch.zeros((BLOCK, *images.shape[1:]), device=device)
     block[: len(chunk)] = to_float(chunk.to(device))
@@ -192,7 +192,7 @@ def image_blocks(images: Tensor, device: torch.device) -> Iterator[Tensor]:
 
 
 def blocks_of(prepared: Prepared) -> Iterator[dict[str, Tensor]]:
-    """Whole blocks of what was prepared."""
+    """Split prepared tensors into blocks."""
     images = len(next(iter(prepared.values())))
     for first in range(0, images, BLOCK):
         yield {name: values[first : first + BLOCK] for name, values in prepared.items()}

@@ -1,4 +1,4 @@
-"""A sweep into a folder: resumed from its journal, written as tables and `run.json`."""
+"""A sweep in a folder: it resumes from its journal and writes tables and `run.json`."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ COLUMNS = [
     *("mc_low", "mc_high", "delivered"),
     *("train_seed", "settings"),
 ]
-PILOTS, TABLE_ERROR = "pilot_uses", "table_error"  # the last columns, where any is above 0
+PILOTS, TABLE_ERROR = "pilot_uses", "table_error"  # last; left out if all are 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +42,14 @@ class SweepFolder:
     sweep: Sweep
     folder: Path
     journal: Journal
-    fresh: bool  # whether what an earlier sweep has finished is forgotten
+    fresh: bool  # whether to delete the units and results of an earlier sweep
     began: float = field(default_factory=time.perf_counter)
 
     def compute(self, *, workers: int | None = None, cluster: str | None = None) -> Results:
-        """Compute what the journal lacks; its units are on disk when this returns or is stopped."""
+        """Compute the units that the journal lacks.
+
+        Each finished unit is written to disk at once, so it is kept if this is stopped.
+        """
         sweep = self.sweep
         with open_pool(sweep, self.folder, workers=workers, cluster=cluster) as pool:
             if self.fresh:
@@ -65,8 +68,8 @@ class SweepFolder:
     ) -> tuple[pd.DataFrame, dict[str, Any]]:
         """Write tables and description; returns the rows and the content of `run.json`.
 
-        `noiseless` is the accuracy without a channel, measured now if it is not given; `more` are
-        columns to add to the rows.
+        `noiseless` is the accuracy without a channel, which is measured here if it is not given;
+        `more` are columns to add to the rows.
         """
         folder, sweep = self.folder, self.sweep
         run = {
@@ -100,7 +103,7 @@ class InMemory(NamedTuple):
 
 
 def _in_order(table: pd.DataFrame) -> pd.DataFrame:
-    """The columns of a table of results."""
+    """Put the columns in order, without optional ones that are 0 everywhere."""
     return table[[*COLUMNS, *(name for name in (PILOTS, TABLE_ERROR) if table[name].any())]]
 
 
@@ -112,8 +115,8 @@ def sweep_in_memory(
 ) -> InMemory:
     """Compute a sweep in this process, and keep it in memory.
 
-    `left_out` is what figures say is missing; `measure` gives columns to add to the rows, from the
-    points and their realisations.
+    `left_out` lists what the figures report as missing. `measure` maps the points and their numbers
+    of realisations to columns that are added to the rows.
     """
     pool, store = InProcess(sweep.evaluator()), MemoryStore()
     try:
@@ -130,17 +133,17 @@ def sweep_in_memory(
         "data": _data(sweep),
         "left_out": [own._asdict() for own in left_out],
     }
-    if any(built.identity for built in sweep.built.values()):  # of the recipe: the student is there
+    if any(built.identity for built in sweep.built.values()):  # of the recipe, with its student
         run["noiseless_accuracy"] = noiseless_accuracy(sweep)
     return InMemory(table, run, store)
 
 
 @contextmanager
 def sweep_folder(sweep: Sweep, folder: Path, *, fresh: bool = False) -> Iterator[SweepFolder]:
-    """Lock a folder for a sweep. Ctrl-C within the block says what is kept and how to resume.
+    """Lock a folder for a sweep.
 
     Raises: UserError if the folder cannot be written to, is in use, or holds a sweep with other
-    settings; Stopped.
+    settings; Stopped if Ctrl-C ends the block, with what is kept and how to resume.
     """
     check_writable(folder)
     with Journal(folder) as journal:
@@ -150,7 +153,7 @@ def sweep_folder(sweep: Sweep, folder: Path, *, fresh: bool = False) -> Iterator
             yield SweepFolder(sweep, folder, journal, fresh)
         except KeyboardInterrupt:
             without = " without --fresh" if fresh and journal.about_key else ""
-            kept = len(Journal(folder))  # the last ones may be on disk and not yet noted
+            kept = len(Journal(folder))  # read again: the last units may be only on disk
             raise Stopped(
                 f"{kept} finished units are in {journal.path}; run the same command again"
                 f"{without} to resume"
@@ -170,9 +173,10 @@ def noiseless_accuracy(sweep: Sweep) -> dict[str, float]:
 
 
 def _choices(sweep: Sweep) -> list[dict[str, Any]]:
-    """What schemes chose on validation images at the points of a sweep.
+    """The choices that schemes made on validation images, for the points of a sweep.
 
-    A scheme is asked about all its points at once: a genie answers for every k, not for every SNR.
+    `Scheme.choices` gets all points of a scheme at once, because the rows of a `genie` depend on k
+    but not on the SNRs of the points.
     """
     rows = []
     for name, built in sweep.built.items():
@@ -182,7 +186,7 @@ def _choices(sweep: Sweep) -> list[dict[str, Any]]:
 
 
 def _choice(sweep: Sweep, point: Point) -> dict[str, Any]:
-    """The number of pilots at a point, and what its scheme chose beside them."""
+    """The number of pilots chosen at a point, and the other choices of its scheme there."""
     channel, k = sweep.placed(point)
     chosen = sweep.built[point.scheme].scheme.choices([(channel, point.snr_db, k)])
     named = dict(zip(NAMES, point, strict=True))
@@ -190,7 +194,7 @@ def _choice(sweep: Sweep, point: Point) -> dict[str, Any]:
 
 
 def _description(sweep: Sweep) -> dict[str, Any]:
-    """What decides the numbers besides the data: recipe, grid, weights, versions, machine."""
+    """What determines the results besides the data: recipe, grid, weights, versions, machine."""
     setting, weights, grid = sweep.setting, sweep.weights, sweep.grid
     return {
         "recipe": describe(sweep.experiment),

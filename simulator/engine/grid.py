@@ -1,14 +1,15 @@
 """The grid of a sweep: points, the units of a point, and the random streams of a unit.
 
-A point is one row of the table. It is made of units, one for each realisation of the channel on all
-test images. A unit's noise comes from streams named by (channel, SNR, uses, realisation), so
-schemes with the same number of channel uses meet the same gains and noise, and a unit depends on
-nothing else that is computed. For an estimated channel the name is that of the true channel, and
-the pilots count as uses: perfect, LS and LMMSE knowledge meet the same draws at equal total length.
+A point is one row of the table. It consists of units: a unit is one realisation of the channel for
+all test images. The random streams of a unit are named by (channel, SNR, uses, realisation).
+Schemes with the same number of channel uses therefore see the same gains and noise, and a unit does
+not depend on what else is computed. For an estimated channel the name is that of the true channel,
+and pilots count as uses. Perfect, LS and LMMSE channel knowledge therefore see the same draws at
+equal total length.
 
-A channel may leave the number of pilots open (tdl:A+lmmse:best). Then pilots are among the k uses
-of a point, so every number costs as much: a division is P pilots and the most data symbols beside
-them that the scheme serves. Uses that neither needs stay idle.
+A channel may leave the number of pilots open (tdl:A+lmmse:best). The pilots are then among the k
+uses of a point, so that every number of pilots has the same cost. A division consists of P pilots
+and the largest number of data symbols beside them that the scheme serves. All other uses stay idle.
 """
 
 import itertools
@@ -25,16 +26,17 @@ from simulator.parse import MOST_REALIZATIONS, in_range
 from simulator.scheme import Scheme
 
 PURPOSES = ("channel", "scrambling", "decoding", "other payload", "other payload, bits")
-MANY = 200  # realisations, among which one more or less does not matter
-TASK_REALIZATIONS = 5  # units that a worker computes at a time, from one pass of the encoder
+MANY = 200  # realisations; among more, a repeated one does not matter
+TASK_REALIZATIONS = 5  # units of one task, for which the encoder runs once
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
     """What to evaluate: every scheme at every (channel, k, SNR).
 
-    Every point gets `realizations` units. With `mc` it gets as many again, and again, until the
-    channel's 95 % interval is at most +-`mc` points of accuracy, or `max_realizations` are reached.
+    Every point gets a round of `realizations` units. With `mc`, further rounds follow until the
+    95 % interval over channel draws is at most +-`mc` points of accuracy, or until another round
+    would exceed `max_realizations`.
     """
 
     channels: tuple[Channel, ...]
@@ -47,28 +49,28 @@ class Grid:
     max_realizations: int = 200
 
     def until(self, mc: float | None, max_realizations: int) -> "Grid":
-        """With rounds until the channel's interval is +-`mc` points. Raises: UserError."""
+        """Return the grid with these settings of `mc` and its limit. Raises: UserError."""
         if mc is not None and not 0 < mc < 100:
             raise UserError(f"--mc must be a half-width between 0 and 100 points, got {mc:g}")
         in_range("--max-realizations", max_realizations, 1, MOST_REALIZATIONS)
         return replace(self, mc=mc, max_realizations=max_realizations)
 
     def repeats(self, channel: str) -> int:
-        """Realisations of one round on a channel."""
+        """Realisations per round on a channel."""
         return self.realizations_of.get(channel, self.realizations)
 
     def most(self, channel: str) -> int:
-        """The most realisations that a point on this channel may get: whole rounds."""
+        """Largest number of realisations of a point on a channel, in whole rounds."""
         own = self.repeats(channel)
         return own if self.mc is None else max(own, self.max_realizations // own * own)
 
 
 class Named(Protocol):
-    """A scheme or a channel: rows of the table know it by its name."""
+    """A scheme or a channel, which the table identifies by its name."""
 
     @property
     def name(self) -> str:
-        """In tables."""
+        """The name in tables."""
         ...
 
 
@@ -76,7 +78,7 @@ Item = TypeVar("Item", bound=Named)
 
 
 def by_name(items: Iterable[Item], *, option: str) -> dict[str, Item]:
-    """What is swept by its name, each once. Raises: UserError if two that differ share a name."""
+    """Map names to items, each once. Raises: UserError if two different items share a name."""
     found: dict[str, Item] = {}
     for item in items:
         if found.setdefault(item.name, item) != item:
@@ -88,7 +90,7 @@ def by_name(items: Iterable[Item], *, option: str) -> dict[str, Item]:
 
 
 class Point(NamedTuple):
-    """One row of the table, by names."""
+    """One row of the table, by the names of its scheme and channel."""
 
     scheme: str
     channel: str
@@ -97,7 +99,7 @@ class Point(NamedTuple):
 
     @property
     def text(self) -> str:
-        """For progress bars."""
+        """The point in one line."""
         return f"{self.scheme} {self.channel} k={self.k} {self.snr_db:g} dB"
 
 
@@ -116,24 +118,24 @@ class Task(NamedTuple):
 
 
 class Division(NamedTuple):
-    """How the uses of a point are divided where the number of pilots is chosen."""
+    """A division of the uses of a point into pilots and data, where the number is open."""
 
     pilots: int
     data_uses: int
 
 
-Divisions = Mapping[Point, Division]  # of points whose channel leaves the number of pilots open
+Divisions = Mapping[Point, Division]  # for points whose channel leaves the number of pilots open
 
 
 def numbers_of_pilots(k: int) -> list[int]:
-    """Those that are tried among k uses: 1, 2, 3, 4, 6, 8, 12, ..., at most as many as data."""
+    """Numbers of pilots to try among k uses: 1, 2, 3, 4, 6, 8, 12, ..., at most k / 2."""
     powers = [2**n for n in range(MOST_PILOTS.bit_length())]
     both = sorted({*powers, *(3 * number for number in powers)})
     return [number for number in both if number <= min(MOST_PILOTS, k // 2)]
 
 
 def divisions(scheme: Scheme, channel: Channel, k: int) -> list[Division]:
-    """The divisions of k uses with which a scheme can be sent, the fewest pilots first."""
+    """The divisions of k uses that a scheme can use on a channel, fewest pilots first."""
     found = []
     for pilots in numbers_of_pilots(k):
         left = range(k - pilots, pilots - 1, -1)
@@ -144,7 +146,7 @@ def divisions(scheme: Scheme, channel: Channel, k: int) -> list[Division]:
 
 
 def placed(point: Point, channel: Channel, found: Divisions) -> tuple[Channel, int]:
-    """The channel and the number of data symbols with which a point is sent."""
+    """The channel, with its number of pilots, and the number of data symbols of a point."""
     own = found.get(point)
     return (channel, point.k) if own is None else (channel.with_pilots(own.pilots), own.data_uses)
 
@@ -152,8 +154,8 @@ def placed(point: Point, channel: Channel, found: Divisions) -> tuple[Channel, i
 def plan(schemes: Sequence[Scheme], grid: Grid) -> tuple[list[Point], list[LeftOut]]:
     """The points of a sweep, and each scheme and k that is left out.
 
-    Raises: UserError if no point is left, if a channel has more pilots than any k data symbols, or
-    if two streams of the sweep would share a seed.
+    Raises: UserError if no point is left, if a channel has more pilots than the largest k, or if
+    two noise streams of one point would share a seed.
     """
     for channel in grid.channels:
         check_pilots(channel, max(grid.channel_uses))
@@ -170,10 +172,10 @@ def plan(schemes: Sequence[Scheme], grid: Grid) -> tuple[list[Point], list[LeftO
 
 
 def _served(scheme: Scheme, k: int, channels: Sequence[Channel]) -> tuple[list[str], list[LeftOut]]:
-    """Names of the channels over which a scheme is sent with k uses, and the others with why."""
+    """Names of the channels that a scheme serves with k uses; the others with the reason."""
     if not scheme.serves(k) and not any(channel.pilots_open for channel in channels):
         return [], [LeftOut(scheme.name, f"serves {scheme.channel_uses}", k)]
-    by_objection: dict[str, list[str]] = {}  # why, empty where there is none -> channels
+    by_objection: dict[str, list[str]] = {}  # objection, empty if served -> channels
     for channel in channels:
         by_objection.setdefault(_objection(scheme, channel, k), []).append(channel.name)
     served = by_objection.pop("", [])
@@ -182,7 +184,7 @@ def _served(scheme: Scheme, k: int, channels: Sequence[Channel]) -> tuple[list[s
 
 
 def _objection(scheme: Scheme, channel: Channel, k: int) -> str:
-    """Why a scheme is not sent over a channel with k uses; empty if it is."""
+    """Why a scheme cannot use a channel with k uses; empty if it can."""
     if channel.pilots_open:
         fits = "serves no k beside pilots that fit, or not this channel"
         return "" if divisions(scheme, channel, k) else fits
@@ -194,7 +196,7 @@ def _objection(scheme: Scheme, channel: Channel, k: int) -> str:
 
 
 def tasks_of(point: Point, realizations: Sequence[int]) -> Iterator[Task]:
-    """Tasks for these realisations of a point."""
+    """Split realisations of a point into tasks."""
     for first in range(0, len(realizations), TASK_REALIZATIONS):
         yield Task(point, tuple(realizations[first : first + TASK_REALIZATIONS]))
 
@@ -202,13 +204,16 @@ def tasks_of(point: Point, realizations: Sequence[int]) -> Iterator[Task]:
 def unit_streams(
     unit: Unit, channel: Channel, seed: int, *, data_uses: int | None = None
 ) -> PointStreams:
-    """The streams of a unit; the scheme is not in their name. Its k counts, unless given."""
+    """The random streams of a unit. Their names do not depend on the scheme.
+
+    `data_uses` is the number of data symbols; by default it is the k of the point.
+    """
     snr_db, uses = unit.point.snr_db, (data_uses or unit.point.k) + channel.pilots
     return PointStreams(Streams(seed=seed), channel.draws_as, snr_db, uses, unit.realization)
 
 
 def check_pilots(channel: Channel, k: int) -> None:
-    """Raises: UserError unless the grid holds the pilots of a channel beside k data symbols."""
+    """Raises: UserError if a channel has more pilots than k data symbols."""
     if channel.pilots > k:
         raise UserError(
             f"{channel.name} must have at most as many pilots as data symbols, got "
@@ -219,8 +224,10 @@ def check_pilots(channel: Channel, k: int) -> None:
 def _check_seeds(grid: Grid) -> None:
     """Check that the draws of a point differ; otherwise its interval would be wrong.
 
-    Seeds have 32 bits, so two points far apart may share one; that biases no row of the table. Nor
-    does a repeated draw among very many: it changes an interval by less than a percent.
+    Seeds have 32 bits, so two different points may share one, which biases no row of the table. A
+    repeated draw among very many does no harm either: an interval changes by less than a percent.
+
+    Raises: UserError if two draws of a point share a seed.
     """
     streams = Streams(seed=grid.seed)
     places = itertools.product(PURPOSES, grid.channels, grid.snr_db, grid.channel_uses)

@@ -1,4 +1,4 @@
-"""A whole sweep: its schemes, its images, what a journal says it is about, and who computes it."""
+"""A whole sweep: its schemes and images, its description for the journal, and its workers."""
 
 import contextlib
 import os
@@ -36,15 +36,15 @@ from simulator.storage.files import load_tensors, save_tensors
 from simulator.storage.folders import forget_prepared
 from simulator.training.weights import Weights
 
-PREPARED = "prepared"  # below --out, while a pool works
+PREPARED = "prepared"  # folder below --out, while other processes compute
 TEST = "test_images"
 VALIDATION = "validation_images"
-FEW = 200_000  # transmissions that are done before other processes have started
+FEW = 200_000  # transmissions that take less time than starting other processes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sweep:
-    """What is swept: schemes over a grid, on test images, with the weights of one training."""
+    """A sweep: schemes over a grid, on test images, with the weights of one training run."""
 
     experiment: Experiment
     weights: Weights
@@ -65,10 +65,10 @@ class Sweep:
         test: Split,
         setting: Setting,
     ) -> "tuple[Sweep, list[LeftOut]]":
-        """A sweep, and all that is left out of it.
+        """Return a sweep, and everything that is left out of it.
 
-        Schemes are names, `all` for those that are trained, or objects, of which no journal can
-        say what their numbers depend on. Raises: UserError.
+        Schemes are names, `all` for all trained schemes, or objects. An object has no description
+        of what its results depend on, so it cannot be journalled. Raises: UserError.
         """
         named = [scheme for scheme in schemes if isinstance(scheme, str)]
         names, untrained = requested_schemes(experiment, weights, named) if named else ([], [])
@@ -96,13 +96,13 @@ class Sweep:
 
     @cached_property
     def identities(self) -> dict[str, Any]:
-        """What the numbers of each scheme that has a point depend on."""
+        """What the results of each scheme depend on, for schemes that have a point."""
         used = sorted({point.scheme for point in self.points})
         return {name: self.built[name].identity for name in used}
 
     @cached_property
     def divisions(self) -> dict[Point, Division]:
-        """The numbers of pilots that the channels leave open, chosen on validation images."""
+        """The numbers of pilots that channels leave open, as chosen on validation images."""
         dataset = self.weights.dataset
         return best_divisions(
             *(self._schemes, self.grid.channels, self.points),
@@ -111,7 +111,7 @@ class Sweep:
         )
 
     def placed(self, point: Point) -> tuple[Channel, int]:
-        """The channel and the number of data symbols with which a point is sent."""
+        """The channel, with its number of pilots, and the number of data symbols of a point."""
         return placed(point, self.channel(point.channel), self.divisions)
 
     def channel(self, name: str) -> Channel:
@@ -120,7 +120,7 @@ class Sweep:
 
     @property
     def about(self) -> dict[str, Any]:
-        """What decides the outcomes of a unit besides its point."""
+        """Everything besides its point that determines the outcomes of a unit."""
         pilots = {point.text: list(own) for point, own in self.divisions.items()}
         return {
             "seed": self.setting.seed,
@@ -129,14 +129,14 @@ class Sweep:
             "precision": self.setting.networks,
             "device": self.setting.device.type,
             "torch": str(torch.__version__),
-            "sionna-no-rt": version("sionna-no-rt"),  # makes all gains and noise
+            "sionna-no-rt": version("sionna-no-rt"),  # generates all gains and noise
             "schemes": self.identities,
             **({"pilots": pilots} if pilots else {}),
         }
 
     @property
     def facts(self) -> Facts:
-        """What the rows say besides outcomes."""
+        """The contents of the rows besides outcomes."""
         classes = self.weights.dataset.num_classes
         channels = self.grid.channels
         return facts_of(
@@ -147,12 +147,12 @@ class Sweep:
 
     @property
     def transmissions(self) -> int:
-        """Transmissions of the first round."""
+        """Number of transmissions in the first round."""
         images = len(self.test.labels)
         return sum(images * self.grid.repeats(point.channel) for point in self.points)
 
     def evaluator(self) -> Evaluator:
-        """The evaluator of this process, from what is in memory."""
+        """Return an evaluator for this process, from schemes and images in memory."""
         return evaluator_here(
             *(self._schemes, self.grid.channels, self.test, self.setting),
             num_classes=self.weights.dataset.num_classes,
@@ -162,7 +162,7 @@ class Sweep:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Job:
-    """What a pool's worker needs of a sweep, as names and files; calling it gives the evaluator."""
+    """A sweep as names and files, for a worker process; calling it returns the evaluator."""
 
     experiment: Experiment
     name: str  # of the data set
@@ -170,7 +170,7 @@ class Job:
     counts: tuple[int, ...]  # training images of each class
     data_key: str
     weights: Path
-    folder: Path  # of what is prepared
+    folder: Path  # of the images and the prepared tensors
     setting: Setting
     identities: dict[str, Any]  # scheme -> what its numbers depend on
     divisions: dict[Point, Division]
@@ -178,7 +178,7 @@ class Job:
 
     @classmethod
     def of(cls, sweep: Sweep, folder: Path) -> "Job":
-        """The job of a sweep, its images written where the workers find them."""
+        """Return the job of a sweep, and write its images to files for the workers."""
         dataset, folder = sweep.weights.dataset, folder.resolve()
         job = cls(
             experiment=sweep.experiment,
@@ -197,15 +197,15 @@ class Job:
         return job
 
     def write_images(self, test: Split, validation: Split | None) -> None:
-        """Put test and validation images where the workers find them."""
+        """Write test and validation images to files for the workers."""
         splits = {TEST: test} if validation is None else {TEST: test, VALIDATION: validation}
-        self._path(VALIDATION).unlink(missing_ok=True)  # of a run that was killed
+        self._path(VALIDATION).unlink(missing_ok=True)  # left by a run that was killed
         for name, split in splits.items():
             tensors = {"images": split.images, "labels": split.labels}
             save_tensors(self._path(name), tensors, {"key": self.data_key})
 
     def __call__(self) -> Evaluator:
-        """The evaluator, its schemes loaded when they are asked for."""
+        """Return the evaluator, which loads a scheme when it is needed."""
         test = self._split(TEST)
         validation = self._split(VALIDATION) if self._path(VALIDATION).exists() else None
         dataset = Dataset(
@@ -231,13 +231,13 @@ class Job:
         return Split(images=tensors["images"], labels=tensors["labels"])
 
     def _prepared(self, scheme: Scheme, test: Split, block: int) -> Prepared:
-        """From the file that another worker or an earlier run has written, else made now.
+        """Read prepared tensors from the file of another worker or an earlier run, or compute them.
 
-        The file is mapped, not read, so all workers share one copy of it.
+        The file is memory-mapped, so all workers share one copy of it.
         """
         path = self._path(f"{scheme.name.replace(':', '-')}-{block}")
         key = digest([self.key, scheme.name, block])
-        with contextlib.suppress(UserError):  # not there, or damaged
+        with contextlib.suppress(UserError):  # missing or damaged
             tensors, header = load_tensors(path)
             if header.get("key") == key:
                 return {name: t.to(self.setting.device) for name, t in tensors.items()}
@@ -250,9 +250,9 @@ class Job:
 
 
 def check_same(before: list[dict[str, Any]], now: dict[str, Any], folder: Path) -> None:
-    """Whether units of earlier runs may stand beside new ones.
+    """Check that units of earlier runs may be combined with new ones.
 
-    Raises: UserError saying what changed.
+    Raises: UserError that lists what changed.
     """
     changes: list[str] = []
     for about in before:
@@ -280,10 +280,11 @@ def check_same(before: list[dict[str, Any]], now: dict[str, Any], folder: Path) 
 def open_pool(
     sweep: Sweep, folder: Path, *, workers: int | None = None, cluster: str | None = None
 ) -> Iterator[Pool]:
-    """Who computes: a cluster if one is named, else so many processes, else as many as cores.
+    """Start the workers of a sweep: a cluster if `cluster` is given, else `workers` processes.
 
-    Little work is done in this process, from memory, unless a number is named. For other processes
-    files are put below `folder`, which are removed when the work is done.
+    By default there is one process per core. If there is little work or a GPU, and with one worker,
+    this process computes everything from memory. Files for other processes are written below
+    `folder` and removed when the work is done. Raises: UserError for a cluster with a GPU.
     """
     device = sweep.setting.device.type
     if cluster is not None and device != "cpu":
@@ -306,12 +307,12 @@ def open_pool(
 
 def cores() -> int:
     """Cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not everywhere
+    affinity = getattr(os, "sched_getaffinity", None)  # missing on some systems
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _differences(old: Any, new: Any) -> list[str]:
-    """Names of what differs between two identities; of weights, the parts."""
+    """Names of the entries that differ between two identities; for weights, of the parts."""
     if not isinstance(old, dict) or not isinstance(new, dict):
         return ["description"]
     names: list[str] = []

@@ -1,8 +1,8 @@
-"""The journal of a sweep: every finished unit, appended and on disk before anything else happens.
+"""The journal of a sweep, to which every finished unit is appended and written to disk at once.
 
-A text file, one JSON object per line with a checksum: the description of a run, then finished
-units. Truncated or damaged lines are skipped, and their units computed again. Only the end ever
-changes: a truncated last line is cut off before more is written.
+It is a text file with one JSON object and its checksum per line: the description of a run, then its
+finished units. Truncated or damaged lines are skipped, and their units are computed again. Earlier
+lines never change; only a truncated last line is cut off before more is written.
 """
 
 import contextlib
@@ -51,10 +51,10 @@ class MemoryStore(dict[Unit, Finished]):
 
 
 class _Places:
-    """Where the line of each unit begins, 8 bytes for each."""
+    """The file offset of the line of each unit, 8 bytes per unit."""
 
     def __init__(self) -> None:
-        self._offsets: dict[Point, array[int]] = {}  # by realisation; -1 where there is none
+        self._offsets: dict[Point, array[int]] = {}  # indexed by realisation; -1 for none
         self._number = 0
 
     def __len__(self) -> int:
@@ -79,20 +79,20 @@ class _Places:
 @dataclass
 class _Found:
     abouts: list[dict[str, Any]] = field(default_factory=list)
-    damaged: int = 0  # lines that were left out
+    damaged: int = 0  # number of lines that were skipped
     places: _Places = field(default_factory=_Places)
-    end: int = 0  # of the last whole line
+    end: int = 0  # offset behind the last complete line
 
 
 class Journal:
-    """The finished units of the sweeps of one folder; only their places are held in memory.
+    """The finished units of the sweeps in one folder; only their file offsets are in memory.
 
-    The file is read when something is first asked of it; nothing is locked but within `with`.
+    The file is read at first use. The folder is locked only within a `with` block.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
-        self.about_key = ""  # of what units are about that are added now
+        self.about_key = ""  # digest of the description of units added now
         self._held = contextlib.ExitStack()  # the lock of the folder
 
     @cached_property
@@ -106,7 +106,7 @@ class Journal:
 
     @property
     def damaged(self) -> int:
-        """Lines that were left out."""
+        """Number of damaged lines, which are skipped."""
         return self._found.damaged
 
     def __len__(self) -> int:
@@ -121,7 +121,7 @@ class Journal:
         return [f"{self.path}: {self.damaged} damaged lines left out"] if self.damaged else []
 
     def __enter__(self) -> "Journal":
-        """Lock the folder, and read what other processes have written until now.
+        """Lock the folder, and read what other processes have written so far.
 
         Raises: UserError if another process works in this folder, or it cannot be locked.
         """
@@ -138,7 +138,7 @@ class Journal:
         self._found = _Found()
 
     def begin(self, about: dict[str, Any]) -> None:
-        """Write the description of the next units, unless a run has written it already."""
+        """Write the description of the next units, unless the journal already holds it."""
         self.about_key = digest(about)
         if about not in self.abouts:
             self._append([{"about": about}])
@@ -147,7 +147,7 @@ class Journal:
     def add(self, finished: Iterable[Finished]) -> None:
         """Append finished units; they are on disk when this returns.
 
-        Raises: UserError if they cannot be written; what was finished before is kept.
+        Raises: UserError if they cannot be written; earlier units are kept.
         """
         items = list(finished)
         records = [
@@ -185,7 +185,7 @@ class Journal:
         )
 
     def _append(self, records: list[dict[str, Any]]) -> list[int]:
-        """Write lines behind the last whole one; where each begins."""
+        """Append lines after the last complete one. Return the offset of each."""
         lines = [_line(record) for record in records]
         try:
             there = self.path.exists()
@@ -228,7 +228,7 @@ def _scan(path: Path) -> _Found:
                 found.abouts.append(record["about"])
                 keys.add(digest(record["about"]))
             elif not record.keys() >= FIELDS or record["of"] not in keys:
-                found.damaged += 1  # itself, or the line that says what it is about
+                found.damaged += 1  # this line, or the description it refers to
             else:
                 point = Point(*(record[name] for name in Point._fields))
                 found.places[Unit(point, record["realization"])] = offset
@@ -239,7 +239,7 @@ def _scan(path: Path) -> _Found:
 
 
 def _write_all(file: io.FileIO, text: bytes) -> None:
-    """A raw file may take less than it is given."""
+    """Write all of `text`; a raw file may write only a part of it at a time."""
     while text:
         text = text[file.write(text) :]
 
@@ -250,7 +250,7 @@ def _line(record: dict[str, Any]) -> bytes:
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:
-    """The object of a line; None if it is torn, damaged, or no object."""
+    """The JSON object of a line; None if the line is truncated, damaged, or no object."""
     checksum, _, text = line.removesuffix(b"\n").partition(b" ")
     if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(text):
         return None

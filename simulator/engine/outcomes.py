@@ -1,7 +1,7 @@
 """The outcome of every image in a finished sweep, in one small file that can be committed.
 
-A journal holds the same and more, but is too large to commit. The file is `outcomes.npz`: a byte
-per image and unit, compressed, in the order of the rows of results.csv.
+A journal holds the same outcomes and more, but is too large to commit. The file `outcomes.npz` has
+one byte per image and unit, compressed, in the order of the rows of results.csv.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from simulator.storage.folders import (
 )
 
 FILE = "outcomes.npz"
-SAVED: Final = "saved_from_memory"  # in run.json, where there never was a journal
+SAVED: Final = "saved_from_memory"  # key in run.json of a sweep without a journal
 
 
 class Outcomes:
@@ -44,11 +44,11 @@ class Outcomes:
         return unit in self._places
 
     def read(self, unit: Unit) -> Finished:
-        """A unit; its cost is not stored."""
+        """A unit, with 0 core-seconds because its cost is not stored."""
         return Finished(unit, self._codes[self._places[unit]], 0.0)
 
 
-UnitStore = MemoryStore | Journal | Outcomes  # where the units of a sweep may be read
+UnitStore = MemoryStore | Journal | Outcomes  # from which the units of a sweep can be read
 
 
 def units_of(rows: pd.DataFrame) -> list[Unit]:
@@ -92,7 +92,7 @@ def save_results(
         forget_figures(folder / "figures")
         _write(folder, codes, key)
         write_json(folder / "run.json", {**run, "journal": key, SAVED: True})
-        write_table(folder / "results.csv", rows)  # last: without it nothing is saved there
+        write_table(folder / "results.csv", rows)  # last: it marks the results as saved
 
 
 def _codes(store: UnitStore, rows: pd.DataFrame) -> Codes:

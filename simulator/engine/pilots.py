@@ -1,7 +1,7 @@
-"""The number of pilots where a channel leaves it open, chosen on validation images for each point.
+"""Choice of the number of pilots where a channel leaves it open, on validation images, per point.
 
-A scheme is simulated with every division of the k uses of a point. The one of the best accuracy is
-used; of equal ones, that of the fewest pilots.
+A scheme is simulated with every division of the k uses of a point into pilots and data. The
+division with the highest accuracy is used; among equal ones, that with the fewest pilots.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ from simulator.engine.run import sweep_here
 from simulator.errors import UserError
 from simulator.scheme import Scheme
 
-IMAGES: Final = 500  # of the validation images, on which every division is tried
+IMAGES: Final = 500  # number of validation images on which every division is tried
 REALIZATIONS: Final = 4
 
-Trials = dict[Point, dict[Division, Point]]  # of every point, and what is sent to try a division
+Trials = dict[Point, dict[Division, Point]]  # point -> division -> point simulated to try it
 
 
 def best_divisions(
@@ -34,7 +34,7 @@ def best_divisions(
 ) -> dict[Point, Division]:
     """The best division of every point whose channel leaves the number of pilots open.
 
-    Gains and noise are others than in a sweep, and the same whatever its seed.
+    Gains and noise differ from those of the sweep, and do not depend on its seed.
     Raises: UserError if there are such points, but no validation images.
     """
     named = {own.name: own for own in channels if own.pilots_open}
@@ -68,7 +68,7 @@ def best_divisions(
 def _trials(
     schemes: dict[str, Scheme], channels: dict[str, Channel], points: Sequence[Point]
 ) -> Trials:
-    """The divisions of every point on these channels, the fewest pilots first."""
+    """The divisions of every point on these channels, fewest pilots first."""
     found: Trials = {}
     for point in points:
         if channel := channels.get(point.channel):

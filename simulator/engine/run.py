@@ -1,7 +1,7 @@
-"""A sweep: which units are still to be computed, when a point has enough, and the table of it all.
+"""A sweep: which units are still to be computed, when a point has enough, and the table of results.
 
-Units are handed to a pool of workers and kept in a store as they come back. The table is made from
-the store alone, so it does not matter who computed what, in which order, or when.
+Units are submitted to a pool of workers and kept in a store as they come back. The table is made
+only from the store, so it does not depend on which worker computed a unit, in which order, or when.
 """
 
 import time
@@ -39,14 +39,14 @@ NAMES = ("scheme", "channel", "snr_db", "channel_uses")  # columns that name a p
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What the rows say besides outcomes."""
+    """The contents of the rows besides outcomes."""
 
     images: int
     num_classes: int
     source_values: int  # C H W
-    settings: Mapping[Point, str]  # what Scheme.settings says
-    pilots: Mapping[str, int] = field(default_factory=dict)  # by channel, where it has any
-    table_errors: Mapping[Point, float] = field(default_factory=dict)  # as Scheme.table_error
+    settings: Mapping[Point, str]  # the text of Scheme.settings
+    pilots: Mapping[str, int] = field(default_factory=dict)  # channel -> pilots, if it has any
+    table_errors: Mapping[Point, float] = field(default_factory=dict)  # by Scheme.table_error
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Results:
 
     @cached_property
     def _read(self) -> list[tuple[dict[str, Any], float]]:
-        """Row and core-seconds of every point in the order of the plan; a unit is read once."""
+        """Row and core-seconds of every point in the order of the plan; each unit is read once."""
         read = []
         for point, count in self.realizations.items():
             units = [self.store.read(Unit(point, r)) for r in range(count)]
@@ -92,22 +92,22 @@ class Results:
 
 
 class TimeLeft:
-    """How long the units to come take, from what finished units of their schemes took.
+    """Estimates the remaining time of a sweep from the cost of finished units of each scheme.
 
-    The costs of schemes differ by factors of 100, so a mean over all units says little.
+    The costs of schemes differ by factors of 100, so a mean over all units would mislead.
     """
 
     def __init__(self) -> None:
-        self._to_come: Counter[str] = Counter()  # units, by scheme
+        self._to_come: Counter[str] = Counter()  # remaining units, by scheme
         self._done: Counter[str] = Counter()
         self._spent: defaultdict[str, float] = defaultdict(float)  # core-seconds
 
     def ask(self, scheme: str, units: int) -> None:
-        """So many more units of a scheme are to come."""
+        """Add units of a scheme that are to be computed."""
         self._to_come[scheme] += units
 
     def add(self, finished: Sequence[Finished]) -> None:
-        """These units are finished."""
+        """Record finished units."""
         for item in finished:
             scheme = item.unit.point.scheme
             self._to_come[scheme] -= 1
@@ -115,10 +115,10 @@ class TimeLeft:
             self._spent[scheme] += item.core_seconds
 
     def seconds(self, elapsed: float) -> float | None:
-        """Seconds to come after so many seconds; None before a unit is finished.
+        """Remaining seconds after `elapsed` seconds; None before a unit is finished.
 
-        A scheme without a finished unit counts like the mean of the others. Core-seconds become
-        seconds as they did until now, whatever the number of workers and other load.
+        A scheme without a finished unit is assumed to cost the mean of the others. The ratio of
+        seconds to core-seconds is assumed to stay the same, with any number of workers and load.
         """
         spent = sum(self._spent.values())
         if not spent:
@@ -130,27 +130,27 @@ class TimeLeft:
 
 
 class _Schedule:
-    """Which units are asked for, and which of them are not finished.
+    """The units that are requested, and which of these are not finished.
 
-    A point that was begun is finished before others are, so that few tallies are in memory.
+    Further rounds of a point come before other points, so that few tallies are in memory.
     """
 
     def __init__(self, grid: Grid, facts: Facts, store: UnitStore, bar: Any) -> None:
         self._grid, self._facts, self._store, self._bar = grid, facts, store, bar
         self.waiting: deque[Task] = deque()
-        self.asked: dict[Point, int] = {}  # realisations of the rounds so far
-        self._missing: dict[Point, int] = {}  # units of these that are not finished
+        self.asked: dict[Point, int] = {}  # realisations in the rounds requested so far
+        self._missing: dict[Point, int] = {}  # requested units that are not finished
         self._none = Tally.none(facts.images, num_classes=facts.num_classes)
-        self._tallies: dict[Point, Tally] = {}  # of points that came back and go on
+        self._tallies: dict[Point, Tally] = {}  # of points that need further rounds
         self._left = TimeLeft()
         bar.left = lambda: self._left.seconds(time.time() - bar.start_t)
 
     def begin(self, point: Point) -> None:
-        """Ask for rounds of a point until one is not all there, or there are enough."""
+        """Request rounds of a point, until one has units to compute or the point has enough."""
         self._advance(point, self._none)
 
     def add(self, finished: Sequence[Finished]) -> None:
-        """Keep the units of one task."""
+        """Store the units of one task; after the last of a round, request the next if needed."""
         self._store.add(finished)
         self._left.add(finished)
         for item in finished:
@@ -164,7 +164,7 @@ class _Schedule:
                 self._tallies[point] = tally
 
     def _advance(self, point: Point, tally: Tally) -> Tally:
-        """As `begin`, from what was read already; what is read now."""
+        """Do as `begin`, given the tally read so far. Return the tally of all units read."""
         while not self._last(point):
             before = self.asked.get(point, 0)
             for realization in range(tally.realizations, before):
@@ -191,7 +191,7 @@ class _Schedule:
             self.waiting.extend(tasks)
 
     def take_first(self) -> dict[str, Task]:
-        """The first waiting task of every scheme, which waits no more."""
+        """Remove the first waiting task of every scheme from the queue, and return them."""
         first: dict[str, Task] = {}
         for task in self.waiting:
             first.setdefault(task.point.scheme, task)
@@ -199,12 +199,12 @@ class _Schedule:
         return first
 
     def _last(self, point: Point) -> bool:
-        """Whether there is no round after those asked for."""
+        """Whether no round is allowed after those requested."""
         asked, more = self.asked.get(point, 0), self._grid.repeats(point.channel)
         return asked > 0 and asked + more > self._grid.most(point.channel)
 
     def _sure(self, tally: Tally) -> bool:
-        """Whether the channel's interval is as narrow as was asked for."""
+        """Whether the interval over channel draws is as narrow as requested."""
         interval = channel_interval(tally)
         return self._grid.mc is not None and 50 * (interval.high - interval.low) <= self._grid.mc
 
@@ -212,7 +212,7 @@ class _Schedule:
 def run_sweep(
     points: Sequence[Point], grid: Grid, facts: Facts, *, pool: Pool, store: UnitStore
 ) -> Results:
-    """Compute what the store lacks of these points, showing progress on stderr."""
+    """Compute the units of these points that the store lacks; show progress on stderr."""
     unit = " transmissions"
     with progress(desc="sweep", unit=unit, smoothing=0.05, mininterval=0.5, total=0) as bar:
         schedule = _Schedule(grid, facts, store, bar)
@@ -227,15 +227,15 @@ def run_sweep(
 
 
 def _begin(pool: Pool, schedule: _Schedule, sweep_bar: Any, blocks: int) -> None:
-    """What every scheme makes of all blocks of images, and that its first task comes first.
+    """Prepare all blocks of images for every scheme, and put the first task of each scheme first.
 
-    So the time left is known early. The time of preparing is not that of the sweep.
+    The remaining time can then be estimated early. Preparation does not count as time of the sweep.
     """
     first, here = schedule.take_first(), isinstance(pool, InProcess)
     todo: deque[Task | Preparation] = deque()
     for scheme, task in first.items():
         todo.extend(Preparation(scheme, block) for block in range(blocks))
-        if here:  # it keeps what one scheme prepared, so the task comes before the next scheme
+        if here:  # it holds one scheme at a time, so the task comes before the next scheme
             todo.append(task)
     schedule.waiting.extendleft([] if here else reversed(first.values()))
     settings: dict[str, Any] = {"total": blocks * len(first), "unit": "block", "leave": False}
@@ -286,7 +286,7 @@ def facts_of(
     num_classes: int,
     divisions: Divisions | None = None,
 ) -> Facts:
-    """What the rows of these points say besides outcomes."""
+    """The contents of the rows of these points besides outcomes."""
     named = {scheme.name: scheme for scheme in schemes}
     called = {channel.name: channel for channel in channels}
     places = {p: placed(p, called[p.channel], divisions or {}) for p in points}

@@ -1,6 +1,6 @@
-"""A few images and symbols of a sweep as the receiver has them, in one small file beside its table.
+"""A few images and symbols of a sweep, as sent and as received, in a small file beside its table.
 
-They are those of the first draw of a channel: image i has the outcome that the journal has for it.
+They are from the first realisation of a channel: image i has the outcome that the journal holds.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,29 +28,29 @@ PICTURED: Final = ("deep_jscc_image", "separate")  # schemes whose images are ke
 SCATTERED: Final = ("rkd_sc", "deep_jscc_q")  # schemes whose symbols are kept
 MOST_IMAGES: Final = 6
 MOST_BYTES: Final = 110_000  # of all pixels; two images are kept in any case
-LARGEST: Final = 64  # pixels a side; larger images are shrunk
-SYMBOLS: Final = 256  # of a scheme at an SNR: whole codewords, at least one
-UNIT: Final = 1e-3  # of the real and imaginary parts that are kept
+LARGEST: Final = 64  # pixels per side; larger images are shrunk
+SYMBOLS: Final = 256  # per scheme and SNR: whole codewords, at least one
+UNIT: Final = 1e-3  # resolution of the stored real and imaginary parts
 
 
 class Place(NamedTuple):
-    """Where a scheme is sampled."""
+    """The channel, k and SNRs at which schemes are sampled."""
 
     channel: str
     k: int
     snr_db: tuple[float, ...]  # lowest, middle and highest of the grid, each once
-    schemes: tuple[str, ...]  # that are swept there, at every one of these SNRs
+    schemes: tuple[str, ...]  # that are swept there
 
 
 class Kept(NamedTuple):
-    """Tensors of the file, and what its header says of them."""
+    """Tensors of the file, and their description for its header."""
 
     tensors: dict[str, Tensor]
     about: dict[str, Any]
 
 
 class Seen(NamedTuple):
-    """One block as a scheme prepared it, sent it, and has it at the receiver."""
+    """One block of images at three stages of a scheme: prepared, sent and received."""
 
     scheme: Scheme
     prepared: Tensors
@@ -66,7 +66,7 @@ class Seen(NamedTuple):
         return torch.where(delivered.bool(), decided, -1).cpu()
 
     def images(self, rows: Sequence[int]) -> Tensor | None:
-        """Some images as the receiver has them, [len(rows), C, H, W]; None if it has none."""
+        """Images that the receiver rebuilds, [len(rows), C, H, W]; None if it rebuilds none."""
         scores, delivered, seen = self.received
         received = Received(scores[rows], delivered[rows], _some(seen, rows))
         link = {**self.link, "snr_db": self.link["snr_db"][rows]}
@@ -78,10 +78,10 @@ def _some(tensors: Tensors, rows: Sequence[int]) -> dict[str, Tensor]:
 
 
 def write_samples(sweep: Sweep, path: Path) -> None:
-    """Write what arrives at a few points of a sweep; without such points the file is removed.
+    """Write images and symbols of a few points of a sweep; remove the file if there are none.
 
-    A file of the same settings stays, so that a finished sweep loads nothing for it. Points whose
-    number of pilots was chosen are left out: their codewords differ in length from SNR to SNR.
+    A file of the same settings is kept, so that a finished sweep need not compute it again. Points
+    whose number of pilots was chosen are left out: their codewords differ in length between SNRs.
     """
     points = [point for point in sweep.points if point not in sweep.divisions]
     places = {part: place_of(points, names) for part, (names, _) in PARTS.items()}
@@ -95,7 +95,7 @@ def write_samples(sweep: Sweep, path: Path) -> None:
 
 
 def _known(sweep: Sweep, places: Iterable[Place | None]) -> bool:
-    """Whether it is known what the numbers of all schemes depend on."""
+    """Whether all schemes have an identity, so that the key shows whether they have changed."""
     names = [name for place in places if place for name in place.schemes]
     return all(sweep.built[name].identity for name in names)
 
@@ -109,7 +109,7 @@ def _key_of(path: Path) -> str | None:
 
 
 def _kept(sweep: Sweep, place: Place, part: str) -> Kept:
-    """One part of the file."""
+    """Compute one part of the file."""
     with cpu_threads(1):  # as in a sweep
         seen = {name: _seen(sweep, place, name) for name in place.schemes}
         tensors, about = PARTS[part][1](sweep, seen)
@@ -118,7 +118,7 @@ def _kept(sweep: Sweep, place: Place, part: str) -> Kept:
 
 
 def place_of(points: Sequence[Point], names: Sequence[str]) -> Place | None:
-    """The first channel and the smallest k at which most of these schemes are swept."""
+    """The channel and k with most of these schemes; of several, first channel, smallest k."""
     swept: dict[tuple[str, int], dict[str, set[float]]] = {}
     for scheme, channel, snr_db, k in points:
         if scheme in names:
@@ -136,7 +136,7 @@ def place_of(points: Sequence[Point], names: Sequence[str]) -> Place | None:
 
 @torch.inference_mode()
 def _seen(sweep: Sweep, place: Place, name: str) -> list[Seen]:
-    """The first block of test images at every SNR of a place."""
+    """Send the first block of test images at every SNR of a place."""
     scheme, setting = sweep.built[name].scheme, sweep.setting
     prepared = prepare_block(scheme, sweep.test, setting, 0)
     true, found = sweep.channel(place.channel), []
@@ -171,19 +171,21 @@ def _pictures(sweep: Sweep, seen: Mapping[str, Sequence[Seen]]) -> Kept:
 
 
 def _named(decided: Tensor, classes: Sequence[str]) -> list[str | None]:
-    """Classes by name; None in outage."""
+    """Names of the decided classes; None in outage."""
     return [None if own < 0 else classes[own] for own in decided.tolist()]
 
 
 def most_images(shown: Tensor, times: int) -> int:
-    """How many images [1, C, H, W] are kept, each as sent and so many `times` as received."""
+    """How many images [1, C, H, W] to keep, each once as sent and `times` as received."""
     return max(2, min(MOST_IMAGES, MOST_BYTES // (shown.numel() * (1 + times))))
 
 
 def chosen_rows(right: Tensor, count: int) -> list[int]:
-    """The first rows, but for half of them the first that are right here and wrong there.
+    """Choose images: half are the first that are correct in some transmissions and wrong in others.
 
-    Shapes: right [transmissions, N] bool -> at most `count` of N, ascending.
+    If there are fewer of these, and for the other half, the first of the other images are chosen.
+
+    Shapes: right [transmissions, N] bool -> at most `count` of the N rows, ascending.
     """
     mixed = torch.nonzero(right.any(dim=0) & ~right.all(dim=0))[:, 0].tolist()[: (count + 1) // 2]
     others = [row for row in range(right.shape[1]) if row not in mixed]
@@ -191,7 +193,7 @@ def chosen_rows(right: Tensor, count: int) -> list[int]:
 
 
 def _shown(images: Tensor) -> Tensor:
-    """Images [N, C, H, W] in [0, 1] as uint8, of at most `LARGEST` pixels a side."""
+    """Images [N, C, H, W] in [0, 1] as uint8, of at most `LARGEST` pixels per side."""
     longest = max(images.shape[2:])
     if longest > LARGEST:
         size = [max(1, LARGEST * side // longest) for side in images.shape[2:]]

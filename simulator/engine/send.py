@@ -18,22 +18,22 @@ from simulator.errors import UserError
 from simulator.parse import check_pilots_named
 from simulator.scheme import Received, Scheme
 
-RATE = "error_rate"  # in `Received.seen` of a scheme that decoded no block
+RATE = "error_rate"  # key of `Received.seen` if no block was decoded
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
     """One transmission of N images over k complex channel uses each, y = h x + w.
 
-    `x` to `equalised` are None where a digital scheme drew its blocks from a table of error rates
-    and sent no symbols: load the weights with `bit_true=True`.
+    `x`, `y` and `equalised` are None if a digital scheme drew block errors from a table of error
+    rates and sent no symbols; load the link with `bit_true=True` to get them.
     """
 
     scheme: str
     settings: str  # what the scheme charges and assumes to be known
     x: Tensor | None  # symbols [N, k] complex64; unit power on average
     y: Tensor | None  # received symbols [N, k]
-    h: Tensor  # gain of every use as the receiver has it [N, k]
+    h: Tensor  # gain of every use as known to the receiver [N, k]
     noise_power: Tensor  # E|w|^2 per use [N, 1], or [N, k] with the error of an estimated gain
     equalised: Tensor | None  # MMSE estimate of x [N, k]
     scores: Tensor  # of the classes [N, num_classes]
@@ -78,13 +78,13 @@ class RecordingChannel(WrappedChannel):
     """A channel that remembers the last transmission."""
 
     def __init__(self, channel: Channel) -> None:
-        """What is remembered is `x` and `output`."""
+        """`x` and `output` are those of the last transmission."""
         self.channel = channel
         self.x = torch.empty(0)
         self.output: ChannelOutput
 
     def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
-        """As the channel, and remember it."""
+        """Send x through the channel, and remember x and the output."""
         self.x, self.output = x, self.channel(x, snr_db=snr_db, generator=generator)
         return self.output
 
@@ -102,7 +102,7 @@ def send_images(
 ) -> Sent:
     """Send uint8 images [N, C, H, W] once.
 
-    Image i meets the gains and noise of the i-th test image in a sweep with this seed and
+    Image i sees the gains and noise of the i-th test image in a sweep with this seed and
     realisation. Units: snr_db is the average Es/N0 in dB.
     Raises: UserError if the scheme does not serve k or the channel.
     """
@@ -148,7 +148,7 @@ def _transmit(
 def _told(
     prepared: Mapping[str, Tensor], received: Received, recording: RecordingChannel
 ) -> dict[tuple[str, str], Tensor]:
-    """All tensors of a block, by who made them."""
+    """All tensors of a block, by origin ("prepared", "link" or "seen") and name."""
     link = {"x": recording.x, **recording.output._asdict(), "equalised": mmse(recording.output)}
     link |= {"scores": received.scores, "delivered": received.delivered}
     made = {"prepared": prepared, "link": link, "seen": received.seen}

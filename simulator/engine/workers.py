@@ -1,7 +1,7 @@
 """The workers of a sweep: this process, processes of this machine, or a Ray cluster.
 
-Every worker is one thread that rebuilds the schemes from files (weights, and what was prepared), so
-nothing large is sent around, and files that several processes read are in memory once.
+Every worker runs on one thread. Other processes rebuild the schemes from files (weights, prepared
+tensors), so nothing large is sent, and a file that several processes read is in memory only once.
 """
 
 import multiprocessing
@@ -25,26 +25,26 @@ from simulator.engine.journal import Finished
 from simulator.errors import UserError
 from simulator.memory import keep_freed_memory
 
-MOST_RETRIES = 20  # of a task of a Ray cluster whose node is lost
-MOST_DEATHS = 5  # workers that may be killed in a row, without one unit finished between
-# a worker was killed; or the process that starts them, which then does not answer
+MOST_RETRIES = 20  # of a task whose node of a Ray cluster is lost
+MOST_DEATHS = 5  # restarts after killed workers in a row, without finished work between them
+# raised after a worker was killed, or the process that starts workers
 LOST = (BrokenProcessPool, EOFError, ConnectionError)
 SOON = 0.1  # seconds after which a killed process is gone
-Work = Task | Preparation  # units to compute, or what comes before them
+Work = Task | Preparation  # units to compute, or the preparation before them
 
 
 class Build(Protocol):
-    """Makes a worker's evaluator; itself small enough to be sent around with every task."""
+    """Builds a worker's evaluator. It is small enough to be sent with every task."""
 
     @property
     def key(self) -> str:
         """Equal for equal evaluators."""
 
     def __call__(self) -> Evaluator:
-        """The evaluator."""
+        """Build the evaluator."""
 
 
-_evaluators: dict[str, Evaluator] = {}  # of this worker process, the last one alone
+_evaluators: dict[str, Evaluator] = {}  # of this worker process; only the last one is kept
 
 
 def run_work(build: Build, work: Work) -> list[Finished]:
@@ -67,30 +67,30 @@ def _done_by(evaluate: Evaluator, work: Work) -> list[Finished]:
 class _Pool:
     """Pending work, and its limit.
 
-    Every pool has `submit`, which hands in work; `next_done`, which waits for a piece that is done
-    and gives its units, none for a preparation; `close`, which stops and drops what is in hand.
+    Every pool has three methods. `submit` adds a piece of work. `next_done` waits for a finished
+    piece and returns its units, none for a preparation. `close` stops and drops pending work.
     """
 
     _hand: Sized
-    _each = 2  # pieces in hand for each worker
+    _each = 2  # pending pieces per worker
 
     @property
     def room(self) -> int:
-        """How much more work may be handed in now, so that no worker is ever idle."""
+        """How many more pieces may be submitted now; enough to keep every worker busy."""
         return self._each * self._size() - len(self._hand)
 
     @property
     def in_hand(self) -> int:
-        """Pieces of work that were handed in and not given back."""
+        """Number of pieces that were submitted and not returned yet."""
         return len(self._hand)
 
     def _size(self) -> int:
-        """Workers there are now."""
+        """Current number of workers."""
         return 1
 
 
 class InProcess(_Pool):
-    """No other process: work is done on request, one piece at a time."""
+    """Computes in this process, one piece at a time, when `next_done` is called."""
 
     _each = 1
 
@@ -101,7 +101,7 @@ class InProcess(_Pool):
         torch.set_num_threads(1)
 
     def submit(self, work: Work) -> None:
-        """Hand in work."""
+        """Add a piece of work."""
         self._hand.append(work)
 
     def next_done(self) -> list[Finished]:
@@ -109,14 +109,15 @@ class InProcess(_Pool):
         return _done_by(self._evaluate, self._hand.popleft())
 
     def close(self) -> None:
-        """Nothing runs."""
+        """Restore the number of threads; nothing else is running."""
         torch.set_num_threads(self._threads)
 
 
 class LocalPool(_Pool):
-    """Processes of this machine. One that is killed is replaced, and its work done again.
+    """Processes on this machine.
 
-    So is the process that starts them.
+    If one of them or the process that starts them is killed, all are replaced and their unfinished
+    work is done again.
     """
 
     def __init__(self, build: Build, workers: int) -> None:
@@ -130,7 +131,7 @@ class LocalPool(_Pool):
         return self._workers
 
     def submit(self, work: Work) -> None:
-        """Hand in work."""
+        """Add a piece of work."""
         try:
             self._hand[self._executor.submit(run_work, self._build, work)] = work
         except LOST:
@@ -151,9 +152,9 @@ class LocalPool(_Pool):
             return finished
 
     def close(self) -> None:
-        """Kill the workers: what they had in hand is computed again another time."""
+        """Kill the workers; their unfinished work is computed in a later run."""
         with _no_interrupts():  # a second Ctrl-C would leave some of them behind
-            processes = list((self._executor._processes or {}).values())  # there is no other way
+            processes = list((self._executor._processes or {}).values())  # there is no public way
             self._executor.shutdown(wait=False, cancel_futures=True)
             for process in processes:
                 process.kill()
@@ -161,21 +162,21 @@ class LocalPool(_Pool):
                 process.join()
 
     def _start(self) -> None:
-        # a fork of this process would inherit torch's threads in an undefined state
-        # and CUDA does not survive one at all
+        # a forked process would inherit torch's threads in an undefined state,
+        # and CUDA does not work in it at all
         forked = "forkserver" in multiprocessing.get_all_start_methods()
         forked = forked and not torch.cuda.is_available()
         context = multiprocessing.get_context("forkserver" if forked else "spawn")
         if forked:
             context.set_forkserver_preload(["simulator.engine.preload"])
-            with _no_interrupts():  # its imports are not to be stopped by Ctrl-C, but by us
+            with _no_interrupts():  # only this process may stop its imports
                 forkserver.ensure_running()
         self._executor = ProcessPoolExecutor(
             self._workers, mp_context=context, initializer=_begin_worker
         )
 
     def _restart(self, more: list[Work]) -> None:
-        """New processes for all work in hand."""
+        """Start new processes, and submit all pending work again."""
         self._deaths += 1
         if self._deaths > MOST_DEATHS:
             raise UserError(
@@ -192,13 +193,13 @@ class LocalPool(_Pool):
 
 
 class RayPool(_Pool):
-    """Workers of a Ray cluster; work of lost nodes is done again by others.
+    """Workers of a Ray cluster; the work of a lost node is done again by another.
 
     All nodes must see the same files: weights and --out on a shared file system.
     """
 
     def __init__(self, build: Build, address: str, workers: int) -> None:
-        """Join the cluster at an address, or make one of so many workers here (`local`).
+        """Join the cluster at an address, or start one of `workers` CPUs here (`local`).
 
         Raises: UserError if Ray is not installed, or no cluster can be joined.
         """
@@ -211,7 +212,7 @@ class RayPool(_Pool):
         try:
             ray.init(
                 address=address,
-                num_cpus=workers if address == "local" else None,  # a cluster has its own
+                num_cpus=workers if address == "local" else None,  # others have their own
                 log_to_driver=False,
                 logging_level="error",
                 configure_logging=False,
@@ -224,11 +225,11 @@ class RayPool(_Pool):
         self._hand: list[Any] = []
 
     def _size(self) -> int:
-        """CPUs of the cluster, whose nodes come and go."""
+        """Current number of CPUs of the cluster; nodes may join and leave."""
         return int(self._ray.cluster_resources().get("CPU", 1))
 
     def submit(self, work: Work) -> None:
-        """Hand in work."""
+        """Add a piece of work."""
         self._hand.append(self._work.remote(self._build, work))
 
     def next_done(self) -> list[Finished]:
@@ -255,14 +256,14 @@ Pool = InProcess | LocalPool | RayPool
 
 
 def _begin_worker() -> None:
-    """Ctrl-C goes to all processes of a terminal, only the first one answers; and end with it."""
+    """Ignore Ctrl-C, which the main process handles, and end when that process ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """Workers whose sweep was killed would wait for work for ever."""
+    """End this worker if its sweep was killed; otherwise it would wait for work for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -271,7 +272,7 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def _no_interrupts() -> Iterator[None]:
-    """Ctrl-C is ignored for a moment, and for ever by processes that are started here."""
+    """Ignore Ctrl-C in this block; processes started in it ignore it as long as they live."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

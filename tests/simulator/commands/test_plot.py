@@ -77,4 +77,4 @@ def test_combination_without_a_point_is_refused(
     for name in ("results.csv", "run.json"):
         shutil.copy(DIGITS / name, tmp_path / "a")
     assert semlink("plot", "a", "--schemes", "separate", "--channel-uses", "4") == 2
-    assert "must hold a point of them together" in refused(capsys)
+    assert "must hold a point of these --schemes" in refused(capsys)
