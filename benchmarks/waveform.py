@@ -1,10 +1,11 @@
-"""The transmitter's signal: peak-to-average power, and what amplifier and frequency offset cost.
+"""The transmitted signal: its peak-to-average power, and the cost of amplifier and carrier offset.
 
     python -m benchmarks.waveform digits --schemes rkd_sc,digital_semantic --channel-uses 64
 
-Every scheme's symbols become OFDM, oversampled four times. Random QPSK, 16-QAM and Gaussian symbols
-stand beside them. `papr_db` is exceeded by one OFDM symbol in a hundred: its peak power over the
-mean power of the signal. Accuracy is that over multipath as it is, and with each impairment.
+The symbols of every scheme are modulated by OFDM, oversampled four times. Random QPSK, 16-QAM and
+Gaussian symbols are included for comparison. The peak-to-average ratio of an OFDM symbol is its
+peak power over the mean power of the signal; one OFDM symbol in a hundred exceeds `papr_db`.
+Accuracy is measured over multipath without impairments, and with each of them.
 """
 
 import math
@@ -50,7 +51,7 @@ from simulator.storage.folders import check_writable
 
 EXCEEDED: Final = 0.01  # share of OFDM symbols with a higher peak
 REFERENCES: Final = ("qpsk", "16qam", "gaussian")
-REFERENCE_SYMBOLS: Final = 20_000  # OFDM symbols
+REFERENCE_SYMBOLS: Final = 20_000  # rows of k random symbols
 BASE: Final = "tdl:A:300ns"
 IMPAIRMENTS: Final = ("pa:0", "pa:3", "pa:6", "cfo:0.1", "cfo:1")
 
@@ -65,10 +66,10 @@ class Peaks(NamedTuple):
 
 
 def peaks(x: Tensor, *, width: int) -> Peaks:
-    """Of symbols x [N, k] of unit power, row by row on `width` subcarriers.
+    """Peak-to-average power of symbols x [N, k] of unit power, row by row on `width` subcarriers.
 
-    Rows that are filled in part are left out where there are full ones. The interval is that of an
-    order statistic, by the binomial distribution, with OFDM symbols as the sampling unit.
+    Partly filled rows are left out if there are full ones. The interval is that of an order
+    statistic, by the binomial distribution, with OFDM symbols as the sampling unit.
     """
     used = min(x.shape[1], width)
     grid = rows_of(x[:, : x.shape[1] // used * used], width).flatten(end_dim=1)
@@ -87,7 +88,7 @@ def _quantile(values: NDArray[np.float64], level: float) -> tuple[float, float, 
 
 
 def reference(name: str, k: int) -> Tensor:
-    """Random symbols of unit power, as many OFDM symbols as the study has: [N, k]."""
+    """Random symbols of unit power, [REFERENCE_SYMBOLS, k]."""
     shape, draws = (REFERENCE_SYMBOLS, k), Streams(seed=0)("waveform", name, k)
     if name == "gaussian":
         return torch.randn(shape, dtype=torch.complex64, generator=draws)
@@ -96,7 +97,7 @@ def reference(name: str, k: int) -> Tensor:
 
 
 def peaks_of(scheme: Scheme, images: Tensor, grid: Grid, k: int) -> Peaks | None:
-    """Of what a scheme sends over the grid at its highest SNR; None where it sends no symbols."""
+    """Peaks of a scheme's symbols at the highest SNR of the grid; None if it has no symbols."""
     channel = channel_from_name(BASE)
     sent = send_images(scheme, images, channel=channel, snr_db=max(grid.snr_db), k=k)
     return None if sent.x is None else peaks(sent.x, width=_width(channel))
@@ -108,7 +109,7 @@ def _width(channel: Channel) -> int:
 
 
 def costs(results: Results, scheme: str, k: int, snr_db: float) -> dict[str, float]:
-    """Accuracy as it is, and by how much each impairment lowers it, with paired intervals."""
+    """Accuracy without impairments, and its change by each one, with paired intervals."""
     plain = results.tally(Point(scheme, channel_from_name(BASE).name, snr_db, k)).credits_of_images
     row = {"accuracy": float(plain.mean())}
     for name in IMPAIRMENTS:
@@ -122,16 +123,16 @@ def costs(results: Results, scheme: str, k: int, snr_db: float) -> dict[str, flo
 
 @dataclass(frozen=True, kw_only=True)
 class WaveformRequest(WeightsRequest, GridRequest):
-    """What is asked; the options are those of `semlink sweep`, the channels are the study's."""
+    """The options of `semlink sweep`, except for the channels, which the study sets."""
 
     schemes: tuple[str, ...] = option(default=("all",), help="Schemes, or all.")
     out: Path | None = out_option("results/runs/RECIPE/waveform")
 
 
 def waveform(request: WaveformRequest) -> pd.DataFrame:
-    """Measure, write; returns the table."""
+    """Measure, write the files, and return the table."""
     if request.channels is not None:
-        raise UserError(f"--channels must be left out: the study has {BASE} and its impairments")
+        raise UserError(f"--channels must be left out: the study uses {BASE} and its impairments")
     experiment = request.experiment()
     names = (BASE, *(f"{BASE}+{name}" for name in IMPAIRMENTS))
     grid = replace(request.grid(experiment), channels=tuple(map(channel_from_name, names)))
@@ -183,7 +184,7 @@ def _rows(
 
 @command(WaveformRequest)
 def measure(request: WaveformRequest) -> None:
-    """Peak-to-average power of every scheme's OFDM signal, and what impairments cost it."""
+    """Measure the peak-to-average power of each scheme's signal, and the cost of impairments."""
     torch.set_num_threads(1)
     table = waveform(request)
     shown = ["scheme", "channel_uses", "papr_db", "snr_db", "accuracy", *IMPAIRMENTS]

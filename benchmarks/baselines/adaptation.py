@@ -1,13 +1,15 @@
-"""Link adaptation: the source and link of the best accuracy, estimated on validation images.
+"""Link adaptation: the source and link with the highest accuracy estimated on validation images.
 
-Nothing is simulated. Offers give the images that fit a payload and those that are then classified
-correctly; block error rates give how often they arrive; an outage counts as a uniform guess. Where
-no CRC notices a lost block, it counts as any other payload, each equally likely.
+Nothing is simulated. The offers of the sources list the images that fit a payload, and those of
+them that are then classified correctly. Block error rates give the probability that a block
+arrives. An outage counts as a uniform guess. If no CRC detects a lost block, any other payload is
+decoded in its place, each with equal probability.
 
-Links are chosen by the SNR of a block. Where one gain h holds for the whole block this is
-|h|^2 SNR. Where it changes within a block it is the SNR of an AWGN channel of equal mutual
-information: that of the link's modulation for real codes (`channels.digital.mutual_information`),
-capacity, mean log2(1 + |h|^2 SNR) over the uses, for bounds. It is used only for the choice.
+Links are chosen by the SNR of a block. If one gain h holds for the whole block, this is
+|h|^2 SNR. If the gain changes within a block, it is the SNR of an AWGN channel with equal mutual
+information: for real codes that of the link's modulation (`channels.digital.mutual_information`),
+for bounds the capacity, the mean of log2(1 + |h|^2 SNR) over the uses. Real codes use this
+effective SNR only for the choice; bounds also use it to decide whether a block arrives.
 """
 
 import hashlib
@@ -49,11 +51,11 @@ from channels.units import db_to_linear, linear_to_db, noise_power_from_snr_db
 from simulator.errors import UserError
 
 Floats = NDArray[np.float64]
-GRID_DB: Final = np.round(np.arange(-30.0, 50.0, 0.05), 2)  # SNRs for which genies hold a choice
-FINITE_ERROR_RATE: Final = 1e-3  # of the normal approximation
-QUANTILES: Final = 4000  # of the SNRs that blocks meet
-LONGEST_POLAR_LINK: Final = 100  # bits
-RARELY_MISSES: Final = 16  # bits of a CRC whose missed errors are not counted
+GRID_DB: Final = np.round(np.arange(-30.0, 50.0, 0.05), 2)  # SNRs at which genies choose
+FINITE_ERROR_RATE: Final = 1e-3  # block error rate of the normal approximation
+QUANTILES: Final = 4000  # or drawn blocks, which represent the distribution of block SNRs
+LONGEST_POLAR_LINK: Final = 100  # payload bits
+RARELY_MISSES: Final = 16  # CRC bits from which undetected errors are neglected
 
 
 class Link(Protocol):
@@ -61,7 +63,7 @@ class Link(Protocol):
 
     @property
     def payload_bits(self) -> int:
-        """Bits per image."""
+        """Payload bits per image."""
 
     @property
     def text(self) -> dict[str, Any]:
@@ -69,92 +71,95 @@ class Link(Protocol):
 
     @property
     def detects(self) -> bool:
-        """Whether lost blocks are noticed; if not, another payload takes their place."""
+        """True if lost blocks are detected; otherwise another payload is decoded instead."""
 
     @property
     def bits_per_symbol(self) -> int | None:
-        """Of its modulation; None: symbols as capacity wants them."""
+        """Bits per symbol of its modulation; None: the input that achieves capacity."""
 
     def missed(self, snr_db: Floats) -> Floats:
-        """Shares of the lost blocks that are not noticed, at the SNRs of blocks in dB."""
+        """Shares of the lost blocks that are not detected, at block SNRs in dB."""
 
     def error_rate(self, snr_db: Floats) -> Floats:
-        """Block error rates at the SNRs of blocks in dB."""
+        """Block error rates at block SNRs in dB."""
 
     def variance(self, snr_db: Floats, weights: Floats) -> float:
-        """Variance of the weighted sum of error rates, as far as these are measured."""
+        """Variance of the weighted sum of error rates; 0 if they are not measured."""
 
 
 @dataclass(frozen=True)
 class CodedLink:
-    """Coded QAM, its block error rates from a table."""
+    """Coded QAM, with block error rates from a table."""
 
     pipe: CodedPipe
 
     @property
     def payload_bits(self) -> int:
-        """Without CRC."""
+        """Payload bits per image, without the CRC."""
         return self.pipe.payload_bits
 
     @property
     def text(self) -> dict[str, Any]:
-        """Modulation and rate."""
+        """Modulation and code rate."""
         return {"modulation": self.pipe.modulation, "code_rate": round(self.pipe.code_rate, 4)}
 
     @property
     def detects(self) -> bool:
-        """Where there is a CRC; for the choice, errors that it misses are outages too."""
+        """True if there is a CRC. For the choice, errors that it misses count as outages too."""
         return self.pipe.crc_bits > 0
 
     @property
     def bits_per_symbol(self) -> int:
-        """The pipe's."""
+        """Bits per symbol of the pipe."""
         return self.pipe.bits_per_symbol
 
     def missed(self, snr_db: Floats) -> Floats:
-        """From the table; none where the CRC has 16 bits or more."""
+        """Shares from the table; 0 if the CRC has 16 bits or more."""
         if self.pipe.crc_bits >= RARELY_MISSES:
             return np.zeros(np.shape(snr_db))
         return block_errors(self.pipe).missed(snr_db)
 
     def error_rate(self, snr_db: Floats) -> Floats:
-        """From the table."""
+        """Block error rates from the table."""
         return block_errors(self.pipe)(snr_db)
 
     def variance(self, snr_db: Floats, weights: Floats) -> float:
-        """From the table."""
+        """Variance from the finite number of blocks in the table."""
         return block_errors(self.pipe).variance(snr_db, weights)
 
 
 @dataclass(frozen=True, kw_only=True)
 class IdealLink:
-    """An ideal code: of unlimited length, or (`finite`) as long as the channel uses allow."""
+    """An ideal code, of unlimited length or (`finite`) as long as the channel uses allow."""
 
     payload_bits: int
     channel_uses: int
     finite: bool
-    lossy: bool = False  # more is sent than the SNR carries, with as few errors as Fano allows
+    lossy: bool = False  # beyond capacity, blocks are lost at the rate of Fano's bound
 
     @property
     def detects(self) -> bool:
-        """Short payloads that are lost beyond capacity are not noticed."""
+        """False for short payloads of a `lossy` link: their losses are not detected."""
         return not self.lossy or self.payload_bits > LONGEST_SMALL_BLOCK
 
     @property
     def bits_per_symbol(self) -> None:
-        """Any."""
+        """None: the channel input achieves capacity."""
 
     def missed(self, snr_db: Floats) -> Floats:
-        """All or none."""
+        """0 if losses are detected, else 1."""
         return np.full(np.shape(snr_db), float(not self.detects))
 
     @property
     def text(self) -> dict[str, Any]:
-        """No modulation; the rate is the payload's."""
+        """No modulation; the rate is payload bits per channel use."""
         return {"modulation": "any", "code_rate": round(self.payload_bits / self.channel_uses, 4)}
 
     def error_rate(self, snr_db: Floats) -> Floats:
-        """0 (finite: 1e-3) up to what the SNR carries, beyond it 1 or (`lossy`) as Fano allows."""
+        """0 (`finite`: 1e-3) for payloads up to capacity; beyond it 1, or (`lossy`) Fano's bound.
+
+        With `finite`, the normal approximation takes the place of capacity.
+        """
         uses, rate = self.channel_uses, FINITE_ERROR_RATE if self.finite else 0.0
         if self.finite:
             carried = normal_approximation_bits(snr_db, uses=uses, block_error_rate=rate)
@@ -165,23 +170,23 @@ class IdealLink:
         return np.where(self.payload_bits <= carried, rate, 1.0)
 
     def variance(self, snr_db: Floats, weights: Floats) -> float:
-        """None: its rates are computed."""
+        """0: error rates are computed, not measured."""
         return 0.0
 
 
 class Choice(NamedTuple):
-    """What is sent at one point, and its accuracy estimated on validation images."""
+    """The source and link of one point, and their accuracy estimated on validation images."""
 
     source: str
     link: Link
     delivered: float
     accuracy: float
-    at_stake: float  # what a lost block costs on average, in accuracy
+    at_stake: float  # mean loss of accuracy by a lost block
 
 
 @dataclass(frozen=True, eq=False)
 class Adaptation:
-    """All pairs of a link and a source over k channel uses, and their estimated accuracies.
+    """All pairs of a link and a source over k channel uses, with their estimated accuracies.
 
     Raises: ValueError if there is no link or no source.
     """
@@ -198,7 +203,10 @@ class Adaptation:
 
     @cached_property
     def _shares(self) -> tuple[Floats, Floats]:
-        """Shares of images that fit and are correct, and that fit, both [links, sources]."""
+        """Shares of images that fit and are classified correctly, and that fit.
+
+        Shapes: both [links, sources].
+        """
 
         def shares(link: Link, offer: Offer) -> tuple[float, float]:
             _, answers, fits = offer.best_fit(link.payload_bits)
@@ -211,14 +219,14 @@ class Adaptation:
 
     @cached_property
     def _excess(self) -> Floats:
-        """By how much the answers to lost blocks are better than guesses, [links]."""
+        """Accuracy of the answers to lost blocks minus that of a uniform guess, [links]."""
         guess = 1.0 / self.num_classes
         return np.array([lost_accuracy(own, self.num_classes) - guess for own in self.links])
 
     def _best(self, arrived: Floats) -> Choice:
-        """The best pair for the given shares of delivered blocks [links].
+        """The best pair, given the share of blocks that each link delivers [links].
 
-        Among equal estimates, the smallest payload and the first source.
+        Ties go to the smallest payload, then to the first source.
         """
         right, fits = self._shares
         delivered = arrived[:, None] * fits
@@ -226,8 +234,8 @@ class Adaptation:
         accuracy = accuracy + (fits - delivered) * self._excess[:, None]
         if np.isnan(accuracy).any():
             raise UserError(
-                "the estimated accuracies of links must be numbers, got nan; the channel's "
-                "law or gains, or a table of block errors, hold one"
+                "the estimated accuracies of links must be numbers, got nan; check the "
+                "channel's law and gains, and the tables of block errors, for nan"
             )
         row, column = divmod(int(accuracy.argmax()), accuracy.shape[1])
         source, link = list(self.offers)[column], self.links[row]
@@ -244,7 +252,10 @@ class Adaptation:
         )
 
     def for_blocks(self, met: Mapping[int | None, Floats]) -> Choice:
-        """The best pair for equally likely SNRs in dB, by bits per symbol as `distribution`."""
+        """The best pair for equally likely block SNRs in dB, by bits per symbol.
+
+        `met` is as `distribution` returns it.
+        """
         rates = [link.error_rate(met[link.bits_per_symbol]).mean() for link in self.links]
         return self._best(1.0 - np.array(rates))
 
@@ -259,10 +270,10 @@ class Adaptation:
 
 
 def table_error(chosen: Sequence[tuple[Choice, Floats]]) -> float:
-    """Standard error of the accuracy, from error rates that were measured on finite blocks.
+    """Standard error of the accuracy due to error rates measured on finitely many blocks.
 
     `chosen`: choices, each with the equally likely SNRs in dB of the blocks that are sent with it.
-    Tables are independent; what a lost block costs is that of validation images.
+    Tables are independent of each other. The cost of a lost block is that on validation images.
     """
     number = sum(met.size for _, met in chosen)
     by_link: dict[Link, list[tuple[Floats, Floats]]] = {}
@@ -274,10 +285,11 @@ def table_error(chosen: Sequence[tuple[Choice, Floats]]) -> float:
 
 
 def lost_accuracy(link: Link, num_classes: int) -> float:
-    """How often the answer to a lost block is right.
+    """Probability that the answer to a lost block is correct.
 
-    A uniform guess, but for another of M payloads, of which each class has an equal share: then
-    M/C - 1 of M - 1 are right, and none where there are fewer payloads than classes.
+    If losses are detected, the answer is a uniform guess among C classes. Otherwise another one of
+    M payloads is decoded. If each class has an equal share of them, M/C - 1 of the other M - 1 are
+    correct, or none if there are fewer payloads than classes.
     """
     if link.detects:
         return 1.0 / num_classes
@@ -292,7 +304,7 @@ def grid_place(met_db: Floats) -> NDArray[np.int64]:
 
 
 def offers_key(offers: Mapping[str, Offer], labels: Tensor) -> str:
-    """Equal for equal offers and labels."""
+    """A hash that is equal for equal offers and labels."""
     found = hashlib.sha256(labels.cpu().numpy().tobytes())
     for name, offer in offers.items():
         found.update(name.encode())
@@ -304,10 +316,11 @@ def offers_key(offers: Mapping[str, Offer], labels: Tensor) -> str:
 def distribution(
     channel: Channel, *, snr_db: float, uses: int, modulations: Iterable[int | None] = (None,)
 ) -> dict[int | None, Floats]:
-    """Equally likely SNRs in dB that represent the distribution; one value without fading.
+    """Equally likely SNRs in dB that represent the distribution of block SNRs.
 
-    For each of `modulations`, in bits per symbol (None: by capacity). From the law where the gain
-    is constant over a block and its law is known, else drawn.
+    The keys are `modulations`, in bits per symbol (None: by capacity). If the gain is constant over
+    a block and its law is known, the SNRs are quantiles of the law, or one value without fading.
+    Otherwise blocks are drawn.
     """
     quantile = channel.law.power_quantile
     if quantile is None or not channel.law.one_gain(uses):
@@ -333,14 +346,14 @@ def _received(channel: Channel, *, snr_db: float, blocks: int, uses: int) -> Cha
 def met_by(
     received: ChannelOutput, *, snr_db: Tensor, bits_per_symbol: int | None = None
 ) -> Tensor:
-    """SNR that blocks meet, from the gains and the noise power that the receiver has.
+    """SNR of each block, from the gains and the noise power known to the receiver.
 
-    Where it changes within a block, the one of equal mutual information of QAM, or (None) capacity.
+    If it changes within a block, it is the SNR with equal mutual information of QAM, or, if
+    `bits_per_symbol` is None, with equal capacity. With an LMMSE estimate of the gain, it gives a
+    lower bound on the capacity [1].
 
-    With an LMMSE estimate of the gain it gives a lower bound on the capacity [1].
-
-    Where the noise power is that of the SNR, the SNR itself counts: its noise power has single
-    precision alone, and tables of block error rates are steep.
+    If the noise power is that of `snr_db`, the result is computed from `snr_db` itself: the noise
+    power has only single precision, and tables of block error rates are steep.
 
     Shapes: h [B, k], noise_power [B, 1] or [B, k], average snr_db [B, 1] -> dB, [B] in double
     precision.
@@ -365,13 +378,13 @@ LINKS: Final[tuple[tuple[int, Fraction], ...]] = (
     *((4, rate) for rate in RATES[1:]),
     *((6, rate) for rate in RATES[2:]),
     *((8, rate) for rate in RATES[2:]),
-)  # (bits per symbol, code rate) by what they carry
+)  # (bits per symbol, code rate), sorted by information bits per symbol
 
 
 def pipes_of(uses: int, *, payload_bits: tuple[int, int]) -> tuple[BitPipe, ...]:
-    """The links over `uses` that carry so many bits, (least, most), the smallest first.
+    """The LDPC links over `uses` with payloads of (least, most) bits, the smallest first.
 
-    Left out are those that would need more than one code block, or lose blocks without noise.
+    Links that need more than one code block, or that lose blocks even without noise, are left out.
     """
     least, most = payload_bits
     made = (
@@ -392,9 +405,9 @@ def pipes_of(uses: int, *, payload_bits: tuple[int, int]) -> tuple[BitPipe, ...]
 
 
 def polar_pipes_of(uses: int, *, payload_bits: tuple[int, int]) -> tuple[PolarPipe, ...]:
-    """The polar links over `uses` that carry so many bits, (least, most), the smallest first.
+    """The polar links over `uses` with payloads of (least, most) bits, the smallest first.
 
-    QPSK to 64-QAM at the code rates of the other links, up to `LONGEST_POLAR_LINK` bits.
+    They have QPSK to 64-QAM, the code rates of `LINKS`, and at most `LONGEST_POLAR_LINK` bits.
     """
     least, most = max(payload_bits[0], SHORTEST_POLAR_PAYLOAD), payload_bits[1]
     sizes = ((_polar_payload(math.floor(rate * uses * bits)), bits) for bits, rate in LINKS)
@@ -409,7 +422,7 @@ def polar_pipes_of(uses: int, *, payload_bits: tuple[int, int]) -> tuple[PolarPi
 
 
 def _polar_payload(block: int) -> int:
-    """Bits that remain of a block beside its CRC; a longer CRC does not make them fewer."""
+    """Largest payload that fits a block of `block` bits with its CRC of 6 or 11 bits."""
     longer = block - polar_crc_bits(LONGEST_WITH_CRC6 + 1)
     return max(longer, min(block - polar_crc_bits(LONGEST_WITH_CRC6), LONGEST_WITH_CRC6))
 

@@ -1,11 +1,11 @@
 """Analog pixels: the pixel values of a smaller image as symbols, without training.
 
-The floor of joint source-channel coding: uncoded analog transmission at equal k, which a trained
-transmitter has to beat. The classifier is the student of the recipe.
+This is the lowest baseline of joint source-channel coding: uncoded analog transmission at equal k,
+which a trained transmitter has to beat. The classifier is the student of the recipe.
 
-The receiver of an analog image lacks its brightness (the mean that was removed) and its contrast
-(the scale that went with the normalisation to unit power). Both are sent, as the first symbol, and
-charged: one channel use. Their ranges follow from pixels being in [0, 1], so no statistics of the
+The symbols of an analog image lack its brightness (the mean, which is removed) and its contrast
+(the scale, which the normalisation to unit power removes). Both are sent in the first symbol and
+charged as one channel use. Their ranges follow from pixels being in [0, 1], so no statistics of the
 data or the image are known in advance.
 """
 
@@ -27,11 +27,13 @@ from simulator.training.weights import Weights
 
 KIND: Final = "analog_pixels"
 SIDE_VALUES: Final = 2  # real numbers for mean and scale, one symbol
-_FLAT = 1e-6  # a scale below it is rounding: pixels are steps of 1/255
+_FLAT = 1e-6  # smaller scales are rounding errors: pixels are multiples of 1/255
 
 
 class AnalogPixelsScheme(Scheme):
-    """Mean, scale and normalised pixels of a downsampled image, MMSE, upsampling, student.
+    """Send mean, scale and normalised pixels of a downsampled image as symbols.
+
+    The receiver equalises by MMSE, upsamples the image, and classifies it with the student.
 
     With n pixel values v of mean m and scale s (root mean square of v - m), the real numbers
 
@@ -50,7 +52,7 @@ class AnalogPixelsScheme(Scheme):
 
     @property
     def channel_uses(self) -> str:
-        """From one value per image channel, and the symbol of mean and scale, upwards."""
+        """At least one value per image channel, and the symbol of mean and scale."""
         return f"k >= {-(-(self._shape[0] + SIDE_VALUES) // 2)}"
 
     def serves(self, k: int) -> bool:
@@ -86,7 +88,7 @@ class AnalogPixelsScheme(Scheme):
     def transmit(
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
-        """The symbols through the channel to an image of the full size, and its scores."""
+        """Send the symbols, rebuild the image at its full size, and classify it."""
         x = encoded["x"]
         received = channel(x, snr_db=snr_db, generator=streams("channel", device=x.device))
         channels, *full = self._shape
@@ -117,8 +119,8 @@ def largest_size(full: tuple[int, int], most: int) -> tuple[int, int]:
 def area_averages(images: Tensor, size: tuple[int, int]) -> Tensor:
     """Images downsampled to `size`: each new pixel is the mean over the rectangle that it covers.
 
-    Old pixels that a border of the rectangle cuts count by the area inside. In double precision,
-    so that nothing depends on the batch or on autocast.
+    Old pixels that a border of the rectangle cuts are weighted by their area inside. Computed in
+    double precision, so that results do not depend on the batch or on autocast.
 
     Shapes: images [B, C, H, W], size = (H', W') -> [B, C, H', W'] float32.
     """
@@ -130,9 +132,9 @@ def area_averages(images: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _overlaps(old: int, new: int) -> Tensor:
-    """Share of each of `old` equal pixels in each of `new` equal cells, [new, old], rows sum to 1.
+    """Weight of each of `old` equal pixels in each of `new` equal cells, [new, old], rows sum to 1.
 
-    Counted in units of 1 / (old new) of the side, where all borders are integers.
+    Lengths are in units of 1 / (old new) of the side, in which all borders are integers.
     """
     cells = old * torch.arange(new, dtype=torch.float64).unsqueeze(1)  # left borders
     pixels = new * torch.arange(old, dtype=torch.float64)
@@ -143,7 +145,8 @@ def _overlaps(old: int, new: int) -> Tensor:
 def symbols_of(values: Tensor, *, k: int) -> Tensor:
     """Pixel values to symbols: mean and scale first, then the normalised values, then silence.
 
-    A flat image has no direction: ones stand for its values, and its scale of 0 undoes them.
+    A flat image cannot be normalised: ones take the place of its values, and its scale of 0 cancels
+    them at the receiver.
 
     Shapes: values [B, n] in [0, 1] with 2 + n <= 2k -> [B, k] complex64, mean |x|^2 = 1.
     """
@@ -162,15 +165,15 @@ def symbols_of(values: Tensor, *, k: int) -> Tensor:
 def values_of(received: ChannelOutput, *, count: int) -> Tensor:
     """The receiver's half of `symbols_of`: symbols to pixel values, clipped to [0, 1].
 
-    The normalisation g of an image to unit power is not sent: the energy of all used symbols is
-    known, and that of the normalised values is g^2 n, so g^2 n = used - |x_0|^2, where the first
-    symbol x_0 = g (2 m - 1 + i (4 s - 1)) has at most energy 2 g^2.
+    The factor g that normalises an image to unit power is not sent. The energy of all used symbols
+    is known, and that of the normalised values is g^2 n. So g^2 n = used - |x_0|^2, where the first
+    symbol x_0 = g (2 m - 1 + i (4 s - 1)) has an energy of at most 2 g^2.
 
     Shapes: y, h [B, k], noise_power [B, 1] or [B, k] -> [B, count] float32.
     """
     used = _symbols(count)
     k = received.y.shape[1]
-    louder = received.h * math.sqrt(k / used)  # of symbols of unit power over the used uses
+    louder = received.h * math.sqrt(k / used)  # gain of symbols of unit power over the used uses
     heard = ChannelOutput(*(part[:, :used] for part in (received.y, louder, received.noise_power)))
     estimate = from_symbols(mmse(heard))[:, : SIDE_VALUES + count]
     side_energy = estimate[:, :SIDE_VALUES].square().sum(dim=1, keepdim=True)
@@ -183,7 +186,7 @@ def values_of(received: ChannelOutput, *, count: int) -> Tensor:
 
 
 def _symbols(count: int) -> int:
-    """Symbols that carry so many pixel values, and mean and scale."""
+    """Number of symbols for `count` pixel values, mean and scale."""
     return -(-(SIDE_VALUES + count) // 2)
 
 

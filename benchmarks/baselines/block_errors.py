@@ -1,11 +1,11 @@
-"""Block error rates of digital links, measured once and kept, in place of decoding in sweeps.
+"""Block error rates of digital links, measured once and stored, so that sweeps need not decode.
 
 Every block is scrambled by a fresh pseudo-random sequence that both ends know, and the LLRs are
 descrambled. Whether a block fails thus depends on gain and noise, not on its content, and a sweep
-needs only a table over the SNR of a block. It is measured with all-zero code words.
+needs only a table over the SNR of a block. The table is measured with all-zero code words.
 
-A receiver without a CRC is right now and then at any SNR. Its table begins so low that its first
-rate holds below it.
+Without a CRC, a receiver decides some blocks correctly at any SNR. The table of such a link begins
+at an SNR so low that its first rate also holds below.
 
 `python -m benchmarks.tools.measure_links` measures the links of all recipes, for
 `results/reference/`.
@@ -34,16 +34,16 @@ from simulator.storage.environment import REFERENCE
 from simulator.storage.files import write_json
 
 COMMITTED = REFERENCE / "block_errors"
-VERSION = 2  # of the measurement; another number repeats it
+VERSION = 2  # of the measurement; a new number repeats it
 STEP_DB, FINE_STEP_DB = 0.5, 0.25
 LONG = 2000  # coded bits from which error rates fall so steeply that the fine step is needed
 COARSE_DB = 1.0
-BEGIN_DB, BEGIN_WITHOUT_CRC_DB = 2.0, 15.0  # below the SNR at which the capacity is what is carried
+BEGIN_DB, BEGIN_WITHOUT_CRC_DB = 2.0, 15.0  # start below the SNR at which capacity equals the rate
 TO_DB = 40.0
 BATCH = 200
-BITS = 1_000_000  # coded bits that are sent at least at a point
-FEWEST_BLOCKS, LEAST_BLOCKS = 400, 4000  # bounds of the blocks that these are
-MORE = 2.5  # times as many blocks where errors are few
+BITS = 1_000_000  # coded bits to send at each SNR
+FEWEST_BLOCKS, LEAST_BLOCKS = 400, 4000  # bounds of the number of blocks for BITS
+MORE = 2.5  # factor by which the number of blocks may grow if errors are few
 ENOUGH_ERRORS = 100
 RARE = 1e-4  # a rate below this ends the table
 
@@ -52,9 +52,9 @@ RARE = 1e-4  # a rate below this ends the table
 class BlockErrors:
     """Block error rate over the SNR of a block in dB: 1 below the table, 0 above it.
 
-    Without a CRC (`guesses`) it is the first rate below the table. Between two points the logarithm
-    of the rate is interpolated. `undetected` errors, which no CRC has found, are counted among
-    `errors`.
+    Without a CRC (`guesses`), the first rate also holds below the table. Between two points the
+    logarithm of the rate is interpolated. `errors` includes the `undetected` ones, which no CRC
+    has found.
     """
 
     snr_db: tuple[float, ...]
@@ -64,12 +64,12 @@ class BlockErrors:
 
     @property
     def guesses(self) -> bool:
-        """Whether no error is ever detected."""
+        """True if no error was ever detected, as without a CRC."""
         return self.undetected == self.errors
 
     @property
     def rates(self) -> NDArray[np.float64]:
-        """The rate at every point; half an error where none was seen."""
+        """The rate at every point; half an error is assumed if there was none."""
         return np.asarray(np.maximum(self.errors, 0.5) / np.array(self.blocks))
 
     @property
@@ -86,7 +86,8 @@ class BlockErrors:
     def variance(self, snr_db: NDArray[np.floating], weights: NDArray[np.floating]) -> float:
         """Variance of the weighted sum of rates, from the finite number of blocks at each point.
 
-        By the derivative of the interpolation to each point's rate; points are independent.
+        Computed from the derivative of the interpolation with respect to the rate of each point;
+        points are independent.
 
         Shapes: snr_db [M], weights [M].
         """
@@ -97,23 +98,23 @@ class BlockErrors:
         return float(slopes**2 @ self.variances)
 
     def missed(self, snr_db: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Shares of the errors that no CRC finds, at these SNRs in dB."""
+        """Shares of the errors that are not detected, at these SNRs in dB."""
         shares = np.array(self.undetected) / np.maximum(self.errors, 1)
         return np.asarray(np.interp(snr_db, self.snr_db, shares))
 
 
 @functools.lru_cache(maxsize=256)
 def block_errors(pipe: CodedPipe) -> BlockErrors:
-    """The table of a link: committed, or cached, else measured now and cached.
+    """The table of a link: the committed or the cached one, else one that is measured and cached.
 
-    The cache is that of data sets; without a cache, the table is measured every time.
+    The cache folder is that of data sets; without a cache, the table is measured every time.
     """
     name = file_name(pipe)
     folders = [COMMITTED]
     with contextlib.suppress(RuntimeError):  # no home folder
         folders.append(default_cache() / "block_errors")
     for folder in folders:
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # none, or damaged
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # missing or damaged
             kept = json.loads((folder / name).read_text(encoding="utf-8"))["table"]
             return BlockErrors(**{key: tuple(values) for key, values in kept.items()})
     table = measure(pipe)
@@ -136,12 +137,12 @@ def file_name(pipe: CodedPipe) -> str:
 def measure(pipe: CodedPipe) -> BlockErrors:
     """Measure at increasing SNRs until errors are rare.
 
-    Raises: UserError if that is not reached.
+    Raises: UserError if errors are still frequent at the highest SNR.
     """
     rows: list[tuple[float, int, int, int]] = []
     snr_db = _first_success(pipe) - COARSE_DB
     step = FINE_STEP_DB if pipe.coded_bits >= LONG else STEP_DB
-    with progress(desc=f"block errors of k = {pipe.channel_uses}, once", unit="block") as bar:
+    with progress(desc=f"block errors at k = {pipe.channel_uses} (once)", unit="block") as bar:
         while not rows or rows[-1][2] / rows[-1][1] > RARE:
             if snr_db > TO_DB:
                 raise UserError(f"the link {pipe} has block errors even at {TO_DB:g} dB")
@@ -152,7 +153,7 @@ def measure(pipe: CodedPipe) -> BlockErrors:
 
 
 def _at(pipe: CodedPipe, snr_db: float) -> tuple[int, int, int]:
-    """Blocks, errors and undetected errors at one SNR; few blocks where all of them fail."""
+    """Blocks, errors and undetected errors at one SNR; few if all of them fail."""
     least = min(max(BITS // pipe.coded_bits, FEWEST_BLOCKS), LEAST_BLOCKS)
     blocks = errors = undetected = 0
     while blocks < least or (errors < ENOUGH_ERRORS and blocks < MORE * least):
@@ -164,9 +165,9 @@ def _at(pipe: CodedPipe, snr_db: float) -> tuple[int, int, int]:
 
 
 def _first_success(pipe: CodedPipe) -> float:
-    """The first SNR of a coarse grid at which some of a few blocks arrive.
+    """The first SNR of a coarse grid at which at least one of 50 blocks arrives.
 
-    The grid begins below the SNR at which the capacity is what the link carries.
+    The grid begins below the SNR at which the capacity equals the rate of the link.
     """
     needed = linear_to_db(2 ** (pipe.payload_bits / pipe.channel_uses) - 1)
     snr_db = math.floor(needed) - (BEGIN_DB if pipe.crc_bits else BEGIN_WITHOUT_CRC_DB)

@@ -6,8 +6,8 @@ their distances on Rayleigh. The first of these that fits:
 
 1. Simplex, where 2k >= classes - 1: all pairs have the correlation -1 / (classes - 1), the least
    that so many words can have. Use t of word m is e^(2 pi i m f_t / classes), all frequencies f_t
-   from 1 to classes / 2 with equal energy, the real one at classes / 2 with half. A use thus has
-   nearly the same energy as any other, where one-hot words put that of an image into one use: a
+   from 1 to classes / 2 with equal energy, the real one at classes / 2 with half. All uses thus
+   have nearly the same energy. One-hot words would put all energy of an image into one use, and a
    deep fade of that use would lose the image.
 2. Spherical, for the sizes in `words.safetensors`: optimised by `benchmarks.tools.spherical_words`.
 3. Regular: orthogonal words, where 2k >= classes: the rows e^(2 pi i m t / k) of a DFT matrix of
@@ -17,7 +17,8 @@ their distances on Rayleigh. The first of these that fits:
    -1; words of two cosets with forms Q and Q' at most 2^(-r/2) of the energy, r the (even) rank of
    the alternating matrix of Q + Q' [1, ch. 15 sec. 2]. So forms are chosen far apart in rank.
 
-Or, to compare, regular words whatever fits, or those of a short polar code, all as Gray QPSK.
+For comparison, `code` can also select the regular words at every size, or those of a short polar
+code as Gray QPSK.
 
 [1] MacWilliams and Sloane, The Theory of Error-Correcting Codes, North-Holland, 1977.
 """
@@ -41,7 +42,7 @@ MAX_RM_ORDER = 6  # 2^15 quadratic forms to choose from; order 8 would have 2^28
 
 
 def code_family(num_classes: int, k: int, code: Code = "own") -> str | None:
-    """Which family carries `num_classes` words over `k` uses: its name, or None if none does."""
+    """The family with `num_classes` words over `k` uses, by its name; None if there is none."""
     if num_classes < 2:
         raise ValueError(f"a label code needs at least 2 classes, got {num_classes}")
     if code == "polar":
@@ -87,7 +88,7 @@ def label_codebook(num_classes: int, k: int, code: Code = "own") -> Tensor:
 
 
 def _simplex_rows(count: int, k: int) -> NDArray[np.float64]:
-    """Words of equal correlation [count, 2k] from the DFT of their numbers."""
+    """Words [count, 2k], all pairs of which have equal correlation, from rows of a DFT."""
     frequency, energy = _spread_frequencies(count, k)
     turns = np.arange(count)[:, None] * frequency % count / count  # [count, k]
     pairs = np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)], axis=-1)
@@ -98,7 +99,8 @@ def _simplex_rows(count: int, k: int) -> NDArray[np.float64]:
 def _spread_frequencies(count: int, k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The frequency of each of k uses, and its energy.
 
-    Every frequency gets one use; each further one goes where the energy of a use is largest.
+    Every frequency gets one use; each further use goes to the frequency with the most energy per
+    use.
     """
     energy = np.full(count // 2, 2.0)
     energy[-1] -= count % 2 == 0  # cos(pi m) is real: one dimension
@@ -135,7 +137,7 @@ def _rm_order(k: int) -> int:
 
 
 def _reed_muller_rows(count: int, k: int) -> NDArray[np.float64]:
-    """`count` words of RM(2, m) as signs [count, 2k]; repeated while a whole word has room.
+    """`count` words of RM(2, m) as signs [count, 2k], repeated as often as a whole word fits.
 
     The dimensions beyond the last whole word stay silent.
     """
@@ -197,7 +199,7 @@ def _form_ranks(m: int) -> NDArray[np.int64]:
 
 
 def _polar_rows(count: int, k: int) -> NDArray[np.float64]:
-    """`count` polar words as signs [count, 2k], repeated bit by bit: Gray QPSK."""
+    """`count` polar words as signs [count, 2k], repeated cyclically; pairs are Gray QPSK."""
     bits = polar_words(count, _polar_length(k))
     repeated = bits.repeat(1, -(-2 * k // bits.shape[1]))[:, : 2 * k]
     return 1.0 - 2.0 * repeated.double().numpy()

@@ -1,7 +1,7 @@
 """Classifiers fine-tuned on images decoded from image codecs: `separate:retrained`.
 
-A classifier is fine-tuned by cross-entropy on training images of the shared views that passed
-through the recipe's codecs at random qualities; a share of them stays undamaged.
+A classifier is fine-tuned by cross-entropy on the shared views of the training images. The images
+are compressed and decoded by the recipe's codecs at random qualities, except for a clean share.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ from simulator.training.run import SHARED, TrainingRun, accuracy, check_finished
 from simulator.training.student import finished_classifier, finished_student
 from simulator.training.weights import Weights, scores_by
 
-STAGES = {"decoded": "student", "decoded_teachers": "teacher"}  # to who learns
+STAGES = {"decoded": "student", "decoded_teachers": "teacher"}  # stage -> what it fine-tunes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,20 +33,20 @@ class DecodedStage:
 
     damage: CodecDamage
     training: TrainConfig
-    views: int  # decoded views of the training images, which the epochs take in turn
-    clean_share: float  # of the images of a view, which stay as they are
+    views: int  # decoded views of the training images, used by the epochs in turn
+    clean_share: float  # of the images of a view, which are not compressed
 
 
 class Reader(NamedTuple):
     """A classifier to fine-tune on decoded images."""
 
-    begin: tuple[Part, ...]  # the parts that it begins as
+    begin: tuple[Part, ...]  # the parts whose weights it starts from
     part: Part
     model: models.ClassifierConfig | models.PretrainedTeacherConfig
 
 
 def readers(recipe: Basis, stage: DecodedStage, who: str) -> Iterator[Reader]:
-    """The student, or every teacher."""
+    """The classifiers to fine-tune: the student, or (`who` is "teacher") every teacher."""
     shape = (*recipe.seen, stage)
     if who == "student":
         begin = recipe.student_parts()
@@ -59,7 +59,7 @@ def readers(recipe: Basis, stage: DecodedStage, who: str) -> Iterator[Reader]:
 
 
 def lessons(run: TrainingRun, stage: DecodedStage, who: str) -> list["DecodedLesson"]:
-    """The fine-tuning of the student, or of every offline teacher.
+    """The lessons that fine-tune the student, or every offline teacher.
 
     Raises: UserError if one is not trained yet, or cannot be trained.
     """
@@ -78,19 +78,19 @@ def lessons(run: TrainingRun, stage: DecodedStage, who: str) -> list["DecodedLes
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DecodedLesson(ClassifierLesson):
-    """One classifier, from its finished weights."""
+    """Fine-tuning of one classifier, from its finished weights."""
 
     stage: DecodedStage
     begin: tuple[Part, ...]
 
     def build(self) -> models.ImageClassifier:
-        """As it was trained; the student gets the head in use, not the one of stage 1."""
+        """The trained classifier; the student has the head of the link, not that of stage 1."""
         if len(self.begin) == 2:
             return finished_student(self.run)
         return finished_classifier(self.run, self.begin[0], self.model)
 
     def images(self, index: int) -> Tensor:
-        """A shared view, most of its images decoded."""
+        """A shared view, with all but a clean share of its images compressed and decoded."""
         view, share = index % self.stage.views, self.stage.clean_share
         own = partial(self.run.view, SHARED, view)
         return decoded(self.run, f"view_{view}", own, self.stage, clean_share=share)
@@ -114,7 +114,7 @@ def decoded(
     *,
     clean_share: float,
 ) -> Tensor:
-    """Images [N, C, H, W] uint8, each but a share through a codec at a random quality; cached."""
+    """Images uint8 [N, C, H, W], all but a clean share decoded from random qualities; cached."""
 
     def compute() -> dict[str, Tensor]:
         own = images().cpu()
@@ -127,9 +127,9 @@ def decoded(
 
 
 def retrained(weights: Weights, stage: DecodedStage | None, who: str) -> Classifier:
-    """The student, or the teachers as one, after learning from decoded images.
+    """The student, or the ensemble of teachers, fine-tuned on decoded images.
 
-    Raises: UserError naming the command that trains them if they are not there.
+    Raises: UserError with the command that trains them if they are not trained.
     """
     recipe, members = weights.recipe, {}
     for _, part, model in readers(recipe, stage, who) if stage else ():

@@ -1,8 +1,8 @@
 """Digital schemes: bits of a source over a link that is adapted to the SNR.
 
 Image -> bits -> CRC -> 5G LDPC -> scrambling -> QAM -> channel -> LLR -> LDPC -> CRC -> class.
-Where the CRC fails, or where no option of the source fits, the image is lost: an outage. A link
-without a CRC delivers another payload in place of a lost one. Source, modulation and rate are
+If the CRC fails, or if no option of the source fits the payload, the image is lost: an outage. A
+link without a CRC delivers another payload in place of a lost one. Source, modulation and rate are
 chosen on validation images (`adaptation`). A bound sends the same bits over links that are
 error-free up to capacity.
 """
@@ -49,16 +49,19 @@ from simulator.storage.describe import digest
 
 @dataclass(frozen=True, kw_only=True)
 class DigitalConfig(WithoutWeights):
-    """The options of a digital scheme and the data for its choice; labels are joined by colons."""
+    """The options of a digital scheme, and among which links it chooses.
 
-    uses: tuple[int, ...]  # k that are served
+    `label` holds its labels, joined by colons.
+    """
+
+    uses: tuple[int, ...]  # values of k that it serves
     payload_bits: tuple[int, int]  # (least, most); links that carry less or more are not tried
-    validation_images: int  # on the first so many everything is chosen
+    validation_images: int  # number of the first ones, on which all choices are made
     label: str = ""
     bit_true: bool = False  # True: every block is decoded; False: block error rates from a table
 
     kind: ClassVar[str]  # the scheme's name without label
-    flags: ClassVar[tuple[str, ...]]  # labels that are no codec
+    flags: ClassVar[tuple[str, ...]]  # labels that do not name a codec
     version: ClassVar[int]  # goes up whenever the same weights would give other numbers
 
     @property
@@ -68,12 +71,12 @@ class DigitalConfig(WithoutWeights):
 
     @property
     def words(self) -> list[str]:
-        """Its labels one by one."""
+        """The list of its labels."""
         return self.label.split(":") if self.label else []
 
     @property
     def codec_words(self) -> list[str]:
-        """Labels of which there may be one alone."""
+        """Labels that name a codec; at most one of them may be used."""
         return []
 
     @property
@@ -82,15 +85,18 @@ class DigitalConfig(WithoutWeights):
         return "bound" in self.words
 
     def needs(self) -> dict[str, str]:
-        """Whose LDPC code it is; the rest is in `DigitalScheme.choices_key`."""
+        """The version of Sionna, which has the LDPC code; see also `DigitalScheme.choices_key`."""
         return {} if self.ideal else {"sionna-no-rt": version("sionna-no-rt")}
 
     def decoding_all(self) -> Self:
-        """With every block decoded; a bound has none."""
+        """The same with every block decoded; a bound, which has no blocks, is unchanged."""
         return self if self.ideal else replace(self, bit_true=True)
 
     def labelled(self, label: str) -> Self:
-        """With labels. Raises: UserError if there are none of these names, or not together."""
+        """The same with these labels.
+
+        Raises: UserError if a label is unknown, or if labels cannot be combined.
+        """
         made, known = replace(self, label=label), self.codec_words
         words, codecs = made.words, [word for word in made.words if word not in self.flags]
         if not set(codecs) <= set(known) or len(codecs) > 1 or len(set(words)) < len(words):
@@ -107,12 +113,12 @@ class DigitalConfig(WithoutWeights):
 
     @property
     def code(self) -> str:
-        """Channel codes and modulations of its links."""
+        """Channel codes and modulations of its links, in words."""
         return "CRC, 5G LDPC, QPSK to 256-QAM"
 
     @property
     def ideal_code(self) -> str:
-        """The links of a bound."""
+        """The links of a bound, in words."""
         return "log2(1 + SNR) bits per use without errors"
 
     def pipes(self, k: int) -> tuple[CodedPipe, ...]:
@@ -122,7 +128,7 @@ class DigitalConfig(WithoutWeights):
         return pipes_of(k, payload_bits=self.payload_bits)
 
     def links(self, k: int, offers: Mapping[str, Offer]) -> list[Link]:
-        """The links over k uses; for a bound one of each size that an image was seen to have."""
+        """The links over k uses; a bound has one for each payload size among the offers."""
         if not self.ideal:
             return [CodedLink(pipe) for pipe in self.pipes(k)]
         sizes = torch.cat([offer.sizes.flatten() for offer in offers.values()]).unique()
@@ -147,8 +153,8 @@ class DigitalConfig(WithoutWeights):
 class DigitalScheme(Scheme):
     """Sources and links; one pair is chosen for every channel, SNR and k.
 
-    Networks compute in fp32 whatever the precision of the sweep: what was counted beforehand, and
-    kept for other sweeps, must be what is sent.
+    Networks compute in fp32 whatever the precision of the sweep: sizes of payloads are computed
+    beforehand and cached for other sweeps, and must be those of the bits that are sent.
     """
 
     def __init__(
@@ -160,7 +166,7 @@ class DigitalScheme(Scheme):
         dataset: Dataset,
         device: torch.device,
     ) -> None:
-        """`bits` says what sources send; all else is chosen on validation images."""
+        """`bits` describes what the sources send, in words, for `settings`."""
         self.name, self.version = config.name, config.version
         self._config = config
         self._genie = "genie" in config.words  # the transmitter knows the gain of every image
@@ -177,7 +183,7 @@ class DigitalScheme(Scheme):
 
     @property
     def channel_uses(self) -> str:
-        """Where there are links, if there are images to choose on."""
+        """All k with links; none if there are no validation images to choose on."""
         if not self._offers:
             return "no k without validation images to choose settings on"
         if self._config.ideal:
@@ -185,7 +191,7 @@ class DigitalScheme(Scheme):
         return "k in {" + ", ".join(map(str, self._config.uses)) + "}"
 
     def serves(self, k: int) -> bool:
-        """Where there are links, if there are images to choose on."""
+        """Whether there are links over k uses, and validation images to choose on."""
         return bool(self._offers) and (k >= 1 if self._config.ideal else k in self._config.uses)
 
     def settings(self, k: int) -> str:
@@ -193,9 +199,12 @@ class DigitalScheme(Scheme):
         return self._settings
 
     def objection(self, channel: Channel, k: int) -> str:
-        """A genie needs one known gain per image; a bound an unbiased SNR and Gaussian noise."""
+        """Bounds and genies need Gaussian noise.
+
+        A genie also needs one known gain per image, and a bound an unbiased SNR.
+        """
         if (self._config.ideal or self._genie) and not channel.law.stated:
-            return "needs Gaussian noise, which an own channel does not promise"
+            return "needs Gaussian noise, which a channel without a stated law may not have"
         if self._genie and channel.law.knowledge != "perfect":
             return "needs a known gain"
         if self._config.ideal and channel.law.knowledge == "ls":
@@ -208,7 +217,7 @@ class DigitalScheme(Scheme):
 
     @property
     def choices_key(self) -> str:
-        """Equal where all choices are the same: of offers, sources, and block error rates."""
+        """A hash of offers, sources and block error rates, on which all choices depend."""
         if not self._offers:
             return ""
         pipes = [pipe for k in self._config.uses for pipe in self._config.pipes(k)]
@@ -217,9 +226,9 @@ class DigitalScheme(Scheme):
         return digest([offers_key(self._offers, self._labels), identities, tables])
 
     def choices(self, points: Sequence[tuple[Channel, float, int]]) -> list[dict[str, Any]]:
-        """What is sent at some points (channel, SNR, k): rows for a table.
+        """The choices at some points (channel, SNR, k), as rows of a table.
 
-        With a genie, a row for every SNR met at which the choice changes, for each k.
+        With a genie, there is a row for each k and each SNR of a block at which the choice changes.
         """
         if not self._genie:
             return [
@@ -246,7 +255,7 @@ class DigitalScheme(Scheme):
         }
 
     def table_error(self, channel: Channel, snr_db: float, k: int) -> float:
-        """Standard error of the accuracy from tables of block error rates; 0 where none is used."""
+        """Standard error of the accuracy from tables of block error rates; 0 if none is used."""
         if self._config.ideal or self._decodes(channel, k):
             return 0.0
         if self._genie:
@@ -265,14 +274,14 @@ class DigitalScheme(Scheme):
         return Adaptation(links, self._offers, self._labels, k, self._num_classes)
 
     def _choice(self, channel: Channel, snr_db: float, k: int) -> Choice:
-        point = (channel.name, round(snr_db, 4), k)  # single precision has no more
+        point = (channel.name, round(snr_db, 4), k)  # single precision has no more digits
         if point not in self._choices:
             self._choices[point] = self.adaptation(k).for_average(channel, point[1])
         return self._choices[point]
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensors:
-        """Offers of every source, and the pixels for those that are sent bit by bit.
+        """The offers of every source, and the pixels, from which payloads are computed.
 
         Shapes: sizes_SOURCE [B, Q] int32, answers_SOURCE [B, Q] int16, pixels [B, C, H, W] uint8.
         """
@@ -285,7 +294,7 @@ class DigitalScheme(Scheme):
         return prepared
 
     def _decodes(self, channel: Channel, k: int) -> bool:
-        """Whether blocks are decoded: tables hold for one known gain and Gaussian noise alone."""
+        """Whether blocks are decoded: tables hold only for one known gain and Gaussian noise."""
         if self._config.ideal:
             return False
         law = channel.law
@@ -293,7 +302,7 @@ class DigitalScheme(Scheme):
 
     @torch.inference_mode()
     def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
-        """The payloads of this point. With a genie: all offers, because the gain decides."""
+        """The payloads of this point; with a genie all offers, because choices depend on gains."""
         if self._genie:
             if why := self.objection(channel, k):
                 raise ValueError(f"{self.name} {why}, got {channel.name}")
@@ -310,7 +319,7 @@ class DigitalScheme(Scheme):
     def _payloads(
         self, source: str, size: int, pixels: Tensor, option: Tensor, sent: Tensor
     ) -> Tensor:
-        """What a source sends of those images that are `sent` [B], followed by zeros.
+        """The bits of a source for the images that are `sent` [B], padded with zeros.
 
         Shapes: pixels [B, C, H, W] uint8, option [B] -> uint8 [B, size].
         """
@@ -325,7 +334,7 @@ class DigitalScheme(Scheme):
     def transmit(
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
-        """Blocks fail by their error rates where tables apply, else they are decoded."""
+        """Draw lost blocks from error rates if tables apply, otherwise decode every block."""
         how = self._decoded if self._decodes(channel, k) else self._by_rate
         answers, delivered, seen = how(encoded, channel, snr_db, k, streams)
         scores = torch.nn.functional.one_hot(answers, self._num_classes).float()
@@ -334,10 +343,10 @@ class DigitalScheme(Scheme):
     def _by_rate(
         self, encoded: Tensors, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> tuple[Tensor, Tensor, Tensors]:
-        """Answers [B], which blocks arrive [B], and their error rates, by the SNR they meet.
+        """Answers [B], which blocks arrive [B], and their error rates at the SNR of each block.
 
-        Gains are the ones that other schemes meet. Where the receiver misses an error, another
-        payload arrives; one that a CRC of 16 bits would miss is taken for one that it sees.
+        Gains are those that other schemes use too. If the receiver misses an error, another payload
+        arrives. Errors that a CRC of 16 bits or more would miss count as detected.
         """
         ones = torch.ones((len(snr_db), k), dtype=torch.complex64, device=snr_db.device)
         received = channel(ones, snr_db=snr_db, generator=streams("channel", device=snr_db.device))
@@ -367,7 +376,7 @@ class DigitalScheme(Scheme):
         return answers, delivered, {"error_rate": rates, "undetected": undetected}
 
     def _sent(self, encoded: Tensors, choice: Choice) -> "_Sent":
-        """All images over one link."""
+        """All images, sent over one link."""
         answers, fits = encoded["answers"], encoded["fits"]
         rows = torch.arange(len(fits), device=fits.device)
         source, link = choice.source, choice.link
@@ -376,7 +385,7 @@ class DigitalScheme(Scheme):
     def _sent_by_gain(
         self, encoded: Tensors, met: NDArray[np.float64], k: int
     ) -> Iterator["_Sent"]:
-        """With a genie: the images of every link that their gains choose."""
+        """With a genie: the images, grouped by the source and link that their gains select."""
         by_place, pixels = self.adaptation(k).for_met, encoded["pixels"]
         chosen: dict[tuple[str, Link], list[int]] = {}
         for row, place in enumerate(grid_place(met)):
@@ -397,14 +406,14 @@ class DigitalScheme(Scheme):
     def rebuilt_images(
         self, prepared: Tensors, received: Received, *, channel: Channel, snr_db: Tensor, k: int
     ) -> Tensor | None:
-        """Decoded files of delivered images; black in outage. None with a genie, or of features."""
+        """Decoded images, black in outage; None with a genie, or if features are sent."""
         if self._genie:
             return None
         choice = self._choice(channel, float(snr_db[0, 0]), k)
         source = self._sources[choice.source]
         if not isinstance(source, ImageSource):
             return None
-        if (payload := received.seen.get("decoded_bits")) is None:  # what arrives is what was sent
+        if (payload := received.seen.get("decoded_bits")) is None:  # payloads arrive unchanged
             size, pixels = choice.link.payload_bits, prepared["pixels"]
             option, _, fits = _offer(prepared, choice.source).best_fit(size)
             payload = self._payloads(choice.source, size, pixels, option, fits)
@@ -419,7 +428,7 @@ class DigitalScheme(Scheme):
     def _decoded(
         self, encoded: Tensors, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> tuple[Tensor, Tensor, Tensors]:
-        """Every block decoded; only images with bit errors are classified again."""
+        """Decode every block; only delivered images with bit errors are classified again."""
         choice = self._choice(channel, float(snr_db[0, 0]), k)
         payload, fits, answers = (encoded[name] for name in ("payload", "fits", "answers"))
         if not isinstance(choice.link, CodedLink):
@@ -447,13 +456,13 @@ class _Sent(NamedTuple):
     source: str
     link: Link
     rows: Tensor  # of these images in the batch [n]
-    answers: Tensor  # where they arrive [n]
-    fits: Tensor  # whether anything is sent [n]
-    payload: Callable[[Tensor], Tensor]  # of some of them, bool [n], to uint8 [some, bits]
+    answers: Tensor  # classes of images that arrive [n]
+    fits: Tensor  # whether the image fits the payload, so that it is sent [n]
+    payload: Callable[[Tensor], Tensor]  # mask bool [n] to payloads of these images uint8 [m, bits]
 
 
 def _strays(link: Link) -> bool:
-    """Whether the receiver may take another payload for the one that was sent."""
+    """Whether the receiver may decode another payload without detecting the error."""
     few = isinstance(link, CodedLink) and link.pipe.crc_bits < RARELY_MISSES
     return few or not link.detects
 

@@ -3,11 +3,11 @@
 Student features -> r principal components -> b-bit uniform quantiser -> arithmetic coding -> the
 link of `separate` -> levels -> a linear head that was trained on quantised features. (r, b) is
 chosen on validation images together with modulation and rate: every pair is a separate source.
-The length of the code differs from image to image; one that is too long for the link is an outage.
-Up to some hundred bits there are 5G polar links beside those of `separate`. With `few_bits` there
-are sources of a few bits too (`benchmarks.baselines.words`), over 5G small block codes.
-Labels behind the name, joined by colons: `genie` as for `separate`, `bound` for the same bits over
-the best links that capacity allows, and with it `finite`.
+The length of the code differs from image to image; an image whose code is too long for the link is
+an outage. For up to 100 bits there are also 5G polar links beside those of `separate`. With
+`few_bits` there are also sources of a few bits (`benchmarks.baselines.words`), over 5G small block
+codes. Labels follow the name, joined by colons: `genie` as for `separate`, `bound` for the same
+bits over links that are error-free up to capacity, and with it `finite`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -39,12 +39,12 @@ from simulator.training.run import TrainingRun, accuracy, check_finished, valida
 from simulator.training.student import Session, Taught
 from simulator.training.weights import Weights
 
-VERSION: Final = 1  # of what is computed of an image
+VERSION: Final = 1  # of the computation for an image
 MOST_KEPT: Final = 20_000  # images whose features are kept in memory
 
 
 class FeatureCoder:
-    """Images to components, for every (rank, bits) to bits, and back to classes.
+    """Maps images to principal components, and these to coded bits for every (rank, bits).
 
     Images pass through the student one at a time and in one thread. In a batch, or with more
     threads, rounding might move a component into another cell, and the bits sent would differ from
@@ -54,7 +54,7 @@ class FeatureCoder:
     def __init__(
         self, features: Callable[[Tensor], Tensor], quantiser: FeatureQuantiser, *, key: str
     ) -> None:
-        """Features of images [B, C, H, W] in [0, 1], what quantises them, a key of the weights."""
+        """Features of images [B, C, H, W] in [0, 1], their quantiser, and a key of the weights."""
         self._network = features
         self.quantiser = quantiser
         self.options = quantiser.config.options
@@ -72,7 +72,7 @@ class FeatureCoder:
 
     @torch.inference_mode()
     def features(self, image: Tensor) -> Tensor:
-        """Features [1, D] of one image [C, H, W] uint8; kept, as every point of a sweep asks."""
+        """Features [1, D] of one image uint8 [C, H, W]; kept for the next points of a sweep."""
         pixels = image.cpu().numpy().tobytes()
         if pixels not in self._kept:
             if len(self._kept) == MOST_KEPT:
@@ -88,7 +88,7 @@ class FeatureCoder:
             return self.quantiser.components(self.features(image))
 
     def encode(self, components: Tensor, rank: int, bits: int) -> list[Tensor]:
-        """The bits that stand for the levels of components [B, R], each uint8 [n]."""
+        """The coded levels of components [B, R]: for each image, bits uint8 [n]."""
         levels = self.quantiser.levels(components[:, :rank], bits).cpu().numpy().astype("int32")
         code = self.code(rank, bits)
         return [torch.from_numpy(code.encode(own)) for own in levels]
@@ -109,7 +109,7 @@ class FeatureCoder:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FeatureSource:
-    """Features as a number of components of a number of bits each: one option."""
+    """A source of features as `rank` components of `bits_each` bits each; it has one option."""
 
     coder: FeatureCoder
     rank: int
@@ -126,7 +126,7 @@ class FeatureSource:
         return {**self.coder.identity, "option": self.name}
 
     def offer(self, images: Tensor) -> Offer:
-        """Size and answer of every image; all pairs are computed at once, and kept."""
+        """Size and answer of every image; all (rank, bits) are computed at once, and cached."""
         found = cached(self.coder.identity, images, lambda: self.coder.offers(images))
         column = [self.coder.options.index((self.rank, self.bits_each))]
         return Offer(found["sizes"][:, column], found["answers"][:, column])
@@ -137,7 +137,7 @@ class FeatureSource:
 
     @torch.inference_mode()
     def answers(self, payloads: Tensor) -> tuple[Tensor, Tensor]:
-        """Decode and classify. Damaged bits usually are levels too: other ones."""
+        """Decode and classify. Damaged bits are usually readable, but give other levels."""
         code, quantiser = self.coder.code(self.rank, self.bits_each), self.coder.quantiser
         found = [code.decode(payload.cpu().numpy()) for payload in payloads]
         readable = torch.tensor([levels is not None for levels in found], device=payloads.device)
@@ -149,7 +149,7 @@ class FeatureSource:
 
 @dataclass(frozen=True, kw_only=True)
 class QuantiserStage:
-    """What is made of the student's features, and the training of the heads behind it."""
+    """The quantiser of the student's features, and the training of the heads behind it."""
 
     model: FeatureQuantiserConfig
     training: TrainConfig
@@ -160,7 +160,7 @@ class DigitalSemanticConfig(DigitalConfig):
     """Quantised features over digital links, and the data for their choice."""
 
     quantiser: QuantiserStage | None = None  # None: it cannot be trained
-    few_bits: VectorQuantiserConfig | None = None  # None: no sources of a few bits, nor short codes
+    few_bits: VectorQuantiserConfig | None = None  # None: no sources of a few bits, no short codes
 
     kind = "digital_semantic"
     flags = ("genie", "bound", "finite")
@@ -173,23 +173,23 @@ class DigitalSemanticConfig(DigitalConfig):
 
     @property
     def described(self) -> Self:
-        """What journals know it by: its quantisers are known by hash."""
+        """Its description in journals; quantisers are identified by the hashes of their files."""
         return replace(self, quantiser=None, few_bits=None)
 
     @property
     def code(self) -> str:
-        """As the others', with small block codes for a few bits and polar codes for some."""
+        """Channel codes and modulations in words, with small block codes and polar codes."""
         small = "" if self.few_bits is None else "5G small block codes (no CRC), "
         return f"{small}5G polar codes (CRC of 6 or 11 bits) or {super().code}"
 
     @property
     def ideal_code(self) -> str:
-        """Without errors up to capacity; short payloads pay beyond it too."""
+        """The links of a bound in words; with short sources, also beyond capacity."""
         beyond = "" if self.few_bits is None else ", beyond that as few as Fano's inequality allows"
         return f"{super().ideal_code}{beyond}"
 
     def links(self, k: int, offers: Mapping[str, Offer]) -> list[Link]:
-        """As the others'; those of a bound may be loaded beyond capacity."""
+        """As `DigitalConfig.links`; with short sources, those of a bound may exceed capacity."""
         links = super().links(k, offers)
         if self.few_bits is None or "finite" in self.words:
             return links
@@ -210,7 +210,7 @@ class DigitalSemanticConfig(DigitalConfig):
         return Part(self.kind, (*recipe.seen, self.quantiser), made_from, "head", 0.02)
 
     def words_part(self, recipe: Basis) -> Part:
-        """The words of features."""
+        """The words, which are centroids of features."""
         made_from = tuple(part.name for part in recipe.student_parts())
         return Part(f"{self.kind}_words", (self.few_bits,), made_from, STAGE)
 
@@ -220,16 +220,16 @@ class DigitalSemanticConfig(DigitalConfig):
         return (*quantiser, *(() if self.few_bits is None else (self.words_part(recipe),)))
 
     def needed(self, recipe: Basis, image_shape: ImageShape) -> tuple[Part, ...]:
-        """The same."""
+        """The same parts: all of them are needed."""
         return self.parts(recipe)
 
     def check(self, run: TrainingRun, stage: str) -> None:
-        """Check that the student is trained whose words are fitted. Raises: UserError."""
+        """Check that the student is trained before its words are fitted. Raises: UserError."""
         if stage == STAGE and self.few_bits is not None:
             check_finished(run, *run.recipe.student_parts())
 
     def train(self, session: Session, stage: str) -> None:
-        """Fit to the frozen student's features; then every head learns what is left of them."""
+        """Fit the words, or the quantiser and its heads, to the frozen student's features."""
         if stage == STAGE and self.few_bits is not None:
             fit_words(session.run, self.words_part(session.run.recipe), self.few_bits)
         if stage != "head" or self.quantiser is None:
@@ -260,13 +260,13 @@ class DigitalSemanticConfig(DigitalConfig):
 
     def build(self, weights: Weights) -> DigitalScheme:
         """The scheme for a student and its quantiser. Raises: UserError if they are not trained."""
-        weights.classifier()  # its head is what those of the quantiser began as
+        weights.classifier()  # the quantiser's heads started from its head, which must exist
         coder = self.coder(weights)
         short = self._short(weights, coder)
         return self.scheme_of(coder, weights.dataset, weights.device, short=short)
 
     def _short(self, weights: Weights, coder: FeatureCoder) -> list[NumberSource]:
-        """Sources of a few bits. Raises: UserError if the words are not there."""
+        """Sources of a few bits. Raises: UserError if the words are not fitted."""
         if self.few_bits is None:
             return []
         part, head = self.words_part(weights.recipe), weights.recipe.student_parts().head
@@ -299,10 +299,10 @@ class DigitalSemanticConfig(DigitalConfig):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuantiserLesson(Lesson[FeatureQuantiser]):
-    """A quantiser of frozen features, and its heads by cross-entropy of quantised features.
+    """Training of a quantiser of frozen features, and of its heads by cross-entropy.
 
-    Heads begin as the recipe's own head, seen through the principal components. None ever meets a
-    channel: what arrives has no errors.
+    Heads start from the recipe's own head, expressed in principal components, and are trained on
+    quantised features without a channel: payloads that arrive have no errors.
     """
 
     model: FeatureQuantiserConfig
@@ -310,14 +310,14 @@ class QuantiserLesson(Lesson[FeatureQuantiser]):
     validation: Tensor  # features [M, D]
 
     def build(self) -> FeatureQuantiser:
-        """Fitted to the features, unless it is finished and all is loaded."""
+        """The quantiser, fitted to the features unless finished weights will be loaded."""
         model = self.model.build(num_classes=self.run.dataset.num_classes)
         if not self.run.path(self.part.name).exists():
             model.to(self.run.device).fit(list(self.taught.features), self.taught.head)
         return model
 
     def _scores(self, model: FeatureQuantiser, components: Tensor) -> list[Tensor]:
-        """Of every head."""
+        """Scores of every head."""
         return [
             model.scores(model.levels(components[:, :rank], bits), bits)
             for rank, bits in self.model.options

@@ -1,8 +1,9 @@
-"""Arithmetic coding of levels by a known model, to the bit: constriction's range coder, cut short.
+"""Arithmetic coding of levels with a known model: constriction's range coder, cut to the bit.
 
-The coder gives whole words of 32 bits, which a message of 20 bits cannot afford. A message is a
-subinterval of [0, 1), any number within stands for it, and behind the payload come only zeros: so
-the shortest binary fraction within is sent. The number of levels is known, and no end is marked.
+The range coder outputs whole words of 32 bits, too many for a message of 20 bits. A message is a
+subinterval of [0, 1), and any number within it stands for the message. Only zeros follow the
+payload, so the shortest binary fraction within the interval is sent. The number of levels is known,
+so no end mark is needed.
 
 Source: Bamler, Understanding Entropy Coding With Asymmetric Numeral Systems, arXiv 2201.01741, 2022
 (constriction); Rissanen and Langdon, Arithmetic coding, IBM J. Res. Dev. 23, 1979.
@@ -39,9 +40,9 @@ class EntropyCode:
         width = WORD * max(1, len(words))
         number = int.from_bytes(words.astype(">u4").tobytes(), "big")
         chances = self._probabilities[np.arange(len(levels)), levels]
-        length = min(width, math.ceil(-np.log2(chances).sum()) + 1)  # that is always enough
+        length = min(width, math.ceil(-np.log2(chances).sum()) + 1)  # enough for exact arithmetic
         best = self._fraction(number, width, length, levels)
-        if best is None:  # but for what the coder's rounding makes of the rarest levels
+        if best is None:  # the coder rounds the probabilities of the rarest levels
             best, length = number, width
         while length > 1:
             shorter = self._fraction(number, width, length - 1, levels)
@@ -51,7 +52,7 @@ class EntropyCode:
         return _bits_of(best, length)
 
     def _fraction(self, number: int, width: int, length: int, levels: Levels) -> int | None:
-        """A fraction of so many bits that stands for the levels: one beside number / 2^width."""
+        """A fraction of `length` bits next to number / 2^width that decodes to the levels."""
         below = number >> (width - length)
         for fraction in (below, below + 1):
             if fraction >> length == 0:
@@ -61,14 +62,14 @@ class EntropyCode:
         return None
 
     def decode(self, bits: Bits) -> Levels | None:
-        """The levels of bits, with or without zeros behind; None where there are no such levels."""
+        """The levels of bits, with or without trailing zeros; None if the bits are invalid."""
         padded = np.zeros(-(-len(bits) // WORD) * WORD + 2 * WORD, np.uint8)
         padded[: len(bits)] = bits
         words = np.packbits(padded).view(">u4").astype(np.uint32)
         try:
             decoder = constriction.stream.queue.RangeDecoder(words)
             levels: Levels = decoder.decode(self._model, self._probabilities)
-        except AssertionError:  # constriction's word for bits that no encoder makes
+        except AssertionError:  # raised by constriction for bits that no encoder outputs
             return None
         return levels
 

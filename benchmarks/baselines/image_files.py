@@ -1,13 +1,14 @@
 """Image files as written by Pillow, and the bytes of a file that need not be sent.
 
 Most of a small image's file is the same for all images of one size and quality: 623 of the 700
-bytes of a 32 x 32 JPEG, 290 of the 390 of an AVIF. Both ends can know these bytes in advance. They
-are found, for every codec alike, by writing reference images of many kinds: the positions from the
-front at which all files agree, four or more in a row, and the bytes at the end that are equal in
-all. The other bytes are charged, length fields of a container among them. A file that does not
-agree there cannot be sent at this quality. Of images above 128 x 128 pixels, whose files take long
-to write, there are 8 references in place of 48, and only positions at which they agree at every
-quality count.
+bytes of a 32 x 32 JPEG, 290 of the 390 of an AVIF. Both ends can know these bytes in advance. For
+every codec, they are found by writing reference images of many kinds: known bytes are those at the
+positions from the front at which all files agree, four or more in a row, and the bytes at the end
+that are equal in all files. All other bytes are charged, including the length fields of a
+container. A file that differs in a known byte cannot be sent at this quality.
+
+Files of images above 128 x 128 pixels take long to write. There, 8 references take the place of 48,
+and only positions at which they agree at every quality are known.
 """
 
 import functools
@@ -32,10 +33,10 @@ from simulator.errors import UserError
 from simulator.progress import progress
 from simulator.storage.describe import digest
 
-VERSION = 1  # of what is kept in the cache
-REFERENCES = 48  # images that are written to see what files share
+VERSION = 1  # of the cached results
+REFERENCES = 48  # images that are written to find the bytes that all files share
 LARGE = 128 * 128  # pixels, above which few references are written
-SHORTEST_RUN = 4  # bytes in a row that must agree: shorter runs are chance, within the data
+SHORTEST_RUN = 4  # bytes in a row that must agree; shorter runs may be coincidences in the data
 
 UNREADABLE: Final = (  # what Pillow and its plugins raise for damaged files
     *(OSError, SyntaxError, ValueError, RuntimeError, EOFError, IndexError, KeyError),
@@ -46,17 +47,17 @@ Pixels = NDArray[np.uint8]
 
 
 class FileFormat(NamedTuple):
-    """How a format is written."""
+    """An image file format, and how its files are written."""
 
     name: str  # on the command line
     title: str
     pillow: str  # Pillow's name
     settings: tuple[tuple[str, Any], ...] = ()
     package: str = "pillow"
-    plugin: str = ""  # module whose import teaches Pillow the format
+    plugin: str = ""  # module that registers the format with Pillow
 
     def load(self) -> None:
-        """Make the format known to Pillow. Raises: UserError if it is not installed."""
+        """Register the format with Pillow. Raises: UserError if it is not installed."""
         try:
             if self.plugin:
                 importlib.import_module(self.plugin)
@@ -67,7 +68,9 @@ class FileFormat(NamedTuple):
             ) from None
         Image.init()
         if self.pillow not in Image.SAVE:
-            raise UserError(f"codec {self.name} is not in this build of Pillow; install another")
+            raise UserError(
+                f"codec {self.name} is not in this build of Pillow; install another build"
+            )
 
 
 _AVIF = (("speed", 6), ("max_threads", 1), ("subsampling", "4:4:4"))
@@ -92,10 +95,10 @@ class Shared(NamedTuple):
 
     head: Pixels  # the first bytes of one file
     fixed: NDArray[np.bool_]  # which of them are the same in all
-    tail: bytes  # at the end of all
+    tail: bytes  # the last bytes of all files
 
     def strip(self, file: bytes) -> bytes | None:
-        """The bytes of a file that are to be sent; None if it does not agree with the others."""
+        """The bytes of a file that must be sent; None if it differs in a shared byte."""
         if len(file) < len(self.head) + len(self.tail) or not file.endswith(self.tail):
             return None
         start = np.frombuffer(file[: len(self.head)], np.uint8)
@@ -104,7 +107,7 @@ class Shared(NamedTuple):
         return start[~self.fixed].tobytes() + file[len(self.head) : len(file) - len(self.tail)]
 
     def restore(self, sent: bytes) -> bytes:
-        """The file of what was sent; of no meaning where that is too short."""
+        """The file rebuilt from the bytes that were sent; meaningless if these are too few."""
         head, holes = self.head.copy(), ~self.fixed
         own = np.frombuffer(sent[: int(holes.sum())], np.uint8)
         head[np.flatnonzero(holes)[: len(own)]] = own
@@ -118,7 +121,7 @@ class ImageCodec:
     Raises: ValueError if image_shape is not (1 | 3, H, W), or qualities do not ascend in 0..100.
     """
 
-    kind: str  # of FORMATS
+    kind: str  # a key of FORMATS
     image_shape: tuple[int, int, int]  # C, H, W
     qualities: tuple[int, ...]
 
@@ -132,16 +135,16 @@ class ImageCodec:
 
     @property
     def form(self) -> FileFormat:
-        """How files are written."""
+        """The file format."""
         return FORMATS[self.kind]
 
     def needs(self) -> dict[str, str]:
-        """The package that compresses. Raises: UserError if it is not installed."""
+        """The versions of the packages that compress. Raises: UserError if one is missing."""
         self.form.load()
         return {name: version(name) for name in dict.fromkeys(("pillow", self.form.package))}
 
     def file(self, image: Tensor, option: int) -> bytes:
-        """The whole file of an image [C, H, W] uint8 at a quality, by its place in the list."""
+        """The whole file of an image uint8 [C, H, W]; `option` is the index of the quality."""
         if tuple(image.shape) != self.image_shape or image.dtype != torch.uint8:
             raise ValueError(
                 f"image must be uint8 {list(self.image_shape)}, "
@@ -155,11 +158,11 @@ class ImageCodec:
         return buffer.getvalue()
 
     def shared(self, option: int) -> Shared:
-        """What all files at a quality have in common."""
+        """The bytes that all files at a quality have in common."""
         return _shared(self, option)
 
     def image(self, file: bytes) -> Tensor | None:
-        """The image [C, H, W] uint8 of a file; None if none of this size can be made of it."""
+        """The image uint8 [C, H, W] of a file; None if it does not decode to this size."""
         channels, height, width = self.image_shape
         self.form.load()
         try:
@@ -180,13 +183,13 @@ def check_qualities(qualities: tuple[int, ...]) -> None:
 
 
 def is_large(shape: tuple[int, int, int]) -> bool:
-    """Whether images (C, H, W) have so many pixels that few references are written."""
+    """Whether images (C, H, W) are so large that few references are written."""
     return shape[1] * shape[2] > LARGE
 
 
 @functools.lru_cache(maxsize=256)
 def _shared(codec: ImageCodec, option: int) -> Shared:
-    """Kept in the cache folder: of large images, the references take a minute to write."""
+    """As `ImageCodec.shared`; cached on disk, because large references take a minute to write."""
     about = [*codec.image_shape, codec.qualities[option], *map(str, codec.form), codec.needs()]
     about += [codec.qualities] if is_large(codec.image_shape) else []
     key = digest(["shared", VERSION, torch.__version__, *about])
@@ -196,7 +199,7 @@ def _shared(codec: ImageCodec, option: int) -> Shared:
 
 
 def _agreeing(codec: ImageCodec, option: int) -> dict[str, Tensor]:
-    """The fields of `Shared`, uint8."""
+    """The fields of `Shared` as uint8 tensors."""
     every = tuple(range(len(codec.qualities)))
     fixed, tail = _fixed(codec, every if is_large(codec.image_shape) else (option,))
     file = np.frombuffer(codec.file(_references(codec.image_shape)[0], option), np.uint8)
@@ -207,12 +210,12 @@ def _agreeing(codec: ImageCodec, option: int) -> dict[str, Tensor]:
 
 @functools.lru_cache(maxsize=8)
 def _fixed(codec: ImageCodec, options: tuple[int, ...]) -> tuple[NDArray[np.bool_], int]:
-    """Which bytes from the front, and how many at the end, all references agree on.
+    """Which bytes from the front, and how many at the end, are the same in all references.
 
-    They agree at each of these qualities, where they may differ from those at another one.
+    All references must agree at each of these qualities, but not across qualities.
     """
     masks, tails = [], []
-    title = f"{codec.form.title} of headers, once"
+    title = f"{codec.form.title}: headers (once)"
     for option in progress(options, desc=title, unit=" quality", leave=False, delay=5):
         files = [codec.file(image, option) for image in _references(codec.image_shape)]
         shortest = min(len(file) for file in files)
@@ -228,7 +231,7 @@ def _fixed(codec: ImageCodec, options: tuple[int, ...]) -> tuple[NDArray[np.bool
 
 
 def _long_runs(agree: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Only what agrees in a long enough run."""
+    """The mask without runs of fewer than SHORTEST_RUN bytes."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], agree, [False]])))
     kept = np.zeros_like(agree)
     for begin, end in edges.reshape(-1, 2):
@@ -238,7 +241,7 @@ def _long_runs(agree: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 @functools.lru_cache(maxsize=8)
 def _references(shape: tuple[int, int, int]) -> tuple[Tensor, ...]:
-    """Black, white, a slope, and random images; of large ones, each tenth alone is random."""
+    """Black, white, a ramp, and random images; if large, only every tenth of these."""
     slope = torch.linspace(0, 1, shape[2]).expand(shape)
     step = 10 if is_large(shape) else 1
     random = itertools.islice(_random_images(shape), 0, None, step)
@@ -247,7 +250,7 @@ def _references(shape: tuple[int, int, int]) -> tuple[Tensor, ...]:
 
 
 def _random_images(shape: tuple[int, int, int]) -> Iterator[Tensor]:
-    """From smooth to rough and from faint to strong."""
+    """Random images in [0, 1], from smooth to rough and from low to high contrast."""
     generator = Streams(seed=0)("reference images")
     for number in range(REFERENCES - 3):
         cells = (1, 2, 4, 8)[number % 4]
@@ -262,16 +265,18 @@ def _random_images(shape: tuple[int, int, int]) -> Iterator[Tensor]:
 
 @dataclass(frozen=True, kw_only=True)
 class CodecDamage:
-    """Through one of some codecs at one of its qualities, both drawn uniformly for every image.
+    """Compress and decode every image by a codec and at a quality that are drawn uniformly.
 
-    Shapes: images [N, C, H, W] uint8 -> the same. An image that cannot be read back stays as it is.
+    An image that cannot be decoded stays unchanged.
+
+    Shapes: images [N, C, H, W] uint8 -> the same.
     """
 
-    codecs: tuple[str, ...]  # of FORMATS
+    codecs: tuple[str, ...]  # keys of FORMATS
     qualities: tuple[tuple[int, ...], ...]  # of each codec
 
     def __call__(self, images: Tensor, generator: torch.Generator, /) -> Tensor:
-        """Image b uses row b of the draws [N, 2] and nothing of the other images."""
+        """Image b depends only on row b of the draws [N, 2], not on other images."""
         channels, height, width = images.shape[1:]
         made = [
             ImageCodec(kind=kind, image_shape=(channels, height, width), qualities=qualities)
@@ -279,7 +284,7 @@ class CodecDamage:
         ]
         draws = torch.rand((len(images), 2), generator=generator, dtype=torch.float64)
         decoded = images.clone()
-        title = f"{' and '.join(self.codecs)} of {len(images)} images, once"
+        title = f"{' and '.join(self.codecs)}: {len(images)} images (once)"
         for row, image in enumerate(progress(images, desc=title, leave=False, delay=5)):
             codec = made[int(draws[row, 0] * len(made))]
             option = int(draws[row, 1] * len(codec.qualities))

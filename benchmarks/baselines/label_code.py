@@ -1,7 +1,7 @@
 """The label code: the transmitter decides the class and sends only its index.
 
-The strongest link for one fixed task, where gains are known, and thus the bound for a semantic
-link. The receiver can do nothing else with what it receives.
+With known gains this is the strongest link for one fixed task, and thus the bound for a semantic
+link. The receiver gets only the class, and cannot solve tasks that need more of the image.
 """
 
 import itertools
@@ -25,9 +25,10 @@ _LEAST_NOISE_POWER = 1e-30  # keeps the scores finite on a noiseless channel
 
 
 class LabelCodeScheme(Scheme):
-    """Class decided by the noiseless chain, one word per class, maximum-a-posteriori receiver.
+    """One word for each class, decided at the transmitter, and a maximum-a-posteriori receiver.
 
-    The receiver takes a class to be as frequent as among training images.
+    The receiver's prior is the frequency of the classes among training images.
+
     Shapes: class_counts [classes], training images of each class.
     """
 
@@ -74,7 +75,7 @@ class LabelCodeScheme(Scheme):
     def transmit(
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
-        """The words through the channel to log-posteriors."""
+        """Send the words, and compute the log-posteriors of all classes."""
         x = encoded["x"]
         received = channel(x, snr_db=snr_db, generator=streams("channel", device=x.device))
         words = label_codebook(self._num_classes, k, self._code).to(x.device)
@@ -83,7 +84,7 @@ class LabelCodeScheme(Scheme):
 
 
 def log_prior(class_counts: Tensor) -> Tensor:
-    """Log-frequencies of classes up to a constant, all 0 if equal; none seen counts as one.
+    """Log-frequencies of classes up to a constant, all 0 if equal; a count of 0 is taken as 1.
 
     Shapes: class_counts [M] -> [M] float64.
     """
@@ -94,7 +95,7 @@ def log_prior(class_counts: Tensor) -> Tensor:
 def log_posteriors(received: ChannelOutput, words: Tensor, prior: Tensor) -> Tensor:
     """Log-posteriors of the words, for gains known per use and log-priors up to a constant.
 
-    log p(y | s) = sum (2 Re<h s, y> - |h s|^2) / N0 up to what all words have in common. Computed
+    log p(y | s) = sum (2 Re<h s, y> - |h s|^2) / N0 up to a constant common to all words. Computed
     in double precision, so that an image's scores do not depend on the batch.
 
     Shapes: received of B images over k uses, words [M, k] complex, prior [M] -> [B, M] float32.
@@ -102,7 +103,7 @@ def log_posteriors(received: ChannelOutput, words: Tensor, prior: Tensor) -> Ten
     y, h = received.y.to(torch.complex128), received.h.to(torch.complex128)
     s = words.to(torch.complex128)
     noise_power = received.noise_power.double().clamp(min=_LEAST_NOISE_POWER)
-    if noise_power.shape[1] > 1:  # another one for every use: as if it were 1 for all
+    if noise_power.shape[1] > 1:  # differs from use to use: scale all uses to 1
         y, h = y / noise_power.sqrt(), h / noise_power.sqrt()
         noise_power = torch.ones_like(noise_power[:, :1])
     matched = ((h.conj() * y) @ s.mH).real  # Re<h s, y>, [B, M]
@@ -127,7 +128,7 @@ class LabelCodeConfig(WithoutWeights):
         return KIND if self.code == "own" else f"{KIND}:{self.code}"
 
     def labelled(self, label: str) -> "LabelCodeConfig":
-        """Words of another code. Raises: UserError for a label other than these two."""
+        """The same with words of another code. Raises: UserError for an unknown label."""
         if label not in ("regular", "polar") or self.code != "own":
             raise UserError(f"the label behind label_code must be regular or polar, got {label!r}")
         return replace(self, code="regular" if label == "regular" else "polar")
@@ -138,6 +139,6 @@ class LabelCodeConfig(WithoutWeights):
         return {"receiver": "maximum a posteriori", **words}
 
     def build(self, weights: Weights) -> LabelCodeScheme:
-        """The scheme for the noiseless chain."""
+        """The scheme, with student and head at the transmitter."""
         counts = torch.tensor(weights.dataset.class_counts)
         return LabelCodeScheme(self, classify=weights.classifier().classify, class_counts=counts)

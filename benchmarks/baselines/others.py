@@ -1,4 +1,4 @@
-"""Payloads that a receiver takes for the ones that were sent."""
+"""Wrong payloads that a receiver decodes in place of those that were sent."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -23,7 +23,7 @@ class Others:
 
     @classmethod
     def drawn(cls, count: int, streams: PointStreams) -> Self:
-        """Of a batch of `count` images, on the CPU."""
+        """Draw them for a batch of `count` images, on the CPU."""
         numbers = torch.rand(count, generator=streams("other payload"), dtype=torch.float64)
         shape, draws = (count, LONGEST_POLAR_PAYLOAD), streams("other payload, bits")
         return cls(numbers, torch.randint(0, 2, shape, generator=draws, dtype=torch.uint8))
@@ -31,12 +31,12 @@ class Others:
     def instead_of(self, payload: Tensor, rows: Tensor) -> Tensor:
         """Other payloads [rows, bits] uint8 of some images; `rows` are indices or a mask [B].
 
-        Of 12 and more bits it may be the same one, as rarely as in 1 of 2^bits.
+        A payload of 12 or more bits may remain the same, with probability 2^-bits.
         """
         size = payload.shape[1]
         if size > LONGEST_SMALL_BLOCK:
             flips = self.flips[rows.cpu(), :size]
         else:
-            numbers = 1 + (self.numbers[rows.cpu()] * (2**size - 1)).long()  # any but none
+            numbers = 1 + (self.numbers[rows.cpu()] * (2**size - 1)).long()  # at least one flip
             flips = numbers[:, None] >> torch.arange(size) & 1
         return payload.bitwise_xor(flips.to(payload))

@@ -2,7 +2,7 @@
 
 `separate` sends image files over 5G LDPC and QAM, `capacity_bound` the same files over links
 without errors. A codec's label (`webp`, or `webp_file` with all headers charged) replaces the
-recipe's codecs; `files` means the recipe's codecs with headers charged.
+recipe's codecs; `files` stands for the recipe's codecs with headers charged.
 """
 
 from dataclasses import dataclass, replace
@@ -28,12 +28,12 @@ WHOLE = "_file"
 
 @dataclass(frozen=True, kw_only=True)
 class Qualities:
-    """A codec and the qualities among which it picks, ascending.
+    """A codec and the qualities from which it chooses, ascending.
 
     Raises: ValueError if there is no such codec, or the qualities do not ascend in 0..100.
     """
 
-    codec: str  # of FORMATS
+    codec: str  # a key of FORMATS
     qualities: tuple[int, ...]
 
     def __post_init__(self) -> None:
@@ -69,12 +69,12 @@ class SeparateConfig(DigitalConfig):
 
     @property
     def described(self) -> Self:
-        """What journals know it by: classifiers that are trained for it are known by hash."""
+        """Its description in journals; retrained classifiers are identified by their hashes."""
         return replace(self, retraining=None)
 
     @property
     def codec_words(self) -> list[str]:
-        """Every codec, with headers known or charged."""
+        """Labels of all codecs, with headers known or charged."""
         return [form.codec + end for form in self.codecs for end in ("", WHOLE)] + ["files"]
 
     @property
@@ -86,7 +86,7 @@ class SeparateConfig(DigitalConfig):
 
     @property
     def damage(self) -> CodecDamage:
-        """The damage of its codecs to images."""
+        """Compression by its codecs, for training on decoded images."""
         return CodecDamage(codecs=self.best, qualities=tuple(map(self._qualities, self.best)))
 
     def _qualities(self, codec: str) -> tuple[int, ...]:
@@ -105,7 +105,7 @@ class SeparateConfig(DigitalConfig):
             lessons(run, self.retraining, STAGES[stage])
 
     def train(self, session: Session, stage: str) -> None:
-        """The student, or the teachers, on decoded images."""
+        """Fine-tune the student, or the teachers, on decoded images."""
         if stage in STAGES and self.retraining is not None:
             for lesson in lessons(session.run, self.retraining, STAGES[stage]):
                 train_part(lesson)
@@ -117,7 +117,7 @@ class SeparateConfig(DigitalConfig):
     def build(self, weights: Weights) -> DigitalScheme:
         """The scheme for a classifier and an image size.
 
-        Raises: UserError if a codec is not installed, or the classifier is not there.
+        Raises: UserError if a codec is not installed, or the classifier is not trained.
         """
         classifier = weights.classifier()  # the student is loaded in any case
         if "retrained" in self.words:
@@ -138,7 +138,7 @@ class SeparateConfig(DigitalConfig):
         codec = ImageCodec(
             kind=kind, image_shape=dataset.image_shape, qualities=self._qualities(kind)
         )
-        codec.needs()  # is it installed?
+        codec.needs()  # raises if it is not installed
         return ImageSource(
             codec=codec,
             whole=name.endswith(WHOLE),
@@ -168,4 +168,4 @@ class CapacityConfig(SeparateConfig):
     )
 
     def train(self, session: Session, stage: str) -> None:
-        """Nothing: it uses what `separate` trains."""
+        """Nothing is trained: it uses the classifiers of `separate`."""

@@ -1,8 +1,8 @@
 """Sources of a digital link: encodings of an image and the class that each leads to.
 
 A source turns an image into bits in several ways, its options, such as the qualities of an image
-codec. An offer lists, for many images, the bits of every option and the class that the receiver
-decides if they arrive. Modulation, rate and capacity are chosen from offers alone.
+codec. An offer lists, for many images, the size of every option in bits and the class that the
+receiver decides if these bits arrive. Links and sources are chosen from offers alone.
 """
 
 import hashlib
@@ -23,13 +23,18 @@ from simulator.progress import progress
 from simulator.scheme import Classifier, piece_size
 from simulator.storage.describe import describe, digest
 
-NEVER: Final = 2**30  # bits of an option that an image cannot take
+NEVER: Final = 2**30  # size of an option that is impossible for an image
 Item = TypeVar("Item")
-VERSION = 2  # of what is kept in the cache
+VERSION = 2  # of the cached results
 
 
 class Offer(NamedTuple):
-    """Shapes: sizes [B, Q] int32, in bits; answers [B, Q] int16, classes. Options in order."""
+    """The size of every option of every image in bits, and the class that it leads to.
+
+    Options are in ascending order of quality.
+
+    Shapes: sizes [B, Q] int32, answers [B, Q] int16.
+    """
 
     sizes: Tensor
     answers: Tensor
@@ -57,35 +62,35 @@ class Source(Protocol):
         """Sizes and answers of images [B, C, H, W] uint8."""
 
     def bits(self, image: Tensor, option: int) -> Tensor:
-        """What is sent of an image [C, H, W]: zeros and ones, uint8 [size]."""
+        """The bits of an image [C, H, W] that are sent: zeros and ones, uint8 [size]."""
 
     def answers(self, payloads: Tensor) -> tuple[Tensor, Tensor]:
-        """Classes of payloads [B, bits], filled up with zeros, and whether they are any [B]."""
+        """Classes of zero-padded payloads [B, bits], and whether each is readable [B]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSource:
     """An image codec, and a classifier at the receiver.
 
-    A whole file (`whole`) is sent byte by byte. Else the bytes that all files share are known, and
-    an index of the quality comes first. A one after the last byte tells the receiver
-    where the zero padding starts. Of large images (`is_large`), equal ones are coded once, and
-    files of more than `most_bits`, which no link carries, are not classified.
+    With `whole`, all bytes of a file are sent. Otherwise the bytes that all files share are known,
+    and the index of the quality is sent first. A one after the last byte marks where the zero
+    padding starts. If images are large (`is_large`), equal ones are coded once, and files of more
+    than `most_bits`, which no link carries, are not classified.
     """
 
     codec: ImageCodec
     whole: bool
-    classifier: Classifier  # who names the class of the decoded image
-    most_bits: int = NEVER  # of the largest payload
+    classifier: Classifier  # of the decoded image
+    most_bits: int = NEVER  # size of the largest payload
 
     @property
     def name(self) -> str:
-        """The codec's name, with `_file` where headers are charged."""
+        """The codec's name, with `_file` if headers are charged."""
         return f"{self.codec.kind}_file" if self.whole else self.codec.kind
 
     @property
     def identity(self) -> dict[str, Any]:
-        """The codec, its version, and the classifier; of large images, how they are computed."""
+        """The codec, its version and the classifier; for large images also how offers are made."""
         large = {"headers": "at every quality", "most_bits": self.most_bits}
         return {
             **(large if is_large(self.codec.image_shape) else {}),
@@ -105,7 +110,7 @@ class ImageSource:
         return (len(self.codec.qualities) - 1).bit_length()
 
     def offer(self, images: Tensor) -> Offer:
-        """Every image at every quality; both kinds of source are computed at once, and kept."""
+        """Every image at every quality, cached; computed at once for whole and stripped files."""
         identity = {key: value for key, value in self.identity.items() if key != "source"}
         compute = self._compute_large if is_large(self.codec.image_shape) else self._compute
         found = cached(identity, images, lambda: compute(images))
@@ -136,7 +141,7 @@ class ImageSource:
         return {"whole": whole, "stripped": stripped, "answers": answers}
 
     def _compute_large(self, images: Tensor) -> dict[str, Tensor]:
-        """As `_compute`, of every different image once, decoded and classified one at a time."""
+        """As `_compute`, but once for equal images, decoded and classified one at a time."""
         firsts, places = _distinct(images)
         found = self._compute_singly([images[row] for row in firsts])
         return {name: values[places] for name, values in found.items()}
@@ -162,7 +167,7 @@ class ImageSource:
         return {"whole": whole, "stripped": stripped, "answers": answers}
 
     def _stripped_bits(self, file: bytes, option: int) -> int:
-        """What is sent of a file whose headers are known; `NEVER` if that cannot be."""
+        """Bits sent for a file with known headers; `NEVER` if it differs in a known byte."""
         sent = self.codec.shared(option).strip(file)
         return NEVER if sent is None else self._known_index_bits + 8 * len(sent) + 1
 
@@ -173,13 +178,13 @@ class ImageSource:
         return torch.stack(found, dim=1).to(torch.int16)
 
     def _told(self, items: Sequence[Item], unit: str, what: str) -> Iterable[Item]:
-        """The items, with a bar that estimates the time left where it is more than a moment."""
-        title = f"{self.codec.form.title} of {what}, once"
+        """The items, with a progress bar if they take more than a few seconds."""
+        title = f"{self.codec.form.title}: {what} (once)"
         bar: Iterable[Item] = progress(items, desc=title, unit=f" {unit}", leave=False, delay=5)
         return bar
 
     def bits(self, image: Tensor, option: int) -> Tensor:
-        """Quality index, bytes, and a one."""
+        """The bits of the quality index and of the bytes, and a one."""
         file = self.codec.file(image, option)
         sent = file if self.whole else self.codec.shared(option).strip(file)
         if sent is None:
@@ -189,13 +194,13 @@ class ImageSource:
         return torch.from_numpy(np.concatenate([index, data, [1]]).astype(np.uint8))
 
     def answers(self, payloads: Tensor) -> tuple[Tensor, Tensor]:
-        """Decode and classify. Damaged bits usually make an image too: another one."""
+        """Decode and classify. Damaged bits are usually readable, but give another image."""
         pixels, readable = self.images(payloads)
         scores = self.classifier.classify(pixels.float() / 255)
         return scores.argmax(dim=1), readable
 
     def images(self, payloads: Tensor) -> tuple[Tensor, Tensor]:
-        """Payloads as images [B, C, H, W] uint8, black where they are none, and which are [B]."""
+        """Images uint8 [B, C, H, W] of payloads, black if unreadable, and which are readable."""
         images = [self._image(payload.cpu().numpy()) for payload in payloads]
         blank = torch.zeros(self.codec.image_shape, dtype=torch.uint8)
         pixels = torch.stack([blank if image is None else image for image in images])
@@ -204,7 +209,7 @@ class ImageSource:
 
     def _image(self, payload: Pixels) -> Tensor | None:
         ones = np.flatnonzero(payload)
-        end = int(ones[-1]) if len(ones) else 0  # of the data: the last one is no part of them
+        end = int(ones[-1]) if len(ones) else 0  # of the data: the last one only marks it
         if end < self._index_bits or (end - self._index_bits) % 8:
             return None
         data = np.packbits(payload[self._index_bits : end]).tobytes()
@@ -221,7 +226,7 @@ def _pixel_hash(pixels: Tensor) -> bytes:
 
 
 def _distinct(images: Tensor) -> tuple[list[int], list[int]]:
-    """Rows of the first of equal images, and for every image its place among these."""
+    """Rows of the distinct images, and for every image the index of its equal among them."""
     firsts: dict[bytes, int] = {}
     hashes = [_pixel_hash(image) for image in images]
     for row, own in enumerate(hashes):
@@ -233,9 +238,10 @@ def _distinct(images: Tensor) -> tuple[list[int], list[int]]:
 def cached(
     identity: dict[str, Any], images: Tensor, compute: Callable[[], dict[str, Tensor]]
 ) -> dict[str, Tensor]:
-    """What is computed of images, kept in the cache folder by what it depends on.
+    """Results for images, kept in the cache folder under a key of all that they depend on.
 
-    Another torch or device rounds differently, and then another payload may be sent.
+    The key has the torch version and the device too: another one rounds differently, and then
+    another payload may be sent.
     """
     arithmetic = {"torch": str(torch.__version__), "device": images.device.type}
     pixels = [_pixel_hash(images).hex(), *images.shape]
@@ -247,9 +253,9 @@ def cached(
 def try_sources(
     sources: Sequence[Source], images: Tensor, device: torch.device
 ) -> dict[str, Offer]:
-    """What sources offer of images [N, C, H, W] uint8, on the CPU.
+    """The offers of sources for images uint8 [N, C, H, W], on the CPU.
 
-    In one thread, as workers compute: with more, rounding might turn an answer into another one.
+    Computed in one thread, as in workers: with more threads, rounding might change an answer.
     """
     offers = {}
     with cpu_threads(1):

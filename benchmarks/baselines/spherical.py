@@ -1,7 +1,8 @@
-"""Words of the label code that no construction gives: optimised once, kept in a file.
+"""Words of the label code that were found by optimisation, and are stored in a file.
 
-`python -m benchmarks.tools.spherical_words` makes `results/reference/label_codes/words.safetensors`
-for the sizes that are used most; other sizes get words by construction (`codebook`).
+`python -m benchmarks.tools.spherical_words` writes
+`results/reference/label_codes/words.safetensors` for the sizes that are used most. The words of
+other sizes are constructed (`codebook`).
 """
 
 from functools import lru_cache
@@ -18,7 +19,7 @@ WORDS: Final = REFERENCE / "label_codes/words.safetensors"
 
 
 def spherical_words(num_classes: int, k: int) -> NDArray[np.float64] | None:
-    """Optimised words as pairs (re, im) of their uses: [num_classes, 2k], or None for this size.
+    """Optimised words as pairs (re, im) of their uses: [num_classes, 2k]; None for other sizes.
 
     Raises: UserError if the file is missing or damaged.
     """

@@ -1,8 +1,8 @@
-"""Sources of a few bits: the number of a word of features, or of the class itself.
+"""Sources of a few bits: the index of a feature word, or of the class itself.
 
-The words are the centroids of training features (`models.VectorQuantiser`), one source for every
-number of them; the student's head says which class a word stands for. `semlink train RECIPE
---stage words` fits them to the finished student.
+Words are centroids of training features (`models.VectorQuantiser`), with one source for every
+number of words. The student's head decides the class of each word. `semlink train RECIPE
+--stage words` fits the words to the finished student.
 """
 
 from collections.abc import Callable
@@ -26,28 +26,28 @@ from simulator.training.run import (
 )
 from simulator.training.student import finished_student
 
-STAGE = "words"  # of `semlink train`
+STAGE = "words"  # stage of `semlink train`
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NumberSource:
-    """The number of one of some words, least significant bit first; one option.
+    """A source of the index of a word, least significant bit first; it has one option.
 
-    Numbers that are no word's are an outage.
+    An index without a word is an outage.
     """
 
     name: str  # in tables of choices
     identity: dict[str, Any]  # of student, words and head
-    number: Callable[[Tensor], Tensor]  # of an image [C, H, W] uint8: int64 [1]
-    classes: Tensor  # that words stand for, int64 [words]
+    number: Callable[[Tensor], Tensor]  # image uint8 [C, H, W] to the index of its word, int64 [1]
+    classes: Tensor  # of the words, int64 [words]
 
     @property
     def length(self) -> int:
-        """Bits of a number."""
+        """Bits of an index."""
         return max(1, (len(self.classes) - 1).bit_length())
 
     def offer(self, images: Tensor) -> Offer:
-        """The same size for all, and the classes of their words."""
+        """The same size for all images, and the classes of their words."""
         found = cached(self.identity, images, lambda: self._offers(images))
         return Offer(found["sizes"], found["answers"])
 
@@ -60,11 +60,11 @@ class NumberSource:
         }
 
     def bits(self, image: Tensor, option: int) -> Tensor:
-        """The number of the image's word."""
+        """The bits of the index of the image's word."""
         return (self.number(image).cpu() >> torch.arange(self.length) & 1).to(torch.uint8)
 
     def answers(self, payloads: Tensor) -> tuple[Tensor, Tensor]:
-        """The classes of the words, and whether there are such words."""
+        """The classes of the words, and whether each index has a word."""
         places = torch.arange(self.length, device=payloads.device)
         numbers = (payloads[:, : self.length].long() << places).sum(dim=1)
         last = len(self.classes) - 1
@@ -78,9 +78,9 @@ def number_sources(
     *,
     identity: dict[str, Any],
 ) -> list[NumberSource]:
-    """Words of every number of bits, and the class by the head.
+    """A source of words for every number of bits, and one of the class that the head decides.
 
-    `features` gives those [1, D] of one image [C, H, W] uint8.
+    `features` maps one image uint8 [C, H, W] to features [1, D].
     """
 
     @torch.inference_mode()
@@ -109,9 +109,9 @@ def number_sources(
 
 
 def fit_words(run: TrainingRun, part: Part, config: VectorQuantiserConfig) -> VectorQuantiser:
-    """Words of the training images' features, as they are, by the finished student.
+    """Fit words to the finished student's features of the training images, not augmented.
 
-    Raises: UserError if there are fewer images than words, or words made from something else.
+    Raises: UserError if there are fewer images than words, or finished words of another origin.
     """
     if len(run.labels) < 2 ** config.bits[-1]:
         raise UserError(

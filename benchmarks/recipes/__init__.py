@@ -1,4 +1,4 @@
-"""Named experiments: functions that return a whole description.
+"""Named experiments: functions that return a complete description.
 
 A recipe describes what to compute. The command line decides where (`--device`, `--out`) and which
 part of the grid (`--snr-db`, `--channel-uses`, ...).

@@ -82,7 +82,7 @@ CODEC = CodecStage(
     ),
 )
 HEADS = replace(ADAMW, epochs=10)  # training of the quantiser's heads
-READERS = replace(SGD, epochs=6, learning_rate=0.01)  # of classifiers of decoded or rebuilt images
+READERS = replace(SGD, epochs=6, learning_rate=0.01)  # fine-tuning on decoded or rebuilt images
 USES = (16, 64, 256)  # of the joint baselines and of the sweep
 IMAGE_USES = (64, 256, 512)
 
@@ -90,9 +90,9 @@ IMAGE_USES = (64, 256, 512)
 def cifar100() -> Experiment:
     """CIFAR-100 on two cores: offline teachers, hand-made student, CAT.
 
-    The controls are those of the committed weights, which are not equal: all baselines learn by
-    labels alone, and the student without a teacher from the shared views. `taught_by_three` has
-    equal ones.
+    The baselines are those of the committed weights, which are not trained as our codec is: they
+    all learn from labels only, and the student without a teacher learns from the shared views.
+    `taught_by_three` has equally trained ones.
     """
     return _cifar100(equal=False)
 
@@ -121,10 +121,11 @@ def _cifar100(*, equal: bool) -> Experiment:
 
 
 def taught_by_three() -> Experiment:
-    """CIFAR-100 with a third teacher, pretrained on ImageNet, and with equal controls.
+    """CIFAR-100 with a third teacher, pretrained on ImageNet, and with equally trained baselines.
 
-    The recipe of the next training: baselines behind our student learn by the losses of our codec,
-    with as many passes each and in total; the student without a teacher sees fresh views.
+    This is the recipe of the next training run. Baselines behind our student are trained with the
+    losses of our codec, in two variants: with as many passes as our codec for each k, or in total.
+    The student without a teacher sees fresh views.
     """
     recipe = _cifar100(equal=True)
     return replace(recipe, more_teachers=(*recipe.more_teachers, PRETRAINED_TEACHER))
@@ -151,7 +152,7 @@ def cifar100_gpu() -> Experiment:
 
 
 def images() -> Experiment:
-    """Your own images: as CIFAR-100, with more epochs where there are few."""
+    """Your own images: as CIFAR-100, with more epochs if there are few images."""
     student = replace(
         STUDENT, training=_at_least(STUDENT.training, 1000), head=_at_least(STUDENT.head, 500)
     )
@@ -183,10 +184,10 @@ def _schemes(
     heads: stages.TrainConfig = HEADS,
     readers: stages.TrainConfig = READERS,
 ) -> tuple[SchemeConfig, ...]:
-    """All but ablations; `epochs` and `batch_size` are those of deep JSCC of images.
+    """All schemes but ablations; `epochs` and `batch_size` are those of deep JSCC of images.
 
-    Where the backbone is frozen, deep JSCC and ADJSCC also get our student as a backbone, and learn
-    by the losses of our codec if controls are to be `equal`, else by labels alone.
+    With a `backbone`, deep JSCC and ADJSCC are also trained behind our student: with the losses of
+    our codec if `equal`, else from labels only.
     """
     distilled = ("deep_jscc", "adjscc") if backbone else ()
     pairs = image_baseline(

@@ -1,4 +1,4 @@
-"""The digital baselines of a recipe, and what they choose from."""
+"""The conventional baselines of a recipe, and the options from which they choose."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from models import FeatureQuantiserConfig, VectorQuantiserConfig
 from simulator.description.stages import TrainConfig
 from simulator.schemes.contract import SchemeConfig
 
-# Qualities among which the separate schemes pick, finest where the payloads of their k end
+# Qualities from which the separate schemes choose, closest together near the largest payloads
 DIGITS_JPEG = (1, 3, 5, 6, 8, 10, 12, 14, 16, 18, 20, 25, 30, 40, 50, 75)
 CIFAR_JPEG = (1, 3, 5, 7, 10, 13, 17, 22, 28, 36, 46, 57, 70, 82, 90, 95)
 OTHER_CODECS = tuple(
@@ -58,11 +58,11 @@ def conventional_baselines(
     views: int,
     words: tuple[int, ...] = (),
 ) -> tuple[SchemeConfig, ...]:
-    """Files, their bound, quantised features, labels, pixels.
+    """Image files, their capacity bound, quantised features, the label code and analog pixels.
 
-    `heads` trains the heads behind the quantiser, `readers` the classifiers of decoded images, on
-    `views` views of each. `words` are the bits of words of features; without them there are no
-    sources of a few bits.
+    `heads` is the training of the heads behind the quantiser, `readers` the fine-tuning of the
+    classifiers of decoded images, on `views` views of each image. `words` are the numbers of bits
+    of feature words; without them there are no sources of a few bits.
     """
     decoded = DecodedStage(damage=separate.damage, training=readers, views=views, clean_share=0.25)
     model = FeatureQuantiserConfig(

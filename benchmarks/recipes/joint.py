@@ -30,8 +30,8 @@ from simulator.schemes.vl_vfe import VlVfeSchemeConfig
 SNR_DB = tuple(float(snr) for snr in range(-10, 21, 2))  # of every recipe's sweep
 FADING_MIX = ("awgn", "rayleigh")  # channels of every training, in equal shares
 MULTIPATH_MIX = (*FADING_MIX, "tdl:A:300ns+lmmse:8", "tdl:C:300ns:120kmh+lmmse:8")
-DISCRETE_USES = (16,)  # DT-JSCC is published for 16 symbols alone
-# constellation -> bits per symbol and SNR of the training, as the conference version sets them
+DISCRETE_USES = (16,)  # DT-JSCC is published for 16 symbols only
+# scheme -> bits per symbol and training SNR in dB, as in the conference version
 CONSTELLATIONS = {"dt_jscc": (4, 8.0), "dt_jscc:64qam": (6, 6.0)}
 MODULATORS = tuple(  # of DeepJSCC-Q: 16-, 64- and 256-QAM
     ModulatorConfig(bits_per_symbol=bits, hardness=(5.0, 100.0), uniformity=0.05)
@@ -50,15 +50,18 @@ def joint_baselines(
     losses: LossWeights | None = None,
     fewer: tuple[int, ...] = (),
 ) -> tuple[JointSchemeConfig, ...]:
-    """All of them, with MLPs as wide as the features, on the channels that ours is trained on.
+    """All of them, with MLPs as wide as the features, trained on the channels of our codec.
 
-    `backbone` is the ablation whose student, trained by labels alone, is the frozen backbone; the
-    codecs then have as many passes as ours. Those named in `distilled` also get our distilled
-    student as a backbone, and learn by `losses`: given those of our codec, codecs can be compared
-    alone. They come twice then, with as many passes each, and, behind the label "total", with the
-    passes divided by the number of k that our codec learns. With None every model learns its
-    backbone, with as many passes as student and codec have together. Deep JSCC, with and without
-    a modulator, also serves the k in `fewer`.
+    `backbone` is the ablation whose student, trained from labels only, is the frozen backbone; the
+    codecs then have as many passes as ours. With None, every model trains its backbone as well,
+    with as many passes as student and codec have together.
+
+    Schemes named in `distilled` are also trained behind our distilled student, with `losses` (None:
+    labels only). With those of our codec, only the codecs differ. With `losses` they are trained
+    twice: with as many passes as ours for each k and, under the label "total", with the passes
+    divided by the number of k for which our codec is trained.
+
+    Deep JSCC, with and without a modulator, also serves the k in `fewer`.
     """
     body, hidden = student.model, codec.model.feature_dim
     plain = JointSchemeConfig(
@@ -96,13 +99,13 @@ def joint_baselines(
 
 
 def _behind_ours(scheme: JointSchemeConfig, losses: LossWeights | None) -> JointSchemeConfig:
-    """With the recipe's own student as its backbone."""
+    """The scheme with the recipe's own student as its backbone."""
     called = f"{scheme.name}:distilled"
     return replace(scheme, called=called, backbone_of="", backbone_stage=None, losses=losses)
 
 
 def _divided(scheme: JointSchemeConfig, shares: int) -> JointSchemeConfig:
-    """With as many passes in total as one codec for so many k has."""
+    """The scheme with its passes divided by `shares`, the number of k of our codec."""
     return replace(scheme, called=f"{scheme.name}:total", shares=shares)
 
 
@@ -138,9 +141,9 @@ def image_baseline(
     batch_size: int,
     uses: tuple[int, ...],
 ) -> ImageJsccConfig:
-    """Deep JSCC of images at the SNR of deep JSCC, with AdamW in the student's precision.
+    """Deep JSCC of images, trained at the SNR of deep JSCC by AdamW in the student's precision.
 
-    `readers` is the fine-tuning of classifiers on decoded images.
+    `readers` is the fine-tuning of classifiers on rebuilt images.
     """
     return ImageJsccConfig(
         training=replace(
@@ -159,13 +162,13 @@ def image_baseline(
 
 
 def modulated(pairs: ImageJsccConfig) -> DeepJsccQImageSchemeConfig:
-    """The same pairs behind the modulator of the usual constellation."""
+    """The same encoders and decoders, with the modulator of the usual constellation."""
     usual = next(own for own in MODULATORS if own.bits_per_symbol == USUAL_BITS)
     return DeepJsccQImageSchemeConfig(**vars(pairs) | {"retraining": None, "modulator": usual})
 
 
 def _end_to_end(student: StudentStage, codec: CodecStage) -> TrainConfig:
-    """As the student is trained, with the passes of the codec on top."""
+    """The student's training, with the passes of the codec added."""
     return replace(
         student.training,
         epochs=student.training.epochs + codec.training.epochs,

@@ -1,8 +1,8 @@
 """Presets of `semlink search`: how long, in which space, at which size.
 
-`cpu` searches plain convolutions, because depthwise ones waste a CPU; `gpu` the space of DARTS.
-Networks of the preset `cpu` have the shape of the hand-made student: resolution is pooled early,
-and width grows (DECISIONS 42).
+`cpu` searches plain convolutions, because depthwise ones are slow on a CPU; `gpu` searches the
+space of DARTS. Networks of the preset `cpu` have the shape of the hand-made student: resolution is
+pooled early, and width grows (DECISIONS 42).
 """
 
 from dataclasses import replace
@@ -32,7 +32,7 @@ def preset(recipe: Experiment, name: str) -> SearchPreset[BilevelConfig]:
 
 
 def _stages(recipe: Experiment) -> SearchPreset[StagedSearchConfig]:
-    """Whole images averaged down to half their side; networks that cost as the hand-made one."""
+    """Images averaged down to half their side; networks as expensive as the hand-made one."""
     small = recipe.embedded_data is not None
     model = recipe.student.model
     space = replace(STAGES, projected_dim=model.feature_dim)
@@ -71,7 +71,7 @@ def cells(recipe: Experiment, name: str) -> Cells:
 
 
 def _cpu(recipe: Experiment) -> Cells:
-    """All operations at once, images at half their side, half the width of deployment."""
+    """Mixed operations, images at half their side, half the width of the deployed network."""
     shape = CellShape(
         stem=24,
         widths=(32, 64, 96),
@@ -108,7 +108,7 @@ def _cpu(recipe: Experiment) -> Cells:
 
 
 def _gpu(cpu: Cells) -> Cells:
-    """All operations at once, 50 epochs, 8 cells; the rates of DARTS for batches of 256."""
+    """Mixed operations, 50 epochs, 8 cells; the learning rates of DARTS for batches of 256."""
     shape = replace(cpu.search.shape, stem=48, widths=(16, 32, 64), normal_cells=(2, 2, 1))
     search = replace(
         cpu.search,

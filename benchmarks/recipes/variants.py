@@ -26,13 +26,13 @@ def ablations(
 ) -> tuple[RkdScConfig, ...]:
     """All ablations of a recipe whose codec is CAT, on a short schedule.
 
-    `short` has a separate student, and is the reference of ablations with a separate student;
-    `brief` keeps the recipe's student, and is the reference of all others. Each changes
-    one thing. The conference version keeps its own schedule of SNRs. `untaught` is `no_teacher`.
+    `short` trains its own student, and is the reference of ablations that train theirs; `brief`
+    keeps the recipe's student, and is the reference of all others. Each ablation changes one thing.
+    The conference version keeps its own schedule of SNRs. `untaught` is `no_teacher`.
     """
     short = replace(student, training=_at_most(student.training, STUDENT_EPOCHS))
     brief = replace(codec, training=_at_most(codec.training, CODEC_EPOCHS))
-    wide = replace(codec, model=replace(_cat(codec), width=128))  # what a small codec costs
+    wide = replace(codec, model=replace(_cat(codec), width=128))  # a larger codec
     stages = _stages(short, brief) | _codecs(brief) | _conditions(brief)
     return (
         RkdScConfig(variant="short", student=short, codec=brief),
@@ -47,11 +47,11 @@ def ablations(
 def no_teacher(
     student: StudentStage, codec: CodecStage, *, fresh_views: bool = True
 ) -> RkdScConfig:
-    """Labels alone on the recipe's schedule: the total benefit of the teacher.
+    """Training from labels only, on the recipe's schedule, to measure the benefit of the teacher.
 
-    Its student is the backbone of joint baselines. It learns as teachers do, from fresh views with
-    label smoothing, or from the shared views, which are few only because teachers are asked about
-    them.
+    Its student is the backbone of joint baselines. It learns from fresh views with label smoothing,
+    as teachers do, or (`fresh_views` False) from the shared views. These are few, because the
+    teachers' outputs are computed for each of them.
     """
     smoothing = SMOOTHING if fresh_views else 0.0
     alone = replace(student, loss=LABELS_ONLY, fresh_views=fresh_views, label_smoothing=smoothing)
@@ -59,7 +59,7 @@ def no_teacher(
 
 
 def _students(student: StudentStage, codec: CodecStage) -> tuple[RkdScConfig, ...]:
-    """Other losses for the student, and no stage 1 at all; against `short`."""
+    """Other losses for the student, and training without stage 1; the reference is `short`."""
     untaught = replace(student, loss=LABELS_ONLY)
     both = student.training.epochs + codec.training.epochs
     scratch = replace(
@@ -76,7 +76,7 @@ def _students(student: StudentStage, codec: CodecStage) -> tuple[RkdScConfig, ..
 
 
 def _stages(student: StudentStage, codec: CodecStage) -> dict[str, CodecStage]:
-    """Other losses for the codec, fine-tuned students, no noise, no codec; against `brief`."""
+    """Other losses of the codec, fine-tuned students, no noise, no codec; reference: `brief`."""
     images = _on_images(student, codec, epochs=codec.training.epochs)
     uncoded = UncodedConfig(feature_dim=codec.model.feature_dim, max_uses=codec.model.max_uses)
     noise_free = replace(codec.conditions, noiseless=True)
@@ -98,7 +98,7 @@ def _stages(student: StudentStage, codec: CodecStage) -> dict[str, CodecStage]:
 
 
 def _codecs(codec: CodecStage) -> dict[str, CodecStage]:
-    """Other channel codecs, and CAT for one k only; passes as in the recipe."""
+    """Other channel codecs, and CAT for one k only; the reference is `brief`."""
     cat, lengths = _cat(codec), codec.conditions.uses
     models: dict[str, CodecConfig] = {
         "no_snr": replace(cat, use_snr=False),
@@ -119,9 +119,9 @@ def _codecs(codec: CodecStage) -> dict[str, CodecStage]:
 
 
 def _conditions(codec: CodecStage) -> dict[str, CodecStage]:
-    """Other conditions of training, and the conference version's codec and schedule.
+    """Other training conditions, and the conference version's codec and schedule.
 
-    `reliable` is `multipath` with a decoder that is given the reliability of every symbol.
+    `reliable` is `multipath` with a decoder that has the reliability of every symbol as input.
     """
     mixed, full = codec.conditions, codec.model.max_uses
     multipath = replace(codec, conditions=replace(mixed, channels=MULTIPATH_MIX))
@@ -149,7 +149,7 @@ def _cat(codec: CodecStage) -> CatConfig:
 
 
 def _on_images(student: StudentStage, codec: CodecStage, *, epochs: int) -> TrainConfig:
-    """Stage 2 with the student trained along: in the student's precision and batches."""
+    """Stage 2 with the student trained too: in the student's precision and batch size."""
     return replace(
         codec.training,
         epochs=epochs,

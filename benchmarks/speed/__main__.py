@@ -2,20 +2,20 @@
 
 `python -m benchmarks.speed --out results/reference/speed` (about 20 minutes on two quiet cores, 25
 with --data and --kaira-python) writes speed.csv and run.json. Rates are per core-second of one
-thread; `repeats` says of how many measurements a value is the median. `--quick` rehearses it in
-some minutes, `--only a,d` runs single sections and keeps the others; run.json says when the run of
-each began and at which commit. Ratios across sections are given where one run has measured both.
+thread; a value is the median of `repeats` measurements. `--quick` is a trial run of some minutes.
+`--only a,d` runs single sections and keeps the results of the others; run.json states when the run
+of each section began, and its commit. Ratios across sections need one run that measured both.
 
-a, b  networks in our engine, in both precisions, and in a plain loop that encodes every time; what
-      bf16 and --compile do to accuracy, on the digits and, where --data names it, on CIFAR-100
-c     the DeepJSCC network in Kaira, where --kaira-python names an interpreter that has it; PSNRs of
-      both on CIFAR-100 where --data names it, else on random pictures
+a, b  networks in our engine, in both precisions, and in a plain loop that encodes every time; the
+      effect of bf16 and --compile on accuracy, on the digits and, with --data, on CIFAR-100
+c     the DeepJSCC network in Kaira, in the interpreter of --kaira-python; PSNRs of both on
+      CIFAR-100 with --data, else on random images
 d     LDPC decoding, ours and Sionna's; block error tables in place of it
 e     wall time and memory against points, realisations and images (of CIFAR-100 with --data)
 f     two workers against one, one sweep each (8 minutes)
 g     the share of time outside matrix products, and the limit at the peak rate of such products
-h     channels beside the receiver of rkd_sc, and a sweep over multipath beside one over Rayleigh
-grid  the paper's grid on two cores, where --data names CIFAR-100 (4 minutes)
+h     channels against the receiver of rkd_sc, and a sweep over multipath against one over Rayleigh
+grid  the paper's grid on two cores, with --data for CIFAR-100 (4 minutes)
 """
 
 import argparse
@@ -40,7 +40,7 @@ SECTIONS = ("a", "b", "c", "d", "e", "f", "g", "h", "grid")
 def chosen(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[], Iterable[Row]]]:
     """The sections to run; sweeps go into `folder`.
 
-    Raises: SystemExit for a name that is none, and for a section whose option is missing.
+    Raises: SystemExit for an unknown section, and for a section whose option is missing.
     """
     size: Size = QUICK if options.quick else FULL
     parts: dict[str, Callable[[], Iterable[Row]]] = {
@@ -73,9 +73,9 @@ def main(arguments: list[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, default=Path("results/runs/speed"))
-    parser.add_argument("--only", metavar="A,B", help="sections to run; those of --out are kept")
+    parser.add_argument("--only", metavar="A,B", help="sections to run; others are kept")
     parser.add_argument(
-        "--quick", action="store_true", help="a quick rehearsal; its numbers are not valid"
+        "--quick", action="store_true", help="a quick trial run; its numbers are not valid"
     )
     parser.add_argument("--kaira-python", type=Path, metavar="PYTHON", help="for section c")
     parser.add_argument("--data", type=Path, metavar="DIR", help="CIFAR-100, for a, c, e, grid")

@@ -3,9 +3,9 @@
     python -m venv KAIRA && KAIRA/bin/pip install -r requirements-kaira.txt
     KAIRA/bin/python benchmarks/speed/kaira_side.py GIVEN.npz REPEATS
 
-GIVEN.npz holds images, the SNRs and the weights of our network, in the order of Kaira's. Prints a
-line of JSON: transmissions per core-second of every repeat, and mean PSNR in dB at every SNR.
-Nothing of semlink is imported.
+GIVEN.npz holds images, the SNRs and the weights of our network, in the order of Kaira's. The script
+prints a line of JSON: transmissions per core-second in every repeat, and mean PSNR in dB at every
+SNR. It imports nothing of semlink.
 """
 
 import json
@@ -21,15 +21,15 @@ BATCH = 256
 
 
 def declare_missing_operators() -> None:
-    """Let torchvision be imported where its compiled half does not fit torch.
+    """Make torchvision importable even if its compiled operators do not match torch.
 
-    Kaira imports it, but nothing of it is used here.
+    Kaira imports torchvision, but nothing of it is used here.
     """
     library = torch.library.Library("torchvision", "FRAGMENT")
     for name in ("nms", "qnms"):
         try:
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        except RuntimeError:  # it is there
+        except RuntimeError:  # already defined
             continue
     declare_missing_operators.kept = library  # type: ignore[attr-defined]
 
@@ -52,14 +52,14 @@ def network(weights: list[Any]) -> tuple[Any, Any]:
 
 @torch.inference_mode()
 def sweep(images: Any, snr_db: list[float], ends: tuple[Any, Any]) -> list[float]:
-    """Every image at every SNR; mean PSNR of each."""
+    """Transmit every image at every SNR; return the mean PSNR in dB at each SNR."""
     from kaira.channels import AWGNChannel  # type: ignore[import-not-found]
     from kaira.constraints import AveragePowerConstraint  # type: ignore[import-not-found]
     from kaira.models.joint.deepjscc import DeepJSCCModel  # type: ignore[import-not-found]
 
     found = []
     for snr in snr_db:
-        # half per real value is one per complex use; the ratio of powers is the same
+        # power 1/2 per real value is 1 per complex use; the SNR is the same
         constraint, channel = AveragePowerConstraint(0.5), AWGNChannel(snr_db=snr)
         model = DeepJSCCModel(ends[0], constraint, channel, ends[1])
         total = 0.0

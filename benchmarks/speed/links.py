@@ -1,4 +1,4 @@
-"""Section (h): what a channel costs beside a receiver, and what multipath costs a sweep."""
+"""Section (h): the cost of a channel relative to a receiver, and of multipath in a sweep."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,12 +14,12 @@ from simulator.engine.evaluate import BLOCK
 from simulator.schemes.codec import receive_features
 
 K = 64
-CALLS = 40  # in a measurement
+CALLS = 40  # per measurement
 CHANNELS = ("rayleigh", "tdl:A", "tdl:A+lmmse:8")
 
 
 def links(size: Size) -> Iterator[Row]:
-    """(h): a block of images through channels and a receiver; sweeps over two channels."""
+    """(h): time of channels and of a receiver for a block of images; sweeps over two channels."""
     calls = {name: of_calls(name, _channel(name), size) for name in CHANNELS}
     receiver = of_calls("the receiver of rkd_sc", _receiver(), size)
     yield from (*calls.values(), receiver)
@@ -32,7 +32,7 @@ def links(size: Size) -> Iterator[Row]:
 
 
 def of_calls(what: str, call: Callable[[], object], size: Size) -> Row:
-    """Core-milliseconds of a call."""
+    """Core-milliseconds per call."""
     call()  # warm
     found = []
     for _ in range(size.repeats):
@@ -50,7 +50,7 @@ def _channel(name: str) -> Callable[[], object]:
 
 
 def _receiver() -> Callable[[], object]:
-    """From what a block received to its class scores."""
+    """A call of the receiver: from the channel output of a block to its class scores."""
     scheme, name = rkd_sc(), "tdl:A+lmmse:8"
     x, snr_db = torch.ones((BLOCK, K), dtype=torch.complex64), torch.full((BLOCK, 1), 5.0)
     received = channel_from_name(name)(x, snr_db=snr_db, generator=Streams(seed=0)("speed"))

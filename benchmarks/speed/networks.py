@@ -1,7 +1,7 @@
-"""Sections (a), (b), (c) and (g): networks in our engine, in others, and what arithmetic allows.
+"""Sections (a), (b), (c) and (g): networks in our engine and elsewhere, and their limits.
 
-Weights and images are random, speed does not depend on them; but PSNRs are those of the pair that
-CIFAR-100's recipe has trained, and of its test images where --data names them.
+Images and the weights of `rkd_sc` are random, because speed does not depend on them. Deep JSCC of
+images has the committed weights of CIFAR-100, and PSNRs are on its test images with --data.
 """
 
 import json
@@ -63,15 +63,15 @@ KAIRA = Path(__file__).with_name("kaira_side.py")
 TRAINED = ROOT / "results/reference/cifar100/weights/deep_jscc_image_k256.safetensors"
 
 MATRIX_OPS = ("mm", "addmm", "bmm", "baddbmm", "convolution", "scaled_dot_product", "linear")
-SIDE = 512  # of the matrices that the peak is measured on: three of them fit a core's cache
-PRODUCTS = 50  # of them at a time
+SIDE = 512  # of the matrices for the peak: three of them fit in the cache of a core
+PRODUCTS = 50  # per measurement
 PEAK = "multiply-accumulates per core-second"
 
 
 class ImageJscc(ImageJsccScheme):
-    """What counts here is the image that arrives, the scores are its means.
+    """Deep JSCC of images without a classifier: the scores are the means of the received image.
 
-    Unlike a sweep's, its receiver undoes the gain alone, as Kaira's does.
+    Unlike in a sweep, the receiver only divides by the gain, as Kaira's does.
     """
 
     def __init__(self, model: DeepJsccImage) -> None:
@@ -83,7 +83,7 @@ class ImageJscc(ImageJsccScheme):
     def transmit(
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
-        """Images, and their means in place of scores."""
+        """Rebuild images, and return their means in place of scores."""
         del k
         images = self.arrived(encoded, channel, snr_db, streams("channel"))
         return Received(images.mean(dim=(2, 3)), all_delivered(images))
@@ -91,7 +91,7 @@ class ImageJscc(ImageJsccScheme):
     def arrived(
         self, encoded: Tensors, channel: Channel, snr_db: Tensor, generator: torch.Generator
     ) -> Tensor:
-        """What arrives, [B, 3, 32, 32]."""
+        """The rebuilt images [B, 3, 32, 32]."""
         received = channel(encoded["x"], snr_db=snr_db, generator=generator)
         return self.model.decode(from_symbols(zero_forcing(received)), height=32, width=32)
 
@@ -119,8 +119,8 @@ def rkd_sc() -> RkdScheme:
 def image_jscc() -> ImageJscc:
     """The network of Bourtsoulatze with c = 8, trained: 143 thousand parameters.
 
-    Its weights lie in memory with channels last, which convolutions on a CPU run on without
-    reordering what goes in and out.
+    Its weights are in channels-last order, so that convolutions on a CPU need not reorder their
+    inputs and outputs.
     """
     config = DeepJsccImageConfig(bottleneck=8)
     model = fresh(lambda: config.build(image_channels=3), seed=0).eval()
@@ -136,18 +136,18 @@ def pictures(count: int) -> Split:
 
 
 def engine_of(scheme: Scheme, split: Split, setting: Setting) -> Evaluator:
-    """The engine with a scheme that is prepared, and compiled if it is to be."""
+    """The engine with a prepared scheme, compiled if the setting says so."""
     blocks = [*blocks_of(prepare_all(scheme, split, setting))]
     return Evaluator(lambda _: Loaded(scheme, blocks.__getitem__), split.labels, setting)
 
 
 def prepared_images(scheme: Scheme, split: Split, setting: Setting) -> int:
-    """How many images were prepared, with those that fill up the last block."""
+    """Prepare the images; return their number, including the padding of the last block."""
     return len(next(iter(prepare_all(scheme, split, setting).values())))
 
 
 def in_engine(evaluator: Evaluator, scheme: Scheme, k: int, channel: str = "awgn") -> int:
-    """A sweep over ten SNRs as the engine does it; how many transmissions."""
+    """Sweep ten SNRs with the engine; return the number of transmissions."""
     sent = 0
     for snr_db in SNR_DB:
         for task in tasks_of(Point(scheme.name, channel, snr_db, k), range(REALIZATIONS)):
@@ -157,7 +157,10 @@ def in_engine(evaluator: Evaluator, scheme: Scheme, k: int, channel: str = "awgn
 
 @torch.inference_mode()
 def in_plain_loop(scheme: Scheme, k: int, setting: Setting, split: Split) -> int:
-    """One realisation of these points, every image encoded anew for each of them."""
+    """Compute one realisation of these points, encoding every image anew for each point.
+
+    Returns the number of transmissions.
+    """
     sent = 0
     for snr_db in SNR_DB:
         streams = PointStreams(Streams(seed=0), "plain", snr_db)
@@ -172,7 +175,7 @@ def in_plain_loop(scheme: Scheme, k: int, setting: Setting, split: Split) -> int
 
 
 def networks() -> tuple[tuple[Scheme, int], ...]:
-    """What is measured, with its k."""
+    """The schemes that are measured, with their k."""
     return (rkd_sc(), 64), (image_jscc(), 256)
 
 
@@ -194,7 +197,7 @@ def engine(size: Size) -> Iterator[Row]:
 
 
 def with_prepare(name: str, points: Row, encoded: Row) -> Row:
-    """What is left of the rate of points where each image is prepared for them first."""
+    """The rate of points, including the preparation of every image."""
     shared = len(SNR_DB) * REALIZATIONS
     value, least, most = (
         1 / (1 / point + 1 / image / shared)
@@ -209,7 +212,7 @@ def with_prepare(name: str, points: Row, encoded: Row) -> Row:
 
 
 def plain_loop(size: Size) -> Iterator[Row]:
-    """(b): the same in a plain loop that encodes anew for every point and realisation."""
+    """(b): the same networks in a plain loop that encodes anew for every point."""
     for scheme, k in networks():
         split = pictures(256 if k == 64 else size.few)
         for setting in EAGER:
@@ -219,7 +222,7 @@ def plain_loop(size: Size) -> Iterator[Row]:
 
 
 def kaira(size: Size, python: Path, data: Path | None) -> Iterator[Row]:
-    """(c): deep JSCC of images in Kaira, by a separate interpreter, and both sides' PSNR."""
+    """(c): deep JSCC of images in Kaira, run by a separate interpreter, and the PSNR of both."""
     split = pictures(size.few) if data is None else first_images(load_dataset(data).test, size.few)
     scheme = image_jscc()
     with tempfile.TemporaryDirectory() as folder:
@@ -257,7 +260,7 @@ def psnr(scheme: ImageJscc, split: Split, snr_db: float, setting: Setting) -> Te
 
 
 def shares(size: Size) -> Iterator[Row]:
-    """(g): the measured rate beside what the peak of matrix products would allow."""
+    """(g): the measured rates, and the limits set by the peak rate of matrix products."""
     peaks = {precision: peak(precision, repeats=size.repeats) for precision in PRECISIONS}
     yield from peaks.values()
     for scheme, k in networks():
@@ -271,7 +274,7 @@ def shares(size: Size) -> Iterator[Row]:
             limit = peaks[setting.precision].value / count
             measured = rate("g", f"{name}, measured", run, TRANSMISSIONS, repeats=size.repeats)
             share = share_outside(run)
-            inside = measured.value / (1 - share)  # a profile is in wall seconds, a share is not
+            inside = measured.value / (1 - share)  # profiles are in wall seconds, shares are not
             yield measured
             yield single("g", f"{name}, share outside matrix products", share, "")
             yield single("g", f"{name}, inside matrix products now", inside, TRANSMISSIONS)
@@ -281,7 +284,7 @@ def shares(size: Size) -> Iterator[Row]:
 
 @torch.inference_mode()
 def peak(precision: str, *, repeats: int) -> Row:
-    """How fast one thread multiplies two square matrices that stay in its cache."""
+    """Rate at which one thread multiplies two square matrices that stay in its cache."""
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     a, b, product = (torch.ones(SIDE, SIDE, dtype=dtype) for _ in range(3))
 
@@ -295,7 +298,7 @@ def peak(precision: str, *, repeats: int) -> Row:
 
 
 def macs_per_transmission(evaluator: Evaluator, scheme: Scheme, k: int) -> float:
-    """Multiply-accumulates of coding, shared by the draws of a task, and of decoding."""
+    """Multiply-accumulates of decoding, and of encoding, which all draws of a task share."""
     task = Task(Point(scheme.name, "awgn", 0.0, k), tuple(range(REALIZATIONS)))
     sent: list[int] = []
     total = macs(lambda: sent.extend(len(unit.codes) for unit in evaluator(task)))

@@ -1,7 +1,7 @@
 """Sections (d) to (f) of the speed benchmark, accuracy, and the paper's grid.
 
-Decoders run here, sweeps in a separate process as a user starts them. They use the committed
-weights, whatever a user has trained, so that all measurements are comparable.
+Decoders run in this process, sweeps in a separate one, as a user starts them. Sweeps always use the
+committed weights, so that all measurements are comparable.
 """
 
 import contextlib
@@ -32,26 +32,26 @@ from simulator.storage.folders import read_results
 REFERENCE = ROOT / "results/reference"
 MEMORY_EVERY_S = 2.0  # reading it takes 18 ms for a process of 1.3 GB
 NETWORKS = ("fp32", "bf16", "fp32, compiled", "bf16, compiled")
-SNR_DB = 7.0  # where 16-QAM of LDPC (512, 1024) loses one block in a hundred, about
+SNR_DB = 7.0  # at which LDPC (512, 1024) over 16-QAM loses about one block in a hundred
 BITS = "information bits per core-second"
 
 
 class Cost(NamedTuple):
-    """What a sweep took."""
+    """Time and memory of a sweep."""
 
     wall_seconds: float
-    core_seconds: float  # of its workers' units
+    core_seconds: float  # in which its workers computed units
     peak_mb: float  # of all its processes together
 
     def rows(self, section: str, what: str) -> Iterator[Row]:
-        """All of it."""
+        """The rows of the table."""
         yield single(section, f"{what}, wall", self.wall_seconds, "s")
         yield single(section, f"{what}, in units", self.core_seconds, "core-seconds")
         yield single(section, f"{what}, peak memory", self.peak_mb, "MB")
 
 
 def ldpc(size: Size) -> Iterator[Row]:
-    """(d): our decoder and Sionna's, on the same words; tables in place of decoding."""
+    """(d): our LDPC decoder and Sionna's, on the same received words."""
     phy, stream = sionna_phy(), Streams(seed=0)("ldpc")
     code = phy.fec.ldpc.LDPC5GEncoder(
         k=512, n=1024, num_bits_per_symbol=4, precision="single", device="cpu"
@@ -79,12 +79,12 @@ def ldpc(size: Size) -> Iterator[Row]:
 
 
 def decoded(decoder: Callable[[Tensor], Tensor], llr: Tensor) -> int:
-    """Information bits that were decoded."""
+    """Decode; return the number of information bits."""
     return decoder(llr).numel()
 
 
 def separate(size: Size, folder: Path) -> Iterator[Row]:
-    """(d): what a point costs in a sweep, `separate` by its table beside `rkd_sc`."""
+    """(d): the cost of a point in a sweep, for `separate` with its tables and for `rkd_sc`."""
     grid = ["--snr-db", "0,10", "--channel-uses", "64", "--realizations", str(size.realizations)]
     command(folder, "digits", "--schemes", "rkd_sc,separate", "--workers", "1", *grid)
     timing = pd.read_csv(folder / "timing.csv").groupby("scheme")["core_seconds"].mean()
@@ -95,7 +95,7 @@ def separate(size: Size, folder: Path) -> Iterator[Row]:
 
 
 def precisions(size: Size, folder: Path, data: Path | None) -> Iterator[Row]:
-    """(a): what bf16 and compilation do to accuracies, with the weights of recipes."""
+    """(a): the effect of bf16 and compilation on accuracies, with the committed weights."""
     draws = ["--realizations", str(size.realizations)]
     yield from accuracies("digits", folder, ["--snr-db", "-5,0,10", "--channel-uses", "16", *draws])
     if data is not None:
@@ -153,7 +153,7 @@ def growth(size: Size, folder: Path, data: Path | None) -> Iterator[Row]:
 def against(
     kind: str, folder: Path, common: Sequence[str], steps: Mapping[int, Sequence[str]]
 ) -> Iterator[Row]:
-    """Wall time and memory of sweeps that do more and more, and the line through the times."""
+    """Wall time and memory of sweeps of increasing size, and the line fitted to the times."""
     costs = {n: command(folder, *common, *step) for n, step in steps.items()}
     for n, cost in costs.items():
         yield single("e", f"{n} {kind}, wall", cost.wall_seconds, "s")
@@ -174,7 +174,7 @@ def against(
 def workers(size: Size, folder: Path) -> Iterator[Row]:
     """(f): two workers against one, on a sweep that takes one worker about `size.seconds`.
 
-    The pilot is judged by the median of its points, for its first ones are slow.
+    A pilot sweep gives the time per point: the median, because its first points are slow.
     """
     grid = ["--schemes", "rkd_sc", "--channel-uses", "64", "--snr-db", "-10:20:2"]
     command(folder, "digits", *grid, "--realizations", "5", "--workers", "1")
@@ -200,7 +200,7 @@ def papers_grid(size: Size, folder: Path, data: Path) -> Iterator[Row]:
 
 
 def command(folder: Path, recipe: str, *arguments: str) -> Cost:
-    """What a fresh sweep of a recipe into a folder takes, with the committed weights."""
+    """Run a fresh sweep of a recipe into a folder with the committed weights; return its cost."""
     weights = str(REFERENCE / recipe / "weights")
     sweep = [sys.executable, "-m", "simulator", "sweep", recipe, "--weights", weights, *arguments]
     start, peak = time.perf_counter(), 0.0
@@ -220,14 +220,14 @@ def command(folder: Path, recipe: str, *arguments: str) -> Cost:
 
 
 def ended(process: "subprocess.Popen[bytes]") -> bool:
-    """Wait for a process, but no longer than until its memory is to be read."""
+    """Wait for a process until its memory must be read again; return whether it has ended."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout=MEMORY_EVERY_S)
     return process.returncode is not None
 
 
 def memory_mb(session: int) -> float:
-    """Memory of all processes of a session now; what they share is counted once."""
+    """Current memory of all processes of a session in MB; shared memory is counted once."""
     total = 0
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):

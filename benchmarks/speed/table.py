@@ -1,4 +1,4 @@
-"""The table of the speed benchmark: rows, how a rate is measured, and what is kept on disk."""
+"""The table of the speed benchmark: its rows, the measurement of rates, and its files."""
 
 import json
 import time
@@ -17,13 +17,13 @@ from simulator.storage.files import write_json, write_table
 SNR_DB = tuple(float(snr) for snr in range(-6, 14, 2))  # the ten points of (a) to (c)
 REALIZATIONS = 5
 TRANSMISSIONS = "transmissions per core-second"
-RATIOS = "ratios"  # what their rows have in place of a section
+RATIOS = "ratios"  # section of the rows of ratios
 Measured = Mapping[str, Mapping[str, Any]]  # section -> time its run began, commit, quick
 
 
 @dataclass(frozen=True)
 class Row:
-    """One measured number; the least and the most of its repeats, or its 95 % interval."""
+    """One measured number, with the least and the most of its repeats or its 95 % interval."""
 
     section: str
     what: str
@@ -36,16 +36,16 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured."""
+    """The size of the benchmark."""
 
     repeats: int
     images: int  # of (a)
-    few: int  # images of the slower ones
+    few: int  # images of slower measurements
     blocks: int  # LDPC words; Sionna decodes a quarter of them
     realizations: int  # of sweeps of the digits
     draws: int  # realisations of sweeps of CIFAR-100
-    many: int  # the most images of (e), of CIFAR-100
-    seconds: float  # that the one worker of (f) is to take, about
+    many: int  # the most images of CIFAR-100 in (e)
+    seconds: float  # approximate time of one worker in (f)
 
 
 FULL = Size(
@@ -69,14 +69,14 @@ def single(section: str, what: str, value: float, unit: str) -> Row:
 
 
 def of_several(section: str, what: str, values: list[float], unit: str) -> Row:
-    """The median of some numbers."""
+    """The median of several measurements."""
     return announced(
         Row(section, what, median(values), unit, min(values), max(values), len(values))
     )
 
 
 def announced(row: Row) -> Row:
-    """The row, also on the screen."""
+    """Print the row and return it."""
     print(
         f"({row.section}) {row.what}: {row.value:,.5g} {row.unit} "
         f"({row.least:,.5g} to {row.most:,.5g})"
@@ -85,7 +85,7 @@ def announced(row: Row) -> Row:
 
 
 def rate(section: str, what: str, run: Callable[[], int], unit: str, *, repeats: int) -> Row:
-    """So many per core-second, several times; `run` says how many it has done."""
+    """A rate per core-second, measured `repeats` times; `run` returns the number of items done."""
     rates = []
     for _ in range(repeats):
         start = time.process_time()
@@ -95,7 +95,7 @@ def rate(section: str, what: str, run: Callable[[], int], unit: str, *, repeats:
 
 
 def keep(folder: Path, section: str, rows: Sequence[Row], about: Mapping[str, Any]) -> None:
-    """Put a section into speed.csv and run.json in place of its earlier self; keep the others."""
+    """Write a section to speed.csv and run.json in place of its earlier rows; keep the others."""
     table = [row for row in rows_of(folder) if row.section not in (section, RATIOS)]
     table = sorted([*table, *rows], key=lambda row: row.section)
     measured = {**measured_of(folder), section: about}
@@ -124,9 +124,9 @@ def measured_of(folder: Path) -> dict[str, Mapping[str, Any]]:
 
 
 def ratios(table: Sequence[Row], measured: Measured) -> Iterator[Row]:
-    """Our engine over the plain loop and over Kaira, where one run has measured both.
+    """Our engine over the plain loop and over Kaira, if one run has measured both.
 
-    What is compared is the same work: the engine's rate has the preparation of images in it.
+    The work is the same: the engine's rate includes the preparation of images.
     """
     for network in ("rkd_sc k=64", "deep_jscc_image k=256"):
         for precision in ("fp32", "bf16"):
@@ -142,7 +142,7 @@ def ratios(table: Sequence[Row], measured: Measured) -> Iterator[Row]:
 
 
 def ratio(what: str, ours: Row, theirs: Row) -> Row:
-    """One rate over another; least and most are the farthest that repeats of both allow."""
+    """One rate over another; least and most are the extremes over the repeats of both."""
     least, most = ours.least / theirs.most, ours.most / theirs.least
     repeats = min(ours.repeats, theirs.repeats)
     return announced(Row(RATIOS, what, ours.value / theirs.value, "times", least, most, repeats))

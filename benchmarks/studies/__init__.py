@@ -1,1 +1,1 @@
-"""Studies: each docstring states question, command, time and files."""
+"""Studies: the docstring of each states the question, the command, the time and the files."""

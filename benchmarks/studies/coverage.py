@@ -1,11 +1,11 @@
-"""Does the interval of a paired difference hold? How often it covers, and how often tests err.
+"""Coverage of the intervals of paired differences, and the error rate of their tests.
 
 `python -m benchmarks.studies.coverage` draws test sets of 30 to 5,000 images from populations in
-which each image has its own chance under two schemes, sends each image once or 20 times, and counts
-how often 95 % intervals hold the true mean difference: that of `semlink compare` (`score`),
-Student's, and Johnson's correction of it for skewness [1]. `rejected` is how often the p-value of
-`semlink compare` is below 5 % where neither scheme is better. Writes
-results/reference/coverage/coverage.csv; takes two minutes of a core.
+which each image has its own probability of being correct under each of two schemes. It sends each
+image once or 20 times, and counts how often 95 % intervals contain the true mean difference: that
+of `semlink compare` (`score`), Student's, and Johnson's correction of it for skewness [1].
+`rejected` is how often the p-value of `semlink compare` is below 5 % although neither scheme is
+better. Writes results/reference/coverage/coverage.csv; takes two minutes of a core.
 
 [1] Johnson, Modified t tests and confidence intervals for asymmetrical populations, Journal of the
     American Statistical Association 73, 1978.
@@ -31,28 +31,28 @@ from simulator.storage.environment import ROOT, environment
 from simulator.storage.files import write_json, write_table
 
 Values = NDArray[np.float64]
-Population = Callable[[Values], tuple[Values, Values]]  # levels [N, 2] in (0, 1) to chances [N]
+Population = Callable[[Values], tuple[Values, Values]]  # levels [N, 2] to probabilities [N] of a, b
 RUNS: Final = 2000  # test sets of each size
 IMAGES: Final = (30, 100, 500, 5000)
 DRAWS: Final = (1, 20)
 ZERO: Final = 1e-9  # a true mean below it is 0
-LEVELS: Final = 200_000  # evenly spaced, that the true mean of a population is taken over
+LEVELS: Final = 200_000  # evenly spaced levels for the true mean of a population
 
 
 def _equal(levels: Values) -> tuple[Values, Values]:
-    """Hard and easy images, no scheme better on any."""
+    """Hard and easy images; both schemes have the same probability on each."""
     chance: Values = levels[:, 0] ** 0.25
     return chance, chance
 
 
 def _independent(levels: Values) -> tuple[Values, Values]:
-    """The chances under one scheme say nothing of those under the other."""
+    """The probabilities under the two schemes are independent."""
     a, b = (levels**0.25).T
     return a, b
 
 
 def _steep(levels: Values) -> tuple[Values, Values]:
-    """Most images are settled, some are at their threshold, where a is slightly better."""
+    """Most images are nearly certain; on the others, at their threshold, a is slightly better."""
     score = 6 * special.logit(levels[:, 0]) + 2
     return special.expit(score + 0.3), special.expit(score)
 
@@ -65,7 +65,7 @@ def _skewed(levels: Values) -> tuple[Values, Values]:
 
 
 def _balanced(share: float, gain: float) -> Population:
-    """So many images favour a by `gain`, all others b by as much as makes the mean 0."""
+    """A `share` of the images favours a by `gain`; the others favour b so that the mean is 0."""
     loss = share * gain / (1 - share)
 
     def chances(levels: Values) -> tuple[Values, Values]:
@@ -77,7 +77,7 @@ def _balanced(share: float, gain: float) -> Population:
 
 
 def _few(only_a: float, only_b: float) -> Population:
-    """So many images are always right under one scheme alone, all others under both."""
+    """Shares of the images are correct only under a or only under b, all others under both."""
 
     def chances(levels: Values) -> tuple[Values, Values]:
         level = levels[:, 0]
@@ -110,7 +110,7 @@ POPULATIONS: Final[Mapping[str, Population]] = {
 def differences_of(
     population: Population, generator: np.random.Generator, images: int, draws: int
 ) -> Values:
-    """Credits of a minus those of b, of images drawn anew, each sent so many times."""
+    """Credits of a minus those of b, for newly drawn images, each sent `draws` times."""
     a, b = population(generator.random((images, 2)))
     return (generator.binomial(draws, a) - generator.binomial(draws, b)) / draws
 
@@ -122,14 +122,14 @@ def score(difference: Values) -> Interval:
 
 
 def student(difference: Values) -> Interval:
-    """Mean and standard error, Student's quantile."""
+    """Student's t interval of the mean."""
     mean, error = float(difference.mean()), _standard_error(difference)
     half = float(special.stdtrit(difference.size - 1, 0.975)) * error
     return Interval(mean - half, mean + half)
 
 
 def johnson(difference: Values) -> Interval:
-    """Student's, moved by the third moment over 6 N times the variance."""
+    """Student's interval, shifted by the third central moment over 6 N times the variance."""
     low, high = student(difference)
     moved = difference - difference.mean()
     variance = float((moved**2).mean())

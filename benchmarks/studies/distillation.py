@@ -1,11 +1,11 @@
-"""What each ingredient of the student's distillation brings, one at a time, on a short schedule.
+"""The benefit of each ingredient of the student's distillation, on a short schedule.
 
     python -m benchmarks.studies.distillation --data DIR --training DIR
 
-Students of one architecture and one seed learn from the teachers of a training: one by the recipe's
-distillation as it is (`base`), each other one with one thing changed, and one with all that helps
-(`together`). Accuracies are those on validation images, and differences to `base` are paired image
-by image. Writes OUT/distillation.csv and distillation.json; finished students are kept below OUT.
+Students of one architecture and one seed learn from the teachers of one training run: `base` by the
+recipe's distillation, each other variant with one thing changed, and `together` with all changes
+that help. Accuracies are those on validation images, and differences to `base` are paired image by
+image. Writes OUT/distillation.csv and distillation.json; finished students are kept below OUT.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ from simulator.storage.files import write_json, write_table
 
 BASE: Final = "base"
 COLUMNS: Final = ["variant", "epochs", "images", "accuracy", "difference", "low", "high"]
-SLOWER: Final = 1.28  # epochs of 32x32 in the time of as many, the first half at 24x24
+SLOWER: Final = 1.28  # times as many epochs in equal time, if the first half has 24x24 pixels
 
 
 def variants(base: Basis) -> Mapping[str, Basis]:
@@ -57,22 +57,22 @@ def variants(base: Basis) -> Mapping[str, Basis]:
 
 
 def right(dataset: Dataset, job: Job) -> Credits:
-    """Right answers to validation images; what a worker does."""
+    """Correct answers to validation images; the function that workers run."""
     return job.right(dataset, "validation")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DistillationRequest(TaughtRequest):
-    """What `distillation` is asked for."""
+    """The options of `distillation`."""
 
     splits = ("validation",)
     out: Path = option(default=Path("results/runs/distillation"), help="Folder to write to.")
-    epochs: int = option(default=12, type=whole(1, 1000), help="Of every student.")
+    epochs: int = option(default=12, type=whole(1, 1000), help="Epochs of every student.")
     views: int = option(default=4, type=whole(2, 100), help="Augmented views, an even number.")
-    only: tuple[str, ...] = option(default=(), help="Variants, by commas. Default: all.")
+    only: tuple[str, ...] = option(default=(), help="Variants, separated by commas. Default: all.")
 
     def jobs(self) -> Iterator[Job]:
-        """One for each variant. Raises: UserError if there is none of a name."""
+        """One for each variant. Raises: UserError for an unknown variant."""
         recipe = replace(taught_by_three(), views=self.views)
         training = replace(recipe.student.training, epochs=self.epochs)
         found = variants(replace(recipe, student=replace(recipe.student, training=training)))
@@ -87,7 +87,7 @@ class DistillationRequest(TaughtRequest):
 
 
 def table(answers: Mapping[str, Credits], epochs: Mapping[str, int]) -> pd.DataFrame:
-    """A row for every variant that is finished; differences to `base` once that is."""
+    """A row for every finished variant, with its difference to `base` once that is finished."""
     rows = []
     for name, own in answers.items():
         row: list[Any] = [name, epochs[name], len(own), own.mean()]

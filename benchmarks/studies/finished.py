@@ -1,4 +1,4 @@
-"""The finished student of CIFAR-100, and what it says of the views of a training run."""
+"""The finished student of CIFAR-100, and its features of the views of a training run."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -23,9 +23,11 @@ class Finished(NamedTuple):
 
 
 def taught_already(run: TrainingRun, weights: Path) -> Finished:
-    """Student and head from their files, its features of the run's views cached below its folder.
+    """Student and head from their files, and the student's features of the run's views.
 
-    Raises: UserError if a file is missing, or is not of the recipe or of these images.
+    The features are cached below the folder of the run.
+
+    Raises: UserError if a file is missing, or belongs to another recipe or to other images.
     """
     found = Weights(cifar100(), run.dataset, weights, run.device)
     student = found.student()

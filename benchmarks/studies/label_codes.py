@@ -1,9 +1,9 @@
-"""Which words carry a class index best? Error rates of those of the label code and of others.
+"""Which words carry a class index best? Error rates of the words of the label code and of others.
 
 `python -m benchmarks.studies.label_codes` sends 10 classes over k = 3 to 64 uses and 100 classes
 over k = 16 to 256 by the words of `label_code`, `label_code:regular` and `label_code:polar`, with
-the same classes, gains and noise, and writes results/reference/label_codes/label_codes.csv. All
-receivers are maximum likelihood. Takes some minutes.
+the same classes, gains and noise. All receivers are maximum likelihood. Writes
+results/reference/label_codes/label_codes.csv; takes some minutes.
 """
 
 import argparse
@@ -39,7 +39,7 @@ COLUMNS: Final = [
 
 
 def compare_codes() -> pd.DataFrame:
-    """A row for each size, channel, energy and code: wrong decisions, and the interval."""
+    """A row for each size, channel, energy and code: wrong decisions and their rate."""
     rows = []
     points = [(*size, channel, e) for size in SIZES for channel in CHANNELS for e in ENERGY_DB]
     for classes, k, channel, energy_db in progress(points, desc="label codes", unit="point"):
@@ -57,7 +57,7 @@ def compare_codes() -> pd.DataFrame:
 
 
 def wrong_decisions(words: Tensor, channel: str, snr_db: float) -> int:
-    """Wrong decisions among random words; equal draws for all codes with as many words and uses."""
+    """Number of wrong decisions on random words; codes of one size share all draws."""
     num_words, k = words.shape
     streams = PointStreams(Streams(seed=0), "label codes", channel, num_words, k, snr_db)
     wrong = 0

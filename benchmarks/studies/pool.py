@@ -1,4 +1,4 @@
-"""Work of a study, shared out among processes of one thread each, which have all it needs."""
+"""The jobs of a study, distributed to processes of one thread each, which share prepared data."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -14,26 +14,28 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 Shared = TypeVar("Shared")
 Given = TypeVar("Given", covariant=True)
-_shared: list[Any] = []  # of a worker process: what its jobs share
+_shared: list[Any] = []  # in a worker process: the data that its jobs share
 
 
 class Request(Protocol, Generic[Given]):
-    """What a study is asked for, and what its jobs share."""
+    """The options of a study, and the data that its jobs share."""
 
     @property
     def workers(self) -> int:
-        """Processes."""
+        """Number of processes."""
 
     def prepared(self) -> Given:
-        """What jobs share; what takes long is kept the first time. Raises: UserError."""
+        """The data that jobs share; slow results are stored on disk. Raises: UserError."""
 
 
 def done_by_workers(
     work: Callable[[Shared, Job], Result], jobs: Sequence[Job], request: Request[Shared]
 ) -> Iterator[tuple[Job, Result]]:
-    """Every job with its result, as it ends; `work` is a function of a module.
+    """Yield every job with its result as it finishes; `work` must be a module-level function.
 
-    Jobs are begun in order. Where the loop over the results is left, those that have begun end.
+    Jobs start in order. If the caller leaves the loop over the results, running jobs finish and the
+    others are cancelled.
+
     Raises: UserError as `Request.prepared`.
     """
     request.prepared()

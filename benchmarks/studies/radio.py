@@ -1,4 +1,4 @@
-"""What does a real waveform cost? Recordings through a simulated radio against ideal symbols.
+"""The loss by a real waveform: recordings through a simulated radio against ideal symbols.
 
 `python -m benchmarks.studies.radio` sends the 500 test digits by rkd_sc and label_code, k = 16 and
 64, as one frame through a simulated radio with unknown delay, carrier offset, gain and clock, and
@@ -47,11 +47,11 @@ TARGETS: Final = (0.9, 0.95, 0.97)
 RECORDINGS: Final = 12  # below 0 dB
 FEW: Final = 2  # from 0 dB, where accuracy hardly depends on noise
 IDEAL, RADIO = "ideal", "radio"
-Credits = NDArray[np.float64]  # of every image, over its transmissions [N]
+Credits = NDArray[np.float64]  # of every image, mean over its transmissions [N]
 
 
 class Trip(NamedTuple):
-    """One recording: what each image earned, and how much noise the estimates add."""
+    """One recording: the credit of each image, and the noise that the estimates add."""
 
     right: Credits
     loss_db: float | None  # None: the frame was not found
@@ -59,18 +59,18 @@ class Trip(NamedTuple):
 
 @dataclass
 class Study:
-    """The rows, and what every image earned at each point."""
+    """The rows of the table, and the credits of every image at each point."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     credits: dict[tuple[str, str, int, float], Credits] = field(default_factory=dict)
 
     def credits_of(self, row: pd.Series) -> Credits:
-        """Of a row of a curve."""
+        """The credits at a row of a curve."""
         return self.credits[row["link"], row["scheme"], int(row["channel_uses"]), row["snr_db"]]
 
 
 def measured(link: semlink.Link) -> Study:
-    """Both links at every point."""
+    """Measure both links at every point."""
     study, test = Study(), link.data.test
     points = [(name, k, snr_db) for name in SCHEMES for k in USES for snr_db in SNR_DB]
     for name, k, snr_db in progress(points, desc="radio", unit="point"):
@@ -104,7 +104,7 @@ def transmissions(snr_db: float) -> int:
 
 
 def ideal_credits(scheme: Scheme, images: Tensor, labels: Tensor, link: Link) -> Credits:
-    """What every image earns over AWGN with known gain and noise power."""
+    """The credits of every image over AWGN with known gain and noise power."""
     sent = [
         send_images(
             scheme, images, channel=AwgnChannel(), snr_db=link.snr_db, k=link.k, realization=number
@@ -116,7 +116,7 @@ def ideal_credits(scheme: Scheme, images: Tensor, labels: Tensor, link: Link) ->
 
 
 def trip(scheme: Scheme, x: Tensor, link: Link, labels: Tensor, number: int) -> Trip:
-    """Symbols through a radio and back; an image of a frame that is not found is guessed."""
+    """Send symbols through a simulated radio; if the frame is not found, images are guessed."""
     frame = Frame(images=len(x), uses=link.k)
     draws = Streams(seed=0)("radio", link.snr_db, link.k, number)
     radio = drawn_radio(
@@ -132,7 +132,7 @@ def trip(scheme: Scheme, x: Tensor, link: Link, labels: Tensor, number: int) -> 
 
 
 def noise_added_db(output: FrameOutput, x: Tensor, radio: SimulatedRadio) -> float:
-    """All that is not h x for the receiver's estimate of h, over the noise alone, in dB."""
+    """Power of y - h x, with the receiver's estimate of h, over the power of the noise, in dB."""
     y, h, _ = output.received
     error = float((y - h * x).abs().square().mean()) * db_to_linear(output.gain_db)
     noise = abs(radio.gain) ** 2 * noise_power_from_snr_db(radio.snr_db)
@@ -179,7 +179,7 @@ def losses(study: Study) -> Iterator[dict[str, Any]]:
 
 
 def _curve(rows: pd.DataFrame, link: str) -> pd.DataFrame:
-    """One link's accuracies, as thresholds are read from them."""
+    """One link's accuracies, with the column names of a sweep."""
     names = {link: "accuracy", f"{link}_low": "ci_low", f"{link}_high": "ci_high"}
     kept = ["scheme", "channel_uses", "snr_db", *names]
     return rows[kept].rename(columns=names).assign(link=link)

@@ -40,14 +40,14 @@ POINTS: Final = {
     32: (6.0, 8.0, 10.0),
     48: (10.0, 12.0, 14.0),
 }
-LONG_LIST: Final = 64  # paths of a polar decoder that is compared
+LONG_LIST: Final = 64  # paths of another polar decoder, for comparison
 BATCH, BATCHES = 500, 20
 LONG_BATCHES: Final = 1  # of exhaustive search among more than 2^11 words
-RATES: Final = np.logspace(-6, 0, 601)[:-1]  # among which the normal approximation is solved
+RATES: Final = np.logspace(-6, 0, 601)[:-1]  # at which the normal approximation is evaluated
 
 
 def measured() -> pd.DataFrame:
-    """A row for each payload, SNR and receiver: wrong blocks of so many, and the interval."""
+    """A row for each payload, SNR and receiver: wrong blocks, their rate and its interval."""
     rows: list[dict[str, Any]] = []
     points = [(bits, snr_db) for bits, own in POINTS.items() for snr_db in own]
     for bits, snr_db in progress(points, desc="short links", unit="point"):
@@ -74,7 +74,7 @@ def measured() -> pd.DataFrame:
 
 
 def receivers(bits: int, snr_db: float) -> dict[str, tuple[int, int]]:
-    """Wrong blocks and blocks of every link and reference for a payload."""
+    """Numbers of wrong blocks and of blocks, for every link and reference for a payload."""
     order = next(own for own, most in ((2, 13), (4, 32), (6, 64)) if bits <= most)
     ldpc = BitPipe(payload_bits=bits, channel_uses=USES, bits_per_symbol=order)
     found = {f"LDPC with CRC16, {ldpc.modulation}": by_link(ldpc, snr_db)}
@@ -90,7 +90,7 @@ def receivers(bits: int, snr_db: float) -> dict[str, tuple[int, int]]:
 
 
 def by_polar(bits: int, snr_db: float) -> dict[str, tuple[int, int]]:
-    """Polar links of the lowest modulation that carries the payload, with two sizes of list."""
+    """Polar links with the lowest modulation that carries the payload, for two list sizes."""
     order = next(own for own, most in ((2, 19), (4, 42), (6, 69)) if bits <= most)
     ours = PolarPipe(payload_bits=bits, channel_uses=USES, bits_per_symbol=order)
     return {
@@ -106,7 +106,7 @@ def qpsk_words(bits: int) -> Tensor:
 
 
 def by_link(pipe: CodedPipe, snr_db: float) -> tuple[int, int]:
-    """Blocks that a link delivers wrong or not at all, and blocks."""
+    """Number of blocks that a link delivers wrongly or not at all, and number of blocks."""
 
     def wrong(streams: PointStreams) -> int:
         shape = (BATCH, pipe.payload_bits)
@@ -124,13 +124,13 @@ def by_link(pipe: CodedPipe, snr_db: float) -> tuple[int, int]:
 
 
 def by_search(words: Tensor, snr_db: float) -> tuple[int, int]:
-    """Blocks decided wrong by comparing y with all words [M, USES], and blocks."""
+    """Number of wrong blocks of exhaustive search among words [M, USES], and number of blocks."""
 
     def wrong(streams: PointStreams) -> int:
         numbers = torch.randint(0, len(words), (BATCH,), generator=streams("payload"))
         snr = torch.full((BATCH, 1), snr_db)
         received = AwgnChannel()(words[numbers], snr_db=snr, generator=streams("channel"))
-        prior = torch.zeros(len(words))  # alike
+        prior = torch.zeros(len(words))  # equally likely
         return int((log_posteriors(received, words, prior).argmax(dim=1) != numbers).sum())
 
     long = len(words) > 2**LONGEST_SMALL_BLOCK
@@ -145,7 +145,7 @@ def _counted(
 
 
 def best_error_rate(bits: int, snr_db: float) -> float:
-    """The least error rate at which the normal approximation carries so many bits over USES."""
+    """The least error rate at which the normal approximation carries `bits` over USES."""
     carried = [
         float(normal_approximation_bits(np.array(snr_db), uses=USES, block_error_rate=float(rate)))
         for rate in RATES

@@ -3,10 +3,10 @@
     python -m benchmarks.studies.students --data DIR --training DIR --networks hand_made,NAME=FILE
 
 A network is `hand_made` or a genotype file of `semlink search`, its widths scaled to every size
-(and to the MACs of the hand-made one of that size). Choices are made by the column `validation`;
-test images are looked at once, at the end. Writes OUT/students.csv (a row per training),
-retention.csv (a row per training and teacher) and a figure; finished students and their answers
-are kept below OUT.
+(staged networks also to the MACs of the hand-made one of that size). Choices are made by the column
+`validation`; test images are used once, at the end. Writes OUT/students.csv (a row per training
+run), retention.csv (a row per training run and teacher) and a figure; finished students and their
+answers are kept below OUT.
 """
 
 from collections.abc import Iterator, Mapping
@@ -46,7 +46,7 @@ SORTED: Final = ["network", "size", "seed"]
 
 
 def network_named(text: str) -> tuple[str, StudentConfig]:
-    """`hand_made`, or NAME=FILE. Raises: UserError."""
+    """Name and network of `hand_made` or NAME=FILE. Raises: UserError for any other text."""
     name, _, path = text.partition("=")
     if text == HAND_MADE:
         return name, taught_by_three().student.model
@@ -56,7 +56,9 @@ def network_named(text: str) -> tuple[str, StudentConfig]:
 
 
 def at_size(model: StudentConfig, size: int) -> StudentConfig:
-    """The network at the largest widths within so many parameters, and the hand-made one's MACs.
+    """The network with the largest widths within `size` encoder parameters.
+
+    A staged network must also stay within the MACs of the hand-made one of this size.
 
     Raises: UserError if even the narrowest one costs more.
     """
@@ -72,14 +74,14 @@ def at_size(model: StudentConfig, size: int) -> StudentConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class StudentsRequest(TaughtRequest):
-    """What `students` is asked for."""
+    """The options of `students`."""
 
     splits = ("validation", "test")
     out: Path = option(default=Path("results/runs/students"), help="Folder to write to.")
     networks: tuple[str, ...] = option(default=(HAND_MADE,), help="hand_made, NAME=FILE, ...")
     sizes: tuple[str, ...] = option(default=("0.36M", "1.2M"), help="Encoder parameters.")
-    seeds: int = option(default=3, type=whole(1, 100), help="Trainings of every network and size.")
-    epochs: int = option(default=24, type=whole(1, 1000), help="Of every training.")
+    seeds: int = option(default=3, type=whole(1, 100), help="Seeds of every network and size.")
+    epochs: int = option(default=24, type=whole(1, 1000), help="Epochs of every training run.")
     views: int = option(default=12, type=whole(2, 100), help="Augmented views, an even number.")
     teachers: int = option(
         default=3, type=whole(2, 3), help="2: without the one that is pretrained on ImageNet."
@@ -101,12 +103,12 @@ class StudentsRequest(TaughtRequest):
 
 
 def trained(dataset: Dataset, job: Job) -> tuple[Credits, Credits]:
-    """Right answers to validation and test images; what a worker does."""
+    """Correct answers to validation and test images; the function that workers run."""
     return job.right(dataset, "validation"), job.right(dataset, "test")
 
 
 def taught(dataset: Dataset, job: Job) -> dict[str, tuple[int, Credits]]:
-    """Encoder parameters and right answers to test images of every teacher and of all together."""
+    """Encoder parameters and correct test answers of every teacher and of their ensemble."""
     run = job.run(dataset)
     members = train_teachers(run)
     every: Mapping[str, Teacher | Ensemble] = {**members, "all": Ensemble([*members.values()])}
@@ -114,7 +116,7 @@ def taught(dataset: Dataset, job: Job) -> dict[str, tuple[int, Credits]]:
 
 
 def told_of(network: ImageClassifier | Ensemble | Teacher, test: Split) -> tuple[int, Credits]:
-    """Encoder parameters, and right answers of an image and its mirror image together."""
+    """Encoder parameters, and correct answers by the joint scores of an image and its mirror."""
 
     def classify(images: torch.Tensor) -> torch.Tensor:
         both = (network(images).scores, network(images.flip(3)).scores)
@@ -144,7 +146,7 @@ def student_row(job: Job, answers: tuple[Credits, Credits]) -> dict[str, Any]:
 def retention_rows(
     row: Mapping[str, Any], test: Credits, teachers: Mapping[str, tuple[int, Credits]]
 ) -> Iterator[dict[str, Any]]:
-    """Rows of retention.csv: share of a teacher's accuracy kept, parameters of encoders removed."""
+    """Rows of retention.csv: shares of each teacher's accuracy kept and of its encoder removed."""
     for name, (params, right) in teachers.items():
         kept, low, high = paired_ratio(test, right)
         told = {"teacher": name, "teacher_params": params, "teacher_accuracy": right.mean()}

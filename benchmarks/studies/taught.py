@@ -1,7 +1,7 @@
-"""Students of several descriptions under the teachers of one training, by several processes.
+"""Students of several descriptions, trained under the same teachers by several processes.
 
-What a finished student answered is kept in OUT/answers, some kilobytes each: with these files a
-study goes on where its weights and what its teachers said are gone.
+The answers of a finished student are kept in OUT/answers, some kilobytes each. With these files a
+study can continue even if its weights and the cached outputs of its teachers are gone.
 """
 
 from abc import ABC, abstractmethod
@@ -29,7 +29,7 @@ SplitName = Literal["validation", "test"]
 
 
 class Job(NamedTuple):
-    """The training of one student; the answers of its teachers lie in `folder`, itself too."""
+    """The training of one student; `folder` holds it, and the cached outputs of its teachers."""
 
     name: str
     recipe: Basis
@@ -38,7 +38,7 @@ class Job(NamedTuple):
     seed: int = 0
 
     def run(self, dataset: Dataset) -> TrainingRun:
-        """Its training run: teachers and views are those of seed 0."""
+        """Its training run; teachers and views are those of seed 0."""
         return TrainingRun(
             recipe=self.recipe,
             dataset=dataset,
@@ -55,16 +55,16 @@ class Job(NamedTuple):
         return self.recipe.student_parts(self.name, self.recipe.student).student
 
     def student(self, dataset: Dataset) -> ImageClassifier:
-        """The student of its recipe, trained; its teachers were asked before."""
+        """The student of its recipe, trained; the teachers' outputs must be cached."""
         whole = self.run(dataset)
         views = told_views(whole)
         assert views is not None  # see `TaughtRequest.prepared`
         return train_student(whole, self.part, self.recipe.student, views)
 
     def kept(self, dataset: Dataset, split: SplitName) -> Credits | None:
-        """What the trained student answered, from its file; None if there is no such file.
+        """The stored answers of the trained student, as `right`; None if there is no file.
 
-        Raises: UserError if it is damaged, or of another training.
+        Raises: UserError if it is damaged, or of another training run.
         """
         found = read_keyed(self._path(split), self.run(dataset).origin(self.part).key)
         if found is None:
@@ -73,7 +73,7 @@ class Job(NamedTuple):
         return np.unpackbits(packed, count=found["images"]).astype(np.float64)
 
     def right(self, dataset: Dataset, split: SplitName) -> Credits:
-        """1 for every image of the split that the trained student has right, else 0 [N]."""
+        """1 for every image of the split that the trained student classifies correctly, else 0."""
         if (kept := self.kept(dataset, split)) is not None:
             return kept
         student, run = self.student(dataset).eval(), self.run(dataset)
@@ -89,7 +89,7 @@ class Job(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class TaughtRequest(ABC):
-    """The options of these studies. Subclasses say which students there are."""
+    """The options of these studies; subclasses define the students."""
 
     data: Path | None = data_option()
     training: Path = option(
@@ -98,14 +98,14 @@ class TaughtRequest(ABC):
     out: Path = option(default=Path("results/runs/study"), help="Folder to write to.")
     workers: int = option(default=2, type=whole(1, 1000), help="Processes of one thread each.")
 
-    splits: ClassVar[tuple[SplitName, ...]]  # whose images the students are asked about
+    splits: ClassVar[tuple[SplitName, ...]]  # on whose images the students are evaluated
 
     @abstractmethod
     def jobs(self) -> Iterator[Job]:
-        """All trainings."""
+        """All training runs."""
 
     def prepared(self) -> Dataset:
-        """The images; teachers are asked about the views if a student must still be trained.
+        """The images; the teachers' outputs are cached if a student must still be trained.
 
         Raises: UserError if there are no images or no weights of a teacher.
         """

@@ -20,7 +20,7 @@ from pathlib import Path
 from simulator.storage.environment import ROOT
 
 KINDS = ("worker", "main", "all")  # of kills, in turn
-WEIGHTS = ROOT / "results/reference/digits/weights"  # not a user's own, so that all do the same
+WEIGHTS = ROOT / "results/reference/digits/weights"  # committed: the same for every user
 SWEEP = ("--snr-db", "-10:20:2", "--channel-uses", "4,16,64", "--realizations", "20")
 
 
@@ -103,9 +103,11 @@ def torture(
     kills: int,
     finish: Callable[[Path, Sequence[str]], bytes] = finish,
 ) -> int:
-    """How often the sweep was killed before it ended, with the table `whole` each time.
+    """Kill and resume a sweep `kills` times, and compare its table with `whole`.
 
-    What is killed goes through `KINDS`; `finish` resumes the last time and gives the table.
+    The kinds of kills alternate as in `KINDS`; `finish` resumes the sweep for the last time and
+    returns its table. Returns how often the sweep was killed before it had ended.
+
     Raises: SystemExit if a resumed sweep gives another table.
     """
     chance, killed = random.Random(0), 0
@@ -121,9 +123,10 @@ def torture(
 
 
 def torture_training(folder: Path, arguments: Sequence[str], *, kills: int) -> int:
-    """Kill a training at `kills` random moments of its length, and compare weights and losses.
+    """Kill a training at `kills` random moments, and compare weights with an uninterrupted one.
 
     Returns how often it was killed before it had ended.
+
     Raises: SystemExit if a file of weights differs in a byte; the losses are in its header.
     """
     begun = time.monotonic()
@@ -153,7 +156,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--train", type=int, metavar="KILLS", help="kill a training instead")
     parser.add_argument(
-        "--recipe", nargs="+", default=["digits"], help="what to train, options too"
+        "--recipe", nargs="+", default=["digits"], help="recipe to train, and options"
     )
     parser.add_argument("--out", type=Path, default=Path("results/runs/torture"))
     options = parser.parse_args()

@@ -2,10 +2,10 @@
 
     python -m benchmarks.studies.architectures.front --data DIR
 
-KDL-DARTS with each lambda and a small target, so that the penalty acts at every size; the most
-probable network is built as it is, not scaled to a budget, and trained from three seeds.
-Writes OUT/front.csv: lambda, seeds, expected and built costs at the end, accuracy on validation
-images. Finished work is kept below OUT.
+KDL-DARTS is run with each lambda and a small target, so that the penalty acts at every size. The
+most probable network is built without scaling it to a budget, and trained from three seeds.
+Writes OUT/front.csv: lambda, seeds, expected and actual costs after the search, accuracy on
+validation images. Finished work is kept below OUT.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ COLUMNS: Final = [
 
 
 class Job(NamedTuple):
-    """One search with one lambda, and the trainings of its network."""
+    """One search with one lambda, and the training runs of its network."""
 
     penalty: float
     seed: int
@@ -46,14 +46,14 @@ class Job(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Costs and entropy at the end of the search, and the trainings."""
+    """Costs and entropy at the end of the search, and the training runs."""
 
     end: dict[str, Any]
     trained: list[Trained]
 
 
 def work(proxy: Proxy, job: Job) -> Outcome:
-    """What a worker does."""
+    """Search, and train the network that is found; the function that workers run."""
     name = f"lambda{job.penalty:g}_{job.seed}"
     folder = job.out / "searches" / name
     way = Searching(
@@ -78,7 +78,7 @@ def end_of(history: History) -> dict[str, Any]:
 
 
 def rows_of(job: Job, outcome: Outcome) -> list[tuple[Any, ...]]:
-    """A row of front.csv for every training."""
+    """A row of front.csv for every training run."""
     end = outcome.end
     costs = (end["expected_cost"], end["parameters"], end["expected_macs"], end["macs"])
     return [
@@ -89,16 +89,16 @@ def rows_of(job: Job, outcome: Outcome) -> list[tuple[Any, ...]]:
 
 @dataclass(frozen=True, kw_only=True)
 class FrontRequest(StudyRequest):
-    """What `front` is asked for."""
+    """The options of `front`."""
 
     out: Path = option(default=Path("results/runs/front"), help="Folder to write to.")
     searches: int = option(default=3, type=whole(1, 100), help="Seeds of every lambda.")
-    trainings: int = option(default=3, type=whole(1, 100), help="Of every network found.")
+    trainings: int = option(default=3, type=whole(1, 100), help="Runs of every network.")
 
 
 @command(FrontRequest)
 def front(request: FrontRequest) -> None:
-    """Search with several weights of the penalty, and train what is found."""
+    """Search with several weights of the penalty, and train the networks that are found."""
     rows: list[tuple[Any, ...]] = []
     for job, outcome in done_by_workers(work, jobs_of(request), request):
         rows += rows_of(job, outcome)

@@ -1,15 +1,15 @@
-"""Does a search beat luck? Ways to choose a network, at the same total cost, on the proxy.
+"""Does a search beat random choice? Methods of choosing a network, at equal cost, on the proxy.
 
     python -m benchmarks.studies.architectures.methods --data DIR
 
-Every way chooses a network with so many seeds, within the parameters and MACs of the hand-made
-student: KDL-DARTS, the same with a vote of zero-cost scores among what it draws, the same search by
-labels alone or without a penalty, random draws, and the vote among these. All have the same finish
-(`searching`), and what each saves before it buys more proposals. Every network that was chosen is
-trained from three seeds. Choices are made by training losses; accuracies are those on validation
-images.
-Writes OUT/methods.csv (a row per training) and OUT/differences.csv (KDL-DARTS minus every other
-way, with intervals over searches); finished work is kept below OUT.
+Every method chooses a network from several seeds, within the parameters and MACs of the hand-made
+student. The methods are KDL-DARTS; the same with a vote of zero-cost scores among the networks that
+it draws; the same search from labels only, or without a penalty; random draws; and the vote among
+random draws. All have the same final stage, with as many proposals as make total costs about equal
+(`searching`). Every chosen network is trained from three seeds. Choices are made by training
+losses; accuracies are those on validation images.
+Writes OUT/methods.csv (a row per training run) and OUT/differences.csv (KDL-DARTS minus every other
+method, with intervals over searches); finished work is kept below OUT.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ COLUMNS: Final = [
 
 
 class Job(NamedTuple):
-    """One search of one way, and the trainings of what it chooses."""
+    """One search by one method, and the training runs of the network that it chooses."""
 
     method: str
     seed: int
@@ -53,14 +53,14 @@ class Job(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a job gives."""
+    """The result of a job."""
 
     chosen: Chosen
     trained: list[Trained]
 
 
 def work(proxy: Proxy, job: Job) -> Outcome:
-    """What a worker does."""
+    """Choose a network and train it; the function that workers run."""
     name = f"{job.method}_{job.seed}"
     folder = job.out / "searches" / name
     searching = Searching(
@@ -75,7 +75,7 @@ def work(proxy: Proxy, job: Job) -> Outcome:
 
 
 def kept_choice(searching: Searching, path: Path) -> Chosen:
-    """The choice that is kept in a file, else the search is made and its choice kept."""
+    """The choice stored in a file; if there is none, search, and store the choice."""
     config = describe(searching.whole().preset)
     drawn = [DRAWN[searching.method]] if searching.method in DRAWN else []
     key = digest([searching.proxy.key, searching.method, searching.seed, config, *drawn])
@@ -84,7 +84,7 @@ def kept_choice(searching: Searching, path: Path) -> Chosen:
         staged = written.get("type") == StagedCnnConfig.__name__
         student = StagedCnnConfig.from_json(written) if staged else searching.hand_made()
         return Chosen(student, kept["core_seconds"], kept["proposals"])
-    remove(path.parent, "checkpoints/*")  # else the time of what is resumed would be missing
+    remove(path.parent, "checkpoints/*")  # a resumed search would miss its earlier time
     chosen = searching.chosen()
     found = {"student": describe(chosen.model), "core_seconds": chosen.core_seconds}
     write_json(path, {"key": key, **found, "proposals": chosen.proposals})
@@ -92,7 +92,7 @@ def kept_choice(searching: Searching, path: Path) -> Chosen:
 
 
 def rows_of(job: Job, outcome: Outcome) -> list[tuple[Any, ...]]:
-    """A row of methods.csv for every training."""
+    """A row of methods.csv for every training run."""
     chosen = outcome.chosen
     costs = network_costs(chosen.model, (3, 16, 16))
     about = costs["parameters"], costs["macs"], chosen.proposals, chosen.core_seconds
@@ -103,9 +103,9 @@ def rows_of(job: Job, outcome: Outcome) -> list[tuple[Any, ...]]:
 
 
 def differences(rows: pd.DataFrame) -> pd.DataFrame:
-    """KDL-DARTS minus every other way: difference of means over searches, with its interval.
+    """KDL-DARTS minus every other method: difference of means over searches, with its interval.
 
-    A search counts by the mean accuracy of its network over trainings.
+    The value of a search is the mean accuracy of its network over training runs.
     """
     means = rows.groupby(["method", "search_seed"])["accuracy"].mean()
     found = []
@@ -122,17 +122,17 @@ def differences(rows: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodsRequest(StudyRequest):
-    """What `methods` is asked for."""
+    """The options of `methods`."""
 
     out: Path = option(default=Path("results/runs/methods"), help="Folder to write to.")
-    methods: tuple[str, ...] = option(default=METHODS, help="Ways to choose, by commas.")
-    searches: int = option(default=8, type=whole(1, 100), help="Seeds of every way.")
-    trainings: int = option(default=3, type=whole(1, 100), help="Of every network chosen.")
+    methods: tuple[str, ...] = option(default=METHODS, help="Separated by commas.")
+    searches: int = option(default=8, type=whole(1, 100), help="Seeds of every method.")
+    trainings: int = option(default=3, type=whole(1, 100), help="Runs of every chosen network.")
 
 
 @command(MethodsRequest)
 def methods(request: MethodsRequest) -> None:
-    """Choose networks in several ways at equal cost, and train what was chosen."""
+    """Choose networks by several methods at equal cost, and train them."""
     if unknown := [own for own in request.methods if own not in METHODS]:
         raise UserError(f"--methods must be among {', '.join(METHODS)}, got {', '.join(unknown)}")
     rows: list[tuple[Any, ...]] = []
@@ -148,7 +148,7 @@ def methods(request: MethodsRequest) -> None:
 
 
 def jobs_of(request: MethodsRequest) -> Sequence[Job]:
-    """All ways with one seed, then with the next; the hand-made network has no searches."""
+    """All methods with one seed, then with the next; the hand-made network needs no search."""
     return [
         Job(method, seed, request.trainings, request.out, request.weights)
         for seed in range(request.searches)

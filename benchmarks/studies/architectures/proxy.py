@@ -1,8 +1,8 @@
 """A proxy of CIFAR-100 on which a network is trained in a minute of one core.
 
-15,000 training images at 16x16 pixels, and all validation images. Networks learn by the recipe's
-distillation loss; the teachers are asked once about every whole image and its mirror image, and
-crops of an image share their answer.
+It has 15,000 training images at 16x16 pixels, and all validation images. Networks learn by the
+recipe's distillation loss. The teachers' outputs are computed once for every whole image and its
+mirror image, and shared by all crops of the image.
 """
 
 import contextlib
@@ -35,13 +35,13 @@ from simulator.training.weights import Weights
 SIDE: Final = 16  # pixels
 IMAGES: Final = 15_000
 EPOCHS: Final = 12
-BLOCK: Final = 500  # images that teachers are asked about at a time
-PADDING: Final = 2  # of random crops, as 4 pixels are of whole images
+BLOCK: Final = 500  # images in a batch of the teachers
+PADDING: Final = 2  # pixels of random crops; images at full size have 4
 TRAINING: Final = replace(SGD, epochs=EPOCHS, precision="fp32")
 
 
 class Trained(NamedTuple):
-    """A training of a network on the proxy."""
+    """The result of training a network on the proxy."""
 
     accuracy: float  # on validation images
     losses: list[float]  # mean of every epoch
@@ -49,7 +49,7 @@ class Trained(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Proxy:
-    """Small images, and what the teachers say of the training images."""
+    """Small images, and the teachers' outputs for the training images."""
 
     dataset: Dataset
     targets: TeacherTargets  # features [N, D], scores [N, classes]
@@ -58,9 +58,9 @@ class Proxy:
     def trained(
         self, name: str, model: StudentConfig, *, seed: int, folder: Path, epochs: int = EPOCHS
     ) -> Trained:
-        """A network trained by one thread; what is kept in `folder`, else trained now.
+        """The result of training a network in one thread, from `folder` or trained now.
 
-        Raises: UserError if what is kept is of another training.
+        Raises: UserError if the stored result is of another training.
         """
         training = replace(TRAINING, epochs=epochs)
         key = digest([self.key, describe(model), describe(training), seed])
@@ -103,7 +103,7 @@ class ProxyLesson(ClassifierLesson):
     targets: TeacherTargets
 
     def epoch(self, model: ImageClassifier, index: int) -> Epoch:
-        """Images of this epoch, targets of the whole images."""
+        """Augmented images of this epoch, with the targets of the whole images."""
         images, weights = self.images(index), self.run.recipe.student.loss
 
         def loss(indices: Tensor) -> Tensor:
@@ -115,19 +115,21 @@ class ProxyLesson(ClassifierLesson):
 
 
 def proxy_of(dataset: Dataset, weights: Path, folder: Path) -> Proxy:
-    """The proxy of a data set; what its teachers say is kept in `folder`. One process at a time.
+    """The proxy of a data set; the teachers' outputs are stored in `folder`.
+
+    Only one process may call it at a time.
 
     Raises: UserError if the data has no training images, or the teachers' weights are missing.
     """
     if dataset.train is None or dataset.validation is None:
-        raise UserError("--data must hold training images, got a test split alone")
+        raise UserError("--data must hold training images, got only a test split")
     order = torch.randperm(len(dataset.train.labels), generator=Streams(seed=0)("proxy images"))
     rows = order[:IMAGES]
     images = dataset.train.images[rows]
     found = Weights(cifar100(), dataset, weights, torch.device("cpu"))
     teacher = found.teacher()
     if teacher is None:
-        raise UserError(f"{weights} must hold the teachers' weights; name their folder, --weights")
+        raise UserError(f"{weights} must hold the teachers' weights; use --weights for another one")
     key = digest([dataset.key, found.key(sorted(cifar100().teachers)), SIDE, IMAGES, PADDING])
     path = folder / "cache" / "proxy_targets.safetensors"
     targets = _targets(path, key, teacher, found.as_asked(teacher), images)
@@ -147,7 +149,7 @@ def _targets(
     asked: Callable[[Tensor], Classified],
     images: Tensor,
 ) -> TeacherTargets:
-    with contextlib.suppress(UserError):  # missing or damaged: it is made anew
+    with contextlib.suppress(UserError):  # missing or damaged: compute it anew
         tensors, header = load_tensors(path)
         if header.get("key") == key:
             return TeacherTargets(tensors["features"], tensors["scores"])

@@ -1,4 +1,4 @@
-"""The options that all studies on the proxy have."""
+"""The options that all studies on the proxy share."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,5 +30,5 @@ class StudyRequest:
         return self.data
 
     def prepared(self) -> Proxy:
-        """The proxy; the teachers are asked the first time. Raises: UserError."""
+        """The proxy; the teachers' outputs are computed at first use. Raises: UserError."""
         return proxy_of(load_dataset(self.images()), self.weights, self.out)

@@ -1,7 +1,8 @@
-"""Ways to choose an architecture on the proxy, all finished alike, at about the same total cost.
+"""Methods of choosing an architecture on the proxy, at about the same total cost.
 
-Proposals are trained side by side and halved, by the same rungs. As many are drawn as make the
-total cost about equal: networks drawn at random train more slowly than those that a search finds.
+All have the same final stage: proposals are trained side by side and halved, by the same rungs.
+Each method has as many proposals as make total costs about equal: random networks train more slowly
+than those that a search finds.
 """
 
 import time
@@ -28,14 +29,14 @@ from simulator.search.run import SearchRun, budget_of, finish_of, searched_task
 from simulator.training.run import TrainingRun
 from simulator.training.teachers import Views
 
-PARAMETERS: Final = 360_000  # of the networks at the proxy
-SEARCH_IMAGES: Final = 5_000  # in each half
+PARAMETERS: Final = 360_000  # of networks on the proxy
+SEARCH_IMAGES: Final = 5_000  # in each half, for weights and for the architecture
 SEARCH_EPOCHS: Final = 8
 PENALTY: Final = 0.1
-PROPOSALS: Final = 8  # behind a search, of about 120 core-seconds in all
-DRAWN: Final = {"random": 8, "zero_cost": 6}  # proposals without one, for as many core-seconds
-VOTED: Final = {"zero_cost": 2_000, "kdl_vote": 250}  # networks among which the vote is
-AUGMENTED: Final = 24  # crops of every image, in turn
+PROPOSALS: Final = 8  # after a search; about 120 core-seconds in total
+DRAWN: Final = {"random": 8, "zero_cost": 6}  # proposals without a search, at equal core-seconds
+VOTED: Final = {"zero_cost": 2_000, "kdl_vote": 250}  # networks that the vote ranks
+AUGMENTED: Final = 24  # crops of every image, used in turn
 LOSSES: Final = {"labels": LABELS_ONLY}
 PENALTIES: Final = {"no_penalty": 0.0}
 SEARCHES: Final = ("kdl_darts", "kdl_vote", "labels", "no_penalty")
@@ -43,7 +44,7 @@ METHODS: Final = (*SEARCHES, "random", "zero_cost", "hand_made")
 
 
 class Chosen(NamedTuple):
-    """The network that a way found, and what that took."""
+    """The network that a method chose, and the cost of choosing it."""
 
     model: StudentConfig
     core_seconds: float
@@ -52,7 +53,7 @@ class Chosen(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Searching:
-    """One way with one seed; it writes to `folder`."""
+    """One method with one seed; it writes to `folder`."""
 
     proxy: Proxy
     method: str
@@ -61,7 +62,7 @@ class Searching:
     weights: Path  # of the teachers
 
     def chosen(self) -> Chosen:
-        """The network that it chooses."""
+        """Run the method; return the network that it chooses."""
         start = time.process_time()
         whole = self.whole()
         models = self._proposals(whole)
@@ -77,7 +78,7 @@ class Searching:
         return fitted(cifar100().student.model, PARAMETERS, image_channels=3)
 
     def whole(self) -> SearchRun:
-        """The search, or what a finish without one needs."""
+        """The description of the search; methods without one use only its final stage."""
         config = replace(
             stages_of(preset(cifar100(), "stages")),
             image_size=SIDE,
@@ -119,14 +120,14 @@ class Searching:
 
 
 def stages_of(whole: SearchRun | SearchPreset[BilevelConfig]) -> StagedSearchConfig:
-    """Its description, which is that of stages."""
+    """The configuration of the search, which is a staged one."""
     config = (whole.preset if isinstance(whole, SearchRun) else whole).search
     assert isinstance(config, StagedSearchConfig)
     return config
 
 
 def proxy_run(proxy: Proxy, searching: Searching) -> TrainingRun:
-    """A training on the proxy, of which a search takes its images and its teachers' names."""
+    """A training run on the proxy; a search uses its images and the names of its teachers."""
     recipe = cifar100()
     recipe = replace(
         recipe,
@@ -146,6 +147,6 @@ def proxy_run(proxy: Proxy, searching: Searching) -> TrainingRun:
 
 
 def views(proxy: Proxy) -> Views:
-    """What the teachers say of whole images, as that of every crop."""
+    """The teachers' outputs for whole images, used for every crop of them."""
     features, scores = (own[None] for own in proxy.targets)
     return Views(features, scores, features.mean(dim=(0, 1)), torch.ones(()))

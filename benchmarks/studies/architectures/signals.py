@@ -1,13 +1,13 @@
-"""Which signal tells a good network early? Rank correlations with the accuracy after training.
+"""Which early signal predicts a good network? Rank correlations with the accuracy after training.
 
     python -m benchmarks.studies.architectures.signals --data DIR --out DIR
 
 Draws 40 staged networks of equal cost (the first 20 are those of `spread`), trains each on the
-proxy, and correlates their validation accuracy with what is known before: scores at initialisation,
-MACs, summed losses after a few epochs, the loss of the network in a supernet after a search, and
-its probability there.
+proxy, and correlates their validation accuracy with signals that are known earlier: scores at
+initialisation, MACs, summed losses after a few epochs, the loss of the network in a supernet after
+a search, and its probability there.
 Writes OUT/signals.csv (Spearman's correlation with a 95 % interval, bootstrapped over networks) and
-OUT/networks.csv (a row per network). With the --out of `spread`, its trainings are taken.
+OUT/networks.csv (a row per network). With the --out of `spread`, its training runs are reused.
 """
 
 import itertools
@@ -46,7 +46,7 @@ BUDGET: Final = Budget(parameters=(0, 10**9), macs=(0, 1e12), image_shape=IMAGE_
 def before_training(
     proxy: Proxy, models: list[StagedCnnConfig], task: SearchTask
 ) -> Iterator[dict[str, float]]:
-    """What is known of each network before it is trained."""
+    """The signals of each network that need no training of it."""
     images, features = sample(proxy, seed=0)
     found = [scores(own, images, features, BUDGET) for own in models]
     votes = combined(np.array(found))
@@ -59,7 +59,7 @@ def before_training(
 
 
 def in_supernet(task: SearchTask, model: StagedCnnConfig) -> dict[str, float]:
-    """A network in a supernet after its search: minus its loss, and its log probability."""
+    """Minus the loss and the log-probability of a network in a supernet after a search."""
     relaxed = task.relaxed
     assert isinstance(relaxed, RelaxedStages)
     picks = relaxed.space.nearest(model)
@@ -95,7 +95,7 @@ def correlations(table: pd.DataFrame, names: list[str], *, seed: int = 0) -> pd.
 
 
 def spearman(pairs: NDArray[np.float64]) -> float:
-    """Of two columns [N, 2]; not a number where one is constant."""
+    """Spearman's correlation of two columns [N, 2]; nan if one is constant."""
     ranks = np.asarray(stats.rankdata(pairs, axis=0))
     with np.errstate(invalid="ignore", divide="ignore"):
         return float(np.corrcoef(ranks[:, 0], ranks[:, 1])[0, 1])
@@ -103,17 +103,17 @@ def spearman(pairs: NDArray[np.float64]) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class SignalsRequest(StudyRequest):
-    """What `signals` is asked for."""
+    """The options of `signals`."""
 
     out: Path = option(default=Path("results/runs/spread"), help="Folder to write to.")
     networks: int = option(default=40, type=whole(4, 1000), help="Networks that are trained.")
-    seeds: int = option(default=1, type=whole(1, 100), help="Trainings of every network.")
+    seeds: int = option(default=1, type=whole(1, 100), help="Seeds of every network.")
 
 
 @command(SignalsRequest)
 def signals(request: SignalsRequest) -> None:
-    """Train networks of equal cost, and correlate their accuracy with what was known before."""
-    request.images()  # refuse mistakes before networks are drawn
+    """Train networks of equal cost, and correlate their accuracy with early signals."""
+    request.images()  # check the options before networks are drawn
     found = list(itertools.islice(drawn_candidates("staged"), request.networks))
     jobs = [Job(own, seed, request.out) for seed in range(request.seeds) for own in found]
     trained: dict[str, list[Trained]] = {own.name: [] for own in found}

@@ -1,10 +1,10 @@
-"""How much the architecture matters at equal cost, against the luck of a training run.
+"""How much the architecture matters at equal cost, compared with the seed of a training run.
 
     python -m benchmarks.studies.architectures.spread --data DIR
 
 Draws 20 networks of every space at the cost of the hand-made one, trains each from three seeds on
 the proxy, and compares the standard deviation of their mean accuracies (on validation images) with
-that between seeds. A space is worth searching where the first is several times the second.
+that between seeds. A space is worth searching if the first is several times the second.
 Writes OUT/spread.csv and spread.json; finished trainings are kept below OUT/trainings.
 """
 
@@ -39,14 +39,14 @@ from simulator.storage.environment import environment
 from simulator.storage.files import write_json, write_table
 
 PARAMETERS: Final = 360_000  # 29.8 % of the default student's
-LEAST: Final = 0.95  # of these, for a network that costs as much
+LEAST: Final = 0.95  # least share of these that a network must have
 IMAGE_SHAPE: Final = (3, SIDE, SIDE)
 MACS: Final = {"staged": (6.6e6, 8.2e6), "cells": (4.9e6, 6.1e6)}  # 7.4e6 and 5.5e6, +-10 %
 COLUMNS: Final = ["space", "network", "seed", "params", "macs", "accuracy"]
 
 
 class Candidate(NamedTuple):
-    """A network of a space, and what it costs."""
+    """A network of a space, and its costs."""
 
     space: str
     name: str
@@ -56,7 +56,7 @@ class Candidate(NamedTuple):
 
 
 def candidates(networks: int) -> Iterator[Candidate]:
-    """The hand-made network, and so many drawn ones of every space."""
+    """The hand-made network, and `networks` random ones of every space."""
     hand_made = cifar100().student.model
     yield _candidate("hand_made", "hand_made", _fitted(hand_made))
     for space in DRAWS:
@@ -64,7 +64,7 @@ def candidates(networks: int) -> Iterator[Candidate]:
 
 
 def drawn_candidates(space: str) -> Iterator[Candidate]:
-    """Networks of a space that cost the same, without end; always the same ones."""
+    """An endless sequence of random networks of a space, of about equal cost; always the same."""
     draw, generator = DRAWS[space], Streams(seed=0)("networks of equal cost", space)
     low, high = MACS[space]
     found = (_candidate(space, "", draw(generator)) for _ in itertools.count())
@@ -86,7 +86,7 @@ def _fitted(model: StudentConfig) -> StudentConfig:
 
 
 def _cells(generator: torch.Generator) -> StudentConfig:
-    """Random cells of the preset `cpu`, wide enough for the budget."""
+    """A network of random cells of the preset `cpu`, as wide as the budget allows."""
     skips = cells(cifar100(), "cpu").search.most_skips
     plans = (random_plan(CONV, generator=generator, most_skips=skips) for _ in range(2))
     genotype = Genotype(space=CONV.name, normal=next(plans), reduce=next(plans))
@@ -119,7 +119,7 @@ def spread_of(rows: pd.DataFrame) -> dict[str, Any]:
     within = float(np.sqrt(by_network.var().mean()))
     degrees = networks - 1, networks * (seeds - 1)
     low, high = (float(stats.f.ppf(q, *degrees)) for q in (0.975, 0.025))
-    # the mean of n seeds varies by the luck of a training too
+    # the mean over n seeds also varies with the seeds
     true = np.sqrt(max(0.0, between**2 - within**2 / seeds))
     return {
         "networks": networks,
@@ -135,7 +135,7 @@ def spread_of(rows: pd.DataFrame) -> dict[str, Any]:
 
 
 class Job(NamedTuple):
-    """One training."""
+    """One training run."""
 
     candidate: Candidate
     seed: int
@@ -143,24 +143,24 @@ class Job(NamedTuple):
 
 
 def train(proxy: Proxy, job: Job) -> Trained:
-    """What a worker does."""
+    """Train a candidate; the function that workers run."""
     own = job.candidate
     return proxy.trained(own.name, own.model, seed=job.seed, folder=job.out)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpreadRequest(StudyRequest):
-    """What `spread` is asked for."""
+    """The options of `spread`."""
 
     out: Path = option(default=Path("results/runs/spread"), help="Folder to write to.")
     networks: int = option(default=20, type=whole(2, 1000), help="Networks of every space.")
-    seeds: int = option(default=3, type=whole(2, 100), help="Trainings of every network.")
+    seeds: int = option(default=3, type=whole(2, 100), help="Seeds of every network.")
 
 
 @command(SpreadRequest)
 def spread(request: SpreadRequest) -> None:
     """Train networks of equal cost, and compare their spread with that of seeds."""
-    request.images()  # refuse mistakes before networks are drawn
+    request.images()  # check the options before networks are drawn
     found = [*candidates(request.networks)]
     jobs = [Job(own, seed, request.out) for seed in range(request.seeds) for own in found]
     rows = []

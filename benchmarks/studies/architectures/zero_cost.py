@@ -1,10 +1,10 @@
-"""A vote of scores that take no training: how good a network promises to be at initialisation.
+"""A vote of scores that predict, without training, how good a network will be.
 
-Three scores in the manner of AZ-NAS (Lee and Ham, arXiv 2403.19232), simplified: expressivity is
-the entropy of features, trainability how evenly gradients reach the stages, complexity the MACs.
-The fourth is how alike student and teacher find a batch of images, in the manner of DisWOT (Dong et
-al., arXiv 2303.15678). Ranks are combined by the sum of their logarithms, as in AZ-NAS, so that a
-network which one score finds bad is ranked low.
+Three scores are simplified from AZ-NAS (Lee and Ham, arXiv 2403.19232): expressivity is the entropy
+of features, trainability how evenly gradients reach the stages, complexity the MACs. The fourth
+follows DisWOT (Dong et al., arXiv 2303.15678): how similar the relations between the images of a
+batch are in the features of student and teachers. Ranks are combined by the sum of their
+logarithms, as in AZ-NAS, so that one bad score suffices to rank a network low.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ TINY: Final = 1e-8
 
 
 class Scores(NamedTuple):
-    """Of one network; a larger one promises more."""
+    """The scores of one network; larger is better."""
 
     expressivity: float
     trainability: float
@@ -61,7 +61,7 @@ def sample(proxy: Proxy, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def scores(model: StagedCnnConfig, images: Tensor, told: Tensor, budget: Budget) -> Scores:
-    """Of a network with fresh weights, which depend on nothing else."""
+    """The scores of a network with fresh weights, always from the same seed."""
     network = fresh(lambda: model.build(image_channels=images.shape[1]), seed=0).train()
     outputs = stage_outputs(network, images)
     features = network.projection(outputs[-1].mean(dim=(2, 3)))
@@ -75,7 +75,7 @@ def scores(model: StagedCnnConfig, images: Tensor, told: Tensor, budget: Budget)
 
 
 def stage_outputs(network: StagedCnn, images: Tensor) -> list[Tensor]:
-    """What stem and stages give, [B, C, H, W] each, with gradients."""
+    """The outputs of stem and stages, each [B, C, H, W], with gradients."""
     hidden = network.stem(((images - 0.5) / 0.25).to(memory_format=torch.channels_last))
     found = [hidden]
     for stage in network.stages:
@@ -94,12 +94,12 @@ def entropy(hidden: Tensor) -> float:
 
 
 def evenness(gradients: Sequence[Tensor]) -> float:
-    """0 where the mean squares of gradients are alike at all stages, else below."""
+    """0 if the mean squared gradients of all stages are equal, else negative."""
     powers = torch.stack([own.square().mean().clamp(min=TINY**2).log() for own in gradients])
     return -float(powers.diff().abs().mean())
 
 
 def relations(features: Tensor) -> Tensor:
-    """Cosines between the features [B, D] of all pairs of images, [B, B]."""
+    """Cosines between the centred features [B, D] of all pairs of images, [B, B]."""
     directions = nn.functional.normalize(features - features.mean(dim=0), dim=1)
     return directions @ directions.T

@@ -1,1 +1,1 @@
-"""What the parts of the channel codec are worth, attention first of all."""
+"""The benefit of each part of the channel codec, above all of attention."""

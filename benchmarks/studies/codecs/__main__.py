@@ -1,12 +1,12 @@
-"""What is attention for? Channel codecs of equal size, losses and passes behind one student.
+"""The benefit of attention: channel codecs of equal size, losses and passes behind one student.
 
     python -m benchmarks.studies.codecs --data DIR --training DIR
 
 Every design of `designs` is trained from several seeds on flat and multipath channels, and tested
 on validation and test images over the same draws. Writes OUT/codecs.csv, a row for each training
-and point, and OUT/codec_pairs.csv: each design minus `cat` for every channel and k, as means over
-SNRs, with an interval over trainings and one over images. Choices are made on validation images.
-Finished trainings and their outcomes are kept below OUT.
+run and point, and OUT/codec_pairs.csv: each design minus `cat` for every channel and k, as means
+over SNRs, with an interval over training runs and one over images. Choices are made on validation
+images. Finished training runs and their outcomes are kept below OUT.
 """
 
 from collections.abc import Iterator, Mapping
@@ -67,14 +67,14 @@ Right = NDArray[np.bool_]  # [points, images]
 
 
 class Job(NamedTuple):
-    """One training of a design."""
+    """One training run of a design."""
 
     design: str
     seed: int
 
 
 class Outcome(NamedTuple):
-    """What a job gives: sizes of both ends, and which images of each split are right."""
+    """The result of a job: parameters of both ends, and the correct images of each split."""
 
     params: tuple[int, int]
     right: Mapping[str, Right]
@@ -84,7 +84,7 @@ PLACES: Final = [(own, snr_db, k) for own in CHANNELS for k in USES for snr_db i
 
 
 def work(found: Behind, job: Job) -> Outcome:
-    """What a worker does."""
+    """Train and test a design; the function that workers run."""
     link = trained(found, job.design, job.seed)
     sizes = parameter_count(link.codec.encoder), parameter_count(link.codec.decoder)
     dataset = found.run.dataset
@@ -109,7 +109,7 @@ def kept_right(found: Behind, link: RkdScheme, job: Job, name: str, split: Split
 
 
 def right_at(link: RkdScheme, split: Split, *, classes: int) -> Right:
-    """Which images are right at every place, over one draw that is the same for all links."""
+    """Which images are correct at each of PLACES, over one channel draw shared by all links."""
     grid = Grid(
         channels=tuple(map(channel_from_name, CHANNELS)),
         snr_db=SNR_DB,
@@ -166,21 +166,21 @@ def _differences(a: Right, b: Right) -> Iterator[tuple[tuple[str, int], tuple[fl
 
 @dataclass(frozen=True, kw_only=True)
 class CodecsRequest:
-    """What `codecs` is asked for."""
+    """The options of `codecs`."""
 
     data: Path | None = data_option()
     training: Path = option(
         default=COMMITTED / "cifar100", help="Folder of the training of teachers and student."
     )
     out: Path = option(default=Path("results/runs/codecs"), help="Folder to write to.")
-    designs: tuple[str, ...] = option(default=(), help="Designs, by commas. Default: all.")
-    seeds: int = option(default=3, type=whole(1, 100), help="Trainings of every design.")
-    epochs: int = option(default=16, type=whole(1, 1000), help="Of every training.")
+    designs: tuple[str, ...] = option(default=(), help="Separated by commas. Default: all.")
+    seeds: int = option(default=3, type=whole(1, 100), help="Training runs of every design.")
+    epochs: int = option(default=16, type=whole(1, 1000), help="Epochs of every training run.")
     views: int = option(default=4, type=whole(2, 100), help="Augmented views, an even number.")
     workers: int = option(default=2, type=whole(1, 1000), help="Processes of one thread each.")
 
     def prepared(self) -> Behind:
-        """The student and what its teachers say; asked the first time. Raises: UserError."""
+        """The student, and its teachers' outputs, computed at first use. Raises: UserError."""
         if self.data is None:
             raise UserError("--data must name the folder of CIFAR-100, got none")
         check_writable(self.out)

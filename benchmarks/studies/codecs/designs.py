@@ -1,7 +1,7 @@
 """The codecs of the study, and their training behind a finished student.
 
-All have about as many parameters as the paper's codec in the recipe, and learn by its losses, from
-the same views, with as many passes, on the same channels.
+All have about as many parameters as CAT, the codec of the recipe, and are trained with the same
+losses, views, number of passes and channels.
 """
 
 from collections.abc import Mapping
@@ -64,7 +64,7 @@ def recipe(*, views: int, epochs: int) -> Experiment:
 
 @dataclass(frozen=True, kw_only=True)
 class Behind:
-    """A finished student, what it and its teachers say of the training, and the images."""
+    """A finished student, its outputs and its teachers' outputs for the training views."""
 
     run: TrainingRun
     taught: Taught
@@ -74,9 +74,9 @@ class Behind:
 
 
 def behind(dataset: Dataset, training: Path, out: Path, experiment: Experiment) -> Behind:
-    """The student and the teachers of a finished training; what they say is kept below `out`.
+    """The student and the teachers of a finished training run; outputs are cached below `out`.
 
-    Raises: UserError if weights are missing, or are not of this recipe and these images.
+    Raises: UserError if weights are missing, or belong to another recipe or to other images.
     """
     device, weights = torch.device("cpu"), training / "weights"
     missing = [
@@ -104,13 +104,13 @@ def behind(dataset: Dataset, training: Path, out: Path, experiment: Experiment) 
 
 
 def part_of(found: Behind, name: str, seed: int) -> Part:
-    """The training of one design from a seed."""
+    """The trained part of one design from a seed."""
     described = (*found.run.recipe.seen, stage_of(found.run.recipe, name), found.hashes)
     return Part(f"{name}_{seed}", described, tuple(found.run.recipe.teachers))
 
 
 def trained(found: Behind, name: str, seed: int) -> RkdScheme:
-    """The link with one design, trained from a seed; kept below the folder of the run."""
+    """The link with one design, trained from a seed; it is stored below the folder of the run."""
     stage = stage_of(found.run.recipe, name)
     lesson = CodecLesson(
         run=replace(found.run, seed=seed),
@@ -120,7 +120,7 @@ def trained(found: Behind, name: str, seed: int) -> RkdScheme:
         taught=found.taught,
         validation=found.validation,
         channels=stage.conditions.channels,
-        stream="codec",  # all designs meet the same conditions
+        stream="codec",  # all designs are trained under the same draws
         stage=stage,
         views=found.views,
     )

@@ -1,7 +1,7 @@
-"""A decoder whose tokens are groups of symbols, each with its own gain and noise as condition.
+"""A decoder whose tokens are groups of symbols, each conditioned on its own SNR.
 
-On a grid of unequal gains this is where attention could pay: a group that arrives well can speak
-for one that does not.
+With unequal gains within a grid, attention could help here: groups received at a high SNR can make
+up for those at a low SNR.
 """
 
 import math
@@ -17,18 +17,18 @@ from models.blocks import mlp, snr_input
 from models.codecs.cat import CatBlock, CatEncoder, Prototypes
 
 SLOTS = 3  # values of a symbol: real and imaginary part, reliability
-LEAST = 1e-3  # SNR of a group that is told at least, linear
+LEAST = 1e-3  # lowest SNR of a group as condition, linear
 
 
 @dataclass(frozen=True, kw_only=True)
 class GroupsConfig:
-    """A codec with the transmitter of `cat`, and a receiver of so many symbols a token."""
+    """A codec with the transmitter of `cat`, and a receiver with a token for each group."""
 
     cat: CatConfig
-    group: int  # symbols of a token
+    group: int  # symbols per token
     width: int  # of a token
-    attention: bool  # False: groups meet in the last layer alone
-    reliability: bool = True  # what a group is told
+    attention: bool  # False: groups are combined only in the last layer
+    reliability: bool = True  # the decoder takes the reliability of every symbol
 
     @property
     def feature_dim(self) -> int:
@@ -46,7 +46,7 @@ class GroupsConfig:
         return "one nested model, a token for each group of symbols"
 
     def serves(self, k: int) -> bool:
-        """As the transmitter."""
+        """Whether the transmitter serves k."""
         return self.cat.serves(k)
 
     def build(self) -> ChannelCodec:
@@ -57,8 +57,8 @@ class GroupsConfig:
 class GroupsDecoder(nn.Module):
     """Received symbols to features, by blocks of `cat` over groups of symbols.
 
-    Every group has a first layer of its own, and the last layer and the prototypes see all groups,
-    as the dense ends of `cat` do. Groups without a symbol are left out.
+    Every group has a first layer of its own. The last layer and the prototypes take all groups, as
+    the dense ends of `cat` do. Groups without a symbol are masked.
 
     Shapes: values [B, 2w] with w <= K, snr_db [B, 1], uses [B, 1], reliability [B, w] -> [B, D].
     """
@@ -104,7 +104,7 @@ class GroupsDecoder(nn.Module):
         return grouped
 
     def _conditions(self, told: Tensor, counts: Tensor, snr_db: Tensor, uses: Tensor) -> Tensor:
-        """What each group is told [B, G, c]: the SNR of the image, k, and its own mean SNR."""
+        """Condition of each group [B, G, c]: the SNR of the image, k, and the group's mean SNR."""
         mean = told / counts.clamp(min=1)
         own_db = linear_to_db((mean / (1 - mean).clamp(min=LEAST)).clamp(min=LEAST))
         length = (2 * uses / self.max_uses - 1).to(mean.dtype)

@@ -1,8 +1,8 @@
 """Comparison of our link with an independent implementation: Sionna 1.2 on TensorFlow.
 
 `make crosscheck`, or `python -m benchmarks.studies.crosscheck --python PATH` with an interpreter
-that has what requirements-tensorflow.txt names. Takes two minutes and writes crosscheck.csv,
-bler.csv and run.json into results/reference/crosscheck; exit status 1 if a check is off.
+that has the packages of requirements-tensorflow.txt. Takes two minutes and writes crosscheck.csv,
+bler.csv and run.json into results/reference/crosscheck; exit status 1 if a check fails.
 """
 
 import argparse
@@ -41,7 +41,7 @@ CODES: Final = (  # bits with CRC, coded bits, bits per symbol
     (8448, 10560, 8),
 )
 
-LINKS: Final = {  # the same, and two SNRs in dB around a block error rate of 1e-2
+LINKS: Final = {  # codes as above, with two SNRs in dB around a block error rate of 1e-2
     (128, 256, 2): (2.4, 2.9),
     (272, 544, 4): (7.2, 7.5),
     (528, 708, 6): (16.1, 16.5),
@@ -58,7 +58,7 @@ COLUMNS: Final = [
 
 
 class Check(NamedTuple):
-    """One row: how far apart the two are, and how far they may be."""
+    """One row: the difference between the two implementations, and its limit."""
 
     name: str
     inputs: str
@@ -69,7 +69,7 @@ class Check(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """Whether the difference, which is no number where none was found, is within the limit."""
+        """The verdict: "ok" if the difference is within the limit, else "OFF", also for nan."""
         return "ok" if self.difference <= self.limit else "OFF"
 
 
@@ -88,9 +88,10 @@ class _Remembering(Channel):
 
 
 def flat_channels() -> tuple[Arrays, Arrays]:
-    """What AWGN and fast Rayleigh fading make of symbols: inputs, and our outputs.
+    """Symbols over AWGN and over fast Rayleigh fading: the inputs, and our outputs.
 
-    A channel's draws do not depend on x or the SNR, so sending zeros at 0 dB shows its unit noise.
+    A channel's draws do not depend on x or the SNR, so sending zeros at 0 dB returns its unit
+    noise.
     """
     x = torch.view_as_complex(torch.randn((8, 64, 2), generator=STREAMS("symbols"))) / 2**0.5
     snr_db = torch.linspace(-10, 20, 8)[:, None]
@@ -145,7 +146,7 @@ def code_words() -> tuple[Arrays, Arrays]:
 
 
 def lost_blocks(decoder: Literal["layered", "sionna"]) -> NDArray[Any]:
-    """Our blocks lost, [links, SNRs]."""
+    """Number of blocks that our links lose, [links, SNRs]."""
     lost = []
     for (k, n, m), snrs_db in LINKS.items():
         pipe = replace(_pipe(k, n, m), decoder=decoder)
@@ -164,7 +165,7 @@ def lost_blocks(decoder: Literal["layered", "sionna"]) -> NDArray[Any]:
 
 
 def compare(ours: Arrays, theirs: Arrays) -> list[Check]:
-    """Everything that both have computed from the same inputs."""
+    """Compare everything that both have computed from the same inputs."""
     checks = [
         Check("AWGN", "8 x 64 symbols", _apart(ours, theirs, "y_awgn"), "", CLOSE),
         Check("Rayleigh", "8 x 64 symbols", _apart(ours, theirs, "y_rayleigh_fast"), "", CLOSE),
@@ -182,7 +183,7 @@ def compare(ours: Arrays, theirs: Arrays) -> list[Check]:
 
 
 def compare_rates(counts: pd.DataFrame) -> list[Check]:
-    """SNRs at which a block error rate of 1e-2 is reached, ours against theirs."""
+    """Compare the SNRs at which a block error rate of 1e-2 is reached, ours against theirs."""
     checks = []
     for link, rows in counts.groupby("link", sort=False):
         at = {str(name): snr_at(group) for name, group in rows.groupby("decoder")}
@@ -224,7 +225,7 @@ def table_of(lost: dict[str, NDArray[Any]]) -> pd.DataFrame:
 
 
 def ask(python: Path, given: Arrays) -> Arrays:
-    """What the other interpreter computes. Raises: SystemExit if it fails."""
+    """The outputs of the other interpreter. Raises: SystemExit if it fails."""
     script = ROOT / "benchmarks/studies/crosscheck/tensorflow_side.py"
     with tempfile.TemporaryDirectory() as folder:
         inputs, outputs = Path(folder) / "inputs.npz", Path(folder) / "outputs.npz"
@@ -249,7 +250,7 @@ def _apart(ours: Arrays, theirs: Arrays, name: str) -> float:
 
 
 def main() -> None:
-    """Ask both, compare, write."""
+    """Run both, compare them, and write the files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python", type=Path, default=Path(".venv-tensorflow/bin/python"))
     parser.add_argument("--out", type=Path, default=ROOT / "results/reference/crosscheck")
@@ -282,7 +283,7 @@ def main() -> None:
     write_json(options.out / "run.json", run)
     print(table.to_string(index=False), counts.to_string(index=False), sep="\n\n")
     if (table["verdict"] != "ok").any():
-        raise SystemExit("some checks are off")
+        raise SystemExit("some checks have failed: see OFF in the table")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ BATCH = 500
 
 
 def flat_channels(given: Arrays) -> Arrays:
-    """Given symbols with given gains and given unit noise, the one of AWGN and that of fading."""
+    """Given symbols with given unit noise over AWGN, and with given gains and noise over fading."""
     shape = given["x"].shape
     x = given["x"].reshape(-1, 1)
     noise_power = np.repeat(given["noise_power"], shape[1], axis=1).reshape(-1, 1)
@@ -110,7 +110,7 @@ def _lost_blocks(k: int, n: int, m: int, snr_db: float, blocks: int) -> int:
 
 
 def main(inputs: Path, outputs: Path) -> None:
-    """Compute everything that is asked for."""
+    """Compute all outputs for the inputs."""
     with np.load(inputs, allow_pickle=False) as file:
         given = {name: file[name] for name in file.files}
     versions = [f"{name} {version(name)}" for name in ("tensorflow", "sionna-no-rt", "numpy")]

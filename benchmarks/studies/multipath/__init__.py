@@ -1,1 +1,1 @@
-"""Learnt codecs over multipath: what training on it, reliability and interleaving are worth."""
+"""Learnt codecs over multipath: the benefit of training on it, reliability and interleaving."""

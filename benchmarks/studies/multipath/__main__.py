@@ -1,11 +1,12 @@
-"""What multipath does to learnt codecs: training on it, reliability, interleaving.
+"""Learnt codecs over multipath: the benefit of training on it, reliability and interleaving.
 
     python -m benchmarks.studies.multipath --data DIR --seeds 3
 
-Codecs behind one frozen student are trained with several seeds on flat channels alone, or on flat
-channels and multipath with estimated gains. All are tested over the same draws. A row is the mean
-accuracy of one codec over its trainings; a pair is a paired difference with an interval over
-trainings. Choices, such as which mix a recipe should have, are made on validation images.
+Codecs behind one frozen student are trained with several seeds on flat channels only, or on flat
+channels and multipath with estimated gains. All are tested over the same draws. A row of codecs.csv
+is the accuracy of one codec from one seed at one point; a row of codec_pairs.csv is a paired
+difference with an interval over training runs. Choices, such as the mix of channels of a recipe,
+are made on validation images.
 """
 
 from collections.abc import Sequence
@@ -134,15 +135,15 @@ def _differences(first: pd.DataFrame, second: pd.DataFrame, a: str, b: str) -> p
 
 @dataclass(frozen=True, kw_only=True)
 class MultipathRequest:
-    """What `benchmarks.studies.multipath` is asked for."""
+    """The options of `benchmarks.studies.multipath`."""
 
     data: Path | None = data_option()
     weights: Path = option(
         default=REFERENCE / "cifar100/weights", help="Folder with the student and its head."
     )
     out: Path = option(default=Path("results/runs/multipath"), help="Folder to write to.")
-    seeds: int = option(default=3, type=whole(1, 100), help="Trainings of every codec.")
-    epochs: int = option(default=16, type=whole(1, 1000), help="Of every training.")
+    seeds: int = option(default=3, type=whole(1, 100), help="Training runs of every codec.")
+    epochs: int = option(default=16, type=whole(1, 1000), help="Epochs of every training run.")
     views: int = option(default=8, type=whole(2, 100), help="Augmented views, an even number.")
 
 
@@ -166,7 +167,7 @@ def study(request: MultipathRequest) -> None:
 
 
 def _write(request: MultipathRequest, found: Behind, rows: pd.DataFrame) -> None:
-    """Tables of all trainings so far."""
+    """Write the tables of all training runs so far."""
     write_table(request.out / "codecs.csv", rows)
     pairs = pairs_of(rows)
     write_table(request.out / "codec_pairs.csv", pairs)

@@ -1,6 +1,7 @@
-"""The codecs of the study: what they are trained on, and their training behind the student.
+"""The codecs of the study, and their training behind the student.
 
-All learn by labels alone, with equal passes, views and channel uses, from the seed of a training.
+All learn from labels only, with equal passes and views. ADJSCC is trained for one k, `rkd_sc` for
+all k of the recipe.
 """
 
 from dataclasses import dataclass, replace
@@ -32,7 +33,7 @@ USES: Final = 64  # of ADJSCC, which is trained for one k
 
 @dataclass(frozen=True, kw_only=True)
 class Behind:
-    """The committed student, and what it says of the training and the validation images."""
+    """The committed student, and its features of the training and the validation images."""
 
     run: TrainingRun
     taught: Taught
@@ -41,7 +42,7 @@ class Behind:
 
 
 def recipe(*, views: int, epochs: int) -> Experiment:
-    """CIFAR-100 on two cores, with fewer views and epochs of the codec."""
+    """CIFAR-100 on two cores, with fewer views and epochs, and codecs trained from labels only."""
     made = cifar100()
     ours = made.one(RkdScConfig)
     codec = replace(
@@ -77,7 +78,7 @@ def trained(found: Behind, name: str, seed: int) -> Scheme:
 
 
 def part_of(found: Behind, run: TrainingRun, name: str, *description: Any) -> Part:
-    """A training behind the student; its seed is that of the run."""
+    """The trained part of a codec behind the student, from the seed of the run."""
     file = f"{name}_{run.seed}".replace(":", "_")
     return Part(file, (*run.recipe.seen, *description, found.hashes))
 
@@ -114,7 +115,7 @@ def _experiment(run: TrainingRun) -> Experiment:
 def _common(
     found: Behind, run: TrainingRun, part: Part, training: Any, mix: tuple[str, ...]
 ) -> dict[str, Any]:
-    """What both lessons take: one thread, the cached features, the mix."""
+    """The arguments of both kinds of lesson: one thread, the cached features, the mix."""
     return {
         "run": run,
         "part": part,

@@ -7,7 +7,7 @@ receiver:
 - fine: the class, as in a sweep;
 - coarse: the super-class (CIFAR-100: its author's 20; digits: even or odd). Features are classified
   by a linear head that was fitted to clean features of training images, without a channel or a
-  quantiser. The label code gives the super-class of the decided class, the best for a label;
+  quantiser. The label code answers with the super-class of the decided class;
 - retrieval: the nearest of the clean features of all validation images has the same class;
 - instance: the nearest of the clean features of other views (shifted, mirrored) of all test images
   is of the same image. A label cannot distinguish images of one class.
@@ -84,7 +84,7 @@ SETTINGS: Final = {  # of a label code, and of all others
 def credits_at(
     asked: Asked, prepared: Tensors, known: Known, point: Point, grid: Grid, labels: Tensor
 ) -> Mapping[str, Tensor]:
-    """What each task earns on average over realisations, for every image, each [N]."""
+    """Credits of every image in each task, as means over realisations, each [N]."""
     channel, repeats = channel_from_name(point.channel), grid.repeats(point.channel)
     snr_db = torch.full((BLOCK, 1), point.snr_db)
     place: dict[str, Any] = {"channel": channel, "snr_db": snr_db, "k": point.k}
@@ -122,7 +122,7 @@ def row_of(task: str, point: Point, earned: Tensor, realizations: int) -> dict[s
 
 @dataclass(frozen=True, kw_only=True)
 class TaskRequest(WeightsRequest, GridRequest):
-    """The options, those of `semlink sweep`."""
+    """The options, which are those of `semlink sweep`."""
 
     schemes: tuple[str, ...] = option(
         default=("rkd_sc", "digital_semantic", "label_code"),
@@ -132,7 +132,7 @@ class TaskRequest(WeightsRequest, GridRequest):
 
 
 def second_task(request: TaskRequest) -> pd.DataFrame:
-    """Send, ask, write; returns the table."""
+    """Send the images, solve the tasks, write the files, and return the table."""
     experiment = request.experiment()
     grid = request.grid(experiment)
     (experiment, weights), test = request.loaded(experiment, torch.device("cpu"))
@@ -181,7 +181,7 @@ def _asked(weights: Weights, experiment: Experiment, name: str) -> Asked:
     if isinstance(config, LabelCodeConfig):
         return LabelAsked(config.build(weights))
     raise UserError(
-        "--schemes must name rkd_sc, label_code or digital_semantic, with labels but genie, "
+        "--schemes must name rkd_sc, label_code or digital_semantic, without the label genie, "
         f"got {name!r}"
     )
 

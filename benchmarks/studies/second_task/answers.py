@@ -1,4 +1,4 @@
-"""What a receiver knows in advance, its outputs for a transmission, and the tasks they solve."""
+"""A receiver's prior knowledge, its outputs for a transmission, and the tasks that they solve."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from simulator.errors import UserError
 from simulator.scheme import Scheme, Tensors, all_delivered
 from simulator.schemes.rkd_sc import RkdScheme
 
-FIT_IMAGES: Final = 10_000  # training images that the coarse head and the mean features are from
+FIT_IMAGES: Final = 10_000  # training images for the coarse head and the mean features
 DECAY: Final = 1e-4  # of the coarse head's squared weights, on features of unit variance
 CPU: Final = Setting(0, torch.device("cpu"))
 
@@ -67,14 +67,14 @@ class Known:
     views: Tensor
 
     def coarse(self, features: Tensor) -> Tensor | None:
-        """Super-classes [B] of features [B, D], None where there are none."""
+        """Super-classes [B] of features [B, D]; None if the data has no super-classes."""
         if self.coarse_weights is None:
             return None
         return (with_one(features) @ self.coarse_weights).argmax(dim=1)
 
 
 class Answers(NamedTuple):
-    """Of a block: fine [B], coarse [B] or None, query [B, D], and whether they came [B]."""
+    """Answers for a block: fine [B], coarse [B] or None, query [B, D], and delivered [B]."""
 
     fine: Tensor
     coarse: Tensor | None
@@ -89,7 +89,7 @@ class Asked(ABC):
     scheme: Scheme
 
     def prepare(self, test: Split) -> Tensors:
-        """What the scheme prepares, and what the answers need of the images."""
+        """The scheme's prepared tensors, with others that the answers need."""
         return prepare_all(self.scheme, test, CPU)
 
     @abstractmethod
@@ -104,7 +104,7 @@ class FeaturesAsked(Asked):
     scheme: RkdScheme
 
     def answers(self, known: Known, prepared: Tensors, encoded: Tensors, **place: Any) -> Answers:
-        """By the fine head, by the coarse head, and the features themselves."""
+        """The classes by the fine and the coarse head; the query is the features themselves."""
         del prepared
         features = self.scheme.features(encoded, **place)
         fine = self.scheme.scores(features).argmax(dim=1)
@@ -116,7 +116,7 @@ class LabelAsked(Asked):
     """`label_code`: a class arrives; only its super-class and its mean feature follow from it."""
 
     def answers(self, known: Known, prepared: Tensors, encoded: Tensors, **place: Any) -> Answers:
-        """By tables of classes."""
+        """The decided class, with its super-class and mean feature from tables."""
         del prepared
         received = self.scheme.transmit(encoded, **place)
         decided = received.scores.argmax(dim=1)
@@ -135,14 +135,14 @@ class QuantisedAsked(Asked):
     coder: FeatureCoder
 
     def prepare(self, test: Split) -> Tensors:
-        """Also the components of every image, before they are quantised; zero behind the last."""
+        """Also the unquantised components of every image, padded with zeros to whole blocks."""
         prepared = super().prepare(test)
         components = torch.cat([self.coder.components(image) for image in test.images])
         missing = len(prepared["pixels"]) - len(components)
         return {**prepared, "components": functional.pad(components, (0, 0, 0, missing))}
 
     def answers(self, known: Known, prepared: Tensors, encoded: Tensors, **place: Any) -> Answers:
-        """By the levels of the (rank, bits) that is chosen for this point."""
+        """From the levels with the (rank, bits) that is chosen for this point."""
         point = (place["channel"], float(place["snr_db"][0, 0]), place["k"])
         (choice,) = self.scheme.choices([point])
         rank, bits = (int(part[1:]) for part in choice["codec"].split("_"))  # such as r16_b3
@@ -156,9 +156,9 @@ class QuantisedAsked(Asked):
 
 
 def coarse_classes(dataset: Dataset) -> Tensor | None:
-    """The coarse class of every fine class [num_classes]; None where the data has none.
+    """The coarse class of every fine class [num_classes]; None if the data has none.
 
-    CIFAR-100 has its super-classes; digits, as a toy, are even or odd.
+    CIFAR-100 has its super-classes; digits, as a toy example, are even or odd.
     """
     numbers = tuple(map(str, range(dataset.num_classes)))
     if dataset.name == "digits" and dataset.num_classes == 10:
@@ -170,7 +170,9 @@ def coarse_classes(dataset: Dataset) -> Tensor | None:
 
 
 def known_of(scheme: RkdScheme, dataset: Dataset, shifts: AugmentConfig, test: Split) -> Known:
-    """Features by the scheme's own student; views as training augments them, from seed 0.
+    """Prior knowledge from features of the scheme's own student.
+
+    The views of test images are augmented by `shifts`, from seed 0.
 
     Raises: UserError if the data has no training or validation images.
     """
@@ -222,19 +224,19 @@ def fit_linear(features: Tensor, labels: Tensor) -> Tensor:
 
 
 def with_one(features: Tensor) -> Tensor:
-    """Features [B, D] with a one behind, for the bias."""
+    """Features [B, D] with a one appended, for the bias."""
     return functional.pad(features, (0, 1), value=1.0)
 
 
 def nearest(query: Tensor, gallery: Tensor) -> Tensor:
-    """Which of the unit vectors [G, D] is nearest by cosine to each query [B, D]: [B]."""
+    """Index of the unit vector in [G, D] that is nearest by cosine to each query [B, D]: [B]."""
     return (query @ gallery.T).argmax(dim=1)
 
 
 def credits_of(answers: Answers, known: Known, labels: Tensor, first: int) -> dict[str, Tensor]:
-    """What each task earns, each [n], for the n images that begin at `first`: 1 where it is done.
+    """Credits [n] in each task, for the n images from index `first`: 1 if correct, else 0.
 
-    An outage earns what a guess does: a class, a super-class, an image of a gallery at random.
+    The credit of an outage is that of a uniform guess: of a class, a super-class, or a test image.
     """
     count = len(labels)
     fine, query, delivered = answers.fine[:count], answers.query[:count], answers.delivered[:count]

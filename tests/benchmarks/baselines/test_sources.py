@@ -100,8 +100,8 @@ def test_coding_is_told_file_by_file_with_an_estimate(
     monkeypatch.setattr("benchmarks.baselines.sources.progress", told)
     source().offer((images[:2] * 255).round().byte())
     assert bars == [
-        ("JPEG of headers, once", " quality", 6),
-        ("JPEG of 2 images, once", " file", 12),
+        ("JPEG: headers (once)", " quality", 6),
+        ("JPEG: 2 images (once)", " file", 12),
     ]
 
 
