@@ -1,4 +1,4 @@
-"""Additive white Gaussian noise, drawn by Sionna's AWGN block from our stream."""
+"""Additive white Gaussian noise, drawn by Sionna's AWGN block from one of our random streams."""
 
 import functools
 import math

@@ -1,4 +1,4 @@
-"""The contract of every channel: what it takes, what it gives, what the receiver may know."""
+"""The interface of every channel: its inputs, its outputs, and what the receiver may know."""
 
 import math
 from abc import ABC, abstractmethod
@@ -22,22 +22,22 @@ __all__ = [
 
 
 class ChannelOutput(NamedTuple):
-    """All that the receiver knows of a transmission y = h x + w of B images over k uses.
+    """All that the receiver knows about a transmission y = h x + w of B images over k uses.
 
     Shapes: y [B, k] complex64, h [B, k] complex64, noise_power [B, 1] or [B, k] float32.
     Units:  noise_power is E|w|^2 per complex channel use, half of it per real dimension.
     """
 
     y: Tensor  # received symbols
-    h: Tensor  # gain of every use as the receiver has it; E|h|^2 = 1 over the fading where known
-    noise_power: Tensor  # of all that disturbs a use, the error of an estimated gain included
+    h: Tensor  # gain of every use, exact or estimated; usually E|h|^2 = 1 for an exact gain
+    noise_power: Tensor  # of noise and interference, and of the error if the gain is estimated
 
 
 class Channel(ABC):
-    """A frozen description of a channel; calling it transmits.
+    """An immutable description of a channel; calling it sends symbols.
 
-    The draws depend on the shape [B, k] and on the generator alone, never on x or on the SNR, so
-    that schemes with equal k meet the same gains and the same noise. Gains are drawn before noise.
+    The random draws depend only on the shape [B, k] and on the generator, never on x or the SNR.
+    Schemes with equal k thus get the same gains and the same noise. Gains are drawn before noise.
     """
 
     @property
@@ -47,31 +47,31 @@ class Channel(ABC):
 
     @property
     def law(self) -> ChannelLaw:
-        """What is known of it in closed form: nothing, unless a channel says more."""
+        """Closed-form properties of the channel; by default none is known."""
         return ChannelLaw()
 
     @property
     def pilots(self) -> int:
-        """Channel uses on top of the k of the data, charged; none, unless a channel says more."""
+        """Number of pilot uses, on top of the k data uses and charged to the scheme; default 0."""
         return 0
 
     @property
     def pilots_open(self) -> bool:
-        """Whether the number of its pilots is still to be chosen."""
+        """Whether the number of pilots is still to be chosen."""
         return False
 
     def with_pilots(self, pilots: int) -> "Channel":  # noqa: ARG002 - nothing is open
-        """With so many pilots where their number is open, else itself."""
+        """The channel with `pilots` pilots if their number is open, else the channel unchanged."""
         return self
 
     @property
     def draws_as(self) -> str:
-        """Name of the channel whose gains and noise it meets over k + pilots uses: its own."""
+        """Name that selects the random streams over k + pilots uses; by default `name`."""
         return self.name
 
     @property
     def subcarriers(self) -> int | None:
-        """Uses in a row of its OFDM grid; None where there is no grid."""
+        """Channel uses per row (OFDM symbol) of the grid; None if there is no grid."""
         return None
 
     @abstractmethod
@@ -79,45 +79,45 @@ class Channel(ABC):
         """Send x through the channel; differentiable in x.
 
         Shapes: x [B, k] complex, snr_db [B, 1] -> y [B, k], h [B, k], noise_power [B, 1], or [B, k]
-        where the noise differs from use to use.
+        if the noise power differs between uses.
         Units:  snr_db is Es/N0 in dB, averaged over the fading, for unit power of x.
         Raises: ValueError if a shape, a type or a device is wrong.
         """
 
 
 class WrappedChannel(Channel):
-    """A channel around another one, whose properties it has; subclasses say what it does."""
+    """A channel that wraps another one and shares its properties; subclasses define the rest."""
 
     channel: Channel
 
     @property
     def name(self) -> str:
-        """That of the channel within."""
+        """Name of the wrapped channel."""
         return self.channel.name
 
     @property
     def law(self) -> ChannelLaw:
-        """That of the channel within."""
+        """Law of the wrapped channel."""
         return self.channel.law
 
     @property
     def pilots(self) -> int:
-        """Those of the channel within."""
+        """Pilot uses of the wrapped channel."""
         return self.channel.pilots
 
     @property
     def pilots_open(self) -> bool:
-        """That of the channel within."""
+        """Whether the wrapped channel's number of pilots is still to be chosen."""
         return self.channel.pilots_open
 
     @property
     def draws_as(self) -> str:
-        """That of the channel within."""
+        """As for the wrapped channel: both get the same gains and noise."""
         return self.channel.draws_as
 
     @property
     def subcarriers(self) -> int | None:
-        """Those of the channel within."""
+        """Channel uses per row of the wrapped channel's grid."""
         return self.channel.subcarriers
 
 
@@ -148,7 +148,7 @@ def check_snr_db(snr_db: Tensor, batch: int) -> None:
 
 
 def check_inputs(x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> None:
-    """Check all that a channel is called with: shapes, types, and one device for all three.
+    """Check the arguments of a channel call: shapes, types, and one device for all three.
 
     Raises: ValueError if something is wrong.
     """
@@ -158,10 +158,10 @@ def check_inputs(x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> No
         raise ValueError(
             "x, snr_db and generator must be on one device, "
             f"got {x.device}, {snr_db.device} and {generator.device}; "
-            "name the device when asking for a stream: streams(..., device=x.device)"
+            "pass the device when creating a stream: streams(..., device=x.device)"
         )
 
 
 def in_full(number: float) -> str:
-    """A number for a channel's name: every number has its own, never rounded, without exponent."""
+    """Format a number for a channel's name: without rounding, exponent or a trailing ".0"."""
     return f"{Decimal(str(number)):f}".removesuffix(".0")

@@ -1,4 +1,4 @@
-"""Receivers that know the gain: zero forcing, MMSE, and the receive SNR they report."""
+"""Equalisers for a known gain (zero forcing, MMSE), and the receive SNR of an image."""
 
 import torch
 from torch import Tensor
@@ -8,11 +8,11 @@ from channels.units import linear_to_db
 
 __all__ = ["mmse", "receive_snr_db", "reliability", "zero_forcing"]
 
-LEAST = 1e-30  # power that stands for none: an erased symbol without noise would be 0 / 0
+LEAST = 1e-30  # smallest power in a division: an erased symbol without noise would give 0 / 0
 
 
 def zero_forcing(received: ChannelOutput) -> Tensor:
-    """Undo the gain, y / h, whatever that does to the noise; 0 where the gain is 0.
+    """Divide by the gain, y / h, regardless of noise enhancement; 0 where the gain is 0.
 
     Shapes: y, h [B, k] -> [B, k] complex64.
     """
@@ -21,7 +21,7 @@ def zero_forcing(received: ChannelOutput) -> Tensor:
 
 
 def mmse(received: ChannelOutput) -> Tensor:
-    """Estimate x of unit power with the least mean squared error, h* y / (|h|^2 + N0).
+    """Estimate x of unit power with minimum mean squared error, h* y / (|h|^2 + N0).
 
     Shapes: y, h [B, k], noise_power [B, 1] or [B, k] -> [B, k] complex64.
     """
@@ -31,7 +31,7 @@ def mmse(received: ChannelOutput) -> Tensor:
 
 
 def reliability(received: ChannelOutput) -> Tensor:
-    """Share of a symbol in its MMSE estimate, |h|^2 / (|h|^2 + N0), from 0 to 1.
+    """Coefficient of a symbol in its MMSE estimate, |h|^2 / (|h|^2 + N0), from 0 to 1.
 
     Shapes: h [B, k], noise_power [B, 1] or [B, k] -> [B, k] float32.
     """
@@ -40,7 +40,7 @@ def reliability(received: ChannelOutput) -> Tensor:
 
 
 def receive_snr_db(received: ChannelOutput, *, used: Tensor | None = None) -> Tensor:
-    """SNR that each image met, 10 log10(mean |h|^2 / mean N0) over its used symbols.
+    """Receive SNR of each image, 10 log10(mean |h|^2 / mean N0) over its used symbols.
 
     Shapes: h [B, k], noise_power [B, 1] or [B, k], used [B, k] bool or None (all) -> [B, 1]
     float32.

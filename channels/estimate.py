@@ -1,4 +1,4 @@
-"""Receivers that do not know the gain, but estimate it from pilots: least squares and Wiener."""
+"""Receivers that estimate the gain from pilots: least squares (LS) and Wiener filter (LMMSE)."""
 
 from dataclasses import dataclass, replace
 from functools import cache
@@ -20,24 +20,24 @@ TITLES = {"ls": "least squares", "lmmse": "LMMSE"}
 
 
 class Filter(NamedTuple):
-    """A linear estimate of the gains at k data symbols from P pilots, for every noise power N0.
+    """A linear estimator of the gains of k data symbols from P pilots, for any noise power N0.
 
-    estimate = outer weights inner p, for pilots p as received over pilots as sent, with the weights
-    1 / (values + N0), or 1 for a filter that does not know N0; its mean squared error is
-    floor + slope N0 - squares weights.
+    estimate = ((p inner) * weights) outer, where p [B, P] holds the received pilots divided by the
+    sent ones. The weights are 1 / (values + N0), or 1 if the filter does not use N0. The mean
+    squared error is floor + slope N0 - weights squares.
     """
 
     inner: Tensor  # [P, P] complex64
     outer: Tensor  # [P, k] complex64
-    values: Tensor | None  # [P]; None: N0 is not known to the filter
+    values: Tensor | None  # [P]; None: the filter does not use N0
     floor: Tensor  # [k]
-    slope: Tensor  # [k], noise in the estimate per noise in a pilot
+    slope: Tensor  # [k], noise power in the estimate per noise power in a pilot
     squares: Tensor  # [P, k]
 
     def __call__(self, pilots: Tensor, noise_power: Tensor) -> tuple[Tensor, Tensor]:
         """Shapes: pilots [B, P], noise_power [B, 1] -> estimate [B, k], mean squared error [B, k].
 
-        The error is exact where the covariance of the gains is the true one.
+        The error is exact if the filter was computed from the true covariance of the gains.
         """
         seen, error = pilots @ self.inner, self.floor + self.slope * noise_power
         if self.values is not None:
@@ -48,18 +48,19 @@ class Filter(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class EstimatedChannel(Channel):
-    """A channel whose gain the receiver estimates from `pilots` uses on top of the k of the data.
+    """A channel whose gain the receiver estimates from `pilots` uses on top of the k data uses.
 
-    LS divides the pilots received by those sent, e ~ CN(0, N0) each, averages those that meet one
-    gain, and on an OFDM grid interpolates linearly over subcarriers, then over time, holding the
-    ends. LMMSE is the joint Wiener estimate from all pilots with the true covariance,
-    R_dp (R_pp + N0 I)^-1 p [1, sec. 12.5]. Both know N0. `h` of the output is the estimate,
-    `noise_power` is N0 + E|h - estimate|^2 of each use, for symbols of unit power.
+    LS divides the received pilots by the sent ones, with an error CN(0, N0) each, and averages
+    pilots that have the same gain. On an OFDM grid it interpolates linearly over subcarriers, then
+    over time, and holds the value beyond the outermost pilots. LMMSE is the joint Wiener estimate
+    from all pilots with the true covariance, R_dp (R_pp + N0 I)^-1 p [1, sec. 12.5]. The receiver
+    knows N0. The output `h` is the estimate, and `noise_power` is N0 + E|h - estimate|^2 of each
+    use, for symbols of unit power.
 
     Shapes: x [B, k] complex, snr_db [B, 1] -> y [B, k], h [B, k], noise_power [B, k].
     Units:  snr_db is Es/N0 in dB, averaged over the fading, of data symbols and pilots alike.
     Raises: ValueError if a shape, a type or a device is wrong; if the number of pilots is open, or
-            above that of data symbols; if LMMSE has no covariance of the gains.
+            exceeds the number of data symbols; if LMMSE is used and the covariance is unknown.
 
     [1] Kay, Fundamentals of Statistical Signal Processing: Estimation Theory, 1993.
     """
@@ -70,31 +71,31 @@ class EstimatedChannel(Channel):
 
     @property
     def name(self) -> str:
-        """The channel's name, the method, and the number of pilots, or best."""
+        """The channel's name, the method, and the number of pilots or "best"."""
         return f"{self.channel.name}+{self.method}:{self.own_pilots or 'best'}"
 
     @property
     def pilots(self) -> int:
-        """Uses beside those of the data; none while their number is open."""
+        """Number of pilot uses on top of the data uses; 0 while it is open."""
         return self.own_pilots or 0
 
     @property
     def pilots_open(self) -> bool:
-        """Whether their number is still to be chosen."""
+        """Whether the number of pilots is still to be chosen."""
         return self.own_pilots is None
 
     def with_pilots(self, pilots: int) -> "EstimatedChannel":
-        """With so many pilots, if their number is open."""
+        """The channel with `pilots` pilots if their number is open, else the channel unchanged."""
         return replace(self, own_pilots=pilots) if self.pilots_open else self
 
     @property
     def draws_as(self) -> str:
-        """Gains and noise are those of the channel."""
+        """As for the wrapped channel: both get the same gains and noise over k + pilots uses."""
         return self.channel.draws_as
 
     @property
     def law(self) -> ChannelLaw:
-        """What is drawn is the channel's; what is known of it is not."""
+        """Title and kind of channel knowledge only; no closed form covers estimated gains."""
         title = self.channel.law.title or self.channel.name
         number = self.own_pilots or "the best number of"
         words = f"{title}, {TITLES[self.method]} from {number} pilots"
@@ -118,7 +119,7 @@ class EstimatedChannel(Channel):
 
 @cache
 def filter_of(channel: EstimatedChannel, uses: int, device: torch.device) -> Filter:
-    """The filter for so many uses, pilots among them."""
+    """The filter for a codeword of `uses` channel uses, pilots included."""
     inner, pilots, row = channel.channel, channel.pilots, channel.channel.subcarriers
     at, data = pilot_places(uses, pilots, row), data_places(uses, pilots, row)
     of_pilots, crossed = inner.law.covariance(at, at), inner.law.covariance(data, at)
@@ -136,7 +137,7 @@ def filter_of(channel: EstimatedChannel, uses: int, device: torch.device) -> Fil
 def _wiener(
     of_pilots: NDArray[np.complex128], crossed: NDArray[np.complex128], device: torch.device
 ) -> Filter:
-    """By the eigenvalues of the pilots' covariance, so that one filter serves every noise power."""
+    """Wiener filter for any noise power, from the eigenvalues of the pilots' covariance."""
     values, vectors = np.linalg.eigh(of_pilots)
     seen = crossed @ vectors  # [k, P]
     power = np.full(len(crossed), of_pilots[0, 0].real)
@@ -156,9 +157,9 @@ def _least_squares(
     crossed: NDArray[np.complex128] | None,
     device: torch.device,
 ) -> Filter:
-    """The error of an interpolation [k, P]: its noise, and what it misses of the gain.
+    """Filter that interpolates with `weights` [k, P]; its error is noise plus interpolation error.
 
-    Without a covariance the gain is taken to be what the interpolation makes of it.
+    Without a covariance, the interpolation error is unknown and taken as 0.
     """
     uses, pilots = weights.shape
     missed = np.zeros(uses)
@@ -200,8 +201,11 @@ def _interpolation(
 def _of_one_gain(
     length: float | None, at: NDArray[np.int64], data: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """The mean of the pilots that meet the same gain, else of those that meet the nearest one."""
-    if length is None:  # nothing is known: the nearest pilot
+    """Weights [k, P]: the mean of the pilots in the data symbol's block, or in the nearest block.
+
+    A block is the `length` channel uses that have the same gain.
+    """
+    if length is None:  # unknown: use the nearest pilot
         length = 1.0
     if np.isinf(length):
         return np.full((len(data), len(at)), 1 / len(at))
@@ -211,5 +215,5 @@ def _of_one_gain(
 
 
 def _linear(places: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Weights [places, known] of linear interpolation; beyond the ends the last value holds."""
+    """Weights [places, known] of linear interpolation; the value is held beyond the ends."""
     return np.stack([np.interp(places, known, unit) for unit in np.eye(len(known))], axis=1)

@@ -1,4 +1,4 @@
-"""Flat fading: Rayleigh, Rician and Nakagami gains that hold for an image, a block or one use.
+"""Flat fading: Rayleigh, Rician and Nakagami gains, constant over an image, a block or one use.
 
 Gaussian gains come from Sionna's GenerateFlatFadingChannel with one antenna at each end.
 """
@@ -25,7 +25,7 @@ __all__ = ["NakagamiChannel", "RayleighChannel", "RicianChannel"]
 class RayleighChannel(Channel):
     """Flat Rayleigh fading, constant over blocks of `coherence` channel uses of an image.
 
-    y = h x + w with h ~ CN(0, 1) per block and w ~ CN(0, N0) per use [1, sec. 2.4.2]. Where k is
+    y = h x + w with h ~ CN(0, 1) per block and w ~ CN(0, N0) per use [1, sec. 2.4.2]. If k is
     not a multiple of `coherence`, the last block is shorter.
 
     Shapes: x [B, k] complex, snr_db [B, 1] -> y [B, k], h [B, k], noise_power [B, 1].
@@ -118,7 +118,7 @@ class RicianChannel(Channel):
         turns = torch.rand((batch, 1), generator=generator, device=x.device)  # phase over 2 pi
         line_of_sight = torch.polar(torch.ones_like(turns), 2 * math.pi * turns)  # [B, 1]
         scattered = _complex_normal(batch, 1, generator=generator)  # [B, 1]
-        share = self.k_factor / (self.k_factor + 1)  # of the power, in the line of sight
+        share = self.k_factor / (self.k_factor + 1)  # of the power that is in the line of sight
         gain = math.sqrt(share) * line_of_sight + math.sqrt(1 - share) * scattered
         return _fade(x, gain.expand(batch, k), snr_db=snr_db, generator=generator)
 
@@ -128,8 +128,9 @@ class NakagamiChannel(Channel):
     """Flat Nakagami-m fading with one gain per image.
 
     y = h x + w, h = sqrt(g) e^{j phi} with g gamma of shape m and mean 1, and phi uniform [1, sec.
-    2.2.1.4]. m = 1 is Rayleigh fading in law, larger m fades less. g is the quantile function at a
-    uniform variable: gains are drawn on the CPU in double precision, monotone in m for one stream.
+    2.2.1.4]. m = 1 is Rayleigh fading, and a larger m means less fading. g is the quantile function
+    of a uniform variable, computed on the CPU in double precision. All m thus share the uniform
+    variables of a stream.
 
     Shapes: x [B, k] complex, snr_db [B, 1] -> y [B, k], h [B, k], noise_power [B, 1].
     Units:  snr_db is Es/N0 in dB, averaged over the fading; m has no unit.

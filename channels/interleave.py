@@ -1,4 +1,4 @@
-"""Symbols spread over the grid, so that neighbours meet gains far from each other."""
+"""Interleaving: neighbouring data symbols are sent far apart, so that their gains differ."""
 
 import math
 from dataclasses import dataclass, replace
@@ -15,29 +15,29 @@ __all__ = ["InterleavedChannel"]
 
 @dataclass(frozen=True, kw_only=True)
 class InterleavedChannel(WrappedChannel):
-    """A channel whose data symbols are permuted before it and put back behind it.
+    """A channel with a permutation of the data symbols before it and the inverse after it.
 
-    The permutation is fixed, known to both ends, and charged nothing.
+    The permutation is fixed, known to both ends, and costs no channel uses.
 
-    Shapes: as those of the channel.
-    Units:  as those of the channel.
-    Raises: as the channel.
+    Shapes: as for the wrapped channel.
+    Units:  as for the wrapped channel.
+    Raises: as for the wrapped channel.
     """
 
     channel: Channel
 
     @property
     def name(self) -> str:
-        """The channel's name, interleaved."""
+        """The wrapped channel's name and "+interleaved"."""
         return f"{self.channel.name}+interleaved"
 
     def with_pilots(self, pilots: int) -> "InterleavedChannel":
-        """The channel with so many pilots, interleaved."""
+        """The interleaved channel with `pilots` pilots if their number is open, else unchanged."""
         return replace(self, channel=self.channel.with_pilots(pilots))
 
     @property
     def law(self) -> ChannelLaw:
-        """What is known of a use still is; the covariance of two of them is another one."""
+        """The law of a single use is unchanged; the covariance between uses is not."""
         own = self.channel.law
         return ChannelLaw(
             title=f"{own.title or self.channel.name}, interleaved",
@@ -58,7 +58,7 @@ class InterleavedChannel(WrappedChannel):
 
 @cache
 def permutation(uses: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """A permutation of so many uses, drawn once and for all, and its inverse."""
+    """A fixed pseudo-random permutation of `uses` channel uses, and its inverse."""
     generator = torch.Generator().manual_seed(uses)
     with torch.inference_mode(mode=False):
         there = torch.randperm(uses, generator=generator).to(device)

@@ -1,4 +1,4 @@
-"""What is known of a channel in closed form, stated once and read by everything else."""
+"""Closed-form properties of a channel, stated in one place for all other modules."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 __all__ = ["BitErrorRate", "ChannelLaw"]
 
 Floats = NDArray[np.float64]
-Places = NDArray[np.int64]  # of channel uses, from 0
+Places = NDArray[np.int64]  # indices of channel uses, from 0
 
 
 class BitErrorRate(Protocol):
@@ -25,22 +25,23 @@ class BitErrorRate(Protocol):
 class ChannelLaw:
     """The distribution of a channel's gain h, E|h|^2 = 1, and what follows from it.
 
-    None means "not known": a reader then measures or draws, or leaves the value out. A channel that
-    states how long its gain holds has Gaussian noise; one that states nothing may have any.
+    None means "not known": other modules then measure the quantity, draw samples, or omit it. A
+    channel that states `uses_per_gain` has Gaussian noise. A channel that states nothing may have
+    noise of any distribution.
     """
 
-    title: str | None = None  # the channel in words, for figures
-    uses_per_gain: float | None = None  # then an independent gain follows; inf: one per image
+    title: str | None = None  # description of the channel, for figures
+    uses_per_gain: float | None = None  # uses per independent gain; inf: one gain per image
     power_variance: float | None = None  # of |h|^2
     power_quantile: Callable[[Floats], Floats] | None = None  # levels in (0, 1) to values of |h|^2
     power_spread_db: float | None = None  # standard deviation of |h|^2 in dB
     qam_bit_error_rate: BitErrorRate | None = None
     covariance_of_uses: Callable[[Places, Places], NDArray[np.complex128]] | None = None
-    knowledge: Literal["perfect", "lmmse", "ls"] = "perfect"  # what the receiver has of the gain
+    knowledge: Literal["perfect", "lmmse", "ls"] = "perfect"  # how the receiver knows the gain
 
     @property
     def stated(self) -> bool:
-        """Whether anything is known."""
+        """Whether any property is known."""
         return self != ChannelLaw()
 
     def one_gain(self, uses: int) -> bool | None:
@@ -61,7 +62,7 @@ class ChannelLaw:
     def covariance(self, a: Places, b: Places) -> NDArray[np.complex128] | None:
         """E[h_i h_j*] of the uses i in a and j in b, [len(a), len(b)].
 
-        A phase that is uniform, or not known to the receiver, makes E h = 0.
+        E h = 0, because the phase is uniform or unknown to the receiver. None if not known.
         """
         if self.covariance_of_uses is not None:
             return self.covariance_of_uses(a, b)

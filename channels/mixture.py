@@ -10,9 +10,9 @@ from channels.base import Channel, ChannelOutput, check_inputs
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelMixture(Channel):
-    """Equal, consecutive shares of the batch go through each of `channels`.
+    """Sends equal, consecutive parts of the batch over each of `channels`.
 
-    Shuffle the batch, and every image meets every channel with equal chance.
+    If the batch is shuffled, every image is sent over every channel with equal probability.
 
     Shapes: x [B, k] complex, snr_db [B, 1] -> y [B, k], h [B, k], noise_power [B, 1] or [B, k].
     Units:  snr_db is Es/N0 in dB, averaged over the fading.
@@ -31,7 +31,7 @@ class ChannelMixture(Channel):
         return "+".join(channel.name for channel in self.channels)
 
     def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
-        """Send each share through its channel; all draw from the one generator in turn."""
+        """Send each part over its channel; the channels draw from the same generator in turn."""
         check_inputs(x, snr_db=snr_db, generator=generator)
         shares = zip(
             self.channels,
@@ -48,6 +48,6 @@ class ChannelMixture(Channel):
 
 
 def _joined(shares: tuple[Tensor, ...]) -> Tensor:
-    """Shares [b, k] of a batch below each other; [b, 1] stands for k equal noise powers."""
+    """Concatenate parts [b, k] of a batch; a noise power [b, 1] is expanded to [b, k] if needed."""
     width = max(share.shape[1] for share in shares)
     return torch.cat([share.expand(-1, width) for share in shares])

@@ -1,7 +1,7 @@
-"""The table of channels: the name of each, what it means, and how it is read.
+"""The table of channels: the name of each, its meaning, and how names are parsed.
 
-A name is that of a channel, and behind it, each after a "+", what is done to it: tdl:A+lmmse:8.
-Nothing heavy is imported before a channel is made, so that a wrong name is refused at once.
+A full name consists of a channel and any additions, each after a "+": tdl:A+lmmse:8. Torch and
+Sionna are imported only when a channel is made, so that a wrong name is rejected at once.
 """
 
 import difflib
@@ -26,17 +26,17 @@ __all__ = [
 ]
 
 MOST_PILOTS: Final = 512
-BEST: Final = "best"  # in place of the number of pilots
+BEST: Final = "best"  # in place of the number of pilots: a sweep chooses it
 LEAST_BACKOFF_DB, MOST_BACKOFF_DB = -10.0, 40.0
 MOST_OFFSET_PPM: Final = 100.0
 
 
 class Parameter(NamedTuple):
-    """How the number after the colon of a name is written."""
+    """Format of the parameter after the colon of a name."""
 
     form: str  # regular expression
-    number: Callable[[str], Any]  # may raise ValueError with the line for the user
-    rule: str = ""  # what the number must be, in words
+    number: Callable[[str], Any]  # may raise ValueError with a one-line message
+    rule: str = ""  # what the parameter must be, in words
 
 
 def _half(text: str) -> float:
@@ -54,13 +54,13 @@ LINK: Final = Parameter(".+", multipath_from_text, "a profile, such as A")
 
 
 class Row(NamedTuple):
-    """A channel, or a kind of channels that differ in a parameter."""
+    """A channel or an addition, or a family of them that differ in one parameter."""
 
-    pattern: str  # the name as a user reads it, a letter in place of the number
+    pattern: str  # name shown to users, with a letter in place of the parameter
     meaning: str
-    make: Callable[..., "Channel"]  # called with the number, if there is one
+    make: Callable[..., "Channel"]  # takes the wrapped channel (additions only), the parameter
     parameter: Parameter | None = None
-    tried: tuple[str, ...] = ()  # parameters that semlink doctor and the tests try
+    tried: tuple[str, ...] = ()  # example parameters for semlink doctor and the tests
 
     @property
     def kind(self) -> str:
@@ -69,19 +69,19 @@ class Row(NamedTuple):
 
     @property
     def letter(self) -> str:
-        """What stands for the number in the pattern."""
+        """The letter in place of the parameter in the pattern."""
         return self.pattern.partition(":")[2]
 
     @property
     def examples(self) -> list[str]:
-        """Names of channels to measure."""
+        """Example names, for semlink doctor and the tests."""
         if self.parameter is None:
             return [self.pattern]
         return [f"{self.kind}:{text}" for text in self.tried]
 
 
 class Called(NamedTuple):
-    """A part of a name as it was read: its row, and the parameter if it has one."""
+    """A parsed part of a name: its row, and its parameter if it has one."""
 
     row: Row
     numbers: tuple[Any, ...]
@@ -171,7 +171,7 @@ def _interleaved(channel: "Channel") -> "Channel":
 
 
 def _within(words: str, least: float, most: float, unit: str = "") -> Callable[[str], float]:
-    """Reads a number in a range."""
+    """Return a parser of numbers within a range."""
 
     def read(text: str) -> float:
         value = float(text)
@@ -227,15 +227,15 @@ EXAMPLES: Final = tuple(name for row in CHANNELS for name in row.examples)
 ESTIMATED: Final = (
     *("rayleigh+ls:4", "tdl:A:300ns+ls:8", "tdl:A:300ns+lmmse:8"),
     *("tdl:D:30kmh+lmmse:8", "tdl:C:300ns:120kmh+lmmse:8"),
-)  # tried by semlink doctor and the tests
+)  # examples for semlink doctor and the tests
 
 
 def channel_from_name(name: str) -> "Channel":
-    """Give the channel of this name, such as "awgn", "rician:4" or "tdl:A:300ns+lmmse:8".
+    """Return the channel of this name, such as "awgn", "rician:4" or "tdl:A:300ns+lmmse:8".
 
-    Capitals do not matter, nor does the order of what comes after "+".
+    Case does not matter, nor does the order of the additions after "+".
 
-    Raises: ValueError in one line for any other name.
+    Raises: ValueError with a one-line message for any other name.
     """
     (row, numbers), *wrappers = _read(name)
     channel = row.make(*numbers)
@@ -250,7 +250,7 @@ def check_name(name: str) -> None:
 
 
 def _read(name: str) -> list[Called]:
-    """The parts of a name, what is done to the channel in the order in which it is applied."""
+    """Parse a name: the channel, then its additions in the order in which they are applied."""
     first, *others = name.lower().split("+")
     channel = _part(first, CHANNELS, name)
     if channel is None:
@@ -271,7 +271,7 @@ def _read(name: str) -> list[Called]:
 
 
 def _part(text: str, rows: Sequence[Row], name: str) -> Called | None:
-    """The row that a part of a name belongs to, and its number; None where there is none."""
+    """The row and the parameter of one part of a name; None if no row matches."""
     kind, colon, number = text.partition(":")
     for row in rows:
         if kind != row.kind:
@@ -284,7 +284,7 @@ def _part(text: str, rows: Sequence[Row], name: str) -> Called | None:
 
 
 def _number(row: Row, parameter: Parameter, text: str, name: str) -> Any:
-    """The number behind the colon. Raises: ValueError saying what it must be."""
+    """Parse the parameter after the colon. Raises: ValueError that states what it must be."""
     if not re.fullmatch(parameter.form, text):
         raise ValueError(
             f"{row.letter} of {row.pattern} must be {parameter.rule}, got {text!r}, in {name!r}"
@@ -296,7 +296,7 @@ def _number(row: Row, parameter: Parameter, text: str, name: str) -> Any:
 
 
 def _check_together(channel: Called, kinds: Sequence[str], name: str) -> None:
-    """Raises: ValueError for what cannot be done to this channel, or not together."""
+    """Raises: ValueError if an addition does not fit the channel, or two exclude each other."""
     for kind in kinds:
         if kinds.count(kind) > 1:
             raise ValueError(f"{kind} must come once after + in a channel's name, got {name!r}")
@@ -308,7 +308,7 @@ def _check_together(channel: Called, kinds: Sequence[str], name: str) -> None:
 
 
 def _suggestion(text: str, rows: Sequence[Row]) -> str:
-    """A question about the name that is most like this one; nothing where none is like it."""
+    """A hint ("did you mean") at the most similar name; empty if no name is similar."""
     patterns = {row.kind: row.pattern for row in rows}
     near = difflib.get_close_matches(text.partition(":")[0], patterns, n=1)
     return f"; did you mean {patterns[near[0]]}?" if near else ""

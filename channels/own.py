@@ -1,4 +1,4 @@
-"""A channel from a function of the user's own."""
+"""A channel defined by a function of the user."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,35 +16,38 @@ Transmit = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor, Ten
 
 
 class WrongChannel(ValueError):
-    """What is wrong with a user's function for a channel, in one line."""
+    """A user's channel function is faulty; the message states why in one line."""
 
 
 @dataclass(frozen=True)
 class OwnChannel(Channel):
-    """`transmit(x, snr_db, generator)` gives (y, h, noise_power), as `ChannelOutput` has them.
+    """A channel whose `transmit(x, snr_db, generator)` returns (y, h, noise_power).
 
-    It draws from `generator` alone. Its law is not known: digital schemes measure its gains and
-    decode every block, because its noise need not be Gaussian. Gains may be real.
-    Raises: WrongChannel if the name is taken or unreadable, or if the function fails, or gives
-    other shapes, types or no finite numbers.
+    These are as in `ChannelOutput`, but gains may be real. `transmit` must draw all its random
+    numbers from `generator`. The law of the channel is unknown, and its noise need not be Gaussian.
+    Digital schemes therefore measure its gains and decode every block.
+
+    Raises: WrongChannel if the name is taken or contains + or a comma; if the function fails, or
+            returns wrong shapes, wrong types or numbers that are not finite.
     """
 
     own_name: str
     transmit: Transmit
 
     def __post_init__(self) -> None:
-        """Names are read back from tables and options, where + and , have a meaning."""
+        """Check the name. In tables and options, + and , separate names."""
         kinds = [row.kind for row in CHANNELS]
         name = self.own_name.strip()
         if not name or set("+,") & set(name) or name.lower().partition(":")[0] in kinds:
             raise WrongChannel(
-                "name of an own channel must be without + and , and before a colon not be that "
-                f"of a built-in channel ({', '.join(kinds)}), got {self.own_name!r}; choose another"
+                "name of an own channel must not be empty, contain + or a comma, or be that of a "
+                f"built-in channel, with or without a parameter ({', '.join(kinds)}), "
+                f"got {self.own_name!r}; choose another"
             )
 
     @property
     def name(self) -> str:
-        """As it was given."""
+        """The name given by the user."""
         return self.own_name
 
     def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
@@ -61,7 +64,7 @@ class OwnChannel(Channel):
         return ChannelOutput(y.to(x.dtype), h.to(x.dtype), noise_power.to(snr_db.dtype))
 
     def _given(self, x: Tensor, snr_db: Tensor, generator: torch.Generator) -> Sequence[Any]:
-        """What the function gives, three of whatever."""
+        """Call `transmit` and check that it returns three values."""
         try:
             given = self.transmit(x, snr_db, generator)
         except Exception as error:
@@ -78,7 +81,7 @@ class OwnChannel(Channel):
         )
 
     def _check(self, part: str, given: Any, kinds: tuple[str, ...], shape: torch.Size) -> None:
-        """Whether a part of the output is a finite tensor of one of these kinds and this shape."""
+        """Check that an output is a finite tensor of one of these kinds and of this shape."""
         got = type(given).__name__
         if isinstance(given, Tensor):
             right = given.shape == shape and ("complex" if given.is_complex() else "real") in kinds

@@ -1,4 +1,4 @@
-"""Pilots on the grid of a channel: where they lie, what they are, and how they are put in."""
+"""Pilots: their places among the channel uses, their symbols, and how they are inserted."""
 
 import math
 from functools import cache
@@ -11,19 +11,20 @@ from torch import Tensor
 
 __all__ = ["PILOT_ROWS", "data_places", "pilot_places", "pilot_symbols", "woven"]
 
-PILOT_ROWS: Final = 7  # OFDM symbols to one with pilots, two in a slot of 14, as in TS 38.211
+PILOT_ROWS: Final = 7  # one OFDM symbol in seven has pilots: two in a slot of 14, as in TS 38.211
 
 Places = NDArray[np.int64]
 
 
 @cache
 def pilot_places(uses: int, pilots: int, row: int | None) -> Places:
-    """The places of pilots among `uses`, in ascending order.
+    """Places of the pilots among `uses` channel uses, in ascending order.
 
-    They are spread evenly. On an OFDM grid with rows of `row` subcarriers they lie in one row of
-    seven, or in as many as hold them, and spread evenly over its subcarriers; rows in part filled
-    have none.
-    Raises: ValueError if there is no pilot, or more than other uses.
+    They are spread evenly. On an OFDM grid with `row` subcarriers per row, one row in seven has
+    pilots (more if they do not fit), spread evenly over its subcarriers. A last row that is not
+    full has none.
+
+    Raises: ValueError if there are no pilots, or more pilots than data symbols.
     """
     if not 0 < pilots <= uses - pilots:
         raise ValueError(
@@ -42,7 +43,7 @@ def pilot_places(uses: int, pilots: int, row: int | None) -> Places:
 
 
 def _even(places: int, count: int, *, edges: bool = False) -> Places:
-    """`count` of so many places, each in the middle of an equal share; or the shares' edges."""
+    """Middles of `count` equal parts of the range 0 to `places`; or the edges of the parts."""
     if edges:
         return np.arange(count + 1) * places // count
     return (2 * np.arange(count) + 1) * places // (2 * count)
@@ -50,20 +51,20 @@ def _even(places: int, count: int, *, edges: bool = False) -> Places:
 
 @cache
 def data_places(uses: int, pilots: int, row: int | None) -> Places:
-    """The other places, in ascending order."""
+    """Places of the data symbols, in ascending order."""
     return np.setdiff1d(np.arange(uses), pilot_places(uses, pilots, row))
 
 
 @cache
 def pilot_symbols(pilots: int, device: torch.device) -> Tensor:
-    """Pilots of unit power [pilots] complex64: a chirp, as Zadoff and Chu have it."""
+    """Pilots of unit power, a Zadoff-Chu chirp: [pilots] complex64."""
     turns = np.arange(pilots) ** 2 / (2 * pilots)
     with torch.inference_mode(mode=False):
         return torch.from_numpy(np.exp(-2j * np.pi * turns)).to(device, torch.complex64)
 
 
 def woven(x: Tensor, pilots: int, row: int | None) -> Tensor:
-    """Data symbols [B, k] and pilots on their places: [B, k + pilots]."""
+    """Insert the pilots among the data symbols: [B, k] -> [B, k + pilots]."""
     symbols = pilot_symbols(pilots, x.device).to(x.dtype).expand(len(x), pilots)
     order = _order(x.shape[1] + pilots, pilots, row, x.device)
     return torch.cat([x, symbols], dim=1).index_select(1, order)
@@ -71,7 +72,7 @@ def woven(x: Tensor, pilots: int, row: int | None) -> Tensor:
 
 @cache
 def _order(uses: int, pilots: int, row: int | None, device: torch.device) -> Tensor:
-    """Which of the data symbols, pilots behind them, lies on every place: [uses]."""
+    """Index of the symbol at every place, counting data symbols first, then pilots: [uses]."""
     order = np.empty(uses, dtype=np.int64)
     order[data_places(uses, pilots, row)] = np.arange(uses - pilots)
     order[pilot_places(uses, pilots, row)] = np.arange(uses - pilots, uses)

@@ -1,8 +1,8 @@
-"""Named random streams, and how one of them is lent to a Sionna block.
+"""Named random streams, and their use inside Sionna blocks.
 
 A stream is a `torch.Generator` seeded with a hash of the run's seed and of the stream's name. It
 depends on nothing else, so the points of a sweep can be computed in any order. Sionna draws from a
-generator of its own; `lend_to_sionna` puts the state of ours into it for as long as a block runs.
+generator of its own; `lend_to_sionna` loads the state of our stream into it while a block runs.
 """
 
 import functools
@@ -21,11 +21,11 @@ __all__ = ["PointStreams", "Streams", "lend_to_sionna", "sionna_device", "sionna
 
 @dataclass(frozen=True)
 class Streams:
-    """All random streams of one run: `streams("noise", "awgn", 10.0)` is a seeded generator.
+    """All random streams of one run: `streams("noise", "awgn", 10.0)` returns a seeded generator.
 
     Numbers in a name compare by value (10 and 10.0 name the same stream), and a number never equals
     a text ("10" is another stream). A CPU generator uses 32 bits of a seed, so names are hashed to
-    32 bits, and whoever plans very many streams checks with `seed_of` that no two collide.
+    32 bits. Code that plans very many streams must check with `seed_of` that no two collide.
 
     Raises: TypeError if seed is not an int, ValueError if it is negative.
     """
@@ -52,7 +52,7 @@ class Streams:
     def __call__(
         self, *name: str | int | float, device: torch.device | str = "cpu"
     ) -> torch.Generator:
-        """Give a fresh generator, at the beginning of the stream with this name.
+        """Return a new generator, at the beginning of the stream with this name.
 
         Streams of one name on a CPU and on a GPU have equal seeds but different values.
         Raises: as `seed_of`.
@@ -61,20 +61,21 @@ class Streams:
 
 
 class PointStreams:
-    """The streams of one sweep point: one generator per purpose, which goes on from block to block.
+    """The streams of one sweep point: one generator per purpose, which continues across blocks.
 
-    `PointStreams(streams, "awgn", 10.0)("noise")` begins as `streams("noise", "awgn", 10.0)`;
-    asking again gives the same object, wherever it has got to. Make one for a point, not a batch.
+    `PointStreams(streams, "awgn", 10.0)("noise")` begins as `streams("noise", "awgn", 10.0)`.
+    Another call returns the same object in its current state. Create one instance per point, not
+    per batch.
     """
 
     def __init__(self, streams: Streams, *name: str | int | float) -> None:
-        """Remember the run's streams and the name of the point."""
+        """Store the run's streams and the name of the point."""
         self._streams = streams
         self._name = name
         self._begun: dict[tuple[str, torch.device], torch.Generator] = {}
 
     def __call__(self, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
-        """Give the generator of this purpose; made at first use, the same object afterwards."""
+        """Return the generator of this purpose: created at first use, then the same object."""
         key = (purpose, torch.device(device))
         if key not in self._begun:
             self._begun[key] = self._streams(purpose, *self._name, device=device)
@@ -82,7 +83,7 @@ class PointStreams:
 
 
 def _normal_part(part: str | int | float) -> str | int | float:
-    """One part of a name in its only spelling: a whole float becomes an int."""
+    """Normalise one part of a name: a whole float becomes an int."""
     if isinstance(part, bool) or not isinstance(part, str | int | float):
         raise TypeError(
             f"a stream is named by str, int or float, got {type(part).__name__} {part!r}"
@@ -96,11 +97,11 @@ def _normal_part(part: str | int | float) -> str | int | float:
 
 @functools.cache
 def sionna_phy() -> Any:
-    """Module `sionna.phy`, imported at first use: that takes seconds.
+    """The module `sionna.phy`, imported at first use because the import takes seconds.
 
-    Its import seeds torch's global generators, CUDA's too, from the clock; they are put back.
+    The import seeds torch's global generators, CUDA's too, from the clock; they are restored.
     """
-    # where CUDA is not in use, nothing is to be put back, and asking would begin to use it
+    # before CUDA is initialised there is no state to restore, and reading it would initialise CUDA
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices=devices):
         import sionna.phy
@@ -119,8 +120,9 @@ def sionna_device(device: torch.device) -> str:
 def lend_to_sionna(generator: torch.Generator) -> Iterator[None]:
     """Let Sionna draw from our stream inside the `with` block.
 
-    Sionna's generator for the device takes our state, ours takes the state back afterwards, so our
-    stream goes on behind what Sionna drew; then Sionna's own state is put back as it was.
+    Sionna's generator for the device is set to the state of `generator`. Afterwards `generator` is
+    set to the advanced state, so that the stream continues after Sionna's draws, and Sionna's own
+    state is restored.
     """
     borrower = sionna_phy().config.torch_rng(sionna_device(generator.device))
     own_state = borrower.get_state()

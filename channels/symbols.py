@@ -9,7 +9,7 @@ __all__ = ["from_symbols", "to_symbols"]
 def to_symbols(values: Tensor, *, used: Tensor | None = None) -> Tensor:
     """Pack neighbouring values (re, im) into symbols with mean |x|^2 = 1 over the used ones.
 
-    x = u sqrt(k_used) / ||u||, separately for every image; symbols beyond `used` are 0 and carry no
+    x = u sqrt(k_used) / ||u||, separately for every image. Unused symbols are 0 and carry no
     power. Differentiable in `values`.
 
     Shapes: values [B, 2k] real, used [B, k] bool or None (all are used) -> x [B, k] complex64.
@@ -28,7 +28,7 @@ def to_symbols(values: Tensor, *, used: Tensor | None = None) -> Tensor:
         _check_used(used, pairs)
         pairs = pairs.masked_fill(~used.unsqueeze(-1), 0.0)
         count = used.sum(dim=1).to(torch.float32).reshape(-1, 1, 1)
-    # The peak only keeps the squares in range: the result does not depend on the scale.
+    # Dividing by the peak keeps the squares in range; it does not change the result.
     peak = pairs.detach().abs().amax(dim=(1, 2), keepdim=True)  # [B, 1, 1]
     if not bool(((peak > 0) & torch.isfinite(peak)).all()):
         raise ValueError(
@@ -41,7 +41,7 @@ def to_symbols(values: Tensor, *, used: Tensor | None = None) -> Tensor:
 
 
 def from_symbols(x: Tensor) -> Tensor:
-    """Unpack symbols into neighbouring values (re, im), the inverse of the packing.
+    """Unpack symbols into neighbouring values (re, im): undo the packing of `to_symbols`.
 
     Shapes: x [B, k] complex -> values [B, 2k] real.
     Raises: ValueError if x is not complex [B, k].
@@ -52,7 +52,7 @@ def from_symbols(x: Tensor) -> Tensor:
 
 
 def _check_used(used: Tensor, pairs: Tensor) -> None:
-    """Check that the mask says for every symbol of every image whether it is used."""
+    """Check that the mask is bool and has one entry for every symbol of every image."""
     if used.dtype != torch.bool or used.shape != pairs.shape[:2]:
         raise ValueError(
             f"used must be bool [B, k] = {list(pairs.shape[:2])}, "
@@ -61,5 +61,5 @@ def _check_used(used: Tensor, pairs: Tensor) -> None:
 
 
 def _some(good: Tensor) -> list[int]:
-    """Numbers of the first few images that are not good."""
+    """Indices of the first five images for which `good` is False."""
     return torch.nonzero(~good).flatten()[:5].tolist()

@@ -1,4 +1,4 @@
-"""Closed forms that the simulator is measured against: error rates, capacity, fading moments.
+"""Closed forms that the simulator is tested against: error rates, capacity, fading moments.
 
 SNR is Es/N0 in dB per complex channel use; all rates assume coherent detection with a known gain.
 
@@ -19,12 +19,12 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import scipy  # loads its parts when they are first used
+import scipy  # loads its submodules at first use
 from numpy.typing import NDArray
 
 from channels.units import db_to_linear
 
-LARGE_K_FACTOR = 1e5  # above it noncentral chi-square takes seconds, and fails from about 1e11
+LARGE_K_FACTOR = 1e5  # above it, SciPy's noncentral chi-square takes seconds; fails from 1e11
 __all__ = [
     "average_over_rayleigh",
     "biorthogonal_symbol_error_rate",
@@ -72,7 +72,7 @@ def normal_approximation_bits(snr_db: Floats, *, uses: int, block_error_rate: fl
     n C - sqrt(n V) Q^-1(e) + log2(n) / 2 with n = 2 `uses` real uses, C = log2(1 + S) / 2 and
     V = S (S + 2) / (2 (S + 1)^2) log2(e)^2 [5, eq. 1 and 296, theorem 54]; at least 0.
     """
-    snr = np.minimum(np.power(10.0, np.asarray(snr_db) / 10.0), 1e150)  # its square is finite
+    snr = np.minimum(np.power(10.0, np.asarray(snr_db) / 10.0), 1e150)  # keeps its square finite
     real_uses = 2 * uses
     capacity = np.log1p(snr) / (2 * math.log(2.0))
     dispersion = snr * (snr + 2.0) / (2.0 * (snr + 1.0) ** 2) / math.log(2.0) ** 2
@@ -81,10 +81,10 @@ def normal_approximation_bits(snr_db: Floats, *, uses: int, block_error_rate: fl
 
 
 def fano_error_rate(payload_bits: int, *, carried_bits: Floats) -> Floats:
-    """Least error rate of equally likely payloads where a channel carries so many bits of them.
+    """Lower bound on the error rate of equally likely payloads, given the bits a channel carries.
 
-    h(e) + e log2(2^K - 1) = K - B by Fano's inequality [7, sec. 2.10], for K payload bits and a
-    capacity of B bits; 0 from B = K upwards. Interpolated between 8,000 error rates.
+    h(e) + e log2(2^K - 1) = K - B by Fano's inequality [7, sec. 2.10], for K payload bits and
+    B carried bits; 0 from B = K upwards. Interpolated between 8,000 error rates.
     """
     most = 1.0 - 2.0**-payload_bits
     rates = np.concatenate([[0.0], np.logspace(-9, 0, 4000) * most, np.linspace(0, most, 4000)[1:]])
@@ -97,7 +97,7 @@ def fano_error_rate(payload_bits: int, *, carried_bits: Floats) -> Floats:
 
 
 # Error rates of BPSK and square Gray QAM. Each is a sum of terms weight Q(sqrt(2 scale SNR)), so
-# fading averages Q alone.
+# that fading only replaces Q by its mean.
 
 
 def bpsk_bit_error_rate_awgn(snr_db: float) -> float:
@@ -160,7 +160,7 @@ def _q_awgn(mean: float) -> float:
 
 
 def _q_rayleigh(mean: float) -> float:
-    """Mean of Q(sqrt(2 mean g)) over g exponential with mean 1, without loss at large SNR."""
+    """Mean of Q(sqrt(2 mean g)) over g exponential with mean 1, accurate at large SNR."""
     root = math.sqrt(mean / (1.0 + mean))
     return 0.5 / ((1.0 + mean) * (1.0 + root))
 
@@ -237,7 +237,7 @@ def orthogonal_symbol_error_rate(num_signals: int, energy_ratio: float) -> float
 def simplex_symbol_error_rate(num_signals: int, energy_ratio: float) -> float:
     """Error rate of coherent detection among signals of equal correlation -1 / (M - 1).
 
-    They are orthogonal signals of energy E M / (M - 1) without their mean, which tells nothing.
+    They are orthogonal signals of energy E M / (M - 1) minus their mean, which is uninformative.
 
     Units:  energy_ratio is the total E/N0 of a signal, linear: k Es/N0 over k channel uses.
     Raises: ValueError as for orthogonal signals.
@@ -279,7 +279,7 @@ def average_over_rayleigh(error_rate: Callable[[float], float], energy_ratio: fl
     def integrand(t: float) -> float:
         return error_rate(math.exp(t) * energy_ratio) * math.exp(t - math.exp(t))
 
-    # e^-40 and e^-e^4 of the probability are left out, far below what can be measured
+    # outside the limits, the probabilities e^-40 and e^-e^4 are negligible
     return float(scipy.integrate.quad(integrand, -40.0, 4.0, epsabs=0.0, epsrel=1e-8, limit=200)[0])
 
 
@@ -331,9 +331,9 @@ def rayleigh_power_quantile(level: Floats) -> Floats:
 
 
 def rician_power_quantile(level: Floats, *, k_factor: float) -> Floats:
-    """The inverse of `rician_power_cdf`; normal with a term for the skewness if K is large [6].
+    """The inverse of `rician_power_cdf`; if K is large, a normal with a skewness term [6].
 
-    At K = 1e5 the two agree to 3e-8.
+    At K = 1e5 the exact and the approximate quantile agree to 3e-8.
     """
     if k_factor > LARGE_K_FACTOR:
         deviation, skew = _large_k_moments(k_factor)
@@ -357,7 +357,7 @@ def nakagami_power_quantile(level: Floats, *, m: float) -> Floats:
 
 def rician_power_variance(k_factor: float) -> float:
     """Variance of |h|^2, (1 + 2 K) / (1 + K)^2; 1 for Rayleigh fading, K = 0."""
-    if k_factor > LARGE_K_FACTOR:  # whose square may be beyond double precision
+    if k_factor > LARGE_K_FACTOR:  # its square may overflow
         return (1.0 + 2.0 * k_factor) / (1.0 + k_factor) / (1.0 + k_factor)
     return (1.0 + 2.0 * k_factor) / (1.0 + k_factor) ** 2
 

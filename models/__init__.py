@@ -1,7 +1,7 @@
-"""Transmitters and receivers as networks.
+"""Networks of transmitters and receivers.
 
-A model knows its shapes and nothing of noise, of optimisers or of files. Each file holds a frozen
-config with `build()`, the modules, and the source they come from.
+Models are independent of channels, optimisers and files on disk. Each file contains a frozen config
+with `build()`, the modules, and a reference to their source.
 """
 
 from models.base import ChannelCodec, CodecConfig, FeatureDecoder, FeatureEncoder

@@ -1,4 +1,4 @@
-"""What every transmitter and receiver network takes and returns."""
+"""Interfaces of the transmitter and receiver networks."""
 
 from typing import Any, Protocol
 
@@ -6,14 +6,14 @@ from torch import Tensor, nn
 
 
 class FeatureEncoder(Protocol):
-    """Images [B, C, H, W] in [0, 1] to features [B, D]."""
+    """Maps images [B, C, H, W] in [0, 1] to features [B, D]."""
 
     def __call__(self, images: Tensor) -> Tensor:
         """Features of every image."""
 
 
 class FeatureDecoder(Protocol):
-    """Features [B, D] to class scores [B, num_classes]."""
+    """Maps features [B, D] to class scores [B, num_classes]."""
 
     def __call__(self, features: Tensor) -> Tensor:
         """Scores of every class."""
@@ -32,24 +32,24 @@ class CodecConfig(Protocol):
 
     @property
     def kind(self) -> str:
-        """The codec in words, for tables and legends."""
+        """Short description of the codec, for tables and legends."""
 
     def serves(self, k: int) -> bool:
-        """Whether k channel uses can be granted."""
+        """Whether the codec supports k channel uses."""
 
     def build(self) -> "ChannelCodec":
-        """The codec with fresh weights from torch's global state."""
+        """The codec with weights drawn from torch's global generator."""
 
 
 class ChannelCodec(nn.Module):
-    """Both ends of a channel codec, called with `snr_db` [B, 1] and `uses` [B, 1] by name.
+    """Encoder and decoder of a channel codec, with keyword arguments `snr_db` and `uses` [B, 1].
 
-    The encoder takes features [B, D] to the real values [B, 2K] of K complex symbols, before power
-    control. `snr_db` and `uses` (channel uses granted to each image) are what it knows; only the
-    first `uses` symbols of an image are sent.
+    The encoder maps features [B, D] to the real values [B, 2K] of K complex symbols, before power
+    control. Its `snr_db` is the average SNR, and `uses` is the number of channel uses of each
+    image; only the first `uses` symbols of an image are sent.
 
-    The decoder takes received real values [B, 2w], w <= K, to features [B, D]. Values of symbols
-    beyond `uses` are ignored, and `snr_db` is the receive SNR of the image, fading included.
+    The decoder maps received real values [B, 2w], w <= K, to features [B, D]. It ignores symbols
+    beyond `uses`. Its `snr_db` is the receive SNR of each image, fading included.
     """
 
     def __init__(self, config: CodecConfig, encoder: nn.Module, decoder: nn.Module) -> None:
@@ -60,5 +60,5 @@ class ChannelCodec(nn.Module):
 
     @property
     def reliability(self) -> bool:
-        """Whether its decoder is given the reliability of every symbol too."""
+        """Whether the decoder also takes the reliability of every symbol."""
         return getattr(self.config, "reliability", False)

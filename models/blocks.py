@@ -3,14 +3,15 @@
 import torch
 from torch import Tensor, nn
 
-SNR_RANGE_DB = (-20.0, 30.0)  # receive SNRs, as fading around the averages of a training has them
+SNR_RANGE_DB = (-20.0, 30.0)  # of receive SNRs, which vary by fading around those of training
 
 
 class Pointwise(nn.Conv2d):
-    """A 1x1 convolution of every `every`-th pixel in both directions, without bias.
+    """A 1x1 convolution with stride `every`, without bias.
 
-    Pixels are picked first: a strided 1x1 convolution of fewer than 8 channels writes past its
-    memory in the backward pass of oneDNN on CPUs with AVX2 (uxlfoundation/oneDNN, issue 6035).
+    The pixels are selected before the convolution, because a strided 1x1 convolution with fewer
+    than 8 channels writes out of bounds in the backward pass of oneDNN on CPUs with AVX2
+    (uxlfoundation/oneDNN, issue 6035).
 
     Shapes: [B, in_width, H, W] -> [B, out_width, ceil(H / every), ceil(W / every)].
     """
@@ -20,7 +21,7 @@ class Pointwise(nn.Conv2d):
         self.every = every
 
     def forward(self, images: Tensor) -> Tensor:
-        """The convolution of the pixels that are picked."""
+        """The convolution of the selected pixels."""
         return super().forward(images[..., :: self.every, :: self.every])
 
 
@@ -55,10 +56,10 @@ def mlp(in_width: int, hidden: int, out_width: int) -> nn.Sequential:
 
 
 def snr_input(snr_db: Tensor) -> Tensor:
-    """An SNR in dB as networks are told it: clamped, in tens of dB; [B, 1] -> [B, 1]."""
+    """SNR in dB as an input of networks: clamped and divided by 10, [B, 1] -> [B, 1]."""
     return snr_db.clamp(*SNR_RANGE_DB) / 10
 
 
 def parameter_count(*modules: nn.Module) -> int:
-    """Trainable and frozen parameters, buffers not counted."""
+    """Number of parameters, trainable or frozen, without buffers."""
     return sum(p.numel() for module in modules for p in module.parameters())

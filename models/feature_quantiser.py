@@ -1,8 +1,7 @@
-"""Features as few integers: principal components, a uniform quantiser, and heads that read it.
+"""Features as a few integers: principal components, a uniform quantiser, and classifier heads.
 
-Everything is fitted on training features before the heads are trained. Transform
-and uniform quantiser are those of Gersho and Gray, Vector Quantization and Signal Compression,
-1992, sec. 5 and 8.
+Transform and quantiser are fitted to training features before the heads are trained. They are those
+of Gersho and Gray, Vector Quantization and Signal Compression, 1992, sec. 5 and 8.
 """
 
 from collections.abc import Sequence
@@ -12,18 +11,18 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-RANGES: Final = tuple(round(0.1 * step, 1) for step in range(8, 61))  # half widths that are tried
+RANGES: Final = tuple(round(0.1 * step, 1) for step in range(8, 61))  # half widths to try
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureQuantiserConfig:
-    """Which (rank, bits) there are.
+    """The available pairs (rank, bits).
 
     Raises: ValueError if one of them is impossible.
     """
 
     feature_dim: int
-    ranks: tuple[int, ...]  # components that are kept, ascending
+    ranks: tuple[int, ...]  # numbers of components kept, ascending
     bits: tuple[int, ...]  # per component, ascending
 
     def __post_init__(self) -> None:
@@ -35,21 +34,21 @@ class FeatureQuantiserConfig:
 
     @property
     def options(self) -> tuple[tuple[int, int], ...]:
-        """Every (rank, bits)."""
+        """All pairs (rank, bits)."""
         return tuple((rank, bits) for rank in self.ranks for bits in self.bits)
 
     def build(self, *, num_classes: int) -> "FeatureQuantiser":
-        """Not yet fitted; heads with fresh weights from torch's global state."""
+        """The unfitted quantiser; heads with weights drawn from torch's global generator."""
         return FeatureQuantiser(self, num_classes=num_classes)
 
 
 class FeatureQuantiser(nn.Module):
-    """Features to levels, levels to class scores, and how often every level comes.
+    """Maps features to levels and levels to class scores, and counts the levels.
 
     With R the largest rank: `mean` [D], `basis` [D, R] and `scale` [R] are the mean, directions and
     standard deviations of the principal components, `ranges` [bits, R] the half widths of the
-    quantisers in standard deviations, `counts` [bits, R, 2^most bits] how often levels came in
-    training.
+    quantisers in standard deviations, and `counts` [bits, R, 2^most bits] the number of occurrences
+    of each level in training.
     """
 
     mean: Tensor
@@ -75,10 +74,10 @@ class FeatureQuantiser(nn.Module):
 
     @torch.no_grad()
     def fit(self, features: Sequence[Tensor], head: nn.Linear) -> None:
-        """Fit to training features, each [N, D], and begin all heads as `head` [D -> classes].
+        """Fit to training features, each [N, D], and initialise all heads by `head` [D -> classes].
 
-        The first part alone decides the ranges: one view of all images is enough for that.
-        Directions have their largest entry positive, so that they do not depend on the solver.
+        Only the first part determines the ranges: one view of all images is enough for that. The
+        largest entry of every direction is positive, so that signs do not depend on the solver.
         """
         count = sum(len(part) for part in features)
         mean = torch.stack([part.double().sum(dim=0) for part in features]).sum(dim=0) / count
@@ -105,15 +104,15 @@ class FeatureQuantiser(nn.Module):
             own.bias.copy_(head.bias + head.weight @ self.mean)
 
     def components(self, features: Tensor) -> Tensor:
-        """Features [B, D] to principal components [B, R] of unit variance in training."""
+        """Principal components [B, R] of features [B, D], with unit variance in training."""
         return (features - self.mean) @ self.basis / self.scale
 
     def levels(self, components: Tensor, bits: int) -> Tensor:
-        """The cell of every component [B, r], int64 of 0..2^bits - 1."""
+        """Index of the quantiser cell of every component [B, r], int64 from 0 to 2^bits - 1."""
         return _cells(components, self._range(bits, components.shape[1]), bits)
 
     def values(self, levels: Tensor, bits: int) -> Tensor:
-        """The middles of cells [B, r]."""
+        """Midpoints [B, r] of the quantiser cells."""
         return _middles(levels, self._range(bits, levels.shape[1]), bits)
 
     def scores(self, levels: Tensor, bits: int) -> Tensor:
@@ -122,12 +121,12 @@ class FeatureQuantiser(nn.Module):
         return scores
 
     def features(self, levels: Tensor, bits: int) -> Tensor:
-        """Features [B, D] as the receiver of levels [B, r] has them."""
+        """Features [B, D] reconstructed from levels [B, r]."""
         rank = levels.shape[1]
         return self.values(levels, bits) * self.scale[:rank] @ self.basis[:, :rank].T + self.mean
 
     def probabilities(self, rank: int, bits: int) -> Tensor:
-        """How likely each level of each component is [rank, 2^bits]; none is impossible."""
+        """Estimated probability of each level of each component, [rank, 2^bits]; never 0."""
         counts = self.counts[self.config.bits.index(bits), :rank, : 2**bits].double() + 1.0
         return counts / counts.sum(dim=1, keepdim=True)
 
@@ -159,12 +158,12 @@ def _middles(levels: Tensor, ranges: Tensor, bits: int) -> Tensor:
 
 
 def _histogram(levels: Tensor, size: int) -> Tensor:
-    """How often each of `size` levels comes in every column of [N, R]: [R, size]."""
+    """Number of occurrences of each of `size` levels in every column of [N, R]: [R, size]."""
     offset = size * torch.arange(levels.shape[1], device=levels.device)
     counts = torch.bincount((levels + offset).flatten(), minlength=size * levels.shape[1])
     return counts.view(levels.shape[1], size)
 
 
 def _head(rank: int, bits: int) -> str:
-    """Name of the head of an option."""
+    """Name of the head for a pair (rank, bits)."""
     return f"r{rank}_b{bits}"

@@ -1,4 +1,4 @@
-"""Features as the number of one of a few words: vector quantisation by k-means.
+"""Features as the index of a word of a small codebook: vector quantisation by k-means.
 
 Source: Gersho and Gray, Vector Quantization and Signal Compression, 1992 (k-means is their
 generalised Lloyd algorithm).
@@ -11,12 +11,12 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-BEGINNINGS: Final = 4  # of which the best is kept
+BEGINNINGS: Final = 4  # k-means runs, of which the best is kept
 
 
 @dataclass(frozen=True, kw_only=True)
 class VectorQuantiserConfig:
-    """Which numbers of words there are.
+    """The available codebook sizes.
 
     Raises: ValueError if one of them is impossible.
     """
@@ -29,12 +29,12 @@ class VectorQuantiserConfig:
             raise ValueError(f"bits must be positive and ascend, got {self.bits}")
 
     def build(self) -> "VectorQuantiser":
-        """Not yet fitted."""
+        """The unfitted quantiser."""
         return VectorQuantiser(self)
 
 
 class VectorQuantiser(nn.Module):
-    """Features to the nearest word, for every number of words; words in half precision."""
+    """Maps features to the nearest word, for every codebook size; words have half precision."""
 
     def __init__(self, config: VectorQuantiserConfig) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class VectorQuantiser(nn.Module):
             self.register_buffer(f"words_{bits}", words)
 
     def fit(self, features: Tensor, *, seed: Callable[[int], int]) -> None:
-        """Words of training features [N, D]; `seed` gives one of 32 bits for each of `bits`.
+        """Fit the words to training features [N, D]; `seed(bits)` is the 32-bit seed of a codebook.
 
         Raises: ValueError if there are fewer features than words.
         """
@@ -64,5 +64,5 @@ class VectorQuantiser(nn.Module):
         return self.get_buffer(f"words_{bits}").float()
 
     def nearest(self, features: Tensor, bits: int) -> Tensor:
-        """Numbers of the words nearest to features [B, D], int64 [B]."""
+        """Indices of the words nearest to features [B, D], int64 [B]."""
         return torch.cdist(features, self.words(bits)).argmin(dim=1)

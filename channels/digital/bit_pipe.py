@@ -1,8 +1,8 @@
-"""Payload bits to payload bits over any channel: CRC, 5G NR LDPC, scrambling, Gray QAM, and back.
+"""The coded digital link, bits to bits over any channel: CRC, 5G NR LDPC, scrambling, Gray QAM.
 
-`CodedPipe` is what all coded links share; short codes are in `channels.digital.small_block`. The
-blocks are Sionna's, but for the LDPC decoder, see `channels.digital.ldpc`; documents are 3GPP
-TS 38.212 (coding) and TS 38.211 (modulation).
+`CodedPipe` is the base class of all coded links; those with short codes are in `small_block` and
+`polar_pipe`. The blocks are Sionna's except for the LDPC decoder (`channels.digital.ldpc`). The
+specifications are 3GPP TS 38.212 (coding) and TS 38.211 (modulation).
 """
 
 import functools
@@ -33,15 +33,15 @@ __all__ = [
 ]
 
 LONGEST_WITH_CRC16: Final = 3824  # payload bits, TS 38.212 sec. 7.2.1
-LONGEST_CODE_BLOCK: Final = 8448  # bits with CRC, TS 38.212 sec. 5.2.2; segmentation is not built
+LONGEST_CODE_BLOCK: Final = 8448  # bits with CRC, TS 38.212 sec. 5.2.2; without segmentation
 HIGHEST_CODE_RATE: Final = Fraction(948, 1024)  # TS 38.214 table 5.1.3.1-2
-SAFE_CODE_RATE: Final = Fraction(9, 10)  # up to this rate every block arrives if there is no noise
+SAFE_CODE_RATE: Final = Fraction(9, 10)  # up to it, all blocks are decoded if there is no noise
 TRIAL_BLOCKS, TRIAL_SNR_DB = 20, 100.0
 MODULATIONS: Final = {2: "QPSK", 4: "16-QAM", 6: "64-QAM", 8: "256-QAM"}
 
 
 class BitPipeOutput(NamedTuple):
-    """What the receiver has: its decision for every bit, and whether the CRC agrees.
+    """Output of the receiver: its decision for every bit, and whether the CRC check passed.
 
     Shapes: payload [B, payload_bits] uint8, crc_ok [B] bool.
     """
@@ -52,11 +52,11 @@ class BitPipeOutput(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class CodedPipe(ABC):
-    """A digital link with one code word per image; calling it transmits.
+    """A digital link with one code word per image; calling it sends payloads.
 
-    Encoding, scrambling with fresh bits known to both ends, Gray QAM of unit average power,
-    channel, exact LLRs of y/h with noise power N0/|h|^2, descrambling, decoding. The power is 1 on
-    average over the constellation, not for each image.
+    The steps are encoding, scrambling with fresh bits known to both ends, Gray QAM of unit average
+    power, the channel, exact LLRs of y/h with noise power N0/|h|^2, descrambling, and decoding. The
+    power is 1 on average over the constellation, not for each image.
     """
 
     payload_bits: int  # per image, without CRC
@@ -66,7 +66,7 @@ class CodedPipe(ABC):
     @property
     @abstractmethod
     def crc_bits(self) -> int:
-        """Check bits that are sent with the payload; 0: errors are never seen."""
+        """Number of CRC bits sent with the payload; if 0, errors are never detected."""
 
     @abstractmethod
     def encode(self, payload: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class CodedPipe(ABC):
 
     @abstractmethod
     def decode(self, llr: Tensor) -> BitPipeOutput:
-        """What is decided from LLRs ln P(1) - ln P(0) of the coded bits [B, coded_bits]."""
+        """Decode LLRs ln P(1) - ln P(0) of the coded bits, [B, coded_bits]."""
 
     @property
     def modulation(self) -> str:
@@ -86,12 +86,12 @@ class CodedPipe(ABC):
 
     @property
     def coded_bits(self) -> int:
-        """Bits that the channel uses carry."""
+        """Number of coded bits per image, over all channel uses."""
         return self.channel_uses * self.bits_per_symbol
 
     @property
     def code_rate(self) -> float:
-        """Payload and CRC bits over coded bits."""
+        """Payload and CRC bits divided by coded bits."""
         return (self.payload_bits + self.crc_bits) / self.coded_bits
 
     @torch.no_grad()
@@ -128,7 +128,7 @@ class CodedPipe(ABC):
         channel_generator: torch.Generator,
         scrambling_generator: torch.Generator,
     ) -> BitPipeOutput:
-        """Send code words [B, coded_bits] uint8, such as all zeros; the rest as above."""
+        """Send given code words [B, coded_bits] uint8, such as all zeros; else as `__call__`."""
         scrambling = torch.randint(
             0, 2, coded.shape, generator=scrambling_generator, device=coded.device
         ).to(torch.uint8)
@@ -142,10 +142,10 @@ class CodedPipe(ABC):
             bits_per_symbol=self.bits_per_symbol,
         )
         llr = llr.masked_fill(erased.repeat_interleave(self.bits_per_symbol, dim=1), 0.0)
-        return self.decode(llr * (1.0 - 2.0 * scrambling))  # a flipped bit has the opposite sign
+        return self.decode(llr * (1.0 - 2.0 * scrambling))  # flipped bits: flip the signs
 
     def _check_payload(self, payload: Tensor) -> None:
-        """Check that payload holds bits, as many as the pipe carries."""
+        """Check that payload is uint8 [B, payload_bits] of 0 and 1."""
         shape_fits = payload.dim() == 2 and payload.shape[1] == self.payload_bits
         if payload.dtype != torch.uint8 or not shape_fits or payload.shape[0] == 0:
             raise ValueError(
@@ -160,18 +160,19 @@ class CodedPipe(ABC):
 class BitPipe(CodedPipe):
     """CRC, 5G LDPC and Gray QAM, one code block per image.
 
-    CRC (16 bits up to 3824 payload bits, else 24), 5G LDPC with rate matching and bit interleaving,
-    then as `CodedPipe`, LDPC decoding, CRC check. Below the lowest rate of the base graph (1/5, or
-    1/3 with the longer CRC) the code word is repeated, and its LLRs are added up.
+    The CRC has 16 bits up to 3824 payload bits, else 24. Encoding includes rate matching and bit
+    interleaving; the receiver decodes the LDPC code and checks the CRC. All else is as in
+    `CodedPipe`. Below the lowest rate of the base graph (1/5, or 1/3 above 3824 bits with CRC) the
+    code word is repeated, and the LLRs of its repetitions are added.
 
     Raises: ValueError if the modulation is unknown or no 5G LDPC code has these sizes.
     """
 
-    iterations: int = 20  # of the decoder, at most
+    iterations: int = 20  # maximum number of decoder iterations
     decoder: Literal["layered", "sionna"] = "layered"  # sionna: belief propagation, to compare
 
     def __post_init__(self) -> None:
-        """Check that Sionna has such a code."""
+        """Check that there is a 5G LDPC code of these sizes."""
         if self.bits_per_symbol not in MODULATIONS:
             raise ValueError(
                 f"bits_per_symbol must be one of {sorted(MODULATIONS)}, got {self.bits_per_symbol}"
@@ -196,12 +197,12 @@ class BitPipe(CodedPipe):
 
     @property
     def crc_bits(self) -> int:
-        """Check bits that are sent with the payload, 16 or 24."""
+        """Number of CRC bits, 16 or 24."""
         return _crc_bits(self.payload_bits)
 
     @property
     def code_word_bits(self) -> int:
-        """Length of the LDPC code word; the coded bits that are left over repeat it cyclically."""
+        """Length of the LDPC code word; if there are more coded bits, they repeat it cyclically."""
         block = self.payload_bits + self.crc_bits
         longest = block * (5 if block <= LONGEST_WITH_CRC16 else 3)
         return min(self.coded_bits, longest - longest % self.bits_per_symbol)
@@ -215,12 +216,12 @@ class BitPipe(CodedPipe):
         return coded.to(torch.uint8)[:, self._places(payload.device)]
 
     def _places(self, device: torch.device) -> Tensor:
-        """Which bit of the code word every coded bit is [coded_bits]."""
+        """Index in the code word of every coded bit, [coded_bits]."""
         return torch.arange(self.coded_bits, device=device) % self.code_word_bits
 
     @torch.no_grad()
     def decode(self, llr: Tensor) -> BitPipeOutput:
-        """LLRs of repeated bits added up, LDPC decoding, CRC check."""
+        """Add the LLRs of repeated bits, decode the LDPC code, and check the CRC."""
         blocks = _blocks(self, sionna_device(llr.device))
         word = llr.new_zeros((len(llr), self.code_word_bits))
         word.index_add_(1, self._places(llr.device), llr)
@@ -233,15 +234,15 @@ def payload_bits_for(
 ) -> int:
     """Largest payload whose code rate, CRC included, does not exceed `code_rate`.
 
-    floor(code_rate channel_uses bits_per_symbol) minus the CRC bits; a float such as 0.3 is read as
-    the decimal fraction that it shows.
+    floor(code_rate channel_uses bits_per_symbol) minus the CRC bits; a float such as 0.3 stands for
+    the decimal fraction 3/10.
 
     Raises: ValueError if that leaves less than 1 bit.
     """
     rate = code_rate if isinstance(code_rate, Fraction) else Fraction(str(code_rate))
     block = math.floor(rate * channel_uses * bits_per_symbol)
     payload = block - _crc_bits(1)
-    if payload > LONGEST_WITH_CRC16:  # a longer CRC may bring it back below the limit
+    if payload > LONGEST_WITH_CRC16:  # the longer CRC may shorten it to the limit
         payload = max(LONGEST_WITH_CRC16, block - _crc_bits(payload))
     if payload < 1:
         raise ValueError(
@@ -260,9 +261,9 @@ def channel_uses_for(*, payload_bits: int, bits_per_symbol: int, code_rate: Frac
 
 @functools.lru_cache(maxsize=1024)
 def arrives_without_noise(pipe: BitPipe) -> bool:
-    """Whether a few random blocks all arrive at 100 dB.
+    """Whether a few random blocks are all decoded correctly at 100 dB.
 
-    Above a rate of 9/10 some short codes are punctured so far that they cannot be decoded: their
+    Above a rate of 9/10, some short codes are punctured so much that they cannot be decoded: their
     rank is below the number of bits, or belief propagation makes no progress.
     """
     streams, shape = Streams(seed=0), (TRIAL_BLOCKS, pipe.payload_bits)
@@ -282,17 +283,17 @@ def qam_llr(symbols: Tensor, *, noise_power: Tensor, bits_per_symbol: int) -> Te
 
     Square Gray QAM is one Gray PAM in the real part (bits 0, 2, ...) and one in the imaginary part
     (bits 1, 3, ...), with independent noise. The sum over all points with b = 1 splits into a
-    product and the other part cancels, so only sqrt(M) levels are visited per real dimension.
+    product and the other part cancels, so only sqrt(M) levels are summed per real dimension.
 
     Shapes: symbols [B, k] complex, noise_power [B, k] or [B, 1] -> [B, k bits_per_symbol].
     Units:  noise_power is E|w|^2 per complex use.
     """
     levels, marginalise = _gray_pam(bits_per_symbol // 2, sionna_device(symbols.device))
     parts = torch.view_as_real(symbols.resolve_conj()).unsqueeze(-1)  # [B, k, 2, 1]
-    smallest = torch.finfo(parts.dtype).tiny  # keeps a noiseless link from 0 / 0
+    smallest = torch.finfo(parts.dtype).tiny  # avoids 0 / 0 on a noiseless link
     exponents = -(parts - levels).square() / noise_power.clamp_min(smallest)[..., None, None]
     llr: Tensor = marginalise(exponents)  # [B, k, 2, bits_per_symbol / 2]
-    return llr.transpose(2, 3).flatten(start_dim=1)  # real and imaginary bits take turns
+    return llr.transpose(2, 3).flatten(start_dim=1)  # real and imaginary bits alternate
 
 
 def qam_bits(symbols: Tensor, *, bits_per_symbol: int) -> Tensor:
@@ -300,7 +301,7 @@ def qam_bits(symbols: Tensor, *, bits_per_symbol: int) -> Tensor:
 
     Shapes: symbols [B, k] complex -> [B, k bits_per_symbol] uint8.
     """
-    half = bits_per_symbol // 2  # a level's place in Sionna's list, in binary, is its label
+    half = bits_per_symbol // 2  # the index of a level in Sionna's list, in binary, is its label
     levels, _ = _gray_pam(half, sionna_device(symbols.device))
     parts = torch.view_as_real(symbols.resolve_conj()).unsqueeze(-1)  # [B, k, 2, 1]
     nearest = (parts - levels).abs().argmin(dim=-1)  # [B, k, 2]
@@ -324,7 +325,7 @@ class _Blocks(NamedTuple):
 
 @functools.lru_cache(maxsize=64)
 def _blocks(pipe: BitPipe, device: str) -> _Blocks:
-    """Build the blocks of a pipe once."""
+    """Blocks of a pipe, built once and cached."""
     phy = sionna_phy()
     where = {"precision": "single", "device": device}
     crc_encoder = phy.fec.crc.CRCEncoder({16: "CRC16", 24: "CRC24A"}[pipe.crc_bits], **where)
@@ -356,7 +357,7 @@ def qam_mapper(bits_per_symbol: int, device: str) -> Any:
 
 @functools.cache
 def _gray_pam(bits: int, device: str) -> tuple[Tensor, Any]:
-    """Levels [2^bits] of one real dimension of QAM, power 1/2, and Sionna's sum over them."""
+    """Levels [2^bits] of one real dimension of QAM, power 1/2, and Sionna's block for bit LLRs."""
     mapping = sionna_phy().mapping
     points = mapping.Constellation("pam", bits, precision="single", device=device).points
     marginalise = mapping.SymbolLogits2LLRs("app", bits, precision="single", device=device)

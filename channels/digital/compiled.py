@@ -1,4 +1,4 @@
-"""Compiling of decoders by numba."""
+"""Compilation of the decoders with Numba."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -11,9 +11,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """Compiled by numba, once for all processes where it finds a folder for that."""
+    """Compile a function with Numba; cache it on disk for other processes if that is possible."""
     try:
         made: Function = numba.njit(cache=True, error_model="numpy")(function)
-    except RuntimeError:  # neither the source's folder nor the home can be written to
+    except RuntimeError:  # neither the source folder nor the home folder is writable
         made = numba.njit(error_model="numpy")(function)
     return made

@@ -1,8 +1,9 @@
-"""A fast decoder of the 5G LDPC codes: layered normalised min-sum that stops at a zero syndrome.
+"""A fast decoder of the 5G LDPC codes: layered normalised min-sum with early stopping.
 
 The code, its lifting and its rate matching are those of Sionna's encoder (TS 38.212, sec. 5.3.2);
-only the decoder is our own, because Sionna's belief propagation cannot stop early. Its block error
-rate is within 0.1 dB of 20 flooding iterations of belief propagation (tests/channels/test_ldpc.py).
+only the decoder is our own, because Sionna's belief propagation cannot stop early. It stops when
+all parity checks hold. Its block error rate is within 0.1 dB of 20
+flooding iterations of belief propagation (tests/channels/test_ldpc.py).
 
 Source: Chen et al., Reduced-complexity decoding of LDPC codes, IEEE Trans. Commun. 53, 2005 (the
 normalisation); Hocevar, A reduced complexity decoder architecture, SiPS 2004 (the layers).
@@ -20,26 +21,26 @@ from channels.digital.compiled import compiled
 
 __all__ = ["LayeredDecoder"]
 
-FACTOR: Final = 0.75  # by which min-sum overrates its messages
+FACTOR: Final = 0.75  # scales the messages of min-sum, which are too large
 FILLER: Final = 1e4  # LLR of bits that are known to be 0
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class _Graph:
-    """Parity checks in layers of Z rows: entry e joins block column `columns[e]`, rotated."""
+    """Parity checks in layers of Z rows; entry e is a cyclic shift in block column `columns[e]`."""
 
     z: int
-    first: Ints  # [layers + 1], where each layer's entries begin
+    first: Ints  # [layers + 1], index of each layer's first entry
     columns: Ints  # [entries]
-    shifts: Ints  # [entries], row r of the layer meets variable (r + shift) mod Z of the column
+    shifts: Ints  # [entries], row r of the layer has variable (r + shift) mod Z of the column
 
 
 class LayeredDecoder:
-    """Decodes what an `LDPC5GEncoder` of Sionna has encoded and rate-matched.
+    """Decoder of code words that Sionna's `LDPC5GEncoder` has encoded and rate-matched.
 
-    Calling it: LLRs [B, n] float32 as logits (positive means bit 1) -> information bits [B, k]
-    uint8. An image's bits do not depend on the others. Runs on the CPU, in one thread.
+    Calling it maps LLRs [B, n] float32 as logits (positive means bit 1) to information bits [B, k]
+    uint8. Code words are decoded independently. Runs on the CPU, in one thread.
     """
 
     def __init__(self, encoder: Any, *, iterations: int = 20) -> None:
@@ -52,19 +53,19 @@ class LayeredDecoder:
             self._order = torch.as_tensor(encoder.out_int_inv).cpu()
 
     def __call__(self, llr: Tensor) -> Tensor:
-        """Information bits."""
+        """Return the information bits [B, k] uint8."""
         bits, _ = self.decode(llr)
         return bits
 
     def decode(self, llr: Tensor) -> tuple[Tensor, Tensor]:
-        """Information bits [B, k] uint8, and the iterations that each block took [B]."""
+        """Return the information bits [B, k] uint8 and the iterations of each block [B]."""
         encoder, graph = self._encoder, self._graph
         ordered = llr.detach().cpu().float()
         if self._order is not None:
             ordered = ordered[:, self._order]
         sent = encoder.k - 2 * graph.z  # information bits that are transmitted
         width = int(graph.columns.max() + 1) * graph.z
-        known = torch.zeros((len(ordered), width))  # positive means bit 0, as decoders have it
+        known = torch.zeros((len(ordered), width))  # positive means bit 0, as usual in decoders
         filler = slice(encoder.k, encoder.k_ldpc)
         known[:, 2 * graph.z : encoder.k] = -ordered[:, :sent]
         known[:, filler] = FILLER
@@ -77,11 +78,11 @@ class LayeredDecoder:
 
 
 def _graph(encoder: Any) -> _Graph:
-    """The base graph of an encoder, without the layers whose own parity bit is never sent."""
+    """The parity checks of an encoder, without layers whose own parity bits are never sent."""
     z = int(encoder.z)
     matrix = encoder.pcm.tocsr()
     used = -(-(int(encoder.n) + 2 * z + int(encoder.k_ldpc - encoder.k)) // z)  # block columns
-    used = max(used, int(encoder.k_ldpc) // z + 4)  # the first four parity columns are joined
+    used = max(used, int(encoder.k_ldpc) // z + 4)  # the first four are coupled
     first, columns, shifts = [0], [], []
     for layer in range(matrix.shape[0] // z):
         ones = matrix.indices[matrix.indptr[layer * z] : matrix.indptr[layer * z + 1]]
@@ -103,7 +104,7 @@ def _decode(  # noqa: C901 - numba compiles it whole: calls between would cost v
     shifts: Ints,
     iterations: int,
 ) -> tuple[NDArray[np.uint8], Ints]:
-    """LLRs [B, V Z] -> hard decisions [B, V Z] and iterations [B]."""
+    """LLRs [B, V Z] of V block columns -> hard decisions [B, V Z] and iterations [B]."""
     batch, width = known.shape
     layers, entries = len(first) - 1, len(columns)
     bits = np.empty((batch, width), dtype=np.uint8)

@@ -1,8 +1,8 @@
-"""Mutual information of bit-interleaved coded QAM, and the SNR that a block of many SNRs is worth.
+"""Mutual information of bit-interleaved coded QAM, and the effective SNR of a fading block.
 
 Sources: Caire, Taricco and Biglieri, Bit-interleaved coded modulation, IEEE Trans. Inf. Theory
 44(3), 1998 (the mutual information); Brueninghaus et al., Link performance models for system level
-simulations of broadband radio access systems, PIMRC 2005 (its mean over a block, MIESM).
+simulations of broadband radio access systems, PIMRC 2005 (the effective SNR, MIESM).
 """
 
 import functools
@@ -16,19 +16,22 @@ __all__ = ["bicm_bits", "bicm_effective_snr_db"]
 
 Floats = NDArray[np.float64]
 GRID_DB: Final = np.linspace(-40.0, 50.0, 361)
-LEAST: Final = 1e-9  # bits that are missing where more SNR no longer counts
+LEAST: Final = 1e-9  # floor of the missing bits, for large SNRs
 
 
 def bicm_bits(snr_db: Floats, *, bits_per_symbol: int) -> Floats:
-    """Bits per use of Gray QAM with one decoder input per bit; constant below -40 dB."""
+    """Mutual information of Gray QAM with bitwise decoding (BICM), in bits per use.
+
+    It is interpolated from -40 to 50 dB, and constant outside this range.
+    """
     missing = np.interp(snr_db, GRID_DB, _log_missing(bits_per_symbol))
     return np.asarray(bits_per_symbol - np.exp(missing))
 
 
 def bicm_effective_snr_db(snr_db: Floats, *, bits_per_symbol: int) -> Floats:
-    """The SNR at which every use has the mean mutual information of a block's uses.
+    """SNR at which the mutual information equals its mean over the uses of a block.
 
-    Shapes: snr_db [B, k] in dB -> [B]; between -40 dB and where all but 1e-9 bits arrive.
+    Shapes: snr_db [B, k] in dB -> [B] in dB, from -40 to where only 1e-9 bits are missing.
     """
     log_missing = _log_missing(bits_per_symbol)
     missing = np.exp(np.interp(snr_db, GRID_DB, log_missing)).mean(axis=1)
@@ -37,14 +40,17 @@ def bicm_effective_snr_db(snr_db: Floats, *, bits_per_symbol: int) -> Floats:
 
 @functools.cache
 def _log_missing(bits_per_symbol: int) -> Floats:
-    """Logarithm of the bits per use that are missing to `bits_per_symbol`, over GRID_DB."""
+    """Logarithm of `bits_per_symbol` minus the mutual information, at every SNR of GRID_DB."""
     half = bits_per_symbol // 2  # of one real dimension
     found = np.array([_missing(half, 10 ** (snr_db / 10)) for snr_db in GRID_DB])
     return np.asarray(np.log(np.maximum(2 * found, LEAST)))
 
 
 def _missing(bits: int, snr: float) -> float:
-    """Bits that are missing in one real dimension: E log2(sum p(y|x) / sum of equal bit p(y|x))."""
+    """`bits` minus the mutual information of one real dimension.
+
+    The sum over the bits of E log2(sum p(y|x) / sum p(y|x) over levels x with the same bit).
+    """
     count = 2**bits
     levels = np.arange(1 - count, count, 2) * np.sqrt(1.5 / (count**2 - 1))  # power 1/2
     labels = np.arange(count) ^ np.arange(count) >> 1  # Gray
@@ -64,5 +70,5 @@ def _missing(bits: int, snr: float) -> float:
 
 @functools.cache
 def _quadrature() -> tuple[Floats, Floats]:
-    """Nodes and weights of Gauss and Hermite."""
+    """Nodes and weights of Gauss-Hermite quadrature."""
     return np.polynomial.hermite.hermgauss(64)

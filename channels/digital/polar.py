@@ -1,7 +1,7 @@
 """Short polar codes with the reliability sequence of 5G NR, TS 38.212 table 5.3.1.2-1.
 
-Only the mother code: 5G itself begins to use polar codes at 12 payload bits, with a CRC, and sends
-3 to 11 bits by a Reed-Muller based block code (sec. 5.3.3), so there is no rate matching to follow.
+Only the mother code is implemented, without rate matching. 5G itself uses polar codes only from 12
+payload bits on, with a CRC; 3 to 11 bits have a Reed-Muller based block code (sec. 5.3.3).
 """
 
 from typing import Final
@@ -18,12 +18,12 @@ LONGEST_POLAR: Final = 1024
 
 
 def polar_words(num_words: int, length: int) -> Tensor:
-    """The first `num_words` words of the polar code that has just enough information bits.
+    """The first `num_words` words of the smallest polar code of this length that has as many.
 
     Word i carries the number i, most significant bit first, on the most reliable positions.
 
     Shapes: [num_words, length] uint8 of 0 and 1.
-    Raises: ValueError if length is no power of two from 32 to 1024, or has not so many words.
+    Raises: ValueError if length is not a power of two from 32 to 1024, or too short for the words.
     """
     info_bits = max(1, (num_words - 1).bit_length())
     whole = length & (length - 1) == 0

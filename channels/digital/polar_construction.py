@@ -1,8 +1,9 @@
-"""Which bits a 5G uplink polar code carries where: construction, parity bits, rate matching.
+"""Construction of 5G uplink polar codes: information and parity positions, rate matching.
 
-Source: 3GPP TS 38.212, sec. 5.3.1 (code), 5.4.1 (rate matching) and 6.3.1.3.1 (parity bits), in
-agreement with a public Python translation of MATLAB's functions for it. Sionna 2.2 has no parity
-bits, and pre-freezes one position too few where bits are punctured.
+Source: 3GPP TS 38.212, sec. 5.3.1 (code), 5.4.1 (rate matching) and 6.3.1.3.1 (parity bits). The
+results agree with a public Python translation of MATLAB's functions. Of Sionna 2.2 only the
+reliability ranking is used: its code has no parity bits, and pre-freezes one position too few if
+bits are punctured.
 """
 
 import functools
@@ -19,7 +20,7 @@ __all__ = ["FROZEN", "INFORMATION", "PARITY", "PolarConstruction", "uplink_polar
 
 FROZEN, INFORMATION, PARITY = 0, 1, 2
 PARITY_BITS: Final = 3
-WITH_PARITY: Final = range(18, 26)  # bits with CRC that parity bits are added to
+WITH_PARITY: Final = range(18, 26)  # block lengths, CRC included, with parity bits
 SUB_BLOCKS: Final = (  # table 5.4.1.1-1
     *(0, 1, 2, 4, 3, 5, 6, 7, 8, 16, 9, 17, 10, 18, 11, 19),
     *(12, 20, 13, 21, 14, 22, 15, 23, 24, 25, 26, 28, 27, 29, 30, 31),
@@ -31,8 +32,8 @@ Ints = NDArray[np.int64]
 class PolarConstruction:
     """A mother code of N bits, and which of its code bits are sent in which order.
 
-    Shapes: kinds [N] of FROZEN, INFORMATION and PARITY; places [E], the code bit of each coded bit;
-    shortened [N - E or 0], the code bits that are 0 and not sent.
+    Shapes: kinds [N], each FROZEN, INFORMATION or PARITY; places [E], the index of the code bit
+    that each coded bit is; shortened [N - E] or [0], indices of code bits that are 0 and not sent.
     """
 
     kinds: Ints
@@ -42,7 +43,7 @@ class PolarConstruction:
 
 @functools.lru_cache(maxsize=256)
 def uplink_polar(block_bits: int, coded_bits: int) -> PolarConstruction:
-    """The code of `block_bits` (payload and CRC) over `coded_bits`.
+    """The code from `block_bits` (payload and CRC) to `coded_bits`.
 
     Raises: ValueError if the block, with its parity bits, is longer than `coded_bits`.
     """
@@ -68,7 +69,7 @@ def uplink_polar(block_bits: int, coded_bits: int) -> PolarConstruction:
 
 
 def _mother_bits(block_bits: int, coded_bits: int) -> int:
-    """N, sec. 5.3.1: at most 1024, at least 32, and no rate below 1/8."""
+    """Length N of the mother code, 32 to 1024, with a rate of at least 1/8, sec. 5.3.1."""
     above = math.ceil(math.log2(coded_bits))
     nearly = 8 * coded_bits <= 9 * 2 ** (above - 1) and 16 * block_bits < 9 * coded_bits
     power = min(above - 1 if nearly else above, math.ceil(math.log2(8 * block_bits)), 10)
@@ -76,7 +77,7 @@ def _mother_bits(block_bits: int, coded_bits: int) -> int:
 
 
 def _frozen_ahead(mother: int, coded_bits: int, punctured: int) -> int:
-    """How many first positions are frozen too where bits are punctured, sec. 5.4.1.1."""
+    """Number of first positions that are also frozen if bits are punctured, sec. 5.4.1.1."""
     if not punctured:
         return 0
     if 4 * coded_bits >= 3 * mother:
@@ -85,7 +86,7 @@ def _frozen_ahead(mother: int, coded_bits: int, punctured: int) -> int:
 
 
 def _sub_block_order(mother: int) -> Ints:
-    """J of sec. 5.4.1.1: blocks of N/32 code bits in another order."""
+    """Sub-block interleaver J of sec. 5.4.1.1, which permutes blocks of N/32 code bits."""
     blocks = np.arange(mother).reshape(32, -1)
     return np.asarray(blocks[list(SUB_BLOCKS)].ravel())
 
@@ -106,7 +107,10 @@ def _ranking(mother: int) -> Ints:
 
 
 def _parity_places(chosen: Ints, parity: int, *, heavy: bool) -> Ints:
-    """Positions of parity bits: the least reliable, and if `heavy` one of least row weight."""
+    """Positions of parity bits: the least reliable chosen ones.
+
+    If `heavy`, one parity bit is instead at the position of least row weight.
+    """
     if not parity:
         return chosen[:0]
     if not heavy:

@@ -1,7 +1,7 @@
 """Successive cancellation list decoding of polar codes, with CRC and parity bits.
 
-All paths work in step, so a value of a stage is read by pointer and written by every path at once:
-a path that splits copies pointers, not values.
+All paths proceed in lockstep. A path refers to the values of each stage by a pointer, so that a
+path that splits copies pointers, not values.
 
 Source: Tal and Vardy, List decoding of polar codes, IEEE Trans. Inf. Theory 61(5), 2015;
 Balatsoukas-Stimming et al., LLR-based successive cancellation list decoding of polar codes, IEEE
@@ -25,13 +25,13 @@ Bits = NDArray[np.uint8]
 def list_decode(
     llr: Floats, kinds: Ints, checks: Ints, size: int
 ) -> tuple[Bits, NDArray[np.bool_]]:
-    """The likeliest of at most `size` paths whose CRC agrees, else the likeliest.
+    """The most likely of at most `size` paths whose CRC is correct, else the most likely path.
 
-    A row's result does not depend on the others. Runs on the CPU, in one thread.
+    Rows are decoded independently. Runs on the CPU, in one thread.
 
     Shapes: llr [B, N], ln P(0) - ln P(1) of the mother code's bits; kinds [N] as in
     `PolarConstruction`; checks [K], the CRC's syndrome of each information bit -> bits [B, K],
-    and whether the CRC agrees [B].
+    and whether the CRC is correct [B].
     """
     batch, length = llr.shape
     count, stages = len(checks), _trailing_ones(length - 1)  # stage s has 2^s values
@@ -56,7 +56,7 @@ def list_decode(
 
 @compiled
 def _trace(path: int, parents: Ints, decided: Bits, checks: Ints, bits: Bits) -> int:
-    """Write a path's information bits [K], from the last to the first; the CRC's syndrome."""
+    """Write a path's information bits [K], last one first; return the CRC's syndrome."""
     syndrome = 0
     for place in range(len(checks) - 1, -1, -1):
         bits[place] = decided[place, path]
@@ -68,10 +68,11 @@ def _trace(path: int, parents: Ints, decided: Bits, checks: Ints, bits: Bits) ->
 
 @compiled
 def _paths(values: Floats, left: Bits, kinds: Ints, parents: Ints, decided: Bits) -> Floats:
-    """Metrics [paths] of the last paths, small ones likely; their bits in `decided`.
+    """Metrics [paths] of the surviving paths, smaller is more likely; writes `decided`.
 
-    Shapes: values and left [stages + 1, size, N], scratch but for the last stage of values;
-    parents and decided [K, size], the slot that a path comes from and its bit.
+    Shapes: values and left [stages + 1, size, N], scratch except for the last stage of values,
+    which holds the LLRs; parents and decided [K, size], for every information bit the slot of a
+    path's parent and the path's bit.
     """
     stages, size, length = values.shape
     whose = np.zeros((2, stages, size), dtype=np.int64)  # the slot that a path reads
@@ -108,7 +109,7 @@ def _paths(values: Floats, left: Bits, kinds: Ints, parents: Ints, decided: Bits
 
 @compiled
 def _sort(costs: Floats, sorted_by: Ints, count: int) -> None:
-    """Places of the first `count` costs, the smallest first, by insertion."""
+    """Write the indices of the first `count` costs, smallest first, by insertion sort."""
     for place in range(count):
         gap = place
         while gap and costs[sorted_by[gap - 1]] > costs[place]:
@@ -119,7 +120,7 @@ def _sort(costs: Floats, sorted_by: Ints, count: int) -> None:
 
 @compiled
 def _inherit(whose: Ints, register: Ints, parents: Ints, last: Bits, residue: int) -> None:
-    """Pointers and parities of paths from their parents."""
+    """Copy pointers and parities from the parents, and add the new bits to the parities."""
     before, parities = whose.copy(), register.copy()
     for path in range(len(parents)):
         for stage in range(whose.shape[1]):
@@ -130,7 +131,7 @@ def _inherit(whose: Ints, register: Ints, parents: Ints, last: Bits, residue: in
 
 @compiled
 def _descend(values: Floats, left: Bits, whose: Ints, position: int, paths: int) -> None:
-    """LLRs of all stages that the position begins anew, down to its own."""
+    """Compute the LLRs of all stages that change at this position, down to the last one."""
     stages = len(values) - 1
     begin = stages - 1
     if position:
@@ -155,14 +156,14 @@ def _descend(values: Floats, left: Bits, whose: Ints, position: int, paths: int)
 
 @compiled
 def _ascend(left: Bits, whose: Ints, last: Bits, position: int, paths: int) -> None:
-    """Sums of the subtrees that end here, kept for the right half of the next larger one."""
+    """Compute the partial sums of the subtree that ends here, for the next right half."""
     complete = _trailing_ones(position)
     if complete == len(left) - 1:
         return
     for path in range(paths):
         own = left[complete, path]
         end = 1 << complete
-        own[end - 1] = last[path]  # the latest sums lie at the end, and grow to the left
+        own[end - 1] = last[path]  # filled from the end to the left
         for stage in range(complete):
             half = 1 << stage
             other = left[stage, whose[1, stage, path]]
@@ -173,7 +174,7 @@ def _ascend(left: Bits, whose: Ints, last: Bits, position: int, paths: int) -> N
 
 @compiled
 def _either(one: float, other: float) -> float:
-    """LLR of the sum of two bits."""
+    """LLR of the sum of two bits modulo 2."""
     least = min(abs(one), abs(other))
     signed = least if (one < 0) == (other < 0) else -least
     above, below = np.exp(-abs(one + other)), np.exp(-abs(one - other))
@@ -182,7 +183,7 @@ def _either(one: float, other: float) -> float:
 
 @compiled
 def _cost(llr: float, bit: int) -> float:
-    """-ln P(bit), ln(1 + exp(-(1 - 2 bit) llr)) without overflow."""
+    """-ln P(bit) = ln(1 + exp(-(1 - 2 bit) llr)), without overflow."""
     signed = -llr if bit else llr
     return float(np.log1p(np.exp(-abs(signed))) + max(-signed, 0.0))
 

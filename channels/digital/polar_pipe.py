@@ -1,4 +1,4 @@
-"""5G polar codes of uplink control for 12 and more payload bits, with list decoding.
+"""5G polar codes of uplink control channels, for 12 or more payload bits, with list decoding.
 
 Documents: 3GPP TS 38.212, sec. 5.3.1, 5.4.1 and 6.3.1.2.1 (CRC of 6 or 11 bits).
 """
@@ -19,7 +19,7 @@ from channels.streams import sionna_phy
 
 __all__ = ["LONGEST_POLAR_PAYLOAD", "SHORTEST_POLAR_PAYLOAD", "PolarPipe", "polar_crc_bits"]
 
-SHORTEST_POLAR_PAYLOAD: Final = 12  # bits; fewer have a small block code
+SHORTEST_POLAR_PAYLOAD: Final = 12  # bits; fewer use a small block code
 LONGEST_POLAR_PAYLOAD: Final = 359  # from 360 bits on 5G may send two code blocks, sec. 6.3.1.3.1
 LONGEST_WITH_CRC6: Final = 19
 KNOWN: Final = 1e4  # LLR of code bits that are 0 and not sent
@@ -29,9 +29,10 @@ KNOWN: Final = 1e4  # LLR of code bits that are 0 and not sent
 class PolarPipe(CodedPipe):
     """CRC, 5G polar code and Gray QAM, one code block per image.
 
-    CRC (6 bits up to 19 payload bits, with 3 parity bits in the code; else 11), polar code with
-    sub-block interleaving, rate matching and channel interleaving, then as `CodedPipe`, list
-    decoding, CRC check. A CRC so short misses errors: `crc_ok` may be true for wrong bits.
+    Up to 19 payload bits, the CRC has 6 bits and the code 3 parity bits; else the CRC has 11 bits.
+    Encoding includes sub-block interleaving, rate matching and channel interleaving; the receiver
+    runs a list decoder and checks the CRC. All else is as in `CodedPipe`. A CRC this short misses
+    some errors: `crc_ok` may be true for wrong bits.
 
     Raises: ValueError if the modulation is unknown or no polar code has these sizes.
     """
@@ -40,7 +41,7 @@ class PolarPipe(CodedPipe):
     code: Literal["polar"] = "polar"
 
     def __post_init__(self) -> None:
-        """Check that there is such a code."""
+        """Check that there is a polar code of these sizes."""
         if self.bits_per_symbol not in MODULATIONS:
             raise ValueError(
                 f"bits_per_symbol must be one of {sorted(MODULATIONS)}, got {self.bits_per_symbol}"
@@ -48,7 +49,7 @@ class PolarPipe(CodedPipe):
         if not SHORTEST_POLAR_PAYLOAD <= self.payload_bits <= LONGEST_POLAR_PAYLOAD:
             raise ValueError(
                 f"payload_bits must be {SHORTEST_POLAR_PAYLOAD} to {LONGEST_POLAR_PAYLOAD}, got "
-                f"{self.payload_bits}; other payloads have a small block code or LDPC"
+                f"{self.payload_bits}; use a small block code below, LDPC above"
             )
         if min(self.channel_uses, self.list_size) < 1:
             raise ValueError(
@@ -59,17 +60,17 @@ class PolarPipe(CodedPipe):
 
     @property
     def crc_bits(self) -> int:
-        """6 or 11."""
+        """Number of CRC bits, 6 or 11."""
         return polar_crc_bits(self.payload_bits)
 
     @property
     def block_bits(self) -> int:
-        """Payload and CRC."""
+        """Number of payload and CRC bits."""
         return self.payload_bits + self.crc_bits
 
     @torch.no_grad()
     def encode(self, payload: Tensor) -> Tensor:
-        """Code words [B, coded_bits] uint8; as `CodedPipe`."""
+        """Code words [B, coded_bits] uint8, not yet scrambled; see `CodedPipe`."""
         self._check_payload(payload)
         code = uplink_polar(self.block_bits, self.coded_bits)
         sent = payload.cpu().numpy()
@@ -79,7 +80,7 @@ class PolarPipe(CodedPipe):
 
     @torch.no_grad()
     def decode(self, llr: Tensor) -> BitPipeOutput:
-        """LLRs of repeated bits added up, list decoding, CRC check."""
+        """Add the LLRs of repeated bits, run the list decoder, and check the CRC."""
         code = uplink_polar(self.block_bits, self.coded_bits)
         known = torch.zeros((len(llr), len(code.kinds)), dtype=torch.float64)
         known.index_add_(1, torch.from_numpy(code.places), -llr.cpu().double())
@@ -97,7 +98,7 @@ def polar_crc_bits(payload_bits: int) -> int:
 
 @functools.cache
 def _crc(payload_bits: int) -> NDArray[np.uint8]:
-    """The CRC of each payload bit alone [payload_bits, CRC]."""
+    """The CRC of each payload with a single 1, [payload_bits, CRC bits]."""
     length = polar_crc_bits(payload_bits)
     encoder = sionna_phy().fec.crc.CRCEncoder(f"CRC{length}", precision="single", device="cpu")
     found = encoder(torch.eye(payload_bits))[:, payload_bits:]
@@ -106,14 +107,17 @@ def _crc(payload_bits: int) -> NDArray[np.uint8]:
 
 @functools.cache
 def _syndromes(payload_bits: int) -> NDArray[np.int64]:
-    """The CRC of each payload bit, and each bit of the CRC, as numbers [payload_bits + CRC]."""
+    """Syndrome of an error in each payload or CRC bit, as an integer: [payload_bits + CRC bits]."""
     crc = _crc(payload_bits)
     rows = np.concatenate([crc, np.eye(crc.shape[1], dtype=np.uint8)])
     return np.asarray(rows.astype(np.int64) @ (1 << np.arange(crc.shape[1])))
 
 
 def _with_parity(block: NDArray[np.uint8], kinds: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Bits before the polar transform [B, N]; a parity bit is the sum of every fifth one before."""
+    """Bits before the polar transform [B, N].
+
+    A parity bit is the sum of the information bits 5, 10, 15, ... positions before it.
+    """
     bits = np.zeros((len(block), len(kinds)), dtype=np.uint8)
     sums = np.zeros((5, len(block)), dtype=np.uint8)
     columns = iter(block.T)

@@ -1,4 +1,4 @@
-"""Points of square QAM by their number, for schemes that choose among points and not among bits."""
+"""Points of square QAM by their index, for schemes that choose points rather than bits."""
 
 import functools
 
@@ -12,7 +12,7 @@ __all__ = ["nearest_points", "qam_points"]
 
 
 def qam_points(bits_per_symbol: int, device: torch.device) -> Tensor:
-    """All points of Gray QAM, mean power 1: [M] complex64; a point's number is its label.
+    """All points of Gray QAM, mean power 1: [M] complex64; a point's index is its label.
 
     Raises: ValueError if the modulation is unknown.
     """
@@ -24,9 +24,9 @@ def qam_points(bits_per_symbol: int, device: torch.device) -> Tensor:
 
 
 def nearest_points(symbols: Tensor, *, bits_per_symbol: int) -> Tensor:
-    """Numbers of the points nearest to y/h: [B, k] complex -> [B, k] int64.
+    """Indices of the points nearest to y/h: [B, k] complex -> [B, k] int64.
 
-    Of symbols that are equally likely this is the decision of maximum likelihood.
+    If all points are equally likely, this is maximum-likelihood detection.
     """
     bits = qam_bits(symbols, bits_per_symbol=bits_per_symbol)
     exponents = torch.arange(bits_per_symbol - 1, -1, -1, device=symbols.device)
@@ -38,7 +38,7 @@ def nearest_points(symbols: Tensor, *, bits_per_symbol: int) -> Tensor:
 @functools.cache
 def _points(bits_per_symbol: int, device: str) -> Tensor:
     constellation = sionna_phy().mapping.Constellation
-    with torch.inference_mode(mode=False):  # trainings use them too
+    with torch.inference_mode(mode=False):  # training uses them too
         own = constellation("qam", bits_per_symbol, precision="single", device=device)
         points: Tensor = own.points
     return points

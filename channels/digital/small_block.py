@@ -31,20 +31,20 @@ SHORTEST: Final = {1: ("1",), 2: ("10", "01", "11")}  # sec. 5.3.3.1 and 5.3.3.2
 
 @dataclass(frozen=True, kw_only=True)
 class SmallBlockPipe(CodedPipe):
-    """A 5G small block code over QPSK, its code word repeated or cut to fill the channel uses.
+    """A 5G small block code with QPSK; the code word is repeated or cut to fill the channel uses.
 
-    Up to 2 bits are repeated, the second with their sum; 3 to 11 bits take the (32, K) code. All
-    2^K words are compared, which for QPSK is exact maximum likelihood. There is no CRC, so the
-    receiver always delivers a word.
+    One bit is repeated; two bits are sent with their sum; 3 to 11 bits use the (32, K) code. The
+    receiver compares all 2^K words, which is exact maximum likelihood for QPSK. There is no CRC, so
+    the receiver always outputs a payload.
 
-    Raises: ValueError if the sizes are wrong, or too few coded bits make two words equal.
+    Raises: ValueError if the sizes are wrong, or two words are equal because too few bits are sent.
     """
 
-    bits_per_symbol: int = 2  # higher modulations would only repeat the word more often
+    bits_per_symbol: int = 2  # higher orders would only repeat the word more often
     code: Literal["small block"] = "small block"
 
     def __post_init__(self) -> None:
-        """Check that all words differ."""
+        """Check the sizes, and that all words differ."""
         if not 1 <= self.payload_bits <= LONGEST_SMALL_BLOCK or self.channel_uses < 1:
             raise ValueError(
                 f"payload_bits must be 1 to {LONGEST_SMALL_BLOCK} and channel_uses at least 1, got "
@@ -55,18 +55,18 @@ class SmallBlockPipe(CodedPipe):
         words = small_block_words(self.payload_bits, self.coded_bits)
         if len(words.unique(dim=0)) < len(words):
             raise ValueError(
-                f"{self.coded_bits} coded bits do not tell {len(words)} words apart; "
+                f"{self.coded_bits} coded bits do not distinguish {len(words)} words; "
                 "ask for more channel uses"
             )
 
     @property
     def crc_bits(self) -> int:
-        """None."""
+        """Number of CRC bits: 0."""
         return 0
 
     @torch.no_grad()
     def encode(self, payload: Tensor) -> Tensor:
-        """Code words [B, coded_bits] uint8; as `CodedPipe`."""
+        """Code words [B, coded_bits] uint8, not yet scrambled; see `CodedPipe`."""
         self._check_payload(payload)
         places = 2 ** torch.arange(self.payload_bits, device=payload.device)
         numbers = (payload * places).sum(dim=1)
@@ -74,7 +74,7 @@ class SmallBlockPipe(CodedPipe):
 
     @torch.no_grad()
     def decode(self, llr: Tensor) -> BitPipeOutput:
-        """The word of the largest correlation; as `CodedPipe`."""
+        """The payload whose word has the largest correlation with the LLRs; see `CodedPipe`."""
         words = small_block_words(self.payload_bits, self.coded_bits).to(llr.device)
         numbers = (llr @ words.to(llr.dtype).T).argmax(dim=1)
         places = torch.arange(self.payload_bits, device=llr.device)

@@ -1,4 +1,4 @@
-"""Uncoded QAM: bits on symbols, each decided by itself; what coding is measured by."""
+"""Uncoded QAM with symbol-by-symbol detection, the reference for coded links."""
 
 from dataclasses import dataclass
 
@@ -14,10 +14,10 @@ __all__ = ["UncodedPipe"]
 
 @dataclass(frozen=True, kw_only=True)
 class UncodedPipe:
-    """Gray QAM of unit average power without CRC or code; calling it transmits.
+    """Gray QAM of unit average power without CRC or code; calling it sends payloads.
 
-    The receiver takes the point nearest to y/h. With bits that are equally likely this is what the
-    closed forms of `channels.theory` describe.
+    The receiver decides for the point nearest to y/h. For equally likely bits its error rate is
+    given by the closed forms of `channels.theory`.
 
     Raises: ValueError if the modulation is unknown or there is no channel use.
     """
@@ -26,7 +26,7 @@ class UncodedPipe:
     bits_per_symbol: int  # 2, 4, 6 or 8
 
     def __post_init__(self) -> None:
-        """Check the modulation."""
+        """Check the modulation and the channel uses."""
         if self.bits_per_symbol not in MODULATIONS or self.channel_uses < 1:
             raise ValueError(
                 f"bits_per_symbol must be one of {sorted(MODULATIONS)} and channel_uses at least "
@@ -35,7 +35,7 @@ class UncodedPipe:
 
     @property
     def payload_bits(self) -> int:
-        """All bits that the channel uses carry."""
+        """Number of bits per image, over all channel uses."""
         return self.channel_uses * self.bits_per_symbol
 
     @property
@@ -53,7 +53,7 @@ class UncodedPipe:
         channel_generator: torch.Generator,
         scrambling_generator: torch.Generator,  # noqa: ARG002 - the contract of `BitPipe`
     ) -> BitPipeOutput:
-        """Send the payload of every image; without a CRC nothing is ever found wrong.
+        """Send the payload of every image; without a CRC, `crc_ok` is always true.
 
         Shapes: payload [B, payload_bits] uint8 of 0 and 1, snr_db [B, 1] -> BitPipeOutput.
         Units:  snr_db is Es/N0 in dB, averaged over the fading.

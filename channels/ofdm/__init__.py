@@ -1,5 +1,5 @@
 """OFDM over 3GPP multipath.
 
-`multipath` reads its settings, `tdl` is the channel, and `waveform` is what an amplifier and a
-frequency offset do to it in the time domain.
+`multipath` parses its settings, `tdl` is the channel, and `waveform` adds a power amplifier and a
+carrier frequency offset in the time domain.
 """

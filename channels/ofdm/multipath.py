@@ -1,8 +1,8 @@
-"""Settings of a multipath OFDM link, read from a channel's name and checked; nothing heavy here.
+"""Settings of a multipath OFDM link, parsed from a channel's name; without heavy imports.
 
 A name such as `tdl:C:300ns:120kmh` gives a 3GPP profile and, in any order, the options that differ
-from their defaults: delay spread in ns, speed in kmh, carrier in GHz, subcarrier spacing in kHz,
-number of subcarriers in sc.
+from their defaults. Each option is a number with its unit: delay spread in ns, speed in kmh,
+carrier in GHz, subcarrier spacing in kHz, number of subcarriers in sc.
 """
 
 import re
@@ -15,26 +15,26 @@ SPEED_OF_LIGHT: Final = 299_792_458.0  # m/s
 PREFIX: Final = 144 / 2048  # normal cyclic prefix over the useful symbol, TS 38.211 sec. 5.3.1
 LONGEST: Final = {"A": 9.6586, "B": 4.7834, "C": 8.6523, "D": 12.525, "E": 20.6519}
 # normalised delay of the last tap, TR 38.901 tables 7.7.2-1 to 7.7.2-5
-MOST_DOPPLER: Final = 0.1  # of the subcarrier spacing
-MOST_BANDWIDTH_MHZ: Final = 2000.0  # of the profiles, TR 38.901 sec. 7.7
+MOST_DOPPLER: Final = 0.1  # as a fraction of the subcarrier spacing
+MOST_BANDWIDTH_MHZ: Final = 2000.0  # for which the profiles hold, TR 38.901 sec. 7.7
 UNITS: Final = {
     "ns": ("delay_spread_ns", "delay spread", 0.0, 100_000.0),
     "kmh": ("speed_kmh", "speed", 0.0, 1000.0),
     "GHz": ("carrier_ghz", "carrier", 0.5, 100.0),
     "kHz": ("spacing_khz", "subcarrier spacing", 1.0, 960.0),
     "sc": ("subcarriers", "number of subcarriers", 1, 4096),
-}  # unit -> field, in words, least, most
+}  # unit -> field, description, minimum, maximum
 _OPTION = re.compile(r"([+-]?[0-9]+(?:\.[0-9]+)?)([a-z]+)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Multipath:
-    """A 3GPP profile, and the OFDM grid that is sent through it.
+    """A 3GPP profile, and the OFDM grid that is sent over it.
 
     Units:  as the fields are named; the defaults are TR 38.901's nominal delay spread and six
             resource blocks of 15 kHz, 1.08 MHz.
-    Raises: ValueError in one line for a value out of range, a delay beyond the cyclic prefix, or a
-            Doppler shift that would mix subcarriers.
+    Raises: ValueError with a one-line message for a value out of range, a delay beyond the cyclic
+            prefix, or a Doppler shift that would mix subcarriers.
     """
 
     profile: str
@@ -45,7 +45,7 @@ class Multipath:
     subcarriers: int = 72
 
     def __post_init__(self) -> None:
-        """Check every value by itself, then what must hold between them."""
+        """Check every value, then the relations between them."""
         if self.profile not in LONGEST:
             raise ValueError(
                 f"tdl must have a profile of {', '.join(LONGEST)}, got {self.profile!r}"
@@ -107,9 +107,9 @@ class Multipath:
 
 
 def multipath_from_text(text: str) -> Multipath:
-    """Settings from `PROFILE:OPTION:...`, such as "C:300ns:120kmh"; capitals do not matter.
+    """Settings from `PROFILE:OPTION:...`, such as "C:300ns:120kmh"; case does not matter.
 
-    Raises: ValueError in one line.
+    Raises: ValueError with a one-line message.
     """
     profile, *options = text.split(":")
     units = {unit.lower(): unit for unit in UNITS}
@@ -129,7 +129,7 @@ def multipath_from_text(text: str) -> Multipath:
 
 
 def _number(name: str, text: str, option: str) -> float:
-    """An option's value; subcarriers are whole."""
+    """Parse an option's value; the number of subcarriers must be whole."""
     value = float(text)
     if name != "subcarriers":
         return value

@@ -1,6 +1,7 @@
-"""OFDM over a 3GPP tapped delay line: every symbol meets the gain of its subcarrier and its time.
+"""OFDM over a 3GPP tapped delay line: every symbol has the gain of its subcarrier and time.
 
-Impulse responses come from Sionna's TDL; the frequency response from a matrix of exponentials.
+Sionna's TDL provides the impulse responses. The frequency response is their product with a matrix
+of exponentials.
 """
 
 import math
@@ -24,14 +25,14 @@ from channels.units import noise_power_from_snr_db
 
 __all__ = ["TdlChannel"]
 
-SPECIFICATION: Final = "19.2"  # of TR 38.901, whose profiles Sionna has in several versions
+SPECIFICATION: Final = "19.2"  # version of TR 38.901; Sionna has several
 SINUSOIDS: Final = 20  # per tap, Sionna's default
-LINE_OF_SIGHT_COSINE: Final = 0.7  # its Doppler shift over the largest one, TR 38.901 sec. 7.7.2
+LINE_OF_SIGHT_COSINE: Final = 0.7  # its Doppler shift over the maximum, TR 38.901 sec. 7.7.2
 MOST_TERMS: Final = 2**22  # sinusoids computed at a time: bounds the memory of long codewords
 
 
 class Taps(NamedTuple):
-    """A power delay profile of unit energy; `line_of_sight` is a part of the first tap's power."""
+    """A power delay profile of unit total power; `line_of_sight` adds to the first tap's power."""
 
     delays: NDArray[np.float64]  # seconds
     powers: NDArray[np.float64]  # of the scattered paths
@@ -40,15 +41,15 @@ class Taps(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class TdlChannel(Channel):
-    """OFDM over a tapped delay line of 3GPP TR 38.901, one independent drop per image.
+    """OFDM over a tapped delay line of 3GPP TR 38.901, with an independent drop per image.
 
-    The k symbols lie on a grid of `subcarriers` columns, one OFDM symbol a row, row by row. Every
-    delay is within the cyclic prefix and a gain holds for an OFDM symbol, so y = h x + w with
-    h[t, f] = sum_l a_l(t) e^{-j 2 pi f tau_l}, E|h|^2 = 1 and w ~ CN(0, N0) per use [1, sec. 7.7.2;
-    2]. The energy of the prefix is not counted.
+    The k symbols fill a grid row by row; a row is an OFDM symbol of `subcarriers` columns. All
+    delays are within the cyclic prefix and gains are constant over an OFDM symbol, so y = h x + w,
+    with h[t, f] = sum_l a_l(t) e^{-j 2 pi f tau_l}, E|h|^2 = 1 and w ~ CN(0, N0) per use [1, sec.
+    7.7.2; 2]. The energy of the prefix is not counted.
 
     Shapes: x [B, k] complex, snr_db [B, 1] -> y [B, k], h [B, k], noise_power [B, 1].
-    Units:  snr_db is Es/N0 in dB, averaged over the fading; those of the link are in its fields.
+    Units:  snr_db is Es/N0 in dB, averaged over the fading; for `link` see `Multipath`.
     Raises: ValueError if a shape, a type or a device is wrong.
 
     [1] 3GPP TR 38.901 V19.2. [2] Xiao, Zheng and Beaulieu, Novel sum-of-sinusoids simulation models
@@ -59,18 +60,18 @@ class TdlChannel(Channel):
 
     @property
     def name(self) -> str:
-        """Canonical name: the profile, and the options that are not at their defaults."""
+        """Canonical name: the profile, and the options that differ from their defaults."""
         options = [f"{in_full(value)}{unit}" for value, unit in self.link.options]
         return ":".join(["tdl", self.link.profile, *options])
 
     @property
     def subcarriers(self) -> int:
-        """Symbols in a row of the grid."""
+        """Number of subcarriers, which is the number of symbols in a row of the grid."""
         return self.link.subcarriers
 
     @property
     def law(self) -> ChannelLaw:
-        """Every gain is Rayleigh, or Rician where there is a line of sight."""
+        """Every gain is Rayleigh, or Rician if the profile has a line of sight."""
         own, share = self.link, taps_of(self.link).line_of_sight
         rate = partial(theory.qam_bit_error_rate_rician, k_factor=share / (1 - share))
         return ChannelLaw(
@@ -93,7 +94,7 @@ class TdlChannel(Channel):
         rows, width = math.ceil(uses / self.subcarriers), min(uses, self.subcarriers)
         device = sionna_device(generator.device)
         model, steering = _model(self.link, device), _steering(self.link, width, device)
-        piece = max(1, MOST_TERMS // (len(steering) * SINUSOIDS * rows))  # from the shape alone
+        piece = max(1, MOST_TERMS // (len(steering) * SINUSOIDS * rows))  # by shape only
         parts = []
         for first in range(0, batch, piece):
             with lend_to_sionna(generator):
@@ -124,7 +125,7 @@ def _model(link: Multipath, device: str) -> Any:
 
 @cache
 def taps_of(link: Multipath) -> Taps:
-    """The power delay profile as Sionna has it."""
+    """The power delay profile that Sionna uses."""
     model = _model(link, "cpu")
     powers = model.mean_powers.double().numpy().copy()
     line_of_sight = float(model.mean_power_los) if model.los else 0.0
@@ -134,7 +135,7 @@ def taps_of(link: Multipath) -> Taps:
 
 @cache
 def _steering(link: Multipath, width: int, device: str) -> Tensor:
-    """What a tap contributes to every subcarrier, e^{-j 2 pi f tau}: [taps, width] complex64."""
+    """Phase factor of every tap on every subcarrier, e^{-j 2 pi f tau}: [taps, width] complex64."""
     frequencies = 1e3 * link.spacing_khz * np.arange(width)
     turns = np.outer(taps_of(link).delays, frequencies)
     with torch.inference_mode(mode=False):

@@ -1,4 +1,4 @@
-"""What happens to OFDM in the time domain: a power amplifier and a carrier frequency offset."""
+"""Impairments of OFDM in the time domain: a power amplifier and a carrier frequency offset."""
 
 import math
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ from channels.units import db_to_linear, noise_power_from_snr_db
 __all__ = ["ImpairedChannel", "rapp", "rows_of", "subcarriers_of", "time_signal"]
 
 OVERSAMPLING: Final = 4
-SMOOTHNESS: Final = 3.0  # of the amplifier's limit
-TRIED: Final = 4096  # OFDM symbols of Gaussian values, on which an amplifier is measured
+SMOOTHNESS: Final = 3.0  # of the amplifier's saturation
+TRIED: Final = 4096  # Gaussian OFDM symbols from which an amplifier is characterised
 
 
 def time_signal(grid: Tensor) -> Tensor:
@@ -32,13 +32,13 @@ def time_signal(grid: Tensor) -> Tensor:
     """
     width = grid.shape[-1]
     rest = (OVERSAMPLING - 1) * width
-    padded = functional.pad(grid, (0, rest)).roll(-(width // 2), dims=-1)  # around the carrier
+    padded = functional.pad(grid, (0, rest)).roll(-(width // 2), dims=-1)  # centred
     signal: Tensor = torch.fft.ifft(padded, dim=-1) * (padded.shape[-1] / math.sqrt(width))
     return signal
 
 
 def subcarriers_of(signal: Tensor) -> Tensor:
-    """The inverse of `time_signal`, what is out of band left out: [..., 4 S] -> [..., S]."""
+    """The inverse of `time_signal`, without the out-of-band part: [..., 4 S] -> [..., S]."""
     width = signal.shape[-1] // OVERSAMPLING
     bins: Tensor = torch.fft.fft(signal, dim=-1) * (math.sqrt(width) / signal.shape[-1])
     return bins.roll(width // 2, dims=-1)[..., :width]
@@ -47,7 +47,7 @@ def subcarriers_of(signal: Tensor) -> Tensor:
 def rapp(signal: Tensor, *, saturation: float) -> Tensor:
     """A solid-state amplifier with linear gain 1 and no phase distortion [1].
 
-    Shapes: any. Units: saturation is the largest amplitude that leaves it.
+    Shapes: any. Units: saturation is the largest output amplitude.
 
     [1] Rapp, Effects of HPA-nonlinearity on a 4-DPSK/OFDM-signal, Proc. 2nd European Conf.
     Satellite Communications, 1991.
@@ -57,21 +57,21 @@ def rapp(signal: Tensor, *, saturation: float) -> Tensor:
 
 
 class Amplified(NamedTuple):
-    """What an amplifier does to subcarriers of unit power: gain, and distortion in the band."""
+    """Effect of an amplifier on subcarriers of unit power: mean gain and in-band distortion."""
 
     gain: float
-    distortion: float  # power per subcarrier, uncorrelated with what was sent
+    distortion: float  # power per subcarrier, uncorrelated with the input
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImpairedChannel(Channel):
     """OFDM over a tapped delay line with an amplifier, a frequency offset, or both.
 
-    The amplifier is Rapp's with smoothness 3, its saturation `backoff_db` above the mean power of
-    an OFDM symbol. The offset turns the received signal by 2 pi f_o t and is not corrected. The
-    receiver knows what multiplies its symbol: h with the amplifier's mean gain and the offset's
-    common rotation. What is left, distortion in the band and interference between subcarriers,
-    counts as noise of its mean power.
+    The amplifier is Rapp's with smoothness 3; it saturates `backoff_db` above the mean power of an
+    OFDM symbol. The offset rotates the phase of the received signal by 2 pi f_o t and is not
+    corrected. The receiver knows the factor of each symbol: h times the amplifier's mean gain times
+    the common factor of the offset. `noise_power` includes the mean power of the rest, which is
+    in-band distortion and interference between subcarriers.
 
     Shapes: x [B, k] complex, snr_db [B, 1] -> y [B, k], h [B, k], noise_power [B, 1].
     Units:  snr_db is Es/N0 in dB for the symbols at the amplifier's input; offset_ppm is relative
@@ -85,7 +85,7 @@ class ImpairedChannel(Channel):
 
     @property
     def name(self) -> str:
-        """The channel's name and what impairs it."""
+        """The channel's name and its impairments."""
         words = [self.channel.name]
         if self.offset_ppm is not None:
             words.append(f"cfo:{in_full(self.offset_ppm)}")
@@ -95,12 +95,12 @@ class ImpairedChannel(Channel):
 
     @property
     def draws_as(self) -> str:
-        """Gains and noise are those of the channel."""
+        """As for the channel without impairments: both get the same gains and noise."""
         return self.channel.draws_as
 
     @property
     def subcarriers(self) -> int:
-        """Those of the channel."""
+        """Number of subcarriers of the channel."""
         return self.channel.subcarriers
 
     @property
@@ -111,7 +111,7 @@ class ImpairedChannel(Channel):
 
     @property
     def law(self) -> ChannelLaw:
-        """The covariance of the known gains; no error rate in closed form."""
+        """Title and covariance of the known gains; there is no closed-form error rate."""
         words = [self.channel.law.title or ""]
         if self.offset_ppm is not None:
             words.append(f"{self.offset_ppm:g} ppm offset")
@@ -134,13 +134,13 @@ class ImpairedChannel(Channel):
         return ChannelOutput(y, h * (amplifier.gain * rotation), noise_power + lost)
 
     def rotation(self, places: NDArray[np.int64]) -> NDArray[np.complex128]:
-        """What the offset multiplies every use by: common within an OFDM symbol."""
+        """Factor of the offset on every use; it is constant within an OFDM symbol."""
         common, _ = turned(self.offset, self.subcarriers)
         turns = self.offset * (1 + PREFIX) * (places // self.subcarriers)
         return np.asarray(common * np.exp(2j * np.pi * turns))
 
     def _amplified(self, x: Tensor) -> Tensor:
-        """Symbols [B, k] as the amplifier sends them."""
+        """Symbols [B, k] at the output of the amplifier, band-limited."""
         if self.backoff_db is None:
             return x
         power = min(x.shape[1], self.subcarriers) / self.subcarriers  # mean, over time
@@ -149,7 +149,7 @@ class ImpairedChannel(Channel):
         return subcarriers_of(signal).flatten(start_dim=1)[:, : x.shape[1]]
 
     def _turned(self, received: Tensor) -> Tensor:
-        """Symbols [B, k] behind the channel as the offset mixes them."""
+        """Received symbols [B, k] with the rotation and the interference that the offset causes."""
         if self.offset_ppm is None:
             return received
         grid = rows_of(received, self.subcarriers)
@@ -162,7 +162,7 @@ class ImpairedChannel(Channel):
 
 
 def rows_of(x: Tensor, width: int) -> Tensor:
-    """Symbols [B, k] row by row, the last row filled up with zeros: [B, rows, width]."""
+    """Arrange symbols [B, k] in rows, with zeros at the end of the last: [B, rows, width]."""
     grid: Tensor = functional.pad(x, (0, -x.shape[1] % width)).unflatten(1, (-1, width))
     return grid
 
@@ -178,7 +178,7 @@ def _covariance(
 
 @cache
 def amplified(backoff_db: float | None, width: int) -> Amplified:
-    """An amplifier's mean gain and distortion, measured on Gaussian symbols on all subcarriers."""
+    """Mean gain and distortion of an amplifier, measured with Gaussian symbols."""
     if backoff_db is None:
         return Amplified(1.0, 0.0)
     generator = torch.Generator().manual_seed(0)
@@ -192,9 +192,10 @@ def amplified(backoff_db: float | None, width: int) -> Amplified:
 
 @cache
 def turned(offset: float, width: int) -> tuple[complex, float]:
-    """What an offset leaves of a subcarrier, and the mean power that reaches one from the others.
+    """Factor of an offset on a subcarrier, and the mean interference power from the others.
 
-    The Dirichlet kernel sum_n e^{j 2 pi (d + offset) n / N} / N at a distance of d subcarriers.
+    Both follow from the Dirichlet kernel sum_n e^{j 2 pi (d + offset) n / N} / N at a distance
+    of d subcarriers.
     """
     samples = OVERSAMPLING * width
     distances = np.arange(1 - width, width)

@@ -1,5 +1,6 @@
 """Symbols of many images as one OFDM signal in the time domain, and back.
 
-`frame` makes the signal, `preamble` its known beginning; `synchronise` finds it in a recording,
-`receive` estimates the gains and gives what a receiver of symbols needs; `simulated` is a radio.
+`frame` makes the signal, and `preamble` its known beginning. `synchronise` finds the frame in a
+recording, and `receive` estimates gains and noise power and outputs them with the symbols.
+`simulated` is a simulated radio link.
 """

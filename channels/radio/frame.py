@@ -30,12 +30,14 @@ PILOT_SEED: Final = 2
 class Frame:
     """The format of a frame of `images` times `uses` symbols; both ends know it.
 
-    The grid is that of the `tdl` channels: `subcarriers` columns, one OFDM symbol a row, filled row
-    by row, with the cyclic prefix of TS 38.211. The carrier itself stays empty. One row of seven
-    holds pilots, at least two rows where there are so many. The last row is filled with zeros.
+    The grid is that of the `tdl` channels. It is filled row by row; a row is an OFDM symbol of
+    `subcarriers` columns, with the cyclic prefix of TS 38.211. The carrier itself stays empty. One
+    row in seven holds pilots, but at least two rows if the data fill two. The last row is filled
+    with zeros.
 
-    Units:  as the fields are named; counts of samples are at `sample_rate`.
-    Raises: ValueError in one line for a value that is no number in its range.
+    Units:  as the fields are named; numbers of samples are at `sample_rate`.
+    Raises: ValueError with a one-line message if a value is not a number in its range, or
+            `subcarriers` is odd.
     """
 
     images: int
@@ -65,7 +67,7 @@ class Frame:
 
     @property
     def sample_rate(self) -> float:
-        """In Hz."""
+        """Sample rate in Hz."""
         return 1e3 * self.spacing_khz * self.fft_size
 
     @property
@@ -80,23 +82,23 @@ class Frame:
 
     @property
     def data_rows(self) -> int:
-        """OFDM symbols that the data would fill alone."""
+        """Number of OFDM symbols that the data fill."""
         return math.ceil(self.images * self.uses / self.subcarriers)
 
     @property
     def pilots(self) -> int:
-        """Uses that are pilots: whole rows."""
+        """Number of pilot uses; they fill whole rows."""
         rows = max(2, math.ceil(self.data_rows / (PILOT_ROWS - 1)))
         return self.subcarriers * min(self.data_rows, rows)
 
     @property
     def grid_uses(self) -> int:
-        """Places of the grid: data, pilots, and the zeros that fill the last row."""
+        """Number of places in the grid: data, pilots, and the zeros that fill the last row."""
         return self.data_rows * self.subcarriers + self.pilots
 
     @property
     def rows(self) -> int:
-        """OFDM symbols behind the preamble."""
+        """Number of OFDM symbols after the preamble."""
         return self.grid_uses // self.subcarriers
 
     @property
@@ -116,12 +118,12 @@ class Frame:
 
     @property
     def overhead(self) -> float:
-        """Share of the samples that carry neither data nor the prefix of data."""
+        """Fraction of the samples that carry neither data nor their cyclic prefix."""
         return 1.0 - self.images * self.uses / self.subcarriers * self.row_samples / self.samples
 
     @property
     def pilot_places(self) -> NDArray[np.int64]:
-        """Places of the pilots in the grid, those of `CHANNEL+lmmse:P` with whole rows."""
+        """Places of the pilots in the grid, as for `CHANNEL+lmmse:P` if P fills whole rows."""
         return pilot_places(self.grid_uses, self.pilots, self.subcarriers)
 
     @property
@@ -146,7 +148,7 @@ class Frame:
         return half(self.fft_size, self.subcarriers)
 
     def signal(self, x: Tensor) -> Complexes:
-        """The frame in the time domain; unit power on a subcarrier keeps its energy.
+        """The frame in the time domain; the transform keeps the energy of the symbols.
 
         Shapes: x [images, uses] complex -> [samples].
         Raises: ValueError for another shape or type.
@@ -167,7 +169,7 @@ class Frame:
         return np.concatenate([known[-self.prefix :], known, known, rows.reshape(-1)])
 
     def samples_of(self, image: int) -> tuple[int, int]:
-        """First sample, and samples, of the OFDM symbols that hold an image."""
+        """First sample and number of samples of the OFDM symbols that hold an image."""
         own = self.data_places[image * self.uses : (image + 1) * self.uses] // self.subcarriers
         first, last = int(own[0]), int(own[-1])
         start = self.preamble_samples + first * self.row_samples

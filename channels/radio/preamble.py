@@ -45,8 +45,8 @@ def pseudo_random_qpsk(length: int, seed: int) -> Complexes:
 def half(fft_size: int, subcarriers: int) -> Complexes:
     """One half of the preamble, [4 fft_size] samples with the mean power of an OFDM symbol.
 
-    It fills the band of the frame with pseudo-random QPSK at a quarter of the subcarrier spacing. A
-    chirp of Zadoff and Chu would confuse a frequency offset with a delay.
+    It fills the band of the frame with pseudo-random QPSK at a quarter of the subcarrier spacing.
+    With a Zadoff-Chu chirp, a frequency offset would look like a delay.
     """
     length, side = HALF_SYMBOLS * fft_size, HALF_SYMBOLS * (subcarriers // 2)
     bins = np.zeros(length, dtype=np.complex128)
@@ -55,6 +55,6 @@ def half(fft_size: int, subcarriers: int) -> Complexes:
 
 
 def occupied(count: int) -> NDArray[np.int64]:
-    """Bins around the carrier, which stays empty, from the lowest frequency: [count]."""
+    """FFT bins around the carrier, which stays empty, by increasing frequency: [count]."""
     side = count // 2
     return np.concatenate([np.arange(-side, 0), np.arange(1, side + 1)])

@@ -1,4 +1,4 @@
-"""From a recording to what a receiver of symbols needs: y, h and the noise power of every use."""
+"""Receiver of recordings: outputs y, h and the noise power of every channel use."""
 
 from functools import cache
 from typing import Final, NamedTuple
@@ -15,17 +15,17 @@ from channels.units import db_to_linear, linear_to_db
 
 __all__ = ["FrameOutput", "receive_frame"]
 
-DOPPLER_HZ: Final = 10.0  # largest Doppler shift that the estimate allows for
-WINDOW: Final = 64  # rows of pilots that an estimate is made from
-NEGLIGIBLE: Final = 1e-9  # share of the gain's power in directions that measure the noise
-FINENESS: Final = 32  # offsets tried per resolvable one
+DOPPLER_HZ: Final = 10.0  # largest Doppler shift assumed by the estimator
+WINDOW: Final = 64  # most rows of pilots that an estimate uses
+NEGLIGIBLE: Final = 1e-9  # relative gain power in directions that measure noise
+FINENESS: Final = 32  # oversampling of the periodogram
 MOST_REST: Final = (
-    0.07  # cycles per row that synchronisation may leave, within half a turn in seven
+    0.07  # largest remaining offset in cycles per row, less than half a cycle in seven rows
 )
 
 
 class FrameOutput(NamedTuple):
-    """What was received of the images of a frame, scaled to E|h|^2 = 1, and what was estimated."""
+    """The received symbols of a frame, scaled to E|h|^2 = 1, and the estimated parameters."""
 
     received: ChannelOutput  # y, h, noise_power [images, uses]
     sync: Sync  # with the final frequency offset
@@ -36,11 +36,11 @@ class FrameOutput(NamedTuple):
 def receive_frame(
     recording: Complexes, frame: Frame, *, snr_db: float | None = None
 ) -> FrameOutput:
-    """Find the frame, undo the frequency offset, estimate noise and gains from the pilots.
+    """Find the frame, correct the frequency offset, estimate noise and gains from the pilots.
 
     The gains are the joint Wiener estimate from up to 64 rows of pilots for a robust prior: delays
-    uniform within the cyclic prefix, Doppler shifts uniform within 10 Hz [1]. The noise is
-    measured where delays within the prefix cannot reach; with `snr_db` it is taken as known.
+    uniform within the cyclic prefix, Doppler shifts uniform within 10 Hz [1]. The noise power is
+    measured in directions that no delay within the prefix reaches, or computed from `snr_db`.
 
     Units:  snr_db is Es/N0 in dB; offsets in cycles per sample.
     Raises: NoFrame if there is no frame, if it is cut off, or has no power above the noise.
@@ -76,7 +76,7 @@ def _tensor(values: NDArray[np.generic], frame: Frame, kind: torch.dtype) -> tor
 
 
 def _first_row(frame: Frame, sync: Sync) -> int:
-    """Where the useful part of the first row is taken: in the middle of its prefix."""
+    """First sample of the first row's FFT window, in the middle of the cyclic prefix."""
     return sync.start + 2 * frame.half_samples + frame.prefix - frame.prefix // 2
 
 
@@ -91,7 +91,7 @@ def _check_whole(recording: Complexes, frame: Frame, sync: Sync) -> None:
 
 
 def _grid(recording: Complexes, frame: Frame, sync: Sync) -> Complexes:
-    """Rows [rows, subcarriers] without the frequency offset."""
+    """Received grid [rows, subcarriers], with the frequency offset corrected."""
     first = _first_row(frame, sync)
     starts = first + frame.row_samples * np.arange(frame.rows)
     at = starts[:, None] + np.arange(frame.fft_size)
@@ -100,7 +100,7 @@ def _grid(recording: Complexes, frame: Frame, sync: Sync) -> Complexes:
 
 
 def _pilots(grid: Complexes, frame: Frame) -> Complexes:
-    """Pilots as received over pilots as sent, [rows of pilots, subcarriers]."""
+    """Received pilots divided by sent pilots, [rows of pilots, subcarriers]."""
     heard = grid.reshape(-1)[frame.pilot_places] * frame.pilot_symbols.conj()
     return np.asarray(heard.reshape(-1, frame.subcarriers))
 
@@ -111,10 +111,10 @@ def _pilot_rows(frame: Frame) -> NDArray[np.int64]:
 
 @cache
 def _over_frequency(frame: Frame) -> tuple[NDArray[np.float64], Complexes]:
-    """Eigenvalues and -vectors of the gains' covariance over subcarriers.
+    """Eigenvalues and eigenvectors of the gains' covariance over subcarriers.
 
-    Of a delay that is uniform between 0 and the prefix, e^{-j pi d P} sinc(d P) over a distance of
-    d subcarriers.
+    For a delay uniform between 0 and the prefix, P useful symbols long, the covariance over a
+    distance of d subcarriers is e^{-j pi d P} sinc(d P).
     """
     apart = np.subtract.outer(frame.columns, frame.columns) * (frame.prefix / frame.fft_size)
     values, vectors = np.linalg.eigh(np.sinc(apart) * np.exp(-1j * np.pi * apart))
@@ -122,7 +122,7 @@ def _over_frequency(frame: Frame) -> tuple[NDArray[np.float64], Complexes]:
 
 
 def _directions(pilots: Complexes, frame: Frame) -> Complexes:
-    """Pilots in the directions of `_over_frequency`."""
+    """Coefficients of the pilots along the eigenvectors of `_over_frequency`."""
     return np.asarray(pilots @ _over_frequency(frame)[1].conj())
 
 
@@ -134,7 +134,7 @@ def _noise_power(pilots: Complexes, frame: Frame) -> float:
 
 
 def _rest(pilots: Complexes, frame: Frame) -> float:
-    """What is left of the frequency offset, in cycles per row: the peak of a periodogram."""
+    """Remaining frequency offset, in cycles per row, by the peak of a periodogram."""
     rows = _pilot_rows(frame)
     if len(rows) < 2:
         return 0.0
@@ -153,7 +153,7 @@ def _rest(pilots: Complexes, frame: Frame) -> float:
 def _periodogram(
     seen: Complexes, rows: NDArray[np.int64], tried: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Power at every offset that is tried, in pieces of a bounded size."""
+    """Power at every offset in `tried`, computed in pieces of bounded size."""
     piece = max(1, (1 << 22) // len(rows))
     parts = [
         np.abs(np.exp(-2j * np.pi * np.outer(tried[n : n + piece], rows)) @ seen) ** 2
@@ -167,7 +167,7 @@ def _estimate(
 ) -> tuple[Complexes, NDArray[np.float64]]:
     """Gains of all rows and their mean squared error, [rows, subcarriers] each.
 
-    Pilots are taken in windows of at most 64 rows; a row belongs to the window of its pilots.
+    Rows of pilots are split into windows of at most 64; each row uses the nearest window.
     """
     at = _pilot_rows(frame)
     parts = np.array_split(np.arange(len(at)), -(-len(at) // WINDOW))
@@ -188,7 +188,7 @@ def _wiener(
     noise: float,
     frame: Frame,
 ) -> tuple[Complexes, NDArray[np.float64]]:
-    """The joint estimate; the covariance is that over rows times that over subcarriers."""
+    """Joint Wiener estimate; the covariance is a product over rows and over subcarriers."""
     over_rows, turned = np.linalg.eigh(np.sinc(turns * np.subtract.outer(at, at)))
     crossed = np.sinc(turns * np.subtract.outer(rows, at)) @ turned  # [rows, P]
     values, vectors = _over_frequency(frame)

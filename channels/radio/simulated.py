@@ -1,4 +1,4 @@
-"""A simulated radio: what happens to a signal between two devices, and noise around it."""
+"""A simulated radio link between two devices: gain, delay, offsets, and noise around the frame."""
 
 import math
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from channels.units import db_to_linear
 
 __all__ = ["SimulatedRadio", "drawn_radio"]
 
-TAPS: Final = 32  # of the interpolation
+TAPS: Final = 32  # of the interpolation filter
 PIECE: Final = 1 << 16  # samples interpolated at a time
 
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedRadio:
-    """A gain, a delay, the offsets of carrier and clock, and white noise.
+    """A radio link with gain, delay, carrier and clock offsets, and white noise.
 
-    y(n) = g e^{j 2 pi f n} x(n (1 + c) - d) + w(n), with x interpolated by a sinc in a Blackman
-    window. The recording begins `delay` samples before the frame and ends `trail` after it.
+    y(n) = g e^{j 2 pi f n} x(n (1 + c) - d) + w(n), with x interpolated by a Blackman-windowed
+    sinc. The recording begins `delay` samples before the frame and ends `trail` after it.
 
     Units:  snr_db is |g|^2 Es/N0 in dB for unit power on a subcarrier; f in cycles per sample; d in
             samples, at least 0; c in parts per million.
@@ -30,13 +30,13 @@ class SimulatedRadio:
 
     snr_db: float
     delay: float = 0.0  # samples, whole and fractional
-    trail: int = 0  # samples of noise behind the frame
+    trail: int = 0  # samples of noise after the frame
     offset: float = 0.0  # of the carrier, cycles per sample
     gain: complex = 1.0
     clock_ppm: float = 0.0
 
     def __call__(self, signal: Complexes, *, generator: torch.Generator) -> Complexes:
-        """A recording: [samples] -> [more samples]."""
+        """Send a signal and return the recording: [samples] -> [more samples]."""
         count = math.ceil(self.delay) + len(signal) + self.trail
         time = np.arange(count, dtype=np.float64)
         heard = interpolated(signal, (1 + 1e-6 * self.clock_ppm) * time - self.delay)
@@ -47,7 +47,7 @@ class SimulatedRadio:
 
 
 def interpolated(signal: Complexes, times: NDArray[np.float64]) -> Complexes:
-    """A band-limited signal at any times, in samples; it is 0 before and after."""
+    """Interpolate a band-limited signal at any times, in samples; it is 0 before and after."""
     reach = np.arange(1 - TAPS // 2, TAPS // 2 + 1)
     padded = np.pad(signal, TAPS)
     found = np.empty(len(times), dtype=np.complex128)
@@ -65,10 +65,10 @@ def interpolated(signal: Complexes, times: NDArray[np.float64]) -> Complexes:
 def drawn_radio(
     snr_db: float, *, fft_size: int, spacing_khz: float, generator: torch.Generator
 ) -> SimulatedRadio:
-    """Two ordinary devices: every value is drawn uniformly.
+    """A link between two ordinary devices: every value is drawn uniformly.
 
-    A delay of 100 to 2000 samples, 100 to 2000 samples of noise behind, a carrier offset within 2
-    ppm of 3.5 GHz, a gain of -60 to 0 dB with any phase, and a clock offset within 0.2 ppm.
+    A delay of 100 to 2000 samples, 100 to 2000 samples of noise after the frame, a carrier offset
+    within 2 ppm of 3.5 GHz, a gain of -60 to 0 dB with any phase, a clock offset within 0.2 ppm.
     """
     u = torch.rand(6, dtype=torch.float64, generator=generator).tolist()
     sample_rate = 1e3 * spacing_khz * fft_size

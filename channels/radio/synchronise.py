@@ -1,7 +1,8 @@
-"""Where a frame begins in a recording, and how far the carriers are apart.
+"""Estimates of where a frame begins in a recording, and of the carrier frequency offset.
 
-Two equal halves give candidates and the fraction of the offset [1]; the known sequence gives the
-sample and the whole part of the offset, and confirms that there is a frame.
+The two equal halves of the preamble give candidate positions and the fractional part of the offset
+[1]. Correlation with the known preamble then gives the exact sample and the integer part of the
+offset, and confirms that there is a frame.
 
 [1] Schmidl and Cox, Robust frequency and timing synchronization for OFDM, IEEE Trans. Commun.
 45(12), 1997.
@@ -19,31 +20,31 @@ __all__ = ["NoFrame", "Sync", "halves", "synchronise"]
 
 MOST_OFFSET: Final = 4.0  # subcarrier spacings
 CANDIDATES: Final = 16
-APART: Final = 256  # samples between them, a quarter of the range that each is tried in
-LEAST_CORRELATION: Final = 0.03  # of white noise, 30 times its mean
+APART: Final = 256  # samples between candidates, at most a quarter of the range searched at each
+LEAST_CORRELATION: Final = 0.03  # at least 30 times the mean for white noise
 
 
 class NoFrame(ValueError):
-    """There is no frame in a recording, or not the whole of it."""
+    """A recording contains no frame, or not the whole of it."""
 
 
 class Sync(NamedTuple):
-    """Where the first half of the preamble begins, and the frequency offset."""
+    """Start of the first half of the preamble, and the frequency offset."""
 
     start: int  # sample
     offset: float  # cycles per sample
-    correlation: float  # share of the energy that is the known sequence, 0 to 1
+    correlation: float  # fraction of the energy that is the known preamble, 0 to 1
 
 
 class Halves(NamedTuple):
-    """For every sample, how alike are the two halves that begin there?"""
+    """Similarity of two adjacent stretches, for every sample at which the first may begin."""
 
     metric: NDArray[np.float64]  # |P|^2 / R^2, 1 where they are equal
-    angle: NDArray[np.float64]  # of P: 2 pi offset times the length of a half
+    angle: NDArray[np.float64]  # of P: 2 pi times the offset times the length
 
 
 def halves(recording: Complexes, length: int) -> Halves:
-    """P = sum r*(n) r(n + length) over `length` samples, and R the mean energy of both halves."""
+    """Similarity by P = sum r*(n) r(n + length) over `length` samples and R, their mean energy."""
     first, second = recording[:-length], recording[length:]
     products = _sums(first.conj() * second, length)
     energy = _sums((np.abs(first) ** 2 + np.abs(second) ** 2) / 2, length)
@@ -58,9 +59,9 @@ def _sums(values: NDArray[Any], length: int) -> NDArray[Any]:
 
 
 def synchronise(recording: Complexes, frame: Frame) -> Sync:
-    """The frame that is most like the known one.
+    """Find the start and the offset at which the recording matches the preamble best.
 
-    Raises: NoFrame if the recording is shorter than a preamble, or holds nothing like it.
+    Raises: NoFrame if the recording is shorter than a preamble, or nothing in it matches.
     """
     length = frame.half_samples
     if len(recording) < 2 * length + 1:
@@ -81,7 +82,7 @@ def synchronise(recording: Complexes, frame: Frame) -> Sync:
 
 
 def _candidates(alike: Halves) -> list[int]:
-    """Places where the halves are most alike, far enough from each other."""
+    """Places where the halves are most similar, more than APART samples from each other."""
     metric = alike.metric.copy()
     places: list[int] = []
     while len(places) < CANDIDATES and metric.max() >= 0:
@@ -92,12 +93,12 @@ def _candidates(alike: Halves) -> list[int]:
 
 
 def _best(recording: Complexes, frame: Frame, tried: list[tuple[int, float]]) -> Sync:
-    """The best of several places, each with the angle between its halves."""
+    """The best match of several places, each with the angle between its halves."""
     return max((_fine(recording, frame, *own) for own in tried), key=lambda sync: sync.correlation)
 
 
 def _everywhere(recording: Complexes, frame: Frame, alike: Halves) -> Sync:
-    """By the known sequence alone, for noise in which the halves drown: all places and angles."""
+    """Search all places and angles by the known preamble only, for SNRs too low for the halves."""
     places = range(0, len(alike.angle), 2 * frame.half_samples)
     quarters = (0.0, np.pi / 2, np.pi, -np.pi / 2)
     found = _best(recording, frame, [(n, angle) for n in places for angle in quarters])
@@ -109,13 +110,13 @@ def _everywhere(recording: Complexes, frame: Frame, alike: Halves) -> Sync:
 
 
 def _fine(recording: Complexes, frame: Frame, place: int, angle: float) -> Sync:
-    """The best sample and whole offset around a candidate, by correlation with both halves."""
+    """The best sample and integer offset around a candidate, by correlation with the preamble."""
     length, known = frame.half_samples, np.tile(frame.half, 2)
     first = max(0, place - length)
     piece = recording[first : place + 3 * length]
     time = np.arange(len(piece))
     energy = _sums(np.abs(piece) ** 2, 2 * length)
-    step = 1.0 / length  # an offset of this turns the second half by a whole turn
+    step = 1.0 / length  # this offset rotates the second half by a full turn
     fraction = angle / (2 * np.pi * length)
     most = MOST_OFFSET / frame.fft_size
     whole = np.arange(np.ceil((-most - fraction) / step), np.floor((most - fraction) / step) + 1)

@@ -1,7 +1,8 @@
 """The channel-aware transformer (CAT) codec with a variable number of channel uses.
 
-Source: RKD-SC (arXiv 2508.02148) names the block; its inside follows the public text as far as it
-goes, and DiT's adaptive layer normalisation (Peebles and Xie, 2023) for the channel condition.
+Source: RKD-SC (arXiv 2508.02148) names the block. Its layers follow the published text as far as it
+describes them. The channel condition uses the adaptive layer normalisation of DiT (Peebles and Xie,
+2023).
 """
 
 from dataclasses import dataclass
@@ -26,13 +27,13 @@ class CatConfig:
     blocks: int  # transformer blocks per side
     heads: int  # attention heads
     mlp_ratio: int  # hidden width of a block's MLP over d
-    use_snr: bool  # False: the codec is not told the SNR (an ablation)
+    use_snr: bool  # False: the codec ignores the SNR (an ablation)
     lengths: tuple[int, ...] = ()  # an output layer for each of these k, instead of prefixes
-    dense: bool = False  # the first and last layers mix all tokens, not the values of each
+    dense: bool = False  # the first and last layers mix all tokens
     condition_width: int | None = None  # of the channel condition; None: d
-    prototypes: int = 0  # M, feature vectors among which both ends can choose; 0: no such layer
-    reliability: bool = False  # the decoder is given that of every symbol, for gains that differ
-    attention: bool = True  # False: a block is its MLP alone, so that only dense ends mix tokens
+    prototypes: int = 0  # M, vectors among which each end can choose; 0: no such layer
+    reliability: bool = False  # the decoder also takes the reliability of each symbol
+    attention: bool = True  # False: blocks have only an MLP; only dense layers mix tokens
 
     def __post_init__(self) -> None:
         for name, value in (("feature_dim", self.feature_dim), ("max_uses", self.max_uses)):
@@ -45,23 +46,23 @@ class CatConfig:
 
     @property
     def kind(self) -> str:
-        """The codec in words."""
+        """Short description of the codec."""
         return "one model, a head per k" if self.lengths else "one nested model"
 
     def serves(self, k: int) -> bool:
-        """Whether k channel uses can be granted."""
+        """Whether the codec supports k channel uses."""
         return k in self.lengths if self.lengths else 1 <= k <= self.max_uses
 
     def build(self) -> ChannelCodec:
-        """The codec with fresh weights from torch's global state."""
+        """The codec with weights drawn from torch's global generator."""
         return ChannelCodec(self, CatEncoder(self), CatDecoder(self))
 
 
 class DenseLinear(nn.Module):
     """A linear layer from all tokens to all tokens: [B, T, in_width] -> [B, T, out_width].
 
-    A linear layer that tokens share cannot treat the values of one token differently from those of
-    another, so that codewords over the whole vector are out of its reach.
+    A linear layer shared by the tokens cannot distinguish between them, so it cannot form codewords
+    over the whole feature vector.
     """
 
     def __init__(self, tokens: int, in_width: int, out_width: int) -> None:
@@ -70,7 +71,7 @@ class DenseLinear(nn.Module):
         self.linear = nn.Linear(tokens * in_width, tokens * out_width)
 
     def forward(self, pieces: Tensor) -> Tensor:
-        """New tokens."""
+        """The new tokens."""
         out: Tensor = self.linear(pieces.flatten(1)).unflatten(1, (self.tokens, -1))
         return out
 
@@ -78,8 +79,8 @@ class DenseLinear(nn.Module):
 class Prototypes(nn.Module):
     """A soft choice among M learnt prototypes: V softmax(K x + b), [B, in_width] -> [B, out_width].
 
-    What a channel of little capacity can carry is a choice, such as that of a class. Blocks of
-    small width are slow to learn one; with this layer it is one step.
+    A channel of low capacity can carry little more than a choice, such as the class. Narrow blocks
+    learn such a choice slowly; this layer computes it in one step.
     """
 
     def __init__(self, in_width: int, number: int, out_width: int) -> None:
@@ -88,7 +89,7 @@ class Prototypes(nn.Module):
         self.values = nn.Linear(number, out_width, bias=False)
 
     def forward(self, values: Tensor) -> Tensor:
-        """The mean of the chosen prototypes' values."""
+        """The mean of the prototypes, weighted by the softmax."""
         out: Tensor = self.values(self.keys(values).softmax(dim=1))
         return out
 
@@ -103,9 +104,9 @@ def outer_layer(config: CatConfig, in_width: int, out_width: int) -> nn.Module:
 class CatBlock(nn.Module):
     """Pre-norm attention and MLP; the condition shifts, scales and gates both branches.
 
-    Shapes: tokens [B, T, d], condition [B, 1, c], or [B, T, c] for one of each token, there
+    Shapes: tokens [B, T, d], condition [B, 1, c] or, per token, [B, T, c], there
     [B, 1, 1, T] bool -> [B, T, d]. Attention runs over the tokens of one image. The modulation
-    starts at zero, so that a fresh block is a plain transformer block.
+    starts at zero, so that a new block is a plain transformer block.
     """
 
     def __init__(self, config: CatConfig) -> None:
@@ -124,7 +125,7 @@ class CatBlock(nn.Module):
         nn.init.zeros_(self.modulation.bias)
 
     def forward(self, tokens: Tensor, condition: Tensor, there: Tensor | None = None) -> Tensor:
-        """One block; with `there`, only tokens for which it holds are attended."""
+        """Apply the block; if `there` is given, only tokens where it is True are attended to."""
         modulation = self.modulation(condition)  # [B, 1 or T, 3d or 6d]
         shift, scale, gate, *others = modulation.chunk(6 if self.attention else 3, dim=2)
         if self.attention:
@@ -145,7 +146,7 @@ class CatBlock(nn.Module):
 
 
 class CatTrunk(nn.Module):
-    """Position, channel condition and blocks, the same on both sides.
+    """Position embedding, channel condition and blocks, in both encoder and decoder.
 
     Shapes: pieces [B, T, in_width] -> [B, T, out_width]. The condition is an MLP of
     [SNR / 10 dB, 2 k / K - 1].
@@ -189,17 +190,17 @@ class CatTrunk(nn.Module):
         return out
 
     def _chosen(self, tokens: Tensor, like: Tensor) -> Tensor:
-        """What the choice among prototypes adds, in the shape of `like`."""
+        """Output of the prototype layer, in the shape of `like`."""
         chosen: Tensor = self.choice(tokens.flatten(1)).view_as(like)
         return chosen
 
 
 class CatEncoder(nn.Module):
-    """Features to symbols. Every prefix of the K symbols is a codeword of its own.
+    """Encoder from features to symbols. Every prefix of the K symbols is a codeword of its own.
 
     Shapes: features [B, D], snr_db [B, 1], uses [B, 1] -> values [B, 2K], pairs (re, im).
     The order is symbol-major, tokens inner: symbol 1 of every token, then symbol 2, and so on,
-    so that a prefix of k >= T symbols serves all tokens evenly.
+    so that a prefix of k >= T symbols covers all tokens evenly.
     """
 
     def __init__(self, config: CatConfig) -> None:
@@ -228,7 +229,7 @@ class CatEncoder(nn.Module):
         return values
 
     def _by_length(self, tokens: Tensor, uses: Tensor) -> Tensor:
-        """Every image through the output layer of its k; zeros beyond."""
+        """Values from the output layer for each image's k, followed by zeros."""
         values = tokens.new_zeros((tokens.shape[0], 2 * self.config.max_uses))
         for k, layer in zip(self.config.lengths, self.outs, strict=True):
             own = layer(tokens).transpose(1, 2).flatten(1)  # [B, 2k], tokens inner
@@ -237,12 +238,12 @@ class CatEncoder(nn.Module):
 
 
 class CatDecoder(nn.Module):
-    """Received symbols to features.
+    """Decoder from received symbols to features.
 
     Shapes: values [B, 2w] with w <= K, snr_db [B, 1], uses [B, 1] -> features [B, D].
-    Symbols at or beyond `uses` are set to zero and marked as missing, so that a token is given
-    3K/T values; with dense ends k alone marks them, and a token is given 2K/T. A codec with
-    `reliability` is given that of every symbol too, [B, w] from 0 to 1: another K/T values.
+    Symbols at or beyond `uses` are set to zero. A flag per symbol marks them as missing, so that a
+    token has 3K/T input values. Dense layers have no flags, only the condition on k, and 2K/T
+    values. With `reliability` [B, w], from 0 to 1 for every symbol, there are K/T more.
     """
 
     def __init__(self, config: CatConfig) -> None:
@@ -256,7 +257,7 @@ class CatDecoder(nn.Module):
         )
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """As of any module, but for the trunk alone: its shapes are the same for every k."""
+        """Compile only the trunk, whose shapes are the same for every k."""
         self.trunk.compile(*args, **kwargs)
 
     def forward(
@@ -278,5 +279,5 @@ class CatDecoder(nn.Module):
 
 
 def _slots(config: CatConfig) -> int:
-    """Values that a decoder is given of every symbol."""
+    """Number of input values of the decoder per symbol."""
     return 2 + (not config.dense) + config.reliability

@@ -1,8 +1,8 @@
-"""The channel codec of the conference version of RKD-SC, written anew from its description.
+"""The channel codec of the conference version of RKD-SC, reimplemented from its description.
 
-It knows no SNR and one length, its encoder runs MLP before attention and its decoder attention
-before MLP. In the published code attention runs over the images of a batch, so that a codeword
-depends on its batch mates; here it runs over tokens of one image.
+It does not use the SNR and supports one length only. The encoder applies the MLP before attention,
+the decoder attention before the MLP. In the published code, attention runs over the images of a
+batch, so that a codeword depends on the other images. Here it runs over the tokens of one image.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class ConferenceConfig:
     """Size of the codec."""
 
     feature_dim: int  # D
-    max_uses: int  # K, the only length that it was made for
+    max_uses: int  # K, the only supported number of channel uses
     tokens: int  # T
     width: int  # d
     blocks: int  # per side
@@ -30,15 +30,15 @@ class ConferenceConfig:
 
     @property
     def kind(self) -> str:
-        """The codec in words."""
+        """Short description of the codec."""
         return "conference codec"
 
     def serves(self, k: int) -> bool:
-        """One length only."""
+        """Whether the codec supports k channel uses."""
         return k == self.max_uses
 
     def build(self) -> ChannelCodec:
-        """The codec with fresh weights from torch's global state."""
+        """The codec with weights drawn from torch's global generator."""
         features, symbols = self.feature_dim, 2 * self.max_uses
         encoder = ConferenceEnd(self, in_width=features, out_width=symbols, mlp_first=True)
         decoder = ConferenceEnd(self, in_width=symbols, out_width=features, mlp_first=False)
@@ -46,7 +46,7 @@ class ConferenceConfig:
 
 
 class ConferenceBlock(nn.Module):
-    """Single-head attention and a ReLU MLP, each before a residual sum, with norms in front.
+    """Single-head attention and a ReLU MLP, each with pre-norm and a residual connection.
 
     Shapes: [B, T, d] -> [B, T, d].
     """
@@ -62,7 +62,7 @@ class ConferenceBlock(nn.Module):
         )
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """One block."""
+        """Apply the block."""
         if self.mlp_first:
             return self._attend(self._mix(tokens))
         return self._mix(self._attend(tokens))
@@ -78,7 +78,10 @@ class ConferenceBlock(nn.Module):
 
 
 class ConferenceEnd(nn.Module):
-    """Embedding, blocks, output layer: [B, in_width] -> [B, out_width], SNR and k not used."""
+    """Encoder or decoder: embedding, blocks, output layer. It does not use the SNR and k.
+
+    Shapes: values [B, w], w <= in_width -> [B, out_width].
+    """
 
     def __init__(
         self, config: ConferenceConfig, *, in_width: int, out_width: int, mlp_first: bool
@@ -93,7 +96,7 @@ class ConferenceEnd(nn.Module):
         self.out = nn.Linear(config.width, out_width // config.tokens)
 
     def forward(self, values: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:  # noqa: ARG002
-        """Values of the other side."""
+        """Symbol values in the encoder, features in the decoder."""
         values = pad(values, (0, self.in_width - values.shape[1]))
         tokens = self.embed(values.unflatten(1, (self.config.tokens, -1))) + self.position
         out: Tensor = self.out(self.blocks(tokens)).flatten(1)

@@ -14,8 +14,8 @@ from models.blocks import mlp, snr_input
 class MlpCodecConfig:
     """Size of an MLP codec.
 
-    At D = K = 256 `hidden` = 163 has as many TX parameters as CAT-64, 301 as many as the CAT of the
-    recipe `cifar100`.
+    At D = K = 256, the encoder has as many parameters as that of CAT-64 if `hidden` is 163, and as
+    many as that of the recipe `cifar100` if it is 301.
     """
 
     feature_dim: int  # D
@@ -24,22 +24,22 @@ class MlpCodecConfig:
 
     @property
     def kind(self) -> str:
-        """The codec in words."""
+        """Short description of the codec."""
         return "one nested MLP"
 
     def serves(self, k: int) -> bool:
-        """Whether k channel uses can be granted."""
+        """Whether the codec supports k channel uses."""
         return 1 <= k <= self.max_uses
 
     def build(self) -> ChannelCodec:
-        """The codec with fresh weights from torch's global state."""
+        """The codec with weights drawn from torch's global generator."""
         features, symbols = self.feature_dim, 2 * self.max_uses
         encoder = MlpEnd(self, in_width=features, out_width=symbols)
         return ChannelCodec(self, encoder, MlpDecoder(self, in_width=symbols, out_width=features))
 
 
 class MlpEnd(nn.Module):
-    """One end: values, SNR and k through one hidden layer.
+    """Encoder or decoder: values, SNR and k are the inputs of an MLP with one hidden layer.
 
     Shapes: values [B, in_width], snr_db [B, 1], uses [B, 1] -> [B, out_width].
     """
@@ -51,7 +51,7 @@ class MlpEnd(nn.Module):
         self.net = mlp(in_width + 2, config.hidden, out_width)
 
     def forward(self, values: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
-        """Values of the other side."""
+        """Symbol values in the encoder, features in the decoder."""
         snr = snr_input(snr_db)
         length = 2 * uses.to(snr.dtype) / self.max_uses - 1
         out: Tensor = self.net(torch.cat([values, snr, length], dim=1))
@@ -59,7 +59,7 @@ class MlpEnd(nn.Module):
 
 
 class MlpDecoder(MlpEnd):
-    """Received symbols to features; symbols at or beyond `uses` are set to zero.
+    """Decoder from received symbols to features; sets symbols at or beyond `uses` to zero.
 
     Shapes: values [B, 2w] with w <= K -> features [B, D].
     """

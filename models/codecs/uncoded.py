@@ -12,7 +12,7 @@ from models.base import ChannelCodec
 
 @dataclass(frozen=True, kw_only=True)
 class UncodedConfig:
-    """Features of D real values as D/2 complex symbols, repeated while k lasts."""
+    """Sends D features as D/2 complex symbols, repeated to fill k channel uses."""
 
     feature_dim: int  # D, even
     max_uses: int  # K, a multiple of D/2
@@ -23,11 +23,11 @@ class UncodedConfig:
 
     @property
     def kind(self) -> str:
-        """The codec in words."""
+        """Short description of the codec."""
         return "features sent uncoded"
 
     def serves(self, k: int) -> bool:
-        """Only whole copies of the vector."""
+        """Whether k channel uses hold a whole number of copies of the feature vector."""
         return 1 <= k <= self.max_uses and k % (self.feature_dim // 2) == 0
 
     def build(self) -> ChannelCodec:
@@ -36,7 +36,7 @@ class UncodedConfig:
 
 
 class UncodedEncoder(nn.Module):
-    """Shapes: features [B, D] -> values [B, 2K]: the same D values again and again."""
+    """Repeats the features. Shapes: features [B, D] -> values [B, 2K]."""
 
     def __init__(self, config: UncodedConfig) -> None:
         super().__init__()
@@ -48,9 +48,9 @@ class UncodedEncoder(nn.Module):
 
 
 class UncodedDecoder(nn.Module):
-    """Shapes: values [B, 2k] -> features [B, D], the mean of all copies.
+    """Averages all received copies. Shapes: values [B, 2k] -> features [B, D].
 
-    The power of an image is lost by power control; features come back at mean square 1.
+    Power control removes the scale of an image's features; the estimate has mean square 1.
     """
 
     def __init__(self, config: UncodedConfig) -> None:

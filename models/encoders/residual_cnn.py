@@ -25,7 +25,7 @@ class ResidualCnnConfig:
             raise ValueError(f"widths, blocks and feature_dim must be at least 1, got {self}")
 
     def build(self, *, image_channels: int) -> "ResidualCnn":
-        """The network with fresh weights from torch's global state."""
+        """The network with weights drawn from torch's global generator."""
         return ResidualCnn(self, image_channels=image_channels)
 
 

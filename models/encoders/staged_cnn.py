@@ -1,7 +1,8 @@
 """A CNN of stages, each with a depth, a width, a kind of block, a kernel and a pooling.
 
-These are the choices of macro-architecture (the shape of the network, not of a cell repeated in
-it). With `after` and one `residual` block of kernel 3 in every stage it is a `PooledCnn`.
+These are choices of macro-architecture: of the whole network, not of a cell that is repeated. If
+every stage pools `after` its first convolution and has one `residual` block of kernel 3, the
+network is a `PooledCnn`.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,19 +17,19 @@ from models.encoders.convolutional import ConvolutionalEncoder
 BlockKind = Literal["plain", "residual", "pair", "bottleneck", "inverted", "grouped"]
 Pooling = Literal["after", "before", "none"]
 EXPANDING = ("bottleneck", "inverted")  # blocks with an inner width of their own
-GROUP = 16  # channels of a group of a grouped convolution, fewer where these do not divide a width
+GROUP = 16  # channels per group of a grouped convolution; fewer if it does not divide the width
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
     """A convolution to a new width, with or without pooling, then equal blocks.
 
-    `expansion` is what the inner width of a `bottleneck` is divided by, that of an `inverted`
-    residual multiplied by, and nothing to other blocks.
+    The inner width is `width` divided by `expansion` in a `bottleneck`, and multiplied by it in an
+    `inverted` residual. Other blocks do not use `expansion`.
     """
 
     width: int
-    depth: int  # blocks behind the first convolution
+    depth: int  # number of blocks after the first convolution
     block: BlockKind
     kernel: int  # of the blocks
     expansion: int
@@ -45,7 +46,7 @@ class Stage:
 
     @property
     def reduced(self) -> "Stage":
-        """The same stage: without blocks their kind, and else their expansion, may play no role."""
+        """The same stage in canonical form: settings without effect have fixed values."""
         if self.depth == 0:
             return replace(self, block="plain", kernel=3, expansion=1)
         return self if self.block in EXPANDING else replace(self, expansion=1)
@@ -70,16 +71,16 @@ class StagedCnnConfig:
 
     @property
     def reduced(self) -> "StagedCnnConfig":
-        """The same network; equal networks are then equal."""
+        """The same network in canonical form, so that equal networks compare equal."""
         return replace(self, stages=tuple(own.reduced for own in self.stages))
 
     def build(self, *, image_channels: int) -> "StagedCnn":
-        """The network with fresh weights from torch's global state."""
+        """The network with weights drawn from torch's global generator."""
         return StagedCnn(self, image_channels=image_channels)
 
     @classmethod
     def from_json(cls, value: Any) -> "StagedCnnConfig":
-        """What `simulator.storage.describe` described. Raises: ValueError."""
+        """The config from its description by `simulator.storage.describe`. Raises: ValueError."""
         try:
             stages = tuple(Stage(**_without_type(own)) for own in value["stages"])
             return cls(**_without_type(value) | {"stages": stages})
@@ -94,13 +95,13 @@ def _without_type(value: Mapping[str, Any]) -> dict[str, Any]:
 def _layer(
     in_width: int, width: int, kernel: int, *, groups: int = 1, last: bool = False
 ) -> list[nn.Module]:
-    """Convolution of equal resolution, normalisation, and ReLU unless it is the last of a sum."""
+    """Convolution that keeps the resolution, normalisation, and ReLU unless `last`."""
     conv = nn.Conv2d(in_width, width, kernel, padding=kernel // 2, groups=groups, bias=False)
     return [conv, nn.BatchNorm2d(width), *([] if last else [nn.ReLU()])]
 
 
 class Sum(nn.Module):
-    """x + branch(x), behind a ReLU if `active`: [B, C, H, W] -> the same."""
+    """x + branch(x), followed by a ReLU if `active`: [B, C, H, W] -> the same."""
 
     def __init__(self, *branch: nn.Module, active: bool) -> None:
         super().__init__()
@@ -118,40 +119,40 @@ def _plain(stage: Stage) -> nn.Module:
 
 
 def _residual(stage: Stage) -> nn.Module:
-    """One convolution beside an identity, as in K. Jordan's networks (see `PooledCnn`)."""
+    """One convolution with an identity shortcut, as in K. Jordan's networks (see `PooledCnn`)."""
     return Sum(*_layer(stage.width, stage.width, stage.kernel), active=False)
 
 
 def _pair(stage: Stage) -> nn.Module:
-    """Two convolutions beside an identity (He et al., 2016, fig. 2)."""
+    """Two convolutions with an identity shortcut (He et al., 2016, fig. 2)."""
     width, kernel = stage.width, stage.kernel
     first, second = _layer(width, width, kernel), _layer(width, width, kernel, last=True)
     return Sum(*first, *second, active=True)
 
 
 def _bottleneck(stage: Stage) -> nn.Module:
-    """To a narrower width, a convolution there, and back (He et al., 2016, fig. 5)."""
+    """Reduce the width, convolve, and restore the width (He et al., 2016, fig. 5)."""
     inner = max(1, stage.width // stage.expansion)
     layers = _layer(stage.width, inner, 1) + _layer(inner, inner, stage.kernel)
     return Sum(*layers, *_layer(inner, stage.width, 1, last=True), active=True)
 
 
 def _inverted(stage: Stage) -> nn.Module:
-    """To a larger width, a depthwise convolution there, and back (MobileNetV2, 2018, fig. 3)."""
+    """Expand the width, convolve depthwise, and restore the width (MobileNetV2, 2018, fig. 3)."""
     inner = stage.width * stage.expansion
     layers = _layer(stage.width, inner, 1) + _layer(inner, inner, stage.kernel, groups=inner)
     return Sum(*layers, *_layer(inner, stage.width, 1, last=True), active=False)
 
 
 def _grouped(stage: Stage) -> nn.Module:
-    """A grouped convolution and a pointwise one beside an identity (ResNeXt, 2017, simplified)."""
+    """A grouped and a pointwise convolution with a shortcut (ResNeXt, 2017, simplified)."""
     width = stage.width
     layers = _layer(width, width, stage.kernel, groups=groups_of(width))
     return Sum(*layers, *_layer(width, width, 1, last=True), active=True)
 
 
 def groups_of(width: int) -> int:
-    """Groups of a grouped convolution of this width."""
+    """Number of groups of a grouped convolution of this width."""
     size = next(size for size in range(min(GROUP, width), 0, -1) if width % size == 0)
     return width // size
 
@@ -176,7 +177,7 @@ def _entry(in_width: int, stage: Stage) -> list[nn.Module]:
 
 
 class StagedCnn(ConvolutionalEncoder):
-    """Stages as a `StagedCnnConfig` describes them, and a linear projection."""
+    """The stages of a `StagedCnnConfig`, global average pooling, and a linear projection."""
 
     projection: nn.Linear
 

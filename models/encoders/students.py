@@ -1,4 +1,4 @@
-"""Which networks can be a student: an encoder whose last stage can learn on by itself."""
+"""The networks that can be a student: encoders whose last stage can be trained alone."""
 
 from models.encoders.efficientnet import EfficientNetConfig
 from models.encoders.pooled_cnn import PooledCnn, PooledCnnConfig
@@ -9,5 +9,5 @@ from models.nas.genotype_cnn import GenotypeCnn, GenotypeCnnConfig
 
 Student = ResidualCnn | PooledCnn | StagedCnn | GenotypeCnn
 StudentConfig = ResidualCnnConfig | PooledCnnConfig | StagedCnnConfig | GenotypeCnnConfig
-# of students, and of teachers trained here
+# of students, and of teachers that semlink trains
 ClassifierConfig = StudentConfig | WideResNetConfig | EfficientNetConfig

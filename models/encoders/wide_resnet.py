@@ -24,16 +24,16 @@ class WideResNetConfig:
 
     @property
     def feature_dim(self) -> int:
-        """D, what is pooled before the classifier."""
+        """D, the number of channels before the classifier."""
         return 64 * self.widen
 
     def build(self, *, image_channels: int) -> "WideResNet":
-        """The network with fresh weights from torch's global state."""
+        """The network with weights drawn from torch's global generator."""
         return WideResNet(self, image_channels=image_channels)
 
 
 class WideBlock(nn.Module):
-    """Norm, ReLU and a 3x3 convolution, twice, beside an identity or 1x1 shortcut.
+    """Norm, ReLU and a 3x3 convolution, twice, with an identity or 1x1 shortcut.
 
     Shapes: [B, in_width, H, W] -> [B, out_width, ceil(H / stride), ceil(W / stride)].
     """

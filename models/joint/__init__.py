@@ -1,1 +1,1 @@
-"""Joint source-channel coding baselines: one network from image to symbols, one for each k."""
+"""Joint source-channel coding baselines: a separate network from image to symbols for each k."""

@@ -17,22 +17,22 @@ from models.joint.base import JointConfig, JointModel
 
 @dataclass(frozen=True, kw_only=True)
 class AdjsccConfig(JointConfig):
-    """Size of an SNR-adaptive pair."""
+    """Size of an SNR-adaptive encoder and decoder."""
 
     attention: int  # hidden width of every attention-feature module
 
     knows_snr: ClassVar[bool] = True
 
     def build(self, *, image_channels: int | None, num_classes: int, uses: int) -> "Adjscc":
-        """The pair for `uses` channel uses, fresh weights from torch's global state."""
+        """The model for `uses` channel uses, with weights drawn from torch's global generator."""
         return Adjscc(self, image_channels=image_channels, num_classes=num_classes, uses=uses)
 
 
 class AttentionFeature(nn.Module):
-    """Gains between 0 and 1 for every feature, from all features and the SNR.
+    """Scales every feature by a factor between 0 and 1, computed from all features and the SNR.
 
-    Shapes: features [B, N], snr_db [B, 1] -> [B, N]. The source pools a feature map to one number
-    per channel first; a vector is pooled already.
+    Shapes: features [B, N], snr_db [B, 1] -> [B, N]. The source first pools a feature map to one
+    number per channel; a vector needs no pooling.
     """
 
     def __init__(self, width: int, hidden: int) -> None:
@@ -40,13 +40,13 @@ class AttentionFeature(nn.Module):
         self.factors = mlp(width + 1, hidden, width)
 
     def forward(self, features: Tensor, *, snr_db: Tensor) -> Tensor:
-        """Features times their gains."""
+        """Features times their factors."""
         context = torch.cat([features, snr_input(snr_db)], dim=1)
         return features * torch.sigmoid(self.factors(context))
 
 
 class Attended(nn.Module):
-    """Attention, linear, GELU, attention, linear, with one hidden layer as `mlp` has.
+    """An `mlp` with attention at its hidden layer and, if `at_input`, at its input.
 
     Shapes: [B, in_width], snr_db [B, 1] -> [B, out_width].
     """
@@ -61,7 +61,7 @@ class Attended(nn.Module):
         self.out = nn.Linear(hidden, out_width)
 
     def forward(self, values: Tensor, *, snr_db: Tensor) -> Tensor:
-        """Values of the other side."""
+        """Output values [B, out_width]."""
         if self.attend_input is not None:
             values = self.attend_input(values, snr_db=snr_db)
         hidden = nn.functional.gelu(self.into(values))
@@ -70,9 +70,10 @@ class Attended(nn.Module):
 
 
 class Adjscc(JointModel):
-    """`DeepJscc` with attention behind every layer that learns features.
+    """`DeepJscc` with attention after every layer that outputs features.
 
-    Shapes: as `JointModel`. The encoder attends by the average SNR, the decoder by the received.
+    Shapes: as `JointModel`. Attention uses the average SNR in the encoder and the receive SNR in
+    the decoder.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""What joint source-channel coding baselines have in common: one network for one k.
+"""Base classes of the joint source-channel coding baselines: one network for one k.
 
-Each is a backbone, an encoder to k symbols, and a decoder to class scores. The backbone is the
-student's own architecture: it is part of the model where it learns along, and lies in a file of its
-own where it is frozen.
+Each consists of a backbone, an encoder to k symbols, and a decoder to class scores. The backbone
+has the architecture of the student. If it is trained with the rest, it is part of the model; a
+frozen backbone is stored in a separate file.
 """
 
 from abc import ABC, abstractmethod
@@ -16,28 +16,28 @@ from models.encoders.students import Student, StudentConfig
 
 @dataclass(frozen=True, kw_only=True)
 class JointConfig(ABC):
-    """What every joint model is sized by."""
+    """Size of a joint model."""
 
     body: StudentConfig  # the backbone, the same as the student's for a fair comparison
     hidden: int  # hidden width of the channel encoder and decoder
 
-    knows_snr: ClassVar[bool] = False  # whether both ends are told the average SNR
+    knows_snr: ClassVar[bool] = False  # whether both ends know the average SNR
 
     @abstractmethod
     def build(self, *, image_channels: int | None, num_classes: int, uses: int) -> "JointModel":
-        """The model for `uses` channel uses, fresh weights from torch's global state.
+        """The model for `uses` channel uses, with weights drawn from torch's global generator.
 
-        `image_channels` None leaves the backbone out: it is frozen, and lies elsewhere.
+        If `image_channels` is None, the backbone is frozen and not part of the model.
         """
 
 
 class JointModel(nn.Module, ABC):
-    """Features to what k symbols carry, and what was received to features and class scores.
+    """Encoder from features to k symbols, and decoder from these to features and class scores.
 
     Shapes: encode: features [B, D], snr_db [B, 1] -> values [B, 2k] before power control; decode:
     equalised values [B, 2k], snr_db and gamma_db [B, 1] -> features [B, D]; scores: these features
-    -> [B, num_classes]. The transmitter is told the average SNR `snr_db`, the receiver also
-    `gamma_db`, which its image met.
+    -> [B, num_classes]. The transmitter knows the average SNR `snr_db`, the receiver also
+    `gamma_db`, the receive SNR of the image.
     """
 
     head: nn.Linear  # the last layer of the decoder, from D features
@@ -51,11 +51,11 @@ class JointModel(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, features: Tensor, *, snr_db: Tensor) -> Tensor:
-        """What the symbols of every image carry."""
+        """Values of the symbols of every image, before power control."""
 
     @abstractmethod
     def decode(self, received: Tensor, *, snr_db: Tensor, gamma_db: Tensor) -> Tensor:
-        """Features of what was received."""
+        """Features estimated from the received values."""
 
     def scores(self, features: Tensor) -> Tensor:
         """Class scores of received features, in single precision."""

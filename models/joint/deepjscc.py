@@ -1,7 +1,7 @@
-"""Task-oriented deep joint source-channel coding: one model per k, made for one SNR.
+"""Task-oriented deep joint source-channel coding: one model per k, trained for one SNR.
 
 Source: Bourtsoulatze, Kurka and Gunduz, Deep Joint Source-Channel Coding for Wireless Image
-Transmission, 2019, with the decoder of images replaced by a classifier.
+Transmission, 2019, with the image decoder replaced by a classifier.
 """
 
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from models.joint.base import JointConfig, JointModel
 
 @dataclass(frozen=True, kw_only=True)
 class DeepJsccConfig(JointConfig):
-    """Size of a task-oriented deep JSCC pair."""
+    """Size of a task-oriented deep JSCC encoder and decoder."""
 
     def build(self, *, image_channels: int | None, num_classes: int, uses: int) -> "DeepJscc":
-        """The pair for `uses` channel uses, fresh weights from torch's global state."""
+        """The model for `uses` channel uses, with weights drawn from torch's global generator."""
         return DeepJscc(self, image_channels=image_channels, num_classes=num_classes, uses=uses)
 
 
 class DeepJscc(JointModel):
     """MLP from features to k symbols; MLP and linear classifier from k symbols.
 
-    Shapes: as `JointModel`. Neither side uses the SNR: the model is made for one.
+    Shapes: as `JointModel`. Neither end uses the SNR: the model is trained for one.
     """
 
     def __init__(

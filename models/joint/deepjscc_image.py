@@ -15,10 +15,11 @@ STRIDES = (2, 2, 1, 1, 1)
 
 
 class SubPixelTransposed(nn.ConvTranspose2d):
-    """A transposed 5x5 convolution of stride 2, computed as four 3x3 ones side by side.
+    """A transposed 5x5 convolution of stride 2, computed as four parallel 3x3 convolutions.
 
-    Of every output pixel's 25 weights only those that meet an input pixel are multiplied, and a
-    plain convolution is what CPUs do best: with few output channels it takes a third of the time.
+    It omits most weights of the 5x5 kernel that would be multiplied by the zeros between input
+    pixels. A plain convolution is fast on CPUs: with few output channels it takes a third of the
+    time.
     Source: Shi et al., Is the deconvolution layer the same as a convolutional layer?, 2016.
     """
 
@@ -36,17 +37,17 @@ class SubPixelTransposed(nn.ConvTranspose2d):
 
 @dataclass(frozen=True, kw_only=True)
 class DeepJsccImageConfig:
-    """Size of an image-to-image pair: c = 8 has 143 thousand parameters for RGB."""
+    """Size of an encoder and decoder of images; 143 thousand parameters for c = 8 and RGB."""
 
     bottleneck: int  # c; k = c H W / 32 complex channel uses
 
     def build(self, *, image_channels: int) -> "DeepJsccImage":
-        """The pair with fresh weights from torch's global state."""
+        """The encoder and decoder with weights drawn from torch's global generator."""
         return DeepJsccImage(self, image_channels=image_channels)
 
 
 class DeepJsccImage(nn.Module):
-    """Image to symbols and back.
+    """Encoder from images to symbols, and decoder back to images.
 
     Shapes: encode: images [B, C, H, W] in [0, 1] -> values [B, c H W / 16]; decode: values ->
     images [B, C, H, W] in [0, 1]. H and W are multiples of 4.
@@ -72,7 +73,7 @@ class DeepJsccImage(nn.Module):
         return values.flatten(1).float()
 
     def decode(self, values: Tensor, *, height: int, width: int) -> Tensor:
-        """Images of that height and width."""
+        """Images of this height and width."""
         maps = values.view(len(values), self.bottleneck, height // 4, width // 4)
         images: Tensor = self.decoder(maps)
         return images.float()

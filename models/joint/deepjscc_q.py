@@ -1,7 +1,7 @@
 """DeepJSCC-Q: deep JSCC whose symbols are points of a fixed QAM, for classes and for images.
 
 Source: Tung, Kurka, Jankowski and Gunduz, arXiv 2206.08100 (`models.joint.modulator`). The networks
-are those of deep JSCC here, not of the source, so that the modulator alone differs.
+are those of semlink's deep JSCC, not of the source, so that only the modulator differs.
 """
 
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from models.joint.modulator import ModulatorConfig
 
 @dataclass(frozen=True, kw_only=True)
 class DeepJsccQConfig(DeepJsccConfig):
-    """Size of a task-oriented pair, and its constellation."""
+    """Size of a task-oriented encoder and decoder, and their constellation."""
 
     modulator: ModulatorConfig
 
     def build(self, *, image_channels: int | None, num_classes: int, uses: int) -> "DeepJsccQ":
-        """The pair for `uses` channel uses, fresh weights from torch's global state."""
+        """The model for `uses` channel uses, with weights drawn from torch's global generator."""
         return DeepJsccQ(self, image_channels=image_channels, num_classes=num_classes, uses=uses)
 
 
@@ -34,12 +34,12 @@ class DeepJsccQ(DeepJscc):
 
 @dataclass(frozen=True, kw_only=True)
 class DeepJsccQImageConfig(DeepJsccImageConfig):
-    """Size of an image-to-image pair, and its constellation."""
+    """Size of an encoder and decoder of images, and their constellation."""
 
     modulator: ModulatorConfig
 
     def build(self, *, image_channels: int) -> "DeepJsccQImage":
-        """The pair with fresh weights from torch's global state."""
+        """The encoder and decoder with weights drawn from torch's global generator."""
         return DeepJsccQImage(self, image_channels=image_channels)
 
 

@@ -1,4 +1,4 @@
-"""Discrete task-oriented joint source-channel coding: symbols that stand for learnt code words.
+"""Discrete task-oriented joint source-channel coding: symbols that represent learnt code words.
 
 Source: Xie, Ma, Ding, Shi, Zhang and Letaief, Robust Information Bottleneck for Task-Oriented
 Communication with Digital Modulation, 2023 (arXiv 2209.10382), and the sizes and the relaxation of
@@ -17,7 +17,7 @@ from models.joint.base import JointConfig, JointModel
 
 @dataclass(frozen=True, kw_only=True)
 class DtJsccConfig(JointConfig):
-    """Size of a discrete pair. Every symbol of an image chooses one word of the same code book."""
+    """Size of a discrete encoder and decoder. All symbols use the same code book."""
 
     bits_per_symbol: int  # the code book has 2^bits words, as many as the constellation has points
     word: int  # length of a code word
@@ -25,21 +25,21 @@ class DtJsccConfig(JointConfig):
     temperature: float  # of the Gumbel-softmax relaxation
 
     def build(self, *, image_channels: int | None, num_classes: int, uses: int) -> "DtJscc":
-        """The pair for `uses` channel uses, fresh weights from torch's global state."""
+        """The model for `uses` channel uses, with weights drawn from torch's global generator."""
         return DtJscc(self, image_channels=image_channels, num_classes=num_classes, uses=uses)
 
 
 class DtJscc(JointModel):
-    """Features to a choice among M words for every symbol; received words to features.
+    """Encoder from features to one of M words per symbol; decoder from words to features.
 
     Shapes: encode: features [B, D] -> logits [B, k, M]; decode: received words as one-hot vectors
-    [B, k, M] -> features [B, D]. Neither side uses the SNR: the model is made for one.
+    [B, k, M] -> features [B, D]. Neither end uses the SNR: the model is trained for one.
 
-    Logits are the products of the encoder's vectors and the words over the root of their length;
-    the decoder is given the very words that the received points stand for.
+    Logits are inner products of the encoder's vectors and the words, divided by the square root of
+    their length. The decoder's inputs are the words of the detected points.
     """
 
-    power: Tensor  # mean power of the points chosen for training images, [], running mean
+    power: Tensor  # running mean [] of the power of the points used for training images
 
     def __init__(
         self, config: DtJsccConfig, *, image_channels: int | None, num_classes: int, uses: int
@@ -54,7 +54,7 @@ class DtJscc(JointModel):
         self.register_buffer("power", torch.ones(()))
 
     def encode(self, features: Tensor, *, snr_db: Tensor) -> Tensor:  # noqa: ARG002
-        """Logits of the words, for every symbol."""
+        """Logits of the words for every symbol."""
         vectors = self.to_vectors(features).unflatten(1, (self.uses, self.config.word))
         logits: Tensor = vectors @ self.words.T / math.sqrt(self.config.word)
         return logits.float()

@@ -1,4 +1,4 @@
-"""A square QAM behind an analog encoder, trained by soft-to-hard assignment.
+"""A square QAM modulator after an analog encoder, trained by soft-to-hard assignment.
 
 Source: Tung, Kurka, Jankowski and Gunduz, DeepJSCC-Q: Constellation Constrained Deep Joint
 Source-Channel Coding, 2022 (arXiv 2206.08100), sec. IV-A.1 and IV-B.
@@ -16,14 +16,14 @@ POWER_MOMENTUM = 0.01  # of the running mean power of the points
 
 @dataclass(frozen=True, kw_only=True)
 class ModulatorConfig:
-    """A square QAM, and how an encoder learns to use it.
+    """A square QAM, and how an encoder is trained with it.
 
     Raises: ValueError if `bits_per_symbol` is odd or below 2.
     """
 
     bits_per_symbol: int
-    hardness: tuple[float, float]  # sigma_q at the beginning and at the end of the training
-    uniformity: float  # lambda: weight of the divergence from equally frequent points in the loss
+    hardness: tuple[float, float]  # sigma_q at the beginning and at the end of training
+    uniformity: float  # lambda: weight in the loss of the divergence from equal frequencies
 
     def __post_init__(self) -> None:
         if self.bits_per_symbol < 2 or self.bits_per_symbol % 2:
@@ -33,7 +33,7 @@ class ModulatorConfig:
 
     @property
     def constellation(self) -> str:
-        """As in 64-QAM."""
+        """Name of the constellation, such as 64-QAM."""
         return f"{2**self.bits_per_symbol}-QAM"
 
     def build(self) -> "QamModulator":
@@ -42,23 +42,23 @@ class ModulatorConfig:
 
 
 class Relaxed(NamedTuple):
-    """Points with the gradient of the soft assignment, and how often each is used."""
+    """Points with the gradient of the soft assignment, and the divergence of their frequencies."""
 
     x: Tensor  # [B, k] complex64
-    divergence: Tensor  # [], of the points' frequencies from equal ones, in nats
+    divergence: Tensor  # [], of the frequencies of the points from equal ones, in nats
 
 
 class QamModulator(nn.Module):
-    """Analog symbols to the nearest points of a square QAM.
+    """Maps analog symbols to the nearest points of a square QAM.
 
     Shapes: [B, k] complex64 -> [B, k] complex64.
 
-    Points have mean power 1 where all are equally frequent. Encoders prefer some, so the points
-    are divided by the root of their mean power over training images: the power is 1 on average
-    over images, not for each of them.
+    The points have mean power 1 if all are equally frequent. Encoders use some more often than
+    others, so the points are divided by the root of their mean power over training images. The
+    power is thus 1 on average over images, not for each image.
     """
 
-    power: Tensor  # mean power of the points for training images, [], running mean
+    power: Tensor  # running mean [] of the power of the points for training images
     levels: Tensor  # of the real and of the imaginary part, [sqrt(M)]
 
     def __init__(self, config: ModulatorConfig) -> None:
@@ -75,11 +75,11 @@ class QamModulator(nn.Module):
         return self._sent(self.levels[self._distances(symbols).argmin(dim=3)])
 
     def relaxed(self, symbols: Tensor, *, progress: float) -> Relaxed:
-        """The nearest points, for a training of which the share `progress` is over.
+        """The nearest points, for training; `progress` is the completed fraction of it.
 
         Their gradient is that of the soft assignment, eq. 12 and 13. A squared distance is the sum
-        of those of both parts, so the softmax over M points is the product of two over sqrt(M)
-        levels. Frequencies are those of eq. 18, their divergence is that of eq. 21.
+        over the real and the imaginary part, so the softmax over M points is the product of two
+        over sqrt(M) levels. Frequencies follow eq. 18, their divergence eq. 21.
         """
         low, high = self.config.hardness
         distances = self._distances(symbols)  # [B, k, 2, sqrt(M)]
@@ -91,7 +91,7 @@ class QamModulator(nn.Module):
         return Relaxed(x, _divergence(*shares.flatten(0, 1).unbind(dim=1)))
 
     def _distances(self, symbols: Tensor) -> Tensor:
-        """Squared distances of both parts from all levels, [B, k, 2, sqrt(M)]."""
+        """Squared distances of real and imaginary parts from all levels, [B, k, 2, sqrt(M)]."""
         return (torch.view_as_real(symbols).unsqueeze(3) - self.levels).square()
 
     def _sent(self, parts: Tensor) -> Tensor:
@@ -100,6 +100,6 @@ class QamModulator(nn.Module):
 
 
 def _divergence(real: Tensor, imaginary: Tensor) -> Tensor:
-    """KL divergence of the points' mean frequencies from equal ones; shares [N, sqrt(M)] each."""
+    """KL divergence of the mean frequencies of points from equal ones; inputs [N, sqrt(M)]."""
     frequencies = real.T @ imaginary / len(real)
     return (frequencies * (frequencies * frequencies.numel()).clamp_min(1e-12).log()).sum()

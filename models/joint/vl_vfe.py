@@ -1,16 +1,17 @@
-"""Variable-length variational feature encoding: how many dimensions are sent depends on the SNR.
+"""Variable-length variational feature encoding: the number of dimensions sent depends on the SNR.
 
 Source: Shao, Mao and Zhang, Learning Task-Oriented Communication for Edge Inference: An Information
 Bottleneck Approach, 2021 (arXiv 2102.04170), and the sizes and constants of its authors' public
-code; here on a vector of features. The log-uniform prior is that of
-Molchanov, Ashukha and Vetrov, Variational Dropout Sparsifies Deep Neural Networks, 2017.
+code; here on a vector of features. The log-uniform prior is that of Molchanov, Ashukha and Vetrov,
+Variational Dropout Sparsifies Deep Neural Networks, 2017.
 
-The source adds noise of deviation sigma to values that tanh keeps within +-1, and calls
--20 log10(sigma) its peak SNR. A symbol of two values at their peak has power 1 here, and noise of
-power N0/2 falls on each, so the peak SNR is Es/N0 and sigma = 10^(-snr_db / 20). The model is
-trained so, under a constraint on the peak. In use it is granted an average power over k uses: what
-closed dimensions and small values leave goes to the others. The receiver does not know by how much,
-so its decoder looks at received values over their root mean square. Silence is charged.
+The source adds noise of standard deviation sigma to values that tanh keeps within +-1, and calls
+-20 log10(sigma) the peak SNR. Here a symbol of two values at their peak has power 1, and noise of
+power N0/2 is added to each, so the peak SNR is Es/N0 and sigma = 10^(-snr_db / 20). Training uses
+this constraint on the peak power. A trained model is used under a constraint on the average power
+over k uses: power that small values and dimensions not sent leave goes to the other values. The
+receiver does not know this scale, so the decoder normalises received values to unit mean square.
+Channel uses without transmission are charged.
 """
 
 import itertools
@@ -26,29 +27,29 @@ from models.blocks import mlp, snr_input
 from models.joint.base import JointConfig, JointModel
 
 SCALE = 8.0  # root mean square of a value before its gate, as in the source's code
-NOISE_WIDTH = 16  # of the gate's layers and of what the decoder is told of the channel
+NOISE_WIDTH = 16  # of the gate's layers and of the decoder's channel features
 K1, K2, K3 = 0.63576, 1.87320, 1.48695  # Molchanov et al., eq. 14
 
 
 @dataclass(frozen=True, kw_only=True)
 class VlVfeConfig(JointConfig):
-    """Size of a variable-length pair, and what makes it spare dimensions."""
+    """Size of a variable-length encoder and decoder, and settings that limit the length."""
 
-    threshold: float  # a dimension is sent if its gate is above
+    threshold: float  # a dimension is sent if its gate exceeds this
     sparsity: float  # beta: weight of the Kullback-Leibler divergence in the loss
 
     knows_snr: ClassVar[bool] = True
 
     def build(self, *, image_channels: int | None, num_classes: int, uses: int) -> "VlVfe":
-        """The pair for `uses` channel uses, fresh weights from torch's global state."""
+        """The model for `uses` channel uses, with weights drawn from torch's global generator."""
         return VlVfe(self, image_channels=image_channels, num_classes=num_classes, uses=uses)
 
 
 class Gate(nn.Module):
-    """Gates of all dimensions: falling from the first to the last, rising with the noise.
+    """Gates of all dimensions, which fall from the first to the last and rise with the noise.
 
-    Layers with weights of one sign and tanh give increments, which are summed from the last
-    dimension on. Shapes: sigma [B, 1] -> [B, dims].
+    Layers with nonnegative weights and tanh compute increments, which are summed from the last
+    dimension to the first. Shapes: sigma [B, 1] -> [B, dims].
     """
 
     def __init__(self, dims: int) -> None:
@@ -65,11 +66,11 @@ class Gate(nn.Module):
 
 
 class VlVfe(JointModel):
-    """Gated values and their decoder, which is told the channel.
+    """Encoder with gated values, and decoder that uses the receive SNR.
 
     Shapes: as `JointModel`. Both ends know the average SNR, hence which dimensions are sent; these
-    do not depend on the image. The values of the others are zero, and are not looked at. With
-    `all_sent`, as early in a training, nothing is left out.
+    do not depend on the image. The values of the others are zero, and the decoder ignores them.
+    With `all_sent`, as early in training, all dimensions are sent.
     """
 
     def __init__(
@@ -87,11 +88,11 @@ class VlVfe(JointModel):
         self.head = nn.Linear(dim, num_classes)
 
     def sent(self, snr_db: Tensor) -> Tensor:
-        """Which dimensions are sent at an average SNR: [B, 1] -> [B, 2k] bool, the first always."""
+        """Which dimensions are sent at an average SNR, always the first: [B, 1] -> [B, 2k] bool."""
         return self._open(self.gate(noise_deviation(snr_db)))
 
     def encode(self, features: Tensor, *, snr_db: Tensor, all_sent: bool = False) -> Tensor:
-        """Values of all dimensions, zero where nothing is sent, before power control."""
+        """Values of all dimensions, zero for those not sent, before power control."""
         hidden = functional.normalize(functional.gelu(self.into(features)), dim=1)
         directions = functional.normalize(self.directions, dim=1)
         ungated = SCALE * math.sqrt(hidden.shape[1]) * functional.linear(hidden, directions)
@@ -118,14 +119,14 @@ class VlVfe(JointModel):
 
 
 def noise_deviation(snr_db: Tensor) -> Tensor:
-    """The source's sigma at an average SNR: noise deviation where the peak amplitude is 1."""
+    """The source's sigma at an average SNR: deviation of the noise for a peak amplitude of 1."""
     return torch.pow(10.0, -snr_db / 20.0)
 
 
 def divergence(values: Tensor, deviation: Tensor) -> Tensor:
     """KL divergence of noisy values from the log-uniform prior, per image [Molchanov, eq. 14].
 
-    alpha = sigma^2 / value^2; what is exactly zero costs nothing.
+    alpha = sigma^2 / value^2; a value of exactly zero contributes nothing.
 
     Shapes: values [B, 2k] within +-1, deviation sigma [B, 1] of their noise -> [B].
     """

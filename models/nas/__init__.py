@@ -1,1 +1,1 @@
-"""Architectures that are searched: cells, their operations, genotypes, the supernet."""
+"""Architecture search: cells, operations, genotypes, staged networks, and supernets."""

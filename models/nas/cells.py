@@ -1,9 +1,9 @@
-"""A network of cells: what searched networks and the supernet that finds them have in common.
+"""A network of cells, the common base of searched networks and of their supernet.
 
 The graph is that of DARTS (Liu, Simonyan and Yang, 2019, section 2.1): a cell has two inputs, the
-outputs of the two cells before it, and its output is its nodes put side by side. Its shape is that
-of `PooledCnn`: width grows from stage to stage, and resolution is halved by pooling a convolution
-that widens, not by strides (DECISIONS 24, 42).
+outputs of the two cells before it, and outputs the concatenation of its nodes. The network has the
+shape of `PooledCnn`: the width grows from stage to stage, and a widening convolution followed by
+pooling halves the resolution, not a stride (DECISIONS 24, 42).
 """
 
 from collections.abc import Callable
@@ -24,8 +24,8 @@ class CellShape:
     """Size of a network of cells."""
 
     stem: int  # channels at full resolution
-    widths: tuple[int, ...]  # of a node; one stage each, which begins with a reduction cell
-    normal_cells: tuple[int, ...]  # normal cells of every stage, behind its reduction cell
+    widths: tuple[int, ...]  # of a node, one per stage; a stage begins with a reduction cell
+    normal_cells: tuple[int, ...]  # number per stage, after its reduction cell
     projected_dim: int  # D
     residual: bool = False  # every node adds its cell's last input, as in a residual block
 
@@ -47,7 +47,7 @@ class CellShape:
 
 
 class Entry(nn.Module):
-    """Brings an input of a cell to the width of its nodes, and to their resolution.
+    """Maps an input of a cell to the width and the resolution of its nodes.
 
     Shapes: [B, in_width, H, W] -> [B, width, ceil(H / 2^halvings), ceil(W / 2^halvings)].
     """
@@ -64,7 +64,7 @@ class Entry(nn.Module):
         self.widens = kernel > 1
 
     def forward(self, images: Tensor) -> Tensor:
-        """A 3x3 convolution is pooled behind, a pointwise one before, where that is cheaper."""
+        """Pooling follows a 3x3 convolution, but precedes a pointwise one, which is cheaper."""
         active = torch.relu(images)
         mixed = self.pool(self.conv(active)) if self.widens else self.conv(self.pool(active))
         normalised: Tensor = self.norm(mixed)
@@ -72,7 +72,7 @@ class Entry(nn.Module):
 
 
 class CellStep(nn.Module):
-    """A cell behind the entries of its two inputs."""
+    """A cell and the entries of its two inputs."""
 
     def __init__(self, kind: Kind, before: Entry, last: Entry, cell: nn.Module) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class CellBackbone(nn.Module):
             steps.append(CellStep(kind, entries[0], entries[1], build(kind, width)))
             inputs = [inputs[1], (nodes * width, halvings)]
         self.steps = nn.ModuleList(steps)
-        self.last_stage = last_stage  # number of the step that it begins with
+        self.last_stage = last_stage  # index of its first step
         self.projection = nn.Linear(inputs[1][0], shape.projected_dim)
 
     def run(self, images: Tensor, apply: ApplyCell) -> Tensor:

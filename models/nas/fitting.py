@@ -1,4 +1,4 @@
-"""Students of equal size: one scale for all widths."""
+"""Scaling of all widths of a student to a given number of parameters."""
 
 from bisect import bisect_right
 from dataclasses import replace
@@ -10,12 +10,12 @@ from models.encoders.staged_cnn import StagedCnnConfig
 from models.encoders.students import StudentConfig
 from models.nas.genotype_cnn import GenotypeCnnConfig
 
-STEP = 1 / 64  # of the scales among which `fitted` looks
-MULTIPLE = 8  # of which the widths of stages are
+STEP = 1 / 64  # of the scales that `fitted` tries
+MULTIPLE = 8  # widths of stages are multiples of it
 
 
 def encoder_parameters(config: StudentConfig, *, image_channels: int) -> int:
-    """Parameters of a student, counted without memory for them."""
+    """Number of parameters of a student, counted without allocating them."""
     with torch.device("meta"):
         return parameter_count(config.build(image_channels=image_channels))
 
@@ -29,10 +29,10 @@ def fitted(config: StudentConfig, most: int, *, image_channels: int) -> StudentC
     def parameters(steps: int) -> int:
         return encoder_parameters(scaled(config, steps * STEP), image_channels=image_channels)
 
-    too_wide = round(1 / STEP)  # scale 1, about which sizes are asked for
+    too_wide = round(1 / STEP)  # scale 1, which is near most requested sizes
     while parameters(too_wide) <= most:
         too_wide *= 2
-    steps = bisect_right(range(1, too_wide), most, key=parameters)  # more steps, more parameters
+    steps = bisect_right(range(1, too_wide), most, key=parameters)  # parameters grow with steps
     if steps == 0:
         raise ValueError(f"parameters must be at least those of the narrowest network, got {most}")
     return scaled(config, steps * STEP)

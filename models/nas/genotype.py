@@ -1,6 +1,6 @@
 """A genotype: which two edges every node of a cell keeps, and with which operation.
 
-Discretisation is that of DARTS, with a limit on skips.
+Discretisation is that of DARTS, with a limit on the number of skips.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ KEPT = 2  # edges into every node
 
 
 class Edge(NamedTuple):
-    """An edge that is kept: from input or node `source` (0 and 1 are the cell's inputs)."""
+    """An edge that is kept, from `source`: 0 and 1 are the cell's inputs, then come its nodes."""
 
     source: int
     operation: str
@@ -30,7 +30,8 @@ CellPlan = tuple[tuple[Edge, Edge], ...]  # the edges into every node
 class Genotype:
     """The two cells of a network.
 
-    Raises: ValueError if an edge comes from nowhere, or if its operation is not of the space.
+    Raises: ValueError if the source of an edge does not exist or comes twice into a node, or if the
+            operation is not in the space.
     """
 
     space: str
@@ -54,7 +55,7 @@ class Genotype:
 
     @classmethod
     def from_json(cls, value: Any) -> "Genotype":
-        """The genotype that `simulator.storage.describe` described. Raises: ValueError."""
+        """The genotype from its description by `simulator.storage.describe`. Raises: ValueError."""
         try:
             cells = {
                 kind: tuple(tuple(Edge(int(s), str(o)) for s, o in node) for node in value[kind])
@@ -68,8 +69,8 @@ class Genotype:
 def discretise(weights: Tensor, space: SearchSpace, *, most_skips: int | None = None) -> CellPlan:
     """The two edges of the largest weight into every node, each with its best operation.
 
-    `none` counts for nothing. Where more than `most_skips` edges are skips, those of the least
-    weight get their next best operation.
+    `none` is never chosen. If more than `most_skips` edges are skips, those with the smallest
+    weights get their next best operation.
 
     Shapes: weights [edges, operations], in the order of `space.edges` and `space.operations`.
     """
@@ -94,7 +95,7 @@ def discretise(weights: Tensor, space: SearchSpace, *, most_skips: int | None = 
 
 
 def one_hot(plan: CellPlan, space: SearchSpace) -> Tensor:
-    """Weights [edges, operations] of a plan: 1 at what it keeps, 0 elsewhere."""
+    """Weights [edges, operations] of a plan: 1 for what it keeps, 0 elsewhere."""
     weights = torch.zeros(len(space.edges), len(space.operations))
     for node, edges in enumerate(plan):
         for source, name in edges:

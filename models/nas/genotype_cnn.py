@@ -24,12 +24,12 @@ class GenotypeCnnConfig:
         return self.shape.projected_dim
 
     def build(self, *, image_channels: int) -> "GenotypeCnn":
-        """The network with fresh weights from torch's global state."""
+        """The network with weights drawn from torch's global generator."""
         return GenotypeCnn(self, image_channels=image_channels)
 
     @classmethod
     def from_json(cls, value: Any) -> "GenotypeCnnConfig":
-        """What `simulator.storage.describe` described. Raises: ValueError."""
+        """The config from its description by `simulator.storage.describe`. Raises: ValueError."""
         try:
             shape = {name: item for name, item in value["shape"].items() if name != "type"}
             for name in ("widths", "normal_cells"):
@@ -41,7 +41,7 @@ class GenotypeCnnConfig:
 
 
 class PlannedCell(nn.Module):
-    """A cell of two edges per node.
+    """A cell with two edges per node.
 
     Shapes: both inputs [B, width, H, W] -> [B, nodes * width, H, W].
     """
@@ -59,7 +59,7 @@ class PlannedCell(nn.Module):
         )
 
     def forward(self, before: Tensor, last: Tensor) -> Tensor:
-        """All nodes side by side, each the sum over its edges, and the last input if residual."""
+        """Concatenated nodes; each is the sum of its edges, plus the last input if residual."""
         states = [before, last]
         for sources, operations in zip(self.sources, self.nodes, strict=True):
             assert isinstance(operations, nn.ModuleList)

@@ -1,6 +1,6 @@
-"""The operations among which an architecture search chooses, and the search spaces.
+"""The candidate operations of an architecture search, and the search spaces.
 
-All keep width and resolution: a reduction pools its inputs before its cell begins (DECISIONS 42).
+All operations keep width and resolution; a reduction cell pools its inputs first (DECISIONS 42).
 """
 
 from collections.abc import Callable
@@ -17,11 +17,11 @@ class Operation(NamedTuple):
     """A candidate for an edge of a cell: [B, width, H, W] -> the same."""
 
     name: str
-    build: Callable[[int, bool], nn.Module]  # (width, searched) to fresh weights
+    build: Callable[[int, bool], nn.Module]  # (width, searched) to a new module
 
 
 class SearchSpace(NamedTuple):
-    """What a cell can be made of."""
+    """The candidate edges and operations of a cell."""
 
     name: str
     nodes: int  # N of a cell; node i can have an edge from each of i + 2 inputs
@@ -39,7 +39,7 @@ class SearchSpace(NamedTuple):
 
 
 class Zero(nn.Module):
-    """No connection: zeros whatever comes in."""
+    """No connection: outputs zeros."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Zeros of the input's shape."""
@@ -47,9 +47,9 @@ class Zero(nn.Module):
 
 
 def batch_norm(width: int, searched: bool) -> nn.BatchNorm2d:
-    """Batch normalisation; in a supernet by the batch alone and without parameters [1, sec. 3.1].
+    """Batch normalisation; in a supernet with batch statistics only, no parameters [1, sec. 3.1].
 
-    There the mixture changes from step to step, so that running statistics would fit no network.
+    In a supernet the mixture changes from step to step, so running statistics would fit no network.
 
     [1] Liu, Simonyan and Yang, DARTS: Differentiable Architecture Search, 2019.
     """
@@ -59,7 +59,7 @@ def batch_norm(width: int, searched: bool) -> nn.BatchNorm2d:
 def _layer(
     width_in: int, width_out: int, kernel: int, searched: bool, *, dilation: int = 1
 ) -> list[nn.Module]:
-    """ReLU, convolution of equal resolution, normalisation."""
+    """ReLU, convolution that keeps the resolution, normalisation."""
     padding = dilation * (kernel // 2)
     conv = nn.Conv2d(width_in, width_out, kernel, padding=padding, dilation=dilation, bias=False)
     return [nn.ReLU(), conv, batch_norm(width_out, searched)]
@@ -76,7 +76,7 @@ def _separable(width: int, kernel: int, searched: bool, *, dilation: int = 1) ->
 
 
 def _bottleneck(width: int, searched: bool) -> nn.Module:
-    """Pointwise to half the width, 3x3, pointwise back."""
+    """Pointwise convolution to half the width, 3x3, pointwise back."""
     half = max(1, width // 2)
     layers = _layer(width, half, 1, searched) + _layer(half, half, 3, searched)
     return nn.Sequential(*layers, *_layer(half, width, 1, searched))

@@ -1,7 +1,7 @@
 """The supernet of an architecture search: every operation on every edge, mixed by weights.
 
-A step runs all operations (the continuous relaxation of DARTS) or one per edge, drawn by Gumbel's
-trick with a hard forward and a soft backward pass (GDAS: Dong and Yang, 2019, section 3.2).
+A step runs all operations (the continuous relaxation of DARTS) or one per edge, drawn by Gumbel
+softmax with a hard forward and a soft backward pass (GDAS: Dong and Yang, 2019, section 3.2).
 """
 
 from typing import NamedTuple
@@ -14,18 +14,18 @@ from models.nas.cells import CellBackbone, CellShape
 from models.nas.genotype import CellPlan, Kind, discretise, one_hot
 from models.nas.operations import SearchSpace
 
-SPREAD = 1e-3  # deviation of the architecture's first values
+SPREAD = 1e-3  # standard deviation of the architecture's initial values
 
 
 class Mixture(NamedTuple):
     """Weights of the operations on every edge of one kind of cell."""
 
     weights: Tensor  # [edges, operations]
-    active: tuple[tuple[int, ...], ...]  # operations of every edge that are run
+    active: tuple[tuple[int, ...], ...]  # indices of the operations run on every edge
 
     @classmethod
     def of(cls, weights: Tensor) -> "Mixture":
-        """Run what has a weight other than zero."""
+        """The mixture that runs only operations with nonzero weights."""
         rows = weights.detach().cpu().tolist()
         active = (tuple(o for o, w in enumerate(row) if w != 0) for row in rows)
         return cls(weights, tuple(active))
@@ -42,7 +42,7 @@ class Mixtures(NamedTuple):
         return self.normal if kind == "normal" else self.reduce
 
     def detached(self) -> "Mixtures":
-        """The same, for steps of the weights: no gradient reaches the architecture."""
+        """The same without gradients for the architecture, to update the network weights."""
         return Mixtures(*(own._replace(weights=own.weights.detach()) for own in self))
 
 
@@ -64,14 +64,15 @@ class Plans(NamedTuple):
     reduce: CellPlan
 
     def choices(self, space: SearchSpace) -> Choices:
-        """One-hot weights: what is kept has 1, all else 0."""
+        """One-hot weights: 1 for what is kept, 0 elsewhere."""
         return Choices(*(one_hot(plan, space) for plan in self))
 
 
 class Architecture(nn.Module):
-    """What the upper level learns: a value for every operation on every edge, alpha.
+    """Parameters of the upper level: a value alpha for every operation on every edge.
 
-    Shapes: normal, reduce [edges, operations]. Begins with N(0, 1e-6) from torch's global state.
+    Shapes: normal, reduce [edges, operations]. Initialised by N(0, 1e-6) from torch's global
+    generator.
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -98,7 +99,7 @@ class Architecture(nn.Module):
         )
 
     def plans(self, space: SearchSpace, *, most_skips: int | None) -> Plans:
-        """Both cells as they are now; `most_skips` is the limit in each."""
+        """Discretise both cells; `most_skips` is the limit in each."""
         kinds = self.probabilities()
         return Plans(*(discretise(own, space, most_skips=most_skips) for own in kinds))
 
@@ -154,10 +155,10 @@ class MixedCell(nn.Module):
         self.edges = nn.ModuleList(MixedEdge(space, width) for _ in space.edges)
 
     def forward(self, before: Tensor, last: Tensor, mixture: Mixture, skip: float) -> Tensor:
-        """All nodes side by side; `skip` is the weight of the auxiliary skip of every edge.
+        """All nodes, concatenated; `skip` is the weight of the auxiliary skip of every edge.
 
-        The auxiliary skip keeps signal and gradient alive early on, so that the skip among the
-        operations need not do it (DARTS-: Chu et al., 2021, section 3).
+        The auxiliary skip keeps signal and gradient alive early in the search, so that the skip
+        operation is not needed for it (DARTS-: Chu et al., 2021, section 3).
         """
         states = [before, last]
         for node in range(self.num_nodes):
@@ -174,10 +175,11 @@ class MixedCell(nn.Module):
 
 
 class Supernet(nn.Module):
-    """Every network of a space at once, with shared weights.
+    """All networks of a space in one, with shared weights.
 
-    Shapes: images [B, C, H, W] in [0, 1] -> features [B, D], scores [B, num_classes]. Normalised
-    by the batch, so images of a batch depend on each other; networks built from a genotype do not.
+    Shapes: images [B, C, H, W] in [0, 1] -> features [B, D], scores [B, num_classes]. It always
+    uses batch statistics, so the outputs for an image depend on its batch; those of networks built
+    from a genotype do not in evaluation mode.
     """
 
     def __init__(
@@ -205,9 +207,9 @@ class Supernet(nn.Module):
 
 
 class CostTable(NamedTuple):
-    """What a network costs at deployment: `fixed`, and per operation on one edge of all cells.
+    """Cost of a network at deployment: a fixed part, and the cost of every operation on an edge.
 
-    Shapes: normal, reduce [operations], summed over the cells of the kind.
+    Shapes: normal, reduce [operations], for one edge, summed over all cells of the kind.
     """
 
     fixed: float
@@ -215,12 +217,12 @@ class CostTable(NamedTuple):
     reduce: Tensor
 
     def expected(self, choices: Choices, space: SearchSpace) -> Tensor:
-        """Expected cost: every edge counts by the chance 2 / (i + 2) that node i keeps it."""
+        """Expected cost: an edge counts by the probability 2 / (i + 2) that node i keeps it."""
         keeps = torch.tensor([2 / (node + 2) for node, _ in space.edges])
         return self._total(choices, keeps[:, None].to(choices.normal.device))
 
     def of(self, plans: Plans, space: SearchSpace) -> float:
-        """Cost of a network: one-hot weights, with the edges that are kept in place of chances."""
+        """Cost of the network with these plans: only edges that are kept count, each fully."""
         return float(self._total(plans.choices(space), torch.ones(1, 1)))
 
     def _total(self, choices: Choices, keeps: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""Expected cost of a relaxed staged network: that of the built network where weights are one-hot.
+"""Expected cost of a relaxed staged network; for one-hot probabilities, of the built network.
 
-Decisions are independent, so the expectation of a product of their costs is the product of
-expectations; what a block costs depends on four of them together and is a table.
+Decisions are independent, so the expectation of a product of their factors is the product of the
+expectations. The cost of a block depends on four decisions jointly and is tabulated.
 """
 
 import itertools
@@ -50,7 +50,7 @@ class ExpectedCost:
         weights = 9 * self.channels * in_width
         parameters, macs = weights + 2 * in_width, weights * self.pixels[0]
         halvings = torch.zeros(len(self.pixels), dtype=torch.float64)
-        halvings[0] = 1  # chances of every number of halvings
+        halvings[0] = 1  # probability of every number of halvings
         for stage in range(self.space.stages):
             own = {
                 name.removesuffix(f"_{stage}"): chance

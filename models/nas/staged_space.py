@@ -1,6 +1,6 @@
-"""The space of staged networks: what is decided, what a network costs, networks drawn from it.
+"""The space of staged networks: its decisions, the cost of a network, and random networks.
 
-Costs are formulas, so that thousands of networks are compared without building any.
+Costs are computed by formulas, so that thousands of networks are compared without building any.
 """
 
 from bisect import bisect_right
@@ -13,17 +13,17 @@ import torch
 from models.encoders.staged_cnn import BlockKind, Pooling, Stage, StagedCnnConfig, groups_of
 from models.nas.fitting import scaled_stages
 
-FINE = 64  # scales tried between a network and one of twice its widths
+FINE = 64  # number of width scales tried between 1 and 2
 MOST_SCALE = 8
 MOST_DRAWS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class StagedSpace:
-    """Options of every decision; each stage decides for itself."""
+    """Options of every decision; the decisions of the stages are independent."""
 
     stages: int
-    widths: tuple[int, ...]  # the ladder
+    widths: tuple[int, ...]  # of a stage, ascending
     depths: tuple[int, ...]
     blocks: tuple[BlockKind, ...]
     kernels: tuple[int, ...]
@@ -34,7 +34,7 @@ class StagedSpace:
 
     @property
     def decisions(self) -> dict[str, tuple[Any, ...]]:
-        """Name of every decision to its options: "width_0" is that of the first stage."""
+        """Options of every decision, by name: "width_0" is the width of the first stage."""
         own = {
             "width": self.widths,
             "depth": self.depths,
@@ -48,7 +48,7 @@ class StagedSpace:
         return {**named, "stem": self.stems}
 
     def network(self, picks: Mapping[str, int]) -> StagedCnnConfig:
-        """The network of these options, by their places."""
+        """The network whose decisions have the options with these indices."""
         found = {name: options[picks[name]] for name, options in self.decisions.items()}
         stages = tuple(
             Stage(**{name: found[f"{name}_{stage}"] for name in STAGE_DECISIONS})
@@ -57,9 +57,9 @@ class StagedSpace:
         return StagedCnnConfig(stem=found["stem"], stages=stages, projected_dim=self.projected_dim)
 
     def nearest(self, config: StagedCnnConfig) -> dict[str, int]:
-        """The places of the options that are nearest to a network, whose widths may be others.
+        """Indices of the options nearest to a network, whose numbers need not be options.
 
-        Raises: ValueError if it has an option that the space does not have.
+        Raises: ValueError if a kind of block or a pooling is not an option.
         """
         found = {"stem": config.stem}
         for number, stage in enumerate(config.stages):
@@ -67,7 +67,7 @@ class StagedSpace:
         return {name: _nearest(options, found[name]) for name, options in self.decisions.items()}
 
     def uniform(self, *, generator: torch.Generator) -> StagedCnnConfig:
-        """A network whose every decision is drawn uniformly."""
+        """A network whose decisions are drawn uniformly."""
         return self.network(
             {
                 name: int(torch.randint(len(options), (), generator=generator))
@@ -77,7 +77,7 @@ class StagedSpace:
 
 
 def _nearest(options: tuple[Any, ...], value: Any) -> int:
-    """The place of a value, or of the nearest of numbers."""
+    """Index of a value; for numbers, of the nearest option."""
     if value in options or isinstance(value, str):
         return options.index(value)
     return min(range(len(options)), key=lambda place: abs(options[place] - value))
@@ -98,28 +98,28 @@ STAGE_DECISIONS = ("width", "depth", "block", "kernel", "expansion", "pooling")
 
 
 class Cost(NamedTuple):
-    """Of one image through an encoder."""
+    """Cost of an encoder: its parameters, and MACs for one image."""
 
     parameters: int
     macs: int
 
     def plus(self, *others: "Cost") -> "Cost":
-        """Of all together."""
+        """Sum of these costs."""
         every = (self, *others)
         return Cost(sum(own.parameters for own in every), sum(own.macs for own in every))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """What a network may cost at most, and at least."""
+    """Minimum and maximum of the cost of a network."""
 
     parameters: tuple[int, int]
     macs: tuple[float, float]
-    image_shape: tuple[int, int, int]  # at which MACs are counted
+    image_shape: tuple[int, int, int]  # (C, H, W) for which MACs are counted
 
 
 def cost(config: StagedCnnConfig, image_shape: tuple[int, int, int]) -> Cost:
-    """Parameters of a `StagedCnn`, and MACs of an image (C, H, W): those of the built network."""
+    """Parameters of a `StagedCnn` and MACs for an image (C, H, W); equal to the built network's."""
     channels, *sides = image_shape
     total = layer_cost(channels, config.stem, 3, sides)
     in_width = config.stem
@@ -134,20 +134,20 @@ def cost(config: StagedCnnConfig, image_shape: tuple[int, int, int]) -> Cost:
 
 
 def halved(sides: Sequence[int]) -> list[int]:
-    """Sides behind 2x2 pooling."""
+    """Height and width after 2x2 pooling."""
     return [-(-side // 2) for side in sides]
 
 
 def layer_cost(
     in_width: int, width: int, kernel: int, sides: Sequence[int], *, groups: int = 1
 ) -> Cost:
-    """A convolution without bias, and the two parameters per channel of its normalisation."""
+    """Cost of a convolution without bias and of its normalisation (2 parameters per channel)."""
     weights = in_width * width * kernel**2 // groups
     return Cost(weights + 2 * width, weights * sides[0] * sides[1])
 
 
 def block_cost(stage: Stage, sides: Sequence[int]) -> Cost:
-    """One block of a stage."""
+    """Cost of one block of a stage."""
     width, kernel = stage.width, stage.kernel
     if stage.block in ("plain", "residual"):
         return layer_cost(width, width, kernel, sides)
@@ -172,10 +172,11 @@ def inner_width(stage: Stage) -> int:
 
 
 def drawn(space: StagedSpace, budget: Budget, *, generator: torch.Generator) -> StagedCnnConfig:
-    """A network that costs what the budget says: uniformly drawn, then all widths scaled.
+    """A random network within the budget: decisions are drawn uniformly, then widths are scaled.
 
     Networks that cannot meet the budget are drawn again.
-    Raises: ValueError if none of many does.
+
+    Raises: ValueError if none of MOST_DRAWS networks meets it.
     """
     for _ in range(MOST_DRAWS):
         found = fitted_to(space.uniform(generator=generator), budget)
@@ -185,7 +186,7 @@ def drawn(space: StagedSpace, budget: Budget, *, generator: torch.Generator) -> 
 
 
 def fitted_to(config: StagedCnnConfig, budget: Budget) -> StagedCnnConfig | None:
-    """The same stages at the largest widths within the budget; None if they cost too little."""
+    """The same stages at the largest widths within the budget; None if there are none."""
     most = (budget.parameters[1], budget.macs[1])
 
     def too_large(steps: int) -> bool:

@@ -1,9 +1,9 @@
 """The supernet of staged networks: one relaxed choice per decision, weights shared by all.
 
-A step runs one network, drawn by Gumbel's trick with a hard forward and a soft backward pass
-(GDAS: Dong and Yang, 2019, section 3.2). Widths are masks over the channels of the widest
-(FBNetV2: Wan et al., arXiv 2004.05565), depths are gates around blocks. A kernel of 3 is the
-middle of that of 5, and a small expansion the first channels of a large one.
+A step runs one network, drawn by Gumbel softmax with a hard forward and a soft backward pass
+(GDAS: Dong and Yang, 2019, section 3.2). Widths are masks over the channels of the widest network
+(FBNetV2: Wan et al., arXiv 2004.05565), depths are gates around blocks. A kernel of size 3 is the
+centre of that of size 5, and a small expansion uses the first channels of a large one.
 """
 
 import math
@@ -23,10 +23,10 @@ Weights = Mapping[str, Tensor]  # decision to [options]: probabilities, noise, o
 
 
 class Choice(NamedTuple):
-    """One option of every decision, with the gradients of its relaxation where it has any."""
+    """One option of every decision, with the gradients of its relaxation if it has any."""
 
     weights: Weights  # one-hot
-    picks: Mapping[str, int]  # the places of the ones
+    picks: Mapping[str, int]  # indices of the ones
     learns: bool  # whether gradients reach the architecture
 
     @classmethod
@@ -36,11 +36,11 @@ class Choice(NamedTuple):
         return cls(weights, picks, any(own.requires_grad for own in weights.values()))
 
     def detached(self) -> "Choice":
-        """The same, for steps of the weights: no gradient reaches the architecture."""
+        """The same without gradients for the architecture, to update the network weights."""
         return Choice({name: own.detach() for name, own in self.weights.items()}, self.picks, False)
 
     def factor(self, *names: str) -> Tensor:
-        """1, with the gradients of what is picked."""
+        """The factor 1, with the gradients of the picked options."""
         factor = torch.ones(())
         for name in names:
             factor = factor * self.weights[name][self.picks[name]]
@@ -48,9 +48,9 @@ class Choice(NamedTuple):
 
 
 class StagedArchitecture(nn.Module):
-    """What the upper level learns: a value for every option of every decision, alpha.
+    """Parameters of the upper level: a value alpha for every option of every decision.
 
-    Begins with N(0, 1e-6) from torch's global state.
+    Initialised by N(0, 1e-6) from torch's global generator.
     """
 
     def __init__(self, space: StagedSpace) -> None:
@@ -71,7 +71,7 @@ class StagedArchitecture(nn.Module):
         """Hard values with gradients of softmax((ln p + noise) / temperature)."""
         return Choice.of(
             {
-                name: hard(own.log_softmax(dim=0) + noise[name], temperature)
+                name: hard(own.log_softmax(dim=0) + noise[name].to(own.device), temperature)
                 for name, own in self.values.items()
             }
         )
@@ -83,18 +83,19 @@ class StagedArchitecture(nn.Module):
             return self.sampled(zeros, 1.0)
 
     def drawn(self, *, generator: torch.Generator) -> StagedCnnConfig:
-        """A network drawn by the probabilities."""
+        """A network drawn from the probabilities."""
         picks = {
-            name: int(torch.multinomial(own.detach(), 1, generator=generator))
+            name: int(torch.multinomial(own.detach().cpu(), 1, generator=generator))
             for name, own in self.probabilities().items()
         }
         return self.space.network(picks)
 
 
 class SharedConv(nn.Module):
-    """Convolution, pooling if any, normalisation by the batch; its first channels alone are used.
+    """Convolution, optional pooling, batch normalisation; only the first channels are used.
 
-    Shapes: [B, in, H, W] -> [B, out, H, W], in and out at most those it was built with.
+    Shapes: [B, in, H, W] -> [B, out, H, W], halved by pooling; in and out are at most the widths
+    that it was built with.
     """
 
     def __init__(self, in_width: int, width: int, kernel: int, *, group: int | None = None) -> None:
@@ -106,7 +107,7 @@ class SharedConv(nn.Module):
         nn.init.kaiming_normal_(self.weight)
 
     def forward(self, images: Tensor, width: int, *, kernel: int = 0, pool: bool = False) -> Tensor:
-        """The first `width` channels; `kernel` is the part in the middle that counts, 0 all."""
+        """The first `width` channels; `kernel` is the size of the central part used, 0 for all."""
         whole = self.weight.shape[2]
         kernel = kernel or whole
         edge = (whole - kernel) // 2
@@ -122,18 +123,18 @@ class SharedConv(nn.Module):
 
 
 class _Width(NamedTuple):
-    """Channels that are computed, and which of them count, where that is learnt."""
+    """Number of computed channels, and a mask of those in use if the width is learnt."""
 
     computed: int
     mask: Tensor | None
 
     def apply(self, images: Tensor) -> Tensor:
-        """Zeros where channels do not count."""
+        """Set channels that are not in use to zero."""
         return images if self.mask is None else images * self.mask[:, None, None]
 
 
 def _width(sizes: Sequence[int], weights: Tensor, *, learns: bool) -> _Width:
-    """Of options with these sizes and weights."""
+    """The width for options with these sizes and weights."""
     if not learns:
         return _Width(sizes[int(weights.argmax())], None)
     channel = torch.arange(max(sizes), device=weights.device)
@@ -172,8 +173,8 @@ class SharedBlock(nn.Module):
         self.kinds = nn.ModuleDict({name: nn.ModuleList(kinds[name]) for name in space.blocks})
 
     def forward(self, images: Tensor, choice: Choice, stage: int, width: _Width) -> Tensor:
-        """The block that is chosen, of images whose channels are masked already."""
-        names = [f"{name}_{stage}" for name in ("block", "kernel")]  # masks have the others
+        """Apply the chosen block to images whose channels are already masked."""
+        names = [f"{name}_{stage}" for name in ("block", "kernel")]  # the others act by masks
         kind = self.space.blocks[choice.picks[names[0]]]
         kernel = self.space.kernels[choice.picks[names[1]]]
         layers = self.kinds[kind]
@@ -196,7 +197,7 @@ class SharedBlock(nn.Module):
         return total * choice.factor(*names) if choice.learns else total
 
     def _inner(self, choice: Choice, stage: int, kind: BlockKind) -> _Width:
-        """Of the width and the expansion together."""
+        """Inner width, given by the width and the expansion together."""
         width, expansion = (choice.weights[f"{name}_{stage}"] for name in ("width", "expansion"))
         sizes = [
             own * factor if kind == "inverted" else max(1, own // factor)
@@ -207,10 +208,11 @@ class SharedBlock(nn.Module):
 
 
 class StagedSupernet(nn.Module):
-    """Every staged network of a space at once, `shrink` times narrower than it will be built.
+    """All staged networks of a space in one, `shrink` times narrower than the built networks.
 
-    Shapes: images [B, C, H, W] in [0, 1] -> features [B, D], scores [B, num_classes]. Normalised
-    by the batch, so images of a batch depend on each other; networks that are built do not.
+    Shapes: images [B, C, H, W] in [0, 1] -> features [B, D], scores [B, num_classes]. It always
+    uses batch statistics, so the outputs for an image depend on its batch; those of built networks
+    do not in evaluation mode.
     """
 
     def __init__(
@@ -232,7 +234,7 @@ class StagedSupernet(nn.Module):
         self.head = nn.Linear(space.projected_dim, num_classes)
 
     def forward(self, images: Tensor, choice: Choice) -> Classified:
-        """Features and scores of the network that is chosen."""
+        """Features and scores of the chosen network."""
         normalised = ((images - 0.5) / 0.25).to(memory_format=torch.channels_last)
         stem = _width(self.stems, choice.weights["stem"], learns=choice.learns)
         hidden = stem.apply(torch.relu(self.stem(normalised, stem.computed)))

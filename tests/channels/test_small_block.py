@@ -85,7 +85,7 @@ def test_sizes_that_are_none_are_named(bits: int, uses: int) -> None:
 
 
 def test_too_few_coded_bits_and_other_modulations_are_named() -> None:
-    with pytest.raises(ValueError, match="8 coded bits do not tell 2048 words apart"):
+    with pytest.raises(ValueError, match="8 coded bits do not distinguish 2048 words"):
         SmallBlockPipe(payload_bits=11, channel_uses=4)
     with pytest.raises(ValueError, match="must be 2"):
         SmallBlockPipe(payload_bits=4, channel_uses=16, bits_per_symbol=4)
