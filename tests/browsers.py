@@ -1,4 +1,4 @@
-"""Pages in Chromium, and what holds for all of them."""
+"""Open pages in Chromium, and check what must hold for all of them."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ MARKS = [
 
 @contextmanager
 def chromium(*, one_core: bool = False) -> "Iterator[Browser]":
-    """Chromium; on one core, where cores can be chosen."""
+    """Chromium, restricted to a single core if `one_core`."""
     from playwright.sync_api import sync_playwright
 
     root = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium has no sandbox for root
@@ -37,9 +37,10 @@ def chromium(*, one_core: bool = False) -> "Iterator[Browser]":
 
 @contextmanager
 def opened(browser: "Browser", address: str, ready: str) -> "Iterator[Page]":
-    """A page once the selector `ready` is there.
+    """Open a page and wait for the selector `ready`.
 
-    At the end nothing has failed, and nothing was loaded that does not begin with the address.
+    At the end, check that nothing was logged to the console and no error was raised, and that
+    everything was loaded from below the address.
     """
     context = browser.new_context(accept_downloads=True, viewport={"width": 1280, "height": 900})
     page = context.new_page()
@@ -57,7 +58,7 @@ def opened(browser: "Browser", address: str, ready: str) -> "Iterator[Page]":
 
 
 def check_fits(page: "Page", width: int) -> None:
-    """Nothing is cut off at this width, and the page follows the colours of the system."""
+    """Check that the page fits this width, and follows the system's light or dark mode."""
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     paper = "getComputedStyle(document.body).backgroundColor"
     page.emulate_media(color_scheme="light")
@@ -67,6 +68,6 @@ def check_fits(page: "Page", width: int) -> None:
 
 
 def check_names(page: "Page") -> None:
-    """Every control has a label or a text."""
+    """Check that every control has a label or a text."""
     unnamed = "all => all.filter(own => !own.labels?.length && !own.textContent.trim()).length"
     assert page.eval_on_selector_all("select, input, button", unnamed) == 0

@@ -1,6 +1,6 @@
-"""What all tests share: seeded randomness, never torch's global state.
+"""Fixtures shared by all tests. Randomness is seeded and never uses torch's global state.
 
-Imports are inside the fixtures: the process that only hands out tests has no use for them.
+Imports are inside the fixtures, because the process that only distributes tests does not need them.
 """
 
 import os
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytest.register_assert_rewrite("tests.contracts")
 
-LONG = (  # files that take longest begin first, so that no process ends long after the others
+LONG = (  # the files that take longest start first, so that no process ends long after the others
     *("test_workers.py", "test_processes.py", "test_variants.py", "test_end_to_end.py"),
     *("test_command_line.py", "test_trouble.py", "test_going_on.py"),
 )
@@ -28,7 +28,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first; the others as they were found."""
+    """Run long files first, and the others in the order of collection."""
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
@@ -50,7 +50,7 @@ def streams() -> "Streams":
 
 @pytest.fixture
 def semlink(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> "Command":
-    """Run semlink with some arguments in an empty folder; gives the exit status."""
+    """A function that runs semlink with some arguments in an empty folder; returns its status."""
     from tests.commands import status
 
     monkeypatch.chdir(tmp_path)
@@ -59,7 +59,7 @@ def semlink(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> "Command":
 
 @pytest.fixture(autouse=True)
 def _outlines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Outlines for fonts in PDFs, ten times faster; only the tests of figures embed TrueType."""
+    """Embed fonts in PDFs as Type 3, ten times faster; only tests of figures use TrueType."""
     from benchmarks.figures.draw import LOOK
 
     if request.path.parent.name != "figures":
@@ -68,14 +68,14 @@ def _outlines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture(autouse=True)
 def _no_vega(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports without the JavaScript, which takes seconds to join; a browser needs it."""
+    """Write reports without Vega, which takes seconds to bundle; only browsers need it."""
     if "browser" not in request.keywords and request.path.name != "test_vega.py":
         monkeypatch.setattr("benchmarks.report.vega.javascript", lambda: "")
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Decoded images go to a folder of the tests, not to the user's."""
+    """Cache decoded images in a folder of the tests, not in the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEMLINK_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield

@@ -143,7 +143,7 @@ def test_separate_stands_beside_for_test_images(page: "Page") -> None:
     assert page.is_hidden("#decoded-figure")
     moved(page, "kind", "awgn")
     drawing(page)
-    assert "test images alone" in page.inner_text("#decisions")
+    assert "only for test images" in page.inner_text("#decisions")
 
 
 def test_a_file_is_sent_and_another_is_refused_in_words(page: "Page", tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""`semlink explore`: a trained link that runs in a browser, as one static folder."""
+"""`semlink explore`: write a static folder with a page that runs a trained link in a browser."""

@@ -1,4 +1,4 @@
-"""What the page is given beside the networks: images, words of the label code, delay profiles."""
+"""Data of the page besides the networks: images, label codewords, delay profiles."""
 
 from typing import Any, Final
 
@@ -11,19 +11,22 @@ from channels.ofdm.tdl import taps_of
 from simulator.data.dataset import Dataset, Split
 from simulator.errors import UserError
 
-LENGTHS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # k
+LENGTHS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # of k
 IMAGES: Final = 40  # test images on the page
 DIGITS: Final = tuple(map(str, range(10)))
-UNIT_NS: Final = 100.0  # delay spread at which delays are read
+UNIT_NS: Final = 100.0  # delay spread for which the delays are computed
 
 
 def content_of(link: dict[str, Any], dataset: Dataset, test: Split) -> dict[str, Any]:
-    """The content of the page; `link` is the description of the export.
+    """Data of the page; `link` is the description of the export.
 
-    Raises: UserError if the label code has no classifier, as a student that learnt along has none.
+    Raises: UserError if the export has no classifier for the label code, which is so if the student
+    was trained together with the codec.
     """
     if "classifier" not in link["parts"]:
-        raise UserError("the page needs a link with a frozen student, for the label code beside it")
+        raise UserError(
+            "the page needs a link with a frozen student, to decide the class for the label code"
+        )
     served = [k for k in LENGTHS if k in set(link["channel_uses"])]
     return {
         "about": _about(link),
@@ -41,7 +44,7 @@ def _about(link: dict[str, Any]) -> str:
     return (
         f"{len(link['classes'])} classes, {link['feature_dim']} features, up to "
         f"{link['max_uses']} complex channel uses. SNR is Es/N0 per channel use, averaged over "
-        "fading; the receiver knows gain and noise power. All schemes meet the same draw."
+        "fading; the receiver knows gain and noise power. All schemes use the same draw."
     )
 
 
@@ -50,7 +53,7 @@ def _image(pixels: torch.Tensor, label: torch.Tensor) -> dict[str, Any]:
 
 
 def _words(classes: int, k: int) -> list[list[float]] | None:
-    """Words of the label code as pairs (re, im), [classes][2k]; None where there are none."""
+    """Codewords of the label code as pairs (re, im), [classes][2k]; None if it has none."""
     if code_family(classes, k) is None:
         return None
     pairs = torch.view_as_real(label_codebook(classes, k)).flatten(1)
@@ -58,7 +61,7 @@ def _words(classes: int, k: int) -> list[list[float]] | None:
 
 
 def _profile(name: str) -> dict[str, Any]:
-    """Delays over the delay spread, powers of the taps, and the OFDM grid."""
+    """Tap delays divided by the delay spread, tap powers, and parameters of the OFDM grid."""
     link = Multipath(profile=name, delay_spread_ns=UNIT_NS)
     taps = taps_of(link)
     return {

@@ -1,4 +1,4 @@
-// `separate` at a draw: what it chose beforehand, and whether its block arrives, from a table of block errors.
+// `separate` over one channel draw: its choice is precomputed; a table of block errors decides if its block arrives.
 import { stream } from "./channels.js";
 
 const PLACES = { awgn: () => 0, rayleigh: () => 1, rician: (factor) => 2 + factor };
@@ -13,15 +13,15 @@ export function blockErrorRate({ snr_db: snrs, rate }, snrDb) {
 }
 
 /**
- * `separate` for test image number `shown` (null: another image) over a draw: {why} where it cannot be sent, else
- * {told, rate, arrived}, and of an image that arrived its class and its pixels in base64.
+ * `separate` for test image number `shown` (null: not a test image) over a draw. Returns {why} if it cannot be sent, else
+ * {told, rate, fits, arrived}, and for an image that arrived its class and its pixels in base64.
  */
 export function separate({ why, low, step, at }, shown, draw, { channel, snrDb, k, seed }) {
   const uses = Object.keys(at);
   if (why) return { why };
   if (!at[k]) return { why: `serves k = ${uses.join(", ")}` };
-  if (!PLACES[channel.kind]) return { why: "not over many gains: its blocks would have to be decoded" };
-  if (shown === null) return { why: "test images alone: no JPEG, WebP or AVIF encoder runs here" };
+  if (!PLACES[channel.kind]) return { why: "needs one gain per image; with more, its blocks would have to be decoded" };
+  if (shown === null) return { why: "only for test images: no JPEG, WebP or AVIF encoder runs here" };
   const place = at[k].chosen[PLACES[channel.kind](channel.factor)][Math.round((snrDb - low) / step)];
   const pair = at[k].pairs[place], [re, im] = draw.h, image = pair.images[shown];
   const rate = blockErrorRate(pair, snrDb + 10 * Math.log10(re * re + im * im));

@@ -1,4 +1,4 @@
-"""The folder of the page: its files, the networks, the runtime and the content."""
+"""Write the folder of the page: its files, the networks, the runtime and the data."""
 
 import json
 from importlib.resources import files
@@ -30,9 +30,9 @@ def write_folder(
     *,
     separate: SeparateConfig | None = None,
 ) -> None:
-    """Write the page of a trained link, as a whole, in place of an earlier one.
+    """Write the page of a trained link; a complete new folder replaces an earlier one.
 
-    `separate` stands beside it for test images.
+    With `separate`, the page compares the link with this scheme on test images.
 
     Raises: UserError as `write_link`, or if the runtime cannot be fetched.
     """

@@ -33,7 +33,7 @@ export async function encode(networks, image, [channels, height, width]) {
   return { features, clean: softmax(scores) };
 }
 
-/** rkd_sc over one draw: symbols, what arrives, features and class probabilities. */
+/** rkd_sc over one draw: symbols sent and received, received features and class probabilities. */
 export async function semantic(networks, features, drawn, { snrDb, k, uses }) {
   const noisePower = 10 ** (-snrDb / 10), given = floats(features, features.length);
   const told = { features: given, snr_db: floats([snrDb], 1), k: whole(k) };
@@ -46,7 +46,7 @@ export async function semantic(networks, features, drawn, { snrDb, k, uses }) {
   return { x: x.slice(0, 2 * k), y: y.slice(0, 2 * k), features: estimate, classes: softmax(scores) };
 }
 
-/** log p(y | s) of every word, up to what all have in common: sum (2 Re<h s, y> - |h s|^2) / N0. */
+/** log p(y | s) of every word, up to a common constant: sum (2 Re<h s, y> - |h s|^2) / N0. */
 function likelihood(word, y, h, noisePower) {
   let sum = 0;
   for (let i = 0; i < word.length; i += 2) {
@@ -56,7 +56,7 @@ function likelihood(word, y, h, noisePower) {
   return sum / noisePower;
 }
 
-/** The label code over the same draw: the class that the transmitter decides, by its word. */
+/** The label code over the same draw: the transmitter sends the codeword of the class `decided`. */
 export function labelCode(words, prior, decided, drawn, snrDb) {
   const noisePower = 10 ** (-snrDb / 10), length = words[0].length;
   const cut = { h: drawn.h.subarray(0, length), w: drawn.w.subarray(0, length) };

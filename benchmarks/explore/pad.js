@@ -1,6 +1,6 @@
 // Pictures: drawn strokes as an 8x8 digit, files as images of the link's size. Values are in [0, 1].
 
-const FINE = 32, LINE = 4; // a bitmap as the digits were made from: 4x4 pixels are one of theirs
+const FINE = 32, LINE = 4; // bitmap side and stroke width; as for the original digits, 4x4 pixels make one of the 8x8 values
 const SPAN = [20, 30]; // width and height that a drawing is scaled to
 
 function surface(width, height) {
@@ -8,7 +8,7 @@ function surface(width, height) {
   return canvas.getContext("2d", { willReadFrequently: true });
 }
 
-/** Strokes [[{x, y}, ...], ...] to 64 values: scaled to the box of a digit, centred, and counted. */
+/** Strokes [[{x, y}, ...], ...] to 64 values: scaled to the box of a digit, centred, and averaged. */
 export function digitOf(strokes) {
   const points = strokes.flat(), xs = points.map((own) => own.x), ys = points.map((own) => own.y);
   const [left, top] = [Math.min(...xs), Math.min(...ys)];
@@ -37,7 +37,7 @@ function counted(data) {
   return image;
 }
 
-/** The centre square of a picture file, [C, H, W]; grey where the link has one channel. */
+/** The centre square of a picture file, [C, H, W]; grey if the link has one channel. */
 export async function imageOf(file, [channels, height, width]) {
   const bitmap = await createImageBitmap(file), side = Math.min(bitmap.width, bitmap.height);
   const context = surface(width, height);

@@ -1,4 +1,4 @@
-// The page: what is chosen goes to the channel worker and the networks, and what comes back is drawn.
+// The page: send the selection to the channel worker and the networks, and draw their results.
 import { bars, constellation } from "./charts.js";
 import { separate } from "./digital.js";
 import { encode, labelCode, load, semantic } from "./link.js";
@@ -38,7 +38,7 @@ function tell({ channel, snrDb, k }) {
   for (const own of document.querySelectorAll("[data-of]")) own.hidden = own.dataset.of !== channel.kind;
 }
 
-/** One transmission at a time; what is chosen meanwhile is sent after it. */
+/** Run one transmission at a time; if the selection changes meanwhile, run another one afterwards. */
 let busy = false, again = false;
 async function send() {
   again = true;
@@ -70,14 +70,14 @@ async function sendOnce(image, kind, what) {
   Object.assign(document.body.dataset, { answered: Number(document.body.dataset.answered ?? 0) + 1, ms });
 }
 
-/** The draw, which depends on its number and the channel alone. */
+/** The channel draw, which depends only on its number, the channel and the number of uses. */
 async function drawOf({ channel, uses }) {
   const from = JSON.stringify([state.seed, channel, uses]);
   if (state.draw?.from !== from) state.draw = { from, ...(await drawn(channel, uses)) };
   return state.draw;
 }
 
-/** The image through the encoder, once for all channels. */
+/** Encode the image, once for all channels. */
 async function encodedBy(networks, image) {
   const { from } = state.encoded ?? {};
   if (from?.networks !== networks || from?.image !== image) {
@@ -87,7 +87,7 @@ async function encodedBy(networks, image) {
 }
 
 const best = (classes) => classes.indexOf(Math.max(...classes));
-const kept = new Map(); // words as numbers of a typed array
+const kept = new Map(); // codewords as typed arrays
 const complexWords = (code) => {
   if (!kept.has(code)) kept.set(code, code.map((word) => Float32Array.from(word)));
   return kept.get(code);
@@ -145,7 +145,7 @@ function showDecoded({ arrived, pixels }) {
   show(at("decoded"), parts, link.image_shape);
 }
 
-/** `test` is the number of the test image; null: it is another image. */
+/** Use and send an image; `test` is the number of a test image, or null for any other image. */
 function take(image, text, test = null) {
   Object.assign(state, { image, test });
   show(at("image"), image, link.image_shape);
@@ -188,7 +188,7 @@ function prepareDrawing() {
     context.stroke();
     take(digitOf(state.strokes), "A drawing, scaled as the digits were.");
   };
-  pad.onpointerup = () => { state.pause = setTimeout(() => { state.fresh = true; }, 1000); }; // then a new digit begins
+  pad.onpointerup = () => { state.pause = setTimeout(() => { state.fresh = true; }, 1000); }; // the next stroke begins a new digit
 }
 
 function prepareControls() {

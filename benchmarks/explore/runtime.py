@@ -1,7 +1,7 @@
-"""ONNX Runtime for the browser: onnxruntime-web of the npm registry, one version, checked by hash.
+"""ONNX Runtime for the browser: a fixed version of onnxruntime-web from npm, checked by its hash.
 
-The package is fetched by npm, which knows a user's registry and proxy; what the page needs of it is
-kept in the cache folder.
+npm fetches the package, because it knows the user's registry and proxy. The files that the page
+needs are kept in the cache folder.
 """
 
 import base64
@@ -20,7 +20,7 @@ from simulator.errors import UserError
 
 VERSION: Final = "1.30.0"
 PACKAGE: Final = f"onnxruntime-web@{VERSION}"
-SHA512: Final = (  # of the package, as the registry's `dist.integrity` has it
+SHA512: Final = (  # of the package: `dist.integrity` in the registry
     "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
 )
 FILES: Final = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
@@ -29,7 +29,7 @@ FILES: Final = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd
 def runtime() -> dict[str, bytes]:
     """The files of the runtime by name, from the cache or the registry.
 
-    Raises: UserError if npm is missing or fails, or the package is not the one that is pinned.
+    Raises: UserError if npm is missing or fails, or the package has another hash than `SHA512`.
     """
     found = kept("onnxruntime_web.safetensors", f"{PACKAGE} {SHA512}", _fetched)
     return {name: tensor.numpy().tobytes() for name, tensor in found.items()}
@@ -44,7 +44,7 @@ def _fetched() -> dict[str, torch.Tensor]:
 
 
 def _packed(folder: Path) -> Path:
-    """The package as npm fetches it."""
+    """Fetch the package with npm; returns its path. Raises: UserError if this fails."""
     npm = shutil.which("npm")
     if npm is None:
         raise UserError(
@@ -61,12 +61,12 @@ def _packed(folder: Path) -> Path:
 
 
 def check(package: bytes) -> None:
-    """Raises: UserError if a package is another one than the one that is pinned."""
+    """Check the hash of a package. Raises: UserError if it is not `SHA512`."""
     found = base64.b64encode(hashlib.sha512(package).digest()).decode()
     if found != SHA512:
         raise UserError(
             f"{PACKAGE} must have the SHA-512 {SHA512[:16]}..., got {found[:16]}...; the registry "
-            "that npm is set to has another file"
+            "that npm uses has a different file"
         )
 
 

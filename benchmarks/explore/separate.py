@@ -1,7 +1,7 @@
-"""`separate` on the page: its choices, its tables of block errors, its decoded test images.
+"""The scheme `separate` on the page: its choices, tables of block errors, decoded test images.
 
-Everything that the page needs of the codecs is computed here, for the test images of the page. The
-page draws block errors from the tables, at the gain of its own draw.
+The page runs no image codec, so everything that depends on codecs is computed here, for the page's
+test images. The page draws block errors from the tables, at the gain of its own channel draw.
 """
 
 import base64
@@ -23,8 +23,8 @@ from channels.fading import RayleighChannel, RicianChannel
 from simulator.errors import UserError
 from simulator.training.weights import Weights
 
-FACTORS: Final = tuple(range(21))  # of the Rician slider
-STEP_DB: Final = 0.5  # of the SNR slider
+FACTORS: Final = tuple(range(21))  # values of the Rician slider
+STEP_DB: Final = 0.5  # step of the SNR slider
 CHANNELS: Final[tuple[Channel, ...]] = (
     AwgnChannel(),
     RayleighChannel(coherence=None),
@@ -40,13 +40,13 @@ def separate_of(
     served: Sequence[int],
     snr_db: Sequence[float],
 ) -> dict[str, Any]:
-    """What is chosen and decoded for images [N, C, H, W] uint8; `why` where there is nothing.
+    """Choices of `separate` and its decoded images, for images [N, C, H, W] uint8.
 
-    `snr_db` is the lowest and the highest SNR of the slider.
-    `at` has an entry for each k: `links` with their block errors, `pairs` of a source and a link
-    with the images that it delivers (a class and the place of its pixels in `pictures`, None where
-    no option fits), `pictures` in base64, and `chosen`, the place of the pair for every channel of
-    `CHANNELS` and every SNR.
+    `served` are the k of the page, `snr_db` is the lowest and the highest SNR of the slider. In the
+    result, `why` is the reason if there is nothing, else empty. `at` has an entry for each k:
+    `pairs` of a source and a link with their block error rates and the images that they deliver (a
+    class and the index of its pixels in `pictures`, None if no option fits), `pictures` in base64,
+    and `chosen`, the index of the pair for every channel of `CHANNELS` and every SNR.
     """
     uses = [k for k in served if config and k in config.uses]
     if config is None or not uses or weights.dataset.validation is None:
@@ -65,7 +65,7 @@ def _at(scheme: DigitalScheme, images: Tensor, k: int, snrs: Sequence[float]) ->
     chosen = [list(_choices(scheme, channel, k, snrs)) for channel in CHANNELS]
     pairs = {_key(own): own for every in chosen for own in every}
     places = {key: place for place, key in enumerate(pairs)}
-    pool: dict[str, int] = {}  # different pictures and their places
+    pool: dict[str, int] = {}  # distinct pictures and their indices
     return {
         "pairs": [_pair(scheme, own, images, pool) for own in pairs.values()],
         "pictures": list(pool),
@@ -80,7 +80,7 @@ def _key(choice: Choice) -> tuple[str, int, str]:
 def _choices(
     scheme: DigitalScheme, channel: Channel, k: int, snrs: Sequence[float]
 ) -> Iterator[Choice]:
-    """The choice at every SNR, as in a sweep; the law of the gain is evaluated once."""
+    """The choice at every SNR, as in a sweep; the distribution of the gain is computed once."""
     adaptation = scheme.adaptation(k)
     modulations = tuple({link.bits_per_symbol for link in adaptation.links})
     met = distribution(channel, snr_db=0.0, uses=k, modulations=modulations)
@@ -91,7 +91,7 @@ def _choices(
 def _pair(
     scheme: DigitalScheme, choice: Choice, images: Tensor, pool: dict[str, int]
 ) -> dict[str, Any]:
-    """A source over a link, in words and in numbers."""
+    """A source and a link: description, block error rates, delivered images."""
     link, source = choice.link, scheme.source(choice.source)
     assert isinstance(link, CodedLink)
     assert isinstance(source, ImageSource)
@@ -108,7 +108,7 @@ def _pair(
 def _delivered(
     source: ImageSource, images: Tensor, size: int, pool: dict[str, int]
 ) -> list[dict[str, int] | None]:
-    """Class and picture of every image that fits into so many bits; the pool gets its pictures."""
+    """Class and picture of every image that fits into `size` bits; pictures are added to `pool`."""
     options, answers, fits = source.offer(images).best_fit(size)
     found: list[dict[str, int] | None] = [None] * len(images)
     for row in torch.nonzero(fits)[:, 0].tolist():
@@ -118,7 +118,7 @@ def _delivered(
 
 
 def _decoded(source: ImageSource, image: Tensor, option: int, size: int) -> str:
-    """Pixels [C, H, W] of an image that is sent and arrives, in base64."""
+    """Pixels [C, H, W] of an image as decoded without bit errors, in base64."""
     payload, bits = torch.zeros((1, size), dtype=torch.uint8), source.bits(image, option)
     payload[0, : len(bits)] = bits
     pixels = source.images(payload)[0][0]

@@ -1,4 +1,4 @@
-// Channel draws away from the page: {number, channel, uses, seed, profiles} in, {number, h, w} out.
+// Compute channel draws outside the page's thread: {number, channel, uses, seed, profiles} in, {number, h, w} out.
 import { draw } from "./channels.js";
 
 onmessage = ({ data }) => {

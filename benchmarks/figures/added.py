@@ -13,7 +13,7 @@ VALUES: Final = ["accuracy", "ci_low", "ci_high"]
 
 
 def read_curves(path: Path) -> pd.DataFrame:
-    """The curves of a CSV file. Raises: UserError if there is none, or it is not one."""
+    """Read curves from a CSV file. Raises: UserError if it is missing or not CSV."""
     try:
         return pd.read_csv(path)
     except FileNotFoundError:
@@ -25,19 +25,19 @@ def read_curves(path: Path) -> pd.DataFrame:
 def checked_curves(
     curves: pd.DataFrame, rows: pd.DataFrame, *, value: str | None = None
 ) -> pd.DataFrame:
-    """Curves as rows beside those of a sweep, whose channels and k they share.
+    """Check a user's curves, and return them as rows like those of the sweep.
 
     Columns: scheme (the name in the legend), channel, channel_uses, snr_db, accuracy (0 to 1), and
-    if known ci_low and ci_high, and settings (what the notes say of the curve). With a `value`,
-    psnr_db or ssim, that column stands for accuracy, and VALUE_low and VALUE_high for its interval.
-    Raises: UserError if a column is missing, a value is wrong, or a curve has no panel.
+    optionally ci_low, ci_high and settings (the curve's text in the notes). If `value` is psnr_db
+    or ssim, the columns VALUE, VALUE_low and VALUE_high replace accuracy and its interval. Every
+    curve must be on a channel and k of the sweep.
+    Raises: UserError if a column is missing, a value or name is wrong, or a curve has no panel.
     """
     own = VALUES if value is None else [value, f"{value}_low", f"{value}_high"]
     needed, numbers = [*POINT, own[0]], [name for name in own if name in curves]
     if missing := [name for name in needed if name not in curves]:
         raise UserError(
-            f"added curves must have the columns {', '.join(needed)}; not there: "
-            f"{', '.join(missing)}"
+            f"added curves must have the columns {', '.join(needed)}; missing: {', '.join(missing)}"
         )
     if curves.empty or curves[needed].isna().any(axis=None):
         raise UserError("added curves must have rows without gaps")
@@ -49,7 +49,7 @@ def checked_curves(
         _check_share(curves[name].dropna())
     if taken := sorted(set(curves["scheme"].astype(str)) & set(rows["scheme"])):
         raise UserError(
-            f"added curves must have names that the sweep has not, got {', '.join(taken)}"
+            f"added curves must have names that the sweep does not use, got {', '.join(taken)}"
         )
     places = set(rows[PLACE].itertuples(index=False, name=None))
     for place in curves[PLACE].itertuples(index=False, name=None):
@@ -73,22 +73,22 @@ def _check_share(values: "pd.Series[float]") -> None:
 
 
 def within(curves: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """The points of curves on the channels and k of these rows."""
+    """The points of `curves` on the channels and k of `rows`."""
     places = pd.MultiIndex.from_frame(rows[PLACE])
     return curves[pd.MultiIndex.from_frame(curves[PLACE]).isin(places)]
 
 
 def _completed(curves: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """With all columns that figures need; without an interval both ends are the value."""
+    """Add all columns that figures need; a missing interval becomes the value itself."""
     made = curves.assign(scheme=curves["scheme"].astype(str))
     for name in VALUES[1:]:
         own = made[name] if name in made else made["accuracy"]
         made[name] = own.fillna(made["accuracy"])
     told = made["settings"] if "settings" in made else pd.Series(None, index=made.index)
-    first = told.astype(object).groupby(made["scheme"]).transform("first")  # one text for a curve
+    first = told.astype(object).groupby(made["scheme"]).transform("first")  # one text per curve
     known = set(VALUES) <= set(curves)
     ending = "not of this sweep" if known else "not of this sweep, no interval"
     made["settings"] = [ending if pd.isna(own) else f"{own}, {ending}" for own in first]
-    for name in ("images", "realizations"):  # of the sweep's counts; the notes name its own alone
+    for name in ("images", "realizations"):  # so that captions state only the sweep's counts
         made[name] = rows[name].iloc[0]
     return made[[*POINT, *VALUES, "settings", "images", "realizations"]]

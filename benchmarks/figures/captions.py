@@ -12,7 +12,7 @@ from simulator.data.remarks import FEWEST_TEST, half_width
 from simulator.left_out import LeftOut
 from simulator.measures.shown import span
 
-TEX = {  # what LaTeX does not print as it stands
+TEX = {  # escapes of characters that LaTeX does not print as they are
     **{letter: f"\\{letter}" for letter in "&%$#_{}"},
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -30,17 +30,17 @@ CAPACITY = re.compile(r"^capacity_bound|:bound(?::|$)")  # schemes whose links r
 
 @dataclass(frozen=True)
 class DataText:
-    """Facts about the data and the sweep that the rows do not hold."""
+    """Facts about the data and the sweep that are not in the rows."""
 
     title: str
     source_values: int  # n = C·H·W
     num_classes: int
     noiseless: tuple[float, float, float] | None = None  # accuracy without a channel, interval
     left_out: tuple[LeftOut, ...] = ()
-    noted: tuple[str, ...] = ()  # remarks about images and weights, a way out behind a semicolon
+    noted: tuple[str, ...] = ()  # remarks about images and weights; a remedy follows "; "
 
     def refused(self, k: int | None, channels: Collection[str]) -> list[str]:
-        """Schemes that do not serve this k or some of the channels, and why; none over k."""
+        """Trained schemes left out at this k on some of the channels, and why; [] if k is None."""
         here = (own for own in self.left_out if own.trained and own.k == k)
         return list(filter(None, (_refusal(own, channels) for own in here)))
 
@@ -51,12 +51,12 @@ class DataText:
 
     @property
     def notes(self) -> list[str]:
-        """What a reader should know of images and weights."""
+        """Remarks about images and weights, without their remedies."""
         return [line.partition("; ")[0] for line in self.noted]
 
 
 def _refusal(own: LeftOut, channels: Collection[str]) -> str:
-    """A scheme and why it is left out; empty if that is on none of these channels."""
+    """A scheme and why it is left out; empty if it is left out on none of these channels."""
     words = f"{scheme_title(own.scheme)} {own.why}"
     if not own.channels:
         return words
@@ -65,7 +65,7 @@ def _refusal(own: LeftOut, channels: Collection[str]) -> str:
 
 
 def definitions(rows: pd.DataFrame, text: DataText, *, k: int | None, images: bool = False) -> str:
-    """The definitions that every figure needs; k None: k is the axis."""
+    """The definitions that every figure needs. `k` is None if it is on the axis."""
     lost = "a black image" if images else f"a uniform guess (1/{text.num_classes})"
     return (
         "SNR = Es/N0 per channel use, averaged over fading; k complex channel uses per image; "
@@ -77,7 +77,7 @@ def definitions(rows: pd.DataFrame, text: DataText, *, k: int | None, images: bo
 
 
 def _ratio(rows: pd.DataFrame, n: int, *, k: int | None) -> str:
-    """Channel uses per value of the image; pilots count."""
+    """Channel uses per source value, pilots included."""
     counts = sorted(set(pilots_of(rows)))
     if k is None:
         uses = "the axis counts k and pilots; ratio (k + pilots)" if any(counts) else "ratio k"
@@ -94,7 +94,7 @@ def _ratio(rows: pd.DataFrame, n: int, *, k: int | None) -> str:
 
 
 def _knowledge(rows: pd.DataFrame) -> str:
-    """What the receiver knows of the channel, or estimates."""
+    """What the receiver knows or estimates of the channel."""
     believed = rows["settings"].str.contains("SNR believed").any()
     unless = ", unless a scheme says otherwise" * bool(believed)
     found = [estimate_of(str(name)) for name in rows["channel"].unique()]
@@ -122,14 +122,14 @@ def _estimated(estimates: Sequence[Estimate], some_perfect: bool) -> str:
 
 
 def pilots_of(rows: pd.DataFrame) -> "pd.Series[int]":
-    """Pilots of every row, charged on top of k."""
+    """Number of pilots in every row; they are charged on top of k."""
     if "pilot_uses" in rows.columns:
         return rows["pilot_uses"].fillna(0).astype(int)
     return pd.Series(0, index=rows.index)
 
 
 def counts(rows: pd.DataFrame) -> str:
-    """How much was measured, and the meaning of bands and bars."""
+    """Numbers of images and channel realisations, and the meaning of bands and bars."""
     realizations = span(rows["realizations"])
     plural = "" if realizations == "1" else "s"
     return (
@@ -139,7 +139,7 @@ def counts(rows: pd.DataFrame) -> str:
 
 
 def reliability(rows: pd.DataFrame, text: DataText) -> str:
-    """What limits the accuracies: few images, the classifier, a bound that is none of accuracy."""
+    """Limits of the accuracies: few images, the noiseless accuracy, bounds on the rate only."""
     parts = []
     if (fewest := int(rows["images"].min())) < FEWEST_TEST:
         width = f"+-{half_width(fewest):.0f} points"
@@ -160,12 +160,12 @@ def reliability(rows: pd.DataFrame, text: DataText) -> str:
 
 
 def settings_text(settings: Iterable[str]) -> str:
-    """The settings of a scheme, schemes by their titles."""
+    """The settings of a scheme, with names of schemes replaced by their titles."""
     return NAME.sub(lambda name: scheme_title(name[0]), shared_settings(list(settings)))
 
 
 def shared_settings(settings: Sequence[str]) -> str:
-    """One text for rows of several k: their common parts in order, and where to find the rest."""
+    """One text for the settings at several k: their common parts, and where to find the rest."""
     distinct = list(dict.fromkeys(settings))
     parts = [text.split(", ") for text in distinct]
     shared = ", ".join(part for part in parts[0] if all(part in other for other in parts))
@@ -175,15 +175,16 @@ def shared_settings(settings: Sequence[str]) -> str:
 
 
 def listed(heading: str, items: Iterable[str]) -> str:
-    """`Heading: a; b.`, empty without items."""
+    """`Heading: a; b.`, or "" without items."""
     text = "; ".join(items)
     return f"{heading}: {text}." if text else ""
 
 
 def tex_caption(caption: str, notes: str, name: str) -> str:
-    r"""The caption as LaTeX, to be read by \input below \includegraphics, then the notes.
+    r"""LaTeX of the caption and the notes, for \input below \includegraphics.
 
-    They are defined as \figurenotes, so that a paper can print them in the figure or in its text.
+    The notes are defined as \figurenotes, so that a paper can print them in the figure or in its
+    text.
     """
     long, short, rest = map(_escaped, (caption, caption.partition(". ")[0], notes))
     return (
@@ -194,5 +195,5 @@ def tex_caption(caption: str, notes: str, name: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """A text as LaTeX prints it."""
+    """Escape a text for LaTeX."""
     return "".join(TEX.get(letter, letter) for letter in text).replace("$$", "")

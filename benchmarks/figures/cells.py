@@ -1,4 +1,4 @@
-"""Pictures of searched cells and of how a search came to them. Never searches.
+"""Figures of searched cells and of the progress of a search. Never searches.
 
 The same genotype and history give the same bytes, whatever the user's Matplotlib settings.
 """
@@ -33,14 +33,14 @@ INPUTS = ("cell before last", "last cell")
 
 
 def draw_cells(genotype: Genotype, folder: Path, *, title: str) -> list[Path]:
-    """`cells.png` and `.pdf`: both cells."""
+    """Draw both cells of a genotype as `cells.png` and `cells.pdf`; returns the files."""
     with look():
         figure = _cells(genotype, title)
     return save(figure, folder, "cells")
 
 
 def draw_evolution(history: Sequence[Mapping[str, Any]], folder: Path, *, title: str) -> list[Path]:
-    """`evolution.png` and `.pdf`: a search of cells or stages by epochs."""
+    """Draw the epochs of a search of cells or stages as `evolution.png` and `evolution.pdf`."""
     with look():
         figure = _evolution(history, title)
     return save(figure, folder, "evolution")
@@ -57,7 +57,7 @@ def _cells(genotype: Genotype, title: str) -> Figure:
 
 
 def _draw_cell(axes: Axes, plan: CellPlan) -> None:
-    """Inputs at the left, nodes in order to the right, an arrow for every edge that is kept."""
+    """Draw inputs at the left, nodes in order to the right, and an arrow for every kept edge."""
     places = [(0.0, 1.0), (0.0, 0.0)]
     places += [(1.2 * (node + 1), 0.15 + 0.7 * (node % 2)) for node in range(len(plan))]
     end = (1.2 * (len(plan) + 1), 0.5)
@@ -85,7 +85,7 @@ def _draw_cell(axes: Axes, plan: CellPlan) -> None:
 
 
 def _evolution(history: Sequence[Mapping[str, Any]], title: str) -> Figure:
-    """Losses, cost, entropy, skips if any, by epochs; when the genotype changed."""
+    """Panels over epochs: losses, cost, entropy, and changes of the genotype with its skips."""
     figure = Figure(figsize=(7.16, 4.4), dpi=200, layout="constrained")
     figure.suptitle(title, fontsize=9)
     panels = figure.subplots(2, 2, sharex=True).flat
@@ -131,7 +131,7 @@ def _evolution(history: Sequence[Mapping[str, Any]], title: str) -> Figure:
 
 
 def _parts(genotype: Any, *place: int | str) -> set[tuple[Any, ...]]:
-    """Edges of cells, or decisions of stages, each with its place."""
+    """Edges of cells or decisions of stages, each with its path in the genotype."""
     if isinstance(genotype, dict):
         return {part for name, own in genotype.items() for part in _parts(own, *place, name)}
     if isinstance(genotype, list) and any(isinstance(own, dict | list) for own in genotype):

@@ -1,13 +1,13 @@
 """Figures for print from saved rows. Never simulates.
 
-A figure is 3.5 inches wide, a print column, or 7.16 inches, the text of a page, with no type below
-7 points; its definitions are in notes below its caption. It has one panel per channel and one curve
-per scheme with its 95 % interval. By default the channels of one k share a figure of text width:
-one legend and one axis serve all of them, and the cost of fading is visible at a glance.
+A figure is 3.5 inches wide (a print column) or 7.16 inches (the text width of a page), with no type
+below 7 points. Its definitions are in notes below its caption. It has one panel per channel and one
+curve per scheme with its 95 % interval. By default the channels of one k share a figure of text
+width with one legend and one axis, so that the cost of fading is visible at a glance.
 
-Curves that coincide all stay visible: each is dashed and thinner than those below it, with smaller
-markers, and neighbours put their markers on different points. The same rows give the same bytes,
-whatever the user's Matplotlib settings.
+Curves that coincide all stay visible: each one is dashed and thinner than those below it and has
+smaller markers, and neighbouring curves have their markers at different points. The same rows give
+the same bytes, whatever the user's Matplotlib settings.
 """
 
 import textwrap
@@ -45,7 +45,7 @@ from simulator.progress import announce
 from simulator.storage.files import replacing
 
 LOOK = {
-    "font.family": "DejaVu Sans",  # comes with Matplotlib: the same on every machine
+    "font.family": "DejaVu Sans",  # included in Matplotlib: the same on every machine
     "font.size": 7,
     "axes.titlesize": 8,
     "axes.titlelocation": "left",
@@ -59,11 +59,11 @@ LOOK = {
     **{f"{axis}tick.major.size": 2.5 for axis in "xy"},
     **{f"{axis}tick.major.width": 0.6 for axis in "xy"},
     "legend.fontsize": 7,
-    "pdf.fonttype": 42,  # TrueType, as publishers ask for
+    "pdf.fonttype": 42,  # TrueType, as publishers require
 }
 COLUMN, TEXT = 3.5, 7.16  # widths in inches
-MOST_TICKS = 8  # of the axis of SNRs
-PANEL, BAR, LINE = 2.3, 0.2, 0.16  # heights of a panel, of one of its bars, and of a legend's line
+MOST_TICKS = 8  # of the SNR axis
+PANEL, BAR, LINE = 2.3, 0.2, 0.16  # heights: panel, bar, legend line
 LEGEND: Any = {"frameon": False, "handlelength": 3.8, "columnspacing": 1.4, "borderpad": 0.1}
 AXES = {
     "snr_db": "SNR (dB)",
@@ -79,8 +79,8 @@ MEASURES = {
 }
 PERCENT = ("accuracy", "error")
 LOGARITHMIC = ("error", "rate")
-USES_SNR_DB = (-6.0, 0.0, 6.0, 12.0)  # versus k is drawn at the measured SNRs nearest these
-MANY, KINDS = 10, 4  # figures that are announced before they are drawn; files of each
+USES_SNR_DB = (-6.0, 0.0, 6.0, 12.0)  # versus k: at the nearest measured SNRs
+MANY, KINDS = 10, 4  # more figures than MANY are announced first; files per figure
 Width = Literal["auto", "column", "text"]
 
 
@@ -98,12 +98,12 @@ def plot_all(
 ) -> list[Path]:
     """Draw every figure that the rows allow, with captions; returns the files written.
 
-    `published` adds the published curves of CIFAR-100 to the figures over SNR, `added` those of a
-    user (`checked_curves`); `choose` gives the rows that are drawn. If its schemes are `named`, all
-    are drawn in their order.
+    `published` adds the published curves of CIFAR-100 to the figures over SNR, and `added` those of
+    the user (see `checked_curves`). `choose` selects the rows that are drawn. If the user `named`
+    the schemes, all of them are drawn, in the order of the chosen rows.
 
-    Raises: UserError if the rows lack a column or the measure, are none, or hold a point twice, or
-    if a curve cannot be added.
+    Raises: UserError if there are no rows, they lack a column or the measure, a point occurs twice,
+    or a curve cannot be added.
     """
     check_rows(rows)
     rows = measured(rows, measure)
@@ -132,9 +132,9 @@ def plot_all(
 
 
 def plot_link(rows: pd.DataFrame, folder: Path, *, title: str, about: str) -> list[Path]:
-    """Error rates of `semlink link` over Eb/N0: `link`, with its caption.
+    """Draw the error rates of `semlink link` over Eb/N0 as figure `link`, with its caption.
 
-    Draws nothing where no rate is above 0.
+    Nothing is drawn if no rate is above 0.
     """
     plan = over_ebn0(rows, title=title, about=about)
     return [] if plan.rows.empty else write_figures([plan], folder)
@@ -145,7 +145,7 @@ def write_figures(
 ) -> list[Path]:
     """Write every figure as PNG and PDF, caption and notes as text and LaTeX; returns the files.
 
-    A line on stderr says how many they are, where they are many.
+    If there are more than `MANY`, a line on stderr first announces their number.
     """
     if (number := len(plans)) > MANY:
         announce(
@@ -165,18 +165,18 @@ def write_figures(
 
 
 def compose(plan: FigurePlan, *, width: Width = "auto") -> Figure:
-    """The figure: a panel for each channel, below them the legend."""
+    """Compose the figure: a panel for each channel, and the legend below or in a free place."""
     with look():
         number = len(plan.panels)
         columns = min(number, 2)
         inches = COLUMN if width == "column" or (width == "auto" and number == 1) else TEXT
         bars = plan.rows[plan.axis].nunique() == 1
-        spare = not bars and number > 2 and number % 2 == 1  # a panel's place, for the legend
+        spare = not bars and number > 2 and number % 2 == 1  # the legend takes the free place
         across = 1 if bars or spare else _across(plan, inches)
         legend = 0.0 if bars or spare else LINE * -(-len(plan.shown) // across)
         panel = 0.65 + BAR * len(plan.shown) if bars else PANEL
         lines = -(-number // columns)
-        letters = 72 * (inches - (1.2 if bars else 0.7)) / columns / 4.8  # of a title's line
+        letters = 72 * (inches - (1.2 if bars else 0.7)) / columns / 4.8  # per line of a title
         figure = Figure(figsize=(inches, lines * panel + legend), dpi=300, layout="constrained")
         grid = figure.subplots(lines, columns, sharex=bars, sharey=True, squeeze=False)
         for axes in grid.flat[number:]:
@@ -195,20 +195,20 @@ def compose(plan: FigurePlan, *, width: Width = "auto") -> Figure:
 
 
 def _across(plan: FigurePlan, inches: float) -> int:
-    """Columns of the legend, of even length, for names of 7 points beside their pieces of curve."""
+    """Number of legend columns, of similar length, whose entries fit into the width at 7 points."""
     letters = [len(scheme_title(name)) for name in plan.shown]
     number = len(letters)
     for most in range(min(number, 4), 1, -1):
         columns = -(-number // -(-number // most))
         longest = (max(column) for column in np.array_split(letters, columns))
-        alone = number == 3 and columns == 2  # never two and one
+        alone = number == 3 and columns == 2  # never two entries and one
         if not alone and sum(46 + 4 * length for length in longest) <= 72 * inches:
             return columns
     return 1
 
 
 def _wrapped(title: str, letters: int) -> str:
-    """A title in lines, broken at its commas where its parts are short enough."""
+    """A title in lines, broken only at its commas if its parts are short enough."""
     parts = (
         part.replace(" ", "\xa0") if len(part) < letters else part for part in title.split(", ")
     )
@@ -217,7 +217,7 @@ def _wrapped(title: str, letters: int) -> str:
 
 
 def _handles(plan: FigurePlan) -> list[Line2D]:
-    """The lines of the legend."""
+    """The entries of the legend."""
     handles = []
     for name, style in plan.shown.items():
         handles.append(Line2D([], [], label=scheme_title(name)))
@@ -226,7 +226,7 @@ def _handles(plan: FigurePlan) -> list[Line2D]:
 
 
 def _draw_curves(axes: Axes, plan: FigurePlan, channel: str) -> None:
-    """Every scheme once, the first below; a lone point has a bar for its interval."""
+    """Draw one curve per scheme, the first at the bottom; a single point has an error bar."""
     _set_values(axes, plan, "y")
     _set_axis(axes, plan, channel)
     step = plan.marker_step
@@ -245,11 +245,11 @@ def _draw_curves(axes: Axes, plan: FigurePlan, channel: str) -> None:
         if len(x) > step > 1:
             line.set_markevery((number % step, step))
         else:
-            line.set_markerfacecolor("none")  # markers that share a point are seen through
+            line.set_markerfacecolor("none")  # hollow: markers at one point stay visible
 
 
 def _draw_bars(axes: Axes, plan: FigurePlan, channel: str) -> None:
-    """The schemes of a single point below each other, the first at the top."""
+    """Draw one horizontal bar per scheme for a single point, the first scheme at the top."""
     _set_values(axes, plan, "x")
     start = axes.get_xlim()[0]
     for number, (name, style) in enumerate(plan.shown.items()):
@@ -272,7 +272,7 @@ def _draw_bars(axes: Axes, plan: FigurePlan, channel: str) -> None:
 
 
 def _values(plan: FigurePlan, rows: pd.DataFrame) -> NDArray[np.float64]:
-    """Mean, low and high as they are drawn, [3, points]; NaN where a logarithm has no place.
+    """Mean, low and high as drawn, [3, points]; NaN if not positive on a logarithmic axis.
 
     Percentages are rounded, so that a table and its copy from a file give the same bytes.
     """
@@ -283,7 +283,7 @@ def _values(plan: FigurePlan, rows: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def _set_values(axes: Axes, plan: FigurePlan, axis: Literal["x", "y"]) -> None:
-    """Scale, limits, label and grid of the axis of accuracies or error rates, by the data."""
+    """Set scale, limits, label and grid of the axis of the measure, according to the data."""
     values = _values(plan, plan.rows)
     least, most = float(np.nanmin(values)), float(np.nanmax(values))
     if plan.measure in LOGARITHMIC:
@@ -307,7 +307,7 @@ def _set_values(axes: Axes, plan: FigurePlan, axis: Literal["x", "y"]) -> None:
 
 
 def _set_axis(axes: Axes, plan: FigurePlan, channel: str) -> None:
-    """Scale, limits, ticks and label of the axis of SNRs or channel uses."""
+    """Set scale, limits, ticks and label of the axis of SNRs or channel uses."""
     points = sorted(set(plan.rows[plan.axis]))
     axes.set_xlabel(AXES[plan.axis])
     axes.grid(axis="x")
@@ -321,7 +321,7 @@ def _set_axis(axes: Axes, plan: FigurePlan, channel: str) -> None:
 
 
 def _set_uses(axes: Axes, points: Sequence[float], rows: pd.DataFrame) -> None:
-    """The axis of channel uses: limits by all panels, ticks and label by the rows of this one."""
+    """Set the axis of channel uses: limits from all panels, ticks and label from these rows."""
     if pilots_of(rows).any():
         axes.set_xlabel("Channel uses per image (k + pilots)")
     axes.set_xscale("log", base=2)
@@ -341,7 +341,7 @@ def _apart(points: Sequence[float]) -> list[float]:
 
 
 def apply_style(line: Line2D, style: Style, height: float) -> None:
-    """Colour, dashes and marker of a curve; height: 0 is the lowest and widest, 1 the top."""
+    """Set colour, dashes and marker; `height` is 0 for the lowest, widest curve, 1 for the top."""
     line.set(color=style.colour, linestyle=style.dashes, linewidth=1.9 - 0.9 * height)
     line.set(marker=style.marker, markersize=5 - 2 * height)
     if style.marker in ("x", "+"):
@@ -351,12 +351,12 @@ def apply_style(line: Line2D, style: Style, height: float) -> None:
 
 
 def look() -> AbstractContextManager[None]:
-    """Draw as every figure is drawn, whatever the user's Matplotlib settings."""
+    """A context with the style of all figures, whatever the user's Matplotlib settings."""
     return matplotlib.style.context(["default", LOOK])
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write NAME.png and NAME.pdf, each file whole or not at all, without dates."""
+    """Write NAME.png and NAME.pdf, each atomically and without dates; returns the files."""
     paths = []
     for kind, metadata in (("png", {}), ("pdf", {"CreationDate": None})):
         paths.append(folder / f"{name}.{kind}")
@@ -368,7 +368,7 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
 
 
 def with_palette(path: Path) -> None:
-    """Write a PNG again with a palette of 256 colours: a quarter of the size, to the eye equal."""
+    """Rewrite a PNG with a palette of 256 colours: a quarter of the size, visually equal."""
     with Image.open(path) as image:
         dpi = image.info["dpi"]
         reduced = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)

@@ -28,12 +28,12 @@ VALUES = ["images", "realizations", *FRACTION, "settings"]
 OF_ONE_USE, ONE_EACH = r"^rkd_sc:k\d+$", "rkd_sc:one_model_for_each_k"
 
 MOST_SCHEMES = 8  # in a figure, unless they are selected by name
-FIRST = (  # those that are shown first where there are more
+FIRST = (  # schemes that are shown first if there are more than MOST_SCHEMES
     *("rkd_sc", "deep_jscc", "adjscc", "dt_jscc", "vl_vfe", "separate", "digital_semantic"),
     *("label_code", "capacity_bound", "published_notebook"),
 )
 POINT = {"snr_db": "SNR = {:g} dB", "channel_uses": "k = {:g}", "ebn0_db": "Eb/N0 = {:g} dB"}
-MOST_PANELS = 4  # that a caption names; the notes name more
+MOST_PANELS = 4  # that a caption lists; if there are more, only the notes do
 MARKERS = {2: "second", 3: "third"}
 QUALITY: Final[Mapping[Measure, str]] = {"psnr": "psnr_db", "ssim": "ssim"}  # columns of a sweep
 NAMES: Final[Mapping[Measure, str]] = {
@@ -49,21 +49,22 @@ class FigurePlan:
     """The content of one figure, before its layout."""
 
     file_name: str  # without ending
-    rows: pd.DataFrame  # what is drawn, as a fraction, is in the columns `FRACTION`
+    rows: pd.DataFrame  # the drawn values are in the columns `FRACTION`
     axis: Literal["snr_db", "channel_uses", "ebn0_db"]
     measure: Measure | Literal["rate"] = "accuracy"  # "error" and "rate" are logarithmic
     styles: dict[str, Style]  # of every scheme of the table, in drawing order
     heading: str  # the first sentence of the caption, without its full stop
-    place: str = ""  # what all points share; part of the title where there is one panel
+    place: str = ""  # what all points share; part of the title if there is one panel
     counts: str = ""  # the last sentence of the caption: how much was measured, the intervals
     notes: str
-    guess: float | None = None  # what a uniform guess attains
+    guess: float | None = None  # value of a uniform guess, as a fraction
 
     @property
     def panels(self) -> dict[str, str]:
-        """The channels in the order of the rows, a panel for each, and its title.
+        """The title of each channel's panel, in the order of the rows.
 
-        One panel has a title with all that its points share; that of several is in the caption.
+        The title of a single panel includes what all its points share. If there are several, the
+        caption states it.
         """
         titles = panel_titles(self._channels)
         if len(titles) == 1:
@@ -79,7 +80,7 @@ class FigurePlan:
 
     @property
     def _alone(self) -> str:
-        """The one point of the axis, which bars have; empty where there are several."""
+        """The only point of the axis, drawn as bars; empty if there are several."""
         points = self.rows[self.axis].unique()
         return POINT[self.axis].format(points[0]) if len(points) == 1 else ""
 
@@ -109,7 +110,7 @@ class FigurePlan:
 
     @property
     def all_notes(self) -> str:
-        """Definitions, settings and whatever else the figure and its caption do not say."""
+        """Definitions, settings and whatever else the figure and its caption do not state."""
         settings = dict(list(self.rows.groupby("scheme")["settings"]))
         schemes = [f"{scheme_title(n)}: {settings_text(settings[n])}" for n in self.shown]
         parts = [self.notes, listed("Panels in full", self._full_titles)]
@@ -121,14 +122,14 @@ class FigurePlan:
 
     @property
     def _full_titles(self) -> list[str]:
-        """Titles of several panels, where the caption or the panels have less than all of them."""
+        """Full titles of several panels, if the panels shorten them or the caption omits them."""
         full = _lettered({name: channel_title(name) for name in self._channels})
         said = full == self.panels and len(full) <= MOST_PANELS
         return [] if said or len(full) == 1 else list(full.values())
 
     @property
     def marker_step(self) -> int:
-        """A marker stands at every point, or at every second or third of many."""
+        """1 for a marker at every point; 2 or 3 for one at every second or third of many points."""
         points = self.rows[self.axis].nunique()
         return 1 + (points > 6) + (points > 12)
 
@@ -147,14 +148,14 @@ def _lettered(titles: dict[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
-    """The figures of a sweep's rows."""
+    """Settings shared by the figures of a sweep, and the plans of these figures."""
 
     text: DataText
     styles: dict[str, Style]  # of every scheme of the sweep, in drawing order
     measure: Measure = "accuracy"
     most: int | None = MOST_SCHEMES  # schemes of one figure; None: all
     always: Sequence[str] = ()  # schemes that no figure leaves out
-    by_channel: bool = False  # a figure for each channel in place of a panel for each
+    by_channel: bool = False  # a figure for each channel instead of a panel for each
 
     def over_snr(self, rows: pd.DataFrame) -> list[FigurePlan]:
         """Versus SNR, one figure for each k."""
@@ -164,8 +165,8 @@ class Sheet:
     def over_uses(self, rows: pd.DataFrame, *, snr_db: Sequence[float]) -> list[FigurePlan]:
         """Versus k, one figure for each requested SNR, at the nearest measured one.
 
-        Variants that were trained for a single k form one curve. No figure unless the rows hold a
-        scheme at three values of k or more.
+        Variants that were trained for a single k form one curve. There is no figure unless some
+        scheme has rows at three or more values of k.
         """
         rows = rows.assign(
             scheme=rows["scheme"].str.replace(OF_ONE_USE, ONE_EACH, regex=True),
@@ -182,7 +183,7 @@ class Sheet:
     def _plans(
         self, rows: pd.DataFrame, *, k: int | None = None, snr_db: float = 0.0
     ) -> list[FigurePlan]:
-        """One figure, or one for each channel, whose file is named after it."""
+        """One figure, or one for each channel with the channel in its file name."""
         if not self.by_channel:
             return [self._plan(rows, k=k, snr_db=snr_db)]
         plans = []
@@ -193,7 +194,7 @@ class Sheet:
         return plans
 
     def _plan(self, rows: pd.DataFrame, *, k: int | None, snr_db: float) -> FigurePlan:
-        """The rows over SNR at one k, or over k at one SNR."""
+        """The plan of a figure over SNR at one k, or over k at one SNR."""
         rows, others = self._first(rows)
         uses = "k + pilots" if pilots_of(rows).any() else "k"
         place, over = (f"SNR = {snr_db:g} dB", uses) if k is None else (f"k = {k}", "SNR")
@@ -219,12 +220,12 @@ class Sheet:
 
     @property
     def _guess(self) -> float | None:
-        """What a uniform guess attains; None of the quality of images."""
+        """Accuracy or error rate of a uniform guess; None for image quality."""
         right = 1 / self.text.num_classes
         return {"accuracy": right, "error": 1 - right}.get(self.measure)
 
     def _notes(self, rows: pd.DataFrame, k: int | None, others: list[str]) -> str:
-        """Definitions, and what limits or is missing."""
+        """Definitions, limits of the accuracies, and schemes that are missing."""
         notes = [
             definitions(rows, self.text, k=k, images=self.measure in QUALITY),
             "" if self.measure in QUALITY else reliability(rows, self.text),
@@ -249,10 +250,10 @@ class Sheet:
 
 
 def check_rows(rows: pd.DataFrame) -> None:
-    """Whether the rows can be drawn. Raises: UserError if not."""
+    """Check that the rows can be drawn. Raises: UserError if not."""
     missing = [name for name in KEY + VALUES if name not in rows.columns]
     if missing:
-        raise UserError(f"results must hold the columns of semlink sweep; not there: {missing}")
+        raise UserError(f"results must hold the columns of semlink sweep; missing: {missing}")
     if rows.empty:
         raise UserError("results must hold at least one row, got none; run semlink sweep first")
     twice = rows[rows.duplicated(KEY)]
@@ -262,9 +263,9 @@ def check_rows(rows: pd.DataFrame) -> None:
 
 
 def measured(rows: pd.DataFrame, measure: Measure) -> pd.DataFrame:
-    """The rows that have a measure, which is then in the columns `FRACTION`.
+    """The rows that have the measure, with its values in the columns `FRACTION`.
 
-    Raises: UserError if none has it.
+    Raises: UserError if no row has it.
     """
     if measure not in QUALITY:
         return rows
@@ -303,7 +304,7 @@ LINK_STYLES = {
 def over_ebn0(rows: pd.DataFrame, *, title: str, about: str) -> FigurePlan:
     """Bit and block error rates of a link over Eb/N0, beside the closed form.
 
-    Points without an error have no place on a logarithmic axis.
+    Points without an error are left out, because the axis is logarithmic.
     """
     curves = [
         _rates(rows, BITS, ["ber", "ber_low", "ber_high"]),
@@ -326,7 +327,7 @@ def over_ebn0(rows: pd.DataFrame, *, title: str, about: str) -> FigurePlan:
 
 
 def _rates(rows: pd.DataFrame, panel: str, columns: list[str]) -> pd.DataFrame:
-    """One measured curve in the form of every plan; columns are those of `FRACTION`."""
+    """One curve in the form of a plan's rows; `columns` become the columns `FRACTION`."""
     curve = rows[["ebn0_db"]].assign(channel=panel, scheme=MEASURED)
     curve[FRACTION] = rows[columns].to_numpy()
     return curve.assign(settings="with its 95 % interval")

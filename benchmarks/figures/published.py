@@ -3,9 +3,9 @@
 Source: the conference precursor of RKD-SC (echojayne/RKD-SC on GitHub): accuracies in percent on
 CIFAR-100 with 256 channel uses, read off its figure (to 0.7 points), and printed by its notebook.
 
-Only the curve of the notebook is drawn. The figure has other curves, deep JSCC with a ViT-B or a
-ResNet as encoder among them, of which only some points are at hand; one curve of a figure without
-its rivals would mislead. The texts compare with the figure's curve of RKD-SC too.
+Only the notebook's curve is drawn. The figure compares RKD-SC with other schemes, such as deep JSCC
+with a ViT-B or a ResNet as encoder, of which only some points are available. To draw RKD-SC without
+its competitors would be misleading. The documentation also compares with the figure's RKD-SC curve.
 """
 
 import pandas as pd
@@ -33,7 +33,7 @@ CURVES = (
     ("published_notebook", "awgn", NOTEBOOK_AWGN),
 )
 
-SETTINGS = {  # of the curves that are drawn
+SETTINGS = {  # of the schemes that are drawn
     "published_notebook": "conference version of RKD-SC, as printed by its notebook; teacher CLIP "
     "ViT-B/32 of 87.85 M parameters, student of 2.92 M, codec of 4.2 M a side with attention over "
     "the images of a batch; other test images; no interval",
@@ -43,9 +43,9 @@ USES = 256
 
 
 def with_published(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of CIFAR-100 with the curve that is drawn, for k = 256 and on the channels they hold.
+    """Add the published curve at k = 256 to rows of CIFAR-100, on the channels of the rows.
 
-    Only SNRs within the span of the rows are added; without rows of k = 256 nothing is.
+    Only SNRs within the range of the rows are added, and nothing if there are no rows at k = 256.
     """
     ours = rows[rows["channel_uses"] == USES]
     added = [

@@ -1,4 +1,4 @@
-"""The figure of a study of waveforms: accuracy through a simulated radio and over ideal symbols."""
+"""Figure of the waveform study: accuracy over a simulated radio and over ideal symbols."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from benchmarks.figures.styles import scheme_title, styles_of
 
 
 def draw_radio(rows: pd.DataFrame, folder: Path) -> list[Path]:
-    """A panel per k: each scheme through the radio (line and interval) and ideally (dots).
+    """Draw a panel per k: each scheme over the radio (line, interval) and ideal symbols (dots).
 
     `rows` has scheme, channel_uses, snr_db, and accuracies radio, radio_low, radio_high and ideal.
     """

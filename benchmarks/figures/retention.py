@@ -1,4 +1,4 @@
-"""The share of a teacher's accuracy that students keep, over the parameters they lack."""
+"""Figure of retention: the share of a teacher's accuracy kept, versus parameters removed."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ PUBLISHED_RETENTION = (96.67, 93.3)  # % removed and kept, arXiv 2508.02148
 
 
 def draw_retention(rows: pd.DataFrame, folder: Path) -> list[Path]:
-    """`retention.png` and `.pdf`: share of each teacher's accuracy kept over parameters removed.
+    """Draw `retention.png` and `.pdf`: teacher's accuracy kept, versus parameters removed.
 
-    A line for every network and teacher, through means over trainings; the paper's point is grey.
+    One line per network and teacher, through means over training runs; the paper's point is grey.
     """
     with look():
         figure = Figure(figsize=(5.0, 3.4), dpi=200, layout="constrained")

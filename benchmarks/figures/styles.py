@@ -1,7 +1,7 @@
 """Styles and titles of schemes: colour, dashes, marker and a short name.
 
-No two schemes of a figure share a colour while there are colours left, and never all three, so that
-curves can be distinguished in grey and by colour-blind readers.
+The schemes of a figure have different colours as long as there are enough, and no two share colour,
+dashes and marker, so that curves can be distinguished in grey and by colour-blind readers.
 """
 
 import math
@@ -44,7 +44,7 @@ STYLES = {  # the first eight colours mostly of Okabe and Ito, the others of Tol
     "published_notebook": Style("#666666", (0, (1, 1)), "+"),
 }
 
-# Of other schemes, after the colours that are free: lists of 7, 5 and 8 members
+# For other schemes; once these colours are used up, the free ones of STYLES follow
 SPARE_COLOURS = ("#117733", "#AA4499", "#44AA99", "#A00000", "#4477AA", "#AA7700", "#303060")
 SPARE_DASHES = tuple(
     (0, lengths)
@@ -71,7 +71,7 @@ SCHEME_TITLES = {
 
 
 def styles_of(schemes: Iterable[str]) -> dict[str, Style]:
-    """Style per scheme in drawing order: known schemes first, others by name."""
+    """Style of each scheme in drawing order: known schemes first, then others by name."""
     present = set(schemes)
     styles = {name: style for name, style in STYLES.items() if name in present}
     others = sorted(present - STYLES.keys())
@@ -82,14 +82,14 @@ def styles_of(schemes: Iterable[str]) -> dict[str, Style]:
 
 
 def _farthest(colour: str, taken: Iterable[Style]) -> Style:
-    """The spare style of this colour that is least like any of those that are taken."""
+    """The spare style of this colour whose nearest taken style is farthest away."""
     spare = (Style(colour, *form) for form in product(SPARE_DASHES, SPARE_MARKERS))
     there = tuple(taken)
     return max(spare, key=lambda own: min((apart(own, other) for other in there), default=0.0))
 
 
 def apart(one: Style, other: Style) -> float:
-    """How well two curves can be told apart; 0: not at all. A colour counts less than the form."""
+    """How different two styles look, 0 if they are equal. Colour counts less than the form."""
     colours = sum((a - b) ** 2 for a, b in zip(*map(_rgb, (one.colour, other.colour)), strict=True))
     return _markers_apart(one, other) + _dashes_apart(one, other) + 0.3 * math.sqrt(colours)
 
@@ -105,7 +105,7 @@ def _markers_apart(one: Style, other: Style) -> float:
 
 
 def _dashes_apart(one: Style, other: Style) -> float:
-    """By the number of strokes in a period, and by the share of it that is drawn."""
+    """Compare the number of strokes per period, and the share of the period that is drawn."""
     (strokes, drawn), (others, share) = map(_rhythm, (one, other))
     return min(1.0, 0.5 * abs(strokes - others) + abs(drawn - share))
 

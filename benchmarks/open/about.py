@@ -1,4 +1,4 @@
-"""What an entry says of itself: name, authors, description, link."""
+"""How an entry describes itself: name, authors, description, link."""
 
 import re
 from collections.abc import Mapping
@@ -8,14 +8,14 @@ from typing import Any
 from simulator.errors import UserError, shown
 from simulator.names import SCHEMES
 
-LONGEST = 300  # characters of a text
+LONGEST = 300  # most characters of a text
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 TEXTS = ("name", "authors", "description")
 
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """Who made an entry, and what it is, in a line each."""
+    """Name, authors and description of an entry, and a link, in a line each."""
 
     name: str
     authors: str
@@ -24,9 +24,9 @@ class About:
 
 
 def about_of(values: Mapping[str, Any], *, where: str) -> About:
-    """What a submission says of itself; `where` begins each error.
+    """The description of a submission, checked; every error begins with `where`.
 
-    Raises: UserError if a text is missing or not as it must be.
+    Raises: UserError if a text is missing or invalid.
     """
     texts = {key: line_of(values, key, where=where) for key in TEXTS}
     link = line_of(values, "link", where=where) if values.get("link") else ""
@@ -42,7 +42,7 @@ def about_of(values: Mapping[str, Any], *, where: str) -> About:
 
 
 def line_of(values: Mapping[str, Any], key: str, *, where: str) -> str:
-    """A text of one line. Raises: UserError."""
+    """The text of a key on one line. Raises: UserError if it is missing, empty or too long."""
     value = values.get(key)
     if value is None:
         raise UserError(f"{where}: {key} is missing; add a text of 1 to {LONGEST} characters")

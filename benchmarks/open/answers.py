@@ -1,8 +1,8 @@
-"""A submission as a folder: the classes that a receiver decided in a simulation of its own.
+"""A submission as a folder of answers: the decided classes of the submitter's own simulation.
 
-`answers.npz` has an array `CHANNEL_kK`, such as `awgn_k16`, for every column that is answered:
-integers [S, R, N] for the task's S SNRs, R realisations and N test images in order, each a class
-number, or -1 for an outage. `submission.toml` says who made them, and how.
+`answers.npz` has an array `CHANNEL_kK`, such as `awgn_k16`, for each submitted column of the
+leaderboard: integers [S, R, N] for the task's S SNRs, R realisations and N test images in order,
+each a class number, or -1 for an outage. `submission.toml` describes the authors and the method.
 """
 
 import tomllib
@@ -26,7 +26,7 @@ OUTAGE = -1
 
 
 class Answers(NamedTuple):
-    """A folder of answers: what it says of itself, hashes of its files, outcomes by column."""
+    """A folder of answers: its description, hashes of its files, outcomes by column."""
 
     about: About
     files: Mapping[str, str]
@@ -55,7 +55,7 @@ def read_answers(folder: Path, task: Task, labels: NDArray[np.int64]) -> Answers
 
 
 def key_of(place: Place) -> str:
-    """The array of a column."""
+    """Name of the array of a column."""
     return f"{place.channel}_k{place.channel_uses}"
 
 
@@ -71,7 +71,7 @@ def _described(path: Path) -> dict[str, Any]:
 
 
 def _arrays(path: Path, task: Task) -> dict[Place, NDArray[np.integer]]:
-    """The arrays of a file, checked, in the order of the task's columns."""
+    """The arrays of a file by column, checked, in the order of the task's columns."""
     places = {key_of(place): place for place in task.places}
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
@@ -91,7 +91,7 @@ def _arrays(path: Path, task: Task) -> dict[Place, NDArray[np.integer]]:
 
 
 def _check(answers: NDArray[Any], where: str, task: Task) -> None:
-    """Raises: UserError unless they are classes or -1 of every SNR, draw and image."""
+    """Raises: UserError unless there is a class or -1 for every SNR, draw and image."""
     shape = len(task.snr_db), task.realizations, task.images
     if answers.dtype.kind not in "iu" or answers.shape != shape:
         raise UserError(

@@ -1,4 +1,4 @@
-"""The leaderboard: `leaderboard.html`, which loads nothing else, and a table for each task."""
+"""The leaderboard: a self-contained `leaderboard.html`, and a CSV table for each task."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from simulator.errors import UserError
 from simulator.storage.files import replacing, write_table
 
 BOARD: Final = "leaderboard.html"
-DIGITS: Final = 5  # of fractions and dB, behind the point
+DIGITS: Final = 5  # after the decimal point, of fractions and of dB
 Entries = Sequence[tuple[Task, Sequence[Entry]]]
 
 
@@ -42,7 +42,7 @@ def write_board(folder: Path, found: Entries) -> Path:
 
 
 def table_of(task: Task, rows: pd.DataFrame, entries: Sequence[Entry]) -> pd.DataFrame:
-    """The rows, with where each comes from."""
+    """The rows with their provenance: authors, link, hashes, version and commit of semlink."""
     by_name = {own.about.name: own for own in entries}
     here = [by_name[name] for name in rows["name"]]
     return rows.round(DIGITS).assign(
@@ -56,7 +56,7 @@ def table_of(task: Task, rows: pd.DataFrame, entries: Sequence[Entry]) -> pd.Dat
 
 
 def content_of(task: Task, rows: pd.DataFrame, entries: Sequence[Entry]) -> dict[str, Any]:
-    """What the page knows of a task."""
+    """The page's data for one task."""
     return {
         **asdict(task),
         "digest": task.digest,
@@ -67,7 +67,7 @@ def content_of(task: Task, rows: pd.DataFrame, entries: Sequence[Entry]) -> dict
 
 
 def page_of(contents: Sequence[Mapping[str, Any]]) -> str:
-    """The HTML of some tasks."""
+    """HTML of the leaderboard for some tasks."""
     parts = {
         "STYLE": _source("benchmarks.report", "page.css") + _source("benchmarks.open", "page.css"),
         "DARK": DARK,
@@ -80,7 +80,7 @@ def page_of(contents: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _row(task: Task, row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A row in short: accuracies and differences in %, needed SNRs in dB."""
+    """A row of the page: accuracies in %, differences in points, required SNRs in dB."""
     percent = {
         name: [_rounded(100 * row[key]) for key in keys]
         for name, keys in {
@@ -99,7 +99,7 @@ def _rounded(value: float) -> float | None:
 
 
 def _needed(snr_db: float) -> float | str:
-    """A number, or on which side of the swept SNRs it lies."""
+    """The SNR in dB, or "below" or "above" if it is outside the swept range."""
     return round(snr_db, 2) if math.isfinite(snr_db) else "below" if snr_db < 0 else "above"
 
 

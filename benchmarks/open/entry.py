@@ -1,4 +1,4 @@
-"""An entry: who, what, where it was run, and the outcome of every image, in one JSON file."""
+"""An entry: description, origin, and the outcomes of every image, in one JSON file."""
 
 import base64
 import itertools
@@ -21,12 +21,12 @@ from simulator.storage.files import write_json
 Origin = Literal["run by semlink", "own simulation"]
 RUN: Final = "run by semlink"
 OWN: Final = "own simulation"
-BITS = 8  # of a count
-Counts = NDArray[np.uint8]  # [S, N]: in how many realisations, at most 255, per SNR and image
+BITS = 8  # per count
+Counts = NDArray[np.uint8]  # [S, N]: number of realisations, at most 255, per SNR and image
 
 
 class Outcomes(NamedTuple):
-    """The outcomes of one column: correct decisions and outages.
+    """The outcomes of one column: numbers of correct decisions and of outages.
 
     Shapes: right, outages [S, N]; S SNRs, N images.
     """
@@ -66,7 +66,7 @@ def write_entry(folder: Path, entry: Entry) -> Path:
 
 
 def read_entry(path: Path, task: Task) -> Entry:
-    """An entry of a task.
+    """Read an entry of a task.
 
     Raises: UserError if the file is damaged, or belongs to another version of the task.
     """
@@ -96,19 +96,19 @@ def read_entry(path: Path, task: Task) -> Entry:
 
 
 def entries_of(folders: Sequence[Path], task: Task) -> list[Entry]:
-    """The entries of a task in some folders by name; a later folder replaces what it names too."""
+    """The entries of a task in some folders, by name; of equal names, the last folder's counts."""
     paths = {path.name: path for own in folders for path in (own / task.name).glob("*.json")}
     return [read_entry(paths[name], task) for name in sorted(paths)]
 
 
 def _origin(text: str) -> Origin:
-    """The origin as it is written. Raises: KeyError for any other text."""
+    """The origin that a text names. Raises: KeyError if there is none."""
     known: dict[str, Origin] = {RUN: RUN, OWN: OWN}
     return known[text]
 
 
 def _outcomes(table: Mapping[str, Any], task: Task) -> dict[Place, Outcomes]:
-    """Outcomes by column. Raises: ValueError if they are not those of columns of the task."""
+    """Outcomes by column. Raises: ValueError if columns or counts do not fit the task."""
     places = [Place(str(own["channel"]), int(own["channel_uses"])) for own in table["columns"]]
     counts = _unpacked(table["outcomes"], (len(places), 2, len(task.snr_db), task.images))
     right, outages = counts.astype(int).swapaxes(0, 1)
@@ -118,13 +118,13 @@ def _outcomes(table: Mapping[str, Any], task: Task) -> dict[Place, Outcomes]:
 
 
 def _packed(counts: Counts) -> str:
-    """Counts as a text: one bit of all of them after the other, compressed."""
+    """Counts as text: their bit planes one after the other, compressed, in base64."""
     planes = np.packbits(np.unpackbits(counts.reshape(-1, 1), axis=1).T, axis=1)
     return base64.b64encode(lzma.compress(planes.tobytes(), format=lzma.FORMAT_ALONE)).decode()
 
 
 def _unpacked(text: str, shape: tuple[int, ...]) -> Counts:
-    """The counts behind a text. Raises: ValueError if it does not hold so many."""
+    """Counts from the text of `_packed`. Raises: ValueError if their number does not fit."""
     content = np.frombuffer(lzma.decompress(base64.b64decode(text)), dtype=np.uint8)
     planes = np.unpackbits(content.reshape(BITS, -1), axis=1)[:, : math.prod(shape)]
     counts: Counts = np.packbits(planes, axis=0).reshape(shape)

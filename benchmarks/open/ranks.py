@@ -1,9 +1,9 @@
-"""The rows of the leaderboard: accuracies, needed SNRs, differences from the leader, ranks.
+"""The rows of the leaderboard: accuracies, required SNRs, differences from the leader, ranks.
 
 Within a column (channel, k) the accuracy of an entry is the mean over SNRs, realisations and
 images. An entry's rank is 1 plus the number of entries run by semlink that are significantly
-better: paired by image, at 5 % after Holm's correction over all that it is compared with. Entries
-of equal rank are tied.
+better. The test is paired by image, at 5 % after Holm's correction over all entries that this one
+is compared with. Entries of equal rank are tied.
 """
 
 from collections.abc import Mapping, Sequence, Set
@@ -21,7 +21,7 @@ from simulator.statistics.tally import Tally
 from simulator.statistics.threshold import needed_snr
 
 LEVEL = 0.05
-Credits = NDArray[np.float64]  # [N], of each image in a column
+Credits = NDArray[np.float64]  # [N]: mean credit of each image in a column
 
 
 def rows_of(task: Task, entries: Sequence[Entry]) -> pd.DataFrame:
@@ -51,7 +51,7 @@ def _rows_of(task: Task, place: Place, entries: Sequence[Entry]) -> list[dict[st
 
 
 def surpassed(name: str, earned: Mapping[str, Credits], counted: Set[str]) -> int:
-    """How many of the counted entries are significantly better than one."""
+    """Number of entries in `counted` that are significantly better than the entry `name`."""
     apart = [earned[other] - earned[name] for other in earned if other in counted - {name}]
     adjusted = holm([paired_p_value(own) for own in apart])
     found = zip(apart, adjusted, strict=True)
@@ -59,13 +59,13 @@ def surpassed(name: str, earned: Mapping[str, Credits], counted: Set[str]) -> in
 
 
 def credits_of(task: Task, outcomes: Outcomes) -> Credits:
-    """The mean credit of each image over SNRs and realisations [N]."""
+    """Mean credit of each image over SNRs and realisations, [N]; an outage counts 1 / classes."""
     found: Credits = np.mean([own.credits_of_images for own in _tallies(task, outcomes)], axis=0)
     return found
 
 
 def _tallies(task: Task, outcomes: Outcomes) -> list[Tally]:
-    """One per SNR."""
+    """One tally per SNR."""
     right, outages = (own.astype(np.int64) for own in (outcomes.right, outcomes.outages))
     return [
         Tally(*own, task.realizations, task.classes) for own in zip(right, outages, strict=True)
@@ -78,7 +78,7 @@ def _accuracy(earned: Credits) -> dict[str, float]:
 
 
 def _apart(earned: Credits, leading: Credits | None) -> dict[str, float]:
-    """The difference from the leader, 0 of itself, unknown without one."""
+    """The difference from the leader: 0 for the leader itself, NaN if there is none."""
     names = ("difference", "difference_low", "difference_high")
     if leading is None:
         return dict.fromkeys(names, np.nan)
@@ -88,7 +88,7 @@ def _apart(earned: Credits, leading: Credits | None) -> dict[str, float]:
 
 
 def _curve(task: Task, outcomes: Outcomes) -> dict[str, float]:
-    """Accuracy at each SNR, and the SNR for each target."""
+    """Accuracy at each SNR, and the SNR that each target accuracy requires."""
     tallies = _tallies(task, outcomes)
     intervals = [accuracy_interval(own.credits_of_images) for own in tallies]
     curve = pd.DataFrame(

@@ -1,4 +1,4 @@
-"""From schemes to outcomes: a sweep of the task's grid with the task's seed."""
+"""Compute the outcomes of schemes: a sweep over the task's grid with the task's seed."""
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -17,20 +17,20 @@ from simulator.errors import UserError
 from simulator.scheme import Scheme
 from simulator.storage.environment import environment
 
-PACKAGES = ("torch", "sionna-no-rt")  # that decide every draw
+PACKAGES = ("torch", "sionna-no-rt")  # whose versions determine every random draw
 
 
 class Swept(NamedTuple):
-    """What is charged and known, by k, and outcomes by column."""
+    """Settings (what is charged and known) by k, and outcomes by column."""
 
     settings: Mapping[int, str]
     outcomes: Mapping[Place, Outcomes]
 
 
 def swept(task: Task, schemes: Sequence[Scheme], split: Split) -> Swept:
-    """Sweep schemes, of which at most one serves each k, over a task.
+    """Sweep a task with schemes of which at most one serves each k.
 
-    Raises: UserError if two serve one k, none serves any, or a scheme fails.
+    Raises: UserError if several serve one k, none serves any, or a scheme fails.
     """
     for k in task.channel_uses:
         serving = [scheme.name for scheme in schemes if scheme.serves(k)]
@@ -49,8 +49,8 @@ def swept(task: Task, schemes: Sequence[Scheme], split: Split) -> Swept:
 
 
 def swept_checked(task: Task, schemes: Sequence[Scheme], name: str, split: Split) -> Swept:
-    """As `swept`, of schemes whose every step is checked. Raises: UserError too for their power."""
-    own_names = [own.name for own in schemes]  # points are by name: equal ones are numbered
+    """As `swept`, but checks every step of the schemes. Raises: UserError also for wrong power."""
+    own_names = [own.name for own in schemes]  # points identify schemes by name: number equal ones
     numbers = [f" {n}" if own_names.count(own) > 1 else "" for n, own in enumerate(own_names, 1)]
     checked = [
         Checked(own, f"{own.name} of {name}{number}", task.classes)
@@ -63,14 +63,14 @@ def swept_checked(task: Task, schemes: Sequence[Scheme], name: str, split: Split
 
 
 def made_with() -> dict[str, str]:
-    """What decides the numbers besides the submission: versions, and the commit of semlink."""
+    """Versions and semlink's commit: all that determines the numbers besides the submission."""
     about: dict[str, Any] = environment(torch.device("cpu"))
     packages = {name: version(name) for name in PACKAGES}
     return {"semlink": about["semlink"], "commit": about["commit"], **packages}
 
 
 def _outcomes(task: Task, points: Sequence[Point], results: Results) -> dict[Place, Outcomes]:
-    """By column, the tallies of its points in the order of SNRs."""
+    """Outcomes by column, from the tallies of its points in the order of SNRs."""
     found = {}
     for place in task.places:
         here = [point for point in points if (point.channel, point.k) == place]

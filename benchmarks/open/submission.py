@@ -1,4 +1,4 @@
-"""A submission in Python: a file with texts about it and a function `scheme(task)`."""
+"""A submission as a Python file: constants that describe it, and a function `scheme(task)`."""
 
 import hashlib
 import sys
@@ -20,13 +20,13 @@ from simulator.errors import UserError, shown
 from simulator.scheme import Scheme
 from simulator.storage.files import file_hash
 
-MODULE = "semlink_submission"  # the name of a submitted file while it runs
+MODULE = "semlink_submission"  # module name of a submitted file while it runs
 CONSTANTS = {"name": "NAME", "authors": "AUTHORS", "description": "DESCRIPTION", "link": "LINK"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Given:
-    """What `scheme(task)` is given: the task and images to train on, but no test images."""
+    """The argument of `scheme(task)`: the task and images to train on, but no test images."""
 
     name: str
     channels: tuple[str, ...]
@@ -34,14 +34,14 @@ class Given:
     channel_uses: tuple[int, ...]
     classes: tuple[str, ...]
     image_shape: tuple[int, int, int]  # C, H, W
-    train: Split | None  # images uint8 [N, C, H, W], labels int64 [N]; None where --data has none
+    train: Split | None  # images uint8 [N, C, H, W], labels int64 [N]; None if --data has none
     validation: Split | None
     folder: Path  # of the submitted file
-    read: dict[str, str] = field(default_factory=dict, repr=False)  # weights -> SHA-256
+    read: dict[str, str] = field(default_factory=dict, repr=False)  # file of weights -> SHA-256
 
     @classmethod
     def of(cls, task: Task, dataset: Dataset, folder: Path) -> "Given":
-        """What a submission in this folder is given."""
+        """The argument for a submission in this folder."""
         return cls(
             name=task.name,
             channels=task.channels,
@@ -55,9 +55,9 @@ class Given:
         )
 
     def weights(self, name: str) -> dict[str, Tensor]:
-        """The tensors of a safetensors file beside the submission; its SHA-256 enters the row.
+        """The tensors of a safetensors file beside the submission; its SHA-256 enters the entry.
 
-        Raises: UserError if the file is missing or no safetensors.
+        Raises: UserError if the file is missing or not a safetensors file.
         """
         path = self.folder / name
         try:
@@ -72,16 +72,16 @@ class Given:
 
 @dataclass(frozen=True)
 class Submission:
-    """A file that was run: what it says of itself, and its function."""
+    """A submitted file that was run: its description and its function `scheme`."""
 
     path: Path
     about: About
     function: Any
 
     def schemes(self, given: Given) -> tuple[list[Scheme], Mapping[str, str]]:
-        """What `scheme(task)` gives, and the SHA-256 of the file and of the weights it read.
+        """Call `scheme(task)`; returns its schemes, and the SHA-256 of the file and its weights.
 
-        Raises: UserError if the function fails or gives anything but schemes.
+        Raises: UserError if the function fails or returns anything but schemes.
         """
         try:
             found = self.function(given)
@@ -104,7 +104,7 @@ class Submission:
 def read_submission(path: Path) -> Submission:
     """Run a submitted file.
 
-    Raises: UserError if it cannot be read or run, or lacks a text or the function.
+    Raises: UserError if it cannot be read or run, or lacks a constant or the function.
     """
     module = _run(path)
     names = {key: getattr(module, name, None) for key, name in CONSTANTS.items()}
@@ -122,7 +122,7 @@ def _run(path: Path) -> ModuleType:
         raise UserError(f"{path} must be Python: {error}") from None
     module = ModuleType(MODULE)
     module.__file__ = str(path)
-    sys.modules[MODULE] = module  # dataclasses look their module up
+    sys.modules[MODULE] = module  # dataclasses look up their module there
     try:
         exec(code, module.__dict__)
     except (Exception, SystemExit) as error:
@@ -131,7 +131,7 @@ def _run(path: Path) -> ModuleType:
 
 
 def said(error: BaseException, path: Path) -> str:
-    """An error in words, with the last line of the file that it passed."""
+    """An error in words, with the line of the submitted file at which it was raised."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == str(path)]
     where = f" (line {lines[-1]})" if lines else ""

@@ -1,4 +1,4 @@
-"""What `semlink submit` does: entries of a submission or of semlink's schemes, then the board."""
+"""`semlink submit`: enter a submission or semlink's own schemes, and write the leaderboard."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,25 +32,25 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Desk:
-    """A task, its data, and the folder that takes entries.
+    """A task, its data, and the folder to which entries are written.
 
-    Raises: UserError if an entry that lies there is damaged.
+    Raises: UserError if an existing entry is damaged.
     """
 
     task: Task
     dataset: Dataset
     folder: Path
-    fresh: bool  # whether an entry of the same name may be replaced by a different one
+    fresh: bool  # compute again and replace an existing entry of the same name
     say: Say
 
     def __post_init__(self) -> None:
-        """What the leaderboard will need is read before anything is computed."""
+        """Read the entries of the leaderboard, so that errors appear before the computation."""
         entries_of((OPEN, self.folder), self.task)
 
     def take(self, path: Path) -> None:
         """Enter a file `.py` or a folder of answers.
 
-        Raises: UserError if it is not as it must be; then nothing is written.
+        Raises: UserError if it is invalid; then nothing is written.
         """
         if path.is_dir():
             self._take_answers(path)
@@ -62,7 +62,7 @@ class Desk:
             )
 
     def take_own(self, experiment: Experiment, weights: Weights, names: Sequence[str]) -> None:
-        """Enter schemes of semlink, each when it is done. Raises: UserError."""
+        """Enter semlink's own schemes, each as soon as it is computed. Raises: UserError."""
         split = self.task.test_split(self.dataset)
         asked, left_out = requested_schemes(experiment, weights, names)
         for own in left_out:
@@ -91,9 +91,9 @@ class Desk:
             self._enter(about, OWN, files, Swept(told, outcomes))
 
     def _is_there(self, about: About, submission: Mapping[str, str]) -> bool:
-        """Whether this very submission is entered already.
+        """Whether this very submission is already entered; False if `fresh`.
 
-        Raises: UserError if another of the same name is, unless it may be replaced.
+        Raises: UserError if a different submission of the same name is entered and not `fresh`.
         """
         path = path_of(self.folder, self.task.name, about.name)
         if self.fresh or not path.exists():

@@ -1,4 +1,4 @@
-"""Frozen tasks: which images, channels, SNRs, channel uses and draws, and the rules in words."""
+"""Frozen tasks: images, channels, SNRs, channel uses and draws, and the rules in words."""
 
 import hashlib
 import tomllib
@@ -18,11 +18,11 @@ from simulator.engine.grid import Grid
 from simulator.errors import UserError, did_you_mean
 from simulator.storage.describe import digest
 
-PREFIX = 4  # bytes of an image's SHA-256 in a list of images
+PREFIX = 4  # bytes of each image's SHA-256 in a list of images
 
 
 class Place(NamedTuple):
-    """A column of the leaderboard."""
+    """A column of the leaderboard: a channel and a k."""
 
     channel: str
     channel_uses: int
@@ -30,12 +30,12 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A task as its file has it; an entry belongs to one digest of it."""
+    """A task as described in its file. Every entry belongs to one digest of its task."""
 
     name: str
     version: int
     title: str
-    recipe: str  # brings the data, and semlink's own entries
+    recipe: str  # of the data, and of semlink's own entries
     images: int
     classes: int
     images_sha256: str  # of the test images and labels
@@ -44,13 +44,13 @@ class Task:
     channel_uses: tuple[int, ...]
     realizations: int
     seed: int
-    targets: tuple[float, ...]  # accuracies in %, for which the needed SNR is given
+    targets: tuple[float, ...]  # accuracies in %, whose required SNR is listed
     charged: str
     known: str
 
     @property
     def digest(self) -> str:
-        """Equal for equal tasks."""
+        """A hash that is equal for equal tasks."""
         return digest(self)
 
     @property
@@ -59,7 +59,7 @@ class Task:
         return (Place(channel, k) for channel in self.channels for k in self.channel_uses)
 
     def grid(self) -> Grid:
-        """The grid of a sweep."""
+        """The grid of a sweep over the task."""
         return Grid(
             channels=tuple(map(channel_from_name, self.channels)),
             snr_db=self.snr_db,
@@ -69,9 +69,9 @@ class Task:
         )
 
     def test_split(self, dataset: Dataset) -> Split:
-        """The images of the task among the test images of a data set, which may hold more.
+        """Select the task's images from the test images of a data set, which may have more.
 
-        Raises: UserError if the data set does not hold them.
+        Raises: UserError if the data set does not have all of them.
         """
         listed = _listed(self.name)
         chosen = Pool(dataset.test.images.numpy(), dataset.test.labels.numpy())
@@ -86,12 +86,12 @@ class Task:
 
 
 def images_key(pool: Pool) -> str:
-    """SHA-256 of images and labels; names of classes do not matter."""
+    """SHA-256 of images and labels, independent of the names of the classes."""
     return content_key((), {"test": pool})
 
 
 def image_prefixes(images: NDArray[np.uint8]) -> list[bytes]:
-    """The first bytes of the SHA-256 of every image's pixels, as a list of images has them."""
+    """The first bytes of the SHA-256 of every image's pixels, as stored in a list of images."""
     return [hashlib.sha256(image.tobytes()).digest()[:PREFIX] for image in images]
 
 
@@ -100,7 +100,7 @@ def _are_in(listed: frozenset[bytes], images: NDArray[np.uint8]) -> NDArray[np.b
 
 
 def _listed(name: str) -> frozenset[bytes] | None:
-    """The images of a task, where its file is accompanied by a list; None: all test images."""
+    """Hash prefixes of a task's images; None if it has no list and takes all test images."""
     path = files("benchmarks.open") / "tasks" / f"{name}.images"
     if not path.is_file():
         return None
@@ -109,7 +109,7 @@ def _listed(name: str) -> frozenset[bytes] | None:
 
 
 def tasks() -> dict[str, Task]:
-    """All tasks by their names."""
+    """All tasks by name, the one with the fewest images first."""
     folder = files("benchmarks.open") / "tasks"
     texts = (own.read_text(encoding="utf-8") for own in folder.iterdir() if _is_task(own.name))
     found = (_task(tomllib.loads(text)) for text in texts)
@@ -130,7 +130,7 @@ def _is_task(name: str) -> bool:
 
 
 def _task(table: dict[str, Any]) -> Task:
-    """A task from its file: lists become tuples, whole numbers floats where floats are meant."""
+    """A task from the table of its file: lists become tuples, SNRs and targets floats."""
     values = {own.name: table[own.name] for own in fields(Task)}
     values |= {name: tuple(map(float, values[name])) for name in ("snr_db", "targets")}
     values |= {name: tuple(values[name]) for name in ("channels", "channel_uses")}

@@ -1,1 +1,1 @@
-"""One HTML page from saved rows: linked panels that need no server. Never simulates."""
+"""The HTML report of saved rows: one page of linked panels, without a server. Never simulates."""

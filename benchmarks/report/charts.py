@@ -1,9 +1,11 @@
-"""The panels as Vega-Lite, made by Altair; the page's script gives them their points.
+"""Vega-Lite specifications of the report's panels, built with Altair.
 
-A point has `x`, `value`, `low` and `high` (interval over images), `bar_low` and `bar_high`
-(interval over channel draws), `scheme`, `channel`, `solid` (whether its marker is filled), `level`
-(a horizontal line), `mark` (a vertical line), `tip` (what hovering shows) and `said` (the same for
-screen readers). Units: accuracies in percent, differences in points.
+The page's script supplies the points. A point has `x`, `value`, `low` and `high` (interval over
+images), `bar_low` and `bar_high` (interval over channel draws), `scheme`, `channel`, `solid`
+(whether its marker is filled), `level` (a horizontal line), `mark` (a vertical line), `tip` (the
+tooltip) and `said` (the same text for screen readers).
+
+Units: accuracies in percent, differences in percentage points.
 """
 
 from collections.abc import Sequence
@@ -11,7 +13,7 @@ from typing import Any
 
 import altair as alt
 
-POINTS = "points"  # the name of the data
+POINTS = "points"  # name of the data set in the specifications
 SNR = "SNR (Es/N0 per channel use) in dB"
 USES = "channel uses per image, k"
 FAINT, THIN = 0.15, 0.8
@@ -20,7 +22,7 @@ GAPS = [-10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 50]  # ticks, in points
 
 
 def panels(looks: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Vega-Lite of the three panels, by the names of their places on the page."""
+    """Vega-Lite specifications of the three panels, by the names of their places on the page."""
     even = alt.Scale(nice=False, zero=False)
     doubling = alt.Scale(type="log", base=2, nice=False)
     whole = alt.Axis(format="d", labelOverlap=True, title=USES)
@@ -35,7 +37,7 @@ def panels(looks: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def _panel(looks: Sequence[dict[str, Any]], across: dict[str, Any], value: alt.Y) -> dict[str, Any]:
-    """One panel, a facet for each channel; the script sets its width and columns."""
+    """One panel with a facet per channel; the page's script sets width and number of columns."""
     rule = alt.Chart().mark_rule(color=INK)
     chart = alt.layer(
         rule.encode(
@@ -55,7 +57,7 @@ def _panel(looks: Sequence[dict[str, Any]], across: dict[str, Any], value: alt.Y
 
 
 def _curves(looks: Sequence[dict[str, Any]], *, x: alt.X, value: alt.Y) -> list[alt.Chart]:
-    """Band, bars, lines and markers, later ones on top."""
+    """Layers of bands, bars, lines and markers, from bottom to top."""
     hue = _of_scheme(looks, [f"var(--c{place})" for place in range(len(looks))])
     dashes, marker = (
         _of_scheme(looks, [own[key] for own in looks]) for key in ("dashes", "marker")
@@ -79,24 +81,24 @@ def _curves(looks: Sequence[dict[str, Any]], *, x: alt.X, value: alt.Y) -> list[
 
 
 def _between(chart: alt.Chart, low: str, high: str, hue: dict[str, Any]) -> alt.Chart:
-    """From one field to another, in the scheme's colour."""
+    """Encode a mark from the field `low` to the field `high`, in the scheme's colour."""
     return chart.encode(y=alt.Y(f"{low}:Q", title=None), y2=alt.Y2(high), color=alt.Color(**hue))
 
 
 def _of_scheme(looks: Sequence[dict[str, Any]], values: list[Any]) -> dict[str, Any]:
-    """A channel of the encoding that gives each scheme its own value."""
+    """Encoding channel that maps each scheme to its own value."""
     scale = alt.Scale(domain=[own["name"] for own in looks], range=values)
     return {"field": "scheme", "type": "nominal", "legend": None, "scale": scale}
 
 
 def _lit(opacity: float) -> Any:
-    """The opacity of a scheme, less while another one is pointed at."""
+    """Opacity of a scheme, reduced while the pointer is on another scheme."""
     test = "lit === '' || datum.scheme === lit"
     return alt.condition(test, alt.value(opacity), alt.value(FAINT * opacity))
 
 
 def _styled(chart: alt.FacetChart) -> Any:
-    """Colours of the page's text, so that light, dark and print need no second drawing."""
+    """Use the page's text colour, so that one drawing serves light mode, dark mode and print."""
     lines = {"gridColor": INK, "gridOpacity": 0.12, "domainOpacity": 0.4, "tickOpacity": 0.4}
     ink = {"labelColor": INK, "titleColor": INK, "domainColor": INK, "tickColor": INK}
     return (

@@ -1,4 +1,4 @@
-"""What the page knows of one sweep: rows, differences, needed SNRs, texts, provenance."""
+"""The report's data for one sweep: rows, differences, required SNRs, texts, provenance."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,14 +21,14 @@ from simulator.measures.compare import credits_from
 from simulator.measures.threshold import said
 from simulator.statistics.threshold import thresholds
 
-SHARES = (0.8, 0.9, 0.95)  # of the noiseless accuracy, in the table of needed SNRs
-NEEDED = ("title", "classes", "image_shape")  # of the data, in run.json
+SHARES = (0.8, 0.9, 0.95)  # of the noiseless accuracy: the targets in the table of required SNRs
+NEEDED = ("title", "classes", "image_shape")  # required entries of `data` in run.json
 
 
 def content_of(
     folder: Path, rows: pd.DataFrame, run: Mapping[str, Any], text: DataText, *, published: bool
 ) -> dict[str, Any]:
-    """The JSON of a sweep in a folder; `published` adds the published curves of CIFAR-100.
+    """JSON data of the sweep in `folder`; `published` adds the published curves of CIFAR-100.
 
     Raises: UserError if the rows cannot be drawn, or a file beside them is damaged.
     """
@@ -56,7 +56,7 @@ def content_of(
 
 
 def check_described(folder: Path, run: Mapping[str, Any]) -> None:
-    """Raises: UserError unless run.json says what the data are."""
+    """Check that run.json describes the data. Raises: UserError if it does not."""
     missing = [name for name in NEEDED if name not in run["data"]]
     if missing:
         raise UserError(
@@ -65,13 +65,13 @@ def check_described(folder: Path, run: Mapping[str, Any]) -> None:
 
 
 def _first(names: Sequence[str]) -> list[str]:
-    """The schemes that are shown at first, as figures show them."""
+    """The schemes that are selected initially, chosen as in the figures."""
     ranks = {name: rank for rank, name in enumerate(dict.fromkeys((*FIRST, *STYLES)))}
     return sorted(names, key=lambda name: ranks.get(name, len(ranks)))[:MOST_SCHEMES]
 
 
 def _texts(rows: pd.DataFrame, text: DataText) -> list[str]:
-    """Counts, definitions, what limits or is missing, and what each scheme assumes."""
+    """Counts, definitions, limits of the accuracies, notes, and untrained schemes."""
     lines = [counts(rows), definitions(rows, text, k=None), reliability(rows, text)]
     lines += [f"Note: {line}." for line in text.notes]
     lines += [f"Not trained: {', '.join(text.untrained)}."] if text.untrained else []
@@ -81,7 +81,7 @@ def _texts(rows: pd.DataFrame, text: DataText) -> list[str]:
 def _pairs(
     folder: Path, rows: pd.DataFrame, run: Mapping[str, Any]
 ) -> tuple[dict[str, Any] | None, str]:
-    """Paired differences; where the folder holds no outcomes of images, the reason."""
+    """Paired differences, or None and the reason if there are no outcomes of single images."""
     try:
         store = stored_units(folder, rows, str(run.get("journal")))
     except UserError:
@@ -90,13 +90,13 @@ def _pairs(
 
 
 def _targets(rows: pd.DataFrame, text: DataText) -> list[float]:
-    """Accuracies of the table of needed SNRs, in whole percent."""
+    """Target accuracies of the table of required SNRs: fractions, rounded to whole percent."""
     top = float(rows["accuracy"].max()) if text.noiseless is None else text.noiseless[0]
     return list(dict.fromkeys(round(share * top, 2) for share in SHARES))
 
 
 def _needed(rows: pd.DataFrame, target: float) -> list[dict[str, Any]]:
-    """The SNR that every curve needs, in words, with its place."""
+    """The SNR that each curve requires for the target, in words, with scheme, channel and k."""
     table = thresholds(rows, target)
     return [
         {
@@ -110,7 +110,7 @@ def _needed(rows: pd.DataFrame, target: float) -> list[dict[str, Any]]:
 
 
 def _in_short(row: "pd.Series[Any]", words: Mapping[str, str]) -> str:
-    """`4.21 (3.90 to 4.52)`, or why there is no number."""
+    """`4.21 (3.90 to 4.52)`, or in words why there is no number."""
     interval = words["95 % interval"]
     known = math.isfinite(row["snr_db"]) and interval
     return f"{words['SNR']} ({interval})" if known else words["SNR"]

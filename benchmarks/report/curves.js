@@ -1,6 +1,6 @@
-// From the columns of a sweep to the points of a panel: no page, no charts.
+// Turn the columns of a sweep into the points of a panel, without access to the page or its charts.
 
-/** Rows as objects; a column is a list, or distinct values and the place of each row's own. */
+/** Rows as objects; a column is a list, or distinct values and the index of each row's value. */
 function rowsOf(columns) {
   const names = Object.keys(columns);
   const lists = names.map((name) => {
@@ -32,7 +32,7 @@ const percent = (value) => `${(100 * value).toFixed(1)} %`;
 const between = (low, high, unit = " %") => `${low.toFixed(1)} to ${high.toFixed(1)}${unit}`;
 const signed = (value) => (value < 0 ? "" : "+") + value.toFixed(1);
 
-/** What hovering over a row shows, and the table of points says. */
+/** The text of a row, for tooltips and for the table of points. */
 function wordsOf(sweep, row, apart) {
   const words = { title: `${row.title}, ${sweep.channels[row.channel]}, ${row.snr_db} dB` };
   words.k = row.pilot_uses ? `${row.channel_uses} + ${row.pilot_uses} pilots` : `${row.channel_uses}`;
@@ -54,7 +54,7 @@ function wordsOf(sweep, row, apart) {
   return words;
 }
 
-/** One point of a panel. `look` says how: with which intervals, and as which measure. */
+/** One point of a panel; `look` selects its intervals and its measure. */
 function pointOf(sweep, row, x, look) {
   const apart = look.apart && look.apart.get(row.place);
   const words = wordsOf(sweep, row, apart);

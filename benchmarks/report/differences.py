@@ -1,4 +1,4 @@
-"""Paired differences of every two schemes of a sweep: whichever is chosen as the reference."""
+"""Paired differences between every two schemes of a sweep, so that any can be the reference."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -13,15 +13,15 @@ from simulator.engine.folder import TABLE_ERROR
 from simulator.measures.compare import PLACE
 from simulator.statistics.paired import holm, paired_difference, paired_p_value
 
-UNIT = 1e-5  # of an accuracy: a thousandth of a percentage point
+UNIT = 1e-5  # of stored accuracies: a thousandth of a percentage point
 
-Credits = Callable[[Any], NDArray[np.float64]]  # of a row to what each image earned there
+Credits = Callable[[Any], NDArray[np.float64]]  # from a row to the mean credit of each image
 
 
 class Pair(NamedTuple):
-    """Two rows of a table at one point, and the difference of their accuracies."""
+    """Two rows of a table at one point, and the difference between their accuracies."""
 
-    a: int  # places of the rows
+    a: int  # row numbers
     b: int
     difference: float
     low: float
@@ -30,11 +30,11 @@ class Pair(NamedTuple):
 
 
 def differences(rows: pd.DataFrame, credits_of: Credits) -> dict[str, list[Any]]:
-    """Of every two schemes at every point that they share, as columns.
+    """Differences between every two schemes at every point that they share, as columns.
 
-    `a`, `b`: places of the rows; `difference`, `low`, `high`: accuracy of a minus that of b with
-    its 95 % interval, in units of `UNIT`; `p_holm`: adjusted over the points of two schemes. These
-    are the numbers of `semlink compare`; those of b against a have the other sign.
+    `a`, `b`: row numbers; `difference`, `low`, `high`: accuracy of a minus that of b with its 95 %
+    interval, in units of `UNIT`; `p_holm`: p-value, adjusted over all points of the two schemes.
+    The numbers equal those of `semlink compare`. For b against a, the sign changes.
     """
     pairs = list(_pairs(rows.reset_index(drop=True), credits_of))
     columns: dict[str, list[Any]] = {
@@ -51,11 +51,11 @@ def differences(rows: pd.DataFrame, credits_of: Credits) -> dict[str, list[Any]]
 
 
 def _pairs(rows: pd.DataFrame, credits_of: Credits) -> Iterator[Pair]:
-    """One point after the other, so that the images of one alone are in memory."""
+    """Yield pairs point by point, so that the outcomes of only one point are in memory."""
     for _, here in rows.groupby(PLACE, sort=False):
         own = {int(place): row for place, row in zip(here.index, _rows(here), strict=True)}
         for a, b in combinations(own, 2):
-            draws = min(own[a]["realizations"], own[b]["realizations"])  # both met these
+            draws = min(own[a]["realizations"], own[b]["realizations"])  # draws that both have
             x, y = (credits_of({**own[place], "realizations": draws}) for place in (a, b))
             error = math.hypot(*(own[place].get(TABLE_ERROR, 0.0) for place in (a, b)))
             apart = paired_difference(x, y, table_error=error)
@@ -69,7 +69,7 @@ def _rows(here: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _adjusted(pairs: list[Pair], schemes: list[str]) -> list[float]:
-    """p-values adjusted within the points of each two schemes, in the order of the pairs."""
+    """Holm-adjusted p-values; a family is all points of two schemes. Same order as `pairs`."""
     families: dict[tuple[str, str], list[int]] = {}
     for place, pair in enumerate(pairs):
         families.setdefault((schemes[pair.a], schemes[pair.b]), []).append(place)

@@ -1,4 +1,4 @@
-"""How schemes look on the page: colours for light and dark, dashes, and markers as SVG paths."""
+"""How schemes look on the page: colours for light and dark mode, dashes, markers as SVG paths."""
 
 import math
 from collections.abc import Iterable
@@ -7,13 +7,13 @@ from typing import Any
 from benchmarks.figures.published import SETTINGS
 from benchmarks.figures.styles import Style, scheme_title, styles_of
 
-GREY = "#767676"  # of published curves, 4.5:1 on white
+GREY = "#767676"  # of published curves; its contrast on white is 4.5:1
 DARK = "#14171c"  # the page's background in dark mode
-CONTRAST = 4.0  # of a curve on it, at least [WCAG 2.2, 1.4.11 asks for 3]
+CONTRAST = 4.0  # minimum for a curve on DARK; [WCAG 2.2, 1.4.11] requires 3
 
 
 def _polygon(corners: int, turn: float = 0.0) -> str:
-    """A regular polygon around 0 as an SVG path, within -1 to 1; `turn` in units of a corner."""
+    """SVG path of a regular polygon in the unit circle; `turn` rotates it, in units of a corner."""
     angles = (2 * math.pi * (corner + turn) / corners - math.pi / 2 for corner in range(corners))
     points = (f"{math.cos(angle):.2f},{math.sin(angle):.2f}" for angle in angles)
     return f"M{'L'.join(points)}Z"
@@ -21,7 +21,7 @@ def _polygon(corners: int, turn: float = 0.0) -> str:
 
 PLUS = "M-.3,-1H.3V-.3H1V.3H.3V1H-.3V.3H-1V-.3H-.3Z"
 CROSS = "M-1,-.6L-.6,-1L0,-.4L.6,-1L1,-.6L.4,0L1,.6L.6,1L0,.4L-.6,1L-1,.6L-.4,0Z"
-PATHS = {  # markers of Matplotlib
+PATHS = {  # by the marker codes of Matplotlib
     "o": "M1,0A1,1,0,1,1,-1,0A1,1,0,1,1,1,0Z",
     "s": "M-.8,-.8H.8V.8H-.8Z",
     **dict.fromkeys("P+", PLUS),

@@ -1,4 +1,4 @@
-// The page: controls, panels and tables of the sweep that is chosen.
+// The page: controls, panels and tables of the selected sweep.
 
 const report = JSON.parse(document.getElementById("data").textContent);
 const looks = new Map(report.looks.map((look, place) => [look.name, { ...look, place }]));
@@ -42,7 +42,7 @@ function boxes(id, values, checked, label) {
 
 const ticked = (id) => [...at(id).querySelectorAll("input:checked")].map((box) => box.value);
 
-/** A piece of the curve of a scheme, as in the panels. */
+/** A sample of a scheme's curve, as in the panels. */
 function swatch(name) {
   const { place, dashes, marker } = looks.get(name);
   const box = element("span", undefined, { className: "swatch" });
@@ -52,7 +52,7 @@ function swatch(name) {
   return box;
 }
 
-/** The k with most rows, and the SNR in the middle: what is shown at first. */
+/** Show a sweep, initially at the k with most rows and the middle SNR. */
 function choose(own) {
   sweep = own;
   const uses = ascending(distinct(sweep.rows, "channel_uses"));
@@ -74,7 +74,7 @@ function choose(own) {
   drawSamples();
 }
 
-/** What the sweep is: its title, definitions, settings and origin. */
+/** Show the sweep's title, definitions, settings and provenance. */
 function describe() {
   at("title").textContent = sweep.title;
   const clean = sweep.noiseless && sweep.noiseless.map((part) => (100 * part).toFixed(1));
@@ -100,7 +100,7 @@ function state() {
   };
 }
 
-/** The rows that are shown: of a reference, those with a difference from it. */
+/** The rows that are shown; with a reference, only those that have a difference from it. */
 function shownRows(now) {
   return sweep.all.filter((row) => now.schemes.has(row.scheme) && now.channels.has(row.channel)
     && (!now.apart || now.apart.has(row.place)));
@@ -120,7 +120,7 @@ function pointsOf(now, rows) {
   };
 }
 
-/** Columns of panels beside each other, and the width of one. */
+/** Number of columns of panels, and the width of one panel. */
 function layout(number) {
   const room = at("panels").clientWidth - 10;
   const columns = Math.max(1, Math.min(number, Math.floor(room / PANEL.least), 4));
@@ -140,7 +140,7 @@ async function draw(name, points) {
   Object.assign(spec, { columns, datasets: { points }, description: at(`${name}-title`).textContent });
   const options = { mode: "vega-lite", renderer: "svg", actions: false, defaultStyle: false };
   const tooltip = { disableDefaultStyle: true };
-  const logLevel = 1; // errors: a panel without bars is none
+  const logLevel = 1; // only errors: Vega would warn about a panel without bars
   if (views[name]) views[name].view.finalize();
   const { view } = await vegaEmbed(`#${PLACES[name]}`, spec, { ...options, tooltip, logLevel });
   views[name] = { view, form };
@@ -154,7 +154,7 @@ function light(scheme) {
   for (const { view } of Object.values(views)) view.signal("lit", scheme || "").runAsync();
 }
 
-/** A click on a point over SNR chooses this SNR for the panel over k, and the other way round. */
+/** A click on a point over SNR chooses this SNR for the panel over k, and vice versa. */
 function follow(name, x) {
   if (x === undefined) return;
   at(name === "uses" ? "uses-at" : "snr-at").value = `${x}`;

@@ -1,4 +1,4 @@
-"""The page: template, style, script, charts, data and the JavaScript of Vega in one file."""
+"""Write the page: template, style, scripts, charts, data and Vega's JavaScript in one file."""
 
 import json
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ def write_page(path: Path, sweeps: Sequence[dict[str, Any]]) -> None:
 
 
 def page_of(sweeps: Sequence[dict[str, Any]], bundle: str) -> str:
-    """The HTML of some sweeps, as `benchmarks.report.content` gives them."""
+    """HTML of the report; `sweeps` are results of `content_of`, `bundle` is Vega's JavaScript."""
     looks = looks_of(name for own in sweeps for name in own["schemes"])
     parts = {
         "TITLE": f"semlink report: {_plain('; '.join(own['title'] for own in sweeps))}",
@@ -42,18 +42,18 @@ def _source(name: str) -> str:
 
 
 def embedded_json(value: object) -> str:
-    """JSON that can stand inside a script element."""
+    """JSON that is safe inside an HTML script element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c")
 
 
 def _plain(text: str) -> str:
-    """A text inside HTML."""
+    """Escape a text for HTML."""
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _colours(looks: Sequence[dict[str, Any]]) -> str:
-    """The colours of all schemes as properties, for light and dark."""
+    """CSS custom properties with the colours of all schemes, for light and dark mode."""
 
     def rule(key: str) -> str:
         own = ";".join(f"--c{place}:{look[key]}" for place, look in enumerate(looks))

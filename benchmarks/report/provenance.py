@@ -9,7 +9,7 @@ from simulator.storage.files import file_hash
 
 
 def provenance_of(folder: Path, run: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Names and values, in reading order. Nothing about when or how fast the sweep ran."""
+    """Names and values in display order, without the date and the run time of the sweep."""
     where = run.get("environment", {})
     packages = ", ".join(f"{name} {own}" for name, own in where.get("packages", {}).items())
     machine = ", ".join(f"{name} {own}" for name, own in where.get("machine", {}).items())
@@ -34,9 +34,9 @@ def _hashes(run: Mapping[str, Any]) -> dict[str, str]:
 
 
 def command_of(run: Mapping[str, Any]) -> str:
-    """A `semlink sweep` of the same recipe, grid, images and seed.
+    """The `semlink sweep` command with the same recipe, grid, images and seed.
 
-    It does not hold what run.json does not: the folders of --data, --weights and --student.
+    run.json does not store folders: --data is DIR, and --weights and --student are missing.
     """
     recipe, grid = run.get("recipe", {}), run.get("grid", {})
     options = {

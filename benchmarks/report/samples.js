@@ -1,4 +1,4 @@
-// Single images and symbols of a sweep, as its receivers have them.
+// Sample images and symbols of a sweep, as sent and as received.
 
 const SIDE = 180; // of a constellation, in pixels
 const NO_SAMPLES = "The folder holds no samples (samples.safetensors, which semlink sweep writes for "
@@ -6,7 +6,7 @@ const NO_SAMPLES = "The folder holds no samples (samples.safetensors, which seml
 
 const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
-/** One image [C, H, W] of many, as a canvas; empty where it is lost. */
+/** One image [C, H, W] of many, as a canvas; empty if it is lost. */
 function picture(pixels, place, [channels, height, width], { label, lost }) {
   const canvas = element("canvas", undefined, { width, height, role: "img", ariaLabel: label });
   if (lost) return canvas;
@@ -32,7 +32,7 @@ function pictureRow(head, pixels, first, shape, lines) {
   return row;
 }
 
-/** What a receiver decides of an image of class `own`. */
+/** Text for the receiver's decision on an image of class `own`. */
 function verdict(decided, own) {
   if (decided === null) return { text: "outage", name: "lost" };
   return decided === own ? { text: `${decided}, right`, name: "right" } : { text: `${decided}, wrong`, name: "wrong" };
@@ -81,7 +81,7 @@ function drawSymbols({ channel, k, snr_db: snrs, schemes, images, sent, equalise
     constellation(name, snr, sent[name][place], equalised[name][place], reach))));
 }
 
-/** The two panels; where there are no samples, a sentence. */
+/** The two panels, or a sentence if there are no samples. */
 function drawSamples() {
   const { pictures, symbols } = sweep.samples || {};
   at("no-samples").textContent = sweep.samples ? "" : NO_SAMPLES;

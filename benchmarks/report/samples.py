@@ -1,4 +1,4 @@
-"""What a sweep has kept of single images and symbols, as JSON for the page."""
+"""Sample images and symbols that a sweep has stored, as JSON for the page."""
 
 import base64
 from collections.abc import Mapping
@@ -15,10 +15,10 @@ Tensors = Mapping[str, Tensor]
 
 
 def samples_of(folder: Path) -> dict[str, Any] | None:
-    """Pixels in base64 and symbols in thousandths, with what is said of them; None without a file.
+    """Pixels in base64 and symbols in thousandths, with their description; None without a file.
 
-    `pictures`: `shape` [C, H, W], pixels `sent` [N, C, H, W] and `received` [SNRs, N, C, H, W].
-    `symbols`: `sent` and `equalised`, for each SNR a list of re, im, re, im, ...
+    `pictures`: `shape` [C, H, W], pixels `sent` [N, C, H, W], and `received` [SNRs, N, C, H, W] by
+    scheme. `symbols`: `sent` and `equalised` by scheme, for each SNR a list of re, im, re, im, ...
     Raises: UserError if the file is damaged.
     """
     path = folder / SAMPLES

@@ -6,13 +6,13 @@ import torch
 
 from simulator.data.cache import kept
 
-BUNDLE = "text"  # the tensor that holds its bytes
+BUNDLE = "text"  # name of the cached tensor with its bytes
 
 
 def javascript() -> str:
-    """The scripts, which vl-convert brings along, in the versions for which Altair writes.
+    """The scripts, which vl-convert contains, in the versions that Altair's output requires.
 
-    Joining them takes seconds, so the result is kept in the cache folder.
+    Bundling them takes seconds, so the result is kept in the cache folder.
     """
     import altair as alt
     import vl_convert

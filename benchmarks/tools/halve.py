@@ -1,9 +1,9 @@
 """Round matrices and kernels of weights to half precision; the rest stays unchanged.
 
-`python -m benchmarks.tools.halve FILE ...`, as for the two teachers of `cifar100` before their
-outputs were cached. Parts trained from a file record its hash, so they must be trained afterwards.
-`--every N` also thins the history of the training in the file, which takes more space than the
-weights of a small network; `history/PART.csv` beside the weights keeps all of it.
+`python -m benchmarks.tools.halve FILE ...` was run on the two teachers of `cifar100` before their
+outputs were cached. Parts trained from a file record its hash, so train them after this step.
+`--every N` also thins the training history in the file, which takes more space than the weights of
+a small network; `history/PART.csv` beside the weights keeps the full history.
 """
 
 import argparse
@@ -17,9 +17,9 @@ from simulator.storage.sums import note_sum
 
 
 def halve(path: Path, *, every: int = 1) -> None:
-    """Round one file of weights in place; of its history keep every `every`-th epoch and the last.
+    """Round one file of weights in place; keep every `every`-th epoch of its history and the last.
 
-    Raises: UserError if it is none of semlink's.
+    Raises: UserError if it is not a file of weights of semlink.
     """
     tensors, header = load_tensors(path)
     if every > 1 and "history" in header:

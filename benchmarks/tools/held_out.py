@@ -1,7 +1,7 @@
 """Write a data set's validation images as a folder with only a test split.
 
 `python -m benchmarks.tools.held_out --data DIR --out FOLDER` writes FOLDER/test/CLASS/NUMBER.png.
-No model was fitted to these images: a sweep over them must agree with that of the test images.
+No model was fitted to these images, so a sweep over them must agree with one over the test images.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from simulator.progress import progress
 
 
 def write_folder(data: Path, out: Path) -> int:
-    """Write the images; how many. Raises: UserError if the data has no validation split."""
+    """Write the images; returns their number. Raises: UserError without a validation split."""
     dataset = load_dataset(data)
     if dataset.validation is None:
         raise UserError(f"{data} must hold validation images, but holds none")

@@ -1,6 +1,6 @@
 """Measure the block error rates of the links of all recipes.
 
-`python -m benchmarks.tools.measure_links` writes the tables that are missing in
+`python -m benchmarks.tools.measure_links` writes the tables that are missing from
 results/reference/block_errors.
 """
 

@@ -1,4 +1,4 @@
-"""The outcome of every image of finished sweeps, in a file small enough to commit.
+"""Store the outcome of every image of finished sweeps in a file small enough to commit.
 
 `python -m benchmarks.tools.outcomes DIR ...` writes DIR/outcomes.npz from DIR/journal.jsonl; with
 it `semlink compare DIR` works without the journal.

@@ -1,12 +1,12 @@
-"""Optimises the words of the label code where a simplex does not fit.
+"""Optimise the codewords of the label code for sizes in which a simplex code does not fit.
 
 `python -m benchmarks.tools.spherical_words` writes
-results/reference/label_codes/words.safetensors, in some seconds of a core.
+results/reference/label_codes/words.safetensors, in a few seconds on one core.
 
-Random words descend the logarithm of the union bound on AWGN, then also that of Chernoff's bound
-for fast Rayleigh fading, the sum over pairs of prod_t 1 / (1 + |d_t|^2 / (4 N0)), which needs their
-distance spread over the uses. AWGN does not tell rotated words apart, so the second costs the first
-next to nothing.
+Starting from random words, Adam minimises the logarithm of the union bound on AWGN. A second phase
+adds the logarithm of the Chernoff bound on fast Rayleigh fading, the sum over pairs of words of
+prod_t 1 / (1 + |d_t|^2 / (4 N0)), which is low if the distance is spread over the channel uses.
+Rotating all words leaves the bound on AWGN unchanged, so the second bound costs it next to nothing.
 """
 
 import argparse
@@ -25,15 +25,15 @@ SIZES: Final = (
     *((100, 8), (100, 16)),  # at 32 uses biorthogonal words are as good
     *((10, 1), (10, 2), (10, 3), (10, 4)),
 )  # classes, channel uses
-ENERGY_DB: Final = 8.0  # of a word over N0, on AWGN
-FAST_ENERGY_DB: Final = 13.0  # the same on fast fading, where errors are as many
-FAST_SHARE: Final = 0.2  # of the second bound in the loss
-STEPS: Final = (1000, 200)  # with the first bound alone, then with both
-RATES: Final = (0.02, 0.01)  # at the beginning of each, to 0 by half a cosine
+ENERGY_DB: Final = 8.0  # energy of a word over N0, on AWGN
+FAST_ENERGY_DB: Final = 13.0  # the same on fast fading, for a similar error rate
+FAST_SHARE: Final = 0.2  # weight of the second bound in the loss
+STEPS: Final = (1000, 200)  # with only the first bound, then with both
+RATES: Final = (0.02, 0.01)  # initial learning rate of each phase, decayed to 0 by half a cosine
 
 
 def optimised_words(num_classes: int, k: int) -> Tensor:
-    """Words as pairs (re, im) of their uses, of energy 1: [num_classes, 2k] float32."""
+    """Optimised words of energy 1 as pairs (re, im) per use, [num_classes, 2k] float32."""
     generator = Streams(seed=0)("spherical words", num_classes, k)
     words = torch.randn(num_classes, 2 * k, generator=generator, dtype=torch.float64)
     for fast, steps, rate in zip((False, True), STEPS, RATES, strict=True):
@@ -61,7 +61,9 @@ def _loss(words: Tensor, *, fast: bool) -> Tensor:
 
 
 def union_bound(words: Tensor, energy_ratio: float) -> Tensor:
-    """Bound of the error rate on AWGN: mean over words of the sum of Q(d / sqrt(2 N0)).
+    """Union bound on the error rate on AWGN: mean over words of the sum of Q(d / sqrt(2 N0)).
+
+    The sum is over all other words, at distance d.
 
     Shapes: words [M, 2k] of energy 1 -> scalar.
     Units: energy_ratio is the energy of a word over N0, linear.

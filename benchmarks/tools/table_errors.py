@@ -1,9 +1,9 @@
-"""How much accuracies depend on the finite number of blocks behind tables of block error rates.
+"""Standard errors of accuracies that are due to tables of block error rates from finite samples.
 
-`python -m benchmarks.tools.table_errors` goes through the choices of all committed sweeps (rows of
-genies, which choose image by image, aside) and writes
-results/reference/block_errors/table_errors.csv: for each sweep, scheme and channel with tables the
-number of points, and the largest standard error of an accuracy. It takes half a minute.
+`python -m benchmarks.tools.table_errors` goes through the choices of all committed sweeps, except
+those of genie schemes, which choose per image. It writes
+results/reference/block_errors/table_errors.csv: the number of points and the largest standard error
+of an accuracy, for each sweep, scheme and channel that uses tables. It takes half a minute.
 """
 
 import json
@@ -33,7 +33,7 @@ PLACE: Final = ["sweep", "scheme", "channel"]
 
 
 def errors_of(folder: Path) -> Iterator[dict[str, Any]]:
-    """The standard error of every accuracy of a sweep that rests on a table."""
+    """Rows of choices with the standard error of the accuracy, if it depends on a table."""
     run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     schemes = recipe_named(run["recipe"]["name"]).schemes
     configs = {own.kind: own for own in schemes if isinstance(own, DigitalConfig)}
@@ -46,7 +46,7 @@ def errors_of(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _by_table(row: dict[str, Any]) -> bool:
-    """Whether a row is of a coded link over a channel of one known gain per block."""
+    """Whether a row uses a table: a coded link with one known gain per block, and no genie."""
     if "genie" in row["scheme"] or row["modulation"] == "any":
         return False
     law = channel_from_name(row["channel"]).law
@@ -83,7 +83,7 @@ def largest() -> pd.DataFrame:
 
 
 def main() -> None:
-    """Compute and write."""
+    """Compute, write and print the table."""
     rows = largest()
     write_table(FILE, rows)
     print(rows.to_string(index=False))

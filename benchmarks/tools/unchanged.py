@@ -1,16 +1,16 @@
-"""Does another checkout give the same numbers? Runs the same commands in both, compares all files.
+"""Compare the numbers of two checkouts: run the same commands in both and compare all files.
 
     python -m benchmarks.tools.unchanged --before DIR [--data CIFAR100] [--work DIR] [--only A,B]
 
-DIR is a checkout of the commit to compare with. Sweeps, links, comparisons, tables, short trainings
-and a short search run in both, each checkout with a cache of its own; then this checkout goes on
-from what the other one left: nothing may be computed again. Everything that is a number must be
-equal to the byte: tables, figures, outcomes of every image, weights and what they were made from.
-Left out are times, versions, and how `run.json` describes the recipe.
+DIR is a checkout of the commit to compare with. Sweeps, links, comparisons, tables, short training
+runs and a short search run in both checkouts, each with its own cache. Then this checkout resumes
+from a copy of the other one's results, and must leave them unchanged. Tables, figures, outcomes of
+every image, weights and descriptions of their origin must be equal to the byte. Times, versions and
+the description of the recipe in `run.json` are not compared.
 
-About 90 minutes of two cores with CIFAR-100, most of them for its image codecs; 15 without. Writes
-to --work (default: a temporary folder); results of an earlier call in the same --work are kept.
-Exit status 1 if anything differs.
+It takes about 90 minutes on two cores with CIFAR-100, mostly for its image codecs, and 15 without.
+Results are written to --work (default: a temporary folder); those of an earlier call in the same
+--work are not computed again. The exit status is 1 if anything differs.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-OWN = (  # named, since a checkout may have schemes that the other one lacks
+OWN = (  # listed, because one checkout may have schemes that the other one lacks
     "rkd_sc,deep_jscc,adjscc,dt_jscc,dt_jscc:64qam,vl_vfe,{}deep_jscc_image,separate,capacity_bound,"
     "digital_semantic,label_code"
 )
@@ -44,23 +44,23 @@ SCHEMES = {  # every label once
     "cifar100": f"{ALL_OF_CIFAR},deep_jscc_image:teacher,deep_jscc_image:retrained,"
     "separate:teacher,separate:avif:genie,capacity_bound:files,label_code:polar",
 }
-SHORT_STEPS = 2  # of every part of a short training
-TIMES = {"cpu_ms_alone", "cpu_ms_batch64", "core_seconds"}  # of tables and journals
-PLACES = {"environment", "wall_seconds", "recipe"}  # of run.json
-COSTS = {"cpu_ms"}  # of genotype.json
+SHORT_STEPS = 2  # of every part of a short training run
+TIMES = {"cpu_ms_alone", "cpu_ms_batch64", "core_seconds"}  # ignored columns of tables and journals
+PLACES = {"environment", "wall_seconds", "recipe"}  # ignored keys of run.json and search.json
+COSTS = {"cpu_ms"}  # ignored keys of genotype.json and seed_*.json
 IGNORED = {".lock", "SHA256SUMS", "timing.csv", "tensorboard", "prepared"}  # files and folders
 
 
 @dataclass(frozen=True)
 class Case:
-    """One command; in braces stand folders, those of earlier cases by their names."""
+    """One command; braces stand for folders, those of earlier cases by the names of the cases."""
 
     name: str
     arguments: str
     _: KW_ONLY
-    short: bool = False  # trainings are cut to a few steps
-    continued: bool = False  # this checkout also goes on from the other one's folder
-    copies: str = ""  # a case of whose folder it works in a copy
+    short: bool = False  # training runs are cut to a few steps
+    continued: bool = False  # this checkout also resumes from the other one's folder
+    copies: str = ""  # another case, in a copy of whose folder this one works
 
 
 CASES = (
@@ -145,14 +145,14 @@ VARIANTS = (  # of the recipe cifar100
 
 @dataclass(frozen=True)
 class Side:
-    """One checkout, and where its results go."""
+    """One checkout, and the folder of its results."""
 
     checkout: Path
     work: Path
     data: Path | None
 
     def run(self, case: Case, out: Path) -> None:
-        """Run a case. Raises: SystemExit with its output if it fails."""
+        """Run a case unless it is done. Raises: SystemExit if it fails; its output is printed."""
         log = self.work / f"{case.name}.log"
         done = out.with_name(f"{out.name}.done")
         if done.exists():
@@ -182,7 +182,7 @@ class Side:
         done.touch()
 
     def _places(self) -> dict[str, object]:
-        """What stands in braces; committed weights are the checkout's own."""
+        """What the braces stand for; committed weights are those of this side's checkout."""
         reference = self.checkout / "results/reference"
         return {
             **{case.name: self.work / case.name for case in CASES},
@@ -196,7 +196,7 @@ class Side:
 
 
 def child(arguments: list[str]) -> None:
-    """Semlink in the checkout that PYTHONPATH names, with trainings cut short if asked for."""
+    """Run semlink from the checkout in PYTHONPATH; --short shortens its training runs."""
     short, arguments = arguments[0] == "--short", [a for a in arguments if a != "--short"]
     if short:
         _cut_trainings()
@@ -207,10 +207,10 @@ def child(arguments: list[str]) -> None:
 
 
 def _cut_trainings() -> None:
-    """One epoch of a few steps for every part."""
+    """Shorten the training of every part to one epoch of a few steps."""
     import simulator
 
-    # by its file: an editable install would lend what an older checkout lacks
+    # look for the file: an import could find an installed module that an older checkout lacks
     present = (Path(simulator.__path__[0]) / "description/stages.py").exists()
     stages = import_module("simulator.description.stages" if present else "simulator.stages")
     config: Any = stages.TrainConfig
@@ -220,7 +220,7 @@ def _cut_trainings() -> None:
 
 
 def write_images(folder: Path) -> None:
-    """160 images of 4 classes, 32x32 RGB, drawn from a fixed seed."""
+    """Write 160 images of 4 classes, 32x32 RGB, drawn from a fixed seed."""
     if folder.exists():
         return
     import numpy as np
@@ -237,7 +237,7 @@ def write_images(folder: Path) -> None:
 
 
 def compared(path: Path) -> bytes:
-    """What must be equal in a file."""
+    """The part of a file's content that must be equal."""
     reader = READERS.get(path.name) or READERS.get(path.suffix)
     return reader(path) if reader else path.read_bytes()
 
@@ -254,7 +254,7 @@ def _described(left_out: set[str], path: Path) -> bytes:
 
 
 def _journal(path: Path) -> bytes:
-    """Records but for times, in no order: workers finish as they like."""
+    """Records without times, sorted, because workers finish in any order."""
     lines = path.read_text(encoding="utf-8").splitlines()
     records = [_without(TIMES, json.loads(line.partition(" ")[2])) for line in lines]
     return "\n".join(sorted(json.dumps(own, sort_keys=True) for own in records)).encode()
@@ -273,7 +273,7 @@ READERS: Mapping[str, Callable[[Path], bytes]] = {
 
 
 def differences(before: Path, after: Path) -> Iterator[str]:
-    """Files of two folders that are not equal, and those that only one has."""
+    """A line for each file that differs between two folders or that only one has."""
     for name in sorted({*files_of(before), *files_of(after)}):
         files = (before / name, after / name)
         missing = [str(file) for file in files if not file.exists()]
@@ -284,7 +284,7 @@ def differences(before: Path, after: Path) -> Iterator[str]:
 
 
 def fingerprint(folder: Path) -> str:
-    """How many files were compared, and a hash of them all."""
+    """The number of compared files, and a hash of their compared contents."""
     digest, names = hashlib.sha256(), files_of(folder)
     for name in names:
         digest.update(str(name).encode() + compared(folder / name))
@@ -292,7 +292,7 @@ def fingerprint(folder: Path) -> str:
 
 
 def files_of(folder: Path) -> list[Path]:
-    """What must be equal in a folder; even the names of TensorBoard's files tell the time."""
+    """The files of a folder that must be equal; those in `IGNORED` depend on time or machine."""
     return sorted(
         path.relative_to(folder)
         for path in folder.rglob("*")
@@ -301,7 +301,7 @@ def files_of(folder: Path) -> list[Path]:
 
 
 def check(case: Case, before: Side, after: Side) -> list[str]:
-    """Run a case on both sides, and once more from what the first one left."""
+    """Run a case on both sides, and resume a `continued` one from the first side's results."""
     with ThreadPoolExecutor() as both:
         list(both.map(lambda side: side.run(case, side.work / case.name), (before, after)))
     found = list(differences(before.work / case.name, after.work / case.name))
@@ -312,7 +312,7 @@ def check(case: Case, before: Side, after: Side) -> list[str]:
         after.run(case, copy)
         found += differences(before.work / case.name, copy)
     verdict = "equal" if not found else f"{len(found)} DIFFERENCES"
-    also = ", gone on from" if case.continued else ""
+    also = ", also when resumed" if case.continued else ""
     print(f"{case.name}: {verdict}{also}; {fingerprint(before.work / case.name)}", flush=True)
     return found
 
@@ -324,7 +324,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--before", type=Path, required=True, help="checkout to compare with")
     parser.add_argument("--data", type=Path, help="CIFAR-100; without it its cases are left out")
-    parser.add_argument("--work", type=Path, help="where to write; kept results are not redone")
+    parser.add_argument("--work", type=Path, help="where to write; existing results are kept")
     parser.add_argument("--only", help="cases, joined by commas")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:

@@ -1,5 +1,6 @@
-"""Numbers in texts come from committed tables: `python -m benchmarks.tools.claims [--write]`.
+"""Check the numbers in texts: `python -m benchmarks.tools.claims [--write]`.
 
-`docs/claims/tables.toml` names the tables. Every other file there lists claims of a text: its words
-with placeholders, and the cells that each placeholder is computed from.
+Numbers come from committed tables, which `docs/claims/tables.toml` names. Every other file there
+lists claims of a text: its words with placeholders, and the cells from which each placeholder is
+computed.
 """

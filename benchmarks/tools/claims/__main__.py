@@ -1,8 +1,9 @@
 """Compare the numbers in texts with the committed tables that they come from.
 
-`python -m benchmarks.tools.claims` prints every number with its place and its source, then what is
-wrong: numbers that differ from their tables, claims that do not fit, numbers without a source. Exit
-status 1 if anything is. `--write` puts the numbers of the tables into the texts; all else stays.
+`python -m benchmarks.tools.claims` prints every number with its place and its source, and then the
+problems: numbers that differ from their tables, claims that do not fit, numbers without a source.
+The exit status is 1 if there is a problem. `--write` puts the numbers of the tables into the texts
+and changes nothing else.
 """
 
 import argparse
@@ -30,7 +31,7 @@ def published_rows() -> list[Row]:
 
 
 def checked(root: Path) -> list[Text]:
-    """Every text, checked. Raises: UserError if a file of claims is wrong."""
+    """Read and check every text. Raises: UserError if a file of claims is invalid."""
     folder = root / "docs/claims"
     published = Table("published", ("scheme", "channel", "snr_db"), frozenset(), published_rows)
     tables = Tables(folder / LISTING, root / "results/reference", published)
@@ -43,7 +44,7 @@ def checked(root: Path) -> list[Text]:
 
 
 def _without_claims(root: Path, claimed: set[Path]) -> Iterator[Text]:
-    """The other texts: they must not hold a number that needs a source."""
+    """The texts without claims, which must not hold a number that needs a source."""
     paths = {path for pattern in TEXTS for path in root.glob(pattern)}
     for path in sorted(paths - claimed):
         yield Text(path, str(path.relative_to(root)), [], [])

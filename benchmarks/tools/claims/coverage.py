@@ -1,4 +1,4 @@
-"""Numbers of a text that must have a source: none may stand outside claims and exceptions.
+"""Numbers of a text that must have a source: each must be in a claim or an exception.
 
 These are decimal fractions, numbers with separated thousands, and numbers before `%` or `points`,
 lists and intervals included. Code, addresses, versions, sections of documents, arXiv numbers and
@@ -22,7 +22,7 @@ Span = tuple[int, int]
 
 
 class Exempt(NamedTuple):
-    """Words or a whole section whose numbers need no table, and why."""
+    """An exception: words or a whole section whose numbers need no table, and the reason."""
 
     reason: str
     words: str = ""
@@ -39,7 +39,7 @@ def numbers(text: str) -> Iterator[Slot]:
 
 
 def _without(pattern: re.Pattern[str], text: str) -> str:
-    """Spaces in place of what matches, so that all else keeps its place."""
+    """Replace matches by spaces, so that the rest of the text keeps its position."""
     return pattern.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
 
 
@@ -51,13 +51,13 @@ def _measured(plain: str) -> Iterator[re.Match[str]]:
 
 
 def _free(plain: str, number: re.Match[str]) -> bool:
-    """Not a part of a name or of another number, nor a setting as in `k = 256`."""
+    """Whether a number is not part of a name or number, nor a setting such as `k = 256`."""
     before, after = plain[: number.start()][-2:], plain[number.end() :][:2]
     return not re.search(r"[\w.]\Z|=\s\Z", before) and not re.match(r"\w|[.,]\d", after)
 
 
 def exempted(exempt: Exempt, text: str) -> list[Span]:
-    """The places that an exception covers. Raises: UserError if there is none."""
+    """The spans of text that an exception covers. Raises: UserError if there are none."""
     spans = [_section(exempt.section, text)] if exempt.section else []
     if exempt.words:
         spans = [match.span() for match in re.finditer(spaced(exempt.words), text)]
@@ -67,11 +67,11 @@ def exempted(exempt: Exempt, text: str) -> list[Span]:
 
 
 def _section(title: str, text: str) -> Span:
-    """A heading and what follows it, up to the next heading of its level or above."""
+    """The span from a heading to the next heading of the same or a higher level."""
     headings = list(HEADING.finditer(text))
     own = next((heading for heading in headings if heading[2] == title), None)
     if own is None:
-        raise UserError("an exception must name a heading of the text, but there is none such")
+        raise UserError("an exception must name a heading of the text, but there is no such one")
     after = (
         each for each in headings if each.start() > own.start() and len(each[1]) <= len(own[1])
     )

@@ -1,12 +1,13 @@
 """Committed tables, and the cells that a number comes from.
 
-A selection names a table, what its key columns hold, further conditions, and the wanted columns:
+A selection has the name of a table, values of its key columns, further conditions, and the wanted
+columns:
 
     main rkd_sc awgn 16,64 * accuracy>50: snr_db,accuracy
 
-A comma lists values, whose rows come in this order, and `*` stands for any. A value in quotes may
-hold spaces and commas, and `*` for some of it. Columns of fractions (`percent` in tables.toml) are
-read in percent.
+Commas separate several values, and their rows come in this order; `*` stands for any value. A value
+in quotes may hold spaces and commas, and `*` for any part of it. Columns of fractions (`percent` in
+tables.toml) are converted to percent.
 """
 
 import csv
@@ -41,7 +42,7 @@ COMPARE: dict[str, Callable[[Decimal, Decimal], bool]] = {
 
 @dataclass(frozen=True)
 class Table:
-    """Rows by their keys; they are read when they are first needed."""
+    """A table with its key columns; the rows are read when they are first needed."""
 
     name: str
     keys: tuple[str, ...]
@@ -54,7 +55,7 @@ class Table:
         return self.read()
 
     def number(self, row: Row, column: str) -> Decimal:
-        """A cell, in percent if its column holds fractions. Raises: UserError if it is none."""
+        """A cell, in percent if its column holds fractions. Raises: UserError if not a number."""
         self.check_column(column)
         value = as_number(row[column])
         if value is None:
@@ -69,10 +70,11 @@ class Table:
 
 
 def read_rows(path: Path) -> Sequence[Row]:
-    """Rows of a CSV file; of a JSON file, one row whose columns are dotted paths.
+    """Rows of a CSV file, a JSON file or a folder of weights.
 
-    Of a folder of weights, a row for each part with its number of `parameters`. Raises: UserError
-    if there is no such file, or it has no rows.
+    A JSON file has one row, whose columns are dotted paths. A folder has a row for each part of the
+    weights, with its number of `parameters`.
+    Raises: UserError if the file does not exist, or a CSV file has no rows.
     """
     if not path.exists():
         raise UserError(f"a table must be a file, but there is no {path}")
@@ -102,7 +104,7 @@ def _flat(value: Any, path: str) -> Iterator[tuple[str, str]]:
 
 
 def as_number(text: str) -> Decimal | None:
-    """A finite decimal number, or None if the text is none."""
+    """The text as a finite decimal number, or None if it is not one."""
     try:
         number = Decimal(text)
     except InvalidOperation:
@@ -114,7 +116,7 @@ class Tables:
     """The tables that claims may name; each file is read once, when it is first needed."""
 
     def __init__(self, listing: Path, folder: Path, *others: Table) -> None:
-        """Those that a file lists, and others. Raises: UserError if it is no TOML."""
+        """Take `others`, and the tables in `folder` that `listing` names. Raises: UserError."""
         found = [
             Table(
                 name,
@@ -148,7 +150,7 @@ class Tables:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """A file of claims or tables. Raises: UserError if it is missing or no TOML."""
+    """A file of claims or tables. Raises: UserError if it is missing or not TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
     except FileNotFoundError:
@@ -177,7 +179,7 @@ def _condition(token: str) -> re.Match[str] | None:
 
 
 def _values(token: str) -> list[str]:
-    """What a key may be."""
+    """The values that a key may have."""
     return [token[1:-1]] if token.startswith("'") else token.split(",")
 
 
@@ -186,13 +188,13 @@ def _matches(row: Row, wanted: Mapping[str, list[str]]) -> bool:
 
 
 def _same(cell: str, value: str) -> bool:
-    """Equal as texts or as numbers: a table has -10.0 where a claim says -10."""
+    """Whether both are equal as texts or as numbers: -10 in a claim matches -10.0 in a table."""
     same_text = fnmatchcase(cell, value) if "*" in value else cell == value
     return same_text or (as_number(cell) is not None and as_number(cell) == as_number(value))
 
 
 def _holds(table: Table, row: Row, match: re.Match[str]) -> bool:
-    """Whether a cell meets a condition; a cell that is no number meets none."""
+    """Whether a cell meets a condition; a cell that is not a number meets none."""
     column, relation, value = match.groups()
     limit = as_number(value)
     table.check_column(column)
@@ -204,7 +206,7 @@ def _holds(table: Table, row: Row, match: re.Match[str]) -> bool:
 
 
 def _place(row: Row, wanted: Mapping[str, list[str]]) -> list[tuple[Decimal, str]]:
-    """Order of rows: as listed, else by value, so that equal selections of two tables pair up."""
+    """Sort key of rows: order of the list, or value, so that selections of two tables align."""
     return [
         _value(row[key]) if values == ["*"] else (_listed(row[key], values), "")
         for key, values in wanted.items()

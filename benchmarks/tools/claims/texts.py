@@ -1,4 +1,4 @@
-"""A text and its claims: what is wrong in it, and the text with the numbers of the tables."""
+"""A text and its claims: its problems, and the text corrected with the numbers of the tables."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ FIELDS = {"text", "words", "each", "holds"}  # of a claim; all others are placeh
 
 
 class Sourced(NamedTuple):
-    """A number of a text, what it must be, and what it is computed from."""
+    """A number of a text, its correct value, and the expression that it is computed from."""
 
     slot: Slot
     wanted: str
@@ -26,16 +26,16 @@ class Sourced(NamedTuple):
 
 @dataclass(frozen=True)
 class Claim:
-    """Words of a text, where their numbers come from, and bounds that must hold."""
+    """Words of a text, the sources of their numbers, and bounds that must hold."""
 
     words: str
     sources: Mapping[str, Expression]
     holds: Sequence[Mapping[str, Any]] = ()
 
     def places(self, text: str) -> Iterator[tuple[Placeholder, list[Slot]]]:
-        """Where the numbers of each placeholder stand.
+        """The places of the numbers of each placeholder.
 
-        Raises: UserError if the words do not stand once in the text, or a source is missing.
+        Raises: UserError if the words are not exactly once in the text, or a source is missing.
         """
         written, match = placeholders(self.words), find(self.words, text)
         names = sorted(each.name for each in written)
@@ -45,13 +45,13 @@ class Claim:
             yield each, list(slots(match, each.name))
 
     def numbers(self, each: Placeholder, found: Sequence[Slot], tables: Tables) -> list[Sourced]:
-        """The numbers of one placeholder. Raises: UserError if its rows do not fit."""
+        """The numbers of one placeholder. Raises: UserError if its source is invalid."""
         source = self.sources[each.name]
         wanted = each.written(evaluate(source, tables))
         return [Sourced(slot, text, shown(source)) for slot, text in _joined(found, wanted, each)]
 
     def hold(self, bound: Mapping[str, Any], tables: Tables) -> None:
-        """Raises: UserError if a bound does not hold."""
+        """Check a bound. Raises: UserError if it does not hold."""
         if not bounded(bound, tables):
             raise UserError(f"must hold but does not: {shown(bound)}")
 
@@ -59,7 +59,7 @@ class Claim:
 def _joined(
     found: Sequence[Slot], wanted: Sequence[str], each: Placeholder
 ) -> Iterator[tuple[Slot, str]]:
-    """Numbers one by one; all of them at once if the text has more or fewer."""
+    """Pair found and wanted numbers one by one, or all at once if their counts differ."""
     if len(found) == len(wanted):
         yield from zip(found, wanted, strict=True)
         return
@@ -69,7 +69,7 @@ def _joined(
 
 @dataclass
 class Text:
-    """A text, its claims and exceptions; `check` fills the rest."""
+    """A text, its claims and exceptions; `check` fills the other fields."""
 
     path: Path
     name: str
@@ -108,7 +108,7 @@ class Text:
 
     @contextmanager
     def _told(self, words: str) -> Iterator[None]:
-        """A mistake becomes a problem of the text, and the others are still looked for."""
+        """Record an error as a problem of the text, so that the check goes on."""
         try:
             yield
         except UserError as error:
@@ -147,10 +147,10 @@ class Text:
 
 
 def read_texts(sidecars: Sequence[Path], root: Path) -> list[Text]:
-    """Every text that the files name, with all its claims and exceptions.
+    """Every text that the sidecars name, with all its claims and exceptions.
 
-    `text` names the text of a file, or of one claim. Raises: UserError if a file is not as it must
-    be.
+    The key `text` names the text of a whole sidecar, or of one claim or exception.
+    Raises: UserError if a sidecar is invalid.
     """
     claims: dict[str, list[Claim]] = defaultdict(list)
     exempt: dict[str, list[Exempt]] = defaultdict(list)
@@ -179,7 +179,7 @@ def _exempt(told: Mapping[str, str], sidecar: Path) -> Exempt:
 
 
 def _claims(told: Mapping[str, Any], sidecar: Path) -> Iterator[Claim]:
-    """One claim, or with `each` one for each line of values, which stand for $1, $2 and so on."""
+    """One claim, or with `each` one for each row of values, which replace $1, $2 and so on."""
     if "words" not in told:
         raise UserError(f"a claim in {sidecar} must have words, got {[*told]}")
     sources = {name: source for name, source in told.items() if name not in FIELDS}
@@ -193,7 +193,7 @@ def _claims(told: Mapping[str, Any], sidecar: Path) -> Iterator[Claim]:
 
 
 def _filled(value: Any, parts: Sequence[str]) -> Any:
-    """Every $1, $2 and so on replaced, in all texts of an expression."""
+    """Replace $1, $2 and so on in all texts of an expression."""
     if isinstance(value, dict):
         return {name: _filled(part, parts) for name, part in value.items()}
     if isinstance(value, list):

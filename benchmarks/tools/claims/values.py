@@ -1,4 +1,4 @@
-"""What a number is computed from: a small explicit vocabulary over selected cells.
+"""Expressions that compute numbers from selected cells: a small, explicit set of operations.
 
 An expression is a selection (`tables.py`), a number, or a TOML table of one operation and its
 arguments, such as `{ max = { minus = ["main a *: accuracy", "main b *: accuracy"] } }`.
@@ -16,7 +16,7 @@ from simulator.errors import UserError, did_you_mean
 Numbers = list[Decimal]
 Expression = str | int | Decimal | Mapping[str, Any]
 BOUNDS = {"above": ">", "at_least": ">=", "below": "<", "at_most": "<="}
-TINY = Decimal("1e-12")  # differences of binary fractions end in noise
+TINY = Decimal("1e-12")  # rounds off the noise of binary fractions
 
 
 def evaluate(expression: Expression, tables: Tables) -> Numbers:
@@ -37,7 +37,7 @@ def _applied(name: str, operation: Callable[..., Numbers], arguments: list[Any])
     try:
         signature(operation).bind(*arguments)
     except TypeError:
-        raise UserError(f"{name} does not take so many arguments") from None
+        raise UserError(f"{name} does not take this number of arguments") from None
     return operation(*arguments)
 
 
@@ -57,7 +57,7 @@ def bounded(expression: Mapping[str, Any], tables: Tables) -> bool:
 
 
 def shown(expression: Expression) -> str:
-    """An expression in one line, as `max(minus(A, B))`."""
+    """An expression in one line, such as `max(minus(A, B))`."""
     if not isinstance(expression, Mapping):
         return str(expression)
     bounds = "".join(f" {word} {expression[word]}" for word in BOUNDS if word in expression)
@@ -91,7 +91,7 @@ def _clean(value: Decimal) -> Decimal:
 def _paired(
     operation: Callable[[Decimal, Decimal], Decimal],
 ) -> Callable[[Numbers, Numbers], Numbers]:
-    """Element by element; a single number goes with all."""
+    """Apply an operation element by element; a single number is broadcast."""
 
     def applied(first: Numbers, second: Numbers) -> Numbers:
         length = max(len(first), len(second))
@@ -109,19 +109,19 @@ def _long(numbers: Numbers, length: int) -> Numbers:
 def _check_length(first: Numbers, second: Numbers) -> None:
     if len(first) != len(second) or not first:
         raise UserError(
-            f"two selections must be as long as each other and not empty, got {len(first)}, "
+            f"two selections must have the same length and not be empty, got {len(first)}, "
             f"{len(second)}"
         )
 
 
 def _ratio(a: Decimal, b: Decimal) -> Decimal:
     if not b:
-        raise UserError("a ratio must not have zero below")
+        raise UserError("a ratio must not divide by zero")
     return a / b
 
 
 def _some(reduce: Callable[[Numbers], Decimal]) -> Callable[[Numbers], Numbers]:
-    """One number of at least one. The result raises UserError if there is none."""
+    """Reduce numbers to a single one. The result raises UserError if there are no numbers."""
 
     def reduced(numbers: Numbers) -> Numbers:
         if not numbers:
@@ -136,7 +136,7 @@ def _mean(numbers: Numbers) -> Decimal:
 
 
 def _means(numbers: Numbers, size: Numbers) -> Numbers:
-    """Means of groups of `size` numbers that follow each other."""
+    """Means of groups of `size` consecutive numbers."""
     step = int(size[0])
     return [_mean(numbers[start : start + step]) for start in range(0, len(numbers), step)]
 

@@ -1,9 +1,9 @@
-"""Words of a text with placeholders: where they stand, and the numbers they must hold.
+"""Words of a text with placeholders: find them, and format the numbers that they must hold.
 
 `{name}` holds one number with one digit after the point. `{name:0}` has none, `{name:2}` two,
 `{name:0floor}` and `{name:0ceil}` round down and up ("at least", "at most"), `{name:+1}` shows the
 sign, and `{name:,-2}` rounds to hundreds and separates thousands. `{name| / }` holds several
-numbers with ` / ` between, and `{name|and}` a list as in "1, 2 and 3".
+numbers separated by ` / `, and `{name|and}` a list as in "1, 2 and 3".
 """
 
 import re
@@ -32,7 +32,7 @@ class Placeholder:
     separator: str | None
 
     def written(self, numbers: Numbers) -> list[str]:
-        """Each number as it must stand. Raises: UserError for several without a separator."""
+        """Each number as text. Raises: UserError for none, or several without a separator."""
         if not numbers or (len(numbers) > 1 and self.separator is None):
             raise UserError(f"{{{self.name}}} must be one number, got {len(numbers)}")
         return [self._written(number.quantize(TINY)) for number in numbers]
@@ -50,7 +50,7 @@ class Placeholder:
 
     @property
     def pattern(self) -> str:
-        """A pattern of what may stand in its place."""
+        """Regular expression for the numbers in its place, as a group of its name."""
         between = r"(?:,|\s+and)\s+" if self.separator == AND else spaced(self.separator or "")
         more = f"(?:{between}{NUMBER.pattern})*" if self.separator else ""
         return rf"(?<![\d.])(?P<{self.name}>{NUMBER.pattern}{more})(?!\d|[.,]\d)"
@@ -58,7 +58,7 @@ class Placeholder:
 
 @dataclass(frozen=True, order=True)
 class Slot:
-    """One number of a text: its place, and what stands there."""
+    """One number of a text: its place and its characters."""
 
     start: int
     end: int
@@ -79,7 +79,7 @@ def _placeholder(match: re.Match[str]) -> Placeholder:
 
 
 def find(words: str, text: str) -> re.Match[str]:
-    """Where the words stand; a line break counts as a space.
+    """Find the words in the text; a line break counts as a space.
 
     Raises: UserError if they are not found exactly once.
     """
@@ -98,12 +98,12 @@ def _pattern(words: str) -> str:
 
 
 def spaced(words: str) -> str:
-    """A pattern of the words, with any white space where they have some."""
+    """Regular expression for the words, in which white space matches any white space."""
     return r"\s+".join(re.escape(part) for part in re.split(r"\s+", words))
 
 
 def slots(match: re.Match[str], name: str) -> Iterator[Slot]:
-    """The numbers that stand in a placeholder."""
+    """The numbers in the place of a placeholder."""
     start, text = match.start(name), match[name]
     for number in NUMBER.finditer(text):
         yield Slot(start + number.start(), start + number.end(), number[0])

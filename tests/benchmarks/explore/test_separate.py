@@ -104,8 +104,8 @@ def test_blocks_are_lost_as_often_as_the_table_says(page: dict[str, Any], tmp_pa
     pairs = page["at"][str(K)]["pairs"]
     fits = next(i for i in range(len(IMAGES)) if all(own["images"][i] for own in pairs[1:]))
     found = in_node(tmp_path, script, module="digital.js", page=page, fits=fits)
-    assert "test images alone" in found["why"][0]
-    assert "not over many gains" in found["why"][1]
+    assert "only for test images" in found["why"][0]
+    assert "needs one gain per image" in found["why"][1]
     for rate, arrived in zip(found["rates"], found["arrived"], strict=True):
         assert abs(1 - rate - arrived) < 4 * (rate * (1 - rate) / 4000) ** 0.5 + 1e-9
     assert max(found["rates"]) > 0.005

@@ -1,4 +1,4 @@
-"""Made-up rows of a sweep, and their figures before they are drawn."""
+"""Made-up rows of a sweep, and the plans of their figures."""
 
 from collections.abc import Sequence
 
@@ -51,7 +51,7 @@ def table(
 
 
 def sheet(rows: pd.DataFrame, *, measure: Measure = "accuracy", text: DataText = TEXT) -> Sheet:
-    """How the rows become figures."""
+    """The sheet that plans the figures of the rows."""
     return Sheet(text=text, styles=styles_of(rows["scheme"]), measure=measure)
 
 

@@ -91,13 +91,13 @@ def test_one_note_serves_the_whole_curve_and_none_will_do() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (PAPER.drop(columns="accuracy"), "not there: accuracy"),
+        (PAPER.drop(columns="accuracy"), "missing: accuracy"),
         (PAPER[:0], "rows without gaps"),
         (PAPER.assign(snr_db=["0", "ten"]), "must have numbers as snr_db"),
         (PAPER.assign(ci_low="low"), "must have numbers as ci_low"),
         (PAPER.assign(ci_high=75.0), "ci_high of added curves must be 0 to 1, got 75"),
         (PAPER.assign(accuracy=[40, 70]), "must be 0 to 1, got 40; divide percentages by 100"),
-        (PAPER.assign(scheme="rkd_sc"), "names that the sweep has not, got rkd_sc"),
+        (PAPER.assign(scheme="rkd_sc"), "names that the sweep does not use, got rkd_sc"),
         (PAPER.assign(channel_uses=64), "awgn k=16, rayleigh k=16; got awgn k=64"),
     ],
 )

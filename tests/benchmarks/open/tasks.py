@@ -1,4 +1,4 @@
-"""A small task, and entries of made outcomes, for the tests of the open benchmark."""
+"""A small task and entries with made-up outcomes, for the tests of the open benchmark."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ def entry_of(
     task: Task = SMALL,
     authors: str = "A. Tester",
 ) -> Entry:
-    """An entry of one column; `right` is broadcast to [SNRs, images], and nothing is an outage."""
+    """An entry of one column without outages; `right` is broadcast to [SNRs, images]."""
     shape = len(task.snr_db), task.images
     counts = np.broadcast_to(np.asarray(right, dtype=np.uint8), shape).copy()
     return Entry(
