@@ -139,11 +139,11 @@ class Results:
         return Results(table=table, run=run, _store=place)
 
     @naming_arguments
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, *, fresh: bool = False) -> Path:
         """Write a sweep that is only in memory into a folder, for `Results.read`.
 
-        `semlink plot`, `compare`, `threshold` and `report` accept the folder too. Saving again
-        replaces what was saved there. Raises: Error, also for a folder that holds another sweep.
+        `semlink plot`, `compare`, `threshold` and `report` accept the folder too. `fresh` replaces
+        other results that were saved there. Raises: Error, also for a folder that holds others.
 
         >>> results.save("results/runs/mine")
         """
@@ -153,7 +153,7 @@ class Results:
         place = arguments.folder("folder", folder)
         if isinstance(self._store, Path):
             raise Error(f"these results must be only in memory, but they are in {self._store}")
-        save_results(place, self.table, self.run, self._store)
+        save_results(place, self.table, self.run, self._store, fresh=bool(fresh))
         return place
 
     @naming_arguments
@@ -379,23 +379,23 @@ def sweep(
     own = arguments.instance("link", link, Link, "semlink.load('digits')")
     named = arguments.schemes(schemes, own.recipe)
     points = grid_of(own.recipe.sweep, **arguments.axes(grid or Grid(), Grid))
+    if quality:
+        check_quality()
+    folder = arguments.folder_or_none("out", out)
+    if folder is None:
+        arguments.only_with_out(workers=workers, fresh=fresh)
+    processes = arguments.workers(workers, named, points.channels) if folder else None
     plan, left_out = Sweep.of(
         *(own.weights, own.recipe, named, points),
         test=first_images(arguments.split(own.data.test, own.weights.dataset), images),
         setting=Setting(points.seed, own.weights.device),
     )
-    if quality:
-        check_quality()
     measure = partial(image_quality, plan) if quality else None
-    folder = arguments.folder_or_none("out", out)
-    if folder is None:
-        arguments.only_with_out(workers=workers, fresh=fresh)
     for one in left_out:
         announce(one.text)
     if folder is None:
         table, run, store = sweep_in_memory(plan, left_out=left_out, measure=measure)
         return Results(table=table, run=run, _store=store)
-    processes = arguments.workers(workers, named, points.channels)
     with sweep_folder(plan, folder, fresh=fresh) as place:
         results = place.compute(workers=processes)
         more = measure(results.realizations) if measure else None
@@ -438,7 +438,7 @@ def train(
         resize=resize,
         stage=None if stage is None else arguments.text("stage", stage).lower(),
         schemes=arguments.scheme_names(schemes),
-        variants=arguments.texts(variants) or (),
+        variants=tuple(arguments.text("variants", own) for own in arguments.texts(variants) or ()),
         seed=seed,
         from_scratch=from_scratch,
         epochs=epochs,
@@ -489,20 +489,24 @@ def own_channel(name: str, transmit: "Transmit") -> "Channel":
 @naming_arguments
 def own_scheme(
     name: str,
-    encoder: "Network",
-    decoder: "Network",
+    encoder: "Network | Mapping[int, Network]",
+    decoder: "Network | Mapping[int, Network]",
     *,
-    k: int,
+    k: int | None = None,
     classify: "Network | None" = None,
+    uses_snr: bool = False,
+    settings: str | None = None,
 ) -> "Scheme":
-    """A scheme of your own, of two modules or functions, for k channel uses.
+    """A scheme of your own, of two modules or functions for k channel uses.
 
     `encoder`: images [B, C, H, W] in [0, 1] -> [B, 2k], scaled to unit power; `decoder`: the MMSE
-    estimate of these [B, 2k] -> scores [B, num_classes]. With `classify`, such as
-    `link.weights.classifier().classify`, the decoder rebuilds images [B, C, H, W], and `classify`
-    computes their scores. Modules compute in eval mode; call `eval()` yourself on those inside a
-    function. A scheme that uses the SNR or the gains must be a `simulator.scheme.Scheme` instead.
-    Sweeps of own schemes stay in memory. Raises: Error for a name that is taken.
+    estimate of these [B, 2k] -> scores [B, num_classes]. With `uses_snr` both get an SNR in dB
+    [B, 1] as second argument: the encoder the average SNR, the decoder the receive SNR. For several
+    k, give mappings from k to networks, without `k`. With `classify`, such as
+    `link.weights.classifier().classify`, the decoder rebuilds images [B, C, H, W], of which
+    `classify` gives the scores. `settings` describes the scheme in tables and figures. Modules
+    compute in eval mode; call `eval()` yourself on those inside a function. What needs the gains is
+    a `simulator.scheme.Scheme`. Its sweeps stay in memory. Raises: Error for a name that is taken.
 
     >>> encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 32))
     >>> scheme = semlink.own_scheme("mine", encoder, torch.nn.Linear(32, 10), k=16)
@@ -510,4 +514,4 @@ def own_scheme(
     """
     from simulator import arguments
 
-    return arguments.own_scheme(name, encoder, decoder, k, classify)
+    return arguments.own_scheme(name, encoder, decoder, k, classify, uses_snr, settings)

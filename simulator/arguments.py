@@ -24,7 +24,7 @@ from simulator.errors import UserError, shown
 from simulator.parse import FARTHEST_SNR_DB
 from simulator.scheme import Scheme
 from simulator.schemes.experiment import Experiment
-from simulator.schemes.own import OwnScheme
+from simulator.schemes.own import SETTINGS, OwnScheme, Pair
 from simulator.storage.folders import check_writable
 
 Value = TypeVar("Value")
@@ -74,7 +74,7 @@ def number(name: str, value: Any) -> float:
         if isinstance(value, str | bool):
             raise TypeError
         return float(value)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, OverflowError, RuntimeError):
         raise UserError(f"{name} must be a number, got {shown(value)}") from None
 
 
@@ -223,16 +223,41 @@ def function(name: str, value: Function, example: str) -> Function:
     return value
 
 
-def own_scheme(name: Any, encoder: Any, decoder: Any, k: Any, classify: Any) -> OwnScheme:
-    """A scheme made of the user's functions."""
-    given = "scores" if classify is None else "images"
+def own_scheme(
+    name: Any, encoder: Any, decoder: Any, k: Any, classify: Any, uses_snr: Any, settings: Any
+) -> OwnScheme:
+    """A scheme made of the user's functions: of one pair for k, or of a pair for every k."""
+    given, known = "scores" if classify is None else "images", ", snr_db" * bool(uses_snr)
+    encoders, decoders = _by_k("encoder", encoder, k), _by_k("decoder", decoder, k)
+    if encoders.keys() != decoders.keys():
+        raise UserError(
+            f"encoder and decoder must be for the same k, got {list(encoders)} and {list(decoders)}"
+        )
+    pairs = {
+        uses: Pair(
+            function("encoder", encoders[uses], f"images{known} -> values [B, 2k]"),
+            function("decoder", decoders[uses], f"values [B, 2k]{known} -> {given}"),
+        )
+        for uses in encoders
+    }
     return OwnScheme(
-        text("name", name),
-        function("encoder", encoder, "images -> values [B, 2k]"),
-        function("decoder", decoder, f"values [B, 2k] -> {given}"),
-        parse.in_range("k", k, 1, parse.MOST_USES),
-        None if classify is None else function("classify", classify, "images -> scores"),
+        name=text("name", name),
+        pairs=pairs,
+        classify=None if classify is None else function("classify", classify, "images -> scores"),
+        uses_snr=bool(uses_snr),
+        described=SETTINGS if settings is None else " ".join(text("settings", settings).split()),
     )
+
+
+def _by_k(name: str, network: Any, k: Any) -> dict[int, Any]:
+    """One end of a scheme by k: of a mapping, or a single one for the given k."""
+    if not isinstance(network, Mapping):
+        if k is None:
+            raise UserError(f"k must be given, or {name} a mapping from k to networks")
+        return {parse.in_range("k", k, 1, parse.MOST_USES): network}
+    if k is not None or not network:
+        raise UserError(f"{name} must be one network for k, or a mapping from every k to a network")
+    return {parse.in_range("k", uses, 1, parse.MOST_USES): own for uses, own in network.items()}
 
 
 def own_channel(name: Any, transmit: Any) -> OwnChannel:

@@ -1,4 +1,4 @@
-"""semlink as its tests call it."""
+"""Calls of semlink's commands, shared by their tests."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +19,7 @@ Command = Callable[..., int]
 
 
 def status(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    """Exit status of semlink with some arguments."""
+    """Run semlink with some arguments; returns its exit status."""
     monkeypatch.setattr("sys.argv", ["semlink", *map(str, arguments)])
     try:
         main()
@@ -29,7 +29,7 @@ def status(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
 
 
 def table_of(folder: Path, *arguments: object) -> bytes:
-    """The table of a sweep of the digits by this process, with the committed weights."""
+    """Sweep the digits in this process with the committed weights; returns the table's bytes."""
     digits = ["sweep", "digits", "--weights", WEIGHTS, "--out", folder]
     with pytest.MonkeyPatch.context() as patch:
         assert status(patch, *digits, *arguments) == 0
@@ -37,7 +37,7 @@ def table_of(folder: Path, *arguments: object) -> bytes:
 
 
 def refused(capsys: pytest.CaptureFixture[str]) -> str:
-    """The one line on stderr, and nothing on stdout."""
+    """The error message: one line on stderr, with nothing on stdout."""
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("semlink: error: ")
@@ -46,13 +46,13 @@ def refused(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def use_recipe(monkeypatch: pytest.MonkeyPatch, experiment: Experiment) -> None:
-    """Every name of a recipe stands for this one."""
+    """Make this the only recipe, found by its own name."""
     monkeypatch.setattr("simulator.resolve._recipes", lambda: {experiment.name: experiment})
 
 
 @cache
 def few_images() -> Dataset:
-    """The digits with a third of their training images."""
+    """The digits with only the first 384 of their 1,000 training images."""
     whole = embedded("digits")
     assert whole.train is not None
     return replace(whole, train=Split(whole.train.images[:384], whole.train.labels[:384]))

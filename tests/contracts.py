@@ -1,4 +1,4 @@
-"""What every channel must satisfy: one function per property, called for every channel."""
+"""Properties that every channel must have: one function each, called for every channel."""
 
 import copy
 import math
@@ -107,7 +107,7 @@ def channel_has_unit_gain_and_the_noise_asked_for(channel: Channel) -> None:
 
 
 def channel_gain_is_as_its_law_says(channel: Channel) -> None:
-    """What the law gives, against gains; k = 4 and 6 tell blocks of 4 uses apart."""
+    """The law agrees with drawn gains. With blocks of 4 uses, k = 4 has one gain and k = 6 two."""
     batch = 20_000
     for k in (1, 4, 6):
         h = send(channel, qpsk(batch, k)).h
@@ -127,7 +127,7 @@ def channel_gain_is_as_its_law_says(channel: Channel) -> None:
 
 
 def channel_law_agrees_with_itself(channel: Channel) -> None:
-    """Mean, variance and spread of |h|^2 are those of its quantile function."""
+    """The mean, variance and spread of |h|^2 in the law agree with its quantile function."""
     law = channel.law
     if law.power_quantile is None:
         return
@@ -140,7 +140,7 @@ def channel_law_agrees_with_itself(channel: Channel) -> None:
 
 
 def channel_noise_is_circular(channel: Channel) -> None:
-    """Half of the noise power on each real dimension, and the two uncorrelated."""
+    """Each real dimension has half of the noise power, and the two are uncorrelated."""
     count = 200_000
     received = send(channel, torch.zeros(count, 1, dtype=torch.complex64), snr_db=0.0)
     real, imag = received.y.real.double(), received.y.imag.double()
@@ -197,7 +197,7 @@ def channel_rejects_what_it_cannot_send(channel: Channel) -> None:
 
 
 def channel_is_a_value(channel: Channel) -> None:
-    """A copy is an equal channel, and none can be changed by accident."""
+    """A copy equals the channel and has the same hash; attributes cannot be assigned."""
     assert copy.deepcopy(channel) == channel
     assert hash(copy.deepcopy(channel)) == hash(channel)
     with pytest.raises(AttributeError):

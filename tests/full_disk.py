@@ -1,4 +1,4 @@
-"""What test_trouble.py runs where it may mount: sweeps on a full and on a read-only disk.
+"""Sweeps on a full and on a read-only disk; test_trouble.py runs this file if it may mount disks.
 
 `unshare -rm python full_disk.py FOLDER` prints a line of JSON for every sweep.
 """
@@ -14,11 +14,11 @@ from simulator.__main__ import main
 from simulator.engine.journal import Journal
 
 SWEEP = "semlink sweep digits --schemes label_code --channels awgn --snr-db -5 --channel-uses 4"
-SIZES = ("16k", "60k", "152k", "64m")  # of the disk, more of it every time
+SIZES = ("16k", "60k", "152k", "64m")  # sizes of the disk, which grows after every sweep
 
 
 def attempt(size: str, folder: Path, *more: str) -> None:
-    """One sweep; its exit status, what it said, and how many units are kept."""
+    """Run a sweep; print its exit status, its last message, and the number of kept units."""
     sys.argv = [*SWEEP.split(), "--realizations", "300", "--out", str(folder), *more]
     status, said = 0, io.StringIO()
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
@@ -32,17 +32,17 @@ def attempt(size: str, folder: Path, *more: str) -> None:
 
 
 def mount(folder: Path, *arguments: str) -> None:
-    """Mount a disk on the folder, or change it."""
+    """Mount a disk on the folder, or remount it with other options."""
     subprocess.run(["mount", *arguments, str(folder)], check=True)
 
 
 def run(folder: Path) -> None:
-    """All sweeps."""
+    """Run all sweeps."""
     attempt("another", folder / "whole")
     disk = folder / "disk"
     disk.mkdir()
     mount(disk, "-t", "tmpfs", "-o", f"size={SIZES[0]}", "tmpfs")
-    attempt(SIZES[0], disk / "out", "--workers", "2")  # for these, images are written
+    attempt(SIZES[0], disk / "out", "--workers", "2")  # workers read images from files
     for size in SIZES[1:]:
         mount(disk, "-o", f"remount,size={size}")
         attempt(size, disk / "out")

@@ -1,4 +1,4 @@
-"""A channel as a user may write one."""
+"""A user's own channel, without a law."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from channels.fading import RayleighChannel
 
 @dataclass(frozen=True, kw_only=True)
 class LawlessChannel(Channel):
-    """Rayleigh fading that does not say what its law is."""
+    """Rayleigh fading that does not state its law."""
 
     coherence: int | None = None
 

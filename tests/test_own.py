@@ -1,5 +1,6 @@
 """Schemes and channels of the user's own, beside those of the recipe."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from torch import Tensor, nn
 import semlink
 from channels.awgn import AwgnChannel
 from channels.base import ChannelOutput
+from simulator.errors import UserError
+from simulator.measures.seeds import across_seeds
 from simulator.storage.environment import ROOT
 from simulator.training.weights import Weights
 
@@ -156,3 +159,76 @@ def test_erased_symbols_without_noise_do_not_end_in_guesses(name: str) -> None:
     grid = semlink.Grid(channels=(channel,), channel_uses=16, snr_db=20, realizations=1)
     table = semlink.sweep(used(), name, grid, images=100).table
     assert table["accuracy"].item() > 0.4  # a guess: 0.1
+
+
+def test_networks_may_use_the_snr_and_differ_for_every_k() -> None:
+    heard: list[tuple[str, float]] = []
+
+    def encode(images: Tensor, snr_db: Tensor) -> Tensor:
+        heard.append(("encoder", float(snr_db.mean())))
+        return images.flatten(1)[:, :8] + snr_db
+
+    def decode(values: Tensor, snr_db: Tensor) -> Tensor:
+        heard.append(("decoder", float(snr_db.std())))
+        assert snr_db.shape == (len(values), 1)
+        return values.repeat(1, 2)[:, :10]
+
+    scheme = semlink.own_scheme(
+        "snr", {4: encode, K: encode}, {4: decode, K: decode}, uses_snr=True, settings="two\nlines"
+    )
+    assert scheme.channel_uses == f"k in {{4, {K}}}"
+    assert scheme.settings(4) == "two lines"
+    sent = semlink.send(scheme, used().data.test.images[:3], channel="rayleigh", snr_db=7, k=4)
+    assert sent.scores.shape == (3, 10)
+    ends = dict(heard)
+    assert ends["encoder"] == pytest.approx(7)  # the average
+    assert ends["decoder"] > 1  # that of every image, after fading
+    with pytest.raises(semlink.Error, match=r"encoder of snr must give \[B, 2k\]"):
+        semlink.send(scheme, used().data.test.images[:3], k=K)
+
+
+def test_several_k_without_the_snr_are_one_curve() -> None:
+    def ends(k: int) -> tuple[nn.Module, nn.Module]:
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, 2 * k)), nn.Linear(2 * k, 10)
+
+    pairs = {k: ends(k) for k in (4, K)}
+    both = semlink.own_scheme(
+        "mine", *({k: own[end] for k, own in pairs.items()} for end in (0, 1))
+    )
+    grid = semlink.Grid(snr_db=0, channel_uses=(4, K), channels="awgn")
+    table = semlink.sweep(used(), both, grid, images=20).table
+    for k, (encoder, decoder) in pairs.items():
+        one = semlink.own_scheme("mine", encoder, decoder, k=k)
+        alone = semlink.sweep(used(), one, replace(grid, channel_uses=k), images=20).table
+        assert table.query("channel_uses == @k")["correct"].tolist() == alone["correct"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("ends", "line"),
+    [
+        (({4: len}, {8: len}), r"must be for the same k, got \[4\] and \[8\]"),
+        (({4: len}, len), "k must be given, or decoder a mapping"),
+        (({}, {}), "encoder must be one network for k, or a mapping"),
+        (({0: len}, {0: len}), "k must be"),
+    ],
+)
+def test_networks_by_k_go_together(ends: tuple[Any, Any], line: str) -> None:
+    with pytest.raises(semlink.Error, match=line):
+        semlink.own_scheme("mine", *ends)
+
+
+def test_several_trainings_of_ones_own_scheme_are_compared(tmp_path: Path) -> None:
+    grid = semlink.Grid(snr_db=(0, 10), channel_uses=K, channels="awgn")
+    folders = []
+    for seed in range(3):
+        torch.manual_seed(seed)
+        results = semlink.sweep(used(), ["rkd_sc", mine()], grid, images=20)
+        assert results.run["grid"]["snr_db"] == [0.0, 10.0]
+        assert results.run["environment"]
+        assert len(results.run["own_schemes"]["mine"]) == 64
+        folders.append(results.save(tmp_path / str(seed)))
+    table = across_seeds(folders)
+    assert table["scheme"].unique().tolist() == ["mine"]  # of the other there is one training
+    assert table["seeds"].tolist() == [3, 3]
+    with pytest.raises(UserError, match="must have other weights of mine, but .* repeats some"):
+        across_seeds([folders[0], folders[0]])

@@ -4,6 +4,7 @@ import doctest
 import inspect
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from operator import attrgetter
 from pathlib import Path
@@ -174,8 +175,13 @@ def test_a_sweep_in_memory_is_saved_for_every_command(
     asked = grid(channels=(semlink.own_channel("impulsive", impulsive),), channel_uses=(16,))
     results = semlink.sweep(link(), ["rkd_sc", scheme], asked, images=50)
     folder = tmp_path / "saved"
-    for _ in range(2):  # what was saved there may be replaced
-        assert results.save(folder) == folder
+    other = semlink.sweep(link(), scheme, asked, images=50)
+    other.save(folder)
+    with pytest.raises(semlink.Error, match="must not hold other results, got .*fresh=True"):
+        results.save(folder)
+    assert results.save(folder, fresh=True) == results.save(folder) == folder
+    with pytest.raises(semlink.Error, match="holds results that Results.save wrote"):
+        semlink.sweep(link(), "rkd_sc", grid(), images=5, out=folder)
     again = Results.read(folder)
     pd.testing.assert_frame_equal(again.table, results.table)
     assert again.compare(b="rkd_sc").equals(results.compare(b="rkd_sc"))
@@ -189,6 +195,20 @@ def test_a_sweep_in_memory_is_saved_for_every_command(
     with pytest.raises(semlink.Error, match="must not hold a sweep that Results.save did not"):
         results.save(swept)
     assert {*Results.read(swept).table["scheme"]} == {"rkd_sc"}
+
+
+def test_other_test_images_are_another_sweep(tmp_path: Path) -> None:
+    first = link()
+    split = replace(first.data.test, images=torch.zeros_like(first.data.test.images))
+    other = replace(first, data=replace(first.data, test=split))
+    one, two = (
+        semlink.sweep(own, "rkd_sc", grid(), images=20, out=tmp_path / name)
+        for own, name in ((first, "a"), (other, "b"))
+    )
+    assert one.run["data"]["hash"] == first.data.key != two.run["data"]["hash"]
+    assert one.table["accuracy"].mean() > two.table["accuracy"].mean() + 0.5
+    with pytest.raises(semlink.Error, match="changed: the images"):
+        semlink.sweep(other, "rkd_sc", grid(), images=20, out=tmp_path / "a")
 
 
 def test_results_in_memory_and_from_a_folder_are_compared_and_drawn(tmp_path: Path) -> None:

@@ -85,7 +85,9 @@ class StagedCnnConfig:
             stages = tuple(Stage(**_without_type(own)) for own in value["stages"])
             return cls(**_without_type(value) | {"stages": stages})
         except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError(f"a student must have stem, stages, width: {error!r}") from None
+            raise ValueError(
+                f"a student must have stem, stages and projected_dim: {error!r}"
+            ) from None
 
 
 def _without_type(value: Mapping[str, Any]) -> dict[str, Any]:

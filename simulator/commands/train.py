@@ -106,7 +106,7 @@ def train(request: TrainRequest) -> None:
 
     Stop with Ctrl-C at any time; the same command resumes from the last checkpoint.
     """
-    from simulator.schemes.train import begun, schemes_to_train
+    from simulator.schemes.train import begun, schemes_to_train, stands_alone
 
     if request.stage not in (None, *STAGES):
         hint = did_you_mean(str(request.stage), STAGES)
@@ -123,8 +123,11 @@ def train(request: TrainRequest) -> None:
     schemes = schemes_to_train(experiment, stage, variants=request.variants, baselines=asked)
     run = _run_of(request, experiment, dataset)
     parts = experiment.parts().values()
+    weights = request.folder / "weights"
+    if request.fresh and stands_alone(stage):
+        trial.check(weights, way_out="use the same options, or choose another --out")
     with begun(run, stage, schemes, parts=parts, fresh=request.fresh):
-        trial.note(request.folder / "weights")
+        trial.note(weights)
         if trial.warm:
             _tell_warm(run, stage)
         with trained_on(request.minutes):

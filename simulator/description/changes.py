@@ -22,24 +22,38 @@ WORDS: dict[Any, str] = {  # types in plain words
 
 def mapped(tree: Tree, change: Change) -> Tree:
     """Apply `change` to every value nested in a description, innermost values first."""
-    value: Any = tree
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        own = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init}
-        new = {name: mapped(old, change) for name, old in own.items()}
-        changed = {name: new[name] for name in own if new[name] is not own[name]}
-        value = dataclasses.replace(value, **changed) if changed else value
-    elif type(value) is tuple:
-        new_items = tuple(mapped(item, change) for item in value)
-        same = all(new is old for new, old in zip(new_items, value, strict=True))
-        value = value if same else new_items
-    result: Tree = change(value)
+    result: Tree = change(_rebuilt(tree, lambda own: mapped(own, change)))
     return result
 
 
-def exchanged(tree: Tree, old: Any, new: Any) -> Tree:
-    """Replace every dataclass equal to `old` in a description by `new`."""
-    kind = type(old)
-    return mapped(tree, lambda value: new if type(value) is kind and value == old else value)
+def exchanged(tree: Tree, *pairs: tuple[Any, Any]) -> Tree:
+    """Replace every value equal to `old` in a description by `new`, for all pairs (old, new).
+
+    All changes are made at once, so that a dataclass that checks its fields sees all of them.
+    Inside a replaced value nothing more is replaced.
+    """
+    value: Any = tree
+    for old, new in pairs:
+        if type(value) is type(old) and value == old:
+            result: Tree = new
+            return result
+    return _rebuilt(tree, lambda own: exchanged(own, *pairs))
+
+
+def _rebuilt(tree: Tree, change: Change) -> Tree:
+    """Apply `change` to the fields of a dataclass or the items of a tuple; else return `tree`."""
+    value: Any = tree
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        own = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init}
+        new = {name: change(old) for name, old in own.items()}
+        changed = {name: new[name] for name in own if new[name] is not own[name]}
+        value = dataclasses.replace(value, **changed) if changed else value
+    elif type(value) is tuple:
+        new_items = tuple(change(item) for item in value)
+        same = all(new is old for new, old in zip(new_items, value, strict=True))
+        value = value if same else new_items
+    result: Tree = value
+    return result
 
 
 def changed(config: Any, table: Mapping[str, Any], where: str) -> Any:

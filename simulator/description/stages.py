@@ -28,9 +28,8 @@ class TrainConfig:
     average: float = 0.0  # decay per step of a moving average of the weights; 0: no average
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            if (value := getattr(self, name)) < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        _check_least(self, 1, "epochs", "batch_size")
+        _check_least(self, 0, "least_steps", "weight_decay")
         for name in ("learning_rate", "clip"):
             if not (value := getattr(self, name)) > 0:
                 raise ValueError(f"{name} must be above 0, got {value:g}")
@@ -61,9 +60,11 @@ class AugmentConfig:
     pasted: float = 0.0  # largest share of an image covered by a part of another, below 1/2
 
     def __post_init__(self) -> None:
-        for name in ("crop_padding", "operations", "jitter", "erased", "magnitude", "pasted"):
-            if (value := getattr(self, name)) < 0:
-                raise ValueError(f"{name} must be at least 0, got {value}")
+        shares = ("jitter", "erased", "magnitude")
+        _check_least(self, 0, "crop_padding", "operations", *shares, "pasted")
+        for name in shares:
+            if (value := getattr(self, name)) > 1:
+                raise ValueError(f"{name} must be at most 1, got {value}")
         if self.pasted >= 0.5:
             raise ValueError(f"pasted must be below 0.5, got {self.pasted}")
 
@@ -79,6 +80,11 @@ class LossWeights:
     consistency: float = 0.0  # temperature^2 * KL(scores without noise || scores with noise)
     mse_bits: float = 0.0  # channel capacity in bits, below which `mse` decreases in proportion
     standardised: bool = False  # scale scores to mean 0 and deviation 1 per image before the KL
+
+    def __post_init__(self) -> None:
+        _check_least(self, 0, "mse", "ce", "kl", "consistency", "mse_bits")
+        if not self.temperature > 0:
+            raise ValueError(f"temperature must be above 0, got {self.temperature:g}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,3 +134,10 @@ class StudentStage:
                 "fresh_views have full size and no teacher outputs: loss.mse, loss.kl and "
                 f"small_share must be 0, got {self.loss.mse}, {self.loss.kl}, {self.small_share}"
             )
+
+
+def _check_least(config: object, least: int, *names: str) -> None:
+    """Raises: ValueError naming a field that is below `least`, or nan."""
+    for name in names:
+        if not (value := getattr(config, name)) >= least:
+            raise ValueError(f"{name} must be at least {least}, got {value}")

@@ -56,17 +56,18 @@ class Trial(NamedTuple):
         recipe = warm_started(recipe) if self.warm else recipe
         return recipe if self == Trial() else mapped(recipe, change)
 
+    def check(self, weights: Path, *, way_out: str) -> None:
+        """Raises: UserError if the folder holds weights of another trial, or of no trial."""
+        found = Trial.of(weights)
+        if found != self and any(weights.glob("*.safetensors")):
+            raise UserError(f"{weights} holds weights trained {self._other(found)}; {way_out}")
+
     def note(self, weights: Path) -> None:
         """Record the trial in a folder of weights.
 
         Raises: UserError if the folder holds weights of another trial, or of no trial.
         """
-        found = Trial.of(weights)
-        if found != self and any(weights.glob("*.safetensors")):
-            raise UserError(
-                f"{weights} holds weights trained {self._other(found)}; add --fresh to train "
-                "again, or choose another --out"
-            )
+        self.check(weights, way_out="add --fresh to train again, or choose another --out")
         if self != Trial():
             write_json(weights / FILE, self._asdict())
         else:

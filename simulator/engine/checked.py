@@ -1,8 +1,10 @@
 """A wrapper that checks a user's scheme: channel calls, number and power of symbols, scores."""
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from contextlib import ExitStack
+from typing import Any, Final, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -11,20 +13,43 @@ from channels.base import Channel, ChannelOutput, WrappedChannel
 from channels.streams import PointStreams
 from simulator.errors import UserError, shown
 from simulator.scheme import Received, Scheme, Tensors
-from simulator.schemes.own import check_own_name
+from simulator.schemes.own import check_own_name, evaluating, networks_of
 
 Value = TypeVar("Value")
 OURS = ("simulator", "benchmarks")  # packages whose schemes are not checked
 MOST_POWER = 1.05  # mean over a point; QAM has unit power only on average over the constellation
 MOST_OF_BLOCK = 1.5  # mean over a block of images; more raises an error at once, not at the end
+IMAGES: Final = "images that are not black"  # key of a mask [B]; black images may pad a block
 
 
-class Point(NamedTuple):
-    """A point of a sweep, at which power is measured."""
+class Place(NamedTuple):
+    """Where power is measured."""
 
     channel: str
     snr_db: float
     k: int
+
+
+class Power(NamedTuple):
+    """Mean power of the symbols of some images, and its standard error."""
+
+    mean: float
+    error: float
+
+    @classmethod
+    def of(cls, x: Tensor) -> "Power":
+        """Shapes: x [n, k] with n at least 1.
+
+        The error is that over images; that of a single image is 1 / sqrt(k), as if its symbols were
+        Gaussian.
+        """
+        power = x.abs().square().double().mean(dim=1)
+        error = float(power.std()) / math.sqrt(len(x)) if len(x) > 1 else x.shape[1] ** -0.5
+        return cls(float(power.mean()), error)
+
+    def above(self, most: float) -> bool:
+        """Whether the mean is above `most` by more than three standard errors."""
+        return self.mean - 3 * self.error > most
 
 
 class Metered(WrappedChannel):
@@ -54,7 +79,7 @@ class Metered(WrappedChannel):
 
 
 class Checked(Scheme):
-    """A scheme whose every step is checked.
+    """A scheme whose every step is checked. Its networks run in eval mode, as those of semlink do.
 
     `classes` is the required number of scores per image; None allows any number.
     Raises: UserError if a step fails, if the channel is not called exactly once with x [B, k], or
@@ -65,12 +90,12 @@ class Checked(Scheme):
         self.name, self._scheme, self._classes = name, scheme, classes
         self.image_shape, self.version = scheme.image_shape, scheme.version
         self.device = scheme.device
-        self._energy: defaultdict[Point, list[float]] = defaultdict(list)
+        self._powers: defaultdict[Place, list[Power]] = defaultdict(list)
 
     @property
     def channel_uses(self) -> str:
         """The range of k of the wrapped scheme, in words."""
-        return self._scheme.channel_uses
+        return str(self._step("channel_uses", lambda: self._scheme.channel_uses))
 
     def serves(self, k: int) -> bool:
         """Whether the wrapped scheme serves k."""
@@ -85,17 +110,19 @@ class Checked(Scheme):
         return str(self._step("objection", lambda: self._scheme.objection(channel, k)))
 
     def prepare(self, images: Tensor) -> Tensors:
-        """Call `prepare` of the wrapped scheme, and check its result."""
+        """Call `prepare` of the wrapped scheme, and check its result; add the mask IMAGES."""
         prepared = self._step("prepare", lambda: self._scheme.prepare(images))
-        return self._check_batch("prepare", prepared, len(images))
+        shown_images = images.flatten(1).any(dim=1)
+        return {**self._check_batch("prepare", prepared, len(images)), IMAGES: shown_images}
 
     def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
         """Call `encode` of the wrapped scheme, and check its result."""
 
         def step() -> Tensors:
-            return self._scheme.encode(prepared, channel=channel, snr_db=snr_db, k=k)
+            return self._scheme.encode(_without(prepared), channel=channel, snr_db=snr_db, k=k)
 
-        return self._check_batch("encode", self._step("encode", step), len(snr_db))
+        encoded = self._check_batch("encode", self._step("encode", step), len(snr_db))
+        return {**encoded, IMAGES: prepared[IMAGES]}
 
     def transmit(
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
@@ -105,16 +132,17 @@ class Checked(Scheme):
 
         def step() -> Received:
             return self._scheme.transmit(
-                encoded, channel=metered, snr_db=snr_db, k=k, streams=streams
+                _without(encoded), channel=metered, snr_db=snr_db, k=k, streams=streams
             )
 
         received = self._step("transmit", step)
         self._check_sent(metered.sent)
-        power = float(metered.sent[0].abs().square().mean())
-        point = Point(channel.name, float(snr_db[0]), k)
-        if power > MOST_OF_BLOCK:
-            raise self._too_strong(power, point)
-        self._energy[point].append(power)
+        sent = metered.sent[0][encoded[IMAGES]]
+        if len(sent):
+            place, power = Place(channel.name, float(snr_db[0]), k), Power.of(sent)
+            if power.above(MOST_OF_BLOCK):
+                raise self._too_strong(power, place)
+            self._powers[place].append(power)
         return self._checked(received, len(snr_db))
 
     def rebuilt_images(
@@ -122,7 +150,10 @@ class Checked(Scheme):
     ) -> Tensor | None:
         """The images that the wrapped scheme rebuilds."""
         link: dict[str, Any] = {"channel": channel, "snr_db": snr_db, "k": k}
-        return self._scheme.rebuilt_images(prepared, received, **link)
+        own = _without(prepared)
+        return self._step(
+            "rebuilt_images", lambda: self._scheme.rebuilt_images(own, received, **link)
+        )
 
     def compile(self) -> None:
         """Compile the wrapped scheme."""
@@ -130,7 +161,9 @@ class Checked(Scheme):
 
     def table_error(self, channel: Channel, snr_db: float, k: int) -> float:
         """The table error of the wrapped scheme."""
-        return self._scheme.table_error(channel, snr_db, k)
+        return float(
+            self._step("table_error", lambda: self._scheme.table_error(channel, snr_db, k))
+        )
 
     @property
     def choices_key(self) -> str:
@@ -139,26 +172,32 @@ class Checked(Scheme):
 
     def choices(self, points: Sequence[tuple[Channel, float, int]]) -> list[dict[str, Any]]:
         """The choices of the wrapped scheme."""
-        return self._scheme.choices(points)
+        return self._step("choices", lambda: self._scheme.choices(points))
 
     def check_power(self) -> None:
-        """Raises: UserError if the symbols of a point had more than unit power on average."""
-        for point, energies in self._energy.items():
-            power = sum(energies) / len(energies)
-            if power > MOST_POWER:
-                raise self._too_strong(power, point)
+        """Raises: UserError if the symbols of a point had more than unit power on average.
 
-    def _too_strong(self, power: float, point: Point) -> UserError:
+        Draws and blocks share images, so the error of their mean is not smaller than that of one.
+        """
+        for place, powers in self._powers.items():
+            mean, error = (sum(each) / len(powers) for each in zip(*powers, strict=True))
+            if Power(mean, error).above(MOST_POWER):
+                raise self._too_strong(Power(mean, error), place)
+
+    def _too_strong(self, power: Power, place: Place) -> UserError:
         return UserError(
-            f"symbols of {self.name} must have unit power on average, got {power:.3g} on "
-            f"{point.channel} at {point.snr_db:g} dB, k = {point.k}; "
+            f"symbols of {self.name} must have unit power on average, got {power.mean:.3g} on "
+            f"{place.channel} at {place.snr_db:g} dB, k = {place.k}; "
             "channels.symbols.to_symbols scales them"
         )
 
     def _step(self, name: str, step: Callable[[], Value]) -> Value:
-        """Return the result of a step. Raises: UserError if the step fails."""
+        """Return the result of a step in eval mode. Raises: UserError if the step fails."""
         try:
-            return step()
+            with ExitStack() as modes:
+                for network in networks_of(self._scheme):
+                    modes.enter_context(evaluating(network))
+                return step()
         except UserError:
             raise
         except (Exception, SystemExit) as error:
@@ -199,7 +238,17 @@ class Checked(Scheme):
             raise UserError(
                 f"transmit of {self.name} must give delivered, bool [B], got {shown(delivered)}"
             )
-        return received
+        return received._replace(seen=self._check_batch("transmit", received.seen, batch))
+
+
+def unwrapped(scheme: Scheme) -> Scheme:
+    """Return a user's scheme without its checks; return any other scheme unchanged."""
+    return scheme._scheme if isinstance(scheme, Checked) else scheme
+
+
+def _without(tensors: Tensors) -> Tensors:
+    """The tensors of the wrapped scheme, without the mask."""
+    return {name: own for name, own in tensors.items() if name != IMAGES}
 
 
 def watched(scheme: Scheme, classes: int | None = None) -> Scheme:

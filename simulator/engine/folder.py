@@ -3,14 +3,14 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
 
-from simulator.engine.checked import Checked
+from simulator.engine.checked import Checked, unwrapped
 from simulator.engine.evaluate import BLOCK, image_blocks
 from simulator.engine.grid import Point
 from simulator.engine.job import Sweep, check_same, open_pool
@@ -18,13 +18,21 @@ from simulator.engine.journal import Journal, MemoryStore
 from simulator.engine.run import NAMES, Results, run_sweep
 from simulator.engine.samples import write_samples
 from simulator.engine.workers import InProcess
-from simulator.errors import Stopped
+from simulator.errors import Stopped, UserError
 from simulator.left_out import LeftOut
+from simulator.schemes.own import weights_hash
 from simulator.statistics.intervals import accuracy_interval
 from simulator.storage.describe import describe
 from simulator.storage.environment import environment
 from simulator.storage.files import write_json, write_table
-from simulator.storage.folders import CHOICES, SAMPLES, check_writable, forget_results, remove
+from simulator.storage.folders import (
+    CHOICES,
+    SAMPLES,
+    check_writable,
+    forget_results,
+    remove,
+    was_saved,
+)
 
 COLUMNS = [
     *(*NAMES, "bandwidth_ratio", "images", "realizations"),
@@ -126,12 +134,17 @@ def sweep_in_memory(
     for built in sweep.built.values():
         if isinstance(built.scheme, Checked):
             built.scheme.check_power()
+    own = [name for name, built in sweep.built.items() if not built.identity]
     table = _in_order(results.table.assign(train_seed=sweep.weights.train_seed))
+    if own:  # how these were trained is not known
+        table["train_seed"] = table["train_seed"].mask(table["scheme"].isin(own))
     table = table if measure is None else table.join(measure(results.realizations))
     run: dict[str, Any] = {
-        "recipe": {"name": sweep.experiment.name},
-        "data": _data(sweep),
+        "schemes": list(sweep.built),
+        "own_schemes": {name: weights_hash(unwrapped(sweep.built[name].scheme)) for name in own},
         "left_out": [own._asdict() for own in left_out],
+        **_description(sweep),
+        "data": _data(sweep),
     }
     if any(built.identity for built in sweep.built.values()):  # of the recipe, with its student
         run["noiseless_accuracy"] = noiseless_accuracy(sweep)
@@ -148,6 +161,7 @@ def sweep_folder(sweep: Sweep, folder: Path, *, fresh: bool = False) -> Iterator
     check_writable(folder)
     with Journal(folder) as journal:
         if not fresh:
+            _check_not_saved(folder)
             check_same(journal.abouts, sweep.about, folder)
         try:
             yield SweepFolder(sweep, folder, journal, fresh)
@@ -158,6 +172,14 @@ def sweep_folder(sweep: Sweep, folder: Path, *, fresh: bool = False) -> Iterator
                 f"{kept} finished units are in {journal.path}; run the same command again"
                 f"{without} to resume"
             ) from None
+
+
+def _check_not_saved(folder: Path) -> None:
+    if was_saved(folder):
+        raise UserError(
+            f"{folder} holds results that Results.save wrote; choose another --out, or add --fresh "
+            "to replace them"
+        )
 
 
 def noiseless_accuracy(sweep: Sweep) -> dict[str, float]:
@@ -198,7 +220,10 @@ def _description(sweep: Sweep) -> dict[str, Any]:
     setting, weights, grid = sweep.setting, sweep.weights, sweep.grid
     return {
         "recipe": describe(sweep.experiment),
-        "grid": {**describe(grid), "channels": [channel.name for channel in grid.channels]},
+        "grid": {
+            **describe(replace(grid, channels=())),
+            "channels": [channel.name for channel in grid.channels],
+        },
         "seed": setting.seed,
         "precision": setting.precision,
         "compiled": setting.compiled,
@@ -218,7 +243,7 @@ def _data(sweep: Sweep) -> dict[str, Any]:
     return {
         "name": dataset.name,
         "title": f"{dataset.name}, {height}x{width} {colour}, {dataset.num_classes} classes",
-        "hash": dataset.key,
+        "hash": sweep.data_key,
         "test_images": len(sweep.test.labels),
         "image_shape": list(dataset.image_shape),
         "classes": dataset.num_classes,

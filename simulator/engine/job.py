@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from channels.base import Channel
+from simulator.data import splits
 from simulator.data.dataset import Dataset, Split
 from simulator.engine.checked import watched
 from simulator.engine.evaluate import (
@@ -118,13 +119,23 @@ class Sweep:
         """The channel of this name."""
         return next(own for own in self.grid.channels if own.name == name)
 
+    @cached_property
+    def data_key(self) -> str:
+        """Key of the data set, and of the test images if they are not its first ones."""
+        dataset, own = self.weights.dataset, self.test
+        images, labels = (found[: len(own.labels)] for found in vars(dataset.test).values())
+        if torch.equal(own.images, images) and torch.equal(own.labels, labels):
+            return dataset.key
+        test = splits.Pool(own.images.numpy(), own.labels.numpy())
+        return digest([dataset.key, splits.content_key(dataset.classes, {"test": test})])
+
     @property
     def about(self) -> dict[str, Any]:
         """Everything besides its point that determines the outcomes of a unit."""
         pilots = {point.text: list(own) for point, own in self.divisions.items()}
         return {
             "seed": self.setting.seed,
-            "data": self.weights.dataset.key,
+            "data": self.data_key,
             "images": len(self.test.labels),
             "precision": self.setting.networks,
             "device": self.setting.device.type,
@@ -185,7 +196,7 @@ class Job:
             name=dataset.name,
             classes=dataset.classes,
             counts=dataset.class_counts,
-            data_key=dataset.key,
+            data_key=sweep.data_key,
             weights=sweep.weights.folder.resolve(),
             folder=folder,
             setting=sweep.setting,

@@ -8,7 +8,7 @@ import hashlib
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,16 +20,16 @@ from simulator.statistics.tally import Codes
 from simulator.storage.describe import digest
 from simulator.storage.files import replacing, write_json, write_table
 from simulator.storage.folders import (
+    OUTCOMES,
+    SAVED,
     SWEEPING,
     check_writable,
     forget_figures,
     forget_results,
     locked,
     read_results,
+    was_saved,
 )
-
-FILE = "outcomes.npz"
-SAVED: Final = "saved_from_memory"  # key in run.json of a sweep without a journal
 
 
 class Outcomes:
@@ -73,21 +73,27 @@ def write_outcomes(folder: Path) -> Path:
 
 
 def save_results(
-    folder: Path, rows: pd.DataFrame, run: Mapping[str, Any], store: UnitStore
+    folder: Path, rows: pd.DataFrame, run: Mapping[str, Any], store: UnitStore, *, fresh: bool
 ) -> None:
     """Write a sweep that was kept in memory: its rows, its description, and all outcomes.
 
+    `fresh` replaces other results that this function wrote.
     Raises: UserError if the folder cannot be written to, is in use, or holds another sweep.
     """
     check_writable(folder, option="folder")
     with locked(folder, SWEEPING):
-        swept = (folder / "results.csv").exists() and not read_results(folder)[1].get(SAVED)
-        if swept or Journal(folder).path.exists():
+        swept = (folder / "results.csv").exists()
+        if (swept and not was_saved(folder)) or Journal(folder).path.exists():
             raise UserError(
                 f"folder must not hold a sweep that Results.save did not write, got {folder}"
             )
         codes = _codes(store, rows)
         key = hashlib.sha256(codes.tobytes()).hexdigest()[:16]
+        if swept and not fresh and read_results(folder)[1].get("journal") != key:
+            raise UserError(
+                f"folder must not hold other results, got {folder}; choose another, or add "
+                "fresh=True to replace them"
+            )
         forget_results(folder)
         forget_figures(folder / "figures")
         _write(folder, codes, key)
@@ -101,7 +107,7 @@ def _codes(store: UnitStore, rows: pd.DataFrame) -> Codes:
 
 
 def _write(folder: Path, codes: Codes, key: str) -> Path:
-    path = folder / FILE
+    path = folder / OUTCOMES
     with replacing(path) as made, made.open("wb") as file:
         np.savez_compressed(file, codes=codes, journal=np.array(key))
     return path
@@ -113,7 +119,7 @@ def stored_units(folder: Path, rows: pd.DataFrame, journal_key: str) -> UnitStor
     Raises: UserError if neither exists or belongs to the rows.
     """
     journal = Journal(folder)
-    path = folder / FILE
+    path = folder / OUTCOMES
     if not path.exists() or journal.path.exists():
         _check(journal, journal_key)
         return journal
@@ -132,5 +138,5 @@ def _check(journal: Journal, key: str) -> None:
     if key not in {digest(about) for about in journal.abouts}:
         raise UserError(
             f"{journal.path} must hold the outcome of every image of this sweep, but does not; run "
-            f"the sweep again, or add its {FILE} (large sweeps are committed without it)"
+            f"the sweep again, or add its {OUTCOMES} (large sweeps are committed without it)"
         )

@@ -11,7 +11,7 @@ from channels.base import Channel, ChannelOutput, WrappedChannel
 from channels.equalize import mmse
 from channels.streams import PointStreams
 from simulator.device import cpu_threads
-from simulator.engine.checked import watched
+from simulator.engine.checked import IMAGES, Checked, watched
 from simulator.engine.evaluate import BLOCK, image_blocks
 from simulator.engine.grid import Point, Unit, check_pilots, unit_streams
 from simulator.errors import UserError
@@ -117,10 +117,12 @@ def send_images(
         for block in image_blocks(images, scheme.device):
             prepared = scheme.prepare(block)
             received = _transmit(scheme, prepared, recording, snr, k, streams)
-            parts.append(_told(prepared, received, recording))
-    told = {name: torch.cat([part[name] for part in parts])[: len(images)] for name in parts[0]}
+            parts.append(_tensors(prepared, received, recording))
+    if isinstance(scheme, Checked):
+        scheme.check_power()
+    tensors = {name: torch.cat([part[name] for part in parts])[: len(images)] for name in parts[0]}
     choices = scheme.choices([(channel, snr_db, k)])
-    return _sent(scheme, k, told, choices[0] if choices else {})
+    return _sent(scheme, k, tensors, choices[0] if choices else {})
 
 
 def check_served(scheme: Scheme, channel: Channel, k: int) -> None:
@@ -145,21 +147,26 @@ def _transmit(
     return scheme.transmit(encoded, channel=channel, snr_db=snr, k=k, streams=streams)
 
 
-def _told(
+def _tensors(
     prepared: Mapping[str, Tensor], received: Received, recording: RecordingChannel
 ) -> dict[tuple[str, str], Tensor]:
     """All tensors of a block, by origin ("prepared", "link" or "seen") and name."""
     link = {"x": recording.x, **recording.output._asdict(), "equalised": mmse(recording.output)}
     link |= {"scores": received.scores, "delivered": received.delivered}
     made = {"prepared": prepared, "link": link, "seen": received.seen}
-    return {(who, name): value for who, own in made.items() for name, value in own.items()}
+    return {
+        (origin, name): value
+        for origin, own in made.items()
+        for name, value in own.items()
+        if name != IMAGES
+    }
 
 
 def _sent(
-    scheme: Scheme, k: int, told: Mapping[tuple[str, str], Tensor], choice: Mapping[str, Any]
+    scheme: Scheme, k: int, tensors: Mapping[tuple[str, str], Tensor], choice: Mapping[str, Any]
 ) -> Sent:
-    def made_by(asked: str) -> dict[str, Tensor]:
-        return {name: value for (who, name), value in told.items() if who == asked}
+    def made_by(origin: str) -> dict[str, Tensor]:
+        return {name: value for (own, name), value in tensors.items() if own == origin}
 
     link, seen = made_by("link"), made_by("seen")
     symbols: dict[str, Any] = dict.fromkeys(("x", "y", "equalised")) if RATE in seen else {}

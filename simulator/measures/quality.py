@@ -3,7 +3,6 @@
 An image in outage counts as a black one.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +16,7 @@ from simulator.engine.grid import Point, Unit, unit_streams
 from simulator.engine.job import Sweep
 from simulator.errors import UserError
 from simulator.progress import progress
-from simulator.statistics.intervals import Z
+from simulator.statistics.intervals import mean_interval
 from simulator.storage.folders import QUALITY
 
 COLUMNS = [f"{name}{end}" for name in QUALITY for end in ("", "_low", "_high")]
@@ -56,10 +55,11 @@ def _row(sweep: Sweep, prepared: Prepared, units: list[Unit]) -> dict[str, float
             return {}
         found.append(own)
     values = torch.stack(found).mean(dim=0)  # [N, 2]
-    mean, half = values.mean(dim=0), Z * values.std(dim=0) / math.sqrt(len(values))
     row: dict[str, float] = {}
-    for name, value, spread in zip(QUALITY, mean.tolist(), half.tolist(), strict=True):
-        row |= {name: value, f"{name}_low": value - spread, f"{name}_high": value + spread}
+    for name, own in zip(QUALITY, values.T.numpy(), strict=True):
+        row[name] = float(own.mean())
+        if len(own) > 1:
+            row[f"{name}_low"], row[f"{name}_high"] = mean_interval(own)
     return row
 
 

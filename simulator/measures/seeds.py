@@ -21,14 +21,19 @@ def across_seeds(folders: Sequence[Path]) -> pd.DataFrame:
     `ci_low, ci_high` is Student's interval for the mean over training runs on these test images.
     The intervals over images are those of the sweeps; `lowest_ci_low` is the lower end for the
     training run of the lowest accuracy.
+    If `Results.save` wrote the sweeps, only the user's own schemes in all of them are compared, and
+    their weights must differ.
     Raises: UserError unless there are two sweeps or more, of different training seeds, on the same
     data and noise, of weights with the same descriptions, with a point in common.
     """
     if len(folders) < 2:
         raise UserError(f"seeds needs two sweeps or more, got {len(folders)}")
     sweeps = [read_results(folder) for folder in folders]
-    _check_alike(folders, [run for _, run in sweeps])
+    runs = [run for _, run in sweeps]
+    _check_alike(folders, runs)
     rows = pd.concat([table for table, _ in sweeps], ignore_index=True)
+    if own := _own_schemes(folders, runs):
+        rows = rows[rows["scheme"].isin(own)]
     shared = [own for _, own in rows.groupby([*NAMES], sort=False) if len(own) == len(folders)]
     if not shared:
         raise UserError("the sweeps must have a point in common, but have none")
@@ -59,6 +64,29 @@ def _check_alike(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> Non
             if value != values[0]:
                 got = "others" if what == "hash" else f"{value}, not {values[0]}"
                 raise UserError(f"{folder} must have the same {called} as {folders[0]}, got {got}")
+    if not all(run.get("own_schemes") for run in runs):
+        _check_training_seeds(folders, runs)
+
+
+def _own_schemes(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> list[str]:
+    """The user's own schemes that all sweeps have.
+
+    Raises: UserError if weights (or outcomes, of schemes that are functions) are repeated.
+    """
+    own = [run.get("own_schemes") or {} for run in runs]
+    shared = [name for name in own[0] if all(name in each for each in own)]
+    for name in shared:
+        hashes = [each[name] or run["journal"] for each, run in zip(own, runs, strict=True)]
+        for folder, found in zip(folders[1:], hashes[1:], strict=True):
+            if hashes.count(found) > 1:
+                raise UserError(
+                    f"every sweep must have other weights of {name}, but {folder} repeats some; "
+                    "train it from another seed, sweep it, and save the results"
+                )
+    return shared
+
+
+def _check_training_seeds(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> None:
     seeds = [run.get("train_seed") for run in runs]
     for folder, seed in zip(folders[1:], seeds[1:], strict=True):
         if seeds.count(seed) > 1:
@@ -72,7 +100,10 @@ def _check_weights(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> N
     """Check that parts used by two sweeps have one description; other parts may differ."""
     for folder, run in zip(folders, runs, strict=True):
         if "weights" not in run:
-            raise UserError(f"{folder} must be the --out of a sweep, but Results.save wrote it")
+            raise UserError(
+                f"{folder} must describe its weights, but an earlier version of Results.save wrote "
+                "it; sweep again"
+            )
     for folder, run in zip(folders, runs, strict=True):
         for part in sorted(runs[0]["weights"].keys() & run["weights"].keys()):
             own, first = (each["weights"][part]["origin"]["description"] for each in (run, runs[0]))

@@ -140,6 +140,11 @@ class LinkConditions:
         if not 0 <= self.full_share <= 1:
             raise ValueError(f"full_share must be from 0 to 1, got {self.full_share}")
 
+    @property
+    def snr_range(self) -> tuple[float, float]:
+        """Lowest and highest SNR of the training in dB."""
+        return (min(self.snr_list), max(self.snr_list)) if self.snr_list else self.snr_db
+
     def at(self, progress: float) -> "LinkConditions":
         """The conditions after this share of the training; they change only with `snr_list`."""
         if not self.snr_list:

@@ -177,7 +177,7 @@ class JointSchemeConfig(SchemeConfig):
             (*shape, *(["frozen"] if self.frozen else []), *filter(None, [self.losses])),
             (*teachers, *(part.name for part in self._backbone(recipe) or ())),
             "baselines",
-            (0.1 if self.frozen else 1.1) / self.shares,
+            0.1 if self.frozen else 1.1,
         )
 
     def parts(self, recipe: Basis) -> tuple[Part, ...]:

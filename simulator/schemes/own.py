@@ -1,78 +1,110 @@
 """A scheme from the user's own encoder and decoder."""
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from channels.base import Channel
-from channels.equalize import mmse
+from channels.equalize import mmse, receive_snr_db
 from channels.streams import PointStreams
 from channels.symbols import from_symbols, to_symbols
 from simulator.errors import UserError, shown
 from simulator.names import SCHEMES
 from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces
 
-Network = Callable[[Tensor], Tensor]
+Network = Callable[..., Tensor]
+SETTINGS = "own encoder and decoder, gain and noise power known, no header"
 
 
-@dataclass(frozen=True, repr=False)
+class Pair(NamedTuple):
+    """The two ends of a scheme for one k."""
+
+    encoder: Network
+    decoder: Network
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
 class OwnScheme(Scheme):
     """Images to 2k real values, two per channel use, and back to class scores.
 
-    `encoder` takes images [B, C, H, W] in [0, 1] and returns [B, 2k]; the symbols of every image
-    are scaled to unit power. `decoder` takes the MMSE estimate of these values [B, 2k] and returns
+    An encoder takes images [B, C, H, W] in [0, 1] and returns [B, 2k]; the symbols of every image
+    are scaled to unit power. A decoder takes the MMSE estimate of these values [B, 2k] and returns
     scores [B, num_classes]. With `classify` it returns images [B, C, H, W] in [0, 1] instead, whose
-    scores `classify` returns. Networks that need more than that (the SNR, the gains) require a
-    subclass of `Scheme`. Modules run in eval mode; afterwards their own mode is restored.
+    scores `classify` returns. With `uses_snr` encoders also get the average SNR and decoders the
+    receive SNR, both in dB [B, 1]. Networks that need more than that (the gains) require a subclass
+    of `Scheme`. Modules run in eval mode; afterwards their own mode is restored.
     Raises: UserError if the name is taken, or if a network fails or returns a wrong shape or
     numbers that are not finite.
     """
 
     name: str
-    encoder: Network
-    decoder: Network
-    k: int
+    pairs: Mapping[int, Pair]  # by k
     classify: Network | None = None
+    uses_snr: bool = False
+    described: str = SETTINGS
 
     def __post_init__(self) -> None:
-        """Check the name."""
+        """Check the name; compute where the encoders are."""
         check_own_name(self.name)
+        networks = [pair.encoder for pair in self.pairs.values()]
+        weights = (
+            own for each in networks if isinstance(each, nn.Module) for own in weights_of(each)
+        )
+        device = next((own.device for own in weights), torch.device("cpu"))
+        object.__setattr__(self, "device", device)
 
     @property
     def channel_uses(self) -> str:
-        """The only k, in words."""
-        return f"k = {self.k}"
+        """All k, in words."""
+        if len(self.pairs) == 1:
+            return f"k = {min(self.pairs)}"
+        return "k in {" + ", ".join(map(str, self.pairs)) + "}"
 
     def serves(self, k: int) -> bool:
-        """Whether this is the only k."""
-        return k == self.k
+        """Whether there is a pair for k."""
+        return k in self.pairs
 
     def settings(self, k: int) -> str:
-        """What holds for any encoder and decoder."""
-        return "own encoder and decoder, gain and noise power known, no header"
+        """The description that was given, or what holds for any encoder and decoder."""
+        return self.described
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensors:
-        """The encoded values [B, 2k]; they do not depend on the channel."""
-        values = in_pieces(partial(self._answer, "encoder", self.encoder), images)
-        if values.shape != (len(images), 2 * self.k):
+        """The images, or for every k the encoded values [B, 2k] if these need no SNR."""
+        if self.uses_snr:
+            return {"images": images}
+        return {str(k): self._encoded(k, images) for k in self.pairs}
+
+    @torch.inference_mode()
+    def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
+        """Symbols [B, k] of unit power."""
+        if self.uses_snr:
+            return {"x": to_symbols(self._encoded(k, prepared["images"], snr_db))}
+        return {"x": to_symbols(prepared[str(k)])}
+
+    def _encoded(self, k: int, images: Tensor, *snr_db: Tensor) -> Tensor:
+        """The encoded values [B, 2k] of images."""
+
+        def encode(piece: Tensor) -> Tensor:
+            known = [own[: len(piece)] for own in snr_db]  # equal in all rows
+            return self._answer("encoder", self.pairs[k].encoder, piece, *known)
+
+        values = in_pieces(encode, images)
+        if values.shape != (len(images), 2 * k):
             raise UserError(
-                f"encoder of {self.name} must give [B, 2k] = {[len(images), 2 * self.k]}, got "
+                f"encoder of {self.name} must give [B, 2k] = {[len(images), 2 * k]}, got "
                 f"{list(values.shape)}"
             )
         silent = (values == 0).all(dim=1, keepdim=True)  # cannot have unit power: replaced by ones
         if bool(silent.all()):
             raise UserError(f"encoder of {self.name} must distinguish images, but gives only zeros")
-        return {"values": torch.where(silent, 1.0, values.float())}
-
-    @torch.inference_mode()
-    def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
-        """Symbols [B, k] of unit power."""
-        return {"x": to_symbols(prepared["values"])}
+        return torch.where(silent, 1.0, values.float())
 
     @torch.inference_mode()
     def transmit(
@@ -81,7 +113,9 @@ class OwnScheme(Scheme):
         """Send the symbols, decode and classify."""
         x = encoded["x"]
         received = channel(x, snr_db=snr_db, generator=streams("channel", device=x.device))
-        decoded = self._answer("decoder", self.decoder, from_symbols(mmse(received)))
+        known = [receive_snr_db(received)] if self.uses_snr else []
+        estimate = from_symbols(mmse(received))
+        decoded = self._answer("decoder", self.pairs[k].decoder, estimate, *known)
         if self.classify is None:
             return Received(self._scores("decoder", decoded, len(x)), all_delivered(x))
         if decoded.dim() != 4 or len(decoded) != len(x):
@@ -103,14 +137,15 @@ class OwnScheme(Scheme):
             )
         return found
 
-    def _answer(self, part: str, network: Network, given: Tensor) -> Tensor:
+    def _answer(self, part: str, network: Network, *given: Tensor) -> Tensor:
         """A network's output. Raises: UserError if it fails, or returns no finite real numbers."""
         try:
             with evaluating(network):
-                answer = network(given)
+                answer = network(*given)
         except Exception as error:
+            shapes = " and ".join(str(list(own.shape)) for own in given)
             raise UserError(
-                f"{part} of {self.name} must take {list(given.shape)}, but raised "
+                f"{part} of {self.name} must take {shapes}, but raised "
                 f"{type(error).__name__}: {error}"
             ) from error
         if not isinstance(answer, Tensor) or answer.is_complex() or not answer.dim():
@@ -122,6 +157,12 @@ class OwnScheme(Scheme):
                 "that pad the last block, got nan or inf"
             )
         return answer
+
+
+def weights_of(network: nn.Module) -> Iterator[Tensor]:
+    """Parameters and buffers of a module."""
+    yield from network.parameters()
+    yield from network.buffers()
 
 
 def check_own_name(name: str) -> None:
@@ -147,3 +188,26 @@ def evaluating(network: Network) -> Iterator[None]:
     finally:
         for module in training:
             module.training = True
+
+
+def networks_of(scheme: Scheme) -> list[nn.Module]:
+    """The modules that a scheme is or holds: as attributes, or in lists, tuples or mappings."""
+    found: list[nn.Module] = []
+    for value in (scheme, *getattr(scheme, "__dict__", {}).values()):
+        each = value.values() if isinstance(value, Mapping) else value
+        several = isinstance(each, Iterable) and not isinstance(each, nn.Module | Tensor)
+        for own in each if several else [each]:
+            members = own if isinstance(own, tuple) else [own]
+            found += [member for member in members if isinstance(member, nn.Module)]
+    return found
+
+
+def weights_hash(scheme: Scheme) -> str:
+    """SHA-256 of the weights and buffers of all `networks_of` a scheme; empty if it has none."""
+    networks, found = networks_of(scheme), hashlib.sha256()
+    for network in networks:
+        for name, value in network.state_dict().items():
+            if isinstance(value, Tensor):
+                found.update(f"{name} {list(value.shape)} {value.dtype}".encode())
+                found.update(value.cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest() if networks else ""

@@ -13,6 +13,7 @@ from simulator.schemes.codec import CodecStage
 from simulator.schemes.experiment import Experiment
 from simulator.schemes.rkd_sc import RkdScConfig
 
+SHARED = ("channels", "snr_db")  # conditions of the codec under which baselines are trained too
 KEYS = ("base", "data", "views", "augment", "teacher", "student", "codec", "sweep")
 
 
@@ -33,7 +34,7 @@ def read_recipe(path: Path, known: Mapping[str, Experiment]) -> Experiment:
         raise UserError(f"{path} must be a TOML file: {error}") from None
     try:
         recipe = _recipe(table, path.stem, known)
-    except UserError as error:
+    except ValueError as error:  # of the user, or of settings that do not go together
         raise UserError(f"{path}: {error}") from None
     if "data" not in table:
         return recipe
@@ -69,13 +70,10 @@ def _recipe(table: dict[str, Any], name: str, known: Mapping[str, Experiment]) -
 
 def _everywhere(recipe: Experiment, old: Any, new: Any) -> Experiment:
     """The recipe with a stage's settings replaced, also wherever equal settings recur."""
-    parts = {
-        f.name: getattr(new, f.name) for f in fields(new) if is_dataclass(getattr(new, f.name))
-    }
-    for name, part in parts.items():
-        recipe = exchanged(recipe, getattr(old, name), part)
+    names = [f.name for f in fields(new) if is_dataclass(getattr(new, f.name))]
+    parts = [(getattr(old, name), getattr(new, name)) for name in names]
+    recipe = exchanged(recipe, (old, new), *parts)
     if isinstance(new, CodecStage):  # baselines are trained on the same
-        for name in ("channels", "snr_db"):
-            before, after = (getattr(own.conditions, name) for own in (old, new))
-            recipe = replace(recipe, schemes=exchanged(recipe.schemes, before, after))
-    return exchanged(recipe, replace(old, **parts), new)
+        shared = [[getattr(own.conditions, name) for name in SHARED] for own in (old, new)]
+        recipe = replace(recipe, schemes=exchanged(recipe.schemes, *zip(*shared, strict=True)))
+    return recipe

@@ -229,5 +229,5 @@ class RkdScConfig(SchemeConfig):
             name=self.name,
             error=self.error,
             only=lengths[0] if self.variant and len(lengths) == 1 else None,
-            trained_snr_db=self.codec.conditions.snr_db,
+            trained_snr_db=self.codec.conditions.snr_range,
         )

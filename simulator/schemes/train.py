@@ -11,6 +11,7 @@ from simulator.errors import UserError, did_you_mean
 from simulator.schemes.contract import SchemeConfig
 from simulator.schemes.experiment import BASELINES, Experiment
 from simulator.storage.folders import TRAINING, check_writable, forget, forget_parts, locked
+from simulator.storage.sums import checked_weights
 from simulator.training.run import TrainingRun
 from simulator.training.student import Session
 from simulator.training.warm import STUDENT
@@ -34,10 +35,10 @@ def stages_of(stage: str) -> tuple[str, ...]:
     """The stages that `--stage` stands for."""
     if stage == "all":
         return ALL
-    return (stage,) if _alone(stage) else OURS[: OURS.index(stage) + 1]
+    return (stage,) if stands_alone(stage) else OURS[: OURS.index(stage) + 1]
 
 
-def _alone(stage: str) -> bool:
+def stands_alone(stage: str) -> bool:
     """Whether a stage makes only its own parts, from those that others have trained."""
     return stage != "all" and (stage in AFTERWARDS or stage not in OURS)
 
@@ -97,14 +98,36 @@ def begun(
     for scheme in schemes:
         scheme.check(run, stage)
     with locked(run.folder, TRAINING):
-        if fresh and _alone(stage):
+        known = {part.name: part for part in parts}
+        if fresh and stands_alone(stage):
             shape = run.dataset.image_shape
-            made = (part for own in schemes for part in own.trained(run.recipe, shape))
-            forget_parts(run.folder, {part.name for part in made if part.stage == stage})
+            trained = (part for own in schemes for part in own.trained(run.recipe, shape))
+            made = {part.name: part for part in trained if part.stage == stage}
+            _check_kept(
+                run,
+                [known[name] for own in made.values() for name in own.made_from if name in known],
+            )
+            forget_parts(run.folder, made)
         elif fresh:
-            forget(run.folder, [part.name for part in parts])
+            forget(run.folder, known)
         _note_images(run)
         yield
+
+
+def _check_kept(run: TrainingRun, parts: Iterable[Part]) -> None:
+    """Check finished parts that others are made from, before these others are removed.
+
+    Raises: UserError if a part has another origin.
+    """
+    for part in parts:
+        path = run.path(part.name)
+        if path.exists() and all(run.path(name).exists() for name in part.made_from):
+            _, header, _ = checked_weights(path)
+            if header.get("key") != run.origin(part).key:
+                raise UserError(
+                    f"{path} was made from another description, data or seed; use the options of "
+                    "its training run, or choose another --out"
+                )
 
 
 def _note_images(run: TrainingRun) -> None:

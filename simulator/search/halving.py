@@ -113,7 +113,7 @@ class Finish(NamedTuple):
             model = fresh(lesson.build, seed=streams.seed_of("init", "proposal"))
             checkpoint = Checkpoint(
                 path=self.run.folder / "checkpoints" / f"{name}_{number}.safetensors",
-                key=digest([self.key, describe(models[number])]),
+                key=self._key(models[number]),
                 deadline=self.run.deadline,
                 until=epochs,
             )
@@ -125,6 +125,11 @@ class Finish(NamedTuple):
 
         with progress(total=trainings(len(models), rungs), desc=f"{name}s", unit="run") as bar:
             return halved(len(models), rungs, train_to)
+
+    def _key(self, model: StudentConfig) -> str:
+        """Key of a proposal's checkpoint: equal if its training run is the same."""
+        training = self.training, self.run.recipe.student.loss, self.side, model
+        return digest([self.key, *map(describe, training)])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

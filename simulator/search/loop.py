@@ -217,8 +217,8 @@ def _finite(loss: Tensor, task: SearchTask) -> float:
     value = float(loss.detach())
     if not math.isfinite(value):
         raise UserError(
-            f"search {task.name}: the loss is {value}; the last checkpoint is kept: "
-            "lower weights_rate in the preset and run again"
+            f"search {task.name}: the loss must be a finite number, got {value}; the preset's "
+            "learning rates are too high for these data"
         )
     return value
 

@@ -14,7 +14,7 @@ from channels.streams import Streams
 from models import ImageClassifier, StudentConfig
 from models.nas.fitting import fitted
 from models.nas.search_space import Architecture, CostTable, Supernet
-from models.nas.staged_space import Budget
+from models.nas.staged_space import Budget, fitted_to
 from models.nas.staged_supernet import StagedArchitecture, StagedSupernet
 from simulator.data.augment import shrunk
 from simulator.data.dataset import Dataset, to_float
@@ -95,6 +95,8 @@ def search_seed(whole: SearchRun, seed: int) -> Found:
         lambda: relaxed.architecture.drawn(generator=generator),
         first=relaxed.student(),
     )
+    if not models:
+        raise _too_small(config)
     name = f"search_{seed}_proposal"
     ranked = finish_of(whole, seed).ranked(name, models, config.rungs)
     columns = ["proposal", "epochs", "summed_loss"]
@@ -168,10 +170,20 @@ def search_task(whole: SearchRun, seed: int) -> SearchTask:
 def budget_of(run: TrainingRun, config: BilevelConfig) -> Budget:
     """Limits of a network: target parameters, and MACs of the hand-made student of that size."""
     channels = run.dataset.image_shape[0]
-    hand_made = fitted(run.recipe.student.model, round(config.target), image_channels=channels)
+    try:
+        hand_made = fitted(run.recipe.student.model, round(config.target), image_channels=channels)
+    except ValueError:
+        raise _too_small(config) from None
     most = network_costs(hand_made, run.dataset.image_shape)["macs"]
     return Budget(
         parameters=(0, round(config.target)), macs=(0, most), image_shape=run.dataset.image_shape
+    )
+
+
+def _too_small(config: BilevelConfig) -> UserError:
+    return UserError(
+        "--target-params must be at least the parameters of the narrowest network, got "
+        f"{config.target:g}; choose a larger target"
     )
 
 
@@ -179,7 +191,9 @@ def _relaxed(run: TrainingRun, config: BilevelConfig, streams: Streams) -> Relax
     """The relaxed space of a search, with fresh weights."""
     seeds = {name: streams.seed_of("init", name) for name in ("supernet", "architecture")}
     if isinstance(config, StagedSearchConfig):
-        stages, shrink = config.space, config.shrink
+        stages, shrink, budget = config.space, config.shrink, budget_of(run, config)
+        if fitted_to(stages.network(dict.fromkeys(stages.decisions, 0)), budget) is None:
+            raise _too_small(config)
         net = fresh(
             lambda: StagedSupernet(stages, shrink=shrink, **run.dataset.sizes),
             seed=seeds["supernet"],
@@ -189,7 +203,7 @@ def _relaxed(run: TrainingRun, config: BilevelConfig, streams: Streams) -> Relax
             model=net.to(run.device),
             config=config,
             architecture=values.to(run.device),
-            budget=budget_of(run, config),
+            budget=budget,
         )
     assert isinstance(config, SearchConfig)
     space, shape = config.search_space, config.shape

@@ -9,9 +9,9 @@ from typing import Any
 def describe(value: object) -> Any:
     """The JSON form of a config: dataclasses become objects that carry their type's name.
 
-    A field at its declared default is left out, so that a setting that is added later leaves the
-    descriptions of earlier weights as they are. For the same reason, a class lists in its class
-    attribute `described_also` the fields that were removed, at the value they always had.
+    A field at its declared default is left out, so that adding a setting does not change the
+    descriptions of earlier weights. For the same reason, the class attribute `described_also` of a
+    class lists fields that were removed, with the value that they always had.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {

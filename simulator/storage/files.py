@@ -22,12 +22,12 @@ from torch import Tensor
 
 from simulator.errors import UserError
 
-_SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")  # what safetensors says of a full disk
+_SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")  # in safetensors' message, as for a full disk
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path in the same folder, moved to `path` when the block ends well."""
+    """A temporary path in the same folder, moved to `path` if the block raises no error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
@@ -72,9 +72,9 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str,
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and JSON header of a file written by `save_tensors`; mapped, not read.
+    """Tensors and JSON header of a file written by `save_tensors`; the file is memory-mapped.
 
-    Raises: UserError naming the file if it is missing, no safetensors, or not semlink's.
+    Raises: UserError naming the file if it is missing, not safetensors, or has no semlink header.
     """
     with _whole(path), safe_open(path, framework="pt") as file:
         header = _own(file.metadata())
@@ -82,13 +82,13 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """The JSON header alone. Raises: as `load_tensors`."""
+    """Only the JSON header. Raises: as `load_tensors`."""
     with _whole(path), safe_open(path, framework="pt") as file:
         return _own(file.metadata())
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], str]:
-    """Tensors, JSON header and SHA-256 of a file, from one reading. Raises: as `load_tensors`."""
+    """Tensors, JSON header and SHA-256 of a file, read once. Raises: as `load_tensors`."""
     with _whole(path):
         content = path.read_bytes()
         tensors = load(content)
@@ -125,7 +125,7 @@ def write_json(path: Path, value: object) -> None:
 def read_keyed(path: Path, key: str) -> dict[str, Any] | None:
     """The JSON object in a file whose `key` records its origin; None if there is no file.
 
-    Raises: UserError if it is damaged, or was made from something else.
+    Raises: UserError if it is damaged, or has another key.
     """
     try:
         value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -142,7 +142,7 @@ def read_keyed(path: Path, key: str) -> dict[str, Any] | None:
 
 
 def write_table(path: Path, rows: pd.DataFrame) -> None:
-    """Write rows as CSV or Parquet, by the name's ending, atomically."""
+    """Write rows atomically, as Parquet if the name ends in .parquet, else as CSV."""
     with replacing(path) as temporary:
         if path.suffix == ".parquet":
             rows.to_parquet(temporary, index=False)

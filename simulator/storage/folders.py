@@ -1,6 +1,7 @@
-"""Folders of trainings and sweeps: what may be removed, can they be written to, what they hold."""
+"""Folders of training runs and sweeps: removal of old files, checks, locks, and results."""
 
 import json
+import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -13,20 +14,23 @@ from filelock import FileLock, Timeout
 
 from simulator.errors import UserError
 from simulator.names import MEASURES
+from simulator.storage.sums import forget_sum
 
 FIGURE_NAME = re.compile(
     rf"({'|'.join(MEASURES)})_(snr_k\d+|uses_snr-?[\d.]+)(_[\w.-]+)?\.(png|pdf|txt|tex)"
 )
 SWEEPING: Final = ".lock"
-TRAINING: Final = ".training.lock"  # its own: what is trained may be swept beside what is not yet
+TRAINING: Final = ".training.lock"  # separate: a folder may be swept while more is trained
 REPORT: Final = "report.html"
-QUALITY: Final = ("psnr_db", "ssim")  # columns of decoded images begin so; empty for others
-CHOICES = "choices.csv"  # what schemes chose on validation images
-SAMPLES: Final = "samples.safetensors"  # a few images and symbols as they arrive
+QUALITY: Final = ("psnr_db", "ssim")  # prefixes of columns, empty without decoded images
+CHOICES = "choices.csv"  # choices of schemes on validation images
+SAMPLES: Final = "samples.safetensors"  # a few images and symbols as received
+OUTCOMES: Final = "outcomes.npz"  # the outcome of every image
+SAVED: Final = "saved_from_memory"  # key in run.json of results without a journal
 
 
 def remove(folder: Path, *patterns: str) -> None:
-    """Remove the files of a folder that fit one of the patterns, and nothing else."""
+    """Remove the files of a folder that match one of the patterns, and nothing else."""
     for pattern in patterns:
         for path in folder.glob(pattern):
             path.unlink(missing_ok=True)
@@ -41,6 +45,7 @@ def forget(folder: Path, parts: Iterable[str]) -> None:
 def forget_parts(folder: Path, parts: Iterable[str]) -> None:
     """Remove finished parts and their checkpoints, and nothing else."""
     for part in parts:
+        forget_sum(folder / "weights" / f"{part}.safetensors")
         for kind in ("weights", "checkpoints"):
             (folder / kind / f"{part}.safetensors").unlink(missing_ok=True)
 
@@ -48,7 +53,16 @@ def forget_parts(folder: Path, parts: Iterable[str]) -> None:
 def forget_results(folder: Path) -> None:
     """Remove tables, samples, description and report of an earlier sweep, and nothing else."""
     remove(folder, "results.csv", "results.parquet", "timing.csv", "run.json")
-    remove(folder, CHOICES, SAMPLES, REPORT)
+    remove(folder, CHOICES, SAMPLES, REPORT, OUTCOMES)
+
+
+def was_saved(folder: Path) -> bool:
+    """Whether `Results.save` wrote the sweep in a folder, so that it has no journal."""
+    try:
+        run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(run, dict) and bool(run.get(SAVED))
 
 
 def forget_figures(folder: Path) -> None:
@@ -70,29 +84,24 @@ def check_writable(folder: Path, *, option: str = "--out") -> None:
 
     Raises: UserError naming the folder.
     """
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+        with tempfile.TemporaryDirectory(dir=nearest) as trial:
+            (Path(trial) / folder.relative_to(nearest)).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(
             f"{option} must be a folder that can be written to, got {folder}: {reason}"
         ) from None
-    finally:
-        for path in missing:
-            if path.is_dir():
-                path.rmdir()
 
 
 @contextmanager
 def replacing_folder(folder: Path, *, mark: str) -> Iterator[Path]:
-    """A temporary folder beside this one, moved to its place when the block ends well.
+    """A temporary folder beside `folder`, moved to its place if the block raises no error.
 
-    One that is there already is replaced if it holds the file `mark`, or nothing.
+    An existing folder is replaced if it is empty or holds the file `mark`.
 
-    Raises: UserError if it holds something else, or is a file.
+    Raises: UserError if `folder` holds anything else, or is a file.
     """
     place = folder.resolve()
     if place.exists() and not (place / mark).is_file() and not _empty(place):
@@ -115,9 +124,9 @@ def _empty(place: Path) -> bool:
 
 @contextmanager
 def locked(folder: Path, name: str) -> Iterator[None]:
-    """No other process works in this folder under a lock of this name; the folder is made.
+    """Hold the lock `name` of a folder within the block; the folder is made if it is missing.
 
-    Raises: UserError if one does, or the folder cannot be locked.
+    Raises: UserError if another process holds the lock, or the folder cannot be locked.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / name)
@@ -127,7 +136,7 @@ def locked(folder: Path, name: str) -> Iterator[None]:
         raise UserError(
             f"{folder} is in use by another semlink process; wait for it, or choose another --out"
         ) from None
-    except OSError as error:  # a full disk, or one without file locks
+    except OSError as error:  # the disk is full, or has no file locks
         raise UserError(
             f"{folder} must be a folder that can be locked, but: {error.strerror or error}; "
             "make room there, or choose an --out on a disk with file locks"
@@ -139,7 +148,7 @@ def locked(folder: Path, name: str) -> Iterator[None]:
 
 
 def read_results(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Rows and description of a finished sweep.
+    """Rows (results.csv) and description (run.json) of a finished sweep.
 
     Raises: UserError naming what is missing or cannot be read.
     """

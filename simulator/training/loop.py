@@ -353,8 +353,8 @@ class _Training(Generic[Module]):
         value = float(loss.detach())
         if not math.isfinite(value):
             raise UserError(
-                f"stage {self.lesson.part.name}: the loss is {value}; the last good checkpoint is "
-                "kept: lower learning_rate in the recipe and run again"
+                f"stage {self.lesson.part.name}: the loss must be a finite number, got {value}; "
+                f"remove {self.checkpoint.path}, lower learning_rate in the recipe and run again"
             )
         self.optimiser.zero_grad()
         loss.backward()

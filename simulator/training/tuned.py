@@ -74,7 +74,7 @@ def tuned_teacher(
         images = run.view(part.name, view)
         return {"begun": in_chunks(body.begun, images, precision=precision).half()}
 
-    begun = Part(f"{part.name}_begun", (config,))
+    begun = Part(f"{part.name}_begun", (config, run.recipe.augment, precision))
     lesson = TunedLesson(
         run=run,
         part=part,

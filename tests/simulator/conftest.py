@@ -1,4 +1,4 @@
-"""What tests of trainings share."""
+"""Fixtures shared by the tests of training."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from simulator.training.run import TrainingRun
 
 @pytest.fixture
 def run(tmp_path: Path) -> TrainingRun:
-    """A training of the digits in an empty folder."""
+    """A training run of the recipe `digits` in an empty folder."""
     return TrainingRun(
         recipe=digits(),
         dataset=embedded("digits"),

@@ -1,5 +1,6 @@
 """What `semlink train` says when it is done."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from simulator.resolve import recipe_named
 from simulator.storage.folders import TRAINING, locked
 from simulator.training import warm
 from simulator.training.run import TrainingRun
-from tests.commands import Command, few_images, refused
+from tests.commands import WEIGHTS, Command, few_images, refused
 
 BRIEF = 'base = "digits"\nviews = 1\n'
 
@@ -112,3 +113,18 @@ def test_teachers_are_named_for_what_they_are(capsys: pytest.CaptureFixture[str]
         )
         _tell(session)
         assert capsys.readouterr().out == f"teacher: {kind}, 0.00 M parameters\n"
+
+
+def test_fresh_removes_nothing_if_the_training_is_refused(
+    semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = shutil.copytree(WEIGHTS, tmp_path / "out/weights")
+    before = sorted(weights.iterdir())
+    asked = ("train", "digits", "--stage", "baselines", "--schemes", "deep_jscc", "--fresh")
+    for options, line in {
+        ("--epochs", "3"): "which is now given; use the same options, or choose",
+        ("--seed", "1"): "was made from another description, data or seed; use the options of",
+    }.items():
+        assert semlink(*asked, *options, "--out", "out") == 2
+        assert line in refused(capsys)
+        assert sorted(weights.iterdir()) == before

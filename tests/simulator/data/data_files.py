@@ -1,4 +1,4 @@
-"""Small data sets on disk, for tests of what reads them."""
+"""Small data sets on disk, for tests of the code that reads them."""
 
 import json
 from io import BytesIO
@@ -21,7 +21,7 @@ def pictures(number: int, seed: int = 0, *, grey: bool = False) -> NDArray[np.ui
 
 
 def encoded(image: NDArray[np.uint8], form: str = "PNG") -> bytes:
-    """The image as a lossless file."""
+    """The bytes of a lossless image file."""
     file = BytesIO()
     Image.fromarray(image).save(file, form, **({"lossless": True} if form == "WEBP" else {}))
     return file.getvalue()
@@ -36,7 +36,7 @@ def write_parquet(
     columns: tuple[str, str] = ("img", "label"),
     names: list[str] | None = None,
 ) -> None:
-    """One shard as on the hub, with the metadata of the library `datasets` if there are names."""
+    """Write a shard as on the Hugging Face hub; `names` adds the metadata of `datasets`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     files = [{"bytes": encoded(image, form), "path": None} for image in images]
     table = pa.table({columns[0]: files, columns[1]: labels, "coarse_label": labels})
@@ -50,7 +50,7 @@ def write_parquet(
 def write_folders(
     folder: Path, images: NDArray[np.uint8], labels: list[int], names: list[str]
 ) -> None:
-    """`<class>/<number>.png` below the folder."""
+    """Write the images to `<class>/<number>.png` below the folder."""
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
         path = folder / names[label] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def write_folders(
 
 
 def contents(split: Split | None) -> dict[bytes, int]:
-    """Label of every image by its pixels."""
+    """The label of every image, by the bytes of its pixels."""
     assert split is not None
     assert split.images.dtype == torch.uint8
     assert split.labels.dtype == torch.int64

@@ -1,4 +1,4 @@
-"""A scheme that keeps what it saw, and sweeps small enough to look at."""
+"""A scheme that records what it receives, and small sweeps to test the engine."""
 
 from typing import Any
 
@@ -19,7 +19,10 @@ CPU = torch.device("cpu")
 
 
 class Probe(Scheme):
-    """Sends k known symbols per image; the class is read off the first one. Keeps what it saw."""
+    """Sends k equal symbols, signed by the first pixel; decides by the sign of their sum.
+
+    `seen` keeps the errors of the equalised values, [B, 2k] per transmission.
+    """
 
     def __init__(self, name: str, *, outage: bool = False) -> None:
         self.name = name
@@ -59,7 +62,7 @@ class Probe(Scheme):
 
 
 def split(images: int) -> Split:
-    """Black and white pictures in turn."""
+    """Black and white images of one pixel in turn; black has label 0, white 1."""
     labels = torch.arange(images) % 2
     return Split(images=(255 * labels).to(torch.uint8).view(-1, 1, 1, 1), labels=labels)
 

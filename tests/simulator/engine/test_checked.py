@@ -1,6 +1,7 @@
 """Schemes of the user's own class: every mistake is one line, none passes for a result."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import pytest
@@ -91,3 +92,47 @@ def test_what_is_right_passes_in_a_sweep_and_in_a_transmission() -> None:
     assert semlink.send(Mine(), images, k=16).scores.shape == (3, 10)
     with pytest.raises(semlink.Error, match="unit power"):
         semlink.send(Mine(symbols=lambda x: 100 * x), images, k=16)
+
+
+@pytest.mark.parametrize("images", [1, 20])
+def test_the_power_of_few_images_is_not_hidden_by_black_ones(images: int) -> None:
+    """A block is padded by black images, to which this scheme gives no power."""
+    scheme = Mine(
+        prepare=lambda own: {"x": 3 * own["x"] * own["x"].abs().var(dim=1, keepdim=True).sign()}
+    )
+    link = semlink.load("digits", weights=WEIGHTS)
+    with pytest.raises(semlink.Error, match="must have unit power on average, got 9"):
+        semlink.sweep(link, scheme, GRID, images=images)
+    with pytest.raises(semlink.Error, match="must have unit power on average, got 9"):
+        semlink.send(scheme, link.data.test.images[:images], k=16)
+
+
+def test_a_constellation_may_exceed_unit_power_by_chance() -> None:
+    strong = torch.arange(16) < torch.arange(250)[:, None] % 5 + 8  # more than half of them
+    points = torch.where(strong, 1.8, 0.2).sqrt() + 0j  # unit power on average over both
+    scheme = Mine(symbols=lambda _: points)
+    images = semlink.load("digits", weights=WEIGHTS).data.test.images[:2]
+    assert semlink.send(scheme, images, k=16).x is not None
+
+
+def test_networks_of_a_scheme_compute_in_eval_mode() -> None:
+    dropout = torch.nn.Dropout(0.5)
+    scheme = Mine(received=lambda own: own._replace(scores=dropout(own.scores)))
+    images = semlink.load("digits", weights=WEIGHTS).data.test.images[:3]
+    for networks in ({"a": dropout}, [dropout], (dropout,), dropout):
+        scheme.networks = networks  # type: ignore[attr-defined]
+        one, two = (semlink.send(scheme, images, k=16).scores for _ in range(2))
+        assert torch.equal(one, two)
+        assert dropout.training
+
+
+def _with_seen(seen: Any, received: Received) -> Received:
+    return received._replace(seen=seen)
+
+
+def test_intermediate_results_are_checked_too() -> None:
+    images = semlink.load("digits", weights=WEIGHTS).data.test.images[:3]
+    for seen in (None, {"a": 1.0}, {"a": torch.tensor(1.0)}):
+        scheme = Mine(received=partial(_with_seen, seen))
+        with pytest.raises(semlink.Error, match="transmit of mine must give a dictionary"):
+            semlink.send(scheme, images, k=16)

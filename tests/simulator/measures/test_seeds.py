@@ -65,7 +65,7 @@ def test_mean_spread_and_interval_of_shared_points(sweep: Sweep) -> None:
         ({"train_seed": 1, "seed": 5}, "seed of the noise"),
         ({"train_seed": 1, "data": {"hash": "b"}}, "same test images"),
         ({"train_seed": 1, "data": {"hash": "a", "test_images": 9}}, "number of test images"),
-        ({"train_seed": 1, "weights": weights(epochs=20)}, "codec that was trained as"),
+        ({"train_seed": 1, "weights": weights(epochs=20)}, "codec trained like that"),
     ],
 )
 def test_sweeps_that_differ_in_more_than_the_training(

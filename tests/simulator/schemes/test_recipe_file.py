@@ -122,6 +122,21 @@ def test_data_is_seen_from_the_file(tmp_path: Path) -> None:
     assert recipe.embedded_data is None
 
 
+def test_settings_that_need_each_other_change_together(tmp_path: Path) -> None:
+    recipe = written(
+        tmp_path,
+        """
+        base = "digits"
+        [codec.model]
+        max_uses = 16
+        [codec.conditions]
+        uses = [4, 16]
+        """,
+    )
+    codec = recipe.one(RkdScConfig).codec
+    assert (codec.model.max_uses, codec.conditions.uses) == (16, (4, 16))
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
@@ -164,6 +179,11 @@ def test_data_is_seen_from_the_file(tmp_path: Path) -> None:
         ('base = "digits"\nstudent = 3', "student must be a table"),
         ('base = "digits"\nviews = 0', "views must be at least 1, got 0"),
         ('base = "digits"\n[augment]\npasted = 0.7', "pasted must be below 0.5"),
+        ('base = "digits"\n[augment]\nmagnitude = 2', "magnitude must be at most 1, got 2"),
+        ('base = "digits"\n[augment]\nerased = nan', "erased must be at least 0, got nan"),
+        ('base = "digits"\n[student.training]\nweight_decay = -1', "weight_decay must be at least"),
+        ('base = "digits"\n[codec.loss]\ntemperature = 0', "temperature must be above 0, got 0"),
+        ('base = "digits"\n[codec.loss]\nconsistency = 0.1', "consistency"),
         (
             'base = "digits"\n[student.training]\nlearning_rate = -1',
             "learning_rate must be above 0, got -1",

@@ -20,7 +20,7 @@ from tests.commands import few_images
 
 
 def short() -> Experiment:
-    """The digits with a teacher of one epoch, one view, and a student of two."""
+    """The recipe `digits` with one view, a teacher of one epoch and a student of two epochs."""
     recipe = digits()
     own = recipe.student
     training, head = replace(own.training, epochs=2), replace(own.head, epochs=2)
@@ -38,7 +38,7 @@ def short_preset(recipe: Experiment, name: str) -> SearchPreset[SearchConfig]:
 
 
 def short_stages(recipe: Experiment, _name: str) -> SearchPreset[BilevelConfig]:
-    """The preset of stages with few proposals, and trainings of two epochs."""
+    """The preset `stages` with few proposals, and retrainings of two epochs."""
     found = preset(recipe, "stages")
     assert isinstance(found.search, StagedSearchConfig)
     search = replace(found.search, proposals=3, rungs=(1, 2), target=6_000)
@@ -46,7 +46,7 @@ def short_stages(recipe: Experiment, _name: str) -> SearchPreset[BilevelConfig]:
 
 
 def teach(folder: Path) -> Path:
-    """Put a teacher and what it says into a folder; gives it back."""
+    """Train a teacher and cache its outputs, in a folder; returns the folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(resolve, "recipe_named", lambda *_, **__: short())
         patch.setattr(resolve, "dataset_of", lambda *_: few_images())

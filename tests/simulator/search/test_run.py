@@ -110,6 +110,17 @@ def test_search_of_stages_proposes_networks_and_keeps_the_best(
     assert isinstance(weights.student().body, StagedCnn)
 
 
+@pytest.mark.parametrize("target", ["100", "1000"])
+def test_a_target_that_no_network_meets_is_one_line(
+    target: str, training: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(resolve, "search_preset", short_stages)
+    asked = ("search", "digits", "--training", training, "--out", tmp_path / "out")
+    assert status(monkeypatch, *asked, "--target-params", target) == 2
+    error = capsys.readouterr().err
+    assert "--target-params must be at least the parameters of the narrowest network, got" in error
+
+
 def hand_made_macs(parameters: int) -> float:
     """Of the hand-made student of this size, on the digits."""
     model = fitted(short().student.model, parameters, image_channels=1)

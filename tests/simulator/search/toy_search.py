@@ -1,7 +1,8 @@
 """A toy search with a known best architecture.
 
-Horizontal and vertical stripes are told apart by a convolution; skip and average pooling see the
-same mean of both, because the network behind the cell only rectifies and averages.
+A convolution can distinguish horizontal from vertical stripes. Skip and average pooling cannot:
+both kinds of stripes give the same mean, because the network after the cell only rectifies and
+averages.
 """
 
 import torch
@@ -23,7 +24,7 @@ COSTS = {"skip": 0.0, "avg3": 0.0, "conv3": 100.0, "heavy": 300.0}
 
 
 def heavy(width: int, searched: bool) -> nn.Module:
-    """The 3x3 convolution of the space, that costs three times as much in the table."""
+    """The 3x3 convolution of the space again; the cost table charges it three times as much."""
     return CONV.operations[2].build(width, searched)
 
 
@@ -32,7 +33,7 @@ TWINS = SearchSpace("twins", 1, (*CONV.operations[:3], Operation("heavy", heavy)
 
 
 class ToyNet(nn.Module):
-    """One cell on the bare images, rectified, averaged, and a head."""
+    """One cell applied to the images, then rectification, averaging and a linear head."""
 
     def __init__(self, space: SearchSpace) -> None:
         super().__init__()
@@ -55,7 +56,7 @@ def stripes(*, generator: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 def toy_config(**changes: object) -> SearchConfig:
-    """A search of some seconds."""
+    """Settings of a search that takes a few seconds."""
     shape = CellShape(stem=1, widths=(WIDTH,), normal_cells=(0,), projected_dim=WIDTH)
     settings: dict[str, object] = {
         "space": "conv",
@@ -86,7 +87,7 @@ def toy_config(**changes: object) -> SearchConfig:
 
 
 def toy_task(space: SearchSpace, config: SearchConfig, seed: int) -> SearchTask:
-    """The search of this seed: its images, its first weights."""
+    """The search for this seed, with its images and initial weights."""
     streams = Streams(seed=seed)
     halves: dict[Half, tuple[Tensor, Tensor]] = {
         "weights": stripes(generator=streams("A")),
@@ -114,6 +115,6 @@ def toy_task(space: SearchSpace, config: SearchConfig, seed: int) -> SearchTask:
 
 
 def batch(images: Tensor, labels: Tensor) -> Batch:
-    """Nothing is taught here."""
+    """A batch whose teacher outputs are zeros, because the loss ignores them."""
     nothing = torch.zeros(len(labels), WIDTH)
     return Batch(images, labels, TeacherTargets(nothing, torch.zeros(len(labels), 2)))

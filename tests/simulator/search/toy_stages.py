@@ -1,7 +1,8 @@
 """A toy search of stages with a known best network.
 
-Pairs of dots lie side by side or one above the other, eight pixels from end to end. Stem and entry
-together see five pixels, with a block of kernel 3 seven: only one of kernel 5 sees both dots.
+The dots of a pair are side by side or one above the other, and a pair spans eight pixels. Stem and
+entry have a receptive field of five pixels, and of seven with a block of kernel 3. Only a block of
+kernel 5 sees both dots.
 """
 
 from dataclasses import replace
@@ -21,7 +22,7 @@ from simulator.training.loop import fresh
 from simulator.training.losses import TeacherTargets
 
 IMAGES, PAIRS, APART = 1024, 2, 7
-SIDE = 2 * APART  # so dots are as far apart across the border
+SIDE = 2 * APART  # so that across the border, too, the dots of a pair are APART pixels apart
 SPACE = replace(
     STAGES,
     stages=1,
@@ -37,9 +38,9 @@ SPACE = replace(
 
 
 def dots(*, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Images with pairs of dots, and whether these lie upright.
+    """Images with pairs of dots, and labels: 1 if the pairs are vertical, else 0.
 
-    The places of single dots say nothing: every row and column is equally likely.
+    Single dots carry no information, because every row and column is equally likely.
     """
     labels = torch.randint(2, (IMAGES,), generator=generator)
     images = torch.zeros(IMAGES, 1, SIDE, SIDE)
@@ -52,7 +53,7 @@ def dots(*, generator: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 def staged_config(**changes: object) -> StagedSearchConfig:
-    """A search of some seconds."""
+    """Settings of a search that takes a few seconds."""
     settings: dict[str, Any] = {
         "space": SPACE,
         "shrink": 1,
@@ -79,7 +80,7 @@ def staged_config(**changes: object) -> StagedSearchConfig:
 
 
 def staged_task(config: StagedSearchConfig, seed: int, budget: Budget) -> SearchTask:
-    """The search of this seed: its images, its first weights."""
+    """The search for this seed, with its images and initial weights."""
     streams = Streams(seed=seed)
     halves: dict[Half, tuple[Tensor, Tensor]] = {
         "weights": dots(generator=streams("A")),
@@ -109,6 +110,6 @@ def staged_task(config: StagedSearchConfig, seed: int, budget: Budget) -> Search
 
 
 def batch(images: Tensor, labels: Tensor) -> Batch:
-    """Nothing is taught here."""
+    """A batch whose teacher outputs are zeros, because the loss ignores them."""
     nothing = torch.zeros(len(labels), SPACE.projected_dim)
     return Batch(images, labels, TeacherTargets(nothing, torch.zeros(len(labels), 2)))

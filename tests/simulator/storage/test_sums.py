@@ -9,6 +9,7 @@ import torch
 from simulator.errors import UserError
 from simulator.storage.environment import ROOT
 from simulator.storage.files import file_hash, read_weights, save_tensors
+from simulator.storage.folders import forget_parts
 from simulator.storage.sums import LIST, checked_weights, note_sum
 from tests.commands import WEIGHTS, Command, refused
 
@@ -35,6 +36,15 @@ def test_a_flipped_bit_names_the_file(tmp_path: Path, place: int) -> None:
     note_sum(path)
     assert (tmp_path / LIST).read_text() == f"{file_hash(path)}  weights/part.safetensors\n"
     assert len(checked_weights(path)[0]["a"]) == 9
+
+
+def test_weights_that_are_trained_again_are_not_called_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "weights/part.safetensors"
+    save_tensors(path, {"a": torch.zeros(1)}, {})
+    note_sum(path)
+    forget_parts(tmp_path, ["part"])
+    save_tensors(path, {"a": torch.ones(1)}, {})  # killed before its sum was noted
+    assert checked_weights(path)[0]["a"] == 1
 
 
 def test_weights_without_a_list_are_read_as_they_are(tmp_path: Path) -> None:
