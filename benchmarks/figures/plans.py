@@ -20,7 +20,7 @@ from benchmarks.figures.captions import (
 from benchmarks.figures.panels import estimate_of, panel_titles, shared_parts
 from benchmarks.figures.styles import STYLES, Style, channel_title, scheme_title, styles_of
 from simulator.errors import UserError
-from simulator.names import Measure
+from simulator.names import SCHEMES, Measure
 
 KEY = ["scheme", "channel", "snr_db", "channel_uses"]
 FRACTION = ["accuracy", "ci_low", "ci_high"]
@@ -244,9 +244,14 @@ class Sheet:
             return rows, []
         ranks = {name: rank for rank, name in enumerate(dict.fromkeys((*FIRST, *STYLES)))}
         ranked = [name for name in there if name not in self.always]
-        by_rank = sorted(ranked, key=lambda name: ranks.get(name, len(ranks)))
+        by_rank = sorted(ranked, key=lambda name: ranks.get(name, -1 if _own(name) else len(ranks)))
         shown = {*by_rank[: self.most], *self.always}
         return rows[rows["scheme"].isin(shown)], [name for name in there if name not in shown]
+
+
+def _own(name: str) -> bool:
+    """Whether a scheme is the user's own."""
+    return name.partition(":")[0] not in SCHEMES
 
 
 def check_rows(rows: pd.DataFrame) -> None:

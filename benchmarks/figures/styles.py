@@ -31,7 +31,7 @@ STYLES = {  # the first eight colours mostly of Okabe and Ito, the others of Tol
     "deep_jscc_q:256qam": Style("#2B5DA8", (0, (3, 1, 1, 1, 1, 1)), "^"),
     "deep_jscc_image": Style("#EE6677", (0, (1.5, 1.2)), ">"),
     "adjscc": Style("#E69F00", (0, (3, 1)), "p"),
-    "adjscc:distilled": Style("#B8A000", (0, (8, 2, 1, 2)), "d"),
+    "adjscc:distilled": Style("#B8A000", (0, (8, 2, 1, 2)), "*"),
     "adjscc:distilled:total": Style("#4B5320", (0, (2, 1, 2, 3)), "<"),
     "dt_jscc": Style("#8B4513", (0, (2, 2)), "h"),
     "dt_jscc:64qam": Style("#A9746E", (0, (4, 1, 1, 1)), "H"),
@@ -51,7 +51,7 @@ SPARE_DASHES = tuple(
     for lengths in ((6, 2), (4, 1, 1, 1, 1, 1), (2, 1.5), (3, 1.5, 1, 1.5), (9, 2, 2, 2))
 )
 SPARE_MARKERS = ("<", "X", "P", "s", "^", "v", "D", "h")
-ALIKE = ("<>^v", "PX+x", "sDd", "ohHp")  # markers that look alike when small
+ALIKE = ("<>^v", "PX+x*", "sDd", "ohHp")  # markers that look alike when small
 
 SCHEME_TITLES = {
     "rkd_sc": "RKD-SC",
