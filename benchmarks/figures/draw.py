@@ -300,10 +300,9 @@ def _set_values(axes: Axes, plan: FigurePlan, axis: Literal["x", "y"]) -> None:
         axes.locator_params(axis=axis, nbins=6, steps=[1, 2, 5, 10])
     axes.set(**{f"{axis}lim": limits, f"{axis}label": MEASURES[plan.measure]})
     axes.grid(axis=axis)
-    guess = -1.0 if plan.guess is None else 100 * plan.guess
-    if limits[0] <= guess <= limits[1]:
+    if plan.guess is not None and limits[0] <= 100 * plan.guess <= limits[1]:
         line = axes.axvline if axis == "x" else axes.axhline
-        line(guess, color="#555555", linestyle=":", linewidth=1, zorder=1.5)
+        line(100 * plan.guess, color="#555555", linestyle=":", linewidth=1, zorder=1.5)
 
 
 def _set_axis(axes: Axes, plan: FigurePlan, channel: str) -> None:

@@ -28,7 +28,7 @@ VALUES = ["images", "realizations", *FRACTION, "settings"]
 OF_ONE_USE, ONE_EACH = r"^rkd_sc:k\d+$", "rkd_sc:one_model_for_each_k"
 
 MOST_SCHEMES = 8  # in a figure, unless they are selected by name
-FIRST = (  # schemes that are shown first if there are more than MOST_SCHEMES
+FIRST = (  # schemes that are shown first if there are more; the user's own follow rkd_sc
     *("rkd_sc", "deep_jscc", "adjscc", "dt_jscc", "vl_vfe", "separate", "digital_semantic"),
     *("label_code", "capacity_bound", "published_notebook"),
 )
@@ -244,7 +244,8 @@ class Sheet:
             return rows, []
         ranks = {name: rank for rank, name in enumerate(dict.fromkeys((*FIRST, *STYLES)))}
         ranked = [name for name in there if name not in self.always]
-        by_rank = sorted(ranked, key=lambda name: ranks.get(name, -1 if _own(name) else len(ranks)))
+        others = len(ranks)
+        by_rank = sorted(ranked, key=lambda name: ranks.get(name, 0.5 if _own(name) else others))
         shown = {*by_rank[: self.most], *self.always}
         return rows[rows["scheme"].isin(shown)], [name for name in there if name not in shown]
 

@@ -147,8 +147,8 @@ def test_eight_schemes_at_most_unless_they_are_named() -> None:
     names = (*(f"new_{number}" for number in range(8)), "deep_jscc", "rkd_sc")
     rows = table(channels=("awgn",), schemes=names)
     plan = over_snr_plan(rows)
-    assert list(plan.shown) == ["rkd_sc", "deep_jscc", *names[:6]]
-    assert "Not shown: new 6; new 7." in plan.all_notes
+    assert list(plan.shown) == ["rkd_sc", *names[:7]]  # the user's own before other baselines
+    assert "Not shown: deep JSCC; new 7." in plan.all_notes
     (whole,) = replace(sheet(rows), most=None).over_snr(rows)
     assert set(whole.shown) == set(names)
 
