@@ -164,11 +164,13 @@ class Results:
         a: str | None = None,
         channels: str | Sequence[str] | None = None,
         channel_uses: Sequence[int] | int | str | None = None,
+        family: Literal["pair", "all"] = "pair",
     ) -> "pd.DataFrame":
         """Accuracy of `a`, or of every other scheme, minus that of `b`, image by image.
 
         Columns: difference with its 95 % interval, its p-value, and Holm's adjustment for the
-        points compared. Printed, it is the table of `semlink compare`, in points. Raises: Error.
+        points of each pair, or with `family="all"` of all pairs. Printed, it is the table of
+        `semlink compare`, in points. Raises: Error.
 
         >>> results.compare(a="rkd_sc", b="label_code", channels="awgn")
         """
@@ -178,7 +180,8 @@ class Results:
 
         names = arguments.text_or_none("a", a), arguments.text("b", b)
         place = arguments.place(self.table, channels, channel_uses)
-        table, left_out = compare_sweep(self._store, self.table, self.run, *names, **place)
+        sweep = self._store, self.table, self.run
+        table, left_out = compare_sweep(*sweep, *names, **place, family=family)
         for line in left_out:
             announce(line)
         return table

@@ -120,6 +120,9 @@ class CompareRequest:
         metavar="SCHEME", help="The scheme that is compared with B.  [default: all]"
     )
     b: str = option(required=True, metavar="SCHEME", help="The scheme that A is compared with.")
+    family: Literal["pair", "all"] = option(
+        default="pair", help="Holm's correction for the points of each pair, or of all pairs."
+    )
 
 
 @command(CompareRequest)
@@ -127,7 +130,8 @@ def compare(request: CompareRequest) -> None:
     """Compare two schemes of a finished sweep, image by image, or all others with B.
 
     FOLDER is the --out of the sweep. Writes compare_A_B.csv or compare_all_B.csv there. Holm's
-    correction counts the points that are compared: those of --channels and --channel-uses.
+    correction counts the points that are compared: those of --channels and --channel-uses, of each
+    pair or (--family all) of all pairs.
     """
     from simulator.measures.compare import compare_schemes, compared_text
     from simulator.storage.files import write_table
@@ -136,6 +140,7 @@ def compare(request: CompareRequest) -> None:
         *(request.folder, request.a, request.b),
         channels=request.channels,
         channel_uses=request.channel_uses,
+        family=request.family,
     )
     note(*left_out)
     a = "all" if request.a is None else table["a"].iloc[0]

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -15,11 +15,13 @@ from simulator.engine.outcomes import UnitStore, stored_units
 from simulator.errors import UserError, did_you_mean
 from simulator.measures.choose import chosen
 from simulator.measures.shown import fitting
-from simulator.parse import as_known
+from simulator.parse import as_known, one_of
 from simulator.statistics.paired import holm, paired_difference, paired_p_value
 from simulator.statistics.tally import Tally
 from simulator.storage.folders import read_results
 
+Family = Literal["pair", "all"]  # points among which false findings are controlled together
+FAMILY = "family"  # key of the attributes of a table
 PLACE = ["channel", "channel_uses", "snr_db"]
 
 
@@ -30,18 +32,25 @@ def compare_schemes(
     *,
     channels: Sequence[str] | None = None,
     channel_uses: Sequence[int] | None = None,
+    family: Family = "pair",
 ) -> tuple[pd.DataFrame, list[str]]:
     """Accuracy of `a` minus accuracy of `b` at every common point, with its interval.
 
     Both use the same images, gains and noise, so the difference has less variance than with
     independent draws. Errors of their tables of error rates are taken as independent.
     `p_value` is that of the score test; `p_holm` is adjusted for the number of points. Without `a`,
-    every other scheme is compared with `b`, in the order of the sweep, and adjusted for its own
-    points. Schemes without a common point are left out; the second result has a line on each.
+    every other scheme is compared with `b`, in the order of the sweep; each is adjusted for its own
+    points, or (`family` "all") for the points of all. Schemes without a common point are left out;
+    the second result has a line on each.
     Raises: UserError if the folder holds no sweep with both, or no outcomes of its images.
     """
     rows, run = read_results(folder)
-    return compare_sweep(folder, rows, run, a, b, channels=channels, channel_uses=channel_uses)
+    return compare_sweep(
+        *(folder, rows, run, a, b),
+        channels=channels,
+        channel_uses=channel_uses,
+        family=family,
+    )
 
 
 def compare_sweep(
@@ -53,16 +62,24 @@ def compare_sweep(
     *,
     channels: Sequence[str] | None = None,
     channel_uses: Sequence[int] | None = None,
+    family: Family = "pair",
 ) -> tuple[pd.DataFrame, list[str]]:
     """As `compare_schemes`, for a sweep in memory or in a folder."""
+    one_of("--family", family, get_args(Family))
     if isinstance(store, Path):
         store = stored_units(store, rows, str(run.get("journal")))
     rows = chosen(rows, channels=channels, channel_uses=channel_uses)
-    return compare_units(rows, store, a, b, num_classes=int(run["data"]["classes"]))
+    return compare_units(rows, store, a, b, num_classes=int(run["data"]["classes"]), family=family)
 
 
 def compare_units(
-    rows: pd.DataFrame, store: UnitStore, a: str | None, b: str, *, num_classes: int
+    rows: pd.DataFrame,
+    store: UnitStore,
+    a: str | None,
+    b: str,
+    *,
+    num_classes: int,
+    family: Family = "pair",
 ) -> tuple[pd.DataFrame, list[str]]:
     """As `compare_schemes`, from the rows of a sweep and its stored outcomes."""
     names = list(dict.fromkeys(rows["scheme"]))
@@ -81,6 +98,9 @@ def compare_units(
         raise UserError(f"{b} must share a point with {known}, but shares none")
     left_out = [f"{name} shares no point with {b}: left out" for name in alone]
     table = pd.concat([t for t in tables.values() if not t.empty], ignore_index=True)
+    if family == "all":
+        table["p_holm"] = holm(list(table["p_value"]))
+    table.attrs[FAMILY] = family
     return Comparison(with_pilots(table, rows)), left_out
 
 
@@ -114,12 +134,14 @@ def compared_text(table: pd.DataFrame) -> str:
     """A comparison as it is printed: lines that explain it, then the differences."""
     shown, points = compact(table), table.groupby("a", sort=False).size()
     least, most = points.min(), points.max()
-    tests = f"{most}" if least == most else f"{least} to {most}"
+    tests = f"the {most}" if least == most else f"the {least} to {most}"
+    together = table.attrs.get(FAMILY) == "all"
+    tests = f"all {len(table)} points" if together else f"{tests} points of a pair"
     scarce = "" if len(shown.columns) == table["snr_db"].nunique() else "; not every SNR is shown"
     b = table["b"].iloc[0]
     return (
         f"accuracy minus that of {b} in points, 95 % interval over images{scarce}\n"
-        f"* significant at 5 % (Holm, over the {tests} points of a pair)\n"
+        f"* significant at 5 % (Holm, over {tests})\n"
         f"{shown.to_string()}"
     )
 

@@ -16,6 +16,7 @@ from simulator.errors import UserError
 from simulator.measures.compare import compact, compare_schemes
 from simulator.parse import parse_realizations
 from simulator.resolve import grid_of
+from simulator.statistics.paired import holm
 from simulator.statistics.tally import Codes
 from simulator.storage.describe import digest
 
@@ -94,6 +95,10 @@ def test_all_others_are_compared_in_the_order_of_the_sweep(folder: Path) -> None
     assert left_out == []
     assert table["a"].tolist() == ["a", "c"]
     assert table["p_holm"].tolist() == table["p_value"].tolist()  # one point in each pair's grid
+    assert "(Holm, over the 1 points of a pair)" in repr(table)
+    together, _ = compare_schemes(folder, None, "b", family="all")
+    assert together["p_holm"].tolist() == holm(table["p_value"].tolist())
+    assert "(Holm, over all 2 points)" in repr(together)
 
 
 def test_screen_shows_differences_and_intervals_in_a_column_per_snr() -> None:
