@@ -100,8 +100,9 @@ def compare_units(
     table = pd.concat([t for t in tables.values() if not t.empty], ignore_index=True)
     if family == "all":
         table["p_holm"] = holm(list(table["p_value"]))
-    table.attrs[FAMILY] = family
-    return Comparison(with_pilots(table, rows)), left_out
+    compared = Comparison(with_pilots(table, rows))
+    compared.attrs[FAMILY] = family
+    return compared, left_out
 
 
 def with_pilots(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

@@ -9,12 +9,13 @@ from typing import Any
 
 from simulator.description.changes import changed, exchanged
 from simulator.errors import UserError, did_you_mean
+from simulator.parse import MOST_USES, in_range
 from simulator.schemes.codec import CodecStage
 from simulator.schemes.experiment import Experiment
 from simulator.schemes.rkd_sc import RkdScConfig
 
 SHARED = ("channels", "snr_db")  # conditions of the codec under which baselines are trained too
-KEYS = ("base", "data", "views", "augment", "teacher", "student", "codec", "sweep")
+KEYS = ("base", "data", "views", "augment", "teacher", "student", "codec", "uses", "sweep")
 
 
 def read_recipe(path: Path, known: Mapping[str, Experiment]) -> Experiment:
@@ -22,8 +23,9 @@ def read_recipe(path: Path, known: Mapping[str, Experiment]) -> Experiment:
 
     Keys: `base`, a recipe's name; `data`, a folder of images, relative to the file; `views`; and
     tables with the fields of `augment`, `teacher`, `student`, `codec` (of rkd_sc) and `sweep` that
-    differ. Where the base has an equal setting elsewhere, that changes too: baselines keep the same
-    network as the student, and the same epochs and channels as rkd_sc.
+    differ; `uses`, a table of the k that baselines serve, by their names without labels. Where the
+    base has an equal setting elsewhere, that changes too: baselines keep the same network as the
+    student, and the same epochs and channels as rkd_sc.
     Raises: UserError naming the file and what is wrong in it.
     """
     try:
@@ -65,7 +67,31 @@ def _recipe(table: dict[str, Any], name: str, known: Mapping[str, Experiment]) -
     recipe = _everywhere(recipe, recipe.student, student)
     codec = recipe.one(RkdScConfig).codec  # settings shared with the student are already changed
     recipe = _everywhere(recipe, codec, changed(codec, table.get("codec", {}), "codec"))
-    return replace(recipe, student=student)  # the codec's changes must not reach the student
+    recipe = replace(recipe, student=student)  # the codec's changes must not reach the student
+    return _serving(recipe, table.get("uses", {}))
+
+
+def _serving(recipe: Experiment, uses: Any) -> Experiment:
+    """The recipe with baselines for other k, by their names without labels."""
+    if not isinstance(uses, Mapping):
+        raise UserError(f"uses must be a table, such as deep_jscc = [16, 64], got {uses!r}")
+    kinds = {own.name: own.name.partition(":")[0] for own in recipe.schemes if hasattr(own, "uses")}
+    known = tuple(dict.fromkeys(kinds.values()))
+    for name, values in uses.items():
+        if name not in known:
+            raise UserError(
+                f"uses.{name} is not a setting: uses has {', '.join(known)}"
+                f"{did_you_mean(name, known)}"
+            )
+        for value in values if isinstance(values, list) else []:
+            in_range(f"uses.{name}", value, 1, MOST_USES)
+    schemes = (
+        changed(own, {"uses": uses[kinds[own.name]]}, f"uses.{kinds[own.name]}")
+        if kinds.get(own.name) in uses
+        else own
+        for own in recipe.schemes
+    )
+    return replace(recipe, schemes=tuple(schemes))
 
 
 def _everywhere(recipe: Experiment, old: Any, new: Any) -> Experiment:

@@ -137,9 +137,26 @@ def test_settings_that_need_each_other_change_together(tmp_path: Path) -> None:
     assert (codec.model.max_uses, codec.conditions.uses) == (16, (4, 16))
 
 
+def test_baselines_may_serve_other_k(tmp_path: Path) -> None:
+    recipe = written(tmp_path, 'base = "digits"\n[uses]\ndeep_jscc = [24]\nseparate = [24, 48]\n')
+    served = {own.name: own.uses for own in recipe.schemes if hasattr(own, "uses")}
+    assert served["deep_jscc"] == (24,)
+    assert served["separate"] == (24, 48)
+    assert served["adjscc"] == (16, 64)
+    assert "deep_jscc_k24" in recipe.parts()
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
+        ('base = "digits"\nuses = 3', "uses must be a table, such as deep_jscc"),
+        (
+            'base = "digits"\n[uses]\ndeep_jsc = [3]',
+            "uses.deep_jsc is not .*did you mean deep_jscc",
+        ),
+        ('base = "digits"\n[uses]\nrkd_sc = [3]', "uses.rkd_sc is not a setting: uses has deep_"),
+        ('base = "digits"\n[uses]\nadjscc = [0]', "uses.adjscc must be a whole number from 1 to"),
+        ('base = "digits"\n[uses]\nadjscc = 16', "uses.adjscc.uses must be a list"),
         ("base = ", "must be a TOML file"),
         ("views = 3", "base must name .*, one of digits, .* but is missing"),
         ('base = "digts"', "got 'digts'; did you mean digits"),
