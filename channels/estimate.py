@@ -51,11 +51,11 @@ class EstimatedChannel(Channel):
     """A channel whose gain the receiver estimates from `pilots` uses on top of the k data uses.
 
     LS divides the received pilots by the sent ones, with an error CN(0, N0) each, and averages
-    pilots that have the same gain. On an OFDM grid it interpolates linearly over subcarriers, then
-    over time, and holds the value beyond the outermost pilots. LMMSE is the joint Wiener estimate
-    from all pilots with the true covariance, R_dp (R_pp + N0 I)^-1 p [1, sec. 12.5]. The receiver
-    knows N0. The output `h` is the estimate, and `noise_power` is N0 + E|h - estimate|^2 of each
-    use, for symbols of unit power.
+    pilots that have the same gain (the estimate is 0 if none has). On an OFDM grid it interpolates
+    linearly over subcarriers, then over time, and holds the value beyond the outermost pilots.
+    LMMSE is the joint Wiener estimate from all pilots with the true covariance,
+    R_dp (R_pp + N0 I)^-1 p [1, sec. 12.5]. The receiver knows N0. The output `h` is the estimate,
+    and `noise_power` is N0 + E|h - estimate|^2 of each use, for symbols of unit power.
 
     Shapes: x [B, k] complex, snr_db [B, 1] -> y [B, k], h [B, k], noise_power [B, k].
     Units:  snr_db is Es/N0 in dB, averaged over the fading, of data symbols and pilots alike.
@@ -113,8 +113,11 @@ class EstimatedChannel(Channel):
         at = torch.from_numpy(pilot_places(uses, pilots, row)).to(device)
         data = torch.from_numpy(data_places(uses, pilots, row)).to(device)
         heard = received.y[:, at] * pilot_symbols(pilots, device).conj()
-        h, error = filter_of(self, uses, device)(heard, received.noise_power)
-        return ChannelOutput(received.y[:, data], h, received.noise_power + error)
+        noise = of_data = received.noise_power
+        if noise.shape[1] > 1:  # it differs from use to use
+            noise, of_data = noise[:, at].mean(dim=1, keepdim=True), noise[:, data]
+        h, error = filter_of(self, uses, device)(heard, noise)
+        return ChannelOutput(received.y[:, data], h, of_data + error)
 
 
 @cache
@@ -201,17 +204,17 @@ def _interpolation(
 def _of_one_gain(
     length: float | None, at: NDArray[np.int64], data: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Weights [k, P]: the mean of the pilots in the data symbol's block, or in the nearest block.
+    """Weights [k, P]: the mean of the pilots in the data symbol's block; 0 if it has none.
 
-    A block is the `length` channel uses that have the same gain.
+    A block is the `length` channel uses that have the same gain. If `length` is None (unknown), the
+    nearest pilot is used.
     """
-    if length is None:  # unknown: use the nearest pilot
-        length = 1.0
-    if np.isinf(length):
+    if length is not None and np.isinf(length):
         return np.full((len(data), len(at)), 1 / len(at))
-    away = np.abs(np.subtract.outer(data // int(length), at // int(length)))
-    nearest = (away == away.min(axis=1, keepdims=True)).astype(np.float64)
-    return np.asarray(nearest / nearest.sum(axis=1, keepdims=True))
+    whole = int(length or 1)
+    away = np.abs(np.subtract.outer(data // whole, at // whole))
+    nearest = away == (away.min(axis=1, keepdims=True) if length is None else 0)
+    return np.asarray(nearest / nearest.sum(axis=1, keepdims=True).clip(min=1))
 
 
 def _linear(places: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -338,9 +338,11 @@ def distribution(
 
 def _received(channel: Channel, *, snr_db: float, blocks: int, uses: int) -> ChannelOutput:
     """Received blocks [blocks, uses] from a separate random stream."""
-    ones = torch.ones((blocks, uses), dtype=torch.complex64)
-    draws = Streams(seed=0)("gains of the choice", channel.name, snr_db, uses)
-    return channel(ones, snr_db=torch.full((blocks, 1), snr_db), generator=draws)
+    streams = Streams(seed=0)
+    turns = torch.randint(4, (blocks, uses), generator=streams("symbols of the choice", uses))
+    qpsk = torch.polar(torch.ones(blocks, uses), turns * (math.pi / 2))
+    draws = streams("gains of the choice", channel.name, snr_db, uses)
+    return channel(qpsk, snr_db=torch.full((blocks, 1), snr_db), generator=draws)
 
 
 def met_by(

@@ -1,4 +1,6 @@
-"""Ablations of a recipe: each one changes one thing and keeps steps, data and augmentation.
+"""Ablations of a recipe: each changes one thing (r1 and r2 also the other settings of the loss).
+
+Steps, data and augmentation are kept.
 
 Trained by `semlink train RECIPE --variants NAME,...`, swept as the schemes `rkd_sc:NAME`.
 """

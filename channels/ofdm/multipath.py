@@ -15,7 +15,7 @@ SPEED_OF_LIGHT: Final = 299_792_458.0  # m/s
 PREFIX: Final = 144 / 2048  # normal cyclic prefix over the useful symbol, TS 38.211 sec. 5.3.1
 LONGEST: Final = {"A": 9.6586, "B": 4.7834, "C": 8.6523, "D": 12.525, "E": 20.6519}
 # normalised delay of the last tap, TR 38.901 tables 7.7.2-1 to 7.7.2-5
-MOST_DOPPLER: Final = 0.1  # as a fraction of the subcarrier spacing
+MOST_DOPPLER: Final = 0.03  # of the subcarrier spacing: interference 28 dB below the signal
 MOST_BANDWIDTH_MHZ: Final = 2000.0  # for which the profiles hold, TR 38.901 sec. 7.7
 UNITS: Final = {
     "ns": ("delay_spread_ns", "delay spread", 0.0, 100_000.0),
@@ -74,7 +74,7 @@ class Multipath:
         if self.doppler > MOST_DOPPLER * 1e3 * self.spacing_khz:
             raise ValueError(
                 f"the Doppler shift of tdl at {self.speed_kmh:g} kmh and {self.carrier_ghz:g} GHz, "
-                f"{self.doppler:.0f} Hz, must be at most a tenth of the subcarrier spacing of "
+                f"{self.doppler:.0f} Hz, must be at most 3 % of the subcarrier spacing of "
                 f"{self.spacing_khz:g} kHz: interference between subcarriers is not simulated"
             )
 

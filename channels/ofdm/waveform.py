@@ -143,10 +143,13 @@ class ImpairedChannel(Channel):
         """Symbols [B, k] at the output of the amplifier, band-limited."""
         if self.backoff_db is None:
             return x
-        power = min(x.shape[1], self.subcarriers) / self.subcarriers  # mean, over time
+        uses, width = x.shape[1], self.subcarriers
+        power = min(uses, width) / width  # mean, over time
+        if uses > width:  # other data fills the last OFDM symbol, so that all have equal power
+            x = torch.cat([x, other_data(len(x), -uses % width).to(x.device, x.dtype)], dim=1)
         saturation = math.sqrt(db_to_linear(self.backoff_db) * power)
-        signal = rapp(time_signal(rows_of(x, self.subcarriers)), saturation=saturation)
-        return subcarriers_of(signal).flatten(start_dim=1)[:, : x.shape[1]]
+        signal = rapp(time_signal(rows_of(x, width)), saturation=saturation)
+        return subcarriers_of(signal).flatten(start_dim=1)[:, :uses]
 
     def _turned(self, received: Tensor) -> Tensor:
         """Received symbols [B, k] with the rotation and the interference that the offset causes."""
@@ -159,6 +162,14 @@ class ImpairedChannel(Channel):
         phase = 2 * math.pi * self.offset * (begun[:, None] + within)
         signal = time_signal(grid) * torch.polar(torch.ones_like(phase), phase)
         return subcarriers_of(signal).flatten(start_dim=1)[:, : received.shape[1]]
+
+
+@cache
+def other_data(images: int, uses: int) -> Tensor:
+    """QPSK symbols [images, uses] that fill the last OFDM symbol; always the same."""
+    turns = torch.randint(4, (images, uses), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode(mode=False):
+        return torch.polar(torch.ones(images, uses), turns * (math.pi / 2))
 
 
 def rows_of(x: Tensor, width: int) -> Tensor:

@@ -212,3 +212,35 @@ def test_what_is_not_estimated_stays_exact() -> None:
     own = AwgnChannel()
     assert (own.pilots, own.draws_as, own.subcarriers) == (0, "awgn", None)
     assert own.law.knowledge == "perfect"
+
+
+def test_a_block_without_a_pilot_has_no_estimate() -> None:
+    """The gain of another block says nothing about it."""
+    channel = channel_from_name("rayleigh_block:4+ls:4")
+    x = contracts.qpsk(2000, 64)
+    received = contracts.send(channel, x, snr_db=20.0)
+    known = received.h.abs().mean(dim=0) > 0
+    assert 3 <= int(known.sum()) <= 12  # data symbols in the four blocks with a pilot
+    left = (received.y - received.h * x).abs().square().mean(dim=0)
+    assert torch.allclose(left, received.noise_power.mean(dim=0), rtol=0.15)
+    assert torch.allclose(left[~known], torch.tensor(1.01), rtol=0.15)
+
+
+class Uneven(AwgnChannel):
+    """Twice the noise in the second half of the uses."""
+
+    def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
+        y, h, noise_power = super().__call__(x, snr_db=snr_db, generator=generator)
+        power = noise_power.repeat(1, x.shape[1])
+        power[:, x.shape[1] // 2 :] *= 2
+        return ChannelOutput(x + (y - x) * (power / noise_power).sqrt(), h, power)
+
+
+def test_noise_may_differ_from_use_to_use() -> None:
+    x = contracts.qpsk(3000, 16)
+    received = contracts.send(
+        EstimatedChannel(channel=Uneven(), method="ls", own_pilots=4), x, snr_db=10.0
+    )
+    left = (received.y - received.h * x).abs().square().mean(dim=0)
+    assert torch.allclose(left, received.noise_power.mean(dim=0), rtol=0.2)
+    assert left[-1] > 1.5 * left[0]

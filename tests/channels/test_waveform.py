@@ -113,3 +113,15 @@ def test_pilots_see_the_impairments_too(name: str) -> None:
 def test_estimates_remain_those_of_what_was_drawn() -> None:
     assert channel_from_name("tdl:A+cfo:0.1+pa:3").draws_as == "tdl:A"
     assert channel_from_name("tdl:A+pa:3+lmmse:8").pilots == 8
+
+
+@pytest.mark.parametrize("backoff", ["pa:0", "pa:3"])
+def test_the_last_ofdm_symbol_is_amplified_as_the_others(backoff: str) -> None:
+    """Also if the codeword fills little of it; the rest carries other data."""
+    x = contracts.qpsk(3000, WIDTH + 10)
+    received = contracts.send(impaired(f"tdl:A+{backoff}"), x, snr_db=60.0)
+    left = (received.y - received.h * x).abs().square().mean(dim=0)
+    assert float(left[WIDTH:].mean()) == pytest.approx(float(left[:10].mean()), rel=0.1)
+    sent = received.h[:, WIDTH:] * x[:, WIDTH:]
+    gain = (received.y[:, WIDTH:] * sent.conj()).real.mean() / sent.abs().square().mean()
+    assert float(gain) == pytest.approx(1.0, abs=0.01)

@@ -31,9 +31,11 @@ from channels.awgn import AwgnChannel
 from channels.base import ChannelOutput
 from channels.digital.bit_pipe import HIGHEST_CODE_RATE
 from channels.fading import RayleighChannel, RicianChannel
+from channels.names import channel_from_name
 from channels.theory import rayleigh_power_cdf, rician_power_cdf
 from channels.units import noise_power_from_snr_db
 from simulator.errors import UserError
+from tests import contracts
 from tests.lawless import LawlessChannel
 
 RAYLEIGH = RayleighChannel(coherence=None)
@@ -296,3 +298,14 @@ def test_a_known_gain_meets_the_very_snr() -> None:
         ones = torch.ones((3, 4), dtype=torch.complex64)
         met = met_by(ChannelOutput(y=ones, h=ones, noise_power=noise), snr_db=own)
         assert met.tolist() == pytest.approx([float(own[0, 0])] * 3, abs=1e-12)
+
+
+def test_choices_over_an_amplifier_are_made_for_symbols_of_data() -> None:
+    """Equal symbols on all subcarriers are an impulse, which an amplifier cuts off."""
+    x = contracts.qpsk(4000, 64)
+    for name in ("tdl:A+pa:0+lmmse:8", "tdl:A+pa:6+lmmse:8"):
+        channel = channel_from_name(name)
+        received = contracts.send(channel, x, snr_db=20.0)
+        met = distribution(channel, snr_db=20.0, uses=64)[None]
+        expected = met_by(received, snr_db=torch.full((4000, 1), 20.0)).numpy()
+        assert np.median(met) == pytest.approx(np.median(expected), abs=0.3)
