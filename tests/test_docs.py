@@ -14,7 +14,7 @@ from simulator.__main__ import COMMANDS
 from simulator.resolve import recipe_named, scheme_labels, scheme_names
 from simulator.schemes.joint import JointSchemeConfig
 from simulator.storage.environment import ROOT
-from tests.commands import status
+from tests.commands import WEIGHTS, status
 
 DOCS = ROOT / "docs"
 MOST_LINES = 150  # of README.md
@@ -130,3 +130,18 @@ def test_the_excerpt_of_threshold_is_what_the_command_prints(
     printed = {" ".join(line.split()) for line in capsys.readouterr().out.splitlines()}
     assert len(excerpt) > 3
     assert {" ".join(line.split()) for line in excerpt} <= printed
+
+
+def test_the_table_of_channels_is_what_the_command_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (DOCS / "channels.md").read_text()
+    example = page.partition("## Example")[2]
+    command = example.partition("```\n")[2].partition("```")[0].replace("\\\n", " ")
+    excerpt = example.partition("```text\n")[2].partition("```")[0].splitlines()
+    monkeypatch.chdir(tmp_path)
+    asked = [*command.split()[1:], "--workers", "1", "--weights", WEIGHTS]
+    assert status(monkeypatch, *asked) == 0
+    printed = {line.rstrip() for line in capsys.readouterr().out.splitlines()}
+    assert len(excerpt) > 12
+    assert {line.rstrip() for line in excerpt} <= printed
