@@ -12,7 +12,7 @@ from torch import Tensor
 from channels import theory
 from channels.base import Channel, ChannelOutput, check_inputs
 from channels.law import ChannelLaw
-from channels.streams import lend_to_sionna, sionna_device, sionna_phy
+from channels.streams import sionna_device, sionna_phy, sionna_uses
 from channels.units import noise_power_from_snr_db
 
 __all__ = ["AwgnChannel", "add_noise"]
@@ -57,7 +57,7 @@ def add_noise(signal: Tensor, *, noise_power: Tensor, generator: torch.Generator
     Shapes: signal [B, k] complex, noise_power [B, 1] -> [B, k] complex64.
     Units:  noise_power is E|w|^2 per complex use.
     """
-    with lend_to_sionna(generator):
+    with sionna_uses(generator):
         noisy: Tensor = _awgn_block(sionna_device(signal.device))(signal, noise_power)
     return noisy
 

@@ -65,7 +65,7 @@ class Channel(ABC):
         return self
 
     @property
-    def draws_as(self) -> str:
+    def stream_name(self) -> str:
         """Name that selects the random streams over k + pilots uses; by default `name`."""
         return self.name
 
@@ -111,9 +111,9 @@ class WrappedChannel(Channel):
         return self.channel.pilots_open
 
     @property
-    def draws_as(self) -> str:
+    def stream_name(self) -> str:
         """As for the wrapped channel: both get the same gains and noise."""
-        return self.channel.draws_as
+        return self.channel.stream_name
 
     @property
     def subcarriers(self) -> int | None:

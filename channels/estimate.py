@@ -89,9 +89,9 @@ class EstimatedChannel(Channel):
         return replace(self, own_pilots=pilots) if self.pilots_open else self
 
     @property
-    def draws_as(self) -> str:
+    def stream_name(self) -> str:
         """As for the wrapped channel: both get the same gains and noise over k + pilots uses."""
-        return self.channel.draws_as
+        return self.channel.stream_name
 
     @property
     def law(self) -> ChannelLaw:

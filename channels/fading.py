@@ -15,7 +15,7 @@ from channels import theory
 from channels.awgn import add_noise
 from channels.base import Channel, ChannelOutput, check_inputs, in_full
 from channels.law import ChannelLaw
-from channels.streams import lend_to_sionna, sionna_device, sionna_phy
+from channels.streams import sionna_device, sionna_phy, sionna_uses
 from channels.units import noise_power_from_snr_db
 
 __all__ = ["NakagamiChannel", "RayleighChannel", "RicianChannel"]
@@ -187,7 +187,7 @@ def _fade(x: Tensor, h: Tensor, *, snr_db: Tensor, generator: torch.Generator) -
 
 def _complex_normal(batch: int, blocks: int, *, generator: torch.Generator) -> Tensor:
     """Independent gains CN(0, 1), [batch, blocks] complex64."""
-    with lend_to_sionna(generator):
+    with sionna_uses(generator):
         gains: Tensor = _gain_block(sionna_device(generator.device))(batch * blocks)
     return gains.reshape(batch, blocks)
 

@@ -2,7 +2,7 @@
 
 A stream is a `torch.Generator` seeded with a hash of the run's seed and of the stream's name. It
 depends on nothing else, so the points of a sweep can be computed in any order. Sionna draws from a
-generator of its own; `lend_to_sionna` loads the state of our stream into it while a block runs.
+generator of its own; `sionna_uses` loads the state of our stream into it while a block runs.
 """
 
 import functools
@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["PointStreams", "Streams", "lend_to_sionna", "sionna_device", "sionna_phy"]
+__all__ = ["PointStreams", "Streams", "sionna_device", "sionna_phy", "sionna_uses"]
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def sionna_device(device: torch.device) -> str:
 
 
 @contextmanager
-def lend_to_sionna(generator: torch.Generator) -> Iterator[None]:
+def sionna_uses(generator: torch.Generator) -> Iterator[None]:
     """Let Sionna draw from our stream inside the `with` block.
 
     Sionna's generator for the device is set to the state of `generator`. Afterwards `generator` is

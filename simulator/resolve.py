@@ -40,7 +40,7 @@ from simulator.training.weights import Weights
 
 if TYPE_CHECKING:
     from benchmarks.figures.captions import DataText
-    from benchmarks.open.submit import Desk
+    from benchmarks.open.submit import Submissions
 
 CIFAR100 = (100, 3, 32, 32)  # classes and image shape for which there are published curves
 
@@ -360,26 +360,26 @@ def explore(trained: Trained, test: Split, folder: Path) -> None:
     write_folder(config, trained.weights, test, folder, separate=separate)
 
 
-def open_desk(
+def open_submissions(
     name: str, data: Path | None, folder: Path, *, fresh: bool, say: Callable[[str], None]
-) -> "Desk":
-    """Return the desk that takes entries of a task of the open benchmark.
+) -> "Submissions":
+    """Return the submissions that takes entries of a task of the open benchmark.
 
     Raises: UserError for an unknown task, or for images that cannot be read.
     """
-    from benchmarks.open.submit import Desk
+    from benchmarks.open.submit import Submissions
     from benchmarks.open.task import task_named
 
     task = task_named(name)
     dataset = dataset_of(recipe_named(task.recipe), data)
-    return Desk(task=task, dataset=dataset, folder=folder, fresh=fresh, say=say)
+    return Submissions(task=task, dataset=dataset, folder=folder, fresh=fresh, say=say)
 
 
-def enter_own(desk: "Desk", schemes: Sequence[str], weights: Path | None) -> None:
-    """Enter trained schemes of semlink. Raises: UserError as `weights_of` and `Desk`."""
-    experiment = recipe_named(desk.task.recipe)
-    trained = weights_of(experiment, desk.dataset, weights, torch.device("cpu"))
-    desk.take_own(trained.experiment, trained.weights, schemes)
+def enter_own(submissions: "Submissions", schemes: Sequence[str], weights: Path | None) -> None:
+    """Enter trained schemes of semlink. Raises: UserError as `weights_of` and `Submissions`."""
+    experiment = recipe_named(submissions.task.recipe)
+    trained = weights_of(experiment, submissions.dataset, weights, torch.device("cpu"))
+    submissions.take_own(trained.experiment, trained.weights, schemes)
 
 
 def leaderboard(folder: Path) -> Path:

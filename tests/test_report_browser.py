@@ -300,7 +300,7 @@ def many_points(folder: Path) -> None:
         place = {"scheme": scheme, "channel": channel, "snr_db": snr_db, "channel_uses": k}
         counts = {"images": images, "realizations": 1, "correct": int(right.sum())}
         told = {"delivered": 1.0, "train_seed": 0, "settings": f"{scheme}, no header"}
-        rows.append({**place, **counts, "accuracy": share, **ends, **told, **told_of(k, images)})
+        rows.append({**place, **counts, "accuracy": share, **ends, **told, **outputs_of(k, images)})
         codes.append(right.numpy())
     pd.DataFrame(rows).to_csv(folder / "results.csv", index=False)
     np.savez_compressed(folder / "outcomes.npz", codes=np.stack(codes), journal=np.array("drawn"))
@@ -309,7 +309,7 @@ def many_points(folder: Path) -> None:
     write_json(folder / "run.json", {"data": data, "journal": "drawn", "noiseless_accuracy": clean})
 
 
-def told_of(k: int, images: int) -> dict[str, float]:
+def outputs_of(k: int, images: int) -> dict[str, float]:
     """The columns of a row that follow from k and the number of images."""
     return {"bandwidth_ratio": k / 64, "transmissions": images}
 

@@ -260,7 +260,7 @@ class Adaptation:
         return self._best(1.0 - np.array(rates))
 
     @cached_property
-    def for_met(self) -> list[Choice]:
+    def for_each_snr(self) -> list[Choice]:
         """The best pair at every SNR of GRID_DB, if the transmitter knows the SNR of each block."""
         arrived = 1.0 - np.array([link.error_rate(GRID_DB) for link in self.links]).T
         choices = [self._best(arrived[0])]
@@ -327,7 +327,7 @@ def distribution(
         received = _received(channel, snr_db=snr_db, blocks=QUANTILES, uses=uses)
         average = torch.full((QUANTILES, 1), snr_db)
         return {
-            bits: np.asarray(met_by(received, snr_db=average, bits_per_symbol=bits).numpy())
+            bits: np.asarray(block_snr_db(received, snr_db=average, bits_per_symbol=bits).numpy())
             for bits in modulations
         }
     if channel.law.power_variance == 0:
@@ -345,7 +345,7 @@ def _received(channel: Channel, *, snr_db: float, blocks: int, uses: int) -> Cha
     return channel(qpsk, snr_db=torch.full((blocks, 1), snr_db), generator=draws)
 
 
-def met_by(
+def block_snr_db(
     received: ChannelOutput, *, snr_db: Tensor, bits_per_symbol: int | None = None
 ) -> Tensor:
     """SNR of each block, from the gains and the noise power known to the receiver.

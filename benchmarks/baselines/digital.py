@@ -26,15 +26,15 @@ from benchmarks.baselines.adaptation import (
     CodedLink,
     IdealLink,
     Link,
+    block_snr_db,
     distribution,
     grid_place,
-    met_by,
     offers_key,
     pipes_of,
     table_error,
 )
 from benchmarks.baselines.block_errors import block_errors
-from benchmarks.baselines.others import Others
+from benchmarks.baselines.other_payloads import OtherPayloads
 from benchmarks.baselines.sources import NEVER, ImageSource, Offer, Source, try_sources
 from channels.base import Channel
 from channels.digital.bit_pipe import CodedPipe
@@ -237,7 +237,9 @@ class DigitalScheme(Scheme):
             ]
         rows, before = [], None
         for k in dict.fromkeys(k for _, _, k in points):
-            for snr_db, choice in zip(GRID_DB.tolist(), self.adaptation(k).for_met, strict=True):
+            for snr_db, choice in zip(
+                GRID_DB.tolist(), self.adaptation(k).for_each_snr, strict=True
+            ):
                 if (k, *choice[:2]) != before:  # another source or link
                     rows.append(self._row("met by the image", snr_db, k, choice))
                 before = (k, *choice[:2])
@@ -260,7 +262,7 @@ class DigitalScheme(Scheme):
             return 0.0
         if self._genie:
             met = distribution(channel, snr_db=snr_db, uses=k)[None]
-            places, choices = grid_place(met), self.adaptation(k).for_met
+            places, choices = grid_place(met), self.adaptation(k).for_each_snr
             return table_error([(choices[own], met[places == own]) for own in np.unique(places)])
         choice = self._choice(channel, snr_db, k)
         bits = choice.link.bits_per_symbol
@@ -310,7 +312,7 @@ class DigitalScheme(Scheme):
         choice = self._choice(channel, float(snr_db[0, 0]), k)
         option, answers, fits = _offer(prepared, choice.source).best_fit(choice.link.payload_bits)
         encoded = {"answers": answers, "fits": fits}
-        if self._decodes(channel, k) or _strays(choice.link):
+        if self._decodes(channel, k) or _may_miss_errors(choice.link):
             size = choice.link.payload_bits
             pixels = prepared["pixels"]
             encoded["payload"] = self._payloads(choice.source, size, pixels, option, fits)
@@ -350,9 +352,9 @@ class DigitalScheme(Scheme):
         """
         ones = torch.ones((len(snr_db), k), dtype=torch.complex64, device=snr_db.device)
         received = channel(ones, snr_db=snr_db, generator=streams("channel", device=snr_db.device))
-        met = met_by(received, snr_db=snr_db).cpu().numpy()
+        met = block_snr_db(received, snr_db=snr_db).cpu().numpy()
         drawn = torch.rand(len(met), generator=streams("decoding"), dtype=torch.float64)
-        others = Others.drawn(len(met), streams)
+        others = OtherPayloads.drawn(len(met), streams)
         answers = torch.zeros(len(met), dtype=torch.int64, device=snr_db.device)
         delivered = torch.zeros(len(met), dtype=torch.bool, device=snr_db.device)
         rates = torch.ones(len(met), dtype=torch.float64, device=snr_db.device)
@@ -386,7 +388,7 @@ class DigitalScheme(Scheme):
         self, encoded: Tensors, met: NDArray[np.float64], k: int
     ) -> Iterator["_Sent"]:
         """With a genie: the images, grouped by the source and link that their gains select."""
-        by_place, pixels = self.adaptation(k).for_met, encoded["pixels"]
+        by_place, pixels = self.adaptation(k).for_each_snr, encoded["pixels"]
         chosen: dict[tuple[str, Link], list[int]] = {}
         for row, place in enumerate(grid_place(met)):
             chosen.setdefault(by_place[place][:2], []).append(row)
@@ -461,7 +463,7 @@ class _Sent(NamedTuple):
     payload: Callable[[Tensor], Tensor]  # mask bool [n] to payloads of these images uint8 [m, bits]
 
 
-def _strays(link: Link) -> bool:
+def _may_miss_errors(link: Link) -> bool:
     """Whether the receiver may decode another payload without detecting the error."""
     few = isinstance(link, CodedLink) and link.pipe.crc_bits < RARELY_MISSES
     return few or not link.detects

@@ -36,7 +36,7 @@ from simulator.scheme import in_pieces
 from simulator.schemes.contract import ImageShape, Label
 from simulator.training.loop import Epoch, Lesson, train_part
 from simulator.training.run import TrainingRun, accuracy, check_finished, validation_outputs
-from simulator.training.student import Session, Taught
+from simulator.training.student import Session, TrainedStudent
 from simulator.training.weights import Weights
 
 VERSION: Final = 1  # of the computation for an image
@@ -306,7 +306,7 @@ class QuantiserLesson(Lesson[FeatureQuantiser]):
     """
 
     model: FeatureQuantiserConfig
-    taught: Taught
+    taught: TrainedStudent
     validation: Tensor  # features [M, D]
 
     def build(self) -> FeatureQuantiser:

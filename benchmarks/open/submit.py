@@ -31,7 +31,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Desk:
+class Submissions:
     """A task, its data, and the folder to which entries are written.
 
     Raises: UserError if an existing entry is damaged.

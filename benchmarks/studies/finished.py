@@ -11,18 +11,18 @@ from simulator.schemes.codec import CodecStage, LinkModel
 from simulator.schemes.rkd_sc import RkdScheme
 from simulator.training.cache import cached_features
 from simulator.training.run import TrainingRun
-from simulator.training.student import Taught
+from simulator.training.student import TrainedStudent
 from simulator.training.weights import Weights
 
 
 class Finished(NamedTuple):
     """A finished student with its head, and the SHA-256 of their files."""
 
-    taught: Taught
+    taught: TrainedStudent
     hashes: tuple[str, str]
 
 
-def taught_already(run: TrainingRun, weights: Path) -> Finished:
+def load_finished_student(run: TrainingRun, weights: Path) -> Finished:
     """Student and head from their files, and the student's features of the run's views.
 
     The features are cached below the folder of the run.
@@ -38,10 +38,12 @@ def taught_already(run: TrainingRun, weights: Path) -> Finished:
     part = Part("student_features", ("fp32", found.hashes["student"]))
     features = cached_features(run, part, student.body, "fp32")
     hashes = found.hashes["student"], found.hashes["head"]
-    return Finished(Taught(student, features, head), hashes)
+    return Finished(TrainedStudent(student, features, head), hashes)
 
 
-def scheme_of(taught: Taught, link: LinkModel, *, name: str, stage: CodecStage) -> RkdScheme:
+def scheme_of(
+    taught: TrainedStudent, link: LinkModel, *, name: str, stage: CodecStage
+) -> RkdScheme:
     """A trained codec behind a finished student, as a scheme."""
     return RkdScheme(
         student=taught.student.body,

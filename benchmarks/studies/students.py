@@ -112,10 +112,10 @@ def taught(dataset: Dataset, job: Job) -> dict[str, tuple[int, Credits]]:
     run = job.run(dataset)
     members = train_teachers(run)
     every: Mapping[str, Teacher | Ensemble] = {**members, "all": Ensemble([*members.values()])}
-    return {name: told_of(own.eval(), run.dataset.test) for name, own in every.items()}
+    return {name: outputs_of(own.eval(), run.dataset.test) for name, own in every.items()}
 
 
-def told_of(network: ImageClassifier | Ensemble | Teacher, test: Split) -> tuple[int, Credits]:
+def outputs_of(network: ImageClassifier | Ensemble | Teacher, test: Split) -> tuple[int, Credits]:
     """Encoder parameters, and correct answers by the joint scores of an image and its mirror."""
 
     def classify(images: torch.Tensor) -> torch.Tensor:

@@ -23,7 +23,7 @@ from simulator.storage.files import read_keyed, write_json
 from simulator.storage.folders import check_writable
 from simulator.training.run import TrainingRun
 from simulator.training.student import train_student
-from simulator.training.teachers import teacher_views, told_views, train_teachers
+from simulator.training.teachers import cached_teacher_views, teacher_views, train_teachers
 
 SplitName = Literal["validation", "test"]
 
@@ -57,7 +57,7 @@ class Job(NamedTuple):
     def student(self, dataset: Dataset) -> ImageClassifier:
         """The student of its recipe, trained; the teachers' outputs must be cached."""
         whole = self.run(dataset)
-        views = told_views(whole)
+        views = cached_teacher_views(whole)
         assert views is not None  # see `TaughtRequest.prepared`
         return train_student(whole, self.part, self.recipe.student, views)
 
@@ -119,6 +119,6 @@ class TaughtRequest(ABC):
             if missing:
                 raise UserError(f"{self.training} must hold the weights of {', '.join(missing)}")
             todo = any(job.kept(dataset, split) is None for split in self.splits)
-            if todo and told_views(run) is None:
+            if todo and cached_teacher_views(run) is None:
                 teacher_views(run, train_teachers(run))
         return dataset

@@ -20,7 +20,7 @@ from channels.awgn import add_noise
 from channels.base import Channel, ChannelOutput, check_inputs, in_full
 from channels.law import ChannelLaw
 from channels.ofdm.multipath import Multipath
-from channels.streams import lend_to_sionna, sionna_device, sionna_phy
+from channels.streams import sionna_device, sionna_phy, sionna_uses
 from channels.units import noise_power_from_snr_db
 
 __all__ = ["TdlChannel"]
@@ -97,7 +97,7 @@ class TdlChannel(Channel):
         piece = max(1, MOST_TERMS // (len(steering) * SINUSOIDS * rows))  # by shape only
         parts = []
         for first in range(0, batch, piece):
-            with lend_to_sionna(generator):
+            with sionna_uses(generator):
                 paths, _ = model(min(piece, batch - first), rows, 1 / self.link.symbol)
             of_rows = paths[:, 0, 0, 0, 0].transpose(1, 2).flatten(end_dim=1)  # [b rows, taps]
             parts.append((of_rows @ steering).view(len(paths), -1)[:, :uses])

@@ -94,9 +94,9 @@ class ImpairedChannel(Channel):
         return "+".join(words)
 
     @property
-    def draws_as(self) -> str:
+    def stream_name(self) -> str:
         """As for the channel without impairments: both get the same gains and noise."""
-        return self.channel.draws_as
+        return self.channel.stream_name
 
     @property
     def subcarriers(self) -> int:

@@ -65,10 +65,12 @@ def submit(request: SubmitRequest) -> None:
     check_writable(request.folder)
     if request.submission is not None or request.schemes is not None:
         task = (request.task, request.data)
-        desk = resolve.open_desk(*task, request.folder, fresh=request.fresh, say=click.echo)
-        note(*desk.dataset.remarks)
+        submissions = resolve.open_submissions(
+            *task, request.folder, fresh=request.fresh, say=click.echo
+        )
+        note(*submissions.dataset.remarks)
         if request.submission is not None:
-            desk.take(request.submission)
+            submissions.take(request.submission)
         else:
-            resolve.enter_own(desk, request.schemes or (), request.weights)
+            resolve.enter_own(submissions, request.schemes or (), request.weights)
     click.echo(f"board:   {resolve.leaderboard(request.folder)}")

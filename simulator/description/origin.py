@@ -66,7 +66,7 @@ def check_origin(
     return origin
 
 
-def check_company(
+def check_same_run(
     path: Path,
     part: str,
     origin: dict[str, Any],

@@ -251,7 +251,7 @@ def _without(tensors: Tensors) -> Tensors:
     return {name: own for name, own in tensors.items() if name != IMAGES}
 
 
-def watched(scheme: Scheme, classes: int | None = None) -> Scheme:
+def with_checks(scheme: Scheme, classes: int | None = None) -> Scheme:
     """Return a user's scheme wrapped in checks; return a scheme of semlink unchanged.
 
     Raises: UserError if the scheme has no name, or the name of a scheme of semlink.

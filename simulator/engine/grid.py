@@ -209,7 +209,7 @@ def unit_streams(
     `data_uses` is the number of data symbols; by default it is the k of the point.
     """
     snr_db, uses = unit.point.snr_db, (data_uses or unit.point.k) + channel.pilots
-    return PointStreams(Streams(seed=seed), channel.draws_as, snr_db, uses, unit.realization)
+    return PointStreams(Streams(seed=seed), channel.stream_name, snr_db, uses, unit.realization)
 
 
 def check_pilots(channel: Channel, k: int) -> None:
@@ -233,7 +233,7 @@ def _check_seeds(grid: Grid) -> None:
     places = itertools.product(PURPOSES, grid.channels, grid.snr_db, grid.channel_uses)
     for purpose, channel, snr_db, k in places:
         draws = range(min(grid.most(channel.name), MANY))
-        place = (channel.draws_as, snr_db, k + channel.pilots)
+        place = (channel.stream_name, snr_db, k + channel.pilots)
         seeds = {streams.seed_of(purpose, *place, r) for r in draws}
         if len(seeds) < len(draws):
             raise UserError(

@@ -15,7 +15,7 @@ import torch
 from channels.base import Channel
 from simulator.data import splits
 from simulator.data.dataset import Dataset, Split
-from simulator.engine.checked import watched
+from simulator.engine.checked import with_checks
 from simulator.engine.evaluate import (
     Evaluator,
     Loaded,
@@ -76,7 +76,7 @@ class Sweep:
         built = {name: build_scheme(name, experiment, weights) for name in names}
         objects = {id(scheme): scheme for scheme in schemes if not isinstance(scheme, str)}
         classes = weights.dataset.num_classes
-        checked = [watched(scheme, classes) for scheme in objects.values()]
+        checked = [with_checks(scheme, classes) for scheme in objects.values()]
         whole = by_name([*(own.scheme for own in built.values()), *checked], option="--schemes")
         built = {name: built.get(name, Built(own, {})) for name, own in whole.items()}
         points, left_out = plan(list(whole.values()), grid)

@@ -49,7 +49,7 @@ class Kept(NamedTuple):
     about: dict[str, Any]
 
 
-class Seen(NamedTuple):
+class SentBlock(NamedTuple):
     """One block of images at three stages of a scheme: prepared, sent and received."""
 
     scheme: Scheme
@@ -135,7 +135,7 @@ def place_of(points: Sequence[Point], names: Sequence[str]) -> Place | None:
 
 
 @torch.inference_mode()
-def _seen(sweep: Sweep, place: Place, name: str) -> list[Seen]:
+def _seen(sweep: Sweep, place: Place, name: str) -> list[SentBlock]:
     """Send the first block of test images at every SNR of a place."""
     scheme, setting = sweep.built[name].scheme, sweep.setting
     prepared = prepare_block(scheme, sweep.test, setting, 0)
@@ -150,12 +150,12 @@ def _seen(sweep: Sweep, place: Place, name: str) -> list[Seen]:
             encoded = scheme.encode(prepared, **link)
             received = scheme.transmit(encoded, **link, streams=streams)
         symbols = channel.x, mmse(channel.output)
-        found.append(Seen(scheme, prepared, *symbols, received, link))
+        found.append(SentBlock(scheme, prepared, *symbols, received, link))
     return found
 
 
 @torch.inference_mode()
-def _pictures(sweep: Sweep, seen: Mapping[str, Sequence[Seen]]) -> Kept:
+def _pictures(sweep: Sweep, seen: Mapping[str, Sequence[SentBlock]]) -> Kept:
     """Pixels [N, C, H, W] as sent, [SNRs, N, C, H, W] as received; names of their classes."""
     labels, classes = sweep.test.labels[:BLOCK].cpu(), sweep.weights.dataset.classes
     sent = to_float(sweep.test.images[:BLOCK].cpu())
@@ -201,7 +201,7 @@ def _shown(images: Tensor) -> Tensor:
     return (images.float().clamp(0, 1) * 255).round().to(torch.uint8)
 
 
-def _symbols(sweep: Sweep, seen: Mapping[str, Sequence[Seen]]) -> Kept:
+def _symbols(sweep: Sweep, seen: Mapping[str, Sequence[SentBlock]]) -> Kept:
     """Symbols as sent and as equalised, int16 [SNRs, symbols, 2] in units of `UNIT`."""
     uses = max(own.x.shape[1] for every in seen.values() for own in every)
     images = min(max(1, SYMBOLS // uses), len(sweep.test.labels))

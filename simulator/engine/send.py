@@ -11,7 +11,7 @@ from channels.base import Channel, ChannelOutput, WrappedChannel
 from channels.equalize import mmse
 from channels.streams import PointStreams
 from simulator.device import cpu_threads
-from simulator.engine.checked import IMAGES, Checked, watched
+from simulator.engine.checked import IMAGES, Checked, with_checks
 from simulator.engine.evaluate import BLOCK, image_blocks
 from simulator.engine.grid import Point, Unit, check_pilots, unit_streams
 from simulator.errors import UserError
@@ -106,7 +106,7 @@ def send_images(
     realisation. Units: snr_db is the average Es/N0 in dB.
     Raises: UserError if the scheme does not serve k or the channel.
     """
-    scheme = watched(scheme)
+    scheme = with_checks(scheme)
     check_served(scheme, channel, k)
     unit = Unit(Point(scheme.name, channel.name, snr_db, k), realization)
     streams = unit_streams(unit, channel, seed)

@@ -19,7 +19,7 @@ from simulator.export.parts import LinkPart
 from simulator.measures.sizes import cpu_ms
 from simulator.statistics.intervals import accuracy_interval
 
-ON_THE_WAY = ("encoder", "transmitter", "receiver", "head")  # the parts that a transmission runs
+LINK_PARTS = ("encoder", "transmitter", "receiver", "head")  # the parts that a transmission runs
 SNR_DB = 0.0  # of the transmission on which runtimes are compared
 
 
@@ -119,7 +119,7 @@ def rows_of(
 
 def _whole(rows: list[dict[str, Any]], right: NDArray[np.float64], trip: Trip) -> dict[str, Any]:
     """Size and time summed over the parts that a transmission runs, and its accuracy."""
-    met = [row for row in rows if row["part"] in ON_THE_WAY]
+    met = [row for row in rows if row["part"] in LINK_PARTS]
     interval = accuracy_interval(right)
     return {
         "part": "link",

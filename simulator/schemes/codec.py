@@ -26,7 +26,7 @@ from simulator.parse import check_pilots_named
 from simulator.training.loop import Epoch, Lesson
 from simulator.training.losses import distillation_loss, softened_divergence
 from simulator.training.run import accuracy, validation_outputs
-from simulator.training.student import Taught
+from simulator.training.student import TrainedStudent
 from simulator.training.teachers import Views
 
 VALIDATION_SNR_DB = (-4.0, 4.0, 12.0)
@@ -242,7 +242,7 @@ LinkedModel = TypeVar("LinkedModel", "LinkModel", JointModel)
 class ChannelLesson(Lesson[LinkedModel]):
     """Training through the channel on the shared views, with a trainable or frozen student."""
 
-    taught: Taught | None  # the student and head to start from; None: all weights are fresh
+    taught: TrainedStudent | None  # the student and head to start from; None: all weights are fresh
     validation: Tensor | None  # features [M, D] of a frozen student; None: it is trained
     channels: tuple[str, ...]  # equal shares of every batch
     stream: str  # part of the names of its random streams
@@ -285,7 +285,7 @@ class CodecLesson(ChannelLesson[LinkModel]):
     """Training of codec and head in stage 2; SNR, k and channel vary from image to image."""
 
     stage: CodecStage
-    taught: Taught
+    taught: TrainedStudent
     views: Views | None  # teacher outputs; None if no term of the loss uses them
 
     @property

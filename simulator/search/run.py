@@ -33,7 +33,7 @@ from simulator.training.cache import cached
 from simulator.training.loop import Checkpoint, fresh
 from simulator.training.run import TrainingRun, classifier_accuracy
 from simulator.training.student import train_student
-from simulator.training.teachers import Views, teacher_views, told_views, train_teachers
+from simulator.training.teachers import Views, cached_teacher_views, teacher_views, train_teachers
 
 MOST_VIEWS = 1000
 MOST_PENALTY = 1000.0
@@ -63,7 +63,7 @@ def taught_views(run: TrainingRun) -> Views:
 
     Raises: UserError naming the command that computes them, if they are missing.
     """
-    views = told_views(replace(_teaching(run), taught_in=run.taught_in))
+    views = cached_teacher_views(replace(_teaching(run), taught_in=run.taught_in))
     if views is None:
         raise UserError(
             f"{run.taught_in} must hold the outputs of this recipe's teachers for these images; "
@@ -310,7 +310,7 @@ def search_run(
     if recipe.embedded_data and teach_there:  # takes seconds
         _teach(run, views=not own_views)
         missing = []
-    if not own_views and (told_views(_teaching(run)) or not recipe.embedded_data):
+    if not own_views and (cached_teacher_views(_teaching(run)) or not recipe.embedded_data):
         return SearchRun(run=run, preset=preset, views=taught_views(run))
     if missing:
         command = recipe.training_command(f" --stage teacher --out {taught_in}")

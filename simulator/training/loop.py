@@ -98,7 +98,7 @@ class Lesson(ABC, Generic[Module]):
     def validate(self, model: Module) -> float:
         """Score on the validation split, higher is better: accuracy unless stated otherwise."""
 
-    def settle(self, model: Module) -> bool:
+    def revise(self, model: Module) -> bool:
         """Revise the weights after training; return True if they changed. By default, nothing."""
         return False
 
@@ -225,7 +225,7 @@ def train_part(lesson: Lesson[Module]) -> Module:
     history = train(
         lesson, model, streams=streams, checkpoint=checkpoint, log=log, schedule=schedule
     )
-    if lesson.settle(model):
+    if lesson.revise(model):
         with torch.no_grad():
             history[-1]["validation"] = lesson.validate(model.eval())
     precision = native(run.device, lesson.config.precision)

@@ -44,10 +44,10 @@ def distillation_loss(
     if weights.ce:
         loss = loss + weights.ce * functional.cross_entropy(scores, labels)
     if weights.kl and targets:
-        told, said = targets.scores, scores
+        teacher, student = targets.scores, scores
         if weights.standardised:
-            told, said = standardised(told), standardised(said)
-        loss = loss + weights.kl * softened_divergence(told, said, weights.temperature)
+            teacher, student = standardised(teacher), standardised(student)
+        loss = loss + weights.kl * softened_divergence(teacher, student, weights.temperature)
     return loss
 
 
@@ -57,22 +57,24 @@ def standardised(scores: Tensor) -> Tensor:
     return centred / (centred.square().mean(dim=1, keepdim=True) + TINY).sqrt()
 
 
-def _squared_error(told: Tensor, said: Tensor, weights: LossWeights, bits: Tensor | None) -> Tensor:
+def _squared_error(
+    features: Tensor, targets: Tensor, weights: LossWeights, bits: Tensor | None
+) -> Tensor:
     if not weights.mse_bits or bits is None:
-        return functional.mse_loss(told, said)
+        return functional.mse_loss(features, targets)
     counts = (bits[:, 0] / weights.mse_bits).clamp(max=1)
-    return ((told - said).square().mean(dim=1) * counts).mean()
+    return ((features - targets).square().mean(dim=1) * counts).mean()
 
 
-def softened_divergence(told: Tensor, said: Tensor, temperature: float) -> Tensor:
-    """tau^2 KL(softmax(told / tau) || softmax(said / tau)), mean over the batch.
+def softened_divergence(teacher: Tensor, student: Tensor, temperature: float) -> Tensor:
+    """tau^2 KL(softmax(teacher / tau) || softmax(student / tau)), mean over the batch.
 
-    `told` are the reference scores, such as the teacher's, and `said` the scores to train.
-    Gradients flow into both; detach `told` to avoid that.
+    `teacher` are the reference scores and `student` the scores to train. Gradients flow into both;
+    detach `teacher` to avoid that.
 
-    Shapes: told, said [B, num_classes] -> scalar.
+    Shapes: teacher, student [B, num_classes] -> scalar.
     """
-    told = functional.log_softmax(told / temperature, dim=1)
-    said = functional.log_softmax(said / temperature, dim=1)
-    divergence = functional.kl_div(said, told, reduction="batchmean", log_target=True)
+    teacher = functional.log_softmax(teacher / temperature, dim=1)
+    student = functional.log_softmax(student / temperature, dim=1)
+    divergence = functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
     return temperature**2 * divergence

@@ -15,7 +15,7 @@ from simulator.data.augment import augment, erase, paste, recolour
 from simulator.data.dataset import Dataset, Split, to_float
 from simulator.data.randaugment import randaugment
 from simulator.description.basis import TEACHER, Basis, Part
-from simulator.description.origin import Origin, check_company, check_origin, data_name
+from simulator.description.origin import Origin, check_origin, check_same_run, data_name
 from simulator.description.stages import AugmentConfig
 from simulator.device import Precision, autocast, native
 from simulator.errors import UserError
@@ -190,7 +190,7 @@ def check_finished(run: TrainingRun, *parts: Part) -> None:
                 f"{path} was trained with seed {origin['seed']}; add --seed {origin['seed']}"
             )
         hashes[part.name] = file_hash(path)
-        check_company(path, part.name, origin, hashes=hashes, origins=origins)
+        check_same_run(path, part.name, origin, hashes=hashes, origins=origins)
         origins[part.name] = origin
 
 

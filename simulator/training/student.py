@@ -49,7 +49,7 @@ class StudentLesson(ClassifierLesson):
             model.load_state_dict(self.teacher.state_dict())
         return model
 
-    def settle(self, model: ImageClassifier) -> bool:
+    def revise(self, model: ImageClassifier) -> bool:
         """Restore the teacher's weights unless the tuned ones are clearly better in validation.
 
         This applies only to a student that starts from the teacher. On few images, tuning often
@@ -110,7 +110,7 @@ def train_student(
     return train_part(lesson)
 
 
-class Taught(NamedTuple):
+class TrainedStudent(NamedTuple):
     """A trained student, its cached features of the shared views [V, N, D], and its head."""
 
     student: ImageClassifier
@@ -123,7 +123,9 @@ class Session:
     """A training run in progress. What several schemes need is computed at first use, and kept."""
 
     run: TrainingRun
-    _kept: dict[str, Taught] = field(default_factory=dict, repr=False)  # head's name -> student
+    _kept: dict[str, TrainedStudent] = field(
+        default_factory=dict, repr=False
+    )  # head's name -> student
 
     @cached_property
     def teachers(self) -> dict[str, Teacher]:
@@ -141,7 +143,7 @@ class Session:
 
     def taught(
         self, parts: StudentParts | None = None, stage: StudentStage | None = None
-    ) -> Taught:
+    ) -> TrainedStudent:
         """The trained student of a stage, its features and its head; by default the recipe's."""
         recipe = self.run.recipe
         parts, stage = parts or recipe.student_parts(), stage or recipe.student
@@ -150,7 +152,7 @@ class Session:
             self._kept[parts.head.name] = self._taught(parts, stage)
         return self._kept[parts.head.name]
 
-    def _taught(self, parts: StudentParts, stage: StudentStage) -> Taught:
+    def _taught(self, parts: StudentParts, stage: StudentStage) -> TrainedStudent:
         student = self.student(parts, stage)
         name, precision = parts.student.name, self.run.recipe.student.training.precision
         part = Part(f"{name}_features", (precision,), (name,))
@@ -164,7 +166,7 @@ class Session:
             validation=validation_outputs(self.run, student.body),
             begin=student.head if stage.head_from == "student" else None,
         )
-        return Taught(student, features, train_part(head))
+        return TrainedStudent(student, features, train_part(head))
 
 
 def finished_student(run: TrainingRun) -> ImageClassifier:

@@ -139,7 +139,7 @@ def teacher_views(run: TrainingRun, teachers: Mapping[str, Teacher]) -> Views:
     )
 
 
-def told_views(run: TrainingRun) -> Views | None:
+def cached_teacher_views(run: TrainingRun) -> Views | None:
     """The teachers' cached outputs for every shared view, or None if they are not cached."""
 
     def missing() -> list[dict[str, Tensor]]:

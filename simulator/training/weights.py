@@ -11,7 +11,7 @@ from torch import Tensor, nn
 import models
 from simulator.data.dataset import Dataset
 from simulator.description.basis import TEACHER, Basis, Part, StudentParts
-from simulator.description.origin import check_company, check_origin, validation_images
+from simulator.description.origin import check_origin, check_same_run, validation_images
 from simulator.description.seen import seen_remarks
 from simulator.description.stages import StudentStage
 from simulator.errors import UserError
@@ -113,7 +113,7 @@ class Weights:
         origin = check_origin(
             path, part, header.get("origin"), recipe=self.recipe.name, dataset=self.dataset
         )
-        check_company(path, part.name, origin, hashes=self.hashes, origins=self.origins)
+        check_same_run(path, part.name, origin, hashes=self.hashes, origins=self.origins)
         self.origins[part.name] = origin
         if history := header.get("history"):
             self._accuracies[part.name] = history[-1]["validation"]

@@ -129,7 +129,7 @@ def test_pilots_are_refused_where_the_grid_does_not_hold_them() -> None:
 
 def test_perfect_ls_and_lmmse_meet_the_same_draws() -> None:
     names = ("tdl:A+ls:8", "tdl:A+lmmse:8", "tdl:A+lmmse:8+interleaved")
-    assert {channel_from_name(name).draws_as for name in names} == {"tdl:A"}
+    assert {channel_from_name(name).stream_name for name in names} == {"tdl:A"}
     x = contracts.qpsk(6, 64)
     outputs = [contracts.send(channel_from_name(name), x) for name in names[:2]]
     assert torch.equal(outputs[0].y, outputs[1].y)
@@ -210,7 +210,7 @@ def test_interleaving_moves_gains_and_nothing_else() -> None:
 
 def test_what_is_not_estimated_stays_exact() -> None:
     own = AwgnChannel()
-    assert (own.pilots, own.draws_as, own.subcarriers) == (0, "awgn", None)
+    assert (own.pilots, own.stream_name, own.subcarriers) == (0, "awgn", None)
     assert own.law.knowledge == "perfect"
 
 

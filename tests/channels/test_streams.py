@@ -12,7 +12,7 @@ import torch
 from channels import awgn, fading
 from channels.awgn import AwgnChannel
 from channels.names import channel_from_name
-from channels.streams import PointStreams, Streams, lend_to_sionna, sionna_device, sionna_phy
+from channels.streams import PointStreams, Streams, sionna_device, sionna_phy, sionna_uses
 
 
 def draw(generator: torch.Generator) -> torch.Tensor:
@@ -94,10 +94,10 @@ def test_sionna_draws_what_our_stream_would_have_drawn(streams: Streams) -> None
     config = sionna_phy().config
     expected = torch.rand(24, generator=streams("lent"))
     ours, theirs = streams("lent"), config.torch_rng("cpu").get_state()
-    with lend_to_sionna(ours):
+    with sionna_uses(ours):
         lent = draw(config.torch_rng("cpu"))
     between = draw(ours)
-    with lend_to_sionna(ours):
+    with sionna_uses(ours):
         lent_again = draw(config.torch_rng("cpu"))
     assert torch.equal(torch.cat([lent, between, lent_again]), expected)
     assert torch.equal(config.torch_rng("cpu").get_state(), theirs)
@@ -107,7 +107,7 @@ def test_sionna_gets_its_state_back_after_an_error(streams: Streams) -> None:
     config = sionna_phy().config
 
     def fail() -> None:
-        with lend_to_sionna(ours):
+        with sionna_uses(ours):
             draw(config.torch_rng("cpu"))
             raise ArithmeticError
 

@@ -111,7 +111,7 @@ def test_pilots_see_the_impairments_too(name: str) -> None:
 
 
 def test_estimates_remain_those_of_what_was_drawn() -> None:
-    assert channel_from_name("tdl:A+cfo:0.1+pa:3").draws_as == "tdl:A"
+    assert channel_from_name("tdl:A+cfo:0.1+pa:3").stream_name == "tdl:A"
     assert channel_from_name("tdl:A+pa:3+lmmse:8").pilots == 8
 
 

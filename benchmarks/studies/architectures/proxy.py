@@ -162,7 +162,7 @@ def _targets(
     return found
 
 
-class _Told(NamedTuple):
+class _Outputs(NamedTuple):
     """Features [b, D] of every teacher, and their common scores [b, classes]."""
 
     features: Sequence[Tensor]
@@ -172,11 +172,11 @@ class _Told(NamedTuple):
 @torch.no_grad()
 def _told(
     teacher: Ensemble, asked: Callable[[Tensor], Classified], images: Tensor
-) -> Iterator[_Told]:
+) -> Iterator[_Outputs]:
     widths = [head.in_features for head in teacher.heads]
     for block in progress(images.split(BLOCK), desc="teachers", unit=f" {BLOCK} images"):
         features, scores = asked(to_float(block))
-        yield _Told(features.split(widths, dim=1), scores)
+        yield _Outputs(features.split(widths, dim=1), scores)
 
 
 def _small(images: Tensor) -> Tensor:

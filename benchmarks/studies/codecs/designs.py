@@ -15,7 +15,7 @@ from torch import Tensor
 from benchmarks.recipes.cifar100 import cifar100
 from benchmarks.recipes.joint import MULTIPATH_MIX
 from benchmarks.studies.codecs.groups import GroupsConfig
-from benchmarks.studies.finished import scheme_of, taught_already
+from benchmarks.studies.finished import load_finished_student, scheme_of
 from models import CatConfig, CodecConfig, MlpCodecConfig
 from simulator.data.dataset import Dataset
 from simulator.description.basis import Part
@@ -25,8 +25,8 @@ from simulator.schemes.experiment import Experiment
 from simulator.schemes.rkd_sc import RkdScConfig, RkdScheme
 from simulator.training.loop import train_part
 from simulator.training.run import TrainingRun, validation_outputs
-from simulator.training.student import Taught
-from simulator.training.teachers import Views, teacher_views, told_views, train_teachers
+from simulator.training.student import TrainedStudent
+from simulator.training.teachers import Views, cached_teacher_views, teacher_views, train_teachers
 
 REFERENCE: Final = "cat"  # the design that all others are compared with
 
@@ -67,7 +67,7 @@ class Behind:
     """A finished student, its outputs and its teachers' outputs for the training views."""
 
     run: TrainingRun
-    taught: Taught
+    taught: TrainedStudent
     hashes: tuple[str, str]  # of the student's and the head's files
     views: Views
     validation: Tensor  # features [M, D]
@@ -93,12 +93,12 @@ def behind(dataset: Dataset, training: Path, out: Path, experiment: Experiment) 
         teacher_seed=0,
         taught_in=training,
     )
-    taught, hashes = taught_already(run, weights)
+    taught, hashes = load_finished_student(run, weights)
     return Behind(
         run=run,
         taught=taught,
         hashes=hashes,
-        views=told_views(run) or teacher_views(run, train_teachers(run)),
+        views=cached_teacher_views(run) or teacher_views(run, train_teachers(run)),
         validation=validation_outputs(run, taught.student.body),
     )
 

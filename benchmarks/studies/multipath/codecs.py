@@ -14,7 +14,7 @@ from torch import Tensor
 from benchmarks.recipes.cifar100 import cifar100
 from benchmarks.recipes.joint import FADING_MIX, MULTIPATH_MIX
 from benchmarks.recipes.variants import LABELS_ONLY
-from benchmarks.studies.finished import scheme_of, taught_already
+from benchmarks.studies.finished import load_finished_student, scheme_of
 from models import CatConfig
 from simulator.data.dataset import Dataset
 from simulator.description.basis import Part
@@ -25,7 +25,7 @@ from simulator.schemes.joint import JointLesson, JointScheme, JointSchemeConfig
 from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.training.loop import train_part
 from simulator.training.run import TrainingRun, validation_outputs
-from simulator.training.student import Taught
+from simulator.training.student import TrainedStudent
 
 MIXES: Final = {"flat": FADING_MIX, "multipath": MULTIPATH_MIX}
 USES: Final = 64  # of ADJSCC, which is trained for one k
@@ -36,7 +36,7 @@ class Behind:
     """The committed student, and its features of the training and the validation images."""
 
     run: TrainingRun
-    taught: Taught
+    taught: TrainedStudent
     hashes: tuple[str, str]  # of the student's and the head's files
     validation: Tensor  # [M, D]
 
@@ -63,7 +63,7 @@ def behind(dataset: Dataset, weights: Path, out: Path, experiment: Experiment) -
     """The student from its weights; its features are cached below `out`."""
     device = torch.device("cpu")
     run = TrainingRun(recipe=experiment, dataset=dataset, folder=out, seed=0, device=device)
-    taught, hashes = taught_already(run, weights)
+    taught, hashes = load_finished_student(run, weights)
     validation = validation_outputs(run, taught.student.body)
     return Behind(run=run, taught=taught, hashes=hashes, validation=validation)
 

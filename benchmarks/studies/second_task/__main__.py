@@ -34,11 +34,11 @@ from benchmarks.figures.draw import write_figures
 from benchmarks.figures.plans import FigurePlan
 from benchmarks.figures.styles import channel_title, styles_of
 from benchmarks.studies.second_task.answers import (
-    Asked,
-    FeaturesAsked,
+    FeatureReceiver,
     Known,
-    LabelAsked,
-    QuantisedAsked,
+    LabelReceiver,
+    QuantisedReceiver,
+    TaskReceiver,
     credits_of,
     known_of,
 )
@@ -82,7 +82,7 @@ SETTINGS: Final = {  # of a label code, and of all others
 
 @torch.inference_mode()
 def credits_at(
-    asked: Asked, prepared: Tensors, known: Known, point: Point, grid: Grid, labels: Tensor
+    asked: TaskReceiver, prepared: Tensors, known: Known, point: Point, grid: Grid, labels: Tensor
 ) -> Mapping[str, Tensor]:
     """Credits of every image in each task, as means over realisations, each [N]."""
     channel, repeats = channel_from_name(point.channel), grid.repeats(point.channel)
@@ -168,18 +168,18 @@ def second_task(request: TaskRequest) -> pd.DataFrame:
     return table
 
 
-def _asked(weights: Weights, experiment: Experiment, name: str) -> Asked:
+def _asked(weights: Weights, experiment: Experiment, name: str) -> TaskReceiver:
     """A scheme whose receiver can solve the tasks. Raises: UserError for any other."""
     config, genie = experiment.scheme(name), "genie" in split_name(name)
     if isinstance(config, RkdScConfig):
         if config.student is not None or config.codec.student != "frozen":
             raise UserError(f"--schemes must share the recipe's student, got {name!r}")
-        return FeaturesAsked(config.build(weights))
+        return FeatureReceiver(config.build(weights))
     if isinstance(config, DigitalSemanticConfig) and not genie:
         components = replace(config, few_bits=None)  # numbers of words are not features
-        return QuantisedAsked(components.build(weights), config.coder(weights))
+        return QuantisedReceiver(components.build(weights), config.coder(weights))
     if isinstance(config, LabelCodeConfig):
-        return LabelAsked(config.build(weights))
+        return LabelReceiver(config.build(weights))
     raise UserError(
         "--schemes must name rkd_sc, label_code or digital_semantic, without the label genie, "
         f"got {name!r}"

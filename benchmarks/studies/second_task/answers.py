@@ -83,7 +83,7 @@ class Answers(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Asked(ABC):
+class TaskReceiver(ABC):
     """A scheme whose receiver can solve the tasks."""
 
     scheme: Scheme
@@ -98,7 +98,7 @@ class Asked(ABC):
 
 
 @dataclass(frozen=True)
-class FeaturesAsked(Asked):
+class FeatureReceiver(TaskReceiver):
     """`rkd_sc`: features arrive, with noise."""
 
     scheme: RkdScheme
@@ -112,7 +112,7 @@ class FeaturesAsked(Asked):
 
 
 @dataclass(frozen=True)
-class LabelAsked(Asked):
+class LabelReceiver(TaskReceiver):
     """`label_code`: a class arrives; only its super-class and its mean feature follow from it."""
 
     def answers(self, known: Known, prepared: Tensors, encoded: Tensors, **place: Any) -> Answers:
@@ -125,7 +125,7 @@ class LabelAsked(Asked):
 
 
 @dataclass(frozen=True)
-class QuantisedAsked(Asked):
+class QuantisedReceiver(TaskReceiver):
     """`digital_semantic`: quantised features arrive as sent, or nothing does.
 
     A payload whose errors the CRC misses counts as lost: its features are not those that were sent.

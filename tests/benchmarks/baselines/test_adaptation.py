@@ -17,10 +17,10 @@ from benchmarks.baselines.adaptation import (
     Adaptation,
     CodedLink,
     IdealLink,
+    block_snr_db,
     distribution,
     grid_place,
     lost_accuracy,
-    met_by,
     pipes_of,
     polar_pipes_of,
     table_error,
@@ -228,10 +228,12 @@ def test_without_a_law_gains_are_drawn(coherence: int | None) -> None:
 def test_varying_gains_count_by_their_mean_capacity() -> None:
     h = torch.tensor([[1.0, 2.0], [0.5, 0.5]], dtype=torch.complex64)
     known = ChannelOutput(y=h, h=h, noise_power=torch.ones(2, 1))
-    met = met_by(known, snr_db=torch.zeros(2, 1))
+    met = block_snr_db(known, snr_db=torch.zeros(2, 1))
     expected = 10 * math.log10(2 ** ((math.log2(2) + math.log2(5)) / 2) - 1)
     assert met.tolist() == pytest.approx([expected, 10 * math.log10(0.25)])
-    doubled = met_by(known._replace(noise_power=torch.full((2, 2), 2.0)), snr_db=torch.zeros(2, 1))
+    doubled = block_snr_db(
+        known._replace(noise_power=torch.full((2, 2), 2.0)), snr_db=torch.zeros(2, 1)
+    )
     assert float(doubled[1]) == pytest.approx(10 * math.log10(0.125))
     drawn = distribution(RayleighChannel(coherence=1), snr_db=10.0, uses=64)[None]
     mean_capacity = np.log2(1 + 10 ** (drawn / 10)).mean()
@@ -242,7 +244,7 @@ def test_varying_gains_count_by_their_mean_capacity() -> None:
 
 def test_a_genie_never_promises_more_than_the_snr_met_carries() -> None:
     links = [IdealLink(payload_bits=bits, channel_uses=16, finite=False) for bits in (10, 15, 30)]
-    found = Adaptation(links, {"one": OFFER}, LABELS, 16, 4).for_met
+    found = Adaptation(links, {"one": OFFER}, LABELS, 16, 4).for_each_snr
     assert len(found) == len(GRID_DB)
     for snr_db in (-3.0, 0.01, 4.37, 20.0, 90.0):
         choice = found[int(grid_place(np.array([snr_db]))[0])]
@@ -296,7 +298,7 @@ def test_a_known_gain_meets_the_very_snr() -> None:
         own = torch.full((3, 1), snr_db)
         noise = noise_power_from_snr_db(own)
         ones = torch.ones((3, 4), dtype=torch.complex64)
-        met = met_by(ChannelOutput(y=ones, h=ones, noise_power=noise), snr_db=own)
+        met = block_snr_db(ChannelOutput(y=ones, h=ones, noise_power=noise), snr_db=own)
         assert met.tolist() == pytest.approx([float(own[0, 0])] * 3, abs=1e-12)
 
 
@@ -307,5 +309,5 @@ def test_choices_over_an_amplifier_are_made_for_symbols_of_data() -> None:
         channel = channel_from_name(name)
         received = contracts.send(channel, x, snr_db=20.0)
         met = distribution(channel, snr_db=20.0, uses=64)[None]
-        expected = met_by(received, snr_db=torch.full((4000, 1), 20.0)).numpy()
+        expected = block_snr_db(received, snr_db=torch.full((4000, 1), 20.0)).numpy()
         assert np.median(met) == pytest.approx(np.median(expected), abs=0.3)

@@ -186,7 +186,7 @@ def test_the_error_of_tables_is_that_of_tables_measured_again() -> None:
     }
     one = plain._choice(RAYLEIGH, 14.0, K)  # it stays that of the first tables
     met = distribution(RAYLEIGH, snr_db=14.0, uses=K)[None]
-    by_met = genie.adaptation(K).for_met
+    by_met = genie.adaptation(K).for_each_snr
     chosen = [by_met[place] for place in grid_place(met)]
     found: dict[str, list[float]] = {"": [], "genie": []}
     for _ in range(300):

@@ -21,7 +21,7 @@ from models.blocks import parameter_count
 from simulator.data.dataset import Dataset, Split
 from simulator.errors import UserError
 from simulator.training.run import TrainingRun
-from simulator.training.student import Taught
+from simulator.training.student import TrainedStudent
 from simulator.training.teachers import Views
 
 CPU = torch.device("cpu")
@@ -100,7 +100,7 @@ def behind(folder: Path) -> Behind:
         run.path(teacher).write_bytes(b"")
     return Behind(
         run=run,
-        taught=Taught(student, features, student.head),
+        taught=TrainedStudent(student, features, student.head),
         hashes=("", ""),
         views=Views(features, scores.half(), torch.zeros(256), torch.ones(1)),
         validation=features[0].float(),

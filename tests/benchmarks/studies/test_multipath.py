@@ -15,7 +15,7 @@ from simulator.data.dataset import Dataset, Split
 from simulator.schemes.joint import JointScheme
 from simulator.schemes.rkd_sc import RkdScheme
 from simulator.training.run import TrainingRun
-from simulator.training.student import Taught
+from simulator.training.student import TrainedStudent
 
 CPU = torch.device("cpu")
 
@@ -73,7 +73,7 @@ def behind(folder: Path) -> Behind:
     student = ImageClassifier(experiment.student.model, image_channels=3, num_classes=4)
     features = torch.randn((2, 64, 256), generator=draws).half()
     run = TrainingRun(recipe=experiment, dataset=dataset, folder=folder, seed=0, device=CPU)
-    taught = Taught(student, features, student.head)
+    taught = TrainedStudent(student, features, student.head)
     return Behind(run=run, taught=taught, hashes=("", ""), validation=features[0].float())
 
 

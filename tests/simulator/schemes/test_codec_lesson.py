@@ -19,7 +19,7 @@ from simulator.schemes.codec import CodecLesson, EpochContext
 from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.training.losses import distillation_loss, softened_divergence
 from simulator.training.run import TrainingRun
-from simulator.training.student import Taught
+from simulator.training.student import TrainedStudent
 from simulator.training.teachers import Views
 
 STAGE = digits().one(RkdScConfig).codec
@@ -63,7 +63,7 @@ def lesson(tmp_path: Path, **changes: Any) -> CodecLesson:
         part=Part("codec", (), ()),
         config=stage.training,
         stage=stage,
-        taught=Taught(student, features, student.head),
+        taught=TrainedStudent(student, features, student.head),
         views=views,
         validation=features[0, : len(run.validation.labels)],
         channels=stage.conditions.channels,

@@ -24,7 +24,7 @@ from simulator.storage.describe import digest
 from simulator.training.loop import fresh
 from simulator.training.losses import TeacherTargets, softened_divergence
 from simulator.training.run import TrainingRun
-from simulator.training.student import Taught
+from simulator.training.student import TrainedStudent
 from simulator.training.teachers import Views
 
 OURS = digits().one(RkdScConfig).codec.loss
@@ -179,7 +179,7 @@ def test_a_codec_is_taught_about_the_very_view(
         config=scheme.training,
         scheme=scheme,
         uses=16,
-        taught=Taught(student, features, student.head),
+        taught=TrainedStudent(student, features, student.head),
         views=Views(-features, scores, torch.zeros(64), torch.ones(())),
         validation=torch.zeros(1, 64),
         channels=("awgn",),

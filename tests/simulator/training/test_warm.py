@@ -88,7 +88,7 @@ def test_a_student_that_got_worse_stays_as_its_teacher(run: TrainingRun) -> None
     assert torch.equal(model.head.weight, teacher.head.weight)
     with torch.no_grad():
         model.head.weight.copy_(-teacher.head.weight * 10)
-    assert lesson.settle(model)
+    assert lesson.revise(model)
     assert torch.equal(model.head.weight, teacher.head.weight)
 
 

@@ -12,7 +12,7 @@ from channels.streams import PointStreams
 
 
 @dataclass(frozen=True, eq=False)
-class Others:
+class OtherPayloads:
     """Another payload for every image of a batch, each equally likely.
 
     Shapes: numbers [B] in [0, 1), for up to 11 bits; flips [B, longest] uint8, for more.

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from benchmarks.baselines.others import Others
+from benchmarks.baselines.other_payloads import OtherPayloads
 from channels.streams import PointStreams, Streams
 
 COUNT = 3000
 
 
-def drawn() -> Others:
-    return Others.drawn(COUNT, PointStreams(Streams(seed=3), "others"))
+def drawn() -> OtherPayloads:
+    return OtherPayloads.drawn(COUNT, PointStreams(Streams(seed=3), "others"))
 
 
 def test_a_short_payload_becomes_any_other_as_often() -> None:
