@@ -27,18 +27,17 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 OWN = (  # listed, because one checkout may have schemes that the other one lacks
-    "rkd_sc,deep_jscc,adjscc,dt_jscc,dt_jscc:64qam,vl_vfe,{}deep_jscc_image,separate,capacity_bound,"
-    "digital_semantic,label_code"
+    "rkd_sc,deep_jscc,deep_jscc_q,deep_jscc_q:16qam,deep_jscc_q:256qam,adjscc,dt_jscc,dt_jscc:64qam,"
+    "vl_vfe,{}deep_jscc_image,analog_pixels,separate,capacity_bound,digital_semantic,label_code"
 )
 ALL, ALL_OF_CIFAR = OWN.format(""), OWN.format("deep_jscc:distilled,adjscc:distilled,")
 SCHEMES = {  # every label once
-    "digits": f"{ALL},rkd_sc:+3dB,rkd_sc:-6dB,deep_jscc_image:retrained,"
+    "digits": f"{ALL},adjscc:distilled,adjscc:distilled:total,label_code:regular,rkd_sc:+3dB,rkd_sc:-6dB,deep_jscc_image:retrained,"
     "separate:genie,separate:jpeg_file,separate:retrained,separate:webp,capacity_bound:finite,"
     "capacity_bound:genie,digital_semantic:genie,digital_semantic:bound:finite,label_code:polar",
     "cifar100": f"{ALL_OF_CIFAR},deep_jscc_image:teacher,deep_jscc_image:retrained,"
@@ -139,7 +138,7 @@ VARIANTS = (  # of the recipe cifar100
     *("short", "brief", "no_teacher", "wide", "ce_ce", "kd_stage2", "one_stage", "p1", "p2", "p3"),
     *("kd_stage1", "uncoded", "noise_free", "r1", "mse_always", "r2", "f1", "f2", "no_snr", "mlp"),
     *("no_prototypes", "cat64", "d32", "d96", "d128", "heads", "k16", "k64", "k256"),
-    *("awgn_only", "snr10", "conference"),
+    *("awgn_only", "multipath", "reliable", "no_attention", "no_blocks", "snr10", "conference"),
 )
 
 
@@ -208,11 +207,8 @@ def child(arguments: list[str]) -> None:
 
 def _cut_trainings() -> None:
     """Shorten the training of every part to one epoch of a few steps."""
-    import simulator
+    from simulator.description import stages
 
-    # look for the file: an import could find an installed module that an older checkout lacks
-    present = (Path(simulator.__path__[0]) / "description/stages.py").exists()
-    stages = import_module("simulator.description.stages" if present else "simulator.stages")
     config: Any = stages.TrainConfig
     whole = config.steps_on
     config.epochs_on = lambda self, num_images: 1  # noqa: ARG005

@@ -92,7 +92,6 @@ class SweepFolder:
         table = _in_order(results.table.assign(train_seed=run["train_seed"]))
         table = table if more is None else table.join(more)
         write_table(folder / "results.csv", table)
-        write_table(folder / "results.parquet", table)
         write_table(folder / "timing.csv", results.timing)
         remove(folder, CHOICES)
         if choices := _choices(sweep):

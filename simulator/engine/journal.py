@@ -212,7 +212,7 @@ class Journal:
         return offsets
 
 
-UnitStore = MemoryStore | Journal  # where finished units are kept
+WritableStore = MemoryStore | Journal  # where finished units are kept
 
 
 def _scan(path: Path) -> _Found:

@@ -26,7 +26,7 @@ from simulator.engine.grid import (
     placed,
     tasks_of,
 )
-from simulator.engine.journal import Finished, MemoryStore, UnitStore
+from simulator.engine.journal import Finished, MemoryStore, WritableStore
 from simulator.engine.workers import InProcess, Pool
 from simulator.parse import check_pilots_named
 from simulator.progress import progress, skip, wait
@@ -53,7 +53,7 @@ class Facts:
 class Results:
     """The rows of a sweep, read from its store point by point."""
 
-    store: UnitStore
+    store: WritableStore
     facts: Facts
     realizations: Mapping[Point, int] = field(default_factory=dict)
 
@@ -135,7 +135,7 @@ class _Schedule:
     Further rounds of a point come before other points, so that few tallies are in memory.
     """
 
-    def __init__(self, grid: Grid, facts: Facts, store: UnitStore, bar: Any) -> None:
+    def __init__(self, grid: Grid, facts: Facts, store: WritableStore, bar: Any) -> None:
         self._grid, self._facts, self._store, self._bar = grid, facts, store, bar
         self.waiting: deque[Task] = deque()
         self.asked: dict[Point, int] = {}  # realisations in the rounds requested so far
@@ -210,7 +210,7 @@ class _Schedule:
 
 
 def run_sweep(
-    points: Sequence[Point], grid: Grid, facts: Facts, *, pool: Pool, store: UnitStore
+    points: Sequence[Point], grid: Grid, facts: Facts, *, pool: Pool, store: WritableStore
 ) -> Results:
     """Compute the units of these points that the store lacks; show progress on stderr."""
     unit = " transmissions"

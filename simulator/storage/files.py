@@ -142,12 +142,9 @@ def read_keyed(path: Path, key: str) -> dict[str, Any] | None:
 
 
 def write_table(path: Path, rows: pd.DataFrame) -> None:
-    """Write rows atomically, as Parquet if the name ends in .parquet, else as CSV."""
+    """Write rows atomically as CSV."""
     with replacing(path) as temporary:
-        if path.suffix == ".parquet":
-            rows.to_parquet(temporary, index=False)
-        else:
-            rows.to_csv(temporary, index=False, lineterminator="\n")
+        rows.to_csv(temporary, index=False, lineterminator="\n")
 
 
 def file_hash(path: Path) -> str:
