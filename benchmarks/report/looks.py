@@ -19,6 +19,15 @@ def _polygon(corners: int, turn: float = 0.0) -> str:
     return f"M{'L'.join(points)}Z"
 
 
+def _star(points: int) -> str:
+    """SVG path of a star in the unit circle."""
+    corners = range(2 * points)
+    radii = [1.0 if corner % 2 == 0 else 0.45 for corner in corners]
+    angles = [math.pi * corner / points - math.pi / 2 for corner in corners]
+    both = zip(radii, angles, strict=True)
+    return f"M{'L'.join(f'{r * math.cos(a):.2f},{r * math.sin(a):.2f}' for r, a in both)}Z"
+
+
 PLUS = "M-.3,-1H.3V-.3H1V.3H.3V1H-.3V.3H-1V-.3H-.3Z"
 CROSS = "M-1,-.6L-.6,-1L0,-.4L.6,-1L1,-.6L.4,0L1,.6L.6,1L0,.4L-.6,1L-1,.6L-.4,0Z"
 PATHS = {  # by the marker codes of Matplotlib
@@ -35,6 +44,7 @@ PATHS = {  # by the marker codes of Matplotlib
     "p": _polygon(5),
     "h": _polygon(6),
     "H": _polygon(6, 0.5),
+    "*": _star(5),
 }
 
 

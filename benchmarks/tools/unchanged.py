@@ -37,7 +37,8 @@ OWN = (  # listed, because one checkout may have schemes that the other one lack
 )
 ALL, ALL_OF_CIFAR = OWN.format(""), OWN.format("deep_jscc:distilled,adjscc:distilled,")
 SCHEMES = {  # every label once
-    "digits": f"{ALL},adjscc:distilled,adjscc:distilled:total,label_code:regular,rkd_sc:+3dB,rkd_sc:-6dB,deep_jscc_image:retrained,"
+    "digits": f"{ALL},adjscc:distilled,adjscc:distilled:total,label_code:regular,"
+    "rkd_sc:+3dB,rkd_sc:-6dB,deep_jscc_image:retrained,"
     "separate:genie,separate:jpeg_file,separate:retrained,separate:webp,capacity_bound:finite,"
     "capacity_bound:genie,digital_semantic:genie,digital_semantic:bound:finite,label_code:polar",
     "cifar100": f"{ALL_OF_CIFAR},deep_jscc_image:teacher,deep_jscc_image:retrained,"
