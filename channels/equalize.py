@@ -21,7 +21,7 @@ def zero_forcing(received: ChannelOutput) -> Tensor:
 
 
 def mmse(received: ChannelOutput) -> Tensor:
-    """Estimate x of unit power with minimum mean squared error, h* y / (|h|^2 + N0).
+    """Estimate x of unit power with minimum mean squared error, `h* y / (|h|^2 + N0)`.
 
     Shapes: y, h [B, k], noise_power [B, 1] or [B, k] -> [B, k] complex64.
     """
@@ -40,7 +40,7 @@ def reliability(received: ChannelOutput) -> Tensor:
 
 
 def receive_snr_db(received: ChannelOutput, *, used: Tensor | None = None) -> Tensor:
-    """Receive SNR of each image, 10 log10(mean |h|^2 / mean N0) over its used symbols.
+    """Receive SNR of each image, `10 log10(mean |h|^2 / mean N0)` over its used symbols.
 
     Shapes: h [B, k], noise_power [B, 1] or [B, k], used [B, k] bool or None (all) -> [B, 1]
     float32.

@@ -7,9 +7,9 @@ __all__ = ["from_symbols", "to_symbols"]
 
 
 def to_symbols(values: Tensor, *, used: Tensor | None = None) -> Tensor:
-    """Pack neighbouring values (re, im) into symbols with mean |x|^2 = 1 over the used ones.
+    """Pack neighbouring values (re, im) into symbols of unit mean power over the used ones.
 
-    x = u sqrt(k_used) / ||u||, separately for every image. Unused symbols are 0 and carry no
+    `x = u sqrt(k_used) / ||u||`, separately for every image. Unused symbols are 0 and carry no
     power. Differentiable in `values`.
 
     Shapes: values [B, 2k] real, used [B, k] bool or None (all are used) -> x [B, k] complex64.
