@@ -13,8 +13,7 @@ def to_symbols(values: Tensor, *, used: Tensor | None = None) -> Tensor:
     power. Differentiable in `values`.
 
     Shapes: values [B, 2k] real, used [B, k] bool or None (all are used) -> x [B, k] complex64.
-    Raises: ValueError for another shape or type; if the used values of an image are all zero, hold
-            nan or infinity, or if an image uses no symbol.
+    Raises: ValueError for another shape or type, or unless used values are finite and not all 0.
     """
     if not values.is_floating_point() or values.dim() != 2 or values.shape[1] % 2:
         raise ValueError(
