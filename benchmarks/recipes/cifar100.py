@@ -83,6 +83,7 @@ CODEC = CodecStage(
 )
 HEADS = replace(ADAMW, epochs=10)  # training of the quantiser's heads
 READERS = replace(SGD, epochs=6, learning_rate=0.01)  # fine-tuning on decoded or rebuilt images
+WORDS = tuple(range(1, 9))  # bits of feature words of digital_semantic
 USES = (16, 64, 256)  # of the joint baselines and of the sweep
 IMAGE_USES = (64, 256, 512)
 
@@ -113,7 +114,7 @@ def _cifar100(*, equal: bool) -> Experiment:
         mirrored=True,
         student=STUDENT,
         schemes=(
-            *_schemes(STUDENT, CODEC, backbone=untaught, equal=equal),
+            *_schemes(STUDENT, CODEC, backbone=untaught, equal=equal, words=WORDS if equal else ()),
             *ablations(STUDENT, CODEC, untaught=untaught),
         ),
         sweep=SweepConfig(channels=FADING_MIX, snr_db=SNR_DB, channel_uses=USES, realizations=2),
@@ -124,7 +125,8 @@ def taught_by_three() -> Experiment:
     """CIFAR-100 with a third teacher, pretrained on ImageNet, and with equally trained baselines.
 
     This is the recipe of the next training run. Baselines behind our student are trained with the
-    losses of our codec, in two variants: with as many passes as our codec for each k, or in total.
+    The student without a teacher sees fresh views. `digital_semantic` has sources of a few bits, as on
+    the digits.
     The student without a teacher sees fresh views.
     """
     recipe = _cifar100(equal=True)
@@ -183,6 +185,7 @@ def _schemes(
     batch_size: int = 32,
     heads: stages.TrainConfig = HEADS,
     readers: stages.TrainConfig = READERS,
+    words: tuple[int, ...] = (),
 ) -> tuple[SchemeConfig, ...]:
     """All schemes but ablations; `epochs` and `batch_size` are those of deep JSCC of images.
 
@@ -206,7 +209,12 @@ def _schemes(
         pairs,
         modulated(pairs),
         *conventional_baselines(
-            CIFAR_SEPARATE, CIFAR_SEMANTIC, feature_dim=256, heads=heads, readers=readers, views=3
+            *(CIFAR_SEPARATE, CIFAR_SEMANTIC),
+            feature_dim=256,
+            heads=heads,
+            readers=readers,
+            views=3,
+            words=words,
         ),
     )
 
