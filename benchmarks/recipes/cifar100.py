@@ -125,9 +125,8 @@ def taught_by_three() -> Experiment:
     """CIFAR-100 with a third teacher, pretrained on ImageNet, and with equally trained baselines.
 
     This is the recipe of the next training run. Baselines behind our student are trained with the
-    The student without a teacher sees fresh views. `digital_semantic` has sources of a few bits, as on
-    the digits.
-    The student without a teacher sees fresh views.
+    losses of our codec, in two variants: with as many passes as our codec for each k, or in total.
+    The student without a teacher sees fresh views. `digital_semantic` has sources of a few bits.
     """
     recipe = _cifar100(equal=True)
     return replace(recipe, more_teachers=(*recipe.more_teachers, PRETRAINED_TEACHER))
