@@ -13,14 +13,14 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 import torch
 
+from benchmarks.studies.request import ParallelStudyRequest
 from models import ImageClassifier
-from simulator.commands.options import data_option, option, whole
-from simulator.data.dataset import Dataset, load_dataset
+from simulator.commands.options import option
+from simulator.data.dataset import Dataset
 from simulator.description.basis import Basis, Part
 from simulator.errors import UserError
 from simulator.measures.sizes import Credits, right_answers
 from simulator.storage.files import read_keyed, write_json
-from simulator.storage.folders import check_writable
 from simulator.training.run import TrainingRun
 from simulator.training.student import train_student
 from simulator.training.teachers import cached_teacher_views, teacher_views, train_teachers
@@ -88,15 +88,12 @@ class Job(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaughtRequest(ABC):
+class TaughtRequest(ParallelStudyRequest, ABC):
     """The options of these studies; subclasses define the students."""
 
-    data: Path | None = data_option()
     training: Path = option(
         default=Path("results/runs/cifar100"), help="Folder of the training of the teachers."
     )
-    out: Path = option(default=Path("results/runs/study"), help="Folder to write to.")
-    workers: int = option(default=2, type=whole(1, 1000), help="Processes of one thread each.")
 
     splits: ClassVar[tuple[SplitName, ...]]  # on whose images the students are evaluated
 
@@ -109,10 +106,7 @@ class TaughtRequest(ABC):
 
         Raises: UserError if there are no images or no weights of a teacher.
         """
-        if self.data is None:
-            raise UserError("--data must name the folder of CIFAR-100, got none")
-        check_writable(self.out)
-        dataset = load_dataset(self.data)
+        dataset = self.dataset()
         for job in self.jobs():
             run = job.run(dataset)
             missing = [name for name in run.recipe.teachers if not run.path(name).exists()]

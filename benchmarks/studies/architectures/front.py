@@ -17,7 +17,7 @@ import click
 import pandas as pd
 
 from benchmarks.studies.architectures.proxy import Proxy, Trained
-from benchmarks.studies.architectures.request import StudyRequest
+from benchmarks.studies.architectures.request import ProxyRequest
 from benchmarks.studies.architectures.searching import Searching
 from benchmarks.studies.pool import done_by_workers
 from models.nas.staged_space import cost
@@ -88,7 +88,7 @@ def rows_of(job: Job, outcome: Outcome) -> list[tuple[Any, ...]]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FrontRequest(StudyRequest):
+class FrontRequest(ProxyRequest):
     """The options of `front`."""
 
     out: Path = option(default=Path("results/runs/front"), help="Folder to write to.")

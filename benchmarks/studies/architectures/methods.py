@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 
 from benchmarks.studies.architectures.proxy import Proxy, Trained
-from benchmarks.studies.architectures.request import StudyRequest
+from benchmarks.studies.architectures.request import ProxyRequest
 from benchmarks.studies.architectures.searching import DRAWN, METHODS, Chosen, Searching
 from benchmarks.studies.pool import done_by_workers
 from models import StagedCnnConfig
@@ -121,7 +121,7 @@ def differences(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MethodsRequest(StudyRequest):
+class MethodsRequest(ProxyRequest):
     """The options of `methods`."""
 
     out: Path = option(default=Path("results/runs/methods"), help="Folder to write to.")

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.studies.architectures.proxy import Proxy, Trained
-from benchmarks.studies.architectures.request import StudyRequest
+from benchmarks.studies.architectures.request import ProxyRequest
 from benchmarks.studies.architectures.searching import Searching
 from benchmarks.studies.architectures.spread import IMAGE_SHAPE, Job, drawn_candidates, train
 from benchmarks.studies.architectures.zero_cost import Scores, combined, sample, scores
@@ -102,7 +102,7 @@ def spearman(pairs: NDArray[np.float64]) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SignalsRequest(StudyRequest):
+class SignalsRequest(ProxyRequest):
     """The options of `signals`."""
 
     out: Path = option(default=Path("results/runs/spread"), help="Folder to write to.")

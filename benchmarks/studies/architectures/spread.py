@@ -23,7 +23,7 @@ from scipy import stats
 from benchmarks.recipes.cifar100 import cifar100
 from benchmarks.recipes.search import cells
 from benchmarks.studies.architectures.proxy import SIDE, Proxy, Trained
-from benchmarks.studies.architectures.request import StudyRequest
+from benchmarks.studies.architectures.request import ProxyRequest
 from benchmarks.studies.pool import done_by_workers
 from channels.streams import Streams
 from models import Genotype, GenotypeCnnConfig, StudentConfig
@@ -149,7 +149,7 @@ def train(proxy: Proxy, job: Job) -> Trained:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpreadRequest(StudyRequest):
+class SpreadRequest(ProxyRequest):
     """The options of `spread`."""
 
     out: Path = option(default=Path("results/runs/spread"), help="Folder to write to.")

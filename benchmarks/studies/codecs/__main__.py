@@ -23,19 +23,20 @@ from numpy.typing import NDArray
 from benchmarks.recipes.cifar100 import cifar100
 from benchmarks.studies.codecs.designs import (
     REFERENCE,
-    Behind,
-    behind,
     designs,
     part_of,
     recipe,
+    student_of,
     trained,
 )
+from benchmarks.studies.finished import FrozenStudent
 from benchmarks.studies.pool import done_by_workers
+from benchmarks.studies.request import ParallelStudyRequest
 from channels.names import channel_from_name
 from models import CatConfig
 from models.blocks import parameter_count
-from simulator.commands.options import command, data_option, option, run, whole
-from simulator.data.dataset import Split, load_dataset
+from simulator.commands.options import command, option, run, whole
+from simulator.data.dataset import Split
 from simulator.engine.evaluate import Setting, evaluator_here
 from simulator.engine.grid import Grid, plan, tasks_of
 from simulator.errors import UserError
@@ -47,7 +48,6 @@ from simulator.storage.describe import describe, digest
 from simulator.storage.environment import REFERENCE as COMMITTED
 from simulator.storage.environment import environment
 from simulator.storage.files import file_hash, replacing, write_json, write_table
-from simulator.storage.folders import check_writable
 
 CHANNELS: Final = (
     *("awgn", "rayleigh", "tdl:A:300ns", "tdl:A:300ns+lmmse:8"),
@@ -83,7 +83,7 @@ class Outcome(NamedTuple):
 PLACES: Final = [(own, snr_db, k) for own in CHANNELS for k in USES for snr_db in SNR_DB]
 
 
-def work(found: Behind, job: Job) -> Outcome:
+def work(found: FrozenStudent, job: Job) -> Outcome:
     """Train and test a design; the function that workers run."""
     link = trained(found, job.design, job.seed)
     sizes = parameter_count(link.codec.encoder), parameter_count(link.codec.decoder)
@@ -93,7 +93,7 @@ def work(found: Behind, job: Job) -> Outcome:
     return Outcome(sizes, right)
 
 
-def kept_right(found: Behind, link: RkdScheme, job: Job, name: str, split: Split) -> Right:
+def kept_right(found: FrozenStudent, link: RkdScheme, job: Job, name: str, split: Split) -> Right:
     """As `right_at`, from a file if an earlier run has written it."""
     weights = file_hash(found.run.path(part_of(found, *job).name))
     training = digest([found.run.dataset.key, weights, RkdScheme.version, PLACES])
@@ -165,10 +165,9 @@ def _differences(a: Right, b: Right) -> Iterator[tuple[tuple[str, int], tuple[fl
 
 
 @dataclass(frozen=True, kw_only=True)
-class CodecsRequest:
+class CodecsRequest(ParallelStudyRequest):
     """The options of `codecs`."""
 
-    data: Path | None = data_option()
     training: Path = option(
         default=COMMITTED / "cifar100", help="Folder of the training of teachers and student."
     )
@@ -177,15 +176,11 @@ class CodecsRequest:
     seeds: int = option(default=3, type=whole(1, 100), help="Training runs of every design.")
     epochs: int = option(default=16, type=whole(1, 1000), help="Epochs of every training run.")
     views: int = option(default=4, type=whole(2, 100), help="Augmented views, an even number.")
-    workers: int = option(default=2, type=whole(1, 1000), help="Processes of one thread each.")
 
-    def prepared(self) -> Behind:
+    def prepared(self) -> FrozenStudent:
         """The student, and its teachers' outputs, computed at first use. Raises: UserError."""
-        if self.data is None:
-            raise UserError("--data must name the folder of CIFAR-100, got none")
-        check_writable(self.out)
         experiment = recipe(views=self.views, epochs=self.epochs)
-        return behind(load_dataset(self.data), self.training, self.out, experiment)
+        return student_of(self.dataset(), self.training, self.out, experiment)
 
     def jobs(self) -> list[Job]:
         """All designs from one seed, then from the next. Raises: UserError for an unknown one."""

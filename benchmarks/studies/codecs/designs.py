@@ -5,17 +5,16 @@ losses, views, number of passes and channels.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-from torch import Tensor
 
 from benchmarks.recipes.cifar100 import cifar100
 from benchmarks.recipes.joint import MULTIPATH_MIX
 from benchmarks.studies.codecs.groups import GroupsConfig
-from benchmarks.studies.finished import load_finished_student, scheme_of
+from benchmarks.studies.finished import FrozenStudent, frozen_student, scheme_of
 from models import CatConfig, CodecConfig, MlpCodecConfig
 from simulator.data.dataset import Dataset
 from simulator.description.basis import Part
@@ -24,9 +23,8 @@ from simulator.schemes.codec import CodecLesson, CodecStage, LinkModel
 from simulator.schemes.experiment import Experiment
 from simulator.schemes.rkd_sc import RkdScConfig, RkdScheme
 from simulator.training.loop import train_part
-from simulator.training.run import TrainingRun, validation_outputs
-from simulator.training.student import TrainedStudent
-from simulator.training.teachers import Views, cached_teacher_views, teacher_views, train_teachers
+from simulator.training.run import TrainingRun
+from simulator.training.teachers import cached_teacher_views, teacher_views, train_teachers
 
 REFERENCE: Final = "cat"  # the design that all others are compared with
 
@@ -62,18 +60,9 @@ def recipe(*, views: int, epochs: int) -> Experiment:
     return replace(made, views=views, schemes=(replace(ours, codec=codec),))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Behind:
-    """A finished student, its outputs and its teachers' outputs for the training views."""
-
-    run: TrainingRun
-    taught: TrainedStudent
-    hashes: tuple[str, str]  # of the student's and the head's files
-    views: Views
-    validation: Tensor  # features [M, D]
-
-
-def behind(dataset: Dataset, training: Path, out: Path, experiment: Experiment) -> Behind:
+def student_of(
+    dataset: Dataset, training: Path, out: Path, experiment: Experiment
+) -> FrozenStudent:
     """The student and the teachers of a finished training run; outputs are cached below `out`.
 
     Raises: UserError if weights are missing, or belong to another recipe or to other images.
@@ -93,23 +82,17 @@ def behind(dataset: Dataset, training: Path, out: Path, experiment: Experiment) 
         teacher_seed=0,
         taught_in=training,
     )
-    taught, hashes = load_finished_student(run, weights)
-    return Behind(
-        run=run,
-        taught=taught,
-        hashes=hashes,
-        views=cached_teacher_views(run) or teacher_views(run, train_teachers(run)),
-        validation=validation_outputs(run, taught.student.body),
-    )
+    views = cached_teacher_views(run) or teacher_views(run, train_teachers(run))
+    return replace(frozen_student(run, weights), views=views)
 
 
-def part_of(found: Behind, name: str, seed: int) -> Part:
+def part_of(found: FrozenStudent, name: str, seed: int) -> Part:
     """The trained part of one design from a seed."""
     described = (*found.run.recipe.seen, stage_of(found.run.recipe, name), found.hashes)
     return Part(f"{name}_{seed}", described, tuple(found.run.recipe.teachers))
 
 
-def trained(found: Behind, name: str, seed: int) -> RkdScheme:
+def trained(found: FrozenStudent, name: str, seed: int) -> RkdScheme:
     """The link with one design, trained from a seed; it is stored below the folder of the run."""
     stage = stage_of(found.run.recipe, name)
     lesson = CodecLesson(

@@ -19,14 +19,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from benchmarks.studies.multipath.codecs import MIXES, Behind, behind, recipe, trained
+from benchmarks.studies.finished import FrozenStudent
+from benchmarks.studies.multipath.codecs import MIXES, recipe, student_of, trained
+from benchmarks.studies.request import StudyRequest
 from channels.names import channel_from_name
-from simulator.commands.options import command, data_option, option, run, whole
-from simulator.data.dataset import Split, load_dataset
+from simulator.commands.options import command, option, run, whole
+from simulator.data.dataset import Split
 from simulator.engine.evaluate import Setting, evaluator_here
 from simulator.engine.grid import Grid, Point, plan, tasks_of
 from simulator.engine.journal import Finished
-from simulator.errors import UserError
 from simulator.progress import progress
 from simulator.scheme import Scheme
 from simulator.statistics.intervals import mean_interval
@@ -34,7 +35,6 @@ from simulator.statistics.tally import RIGHT
 from simulator.storage.describe import describe
 from simulator.storage.environment import REFERENCE, environment
 from simulator.storage.files import write_json, write_table
-from simulator.storage.folders import check_writable
 
 NAMES: Final = (
     *("rkd_sc:flat", "rkd_sc:multipath", "rkd_sc:multipath:reliable"),
@@ -134,10 +134,9 @@ def _differences(first: pd.DataFrame, second: pd.DataFrame, a: str, b: str) -> p
 
 
 @dataclass(frozen=True, kw_only=True)
-class MultipathRequest:
+class MultipathRequest(StudyRequest):
     """The options of `benchmarks.studies.multipath`."""
 
-    data: Path | None = data_option()
     weights: Path = option(
         default=REFERENCE / "cifar100/weights", help="Folder with the student and its head."
     )
@@ -150,13 +149,10 @@ class MultipathRequest:
 @command(MultipathRequest)
 def study(request: MultipathRequest) -> None:
     """Train codecs on flat channels and on multipath, and test them on both."""
-    if request.data is None:
-        raise UserError("--data must name the folder of CIFAR-100, got none")
     torch.set_num_threads(1)
-    check_writable(request.out)
-    dataset = load_dataset(request.data)
+    dataset = request.dataset()
     experiment = recipe(views=request.views, epochs=request.epochs)
-    found = behind(dataset, request.weights, request.out, experiment)
+    found = student_of(dataset, request.weights, request.out, experiment)
     rows: list[dict[str, Any]] = []
     for seed in range(request.seeds):
         schemes = [trained(found, name, seed) for name in NAMES]
@@ -166,7 +162,7 @@ def study(request: MultipathRequest) -> None:
         _write(request, found, pd.DataFrame(rows))
 
 
-def _write(request: MultipathRequest, found: Behind, rows: pd.DataFrame) -> None:
+def _write(request: MultipathRequest, found: FrozenStudent, rows: pd.DataFrame) -> None:
     """Write the tables of all training runs so far."""
     write_table(request.out / "codecs.csv", rows)
     pairs = pairs_of(rows)

@@ -4,17 +4,16 @@ All learn from labels only, with equal passes and views. ADJSCC is trained for o
 all k of the recipe.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-from torch import Tensor
 
 from benchmarks.recipes.cifar100 import cifar100
 from benchmarks.recipes.joint import FADING_MIX, MULTIPATH_MIX
 from benchmarks.recipes.variants import LABELS_ONLY
-from benchmarks.studies.finished import load_finished_student, scheme_of
+from benchmarks.studies.finished import FrozenStudent, frozen_student, scheme_of
 from models import CatConfig
 from simulator.data.dataset import Dataset
 from simulator.description.basis import Part
@@ -24,21 +23,10 @@ from simulator.schemes.experiment import Experiment
 from simulator.schemes.joint import JointLesson, JointScheme, JointSchemeConfig
 from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.training.loop import train_part
-from simulator.training.run import TrainingRun, validation_outputs
-from simulator.training.student import TrainedStudent
+from simulator.training.run import TrainingRun
 
 MIXES: Final = {"flat": FADING_MIX, "multipath": MULTIPATH_MIX}
 USES: Final = 64  # of ADJSCC, which is trained for one k
-
-
-@dataclass(frozen=True, kw_only=True)
-class Behind:
-    """The committed student, and its features of the training and the validation images."""
-
-    run: TrainingRun
-    taught: TrainedStudent
-    hashes: tuple[str, str]  # of the student's and the head's files
-    validation: Tensor  # [M, D]
 
 
 def recipe(*, views: int, epochs: int) -> Experiment:
@@ -59,16 +47,14 @@ def recipe(*, views: int, epochs: int) -> Experiment:
     return replace(made, views=views, schemes=(replace(ours, codec=codec), adaptive))
 
 
-def behind(dataset: Dataset, weights: Path, out: Path, experiment: Experiment) -> Behind:
+def student_of(dataset: Dataset, weights: Path, out: Path, experiment: Experiment) -> FrozenStudent:
     """The student from its weights; its features are cached below `out`."""
     device = torch.device("cpu")
     run = TrainingRun(recipe=experiment, dataset=dataset, folder=out, seed=0, device=device)
-    taught, hashes = load_finished_student(run, weights)
-    validation = validation_outputs(run, taught.student.body)
-    return Behind(run=run, taught=taught, hashes=hashes, validation=validation)
+    return frozen_student(run, weights)
 
 
-def trained(found: Behind, name: str, seed: int) -> Scheme:
+def trained(found: FrozenStudent, name: str, seed: int) -> Scheme:
     """`rkd_sc` or `adjscc`, trained on a mix: "rkd_sc:multipath:reliable", "adjscc:flat"."""
     kind, mix, *more = name.split(":")
     run = replace(found.run, seed=seed)
@@ -77,14 +63,14 @@ def trained(found: Behind, name: str, seed: int) -> Scheme:
     return _rkd_sc(found, run, name, MIXES[mix], reliable=bool(more))
 
 
-def part_of(found: Behind, run: TrainingRun, name: str, *description: Any) -> Part:
+def part_of(found: FrozenStudent, run: TrainingRun, name: str, *description: Any) -> Part:
     """The trained part of a codec behind the student, from the seed of the run."""
     file = f"{name}_{run.seed}".replace(":", "_")
     return Part(file, (*run.recipe.seen, *description, found.hashes))
 
 
 def _rkd_sc(
-    found: Behind, run: TrainingRun, name: str, mix: tuple[str, ...], *, reliable: bool
+    found: FrozenStudent, run: TrainingRun, name: str, mix: tuple[str, ...], *, reliable: bool
 ) -> Scheme:
     stage = _experiment(run).one(RkdScConfig).codec
     model = stage.model
@@ -98,7 +84,7 @@ def _rkd_sc(
     return scheme_of(found.taught, link, name=name, stage=stage)
 
 
-def _adjscc(found: Behind, run: TrainingRun, name: str, mix: tuple[str, ...]) -> Scheme:
+def _adjscc(found: FrozenStudent, run: TrainingRun, name: str, mix: tuple[str, ...]) -> Scheme:
     scheme = replace(_experiment(run).one(JointSchemeConfig), called=name, channels=mix)
     part = part_of(found, run, name, scheme, USES)
     model = train_part(
@@ -113,7 +99,7 @@ def _experiment(run: TrainingRun) -> Experiment:
 
 
 def _common(
-    found: Behind, run: TrainingRun, part: Part, training: Any, mix: tuple[str, ...]
+    found: FrozenStudent, run: TrainingRun, part: Part, training: Any, mix: tuple[str, ...]
 ) -> dict[str, Any]:
     """The arguments of both kinds of lesson: one thread, the cached features, the mix."""
     return {

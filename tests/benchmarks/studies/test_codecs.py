@@ -15,7 +15,8 @@ from benchmarks.studies.codecs.__main__ import (
     pairs_of,
     work,
 )
-from benchmarks.studies.codecs.designs import Behind, designs, recipe
+from benchmarks.studies.codecs.designs import designs, recipe
+from benchmarks.studies.finished import FrozenStudent
 from models import ImageClassifier
 from models.blocks import parameter_count
 from simulator.data.dataset import Dataset, Split
@@ -84,7 +85,7 @@ def test_pairs_by_hand() -> None:
     assert 0 < row["low_images"] < 0.25 < row["high_images"]
 
 
-def behind(folder: Path) -> Behind:
+def behind(folder: Path) -> FrozenStudent:
     """Random features of 300 images of four classes behind a fresh student."""
     experiment = recipe(views=2, epochs=1)
     draws = torch.Generator().manual_seed(0)
@@ -98,7 +99,7 @@ def behind(folder: Path) -> Behind:
     for teacher in experiment.teachers:  # their files are hashed, not read
         run.path(teacher).parent.mkdir(parents=True, exist_ok=True)
         run.path(teacher).write_bytes(b"")
-    return Behind(
+    return FrozenStudent(
         run=run,
         taught=TrainedStudent(student, features, student.head),
         hashes=("", ""),

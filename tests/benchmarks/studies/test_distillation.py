@@ -11,8 +11,9 @@ import pytest
 
 from benchmarks.recipes.cifar100 import taught_by_three
 from benchmarks.recipes.digits import digits
-from benchmarks.studies import distillation, taught
+from benchmarks.studies import distillation
 from benchmarks.studies.distillation import DistillationRequest, table, variants
+from benchmarks.studies.request import StudyRequest
 from models import ResidualCnnConfig
 from simulator.data.embedded import embedded
 from simulator.description.basis import Basis
@@ -74,7 +75,7 @@ def test_students_of_variants_are_compared_with_the_base(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(distillation, "taught_by_three", small)
-    monkeypatch.setattr(taught, "load_dataset", lambda _: embedded("digits"))
+    monkeypatch.setattr(f"{StudyRequest.__module__}.load_dataset", lambda _: embedded("digits"))
     monkeypatch.setattr(distillation, "done_by_workers", one_by_one)
     request = DistillationRequest(
         data=tmp_path,

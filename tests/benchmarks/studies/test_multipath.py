@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 import torch
 
+from benchmarks.studies.finished import FrozenStudent
 from benchmarks.studies.multipath.__main__ import PLACE, pairs_of
-from benchmarks.studies.multipath.codecs import Behind, recipe, trained
+from benchmarks.studies.multipath.codecs import recipe, trained
 from models import ImageClassifier
 from simulator.data.dataset import Dataset, Split
 from simulator.schemes.joint import JointScheme
@@ -55,7 +56,7 @@ def test_pairs_are_by_training_seed() -> None:
     assert alone[["low", "high"]].isna().all(axis=None)
 
 
-def behind(folder: Path) -> Behind:
+def behind(folder: Path) -> FrozenStudent:
     """Random features of 64 images of four classes behind a fresh student."""
     experiment = recipe(views=2, epochs=1)
     draws = torch.Generator().manual_seed(0)
@@ -74,7 +75,7 @@ def behind(folder: Path) -> Behind:
     features = torch.randn((2, 64, 256), generator=draws).half()
     run = TrainingRun(recipe=experiment, dataset=dataset, folder=folder, seed=0, device=CPU)
     taught = TrainedStudent(student, features, student.head)
-    return Behind(run=run, taught=taught, hashes=("", ""), validation=features[0].float())
+    return FrozenStudent(run=run, taught=taught, hashes=("", ""), validation=features[0].float())
 
 
 def test_codecs_are_trained_on_the_mix_that_they_are_named_by(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import torch
 
 from benchmarks.recipes.cifar100 import taught_by_three
 from benchmarks.studies import students, taught
+from benchmarks.studies.request import StudyRequest
 from benchmarks.studies.students import StudentsRequest, at_size, network_named, retention_rows
 from models import PooledCnnConfig, ResidualCnnConfig
 from models.nas.staged_space import STAGES
@@ -106,7 +107,7 @@ def test_students_are_trained_and_compared(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(students, "taught_by_three", small)
-    monkeypatch.setattr(taught, "load_dataset", lambda _: dataset)
+    monkeypatch.setattr(f"{StudyRequest.__module__}.load_dataset", lambda _: dataset)
     monkeypatch.setattr(students, "done_by_workers", one_by_one)
     request = StudentsRequest(
         data=tmp_path,
