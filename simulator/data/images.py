@@ -88,7 +88,7 @@ def decode_all(files: Iterable[ImageFile], *, total: int, resize: int | None = N
                 try:
                     image = decode(file.source, name=file.name, resize=resize, done=done)
                 except NoImage as error:
-                    raise _may_miss_errors(error, file, left) from None
+                    raise _not_images(error, file, left) from None
                 first = first or (file.name, image)
                 _check_size(image, file.name, *first)
                 pixels.setdefault(file.split, []).append(image)
@@ -111,7 +111,7 @@ def _told(number: int, total: int, what: str) -> str:
     return f"{number:,} of {total:,} images {what}"
 
 
-def _may_miss_errors(error: UserError, first: ImageFile, others: Iterable[ImageFile]) -> UserError:
+def _not_images(error: UserError, first: ImageFile, others: Iterable[ImageFile]) -> UserError:
     """One error for the first file that is not an image and all later ones."""
     if isinstance(first.source, bytes):  # not a file of its own
         return error
