@@ -238,15 +238,20 @@ def own_scheme(
             function("encoder", encoders[uses], f"images{known} -> values [B, 2k]"),
             function("decoder", decoders[uses], f"values [B, 2k]{known} -> {given}"),
         )
-        for uses in encoders
+        for uses in sorted(encoders)
     }
     return OwnScheme(
         name=text("name", name),
         pairs=pairs,
         classify=None if classify is None else function("classify", classify, "images -> scores"),
         uses_snr=bool(uses_snr),
-        described=SETTINGS if settings is None else " ".join(text("settings", settings).split()),
+        described=SETTINGS if settings is None else _line("settings", settings),
     )
+
+
+def _line(name: str, value: Any) -> str:
+    """A text in one line, which must not be blank."""
+    return text(name, " ".join(value.split()) if isinstance(value, str) else value)
 
 
 def _by_k(name: str, network: Any, k: Any) -> dict[int, Any]:
@@ -256,7 +261,10 @@ def _by_k(name: str, network: Any, k: Any) -> dict[int, Any]:
             raise UserError(f"k must be given, or {name} a mapping from k to networks")
         return {parse.in_range("k", k, 1, parse.MOST_USES): network}
     if k is not None or not network:
-        raise UserError(f"{name} must be one network for k, or a mapping from every k to a network")
+        raise UserError(
+            f"{name} must be one network for k, or a mapping from every k to a network without k, "
+            f"got {shown(network)} and k = {k}"
+        )
     return {parse.in_range("k", uses, 1, parse.MOST_USES): own for uses, own in network.items()}
 
 

@@ -14,6 +14,7 @@ from channels.awgn import AwgnChannel
 from channels.base import ChannelOutput
 from simulator.errors import UserError
 from simulator.measures.seeds import across_seeds
+from simulator.schemes.own import weights_hash
 from simulator.storage.environment import ROOT
 from simulator.training.weights import Weights
 
@@ -226,9 +227,47 @@ def test_several_trainings_of_ones_own_scheme_are_compared(tmp_path: Path) -> No
         assert results.run["grid"]["snr_db"] == [0.0, 10.0]
         assert results.run["environment"]
         assert len(results.run["own_schemes"]["mine"]) == 64
+        assert "rkd_sc" not in results.run["own_schemes"]
         folders.append(results.save(tmp_path / str(seed)))
     table = across_seeds(folders)
     assert table["scheme"].unique().tolist() == ["mine"]  # of the other there is one training
     assert table["seeds"].tolist() == [3, 3]
     with pytest.raises(UserError, match="must have other weights of mine, but .* repeats some"):
         across_seeds([folders[0], folders[0]])
+
+
+def test_training_runs_that_are_not_two_are_refused(tmp_path: Path) -> None:
+    grid = semlink.Grid(snr_db=0, channel_uses=K, channels="awgn")
+
+    def saved(name: str, *schemes: Any) -> Path:
+        return semlink.sweep(used(), [*schemes], grid, images=20).save(tmp_path / name)
+
+    decode = nn.Linear(2 * K, 10)
+    functions = mine(encoder=lambda x: x.flatten(1)[:, : 2 * K], decoder=decode)
+    with pytest.raises(UserError, match="must have other weights of mine"):
+        across_seeds([saved("alone", functions), saved("beside", functions, "label_code")])
+    with pytest.raises(UserError, match="must have a different training seed"):
+        across_seeds([saved("a", "rkd_sc", mine("one")), saved("b", "rkd_sc", mine("two"))])
+    assert weights_hash(mine(encoder=lambda x: x, decoder=decode)) == ""
+    methods = mine(encoder=nn.Flatten().forward, decoder=decode.forward)
+    assert len(weights_hash(methods)) == 64
+
+
+def test_a_scheme_of_semlink_as_an_object_keeps_its_training_seed(tmp_path: Path) -> None:
+    grid = semlink.Grid(snr_db=0, channel_uses=K, channels="awgn")
+    results = semlink.sweep(used(), [used()["rkd_sc"]], grid, images=5)
+    assert results.table["train_seed"].tolist() == [0]
+    assert results.run["own_schemes"] == {}
+
+
+def test_other_results_of_equal_outcomes_are_other_results(tmp_path: Path) -> None:
+    grid = semlink.Grid(snr_db=100, channel_uses=K, channels="awgn")
+    one, two = (semlink.sweep(used(), [mine(name)], grid, images=1) for name in ("one", "two"))
+    one.save(tmp_path / "out")
+    with pytest.raises(semlink.Error, match="must not hold other results"):
+        two.save(tmp_path / "out")
+
+
+def test_settings_must_say_something() -> None:
+    with pytest.raises(semlink.Error, match="^settings must be"):
+        semlink.own_scheme("mine", nn.Flatten(), nn.Linear(2 * K, 10), k=K, settings="  ")

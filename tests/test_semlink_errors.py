@@ -207,7 +207,7 @@ OWN: list[tuple[Call, str]] = [
     (lambda: encoded(torch.nn.Linear(5, 32)), "encoder of mine must take .* mat1 and mat2 shapes"),
     (
         lambda: encoded(lambda x: x),
-        r"encoder of mine must give \[B, 2k\] = \[250, 32\], got \[250, 1",
+        r"encoder of mine must give \[B, 2k\] = \[250, 32\] for k = 16, got \[250, 1",
     ),
     (lambda: encoded(lambda x: x.flatten(1)[:, :16]), r"must give \[B, 2k\] = .* got \[250, 16\]"),
     (lambda: encoded(lambda x: 0 * x.flatten(1)[:, :32]), "encoder of mine .* gives only zeros"),

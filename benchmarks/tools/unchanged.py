@@ -48,7 +48,7 @@ SHORT_STEPS = 2  # of every part of a short training run
 TIMES = {"cpu_ms_alone", "cpu_ms_batch64", "core_seconds"}  # ignored columns of tables and journals
 PLACES = {"environment", "wall_seconds", "recipe"}  # ignored keys of run.json and search.json
 COSTS = {"cpu_ms"}  # ignored keys of genotype.json and seed_*.json
-IGNORED = {".lock", "SHA256SUMS", "timing.csv", "tensorboard", "prepared"}  # files and folders
+IGNORED = {".lock", "SHA256SUMS", "timing.csv", "results.parquet", "tensorboard", "prepared"}
 
 
 @dataclass(frozen=True)

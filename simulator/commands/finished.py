@@ -144,7 +144,8 @@ def compare(request: CompareRequest) -> None:
     )
     note(*left_out)
     a = "all" if request.a is None else table["a"].iloc[0]
-    name = f"compare_{a}_{table['b'].iloc[0]}.csv".replace(":", "-")
+    suffix = "_all_pairs" if request.family == "all" else ""
+    name = f"compare_{a}_{table['b'].iloc[0]}{suffix}.csv".replace(":", "-")
     write_table(request.folder / name, table)
     click.echo(compared_text(table))
     click.echo(f"table:   {request.folder / name}")

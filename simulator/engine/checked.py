@@ -13,12 +13,13 @@ from channels.base import Channel, ChannelOutput, WrappedChannel
 from channels.streams import PointStreams
 from simulator.errors import UserError, shown
 from simulator.scheme import Received, Scheme, Tensors
-from simulator.schemes.own import check_own_name, evaluating, networks_of
+from simulator.schemes.own import OwnScheme, check_own_name, evaluating, networks_of
 
 Value = TypeVar("Value")
 OURS = ("simulator", "benchmarks")  # packages whose schemes are not checked
 MOST_POWER = 1.05  # mean over a point; QAM has unit power only on average over the constellation
 MOST_OF_BLOCK = 1.5  # mean over a block of images; more raises an error at once, not at the end
+ENOUGH = 20  # images from whose powers a standard deviation is computed
 IMAGES: Final = "images that are not black"  # key of a mask [B]; black images may pad a block
 
 
@@ -31,25 +32,38 @@ class Place(NamedTuple):
 
 
 class Power(NamedTuple):
-    """Mean power of the symbols of some images, and its standard error."""
+    """Power of the symbols sent at one place: sums over images and draws."""
 
-    mean: float
-    error: float
+    total: float = 0.0  # sum of the mean powers of images
+    squares: float = 0.0  # sum of their squares
+    images: int = 0  # number of these, an image once for every draw
+    distinct: int = 0  # images in the largest block, which certainly differ
 
-    @classmethod
-    def of(cls, x: Tensor) -> "Power":
-        """Shapes: x [n, k] with n at least 1.
+    def plus(self, x: Tensor) -> "Power":
+        """Add the symbols of a block, [n, k]."""
+        powers = x.abs().square().double().mean(dim=1)
+        return Power(
+            total=self.total + float(powers.sum()),
+            squares=self.squares + float(powers.square().sum()),
+            images=self.images + len(x),
+            distinct=max(self.distinct, len(x)),
+        )
 
-        The error is that over images; that of a single image is 1 / sqrt(k), as if its symbols were
-        Gaussian.
+    @property
+    def mean(self) -> float:
+        """Mean over images and draws."""
+        return self.total / self.images
+
+    def above(self, most: float, k: int) -> bool:
+        """Whether the mean exceeds `most` by more than it may by chance: three standard errors.
+
+        The power of a Gaussian symbol has a standard deviation of 1, that of QAM a smaller one;
+        uneven power of images is no excuse. With enough images their own deviation counts.
         """
-        power = x.abs().square().double().mean(dim=1)
-        error = float(power.std()) / math.sqrt(len(x)) if len(x) > 1 else x.shape[1] ** -0.5
-        return cls(float(power.mean()), error)
-
-    def above(self, most: float) -> bool:
-        """Whether the mean is above `most` by more than three standard errors."""
-        return self.mean - 3 * self.error > most
+        error = 1 / math.sqrt(k)
+        if self.distinct >= ENOUGH:
+            error = min(error, math.sqrt(max(0.0, self.squares / self.images - self.mean**2)))
+        return self.mean > most + 3 * error / math.sqrt(self.distinct)
 
 
 class Metered(WrappedChannel):
@@ -90,7 +104,7 @@ class Checked(Scheme):
         self.name, self._scheme, self._classes = name, scheme, classes
         self.image_shape, self.version = scheme.image_shape, scheme.version
         self.device = scheme.device
-        self._powers: defaultdict[Place, list[Power]] = defaultdict(list)
+        self._powers: defaultdict[Place, Power] = defaultdict(Power)
 
     @property
     def channel_uses(self) -> str:
@@ -103,7 +117,10 @@ class Checked(Scheme):
 
     def settings(self, k: int) -> str:
         """The settings of the wrapped scheme, in one line."""
-        return " ".join(str(self._step("settings", lambda: self._scheme.settings(k))).split())
+        text = " ".join(str(self._step("settings", lambda: self._scheme.settings(k))).split())
+        if not text:
+            raise UserError(f"settings of {self.name} must state what is charged, got no text")
+        return text
 
     def objection(self, channel: Channel, k: int) -> str:
         """The objection of the wrapped scheme."""
@@ -139,10 +156,10 @@ class Checked(Scheme):
         self._check_sent(metered.sent)
         sent = metered.sent[0][encoded[IMAGES]]
         if len(sent):
-            place, power = Place(channel.name, float(snr_db[0]), k), Power.of(sent)
-            if power.above(MOST_OF_BLOCK):
+            place, power = Place(channel.name, float(snr_db[0]), k), Power().plus(sent)
+            if power.above(MOST_OF_BLOCK, k):
                 raise self._too_strong(power, place)
-            self._powers[place].append(power)
+            self._powers[place] = self._powers[place].plus(sent)
         return self._checked(received, len(snr_db))
 
     def rebuilt_images(
@@ -175,14 +192,10 @@ class Checked(Scheme):
         return self._step("choices", lambda: self._scheme.choices(points))
 
     def check_power(self) -> None:
-        """Raises: UserError if the symbols of a point had more than unit power on average.
-
-        Draws and blocks share images, so the error of their mean is not smaller than that of one.
-        """
-        for place, powers in self._powers.items():
-            mean, error = (sum(each) / len(powers) for each in zip(*powers, strict=True))
-            if Power(mean, error).above(MOST_POWER):
-                raise self._too_strong(Power(mean, error), place)
+        """Raises: UserError if the symbols of a point had more than unit power on average."""
+        for place, power in self._powers.items():
+            if power.above(MOST_POWER, place.k):
+                raise self._too_strong(power, place)
 
     def _too_strong(self, power: Power, place: Place) -> UserError:
         return UserError(
@@ -205,15 +218,15 @@ class Checked(Scheme):
                 f"{name} of {self.name} must not fail, but raised {type(error).__name__}: {error}"
             ) from error
 
-    def _check_batch(self, name: str, found: Tensors, batch: int) -> Tensors:
+    def _check_batch(self, name: str, found: Tensors, batch: int, *, of: str = "") -> Tensors:
         """Return a step's result. Raises: UserError unless it maps names to tensors [B, ...]."""
         if not isinstance(found, Mapping) or not all(
             isinstance(own, Tensor) and own.dim() and len(own) == batch for own in found.values()
         ):
             got = found if not isinstance(found, Mapping) else dict(found)
             raise UserError(
-                f"{name} of {self.name} must give a dictionary of tensors [B, ...], B = {batch}, "
-                f"got {shown(got)}"
+                f"{name} of {self.name} must give {'as ' + of + ' ' if of else ''}a dictionary of "
+                f"tensors [B, ...], B = {batch}, got {shown(got)}"
             )
         return found
 
@@ -238,7 +251,13 @@ class Checked(Scheme):
             raise UserError(
                 f"transmit of {self.name} must give delivered, bool [B], got {shown(delivered)}"
             )
-        return received._replace(seen=self._check_batch("transmit", received.seen, batch))
+        seen = self._check_batch("transmit", received.seen, batch, of="seen of Received")
+        return received._replace(seen=seen)
+
+
+def is_own(scheme: Scheme) -> bool:
+    """Whether a scheme is the user's own."""
+    return isinstance(scheme, Checked | OwnScheme)
 
 
 def unwrapped(scheme: Scheme) -> Scheme:

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 import torch
 
-from simulator.engine.checked import Checked, unwrapped
+from simulator.engine.checked import Checked, is_own, unwrapped
 from simulator.engine.evaluate import BLOCK, image_blocks
 from simulator.engine.grid import Point
 from simulator.engine.job import Sweep, check_same, open_pool
 from simulator.engine.journal import Journal, MemoryStore
+from simulator.engine.outcomes import OWN_SCHEMES
 from simulator.engine.run import NAMES, Results, run_sweep
 from simulator.engine.samples import write_samples
 from simulator.engine.workers import InProcess
@@ -133,14 +134,15 @@ def sweep_in_memory(
     for built in sweep.built.values():
         if isinstance(built.scheme, Checked):
             built.scheme.check_power()
-    own = [name for name, built in sweep.built.items() if not built.identity]
+    schemes = {name: built.scheme for name, built in sweep.built.items()}
+    own = {name: unwrapped(scheme) for name, scheme in schemes.items() if is_own(scheme)}
     table = _in_order(results.table.assign(train_seed=sweep.weights.train_seed))
     if own:  # how these were trained is not known
         table["train_seed"] = table["train_seed"].mask(table["scheme"].isin(own))
     table = table if measure is None else table.join(measure(results.realizations))
     run: dict[str, Any] = {
         "schemes": list(sweep.built),
-        "own_schemes": {name: weights_hash(unwrapped(sweep.built[name].scheme)) for name in own},
+        OWN_SCHEMES: {name: weights_hash(scheme) for name, scheme in own.items()},
         "left_out": [own._asdict() for own in left_out],
         **_description(sweep),
         "data": _data(sweep),

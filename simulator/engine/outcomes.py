@@ -48,6 +48,7 @@ class Outcomes:
         return Finished(unit, self._codes[self._places[unit]], 0.0)
 
 
+OWN_SCHEMES = "own_schemes"  # key in run.json: name to what identifies a training run
 UnitStore = MemoryStore | Journal | Outcomes  # from which the units of a sweep can be read
 
 
@@ -85,10 +86,11 @@ def save_results(
         swept = (folder / "results.csv").exists()
         if (swept and not was_saved(folder)) or Journal(folder).path.exists():
             raise UserError(
-                f"folder must not hold a sweep that Results.save did not write, got {folder}"
+                f"folder must not hold a sweep that Results.save did not write, got {folder}; "
+                "choose another"
             )
         codes = _codes(store, rows)
-        key = hashlib.sha256(codes.tobytes()).hexdigest()[:16]
+        key = _hash(codes, rows.to_csv(index=False))
         if swept and not fresh and read_results(folder)[1].get("journal") != key:
             raise UserError(
                 f"folder must not hold other results, got {folder}; choose another, or add "
@@ -97,8 +99,21 @@ def save_results(
         forget_results(folder)
         forget_figures(folder / "figures")
         _write(folder, codes, key)
-        write_json(folder / "run.json", {**run, "journal": key, SAVED: True})
+        own = {
+            name: {"weights": weights, "outcomes": _hash(_codes(store, _rows_of(rows, name)))}
+            for name, weights in run.get(OWN_SCHEMES, {}).items()
+            if name in set(rows["scheme"])
+        }
+        write_json(folder / "run.json", {**run, OWN_SCHEMES: own, "journal": key, SAVED: True})
         write_table(folder / "results.csv", rows)  # last: it marks the results as saved
+
+
+def _rows_of(rows: pd.DataFrame, scheme: str) -> pd.DataFrame:
+    return rows[rows["scheme"] == scheme]
+
+
+def _hash(codes: Codes, text: str = "") -> str:
+    return hashlib.sha256(codes.tobytes() + text.encode()).hexdigest()[:16]
 
 
 def _codes(store: UnitStore, rows: pd.DataFrame) -> Codes:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from simulator.engine.outcomes import OWN_SCHEMES
 from simulator.engine.run import NAMES
 from simulator.errors import UserError
 from simulator.statistics.intervals import mean_interval
@@ -34,6 +35,10 @@ def across_seeds(folders: Sequence[Path]) -> pd.DataFrame:
     rows = pd.concat([table for table, _ in sweeps], ignore_index=True)
     if own := _own_schemes(folders, runs):
         rows = rows[rows["scheme"].isin(own)]
+    else:
+        _check_training_seeds(folders, runs)
+        others = {name for run in runs for name in run.get(OWN_SCHEMES) or {}}
+        rows = rows[~rows["scheme"].isin(others)]
     shared = [own for _, own in rows.groupby([*NAMES], sort=False) if len(own) == len(folders)]
     if not shared:
         raise UserError("the sweeps must have a point in common, but have none")
@@ -64,8 +69,6 @@ def _check_alike(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> Non
             if value != values[0]:
                 got = "others" if what == "hash" else f"{value}, not {values[0]}"
                 raise UserError(f"{folder} must have the same {called} as {folders[0]}, got {got}")
-    if not all(run.get("own_schemes") for run in runs):
-        _check_training_seeds(folders, runs)
 
 
 def _own_schemes(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> list[str]:
@@ -73,10 +76,10 @@ def _own_schemes(folders: Sequence[Path], runs: Sequence[dict[str, Any]]) -> lis
 
     Raises: UserError if weights (or outcomes, of schemes that are functions) are repeated.
     """
-    own = [run.get("own_schemes") or {} for run in runs]
+    own = [run.get(OWN_SCHEMES) or {} for run in runs]
     shared = [name for name in own[0] if all(name in each for each in own)]
     for name in shared:
-        hashes = [each[name] or run["journal"] for each, run in zip(own, runs, strict=True)]
+        hashes = [each[name]["weights"] or each[name]["outcomes"] for each in own]
         for folder, found in zip(folders[1:], hashes[1:], strict=True):
             if hashes.count(found) > 1:
                 raise UserError(

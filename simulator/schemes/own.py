@@ -1,7 +1,7 @@
 """A scheme from the user's own encoder and decoder."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -52,12 +52,16 @@ class OwnScheme(Scheme):
     def __post_init__(self) -> None:
         """Check the name; compute where the encoders are."""
         check_own_name(self.name)
-        networks = [pair.encoder for pair in self.pairs.values()]
-        weights = (
-            own for each in networks if isinstance(each, nn.Module) for own in weights_of(each)
-        )
+        encoders = [module_of(pair.encoder) for pair in self.pairs.values()]
+        weights = (own for module in encoders if module for own in weights_of(module))
         device = next((own.device for own in weights), torch.device("cpu"))
         object.__setattr__(self, "device", device)
+
+    @property
+    def networks(self) -> list[Network]:
+        """All networks and functions."""
+        ends = [end for pair in self.pairs.values() for end in pair]
+        return ends if self.classify is None else [*ends, self.classify]
 
     @property
     def channel_uses(self) -> str:
@@ -79,14 +83,14 @@ class OwnScheme(Scheme):
         """The images, or for every k the encoded values [B, 2k] if these need no SNR."""
         if self.uses_snr:
             return {"images": images}
-        return {str(k): self._encoded(k, images) for k in self.pairs}
+        return {f"values_{k}": self._encoded(k, images) for k in self.pairs}
 
     @torch.inference_mode()
     def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
         """Symbols [B, k] of unit power."""
         if self.uses_snr:
             return {"x": to_symbols(self._encoded(k, prepared["images"], snr_db))}
-        return {"x": to_symbols(prepared[str(k)])}
+        return {"x": to_symbols(prepared[f"values_{k}"])}
 
     def _encoded(self, k: int, images: Tensor, *snr_db: Tensor) -> Tensor:
         """The encoded values [B, 2k] of images."""
@@ -98,8 +102,8 @@ class OwnScheme(Scheme):
         values = in_pieces(encode, images)
         if values.shape != (len(images), 2 * k):
             raise UserError(
-                f"encoder of {self.name} must give [B, 2k] = {[len(images), 2 * k]}, got "
-                f"{list(values.shape)}"
+                f"encoder of {self.name} must give [B, 2k] = {[len(images), 2 * k]} for k = {k}, "
+                f"got {list(values.shape)}"
             )
         silent = (values == 0).all(dim=1, keepdim=True)  # cannot have unit power: replaced by ones
         if bool(silent.all()):
@@ -178,8 +182,8 @@ def check_own_name(name: str) -> None:
 @contextmanager
 def evaluating(network: Network) -> Iterator[None]:
     """Put a module, or the module of a method, in eval mode; afterwards restore its mode."""
-    owner = getattr(network, "__self__", network)
-    modules = list(owner.modules()) if isinstance(owner, nn.Module) else []
+    owner = module_of(network)
+    modules = [] if owner is None else list(owner.modules())
     training = [module for module in modules if module.training]
     try:
         for module in training:
@@ -191,20 +195,44 @@ def evaluating(network: Network) -> Iterator[None]:
 
 
 def networks_of(scheme: Scheme) -> list[nn.Module]:
-    """The modules that a scheme is or holds: as attributes, or in lists, tuples or mappings."""
-    found: list[nn.Module] = []
-    for value in (scheme, *getattr(scheme, "__dict__", {}).values()):
-        each = value.values() if isinstance(value, Mapping) else value
-        several = isinstance(each, Iterable) and not isinstance(each, nn.Module | Tensor)
-        for own in each if several else [each]:
-            members = own if isinstance(own, tuple) else [own]
-            found += [member for member in members if isinstance(member, nn.Module)]
-    return found
+    """The modules that a scheme is or holds: as attributes, or in lists, tuples or mappings.
+
+    A method of a module stands for the module.
+    """
+    return [
+        module
+        for value in (scheme, *getattr(scheme, "__dict__", {}).values())
+        for own in _members(value)
+        for module in [module_of(own)]
+        if module is not None
+    ]
+
+
+def module_of(network: object) -> nn.Module | None:
+    """The module that a network is, or whose method it is; None for other functions."""
+    owner = getattr(network, "__self__", network)
+    return owner if isinstance(owner, nn.Module) else None
+
+
+def _members(value: object) -> Iterator[object]:
+    """A value itself, or the members of a list, tuple or mapping, and so on."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for own in value:
+            yield from _members(own)
+    else:
+        yield value
 
 
 def weights_hash(scheme: Scheme) -> str:
-    """SHA-256 of the weights and buffers of all `networks_of` a scheme; empty if it has none."""
+    """SHA-256 of the weights and buffers of all `networks_of` a scheme.
+
+    It is empty if there are none, or if an `OwnScheme` has functions, whose weights are not known.
+    """
     networks, found = networks_of(scheme), hashlib.sha256()
+    if isinstance(scheme, OwnScheme) and None in map(module_of, scheme.networks):
+        return ""
     for network in networks:
         for name, value in network.state_dict().items():
             if isinstance(value, Tensor):

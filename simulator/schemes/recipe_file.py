@@ -80,10 +80,12 @@ def _serving(recipe: Experiment, uses: Any) -> Experiment:
     for name, values in uses.items():
         if name not in known:
             raise UserError(
-                f"uses.{name} is not a setting: uses has {', '.join(known)}"
-                f"{did_you_mean(name, known)}"
+                f"uses.{name} is not a setting: uses has {', '.join(known)} (those of rkd_sc are "
+                f"codec.conditions.uses){did_you_mean(name, known)}"
             )
-        for value in values if isinstance(values, list) else []:
+        if not isinstance(values, list) or not values or len({*map(str, values)}) < len(values):
+            raise UserError(f"uses.{name} must be a list of different k, got {values!r}")
+        for value in values:
             in_range(f"uses.{name}", value, 1, MOST_USES)
     schemes = (
         changed(own, {"uses": uses[kinds[own.name]]}, f"uses.{kinds[own.name]}")

@@ -182,8 +182,8 @@ def budget_of(run: TrainingRun, config: BilevelConfig) -> Budget:
 
 def _too_small(config: BilevelConfig) -> UserError:
     return UserError(
-        "--target-params must be at least the parameters of the narrowest network, got "
-        f"{config.target:g}; choose a larger target"
+        "--target-params must be large enough for a network of the search space, within its MACs "
+        f"too, got {config.target:g}; choose a larger target"
     )
 
 

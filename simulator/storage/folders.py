@@ -53,6 +53,7 @@ def forget_parts(folder: Path, parts: Iterable[str]) -> None:
 def forget_results(folder: Path) -> None:
     """Remove tables, samples, description and report of an earlier sweep, and nothing else."""
     remove(folder, "results.csv", "timing.csv", "run.json")
+    remove(folder, "results.parquet")  # of earlier versions
     remove(folder, CHOICES, SAMPLES, REPORT, OUTCOMES)
 
 

@@ -354,7 +354,8 @@ class _Training(Generic[Module]):
         if not math.isfinite(value):
             raise UserError(
                 f"stage {self.lesson.part.name}: the loss must be a finite number, got {value}; "
-                f"remove {self.checkpoint.path}, lower learning_rate in the recipe and run again"
+                f"lower learning_rate in the recipe, remove {self.checkpoint.path} if it exists, "
+                "and run again"
             )
         self.optimiser.zero_grad()
         loss.backward()

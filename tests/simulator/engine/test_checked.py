@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from typing import Any, TypeVar
 
 import pytest
@@ -12,7 +13,9 @@ import semlink
 from channels.base import Channel
 from channels.streams import PointStreams
 from channels.symbols import to_symbols
+from simulator.engine.checked import MOST_OF_BLOCK, MOST_POWER, Power
 from simulator.scheme import Received, Scheme, Tensors, all_delivered
+from simulator.schemes.own import networks_of
 from tests.commands import WEIGHTS
 
 GRID = semlink.Grid(snr_db=10, channel_uses=16, channels="awgn", realizations=1)
@@ -134,5 +137,32 @@ def test_intermediate_results_are_checked_too() -> None:
     images = semlink.load("digits", weights=WEIGHTS).data.test.images[:3]
     for seen in (None, {"a": 1.0}, {"a": torch.tensor(1.0)}):
         scheme = Mine(received=partial(_with_seen, seen))
-        with pytest.raises(semlink.Error, match="transmit of mine must give a dictionary"):
+        with pytest.raises(
+            semlink.Error, match="transmit of mine must give as seen of Received a dict"
+        ):
             semlink.send(scheme, images, k=16)
+
+
+def test_few_strong_images_among_weak_ones_are_too_much_power() -> None:
+    strong = torch.arange(250) % 12 == 0
+    scheme = Mine(symbols=lambda x: x * torch.where(strong, 20.0, 0.1).sqrt()[:, None])
+    with pytest.raises(semlink.Error, match="must have unit power on average, got 1.7"):
+        semlink.sweep(semlink.load("digits", weights=WEIGHTS), scheme, GRID)
+
+
+@pytest.mark.parametrize("k", [1, 16])
+def test_qam_of_few_images_is_never_too_strong(k: int) -> None:
+    outer = torch.full((1, k), 1.8**0.5, dtype=torch.complex64)  # all on the corners of 16-QAM
+    most = MOST_POWER if k == 1 else 1.3  # of 16 symbols, six standard deviations
+    assert not Power().plus(outer * (min(most, 1.8) / 1.8) ** 0.5).above(MOST_POWER, k)
+    assert Power().plus(3 * outer).above(MOST_OF_BLOCK, k)
+
+
+def test_attributes_of_a_scheme_are_not_consumed() -> None:
+    scheme = Mine()
+    scheme.numbers = count()  # type: ignore[attr-defined]  # never ends
+    scheme.nested = {"a": [torch.nn.Linear(1, 1)], "b": (torch.nn.Linear(1, 1).forward, 3)}  # type: ignore[attr-defined]
+    assert len(networks_of(scheme)) == 2
+    images = semlink.load("digits", weights=WEIGHTS).data.test.images[:1]
+    semlink.send(scheme, images, k=16)
+    assert next(scheme.numbers) == 0  # type: ignore[attr-defined]

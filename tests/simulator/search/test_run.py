@@ -118,7 +118,10 @@ def test_a_target_that_no_network_meets_is_one_line(
     asked = ("search", "digits", "--training", training, "--out", tmp_path / "out")
     assert status(monkeypatch, *asked, "--target-params", target) == 2
     error = capsys.readouterr().err
-    assert "--target-params must be at least the parameters of the narrowest network, got" in error
+    assert (
+        "--target-params must be large enough for a network of the search space, within its"
+        in error
+    )
 
 
 def hand_made_macs(parameters: int) -> float:

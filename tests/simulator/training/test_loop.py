@@ -210,9 +210,7 @@ def test_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(tmp_path: Path) 
     with pytest.raises(KeyboardInterrupt):
         trained(stage(config(), stop_at=2), checkpoint)
     before = checkpoint.path.read_bytes()
-    with pytest.raises(
-        UserError, match="stage line: the loss must be a .*, got nan; remove .*c, lower"
-    ):
+    with pytest.raises(UserError, match="stage line: the loss must be a .*, got nan; lower"):
         trained(stage(config(), scale=math.nan), checkpoint)
     assert checkpoint.path.read_bytes() == before
 
