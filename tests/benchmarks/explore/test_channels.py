@@ -26,7 +26,7 @@ LINK = {
     "max_uses": 64,
 }
 DRAWS = 20_000
-FASTEST = {"delayNs": 100, "speedKmh": 300}
+FASTEST = {"delayNs": 100, "speedKmh": 135}
 
 
 @pytest.fixture
