@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Hashable
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -44,6 +45,11 @@ class Channel(ABC):
     @abstractmethod
     def name(self) -> str:
         """Canonical name, such as "awgn" or "rayleigh_block:4"; see `channel_from_name`."""
+
+    @property
+    def identity(self) -> Hashable:
+        """Equal for equal channels: the name, and more if two channels may share a name."""
+        return self.name
 
     @property
     def law(self) -> ChannelLaw:
@@ -94,6 +100,12 @@ class WrappedChannel(Channel):
     def name(self) -> str:
         """Name of the wrapped channel."""
         return self.channel.name
+
+    @property
+    def identity(self) -> Hashable:
+        """Identity of the wrapped channel, and the name if the wrapper changes it."""
+        inner = self.channel.identity
+        return inner if self.name == self.channel.name else (self.name, inner)
 
     @property
     def law(self) -> ChannelLaw:

@@ -50,6 +50,11 @@ class OwnChannel(Channel):
         """The name given by the user."""
         return self.own_name
 
+    @property
+    def identity(self) -> tuple[str, Transmit]:
+        """Name and function: another function may have the same name."""
+        return (self.own_name, self.transmit)
+
     def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:
         """Shapes: x [B, k], snr_db [B, 1] -> y [B, k], h [B, k], noise_power [B, 1] or [B, k]."""
         check_inputs(x, snr_db=snr_db, generator=generator)

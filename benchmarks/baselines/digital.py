@@ -7,7 +7,7 @@ chosen on validation images (`adaptation`). A bound sends the same bits over lin
 error-free up to capacity.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from importlib.metadata import version
@@ -179,7 +179,7 @@ class DigitalScheme(Scheme):
             self._labels = dataset.validation.labels[:count].cpu()
             self._offers = try_sources(sources, dataset.validation.images[:count], device)
         self.adaptation = cache(self._adapted)  # by k
-        self._choices: dict[tuple[str, float, int], Choice] = {}
+        self._choices: dict[tuple[Hashable, float, int], Choice] = {}
 
     @property
     def channel_uses(self) -> str:
@@ -276,9 +276,10 @@ class DigitalScheme(Scheme):
         return Adaptation(links, self._offers, self._labels, k, self._num_classes)
 
     def _choice(self, channel: Channel, snr_db: float, k: int) -> Choice:
-        point = (channel.name, round(snr_db, 4), k)  # single precision has no more digits
+        snr_db = round(snr_db, 4)  # more digits do not survive single precision
+        point = (channel.identity, snr_db, k)
         if point not in self._choices:
-            self._choices[point] = self.adaptation(k).for_average(channel, point[1])
+            self._choices[point] = self.adaptation(k).for_average(channel, snr_db)
         return self._choices[point]
 
     @torch.inference_mode()
