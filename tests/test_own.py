@@ -271,3 +271,17 @@ def test_other_results_of_equal_outcomes_are_other_results(tmp_path: Path) -> No
 def test_settings_must_say_something() -> None:
     with pytest.raises(semlink.Error, match="^settings must be"):
         semlink.own_scheme("mine", nn.Flatten(), nn.Linear(2 * K, 10), k=K, settings="  ")
+
+
+def test_digital_schemes_choose_anew_for_another_channel_of_the_same_name() -> None:
+    def noisy(x: Tensor, snr_db: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        power = 10 ** (-snr_db / 10)
+        w = torch.randn(2, *x.shape, generator=draws) * (power / 2) ** 0.5
+        return 0.1 * x + torch.complex(w[0], w[1]), torch.full_like(x, 0.1), power
+
+    scheme, images = used()["separate"], used().data.test.images[:3]
+    first, second = (
+        semlink.send(scheme, images, channel=semlink.own_channel("mine", act), snr_db=20, k=64)
+        for act in (loud, noisy)
+    )
+    assert first.choice["payload_bits"] > second.choice["payload_bits"]
