@@ -1,4 +1,4 @@
-"""Weights can be gone on with by whoever has the training images, whatever else is tested on."""
+"""Training can be resumed with the same training images, whatever the test images are."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ def fewer(split: Split) -> Split:
     return Split(images=split.images[1:], labels=split.labels[1:])
 
 
-def test_other_test_images_do_not_hinder_going_on(run: TrainingRun) -> None:
+def test_training_can_be_resumed_with_other_test_images(run: TrainingRun) -> None:
     weights = run.folder / "weights"
     other = replace(run.dataset, test=fewer(run.dataset.test), key="other")
     theirs = replace(run, dataset=other)
@@ -27,17 +27,19 @@ def test_other_test_images_do_not_hinder_going_on(run: TrainingRun) -> None:
     write_data_name(weights, run.dataset)
     assert key(theirs) == key(run)
     assert key(replace(theirs, taught_in=run.folder, folder=run.folder / "search")) == key(run)
-    assert data_name(run.folder, other) == "other"  # nothing is written there
+    assert data_name(run.folder, other) == "other"  # no name is stored there
     (weights / "student.safetensors").touch()
     write_data_name(weights, other)
-    assert data_name(weights, other) == run.dataset.key  # the first name stays
+    assert data_name(weights, other) == run.dataset.key  # the first name is kept
     alone = replace(other, train=None, validation=None)
-    assert validation_images(weights, alone) == len(run.validation.labels)  # as is written there
+    assert validation_images(weights, alone) == len(run.validation.labels)  # as stored there
     assert validation_images(run.folder, alone) == 0
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_other_training_images_are_other_data(run: TrainingRun, training: bool) -> None:
+def test_other_training_or_validation_images_have_another_name(
+    run: TrainingRun, training: bool
+) -> None:
     weights, data = run.folder / "weights", run.dataset
     assert data.train is not None
     assert data.validation is not None
@@ -49,11 +51,11 @@ def test_other_training_images_are_other_data(run: TrainingRun, training: bool) 
         validation=data.validation if training else fewer(data.validation),
     )
     assert data_name(weights, changed) == "other"
-    write_data_name(weights, changed)  # of a training that begins anew: there are no weights
+    write_data_name(weights, changed)  # a new training run: there are no weights
     assert data_name(weights, replace(changed, key="third")) == "other"
 
 
-def test_a_damaged_name_is_one_line(run: TrainingRun) -> None:
+def test_damaged_name_of_the_data_raises_an_error(run: TrainingRun) -> None:
     weights = run.folder / "weights"
     weights.mkdir()
     (weights / "data.json").write_text("[]")

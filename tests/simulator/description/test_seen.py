@@ -1,4 +1,4 @@
-"""Test images that weights have seen in training are counted, from what is kept beside them."""
+"""Test images that were also used in training are counted, from hashes stored with the weights."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -35,15 +35,15 @@ def first(split: Split | None, number: int) -> Split:
 
 @pytest.fixture
 def digits() -> Dataset:
-    """28 test images of the digits, 8 training and 4 validation images as test images too."""
+    """The digits with 40 test images, of which 8 are training and 4 validation images."""
     whole = embedded("digits")
     parts = ((whole.test, 28), (whole.train, 8), (whole.validation, 4))
     return replace(whole, test=joined(*(first(split, number) for split, number in parts)))
 
 
-def test_seen_images_are_told_once(digits: Dataset, tmp_path: Path) -> None:
+def test_test_images_used_in_training_are_reported_once(digits: Dataset, tmp_path: Path) -> None:
     alone = replace(digits, train=None, validation=None)
-    assert seen_remarks(tmp_path, alone) == []  # nothing is written there
+    assert seen_remarks(tmp_path, alone) == []  # no hashes are stored yet
     write_seen(tmp_path, digits)
     assert seen_remarks(tmp_path, alone) == [TOLD]
     assert seen_remarks(tmp_path, digits) == []  # `Dataset.remarks` counts them
@@ -51,14 +51,14 @@ def test_seen_images_are_told_once(digits: Dataset, tmp_path: Path) -> None:
     assert seen_remarks(tmp_path, replace(alone, test=first(digits.test, 28))) == []
 
 
-def test_committed_weights_know_their_training_images() -> None:
+def test_hashes_of_committed_weights_match_the_training_images() -> None:
     digits = embedded("digits")
     assert np.array_equal(seen_hashes(WEIGHTS), np.unique(taught_hashes(digits)))
     assert len(seen_hashes(WEIGHTS)) == 1297
-    assert len(seen_hashes(WEIGHTS.parents[1] / "cifar100/weights")) == 49_986  # 14 come twice
+    assert len(seen_hashes(WEIGHTS.parents[1] / "cifar100/weights")) == 49_986  # 14 are duplicates
 
 
-def test_a_training_writes_what_it_sees_and_keeps_it(run: TrainingRun) -> None:
+def test_training_stores_hashes_and_keeps_them_with_the_weights(run: TrainingRun) -> None:
     weights = run.folder / "weights"
     with begun(run, "stage2", (), parts=(), fresh=False):
         pass
@@ -68,14 +68,14 @@ def test_a_training_writes_what_it_sees_and_keeps_it(run: TrainingRun) -> None:
     (weights / "student.safetensors").touch()
     with begun(other, "stage2", (), parts=(), fresh=False):
         pass
-    assert np.array_equal(seen_hashes(weights), written)  # of these weights, which stay
+    assert np.array_equal(seen_hashes(weights), written)  # they belong to the existing weights
     (weights / "student.safetensors").unlink()
     with begun(other, "stage2", (), parts=(), fresh=False):
         pass
     assert len(seen_hashes(weights)) == 99 + 297
 
 
-def test_a_warm_start_has_seen_the_images_of_cifar100_too(tmp_path: Path) -> None:
+def test_warm_start_also_stores_the_hashes_of_cifar100(tmp_path: Path) -> None:
     run = TrainingRun(
         recipe=warm_started(images()),
         dataset=collection(),
@@ -91,7 +91,7 @@ def test_a_warm_start_has_seen_the_images_of_cifar100_too(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"no hashes"])
-def test_a_damaged_file_is_one_line(content: bytes, digits: Dataset, tmp_path: Path) -> None:
+def test_damaged_hash_file_raises_an_error(content: bytes, digits: Dataset, tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(content)
     with pytest.raises(UserError, match=f"{NAME} must hold hashes .* is damaged; remove it"):
         seen_remarks(tmp_path, digits)

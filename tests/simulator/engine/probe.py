@@ -19,9 +19,9 @@ CPU = torch.device("cpu")
 
 
 class Probe(Scheme):
-    """Sends k equal symbols, signed by the first pixel; decides by the sign of their sum.
+    """Sends k equal symbols, signed by the first pixel; classifies by the sign of their sum.
 
-    `seen` keeps the errors of the equalised values, [B, 2k] per transmission.
+    `seen` holds the errors of the equalised values, [B, 2k] per transmission.
     """
 
     def __init__(self, name: str, *, outage: bool = False) -> None:
@@ -62,7 +62,7 @@ class Probe(Scheme):
 
 
 def split(images: int) -> Split:
-    """Black and white images of one pixel in turn; black has label 0, white 1."""
+    """Alternating black and white images of one pixel; black has label 0, white 1."""
     labels = torch.arange(images) % 2
     return Split(images=(255 * labels).to(torch.uint8).view(-1, 1, 1, 1), labels=labels)
 

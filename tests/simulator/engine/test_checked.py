@@ -1,4 +1,4 @@
-"""Schemes of the user's own class: every mistake is one line, none passes for a result."""
+"""User-defined schemes: every mistake raises a one-line error instead of giving wrong results."""
 
 from collections.abc import Callable
 from functools import partial
@@ -24,7 +24,7 @@ Made = TypeVar("Made")
 
 
 class Mine(Scheme):
-    """Sixteen pairs of pixels as symbols; what a step gives may be replaced."""
+    """Sends sixteen pairs of pixels as symbols; the output of each step can be replaced."""
 
     channel_uses = "k = 16"
 
@@ -84,12 +84,12 @@ def swept(scheme: Scheme) -> None:
         (Mine(None), "a scheme must have a name"),
     ],
 )
-def test_a_mistake_is_told(scheme: Scheme, line: str) -> None:
+def test_mistakes_raise_one_line_errors(scheme: Scheme, line: str) -> None:
     with pytest.raises(semlink.Error, match=line):
         swept(scheme)
 
 
-def test_what_is_right_passes_in_a_sweep_and_in_a_transmission() -> None:
+def test_sweep_and_send_accept_a_valid_scheme_and_send_checks_power() -> None:
     swept(Mine())
     images = semlink.load("digits", weights=WEIGHTS).data.test.images[:3]
     assert semlink.send(Mine(), images, k=16).scores.shape == (3, 10)
@@ -98,8 +98,8 @@ def test_what_is_right_passes_in_a_sweep_and_in_a_transmission() -> None:
 
 
 @pytest.mark.parametrize("images", [1, 20])
-def test_the_power_of_few_images_is_not_hidden_by_black_ones(images: int) -> None:
-    """A block is padded by black images, to which this scheme gives no power."""
+def test_padding_images_do_not_lower_the_measured_power(images: int) -> None:
+    """Blocks are padded with black images, to which this scheme assigns zero power."""
     scheme = Mine(
         prepare=lambda own: {"x": 3 * own["x"] * own["x"].abs().var(dim=1, keepdim=True).sign()}
     )
@@ -110,15 +110,15 @@ def test_the_power_of_few_images_is_not_hidden_by_black_ones(images: int) -> Non
         semlink.send(scheme, link.data.test.images[:images], k=16)
 
 
-def test_a_constellation_may_exceed_unit_power_by_chance() -> None:
-    strong = torch.arange(16) < torch.arange(250)[:, None] % 5 + 8  # more than half of them
-    points = torch.where(strong, 1.8, 0.2).sqrt() + 0j  # unit power on average over both
+def test_constellation_may_exceed_unit_power_by_chance_on_few_images() -> None:
+    strong = torch.arange(16) < torch.arange(250)[:, None] % 5 + 8  # 8 to 12 of 16 symbols
+    points = torch.where(strong, 1.8, 0.2).sqrt() + 0j  # mean of the two powers: 1
     scheme = Mine(symbols=lambda _: points)
     images = semlink.load("digits", weights=WEIGHTS).data.test.images[:2]
     assert semlink.send(scheme, images, k=16).x is not None
 
 
-def test_networks_of_a_scheme_compute_in_eval_mode() -> None:
+def test_networks_of_a_scheme_run_in_eval_mode() -> None:
     dropout = torch.nn.Dropout(0.5)
     scheme = Mine(received=lambda own: own._replace(scores=dropout(own.scores)))
     images = semlink.load("digits", weights=WEIGHTS).data.test.images[:3]
@@ -133,7 +133,7 @@ def _with_seen(seen: Any, received: Received) -> Received:
     return received._replace(seen=seen)
 
 
-def test_intermediate_results_are_checked_too() -> None:
+def test_invalid_intermediate_results_raise_an_error() -> None:
     images = semlink.load("digits", weights=WEIGHTS).data.test.images[:3]
     for seen in (None, {"a": 1.0}, {"a": torch.tensor(1.0)}):
         scheme = Mine(received=partial(_with_seen, seen))
@@ -143,7 +143,7 @@ def test_intermediate_results_are_checked_too() -> None:
             semlink.send(scheme, images, k=16)
 
 
-def test_few_strong_images_among_weak_ones_are_too_much_power() -> None:
+def test_few_strong_images_among_weak_ones_exceed_the_power_limit() -> None:
     strong = torch.arange(250) % 12 == 0
     scheme = Mine(symbols=lambda x: x * torch.where(strong, 20.0, 0.1).sqrt()[:, None])
     with pytest.raises(semlink.Error, match="must have unit power on average, got 1.7"):
@@ -151,14 +151,14 @@ def test_few_strong_images_among_weak_ones_are_too_much_power() -> None:
 
 
 @pytest.mark.parametrize("k", [1, 16])
-def test_qam_of_few_images_is_never_too_strong(k: int) -> None:
-    outer = torch.full((1, k), 1.8**0.5, dtype=torch.complex64)  # all on the corners of 16-QAM
-    most = MOST_POWER if k == 1 else 1.3  # of 16 symbols, six standard deviations
+def test_power_limit_tolerates_chance_and_rejects_strong_symbols(k: int) -> None:
+    outer = torch.full((1, k), 1.8**0.5, dtype=torch.complex64)  # all at the corners of 16-QAM
+    most = MOST_POWER if k == 1 else 1.3  # for 16 symbols, two standard deviations above 1
     assert not Power().plus(outer * (min(most, 1.8) / 1.8) ** 0.5).above(MOST_POWER, k)
     assert Power().plus(3 * outer).above(MOST_OF_BLOCK, k)
 
 
-def test_attributes_of_a_scheme_are_not_consumed() -> None:
+def test_finding_networks_does_not_consume_attributes_of_a_scheme() -> None:
     scheme = Mine()
     scheme.numbers = count()  # type: ignore[attr-defined]  # never ends
     scheme.nested = {"a": [torch.nn.Linear(1, 1)], "b": (torch.nn.Linear(1, 1).forward, 3)}  # type: ignore[attr-defined]

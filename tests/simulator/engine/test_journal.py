@@ -1,4 +1,4 @@
-"""The journal: nothing finished is lost, nothing torn is believed."""
+"""The journal: finished units are never lost, and damaged lines are never used."""
 
 import errno
 import gc
@@ -39,7 +39,7 @@ def finished(realization: int) -> Finished:
 
 
 def written(folder: Path, units: int) -> Path:
-    """A journal with some units."""
+    """Write a journal with this number of units, and return its path."""
     with Journal(folder) as journal:
         journal.begin({"seed": 0})
         for realization in range(units):
@@ -52,7 +52,7 @@ def test_outcomes_survive_packing(images: int) -> None:
     assert (unpack(pack(codes(0, images)), images) == codes(0, images)).all()
 
 
-def test_units_come_back_as_they_were(tmp_path: Path) -> None:
+def test_units_read_back_equal_the_units_written(tmp_path: Path) -> None:
     written(tmp_path, 3)
     journal = Journal(tmp_path)
     assert len(journal) == 3
@@ -66,7 +66,7 @@ def test_units_come_back_as_they_were(tmp_path: Path) -> None:
     assert Unit(POINT._replace(snr_db=-2.0), 0) not in journal
 
 
-def test_units_that_are_not_there_cannot_be_read(tmp_path: Path) -> None:
+def test_reading_a_missing_unit_raises_key_error(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         journal.begin({"seed": 0})
         journal.add([finished(7), finished(2), finished(7)])
@@ -77,7 +77,7 @@ def test_units_that_are_not_there_cannot_be_read(tmp_path: Path) -> None:
             seen.read(Unit(POINT, 3))
 
 
-def test_a_unit_takes_few_bytes_of_memory(tmp_path: Path) -> None:
+def test_journal_takes_less_than_30_bytes_of_memory_per_unit(tmp_path: Path) -> None:
     few, units = codes(0, images=8), [Unit(POINT, r) for r in range(3000)]
     with Journal(tmp_path) as journal:
         journal.begin({"seed": 0})
@@ -94,23 +94,23 @@ def test_a_unit_takes_few_bytes_of_memory(tmp_path: Path) -> None:
     assert held < 30 * 3000
 
 
-def test_a_torn_journal_loses_nothing_that_was_whole(tmp_path: Path) -> None:
+def test_truncated_journal_keeps_all_complete_units(tmp_path: Path) -> None:
     path = written(tmp_path, 3)
     whole = path.read_bytes()
     lines = whole.splitlines(keepends=True)
-    for end in range(len(whole)):  # torn anywhere
+    for end in range(len(whole)):  # truncated at every byte
         path.write_bytes(whole[:end])
         complete = [i for i in range(len(lines)) if sum(map(len, lines[: i + 1])) <= end]
-        there = max(len(complete) - 1, 0)  # the first line says what it is about
+        there = max(len(complete) - 1, 0)  # the first line is the description
         journal = Journal(tmp_path)
         assert len(journal) == there
-    with Journal(tmp_path) as journal:  # torn one byte before its end
+    with Journal(tmp_path) as journal:  # truncated one byte before its end
         journal.begin({"seed": 0})
         journal.add([finished(2)])
     assert path.read_bytes() == whole
 
 
-def test_nothing_of_a_torn_line_stays_behind_a_shorter_one(tmp_path: Path) -> None:
+def test_new_line_fully_replaces_a_longer_incomplete_line(tmp_path: Path) -> None:
     path = written(tmp_path, 2)
     whole = written(tmp_path / "whole", 3).read_bytes()
     path.write_bytes(path.read_bytes() + b"torn" * len(whole))
@@ -120,16 +120,16 @@ def test_nothing_of_a_torn_line_stays_behind_a_shorter_one(tmp_path: Path) -> No
     assert path.read_bytes() == whole
 
 
-def test_the_name_of_a_new_journal_is_on_disk_before_its_units_count(
+def test_folder_of_a_new_journal_is_synced_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[Path] = []
     monkeypatch.setattr("simulator.engine.journal.sync_folder", synced.append)
     written(tmp_path, 2)
-    assert synced == [tmp_path]  # once: later lines change no name
+    assert synced == [tmp_path]  # only once: appending lines does not change the folder
 
 
-def test_a_line_is_written_whole_though_the_disk_takes_pieces() -> None:
+def test_partial_writes_continue_until_the_line_is_complete() -> None:
     class Slow(io.BytesIO):
         def write(self, text: Any) -> int:
             return super().write(bytes(text)[:10])
@@ -150,7 +150,7 @@ def test_a_damaged_line_is_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("record", [{"realization": 3}, {"of": ""}, ["about"], 7])
-def test_a_whole_line_that_is_no_unit_is_left_out(tmp_path: Path, record: Any) -> None:
+def test_a_complete_line_that_is_not_a_unit_is_left_out(tmp_path: Path, record: Any) -> None:
     path = written(tmp_path, 1)
     whole = path.read_bytes()
     path.write_bytes(whole + _line(record))
@@ -163,7 +163,9 @@ def test_a_whole_line_that_is_no_unit_is_left_out(tmp_path: Path, record: Any) -
 
 
 @pytest.mark.parametrize("left", [None, b"", b"half"])
-def test_a_journal_that_others_remove_or_cut_is_told(tmp_path: Path, left: bytes | None) -> None:
+def test_removing_or_truncating_an_open_journal_raises_an_error(
+    tmp_path: Path, left: bytes | None
+) -> None:
     path = written(tmp_path, 2)
     with Journal(tmp_path) as journal:
         journal.begin({"seed": 0})
@@ -177,23 +179,23 @@ def test_a_journal_that_others_remove_or_cut_is_told(tmp_path: Path, left: bytes
     assert (path.read_bytes() if path.exists() else None) == left
 
 
-def test_second_process_is_refused_with_a_line(tmp_path: Path) -> None:
+def test_second_process_raises_an_error_while_the_journal_is_open(tmp_path: Path) -> None:
     with Journal(tmp_path), pytest.raises(UserError, match="in use by another semlink process"):
         Journal(tmp_path).__enter__()
     with Journal(tmp_path):
-        pass  # free again
+        pass  # unlocked again
 
 
-def test_what_another_process_wrote_before_the_lock_was_free_is_kept(tmp_path: Path) -> None:
+def test_units_another_process_wrote_before_locking_are_kept(tmp_path: Path) -> None:
     early = Journal(tmp_path)
-    assert len(early) == 0  # looked before the other one wrote
+    assert len(early) == 0  # read before the other process wrote
     written(tmp_path, 2)
     with early:
         early.add([finished(2)])
     assert len(Journal(tmp_path)) == 3
 
 
-def test_full_disk_keeps_what_was_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_keeps_finished_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path, 2)
     before = path.read_bytes()
 
@@ -211,7 +213,7 @@ def test_full_disk_keeps_what_was_finished(tmp_path: Path, monkeypatch: pytest.M
     assert len(Journal(tmp_path)) == 3
 
 
-def test_tally_counts_rights_and_outages() -> None:
+def test_tally_counts_correct_decisions_and_outages() -> None:
     tally = Tally.of(
         [np.array([RIGHT, OUTAGE, 0], np.uint8), np.array([RIGHT, RIGHT, OUTAGE], np.uint8)],
         num_classes=4,
@@ -223,7 +225,7 @@ def test_tally_counts_rights_and_outages() -> None:
     assert tally.squared_credits.tolist() == [1, (1 + 1 / 16) / 2, 1 / 32]
 
 
-def test_codes_of_right_wrong_and_lost_images() -> None:
+def test_outcome_codes_of_correct_wrong_and_undelivered_images() -> None:
     scores = torch.tensor([[0.0, 1.0, 0.0, 0.0]] * 3)
     delivered = torch.tensor([True, True, False])
     codes = outcome_codes(scores, torch.tensor([1, 2, 1]), delivered)
@@ -231,7 +233,7 @@ def test_codes_of_right_wrong_and_lost_images() -> None:
     assert Tally.of([codes.numpy()], num_classes=4).credits_of_images.tolist() == [1, 0, 0.25]
 
 
-def test_units_whose_description_is_damaged_are_not_believed(tmp_path: Path) -> None:
+def test_units_with_a_damaged_description_are_left_out(tmp_path: Path) -> None:
     path = written(tmp_path, 2)
     text = path.read_bytes()
     path.write_bytes(text.replace(b'"seed": 0', b'"seed": 1', 1))
@@ -242,11 +244,11 @@ def test_units_whose_description_is_damaged_are_not_believed(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSPC])
-def test_a_folder_that_cannot_be_locked_is_named_with_the_way_out(
+def test_error_for_an_unlockable_folder_names_it_and_a_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def refuse(*_: object) -> None:
-        raise OSError(number, os.strerror(number))  # as flock does: without a name
+        raise OSError(number, os.strerror(number))  # like flock, without a file name
 
     monkeypatch.setattr("fcntl.flock", refuse)
     with pytest.raises(UserError) as raised, Journal(tmp_path):

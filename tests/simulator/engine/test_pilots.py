@@ -1,4 +1,4 @@
-"""The number of pilots that is chosen on validation images, against an exhaustive search."""
+"""The choice of the number of pilots on validation images, compared with an exhaustive search."""
 
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ IMAGES = 500
 
 
 class Even(Probe):
-    """Serves 2 and 4 uses alone, and no channel with two pilots."""
+    """Serves only 2 and 4 channel uses, and no channel with two pilots."""
 
     def serves(self, k: int) -> bool:
         return k in (2, 4)
@@ -50,7 +50,7 @@ def chosen(*snr_db: float, k: int = 8, name: str = NAME) -> list[Division]:
 
 
 def tried(pilots: int, snr_db: float, *, realizations: int, seed: int) -> pd.Series:
-    """Accuracy of the probe with so many of 8 uses for pilots."""
+    """Results of the probe with this number of pilots among 8 channel uses."""
     fixed = channel_from_name(f"rayleigh+ls:{pilots}")
     asked = Grid(
         channels=(fixed,), snr_db=(), channel_uses=(), realizations=realizations, seed=seed
@@ -59,14 +59,14 @@ def tried(pilots: int, snr_db: float, *, realizations: int, seed: int) -> pd.Ser
     return sweep_here([Probe("a")], points, asked, split(IMAGES), CPU, num_classes=2).table.iloc[0]
 
 
-def test_numbers_that_are_tried() -> None:
+def test_candidate_numbers_of_pilots() -> None:
     assert numbers_of_pilots(1) == []
     assert numbers_of_pilots(8) == [1, 2, 3, 4]
     assert numbers_of_pilots(70) == [1, 2, 3, 4, 6, 8, 12, 16, 24, 32]
     assert numbers_of_pilots(10_000)[-1] == 512
 
 
-def test_a_division_leaves_as_many_data_symbols_as_a_scheme_serves() -> None:
+def test_divisions_leave_a_number_of_data_symbols_the_scheme_serves() -> None:
     channel = channel_from_name(NAME)
     assert divisions(Probe("a"), channel, 8) == [(1, 7), (2, 6), (3, 5), (4, 4)]
     assert divisions(Even("a"), channel, 8) == [(1, 4), (3, 4), (4, 4)]
@@ -75,7 +75,7 @@ def test_a_division_leaves_as_many_data_symbols_as_a_scheme_serves() -> None:
 
 
 @pytest.mark.parametrize("snr_db", [-6.0, 0.0, 6.0])
-def test_the_best_number_is_that_of_an_exhaustive_search(snr_db: float) -> None:
+def test_chosen_number_of_pilots_matches_an_exhaustive_search(snr_db: float) -> None:
     seed = Streams(seed=0).seed_of("choice of pilots")
     found = [
         tried(own, snr_db, realizations=REALIZATIONS, seed=seed)["accuracy"] for own in (1, 2, 3, 4)
@@ -89,18 +89,18 @@ def test_the_best_number_is_that_of_an_exhaustive_search(snr_db: float) -> None:
 
 def test_few_pilots_at_high_snr_and_more_at_low_snr() -> None:
     low, high = chosen(0.0, 40.0)
-    assert high == (1, 7)  # all are right: the fewest
+    assert high == (1, 7)  # every number reaches full accuracy: the fewest
     assert low.pilots > 1
 
 
-def test_a_point_is_sent_with_what_was_chosen_at_its_whole_cost() -> None:
+def test_point_is_placed_with_its_chosen_pilots_and_data_symbols() -> None:
     channel, point = channel_from_name("tdl:A+lmmse:best+interleaved"), Point("a", "", 0.0, 8)
     fixed, k = placed(point, channel, {point: Division(3, 5)})
     assert (fixed.name, fixed.pilots, k) == ("tdl:A+lmmse:3+interleaved", 3, 5)
     assert placed(point._replace(k=4), channel, {point: Division(3, 5)}) == (channel, 4)
 
 
-def test_what_cannot_be_divided_is_left_out_with_a_line() -> None:
+def test_points_without_a_valid_division_are_left_out_and_reported() -> None:
     asked = grid(channels=tuple(map(channel_from_name, ("awgn", NAME))), channel_uses=(2, 9))
     points, left_out = plan([Probe("a"), Even("b")], asked)
     served = {(own.scheme, own.channel, own.k) for own in points}
@@ -116,7 +116,7 @@ def test_what_cannot_be_divided_is_left_out_with_a_line() -> None:
     assert LeftOut("b", fits, 2, (NAME,)) in left_out
 
 
-def test_without_validation_images_or_outside_a_sweep_a_number_must_be_given() -> None:
+def test_choice_without_validation_images_or_division_raises_an_error() -> None:
     channels, points = [channel_from_name(NAME)], [Point("a", NAME, 0.0, 8)]
     with pytest.raises(UserError, match="needs validation images"):
         best_divisions([Probe("a")], channels, points, None, CPU, num_classes=2)
@@ -125,7 +125,7 @@ def test_without_validation_images_or_outside_a_sweep_a_number_must_be_given() -
         sweep_here([Probe("a")], points, grid(channels=channels), split(4), CPU, num_classes=2)
 
 
-def test_a_journal_keeps_to_the_choices_it_began_with(tmp_path: Any) -> None:
+def test_resuming_with_other_pilot_choices_raises_an_error(tmp_path: Any) -> None:
     before: dict[str, Any] = {"schemes": {}, "pilots": {"a at 0 dB": [2, 6], "a at 5 dB": [1, 7]}}
     more = {"schemes": {}, "pilots": {"a at 0 dB": [2, 6], "a at 9 dB": [1, 7]}}
     check_same([before, {"schemes": {}}], more, tmp_path)
@@ -138,7 +138,7 @@ ABOUT = {"seed": 1, "data": "a", "device": "cpu", "torch": "2", "sionna-no-rt": 
 
 
 @pytest.mark.parametrize("name", ["seed", "data", "device", "torch", "sionna-no-rt"])
-def test_a_sweep_goes_on_only_with_what_decides_its_numbers(name: str, tmp_path: Path) -> None:
+def test_resuming_a_sweep_with_changed_settings_raises_an_error(name: str, tmp_path: Path) -> None:
     check_same([ABOUT, ABOUT], ABOUT, tmp_path)
     told = "the images" if name == "data" else f"{name} {ABOUT[name]} -> other"
     for before in ([ABOUT], [ABOUT, {**ABOUT, name: "other"}]):  # the first run counts too
@@ -146,7 +146,7 @@ def test_a_sweep_goes_on_only_with_what_decides_its_numbers(name: str, tmp_path:
             check_same(before, {**ABOUT, name: "other"}, tmp_path)
 
 
-def test_a_divided_point_meets_the_draws_of_a_fixed_one_of_its_length() -> None:
+def test_chosen_and_fixed_numbers_of_pilots_share_channel_draws() -> None:
     seen = []
     for name, k, found in ((NAME, 8, Division(2, 6)), ("rayleigh+ls:2", 6, None)):
         probe, point = Probe("a"), Point("a", name, 0.0, k)

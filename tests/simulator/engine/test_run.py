@@ -1,4 +1,4 @@
-"""The sweep: same table whatever the batch, shared noise, honest counting."""
+"""The sweep: tables independent of the batch, noise shared by schemes, counting of results."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def table(schemes: Sequence[Probe], images: int, **changes: Any) -> pd.DataFrame
     return sweep_here(schemes, points, sweep, split(images), CPU, num_classes=2).table
 
 
-def test_same_seed_same_table_and_other_seed_other_table() -> None:
+def test_equal_seeds_give_equal_tables_and_other_seeds_do_not() -> None:
     first = table([Probe("a")], 300)
     pd.testing.assert_frame_equal(first, table([Probe("a")], 300), check_exact=True)
     other = table([Probe("a")], 300, seed=2)
@@ -46,11 +46,11 @@ def test_a_point_does_not_depend_on_the_rest_of_the_sweep() -> None:
     pd.testing.assert_frame_equal(rows.reset_index(drop=True), alone, check_exact=True)
 
 
-def test_image_meets_the_same_noise_alone_and_in_any_batch() -> None:
+def test_noise_of_an_image_does_not_depend_on_the_number_of_images() -> None:
     many, one = Probe("many"), Probe("one")
     table([many], 700, realizations=1)
     table([one], 1, realizations=1)
-    assert not torch.equal(many.seen[0], many.seen[1])  # every block has noise of its own
+    assert not torch.equal(many.seen[0], many.seen[1])  # noise differs between blocks
     per_point = many.seen[::3]  # three blocks of 250 cover 700 images
     assert len(per_point) == len(one.seen) == 8
     for block, alone in zip(per_point, one.seen, strict=True):
@@ -61,7 +61,7 @@ def test_schemes_with_equal_k_share_gains_and_noise() -> None:
     a, b = Probe("a"), Probe("b")
     table([a, b], 10)
     assert all(torch.equal(x, y) for x, y in zip(a.seen, b.seen, strict=True))
-    assert not torch.equal(a.seen[0], a.seen[1])  # the next realisation has noise of its own
+    assert not torch.equal(a.seen[0], a.seen[1])  # noise differs between realisations
 
 
 def test_accuracy_counts_images_and_realisations() -> None:
@@ -75,7 +75,7 @@ def test_accuracy_counts_images_and_realisations() -> None:
     assert rows["bandwidth_ratio"].tolist() == [2.0, 2.0, 4.0, 4.0]
 
 
-def test_the_error_of_a_table_widens_the_interval_over_images() -> None:
+def test_table_error_widens_the_confidence_interval() -> None:
     class Measured(Probe):
         def table_error(self, channel: Channel, snr_db: float, k: int) -> float:
             return 0.05 if channel.name == "awgn" and k == 2 else 0.0
@@ -92,7 +92,7 @@ def test_outage_counts_as_a_uniform_guess() -> None:
     assert rows["delivered"].eq(0).all()
 
 
-def test_channels_that_a_scheme_objects_to_share_a_line() -> None:
+def test_channels_with_the_same_objection_are_reported_in_one_line() -> None:
     picky = Probe("a")
     picky.objection = lambda channel, k: "needs more" * (channel.name != "awgn")  # type: ignore[method-assign]
     names = ("rayleigh", "awgn", "tdl:A")
@@ -103,7 +103,7 @@ def test_channels_that_a_scheme_objects_to_share_a_line() -> None:
     assert left_out[0].text == "a needs more: rayleigh, tdl:A with k = 4 left out"
 
 
-def test_points_outside_a_schemes_range_are_named_and_left_out() -> None:
+def test_points_with_unsupported_k_are_left_out_and_reported() -> None:
     points, left_out = plan([Probe("a")], grid(channel_uses=(4, 9)))
     assert {point.k for point in points} == {4}
     assert left_out == [LeftOut("a", "serves k = 1 to 8", 9)]
@@ -111,20 +111,20 @@ def test_points_outside_a_schemes_range_are_named_and_left_out() -> None:
         plan([Probe("a")], grid(channel_uses=(9,)))
 
 
-def test_images_are_prepared_once_though_schemes_take_turns() -> None:
+def test_every_scheme_prepares_every_block_once() -> None:
     probes = [Probe("a"), Probe("b")]
     table(probes, 300)
-    assert [probe.prepared for probe in probes] == [2, 2]  # blocks
+    assert [probe.prepared for probe in probes] == [2, 2]  # two blocks each
 
 
-def test_one_pass_of_the_encoder_serves_the_realisations_of_a_task() -> None:
+def test_one_encoder_pass_serves_all_realisations_of_a_task() -> None:
     probe = Probe("a")
     table([probe], 300, realizations=5)
     assert probe.encoded == 2 * 8  # two blocks at each of eight points
     assert len(probe.seen) == 5 * 2 * 8
 
 
-def test_realisations_are_added_until_the_channel_is_known_well_enough() -> None:
+def test_realisations_are_added_until_the_interval_is_narrow_enough() -> None:
     rows = table([Probe("a")], 400, mc=1.0, max_realizations=40)
     width = 50 * (rows["mc_high"] - rows["mc_low"])
     assert (rows["realizations"] % 2 == 0).all()  # whole rounds
@@ -135,7 +135,7 @@ def test_realisations_are_added_until_the_channel_is_known_well_enough() -> None
     pd.testing.assert_frame_equal(alone, rows, check_exact=True)
 
 
-def test_rounds_read_every_unit_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rounds_and_table_each_read_a_unit_at_most_once(monkeypatch: pytest.MonkeyPatch) -> None:
     read: Counter[Unit] = Counter()
 
     class Counted(MemoryStore):
@@ -151,12 +151,12 @@ def test_rounds_read_every_unit_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(read) == 8 * 40
 
 
-def test_max_realizations_ends_a_point_at_a_whole_round() -> None:
+def test_max_realizations_is_rounded_down_to_whole_rounds() -> None:
     rows = table([Probe("a")], 20, mc=0.001, max_realizations=5)
     assert rows["realizations"].eq(4).all()
 
 
-def test_preparing_has_a_bar_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_preparation_has_its_own_progress_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     bars: list[tuple[str, Any]] = []
 
     def noted(*items: Any, **settings: Any) -> Any:
@@ -165,7 +165,7 @@ def test_preparing_has_a_bar_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(run, "progress", noted)
     table([Probe("a"), Probe("b")], 300)
-    assert bars == [("sweep", 0), ("preparing images", 2 * 2)]  # two blocks of both
+    assert bars == [("sweep", 0), ("preparing images", 2 * 2)]  # two blocks for each scheme
 
 
 def units(scheme: str, core_seconds: float, count: int) -> list[Finished]:
@@ -173,15 +173,15 @@ def units(scheme: str, core_seconds: float, count: int) -> list[Finished]:
     return [Finished(Unit(point, r), np.zeros(1, np.uint8), core_seconds) for r in range(count)]
 
 
-def test_the_time_left_is_the_sum_over_schemes() -> None:
+def test_time_left_is_summed_over_schemes() -> None:
     left = TimeLeft()
     for scheme in ("fast", "slow", "unknown"):
         left.ask(scheme, 10)
     assert left.seconds(1.0) is None
     left.add(units("fast", 0.1, 8))
     left.add(units("slow", 10.0, 1))
-    cost = 2 * 0.1 + 9 * 10 + 10 * (0.1 + 10) / 2  # the unknown one like the mean of the others
-    assert left.seconds(10.8) == pytest.approx(cost)  # one worker, on a core of its own
+    cost = 2 * 0.1 + 9 * 10 + 10 * (0.1 + 10) / 2  # unknown: the mean cost of the others
+    assert left.seconds(10.8) == pytest.approx(cost)  # one worker on its own core
     assert left.seconds(5.4) == pytest.approx(cost / 2)  # two workers
     left.add(units("fast", 0.1, 2))
     left.add(units("slow", 10.0, 9))
@@ -190,7 +190,7 @@ def test_the_time_left_is_the_sum_over_schemes() -> None:
 
 
 @pytest.mark.parametrize("here", [True, False])
-def test_the_first_task_of_every_scheme_comes_first(
+def test_every_scheme_has_a_task_submitted_before_further_tasks(
     here: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order: list[Any] = []
@@ -200,7 +200,7 @@ def test_the_first_task_of_every_scheme_comes_first(
             order.append(work)
             super().submit(work)
 
-    if not here:  # as a pool of other processes
+    if not here:  # behaves like a pool of other processes
         monkeypatch.setattr(run, "InProcess", str)
     probes, asked, images = [Probe("a"), Probe("b")], grid(), split(300)
     points, _ = plan(probes, asked)
@@ -218,7 +218,7 @@ def test_the_first_task_of_every_scheme_comes_first(
     assert len(tasks) == len(points)
 
 
-def test_equal_seeds_of_two_draws_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_colliding_seeds_of_two_draws_raise_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     names = set[tuple[object, ...]]()
 
     def equal(_: Streams, *name: object) -> int:
@@ -230,4 +230,4 @@ def test_equal_seeds_of_two_draws_are_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(Streams, "seed_of", equal)
     with pytest.raises(UserError, match="would be equal under --seed 1; choose another seed"):
         plan([Probe("a")], asked)
-    assert ("channel", "tdl:A", 0.0, 16, 0) in names  # the name of the draws of a unit
+    assert ("channel", "tdl:A", 0.0, 16, 0) in names  # the stream of a unit's draws

@@ -1,4 +1,4 @@
-"""What a sweep keeps of single images and symbols: the very ones that its journal counts."""
+"""Stored images, decisions and symbols of a sweep, which must agree with its journal."""
 
 from pathlib import Path
 
@@ -23,14 +23,14 @@ K = 64
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small sweep of all schemes of which something is kept."""
+    """A small sweep of all schemes for which samples are stored."""
     out = tmp_path_factory.mktemp("samples") / "out"
     with pytest.MonkeyPatch.context() as patch:
         assert status(patch, *SWEEP, "--schemes", ",".join(SCHEMES), "--out", out) == 0
     return out
 
 
-def test_decisions_are_those_that_the_journal_counts(folder: Path) -> None:
+def test_stored_decisions_match_the_journal(folder: Path) -> None:
     rows, run = read_results(folder)
     units = stored_units(folder, rows, run["journal"])
     _, about = load_tensors(folder / SAMPLES)
@@ -49,7 +49,7 @@ def test_decisions_are_those_that_the_journal_counts(folder: Path) -> None:
     assert met == {0, RIGHT, OUTAGE}
 
 
-def test_decisions_over_estimated_gains_too(
+def test_stored_decisions_match_the_journal_with_estimated_gains(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     grid = ["--snr-db", "0,20", "--channel-uses", "64", "--channels", "rayleigh+ls:4"]
@@ -68,7 +68,9 @@ def test_decisions_over_estimated_gains_too(
             assert (own == embedded("digits").classes[int(labels[row])]) == (codes[row] == RIGHT)
 
 
-def test_a_chosen_number_of_pilots_is_not_sampled(semlink: Command, tmp_path: Path) -> None:
+def test_sweep_with_a_chosen_number_of_pilots_stores_no_samples(
+    semlink: Command, tmp_path: Path
+) -> None:
     grid = ["--snr-db", "0,20", "--channel-uses", "64", "--channels", "rayleigh+lmmse:best"]
     sizes = ["--images", "20", "--realizations", "1", "--schemes", "rkd_sc"]
     out = tmp_path / "out"
@@ -77,7 +79,7 @@ def test_a_chosen_number_of_pilots_is_not_sampled(semlink: Command, tmp_path: Pa
     assert set(read_results(out)[0]["snr_db"]) == {0.0, 20.0}
 
 
-def test_images_are_the_test_images_and_come_closer_with_the_snr(folder: Path) -> None:
+def test_stored_images_are_test_images_and_errors_fall_with_the_snr(folder: Path) -> None:
     tensors, about = load_tensors(folder / SAMPLES)
     sent = embedded("digits").test.images[about["pictures"]["rows"]]
     assert torch.equal(tensors["images"], sent)
@@ -88,7 +90,7 @@ def test_images_are_the_test_images_and_come_closer_with_the_snr(folder: Path) -
     assert (tensors["images separate"][0][lost] == 0).all()
 
 
-def test_symbols_have_unit_power_and_come_closer_with_the_snr(folder: Path) -> None:
+def test_stored_symbols_have_unit_power_and_errors_fall_with_the_snr(folder: Path) -> None:
     tensors, about = load_tensors(folder / SAMPLES)
     assert about["symbols"]["images"] == 4
     for name in ("rkd_sc", "deep_jscc_q"):
@@ -100,14 +102,14 @@ def test_symbols_have_unit_power_and_come_closer_with_the_snr(folder: Path) -> N
     assert power == pytest.approx(torch.ones(3, 4).numpy(), abs=2e-3)
 
 
-def test_the_same_sweep_gives_the_same_file_and_another_one_removes_it(
+def test_repeated_sweep_keeps_the_file_and_another_sweep_removes_it(
     folder: Path, semlink: Command
 ) -> None:
     path = folder / SAMPLES
     before, written = path.read_bytes(), path.stat().st_mtime_ns
     again = [*SWEEP, "--schemes", ",".join(SCHEMES), "--out", folder]
     assert semlink(*again) == 0
-    assert path.stat().st_mtime_ns == written  # nothing is computed for it
+    assert path.stat().st_mtime_ns == written  # not computed again
     path.write_bytes(before[:100])
     assert semlink(*again) == 0
     assert path.read_bytes() == before
@@ -116,7 +118,7 @@ def test_the_same_sweep_gives_the_same_file_and_another_one_removes_it(
     assert set(pd.read_csv(folder / "results.csv")["scheme"]) == {"label_code"}
 
 
-def test_the_place_is_the_first_channel_where_most_are_swept() -> None:
+def test_samples_are_taken_where_most_schemes_are_swept() -> None:
     points = [
         Point(scheme, channel, snr_db, k)
         for scheme, uses in (("a", (16, 32)), ("b", (32, 64)), ("c", (8,)))
@@ -130,7 +132,7 @@ def test_the_place_is_the_first_channel_where_most_are_swept() -> None:
     assert place_of(points, ("d",)) is None
 
 
-def test_half_of_the_images_are_right_here_and_wrong_there() -> None:
+def test_half_of_the_chosen_images_have_mixed_decisions() -> None:
     right = torch.ones((2, 10), dtype=torch.bool)
     right[0, [4, 6, 8, 9]] = False
     assert chosen_rows(right, 4) == [0, 1, 4, 6]
@@ -138,7 +140,7 @@ def test_half_of_the_images_are_right_here_and_wrong_there() -> None:
     assert chosen_rows(right[:, :2], 6) == [0, 1]
 
 
-def test_large_images_are_shrunk_and_fewer() -> None:
+def test_large_images_are_downscaled_and_fewer_are_stored() -> None:
     shown = _shown(torch.rand(1, 3, 224, 112))
     assert shown.shape == (1, 3, LARGEST, LARGEST // 2)
     assert _shown(torch.full((1, 1, 8, 8), 0.5)).unique().tolist() == [128]

@@ -1,4 +1,4 @@
-"""Pools of workers: deaths are survived up to a point, and a Ray cluster is joined or refused."""
+"""Worker pools: a limited number of killed workers is tolerated, and Ray clusters are joined."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ TASK = Task(Point("rkd_sc", "awgn", 0.0, 4), (0,))
 
 
 class Fatal:
-    """An evaluator whose worker dies by SIGKILL until it has done so `deaths` times."""
+    """An evaluator that kills its worker by SIGKILL in the first `deaths` evaluations."""
 
     def __init__(self, folder: Path, deaths: int) -> None:
         self.key = "fatal"
@@ -39,7 +39,7 @@ class Fatal:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("deaths", [MOST_DEATHS, MOST_DEATHS + 1])
-def test_workers_may_die_so_many_times_in_a_row(tmp_path: Path, deaths: int) -> None:
+def test_limited_number_of_worker_deaths_in_a_row_is_tolerated(tmp_path: Path, deaths: int) -> None:
     pool = LocalPool(Fatal(tmp_path, deaths), workers=1)
     try:
         pool.submit(TASK)
@@ -64,7 +64,7 @@ def ray_that(init: Any) -> ModuleType:
 @pytest.mark.parametrize(
     ("address", "cpus"), [("local", 2), ("auto", None), ("10.0.0.1:6379", None)]
 )
-def test_only_a_cluster_made_here_is_told_its_cpus(
+def test_number_of_cpus_is_set_only_for_a_local_cluster(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, cpus: int | None
 ) -> None:
     asked: dict[str, Any] = {}
@@ -73,7 +73,7 @@ def test_only_a_cluster_made_here_is_told_its_cpus(
     assert (asked["address"], asked["num_cpus"]) == (address, cpus)
 
 
-def test_a_cluster_that_is_not_there_is_one_line(
+def test_missing_cluster_raises_a_one_line_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def init(**_: object) -> None:
@@ -88,7 +88,7 @@ def test_a_cluster_that_is_not_there_is_one_line(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process that starts workers")
-def test_a_killed_process_that_starts_workers_is_replaced(tmp_path: Path) -> None:
+def test_killed_fork_server_is_replaced(tmp_path: Path) -> None:
     pool = LocalPool(Fatal(tmp_path, 0), workers=1)
     try:
         pid = vars(forkserver._forkserver)["_forkserver_pid"]

@@ -1,4 +1,4 @@
-"""Stage 2: what the codec's loss is made of, what it is validated on, and how it begins."""
+"""Training of the codec (stage 2): loss terms, validation conditions and initial weights."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -29,7 +29,7 @@ INDICES = torch.arange(5)
 
 @dataclass
 class Sent:
-    """Stands in for the link: keeps what it is given, and moves features a little."""
+    """Replaces the link: records its arguments, and adds a small offset to the features."""
 
     calls: list[dict[str, Any]] = field(default_factory=list)
 
@@ -43,7 +43,7 @@ def generator(seed: int) -> torch.Generator:
 
 
 def lesson(tmp_path: Path, **changes: Any) -> CodecLesson:
-    """A lesson on made-up features, of one view."""
+    """A lesson on random features of one view."""
     stage = replace(STAGE, loss=LOSS, **changes)
     dataset = embedded("digits")
     run = TrainingRun(
@@ -75,7 +75,7 @@ def context(progress: float = 0.0) -> EpochContext:
     return EpochContext(0, None, progress, draws=generator(3), noise=generator(4))
 
 
-def test_the_loss_is_that_of_what_was_drawn(
+def test_loss_is_computed_for_the_drawn_snr_and_channel_uses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own, sent = lesson(tmp_path), Sent()
@@ -106,7 +106,7 @@ def test_the_loss_is_that_of_what_was_drawn(
     assert float(0.3 * softened_divergence(clean, scores, 2.0).detach()) > 1e-4
 
 
-def test_without_noise_nothing_is_sent_over_a_channel(
+def test_noiseless_training_sends_at_infinite_snr(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own, sent = lesson(tmp_path, conditions=replace(STAGE.conditions, noiseless=True)), Sent()
@@ -117,7 +117,7 @@ def test_without_noise_nothing_is_sent_over_a_channel(
 
 
 @pytest.mark.parametrize(("progress", "snr_db"), [(0.0, -5.0), (0.4, -5.0), (0.6, 15.0)])
-def test_a_list_of_snrs_is_learnt_one_after_the_other(
+def test_listed_snrs_are_trained_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, progress: float, snr_db: float
 ) -> None:
     own = lesson(tmp_path, conditions=replace(STAGE.conditions, snr_list=(-5.0, 15.0)))
@@ -127,7 +127,7 @@ def test_a_list_of_snrs_is_learnt_one_after_the_other(
     assert (sent.calls[0]["snr_db"] == snr_db).all()
 
 
-def test_it_is_validated_at_several_snrs_and_k(
+def test_codec_is_validated_at_several_snrs_and_k(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own, sent = lesson(tmp_path), Sent()
@@ -141,8 +141,10 @@ def test_it_is_validated_at_several_snrs_and_k(
     ("student", "head", "body"),
     [("frozen", True, None), ("all", True, True), ("last", True, True), ("scratch", False, False)],
 )
-def test_what_it_begins_as(tmp_path: Path, student: Any, head: bool, body: bool | None) -> None:
-    """Whether head and student begin as those of stage 1; a frozen student has its own file."""
+def test_initial_weights_of_head_and_student(
+    tmp_path: Path, student: Any, head: bool, body: bool | None
+) -> None:
+    """Whether head and student start from stage 1; a frozen student is stored in its own file."""
     own = lesson(tmp_path, student=student)
     model = own.build()
     assert own.taught is not None

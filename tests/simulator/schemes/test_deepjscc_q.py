@@ -1,4 +1,4 @@
-"""DeepJSCC-Q: names, and pairs of images behind a modulator."""
+"""DeepJSCC-Q: names, and encoder-decoder pairs for images with a modulator."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,18 +26,18 @@ CPU = torch.device("cpu")
 
 
 def config() -> DeepJsccQImageSchemeConfig:
-    """Pairs of the digits behind a modulator, trained for three epochs at k = 16."""
+    """Pairs for the digits with a modulator, trained for three epochs at k = 16."""
     plain = digits().one(ImageJsccConfig)
     training = replace(plain.training, epochs=3, batch_size=64)
     return replace(modulated(plain), training=training, uses=(16,))
 
 
 def recipe() -> Experiment:
-    """The digits with these pairs beside the others."""
+    """The recipe `digits` with these pairs in addition to the others."""
     return replace(digits(), schemes=(*digits().schemes, config()))
 
 
-def test_names_and_parts_tell_constellations_apart() -> None:
+def test_names_of_schemes_and_parts_distinguish_constellations() -> None:
     other = replace(config(), modulator=replace(config().modulator, bits_per_symbol=4))
     assert [own.name for own in (config(), other)] == [
         *("deep_jscc_q_image", "deep_jscc_q_image:16qam")
@@ -49,13 +49,13 @@ def test_names_and_parts_tell_constellations_apart() -> None:
         cifar100().scheme("deep_jscc_q_image:retrained")
 
 
-def test_a_description_holds_the_constellation() -> None:
+def test_description_depends_on_the_modulator() -> None:
     other = replace(config(), modulator=replace(config().modulator, uniformity=0.0))
     one, two = (own.pair_part(digits(), 16).description for own in (config(), other))
     assert one != two
 
 
-def test_pairs_learn_and_send_points(tmp_path: Path) -> None:
+def test_trained_pairs_send_constellation_points_at_unit_power(tmp_path: Path) -> None:
     copy_weights(tmp_path, "student", "head")
     data = embedded("digits")
     run = TrainingRun(recipe=recipe(), dataset=data, folder=tmp_path, seed=0, device=CPU)

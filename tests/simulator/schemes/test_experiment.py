@@ -1,4 +1,4 @@
-"""A recipe finds its schemes by name and label, and says which parts they have."""
+"""Recipes look up schemes by name and labels, and list the parts of each scheme."""
 
 from typing import Any
 
@@ -81,12 +81,12 @@ def test_every_scheme_of_a_recipe_is_found_by_its_own_name(recipe: Experiment) -
         ("label_code:other", "^the label behind label_code must be regular or polar, got 'other'$"),
     ],
 )
-def test_a_name_that_is_none_is_one_line(name: str, told: str) -> None:
+def test_invalid_names_raise_one_line_errors(name: str, told: str) -> None:
     with pytest.raises(UserError, match=told):
         digits().scheme(name)
 
 
-def test_the_first_of_a_kind() -> None:
+def test_one_returns_the_first_scheme_of_a_class() -> None:
     assert digits().one(RkdScConfig).name == "rkd_sc"
     assert digits().one(SeparateConfig).name == "separate"
 
@@ -98,18 +98,18 @@ def test_the_first_of_a_kind() -> None:
 
 
 @pytest.mark.parametrize("recipe", MADE, ids=lambda recipe: recipe.name)
-def test_schemes_agree_on_parts_that_they_share(recipe: Experiment) -> None:
+def test_schemes_agree_on_shared_parts(recipe: Experiment) -> None:
     parts = recipe.parts()
     for scheme in recipe.schemes:
         own = scheme.parts(recipe)
         assert all(parts[part.name] == part for part in own)
         assert set(scheme.needed(recipe, SHAPE)) <= set(own)
     order = list(parts)
-    for name, part in parts.items():  # what a part is trained on is trained before it
+    for name, part in parts.items():  # a part comes after the parts it is made from
         assert all(order.index(other) < order.index(name) for other in part.made_from)
 
 
-def test_deep_jscc_of_images_needs_what_fits_the_images() -> None:
+def test_deep_jscc_image_needs_only_parts_that_fit_the_image_size() -> None:
     recipe = cifar100()
     own = recipe.one(ImageJsccConfig)
     fitting = [part.name for part in own.needed(recipe, SHAPE)]
@@ -117,7 +117,7 @@ def test_deep_jscc_of_images_needs_what_fits_the_images() -> None:
     assert own.needed(recipe, (3, 30, 32)) == ()
 
 
-def test_decoding_all_reaches_every_scheme_that_has_a_table() -> None:
+def test_decoding_all_makes_every_scheme_with_a_table_bit_true() -> None:
     changed = digits().decoding_all()
     assert changed.scheme_names == digits().scheme_names
     assert changed.one(SeparateConfig).bit_true

@@ -1,4 +1,4 @@
-"""Trained schemes at SNRs far outside their training."""
+"""Trained schemes at SNRs far outside their training range."""
 
 import math
 from functools import cache
@@ -21,8 +21,8 @@ TRAINED = (
     *("deep_jscc_q:16qam", "deep_jscc_q", "deep_jscc_q:256qam"),
     *("deep_jscc_image", "separate", "digital_semantic"),
 )
-TOLD = ("rkd_sc", "adjscc", "vl_vfe")  # their networks are told the SNR
-HIGHEST_DB = 26.0  # average SNR of a training
+TOLD = ("rkd_sc", "adjscc", "vl_vfe")  # their networks have the SNR as an input
+HIGHEST_DB = 26.0  # highest average SNR in training
 IMAGES = 200
 
 
@@ -39,7 +39,7 @@ def scheme_of(name: str) -> Scheme:
 
 
 def received(name: str, snr_db: float, k: int) -> Received:
-    """What arrives of some test images over AWGN."""
+    """The reception of some test images over AWGN."""
     scheme, point = scheme_of(name), torch.full((IMAGES, 1), snr_db)
     images = to_float(weights().dataset.test.images[:IMAGES])
     encoded = scheme.encode(scheme.prepare(images), channel=AwgnChannel(), snr_db=point, k=k)
@@ -48,13 +48,13 @@ def received(name: str, snr_db: float, k: int) -> Received:
 
 
 def right(arrived: Received) -> int:
-    """How many images are classified rightly."""
+    """Number of images that are classified correctly."""
     labels = weights().dataset.test.labels[:IMAGES]
     return int(((arrived.scores.argmax(dim=1) == labels) & arrived.delivered).sum())
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_far_snrs_are_no_worse_than_the_highest_of_the_training(name: str) -> None:
+def test_accuracy_above_the_training_snrs_is_no_worse_than_at_the_edge(name: str) -> None:
     for k in filter(scheme_of(name).serves, (16, 64)):
         arrived = {snr: received(name, snr, k) for snr in (-40.0, HIGHEST_DB, 60.0, math.inf)}
         assert all(own.scores.isfinite().all() for own in arrived.values())
@@ -62,7 +62,7 @@ def test_far_snrs_are_no_worse_than_the_highest_of_the_training(name: str) -> No
 
 
 @pytest.mark.parametrize("name", TOLD)
-def test_what_is_sent_beyond_the_training_is_what_is_sent_at_its_edge(name: str) -> None:
+def test_snr_of_the_encoder_is_clamped_to_the_training_range(name: str) -> None:
     scheme, images = scheme_of(name), to_float(weights().dataset.test.images[:8])
     prepared, channel = scheme.prepare(images), AwgnChannel()
 

@@ -1,4 +1,4 @@
-"""Deep JSCC of images: what is sent, what arrives, how good it is, and mistakes."""
+"""Deep JSCC of images: transmitted symbols, accuracy, training and error messages."""
 
 import math
 import shutil
@@ -31,24 +31,24 @@ CPU = torch.device("cpu")
 
 
 def config() -> ImageJsccConfig:
-    """Of the digits."""
+    """The config of the digits."""
     return digits().one(ImageJsccConfig)
 
 
 def with_pairs(own: ImageJsccConfig) -> Experiment:
-    """The digits with other pairs."""
+    """The recipe `digits` with other encoder-decoder pairs."""
     others = (scheme for scheme in digits().schemes if not isinstance(scheme, ImageJsccConfig))
     return replace(digits(), schemes=(own, *others))
 
 
 def built(name: str, recipe: Experiment | None = None, weights: Path = WEIGHTS) -> Scheme:
-    """A scheme; without a recipe as committed for the digits."""
+    """A scheme; by default with the recipe and the committed weights of the digits."""
     recipe = recipe or digits()
     return build_scheme(name, recipe, Weights(recipe, embedded("digits"), weights, CPU)).scheme
 
 
 def scheme() -> ImageJsccScheme:
-    """As committed for the digits."""
+    """The scheme with the committed weights of the digits."""
     found = built(NAME)
     assert isinstance(found, ImageJsccScheme)
     return found
@@ -61,7 +61,7 @@ def train_rebuilt(run: TrainingRun, own: ImageJsccConfig) -> None:
 
 
 def right_at(sent: Scheme, snr_db: float) -> float:
-    """Share of the test images that are classified rightly over AWGN at k = 64."""
+    """Accuracy on the test images over AWGN at k = 64."""
     test, channel = embedded("digits").test, AwgnChannel()
     snr = torch.full((len(test.labels), 1), snr_db)
     prepared = sent.prepare(test.images.float() / 255)
@@ -71,14 +71,14 @@ def right_at(sent: Scheme, snr_db: float) -> float:
     return float((received.scores.argmax(dim=1) == test.labels).double().mean())
 
 
-def test_only_k_with_whole_channels_are_served() -> None:
+def test_only_k_with_a_whole_number_of_bottleneck_channels_are_served() -> None:
     wanted = replace(config(), uses=(16, 64, 256))
     assert {k: c.bottleneck for k, c in wanted.models((3, 32, 32)).items()} == {64: 2, 256: 8}
     assert set(wanted.models((1, 8, 8))) == {16, 64, 256}
     assert wanted.models((3, 30, 32)) == {}
 
 
-def test_symbols_have_unit_power_and_no_image_depends_on_another() -> None:
+def test_symbols_have_unit_power_and_do_not_depend_on_other_images() -> None:
     sent = scheme()
     images = embedded("digits").test.images[:6].float() / 255
     snr_db = torch.full((6, 1), 5.0)
@@ -91,18 +91,18 @@ def test_symbols_have_unit_power_and_no_image_depends_on_another() -> None:
     assert torch.allclose(encoded["x"][0], other["x"][0], atol=1e-5)
 
 
-def test_committed_pairs_classify_well_and_better_at_high_snr() -> None:
+def test_committed_pairs_are_accurate_and_improve_with_the_snr() -> None:
     found = [right_at(scheme(), snr_db) for snr_db in (-10.0, 10.0)]
     assert found[0] < found[1]
     assert found[1] > 0.8
 
 
-def test_the_committed_student_that_learnt_on_rebuilt_images_reads_them_better() -> None:
+def test_committed_retrained_student_is_better_on_rebuilt_images() -> None:
     before, after = (right_at(built(name), -4.0) for name in (NAME, f"{NAME}:retrained"))
     assert after > before + 0.02
 
 
-def test_training_lowers_the_squared_error_and_resumes(tmp_path: Path) -> None:
+def test_training_lowers_the_squared_error_and_its_result_is_reloaded(tmp_path: Path) -> None:
     short = replace(config(), training=replace(config().training, epochs=3), uses=(16,))
 
     def train() -> DeepJsccImage:
@@ -121,11 +121,11 @@ def test_training_lowers_the_squared_error_and_resumes(tmp_path: Path) -> None:
     ).eval()
     images = embedded("digits").test.images[:50].float() / 255
     assert error(trained, images) < 0.8 * error(untrained, images)
-    again = train()  # from its file
+    again = train()  # loaded from its file
     assert torch.equal(again.encode(images), trained.encode(images))
 
 
-def test_a_student_learns_what_a_pair_rebuilds(tmp_path: Path) -> None:
+def test_retraining_improves_the_student_on_rebuilt_images(tmp_path: Path) -> None:
     copy_weights(tmp_path, "student", "head", "deep_jscc_image_k64")
     retraining = RebuiltStage(
         training=replace(digits().student.training, epochs=3, learning_rate=0.01),
@@ -146,7 +146,7 @@ def test_a_student_learns_what_a_pair_rebuilds(tmp_path: Path) -> None:
     assert after > before + 0.02
 
 
-def test_what_retraining_needs_is_named(tmp_path: Path) -> None:
+def test_missing_prerequisites_of_retraining_are_named(tmp_path: Path) -> None:
     run = TrainingRun(
         recipe=digits(), dataset=embedded("digits"), folder=tmp_path, seed=0, device=CPU
     )
@@ -166,7 +166,7 @@ def test_what_retraining_needs_is_named(tmp_path: Path) -> None:
 
 
 def copy_weights(folder: Path, *parts: str) -> None:
-    """Committed parts into a folder of training."""
+    """Copy committed parts into the folder of a training run."""
     (folder / "weights").mkdir(exist_ok=True)
     for part in parts:
         shutil.copy(WEIGHTS / f"{part}.safetensors", folder / "weights")
@@ -174,12 +174,12 @@ def copy_weights(folder: Path, *parts: str) -> None:
 
 @torch.no_grad()
 def error(model: DeepJsccImage, images: Tensor) -> float:
-    """Squared error without a channel, the values at unit power."""
+    """Mean squared error without a channel, with values of unit power."""
     values = model.encode(images)
     values = values / values.square().mean(dim=1, keepdim=True).sqrt() / math.sqrt(2)
     return float((model.decode(values, height=8, width=8) - images).square().mean())
 
 
-def test_unknown_label_is_one_line() -> None:
+def test_unknown_label_raises_a_one_line_error() -> None:
     with pytest.raises(UserError, match="takes one label, as in deep_jscc_image:teacher, .*nobody"):
         built("deep_jscc_image:nobody")

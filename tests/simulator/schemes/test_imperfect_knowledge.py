@@ -1,4 +1,4 @@
-"""A wrong SNR report."""
+"""Links with a wrong SNR report, and the estimate without noise."""
 
 import math
 from typing import Any
@@ -34,7 +34,7 @@ CONFIG = CatConfig(
 
 
 def sent(told: float | None, *, snr_db: float = 5.0) -> Tensor:
-    """Eight feature vectors over Rayleigh fading, always the same gains and noise."""
+    """Eight feature vectors sent over Rayleigh fading, always with the same gains and noise."""
     codec = fresh(CONFIG.build, seed=0)
     features = torch.randn(8, 32, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
@@ -49,12 +49,12 @@ def sent(told: float | None, *, snr_db: float = 5.0) -> Tensor:
         )
 
 
-def test_a_true_report_changes_nothing() -> None:
+def test_only_a_wrong_snr_report_changes_the_features() -> None:
     torch.testing.assert_close(sent(5.0), sent(None))
     assert (sent(8.0) - sent(None)).abs().max() > 1e-3
 
 
-def test_clean_estimate_is_the_link_without_noise() -> None:
+def test_clean_estimate_equals_the_link_without_noise() -> None:
     codec = fresh(CONFIG.build, seed=0)
     features = torch.randn(8, 32, generator=torch.Generator().manual_seed(1))
     uses = torch.full((8, 1), 16)
@@ -80,7 +80,7 @@ def test_clean_estimate_is_the_link_without_noise() -> None:
         ("r2", None),
     ],
 )
-def test_labels(label: str, error: LinkError | None) -> None:
+def test_labels_of_snr_errors(label: str, error: LinkError | None) -> None:
     assert LinkError.of(label) == error
     known = digits().one(RkdScConfig)
     assert known.error == LinkError("", 0.0)  # without a label
@@ -92,7 +92,7 @@ def test_labels(label: str, error: LinkError | None) -> None:
         assert known.labelled(label).name == f"rkd_sc:{label}"
 
 
-def test_softened_divergence_by_hand() -> None:
+def test_softened_divergence_matches_manual_calculation() -> None:
     told, said = torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 2.0]])
     p = math.e / (math.e + 1)  # softmax of (1, 0): scores over a temperature of 2
     expected = 4 * (p * 1 + (1 - p) * -1)
@@ -105,7 +105,7 @@ def committed(name: str) -> RkdScheme:
     return scheme
 
 
-def test_both_ends_of_the_scheme_believe_the_wrong_snr() -> None:
+def test_transmitter_and_receiver_both_use_the_wrong_snr() -> None:
     known, wrong = committed("rkd_sc"), committed("rkd_sc:+3dB")
     prepared = known.prepare(embedded("digits").test.images[:4].float() / 255)
 

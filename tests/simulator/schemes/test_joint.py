@@ -1,4 +1,4 @@
-"""Joint baselines on the channel: what is sent, what the receiver is told, what a batch costs."""
+"""Joint baselines on the channel: transmitted symbols, inputs of the receiver, and losses."""
 
 import math
 from dataclasses import replace
@@ -40,12 +40,12 @@ def stage(name: str) -> JointSchemeConfig:
 
 
 def built(name: str, uses: int = 16) -> JointModel:
-    """A model of the digits with fresh weights, its backbone elsewhere."""
+    """A model for the digits with fresh weights and without its backbone."""
     return fresh(lambda: stage(name).fresh(uses=uses, image_channels=1, num_classes=10), seed=0)
 
 
 def discrete(bits: int, uses: int) -> DtJscc:
-    """A DT-JSCC model of nothing but its constellation."""
+    """A minimal DT-JSCC model, of which only the constellation is used."""
     body = ResidualCnnConfig(widths=(4,), blocks=1, feature_dim=4)
     config = DtJsccConfig(
         body=body, hidden=4, bits_per_symbol=bits, word=2, robustness=1e-3, temperature=0.5
@@ -55,10 +55,10 @@ def discrete(bits: int, uses: int) -> DtJscc:
 
 @pytest.mark.parametrize("bits", [4, 6])
 @pytest.mark.parametrize("channel", ["awgn", "rayleigh"])
-def test_hard_channel_has_the_symbol_error_rate_of_theory(
+def test_hard_decisions_have_the_theoretical_symbol_error_rate(
     bits: int, channel: str, generator: torch.Generator
 ) -> None:
-    """Also where the points are scaled: 2 dB less power is an SNR 2 dB lower."""
+    """Also with scaled points: 2 dB less power is equivalent to an SNR that is 2 dB lower."""
     count, snr_db, power = 60_000, 12.0, 10**0.2
     model = discrete(bits, uses=1)
     model.power.fill_(power)
@@ -72,8 +72,8 @@ def test_hard_channel_has_the_symbol_error_rate_of_theory(
     assert abs(errors - count * rate) < 4 * math.sqrt(count * rate * (1 - rate))
 
 
-def test_decoder_is_told_the_snr_that_its_image_met(generator: torch.Generator) -> None:
-    """A deep fade: the decoder hears of it, the encoder does not."""
+def test_decoder_receives_the_instantaneous_snr_of_each_image(generator: torch.Generator) -> None:
+    """In a deep fade, the decoder knows the received SNR, but the encoder only the average."""
     told: dict[str, Tensor] = {}
 
     class Told(JointModel):
@@ -100,7 +100,9 @@ def test_decoder_is_told_the_snr_that_its_image_met(generator: torch.Generator) 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_loss_repeats_and_reaches_every_weight(name: str, generator: torch.Generator) -> None:
+def test_loss_is_reproducible_and_has_gradients_for_every_weight(
+    name: str, generator: torch.Generator
+) -> None:
     features = torch.randn(8, 64, generator=generator)
     labels = torch.arange(8)
 
@@ -129,13 +131,13 @@ def test_a_loss_repeats_and_reaches_every_weight(name: str, generator: torch.Gen
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_behind_our_student_a_codec_learns_what_ours_learns(
+def test_codec_on_the_student_of_rkd_sc_adds_the_distillation_losses(
     name: str, generator: torch.Generator
 ) -> None:
-    """Features, labels and scores; features count by the bits that the channel can carry."""
+    """The feature loss is weighted by the number of bits that the channel can carry."""
     features, told = (torch.randn(8, 64, generator=generator) for _ in range(2))
     said, labels = torch.randn(8, 10, generator=generator), torch.arange(8)
-    model, snr_db = built(name), torch.full((8, 1), 0.0)  # 1 bit a use
+    model, snr_db = built(name), torch.full((8, 1), 0.0)  # 1 bit per use
     behind_ours = replace(stage(name), backbone_of="", backbone_stage=None)
 
     def loss(weights: LossWeights | None, targets: TeacherTargets | None) -> float:
@@ -155,10 +157,10 @@ def test_behind_our_student_a_codec_learns_what_ours_learns(
     assert found - alone == pytest.approx(3.0 * error + 0.7 * divergence, rel=1e-4)
 
 
-def test_a_codec_is_taught_about_the_very_view(
+def test_features_and_teacher_outputs_come_from_the_same_view(
     run: TrainingRun, generator: torch.Generator
 ) -> None:
-    """Epoch 3 of two views is of view 1: its features, and what teachers say of it."""
+    """With two views, epoch 3 uses view 1: its features, and the teacher outputs for it."""
     heard: list[tuple[Tensor, BatchTargets]] = []
 
     class Heard(JointSchemeConfig):
@@ -195,7 +197,7 @@ def test_a_codec_is_taught_about_the_very_view(
     assert torch.equal(truth.teacher.scores, scores[1, indices])
 
 
-def test_parts_say_which_losses_and_passes_they_had() -> None:
+def test_parts_depend_on_their_losses_and_passes() -> None:
     recipe, ours = digits(), stage("adjscc:distilled")
     part, total = (own.part(recipe, 16) for own in (ours, stage("adjscc:distilled:total")))
     assert part.made_from == ("teacher", "student", "head")
@@ -216,14 +218,12 @@ def test_parts_say_which_losses_and_passes_they_had() -> None:
         ),
     ],
 )
-def test_teachers_say_nothing_behind_a_backbone_of_labels(
-    changes: dict[str, Any], told: str
-) -> None:
+def test_invalid_distillation_losses_raise_an_error(changes: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         replace(stage("adjscc"), **{"losses": OURS, **changes})
 
 
-def test_passes_are_divided_and_one_is_left() -> None:
+def test_passes_are_divided_but_at_least_one_epoch_remains() -> None:
     whole = replace(stage("adjscc").training, epochs=11, least_steps=100)
     own = replace(stage("adjscc"), training=whole, shares=5)
     assert own.passes == replace(whole, epochs=2, least_steps=20)
@@ -231,7 +231,7 @@ def test_passes_are_divided_and_one_is_left() -> None:
     assert replace(own, shares=1).passes == whole
 
 
-def test_divergence_counts_only_once_the_codec_has_begun(generator: torch.Generator) -> None:
+def test_divergence_weight_is_ramped_up_early_in_training(generator: torch.Generator) -> None:
     model = built("vl_vfe")
     features, snr_db = torch.randn(8, 64, generator=generator), torch.full((8, 1), 20.0)
 

@@ -1,4 +1,4 @@
-"""Joint baselines: how they are trained, and what the committed ones of the digits promise."""
+"""Joint baselines: their training, and the accuracy of the committed ones of the digits."""
 
 from dataclasses import replace
 from functools import cache
@@ -61,18 +61,18 @@ def tiny(name: str, epochs: int, backbone: Literal["scratch", "frozen"]) -> Join
 
 
 def of_few_views(*schemes: JointSchemeConfig) -> Experiment:
-    """The digits with two views and these schemes beside ours."""
+    """The recipe `digits` with two views, `rkd_sc` and these schemes."""
     recipe = digits()
     return replace(recipe, schemes=(recipe.one(RkdScConfig), *schemes), views=2)
 
 
 def run_of(recipe: Experiment, folder: Path) -> TrainingRun:
-    """A training of the digits in a folder."""
+    """A training run on the digits in a folder."""
     return TrainingRun(recipe=recipe, dataset=embedded("digits"), folder=folder, seed=0, device=CPU)
 
 
 def trained_alone(run: TrainingRun, scheme: JointSchemeConfig) -> JointModel:
-    """Its model for k = 16, from scratch."""
+    """The model of a scheme for k = 16, trained from scratch."""
     part = scheme.part(run.recipe, 16)
     return train_part(
         JointLesson(
@@ -90,10 +90,10 @@ def trained_alone(run: TrainingRun, scheme: JointSchemeConfig) -> JointModel:
 
 
 @pytest.mark.parametrize("name", ["adjscc", "deep_jscc_q", "dt_jscc", "vl_vfe"])
-def test_training_resumes_to_the_same_numbers(
+def test_resumed_training_gives_identical_weights(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From scratch, stopped in the second of two epochs."""
+    """Training from scratch, interrupted in the second of two epochs."""
     joint = tiny(name, 2, "scratch")
     recipe = of_few_views(joint)
     whole = trained_alone(run_of(recipe, tmp_path / "a"), joint)
@@ -116,7 +116,7 @@ def test_training_resumes_to_the_same_numbers(
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Experiment, Path]:
-    """Two baselines behind a frozen backbone, trained by the command on a short recipe."""
+    """Two baselines on a frozen backbone, trained by the command with a short recipe."""
     folder = tmp_path_factory.mktemp("joint")
     student = digits().ablations["no_teacher"]
     assert isinstance(student, RkdScConfig)
@@ -140,7 +140,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Experiment, Path]
     return recipe, folder / "weights"
 
 
-def test_command_trains_baselines_and_their_backbone_alone(
+def test_command_trains_only_the_baselines_and_what_they_need(
     trained: tuple[Experiment, Path],
 ) -> None:
     recipe, weights = trained
@@ -154,7 +154,7 @@ def test_command_trains_baselines_and_their_backbone_alone(
         assert not any(key.startswith("body.") for key in frozen)
     assert 0.3 < float(frozen["power"]) < 1.8
     rows = table(recipe, weights, ("adjscc", "dt_jscc"), channels=("awgn",), snr_db=(10.0,))
-    assert (rows > 0.4).all()  # a guess: 0.1
+    assert (rows > 0.4).all()  # chance level: 0.1
 
 
 def table(
@@ -183,7 +183,7 @@ def table(
     return rows.set_index(["scheme", "channel", "snr_db", "channel_uses"])["accuracy"]
 
 
-def test_committed_baselines_are_good_and_fall_with_the_snr() -> None:
+def test_committed_baselines_are_accurate_and_degrade_at_low_snr() -> None:
     rows = table(
         digits(),
         WEIGHTS,
@@ -199,19 +199,19 @@ def test_committed_baselines_are_good_and_fall_with_the_snr() -> None:
     assert rows["adjscc", "awgn", -10.0, 64] > rows["adjscc", "awgn", -10.0, 16] + 0.1
 
 
-def test_active_dimensions_fall_with_the_snr() -> None:
+def test_number_of_active_dimensions_decreases_with_the_snr() -> None:
     scheme = committed("vl_vfe")
     for k, model in scheme.models.items():
         assert isinstance(model, VlVfe)
         counts = [active_dimensions(model, snr_db) for snr_db in (-10, 0, 10, 20)]
         assert counts == sorted(counts, reverse=True)
         assert counts[-1] >= 1
-        assert k == 16 or counts[0] > counts[-1]  # 32 values are too few to leave one out
+        assert k == 16 or counts[0] > counts[-1]  # with 32 values, all may be needed
         said = "/".join(map(str, counts))
         assert f"{said} of {2 * k} real dimensions sent at -10/0/10/20 dB" in scheme.settings(k)
 
 
-def test_settings_say_what_is_known_and_how_it_was_trained() -> None:
+def test_settings_describe_channel_knowledge_and_training() -> None:
     frozen = "no header, backbone frozen"
     assert committed("deep_jscc").settings(16) == (
         f"one model for k = 16, trained at 10 dB, {frozen}"
@@ -241,13 +241,15 @@ def test_settings_say_what_is_known_and_how_it_was_trained() -> None:
         ("head", "adjscc", "goes with --stage baselines or all, got --stage head"),
     ],
 )
-def test_a_wrong_name_is_one_line(tmp_path: Path, stage: str, schemes: str, told: str) -> None:
+def test_invalid_scheme_names_raise_one_line_errors(
+    tmp_path: Path, stage: str, schemes: str, told: str
+) -> None:
     with pytest.raises(UserError, match=told):
         train(TrainRequest(recipe="digits", stage=stage, schemes=(schemes,), out=tmp_path))
     assert not list(tmp_path.iterdir())
 
 
-def test_unknown_label_of_a_sweep_is_one_line() -> None:
+def test_unknown_labels_raise_one_line_errors() -> None:
     with pytest.raises(UserError, match="^adjscc takes no label, got '64qam'$"):
         committed("adjscc:64qam")
     with pytest.raises(UserError, match=r"^deep_jscc_q takes no label, got '64qam'; .*\(64-QAM\)"):
@@ -258,12 +260,12 @@ def test_unknown_label_of_a_sweep_is_one_line() -> None:
         committed("adjsc:64qam")
 
 
-def test_a_backbone_that_is_learnt_is_of_no_student() -> None:
+def test_backbone_of_requires_a_frozen_backbone() -> None:
     with pytest.raises(ValueError, match="backbone_of goes with a frozen backbone"):
         replace(baseline("adjscc"), backbone="scratch")
 
 
-def test_every_image_of_a_batch_has_an_snr_of_its_own() -> None:
+def test_every_image_of_a_batch_has_its_own_snr() -> None:
     drawn = snr_drawn((-12.0, 26.0), 1000, generator=torch.Generator().manual_seed(0))
     assert drawn.shape == (1000, 1)
     assert len(drawn.unique()) > 990

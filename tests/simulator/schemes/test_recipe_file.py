@@ -1,4 +1,4 @@
-"""Recipes in files: what differs changes, what hangs on it changes with it, the rest stays."""
+"""Recipes in files: given settings and those that depend on them change, all others stay."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def written(tmp_path: Path, text: str, name: str = "mine.toml") -> Experiment:
     return read_recipe(path, KNOWN)
 
 
-def test_a_file_that_changes_nothing_is_its_base_under_another_name(tmp_path: Path) -> None:
+def test_file_without_changes_equals_its_base_except_for_the_name(tmp_path: Path) -> None:
     described = describe(written(tmp_path, 'base = "digits"\n'))
     assert described.pop("name") == "mine"
     base = describe(digits())
@@ -31,7 +31,7 @@ def test_a_file_that_changes_nothing_is_its_base_under_another_name(tmp_path: Pa
     assert described == base
 
 
-def test_the_command_that_trains_it_names_the_file(tmp_path: Path) -> None:
+def test_training_command_names_the_recipe_file(tmp_path: Path) -> None:
     assert written(tmp_path, 'base = "digits"\n').training_command() == "semlink train mine.toml"
     images = written(tmp_path, 'base = "images"\n').training_command(" --stage stage1")
     assert images == "semlink train mine.toml --data DIR --stage stage1"
@@ -40,7 +40,7 @@ def test_the_command_that_trains_it_names_the_file(tmp_path: Path) -> None:
     assert with_data.training_command() == "semlink train mine.toml"
 
 
-def test_baselines_keep_network_passes_and_channels_of_what_is_changed(tmp_path: Path) -> None:
+def test_baselines_follow_changes_of_network_training_and_channels(tmp_path: Path) -> None:
     recipe = written(
         tmp_path,
         """
@@ -83,7 +83,7 @@ def test_baselines_keep_network_passes_and_channels_of_what_is_changed(tmp_path:
     assert recipe.teacher == digits().teacher
 
 
-def test_another_kind_of_network_takes_all_its_fields(tmp_path: Path) -> None:
+def test_another_network_type_is_built_from_its_own_fields(tmp_path: Path) -> None:
     recipe = written(
         tmp_path,
         """
@@ -98,7 +98,7 @@ def test_another_kind_of_network_takes_all_its_fields(tmp_path: Path) -> None:
     assert isinstance(recipe.student.model, PooledCnnConfig)
 
 
-def test_student_and_codec_may_differ_in_what_they_share(tmp_path: Path) -> None:
+def test_codec_follows_the_student_loss_unless_overridden(tmp_path: Path) -> None:
     recipe = written(
         tmp_path,
         """
@@ -111,18 +111,18 @@ def test_student_and_codec_may_differ_in_what_they_share(tmp_path: Path) -> None
         """,
     )
     codec = recipe.one(RkdScConfig).codec
-    assert (recipe.student.loss.mse, codec.loss.mse) == (2.0, 2.0)  # shared, and not named again
+    assert (recipe.student.loss.mse, codec.loss.mse) == (2.0, 2.0)  # shared, not overridden
     assert (recipe.student.loss.ce, codec.loss.ce) == (digits().student.loss.ce, 3.0)
     assert codec.student == "all"
 
 
-def test_data_is_seen_from_the_file(tmp_path: Path) -> None:
+def test_data_path_is_relative_to_the_recipe_file(tmp_path: Path) -> None:
     recipe = written(tmp_path, 'base = "images"\ndata = "../pictures"\n')
     assert recipe.data == tmp_path / "../pictures"
     assert recipe.embedded_data is None
 
 
-def test_settings_that_need_each_other_change_together(tmp_path: Path) -> None:
+def test_interdependent_settings_can_change_together(tmp_path: Path) -> None:
     recipe = written(
         tmp_path,
         """
@@ -216,15 +216,13 @@ def test_baselines_may_serve_other_k(tmp_path: Path) -> None:
         ('base = "digits"\n[sweep]\nsnr_db = [500.0]', "must lie within"),
     ],
 )
-def test_mistakes_are_one_line_that_names_file_and_setting(
-    tmp_path: Path, text: str, line: str
-) -> None:
+def test_error_messages_name_the_file_and_the_setting(tmp_path: Path, text: str, line: str) -> None:
     with pytest.raises(UserError, match=line) as caught:
         written(tmp_path, text)
     assert str(tmp_path / "mine.toml") in str(caught.value)
 
 
-def test_the_name_of_a_recipe_is_taken(tmp_path: Path) -> None:
+def test_file_named_like_a_built_in_recipe_raises_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="its name becomes the recipe's"):
         written(tmp_path, 'base = "digits"', "digits.toml")
 
@@ -247,10 +245,10 @@ realizations = 1
 """
 
 
-def test_a_file_is_trained_for_a_trial_and_swept(
+def test_recipe_file_is_trained_with_trial_options_and_swept(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A trial is noted beside the weights, and not mixed with another training."""
+    """Trial options are stored with the weights, and a run without them raises an error."""
     (tmp_path / "mine.toml").write_text(TINY, encoding="utf-8")
     asked = ("train", "mine.toml", "--stage", "stage2")
     assert semlink(*asked, "--epochs", "2", "--lr", "0.003") == 0

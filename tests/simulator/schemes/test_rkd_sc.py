@@ -1,4 +1,4 @@
-"""The neural link: what goes to the channel, and what the codec is told, step by step."""
+"""The neural link: transmitted symbols, and inputs of the encoder and the decoder."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ USES = torch.tensor([[1], [3], [8], [5]])
 
 
 class Spy(Channel):
-    """A channel that keeps what it was given and what it gave."""
+    """A channel that records its inputs and outputs."""
 
     def __init__(self, name: str = "rayleigh") -> None:
         self.right = channel_from_name(name)
@@ -41,7 +41,7 @@ class Spy(Channel):
 
 
 class Told:
-    """Stands in for one side of a codec; keeps what it was told."""
+    """Replaces the encoder or decoder of a codec, and records its inputs."""
 
     def __init__(self, answer: Tensor) -> None:
         self.answer = answer
@@ -54,7 +54,7 @@ class Told:
 
 @pytest.fixture
 def codec() -> ChannelCodec:
-    """A small codec with weights that all matter."""
+    """A small codec whose weights are all nonzero."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         codec = CONFIG.build().eval()
@@ -63,7 +63,7 @@ def codec() -> ChannelCodec:
     return codec
 
 
-def test_symbols_have_unit_power_over_the_granted_uses(
+def test_symbols_have_unit_power_over_their_channel_uses(
     codec: ChannelCodec, generator: torch.Generator
 ) -> None:
     spy = Spy()
@@ -76,7 +76,7 @@ def test_symbols_have_unit_power_over_the_granted_uses(
     assert (x[torch.arange(8) >= USES] == 0).all()
 
 
-def test_only_as_many_uses_as_the_longest_are_sent(
+def test_number_of_symbols_is_the_largest_number_of_channel_uses(
     codec: ChannelCodec, generator: torch.Generator
 ) -> None:
     spy = Spy()
@@ -86,10 +86,10 @@ def test_only_as_many_uses_as_the_longest_are_sent(
 
 
 @pytest.mark.parametrize("channel", ["rayleigh", "rayleigh_fast"])
-def test_both_ends_are_told_what_they_may_know(
+def test_encoder_and_decoder_receive_only_available_knowledge(
     channel: str, generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The transmitter: average SNR and k. The receiver: MMSE symbols, received SNR and k."""
+    """Encoder: average SNR and k. Decoder: MMSE-equalised symbols, received SNR and k."""
     spy = Spy(channel)
     codec = CONFIG.build()
     encoder = Told(torch.randn(4, 16, generator=generator))
@@ -106,7 +106,7 @@ def test_both_ends_are_told_what_they_may_know(
     assert torch.equal(told["values"], from_symbols(mmse(received)))
     used = torch.arange(8) < USES
     torch.testing.assert_close(told["snr_db"], receive_snr_db(received, used=used))
-    assert (told["snr_db"] - SNR_DB).abs().min() > 1e-3  # the gain counts
+    assert (told["snr_db"] - SNR_DB).abs().min() > 1e-3  # it depends on the gain
     assert torch.equal(told["uses"], USES)
 
 
@@ -144,7 +144,7 @@ def test_gradients_reach_the_encoder(codec: ChannelCodec, generator: torch.Gener
     assert gradient.abs().max() > 0
 
 
-def test_pieces_give_what_the_whole_gives() -> None:
+def test_encoding_in_pieces_matches_encoding_the_whole_batch() -> None:
     config = ResidualCnnConfig(widths=(4,), blocks=1, feature_dim=3)
     body = fresh(lambda: config.build(image_channels=1), seed=0).eval()
     images = torch.rand(3, 1, 900, 700, generator=torch.Generator().manual_seed(1))
@@ -160,7 +160,7 @@ def test_pieces_give_what_the_whole_gives() -> None:
     assert sizes == [1, 1, 1]
 
 
-def test_a_codec_is_validated_at_channel_uses_that_it_learns() -> None:
+def test_codec_is_validated_at_channel_uses_used_in_training() -> None:
     assert validated_uses(CONFIG, (1, 2, 8)) == [2, 8]
     assert validated_uses(CONFIG, (1, 8)) == [8]
     assert validated_uses(CONFIG, (1, 4)) == [4]

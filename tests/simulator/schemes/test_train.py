@@ -1,4 +1,4 @@
-"""Stages of `semlink train`: what each stands for, and for which schemes."""
+"""Stages of `semlink train`: their steps, schemes and parts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,11 +42,11 @@ JOINT += [
         ("all", (*OURS, "baselines", "decoded", "rebuilt")),
     ],
 )
-def test_a_stage_stands_for_all_before_it_of_ours(stage: str, steps: tuple[str, ...]) -> None:
+def test_stage_includes_all_earlier_stages_of_rkd_sc(stage: str, steps: tuple[str, ...]) -> None:
     assert stages_of(stage) == steps
 
 
-def test_the_command_offers_every_stage_that_makes_a_part() -> None:
+def test_command_offers_every_stage_that_trains_a_part() -> None:
     steps = {step for stage in STAGES for step in stages_of(stage)}
     assert steps == set(STAGES) - {"all"}
     for make in RECIPES:
@@ -54,7 +54,7 @@ def test_the_command_offers_every_stage_that_makes_a_part() -> None:
         assert {part.stage for part in recipe.parts().values()} <= steps - {"cache"}
 
 
-def test_ablations_are_trained_when_they_are_asked_for() -> None:
+def test_ablations_are_trained_only_on_request() -> None:
     recipe = digits()
     own = [scheme.name for scheme in schemes_to_train(recipe, "all")]
     assert own == list(recipe.scheme_names)
@@ -63,7 +63,7 @@ def test_ablations_are_trained_when_they_are_asked_for() -> None:
         assert [scheme.name for scheme in found] == [*own, "rkd_sc:no_teacher"]
 
 
-def test_baselines_may_be_trained_alone() -> None:
+def test_training_can_be_limited_to_selected_baselines() -> None:
     found = schemes_to_train(digits(), "baselines", baselines=["adjscc", "deep_jscc_image"])
     names = [scheme.name for scheme in found]
     assert [name for name in names if name in JOINT] == ["adjscc", "deep_jscc_image"]
@@ -71,7 +71,7 @@ def test_baselines_may_be_trained_alone() -> None:
     assert [name for name in names if name not in JOINT] == others
 
 
-def test_a_name_that_is_none_is_one_line() -> None:
+def test_invalid_names_raise_one_line_errors() -> None:
     with pytest.raises(UserError, match="got 'no_techer'; did you mean no_teacher[?]$"):
         schemes_to_train(digits(), "stage2", variants=["no_techer"])
     with pytest.raises(UserError, match="got 'adjsc'; did you mean adjscc[?]$"):
@@ -89,7 +89,7 @@ def planned(stage: str, folder: Path, *, variants: Sequence[str] = (), **asked: 
     return [part.name for part in parts_to_train(run, stage, schemes)]
 
 
-def test_parts_are_planned_in_the_order_of_their_training(tmp_path: Path) -> None:
+def test_parts_are_planned_in_training_order(tmp_path: Path) -> None:
     ours = ["teacher", "student", "head", "digital_semantic", "digital_semantic_words", "codec"]
     assert planned("cache", tmp_path) == ours[:1]
     assert planned("stage2", tmp_path) == ours
@@ -101,7 +101,7 @@ def test_parts_are_planned_in_the_order_of_their_training(tmp_path: Path) -> Non
     assert len(whole) == len(set(whole))
 
 
-def test_finished_parts_are_not_planned_and_missing_ones_come_first(tmp_path: Path) -> None:
+def test_plan_omits_finished_parts_and_starts_with_missing_ones(tmp_path: Path) -> None:
     assert planned("baselines", tmp_path, baselines=["adjscc"]) == [
         *("teacher", "student_no_teacher", "head_no_teacher", "adjscc_k16", "adjscc_k64")
     ]

@@ -1,4 +1,4 @@
-"""The bilevel search: a known best architecture, its costs, its stop rules, its resumption."""
+"""The bilevel search: a known best architecture, costs, stopping rules and resuming."""
 
 import math
 from dataclasses import replace
@@ -27,18 +27,18 @@ SEEDS = 10
 
 
 def found(task: SearchTask, seed: int, folder: Path) -> list[dict[str, Any]]:
-    """Search the whole task."""
+    """Run the whole search, and return its history."""
     checkpoint = Checkpoint(path=folder / f"{seed}.safetensors", key="toy")
     return search(task, streams=Streams(seed=seed), checkpoint=checkpoint)
 
 
 def operations(task: SearchTask) -> list[str]:
-    """Operations of the one node's two edges."""
+    """Operations of the two edges of the only node."""
     return [edge.operation for edge in plans(task).normal[0]]
 
 
 def plans(task: SearchTask) -> Plans:
-    """Both cells."""
+    """The plans of both cells."""
     assert isinstance(task.relaxed, RelaxedCells)
     return task.relaxed.plans()
 
@@ -55,8 +55,8 @@ def test_search_finds_the_known_best_architecture(tmp_path: Path, mode: str) -> 
     assert hits >= 9
 
 
-def test_raised_penalty_takes_the_cheaper_of_two_equal_operations(tmp_path: Path) -> None:
-    """`heavy` computes what conv3 does; above the cost of two conv3 the penalty sets in."""
+def test_penalty_selects_the_cheaper_of_two_equal_operations(tmp_path: Path) -> None:
+    """`heavy` computes the same as conv3; the penalty starts above the cost of two conv3."""
     hits = 0
     for seed in range(SEEDS):
         task = toy_task(TWINS, toy_config(penalty=2.0, target=200.0), seed)
@@ -83,7 +83,7 @@ def test_resumed_search_ends_bitwise_equal(tmp_path: Path) -> None:
     assert plans(whole) == plans(again)
 
 
-def test_checkpoint_of_another_search_is_refused(tmp_path: Path) -> None:
+def test_checkpoint_of_another_search_raises_an_error(tmp_path: Path) -> None:
     task = toy_task(TOY, toy_config(epochs=1), 0)
     found(task, 0, tmp_path)
     other = Checkpoint(path=tmp_path / "0.safetensors", key="other")
@@ -92,22 +92,22 @@ def test_checkpoint_of_another_search_is_refused(tmp_path: Path) -> None:
 
 
 def entry(genotype: str) -> dict[str, Any]:
-    """As much of an entry as the stop rules read."""
+    """The part of a history entry that the stopping rules read."""
     return {"genotype": genotype}
 
 
-def test_search_stops_by_its_rules() -> None:
+def test_search_stops_after_all_epochs_or_with_a_stable_genotype() -> None:
     config = toy_config(epochs=20, warmup=0.25, stable_epochs=4)
     changing = [entry(str(number)) for number in range(20)]
     assert not finished(changing[:19], config)
     assert finished(changing, config)
     settled = [entry("same") for _ in range(20)]
-    assert not finished(settled[:8], config)  # the first five epochs do not learn
+    assert not finished(settled[:8], config)  # the first five epochs are a warm-up
     assert finished(settled[:9], config)
 
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
-def test_cost_of_kept_edges_is_the_built_networks_count(
+def test_cost_of_plans_equals_the_parameter_count_of_the_network(
     space: Any, generator: torch.Generator
 ) -> None:
     shape = CellShape(stem=5, widths=(4, 7, 9), normal_cells=(0, 2, 1), projected_dim=6)
@@ -120,7 +120,7 @@ def test_cost_of_kept_edges_is_the_built_networks_count(
         assert table.of(plans, space) == parameter_count(network)
 
 
-def test_macs_of_kept_edges_are_the_built_networks(generator: torch.Generator) -> None:
+def test_cost_of_plans_equals_the_macs_of_the_network(generator: torch.Generator) -> None:
     from simulator.measures.sizes import macs
 
     space = SPACES[0]
@@ -132,7 +132,7 @@ def test_macs_of_kept_edges_are_the_built_networks(generator: torch.Generator) -
     assert table.of(plans, space) == macs(lambda: network(torch.zeros(1, 3, 11, 10)))
 
 
-def test_expected_cost_counts_every_edge_by_its_chance() -> None:
+def test_expected_cost_weights_every_edge_by_its_probability() -> None:
     """Node 0 keeps both of its edges, node 1 two of three."""
     space = TOY._replace(nodes=2)
     table = CostTable(7.0, torch.tensor([0.0, 1.0, 10.0]).double(), torch.zeros(3).double())
@@ -153,7 +153,7 @@ def test_penalty_is_a_hinge_of_the_log_cost() -> None:
     assert told(400.0) == 0
 
 
-def test_presets_can_be_built_and_are_near_the_hand_made_students_size() -> None:
+def test_expected_cost_of_presets_is_near_the_hand_made_student() -> None:
     recipe = cifar100()
     hand_made = parameter_count(recipe.student.model.build(image_channels=3))
     for name in ("cpu", "gpu"):

@@ -1,4 +1,4 @@
-"""`semlink search` as a user meets it, on the digits, quickly."""
+"""The command `semlink search`, with a short recipe on the digits."""
 
 import json
 from dataclasses import replace
@@ -26,7 +26,7 @@ from tests.simulator.search.short_search import short, short_preset, short_stage
 
 @pytest.fixture(scope="module")
 def training(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a teacher and what it says."""
+    """A folder with a teacher and its cached outputs."""
     return teach(tmp_path_factory.mktemp("training"))
 
 
@@ -111,7 +111,7 @@ def test_search_of_stages_proposes_networks_and_keeps_the_best(
 
 
 @pytest.mark.parametrize("target", ["100", "1000"])
-def test_a_target_that_no_network_meets_is_one_line(
+def test_unreachable_target_raises_an_error(
     target: str, training: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.setattr(resolve, "search_preset", short_stages)
@@ -125,12 +125,12 @@ def test_a_target_that_no_network_meets_is_one_line(
 
 
 def hand_made_macs(parameters: int) -> float:
-    """Of the hand-made student of this size, on the digits."""
+    """MACs of the hand-made student scaled to this size, on the digits."""
     model = fitted(short().student.model, parameters, image_channels=1)
     return network_costs(model, (1, 8, 8))["macs"]
 
 
-def test_search_teaches_the_digits_itself_and_asks_for_other_teachers(
+def test_search_trains_the_teacher_of_the_digits_but_of_no_other_recipe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -147,7 +147,7 @@ def test_search_teaches_the_digits_itself_and_asks_for_other_teachers(
     assert status(monkeypatch, *asked) == 0
     said = capsys.readouterr().err
     assert "semlink: the teacher of recipe digits is trained first, in out/teaching\n" in said
-    assert not any((tmp_path / "t").iterdir())  # a training that is named is only read
+    assert not any((tmp_path / "t").iterdir())  # a given training folder is only read
     assert (tmp_path / "out/teaching/weights/teacher.safetensors").exists()
     assert (tmp_path / "out/genotype.json").exists()
     assert status(monkeypatch, *asked) == 0
@@ -164,7 +164,7 @@ def test_search_teaches_the_digits_itself_and_asks_for_other_teachers(
         (["--minutes", "0"], "--minutes must be above 0"),
     ],
 )
-def test_mistake_is_one_line_and_nothing_is_written(
+def test_mistakes_raise_one_line_errors_and_write_nothing(
     arguments: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -175,7 +175,7 @@ def test_mistake_is_one_line_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_damaged_genotype_is_refused_by_name(tmp_path: Path) -> None:
+def test_damaged_genotype_raises_an_error_that_names_the_file(tmp_path: Path) -> None:
     staged = '{"student": {"type": "StagedCnnConfig", "stages": [3]}}'
     for text in ("", "[]", "{}", '{"student": 3}', '{"student": {"genotype": 3}}', staged):
         (tmp_path / "g.json").write_text(text)
@@ -187,7 +187,7 @@ def test_damaged_genotype_is_refused_by_name(tmp_path: Path) -> None:
         read_student(tmp_path / "none.json")
 
 
-def test_forgetting_a_search_leaves_students_of_a_training(tmp_path: Path) -> None:
+def test_forget_search_keeps_students_of_training_runs(tmp_path: Path) -> None:
     kept, gone = ("student.safetensors", "student_no_teacher.safetensors"), "student_seed0"
     (tmp_path / "weights").mkdir()
     for name in (*kept, f"{gone}.safetensors"):
@@ -196,7 +196,7 @@ def test_forgetting_a_search_leaves_students_of_a_training(tmp_path: Path) -> No
     assert sorted(path.name for path in (tmp_path / "weights").iterdir()) == sorted(kept)
 
 
-def test_stages_are_told_in_words() -> None:
+def test_summary_describes_the_stages() -> None:
     stage = {"width": 24, "depth": 2, "block": "inverted", "kernel": 5, "expansion": 4}
     student = {
         "stem": 8,
@@ -217,10 +217,10 @@ def test_stages_are_told_in_words() -> None:
     ]
 
 
-def test_a_search_takes_the_recipe_as_its_teachers_were_trained(
+def test_search_uses_the_recipe_with_which_its_teachers_were_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a warm start there are other views, which the teachers were asked about."""
+    """A warm start changes the number of views, for which teacher outputs are cached."""
     (tmp_path / "weights").mkdir()
     Trial(warm=True).note(tmp_path / "weights")
     asked: list[Any] = []

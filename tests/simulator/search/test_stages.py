@@ -1,4 +1,4 @@
-"""The search of stages: a known best network, its penalty, its resumption, its finish."""
+"""The search of stages: a known best network, the penalty, resuming and the final selection."""
 
 import math
 from dataclasses import replace
@@ -23,7 +23,7 @@ AMPLE = Budget(parameters=(0, 10**6), macs=(0, 1e9), image_shape=(1, SIDE, SIDE)
 
 
 def found(task: SearchTask, seed: int, folder: Path) -> list[dict[str, Any]]:
-    """Search the whole task."""
+    """Run the whole search, and return its history."""
     checkpoint = Checkpoint(path=folder / f"{seed}.safetensors", key="toy")
     return search(task, streams=Streams(seed=seed), checkpoint=checkpoint)
 
@@ -44,8 +44,8 @@ def test_search_finds_the_known_best_network(tmp_path: Path) -> None:
     assert hits >= 9
 
 
-def test_penalty_takes_the_cheaper_network_alone(tmp_path: Path) -> None:
-    """Before anything is learnt of the images, the cost decides."""
+def test_strong_penalty_selects_the_cheapest_network(tmp_path: Path) -> None:
+    """The cost decides before the network has learnt from the images."""
     cheap = cost(SPACE.network(dict.fromkeys(SPACE.decisions, 0)), AMPLE.image_shape)
     budget = Budget(
         parameters=(0, cheap.parameters), macs=(0, cheap.macs), image_shape=AMPLE.image_shape
@@ -90,7 +90,7 @@ def test_resumed_search_ends_bitwise_equal(tmp_path: Path) -> None:
         assert all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_halving_keeps_the_better_half_and_trains_no_more() -> None:
+def test_halving_continues_training_only_for_the_better_half() -> None:
     asked: list[tuple[int, int]] = []
 
     def train_to(number: int, epochs: int) -> float:
@@ -127,6 +127,6 @@ def test_proposals_differ_and_are_scaled_to_the_budget(generator: torch.Generato
         assert max(wider) > 8
 
 
-def test_fewer_proposals_where_no_more_are_drawn() -> None:
+def test_fewer_proposals_if_no_other_networks_are_drawn() -> None:
     only = SPACE.network(dict.fromkeys(SPACE.decisions, 0))
     assert len(proposed(4, AMPLE, lambda: only)) == 1

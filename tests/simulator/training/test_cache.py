@@ -1,4 +1,4 @@
-"""What is said of views is kept in small pieces, and taken up where it was left."""
+"""The cache of network outputs for views: small pieces, and resuming after an interruption."""
 
 import time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ IMAGES = 700
 
 
 def looked(asked: list[int], *, stop_at: int | None = None) -> Look:
-    """Gives every view numbers of its own and notes that it was asked; may be interrupted."""
+    """Gives every view different numbers and records the calls; may be interrupted."""
 
     def look(view: int) -> dict[str, Tensor]:
         if view == stop_at:
@@ -43,20 +43,20 @@ def test_only_missing_views_are_computed(run: TrainingRun) -> None:
     assert (first, second) == ([0, 1], [2, 3])
     expected = torch.stack([looked([])(view)["features"] for view in range(4)])
     assert torch.equal(views, expected)
-    assert torch.equal(said(run, looked([], stop_at=0)), expected)  # nothing is asked again
+    assert torch.equal(said(run, looked([], stop_at=0)), expected)  # nothing is computed again
 
 
-def test_the_deadline_ends_it_between_views(run: TrainingRun) -> None:
+def test_deadline_stops_the_computation_before_a_view(run: TrainingRun) -> None:
     late = replace(run, deadline=time.monotonic() - 1)
     asked: list[int] = []
     with pytest.raises(TimeUp):
         said(late, looked(asked))
     assert not asked
     views = said(run, looked([]))
-    assert torch.equal(said(late, looked([])), views)  # what is there costs no time
+    assert torch.equal(said(late, looked([])), views)  # cached views take no time
 
 
-def test_pieces_are_small_and_all_are_needed(
+def test_views_are_cached_in_small_pieces_that_are_all_needed(
     run: TrainingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(view_cache, "HEADER_BYTES", 0)
@@ -71,7 +71,7 @@ def test_pieces_are_small_and_all_are_needed(
     (cache.folder / pieces[1]).unlink()
     assert cache.load(2) is None
     other = ViewCache(cache.folder, run.origin(Part("said", ())))
-    assert other.load(1) is None  # made from something else
+    assert other.load(1) is None  # of another origin
     asked: list[int] = []
     assert torch.equal(said(run, looked(asked)), views)
     assert asked == [2]

@@ -23,7 +23,7 @@ CONDITIONS = LinkConditions(
 )
 
 
-def test_snr_and_k_differ_from_image_to_image(generator: torch.Generator) -> None:
+def test_snr_and_k_are_drawn_independently_for_every_image(generator: torch.Generator) -> None:
     snr_db, uses = CONDITIONS.draw(30_000, generator=generator)
     assert snr_db.shape == uses.shape == (30_000, 1)
     assert snr_db.min() >= -12
@@ -43,14 +43,14 @@ def classifier(run: TrainingRun, config: StudentConfig, *, seed: int) -> ImageCl
     return fresh(lambda: ImageClassifier(config, **run.dataset.sizes), seed=seed)
 
 
-def test_views_repeat_and_differ(run: TrainingRun) -> None:
+def test_views_are_reproducible_and_differ_by_index_and_purpose(run: TrainingRun) -> None:
     one = run.view("shared", 0)
     assert torch.equal(one, run.view("shared", 0))
     assert not torch.equal(one, run.view("shared", 1))
     assert not torch.equal(one, run.view("teacher", 0))
 
 
-def test_teachers_may_be_trained_on_weaker_augmentation(run: TrainingRun) -> None:
+def test_stronger_augmentation_does_not_affect_teachers(run: TrainingRun) -> None:
     stronger = replace(run.recipe.augment, operations=2)
     other = replace(run, recipe=replace(run.recipe, stronger=stronger))
     assert torch.equal(run.view("teacher_2", 0), other.view("teacher_2", 0))
@@ -60,10 +60,10 @@ def test_teachers_may_be_trained_on_weaker_augmentation(run: TrainingRun) -> Non
     assert run.recipe.student_parts() != other.recipe.student_parts()
 
 
-def test_targets_belong_to_the_view_and_the_images(
+def test_targets_match_the_view_and_the_images(
     run: TrainingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Target i of view v is the teacher's answer to image i as view v shows it."""
+    """Target i of view v is the teacher's output for image i as augmented in view v."""
     teacher = classifier(run, digits().student.model, seed=0).eval()
     monkeypatch.setattr(type(run), "origin", lambda *_: _Origin())
     views = teacher_views(run, {"teacher": teacher})
@@ -77,7 +77,7 @@ def test_targets_belong_to_the_view_and_the_images(
     torch.testing.assert_close(targets.features, normalised, atol=2e-2, rtol=2e-3)
 
 
-def test_the_first_epochs_may_see_small_images(
+def test_first_epochs_can_use_downscaled_images(
     run: TrainingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     teacher = classifier(run, digits().student.model, seed=0).eval()
@@ -101,10 +101,10 @@ def test_the_first_epochs_may_see_small_images(
     assert lesson.part.description != run.recipe.student_parts().student.description
 
 
-def test_without_a_teacher_a_student_learns_as_teachers_do(
+def test_student_without_teacher_uses_fresh_views_and_label_smoothing(
     run: TrainingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From images that are augmented anew in every epoch, with label smoothing."""
+    """Like a teacher, it learns from images that are augmented anew in every epoch."""
     monkeypatch.setattr(type(run), "origin", lambda *_: _Origin())
     teacher = classifier(run, digits().student.model, seed=0).eval()
     stage = no_teacher(digits().student, digits().one(RkdScConfig).codec).student
@@ -120,7 +120,7 @@ def test_without_a_teacher_a_student_learns_as_teachers_do(
         fresh_views=stage.fresh_views,
         label_smoothing=stage.label_smoothing,
     )
-    index, indices = run.recipe.views, torch.arange(50)  # shared views would begin again
+    index, indices = run.recipe.views, torch.arange(50)  # shared views would start over
     found = lesson.epoch(teacher, index).loss(indices)
     scores = teacher(to_float(run.view(part.name, index)[indices])).scores
     expected = cross_entropy(scores, run.labels[indices], label_smoothing=0.1)
@@ -142,12 +142,14 @@ def test_without_a_teacher_a_student_learns_as_teachers_do(
         ),
     ],
 )
-def test_teachers_say_nothing_of_fresh_views(changes: dict[str, Any], told: str) -> None:
+def test_invalid_settings_of_fresh_views_raise_an_error(changes: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         replace(digits().student, **changes)
 
 
-def test_predicting_the_mean_costs_one(run: TrainingRun, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_teacher_features_are_normalised_to_unit_variance(
+    run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
     teacher = classifier(run, digits().student.model, seed=0).eval()
     monkeypatch.setattr(type(run), "origin", lambda *_: _Origin())
     views: Views = teacher_views(run, {"teacher": teacher})
@@ -165,7 +167,7 @@ class _Origin:
 def test_mirrored_views_share_their_targets(
     run: TrainingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Teachers say the mean of what they say of an image and of its mirror image."""
+    """Targets are the mean of the teacher outputs for an image and for its mirror image."""
     pairs = replace(run, recipe=replace(run.recipe, views=4, mirrored=True))
     assert torch.equal(pairs.view("shared", 2), pairs.view("shared", 0).flip(3))
     assert torch.equal(pairs.view("shared", 0), run.view("shared", 0))
@@ -184,14 +186,14 @@ def test_mirrored_views_share_their_targets(
     torch.testing.assert_close(same.scores, (both[0] + both[1]) / 2, atol=5e-3, rtol=2e-3)
 
 
-def test_several_teachers_are_put_side_by_side(
+def test_several_teachers_are_combined_with_equal_weight(
     run: TrainingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Features of both at equal weight, reduced to the student's length; scores averaged."""
+    """Features are weighted equally and reduced to the student's length; scores are averaged."""
     config = digits().student.model
     one, two = (classifier(run, config, seed=seed).eval() for seed in (0, 1))
     with torch.no_grad():
-        two.body.projection.weight.mul_(100)  # louder, but no more important
+        two.body.projection.weight.mul_(100)  # larger, but not more important
     recipe = replace(run.recipe, views=1, more_teachers=(run.recipe.teacher,))
     pair = replace(run, recipe=recipe)
     assert list(recipe.teachers) == ["teacher", "teacher_2"]
@@ -204,7 +206,7 @@ def test_several_teachers_are_put_side_by_side(
     torch.testing.assert_close(views.scores[0].float(), mean, atol=0.05, rtol=5e-3)
     variance = views.features.float().var(dim=(0, 1))
     assert bool((variance[:-1] >= variance[1:] - 1e-3).all())  # principal components, in order
-    for teacher in (one, two):  # neither drowns the other
+    for teacher in (one, two):  # neither dominates the other
         own = in_chunks(teacher.body, shown, precision="fp32")
         own = (own - own.mean(dim=0)) / own.std()
         joined = views.features[0].float()

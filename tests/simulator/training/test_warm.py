@@ -1,4 +1,4 @@
-"""A warm start: what begins with the committed student, and what is kept of it."""
+"""A warm start: training that starts from the committed student of CIFAR-100."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ MODEL = images().student.model
 
 
 def collection(channels: int = 3) -> Dataset:
-    """Three classes of noise around a brightness each; 24 training and 12 other images."""
+    """Three classes of noise with different brightness; 24 training and 12 other images."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(36) % 3
     noise = torch.randint(0, 60, (36, channels, 16, 16), generator=generator)
@@ -46,7 +46,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainingRun:
     return TrainingRun(recipe=recipe, dataset=collection(), folder=tmp_path, seed=0, device=CPU)
 
 
-def test_the_teacher_is_a_probe_on_the_committed_student(run: TrainingRun) -> None:
+def test_teacher_is_a_probe_on_the_committed_student(run: TrainingRun) -> None:
     session = Session(run)
     teacher = session.teachers["teacher"]
     assert isinstance(teacher, ImageClassifier)
@@ -60,7 +60,7 @@ def test_the_teacher_is_a_probe_on_the_committed_student(run: TrainingRun) -> No
     assert told == pytest.approx(classifier_accuracy(run, student))
 
 
-def test_a_gain_within_two_standard_errors_is_none() -> None:
+def test_gain_within_two_standard_errors_is_not_significant() -> None:
     frozen = torch.tensor([1.0, 1.2, 0.8, 1.0])
     gain = torch.tensor([0.1, 0.3, -0.1, 0.1])  # a mean of 0.1, a standard error of 0.082
     assert not clearly_lower(frozen - gain, frozen)
@@ -70,7 +70,7 @@ def test_a_gain_within_two_standard_errors_is_none() -> None:
     assert not clearly_lower(frozen, frozen)
 
 
-def test_a_student_that_got_worse_stays_as_its_teacher(run: TrainingRun) -> None:
+def test_student_worse_than_its_teacher_is_reset_to_the_teacher(run: TrainingRun) -> None:
     session = Session(run)
     teacher = session.teachers["teacher"]
     assert isinstance(teacher, ImageClassifier)
@@ -92,18 +92,18 @@ def test_a_student_that_got_worse_stays_as_its_teacher(run: TrainingRun) -> None
     assert torch.equal(model.head.weight, teacher.head.weight)
 
 
-def test_grey_images_count_as_three_equal_colours(generator: torch.Generator) -> None:
+def test_grey_images_give_the_features_of_three_equal_channels(generator: torch.Generator) -> None:
     grey = torch.rand((2, 1, 16, 16), generator=generator)
     one, three = (reference_body(MODEL, image_channels=channels) for channels in (1, 3))
     torch.testing.assert_close(one(grey), three(grey.expand(-1, 3, -1, -1)))
 
 
-def test_another_network_is_refused() -> None:
+def test_warm_start_of_another_network_raises_an_error() -> None:
     with pytest.raises(UserError, match="--from-scratch"):
         reference_body(PooledCnnConfig(stem=4, widths=(8,), projected_dim=8), image_channels=3)
 
 
-def test_all_that_is_compared_begins_equally_and_gets_equal_passes() -> None:
+def test_compared_schemes_share_initial_weights_and_training_settings() -> None:
     recipe = warm_started(images())
     assert recipe.teachers.keys() == {"teacher"}
     codec = recipe.one(RkdScConfig).codec
@@ -117,9 +117,9 @@ def test_all_that_is_compared_begins_equally_and_gets_equal_passes() -> None:
     assert untaught.student.training == recipe.student.training
 
 
-def test_small_collections_are_shown_more_than_crops(run: TrainingRun) -> None:
+def test_warm_start_adds_recolouring_and_erasing_to_the_augmentation(run: TrainingRun) -> None:
     config = images().augment
-    assert (config.jitter, config.erased) == (0.0, 0.0)  # of larger ones: as ever
+    assert (config.jitter, config.erased) == (0.0, 0.0)  # unchanged for larger collections
     view = run.view("shared", 0)
     assert torch.equal(view, run.view("shared", 0))
     plain = replace(run, recipe=replace(run.recipe, augment=config)).view("shared", 0)
@@ -133,7 +133,7 @@ def test_small_collections_are_shown_more_than_crops(run: TrainingRun) -> None:
     assert torch.equal(view, erase(coloured, share=run.recipe.augment.erased, generator=own))
 
 
-def test_trials_are_read_as_they_were_noted(tmp_path: Path) -> None:
+def test_trials_are_stored_and_other_trials_raise_errors(tmp_path: Path) -> None:
     for own in (Trial(), Trial(epochs=3), Trial(3, 0.1, True)):
         own.note(tmp_path)
         assert Trial.of(tmp_path) == own

@@ -1,4 +1,4 @@
-"""Weights of one training: each file is read once, and known by the hash of what was read."""
+"""Weights of a training run: each file is read once, and identified by its hash."""
 
 from collections import Counter
 from dataclasses import replace
@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 OURS = ("student", "head", "codec")
 
 
-def test_each_file_is_read_once_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_file_is_read_only_once_for_several_schemes(monkeypatch: pytest.MonkeyPatch) -> None:
     read: Counter[str] = Counter()
 
     def counted(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], str]:
@@ -32,7 +32,7 @@ def test_each_file_is_read_once_whoever_asks(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(module, "checked_weights", counted)
     weights = Weights(digits(), embedded("digits"), WEIGHTS, CPU)
-    assert not read  # nothing is read before it is asked for
+    assert not read  # files are read on demand
     names = ("rkd_sc", "rkd_sc:+3dB", "label_code", "deep_jscc_image", "adjscc")
     used = {name: build_scheme(name, digits(), weights).identity["weights"] for name in names}
     assert used["rkd_sc"].keys() == used["rkd_sc:+3dB"].keys() == {"student", "codec"}
@@ -44,7 +44,7 @@ def test_each_file_is_read_once_whoever_asks(monkeypatch: pytest.MonkeyPatch) ->
     assert weights.student() is weights.student()
 
 
-def test_loaded_parts_that_only_guess_are_named(tmp_path: Path) -> None:
+def test_loaded_parts_at_chance_level_are_reported(tmp_path: Path) -> None:
     data, recipe = embedded("digits"), digits()
     for part in recipe.student_parts():
         tensors, header = load_tensors(WEIGHTS / f"{part.name}.safetensors")
@@ -52,19 +52,19 @@ def test_loaded_parts_that_only_guess_are_named(tmp_path: Path) -> None:
             header["history"][-1]["validation"] = 0.13  # 10 classes, 297 images
         save_tensors(tmp_path / f"{part.name}.safetensors", tensors, header)
     weights = Weights(recipe, data, tmp_path, CPU)
-    assert weights.remarks == []  # nothing is loaded
+    assert weights.remarks == []  # nothing is loaded yet
     weights.classifier()
     (told,) = weights.remarks
     assert told.startswith("no better than a guess on 297 validation images: head; it takes more ")
     weights.dataset = replace(data, train=None, validation=None)
-    assert weights.remarks == []  # nobody knows on how many images
+    assert weights.remarks == []  # the number of images is unknown
     write_json(tmp_path / "data.json", {"validation_images": 30})
     assert "on 30 validation images: head;" in weights.remarks[0]
     write_json(tmp_path / "data.json", {"validation_images": 3000})
     assert weights.remarks == []
 
 
-def test_what_is_read_at_once_is_what_is_mapped(tmp_path: Path) -> None:
+def test_read_weights_and_load_tensors_agree(tmp_path: Path) -> None:
     path = tmp_path / "part.safetensors"
     save_tensors(path, {"a": torch.arange(3.0), "b": torch.tensor([[True]])}, {"key": "abc"})
     for file in (path, *(WEIGHTS / f"{part}.safetensors" for part in OURS)):
@@ -76,7 +76,7 @@ def test_what_is_read_at_once_is_what_is_mapped(tmp_path: Path) -> None:
         assert all(torch.equal(tensors[name], mapped[name]) for name in mapped)
 
 
-def test_files_that_are_no_weights_are_refused_alike(tmp_path: Path) -> None:
+def test_invalid_weight_files_raise_errors_in_both_readers(tmp_path: Path) -> None:
     whole = WEIGHTS / "head.safetensors"
     (tmp_path / "cut").write_bytes(whole.read_bytes()[:-50])
     (tmp_path / "short").write_bytes(b"text")
