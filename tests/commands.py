@@ -1,4 +1,4 @@
-"""Calls of semlink's commands, shared by their tests."""
+"""Helpers that run semlink's commands, shared by their tests."""
 
 from collections.abc import Callable
 from dataclasses import replace

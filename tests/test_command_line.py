@@ -1,4 +1,4 @@
-"""The command line as a user meets it: what it writes, and the one line for every mistake."""
+"""The command line as users see it: files written, and a one-line error for every mistake."""
 
 import json
 import shutil
@@ -45,17 +45,17 @@ def test_sweep_writes_table_description_and_figures(
     assert (folder / "figures/accuracy_snr_k16.pdf").exists()
     out, err = capsys.readouterr()
     assert str(Path("made/here/results.csv")) in out
-    assert "separate serves" in err  # left out at k = 16, and said so
+    assert "separate serves" in err  # left out at k = 16, and reported
 
 
-def test_same_seed_same_bytes(semlink: Command, tmp_path: Path) -> None:
+def test_same_seed_gives_identical_tables(semlink: Command, tmp_path: Path) -> None:
     for name in ("one", "two"):
         assert semlink("sweep", "digits", *SMALL, "--channel-uses", "4,64", "--out", name) == 0
     one, two = (tmp_path / name / "results.csv" for name in ("one", "two"))
     assert one.read_bytes() == two.read_bytes()
 
 
-def test_plot_draws_a_finished_sweep_again(semlink: Command, tmp_path: Path) -> None:
+def test_plot_redraws_a_finished_sweep(semlink: Command, tmp_path: Path) -> None:
     semlink(
         "sweep", "digits", *SMALL, "--channel-uses", "4", "--schemes", "label_code", "--out", "a"
     )
@@ -68,7 +68,7 @@ def test_plot_draws_a_finished_sweep_again(semlink: Command, tmp_path: Path) -> 
     assert (tmp_path / "b/figures/accuracy_snr_k4.png").exists()
 
 
-def test_folder_with_only_a_test_split_sweeps(semlink: Command, tmp_path: Path) -> None:
+def test_folder_with_only_a_test_split_can_be_swept(semlink: Command, tmp_path: Path) -> None:
     classes = [str(digit) for digit in range(10)]
     pictures = np.random.default_rng(0).integers(0, 256, (20, 8, 8), dtype=np.uint8)
     labels = [index % 10 for index in range(20)]
@@ -133,7 +133,7 @@ def test_folder_with_only_a_test_split_sweeps(semlink: Command, tmp_path: Path) 
         (["paint"], "No such command 'paint'"),
     ],
 )
-def test_mistake_is_one_line_and_leaves_nothing(
+def test_mistakes_raise_one_line_errors_and_leave_no_files(
     semlink: Command,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -145,7 +145,7 @@ def test_mistake_is_one_line_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_out_that_cannot_be_written_is_refused(
+def test_unwritable_output_folder_raises_an_error(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -155,7 +155,7 @@ def test_out_that_cannot_be_written_is_refused(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_wrong_data_is_refused(
+def test_invalid_data_folders_raise_an_error(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "empty").mkdir()
@@ -170,7 +170,7 @@ def test_wrong_data_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_wrong_weights_are_refused(
+def test_invalid_weights_raise_an_error(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def told(reason: str) -> None:
@@ -209,8 +209,8 @@ def test_help_and_version(semlink: Command, capsys: pytest.CaptureFixture[str]) 
         assert "Usage: semlink" in capsys.readouterr().out
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch by torch
-def test_a_compiled_receiver_gives_the_same_table(
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # raised within torch itself
+def test_compiled_receiver_agrees_with_the_plain_one(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--schemes", "rkd_sc,label_code", "--channel-uses", "4,64", "--snr-db", "0"]
@@ -225,7 +225,7 @@ def test_a_compiled_receiver_gives_the_same_table(
     assert "changed: precision fp32, compiled -> fp32" in capsys.readouterr().err
 
 
-def test_compiling_without_a_compiler_is_one_line(
+def test_compile_without_a_compiler_raises_an_error(
     semlink: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "")
@@ -234,10 +234,10 @@ def test_compiling_without_a_compiler_is_one_line(
     assert "--compile needs a C++ compiler" in capsys.readouterr().err
 
 
-def test_all_leaves_out_what_is_not_trained(
+def test_all_leaves_out_untrained_schemes(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Deep JSCC has weights of its own: without them the others are swept, and a line says so."""
+    """Without the weights of Deep JSCC, the other schemes are swept, and a line reports this."""
     shutil.copytree(WEIGHTS, tmp_path / "w")
     (tmp_path / "w/deep_jscc_k64.safetensors").unlink()
     few = ["--snr-db", "0", "--channel-uses", "16", "--channels", "awgn", "--images", "20"]

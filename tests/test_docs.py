@@ -1,4 +1,4 @@
-"""The documentation has what the code declares; `make docs` checks links and runs the gallery."""
+"""The documentation agrees with the code; `make docs` checks links and runs the gallery."""
 
 import importlib.util
 import re
@@ -38,25 +38,25 @@ def test_every_page_is_in_the_table_of_contents() -> None:
 
 
 @pytest.mark.parametrize("name", scheme_names())
-def test_every_scheme_has_its_row(name: str) -> None:
+def test_every_scheme_is_documented(name: str) -> None:
     assert any(row.startswith(f"| `{name}` |") for row in generated().schemes())
     assert f"`{name}`" in (DOCS / "schemes.md").read_text()
 
 
-def test_every_label_and_command_is_there() -> None:
+def test_every_label_and_command_is_in_the_generated_pages() -> None:
     labels, commands = "\n".join(generated().labels()), "\n".join(generated().commands())
     assert all(f"| {meaning} |" in labels for meaning in scheme_labels())
     assert all(f"## semlink {own.click.name}\n" in commands for own in COMMANDS)
     assert "Usage: semlink sweep" in commands
 
 
-def test_every_command_has_its_row() -> None:
+def test_every_command_is_listed_in_commands_md() -> None:
     page = (DOCS / "commands.md").read_text()
     assert all(f"| `semlink {own.click.name}" in page for own in COMMANDS)
 
 
-def test_the_recipe_file_of_the_docs_is_read(tmp_path: Path) -> None:
-    """And does what the page says: the baselines get the SNRs of the codec too."""
+def test_recipe_file_in_the_docs_has_the_described_effect(tmp_path: Path) -> None:
+    """The file loads, and its SNR range also applies to the baselines, as the page states."""
     text = (DOCS / "training.md").read_text().partition("```toml\n")[2].partition("```")[0]
     path = tmp_path / "short_digits.toml"
     path.write_text(text)
@@ -77,7 +77,7 @@ def texts() -> str:
     return "\n".join(page.read_text() for page in pages)
 
 
-def test_modules_files_and_options_that_are_named_exist() -> None:
+def test_modules_and_files_named_in_the_docs_exist() -> None:
     modules = set(re.findall(r"python -m (benchmarks[\w.]+\w)", texts())) - {
         "benchmarks.studies.NAME",
         "benchmarks.tools.NAME",
@@ -104,7 +104,7 @@ def options_of(*names: str) -> set[str]:
     return {"--help", *(opt for param in found.params for opt in param.opts)}
 
 
-def test_commands_that_are_shown_have_their_options() -> None:
+def test_options_in_documented_commands_exist() -> None:
     lines = re.sub(r"\\\n\s*", " ", texts()).splitlines()
     shown = [
         (words.split(), line)
@@ -119,7 +119,7 @@ def test_commands_that_are_shown_have_their_options() -> None:
             assert option in options_of(*words[:2]), line
 
 
-def test_the_excerpt_of_threshold_is_what_the_command_prints(
+def test_threshold_excerpt_matches_the_command_output(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = (DOCS / "commands.md").read_text()
@@ -132,7 +132,7 @@ def test_the_excerpt_of_threshold_is_what_the_command_prints(
     assert {" ".join(line.split()) for line in excerpt} <= printed
 
 
-def test_the_table_of_channels_is_what_the_command_prints(
+def test_channel_table_matches_the_command_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = (DOCS / "channels.md").read_text()

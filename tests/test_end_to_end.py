@@ -32,7 +32,7 @@ WEIGHTS = ROOT / "results/reference/digits/weights"
 
 
 def tiny() -> Experiment:
-    """The digits with a few epochs of everything, but for joint baselines."""
+    """The recipe `digits` with a few epochs for every part, and without joint baselines."""
     recipe = digits()
     teacher, student = recipe.teacher, recipe.student
     codec = recipe.one(RkdScConfig).codec
@@ -88,7 +88,7 @@ def test_tiny_link_learns_and_resumes(tmp_path: Path, monkeypatch: pytest.Monkey
     trained()
     assert not list((tmp_path / "checkpoints").iterdir())
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "weights").iterdir()}
-    trained()  # everything is there already
+    trained()  # every part is trained already
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "weights").iterdir()} == before
     trained(out=tmp_path / "whole")  # never interrupted
     for part in before:
@@ -118,7 +118,7 @@ def test_tiny_link_learns_and_resumes(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def interrupt_after(views: int) -> object:
-    """Like `TrainingRun.view`, but Ctrl-C comes when it is asked for one view more."""
+    """Like `TrainingRun.view`, but raises KeyboardInterrupt after the given number of views."""
     from simulator.training.run import TrainingRun
 
     whole, asked = TrainingRun.view, 0
@@ -133,7 +133,7 @@ def interrupt_after(views: int) -> object:
     return view
 
 
-def test_committed_digits_weights_meet_the_promises_of_the_readme() -> None:
+def test_committed_digits_weights_reach_the_readme_accuracy() -> None:
     rows = sweep(
         digits(),
         WEIGHTS,
@@ -150,7 +150,7 @@ def test_committed_digits_weights_meet_the_promises_of_the_readme() -> None:
     assert rows["rkd_sc", 16, -10.0] > 0.4
 
 
-def test_separate_fails_at_low_snr_and_never_passes_its_bound() -> None:
+def test_separate_fails_at_low_snr_and_stays_below_its_bound() -> None:
     schemes = ["separate", "capacity_bound"]
     rows = sweep(digits(), WEIGHTS, schemes, snr_db=(-10.0, 6.0, 16.0), channel_uses=(64,))
     ours, bound = (rows[rows["scheme"] == name]["accuracy"].tolist() for name in schemes)
@@ -161,7 +161,7 @@ def test_separate_fails_at_low_snr_and_never_passes_its_bound() -> None:
         assert own <= best + 3 * (best * (1 - best) / 500) ** 0.5
 
 
-def test_a_few_bits_of_features_arrive_at_low_snr_and_never_pass_their_bound() -> None:
+def test_digital_semantic_works_at_low_snr_and_stays_below_its_bound() -> None:
     schemes = ["digital_semantic", "digital_semantic:bound"]
     rows = sweep(digits(), WEIGHTS, schemes, snr_db=(-10.0, 4.0, 10.0), channel_uses=(16,))
     ours, bound = (rows[rows["scheme"] == name]["accuracy"].tolist() for name in schemes)
@@ -176,7 +176,7 @@ def test_committed_weights_are_under_three_megabytes() -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_recipes_describe_themselves_and_compare_fairly(
+def test_recipes_list_their_schemes_with_equal_training_budgets(
     recipe: Callable[[], Experiment],
 ) -> None:
     experiment = recipe()
@@ -202,7 +202,7 @@ def test_recipes_describe_themselves_and_compare_fairly(
     ours = experiment.student.training.epochs + codec.training.epochs
     joint = [scheme for scheme in experiment.schemes if isinstance(scheme, JointSchemeConfig)]
     assert len(joint) == 8 + len(distilled)
-    for scheme in joint:  # the same passes over the images, and over the channel
+    for scheme in joint:  # as many epochs as RKD-SC, and the same training channels
         backbone = 0 if scheme.backbone == "scratch" else experiment.student.training.epochs
         if scheme.backbone_of:
             ablation = experiment.ablations[scheme.backbone_of]
@@ -210,7 +210,7 @@ def test_recipes_describe_themselves_and_compare_fairly(
             taught = ablation.student
             assert taught is not None
             assert taught == scheme.backbone_stage
-            assert taught.loss.mse == taught.loss.kl == 0  # labels alone
+            assert taught.loss.mse == taught.loss.kl == 0  # labels only
             backbone = taught.training.epochs
         assert backbone + scheme.training.epochs == ours
         assert scheme.model.body == experiment.student.model

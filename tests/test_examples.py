@@ -13,7 +13,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 MOST_LINES = 90
 
 
-def test_examples_are_there_and_short() -> None:
+def test_examples_exist_and_are_short() -> None:
     assert len(EXAMPLES) >= 9
     for example in EXAMPLES:
         text = example.read_text()
@@ -22,7 +22,7 @@ def test_examples_are_there_and_short() -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_runs(
+def test_every_example_runs(
     example: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -41,7 +41,7 @@ def test_an_example_runs(
 
 
 def check_colours(figure: Figure) -> None:
-    """A legend holds for all panels: what has one name has one colour."""
+    """One legend serves all panels: every label has a single colour."""
     lines = [line for axes in figure.axes for line in axes.lines]
     named = {(str(line.get_label()), line.get_color()) for line in lines}
     named = {pair for pair in named if not pair[0].startswith("_")}

@@ -1,4 +1,4 @@
-"""The explorer in Chromium: it answers soon, loads nothing from elsewhere, and reads a drawn 3."""
+"""The explorer in Chromium: fast answers, no external requests, and a drawn 3 is recognised."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -51,26 +51,26 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def page(browser: "Browser", address: str) -> "Iterator[Page]":
-    """The page after its first answer; at the end nothing has failed or was loaded elsewhere."""
+    """The page after its first answer; on exit, check for errors and external requests."""
     with opened(browser, address, "body[data-answered]") as page:
         yield page
 
 
 class Answer(NamedTuple):
-    """What the page says after a move."""
+    """What the page shows after a change."""
 
     classes: list[str]  # without a channel, of rkd_sc, of label_code, of separate
     ms: float
 
 
 def moved(page: "Page", control: str, value: object) -> Answer:
-    """The answer to a slider's or a choice's move."""
+    """Set a slider or a menu, and return the answer of the page."""
     script = "(own, value) => { own.value = value; own.dispatchEvent(new Event('input')); }"
     return after(page, partial(page.eval_on_selector, f"#{control}", script, value))
 
 
 def after(page: "Page", act: Callable[[], object]) -> Answer:
-    """The answer to an act, after those to what was done before."""
+    """Wait for earlier answers, act, and return the answer to this act."""
     page.wait_for_selector("body:not([data-busy])")
     before = int(page.evaluate("document.body.dataset.answered"))
     act()
@@ -97,7 +97,7 @@ def drawing(page: "Page") -> None:
     page.wait_for_timeout(500)
 
 
-def test_a_drawn_3_is_a_3_at_10_db(page: "Page") -> None:
+def test_drawn_3_is_recognised_at_10_db(page: "Page") -> None:
     assert page.inner_text("#snr-told") == "10 dB"
     drawing(page)
     for kind in ("fp32", "int8"):
@@ -107,14 +107,14 @@ def test_a_drawn_3_is_a_3_at_10_db(page: "Page") -> None:
 
 
 @pytest.mark.slow
-def test_it_answers_soon_on_one_core(page: "Page") -> None:
+def test_answers_are_fast_on_one_core(page: "Page") -> None:
     answers = [moved(page, "snr", snr_db) for snr_db in (-5, 0, 5, 15, 20)]
     answers += [moved(page, "k", place) for place in (3, 5, 9, 11)]
     assert median(own.ms for own in answers) < SOON_MS
 
 
-def test_noise_disturbs_and_the_draw_is_named(page: "Page") -> None:
-    """At the lowest SNR and k some draw is lost; the same one again is lost in the same way."""
+def test_low_snr_causes_errors_and_draws_are_reproducible(page: "Page") -> None:
+    """At the lowest SNR and k some draw is decided wrongly; repeating it gives the same classes."""
     moved(page, "k", 3)
     moved(page, "snr", -12)
     draws = [after(page, partial(page.click, "#again")) for _ in range(8)]
@@ -125,8 +125,8 @@ def test_noise_disturbs_and_the_draw_is_named(page: "Page") -> None:
     assert moved(page, "snr", -12).classes == before
 
 
-def test_separate_stands_beside_for_test_images(page: "Page") -> None:
-    """Its choice, its decoded image or an outage; none over many gains and for a drawing."""
+def test_separate_is_shown_only_for_test_images(page: "Page") -> None:
+    """Its choice and decoded image, or an outage; nothing for several gains or a drawing."""
     assert moved(page, "snr", 20).classes[3] == "none"
     assert "serves k = 32, 64" in page.inner_text("#decisions")
     moved(page, "k", 11)
@@ -146,7 +146,7 @@ def test_separate_stands_beside_for_test_images(page: "Page") -> None:
     assert "only for test images" in page.inner_text("#decisions")
 
 
-def test_a_file_is_sent_and_another_is_refused_in_words(page: "Page", tmp_path: Path) -> None:
+def test_image_files_are_sent_and_other_files_are_rejected(page: "Page", tmp_path: Path) -> None:
     from PIL import Image
 
     from simulator.data.embedded import embedded
@@ -163,13 +163,13 @@ def test_a_file_is_sent_and_another_is_refused_in_words(page: "Page", tmp_path: 
 
 
 @pytest.mark.parametrize("width", [400, 1280])
-def test_it_fits_the_window_in_light_and_dark(page: "Page", width: int) -> None:
+def test_page_fits_the_window_in_light_and_dark_mode(page: "Page", width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     moved(page, "kind", "tdl")
     check_fits(page, width)
 
 
-def test_every_control_has_a_name(page: "Page") -> None:
+def test_every_control_and_canvas_has_a_label(page: "Page") -> None:
     check_names(page)
     mute = "all => all.filter(own => !own.ariaLabel).length"
     assert page.eval_on_selector_all("canvas", mute) == 0

@@ -1,4 +1,4 @@
-"""A folder that is used again: what was stopped goes on, what was made stays."""
+"""Reusing an output folder: stopped sweeps resume, and finished results are kept."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from simulator.storage.files import load_tensors, save_tensors
 from tests.commands import SMALL, WEIGHTS, Command, refused
 
 
-def test_ctrl_c_in_a_sweep_keeps_what_is_finished(
+def test_ctrl_c_in_a_sweep_keeps_finished_units(
     semlink: Command,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -54,7 +54,7 @@ def test_ctrl_c_in_a_sweep_keeps_what_is_finished(
         ("simulator.resolve.draw", "1"),
     ],
 )
-def test_ctrl_c_before_and_after_the_units_tells_how_to_go_on(
+def test_ctrl_c_before_or_after_the_units_explains_how_to_resume(
     semlink: Command,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -74,7 +74,7 @@ def test_ctrl_c_before_and_after_the_units_tells_how_to_go_on(
     assert semlink("sweep", "digits", *arguments) == 0
 
 
-def test_ctrl_c_while_units_are_written_counts_what_is_on_disk(
+def test_ctrl_c_during_writing_counts_the_units_on_disk(
     semlink: Command,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -93,7 +93,7 @@ def test_ctrl_c_while_units_are_written_counts_what_is_on_disk(
     assert "semlink: stopped; 2 finished units are in" in capsys.readouterr().err
 
 
-def test_ctrl_c_in_a_fresh_sweep_does_not_advise_to_begin_anew_again(
+def test_ctrl_c_in_a_fresh_sweep_advises_resuming_without_fresh(
     semlink: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object, **__: object) -> None:
@@ -105,7 +105,7 @@ def test_ctrl_c_in_a_fresh_sweep_does_not_advise_to_begin_anew_again(
     assert "run the same command again without --fresh to resume" in capsys.readouterr().err
 
 
-def test_a_larger_grid_takes_what_is_there(semlink: Command, tmp_path: Path) -> None:
+def test_larger_grid_reuses_finished_units(semlink: Command, tmp_path: Path) -> None:
     arguments = ["--schemes", "label_code", "--channel-uses", "4", "--images", "20"]
     assert semlink("sweep", "digits", *arguments, "--snr-db", "0", "--out", "a") == 0
     before = (tmp_path / "a/journal.jsonl").read_bytes()
@@ -122,7 +122,7 @@ def test_a_larger_grid_takes_what_is_there(semlink: Command, tmp_path: Path) -> 
         (["--precision", "bf16"], "changed: precision fp32 -> bf16"),
     ],
 )
-def test_a_changed_description_says_what_changed(
+def test_error_lists_the_changed_settings_of_a_sweep(
     semlink: Command,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -139,7 +139,7 @@ def test_a_changed_description_says_what_changed(
     assert semlink("sweep", "digits", *arguments, *change, "--fresh") == 0
 
 
-def test_weights_changed_under_a_sweep_are_named(
+def test_error_names_weights_changed_since_the_sweep(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(WEIGHTS, tmp_path / "w")
@@ -153,7 +153,7 @@ def test_weights_changed_under_a_sweep_are_named(
     assert "changed: codec of rkd_sc. Add --fresh" in capsys.readouterr().err
 
 
-def test_fresh_forgets_only_what_the_stage_makes(
+def test_fresh_removes_only_the_parts_of_its_stage(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(WEIGHTS, tmp_path / "a/weights")
@@ -172,7 +172,7 @@ def test_fresh_forgets_only_what_the_stage_makes(
     assert (tmp_path / "a/weights" / name).read_bytes() == before[name]
 
 
-def test_fresh_baselines_leave_the_student_alone(semlink: Command, tmp_path: Path) -> None:
+def test_fresh_baselines_remove_only_their_own_weights(semlink: Command, tmp_path: Path) -> None:
     shutil.copytree(WEIGHTS, tmp_path / "a/weights")
     before = {path.name for path in (tmp_path / "a/weights").glob("*.safetensors")}
     train = ["train", "digits", "--stage", "baselines", "--schemes", "deep_jscc", "--out", "a"]

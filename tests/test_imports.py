@@ -1,4 +1,4 @@
-"""Who may import whom (docs/code.md, "Where things are"), read from the source text of every file.
+"""Import rules between packages (docs/code.md, "Where things are"), checked in every source file.
 
 Nothing is imported here, so that an import inside a function counts like one at the top.
 """
@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "benchmarks": {"benchmarks", "simulator", "channels", "models"},
 }
 ONLY_IN: dict[str, tuple[str, ...]] = {
-    # the crosscheck runs another generation of Sionna, in an interpreter of its own
+    # the crosscheck runs Sionna 1.2 on TensorFlow in its own interpreter
     "sionna": ("channels/", "benchmarks/studies/crosscheck/tensorflow_side.py"),
     "tensorflow": ("benchmarks/studies/crosscheck/tensorflow_side.py",),
     "matplotlib": ("benchmarks/figures/",),
@@ -29,8 +29,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "vl_convert": ("benchmarks/report/",),
     "sigmf": ("simulator/radio/recording.py",),
 }
-REACHES_BENCHMARKS = "simulator/resolve.py"  # from names to objects, when they are asked for
-# From the ground up; each imports from itself and from what stands before it.
+REACHES_BENCHMARKS = "simulator/resolve.py"  # turns names into objects on request
+# From the bottom up; each part imports only from itself and from the parts before it.
 LAYERS = {
     "simulator": [
         *("names", "errors", "progress", "memory", "device", "statistics", "parse", "left_out"),
@@ -45,8 +45,8 @@ LAYERS = {
         *("studies", "speed", "tools", "waveform"),
     ],
 }
-APART = {"studies", "speed", "tools", "waveform"}  # each for itself: none imports another
-MOST_FILES = 16  # of one folder
+APART = {"studies", "speed", "tools", "waveform"}  # independent: none imports another
+MOST_FILES = 16  # per folder
 # Formats that run code when they are read, and the calls of torch and others that use them.
 FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve"}
 FORBIDDEN_NAMES = {"torch.load", "torch.save", "pandas.read_pickle"}
@@ -66,7 +66,7 @@ def imported(tree: ast.AST, path: str) -> Iterator[str]:
 
 
 def used(tree: ast.AST) -> Iterator[str]:
-    """Full dotted names of attributes, with `import a.b as c` and `from a import b` undone."""
+    """Full dotted names of attributes, with `import a.b as c` and `from a import b` resolved."""
     names: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -81,7 +81,7 @@ def used(tree: ast.AST) -> Iterator[str]:
 
 
 def safe(tree: ast.Module) -> set[str]:
-    """`torch.load` if it loads nothing but tensors wherever it stands, as files of others need."""
+    """`torch.load` if every use sets `weights_only=True`, as third-party files need."""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     called = [call for call in calls if ast.unparse(call.func) == "torch.load"]
     tensors = [
@@ -96,7 +96,7 @@ def safe(tree: ast.Module) -> set[str]:
 
 
 def violations(source: str, path: str) -> list[str]:
-    """What the file does that it may not, one line each; `path` is relative, with slashes."""
+    """Violations of the rules in a file, one line each; `path` is relative, with slashes."""
     tree = ast.parse(source, filename=path)
     found = [
         f"{path} imports {name}, but {why}"
@@ -128,7 +128,7 @@ def _dangers(path: str, name: str) -> Iterator[str]:
 
 
 def above(path: str, name: str) -> bool:
-    """Whether a file imports what stands above it in its own package."""
+    """Whether a file imports a higher layer of its own package."""
     package, own = path.removesuffix(".py").split("/")[:2]
     top, *other = name.split(".")
     layers = LAYERS.get(package, [])
@@ -139,7 +139,7 @@ def above(path: str, name: str) -> bool:
 
 
 def circle(imports: dict[str, set[str]]) -> list[str]:
-    """Modules that reach themselves by imports, in order; empty if there are none."""
+    """The modules of an import cycle, in order; empty if there is none."""
     try:
         TopologicalSorter(imports).prepare()
     except CycleError as error:
@@ -160,7 +160,7 @@ def _texts(nodes: list[ast.expr]) -> Iterator[str]:
             yield first.value
 
 
-def test_every_file_keeps_to_the_import_rules() -> None:
+def test_every_file_follows_the_import_rules() -> None:
     files = [path for folder in (*PACKAGES, "tests") for path in (ROOT / folder).rglob("*.py")]
     assert {path.relative_to(ROOT).parts[0] for path in files} == {*PACKAGES, "tests"}
     found = []
@@ -170,7 +170,7 @@ def test_every_file_keeps_to_the_import_rules() -> None:
     assert not found, "\n".join(found)
 
 
-def test_no_module_is_reached_by_what_it_imports() -> None:
+def test_there_are_no_import_cycles() -> None:
     names = {
         path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."): path
         for folder in PACKAGES
@@ -179,7 +179,7 @@ def test_no_module_is_reached_by_what_it_imports() -> None:
     imports: dict[str, set[str]] = {}
     for name, path in names.items():
         if name == REACHES_BENCHMARKS.removesuffix(".py").replace("/", "."):
-            continue  # lazily, which is why nothing in simulator imports it but commands
+            continue  # imports lazily; within simulator, only commands import it
         tree = ast.parse(path.read_text(encoding="utf-8"))
         found = set(imported(tree, path.relative_to(ROOT).as_posix()))
         imports[name] = {
@@ -191,21 +191,21 @@ def test_no_module_is_reached_by_what_it_imports() -> None:
     assert circle(imports) == []
 
 
-def test_no_folder_is_a_corridor() -> None:
+def test_no_folder_holds_too_many_files() -> None:
     for package in PACKAGES:
         for folder in [ROOT / package, *(ROOT / package).rglob("*/")]:
             files = [path.name for path in folder.glob("*.py") if path.name != "__init__.py"]
             assert len(files) <= MOST_FILES, f"{folder} holds {len(files)} files"
 
 
-def test_every_part_of_a_package_has_its_place() -> None:
+def test_every_part_of_a_package_is_in_layers() -> None:
     for package, layers in LAYERS.items():
         found = {path.stem for path in (ROOT / package).glob("*") if any(path.rglob("*.py"))}
         found |= {path.stem for path in (ROOT / package).glob("*.py")}
         assert found - {"__init__", "__pycache__"} == set(layers)
 
 
-def test_a_circle_is_found() -> None:
+def test_import_cycles_are_found() -> None:
     assert circle({"a": {"b"}, "b": {"c"}, "c": set()}) == []
     assert set(circle({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}})) == {"a", "b", "c"}
 
@@ -278,5 +278,5 @@ def test_checker_finds_forbidden_imports(path: str, source: str) -> None:
         ("tests/channels/test_x.py", "import sionna.phy\nimport models\nimport matplotlib"),
     ],
 )
-def test_checker_lets_pass_what_is_allowed(path: str, source: str) -> None:
+def test_checker_accepts_allowed_imports(path: str, source: str) -> None:
     assert violations(source, path) == []

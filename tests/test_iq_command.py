@@ -1,4 +1,4 @@
-"""`semlink iq` as a user meets it: the round trip, and the one line for every mistake."""
+"""`semlink iq` as users see it: the round trip, and a one-line error for every mistake."""
 
 import errno
 import json
@@ -20,7 +20,7 @@ WRITE = ["iq", "write", "digits", "--weights", WEIGHTS, "--images", 40, "--chann
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with sent.sigmf-meta and what a radio made of it, received.sigmf-meta."""
+    """A folder with sent.sigmf-meta, and received.sigmf-meta from the simulated radio."""
     folder = tmp_path_factory.mktemp("iq")
     with pytest.MonkeyPatch.context() as patch:
         out = ["--out", folder / "sent.sigmf-meta"]
@@ -32,7 +32,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copy(kept: Path, tmp_path: Path) -> Path:
-    """The same files, to be damaged."""
+    """A copy of these files that a test may damage."""
     for path in kept.iterdir():
         shutil.copy(path, tmp_path)
     return tmp_path
@@ -44,7 +44,7 @@ def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     path.write_text(json.dumps(meta))
 
 
-def test_the_round_trip_at_30_db_gives_the_ideal_answers(
+def test_round_trip_at_30_db_matches_the_simulation(
     semlink: Command, kept: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert semlink("iq", "read", kept / "received.sigmf-meta", "--csv", "a.csv") == 0
@@ -62,7 +62,7 @@ def test_the_round_trip_at_30_db_gives_the_ideal_answers(
     assert "SNR 30." in out or "SNR 29." in out
 
 
-def test_what_is_written_is_sigmf(kept: Path) -> None:
+def test_written_recordings_are_valid_sigmf(kept: Path) -> None:
     import sigmf
 
     found = sigmf.fromfile(kept / "sent.sigmf-meta")
@@ -82,7 +82,7 @@ def test_what_is_written_is_sigmf(kept: Path) -> None:
     assert images[-1]["core:sample_start"] + images[-1]["core:sample_count"] <= len(samples)
 
 
-def test_equal_requests_give_equal_files_and_labels_are_written_if_asked(
+def test_equal_requests_give_equal_samples_and_optional_labels(
     semlink: Command, kept: Path, tmp_path: Path
 ) -> None:
     assert semlink(*WRITE, "--scheme", "rkd_sc", "--labels", "--out", "b.sigmf-meta") == 0
@@ -95,7 +95,7 @@ def test_equal_requests_give_equal_files_and_labels_are_written_if_asked(
 
 
 @pytest.mark.parametrize("scheme", ["label_code", "adjscc", "digital_semantic"])
-def test_other_schemes_are_read_back(
+def test_other_schemes_are_decoded_from_recordings(
     semlink: Command, scheme: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert semlink(*WRITE, "--scheme", scheme, "--out", "a.sigmf-meta") == 0
@@ -104,7 +104,7 @@ def test_other_schemes_are_read_back(
     assert float(accuracy.partition("%")[0]) >= 95
 
 
-def test_a_device_of_its_own_description_is_read_with_sent(
+def test_recording_with_foreign_metadata_is_read_with_sent(
     semlink: Command, copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def bare(meta: dict[str, Any]) -> None:
@@ -126,7 +126,7 @@ def changed(name: str, value: object) -> Callable[[Path], None]:
 
 
 def without_hash(path: Path, keep: Callable[[bytes], bytes]) -> None:
-    """Other data, and no hash that tells."""
+    """Change the data, and remove the hash that would reveal it."""
     edit(path, lambda meta: meta["global"].pop("core:sha512"))
     data = path.with_suffix(".sigmf-data")
     data.write_bytes(keep(data.read_bytes()))
@@ -170,7 +170,7 @@ def drop_annotation(path: Path) -> None:
         (lambda path: path.unlink(), "no such file"),
     ],
 )
-def test_a_damaged_recording_is_one_line(
+def test_damaged_recordings_raise_one_line_errors(
     semlink: Command,
     copy: Path,
     capsys: pytest.CaptureFixture[str],
@@ -201,7 +201,7 @@ def bytes_of_nan(data: bytes) -> bytes:
         (["--scheme", "rkd_sc", "--out", "a.wav"], "--out must end in .sigmf-meta, got a.wav"),
     ],
 )
-def test_what_cannot_be_written_is_one_line(
+def test_invalid_write_requests_raise_one_line_errors(
     semlink: Command,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -221,7 +221,7 @@ def test_no_recording_is_overwritten(
     assert "--out must be a new file, but received.sigmf-meta is there" in refused(capsys)
 
 
-def test_without_sigmf_it_says_what_to_install(
+def test_missing_sigmf_package_is_named_in_the_error(
     semlink: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "sigmf", None)
@@ -229,7 +229,7 @@ def test_without_sigmf_it_says_what_to_install(
     assert "needs sigmf: pip install 'semlink[iq]'" in refused(capsys)
 
 
-def test_a_full_disk_leaves_nothing(
+def test_full_disk_leaves_no_files(
     semlink: Command,
     copy: Path,
     monkeypatch: pytest.MonkeyPatch,

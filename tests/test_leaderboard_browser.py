@@ -1,4 +1,4 @@
-"""The leaderboard in Chromium: nothing fails or is loaded, sorting and filters do as they say."""
+"""The leaderboard in Chromium: no errors, no external requests; sorting and filters work."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ def browser() -> "Iterator[Browser]":
 
 @pytest.fixture(scope="module")
 def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three entries: the best rises with the SNR, another is flat, a third of an own simulation."""
+    """Three entries: one rises with the SNR, one is flat, one is from its own simulation."""
     rising = np.array([[1], [2]])
     flat = np.array([[1], [1]])
     entries = [
@@ -39,13 +39,13 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def page(browser: "Browser", board: Path) -> "Iterator[Page]":
-    """The page; when it is closed, nothing has failed and nothing was loaded."""
+    """The page; on exit, check for errors and external requests."""
     with opened(browser, board.as_uri(), "#board tbody tr") as page:
         yield page
 
 
 def column(page: "Page", number: int) -> list[str]:
-    """The texts of a column of the table, from 0."""
+    """The texts of one table column, counted from 0."""
     script = "(rows, at) => rows.map(row => row.cells[at].innerText)"
     found: list[str] = page.eval_on_selector_all("#board tbody tr", script, number)
     return found
@@ -55,7 +55,7 @@ def sort(page: "Page", title: str) -> None:
     page.click(f"#board thead button:has-text('{title}')")
 
 
-def test_the_table_has_ranks_accuracies_and_differences(page: "Page") -> None:
+def test_table_shows_ranks_accuracies_and_differences(page: "Page") -> None:
     assert column(page, 0) == ["1", "2", "3"]
     assert column(page, 1) == ["rising by A. Tester", "flat", "never by A. Tester own simulation"]
     assert [text.split()[0] for text in column(page, 2)] == ["75.0", "50.0", "0.0"]
@@ -66,7 +66,7 @@ def test_the_table_has_ranks_accuracies_and_differences(page: "Page") -> None:
     assert page.locator("#board tbody svg").count() == 3
 
 
-def test_a_head_sorts_and_says_so(page: "Page") -> None:
+def test_column_headers_sort_and_set_aria_sort(page: "Page") -> None:
     sort(page, "entry")
     assert column(page, 1)[0] == "flat"
     head = "#board thead th:nth-child(2)"
@@ -78,13 +78,13 @@ def test_a_head_sorts_and_says_so(page: "Page") -> None:
     assert column(page, 6) == ["100.0", "50.0", "0.0"]
 
 
-def test_own_simulations_can_be_left_out(page: "Page") -> None:
+def test_own_simulations_can_be_hidden(page: "Page") -> None:
     page.uncheck("#own")
     assert column(page, 1) == ["rising by A. Tester", "flat"]
     assert page.inner_text("#status") == "2 entries"
 
 
-def test_every_entry_says_where_it_comes_from(page: "Page") -> None:
+def test_every_entry_shows_its_origin(page: "Page") -> None:
     page.click("#origins summary")
     text = page.inner_text("#entries")
     assert text.count("A. Tester") == 2
@@ -95,12 +95,12 @@ def test_every_entry_says_where_it_comes_from(page: "Page") -> None:
 
 
 @pytest.mark.parametrize("width", [400, 1280])
-def test_it_fits_the_window_in_light_and_dark(page: "Page", width: int) -> None:
+def test_page_fits_the_window_in_light_and_dark_mode(page: "Page", width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     check_fits(page, width)
 
 
-def test_every_control_has_a_name_and_is_reached_by_keys(page: "Page") -> None:
+def test_controls_have_labels_and_keyboard_focus(page: "Page") -> None:
     check_names(page)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"

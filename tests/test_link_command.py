@@ -1,4 +1,4 @@
-"""`semlink link` as a user meets it: table, figure, and the one line for every mistake."""
+"""`semlink link` as users see it: table, figure, and a one-line error for every mistake."""
 
 import errno
 import json
@@ -20,7 +20,7 @@ COLUMNS = [
 ]
 
 
-def test_writes_table_description_and_figure(
+def test_link_writes_table_description_and_figure(
     semlink: Command,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -55,7 +55,7 @@ def test_writes_table_description_and_figure(
         (["--code-rate", "1/20", "--payload-bits", "64"], 64, 800),
     ],
 )
-def test_sizes_follow_from_what_is_given(
+def test_payload_and_channel_uses_follow_from_the_options(
     semlink: Command,
     tmp_path: Path,
     arguments: list[str],
@@ -106,7 +106,7 @@ def test_sizes_follow_from_what_is_given(
         (["--seed", "-1"], "--seed must be"),
     ],
 )
-def test_mistake_is_one_line_and_leaves_nothing(
+def test_mistakes_raise_one_line_errors_and_leave_no_files(
     semlink: Command,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -122,13 +122,13 @@ def test_mistake_is_one_line_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_an_error_there_is_no_figure(
+def test_no_figure_is_drawn_without_block_errors(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     few = ["--code-rate", "1", "--max-blocks", "20", "--out", "a"]
     assert semlink("link", *few, "--ebn0-db", "5") == 0
     assert (tmp_path / "a/figures/link.png").exists()
-    assert semlink("link", *few, "--ebn0-db", "5") == 0  # the same again is simply done again
+    assert semlink("link", *few, "--ebn0-db", "5") == 0  # the same request is simply repeated
     before = (tmp_path / "a/link.csv").read_bytes()
     assert semlink("link", *few, "--ebn0-db", "40") == 2
     told = "a holds a result with other settings; changed: ebn0_db. Add --fresh to replace it"
@@ -136,12 +136,12 @@ def test_without_an_error_there_is_no_figure(
     assert (tmp_path / "a/link.csv").read_bytes() == before
     assert semlink("link", *few, "--ebn0-db", "40", "--fresh") == 0
     assert pd.read_csv(tmp_path / "a/link.csv")["block_errors"].tolist() == [0]
-    assert not any((tmp_path / "a/figures").iterdir())  # nor one of an earlier link
+    assert not any((tmp_path / "a/figures").iterdir())  # the earlier figure is removed too
     assert "no figure" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("rate", ["1", "1/2"])
-def test_a_channel_without_closed_form_has_no_theory_curve(
+def test_channel_without_closed_form_has_no_theory_curve(
     semlink: Command,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -168,7 +168,7 @@ def test_a_channel_without_closed_form_has_no_theory_curve(
         (["--ebn0-db=-60", "--payload-bits", "1", "--max-blocks", "1", "--seed", "1"], True),
     ],
 )
-def test_a_channel_without_closed_form_where_nothing_or_all_is_lost(
+def test_channel_without_closed_form_at_bler_0_and_1(
     semlink: Command,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -184,7 +184,7 @@ def test_a_channel_without_closed_form_where_nothing_or_all_is_lost(
     assert ("no figure: there is no error rate above 0" in capsys.readouterr().out) != drawn
 
 
-def test_a_full_disk_is_said_with_the_file_and_the_way_out(
+def test_full_disk_error_names_the_file_and_the_remedy(
     semlink: Command,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -202,7 +202,7 @@ def test_a_full_disk_is_said_with_the_file_and_the_way_out(
     assert list((tmp_path / "a").iterdir()) == []
 
 
-def test_ctrl_c_ends_cleanly(
+def test_ctrl_c_leaves_no_files(
     semlink: Command,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

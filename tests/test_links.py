@@ -1,4 +1,4 @@
-"""Every scheme over multipath and estimated gains: charges, draws, and what a receiver may know."""
+"""Every scheme over multipath and estimated gains: pilots, draws, and receiver knowledge."""
 
 from functools import cache
 from pathlib import Path
@@ -37,10 +37,10 @@ def swept() -> pd.DataFrame:
 def test_every_scheme_is_sent_over_every_link() -> None:
     counts = swept().groupby("scheme")["channel"].nunique()
     assert counts.drop("capacity_bound").eq(len(CHANNELS)).all()
-    assert counts["capacity_bound"] == len(CHANNELS) - 2  # but for least squares
+    assert counts["capacity_bound"] == len(CHANNELS) - 2  # not with least-squares estimates
 
 
-def test_pilots_are_charged() -> None:
+def test_pilots_are_counted_in_the_bandwidth_ratio() -> None:
     table = swept()
     pilots = table["channel"].str.contains("ls:8|lmmse:8", regex=True) * 8
     assert table["pilot_uses"].tolist() == pilots.tolist()
@@ -48,7 +48,7 @@ def test_pilots_are_charged() -> None:
     assert table["bandwidth_ratio"].tolist() == pytest.approx(((64 + pilots) / 64).tolist())
 
 
-def test_without_pilots_the_table_has_its_former_columns() -> None:
+def test_table_without_pilots_has_no_pilot_column() -> None:
     grid = semlink.Grid(channels=("tdl:A",), snr_db=(5,), channel_uses=(64,), realizations=1)
     table = semlink.sweep(link(), ["label_code"], grid, images=5).table
     assert "pilot_uses" not in table.columns
@@ -56,16 +56,16 @@ def test_without_pilots_the_table_has_its_former_columns() -> None:
 
 
 @pytest.mark.parametrize(("method", "least"), [("lmmse", 0.005), ("ls", 0.02)])
-def test_an_estimate_costs_accuracy(method: str, least: float) -> None:
-    """On average over schemes; a single one gains at most three images by the luck of the draws."""
+def test_channel_estimation_costs_accuracy(method: str, least: float) -> None:
+    """On average over schemes; by chance, a single scheme may gain up to three images."""
     accuracy = swept().pivot(index="scheme", columns="channel", values="accuracy")
     lost = (accuracy["tdl:A:300ns"] - accuracy[f"tdl:A:300ns+{method}:8"]).dropna()
-    assert len(lost) == len(accuracy) - (method == "ls")  # a bound does not take least squares
+    assert len(lost) == len(accuracy) - (method == "ls")  # no bound with least squares
     assert lost.mean() > least
     assert lost.min() > -3.5 / 120
 
 
-def test_streams_are_those_of_the_true_channel_and_the_total_length() -> None:
+def test_streams_depend_on_the_true_channel_and_the_total_length() -> None:
     def drawn(name: str, k: int) -> float:
         unit = Unit(Point("rkd_sc", name, 5.0, k), 1)
         return float(
@@ -80,7 +80,7 @@ def test_streams_are_those_of_the_true_channel_and_the_total_length() -> None:
 
 
 @pytest.mark.parametrize("name", ["digital_semantic", "separate"])
-def test_blocks_with_estimated_gains_are_decoded(name: str) -> None:
+def test_estimated_gains_use_decoding_instead_of_error_rate_tables(name: str) -> None:
     sent = semlink.send(
         link()[name], link().data.test.images[:4], channel="rayleigh+lmmse:4", snr_db=25, k=64
     )
@@ -92,8 +92,8 @@ def test_blocks_with_estimated_gains_are_decoded(name: str) -> None:
     assert "error_rate" in known.seen
 
 
-def test_a_bound_is_lower_where_the_gain_is_estimated() -> None:
-    """The effective SNR has the error of the estimate in it, at every image."""
+def test_effective_snr_is_lower_with_an_estimated_gain() -> None:
+    """The effective SNR of every image includes the estimation error."""
     scheme, images = link()["capacity_bound"], link().data.test.images[:120]
     rates = {}
     for name, k in (("rayleigh", 72), ("rayleigh+lmmse:8", 64)):
@@ -103,7 +103,7 @@ def test_a_bound_is_lower_where_the_gain_is_estimated() -> None:
     assert float(lost.mean()) > 0.3  # dB; 0.9 is lost on average for N0 = 0.32 and 8 pilots
 
 
-def test_wrong_links_are_refused_in_one_line(
+def test_invalid_channel_specifications_raise_an_error(
     semlink: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights = str(REFERENCE / "digits/weights")
@@ -121,7 +121,7 @@ def test_wrong_links_are_refused_in_one_line(
         assert message in captured[-1]
 
 
-def test_the_best_number_of_pilots_is_recorded_and_kept(
+def test_best_pilot_counts_are_recorded_and_changes_are_detected(
     semlink: Command,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
@@ -152,7 +152,7 @@ def test_the_best_number_of_pilots_is_recorded_and_kept(
     assert "must have a number of pilots here" in capsys.readouterr().err
 
 
-def test_figures_count_pilots(semlink: Command, tmp_path: Path) -> None:
+def test_figure_captions_count_pilots(semlink: Command, tmp_path: Path) -> None:
     weights = str(REFERENCE / "digits/weights")
     few = ["--images", "20", "--realizations", "1", "--snr-db", "0,5"]
     some = ["--channels", "tdl:A,tdl:A+lmmse:4", "--channel-uses", "4,8,16", "--schemes", "rkd_sc"]
@@ -167,7 +167,7 @@ def test_figures_count_pilots(semlink: Command, tmp_path: Path) -> None:
     assert "the axis counts k and pilots; ratio (k + pilots)/(C·H·W), C·H·W = 64." in caption
 
 
-def test_fewer_data_symbols_than_pilots_are_left_out_with_a_line(
+def test_points_with_fewer_data_symbols_than_pilots_are_left_out(
     semlink: Command, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     weights = str(REFERENCE / "digits/weights")
@@ -179,7 +179,7 @@ def test_fewer_data_symbols_than_pilots_are_left_out_with_a_line(
     assert sorted(rows["channel_uses"].unique()) == [16, 64]
 
 
-def test_a_genie_lists_its_choices_once(semlink: Command, tmp_path: Path) -> None:
+def test_genie_choices_are_listed_without_duplicates(semlink: Command, tmp_path: Path) -> None:
     weights = str(REFERENCE / "digits/weights")
     few = [
         "--images",

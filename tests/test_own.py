@@ -1,4 +1,4 @@
-"""Schemes and channels of the user's own, beside those of the recipe."""
+"""User-defined schemes and channels, next to those of the recipe."""
 
 from dataclasses import replace
 from functools import cache
@@ -22,7 +22,7 @@ K = 16
 
 
 def link() -> semlink.Link:
-    """Weights of which student and head have been read."""
+    """The digits with the committed weights."""
     return semlink.load("digits", weights=ROOT / "results/reference/digits/weights")
 
 
@@ -59,18 +59,18 @@ def test_own_schemes_need_no_trained_weights() -> None:
 
 
 @pytest.mark.parametrize("name", ["rkd_sc", "RKD_SC:mine", "all", "a,b", " "])
-def test_a_scheme_of_a_taken_name_is_refused(name: str) -> None:
+def test_invalid_names_of_own_schemes_raise_an_error(name: str) -> None:
     with pytest.raises(semlink.Error, match="^name of an own scheme must"):
         mine(name)
 
 
 @pytest.mark.parametrize("name", ["awgn", "Rician:3", "rician", "a+b", "a,b", " "])
-def test_a_channel_of_a_taken_name_is_refused(name: str) -> None:
+def test_invalid_names_of_own_channels_raise_an_error(name: str) -> None:
     with pytest.raises(semlink.Error, match="^name of an own channel must"):
         semlink.own_channel(name, silent)
 
 
-def test_one_name_for_two_is_refused() -> None:
+def test_duplicate_names_raise_an_error() -> None:
     for schemes in ([mine(), mine()], ["rkd_sc", link()["rkd_sc"]]):
         with pytest.raises(semlink.Error, match="^schemes must have different names"):
             sweep(schemes)
@@ -81,7 +81,7 @@ def test_one_name_for_two_is_refused() -> None:
     assert len(sweep([scheme, scheme, "label_code", "label_code"], "awgn", "awgn")) == 2
 
 
-def test_modules_compute_in_eval_mode_and_keep_their_own() -> None:
+def test_modules_run_in_eval_mode_and_keep_their_training_mode() -> None:
     norm, frozen = nn.BatchNorm1d(2 * K), nn.Dropout(0.5).eval()
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(64, 2 * K), norm, frozen, nn.Dropout(0.5))
     decoder = nn.Sequential(nn.Dropout(0.5), nn.Linear(2 * K, 10))
@@ -107,13 +107,13 @@ def test_modules_compute_in_eval_mode_and_keep_their_own() -> None:
         ({"encoder": lambda x: x.flatten(1)[:, :32] / 0}, "encoder of mine must give finite"),
     ],
 )
-def test_what_own_networks_give_is_checked(networks: dict[str, Any], told: str) -> None:
+def test_outputs_of_own_networks_are_validated(networks: dict[str, Any], told: str) -> None:
     with pytest.raises(semlink.Error, match=told):
         sweep([mine(**networks)])
 
 
 def bursts(x: Tensor, snr_db: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """One image in four meets nearly all of the noise."""
+    """One image in four receives nearly all of the noise power."""
     power = 10 ** (-snr_db / 10)
     w = torch.randn(2, *x.shape, generator=generator) * (power / 2) ** 0.5
     w = w * torch.where(torch.rand(len(x), 1, generator=generator) < 0.25, 3.97, 0.01) ** 0.5
@@ -121,7 +121,7 @@ def bursts(x: Tensor, snr_db: Tensor, generator: torch.Generator) -> tuple[Tenso
 
 
 def test_digital_schemes_decode_on_an_own_channel() -> None:
-    """Tables of Gaussian noise know of no bursts, which lose one image in four."""
+    """Error-rate tables for Gaussian noise do not cover bursts, which lose one image in four."""
     channel, images = semlink.own_channel("bursts", bursts), used().data.test.images[:60]
     scheme = used()["separate"]
     gaussian, own = (
@@ -134,12 +134,12 @@ def test_digital_schemes_decode_on_an_own_channel() -> None:
 
 
 @pytest.mark.parametrize("name", ["capacity_bound", "digital_semantic:genie"])
-def test_what_needs_gaussian_noise_is_left_out_on_an_own_channel(name: str) -> None:
+def test_schemes_that_need_gaussian_noise_skip_own_channels(name: str) -> None:
     with pytest.raises(semlink.Error, match=f"{name} needs Gaussian noise.*: own with k = 16 left"):
         sweep([name], semlink.own_channel("own", loud))
 
 
-def test_a_channel_of_ones_own_class_is_not_journalled_under_another_name(tmp_path: Path) -> None:
+def test_own_channel_class_with_a_builtin_name_is_not_journalled(tmp_path: Path) -> None:
     class Silent(AwgnChannel):
         def __call__(self, x: Tensor, **given: Any) -> ChannelOutput:
             return super().__call__(0 * x, **given)
@@ -151,7 +151,7 @@ def test_a_channel_of_ones_own_class_is_not_journalled_under_another_name(tmp_pa
 
 
 @pytest.mark.parametrize("name", ["rkd_sc", "deep_jscc", "dt_jscc", "digital_semantic"])
-def test_erased_symbols_without_noise_do_not_end_in_guesses(name: str) -> None:
+def test_schemes_decode_noiseless_symbols_with_erasures(name: str) -> None:
     def erasures(x: Tensor, snr_db: Tensor, generator: torch.Generator) -> Any:
         h = (torch.rand(x.shape, generator=generator) >= 0.3).to(x.dtype)
         return h * x, h, torch.zeros_like(snr_db)
@@ -162,7 +162,7 @@ def test_erased_symbols_without_noise_do_not_end_in_guesses(name: str) -> None:
     assert table["accuracy"].item() > 0.4  # a guess: 0.1
 
 
-def test_networks_may_use_the_snr_and_differ_for_every_k() -> None:
+def test_own_networks_may_use_the_snr_and_differ_per_k() -> None:
     heard: list[tuple[str, float]] = []
 
     def encode(images: Tensor, snr_db: Tensor) -> Tensor:
@@ -182,13 +182,13 @@ def test_networks_may_use_the_snr_and_differ_for_every_k() -> None:
     sent = semlink.send(scheme, used().data.test.images[:3], channel="rayleigh", snr_db=7, k=4)
     assert sent.scores.shape == (3, 10)
     ends = dict(heard)
-    assert ends["encoder"] == pytest.approx(7)  # the average
-    assert ends["decoder"] > 1  # that of every image, after fading
+    assert ends["encoder"] == pytest.approx(7)  # the average SNR
+    assert ends["decoder"] > 1  # the SNR of every image, after fading
     with pytest.raises(semlink.Error, match=r"encoder of snr must give \[B, 2k\]"):
         semlink.send(scheme, used().data.test.images[:3], k=K)
 
 
-def test_several_k_without_the_snr_are_one_curve() -> None:
+def test_networks_for_several_k_form_one_scheme() -> None:
     def ends(k: int) -> tuple[nn.Module, nn.Module]:
         return nn.Sequential(nn.Flatten(), nn.Linear(64, 2 * k)), nn.Linear(2 * k, 10)
 
@@ -213,12 +213,12 @@ def test_several_k_without_the_snr_are_one_curve() -> None:
         (({0: len}, {0: len}), "k must be"),
     ],
 )
-def test_networks_by_k_go_together(ends: tuple[Any, Any], line: str) -> None:
+def test_mismatched_networks_per_k_raise_an_error(ends: tuple[Any, Any], line: str) -> None:
     with pytest.raises(semlink.Error, match=line):
         semlink.own_scheme("mine", *ends)
 
 
-def test_several_trainings_of_ones_own_scheme_are_compared(tmp_path: Path) -> None:
+def test_training_runs_of_an_own_scheme_are_compared(tmp_path: Path) -> None:
     grid = semlink.Grid(snr_db=(0, 10), channel_uses=K, channels="awgn")
     folders = []
     for seed in range(3):
@@ -230,13 +230,13 @@ def test_several_trainings_of_ones_own_scheme_are_compared(tmp_path: Path) -> No
         assert "rkd_sc" not in results.run["own_schemes"]
         folders.append(results.save(tmp_path / str(seed)))
     table = across_seeds(folders)
-    assert table["scheme"].unique().tolist() == ["mine"]  # of the other there is one training
+    assert table["scheme"].unique().tolist() == ["mine"]  # rkd_sc has only one training run
     assert table["seeds"].tolist() == [3, 3]
     with pytest.raises(UserError, match="must have other weights of mine, but .* repeats some"):
         across_seeds([folders[0], folders[0]])
 
 
-def test_training_runs_that_are_not_two_are_refused(tmp_path: Path) -> None:
+def test_identical_training_runs_raise_an_error(tmp_path: Path) -> None:
     grid = semlink.Grid(snr_db=0, channel_uses=K, channels="awgn")
 
     def saved(name: str, *schemes: Any) -> Path:
@@ -253,14 +253,14 @@ def test_training_runs_that_are_not_two_are_refused(tmp_path: Path) -> None:
     assert len(weights_hash(methods)) == 64
 
 
-def test_a_scheme_of_semlink_as_an_object_keeps_its_training_seed(tmp_path: Path) -> None:
+def test_builtin_scheme_object_keeps_its_training_seed(tmp_path: Path) -> None:
     grid = semlink.Grid(snr_db=0, channel_uses=K, channels="awgn")
     results = semlink.sweep(used(), [used()["rkd_sc"]], grid, images=5)
     assert results.table["train_seed"].tolist() == [0]
     assert results.run["own_schemes"] == {}
 
 
-def test_other_results_of_equal_outcomes_are_other_results(tmp_path: Path) -> None:
+def test_results_with_equal_outcomes_are_distinguished_by_scheme(tmp_path: Path) -> None:
     grid = semlink.Grid(snr_db=100, channel_uses=K, channels="awgn")
     one, two = (semlink.sweep(used(), [mine(name)], grid, images=1) for name in ("one", "two"))
     one.save(tmp_path / "out")
@@ -268,12 +268,12 @@ def test_other_results_of_equal_outcomes_are_other_results(tmp_path: Path) -> No
         two.save(tmp_path / "out")
 
 
-def test_settings_must_say_something() -> None:
+def test_blank_settings_raise_an_error() -> None:
     with pytest.raises(semlink.Error, match="^settings must be"):
         semlink.own_scheme("mine", nn.Flatten(), nn.Linear(2 * K, 10), k=K, settings="  ")
 
 
-def test_digital_schemes_choose_anew_for_another_channel_of_the_same_name() -> None:
+def test_digital_schemes_adapt_to_another_channel_of_the_same_name() -> None:
     def noisy(x: Tensor, snr_db: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         power = 10 ** (-snr_db / 10)
         w = torch.randn(2, *x.shape, generator=draws) * (power / 2) ** 0.5

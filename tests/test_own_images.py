@@ -1,4 +1,4 @@
-"""What the commands tell of one's own images, and how these meet weights that exist."""
+"""The user's own images: messages of the commands, and compatibility with given weights."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ def big_digits(tmp_path: Path) -> Path:
     return tmp_path / "own"
 
 
-def test_images_of_another_size_are_refused_with_the_way_out_which_works(
+def test_images_of_another_size_raise_an_error_that_suggests_resize(
     semlink: Command, big_digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert semlink("sweep", "digits", "--data", big_digits, *OWN) == 2
@@ -45,7 +45,7 @@ def test_images_of_another_size_are_refused_with_the_way_out_which_works(
 
 
 @pytest.mark.parametrize("command", ["sweep", "train", "search"])
-def test_digits_are_not_for_other_images(
+def test_recipe_digits_rejects_other_images(
     semlink: Command, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(20):
@@ -58,12 +58,12 @@ def test_digits_are_not_for_other_images(
     assert {path.name for path in tmp_path.iterdir()} == {"own"}
 
 
-def test_resize_needs_data(semlink: Command, capsys: pytest.CaptureFixture[str]) -> None:
+def test_resize_requires_data(semlink: Command, capsys: pytest.CaptureFixture[str]) -> None:
     assert semlink("sweep", "digits", "--resize", "8") == 2
     assert "--resize rescales the images of --data: add --data DIR" in refused(capsys)
 
 
-def test_doctor_measures_the_channels_that_are_named(
+def test_doctor_measures_only_the_named_channels(
     semlink: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert semlink("doctor", "--channels", "nakagami:3") == 0
@@ -74,7 +74,7 @@ def test_doctor_measures_the_channels_that_are_named(
     assert "--channels: channel must be one of" in capsys.readouterr().err
 
 
-def test_doctor_tells_what_is_odd_about_data(
+def test_doctor_reports_problems_in_the_data(
     semlink: Command,
     big_digits: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -89,7 +89,7 @@ def test_doctor_tells_what_is_odd_about_data(
     assert "semlink: only 2 validation images to choose settings on" in told
 
 
-def test_training_images_of_the_weights_among_test_images_are_told(
+def test_training_images_among_the_test_images_are_reported(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     known = embedded("digits")

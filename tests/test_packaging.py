@@ -27,18 +27,18 @@ def names(requirements: list[str]) -> set[str]:
 
 
 def project() -> tuple[list[str], list[str], list[str]]:
-    """What pyproject.toml needs to run, to check and to build."""
+    """The packages in pyproject.toml for running, checking and building."""
     table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     extras = table["project"]["optional-dependencies"]
     return table["project"]["dependencies"], extras["dev"], table["build-system"]["requires"]
 
 
-def test_requirements_are_those_of_the_project() -> None:
+def test_requirements_match_pyproject() -> None:
     run, check, build = project()
     assert listed("requirements.txt") == [*run, *check, *build]
 
 
-def test_everything_that_runs_or_checks_is_pinned() -> None:
+def test_run_and_check_requirements_are_pinned() -> None:
     run, check, _ = project()
     pins = listed("constraints.txt")
     assert all("==" in pin for pin in pins)
@@ -46,8 +46,8 @@ def test_everything_that_runs_or_checks_is_pinned() -> None:
 
 
 @pytest.mark.slow
-def test_the_wheel_runs_away_from_the_checkout(tmp_path: Path) -> None:
-    """In an environment with semlink from its wheel, and the packages of this one."""
+def test_wheel_runs_outside_the_checkout(tmp_path: Path) -> None:
+    """In an environment with semlink from its wheel and the packages of the current one."""
     build = ["wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(ROOT)]
     subprocess.run([sys.executable, "-m", "pip", *build], check=True, cwd=tmp_path)
     (wheel,) = tmp_path.glob("semlink-*.whl")
@@ -56,7 +56,7 @@ def test_the_wheel_runs_away_from_the_checkout(tmp_path: Path) -> None:
     (site,) = (tmp_path / "env").glob("lib/python*/site-packages")
     target = ["--no-deps", "--no-index", "--target", str(site), str(wheel)]
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", *target], check=True)
-    (site / "others.pth").write_text(f"{sysconfig.get_path('purelib')}\n")  # packages alone
+    (site / "others.pth").write_text(f"{sysconfig.get_path('purelib')}\n")  # packages only
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     run = partial(subprocess.check_output, cwd=tmp_path, env=clean, text=True)
     grid = ["--snr-db", "10", "--channel-uses", "64", "--images", "20", "--realizations", "1"]

@@ -1,4 +1,4 @@
-"""Real sweeps of two workers that are interrupted, robbed of a worker, or met by a second sweep."""
+"""Real sweeps with two workers: interrupted, losing a worker, or beside a second sweep."""
 
 import os
 import signal
@@ -23,19 +23,19 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are f
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The table of a sweep by one process, to which nothing happened."""
+    """The table of an undisturbed sweep in one process."""
     return table_of(tmp_path_factory.mktemp("whole"), *ONE, "--workers", "1")
 
 
 def units_in(folder: Path) -> int:
-    """Whole lines of a journal, without the first."""
+    """The number of complete lines in a journal, without the first."""
     journal = folder / "journal.jsonl"
     return max(journal.read_bytes().count(b"\n") - 1, 0) if journal.exists() else 0
 
 
 @contextmanager
 def under_way(folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """A sweep that has journalled its first units; nothing of it is left when the block ends."""
+    """A sweep that has journalled its first units; it is killed on exit if still running."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # not ignored, as behind "&"
     try:
         process = sweep(folder, GRID)
@@ -51,10 +51,10 @@ def under_way(folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_ctrl_c_ends_with_a_line_no_worker_and_nothing_lost(
+def test_ctrl_c_stops_all_workers_and_keeps_finished_units(
     tmp_path: Path, whole: bytes, semlink: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A second sweep on the folder is refused meanwhile."""
+    """Meanwhile, a second sweep on the same folder raises an error."""
     with under_way(tmp_path) as process:
         os.killpg(process.pid, signal.SIGSTOP)  # it must not end before the second one has started
         before = (tmp_path / "journal.jsonl").read_bytes()
@@ -82,7 +82,7 @@ def test_ctrl_c_ends_with_a_line_no_worker_and_nothing_lost(
     assert (tmp_path / "journal.jsonl").read_bytes().startswith(before)
 
 
-def test_a_sweep_goes_on_when_one_worker_is_killed(tmp_path: Path, whole: bytes) -> None:
+def test_sweep_continues_after_a_worker_is_killed(tmp_path: Path, whole: bytes) -> None:
     with under_way(tmp_path) as process:
         workers = workers_of(process.pid)
         assert len(workers) == 2

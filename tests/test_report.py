@@ -1,4 +1,4 @@
-"""`semlink report` as a user meets it: what it writes, and what it refuses."""
+"""`semlink report` as users see it: the files it writes, and the errors it raises."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def content(path: Path) -> list[dict[str, Any]]:
     return sweeps
 
 
-def test_a_sweep_writes_the_report_that_the_command_writes(
+def test_sweep_and_report_command_write_the_same_report(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert semlink(*SWEEP, "--schemes", "rkd_sc,label_code", "--out", "out") == 0
@@ -42,7 +42,7 @@ def test_a_sweep_writes_the_report_that_the_command_writes(
     assert [*sweep["thresholds"]] == [f"{100 * part * top:.0f}" for part in (0.8, 0.9, 0.95)]
 
 
-def test_sweep_without_outcomes_says_why_it_has_no_reference(
+def test_report_without_outcomes_explains_the_missing_reference(
     semlink: Command, tmp_path: Path
 ) -> None:
     folders = (REFERENCE / "cifar100/codec_per_k", REFERENCE / "cifar100/wrong_snr")
@@ -66,7 +66,7 @@ def test_sweep_without_outcomes_says_why_it_has_no_reference(
         ((), "Missing argument 'FOLDERS...'"),
     ],
 )
-def test_a_mistake_is_one_line_and_writes_nothing(
+def test_mistakes_raise_one_line_errors_and_write_no_files(
     semlink: Command,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -79,7 +79,7 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_damaged_sweep_is_refused_and_an_earlier_report_stays(
+def test_damaged_sweep_raises_an_error_and_keeps_the_old_report(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "f3"

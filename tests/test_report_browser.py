@@ -1,4 +1,4 @@
-"""The report in Chromium: nothing fails or is loaded, filters and reference do as they say."""
+"""The report in Chromium: no errors or external requests; filters and reference mode work."""
 
 import csv
 import io
@@ -57,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small sweep of schemes of which images or symbols are kept."""
+    """A small sweep of schemes whose images or symbols are kept."""
     out = tmp_path_factory.mktemp("samples") / "small"
     grid = ["--images", "40", "--snr-db", "-10,20", "--channel-uses", "64", "--channels", "awgn"]
     schemes = ["--schemes", "rkd_sc,deep_jscc_image,separate"]
@@ -69,29 +69,29 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def page(browser: "Browser", folder: Path) -> "Iterator[Page]":
-    """The report, drawn; when it is closed, nothing has failed and nothing was loaded."""
+    """The drawn report; on exit, check for errors and external requests."""
     with shown(browser, folder / "report.html") as page:
         yield page
 
 
 def shown(browser: "Browser", path: Path) -> "AbstractContextManager[Page]":
-    """A report, drawn."""
+    """Open a report and wait until it is drawn."""
     return opened(browser, path.as_uri(), "body[data-drawn]")
 
 
 def drawn(page: "Page", times: int) -> None:
-    """Wait until the panels have been drawn so many times."""
+    """Wait until the panels have been drawn this many times."""
     page.wait_for_function(f"Number(document.body.dataset.drawn) >= {times}", timeout=120_000)
 
 
 def lines(page: "Page", table: str) -> list[list[str]]:
-    """The body of a table."""
+    """The cell texts of the body of a table."""
     script = "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))"
     found: list[list[str]] = page.eval_on_selector_all(f"#{table} tbody tr", script)
     return found
 
 
-def test_every_point_is_a_mark_that_says_what_it_is(page: "Page", folder: Path) -> None:
+def test_every_point_is_a_mark_with_a_descriptive_label(page: "Page", folder: Path) -> None:
     rows = pd.read_csv(folder / "results.csv")
     here = rows[rows["channel_uses"] == 16]
     assert page.locator(MARKS).count() == len(here)
@@ -123,7 +123,7 @@ def test_filters_change_the_marks(page: "Page") -> None:
     assert {line[1] for line in lines(page, "needed")} == {"64"}
 
 
-def test_a_click_on_a_point_moves_the_other_panel(page: "Page") -> None:
+def test_clicking_a_point_sets_the_snr_of_the_other_panel(page: "Page") -> None:
     label = page.locator(f"{MARKS}[aria-label^='DT-JSCC'][aria-label*=', -10 dB']").first
     label.dispatch_event("click")
     drawn(page, 2)
@@ -131,8 +131,8 @@ def test_a_click_on_a_point_moves_the_other_panel(page: "Page") -> None:
     assert "SNR = -10 dB" in page.inner_text("#uses-title")
 
 
-def test_pointing_at_a_scheme_fades_the_others_everywhere(page: "Page") -> None:
-    page.focus("#schemes input[value=label_code]")  # as a keyboard does
+def test_focusing_a_scheme_fades_the_others_in_all_panels(page: "Page") -> None:
+    page.focus("#schemes input[value=label_code]")  # as with the keyboard
     for panel in ("snr", "uses-chart", "gap"):
         faded = f"#{panel} .mark-symbol path[opacity='0.15']"
         page.wait_for_selector(faded)
@@ -140,7 +140,7 @@ def test_pointing_at_a_scheme_fades_the_others_everywhere(page: "Page") -> None:
         assert all(not label.startswith("label code") for label in labels)
 
 
-def test_the_reference_mode_has_the_numbers_of_compare(
+def test_reference_mode_matches_the_compare_command(
     page: "Page", folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert status(monkeypatch, "compare", folder, "--b", "label_code") == 0
@@ -166,7 +166,7 @@ def test_the_reference_mode_has_the_numbers_of_compare(
     assert hollow < page.locator(MARKS).count()
 
 
-def test_the_download_has_the_rows_of_the_table(page: "Page", folder: Path) -> None:
+def test_download_matches_the_results_table(page: "Page", folder: Path) -> None:
     with page.expect_download() as download:
         page.click("#download")
     text = Path(download.value.path()).read_text(encoding="utf-8")
@@ -177,8 +177,8 @@ def test_the_download_has_the_rows_of_the_table(page: "Page", folder: Path) -> N
     assert names == list(pd.read_csv(folder / "results.csv", nrows=0))
 
 
-def test_what_the_receiver_sees_and_its_symbols(browser: "Browser", samples: Path) -> None:
-    """Every image has its decision below it; where the folder has none, the page says so."""
+def test_received_images_and_symbols_are_shown(browser: "Browser", samples: Path) -> None:
+    """Every received image has its decision below it; outages are left blank."""
     with shown(browser, samples / "report.html") as page:
         assert page.inner_text("#no-samples") == ""
         cells = lines(page, "pictures")
@@ -200,7 +200,7 @@ def test_what_the_receiver_sees_and_its_symbols(browser: "Browser", samples: Pat
         assert path.count("M") == 256
 
 
-def test_without_samples_the_page_says_so(browser: "Browser", samples: Path) -> None:
+def test_page_states_that_samples_are_missing(browser: "Browser", samples: Path) -> None:
     path = samples / "without.html"
     (samples / SAMPLES).rename(samples / "away")
     with pytest.MonkeyPatch.context() as patch:
@@ -212,7 +212,7 @@ def test_without_samples_the_page_says_so(browser: "Browser", samples: Path) -> 
         assert page.is_hidden("#symbols")
 
 
-def test_it_prints(page: "Page") -> None:
+def test_page_prints_without_controls(page: "Page") -> None:
     pdf = page.pdf(format="A4")
     assert pdf.startswith(b"%PDF")
     page.emulate_media(media="print")
@@ -221,14 +221,14 @@ def test_it_prints(page: "Page") -> None:
 
 
 @pytest.mark.parametrize("width", [400, 1280])
-def test_it_fits_the_window_in_light_and_dark(page: "Page", width: int) -> None:
+def test_page_fits_the_window_in_light_and_dark_mode(page: "Page", width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     if width == 400:
         drawn(page, 2)
     check_fits(page, width)
 
 
-def test_every_control_has_a_name_and_is_reached_by_keys(page: "Page") -> None:
+def test_controls_have_labels_and_keyboard_focus(page: "Page") -> None:
     check_names(page)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
@@ -237,10 +237,10 @@ def test_every_control_has_a_name_and_is_reached_by_keys(page: "Page") -> None:
 
 
 @pytest.mark.slow
-def test_the_largest_sweep_is_small_and_soon_ready(
+def test_report_of_the_largest_sweep_is_small_and_fast(
     browser: "Browser", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Seconds of the page's own processor, which a busy machine does not change."""
+    """Measured in CPU seconds of the page, which do not depend on other load."""
     path = tmp_path / "links.html"
     assert status(monkeypatch, "report", LARGEST, "--out", path) == 0
     assert path.stat().st_size < 3_000_000
@@ -252,17 +252,17 @@ def test_the_largest_sweep_is_small_and_soon_ready(
 
 
 @pytest.mark.slow
-def test_a_sweep_of_4032_points_stays_smooth(
+def test_filtering_4032_points_is_fast(
     browser: "Browser", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """14 schemes, 18 SNRs, 4 k and 4 channels with outcomes: size, and the time of a filter."""
+    """14 schemes, 18 SNRs, 4 k and 4 channels with outcomes: file size, and CPU time per filter."""
     many_points(tmp_path)
     assert status(monkeypatch, "report", tmp_path) == 0
     path = tmp_path / "report.html"
     assert path.stat().st_size < 3_000_000
     session = browser.new_browser_cdp_session()
     with shown(browser, path) as page:
-        assert page.locator(MARKS).count() == 8 * 18 * 4  # the schemes that are shown at first
+        assert page.locator(MARKS).count() == 8 * 18 * 4  # only 8 schemes are shown at first
         spent = []
         for act in moves(page):
             before, times = renderers(session), int(page.evaluate("document.body.dataset.drawn"))
@@ -273,7 +273,7 @@ def test_a_sweep_of_4032_points_stays_smooth(
 
 
 def moves(page: "Page") -> "list[Callable[[], object]]":
-    """Changes of every kind of filter."""
+    """Actions that change every kind of filter."""
     boxes = [
         *(f"#schemes input[value={name}]" for name in ("rkd_sc", "dt_jscc", "separate")),
         *(f"#channels input[value={name}]" for name in ("awgn", "rayleigh")),
@@ -315,6 +315,6 @@ def outputs_of(k: int, images: int) -> dict[str, float]:
 
 
 def renderers(session: "CDPSession") -> float:
-    """Processor seconds of all pages."""
+    """CPU seconds of all pages."""
     found = session.send("SystemInfo.getProcessInfo")["processInfo"]
     return sum(float(own["cpuTime"]) for own in found if own["type"] == "renderer")

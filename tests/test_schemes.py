@@ -1,4 +1,4 @@
-"""What every scheme must satisfy, shown with the committed weights of the digits."""
+"""What every scheme must satisfy, tested with the committed weights of the digits."""
 
 import json
 from functools import cache
@@ -36,7 +36,7 @@ POINTS += [("adjscc:distilled", 64), ("adjscc:distilled:total", 16)]
 
 
 class Spy(Channel):
-    """A Rayleigh channel that keeps what it was given."""
+    """A Rayleigh channel that records its inputs."""
 
     name = "rayleigh"
 
@@ -80,12 +80,12 @@ def transmit(name: str, k: int, batch: Tensor, snr_db: float = 5.0) -> tuple[Rec
     return received, spy
 
 
-def test_every_scheme_of_the_recipe_is_tried() -> None:
+def test_points_cover_every_scheme_of_the_recipe() -> None:
     assert {name for name, _ in POINTS} == set(digits().scheme_names)
 
 
 @pytest.mark.parametrize(("name", "k"), POINTS)
-def test_k_symbols_of_unit_power_go_through_the_channel_once(name: str, k: int) -> None:
+def test_schemes_send_k_symbols_of_unit_power_once(name: str, k: int) -> None:
     received, spy = transmit(name, k, images())
     ((x, snr_db),) = spy.sent
     assert x.shape == (BLOCK, k)
@@ -106,7 +106,7 @@ def test_k_symbols_of_unit_power_go_through_the_channel_once(name: str, k: int) 
 
 
 @pytest.mark.parametrize(("name", "k"), POINTS)
-def test_an_image_does_not_depend_on_its_batch(name: str, k: int) -> None:
+def test_result_of_an_image_is_independent_of_its_batch(name: str, k: int) -> None:
     other = images().flip(0).clone()
     other[7] = images()[7]
     one, _ = transmit(name, k, images(), snr_db=12.0)
@@ -117,14 +117,14 @@ def test_an_image_does_not_depend_on_its_batch(name: str, k: int) -> None:
 
 
 @pytest.mark.parametrize(("name", "k"), POINTS)
-def test_what_is_sent_does_not_depend_on_the_noise(name: str, k: int) -> None:
+def test_sent_symbols_are_deterministic(name: str, k: int) -> None:
     _, first = transmit(name, k, images())
     _, again = transmit(name, k, images())
     assert torch.equal(first.sent[0][0], again.sent[0][0])
 
 
 @pytest.mark.parametrize("name", digits().scheme_names)
-def test_a_scheme_says_what_it_serves_and_charges(name: str) -> None:
+def test_schemes_state_their_channel_uses_and_settings(name: str) -> None:
     assert scheme(name).name == name
     assert scheme(name).channel_uses.startswith("k ")
     k = 16 if name.startswith("dt_jscc") else 64
@@ -134,7 +134,7 @@ def test_a_scheme_says_what_it_serves_and_charges(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", digits().scheme_names)
-def test_a_scheme_has_its_row_in_the_readme(name: str) -> None:
+def test_every_scheme_is_listed_in_the_readme(name: str) -> None:
     rows = [row for row in (ROOT / "README.md").read_text().splitlines() if row.startswith("| `")]
     assert any(f"`{name.partition(':')[0]}`" in row.split("|")[1] for row in rows)
 
@@ -158,7 +158,7 @@ def test_committed_results_belong_to_the_committed_weights() -> None:
         ({"part": "head"}, "was trained by another version of recipe digits"),
     ],
 )
-def test_parts_that_do_not_belong_together_are_refused(
+def test_mismatched_parts_raise_an_error(
     tmp_path: Path, change: dict[str, object], told: str
 ) -> None:
     for path in (REFERENCE / "weights").glob("*.safetensors"):
@@ -172,7 +172,7 @@ def test_parts_that_do_not_belong_together_are_refused(
         build_scheme("rkd_sc", digits(), weights)
 
 
-def test_a_part_that_is_loaded_late_must_be_the_one_that_others_learnt_on(tmp_path: Path) -> None:
+def test_part_loaded_late_must_match_the_parts_trained_on_it(tmp_path: Path) -> None:
     for path in (REFERENCE / "weights").glob("*.safetensors"):
         (tmp_path / path.name).symlink_to(path)
     student, head = tmp_path / "student.safetensors", tmp_path / "head.safetensors"

@@ -1,4 +1,4 @@
-"""`import semlink`: what it gives is what a sweep gives, and its examples run."""
+"""`import semlink`: its results match those of a sweep, and its docstring examples run."""
 
 import doctest
 import inspect
@@ -28,7 +28,7 @@ from tests.commands import status
 
 Results: Any = semlink.Results
 REFERENCE = Results.read(ROOT / "results/reference/digits")
-IMAGES = 260  # the last ones are in a second block
+IMAGES = 260  # more than one block of 250
 
 
 @cache
@@ -49,7 +49,7 @@ def sent(name: str, *, bit_true: bool = False, **changes: Any) -> Any:
     return semlink.send(link(bit_true)[name], images, **settings)
 
 
-def test_import_takes_no_torch() -> None:
+def test_import_does_not_load_heavy_packages() -> None:
     script = (
         "import semlink, sys; assert not {'torch', 'sionna', 'pandas', 'click'} & {*sys.modules}"
     )
@@ -65,7 +65,7 @@ def test_import_takes_no_torch() -> None:
         ("digital_semantic", True),
     ],
 )
-def test_an_image_has_the_numbers_that_a_sweep_gives_it(name: str, bit_true: bool) -> None:
+def test_send_and_sweep_give_the_same_outcomes(name: str, bit_true: bool) -> None:
     results = semlink.sweep(link(bit_true), [name], grid(), images=IMAGES)
     assert isinstance(results._store, dict)
     labels = link().data.test.labels[:IMAGES]
@@ -76,7 +76,7 @@ def test_an_image_has_the_numbers_that_a_sweep_gives_it(name: str, bit_true: boo
         assert codes.tolist() == swept.tolist()
 
 
-def test_a_transmission_is_computed_where_the_weights_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_send_computes_on_the_device_of_the_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
     scheme, asked = link()["rkd_sc"], list[torch.device]()
     assert scheme.device == link().weights.device
 
@@ -90,7 +90,7 @@ def test_a_transmission_is_computed_where_the_weights_are(monkeypatch: pytest.Mo
     assert asked == [torch.device("cpu", 0)]
 
 
-def test_fewer_images_meet_the_same_draws() -> None:
+def test_fewer_images_use_the_same_channel_draws() -> None:
     many, few = (
         sent("rkd_sc"),
         semlink.send(
@@ -102,7 +102,7 @@ def test_fewer_images_meet_the_same_draws() -> None:
     assert torch.equal(few.scores, many.scores[:7])
 
 
-def test_a_transmission_shows_its_symbols_gains_and_noise() -> None:
+def test_send_returns_symbols_gains_and_noise() -> None:
     one = sent("rkd_sc", snr_db=3)
     assert one.x.shape == one.y.shape == one.h.shape == one.equalised.shape == (IMAGES, 64)
     torch.testing.assert_close(one.x.abs().square().mean(dim=1), torch.ones(IMAGES))
@@ -117,13 +117,13 @@ def test_a_transmission_shows_its_symbols_gains_and_noise() -> None:
     assert torch.equal(one.classes, one.scores.argmax(dim=1))
 
 
-def test_rebuilt_images_are_shown() -> None:
+def test_send_returns_rebuilt_images() -> None:
     one = sent("analog_pixels", channel="awgn", snr_db=60)
     original = link().data.test.images[:IMAGES].float() / 255
     assert float((one.images - original).abs().max()) < 0.02
 
 
-def test_a_digital_scheme_shows_its_choice_and_its_bits() -> None:
+def test_send_returns_choice_and_bits_of_a_digital_scheme() -> None:
     one = sent("separate", bit_true=True, channel="awgn", snr_db=12)
     assert {"codec", "modulation", "payload_bits"} <= set(one.choice)
     assert one.bits.shape == (IMAGES, one.choice["payload_bits"])
@@ -145,7 +145,7 @@ def impulsive(
     return x + torch.complex(w[0], w[1]), torch.ones_like(x), power
 
 
-def test_own_encoder_decoder_and_channel(tmp_path: Path) -> None:
+def test_own_encoder_decoder_and_channel_are_swept(tmp_path: Path) -> None:
     pixels = link().data.test.images[:50].float().flatten(1) / 255
     basis = torch.linalg.svd(pixels - pixels.mean(dim=0), full_matrices=False)[2][:32]
     scheme = semlink.own_scheme(
@@ -166,7 +166,7 @@ def test_own_encoder_decoder_and_channel(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_a_sweep_in_memory_is_saved_for_every_command(
+def test_saved_sweep_in_memory_works_with_every_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scheme = semlink.own_scheme(
@@ -197,7 +197,7 @@ def test_a_sweep_in_memory_is_saved_for_every_command(
     assert {*Results.read(swept).table["scheme"]} == {"rkd_sc"}
 
 
-def test_other_test_images_are_another_sweep(tmp_path: Path) -> None:
+def test_sweep_detects_other_test_images(tmp_path: Path) -> None:
     first = link()
     split = replace(first.data.test, images=torch.zeros_like(first.data.test.images))
     other = replace(first, data=replace(first.data, test=split))
@@ -211,7 +211,7 @@ def test_other_test_images_are_another_sweep(tmp_path: Path) -> None:
         semlink.sweep(other, "rkd_sc", grid(), images=20, out=tmp_path / "a")
 
 
-def test_results_in_memory_and_from_a_folder_are_compared_and_drawn(tmp_path: Path) -> None:
+def test_results_in_memory_and_from_a_folder_agree_and_are_plotted(tmp_path: Path) -> None:
     asked = grid(channels=("awgn",), channel_uses=(16,), snr_db=(-5, 5))
     here = semlink.sweep(link(), ["rkd_sc", "label_code"], asked, images=50)
     there = semlink.sweep(link(), ["rkd_sc", "label_code"], asked, images=50, out=tmp_path / "a")
@@ -226,7 +226,7 @@ def test_results_in_memory_and_from_a_folder_are_compared_and_drawn(tmp_path: Pa
     assert "label code" not in (tmp_path / "one" / "error_snr_k16_awgn.txt").read_text()
 
 
-def test_what_is_printed_is_short_and_has_the_numbers() -> None:
+def test_printed_objects_are_short_and_show_the_numbers() -> None:
     asked = grid(channels="awgn", channel_uses=16, snr_db="-10:20:2", realizations=1)
     results = semlink.sweep(link(), "rkd_sc,label_code", asked, images=20)
     printed, compared = str(results), str(results.compare(b="label_code"))
@@ -247,7 +247,7 @@ def test_what_is_printed_is_short_and_has_the_numbers() -> None:
     assert repr(own) == "<Scheme mine: k = 16; images any size>"
 
 
-def test_a_threshold_prints_the_table_of_the_command() -> None:
+def test_threshold_takes_strings_or_lists_and_prints_its_table() -> None:
     asked: dict[str, Any] = {"reference": "Separate"}
     one = REFERENCE.threshold("90%", schemes="RKD_SC", channels="AWGN", channel_uses=64, **asked)
     listed = REFERENCE.threshold(
@@ -262,7 +262,7 @@ def test_a_threshold_prints_the_table_of_the_command() -> None:
     assert "..." not in printed
 
 
-def test_pilots_stand_beside_k() -> None:
+def test_tables_show_pilots_next_to_k() -> None:
     asked = grid(channels="awgn,awgn+ls:8", channel_uses=16, snr_db=(-10, 10), realizations=1)
     results = semlink.sweep(link(), "rkd_sc,label_code", asked, images=20)
     for table in (results.threshold(20), results.compare(b="label_code")):
@@ -273,7 +273,7 @@ def test_pilots_stand_beside_k() -> None:
     assert "pilot_uses" not in results.threshold(20, channels="awgn")
 
 
-def test_capitals_do_not_matter() -> None:
+def test_names_are_case_insensitive() -> None:
     asked = grid(channels="AWGN", channel_uses=16, realizations=1)
     results = semlink.sweep(link(), ["RKD_SC", "Label_Code"], asked, images=5)
     assert list(results.table["scheme"]) == ["rkd_sc", "label_code"]
@@ -281,7 +281,7 @@ def test_capitals_do_not_matter() -> None:
     assert list(results.compare(b="LABEL_CODE", a="Rkd_sc")["a"]) == ["rkd_sc"]
 
 
-def test_a_transmission_prints_shapes_and_no_tensors() -> None:
+def test_repr_of_sent_shows_shapes_instead_of_tensors() -> None:
     printed = repr(sent("rkd_sc"))
     assert printed.startswith("<Sent: 260 images by rkd_sc, k = 64; x [260, 64], y [260, 64], ")
     assert "scores [260, 10]" in printed
@@ -289,7 +289,7 @@ def test_a_transmission_prints_shapes_and_no_tensors() -> None:
     assert "; x [" not in repr(sent("separate", channel="awgn", snr_db=12))
 
 
-def test_a_quick_trial_trains_by_its_own_epochs_and_rate(
+def test_train_passes_its_arguments_to_the_request(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
@@ -346,7 +346,7 @@ def test_own_scheme_on_own_images_needs_no_weights(
         (lambda: semlink.Results.read("nowhere"), "must be the folder of a finished sweep"),
     ],
 )
-def test_errors_name_arguments(call: Any, line: str) -> None:
+def test_errors_name_python_arguments(call: Any, line: str) -> None:
     with pytest.raises(semlink.Error, match=line) as caught:
         call()
     assert "--" not in str(caught.value)
@@ -360,7 +360,7 @@ def test_errors_name_arguments(call: Any, line: str) -> None:
         *("Results.compare", "Results.threshold"),
     ],
 )
-def test_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_docstring_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     examples = doctest.DocTestParser().get_examples(inspect.getdoc(attrgetter(name)(semlink)) or "")
     assert examples
     monkeypatch.chdir(ROOT)

@@ -1,4 +1,4 @@
-"""Wrong arguments of every function of `semlink`: one line that names the argument."""
+"""Invalid arguments of every function of `semlink`: a one-line error names the argument."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +24,7 @@ K = 16
 REFERENCE = ROOT / "results/reference"
 NAN = float("nan")
 Call = Callable[[], object]
-WRONGLY: Any = semlink  # called with what no type allows
+WRONGLY: Any = semlink  # untyped, for calls that violate the annotations
 
 
 @cache
@@ -61,7 +61,7 @@ def made(**changes: Any) -> object:
 
 
 def scheme(**changes: Any) -> Any:
-    """Takes the first pixels as values and as scores, but for what is changed."""
+    """An own scheme whose values and scores are the first pixels, unless changed."""
     own: dict[str, Any] = {"name": "mine", "k": K, "encoder": lambda x: x.flatten(1)[:, : 2 * K]}
     return semlink.own_scheme(**{**own, "decoder": lambda values: values[:, :10], **changes})
 
@@ -292,7 +292,7 @@ REST: list[tuple[Call, str]] = [
     [*LOADING, *SENDING, *SWEEPING, *OWN, *REST],
     ids=lambda own: own[:40] if isinstance(own, str) else "",
 )
-def test_a_wrong_argument_is_told_in_one_line(
+def test_invalid_arguments_raise_one_line_errors(
     call: Call, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -303,19 +303,19 @@ def test_a_wrong_argument_is_told_in_one_line(
     assert not [*tmp_path.iterdir()]
 
 
-def test_what_failed_in_a_function_of_the_user_is_the_cause() -> None:
+def test_exception_in_a_user_function_is_the_cause() -> None:
     for call in (encoded, over):
         with pytest.raises(semlink.Error) as caught:
             call(fail)
         assert isinstance(caught.value.__cause__, KeyError)
 
 
-def test_one_name_or_number_stands_for_itself() -> None:
+def test_single_values_equal_sequences_of_one() -> None:
     several = grid(channels=("awgn",), snr_db=np.array([5.0]), channel_uses=torch.tensor([K]))
     assert axes(several, semlink.Grid) == axes(grid(), semlink.Grid)
 
 
-def test_a_real_gain_and_double_precision_will_do() -> None:
+def test_own_channel_may_return_real_gains_and_double_precision() -> None:
     one = semlink.own_channel(
         "mine", lambda x, s, g: (x.to(torch.complex128), torch.ones(x.shape), 10 ** (-s / 10))
     )
@@ -324,13 +324,13 @@ def test_a_real_gain_and_double_precision_will_do() -> None:
     assert sent.y.dtype == sent.h.dtype == torch.complex64
 
 
-def test_a_scheme_of_ones_own_is_swept_before_any_other_is_loaded() -> None:
+def test_own_scheme_is_swept_before_any_other_is_loaded() -> None:
     fresh = semlink.load("digits", weights=WEIGHTS)
     table = semlink.sweep(fresh, scheme(), grid(), images=3).table
     assert table["train_seed"].isna().all()  # semlink does not know how it was trained
 
 
-def test_draws_of_a_channel_of_ones_own_have_their_number() -> None:
+def test_realizations_can_be_set_for_an_own_channel() -> None:
     own = semlink.own_channel("mine", lambda x, s, g: (x, torch.ones(x.shape), 10 ** (-s / 10)))
     asked = grid(channels=(own, "awgn"), realizations={"Mine": 3, "awgn": 1})
     table = semlink.sweep(link(), "label_code", asked, images=3).table
@@ -340,12 +340,12 @@ def test_draws_of_a_channel_of_ones_own_have_their_number() -> None:
 
 
 @pytest.mark.parametrize("given", [{"workers": 2}, {"fresh": True}])
-def test_what_a_sweep_in_memory_does_not_take_is_refused(given: dict[str, Any]) -> None:
+def test_workers_and_fresh_require_out(given: dict[str, Any]) -> None:
     with pytest.raises(semlink.Error, match="must come with out"):
         semlink.sweep(link(), "label_code", grid(), images=3, **given)
 
 
-def test_what_is_left_out_is_told_with_a_folder_too(
+def test_omitted_points_are_reported_with_and_without_a_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = grid(channel_uses=(4, K))
@@ -359,7 +359,7 @@ def test_what_is_left_out_is_told_with_a_folder_too(
     assert all(own.run["noiseless_accuracy"]["accuracy"] == 1 for own in results)
 
 
-def test_a_saved_sweep_may_have_any_name_and_no_weights(tmp_path: Path) -> None:
+def test_saved_sweep_may_have_any_scheme_name_and_no_weights(tmp_path: Path) -> None:
     pair = scheme().pairs[K]
     own = semlink.own_scheme("NA", pair.encoder, pair.decoder, k=K)
     results = semlink.sweep(link(), own, grid(), images=20)

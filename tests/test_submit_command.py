@@ -1,4 +1,4 @@
-"""`semlink submit`: schemes and answers enter; bad input is one line, and nothing is written."""
+"""`semlink submit` adds schemes and answers; bad input raises an error and writes nothing."""
 
 import json
 from pathlib import Path
@@ -52,7 +52,7 @@ TEXTS |= {"simulation": "my own", "charged": "16 uses"}
 
 @pytest.fixture(autouse=True)
 def _small_task(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Two SNRs, two draws, and no entry that came with semlink."""
+    """A task with two SNRs and two draws, and no entries shipped with semlink."""
     for module in ("task", "submit"):
         monkeypatch.setattr(f"benchmarks.open.{module}.tasks", lambda: {"digits": SMALL})
     monkeypatch.setattr("benchmarks.open.submit.OPEN", tmp_path / "none")
@@ -82,7 +82,7 @@ def everything_in(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_scheme_meets_the_draws_of_a_sweep(tmp_path: Path, semlink: Command) -> None:
+def test_submitted_scheme_uses_the_draws_of_a_sweep(tmp_path: Path, semlink: Command) -> None:
     assert semlink("submit", file_of(GOOD, tmp_path), "--out", "board") == 0
     row = pd.read_csv(tmp_path / "board/digits.csv").iloc[0]
     torch.manual_seed(0)
@@ -112,7 +112,7 @@ def made(k):
 """
 
 
-def test_schemes_of_one_name_each_serve_their_k(tmp_path: Path, semlink: Command) -> None:
+def test_schemes_for_different_k_may_share_a_name(tmp_path: Path, semlink: Command) -> None:
     accuracies = []
     for board, named in (("equal", '"own"'), ("other", 'f"own_{k}"')):
         path = file_of(TWO.replace("NAMED", named), tmp_path)
@@ -123,7 +123,7 @@ def test_schemes_of_one_name_each_serve_their_k(tmp_path: Path, semlink: Command
     assert accuracies[0] == accuracies[1]
 
 
-def test_the_same_again_changes_nothing_and_other_files_need_fresh(
+def test_resubmission_changes_nothing_and_replacement_needs_fresh(
     tmp_path: Path, semlink: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = file_of(GOOD, tmp_path)
@@ -143,8 +143,8 @@ def test_the_same_again_changes_nothing_and_other_files_need_fresh(
     assert everything_in(tmp_path / "board") != before
 
 
-def test_the_file_of_the_docs_enters(tmp_path: Path, semlink: Command) -> None:
-    """With two steps of training in place of 600."""
+def test_scheme_file_of_the_docs_is_accepted(tmp_path: Path, semlink: Command) -> None:
+    """With two training steps instead of 600."""
     page = (ROOT / "docs/open.md").read_text()
     text = page.partition("```python\n")[2].partition("```")[0]
     path = tmp_path / "my_scheme.py"
@@ -155,7 +155,7 @@ def test_the_file_of_the_docs_enters(tmp_path: Path, semlink: Command) -> None:
     assert rows["name"].unique().tolist() == ["my_scheme"]
 
 
-def test_a_damaged_entry_is_named_before_anything_is_computed(
+def test_damaged_entry_is_reported_before_any_computation(
     tmp_path: Path, semlink: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     damaged = tmp_path / "board/digits/other.json"
@@ -166,7 +166,7 @@ def test_a_damaged_entry_is_named_before_anything_is_computed(
     assert list(everything_in(tmp_path / "board")) == [damaged]
 
 
-def test_weights_beside_the_file_enter_the_row(tmp_path: Path, semlink: Command) -> None:
+def test_weights_next_to_the_file_are_recorded(tmp_path: Path, semlink: Command) -> None:
     from safetensors.torch import save_file
 
     save_file({"weight": torch.eye(32, 64)}, tmp_path / "w.safetensors")
@@ -179,7 +179,7 @@ def test_weights_beside_the_file_enter_the_row(tmp_path: Path, semlink: Command)
     assert set(entry["submission"]) == {"mine.py", "w.safetensors"}
 
 
-def test_a_scheme_of_semlink_enters(
+def test_builtin_scheme_is_accepted(
     tmp_path: Path, semlink: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own = ["submit", "--schemes", "label_code", "--weights", WEIGHTS, "--out", "board"]
@@ -250,7 +250,7 @@ def test_answers_are_compared_with_the_labels(tmp_path: Path, semlink: Command) 
         (CLASS.format(send="raise SystemExit(0)", last="pass"), "raised SystemExit: 0"),
     ],
 )
-def test_a_wrong_file_is_refused(
+def test_invalid_scheme_files_raise_an_error(
     text: str, said: str, tmp_path: Path, semlink: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = file_of(text, tmp_path)
@@ -260,7 +260,7 @@ def test_a_wrong_file_is_refused(
 
 
 def refused_after_a_sweep(capsys: pytest.CaptureFixture[str]) -> str:
-    """The one line of the error, below the progress of a sweep that had begun."""
+    """The one-line error message, below the progress of the sweep."""
     out, err = capsys.readouterr()
     lines = [line for line in err.replace("\r", "\n").splitlines() if "error:" in line]
     assert out == ""
@@ -288,7 +288,7 @@ WRONG[1, 1, 7] = 10
         ({"author": "x"}, {"awgn_k16": decided()}, "got author; did you mean authors?"),
     ],
 )
-def test_wrong_answers_are_refused(
+def test_invalid_answers_raise_an_error(
     texts: dict[str, Any],
     arrays: dict[str, Any],
     said: str,
@@ -310,7 +310,7 @@ def test_wrong_answers_are_refused(
         (lambda folder: (folder / "submission.toml").write_text("a b"), "must be a TOML file"),
     ],
 )
-def test_damaged_answers_are_refused(
+def test_damaged_answer_folders_raise_an_error(
     damage: Any,
     said: str,
     tmp_path: Path,
@@ -335,7 +335,7 @@ def test_damaged_answers_are_refused(
         ([], "must hold at least one entry"),
     ],
 )
-def test_wrong_arguments_are_refused(
+def test_invalid_arguments_raise_an_error(
     arguments: list[str],
     said: str,
     tmp_path: Path,

@@ -1,4 +1,4 @@
-"""`semlink table` as a user meets it: what it writes, what it says, what it refuses."""
+"""`semlink table` as users see it: its table, messages and errors."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tests.commands import WEIGHTS, Command
 TABLE = ("table", "digits", "--weights", WEIGHTS)
 
 
-def test_table_tells_sizes_and_accuracy_of_the_trained_student(
+def test_table_shows_sizes_and_accuracy_of_the_trained_student(
     semlink: Command,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -54,7 +54,7 @@ def test_table_tells_sizes_and_accuracy_of_the_trained_student(
         (("--seed", "-1"), "--seed must be"),
     ],
 )
-def test_a_mistake_is_one_line(
+def test_invalid_options_raise_an_error(
     semlink: Command,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

@@ -1,4 +1,4 @@
-"""What a lab's machines do to a sweep: a clear line each, and nothing finished is lost."""
+"""Machine failures during a sweep: clear error messages, and no finished work is lost."""
 
 import json
 import os
@@ -22,7 +22,7 @@ SWEEP = ["sweep", "digits", "--channels", "awgn", "--snr-db", "-5", "--channel-u
 
 
 def may_mount() -> bool:
-    """Whether this machine lets its users mount in a namespace of their own."""
+    """Whether users of this machine may mount disks in their own namespace."""
     if shutil.which("unshare") is None:
         return False
     command = [*MOUNTS, "mount", "-t", "tmpfs", "tmpfs", "/tmp"]
@@ -30,8 +30,8 @@ def may_mount() -> bool:
 
 
 @pytest.mark.skipif(not may_mount(), reason="this machine lets nobody mount a small disk")
-def test_full_and_read_only_disks_lose_nothing(tmp_path: Path) -> None:
-    """The disk is full while images, then units, then figures are written; then it has room."""
+def test_full_and_read_only_disks_keep_finished_units(tmp_path: Path) -> None:
+    """The disk is full while images, then units, then figures are written; then it has space."""
     command = [*MOUNTS, sys.executable, str(SCRIPT), str(tmp_path)]
     setting = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=setting)
@@ -52,7 +52,9 @@ def test_full_and_read_only_disks_lose_nothing(tmp_path: Path) -> None:
     assert locked["units"] == 300
 
 
-def test_a_torn_line_is_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_truncated_journal_line_is_recomputed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     arguments = [*SWEEP, "--schemes", "label_code", "--realizations", "7", "--out", tmp_path]
     assert status(monkeypatch, *arguments) == 0
     journal, table = tmp_path / "journal.jsonl", tmp_path / "results.csv"
@@ -66,7 +68,7 @@ def test_a_torn_line_is_computed_again(tmp_path: Path, monkeypatch: pytest.Monke
     assert len(Journal(tmp_path)) == 7
 
 
-def test_a_second_sweep_on_one_folder_is_refused(
+def test_second_sweep_on_one_folder_raises_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = [*SWEEP, "--schemes", "label_code", "--images", "20", "--out", tmp_path]
@@ -77,7 +79,7 @@ def test_a_second_sweep_on_one_folder_is_refused(
     assert status(monkeypatch, *arguments) == 0
 
 
-def test_a_cluster_without_ray_is_one_line(
+def test_cluster_without_ray_raises_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)  # its import fails
@@ -89,20 +91,20 @@ def test_a_cluster_without_ray_is_one_line(
 
 
 def change_codec(weights: Path) -> None:
-    """Weights of the codec as another training would leave them."""
+    """Change the weights of the codec, as another training run would."""
     tensors, header = load_tensors(weights / "codec.safetensors")
     tensors["head.bias"] += 1
     save_tensors(weights / "codec.safetensors", tensors, header)
 
 
-def test_weights_that_change_while_a_sweep_runs_are_named(
+def test_weights_changed_during_a_sweep_raise_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights, write_images = tmp_path / "w", Job.write_images
     shutil.copytree(WEIGHTS, weights)
 
     def change(self: Job, *arguments: Any) -> None:
-        """Between what this process read and what its workers will."""
+        """Change the weights after this process and before its workers have read them."""
         change_codec(weights)
         write_images(self, *arguments)
 
@@ -116,14 +118,14 @@ def test_weights_that_change_while_a_sweep_runs_are_named(
     assert len(Journal(tmp_path / "out")) == 0
 
 
-def test_one_process_sweeps_the_weights_that_it_has_read(
+def test_single_process_uses_the_weights_it_has_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights, begin = tmp_path / "w", Journal.begin
     shutil.copytree(WEIGHTS, weights)
 
     def change(self: Journal, about: dict[str, Any]) -> None:
-        """After everything was read."""
+        """Change the weights after everything has been read."""
         change_codec(weights)
         begin(self, about)
 
@@ -136,5 +138,5 @@ def test_one_process_sweeps_the_weights_that_it_has_read(
     tables = [tmp_path / name / "results.csv" for name in ("before", "changed")]
     assert tables[0].read_bytes() == tables[1].read_bytes()
     capsys.readouterr()
-    assert status(monkeypatch, *arguments, tmp_path / "changed") == 2  # these are others now
+    assert status(monkeypatch, *arguments, tmp_path / "changed") == 2  # the weights differ now
     assert "changed: codec of rkd_sc" in capsys.readouterr().err

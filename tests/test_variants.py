@@ -1,4 +1,4 @@
-"""Ablations are trained by the code of the recipe, and each one changes what it says."""
+"""Ablations use the recipe's training code, and each one changes what it declares."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -112,7 +112,7 @@ def test_every_variant_can_be_swept(trained: Path) -> None:
     assert (rows["accuracy"] > 0.15).all()  # a guess: 0.1
 
 
-def test_only_what_may_learn_changes(trained: Path) -> None:
+def test_only_trainable_layers_change(trained: Path) -> None:
     config = digits().student.model
     assert isinstance(config, ResidualCnnConfig)
     frozen = [f"stages.{block}." for block in range(len(config.widths) - 1)]
@@ -124,14 +124,14 @@ def test_only_what_may_learn_changes(trained: Path) -> None:
     assert not any(name.startswith("body.") for name in frozen_link)
 
 
-def test_a_variant_says_what_it_was_made_from(trained: Path) -> None:
+def test_weights_record_the_parts_they_were_made_from(trained: Path) -> None:
     _, header = load_tensors(trained / "codec_ce_ce.safetensors")
     assert set(header["origin"]["made_from"]) == {"teacher", "student_ce_ce", "head_ce_ce"}
     _, header = load_tensors(trained / "codec_r2.safetensors")
     assert set(header["origin"]["made_from"]) == {"teacher", "student", "head"}
 
 
-def test_size_table_counts_and_keeps(trained: Path) -> None:
+def test_size_table_reports_parameters_macs_and_retention(trained: Path) -> None:
     dataset = embedded("digits")
     recipe = short(digits())
     weights = Weights(recipe, dataset, trained, CPU)
@@ -144,7 +144,7 @@ def test_size_table_counts_and_keeps(trained: Path) -> None:
     assert isinstance(codec, torch.nn.Module)
     both = rows["student"]["both_ends_parameters"]
     assert both == parameter_count(student) + parameter_count(codec)
-    first = 8 * 8 * 12 * 9  # MACs of the stem alone
+    first = 8 * 8 * 12 * 9  # MACs of the stem only
     assert rows["student"]["encoder_macs"] > 20 * first
     assert rows["teacher"]["retention_low"] == rows["teacher"]["retention_high"] == 1
     ratio = rows["student"]["accuracy"] / rows["teacher"]["accuracy"]
@@ -152,7 +152,7 @@ def test_size_table_counts_and_keeps(trained: Path) -> None:
     assert rows["student"]["retention_low"] < ratio < rows["student"]["retention_high"]
 
 
-def test_unknown_variant_is_one_line() -> None:
+def test_unknown_variant_raises_an_error() -> None:
     with pytest.raises(
         UserError,
         match="--variants must name ablations of recipe digits among no_teacher, got 'r3'",
@@ -160,7 +160,7 @@ def test_unknown_variant_is_one_line() -> None:
         schemes_to_train(digits(), "stage2", variants=("r3",))
 
 
-def test_variants_leave_the_recipe_as_it_is() -> None:
+def test_variants_leave_the_recipe_unchanged() -> None:
     recipe = cifar100()
     own = [s for s in recipe.schemes if not s.ablation and not isinstance(s, JointSchemeConfig)]
     bare = replace(recipe, schemes=tuple(own)).parts()
@@ -180,7 +180,7 @@ def test_two_variants_share_a_student(trained: Path) -> None:
     assert not (trained / "student_kd_stage2.safetensors").exists()
 
 
-def test_variants_have_the_passes_of_what_they_are_compared_with() -> None:
+def test_variants_train_for_as_many_epochs_as_their_reference() -> None:
     recipe = cifar100()
     variants = variants_of(recipe)
     short, brief = variants["short"], variants["brief"]

@@ -1,4 +1,4 @@
-"""Arguments of Python: they have the rules of options, and errors name them."""
+"""Arguments of the Python API follow the rules of command-line options; errors name them."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from simulator.parse import Realizations, parse_channel_uses, parse_realizations
 
 
 @pytest.mark.parametrize("value", ["-10:10:10", "-10,0,10", (-10, 0, 10), [10.0, 0, -10, 0]])
-def test_numbers_are_texts_or_lists(value: Any) -> None:
+def test_numeric_arguments_take_strings_numbers_or_lists(value: Any) -> None:
     assert read("snr_db", value, parse_snr_db) == (-10.0, 0.0, 10.0)
     assert read("snr_db", 5, parse_snr_db) == (5.0,)
     assert read("snr_db", None, parse_snr_db) is None
@@ -18,17 +18,17 @@ def test_numbers_are_texts_or_lists(value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", ["awgn=3,rayleigh=5", {"awgn": 3, "rayleigh": 5}])
-def test_draws_of_single_channels(value: Any) -> None:
+def test_realizations_can_be_set_per_channel(value: Any) -> None:
     found = read("realizations", value, parse_realizations)
     assert found == Realizations(None, {"awgn": 3, "rayleigh": 5})
 
 
-def test_an_error_says_what_python_takes() -> None:
+def test_error_states_the_accepted_python_types() -> None:
     with pytest.raises(UserError, match='in Python: a number, {"awgn": 3}, or a text'):
         read("realizations", "awgn", parse_realizations)
 
 
-def test_a_plain_text_is_a_list_of_names() -> None:
+def test_comma_separated_string_equals_a_list_of_names() -> None:
     assert texts("rkd_sc, label_code") == texts(["rkd_sc", "label_code"])
     assert texts(None) is None
     names = [channel.name for channel in channels("awgn,rician:4") or ()]
@@ -52,5 +52,5 @@ def test_a_plain_text_is_a_list_of_names() -> None:
         ("--channel-uses must be", "channel_uses must be"),
     ],
 )
-def test_errors_name_arguments(told: str, in_words: str) -> None:
+def test_errors_name_python_arguments_instead_of_options(told: str, in_words: str) -> None:
     assert in_python(told) == in_words

@@ -1,4 +1,4 @@
-"""bf16 is for devices that have arithmetic for it."""
+"""Precision: bf16 where it is native, fp32 elsewhere; and errors for unavailable devices."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ CPU = torch.device("cpu")
         ({"neon": True, "bf16": True}, "bf16"),
     ],
 )
-def test_bf16_becomes_fp32_where_it_would_be_emulated(
+def test_bf16_is_used_only_with_native_support(
     told: dict[str, bool], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: told, raising=False)
@@ -38,7 +38,9 @@ def test_bf16_becomes_fp32_where_it_would_be_emulated(
     assert native(CPU, "fp32") == "fp32"
 
 
-def test_a_torch_that_cannot_tell_computes_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fp32_is_used_if_torch_cannot_report_cpu_capabilities(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     assert native(CPU, "bf16") == "fp32"
 
@@ -46,13 +48,15 @@ def test_a_torch_that_cannot_tell_computes_in_fp32(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)]
 )
-def test_networks_compute_in_what_is_asked_for(precision: Precision, dtype: torch.dtype) -> None:
+def test_autocast_computes_in_the_requested_precision(
+    precision: Precision, dtype: torch.dtype
+) -> None:
     with autocast(CPU, precision):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
 
 
 @pytest.mark.parametrize(("told", "dtype"), [({}, "float32"), ({"amx_bf16": True}, "bfloat16")])
-def test_a_training_in_bf16_computes_in_what_the_device_has(
+def test_bf16_training_uses_the_native_precision_of_the_device(
     told: dict[str, bool], dtype: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: told, raising=False)
@@ -86,7 +90,7 @@ def test_a_training_in_bf16_computes_in_what_the_device_has(
     assert seen == [dtype, dtype]
 
 
-def test_sweep_in_emulated_bf16_says_what_is_faster(
+def test_sweep_in_emulated_bf16_recommends_fp32(
     semlink: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
@@ -103,7 +107,7 @@ def test_sweep_in_emulated_bf16_says_what_is_faster(
         ("12.8", 2, "cuda:2", "torch finds 2 GPUs, cuda:0 to cuda:1"),
     ],
 )
-def test_a_device_that_is_not_there_says_why(
+def test_error_explains_why_a_device_is_unavailable(
     built: str | None, gpus: int, asked: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.version, "cuda", built)

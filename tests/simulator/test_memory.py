@@ -1,4 +1,4 @@
-"""Freed memory is used again, page by page."""
+"""Freed memory is kept and reused without new page faults."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 @pytest.mark.skipif(libc_ver()[0] != "glibc", reason="a setting of glibc")
-def test_large_tensors_fault_no_pages_again() -> None:
+def test_keeping_freed_memory_avoids_page_faults() -> None:
     usual, kept = (
         int(subprocess.check_output([sys.executable, "-c", SCRIPT, how], text=True))
         for how in ("usual", "kept")

@@ -1,4 +1,4 @@
-"""Names that are known before anything heavy is imported."""
+"""Names that are available before any heavy import."""
 
 import subprocess
 import sys
@@ -25,14 +25,14 @@ print("torch" in sys.modules, "numpy" in sys.modules)
 """
 
 
-def test_the_names_are_those_of_the_recipes() -> None:
+def test_names_match_the_recipes() -> None:
     recipes = [make() for make in RECIPES]
     assert tuple(recipe.name for recipe in recipes) == names.RECIPES
     kinds = (split_name(own.name)[0] for recipe in recipes for own in recipe.schemes)
     assert tuple(dict.fromkeys(kinds)) == names.SCHEMES
 
 
-def test_a_typing_error_is_answered_without_torch() -> None:
+def test_misspelt_arguments_are_reported_without_importing_torch() -> None:
     command = [sys.executable, "-c", TYPING_ERRORS]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
@@ -42,7 +42,7 @@ def test_a_typing_error_is_answered_without_torch() -> None:
         assert line.endswith(f"; did you mean {meant}?")
 
 
-def test_capitals_are_small_letters() -> None:
+def test_names_are_case_insensitive() -> None:
     assert parse_recipe("Digits") == "digits"
     assert parse_channels("AWGN,Rician:4,awgn") == ("awgn", "rician:4")
     asked = parse_schemes("RKD_SC:+3DB,Separate:WEBP,ALL,rkd_sc:+3dB")
@@ -50,12 +50,12 @@ def test_capitals_are_small_letters() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "rkdsc", "rkd_sc,,adjscc"])
-def test_other_names_of_schemes_are_refused(text: str) -> None:
+def test_unknown_scheme_names_raise_an_error(text: str) -> None:
     with pytest.raises(UserError, match="^--schemes: unknown scheme '.*'; choose from rkd_sc,"):
         parse_schemes(text)
 
 
-def test_an_unknown_scheme_has_a_suggestion_and_need_not_be_an_option() -> None:
+def test_parse_scheme_keeps_known_names_and_suggests_corrections() -> None:
     assert parse_scheme("mine:A", known=("Mine",)) == "Mine:a"
     with pytest.raises(UserError, match=r"^unknown scheme 'rkd-sc'; .*; did you mean rkd_sc\?$"):
         parse_scheme("rkd-sc", option="")

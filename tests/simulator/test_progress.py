@@ -1,4 +1,4 @@
-"""Progress: a bar on a terminal, elsewhere lines; and no speed of what was there already."""
+"""Progress: a bar on a terminal, lines elsewhere; resumed work does not count in the speed."""
 
 import io
 import threading
@@ -16,14 +16,16 @@ GRID = ["--schemes", "label_code", "--snr-db", "0", "--channel-uses", "16", "--i
 
 
 class Terminal(io.StringIO):
-    """A terminal that remembers."""
+    """A terminal that records its output."""
 
     def isatty(self) -> bool:
-        """It is one."""
+        """Return True, as a terminal does."""
         return True
 
 
-def test_a_bar_is_for_terminals_and_a_last_line_for_files(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_ends_with_one_line_on_terminals_and_in_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for stream in (Terminal(), io.StringIO()):
         monkeypatch.setattr("sys.stderr", stream)
         with progress(total=4) as bar:
@@ -37,7 +39,7 @@ def test_a_bar_is_for_terminals_and_a_last_line_for_files(monkeypatch: pytest.Mo
     assert quiet.getvalue() == ""
 
 
-def test_long_work_leaves_lines_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_prints_lines_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("simulator.progress.EVERY", 0.0)
     stream = io.StringIO()
     for _ in progress(range(3), desc="long", file=stream):
@@ -51,32 +53,32 @@ def test_long_work_leaves_lines_where_there_is_no_terminal(monkeypatch: pytest.M
     assert "3/3" in lines[-1]
 
 
-def test_what_was_there_already_has_no_speed() -> None:
+def test_resumed_work_does_not_count_in_the_speed() -> None:
     with progress(total=1000, file=Terminal()) as bar:
         skip(bar, 900)
         told = bar.format_dict
         assert (told["n"], told["initial"], told["rate"]) == (900, 900, None)
 
 
-def test_the_time_left_may_be_ours() -> None:
+def test_remaining_time_can_be_overridden() -> None:
     for stream in (Terminal(), io.StringIO()):
         with progress(total=1000, file=stream) as bar:
             bar.update(900)
             bar.left = lambda: None
-            assert "<00:00," in str(bar)  # by the speed until now
+            assert "<00:00," in str(bar)  # estimated from the speed so far
             bar.left = lambda: 754.0
             assert "<12:34," in str(bar)
             assert "900/1000" in str(bar)
 
 
-def test_time_of_other_work_has_no_speed() -> None:
+def test_waiting_time_is_excluded_from_the_elapsed_time() -> None:
     with progress(total=10, file=Terminal()) as bar:
         bar.start_t -= 100
         wait(bar, 90)
         assert bar.format_dict["elapsed"] == pytest.approx(10, abs=5)
 
 
-def test_a_sweep_leaves_no_residue_in_a_file(
+def test_sweep_progress_in_a_file_has_no_carriage_returns(
     semlink: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(2):
@@ -90,13 +92,13 @@ def test_a_sweep_leaves_no_residue_in_a_file(
         assert "transmissions/s" in last
 
 
-def test_bars_leave_no_semaphore_in_workers_that_are_killed() -> None:
-    """The lock that tqdm makes by itself is one between processes, which outlives a kill."""
+def test_bars_use_a_thread_lock_instead_of_a_semaphore() -> None:
+    """The default lock of tqdm is shared between processes, and outlives a killed worker."""
     lock: Any = tqdm.get_lock()  # type: ignore[no-untyped-call]
     assert isinstance(lock, type(threading.RLock()))
 
 
-def test_all_bars_are_made_here() -> None:
+def test_only_simulator_progress_imports_tqdm() -> None:
     files = [path for name in ("simulator", "benchmarks") for path in (ROOT / name).rglob("*.py")]
     own = [path for path in files if "tqdm import" in path.read_text(encoding="utf-8")]
     assert own == [ROOT / Path("simulator/progress.py")]

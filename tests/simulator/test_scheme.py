@@ -1,4 +1,4 @@
-"""What schemes share: networks over pieces of a batch."""
+"""Code shared by schemes: applying a network to a batch in pieces."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from torch import Tensor
 from simulator.scheme import in_pieces
 
 
-def test_black_images_that_fill_a_block_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pieces_of_black_padding_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     pieces: list[int] = []
 
     def brightness(images: Tensor) -> Tensor:
@@ -18,4 +18,4 @@ def test_black_images_that_fill_a_block_are_computed_once(monkeypatch: pytest.Mo
     images = torch.zeros((250, 1, 8, 8))
     images[:2] = 1.0
     assert in_pieces(brightness, images).tolist() == [1.0, 1.0] + [0.0] * 248
-    assert pieces == [3, 3, 1]  # the first, all that are black, and the shorter last one
+    assert pieces == [3, 3, 1]  # the first piece, one for all black pieces, the shorter last piece

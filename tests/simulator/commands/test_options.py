@@ -1,4 +1,4 @@
-"""Requests: made by click from a command line, or by hand; equal either way."""
+"""Requests: equal whether click builds them from a command line or a script does."""
 
 import io
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from tests.commands import Command, refused
 
 
 def by_click(request: type[Any], *arguments: str) -> Any:
-    """What click makes of a command line."""
+    """The request that click builds from a command line."""
     made: list[Any] = []
 
     @command(request)
@@ -53,13 +53,13 @@ def by_click(request: type[Any], *arguments: str) -> Any:
         ([], LinkRequest()),
     ],
 )
-def test_without_options_a_request_is_the_one_made_by_hand(
+def test_request_without_options_has_the_default_values(
     arguments: list[str], request_: object
 ) -> None:
     assert by_click(type(request_), *arguments) == request_
 
 
-def test_options_of_a_sweep() -> None:
+def test_sweep_options_fill_the_request() -> None:
     line = (
         "digits --channels rician:4,awgn --snr-db -10:10:10 --channel-uses 64,16 "
         "--schemes rkd_sc,separate:webp --images 20 --realizations 2,awgn=5 --mc 0.5 "
@@ -91,7 +91,7 @@ def test_options_of_a_sweep() -> None:
     )
 
 
-def test_options_of_a_training() -> None:
+def test_train_options_fill_the_request() -> None:
     line = (
         "digits --data images --stage head --variants p1,p2 --schemes adjscc --seed 1 "
         "--teacher-seed 2 --teacher vit --student a.json --minutes 1.5 --fresh --device cuda "
@@ -114,7 +114,7 @@ def test_options_of_a_training() -> None:
     )
 
 
-def test_a_text_that_cannot_be_parsed_names_its_option() -> None:
+def test_parse_error_names_the_option() -> None:
     with pytest.raises(UserError, match="^--snr-db must be"):
         by_click(SweepRequest, "digits", "--snr-db", "abc")
     with pytest.raises(UserError, match="^--ebn0-db must be"):
@@ -135,7 +135,7 @@ WRONG: list[tuple[type[Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("kind", "wrong", "told"), WRONG)
-def test_what_needs_no_data_is_checked_before_a_command_begins(
+def test_values_are_validated_before_a_command_starts(
     kind: type[Any], wrong: str, told: str
 ) -> None:
     with pytest.raises(UserError) as raised:
@@ -143,7 +143,7 @@ def test_what_needs_no_data_is_checked_before_a_command_begins(
     assert str(raised.value) == told
 
 
-def test_right_numbers_are_what_they_were() -> None:
+def test_valid_numbers_keep_their_values() -> None:
     line = ["digits", "--images", "7", "--device", "CUDA:1", "--mc", "0.5"]
     asked = by_click(SweepRequest, *line)
     assert (asked.images, asked.device, asked.mc) == (7, "cuda:1", 0.5)
@@ -152,12 +152,12 @@ def test_right_numbers_are_what_they_were() -> None:
     assert by_click(LinkRequest, "--modulation", "16").modulation == 16
 
 
-def test_the_default_of_a_range_is_shown_as_it_is_written() -> None:
+def test_help_shows_a_default_range_as_written() -> None:
     told = cli.commands["link"].get_help(click.Context(cli.commands["link"]))
     assert "[default: 0:10:1]" in " ".join(told.split())
 
 
-def test_help_that_is_made_when_it_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_text_is_built_only_when_shown(capsys: pytest.CaptureFixture[str]) -> None:
     asked: list[str] = []
 
     def slow() -> str:
@@ -184,7 +184,7 @@ def test_help_that_is_made_when_it_is_shown(capsys: pytest.CaptureFixture[str]) 
     assert f"Of {', '.join(RECIPES)}." in " ".join(told.split())
 
 
-def test_what_cannot_be_printed_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unencodable_characters_are_replaced_in_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
     printed = io.BytesIO()
     monkeypatch.setattr("sys.argv", ["tell"])
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(printed, encoding="cp1252"))
@@ -203,7 +203,7 @@ REQUIRED = [
 @pytest.mark.parametrize(
     ("own", "left_out"), REQUIRED, ids=[f"{own.name}-{left.name}" for own, left in REQUIRED]
 )
-def test_what_is_required_must_be_there(
+def test_missing_required_parameters_raise_an_error(
     semlink: Command,
     capsys: pytest.CaptureFixture[str],
     own: click.Command,
@@ -221,7 +221,7 @@ def test_what_is_required_must_be_there(
     assert str(left_out.name).upper() in told.upper()
 
 
-def test_the_required_options_are_these() -> None:
+def test_only_accuracy_and_b_are_required_options() -> None:
     options = {
         parameter.opts[0] for _, parameter in REQUIRED if isinstance(parameter, click.Option)
     }

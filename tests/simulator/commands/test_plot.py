@@ -1,4 +1,4 @@
-"""`semlink plot` draws a part of a committed sweep again."""
+"""`semlink plot` redraws a part of a committed sweep."""
 
 import shutil
 from pathlib import Path
@@ -12,7 +12,7 @@ DIGITS = ROOT / "results/reference/digits"
 PART = ["--channels", "awgn", "--channel-uses", "4", "--out", "a"]
 
 
-def test_draws_the_part_that_is_asked_for_and_leaves_other_figures(
+def test_plot_draws_the_requested_part_and_keeps_other_figures(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = ["--axis", "error", "--width", "column", "--schemes", "label_code,rkd_sc"]
@@ -30,7 +30,7 @@ def test_draws_the_part_that_is_asked_for_and_leaves_other_figures(
     assert "Noiseless accuracy (student and head, no channel): 98.8 %" in caption
 
 
-def test_schemes_without_points_are_told_and_capitals_do_not_matter(
+def test_schemes_without_points_are_reported_and_case_is_ignored(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = ["--schemes", "RKD_SC,DT_JSCC:64QAM,separate", "--channel-uses", "16,64"]
@@ -44,7 +44,7 @@ def test_schemes_without_points_are_told_and_capitals_do_not_matter(
     assert capsys.readouterr().err == ""
 
 
-def test_published_curves_can_be_named(semlink: Command, tmp_path: Path) -> None:
+def test_published_curves_can_be_selected(semlink: Command, tmp_path: Path) -> None:
     cifar100 = ROOT / "results/reference/cifar100"
     part = ["--schemes", "published_notebook,rkd_sc", "--channel-uses", "256", "--channels", "awgn"]
     assert semlink("plot", cifar100, *part, "--out", "a") == 0
@@ -63,14 +63,14 @@ def test_published_curves_can_be_named(semlink: Command, tmp_path: Path) -> None
         (["--width", "page"], "'page' is not one of 'auto', 'column', 'text'"),
     ],
 )
-def test_mistakes_are_told_in_a_line(
+def test_mistakes_raise_one_line_errors(
     semlink: Command, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
 ) -> None:
     assert semlink("plot", DIGITS, "--out", "a", *arguments) == 2
     assert told in refused(capsys)
 
 
-def test_combination_without_a_point_is_refused(
+def test_combination_without_points_raises_an_error(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "a").mkdir()

@@ -1,4 +1,4 @@
-"""A sweep is resolved from a request that a script made."""
+"""A sweep is resolved from a request made by a script."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from simulator.storage.files import file_hash
 from tests.commands import WEIGHTS
 
 
-def test_a_request_by_hand_is_a_sweep_in_memory() -> None:
+def test_request_made_by_hand_is_swept_in_memory() -> None:
     request = SweepRequest(
         recipe="digits",
         channels=("awgn",),
@@ -49,7 +49,7 @@ def test_a_request_by_hand_is_a_sweep_in_memory() -> None:
     assert sweep.weights.device == torch.device("cpu")
 
 
-def test_reasons_are_given_for_the_schemes_that_were_named_and_grouped() -> None:
+def test_omission_reasons_are_grouped_and_given_for_named_schemes() -> None:
     serves = "serves k in {16, 64}"
     left_out = [
         LeftOut("a", "no a.safetensors; run semlink train digits"),

@@ -12,7 +12,7 @@ from tests.commands import Command, refused
 DIGITS = ROOT / "results/reference/digits"
 
 
-def test_says_what_each_scheme_needs(
+def test_threshold_lists_the_required_snr_of_each_scheme(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     schemes = ["--schemes", "separate,analog_pixels", "--reference", "capacity_bound"]
@@ -29,7 +29,7 @@ def test_says_what_each_scheme_needs(
     assert "minus that of capacity_bound; its interval is from a paired bootstrap" in out
 
 
-def test_without_outcomes_of_images_the_difference_is_unpaired(
+def test_difference_is_unpaired_without_outcomes_of_images(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("results.csv", "run.json"):
@@ -39,7 +39,7 @@ def test_without_outcomes_of_images_the_difference_is_unpaired(
     assert "its interval is unpaired" in capsys.readouterr().out
 
 
-def test_the_library_gives_the_same_table(semlink: Command, tmp_path: Path) -> None:
+def test_python_api_gives_the_same_table(semlink: Command, tmp_path: Path) -> None:
     place = ["--channels", "awgn", "--channel-uses", "16,64", "--schemes", "rkd_sc,adjscc"]
     asked = ["--accuracy", 90, *place, "--reference", "separate"]
     assert semlink("threshold", DIGITS, *asked, "--csv", tmp_path / "t.csv") == 0
@@ -55,7 +55,7 @@ def test_the_library_gives_the_same_table(semlink: Command, tmp_path: Path) -> N
         Results.read(DIGITS).threshold(0.9)
 
 
-def test_a_percent_sign_and_capitals_do_not_matter(
+def test_percent_sign_and_case_are_ignored(
     semlink: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     some = ["--channels", "AWGN", "--channel-uses", "16", "--schemes"]
@@ -68,7 +68,7 @@ def test_a_percent_sign_and_capitals_do_not_matter(
 @pytest.mark.parametrize(
     ("accuracy", "said"), [(99.9, "not reached by 20"), (5, "at or below -10 (first SNR)")]
 )
-def test_says_in_words_what_was_not_swept(
+def test_thresholds_outside_the_swept_snrs_are_described(
     semlink: Command, capsys: pytest.CaptureFixture[str], accuracy: float, said: str
 ) -> None:
     assert semlink("threshold", DIGITS, "--accuracy", accuracy, "--schemes", "rkd_sc") == 0
@@ -87,7 +87,7 @@ def test_says_in_words_what_was_not_swept(
         (["--accuracy", "60", "--channel-uses", "5"], "--channel-uses must be among 4, 16, 64, "),
     ],
 )
-def test_mistakes_are_told_in_a_line(
+def test_mistakes_raise_one_line_errors(
     semlink: Command, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
 ) -> None:
     assert semlink("threshold", DIGITS, *arguments) == 2

@@ -1,4 +1,4 @@
-"""What `semlink train` says when it is done."""
+"""Messages of `semlink train`, and folders that it must leave unchanged."""
 
 import shutil
 from dataclasses import replace
@@ -22,7 +22,7 @@ BRIEF = 'base = "digits"\nviews = 1\n'
 
 
 @pytest.mark.parametrize(("rate", "guesses"), [("1e-9", True), ("0.02", False)])
-def test_parts_that_only_guess_are_named(
+def test_parts_no_better_than_a_guess_are_reported(
     rate: str,
     guesses: bool,
     semlink: Command,
@@ -38,7 +38,7 @@ def test_parts_that_only_guess_are_named(
     assert ("no better than a guess on 297 validation images: teacher;" in err) == guesses
 
 
-def test_the_backbone_of_the_baselines_is_introduced(
+def test_backbone_of_the_baselines_is_announced(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = recipe_named("digits")
@@ -59,7 +59,7 @@ def test_the_backbone_of_the_baselines_is_introduced(
         (("search", "digits", "--fresh", "--epochs", "1"), "results/runs/digits"),
     ],
 )
-def test_a_folder_that_another_process_trains_in_is_refused(
+def test_folder_in_use_by_another_training_raises_an_error(
     asked: tuple[str, ...],
     folder: str,
     semlink: Command,
@@ -76,7 +76,7 @@ def test_a_folder_that_another_process_trains_in_is_refused(
     assert f"{folder} is in use by another semlink process; wait for it" in refused(capsys)
 
 
-def test_images_that_a_warm_start_has_seen_are_told(
+def test_images_seen_by_a_warm_start_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     known = few_images()
@@ -100,7 +100,7 @@ def test_images_that_a_warm_start_has_seen_are_told(
         assert (f"semlink: {told} this training starts" in capsys.readouterr().err) == (number > 0)
 
 
-def test_teachers_are_named_for_what_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+def test_teachers_are_described_in_the_output(capsys: pytest.CaptureFixture[str]) -> None:
     own = recipe_named("images")
     warm = replace(own.teacher, begin="reference")
     for teacher, kind in (
@@ -115,7 +115,7 @@ def test_teachers_are_named_for_what_they_are(capsys: pytest.CaptureFixture[str]
         assert capsys.readouterr().out == f"teacher: {kind}, 0.00 M parameters\n"
 
 
-def test_fresh_removes_nothing_if_the_training_is_refused(
+def test_fresh_removes_nothing_if_training_cannot_start(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights = shutil.copytree(WEIGHTS, tmp_path / "out/weights")

@@ -152,10 +152,13 @@ def test_few_strong_images_among_weak_ones_exceed_the_power_limit() -> None:
 
 @pytest.mark.parametrize("k", [1, 16])
 def test_power_limit_tolerates_chance_and_rejects_strong_symbols(k: int) -> None:
-    outer = torch.full((1, k), 1.8**0.5, dtype=torch.complex64)  # all at the corners of 16-QAM
-    most = MOST_POWER if k == 1 else 1.3  # for 16 symbols, two standard deviations above 1
-    assert not Power().plus(outer * (min(most, 1.8) / 1.8) ** 0.5).above(MOST_POWER, k)
-    assert Power().plus(3 * outer).above(MOST_OF_BLOCK, k)
+    generator = torch.Generator().manual_seed(0)
+    levels = torch.tensor([0.2, 1.0, 1.0, 1.8]).sqrt() + 0j  # amplitudes of 16-QAM
+    for images in (1, 2, 5, 20, 250):
+        for _ in range(200):
+            x = levels[torch.randint(4, (images, k), generator=generator)]
+            assert not Power().plus(x).above(MOST_POWER, k)
+        assert Power().plus(3 * x).above(MOST_OF_BLOCK, k)
 
 
 def test_finding_networks_does_not_consume_attributes_of_a_scheme() -> None:

@@ -1,4 +1,4 @@
-"""`semlink export`: the files, their accuracy, and what is refused."""
+"""`semlink export`: the files, their accuracy, and errors."""
 
 import json
 import sys
@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_every_part_is_there_in_both_kinds(folder: Path) -> None:
+def test_every_part_is_exported_in_fp32_and_int8(folder: Path) -> None:
     files = {file_of(folder, part, kind).name for part in PARTS for kind in KINDS}
     assert {path.name for path in folder.iterdir()} == files | {"export.json", "export.csv"}
     told = json.loads((folder / "export.json").read_text(encoding="utf-8"))
@@ -37,7 +37,7 @@ def test_every_part_is_there_in_both_kinds(folder: Path) -> None:
     assert told["channel_uses"] == list(range(1, 65))
 
 
-def test_fp32_is_pytorch_and_int8_loses_little(folder: Path) -> None:
+def test_fp32_matches_pytorch_and_int8_loses_little_accuracy(folder: Path) -> None:
     rows = rows_of(folder)
     assert all(rows[part, "fp32"]["largest_difference"] <= MOST_DIFFERENCE for part in PARTS)
     torch_, fp32, int8 = (rows["link", kind] for kind in ("torch", *KINDS))
@@ -46,8 +46,8 @@ def test_fp32_is_pytorch_and_int8_loses_little(folder: Path) -> None:
     assert int8["megabytes"] < fp32["megabytes"]
 
 
-def test_the_committed_table_is_of_these_weights(folder: Path) -> None:
-    """Sizes and accuracies; times are of another machine."""
+def test_committed_table_matches_the_committed_weights(folder: Path) -> None:
+    """Sizes and accuracies only; times depend on the machine."""
     own, committed = rows_of(folder), rows_of(ROOT / "results/reference/digits")
     assert list(own) == list(committed)
     for place, row in own.items():
@@ -64,14 +64,16 @@ def rows_of(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_batch_is_free(folder: Path, kind: str, generator: torch.Generator) -> None:
+def test_exported_encoder_accepts_any_batch_size(
+    folder: Path, kind: str, generator: torch.Generator
+) -> None:
     encoder = onnx_network(file_of(folder, "encoder", kind))
     images = torch.rand((5, 1, 8, 8), generator=generator)
     one_by_one = torch.cat([encoder(image[None]) for image in images])
     assert torch.allclose(encoder(images), one_by_one, atol=1e-5)
 
 
-def test_an_export_replaces_its_own_kind_alone(
+def test_export_replaces_only_folders_of_an_earlier_export(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "mine").mkdir()
@@ -85,7 +87,7 @@ def test_an_export_replaces_its_own_kind_alone(
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
-def test_files_that_differ_are_not_written(
+def test_networks_that_differ_from_pytorch_are_not_written(
     semlink: Command,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -97,7 +99,7 @@ def test_files_that_differ_are_not_written(
     assert not any(tmp_path.iterdir())
 
 
-def test_a_missing_package_is_named(
+def test_missing_package_is_named_in_the_error(
     semlink: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
@@ -108,7 +110,9 @@ def test_a_missing_package_is_named(
 @pytest.mark.parametrize(
     ("int8", "told"), [(0.97, "semlink: int8 files lose 1.0 points of accuracy\n"), (0.976, "")]
 )
-def test_a_loss_of_int8_is_told(int8: float, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_accuracy_loss_of_int8_is_reported(
+    int8: float, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     table = {"part": ["link"] * 3, "runtime": ["torch", *KINDS], "accuracy": [0.98, 0.98, int8]}
     remark_loss(pd.DataFrame(table))
     assert capsys.readouterr().err == told

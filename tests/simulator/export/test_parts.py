@@ -1,4 +1,4 @@
-"""The exported parts compute what the scheme does."""
+"""The exported parts compute the same outputs as the scheme."""
 
 import pytest
 import torch
@@ -48,9 +48,7 @@ def features(generator: torch.Generator) -> Tensor:
 
 
 @torch.inference_mode()
-def test_the_transmitter_sends_the_codeword(
-    codec: ChannelCodec, generator: torch.Generator
-) -> None:
+def test_transmitter_sends_the_codeword(codec: ChannelCodec, generator: torch.Generator) -> None:
     z, told = features(generator), SNR_DB.clamp(-12, 26)
     x = Transmitter(codec, (-12, 26))(z, SNR_DB, USES)
     expected = torch.view_as_real(codeword(codec, z, snr_db=told, uses=USES))
@@ -59,7 +57,7 @@ def test_the_transmitter_sends_the_codeword(
 
 
 @torch.inference_mode()
-def test_the_receiver_equalises_and_decodes(
+def test_receiver_equalises_and_decodes(
     codec: ChannelCodec, generator: torch.Generator, streams: Streams
 ) -> None:
     x = torch.view_as_complex(Transmitter(codec, (-12, 26))(features(generator), SNR_DB, USES))

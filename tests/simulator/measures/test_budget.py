@@ -1,4 +1,4 @@
-"""The adaptive budget: the smallest k that keeps enough, and honest numbers on other images."""
+"""The adaptive budget: the smallest k that retains the accuracy, evaluated on other images."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ def rows(
     ]
 
 
-def test_the_smallest_k_that_keeps_the_share() -> None:
+def test_smallest_k_that_retains_the_share_is_chosen() -> None:
     table = pd.DataFrame(
         rows({4: 0.5, 16: 0.79, 64: 0.8})
         + rows({4: 0.7, 16: 0.69, 64: 0.71}, snr_db=10.0)
@@ -35,7 +35,7 @@ def test_the_smallest_k_that_keeps_the_share() -> None:
     assert smallest_uses(table, share=1.0) == dict.fromkeys(places, 64)
 
 
-def test_adapt_writes_its_table_and_says_what_is_missed(
+def test_adapt_writes_its_table_and_reports_missed_points(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--snr-db", "-10,20", "--images", "100", "--channels", "awgn", "--out", "out"]
@@ -57,7 +57,7 @@ def test_adapt_writes_its_table_and_says_what_is_missed(
     assert words[-1] == ("yes" if row["kept"] else "no")
 
 
-def test_places_where_the_share_is_missed_are_one_line() -> None:
+def test_points_that_miss_the_share_are_summarised_in_one_line() -> None:
     table = pd.DataFrame(rows({4: 0.5}) + rows({16: 0.5}, snr_db=10.0))
     assert missed_places(table.assign(kept=[True, True]), 0.99).endswith("at every point")
     assert missed_places(table.assign(kept=[True, False]), 0.99) == (
@@ -66,8 +66,8 @@ def test_places_where_the_share_is_missed_are_one_line() -> None:
     )
 
 
-def test_the_rule_is_made_with_draws_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was lucky on validation images must not be lucky again on the test images."""
+def test_rule_and_evaluation_use_different_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draws that happen to favour a k on validation images must not recur on test images."""
     seeds = []
 
     def recorded(*arguments: Any, **options: Any) -> Results:
@@ -95,7 +95,7 @@ def test_the_rule_is_made_with_draws_of_its_own(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("share", ["0", "1.5"])
-def test_a_share_is_above_0_and_at_most_1(
+def test_retention_outside_0_to_1_raises_an_error(
     semlink: Command,
     share: str,
     capsys: pytest.CaptureFixture[str],

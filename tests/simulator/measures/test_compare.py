@@ -1,4 +1,4 @@
-"""Paired comparison of two schemes from what a sweep has kept."""
+"""Paired comparison of two schemes from the stored outcomes of a sweep."""
 
 import json
 import math
@@ -55,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_difference_of_shared_points(folder: Path) -> None:
+def test_difference_is_computed_at_shared_points(folder: Path) -> None:
     table, left_out = compare_schemes(folder, "a", "b")
     assert left_out == []
     assert table[["channel", "channel_uses", "snr_db"]].to_numpy().tolist() == [["awgn", 16, 0.0]]
@@ -68,7 +68,7 @@ def test_difference_of_shared_points(folder: Path) -> None:
     assert compare_schemes(folder, "b", "a")[0].iloc[0]["difference"] == pytest.approx(-0.25)
 
 
-def test_errors_of_tables_of_both_schemes_widen_the_difference(folder: Path) -> None:
+def test_table_errors_of_both_schemes_widen_the_interval(folder: Path) -> None:
     before = compare_schemes(folder, "a", "b")[0].iloc[0]
     rows = pd.read_csv(folder / "results.csv")
     errors = rows["scheme"].map({"a": 0.3, "b": 0.4, "c": 0.0})
@@ -80,7 +80,7 @@ def test_errors_of_tables_of_both_schemes_widen_the_difference(folder: Path) -> 
     assert before["p_value"] < 0.05 < after["p_value"]
 
 
-def test_all_others_are_compared_in_the_order_of_the_sweep(folder: Path) -> None:
+def test_all_other_schemes_are_compared_in_sweep_order(folder: Path) -> None:
     table, left_out = compare_schemes(folder, None, "b")
     pd.testing.assert_frame_equal(table, compare_schemes(folder, "a", "b")[0])
     assert left_out == ["c shares no point with b: left out"]
@@ -101,7 +101,7 @@ def test_all_others_are_compared_in_the_order_of_the_sweep(folder: Path) -> None
     assert "(Holm, over all 2 points)" in repr(together)
 
 
-def test_screen_shows_differences_and_intervals_in_a_column_per_snr() -> None:
+def test_printed_comparison_has_one_column_per_snr() -> None:
     row = {"a": "x", "channel": "awgn", "channel_uses": 4, "ci_low": -0.01, "ci_high": 0.05}
     table = pd.DataFrame(
         [
@@ -121,7 +121,7 @@ def test_screen_shows_differences_and_intervals_in_a_column_per_snr() -> None:
     ]
 
 
-def test_a_committed_sweep_is_compared_without_its_journal(folder: Path) -> None:
+def test_sweep_is_compared_from_outcomes_without_its_journal(folder: Path) -> None:
     table, _ = compare_schemes(folder, "a", "b")
     path = write_outcomes(folder)
     (folder / "journal.jsonl").unlink()
@@ -138,7 +138,7 @@ def test_a_committed_sweep_is_compared_without_its_journal(folder: Path) -> None
         compare_schemes(folder, "a", "b")
 
 
-def test_what_cannot_be_compared_is_one_line(folder: Path, tmp_path: Path) -> None:
+def test_invalid_comparisons_raise_an_error(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="^--b must be a scheme of .*: a, b, c, got 'x'"):
         compare_schemes(folder, "a", "x")
     with pytest.raises(UserError, match="c must share a point with a, but"):
@@ -161,7 +161,7 @@ def test_what_cannot_be_compared_is_one_line(folder: Path, tmp_path: Path) -> No
         compare_schemes(folder, "a", "b")
 
 
-def test_realizations_for_all_and_for_single_channels() -> None:
+def test_realizations_are_parsed_for_all_or_single_channels() -> None:
     assert parse_realizations("5") == (5, {})
     assert parse_realizations("awgn=5, rayleigh=20") == (None, {"awgn": 5, "rayleigh": 20})
     assert parse_realizations("2,rician:4=3") == (2, {"rician:4": 3})
@@ -179,7 +179,7 @@ def test_realizations_for_all_and_for_single_channels() -> None:
         grid_of(digits().sweep, channels=("awgn",), realizations=draws)
 
 
-def test_outcomes_of_another_sweep_are_refused(folder: Path) -> None:
+def test_outcomes_of_another_sweep_raise_an_error(folder: Path) -> None:
     write_outcomes(folder)
     (folder / "journal.jsonl").unlink()
     assert len(compare_schemes(folder, "a", "b")[0]) == 1

@@ -1,4 +1,4 @@
-"""The digital link by itself: closed forms, the stop rule, Eb/N0, and a decoder of another make."""
+"""The digital link: closed forms, the stop rule, Eb/N0, and a comparison with Sionna's decoder."""
 
 import math
 from dataclasses import replace
@@ -58,7 +58,7 @@ def sigmas_from_theory(row: pd.Series, theory: float) -> float:
     ],
 )
 @pytest.mark.parametrize("bits_per_symbol", [2, 4, 6, 8])
-def test_uncoded_qam_meets_the_closed_form(
+def test_uncoded_qam_agrees_with_the_closed_form(
     bits_per_symbol: int, channel: str, ebn0_db: float
 ) -> None:
     pipe = UncodedPipe(channel_uses=16, bits_per_symbol=bits_per_symbol)
@@ -68,7 +68,7 @@ def test_uncoded_qam_meets_the_closed_form(
     assert sigmas_from_theory(row, row["theory_ber"]) < 4
 
 
-def test_pilots_take_energy_from_the_payload() -> None:
+def test_pilot_energy_lowers_the_snr_at_equal_ebn0() -> None:
     plain = link_test(QPSK_HALF, "tdl:A", 0.0, max_blocks=1).snr_db(0.0)
     charged = link_test(QPSK_HALF, "tdl:A+lmmse:32", 0.0, max_blocks=1).snr_db(0.0)
     assert plain - charged == pytest.approx(10 * math.log10((128 + 32) / 128))
@@ -76,7 +76,7 @@ def test_pilots_take_energy_from_the_payload() -> None:
         link_test(QPSK_HALF, "rayleigh+ls:129", 0.0, max_blocks=1)
 
 
-def test_half_a_db_would_be_seen() -> None:
+def test_error_of_half_a_db_would_be_detected() -> None:
     pipe = UncodedPipe(channel_uses=16, bits_per_symbol=4)
     row = measure_link(link_test(pipe, "awgn", 9.0, max_blocks=4000)).iloc[0]
     other = measure_link(link_test(pipe, "awgn", 9.5, max_blocks=500)).iloc[0]
@@ -84,7 +84,7 @@ def test_half_a_db_would_be_seen() -> None:
 
 
 @pytest.mark.parametrize("bits_per_symbol", [2, 4, 6, 8])
-def test_nearest_point_among_all(bits_per_symbol: int) -> None:
+def test_qam_demapping_finds_the_nearest_point(bits_per_symbol: int) -> None:
     symbols = torch.view_as_complex(torch.randn(3, 50, 2, generator=Streams(seed=1)("points")))
     points = sionna_phy().mapping.qam(bits_per_symbol)
     nearest = np.abs(symbols.numpy()[..., None] - points).argmin(axis=-1)
@@ -93,14 +93,14 @@ def test_nearest_point_among_all(bits_per_symbol: int) -> None:
     np.testing.assert_array_equal(qam_bits(symbols, bits_per_symbol=bits_per_symbol), literal)
 
 
-def test_energy_of_crc_and_parity_is_charged() -> None:
+def test_ebn0_includes_the_energy_of_crc_and_parity_bits() -> None:
     test = link_test(QPSK_HALF, "awgn", 0.0, max_blocks=1)
     assert test.snr_db(0.0) == pytest.approx(10 * math.log10(112 / 128))
     uncoded = link_test(UncodedPipe(channel_uses=5, bits_per_symbol=6), "awgn", 0.0, max_blocks=1)
     assert uncoded.snr_db(1.0) == pytest.approx(1 + 10 * math.log10(6))
 
 
-def test_a_point_ends_with_the_batch_that_has_enough_errors() -> None:
+def test_point_stops_after_the_batch_with_enough_errors() -> None:
     many = measure_link(link_test(QPSK_HALF, "awgn", 2.0, errors=300, max_blocks=5000)).iloc[0]
     assert many["blocks"] % 500 == 0
     assert many["blocks"] < 5000
@@ -111,27 +111,27 @@ def test_a_point_ends_with_the_batch_that_has_enough_errors() -> None:
     assert few["ci_low"] < few["bler"] < few["ci_high"]
 
 
-def test_same_seed_same_table_and_another_seed_another() -> None:
+def test_table_is_determined_by_the_seed() -> None:
     test = link_test(QPSK_HALF, "rayleigh", 4.0, max_blocks=300)
     one, two = measure_link(test), measure_link(test)
     pd.testing.assert_frame_equal(one, two)
     assert not one.equals(measure_link(replace(test, seed=4)))
 
 
-def test_without_errors_intervals_begin_at_zero() -> None:
+def test_intervals_start_at_zero_without_errors() -> None:
     row = measure_link(link_test(QPSK_HALF, "awgn", 20.0, max_blocks=100)).iloc[0]
     assert row["bit_errors"] == row["block_errors"] == row["ci_low"] == row["ber_low"] == 0
     assert row["ci_high"] == pytest.approx(Z**2 / (100 + Z**2))
 
 
-def test_a_channel_without_closed_form_has_none() -> None:
+def test_channel_without_closed_form_has_no_theory_ber() -> None:
     test = replace(link_test(QPSK_HALF, "rayleigh", 4.0, max_blocks=10), channel=LawlessChannel())
     assert measure_link(test)["theory_ber"].isna().all()
 
 
 @pytest.mark.parametrize("payload", [40, 100, 512, 3824, 3825])
 @pytest.mark.parametrize("bits_per_symbol", [2, 8])
-def test_uses_and_payload_of_a_rate_are_inverse(payload: int, bits_per_symbol: int) -> None:
+def test_channel_uses_and_payload_bits_are_inverse(payload: int, bits_per_symbol: int) -> None:
     half = Fraction(1, 2)
     uses = channel_uses_for(payload_bits=payload, bits_per_symbol=bits_per_symbol, code_rate=half)
     fits, short = (
@@ -142,10 +142,10 @@ def test_uses_and_payload_of_a_rate_are_inverse(payload: int, bits_per_symbol: i
 
 
 @pytest.mark.slow
-def test_half_rate_ldpc_against_the_decoder_of_sionna() -> None:
+def test_half_rate_ldpc_is_within_0_1_db_of_the_sionna_decoder() -> None:
     """512 bits, QPSK: no more than 0.1 dB worse than 20 flooding iterations at a BLER of 1e-2.
 
-    Both decode the same received blocks, so what only one of them loses tells them apart.
+    Ours runs at 2.1 dB and Sionna's at 2.0 dB, each on its own draws.
     """
     ours = BitPipe(payload_bits=512, channel_uses=528, bits_per_symbol=2)
     theirs = replace(ours, decoder="sionna")

@@ -1,4 +1,4 @@
-"""The doctor passes right channels and finds one whose noise or fading power is doubled."""
+"""The doctor accepts correct channels, and detects wrong powers, correlations and estimates."""
 
 from dataclasses import dataclass, field, replace
 
@@ -22,12 +22,12 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True, kw_only=True)
 class Faulty(Channel):
-    """A channel with too much noise or too strong a gain, which reports what it should have."""
+    """A channel with too much noise or gain, which reports the nominal values."""
 
     right: Channel = field(default_factory=lambda: channel_from_name("rayleigh_fast"))
     noise_factor: float = 1.0
     gain_factor: float = 1.0
-    told_factor: float = 1.0  # of the noise power that the receiver is told
+    told_factor: float = 1.0  # of the reported noise power
     says: Channel | None = None  # whose law it claims
 
     @property
@@ -46,7 +46,7 @@ class Faulty(Channel):
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_right_channels_pass(name: str) -> None:
+def test_correct_channels_pass(name: str) -> None:
     table = check_channels(CPU, (channel_from_name(name),))
     assert len(table) >= 5
     assert table["verdict"].eq("ok").all(), table.to_string()
@@ -59,20 +59,20 @@ def test_right_channels_pass(name: str) -> None:
         (Faulty(noise_factor=1.012), "E|w|^2"),  # 0.05 dB
         (Faulty(told_factor=2.0), "N0 reported"),
         (Faulty(gain_factor=2.0), "E|h|^2"),
-        # fade from use to use, but do not say so
+        # fade from use to use, but claim another law
         (Faulty(says=channel_from_name("awgn")), "var of mean |h|^2"),
         (Faulty(says=channel_from_name("rayleigh")), "SNR spread in dB"),
         (Faulty(says=channel_from_name("rician:4")), "QPSK bit error rate"),
         (Faulty(right=channel_from_name("rician:4"), gain_factor=2.0), "E|h|^2"),
     ],
 )
-def test_wrong_powers_are_found(faulty: Faulty, quantity: str) -> None:
+def test_wrong_powers_and_laws_are_detected(faulty: Faulty, quantity: str) -> None:
     table = check_channels(CPU, (faulty,))
     assert table.set_index("quantity")["verdict"][quantity] == "OFF"
 
 
 @pytest.mark.parametrize("name", ESTIMATED)
-def test_right_estimates_pass(name: str) -> None:
+def test_correct_estimates_pass(name: str) -> None:
     table = check_channels(CPU, (channel_from_name(name),))
     assert table["quantity"].tolist() == ["E|h - estimate|^2"]
     assert table["verdict"].eq("ok").all(), table.to_string()
@@ -80,7 +80,7 @@ def test_right_estimates_pass(name: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Misled(TdlChannel):
-    """A multipath channel whose law has the loss of correlation 5 % too high."""
+    """A multipath channel whose law overstates the loss of correlation by 5 %."""
 
     @property
     def law(self) -> ChannelLaw:
@@ -92,7 +92,7 @@ class Misled(TdlChannel):
 
 
 @pytest.mark.parametrize("text", ["A", "C:300ns:120kmh"])
-def test_a_correlation_5_percent_off_is_found(text: str) -> None:
+def test_correlation_error_of_5_percent_is_detected(text: str) -> None:
     table = check_channels(CPU, (Misled(link=multipath_from_text(text)),)).set_index("quantity")
     own = table[table.index.str.startswith("1 - corr")]
     assert len(own) == 3
@@ -100,14 +100,14 @@ def test_a_correlation_5_percent_off_is_found(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["A", "C:300ns:120kmh"])
-def test_a_multipath_power_5_percent_off_is_found(text: str) -> None:
+def test_multipath_power_error_of_5_percent_is_detected(text: str) -> None:
     tdl = TdlChannel(link=multipath_from_text(text))
     table = check_channels(CPU, (Faulty(right=tdl, gain_factor=1.05 if text == "A" else 0.95),))
     assert table.set_index("quantity")["verdict"]["E|h|^2"] == "OFF"
 
 
 @pytest.mark.parametrize("name", ESTIMATED)
-def test_an_estimation_error_told_5_percent_off_is_found(
+def test_estimation_error_reported_5_percent_off_is_detected(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from channels import estimate
@@ -124,13 +124,13 @@ def test_an_estimation_error_told_5_percent_off_is_found(
     assert table["verdict"].tolist() == ["OFF"]
 
 
-def test_a_channel_without_a_law_meets_the_contract_alone() -> None:
+def test_channel_without_a_law_is_checked_only_against_the_contract() -> None:
     table = check_channels(CPU, (LawlessChannel(),))
     assert table["quantity"].tolist() == ["E|w|^2", "N0 reported", "E|h|^2"]
     assert table["verdict"].eq("ok").all()
 
 
-def test_command_fails_when_a_channel_is_off(
+def test_doctor_command_fails_if_a_channel_is_off(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from simulator import __main__

@@ -16,7 +16,7 @@ GRID = ["--snr-db", "0,20", "--channel-uses", "64", "--channels", "awgn", "--ima
 GRID += ["--realizations", "2", "--weights", str(WEIGHTS)]
 
 
-def test_a_sweep_that_asks_has_columns_for_rebuilt_images(semlink: Command, tmp_path: Path) -> None:
+def test_quality_option_adds_psnr_and_ssim_columns(semlink: Command, tmp_path: Path) -> None:
     schemes = ["--schemes", "deep_jscc_image,analog_pixels,separate,label_code"]
     assert semlink("sweep", "digits", *GRID, *schemes, "--out", "plain") == 0
     assert semlink("sweep", "digits", *GRID, *schemes, "--out", "asked", "--quality") == 0
@@ -33,7 +33,7 @@ def test_a_sweep_that_asks_has_columns_for_rebuilt_images(semlink: Command, tmp_
     separate = at_20_db.loc["separate"]
     assert separate["delivered"] == 1  # a file decoded without errors
     assert separate["psnr_db"] > at_20_db.loc["deep_jscc_image", "psnr_db"]
-    assert semlink("report", "asked") == 0  # rows without an image are no damage
+    assert semlink("report", "asked") == 0  # rows without images are valid
     assert semlink("plot", "asked") == 0
     assert semlink("plot", "asked", "--axis", "psnr") == 0
     told = (tmp_path / "asked" / "figures" / "psnr_snr_k64.txt").read_text()
@@ -42,7 +42,7 @@ def test_a_sweep_that_asks_has_columns_for_rebuilt_images(semlink: Command, tmp_
     assert "label code" not in told
 
 
-def test_an_image_in_outage_counts_as_a_black_one(semlink: Command, tmp_path: Path) -> None:
+def test_outage_counts_as_a_black_image(semlink: Command, tmp_path: Path) -> None:
     schemes = ["--schemes", "separate", "--snr-db", "-20", *GRID[2:]]
     assert semlink("sweep", "digits", *schemes, "--out", "out", "--quality") == 0
     (row,) = pd.read_csv(tmp_path / "out" / "results.csv").to_dict("records")
@@ -52,7 +52,7 @@ def test_an_image_in_outage_counts_as_a_black_one(semlink: Command, tmp_path: Pa
     assert row["psnr_db"] == pytest.approx(float(black), abs=1e-4)
 
 
-def test_images_of_a_scheme_of_ones_own_are_measured() -> None:
+def test_quality_of_an_own_scheme_is_measured() -> None:
     link = semlink_api.load("digits", weights=WEIGHTS)
     shape = link.data.image_shape
 
@@ -84,14 +84,14 @@ def test_images_of_a_scheme_of_ones_own_are_measured() -> None:
         semlink_api.sweep(link, wrong, grid, images=20, quality=True)
 
 
-def test_a_sweep_without_images_has_no_such_axis(
+def test_ssim_axis_requires_ssim_columns(
     semlink: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert semlink("plot", str(WEIGHTS.parent), "--axis", "ssim") == 2
     assert "--axis ssim needs rows with ssim" in refused(capsys)
 
 
-def test_without_torchmetrics_it_says_what_to_install(
+def test_missing_torchmetrics_package_is_named_in_the_error(
     semlink: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "torchmetrics", None)
@@ -99,7 +99,7 @@ def test_without_torchmetrics_it_says_what_to_install(
     assert "--quality needs torchmetrics: pip install" in refused(capsys)
 
 
-def test_psnr_and_ssim_are_the_textbook_ones(generator: torch.Generator) -> None:
+def test_psnr_and_ssim_match_their_closed_forms(generator: torch.Generator) -> None:
     images = torch.rand((3, 3, 32, 32), generator=generator)
     off = (images - 0.1).clamp(min=-1)
     assert psnr_db(off, images).tolist() == pytest.approx([20.0] * 3, abs=1e-3)

@@ -1,4 +1,4 @@
-"""Mean and spread over trainings from several seeds."""
+"""Mean and spread over training runs with different seeds."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ Sweep = Callable[..., Path]
 
 
 def weights(epochs: int = 10, **others: int) -> dict[str, Any]:
-    """What run.json says of the codec's weights, and of other parts' by their epochs."""
+    """The weights in run.json: the codec and other parts, with their epochs."""
     parts = {"codec": epochs, **others}
     return {part: {"origin": {"description": [{"epochs": own}]}} for part, own in parts.items()}
 
@@ -68,7 +68,7 @@ def test_mean_spread_and_interval_of_shared_points(sweep: Sweep) -> None:
         ({"train_seed": 1, "weights": weights(epochs=20)}, "codec trained like that"),
     ],
 )
-def test_sweeps_that_differ_in_more_than_the_training(
+def test_sweeps_that_differ_in_more_than_the_seed_raise_an_error(
     sweep: Sweep, run: dict[str, object], wrong: str
 ) -> None:
     folders = [sweep("0", {0.0: 0.5}), sweep("1", {0.0: 0.6}, **run)]
@@ -76,13 +76,13 @@ def test_sweeps_that_differ_in_more_than_the_training(
         across_seeds(folders)
 
 
-def test_parts_that_one_sweep_alone_used_may_differ(sweep: Sweep) -> None:
+def test_parts_used_by_only_one_sweep_may_differ(sweep: Sweep) -> None:
     others = {"train_seed": 1, "weights": weights(adjscc=20)}
     folders = [sweep("0", {0.0: 0.5}), sweep("1", {0.0: 0.6}, **others)]
     assert across_seeds(folders)["accuracy"].tolist() == [pytest.approx(0.55)]
 
 
-def test_one_sweep_or_no_common_point(sweep: Sweep) -> None:
+def test_one_sweep_or_no_common_point_raises_an_error(sweep: Sweep) -> None:
     one, other = sweep("0", {0.0: 0.5}), sweep("1", {5.0: 0.5}, train_seed=1)
     with pytest.raises(UserError, match="two sweeps or more, got 1"):
         across_seeds([one])
@@ -90,7 +90,7 @@ def test_one_sweep_or_no_common_point(sweep: Sweep) -> None:
         across_seeds([one, other])
 
 
-def test_command_writes_the_table(sweep: Sweep, tmp_path: Path) -> None:
+def test_seeds_command_writes_the_table(sweep: Sweep, tmp_path: Path) -> None:
     folders = [sweep(f"{seed}", {0.0: 0.5 + seed / 10}, train_seed=seed) for seed in range(2)]
     out = tmp_path / "out"
     done = CliRunner().invoke(cli, ["seeds", *map(str, folders), "--out", str(out)])
@@ -99,7 +99,7 @@ def test_command_writes_the_table(sweep: Sweep, tmp_path: Path) -> None:
     assert "over 2 training runs" in done.output
 
 
-def test_a_folder_without_a_sweep_is_one_line(
+def test_folder_without_a_sweep_raises_a_one_line_error(
     sweep: Sweep,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

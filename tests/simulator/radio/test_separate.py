@@ -1,4 +1,4 @@
-"""A scheme as transmitter and receiver apart."""
+"""A scheme split into transmitter and receiver."""
 
 from dataclasses import replace
 from typing import Any
@@ -57,14 +57,14 @@ def images(generator: torch.Generator) -> Tensor:
     return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
 
 
-def test_symbols_are_those_that_the_simulation_sends(images: Tensor) -> None:
+def test_transmit_returns_the_symbols_of_the_scheme(images: Tensor) -> None:
     x = transmit(Pixels(honest=True), images, LINK)
     expected = images.flatten(start_dim=1)[:, :8].float() / 255
     torch.testing.assert_close(x.real, expected)
     assert x.imag.eq(1).all()
 
 
-def test_the_receiver_needs_no_image(images: Tensor) -> None:
+def test_receiver_needs_no_image(images: Tensor) -> None:
     x = transmit(Pixels(honest=True), images, LINK)
     output = ChannelOutput(2 * x, torch.ones_like(x), torch.ones((3, 1)))
     found = receive(Pixels(honest=True), output, LINK, image_shape=(1, 4, 4))
@@ -80,21 +80,21 @@ def test_the_receiver_needs_no_image(images: Tensor) -> None:
         (Pixels(honest=True), replace(LINK, k=9), "pixels serves k = 8, got k = 9"),
     ],
 )
-def test_what_cannot_be_taken_apart_is_refused(
+def test_inseparable_schemes_raise_an_error(
     images: Tensor, scheme: Scheme, link: Link, told: str
 ) -> None:
     with pytest.raises(UserError, match=told):
         transmit(scheme, images, link)
 
 
-def test_a_k_that_is_not_served_is_refused_by_the_receiver_too() -> None:
+def test_receiver_raises_an_error_for_an_unserved_k() -> None:
     output = ChannelOutput(torch.ones(3, 9), torch.ones(3, 9), torch.ones(3, 1))
     with pytest.raises(UserError, match="pixels serves k = 8, got k = 9"):
         receive(Pixels(honest=True), output, replace(LINK, k=9), image_shape=(1, 4, 4))
 
 
 @pytest.mark.parametrize("name", ["rkd_sc", "label_code", "dt_jscc", "vl_vfe", "adjscc"])
-def test_more_than_a_block_is_received_as_the_simulation_has_it(name: str) -> None:
+def test_receiver_matches_the_simulation_beyond_one_block(name: str) -> None:
     link = semlink.load("digits", weights=WEIGHTS)
     scheme, images, both = link[name], link.data.test.images[:260], Link(k=16, snr_db=-6.0)
     asked: dict[str, Any] = {"channel": CHANNEL, "snr_db": -6.0, "k": 16}

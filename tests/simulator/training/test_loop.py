@@ -222,7 +222,7 @@ def test_fresh_weights_depend_only_on_the_seed() -> None:
     other = fresh(lambda: nn.Linear(3, 3), seed=5)
     torch.random.set_rng_state(before)
     assert torch.equal(one.weight, other.weight)
-    fresh(lambda: nn.Linear(3, 3), seed=6)
+    assert not torch.equal(one.weight, fresh(lambda: nn.Linear(3, 3), seed=6).weight)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
