@@ -19,7 +19,7 @@ Value = TypeVar("Value")
 OURS = ("simulator", "benchmarks")  # packages whose schemes are not checked
 MOST_POWER = 1.05  # mean over a point; QAM has unit power only on average over the constellation
 MOST_OF_BLOCK = 1.5  # mean over a block of images; more raises an error at once, not at the end
-ENOUGH = 20  # images from whose powers a standard deviation is computed
+ENOUGH, EQUAL = 20, 0.01  # images, and the relative deviation of powers that are equal
 IMAGES: Final = "images that are not black"  # key of a mask [B]; black images may pad a block
 
 
@@ -55,15 +55,15 @@ class Power(NamedTuple):
         return self.total / self.images
 
     def above(self, most: float, k: int) -> bool:
-        """Whether the mean exceeds `most` by more than it may by chance: three standard errors.
+        """Whether the mean exceeds `most` by more than it may by chance.
 
-        The power of a Gaussian symbol has a standard deviation of 1, that of QAM a smaller one;
-        uneven power of images is no excuse. With enough images their own deviation counts.
+        Three standard errors are allowed: the power of a Gaussian symbol has a standard deviation
+        of 1, that of QAM a smaller one. Nothing is, if all of `ENOUGH` images have equal power,
+        because then it is scaled and not drawn.
         """
-        error = 1 / math.sqrt(k)
-        if self.distinct >= ENOUGH:
-            error = min(error, math.sqrt(max(0.0, self.squares / self.images - self.mean**2)))
-        return self.mean > most + 3 * error / math.sqrt(self.distinct)
+        variance = self.squares / self.images - self.mean**2
+        scaled = self.distinct >= ENOUGH and variance < (EQUAL * self.mean) ** 2
+        return self.mean > most + (0 if scaled else 3 / math.sqrt(self.distinct * k))
 
 
 class Metered(WrappedChannel):

@@ -1,4 +1,4 @@
-"""Modules that are commands tell a user's mistake in one line, exit status 2."""
+"""Module commands report a user's mistake in one line and exit with status 2."""
 
 import sys
 from collections.abc import Callable
@@ -29,7 +29,7 @@ IMAGES = "error: --data must name the folder of CIFAR-100, got none"
         ),
     ],
 )
-def test_a_mistake_is_one_line(
+def test_mistakes_raise_one_line_errors(
     main: Callable[[], None],
     arguments: list[str],
     told: str,

@@ -1,4 +1,4 @@
-"""Peak-to-average power of known signals, and the study on a few digits."""
+"""Peak-to-average power ratio of known signals, and the study on a few digits."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from simulator.commands.options import run
 from simulator.storage.environment import REFERENCE
 
 
-def test_equal_symbols_have_the_highest_peak_and_one_tone_the_lowest() -> None:
+def test_equal_symbols_have_the_highest_papr_and_one_tone_the_lowest() -> None:
     equal = peaks(torch.ones((200, 72), dtype=torch.complex64), width=72)
     assert equal.papr_db == pytest.approx(10 * math.log10(72), abs=1e-4)
     assert equal.papr_low == pytest.approx(equal.papr_high)
@@ -32,7 +32,7 @@ def test_gaussian_peaks_follow_the_exponential_law() -> None:
     assert OVERSAMPLING == 4
 
 
-def test_rows_that_are_filled_in_part_are_left_out() -> None:
+def test_partially_filled_ofdm_symbols_are_left_out() -> None:
     x = torch.ones((5, 100), dtype=torch.complex64)
     x[:, 72:] = 100.0
     assert peaks(x, width=72).ofdm_symbols == 5
@@ -40,8 +40,8 @@ def test_rows_that_are_filled_in_part_are_left_out() -> None:
     assert peaks(x[:, :72].repeat(1, 2), width=72).ofdm_symbols == 10
 
 
-def test_the_interval_holds_the_quantile() -> None:
-    """Of 19 of 20 samples of a known law; by chance one in 60 sets has fewer than 33 of 40."""
+def test_papr_interval_covers_the_quantile() -> None:
+    """In at least 95 % of samples of a known distribution; at least 33 of 40 are required."""
     true = 10 * math.log10(-math.log(1 - 0.99 ** (1 / (2.8 * 72))))
     x = reference("gaussian", 72)
     whole = peaks(x, width=72).papr_db
@@ -50,7 +50,7 @@ def test_the_interval_holds_the_quantile() -> None:
     assert sum(own.papr_low <= whole <= own.papr_high for own in found) >= 33
 
 
-def test_the_study_on_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waveform_study_on_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights = str(REFERENCE / "digits/weights")
     small = ["--images", "20", "--realizations", "1", "--channel-uses", "16", "--snr-db", "5"]
     arguments = ["digits", "--weights", weights, "--schemes", "rkd_sc,label_code", *small]
@@ -67,7 +67,7 @@ def test_the_study_on_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert about["grid"]["channels"][0] == "tdl:A:300ns"
 
 
-def test_channels_are_the_studys_own(
+def test_channels_option_is_rejected(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["waveform", "digits", "--channels", "awgn"])

@@ -1,4 +1,4 @@
-"""The digital link: round trips, scales of its soft bits, outages, scrambling, fading."""
+"""The digital link: round trips, LLR scaling, outages, scrambling and fading."""
 
 import math
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ RATE_HALF = BitPipe(payload_bits=112, channel_uses=128, bits_per_symbol=2)
 
 @dataclass(frozen=True)
 class RecordingChannel(Channel):
-    """Passes everything on to another channel and remembers both sides."""
+    """Forwards to another channel and records inputs and outputs."""
 
     channel: Channel
     sent: list[Tensor] = field(default_factory=list)
@@ -40,7 +40,7 @@ class RecordingChannel(Channel):
 
 @dataclass(frozen=True)
 class FixedGainChannel(Channel):
-    """Given gains, one per image."""
+    """A channel with given gains, one per image."""
 
     gains: Tensor  # [B, 1] complex
     name: str = "fixed"
@@ -65,7 +65,7 @@ def send(
     snr_db: float | Tensor = math.inf,
     stream: str = "one",
 ) -> BitPipeOutput:
-    """Send payloads; without a channel named, over AWGN."""
+    """Send payloads over a channel, by default AWGN."""
     if not isinstance(snr_db, Tensor):
         snr_db = torch.full((len(payload), 1), snr_db)
     return pipe(
@@ -115,13 +115,13 @@ def test_round_trip_without_errors(
         torch.full((2, 112), 2, dtype=torch.uint8),
     ],
 )
-def test_wrong_payloads_are_refused(payload: Tensor) -> None:
+def test_invalid_payloads_raise_an_error(payload: Tensor) -> None:
     with pytest.raises(ValueError, match="payload must"):
         send(RATE_HALF, payload)
 
 
 @pytest.mark.parametrize("bits_per_symbol", [2, 4, 6, 8])
-def test_symbols_have_unit_power_on_average_and_are_not_normalised_per_image(
+def test_symbols_have_unit_mean_power_without_per_image_normalisation(
     bits_per_symbol: int,
 ) -> None:
     pipe = BitPipe(
@@ -145,7 +145,7 @@ def test_symbols_have_unit_power_on_average_and_are_not_normalised_per_image(
 
 @pytest.mark.parametrize("bits_per_symbol", [2, 4, 8])
 def test_sent_bits_are_interleaved_and_scrambled(bits_per_symbol: int) -> None:
-    """f[i + j Q] = e[i E / Q + j] (TS 38.212 sec. 5.4.2.2), then the stream's bits are added."""
+    """f[i + j Q] = e[i E / Q + j] (TS 38.212 sec. 5.4.2.2), then scrambling bits are added."""
     pipe = BitPipe(payload_bits=24, channel_uses=24, bits_per_symbol=bits_per_symbol)
     payload, channel = random_payload(pipe, 5), RecordingChannel(AwgnChannel())
     send(pipe, payload, channel=channel)
@@ -165,7 +165,7 @@ def test_sent_bits_are_interleaved_and_scrambled(bits_per_symbol: int) -> None:
 
 
 @pytest.mark.parametrize("bits_per_symbol", [2, 4])
-def test_cliff_of_the_code(bits_per_symbol: int) -> None:
+def test_blocks_decode_above_the_cliff_and_fail_below(bits_per_symbol: int) -> None:
     uses = 128
     payload_bits = payload_bits_for(
         channel_uses=uses, bits_per_symbol=bits_per_symbol, code_rate=Fraction(1, 2)
@@ -185,7 +185,7 @@ def test_cliff_of_the_code(bits_per_symbol: int) -> None:
     assert abs(float((lost.payload != payload).float().mean()) - 0.5) < 0.1
 
 
-def test_crc_says_which_payloads_arrived() -> None:
+def test_payloads_passing_the_crc_are_correct() -> None:
     pipe = BitPipe(payload_bits=240, channel_uses=256, bits_per_symbol=2)
     payload = random_payload(pipe, 250)
     arrived = send(pipe, payload, snr_db=1.2)
@@ -194,8 +194,8 @@ def test_crc_says_which_payloads_arrived() -> None:
     assert bool(right[arrived.crc_ok].all())  # 225 wrong words pass with probability 0.003
 
 
-def test_llr_of_the_right_scale_decodes_best() -> None:
-    """Belief propagation needs the scale: telling it another noise power loses blocks."""
+def test_correctly_scaled_llrs_decode_best() -> None:
+    """Belief propagation depends on the scale: a wrong noise power loses blocks."""
 
     @dataclass(frozen=True)
     class Liar(Channel):
@@ -241,7 +241,7 @@ def test_scrambling_balances_the_bits_of_an_all_zero_payload() -> None:
     assert abs(float(products.mean())) < 4 / math.sqrt(products.numel())
 
 
-def test_same_streams_same_output_and_other_streams_another() -> None:
+def test_output_is_determined_by_the_streams() -> None:
     payload = random_payload(RATE_HALF, 50)
     first, again, other = (
         send(RATE_HALF, payload, snr_db=-1.0, stream=stream) for stream in ("one", "one", "two")
@@ -251,7 +251,7 @@ def test_same_streams_same_output_and_other_streams_another() -> None:
     assert not torch.equal(first.payload, other.payload)
 
 
-def test_images_do_not_touch() -> None:
+def test_images_do_not_affect_each_other() -> None:
     payload = random_payload(RATE_HALF, 20)
     snr_db = torch.full((20, 1), 0.0)
     first = send(RATE_HALF, payload, snr_db=snr_db)
@@ -263,14 +263,14 @@ def test_images_do_not_touch() -> None:
     assert not torch.equal(first.payload[1], second.payload[1])
 
 
-def test_global_randomness_is_untouched() -> None:
+def test_global_random_state_is_unchanged() -> None:
     before = torch.get_rng_state()
     send(BitPipe(payload_bits=50, channel_uses=77, bits_per_symbol=2), torch.zeros(2, 50).byte())
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_a_known_gain_acts_as_another_snr() -> None:
-    """With a real gain g, y/h and its noise are those of AWGN at g^2 the SNR, image by image."""
+def test_a_real_gain_is_equivalent_to_another_snr() -> None:
+    """With a real gain g, y/h and its noise equal AWGN at g^2 times the SNR, image by image."""
     payload = random_payload(RATE_HALF, 250)
     gain = 10 ** torch.empty(250, 1).uniform_(-0.6, 0.6, generator=STREAMS("gain"))
     faded = send(RATE_HALF, payload, channel=FixedGainChannel(gain.to(torch.complex64)), snr_db=1.0)
@@ -292,7 +292,7 @@ def test_rayleigh_outages_follow_the_gain_of_each_image() -> None:
     assert int(arrived.crc_ok[bad].sum()) == 0
 
 
-def test_an_erased_use_says_nothing_of_its_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_llrs_of_erased_uses_are_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     class Erasures(AwgnChannel):
         def __call__(self, x: Tensor, **given: Any) -> ChannelOutput:
             received = super().__call__(x, **given)

@@ -1,4 +1,4 @@
-"""Which digital links exist, and the payload of a wanted code rate."""
+"""Valid sizes of digital links, and the payload size for a desired code rate."""
 
 import math
 from fractions import Fraction
@@ -11,7 +11,7 @@ from channels.digital.bit_pipe import BitPipe, payload_bits_for
 from channels.streams import Streams
 
 
-def test_what_a_pipe_says_of_itself() -> None:
+def test_crc_bits_coded_bits_and_code_rate() -> None:
     pipe = BitPipe(payload_bits=112, channel_uses=128, bits_per_symbol=2)
     assert (pipe.crc_bits, pipe.coded_bits, pipe.code_rate) == (16, 256, 0.5)
     assert BitPipe(payload_bits=3824, channel_uses=520, bits_per_symbol=8).crc_bits == 16
@@ -29,7 +29,7 @@ def test_what_a_pipe_says_of_itself() -> None:
         (8425, 2000, 8, "one code block of 8448 bits"),
     ],
 )
-def test_impossible_pipes_are_refused(
+def test_invalid_sizes_raise_an_error(
     payload_bits: int, channel_uses: int, bits_per_symbol: int, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
@@ -50,7 +50,7 @@ def test_below_the_lowest_rate_the_code_word_is_repeated() -> None:
 
 
 def test_a_code_word_sent_twice_gains_3_db() -> None:
-    """Twice the uses at half the SNR: the same LLRs in distribution, so the same error rate."""
+    """Twice the uses at half the SNR give the same LLR distribution, so the same error rate."""
     once = BitPipe(payload_bits=16, channel_uses=80, bits_per_symbol=2)  # rate 1/5
     twice = BitPipe(payload_bits=16, channel_uses=160, bits_per_symbol=2)
     assert twice.code_word_bits == once.code_word_bits == 160
@@ -83,7 +83,7 @@ def test_a_code_word_sent_twice_gains_3_db() -> None:
         (4000, 2, Fraction(1, 2), 4000 - 24),
     ],
 )
-def test_payload_of_a_wanted_rate(
+def test_payload_size_for_a_desired_rate(
     channel_uses: int, bits_per_symbol: int, rate: Fraction | float, payload_bits: int
 ) -> None:
     ours = payload_bits_for(
@@ -93,6 +93,6 @@ def test_payload_of_a_wanted_rate(
 
 
 @pytest.mark.parametrize("channel_uses", [1, 16])
-def test_no_room_for_a_payload(channel_uses: int) -> None:
+def test_too_few_uses_for_a_payload_raise_an_error(channel_uses: int) -> None:
     with pytest.raises(ValueError, match="at least 17 bits"):
         payload_bits_for(channel_uses=channel_uses, bits_per_symbol=2, code_rate=0.5)

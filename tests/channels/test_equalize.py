@@ -1,4 +1,4 @@
-"""Zero forcing, MMSE and receive SNR by values worked out by hand."""
+"""Zero forcing, MMSE and receive SNR against values calculated by hand."""
 
 import math
 
@@ -35,7 +35,7 @@ def test_receive_snr_by_hand() -> None:
     used = torch.tensor([[True, False], [True, True]])
     expected[0] = 10 * math.log10(4.0)
     torch.testing.assert_close(receive_snr_db(RECEIVED, used=used), expected)
-    # with the error of an estimate: mean N0 is 0.5 over what is used, and (0.25 + 0.75)/2
+    # with estimation error: mean N0 is 0.5 over the used symbols, and (0.25 + 0.75)/2
     estimated = RECEIVED._replace(noise_power=torch.tensor([[0.5, 1.5], [0.25, 0.75]]))
     expected[1] = 10 * math.log10(0.625 / 0.5)
     torch.testing.assert_close(receive_snr_db(estimated, used=used), expected)
@@ -43,7 +43,7 @@ def test_receive_snr_by_hand() -> None:
     torch.testing.assert_close(receive_snr_db(estimated), expected)
 
 
-def test_an_erased_symbol_without_noise_is_no_0_over_0() -> None:
+def test_erased_noiseless_symbols_give_finite_estimates() -> None:
     erased = ChannelOutput(
         y=torch.tensor([[0j, 2 + 0j]]),
         h=torch.tensor([[0j, 2 + 0j]]),
@@ -63,13 +63,13 @@ def test_an_erased_symbol_without_noise_is_no_0_over_0() -> None:
         torch.tensor([[False, False], [True, True]]),
     ],
 )
-def test_wrong_masks_are_refused(used: torch.Tensor) -> None:
+def test_invalid_masks_raise_an_error(used: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="used"):
         receive_snr_db(RECEIVED, used=used)
 
 
-def test_mmse_has_the_mean_squared_error_of_theory(generator: torch.Generator) -> None:
-    """The best linear estimate leaves N0 / (|h|^2 + N0), zero forcing more: N0 / |h|^2."""
+def test_mmse_error_matches_theory(generator: torch.Generator) -> None:
+    """The mean squared error is N0 / (|h|^2 + N0) for MMSE and N0 / |h|^2 for zero forcing."""
     x = torch.view_as_complex(torch.randn(1, 100_000, 2, generator=generator) / math.sqrt(2.0))
     channel = RayleighChannel(coherence=1)
     received = channel(x, snr_db=torch.tensor([[3.0]]), generator=generator)
@@ -81,7 +81,7 @@ def test_mmse_has_the_mean_squared_error_of_theory(generator: torch.Generator) -
     assert float((zero_forcing(received) - x).abs().square().mean()) > 2 * float(error.mean())
 
 
-def test_without_noise_both_give_the_symbols_back(generator: torch.Generator) -> None:
+def test_noiseless_estimates_recover_the_symbols(generator: torch.Generator) -> None:
     x = torch.view_as_complex(torch.randn(5, 8, 2, generator=generator))
     channel = RayleighChannel(coherence=3)
     received = channel(x, snr_db=torch.full((5, 1), math.inf), generator=generator)

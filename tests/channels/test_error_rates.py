@@ -1,4 +1,4 @@
-"""Every channel against closed form: bit error rates of BPSK and QPSK."""
+"""Bit error rates of BPSK and QPSK on every channel against closed forms."""
 
 import math
 
@@ -26,7 +26,7 @@ def within_four_sigma(errors: int, trials: int, rate: float) -> bool:
 
 
 def errors_of_bpsk(channel: Channel, snr_db: float, generator: torch.Generator) -> int:
-    """Wrong bits among NUM_BITS, each with a gain of its own."""
+    """Bit errors among NUM_BITS, each with its own gain."""
     bits = torch.randint(0, 2, (NUM_BITS, 1), generator=generator)
     x = (1 - 2 * bits).to(torch.complex64)
     snr = torch.full((NUM_BITS, 1), snr_db)
@@ -36,7 +36,7 @@ def errors_of_bpsk(channel: Channel, snr_db: float, generator: torch.Generator) 
 
 
 def errors_of_qpsk(channel: Channel, snr_db: float, generator: torch.Generator) -> tuple[int, int]:
-    """Wrong bits in the real and in the imaginary part of NUM_BITS symbols."""
+    """Bit errors in the real and in the imaginary part of NUM_BITS symbols."""
     bits = torch.randint(0, 2, (NUM_BITS, 1, 2), generator=generator)
     x = torch.view_as_complex((1 - 2 * bits) / math.sqrt(2.0))
     snr = torch.full((NUM_BITS, 1), snr_db)
@@ -82,23 +82,23 @@ def test_bpsk_with_rician_fading(
 
 
 @pytest.mark.parametrize("wrong", [RayleighChannel(coherence=None), RicianChannel(k_factor=4.0)])
-def test_these_counts_can_tell_channels_apart(wrong: Channel, generator: torch.Generator) -> None:
+def test_error_counts_distinguish_channels(wrong: Channel, generator: torch.Generator) -> None:
     errors = errors_of_bpsk(wrong, 5.0, generator)
     assert not within_four_sigma(errors, NUM_BITS, bpsk_bit_error_rate_awgn(5.0))
 
 
-def test_half_a_db_would_be_seen(generator: torch.Generator) -> None:
+def test_error_counts_detect_a_half_db_difference(generator: torch.Generator) -> None:
     errors = errors_of_bpsk(AwgnChannel(), 0.5, generator)
     assert not within_four_sigma(errors, NUM_BITS, bpsk_bit_error_rate_awgn(0.0))
 
 
-def test_gain_is_one(generator: torch.Generator) -> None:
+def test_awgn_gain_is_one(generator: torch.Generator) -> None:
     x = torch.ones(2, 5, dtype=torch.complex64)
     received = AwgnChannel()(x, snr_db=torch.zeros(2, 1), generator=generator)
     assert torch.equal(received.h, torch.ones(2, 5, dtype=torch.complex64))
 
 
-def test_without_noise_nothing_changes(generator: torch.Generator) -> None:
+def test_noiseless_awgn_leaves_symbols_unchanged(generator: torch.Generator) -> None:
     x = torch.view_as_complex(torch.randn(2, 5, 2, generator=generator))
     received = AwgnChannel()(x, snr_db=torch.full((2, 1), math.inf), generator=generator)
     assert torch.equal(received.y, x)

@@ -1,4 +1,4 @@
-"""Estimated gains: what they miss against theory, what pilots cost, and what receivers have."""
+"""Channel estimation: error against theory, pilot placement, and the channel contract."""
 
 import math
 
@@ -35,7 +35,7 @@ def estimated(name: str) -> EstimatedChannel:
 
 
 def both(name: str, k: int, *, snr_db: float, images: int = IMAGES) -> tuple[ChannelOutput, Tensor]:
-    """What the receiver has, and the true gains [images, k]."""
+    """The receiver's channel output, and the true gains [images, k]."""
     own = estimated(name)
     x = torch.ones((images, k), dtype=torch.complex64)
     snr = torch.full((images, 1), snr_db)
@@ -49,13 +49,15 @@ def both(name: str, k: int, *, snr_db: float, images: int = IMAGES) -> tuple[Cha
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("snr_db", [0.0, 15.0])
-def test_the_error_told_is_the_error_made_at_every_use(name: str, snr_db: float) -> None:
+def test_reported_estimation_error_equals_actual_error_at_every_use(
+    name: str, snr_db: float
+) -> None:
     for k in (16, 100):
         found, h = both(name, k, snr_db=snr_db)
         error = (found.h - h).abs().double().square()
         told = found.noise_power[0].double() - 10 ** (-snr_db / 10)
         away = (error.mean(dim=0) - told).abs() / (error.std(dim=0) / math.sqrt(IMAGES))
-        assert float(away.max()) < 4.5  # of 100 uses
+        assert float(away.max()) < 4.5  # maximum over up to 100 uses
         assert bool((found.noise_power == found.noise_power[:1]).all())
 
 
@@ -68,14 +70,14 @@ def test_least_squares_error_is_noise_over_pilot_energy(pilots: int) -> None:
     assert float(at_a_pilot.max()) == pytest.approx(1.0)  # held beyond the last pilot
 
 
-def test_wiener_is_the_scalar_rule_for_one_gain() -> None:
+def test_wiener_error_of_a_single_gain_matches_closed_form() -> None:
     """Error N0 / (P + N0) for P pilots of unit power and a gain of unit variance."""
     found, _ = both("rayleigh+lmmse:4", 8, snr_db=0.0, images=4)
     assert torch.allclose(found.noise_power, torch.tensor(1 + 1 / 5))
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if "lmmse" in name])
-def test_wiener_misses_no_more_than_least_squares(name: str) -> None:
+def test_wiener_error_does_not_exceed_least_squares_error(name: str) -> None:
     for k in (16, 100):
         uses = k + estimated(name).pilots
         noise = torch.tensor([[1.0], [0.03]])
@@ -88,11 +90,11 @@ def test_wiener_misses_no_more_than_least_squares(name: str) -> None:
 
 @pytest.mark.parametrize("snr_db", [0.0, 8.0])
 @pytest.mark.parametrize("method", ["ls", "lmmse"])
-def test_bit_error_rate_with_one_pilot_is_the_closed_form(method: str, snr_db: float) -> None:
+def test_bit_error_rate_with_one_pilot_matches_closed_form(method: str, snr_db: float) -> None:
     """QPSK over Rayleigh, a pilot as strong as a symbol: (1 - rho / sqrt(2 - rho^2)) / 2 [1].
 
-    rho^2 = SNR / (1 + SNR) is both the correlation of estimate and gain, squared, and of what
-    arrives with what was sent. [1] Proakis and Salehi, Digital Communications, app. B.
+    rho = SNR / (1 + SNR) is the correlation of the estimate with the received symbol after
+    removing its modulation. [1] Proakis and Salehi, Digital Communications, app. B.
     """
     own, streams = estimated(f"rayleigh+{method}:1"), Streams(5)
     bits = torch.randint(0, 2, (60_000, 1, 2), generator=streams("bits"))
@@ -111,7 +113,7 @@ def test_bit_error_rate_with_one_pilot_is_the_closed_form(method: str, snr_db: f
 @pytest.mark.parametrize(
     ("k", "pilots"), [(1, 1), (16, 8), (64, 8), (64, 64), (200, 3), (1000, 30)]
 )
-def test_pilots_and_data_share_the_grid(k: int, pilots: int, row: int | None) -> None:
+def test_pilots_and_data_partition_the_grid(k: int, pilots: int, row: int | None) -> None:
     at, data = (places(k + pilots, pilots, row) for places in (pilot_places, data_places))
     assert len(at) == pilots
     assert sorted([*at, *data]) == list(range(k + pilots))
@@ -121,13 +123,13 @@ def test_pilots_and_data_share_the_grid(k: int, pilots: int, row: int | None) ->
         assert own[own > 0].max() - own[own > 0].min() <= 1  # spread evenly over its rows
 
 
-def test_pilots_are_refused_where_the_grid_does_not_hold_them() -> None:
+def test_zero_or_too_many_pilots_raise_an_error() -> None:
     for pilots in (0, 9):
         with pytest.raises(ValueError, match="at most as many as the data symbols"):
             pilot_places(8 + pilots, pilots, 72)
 
 
-def test_perfect_ls_and_lmmse_meet_the_same_draws() -> None:
+def test_ls_and_lmmse_use_the_draws_of_the_plain_channel() -> None:
     names = ("tdl:A+ls:8", "tdl:A+lmmse:8", "tdl:A+lmmse:8+interleaved")
     assert {channel_from_name(name).stream_name for name in names} == {"tdl:A"}
     x = contracts.qpsk(6, 64)
@@ -135,7 +137,7 @@ def test_perfect_ls_and_lmmse_meet_the_same_draws() -> None:
     assert torch.equal(outputs[0].y, outputs[1].y)
 
 
-def test_an_unknown_covariance_refuses_lmmse_and_serves_ls() -> None:
+def test_unknown_covariance_raises_an_error_for_lmmse_but_not_for_ls() -> None:
     own = OwnChannel("mine", RayleighChannel(coherence=None).__call__)  # type: ignore[arg-type]
     lmmse = EstimatedChannel(channel=own, method="lmmse", own_pilots=2)
     with pytest.raises(ValueError, match=r"which mine does not give; take mine\+ls:2"):
@@ -179,12 +181,12 @@ def wrapped(request: pytest.FixtureRequest) -> Channel:
         contracts.channel_is_a_value,
     ],
 )
-def test_what_is_done_to_a_channel_keeps_its_contract(wrapped: Channel, contract: object) -> None:
+def test_wrapped_channels_fulfil_the_channel_contract(wrapped: Channel, contract: object) -> None:
     assert callable(contract)
     contract(wrapped)
 
 
-def test_gradients_reach_what_was_sent(wrapped: Channel) -> None:
+def test_gradients_reach_the_sent_symbols(wrapped: Channel) -> None:
     x = contracts.qpsk(3, 16).requires_grad_()
     received = contracts.send(wrapped, x)
     received.y.abs().square().sum().backward()
@@ -192,7 +194,7 @@ def test_gradients_reach_what_was_sent(wrapped: Channel) -> None:
     assert bool((x.grad.abs() > 0).all())
 
 
-def test_interleaving_moves_gains_and_nothing_else() -> None:
+def test_interleaving_only_permutes_the_gains() -> None:
     x = contracts.qpsk(5, 64)
     plain = contracts.send(channel_from_name("tdl:A:300ns+lmmse:8"), x)
     moved = contracts.send(channel_from_name("tdl:A:300ns+lmmse:8+interleaved"), x)
@@ -200,7 +202,7 @@ def test_interleaving_moves_gains_and_nothing_else() -> None:
     for a, b in zip(plain, moved, strict=True):
         if a is not plain.y:
             torch.testing.assert_close(a.abs().sort(dim=1)[0], b.abs().sort(dim=1)[0])
-    there, back = permutation(64, x.device)  # the channel meets symbols in another order
+    there, back = permutation(64, x.device)  # the channel receives the symbols in permuted order
     inner = contracts.send(channel_from_name("tdl:A:300ns+lmmse:8"), x[:, there])
     for one, other in zip(inner, moved, strict=True):
         torch.testing.assert_close(one[:, back], other)
@@ -208,14 +210,14 @@ def test_interleaving_moves_gains_and_nothing_else() -> None:
     torch.testing.assert_close(noise.y, noise.h * x, atol=1e-4, rtol=1e-4)
 
 
-def test_what_is_not_estimated_stays_exact() -> None:
+def test_plain_channels_have_no_pilots_and_perfect_knowledge() -> None:
     own = AwgnChannel()
     assert (own.pilots, own.stream_name, own.subcarriers) == (0, "awgn", None)
     assert own.law.knowledge == "perfect"
 
 
 def test_a_block_without_a_pilot_has_no_estimate() -> None:
-    """The gain of another block says nothing about it."""
+    """The gains of other blocks carry no information about it."""
     channel = channel_from_name("rayleigh_block:4+ls:4")
     x = contracts.qpsk(2000, 64)
     received = contracts.send(channel, x, snr_db=20.0)
@@ -236,7 +238,7 @@ class Uneven(AwgnChannel):
         return ChannelOutput(x + (y - x) * (power / noise_power).sqrt(), h, power)
 
 
-def test_noise_may_differ_from_use_to_use() -> None:
+def test_noise_power_may_vary_between_uses() -> None:
     x = contracts.qpsk(3000, 16)
     received = contracts.send(
         EstimatedChannel(channel=Uneven(), method="ls", own_pilots=4), x, snr_db=10.0

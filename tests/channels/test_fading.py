@@ -25,7 +25,7 @@ def gains(channel: Channel, batch: int, k: int, generator: torch.Generator) -> T
 
 
 def p_value(samples: Tensor, cdf: Cdf) -> float:
-    """Kolmogorov-Smirnov probability of samples as far from the distribution as these."""
+    """P-value of a Kolmogorov-Smirnov test of the samples against a distribution."""
     return float(stats.kstest(samples.flatten().double().numpy(), cdf).pvalue)
 
 
@@ -49,8 +49,8 @@ def test_rician_power_is_noncentral_chi_square(k_factor: float, generator: torch
     h = gains(RicianChannel(k_factor=k_factor), 50_000, 1, generator)
     power = h.abs().square()
     assert p_value(power, rician(k_factor)) > FOUR_SIGMA
-    assert p_value(power, rician(1.3 * k_factor + 0.7)) < FOUR_SIGMA  # another K is seen
-    assert p_value(2.0 * power, rician(k_factor)) < FOUR_SIGMA  # E|h|^2 = 2 is seen
+    assert p_value(power, rician(1.3 * k_factor + 0.7)) < FOUR_SIGMA  # another K is rejected
+    assert p_value(2.0 * power, rician(k_factor)) < FOUR_SIGMA  # E|h|^2 = 2 is rejected
 
 
 @pytest.mark.parametrize(
@@ -94,14 +94,14 @@ def test_nakagami_with_m_1_is_rayleigh(m: float, agrees: bool, generator: torch.
     assert all(chance > FOUR_SIGMA for chance in chances) == agrees
 
 
-def test_the_law_of_nakagami_with_m_1_is_that_of_rayleigh() -> None:
+def test_nakagami_law_with_m_1_equals_the_rayleigh_law() -> None:
     ours, theirs = NakagamiChannel(m=1.0).law, RayleighChannel(coherence=None).law
     assert ours.uses_per_gain == theirs.uses_per_gain
     assert ours.power_variance == theirs.power_variance
     assert ours.power_spread_db == pytest.approx(theirs.power_spread_db, rel=1e-12)
 
 
-def test_a_large_m_does_not_fade(generator: torch.Generator) -> None:
+def test_nakagami_with_large_m_has_constant_power(generator: torch.Generator) -> None:
     h = gains(NakagamiChannel(m=1e14), 1000, 2, generator)
     torch.testing.assert_close(h.abs(), torch.ones(1000, 2), rtol=0.0, atol=1e-6)
     assert float(h.real.std()) > 0.6  # its phase is not constant
@@ -118,7 +118,7 @@ def test_one_gain_per_image(channel: Channel, generator: torch.Generator) -> Non
 
 
 @pytest.mark.parametrize(("coherence", "k"), [(1, 16), (4, 16), (4, 18), (5, 3), (3, 1)])
-def test_one_gain_per_block_and_a_shorter_last_one(
+def test_one_gain_per_block_including_a_shorter_last_block(
     coherence: int, k: int, generator: torch.Generator
 ) -> None:
     h = gains(RayleighChannel(coherence=coherence), 50, k, generator)
@@ -136,7 +136,7 @@ def test_gains_of_blocks_and_of_images_are_independent(generator: torch.Generato
         assert abs(float(product.imag.mean())) < limit
 
 
-def test_snr_of_images_spreads_by_5_57_db(generator: torch.Generator) -> None:
+def test_snr_spread_of_rayleigh_images_is_5_57_db(generator: torch.Generator) -> None:
     batch = 100_000
     x = torch.ones(batch, 2, dtype=torch.complex64)
     snr_db = torch.full((batch, 1), 4.0)
@@ -148,13 +148,13 @@ def test_snr_of_images_spreads_by_5_57_db(generator: torch.Generator) -> None:
     assert abs(spread - rayleigh_snr_spread_db()) < 4.0 * standard_error
 
 
-def test_snr_of_fast_fading_images_hardly_spreads(generator: torch.Generator) -> None:
+def test_snr_spread_of_fast_fading_images_is_small(generator: torch.Generator) -> None:
     x = torch.ones(2000, 256, dtype=torch.complex64)
     received = RayleighChannel(coherence=1)(x, snr_db=torch.zeros(2000, 1), generator=generator)
     assert float(receive_snr_db(received).std()) < 0.4  # about 4.34 dB / sqrt(256)
 
 
-def test_line_of_sight_alone_has_constant_power(generator: torch.Generator) -> None:
+def test_pure_line_of_sight_has_constant_power(generator: torch.Generator) -> None:
     h = gains(RicianChannel(k_factor=1e12), 1000, 2, generator)
     torch.testing.assert_close(h.abs(), torch.ones(1000, 2), rtol=0.0, atol=1e-5)
     assert float(h.real.std()) > 0.6  # its phase is not constant

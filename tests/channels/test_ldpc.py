@@ -42,7 +42,7 @@ def received(code: Any, m: int, snr_db: float, blocks: int) -> tuple[Tensor, Ten
 def test_no_more_block_errors_than_belief_propagation(
     k: int, n: int, m: int, snr_db: float
 ) -> None:
-    """With 0.1 dB more, ours makes no more errors than 20 flooding iterations of theirs."""
+    """At 0.1 dB more SNR, no more errors than 20 flooding iterations of Sionna's decoder."""
     code, blocks = encoder(k, n, m), 500
     bits, llr = received(code, m, snr_db, blocks)
     peer = sionna_phy().fec.ldpc.LDPC5GDecoder(code, num_iter=20, precision="single", device="cpu")
@@ -55,7 +55,7 @@ def test_no_more_block_errors_than_belief_propagation(
 
 
 @pytest.mark.parametrize(("k", "n", "m", "snr_db"), SIZES)
-def test_without_noise_one_or_two_iterations_suffice(k: int, n: int, m: int, snr_db: float) -> None:
+def test_three_iterations_suffice_at_high_snr(k: int, n: int, m: int, snr_db: float) -> None:
     code = encoder(k, n, m)
     bits, llr = received(code, m, snr_db + 20, 50)
     decided, taken = LayeredDecoder(code).decode(llr)
@@ -63,7 +63,7 @@ def test_without_noise_one_or_two_iterations_suffice(k: int, n: int, m: int, snr
     assert int(taken.max()) <= 3
 
 
-def test_a_block_does_not_depend_on_its_batch() -> None:
+def test_decoding_does_not_depend_on_the_batch() -> None:
     code = encoder(96, 256, 2)
     _, llr = received(code, 2, 0.5, 40)
     together = LayeredDecoder(code)(llr)

@@ -31,12 +31,12 @@ def gains(text: str, uses: int, drops: int = DROPS) -> torch.Tensor:
 def test_every_subcarrier_has_unit_power(text: str) -> None:
     power = gains(text, 73).abs().square()
     error = power.std(dim=0) / math.sqrt(DROPS)
-    assert bool(((power.mean(dim=0) - 1).abs() < 4.5 * error).all())  # 73 of them
+    assert bool(((power.mean(dim=0) - 1).abs() < 4.5 * error).all())  # 73 comparisons
 
 
 @pytest.mark.parametrize("text", NAMES)
-def test_covariance_is_that_of_the_gains(text: str) -> None:
-    """Over subcarriers and OFDM symbols, by the statistics of the estimate."""
+def test_covariance_matches_the_drawn_gains(text: str) -> None:
+    """Over subcarriers and OFDM symbols, within the standard error of the sample covariance."""
     places = np.array([0, 1, 9, 40, 71, 72, 81, 143, 144])
     h = gains(text, 145)[:, places]
     products = h * h[:, :1].conj()
@@ -52,8 +52,8 @@ def test_covariance_is_that_of_the_gains(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", NAMES)
-def test_a_short_step_decorrelates_as_much_as_it_should(text: str) -> None:
-    """1 - Re corr = E|h_i - h_j|^2 / 2 is small for near places, and measured to a percent."""
+def test_decorrelation_over_short_distances_matches_theory(text: str) -> None:
+    """1 - Re corr = E|h_i - h_j|^2 / 2 is small for nearby places; measured to within 3 %."""
     places = np.array([0, 3, 72])
     h = gains(text, 73)[:, places]
     theory = 1 - covariance(channel(text).link, places, places[:1])[:, 0].real
@@ -65,8 +65,8 @@ def test_a_short_step_decorrelates_as_much_as_it_should(text: str) -> None:
 
 
 @pytest.mark.parametrize("profile", ["A", "B", "C"])
-def test_covariance_is_sionnas(profile: str) -> None:
-    """Its matrices over frequency and over time, for the profiles that it has them for."""
+def test_covariance_matches_sionna(profile: str) -> None:
+    """Sionna's matrices over frequency and over time, for the profiles that it supports."""
     sionna_phy()
     from sionna.phy import ofdm
 
@@ -83,7 +83,7 @@ def test_covariance_is_sionnas(profile: str) -> None:
     assert np.abs(own - over_time).max() < 1e-6
 
 
-def test_time_correlation_is_bessels() -> None:
+def test_time_correlation_is_a_bessel_function() -> None:
     link = multipath_from_text("A:120kmh")
     doppler = 120 / 3.6 / 299_792_458 * 3.5e9
     assert link.doppler == pytest.approx(doppler)
@@ -93,7 +93,7 @@ def test_time_correlation_is_bessels() -> None:
 
 
 @pytest.mark.parametrize("text", ["A:300ns", "C:300ns"])
-def test_fourth_moment_is_that_of_finitely_many_sinusoids(text: str) -> None:
+def test_fourth_moment_matches_a_finite_sum_of_sinusoids(text: str) -> None:
     """E|h|^4 = 2 - sum p^2 / 20 on a subcarrier, where a Gaussian gain has 2."""
     fourth = gains(text, 72, 10_000)[:, 5].abs() ** 4
     powers = taps_of(channel(text).link).powers
@@ -103,7 +103,7 @@ def test_fourth_moment_is_that_of_finitely_many_sinusoids(text: str) -> None:
 
 @pytest.mark.parametrize("text", NAMES)
 @pytest.mark.parametrize("snr_db", [0.0, 10.0])
-def test_qpsk_on_a_subcarrier_is_flat_fading(text: str, snr_db: float) -> None:
+def test_qpsk_error_rate_on_a_subcarrier_matches_flat_fading(text: str, snr_db: float) -> None:
     own, streams = channel(text), Streams(11)
     bits = torch.randint(0, 2, (30_000, 1, 2), generator=streams("bits", text))
     x = torch.view_as_complex((1.0 - 2.0 * bits) / math.sqrt(2.0))
@@ -122,7 +122,7 @@ def test_qpsk_on_a_subcarrier_is_flat_fading(text: str, snr_db: float) -> None:
 
 
 @pytest.mark.parametrize("profile", list(LONGEST))
-def test_the_last_tap_is_where_the_table_says(profile: str) -> None:
+def test_longest_delay_matches_the_table_and_powers_sum_to_one(profile: str) -> None:
     link = Multipath(profile=profile)
     taps = taps_of(link)
     assert taps.delays.max() == pytest.approx(link.longest_delay, rel=1e-6)
@@ -131,10 +131,10 @@ def test_the_last_tap_is_where_the_table_says(profile: str) -> None:
     assert taps.line_of_sight == 0 or mean > 0
 
 
-def test_a_long_codeword_is_drawn_in_pieces_of_bounded_memory(
+def test_long_codewords_are_generated_in_memory_bounded_chunks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """K = 20,000: no more sinusoids at a time than for 36 OFDM symbols of 250 images."""
+    """K = 20,000: at most as many sinusoids at a time as for 36 OFDM symbols of 250 images."""
     from channels.ofdm import tdl
 
     own = channel("A")
@@ -171,7 +171,7 @@ def test_a_long_codeword_is_drawn_in_pieces_of_bounded_memory(
         ("A:0ns:4096sc:960kHz", "a bandwidth of at most 2000 MHz"),
     ],
 )
-def test_wrong_options_are_one_line(text: str, message: str) -> None:
+def test_invalid_options_raise_one_line_errors(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message) as error:
         multipath_from_text(text)
     assert "\n" not in str(error.value)

@@ -12,7 +12,7 @@ from channels.streams import Streams
 
 
 @pytest.mark.parametrize("bits", [2, 4, 6, 8])
-def test_mutual_information_lies_between_nothing_and_capacity(bits: int) -> None:
+def test_mutual_information_increases_and_is_bounded_by_capacity(bits: int) -> None:
     snr_db = np.linspace(-30, 40, 141)
     carried = bicm_bits(snr_db, bits_per_symbol=bits)
     assert (np.diff(carried) >= 0).all()
@@ -20,7 +20,7 @@ def test_mutual_information_lies_between_nothing_and_capacity(bits: int) -> None
     assert carried[-1] == pytest.approx(bits, abs=1e-6)
 
 
-def test_qpsk_is_twice_the_integral_over_one_bit() -> None:
+def test_qpsk_mutual_information_is_twice_the_single_bit_integral() -> None:
     noise = np.linspace(-12, 12, 200_001)
     density = np.exp(-(noise**2) / 2) / np.sqrt(2 * np.pi)
     for snr_db in (-5.0, 0.0, 6.0):
@@ -30,7 +30,7 @@ def test_qpsk_is_twice_the_integral_over_one_bit() -> None:
         assert bicm_bits(np.array(snr_db), bits_per_symbol=2) == pytest.approx(expected, abs=1e-3)
 
 
-def test_equal_uses_are_worth_their_own_snr() -> None:
+def test_effective_snr_of_equal_uses_is_their_snr() -> None:
     for bits, most in ((2, 12.0), (4, 18.0), (6, 24.0), (8, 30.0)):
         snr_db = np.array([-12.3, 0.11, 7.77, most])
         met = bicm_effective_snr_db(np.repeat(snr_db[:, None], 5, axis=1), bits_per_symbol=bits)
@@ -41,10 +41,10 @@ def test_equal_uses_are_worth_their_own_snr() -> None:
 @pytest.mark.parametrize(
     ("bits", "rate", "snr_db"), [(2, 0.75, 8.5), (2, 0.33, 1.0), (4, 0.5, 8.5), (6, 0.75, 18.0)]
 )
-def test_decoded_and_predicted_agree_within_0_3_db(
+def test_decoded_error_rate_agrees_with_prediction_within_0_3_db(
     name: str, bits: int, rate: float, snr_db: float
 ) -> None:
-    """256 uses, 400 blocks decoded; the rate of errors lies between predictions 0.3 dB apart."""
+    """256 uses, 400 decoded blocks; the error rate lies between the predictions at +-0.3 dB."""
     blocks, streams, channel = 400, Streams(seed=47), channel_from_name(name)
     links = pipes_of(256, payload_bits=(80, 8300))
     of_it = [link for link in links if link.bits_per_symbol == bits]

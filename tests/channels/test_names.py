@@ -1,4 +1,4 @@
-"""Names of channels, right and wrong."""
+"""Parsing of valid and invalid channel names."""
 
 import pytest
 
@@ -24,13 +24,13 @@ from channels.names import CHANNEL_NAMES, CHANNELS, EXAMPLES, channel_from_name,
         ("nakagami:100000000000000000000", NakagamiChannel(m=1e20)),
     ],
 )
-def test_a_canonical_name_and_its_channel_give_each_other(name: str, channel: Channel) -> None:
+def test_canonical_names_round_trip(name: str, channel: Channel) -> None:
     assert channel_from_name(name) == channel
     assert channel.name == name
     assert name.partition(":")[0] in CHANNEL_NAMES
 
 
-def test_every_row_has_examples_with_canonical_names() -> None:
+def test_every_channel_kind_has_examples_with_canonical_names() -> None:
     assert all(row.examples for row in CHANNELS)
     assert tuple(channel_from_name(name).name for name in EXAMPLES) == EXAMPLES
 
@@ -50,12 +50,12 @@ def test_every_row_has_examples_with_canonical_names() -> None:
         ("nakagami-m:2", "nakagami:m"),
     ],
 )
-def test_what_was_meant_is_suggested(wrong: str, pattern: str) -> None:
+def test_similar_names_are_suggested(wrong: str, pattern: str) -> None:
     with pytest.raises(ValueError, match=f"got '{wrong}'; did you mean {pattern}\\?$"):
         channel_from_name(wrong)
 
 
-def test_nothing_is_suggested_for_a_name_like_no_other() -> None:
+def test_dissimilar_names_get_no_suggestion() -> None:
     with pytest.raises(ValueError, match="got 'fog'$"):
         channel_from_name("fog")
 
@@ -72,7 +72,7 @@ def test_nothing_is_suggested_for_a_name_like_no_other() -> None:
         ("Rician:4", "rician:4"),
     ],
 )
-def test_other_spellings_lead_to_the_canonical_name(spelling: str, name: str) -> None:
+def test_alternative_spellings_give_the_canonical_name(spelling: str, name: str) -> None:
     assert channel_from_name(spelling).name == name
 
 
@@ -88,7 +88,7 @@ def test_other_spellings_lead_to_the_canonical_name(spelling: str, name: str) ->
         *("nakagami:nan", "nakagami:inf", "nakagami:2:2", "nakagami:" + "9" * 400),
     ],
 )
-def test_anything_else_is_refused_in_one_line(name: str) -> None:
+def test_invalid_names_raise_one_line_errors(name: str) -> None:
     with pytest.raises(ValueError) as caught:
         channel_from_name(name)
     assert "\n" not in str(caught.value)
@@ -113,25 +113,25 @@ def test_anything_else_is_refused_in_one_line(name: str) -> None:
         ("nakagami:0.49", "m of nakagami:m must be at least 0.5, got 0.49, in 'nakagami:0.49'$"),
     ],
 )
-def test_a_number_out_of_range_is_told_before_a_channel_is_made(name: str, told: str) -> None:
+def test_check_name_reports_invalid_numbers(name: str, told: str) -> None:
     with pytest.raises(ValueError, match=f"^{told}") as caught:
         check_name(name)
     assert "did you mean" not in str(caught.value)
 
 
 @pytest.mark.parametrize("coherence", [0, -1])
-def test_a_block_needs_a_use(coherence: int) -> None:
+def test_coherence_below_one_raises_an_error(coherence: int) -> None:
     with pytest.raises(ValueError, match="coherence must be at least 1"):
         RayleighChannel(coherence=coherence)
 
 
 @pytest.mark.parametrize("k_factor", [-0.1, float("nan"), float("inf")])
-def test_a_k_factor_is_finite_and_not_negative(k_factor: float) -> None:
+def test_k_factor_must_be_finite_and_nonnegative(k_factor: float) -> None:
     with pytest.raises(ValueError, match="k_factor must be a finite"):
         RicianChannel(k_factor=k_factor)
 
 
 @pytest.mark.parametrize("m", [0.0, 0.499, float("nan"), float("inf")])
-def test_m_is_finite_and_at_least_one_half(m: float) -> None:
+def test_m_must_be_finite_and_at_least_one_half(m: float) -> None:
     with pytest.raises(ValueError, match="^m of Nakagami fading must be a finite .* 0.5, got"):
         NakagamiChannel(m=m)

@@ -1,4 +1,4 @@
-"""Names of multipath channels and of what is done to them, right and wrong."""
+"""Parsing of valid and invalid names of multipath channels and their suffixes."""
 
 import pytest
 
@@ -17,12 +17,12 @@ from channels.names import ESTIMATED, channel_from_name, check_name
         ("rayleigh_block:04+ls:1", "rayleigh_block:4+ls:1"),
     ],
 )
-def test_spellings_lead_to_the_canonical_name(spelling: str, name: str) -> None:
+def test_alternative_spellings_give_the_canonical_name(spelling: str, name: str) -> None:
     assert channel_from_name(spelling).name == name
     assert channel_from_name(name) == channel_from_name(spelling)
 
 
-def test_what_is_tried_is_canonical() -> None:
+def test_names_of_estimated_examples_are_canonical() -> None:
     assert [channel_from_name(name).name for name in ESTIMATED] == list(ESTIMATED)
 
 
@@ -48,7 +48,7 @@ def test_what_is_tried_is_canonical() -> None:
         ("tdl", r"did you mean tdl:PROFILE\?"),
     ],
 )
-def test_wrong_names_are_one_line(wrong: str, message: str) -> None:
+def test_invalid_names_raise_one_line_errors(wrong: str, message: str) -> None:
     with pytest.raises(ValueError, match=message) as error:
         check_name(wrong)
     assert "\n" not in str(error.value)

@@ -1,4 +1,4 @@
-"""Which digital links deliver every block where there is no noise."""
+"""Which digital links deliver every block without noise."""
 
 from fractions import Fraction
 
@@ -32,7 +32,7 @@ def test_some_short_codes_cannot_be_decoded_at_the_highest_rate(payload_bits: in
 
 @pytest.mark.slow
 @pytest.mark.parametrize("bits_per_symbol", [2, 4])
-def test_which_of_all_short_codes_cannot_be_decoded(bits_per_symbol: int) -> None:
+def test_no_other_short_code_fails_without_noise(bits_per_symbol: int) -> None:
     for rate in (Fraction(2, 3), Fraction(3, 4), Fraction(5, 6), Fraction(8, 9), SAFE_CODE_RATE):
         assert all(arrives_without_noise(pipe_of(bits, rate, bits_per_symbol)) for bits in SHORT)
     pipes = [pipe_of(bits, HIGHEST_CODE_RATE, bits_per_symbol) for bits in SHORT]

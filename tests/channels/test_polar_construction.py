@@ -1,4 +1,4 @@
-"""The uplink polar code against Sionna's, and where that has none the document TS 38.212."""
+"""The uplink polar code against Sionna, or against TS 38.212 where Sionna has no equivalent."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ STREAMS = Streams(seed=41)
     ("payload_bits", "coded_bits"),
     [(20, 64), (31, 64), (53, 96), (117, 256), (40, 256), (21, 512), (91, 512), (300, 1536)],
 )
-def test_code_words_are_sionnas_bit_for_bit(payload_bits: int, coded_bits: int) -> None:
+def test_code_words_match_sionna(payload_bits: int, coded_bits: int) -> None:
     """Shortened, repeated and whole code words with CRC11."""
     pipe = PolarPipe(payload_bits=payload_bits, channel_uses=coded_bits // 2, bits_per_symbol=2)
     shape = (50, payload_bits)
@@ -29,7 +29,7 @@ def test_code_words_are_sionnas_bit_for_bit(payload_bits: int, coded_bits: int) 
     np.testing.assert_array_equal(mother[:, code.places], expected.numpy())
 
 
-def test_where_bits_are_punctured_the_document_is_followed() -> None:
+def test_puncturing_follows_ts_38_212() -> None:
     """Sec. 5.4.1.1 for K = 40, E = 100, N = 128: J(0) to J(27), and 0 to ceil(96 - 50) - 1."""
     code = uplink_polar(40, 100)
     unsent = sorted(set(range(128)) - set(code.places.tolist()))
@@ -40,8 +40,8 @@ def test_where_bits_are_punctured_the_document_is_followed() -> None:
 
 
 @pytest.mark.parametrize(("block", "coded"), [(18, 32), (25, 64), (22, 220)])
-def test_parity_bits_are_at_the_least_reliable_places(block: int, coded: int) -> None:
-    """Sec. 5.3.1.2; beyond E - K + 3 = 192 one lies where the row has the least weight."""
+def test_parity_bits_are_at_the_least_reliable_positions(block: int, coded: int) -> None:
+    """Sec. 5.3.1.2; if E - K + 3 > 192, one is at the position of minimum row weight."""
     code = uplink_polar(block, coded)
     ranked, _ = sionna_phy().fec.polar.utils.generate_5g_ranking(0, len(code.kinds), sort=False)
     chosen = [place for place in ranked if code.kinds[place] != FROZEN]  # the least reliable first
@@ -55,12 +55,12 @@ def test_parity_bits_are_at_the_least_reliable_places(block: int, coded: int) ->
     assert len(chosen) == block + 3
 
 
-def test_outside_18_to_25_bits_there_is_no_parity() -> None:
+def test_blocks_outside_18_to_25_bits_have_no_parity_bits() -> None:
     for block in (17, 26):
         assert PARITY not in uplink_polar(block, 64).kinds
         assert int((uplink_polar(block, 64).kinds == INFORMATION).sum()) == block
 
 
-def test_blocks_that_do_not_fit_are_named() -> None:
+def test_blocks_that_do_not_fit_raise_an_error() -> None:
     with pytest.raises(ValueError, match="got 24 for 25; ask for more channel uses"):
         uplink_polar(22, 24)

@@ -1,4 +1,4 @@
-"""Polar links: encoding by the letter, list decoding against exhaustive search and Sionna."""
+"""Polar links: encoding as in TS 38.212, list decoding against exhaustive search and Sionna."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def sent(link: PolarPipe, payload: Tensor, snr_db: float) -> BitPipeOutput:
 
 
 @pytest.mark.parametrize("sizes", SIZES)
-def test_every_payload_arrives_without_noise(sizes: tuple[int, int, int]) -> None:
+def test_all_payloads_are_decoded_at_high_snr(sizes: tuple[int, int, int]) -> None:
     link = pipe(*sizes)
     payload = payloads(link, 20)
     arrived = sent(link, payload, 60.0)
@@ -49,7 +49,7 @@ def test_every_payload_arrives_without_noise(sizes: tuple[int, int, int]) -> Non
     assert bool(arrived.crc_ok.all())
 
 
-def test_code_words_follow_the_document_by_the_letter() -> None:
+def test_code_words_match_a_literal_ts_38_212_encoder() -> None:
     """The shift register of sec. 5.3.1.2 and the matrix of the transform, 18 bits with parity."""
     link = pipe(12, 32, 2)
     code, payload = uplink_polar(18, 64), payloads(link, 10)
@@ -71,7 +71,7 @@ def test_code_words_follow_the_document_by_the_letter() -> None:
         np.testing.assert_array_equal(link.encode(payload)[row].numpy(), expected)
 
 
-def test_a_list_of_all_words_is_maximum_likelihood() -> None:
+def test_list_of_all_words_gives_maximum_likelihood_decoding() -> None:
     """7 information bits, 1 parity bit, no CRC: against the metrics of all 128 words."""
     kinds = np.full(32, FROZEN)
     kinds[[15, 23, 27, 28, 29, 30, 31]] = INFORMATION
@@ -80,7 +80,7 @@ def test_a_list_of_all_words_is_maximum_likelihood() -> None:
     numbers = np.arange(128)[:, None] >> np.arange(7) & 1
     bits = np.zeros((128, 32), dtype=int)
     bits[:, kinds == INFORMATION] = numbers
-    bits[:, 26] = 0  # no position of the same residue mod 5 comes before it but 16 and 21
+    bits[:, 26] = 0  # every earlier position with the same residue mod 5 is frozen
     matrix = np.array([[(i & j) == j for j in range(32)] for i in range(32)]).astype(int)
     likelihood = llr @ (1 - 2 * (bits @ matrix % 2)).T  # [60, 128]
     found, agrees = list_decode(llr, kinds, np.zeros(7, dtype=np.int64), 128)
@@ -88,7 +88,7 @@ def test_a_list_of_all_words_is_maximum_likelihood() -> None:
     assert agrees.all()
 
 
-def test_decisions_are_those_of_sionnas_list_decoder() -> None:
+def test_decisions_match_sionna_list_decoder() -> None:
     """31 bits over 64; Sionna approximates subtrees without frozen bits, so a few may differ."""
     link = pipe(31, 32, 2, list_size=8)
     polar = sionna_phy().fec.polar
@@ -105,7 +105,7 @@ def test_decisions_are_those_of_sionnas_list_decoder() -> None:
     assert int((arrived.crc_ok != agrees).sum()) <= 6
 
 
-def test_no_image_depends_on_its_batch_mates() -> None:
+def test_decoding_does_not_depend_on_the_batch() -> None:
     link = pipe(21, 16, 4)
     llr = 3 * torch.randn((30, 64), generator=STREAMS("llr of mates"))
     together = link.decode(llr)
@@ -115,8 +115,8 @@ def test_no_image_depends_on_its_batch_mates() -> None:
         assert bool(alone.crc_ok[0]) == bool(together.crc_ok[row])
 
 
-def test_16_bits_are_near_maximum_likelihood() -> None:
-    """At 2 dB, 16 uses: LDPC with CRC16 has 0.98, exhaustive search of a better code 0.05."""
+def test_16_bit_error_rate_is_near_maximum_likelihood() -> None:
+    """Error rates at 2 dB, 16 uses: LDPC with CRC16 0.98, exhaustive search 0.05."""
     link = pipe(16, 16, 2)
     payload = payloads(link, 4000)
     arrived = sent(link, payload, 2.0)
@@ -124,7 +124,7 @@ def test_16_bits_are_near_maximum_likelihood() -> None:
     assert float(wrong.double().mean()) < 0.12
 
 
-def test_sizes_that_are_none_are_named() -> None:
+def test_invalid_sizes_raise_an_error() -> None:
     for bits in (11, 360):
         with pytest.raises(ValueError, match=f"must be 12 to 359, got {bits}"):
             pipe(bits, 400, 2)

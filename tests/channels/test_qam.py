@@ -1,4 +1,4 @@
-"""Points of QAM by number: unit power, the bits of the bit pipe, and the closed-form error rate."""
+"""QAM points by index: unit power, the labels of the bit pipe, and closed-form error rates."""
 
 import math
 
@@ -26,7 +26,7 @@ def test_points_have_unit_power_and_are_their_own_nearest(bits: int) -> None:
     assert [int("".join(map(str, row)), 2) for row in labels.tolist()] == numbers.tolist()
 
 
-def test_points_first_asked_for_in_a_sweep_serve_a_training() -> None:
+def test_points_cached_in_inference_mode_allow_gradients() -> None:
     _points.cache_clear()
     with torch.inference_mode():
         points = qam_points(4, CPU)
@@ -37,7 +37,7 @@ def test_points_first_asked_for_in_a_sweep_serve_a_training() -> None:
 
 @pytest.mark.parametrize("bits", [4, 6])
 @pytest.mark.parametrize("channel", ["awgn", "rayleigh"])
-def test_symbol_error_rate_is_that_of_theory(
+def test_symbol_error_rate_matches_theory(
     bits: int, channel: str, generator: torch.Generator
 ) -> None:
     count, snr_db = 100_000, 8.0
@@ -51,6 +51,6 @@ def test_symbol_error_rate_is_that_of_theory(
     assert abs(errors - count * rate) < 4 * math.sqrt(count * rate * (1 - rate))
 
 
-def test_unknown_modulation_is_refused() -> None:
+def test_unknown_modulation_raises_an_error() -> None:
     with pytest.raises(ValueError, match="bits_per_symbol must be one of"):
         qam_points(5, CPU)

@@ -1,4 +1,4 @@
-"""Soft bits of Gray QAM against the literal formula, a sum over all points, and closed form."""
+"""LLRs of Gray QAM against the literal formula, a sum over all points, and closed form."""
 
 import math
 
@@ -15,7 +15,7 @@ from channels.theory import qam_bit_error_rate_awgn, qam_bit_error_rate_rayleigh
 STREAMS = Streams(seed=30)
 
 
-def test_llr_of_qpsk_is_the_literal_formula() -> None:
+def test_qpsk_llr_matches_the_literal_formula() -> None:
     """Bit 0 sits at +1/sqrt(2), so ln P(1)/P(0) = -2 sqrt(2) Re(h* y) / N0 and Im for bit 1."""
     x = torch.view_as_complex(torch.randn(4, 9, 2, generator=STREAMS("symbols")))
     channel, snr_db = RayleighChannel(coherence=2), torch.tensor([[-5.0], [0.0], [5.0], [15.0]])
@@ -68,10 +68,10 @@ def test_llr_is_positive_where_the_bit_is_one(bits_per_symbol: int) -> None:
     ("bits_per_symbol", "awgn_db", "rayleigh_db"),
     [(2, 5.0, 10.0), (4, 12.0, 18.0), (8, 24.0, 30.0)],
 )
-def test_uncoded_bits_meet_the_closed_form(
+def test_uncoded_bit_error_rate_matches_closed_form(
     bits_per_symbol: int, awgn_db: float, rayleigh_db: float
 ) -> None:
-    """The sign of the LLR decides as the nearest point does, up to a share far below one sigma."""
+    """LLR signs give nearest-point decisions, up to a difference far below one sigma."""
     batch = 50_000
     bits = torch.randint(0, 2, (batch, bits_per_symbol), generator=STREAMS("uncoded"))
     x = sionna_phy().mapping.Mapper("qam", bits_per_symbol, precision="single", device="cpu")(bits)

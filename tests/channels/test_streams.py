@@ -1,4 +1,4 @@
-"""Named streams: what a stream depends on, and how it is lent to Sionna."""
+"""Named random streams: what a stream depends on, and how Sionna draws from it."""
 
 import itertools
 import math
@@ -19,7 +19,7 @@ def draw(generator: torch.Generator) -> torch.Tensor:
     return torch.rand(8, generator=generator)
 
 
-def test_a_name_gives_the_same_draws_whatever_was_asked_before(streams: Streams) -> None:
+def test_draws_of_a_name_do_not_depend_on_other_streams(streams: Streams) -> None:
     expected = draw(streams("noise", "awgn", 10.0))
     other = Streams(seed=0)
     for name in ("fading", "noise", "bits"):
@@ -32,7 +32,7 @@ def test_seed_is_fixed_across_versions_and_machines() -> None:
     assert Streams(seed=0).seed_of("channel", "awgn", 10.0, 16, 0) == 185821547
 
 
-def test_any_difference_in_the_name_or_the_seed_gives_another_stream(streams: Streams) -> None:
+def test_different_names_or_seeds_give_different_streams(streams: Streams) -> None:
     names: list[tuple[str | int | float, ...]] = [
         *(("a",), ("b",), ("a", "b"), ("ab",), ("b", "a"), ("a", 1), ("a", "1"), ("a", 1.5)),
         *(("a", -1), ("a", 1, 0), ("a", ""), ("a", '1", "2'), ("a", "1", "2")),
@@ -44,7 +44,9 @@ def test_any_difference_in_the_name_or_the_seed_gives_another_stream(streams: St
 
 
 @pytest.mark.parametrize(("one", "same"), [(10, 10.0), (0, -0.0), (-3, -3.0)])
-def test_numbers_compare_by_value(streams: Streams, one: int, same: float) -> None:
+def test_equal_numbers_in_names_give_the_same_stream(
+    streams: Streams, one: int, same: float
+) -> None:
     assert streams.seed_of("snr", one) == streams.seed_of("snr", same)
     assert torch.equal(draw(streams("snr", one)), draw(streams("snr", same)))
 
@@ -57,18 +59,18 @@ def test_streams_of_neighbouring_points_are_not_correlated(streams: Streams) -> 
 
 
 @pytest.mark.parametrize("seed", [-1, -(10**9)])
-def test_seed_is_not_negative(seed: int) -> None:
+def test_negative_seeds_raise_an_error(seed: int) -> None:
     with pytest.raises(ValueError, match="seed must be at least 0"):
         Streams(seed=seed)
 
 
 @pytest.mark.parametrize("seed", [1.0, "1", None, True])
-def test_seed_is_an_int(seed: object) -> None:
+def test_non_integer_seeds_raise_an_error(seed: object) -> None:
     with pytest.raises(TypeError, match="seed must be an int"):
         Streams(seed=seed)  # type: ignore[arg-type]
 
 
-def test_wrong_names_are_refused(streams: Streams) -> None:
+def test_invalid_names_raise_an_error(streams: Streams) -> None:
     with pytest.raises(ValueError, match="must have a name"):
         streams()
     for number in (math.nan, math.inf):
@@ -79,7 +81,7 @@ def test_wrong_names_are_refused(streams: Streams) -> None:
             streams("snr", part)  # type: ignore[arg-type]
 
 
-def test_streams_of_a_point_go_on(streams: Streams) -> None:
+def test_point_streams_continue_between_calls(streams: Streams) -> None:
     point = PointStreams(streams, "awgn", 10.0, 16)
     assert point("channel") is point("channel", torch.device("cpu"))
     assert point("channel") is not point("scrambling")
@@ -90,7 +92,7 @@ def test_streams_of_a_point_go_on(streams: Streams) -> None:
     assert torch.equal(draw(again("channel")), first)
 
 
-def test_sionna_draws_what_our_stream_would_have_drawn(streams: Streams) -> None:
+def test_sionna_draws_from_the_given_stream(streams: Streams) -> None:
     config = sionna_phy().config
     expected = torch.rand(24, generator=streams("lent"))
     ours, theirs = streams("lent"), config.torch_rng("cpu").get_state()
@@ -103,7 +105,7 @@ def test_sionna_draws_what_our_stream_would_have_drawn(streams: Streams) -> None
     assert torch.equal(config.torch_rng("cpu").get_state(), theirs)
 
 
-def test_sionna_gets_its_state_back_after_an_error(streams: Streams) -> None:
+def test_sionna_state_is_restored_after_an_error(streams: Streams) -> None:
     config = sionna_phy().config
 
     def fail() -> None:
@@ -130,9 +132,7 @@ def test_sionna_seed_has_no_influence(streams: Streams) -> None:
 
 
 @pytest.mark.parametrize("name", ["awgn", "rician:4", "rayleigh"])
-def test_first_use_under_inference_mode_does_not_hinder_later_gradients(
-    streams: Streams, name: str
-) -> None:
+def test_first_use_in_inference_mode_allows_later_gradients(streams: Streams, name: str) -> None:
     for cached in (awgn._awgn_block, fading._gain_block):
         cached.cache_clear()
     x, snr_db, stream = torch.ones(2, 3) + 0j, torch.zeros(2, 1), streams("inference")
@@ -144,7 +144,7 @@ def test_first_use_under_inference_mode_does_not_hinder_later_gradients(
     assert bool((x.grad != 0).all())
 
 
-def test_the_very_first_import_of_sionna_leaves_global_randomness_alone() -> None:
+def test_importing_sionna_leaves_global_random_state_unchanged() -> None:
     script = """
 import random, sys
 import numpy as np
@@ -166,6 +166,6 @@ assert (before[2] == np.random.get_state()[1]).all()
     subprocess.run([sys.executable, "-W", "error", "-c", script], check=True, timeout=120, cwd=root)
 
 
-def test_sionna_names_a_device_with_its_number() -> None:
+def test_sionna_device_names_include_the_index() -> None:
     assert sionna_device(torch.device("cpu")) == "cpu"
     assert sionna_device(torch.device("cuda:1")) == "cuda:1"

@@ -16,7 +16,7 @@ def power(x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("k", range(1, 65))
 def test_every_image_has_unit_power_for_every_k(k: int, generator: torch.Generator) -> None:
-    scale = torch.tensor([[1e-30], [1e-3], [1.0], [1e20], [3e37]])  # one loud, one quiet image
+    scale = torch.tensor([[1e-30], [1e-3], [1.0], [1e20], [3e37]])  # very quiet to very loud
     x = to_symbols(torch.randn(5, 2 * k, generator=generator) * scale)
     assert x.dtype == torch.complex64
     assert x.shape == (5, k)
@@ -24,7 +24,7 @@ def test_every_image_has_unit_power_for_every_k(k: int, generator: torch.Generat
 
 
 @pytest.mark.parametrize("k", range(1, 65))
-def test_power_counts_the_used_symbols_only(k: int, generator: torch.Generator) -> None:
+def test_power_is_normalised_over_used_symbols_only(k: int, generator: torch.Generator) -> None:
     used = torch.rand(6, k, generator=generator) < 0.5
     used[torch.arange(6), torch.randint(0, k, (6,), generator=generator)] = True
     values = torch.randn(6, 2 * k, generator=generator)
@@ -33,18 +33,18 @@ def test_power_counts_the_used_symbols_only(k: int, generator: torch.Generator) 
     torch.testing.assert_close(
         power(x) / used.sum(dim=1), torch.ones(6).double(), rtol=1e-6, atol=0
     )
-    # what lies beyond the mask is of no account, not even when it is not a number
+    # values outside the mask have no effect, not even NaN
     values[~used.repeat_interleave(2, dim=1)] = math.nan
     assert torch.equal(to_symbols(values, used=used), x)
 
 
-def test_a_prefix_equals_packing_the_prefix_alone(generator: torch.Generator) -> None:
+def test_masking_to_a_prefix_equals_packing_only_the_prefix(generator: torch.Generator) -> None:
     values = torch.randn(3, 32, generator=generator)
     used = (torch.arange(16) < 5).expand(3, 16)
     torch.testing.assert_close(to_symbols(values, used=used)[:, :5], to_symbols(values[:, :10]))
 
 
-def test_neighbours_become_real_and_imaginary_part() -> None:
+def test_adjacent_values_become_real_and_imaginary_parts() -> None:
     x = to_symbols(torch.tensor([[3.0, 4.0, 0.0, 0.0], [1.0, -1.0, 1.0, 1.0]]))
     root = math.sqrt(2.0)
     by_hand = torch.tensor(
@@ -64,14 +64,14 @@ def test_unpacking_inverts_packing(generator: torch.Generator) -> None:
     torch.testing.assert_close(from_symbols(conjugate)[:, 1::2], -values[:, 1::2])
 
 
-def test_an_image_does_not_depend_on_its_neighbour(generator: torch.Generator) -> None:
+def test_images_do_not_affect_each_other(generator: torch.Generator) -> None:
     values = torch.randn(2, 16, generator=generator)
     alone = to_symbols(values[:1])
     values[1] *= 1000.0
     assert torch.equal(to_symbols(values)[:1], alone)
 
 
-def test_gradient_is_that_of_the_definition(generator: torch.Generator) -> None:
+def test_gradient_matches_the_definition(generator: torch.Generator) -> None:
     values = torch.randn(2, 8, generator=generator, dtype=torch.float32).requires_grad_()
     used = torch.tensor([[True, True, True, False], [True, False, True, True]])
     weight = torch.randn(2, 8, generator=generator)
@@ -94,13 +94,13 @@ def test_gradient_is_that_of_the_definition(generator: torch.Generator) -> None:
     "values",
     [torch.ones(2, 3), torch.ones(4), torch.ones(2, 4).int(), torch.ones(2, 4) + 0j],
 )
-def test_wrong_values_are_refused(values: Tensor) -> None:
+def test_invalid_values_raise_an_error(values: Tensor) -> None:
     with pytest.raises(ValueError, match=r"values must be real \[B, 2k\]"):
         to_symbols(values)
 
 
 @pytest.mark.parametrize("bad", [0.0, math.nan, math.inf])
-def test_an_image_without_direction_is_refused(bad: float) -> None:
+def test_zero_or_non_finite_images_raise_an_error(bad: float) -> None:
     values = torch.ones(3, 4)
     values[1] = bad
     with pytest.raises(ValueError, match=r"finite and not all zero.*images \[1\]"):
@@ -115,12 +115,12 @@ def test_an_image_without_direction_is_refused(bad: float) -> None:
         (torch.tensor([[True, True], [False, False]]), "not all zero"),
     ],
 )
-def test_wrong_masks_are_refused(used: Tensor, message: str) -> None:
+def test_invalid_masks_raise_an_error(used: Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         to_symbols(torch.ones(2, 4), used=used)
 
 
 @pytest.mark.parametrize("x", [torch.ones(2, 4), torch.ones(4) + 0j])
-def test_unpacking_wants_symbols(x: Tensor) -> None:
+def test_unpacking_invalid_symbols_raises_an_error(x: Tensor) -> None:
     with pytest.raises(ValueError, match="x must be complex"):
         from_symbols(x)

@@ -77,7 +77,7 @@ def test_textbook_values() -> None:
 
 
 @pytest.mark.parametrize("snr_db", SNRS_DB)
-def test_bpsk_with_fading_is_the_mean_of_awgn(snr_db: float) -> None:
+def test_bpsk_error_rate_with_fading_is_the_mean_over_gains(snr_db: float) -> None:
     def rate(gain: float) -> float:
         return bpsk_bit_error_rate_awgn(snr_db + 10 * math.log10(gain))
 
@@ -93,7 +93,7 @@ def test_bpsk_with_fading_is_the_mean_of_awgn(snr_db: float) -> None:
 
 
 def literal_qam(snr_db: float, bits_per_symbol: int) -> tuple[float, float]:
-    """Bit and symbol error rate by adding up all decisions of Sionna's own Gray labels."""
+    """Bit and symbol error rates summed over all decisions, with Sionna's Gray labels."""
     points: NDArray[np.complex128] = sionna_phy().mapping.qam(bits_per_symbol).astype(complex)
     deviation = math.sqrt(0.5 * 10 ** (-snr_db / 10))
     levels = np.unique(points.real.round(6))
@@ -110,7 +110,9 @@ def literal_qam(snr_db: float, bits_per_symbol: int) -> tuple[float, float]:
 
 @pytest.mark.parametrize("bits_per_symbol", [2, 4, 6, 8])
 @pytest.mark.parametrize("snr_db", SNRS_DB)
-def test_qam_on_awgn_adds_up_all_decisions(snr_db: float, bits_per_symbol: int) -> None:
+def test_qam_error_rates_on_awgn_match_summed_decisions(
+    snr_db: float, bits_per_symbol: int
+) -> None:
     bit_rate, symbol_rate = literal_qam(snr_db, bits_per_symbol)
     ours = qam_bit_error_rate_awgn(snr_db, bits_per_symbol=bits_per_symbol)
     assert ours == pytest.approx(bit_rate, rel=1e-4)
@@ -120,7 +122,9 @@ def test_qam_on_awgn_adds_up_all_decisions(snr_db: float, bits_per_symbol: int) 
 
 @pytest.mark.parametrize("bits_per_symbol", [2, 4, 6, 8])
 @pytest.mark.parametrize("snr_db", SNRS_DB)
-def test_qam_with_fading_is_the_mean_of_awgn(snr_db: float, bits_per_symbol: int) -> None:
+def test_qam_error_rates_with_fading_are_means_over_gains(
+    snr_db: float, bits_per_symbol: int
+) -> None:
     def bit_rate(gain: float) -> float:
         faded_db = snr_db + 10 * math.log10(gain)
         return qam_bit_error_rate_awgn(faded_db, bits_per_symbol=bits_per_symbol)
@@ -145,14 +149,14 @@ def test_qpsk_is_bpsk_with_half_the_energy() -> None:
 
 
 @pytest.mark.parametrize("bits_per_symbol", [0, 1, 3])
-def test_square_qam_has_an_even_number_of_bits(bits_per_symbol: int) -> None:
+def test_zero_or_odd_bits_per_symbol_raise_an_error(bits_per_symbol: int) -> None:
     for function in (qam_bit_error_rate_awgn, qam_symbol_error_rate_rayleigh):
         with pytest.raises(ValueError, match="bits_per_symbol must be even"):
             function(0.0, bits_per_symbol=bits_per_symbol)
 
 
 @pytest.mark.parametrize("energy_ratio", [0.0, 0.1, 1.0, 4.0, 12.0, 40.0])
-def test_two_signals(energy_ratio: float) -> None:
+def test_two_orthogonal_and_antipodal_signals(energy_ratio: float) -> None:
     orthogonal = orthogonal_symbol_error_rate(2, energy_ratio)
     assert orthogonal == pytest.approx(q_function(math.sqrt(energy_ratio)), rel=1e-9)
     antipodal = biorthogonal_symbol_error_rate(2, energy_ratio)
@@ -178,8 +182,10 @@ def test_four_biorthogonal_signals_are_qpsk(snr_db: float) -> None:
 
 @pytest.mark.parametrize("num_signals", [2, 4, 10, 128])
 @pytest.mark.parametrize("energy_ratio", [0.0, 0.5, 3.0, 8.0])
-def test_signal_sets_by_counting(num_signals: int, energy_ratio: float) -> None:
-    """Correlators of random noise, the definition itself."""
+def test_signal_set_error_rates_match_monte_carlo_counts(
+    num_signals: int, energy_ratio: float
+) -> None:
+    """Simulated correlator outputs, directly by the definition."""
     trials = 50_000
     random = np.random.default_rng(0)
     outputs = random.standard_normal((trials, num_signals), dtype=np.float32)
@@ -198,14 +204,14 @@ def test_signal_sets_by_counting(num_signals: int, energy_ratio: float) -> None:
 
 
 @pytest.mark.parametrize("num_signals", [4, 10, 100])
-def test_without_energy_the_receiver_guesses(num_signals: int) -> None:
+def test_zero_energy_gives_the_error_rate_of_guessing(num_signals: int) -> None:
     guess = 1 - 1 / num_signals
     assert orthogonal_symbol_error_rate(num_signals, 0.0) == pytest.approx(guess)
     assert biorthogonal_symbol_error_rate(num_signals, 0.0) == pytest.approx(guess)
 
 
 @pytest.mark.parametrize("energy_ratio", [30.0, 60.0])
-def test_rare_errors_meet_the_union_bound(energy_ratio: float) -> None:
+def test_rare_error_rates_approach_the_union_bound(energy_ratio: float) -> None:
     bound = 99 * q_function(math.sqrt(energy_ratio))
     assert orthogonal_symbol_error_rate(100, energy_ratio) == pytest.approx(bound, rel=0.05)
     assert orthogonal_symbol_error_rate(100, energy_ratio) < bound
@@ -215,7 +221,7 @@ def test_rare_errors_meet_the_union_bound(energy_ratio: float) -> None:
 
 
 @pytest.mark.parametrize(("num_signals", "energy_ratio"), [(1, 1.0), (0, 1.0), (4, -1.0)])
-def test_wrong_signal_sets_are_refused(num_signals: int, energy_ratio: float) -> None:
+def test_invalid_signal_sets_raise_an_error(num_signals: int, energy_ratio: float) -> None:
     for function in (orthogonal_symbol_error_rate, biorthogonal_symbol_error_rate):
         with pytest.raises(ValueError, match="num_signals must be"):
             function(num_signals, energy_ratio)
@@ -224,7 +230,7 @@ def test_wrong_signal_sets_are_refused(num_signals: int, energy_ratio: float) ->
 
 
 @pytest.mark.parametrize("energy_ratio", [0.0, 1e-3, 1.0, 100.0, 1e6])
-def test_average_over_rayleigh(energy_ratio: float) -> None:
+def test_average_over_rayleigh_matches_closed_form(energy_ratio: float) -> None:
     def antipodal(ratio: float) -> float:
         return q_function(math.sqrt(2 * ratio))
 
@@ -258,7 +264,7 @@ def test_rician_power_against_its_density(k_factor: float) -> None:
 def test_rician_power_quantile_with_a_large_k_factor(monkeypatch: pytest.MonkeyPatch) -> None:
     level = (np.arange(400) + 0.5) / 400
     own = rician_power_quantile(level, k_factor=1e3)
-    exact = stats.ncx2.ppf(level, df=2, nc=2e3) / 2002  # what tables were made with
+    exact = stats.ncx2.ppf(level, df=2, nc=2e3) / 2002  # used for the existing tables
     assert own.tobytes() == exact.tobytes()
     monkeypatch.setattr("channels.theory.LARGE_K_FACTOR", 1e2)
     for k_factor, error in ((1e3, 2e-5), (1e4, 6e-7)):
@@ -273,7 +279,7 @@ def test_rician_power_quantile_with_a_large_k_factor(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("k_factor", [1e6, 1e11, 1e16, 1e200])
-def test_rician_power_of_any_k_factor_is_a_number(k_factor: float) -> None:
+def test_rician_power_is_finite_for_any_k_factor(k_factor: float) -> None:
     level = (np.arange(400) + 0.5) / 400
     power = rician_power_quantile(level, k_factor=k_factor)
     assert (np.diff(power) >= 0).all()
@@ -293,7 +299,7 @@ def test_rayleigh_power_is_rician_without_line_of_sight() -> None:
     np.testing.assert_allclose(rician_power_cdf(power, k_factor=0.0), expected, rtol=1e-8)
 
 
-def test_spread_is_the_deviation_of_the_log_of_an_exponential() -> None:
+def test_rayleigh_snr_spread_matches_numerical_integration() -> None:
     mean = mean_over(exponential, lambda g: 10 * math.log10(g))
     square = mean_over(exponential, lambda g: (10 * math.log10(g)) ** 2)
     assert rayleigh_snr_spread_db() == pytest.approx(math.sqrt(square - mean**2), rel=1e-5)
@@ -302,7 +308,7 @@ def test_spread_is_the_deviation_of_the_log_of_an_exponential() -> None:
 @pytest.mark.parametrize("m", [0.5, 0.8, 2.0, 7.5])
 @pytest.mark.parametrize("bits_per_symbol", [2, 4, 6])
 @pytest.mark.parametrize("snr_db", SNRS_DB)
-def test_qam_with_nakagami_fading_is_the_mean_of_awgn(
+def test_qam_error_rate_with_nakagami_fading_is_the_mean_over_gains(
     snr_db: float, bits_per_symbol: int, m: float
 ) -> None:
     def bit_rate(gain: float) -> float:
@@ -315,7 +321,7 @@ def test_qam_with_nakagami_fading_is_the_mean_of_awgn(
 
 @pytest.mark.parametrize("bits_per_symbol", [2, 4, 6, 8])
 @pytest.mark.parametrize("snr_db", [*SNRS_DB, 60.0])
-def test_qam_with_nakagami_fading_lies_between_rayleigh_and_awgn(
+def test_nakagami_error_rate_limits_are_rayleigh_and_awgn(
     snr_db: float, bits_per_symbol: int
 ) -> None:
     rayleigh = qam_bit_error_rate_rayleigh(snr_db, bits_per_symbol=bits_per_symbol)
@@ -328,9 +334,9 @@ def test_qam_with_nakagami_fading_lies_between_rayleigh_and_awgn(
 
 @pytest.mark.parametrize("m", [1, 2, 3, 8])
 @pytest.mark.parametrize("snr_db", SNRS_DB)
-def test_qpsk_with_nakagami_fading_of_whole_m(snr_db: float, m: int) -> None:
-    """The finite sum for whole m: that of m branches of Rayleigh fading, maximum-ratio combined."""
-    mean = 10 ** (snr_db / 10) / 2  # energy of a bit
+def test_qpsk_error_rate_with_integer_nakagami_m(snr_db: float, m: int) -> None:
+    """The finite sum for integer m, as for maximum-ratio combining of m Rayleigh branches."""
+    mean = 10 ** (snr_db / 10) / 2  # mean Eb/N0
     root = math.sqrt(mean / (m + mean))
     terms = [math.comb(m - 1 + i, i) * ((1 + root) / 2) ** i for i in range(m)]
     expected = ((1 - root) / 2) ** m * sum(terms)
@@ -366,15 +372,13 @@ def test_nakagami_power_with_m_1_is_rayleigh() -> None:
     ("bits", "carried", "expected"),
     [(4, 4.0, 0.0), (4, 9.0, 0.0), (4, 0.0, 15 / 16), (1, 0.0, 0.5), (1, 0.5, 0.110028)],
 )
-def test_fano_allows_no_error_at_capacity_and_a_guess_without(
-    bits: int, carried: float, expected: float
-) -> None:
+def test_fano_error_rate_known_values(bits: int, carried: float, expected: float) -> None:
     """One bit over half a bit of capacity: h(0.110028) = 1/2."""
     rate = fano_error_rate(bits, carried_bits=np.array(carried))
     assert float(rate) == pytest.approx(expected, abs=1e-4)
 
 
-def test_fano_rates_fulfil_their_equation_and_fall() -> None:
+def test_fano_error_rates_solve_fanos_equation_and_decrease() -> None:
     carried = np.linspace(0.0, 10.9, 50)
     rates = fano_error_rate(11, carried_bits=carried)
     entropy = -rates * np.log2(rates) - (1 - rates) * np.log2(1 - rates)

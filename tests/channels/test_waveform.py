@@ -39,7 +39,7 @@ def test_time_signal_is_the_sum_of_its_subcarriers() -> None:
     torch.testing.assert_close(subcarriers_of(time_signal(grid)), grid)
 
 
-def test_rapp_is_linear_below_and_flat_above() -> None:
+def test_rapp_is_linear_at_low_and_saturated_at_high_amplitude() -> None:
     small, large = torch.tensor(0.01 + 0.01j), torch.tensor(-30.0 + 40.0j)
     assert torch.allclose(rapp(small, saturation=1.0), small, rtol=1e-6)
     assert torch.allclose(rapp(large, saturation=1.0), large / 50.0, rtol=1e-6)
@@ -48,27 +48,27 @@ def test_rapp_is_linear_below_and_flat_above() -> None:
 
 
 @pytest.mark.parametrize("backoff_db", [0.0, 6.0])
-def test_gain_and_total_distortion_are_bussgangs(backoff_db: float) -> None:
+def test_gain_and_distortion_match_bussgang(backoff_db: float) -> None:
     """For a Gaussian signal: alpha = E[g(r) r] / E[r^2] over the Rayleigh amplitude r."""
     found = amplified(backoff_db, WIDTH)
     r = np.sqrt(-np.log1p(-(np.arange(10**6) + 0.5) / 10**6))  # of unit mean power
     g = r / (1 + (r**2 / 10 ** (backoff_db / 10)) ** 3) ** (1 / 6)
     alpha = (g * r).mean()
     assert found.gain == pytest.approx(alpha, abs=2e-3)
-    everywhere = (g**2).mean() - alpha**2  # in the band and beside it
+    everywhere = (g**2).mean() - alpha**2  # in and out of band
     assert 0.4 * everywhere < found.distortion < everywhere
 
 
 @pytest.mark.parametrize("offset", [0.02, -0.2])
-def test_an_offset_leaves_a_sinc_and_spreads_the_rest(offset: float) -> None:
+def test_frequency_offset_scales_by_a_sinc_and_leaks_the_rest(offset: float) -> None:
     common, leaked = turned(offset, WIDTH)
     assert abs(common) == pytest.approx(np.sinc(offset), rel=1e-4)
     assert np.angle(common) == pytest.approx(np.pi * offset, rel=5e-3)
-    assert 0.9 * (1 - abs(common) ** 2) < leaked < 1 - abs(common) ** 2  # some leaves the band
+    assert 0.9 * (1 - abs(common) ** 2) < leaked < 1 - abs(common) ** 2  # some leaks out of band
 
 
-def test_the_offset_is_a_rotation_in_time() -> None:
-    """Two OFDM symbols with their prefixes, sample by sample, beside what the channel does."""
+def test_frequency_offset_matches_a_rotation_in_time() -> None:
+    """Two OFDM symbols with their prefixes, rotated sample by sample."""
     own = impaired("tdl:A:0ns:0kmh+cfo:0.5")
     x = contracts.qpsk(2, 2 * WIDTH)
     received = contracts.send(own, x, snr_db=NOISELESS_DB)
@@ -83,7 +83,7 @@ def test_the_offset_is_a_rotation_in_time() -> None:
 
 
 @pytest.mark.parametrize("name", ["tdl:A+pa:3", "tdl:A+cfo:0.3", "tdl:C:300ns:120kmh+cfo:0.3+pa:0"])
-def test_what_is_left_has_the_power_that_is_told(name: str) -> None:
+def test_residual_power_equals_reported_noise_power(name: str) -> None:
     x = contracts.qpsk(3000, 2 * WIDTH)
     received = contracts.send(impaired(name), x, snr_db=30.0)
     left = (received.y - received.h * x).abs().square()
@@ -91,7 +91,7 @@ def test_what_is_left_has_the_power_that_is_told(name: str) -> None:
     assert received.noise_power.shape == (3000, 1)
 
 
-def test_without_back_off_or_offset_nothing_changes() -> None:
+def test_large_back_off_or_zero_offset_changes_nothing() -> None:
     x = contracts.qpsk(4, 100)
     plain = contracts.send(channel_from_name("tdl:A"), x)
     for name in ("tdl:A+pa:40", "tdl:A+cfo:0"):
@@ -110,14 +110,14 @@ def test_pilots_see_the_impairments_too(name: str) -> None:
     assert float(left.mean()) == pytest.approx(float(received.noise_power.mean()), rel=0.1)
 
 
-def test_estimates_remain_those_of_what_was_drawn() -> None:
+def test_impairments_keep_the_stream_name_and_pilots() -> None:
     assert channel_from_name("tdl:A+cfo:0.1+pa:3").stream_name == "tdl:A"
     assert channel_from_name("tdl:A+pa:3+lmmse:8").pilots == 8
 
 
 @pytest.mark.parametrize("backoff", ["pa:0", "pa:3"])
-def test_the_last_ofdm_symbol_is_amplified_as_the_others(backoff: str) -> None:
-    """Also if the codeword fills little of it; the rest carries other data."""
+def test_partly_filled_ofdm_symbol_has_the_same_distortion(backoff: str) -> None:
+    """The codeword fills little of the last OFDM symbol; the rest carries other data."""
     x = contracts.qpsk(3000, WIDTH + 10)
     received = contracts.send(impaired(f"tdl:A+{backoff}"), x, snr_db=60.0)
     left = (received.y - received.h * x).abs().square().mean(dim=0)

@@ -43,14 +43,14 @@ def codec(request: pytest.FixtureRequest) -> ChannelCodec:
     return codec.eval()
 
 
-def test_parameter_count_is_the_specified_one() -> None:
+def test_parameter_count_matches_the_specification() -> None:
     codec = CAT_64.build()
     assert round(parameter_count(codec.encoder) / 1000) == 126
     assert round(parameter_count(codec.decoder) / 1000) == 127
 
 
 def test_dense_layers_let_every_value_reach_every_token() -> None:
-    """One changed value of one token changes all tokens before the first block, if dense."""
+    """With dense layers, one changed value changes all tokens before the first block."""
     for config, reached in ((SMALL, 1), (DENSE, 4)):
         trunk = config.build().encoder.trunk
         pieces = torch.zeros(1, 4, 8)
@@ -60,8 +60,8 @@ def test_dense_layers_let_every_value_reach_every_token() -> None:
         assert int((difference > 0).sum()) == reached
 
 
-def test_attention_alone_mixes_tokens_within_a_block() -> None:
-    """One changed token changes all tokens behind the block, or itself where none attends."""
+def test_only_attention_mixes_tokens_within_a_block() -> None:
+    """A changed token changes all tokens after the block, or only itself without attention."""
     for config, reached in ((SMALL, 4), (replace(SMALL, attention=False), 1)):
         block = config.build().encoder.trunk.blocks[0]
         tokens, condition = torch.randn(1, 4, 16), torch.zeros(1, 1, 16)
@@ -102,8 +102,8 @@ def test_symbols_after_k_do_not_reach_the_decoder(
     assert (longer - same).abs().max() > 1e-3
 
 
-def test_order_is_symbol_major_tokens_inner() -> None:
-    """With the trunk replaced by a counter, symbol s of token t stands at place s * T + t."""
+def test_symbols_are_ordered_with_tokens_innermost() -> None:
+    """With the trunk replaced by a counter, symbol s of token t is at position s * T + t."""
     codec = SMALL.build()
     codec.encoder.trunk.forward = lambda _, **__: torch.arange(32.0).view(1, 4, 8)
     values = codec.encoder(
@@ -114,7 +114,7 @@ def test_order_is_symbol_major_tokens_inner() -> None:
     torch.testing.assert_close(real_parts, expected.float())
 
 
-def test_decoder_groups_symbols_as_the_encoder_spread_them() -> None:
+def test_decoder_groups_symbols_by_token() -> None:
     codec = SMALL.build()
     seen: list[torch.Tensor] = []
 
@@ -159,7 +159,7 @@ def test_snr_input_is_clamped_and_can_be_switched_off(
     torch.testing.assert_close(at(0.0), at(10.0))
 
 
-def test_config_refuses_sizes_that_do_not_divide() -> None:
+def test_feature_dim_not_divisible_by_tokens_raises_an_error() -> None:
     with pytest.raises(ValueError, match="feature_dim must be a multiple of tokens=4, got 30"):
         CatConfig(
             feature_dim=30,

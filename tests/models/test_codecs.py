@@ -1,4 +1,4 @@
-"""Codecs beside CAT: shapes, images on their own, and what each one promises."""
+"""Codecs other than CAT: shapes, independence of images, and properties of each codec."""
 
 import pytest
 import torch
@@ -33,7 +33,7 @@ UNCODED = UncodedConfig(feature_dim=32, max_uses=32)
 
 
 def built(config: CodecConfig) -> ChannelCodec:
-    """A codec whose weights are drawn from a fixed seed, modulation included."""
+    """A codec with all weights, including the modulation, drawn from a fixed seed."""
 
     def build() -> nn.Module:
         codec = config.build()

@@ -1,4 +1,4 @@
-"""The quantiser of features against numpy, and what its heads begin as."""
+"""The feature quantiser against NumPy, and the initialisation of its heads."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def features() -> Tensor:
 
 @pytest.fixture(scope="module")
 def fitted(features: Tensor) -> tuple[FeatureQuantiser, nn.Linear]:
-    """A quantiser of these features in two parts, and the head it began from."""
+    """A quantiser fitted to these features in two parts, and the head it was initialised from."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model, head = CONFIG.build(num_classes=5), nn.Linear(12, 5)
@@ -29,7 +29,7 @@ def fitted(features: Tensor) -> tuple[FeatureQuantiser, nn.Linear]:
     return model, head
 
 
-def test_components_are_those_of_numpy(
+def test_components_match_numpy(
     fitted: tuple[FeatureQuantiser, nn.Linear], features: Tensor
 ) -> None:
     data = features.double().numpy()
@@ -44,14 +44,14 @@ def test_components_are_those_of_numpy(
 
 
 @pytest.mark.parametrize(("row", "bits"), list(enumerate(CONFIG.bits)))
-def test_cells_ranges_and_frequencies_are_those_of_numpy(
+def test_cells_ranges_and_frequencies_match_numpy(
     fitted: tuple[FeatureQuantiser, nn.Linear], features: Tensor, row: int, bits: int
 ) -> None:
     model = fitted[0]
     components = model.components(features)
     values = components.double().numpy()
     for column in (0, 4):
-        errors, first = [], values[:900, column]  # ranges are those of the first part
+        errors, first = [], values[:900, column]  # ranges are fitted to the first part
         for half in RANGES:
             edges = np.linspace(-half, half, 2**bits + 1)
             cell = np.searchsorted(edges[1:-1], first, side="right")
@@ -68,7 +68,7 @@ def test_cells_ranges_and_frequencies_are_those_of_numpy(
         assert np.allclose(model.probabilities(6, bits)[column].numpy(), expected, atol=1e-12)
 
 
-def test_more_bits_and_components_lose_less(
+def test_more_bits_and_components_reduce_the_error(
     fitted: tuple[FeatureQuantiser, nn.Linear], features: Tensor
 ) -> None:
     model = fitted[0]
@@ -81,7 +81,7 @@ def test_more_bits_and_components_lose_less(
     assert float(best_ranges(components, 4).mean()) > float(best_ranges(components, 2).mean())
 
 
-def test_heads_begin_as_the_head_of_what_is_left_of_the_features(
+def test_heads_are_initialised_from_the_head_on_quantised_features(
     fitted: tuple[FeatureQuantiser, nn.Linear], features: Tensor
 ) -> None:
     model, head = fitted
@@ -91,7 +91,7 @@ def test_heads_begin_as_the_head_of_what_is_left_of_the_features(
         assert torch.allclose(model.scores(levels, bits), expected, atol=1e-3)
 
 
-def test_impossible_quantisers_are_refused() -> None:
+def test_invalid_quantisers_raise_an_error() -> None:
     with pytest.raises(ValueError, match="ranks must not exceed 12"):
         FeatureQuantiserConfig(feature_dim=12, ranks=(3, 13), bits=(2,))
     for wrong in ((), (0, 2), (4, 2), (2, 2)):

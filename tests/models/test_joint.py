@@ -1,4 +1,4 @@
-"""Joint models: shapes, images on their own, and what each kind promises."""
+"""Joint models: shapes, independence of images, and properties of each kind."""
 
 import math
 
@@ -50,7 +50,7 @@ def built(name: str, *, image_channels: int | None = None) -> JointModel:
 
 
 def through(model: JointModel, features: Tensor, snr_db: float = 5.0) -> tuple[Tensor, Tensor]:
-    """What is sent, and scores of what is sent, no channel between."""
+    """The sent values, and the scores that they give without a channel."""
     snr = torch.full((len(features), 1), snr_db)
     carried = model.encode(features, snr_db=snr)
     heard = carried
@@ -60,7 +60,7 @@ def through(model: JointModel, features: Tensor, snr_db: float = 5.0) -> tuple[T
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_shapes_and_images_on_their_own(name: str, generator: torch.Generator) -> None:
+def test_shapes_and_independence_of_images(name: str, generator: torch.Generator) -> None:
     model, features = built(name).eval(), torch.randn(7, 12, generator=generator)
     carried, scores = through(model, features)
     expected = (7, USES, 16) if name == "dt_jscc" else (7, 2 * USES)
@@ -86,7 +86,7 @@ def test_loss_falls_on_one_batch(name: str, generator: torch.Generator) -> None:
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_backbone_is_part_of_the_model_or_not(name: str) -> None:
+def test_backbone_is_included_only_with_image_channels(name: str) -> None:
     assert built(name).body is None
     own = built(name, image_channels=3)
     assert own.body is not None
@@ -96,7 +96,7 @@ def test_backbone_is_part_of_the_model_or_not(name: str) -> None:
     assert set(own.state_dict()) - body == frozen
 
 
-def test_attention_reacts_to_the_snr_each_end_is_told(generator: torch.Generator) -> None:
+def test_attention_depends_on_the_snr_given_to_each_end(generator: torch.Generator) -> None:
     model, features = built("adjscc"), torch.randn(3, 12, generator=generator)
     assert isinstance(model, Adjscc)
     low, high = torch.full((3, 1), -10.0), torch.full((3, 1), 20.0)
@@ -119,7 +119,7 @@ def test_attention_gains_lie_between_zero_and_one(generator: torch.Generator) ->
     assert gains.std() > 1e-3
 
 
-def test_decoder_of_words_is_given_the_words_that_were_chosen() -> None:
+def test_word_decoder_receives_the_chosen_words() -> None:
     model = built("dt_jscc")
     assert isinstance(model, DtJscc)
     heard: list[Tensor] = []
@@ -130,7 +130,7 @@ def test_decoder_of_words_is_given_the_words_that_were_chosen() -> None:
     torch.testing.assert_close(heard[0].view(USES, 3), model.words[chosen[0]])
 
 
-def test_gates_fall_over_dimensions_and_rise_with_the_noise() -> None:
+def test_gates_decrease_over_dimensions_and_increase_with_noise() -> None:
     gate = fresh(lambda: Gate(20), seed=2)
     gates = gate(torch.tensor([[0.05], [0.5], [2.0]]))
     assert (gates > 0).all()
@@ -138,7 +138,7 @@ def test_gates_fall_over_dimensions_and_rise_with_the_noise() -> None:
     assert (gates[1:] > gates[:-1]).all()
 
 
-def test_what_is_not_sent_is_zero_and_not_looked_at(generator: torch.Generator) -> None:
+def test_unsent_dimensions_are_zero_and_ignored_by_the_decoder(generator: torch.Generator) -> None:
     model = built("vl_vfe")
     assert isinstance(model, VlVfe)
     with torch.no_grad():  # gates that close at high SNR, the last first
@@ -160,16 +160,16 @@ def test_what_is_not_sent_is_zero_and_not_looked_at(generator: torch.Generator) 
     )
 
 
-def test_common_scale_is_not_looked_at(generator: torch.Generator) -> None:
-    """The receiver does not know how much power closed dimensions have left to the others."""
+def test_decoder_is_invariant_to_a_common_scale(generator: torch.Generator) -> None:
+    """The receiver does not know how much power closed gates leave to the other dimensions."""
     model, snr = built("vl_vfe"), torch.zeros(3, 1)
     values = torch.randn(3, 2 * USES, generator=generator)
     one, other = (model.decode(x, snr_db=snr, gamma_db=snr) for x in (values, 5 * values))
     torch.testing.assert_close(one, other)
 
 
-def test_divergence_is_what_information_costs() -> None:
-    """At high SNR half of log2(1 + SNR) and a constant for each value; nothing for silence."""
+def test_divergence_matches_hand_calculated_values() -> None:
+    """At high SNR ln(1 + SNR) / 2 plus a constant for each value, and nothing for a zero."""
     deviation = torch.full((2, 1), 0.1)
     at_ten_db = math.sqrt(0.1)
     values = torch.tensor([[at_ten_db, 0.0, 0.0], [at_ten_db, 10 * at_ten_db, 0.0]])

@@ -13,7 +13,7 @@ BITS = (2, 4, 6, 8)
 
 
 def modulator(bits: int, hardness: tuple[float, float] = (5.0, 100.0)) -> QamModulator:
-    """A modulator as it begins."""
+    """A newly built modulator."""
     return ModulatorConfig(bits_per_symbol=bits, hardness=hardness, uniformity=0.05).build()
 
 
@@ -34,9 +34,7 @@ def distances(x: Tensor, bits: int) -> Tensor:
 
 
 @pytest.mark.parametrize("bits", BITS)
-def test_what_is_sent_is_the_nearest_point_of_the_qam_elsewhere(
-    bits: int, generator: torch.Generator
-) -> None:
+def test_output_is_the_nearest_qam_point(bits: int, generator: torch.Generator) -> None:
     x = analog(generator)
     nearest = points(bits)[distances(x, bits).argmin(dim=2)]
     torch.testing.assert_close(modulator(bits)(x), nearest)
@@ -45,7 +43,7 @@ def test_what_is_sent_is_the_nearest_point_of_the_qam_elsewhere(
 
 @pytest.mark.parametrize("bits", BITS)
 @pytest.mark.parametrize("progress", [0.0, 0.25])
-def test_gradient_and_frequencies_are_those_of_one_softmax_over_all_points(
+def test_gradient_and_divergence_match_a_softmax_over_all_points(
     bits: int, progress: float, generator: torch.Generator
 ) -> None:
     """Equations 12, 13, 18 and 21."""
@@ -65,7 +63,7 @@ def test_gradient_and_frequencies_are_those_of_one_softmax_over_all_points(
 
 
 @pytest.mark.parametrize("bits", BITS)
-def test_divergence_is_none_for_equal_use_and_all_bits_for_one_point(bits: int) -> None:
+def test_divergence_is_zero_for_uniform_use_and_maximal_for_one_point(bits: int) -> None:
     hard = modulator(bits, hardness=(1e5, 1e5))
     equal = hard.relaxed(points(bits).unsqueeze(0), progress=0.5).divergence
     assert float(equal) == pytest.approx(0.0, abs=1e-5)
@@ -73,8 +71,8 @@ def test_divergence_is_none_for_equal_use_and_all_bits_for_one_point(bits: int) 
     assert float(alone) == pytest.approx(bits * math.log(2), rel=1e-5)
 
 
-def test_power_is_one_on_average_even_of_corners_alone() -> None:
-    """Without the mean power an encoder that sends corners alone gained 2.6 dB."""
+def test_mean_power_is_one_even_if_only_corners_are_sent() -> None:
+    """Without normalisation, an encoder that sends only corner points would gain 2.6 dB."""
     own, corners = modulator(4), torch.full((8, 3), 1 + 1j)
     assert float(own(corners).abs().square().mean()) == pytest.approx(1.8)
     for _ in range(1000):
@@ -84,6 +82,6 @@ def test_power_is_one_on_average_even_of_corners_alone() -> None:
 
 
 @pytest.mark.parametrize("bits", [0, 1, 5])
-def test_only_square_constellations(bits: int) -> None:
+def test_non_square_constellations_raise_an_error(bits: int) -> None:
     with pytest.raises(ValueError, match=f"must be even and at least 2, got {bits}"):
         modulator(bits)

@@ -35,7 +35,7 @@ def deep_jscc(uses: int = 7) -> DeepJscc:
 
 
 def through(model: DeepJscc, images: Tensor) -> Tensor:
-    """Scores of images, no channel between."""
+    """Scores of images without a channel."""
     assert model.body is not None
     snr_db = torch.zeros(len(images), 1)
     values = model.encode(model.body(images), snr_db=snr_db)
@@ -44,7 +44,9 @@ def through(model: DeepJscc, images: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 13), (32, 32)])
-def test_shapes_of_any_image_size(size: tuple[int, int], generator: torch.Generator) -> None:
+def test_output_shapes_for_any_image_size(
+    size: tuple[int, int], generator: torch.Generator
+) -> None:
     images = torch.rand((2, 3, *size), generator=generator)
     features, scores = classifier().eval()(images)
     assert features.shape == (2, 6)
@@ -92,7 +94,7 @@ def test_pointwise_is_a_strided_convolution(every: int, generator: torch.Generat
     theirs = nn.Conv2d(4, 6, 1, every, bias=False)
     theirs.load_state_dict(ours.state_dict())
     torch.testing.assert_close(ours(images), theirs(images))
-    ours(images).square().sum().backward()  # where oneDNN wrote past its memory
+    ours(images).square().sum().backward()  # where oneDNN wrote out of bounds
     exact = images.detach().double().requires_grad_(True)
     weight = ours.weight.detach().double()[:, :, 0, 0].requires_grad_(True)
     torch.einsum("oc,bchw->bohw", weight, exact[..., ::every, ::every]).square().sum().backward()
@@ -111,7 +113,7 @@ def test_output_is_float32_under_autocast(generator: torch.Generator) -> None:
     assert features.dtype == scores.dtype == torch.float32
 
 
-def test_config_refuses_empty_sizes() -> None:
+def test_empty_widths_raise_an_error() -> None:
     with pytest.raises(ValueError, match="must be at least 1"):
         ResidualCnnConfig(widths=(), blocks=1, feature_dim=6)
 
@@ -124,7 +126,7 @@ def test_wrn_28_10_has_its_published_size() -> None:
     assert parameter_count(teacher) == 36_536_884
 
 
-def test_wide_resnet_takes_any_image(generator: torch.Generator) -> None:
+def test_wide_resnet_accepts_any_image_size(generator: torch.Generator) -> None:
     config = WideResNetConfig(depth=10, widen=1)
     network = config.build(image_channels=1).eval()
     images = torch.rand((3, 1, 12, 9), generator=generator)
@@ -136,7 +138,7 @@ def test_wide_resnet_takes_any_image(generator: torch.Generator) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 8)])
-def test_a_transposed_convolution_by_sub_pixels_is_that_convolution(
+def test_sub_pixel_transposed_convolution_matches_pytorch(
     size: tuple[int, int], generator: torch.Generator
 ) -> None:
     layer = SubPixelTransposed(16, 3)
@@ -148,7 +150,7 @@ def test_a_transposed_convolution_by_sub_pixels_is_that_convolution(
     torch.testing.assert_close(quick, slow, rtol=1e-4, atol=1e-4)
 
 
-def test_the_image_pair_rebuilds_the_shape() -> None:
+def test_image_codec_restores_the_image_shape() -> None:
     pair = DeepJsccImageConfig(bottleneck=8).build(image_channels=3)
     assert isinstance(pair.decoder[-2], SubPixelTransposed)
     values = pair.encode(torch.rand(2, 3, 16, 32))

@@ -12,7 +12,7 @@ CONFIG = PooledCnnConfig(stem=3, widths=(4, 6), projected_dim=5)
 
 
 def network(config: PooledCnnConfig, *, image_channels: int) -> PooledCnn:
-    """In `eval`, with weights and statistics of the batch norms that matter."""
+    """A network in `eval` mode with non-trivial weights and statistics of the batch norms."""
 
     def build() -> PooledCnn:
         built = config.build(image_channels=image_channels)
@@ -53,7 +53,7 @@ def written_out(images: Tensor, weights: dict[str, Tensor], *, stages: int) -> T
 
 
 def largest_of_four(x: Tensor) -> Tensor:
-    """The largest value of every 2x2 pixels; of fewer at the right and at the bottom."""
+    """The maximum of every 2x2 pixels, or of fewer at the right and bottom edges."""
     rows, columns = (range(0, size, 2) for size in x.shape[2:])
     pixels = [[x[:, :, i : i + 2, j : j + 2].amax(dim=(2, 3)) for j in columns] for i in rows]
     return torch.stack([torch.stack(row, dim=2) for row in pixels], dim=2)
@@ -61,7 +61,7 @@ def largest_of_four(x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("size", [(8, 8), (7, 10)])
 @pytest.mark.parametrize("projected_dim", [5, None])
-def test_features_are_those_of_the_equations(
+def test_features_match_the_equations(
     projected_dim: int | None, size: tuple[int, int], generator: torch.Generator
 ) -> None:
     config = PooledCnnConfig(stem=3, widths=(4, 6), projected_dim=projected_dim)
@@ -73,7 +73,7 @@ def test_features_are_those_of_the_equations(
     torch.testing.assert_close(features, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_image_does_not_depend_on_its_batch_mates(generator: torch.Generator) -> None:
+def test_image_does_not_depend_on_its_batch(generator: torch.Generator) -> None:
     own = network(CONFIG, image_channels=1)
     images = torch.rand((4, 1, 9, 7), generator=generator)
     others = torch.cat([torch.rand((3, 1, 9, 7), generator=generator), images[3:]])

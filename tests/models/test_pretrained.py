@@ -33,7 +33,7 @@ MEAN, DEVIATION = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
 
 
 def saved(folder: Path, kind: str) -> Path:
-    """A tiny model with random weights, and how it wants its images."""
+    """Save a tiny model with random weights and its image preprocessing."""
     if kind == "clip":
         config = transformers.CLIPVisionConfig(**SIZES, projection_dim=12)
         build: Any = transformers.CLIPVisionModelWithProjection
@@ -51,7 +51,7 @@ def saved(folder: Path, kind: str) -> Path:
 
 
 @pytest.mark.parametrize(("kind", "width"), [("clip", 12), ("dinov2", 16), ("vit", 16)])
-def test_features_are_the_models_own(
+def test_features_match_the_wrapped_model(
     tmp_path: Path, kind: str, width: int, generator: torch.Generator
 ) -> None:
     tower = load_tower(str(saved(tmp_path, kind)))
@@ -72,7 +72,7 @@ def test_features_are_the_models_own(
     assert teacher(images).scores.shape == (5, 7)
 
 
-def test_what_cannot_be_loaded_is_one_line(tmp_path: Path) -> None:
+def test_models_that_cannot_be_loaded_raise_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="a teacher must be a folder or a name on the hub"):
         load_tower(str(tmp_path / "nothing"))
     transformers.BertConfig(hidden_size=8).save_pretrained(tmp_path)
@@ -81,8 +81,10 @@ def test_what_cannot_be_loaded_is_one_line(tmp_path: Path) -> None:
         load_tower(str(tmp_path))
 
 
-def test_a_pretrained_teacher_teaches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """16 features of a ViT are reduced to the student's 8; only the probe is kept."""
+def test_training_with_a_pretrained_teacher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The 16 features of a ViT are projected to the student's 8; only the probe is saved."""
     from dataclasses import replace
 
     recipe = digits()
@@ -119,14 +121,14 @@ def test_a_pretrained_teacher_teaches(tmp_path: Path, monkeypatch: pytest.Monkey
     assert 0.3 < float(projection["explained"]) <= 1
     data = embedded("digits")
     weights = Weights(brief, data, tmp_path / "run" / "weights", torch.device("cpu"))
-    asked = weights.teacher()  # by what its file says, though the recipe names another
+    asked = weights.teacher()  # as recorded in its file, though the recipe names another
     assert asked is not None
     assert asked(data.test.images[:4].float() / 255).scores.shape == (4, 10)
     with pytest.raises(UserError, match="a teacher must be a folder or a name"):
         trained(tmp_path / "no", fresh=True)
 
 
-def test_principal_components(generator: torch.Generator) -> None:
+def test_projection_onto_principal_components(generator: torch.Generator) -> None:
     wide = torch.randn((1, 500, 6), generator=generator) * torch.tensor([5.0, 3, 1, 1, 0.1, 0.1])
     project = fit_projection([wide], 2)
     projected = project([wide[0]])
@@ -140,5 +142,5 @@ def test_principal_components(generator: torch.Generator) -> None:
         fit_projection([wide], 9)
 
 
-def test_config_names_its_source() -> None:
+def test_config_stores_its_source() -> None:
     assert PretrainedTeacherConfig(source="openai/clip-vit-base-patch32").source.startswith("open")

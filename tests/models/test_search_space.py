@@ -1,4 +1,4 @@
-"""Cells, genotypes and the supernet: what is built is what was searched."""
+"""Cells, genotypes and the supernet: built networks match the searched ones."""
 
 import json
 from dataclasses import replace
@@ -21,13 +21,15 @@ SHAPE = CellShape(stem=4, widths=(4, 6), normal_cells=(0, 1), projected_dim=5)
 
 
 def genotype(space: SearchSpace, generator: torch.Generator) -> Genotype:
-    """A random one."""
+    """A random genotype."""
     normal, reduce = (random_plan(space, generator=generator, most_skips=2) for _ in range(2))
     return Genotype(space=space.name, normal=normal, reduce=reduce)
 
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
-def test_genotype_and_student_survive_json(space: SearchSpace, generator: torch.Generator) -> None:
+def test_genotype_and_student_round_trip_through_json(
+    space: SearchSpace, generator: torch.Generator
+) -> None:
     for number in range(20):
         shape = replace(SHAPE, residual=number % 2 == 1)
         student = GenotypeCnnConfig(genotype=genotype(space, generator), shape=shape)
@@ -47,7 +49,7 @@ def test_genotype_and_student_survive_json(space: SearchSpace, generator: torch.
         {"space": "darts", "normal": [[[0, "none"], [1, "sep3"]]], "reduce": []},
     ],
 )
-def test_genotype_that_cannot_be_built_is_refused(value: object) -> None:
+def test_invalid_genotypes_raise_an_error(value: object) -> None:
     with pytest.raises(ValueError):
         Genotype.from_json(value)
 
@@ -62,18 +64,18 @@ def test_discretisation_keeps_the_two_strongest_edges_and_never_none() -> None:
     assert discretise(weights, space)[1] == (Edge(0, "sep3"), Edge(2, "skip"))
 
 
-def test_third_skip_gives_way_to_the_next_best() -> None:
+def test_excess_skips_are_replaced_by_the_next_best_operation() -> None:
     weights = torch.zeros(len(CONV.edges), len(CONV.operations))
     weights[:, CONV.names.index("skip")] = torch.linspace(0.9, 0.5, len(CONV.edges))
     weights[:, CONV.names.index("bottleneck")] = 0.4
     free = discretise(weights, CONV)
     assert skips(free) == 2 * CONV.nodes
     held = discretise(weights, CONV, most_skips=2)
-    assert held[0] == (Edge(0, "skip"), Edge(1, "skip"))  # those of the largest weight
+    assert held[0] == (Edge(0, "skip"), Edge(1, "skip"))  # with the largest weights
     assert {edge.operation for node in held[1:] for edge in node} == {"bottleneck"}
 
 
-def test_both_kinds_of_cells_hold_at_most_two_skips() -> None:
+def test_both_cell_kinds_have_at_most_two_skips() -> None:
     architecture = Architecture(CONV)
     with torch.no_grad():
         for alpha in architecture.parameters():
@@ -83,14 +85,14 @@ def test_both_kinds_of_cells_hold_at_most_two_skips() -> None:
     assert [skips(plan) for plan in held] == [2, 2]
 
 
-def test_plan_of_one_hot_weights_is_the_plan(generator: torch.Generator) -> None:
+def test_discretising_one_hot_weights_recovers_the_plan(generator: torch.Generator) -> None:
     for space in SPACES:
         plan = random_plan(space, generator=generator, most_skips=2)
         assert discretise(one_hot(plan, space), space) == plan
         assert one_hot(plan, space).sum() == 2 * space.nodes
 
 
-def test_samples_come_as_often_as_their_probability(generator: torch.Generator) -> None:
+def test_sampling_frequencies_match_probabilities(generator: torch.Generator) -> None:
     space, number = CONV, 2000
     architecture = fresh(lambda: Architecture(space), seed=0)
     with torch.no_grad():
@@ -102,10 +104,10 @@ def test_samples_come_as_often_as_their_probability(generator: torch.Generator) 
         assert torch.equal(drawn.count_nonzero(dim=1), torch.ones(len(p), dtype=torch.int64))
         counts += drawn.round()
     deviation = (p * (1 - p) / number).sqrt()
-    assert ((counts / number - p).abs() < 4.5 * deviation).all()  # 45 of 5-sigma kind, p ~ 3e-4
+    assert ((counts / number - p).abs() < 4.5 * deviation).all()  # 45 comparisons, p ~ 3e-4
 
 
-def test_gradient_of_a_sample_is_that_of_the_soft_weights(generator: torch.Generator) -> None:
+def test_gradient_of_a_sample_equals_gradient_of_soft_weights(generator: torch.Generator) -> None:
     architecture = fresh(lambda: Architecture(CONV), seed=0)
     noise, worth = gumbel(CONV, generator=generator), torch.rand(9, 5, generator=generator)
     (hard,) = torch.autograd.grad(
@@ -117,7 +119,7 @@ def test_gradient_of_a_sample_is_that_of_the_soft_weights(generator: torch.Gener
 
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
-def test_supernet_mixes_its_operations_in_proportion(
+def test_mixed_edge_is_the_weighted_sum_of_its_operations(
     space: SearchSpace, generator: torch.Generator
 ) -> None:
     """One edge under mixed weights is the weighted sum of that edge under one-hot weights."""
@@ -131,7 +133,7 @@ def test_supernet_mixes_its_operations_in_proportion(
     torch.testing.assert_close(mixed, torch.stack(alone).sum(dim=0))
 
 
-def test_supernet_learns_and_reaches_its_architecture(generator: torch.Generator) -> None:
+def test_supernet_output_shapes_and_architecture_gradients(generator: torch.Generator) -> None:
     net = fresh(lambda: Supernet(CONV, SHAPE, image_channels=1, num_classes=3), seed=0)
     architecture = fresh(lambda: Architecture(CONV), seed=0)
     images = torch.rand((16, 1, 9, 7), generator=generator)
@@ -153,10 +155,10 @@ def test_auxiliary_skip_adds_its_share_on_every_edge(generator: torch.Generator)
 
 
 @pytest.mark.parametrize("residual", [False, True])
-def test_supernet_of_a_genotype_is_the_network_that_is_built(
+def test_searched_cell_with_one_hot_weights_matches_the_built_cell(
     residual: bool, generator: torch.Generator
 ) -> None:
-    """One-hot weights run the kept operations alone, and residual nodes add the last input."""
+    """One-hot weights run only the kept operations, and residual nodes add the last input."""
     shape = replace(SHAPE, residual=residual)
     plan = random_plan(CONV, generator=generator, most_skips=2)
     cell = fresh(lambda: PlannedCell(plan, CONV, 4, residual=residual), seed=0).train()
@@ -178,7 +180,9 @@ def test_supernet_of_a_genotype_is_the_network_that_is_built(
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 13), (32, 32)])
-def test_built_network_takes_any_image(size: tuple[int, int], generator: torch.Generator) -> None:
+def test_built_network_accepts_any_image_size(
+    size: tuple[int, int], generator: torch.Generator
+) -> None:
     config = GenotypeCnnConfig(genotype=genotype(CONV, generator), shape=SHAPE)
     network = fresh(lambda: config.build(image_channels=3), seed=0).eval()
     images = torch.rand((3, 3, *size), generator=generator)
@@ -189,7 +193,7 @@ def test_built_network_takes_any_image(size: tuple[int, int], generator: torch.G
         assert network(images).dtype == torch.float32
 
 
-def test_last_stage_alone_stays_trainable(generator: torch.Generator) -> None:
+def test_only_the_last_stage_stays_trainable(generator: torch.Generator) -> None:
     config = GenotypeCnnConfig(genotype=genotype(DARTS, generator), shape=SHAPE)
     network = fresh(lambda: config.build(image_channels=3), seed=0)
     network.freeze_all_but_last_stage()
@@ -224,7 +228,7 @@ def test_fitted_network_is_the_largest_that_fits(most: int, generator: torch.Gen
         fitted(configs[0], 10, image_channels=3)
 
 
-def test_shape_refuses_what_does_not_match() -> None:
+def test_invalid_cell_shapes_raise_an_error() -> None:
     with pytest.raises(ValueError, match="normal_cells"):
         CellShape(stem=4, widths=(4, 6), normal_cells=(1,), projected_dim=5)
     unclear: Any = "false"

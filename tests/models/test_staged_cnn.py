@@ -1,4 +1,4 @@
-"""Staged networks: the hand-made student is one, costs are counted, drawn ones meet a budget."""
+"""Staged networks: equivalence to the hand-made student, costs, and drawing within a budget."""
 
 from dataclasses import replace
 from functools import partial
@@ -24,11 +24,11 @@ BUDGET = Budget(parameters=(95_000, 100_000), macs=(2e6, 4e6), image_shape=(3, 1
 
 
 def built(config: StagedCnnConfig, *, image_channels: int = 3) -> StagedCnn:
-    """In `eval`, with weights that depend on nothing else."""
+    """A network in `eval` mode with weights from a fixed seed."""
     return fresh(lambda: config.build(image_channels=image_channels), seed=0).eval()
 
 
-def test_hand_made_student_is_a_staged_network(generator: torch.Generator) -> None:
+def test_hand_made_student_equals_a_staged_network(generator: torch.Generator) -> None:
     pooled = fresh(
         lambda: PooledCnnConfig(stem=8, widths=(16, 24), projected_dim=5).build(image_channels=3),
         seed=1,
@@ -44,7 +44,7 @@ def test_hand_made_student_is_a_staged_network(generator: torch.Generator) -> No
 
 @pytest.mark.parametrize("depth", [0, 1])
 @pytest.mark.parametrize("block", BLOCKS)
-def test_reduced_is_the_same_network(
+def test_reduced_configs_are_equal_exactly_for_equal_networks(
     block: BlockKind, depth: int, generator: torch.Generator
 ) -> None:
     images = torch.rand(2, 3, 8, 8, generator=generator)
@@ -76,7 +76,7 @@ def tensors_of_pooled(pooled: PooledCnn) -> list[Tensor]:
 
 @pytest.mark.parametrize("pooling", ["after", "before", "none"])
 @pytest.mark.parametrize("block", BLOCKS)
-def test_cost_is_that_of_the_built_network(block: BlockKind, pooling: Pooling) -> None:
+def test_cost_matches_the_built_network(block: BlockKind, pooling: Pooling) -> None:
     for kernel, expansion, depth in ((3, 2, 1), (5, 4, 3), (3, 4, 0)):
         stage = replace(
             STAGE, block=block, pooling=pooling, kernel=kernel, expansion=expansion, depth=depth
@@ -90,16 +90,14 @@ def test_cost_is_that_of_the_built_network(block: BlockKind, pooling: Pooling) -
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_image_is_independent_of_its_batch_mates(
-    block: BlockKind, generator: torch.Generator
-) -> None:
+def test_image_does_not_depend_on_its_batch(block: BlockKind, generator: torch.Generator) -> None:
     network = built(replace(CONFIG, stages=(replace(STAGE, block=block, depth=2),)))
     images = torch.rand(3, 3, 8, 8, generator=generator)
     torch.testing.assert_close(network(images)[1:2], network(images[1:2]))
 
 
-def test_blocks_with_an_identity_begin_near_it(generator: torch.Generator) -> None:
-    """With a zero branch, `residual` and `inverted` are the identity; the others its ReLU."""
+def test_blocks_with_zero_weights_reduce_to_their_shortcut(generator: torch.Generator) -> None:
+    """`plain` gives zero, `residual` and `inverted` the identity, and the others its ReLU."""
     images = torch.randn(2, 16, 6, 6, generator=generator)
     for block in KINDS:
         module = BLOCKS[block](replace(STAGE, block=block)).eval()
@@ -109,7 +107,7 @@ def test_blocks_with_an_identity_begin_near_it(generator: torch.Generator) -> No
         torch.testing.assert_close(module(images), expected.get(block, images.relu()))
 
 
-def test_drawn_networks_meet_the_budget_and_differ(generator: torch.Generator) -> None:
+def test_drawn_networks_are_within_budget_and_distinct(generator: torch.Generator) -> None:
     found = [drawn(SPACE, BUDGET, generator=generator) for _ in range(10)]
     for config in found:
         total = cost(config, BUDGET.image_shape)
@@ -120,7 +118,7 @@ def test_drawn_networks_meet_the_budget_and_differ(generator: torch.Generator) -
     assert {stage.block for config in found for stage in config.stages} > {"plain", "pair"}
 
 
-def test_budget_that_nothing_meets_is_refused(
+def test_unreachable_budget_raises_an_error(
     generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("models.nas.staged_space.MOST_DRAWS", 20)
@@ -143,7 +141,7 @@ def test_fitted_stages_are_the_widest_that_fit() -> None:
     assert fitted_to(CONFIG, replace(BUDGET, parameters=(0, most), macs=(1e8, 1e9))) is None
 
 
-def test_last_stage_learns_on_by_itself() -> None:
+def test_all_but_the_last_stage_are_frozen() -> None:
     network = built(CONFIG)
     network.freeze_all_but_last_stage()
     frozen = {name for name, own in network.named_parameters() if not own.requires_grad}
@@ -156,10 +154,10 @@ def test_last_stage_learns_on_by_itself() -> None:
     "change",
     [{"width": 0}, {"depth": -1}, {"kernel": 4}, {"expansion": 0}, {"block": "x"}, {"pooling": ""}],
 )
-def test_stage_that_cannot_be_built_is_refused(change: dict[str, Any]) -> None:
+def test_invalid_stages_raise_an_error(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must be"):
         replace(STAGE, **change)
 
 
-def test_groups_divide_every_width() -> None:
+def test_number_of_groups_for_a_width() -> None:
     assert [groups_of(width) for width in (7, 16, 24, 48)] == [1, 1, 2, 3]

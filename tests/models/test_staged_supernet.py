@@ -1,4 +1,4 @@
-"""The supernet of staged networks computes what is built, and costs what is built."""
+"""The supernet of staged networks matches the built networks in output and cost."""
 
 import itertools
 import math
@@ -29,7 +29,7 @@ ALL = replace(STAGES, stages=2, widths=(16, 32), depths=(0, 1, 2), stems=(4, 8),
 
 
 def one_hot(space: StagedSpace, picks: Mapping[str, int]) -> dict[str, Tensor]:
-    """Weights of the options at these places."""
+    """One-hot weights of the options with these indices."""
     return {
         name: functional.one_hot(torch.tensor(picks[name]), len(options)).float()
         for name, options in space.decisions.items()
@@ -45,7 +45,7 @@ def picked(space: StagedSpace, generator: torch.Generator) -> dict[str, int]:
 
 
 def noise(space: StagedSpace, generator: torch.Generator) -> dict[str, Tensor]:
-    """Of every option."""
+    """Noise for every option."""
     return {
         name: torch.randn(len(options), generator=generator)
         for name, options in space.decisions.items()
@@ -53,12 +53,12 @@ def noise(space: StagedSpace, generator: torch.Generator) -> dict[str, Tensor]:
 
 
 def convolutions(network: nn.Module) -> list[nn.Conv2d]:
-    """In the order in which they are computed."""
+    """Convolutions in the order in which they are computed."""
     return [own for own in network.modules() if isinstance(own, nn.Conv2d)]
 
 
 def shared(supernet: StagedSupernet, choice: Choice) -> list[SharedConv]:
-    """Those that compute a choice, in the order in which they are computed."""
+    """Convolutions of a choice, in the order in which they are computed."""
     found: list[nn.Module] = [supernet.stem]
     for stage, entry in enumerate(supernet.entries):
         found.append(entry)
@@ -69,7 +69,7 @@ def shared(supernet: StagedSupernet, choice: Choice) -> list[SharedConv]:
     return [own for own in found if isinstance(own, SharedConv)]
 
 
-def test_supernet_computes_the_network_that_is_built(generator: torch.Generator) -> None:
+def test_supernet_output_matches_the_built_network(generator: torch.Generator) -> None:
     supernet = fresh(lambda: StagedSupernet(ALL, shrink=1, image_channels=3, num_classes=4), seed=0)
     images = torch.rand(6, 3, 9, 8, generator=generator)
     kinds = set()
@@ -92,7 +92,7 @@ def test_supernet_computes_the_network_that_is_built(generator: torch.Generator)
     assert kinds == set(ALL.blocks)
 
 
-def test_masks_compute_what_slices_do(generator: torch.Generator) -> None:
+def test_masks_and_slices_give_the_same_output(generator: torch.Generator) -> None:
     supernet = fresh(lambda: StagedSupernet(ALL, shrink=2, image_channels=1, num_classes=4), seed=0)
     architecture = fresh(lambda: StagedArchitecture(ALL), seed=0)
     images = torch.rand(6, 1, 9, 8, generator=generator)
@@ -118,7 +118,7 @@ def test_gradients_reach_every_decision(generator: torch.Generator) -> None:
     assert min(reached.values()) > 0, reached
 
 
-def test_most_probable_options_are_the_best_network() -> None:
+def test_best_network_has_the_most_probable_options() -> None:
     architecture = fresh(lambda: StagedArchitecture(ALL), seed=0)
     with torch.no_grad():
         for own in architecture.values.values():
@@ -129,7 +129,7 @@ def test_most_probable_options_are_the_best_network() -> None:
     assert ALL.network(best.picks).stages[0].depth == 2
 
 
-def test_networks_are_drawn_by_their_probabilities(generator: torch.Generator) -> None:
+def test_networks_are_drawn_according_to_their_probabilities(generator: torch.Generator) -> None:
     architecture = fresh(lambda: StagedArchitecture(ALL), seed=0)
     with torch.no_grad():
         architecture.values["depth_0"].copy_(torch.tensor([0.5, 0.3, 0.2]).log())
@@ -140,7 +140,7 @@ def test_networks_are_drawn_by_their_probabilities(generator: torch.Generator) -
 
 
 @pytest.mark.parametrize("image_shape", [(3, 16, 16), (1, 9, 5)])
-def test_expected_cost_of_one_hot_weights_is_the_built_networks(
+def test_expected_cost_of_one_hot_weights_matches_the_built_network(
     image_shape: tuple[int, int, int], generator: torch.Generator
 ) -> None:
     space = STAGES
@@ -165,7 +165,7 @@ def test_expected_cost_is_the_mean_over_all_networks(generator: torch.Generator)
     torch.testing.assert_close(ExpectedCost(SPACE, (3, 9, 8))(chances), mean, rtol=1e-6, atol=0)
 
 
-def test_nearest_options_are_those_of_a_network_of_the_space(generator: torch.Generator) -> None:
+def test_nearest_options_recover_a_network_of_the_space(generator: torch.Generator) -> None:
     for _ in range(20):
         picks = picked(STAGES, generator)
         network = STAGES.network(picks)

@@ -1,4 +1,4 @@
-"""Choices on validation images against values worked out by hand and closed forms."""
+"""Link adaptation on validation images against hand-computed values and closed forms."""
 
 import math
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ class FixedLink:
         return float(weights.sum() ** 2 * self.lost / 100)
 
 
-def test_the_last_option_that_fits_is_taken() -> None:
+def test_best_fit_takes_the_last_option_that_fits() -> None:
     option, answers, fits = OFFER.best_fit(20)
     assert fits.tolist() == [True, True, True]
     assert option.tolist() == [1, 0, 0]
@@ -93,7 +93,7 @@ def adaptation(*links: FixedLink) -> Adaptation:
         (5, 0.0, 0.0, 1 / 4),
     ],
 )
-def test_promised_accuracy_by_hand(
+def test_expected_accuracy_matches_hand_computed_values(
     payload: int, lost: float, delivered: float, accuracy: float
 ) -> None:
     choice = adaptation(FixedLink(payload, lost)).for_average(AwgnChannel(), 0.0)
@@ -105,15 +105,15 @@ def test_promised_accuracy_by_hand(
     ("payload", "classes", "expected"),
     [(2, 10, 0.0), (4, 10, 0.6 / 15), (5, 4, 7 / 31), (11, 2, 1023 / 2047)],
 )
-def test_another_payload_is_right_as_often_as_classes_share_them(
+def test_accuracy_of_lost_blocks_matches_hand_computed_values(
     payload: int, classes: int, expected: float
 ) -> None:
     assert lost_accuracy(FixedLink(payload, 0.5, detects=False), classes) == pytest.approx(expected)
     assert lost_accuracy(FixedLink(payload, 0.5), classes) == 1 / classes
 
 
-def test_lost_blocks_that_nobody_notices_are_no_guesses() -> None:
-    """All images fit 30 bits and are right; half the blocks are lost."""
+def test_undetected_lost_blocks_do_not_count_as_uniform_guesses() -> None:
+    """All images fit 30 bits and are classified correctly; half the blocks are lost."""
     choice = adaptation(FixedLink(30, 0.5, detects=False)).for_average(AwgnChannel(), 0.0)
     payloads = 2**30
     assert choice.accuracy == pytest.approx(0.5 + 0.5 * (payloads / 4 - 1) / (payloads - 1))
@@ -122,8 +122,8 @@ def test_lost_blocks_that_nobody_notices_are_no_guesses() -> None:
     assert short.for_average(AwgnChannel(), 0.0).accuracy == pytest.approx(0.5)
 
 
-def test_what_does_not_fit_is_a_guess_whatever_lost_blocks_are() -> None:
-    """Of three images two fit 12 bits, and are wrong; the third is an outage."""
+def test_images_that_do_not_fit_count_as_guesses_without_error_detection() -> None:
+    """Two of three images fit 12 bits and are misclassified; the third is an outage."""
     link = FixedLink(12, 0.5, detects=False)
     choice = adaptation(link).for_average(AwgnChannel(), 0.0)
     lost = lost_accuracy(link, 4)
@@ -132,7 +132,7 @@ def test_what_does_not_fit_is_a_guess_whatever_lost_blocks_are() -> None:
     assert lost != 1 / 4
 
 
-def test_errors_that_a_short_crc_misses_are_counted() -> None:
+def test_errors_missed_by_a_short_crc_are_counted() -> None:
     pipe = next(own for own in polar_pipes_of(16, payload_bits=(20, 60)) if own.crc_bits == 11)
     snr_db = np.array([-2.0, 0.0])
     missed = CodedLink(pipe).missed(snr_db)
@@ -142,8 +142,8 @@ def test_errors_that_a_short_crc_misses_are_counted() -> None:
     assert not CodedLink(long).missed(snr_db).any()
 
 
-def test_the_error_of_tables_by_hand() -> None:
-    """What a lost block costs times the error of the rate; other links are independent."""
+def test_table_error_matches_hand_computed_values() -> None:
+    """The cost of a lost block times the error of its rate; errors of links are independent."""
     one, two = (
         adaptation(FixedLink(payload, 0.04)).for_average(AwgnChannel(), 0.0) for payload in (30, 20)
     )
@@ -155,7 +155,7 @@ def test_the_error_of_tables_by_hand() -> None:
     assert table_error([(one, met), (two, met)]) == pytest.approx(halves * 0.02)
 
 
-def test_the_best_pair_is_chosen_and_the_smallest_payload_where_several_are_best() -> None:
+def test_best_pair_is_chosen_with_ties_broken_by_smallest_payload() -> None:
     choices = adaptation(FixedLink(12, 0.0), FixedLink(30, 0.2), FixedLink(31, 0.2))
     assert choices.for_average(AwgnChannel(), 0.0).link == FixedLink(30, 0.2)
     sources = Adaptation(
@@ -168,7 +168,7 @@ def test_the_best_pair_is_chosen_and_the_smallest_payload_where_several_are_best
     assert sources.for_average(AwgnChannel(), 0.0).source == "good"
 
 
-def test_bound_on_rayleigh_is_the_outage_in_closed_form() -> None:
+def test_rayleigh_bound_matches_the_closed_form_outage() -> None:
     """R bits over k uses are lost where |h|^2 < (2^(R/k) - 1) / SNR."""
     link, snr_db = IdealLink(payload_bits=30, channel_uses=16, finite=False), 3.0
     choice = Adaptation([link], {"one": OFFER}, LABELS, 16, 4).for_average(RAYLEIGH, snr_db)
@@ -177,8 +177,8 @@ def test_bound_on_rayleigh_is_the_outage_in_closed_form() -> None:
     assert choice.accuracy == pytest.approx(1 - outage + outage / 4, abs=1 / 4000)
 
 
-def test_normal_approximation_lies_below_capacity_and_misses_rarely() -> None:
-    """At 12 dB 256 uses carry 1,043 bits, 976 in the approximation."""
+def test_normal_approximation_carries_fewer_bits_than_capacity() -> None:
+    """At 12 dB, 256 uses carry 1,043 bits at capacity and 976 in the normal approximation."""
     for payload, finite, rate in ((1043, False, 0.0), (1044, False, 1.0)):
         link = IdealLink(payload_bits=payload, channel_uses=256, finite=finite)
         assert link.error_rate(np.array([12.0])) == rate
@@ -187,7 +187,7 @@ def test_normal_approximation_lies_below_capacity_and_misses_rarely() -> None:
         assert link.error_rate(np.array([12.0])) == rate
 
 
-def test_distributions_are_those_of_theory() -> None:
+def test_snr_distributions_match_theory() -> None:
     assert distribution(AwgnChannel(), snr_db=4.0, uses=8)[None].tolist() == [4.0]
     power = 10 ** (distribution(RAYLEIGH, snr_db=4.0, uses=8)[None] / 10) / 10**0.4
     level = (np.arange(4000) + 0.5) / 4000
@@ -197,7 +197,7 @@ def test_distributions_are_those_of_theory() -> None:
 
 
 @pytest.mark.parametrize("k_factor", [1e8, 1e11, 1e200])
-def test_with_a_large_k_factor_choices_are_those_of_awgn(k_factor: float) -> None:
+def test_rician_choices_equal_awgn_choices_for_large_k_factors(k_factor: float) -> None:
     links = [IdealLink(payload_bits=bits, channel_uses=4, finite=False) for bits in (12, 20, 30)]
     adapted = Adaptation(links, {"one": OFFER}, LABELS, channel_uses=4, num_classes=4)
     rician = RicianChannel(k_factor=k_factor)
@@ -206,26 +206,26 @@ def test_with_a_large_k_factor_choices_are_those_of_awgn(k_factor: float) -> Non
         assert adapted.for_average(rician, snr_db) == expected
 
 
-def test_nothing_is_chosen_among_what_is_no_number() -> None:
+def test_nan_accuracies_raise_an_error() -> None:
     with pytest.raises(UserError, match="must be numbers, got nan"):
         adaptation(FixedLink(12, 0.1), FixedLink(20, math.nan)).for_average(AwgnChannel(), 0.0)
 
 
-def test_a_noiseless_bound_loses_nothing() -> None:
+def test_noiseless_bound_loses_at_most_one_block_in_1000() -> None:
     for finite in (False, True):
         link = IdealLink(payload_bits=30, channel_uses=1, finite=finite)
         assert link.error_rate(np.array([math.inf]))[0] <= 1e-3
 
 
 @pytest.mark.parametrize("coherence", [None, 4])
-def test_without_a_law_gains_are_drawn(coherence: int | None) -> None:
+def test_gains_are_drawn_for_channels_without_a_known_distribution(coherence: int | None) -> None:
     channel = LawlessChannel(coherence=coherence)
     power = 10 ** (distribution(channel, snr_db=0.0, uses=4)[None] / 10)
     assert len(power) == 4000
     assert stats.kstest(power, "expon").pvalue > 1e-4
 
 
-def test_varying_gains_count_by_their_mean_capacity() -> None:
+def test_snr_of_varying_gains_follows_from_their_mean_capacity() -> None:
     h = torch.tensor([[1.0, 2.0], [0.5, 0.5]], dtype=torch.complex64)
     known = ChannelOutput(y=h, h=h, noise_power=torch.ones(2, 1))
     met = block_snr_db(known, snr_db=torch.zeros(2, 1))
@@ -242,7 +242,7 @@ def test_varying_gains_count_by_their_mean_capacity() -> None:
     assert abs(mean_capacity - capacity.mean()) < 4 * capacity.std() / (4000 * 64) ** 0.5
 
 
-def test_a_genie_never_promises_more_than_the_snr_met_carries() -> None:
+def test_genie_never_chooses_more_bits_than_its_snr_carries() -> None:
     links = [IdealLink(payload_bits=bits, channel_uses=16, finite=False) for bits in (10, 15, 30)]
     found = Adaptation(links, {"one": OFFER}, LABELS, 16, 4).for_each_snr
     assert len(found) == len(GRID_DB)
@@ -254,7 +254,7 @@ def test_a_genie_never_promises_more_than_the_snr_met_carries() -> None:
     assert [grid_place(np.array([v]))[0] for v in (-99.0, 0.0, 0.049, 0.05)] == [0, 600, 600, 601]
 
 
-def test_links_ascend_and_keep_to_their_bounds() -> None:
+def test_link_payloads_ascend_within_their_bounds() -> None:
     carried = [bits * rate for bits, rate in LINKS]
     assert carried == sorted(set(carried))
     for uses, bounds in ((64, (80, 500)), (1536, (80, 10**6))):
@@ -265,7 +265,7 @@ def test_links_ascend_and_keep_to_their_bounds() -> None:
 
 
 @pytest.mark.parametrize("uses", [16, 64, 256])
-def test_polar_links_ascend_and_keep_to_their_bounds(uses: int) -> None:
+def test_polar_link_payloads_ascend_within_their_bounds(uses: int) -> None:
     pipes = polar_pipes_of(uses, payload_bits=(8, 400))
     payloads = [pipe.payload_bits for pipe in pipes]
     assert payloads == sorted(set(payloads))
@@ -279,21 +279,21 @@ def test_polar_links_ascend_and_keep_to_their_bounds(uses: int) -> None:
     )
 
 
-def test_a_polar_payload_is_what_its_crc_leaves() -> None:
+def test_polar_payloads_exclude_the_crc_bits() -> None:
     """Rate 2/3 of 32 coded bits: 21, CRC6; 5/6: 26, still CRC6; 1/2 of 64: 32, CRC11."""
     found = [pipe.payload_bits for pipe in polar_pipes_of(16, payload_bits=(8, 400))]
     assert found[:4] == [15, 18, 19, 21]
 
 
-def test_links_that_cannot_be_decoded_are_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_links_that_cannot_be_decoded_are_omitted(monkeypatch: pytest.MonkeyPatch) -> None:
     links = ((2, Fraction(1, 2)), (2, HIGHEST_CODE_RATE))
     monkeypatch.setattr("benchmarks.baselines.adaptation.LINKS", links)
     assert [pipe.payload_bits for pipe in pipes_of(66, payload_bits=(1, 200))] == [50]  # not 106
     assert len(pipes_of(100, payload_bits=(1, 200))) == 2
 
 
-def test_a_known_gain_meets_the_very_snr() -> None:
-    """Not that of a noise power in single precision, at which steep tables give other rates."""
+def test_unit_gain_gives_exactly_the_requested_snr() -> None:
+    """A noise power in single precision would change the rates of steep tables."""
     for snr_db in (-3.3, 2.0, 7.7):
         own = torch.full((3, 1), snr_db)
         noise = noise_power_from_snr_db(own)
@@ -302,8 +302,8 @@ def test_a_known_gain_meets_the_very_snr() -> None:
         assert met.tolist() == pytest.approx([float(own[0, 0])] * 3, abs=1e-12)
 
 
-def test_choices_over_an_amplifier_are_made_for_symbols_of_data() -> None:
-    """Equal symbols on all subcarriers are an impulse, which an amplifier cuts off."""
+def test_snr_distribution_over_an_amplifier_is_for_data_symbols() -> None:
+    """Equal symbols on all subcarriers form an impulse, which an amplifier clips."""
     x = contracts.qpsk(4000, 64)
     for name in ("tdl:A+pa:0+lmmse:8", "tdl:A+pa:6+lmmse:8"):
         channel = channel_from_name(name)

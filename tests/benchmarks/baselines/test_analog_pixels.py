@@ -1,4 +1,4 @@
-"""Analog pixels against numbers made by hand, and the scheme contract on images of any shape."""
+"""Analog pixels: hand-computed values, and the scheme contract on images of any shape."""
 
 import itertools
 import math
@@ -25,7 +25,7 @@ STREAMS = Streams(seed=6)
 
 
 def make_scheme(*shape: int) -> AnalogPixelsScheme:
-    """Scores are the pixels that arrive."""
+    """A scheme whose scores are the received pixels."""
     channels, height, width = shape
     return AnalogPixelsScheme(
         classify=lambda images: images.flatten(1), image_shape=(channels, height, width)
@@ -63,14 +63,14 @@ def noise_images(*shape: int) -> Tensor:
         ((1, 5), 3, (1, 3)),
     ],
 )
-def test_both_sides_are_the_same_fraction_of_the_image(
+def test_largest_size_scales_both_sides_by_the_same_fraction(
     full: tuple[int, int], most: int, size: tuple[int, int]
 ) -> None:
     assert largest_size(full, most) == size
 
 
 @pytest.mark.parametrize("full", [(8, 8), (32, 32), (5, 7), (3, 40)])
-def test_sizes_grow_in_both_directions_and_fit(full: tuple[int, int]) -> None:
+def test_largest_size_grows_monotonically_and_fits(full: tuple[int, int]) -> None:
     sizes = [largest_size(full, most) for most in range(1, full[0] * full[1] + 1)]
     assert all(h * w <= most for most, (h, w) in enumerate(sizes, start=1))
     assert all(a[0] <= b[0] and a[1] <= b[1] for a, b in itertools.pairwise(sizes))
@@ -79,7 +79,7 @@ def test_sizes_grow_in_both_directions_and_fit(full: tuple[int, int]) -> None:
         largest_size(full, 0)
 
 
-def test_area_averages_by_hand() -> None:
+def test_area_averages_match_hand_computed_values() -> None:
     image = torch.tensor([[[[0.0, 0.3, 0.9]]]])
     # cells of one and a half pixels: (0 + 0.3 / 2) / 1.5 and (0.3 / 2 + 0.9) / 1.5
     torch.testing.assert_close(area_averages(image, (1, 2)), torch.tensor([[[[0.1, 0.7]]]]))
@@ -109,7 +109,9 @@ def test_area_averages_keep_the_mean_of_every_channel(size: tuple[int, int]) -> 
         ([1.0, 1.0, 1.0], 3, [math.sqrt(0.6) * x for x in (1 - 1j, 1 + 1j, 1)]),
     ],
 )
-def test_symbols_by_hand(values: list[float], k: int, symbols: list[complex]) -> None:
+def test_symbols_match_hand_computed_values(
+    values: list[float], k: int, symbols: list[complex]
+) -> None:
     x = symbols_of(torch.tensor([values]), k=k)
     torch.testing.assert_close(x, torch.tensor([symbols], dtype=torch.complex64))
 
@@ -122,8 +124,10 @@ def test_symbols_by_hand(values: list[float], k: int, symbols: list[complex]) ->
         (1.0, 4, 2 / 3),  # two of four uses are silent: 2 / (2 + 1)
     ],
 )
-def test_receiver_by_hand_at_unit_noise_power(gain: complex, k: int, shrunk: float) -> None:
-    """As 0.25 and 0.75 arrive without noise: MMSE draws pixels to the mean, 1/2."""
+def test_receiver_matches_hand_computed_values_at_unit_noise_power(
+    gain: complex, k: int, shrunk: float
+) -> None:
+    """Noise-free samples of 0.25 and 0.75: MMSE estimation shrinks pixels to their mean, 1/2."""
     h = torch.full((1, k), gain, dtype=torch.complex64)
     y = h * symbols_of(torch.tensor([[0.25, 0.75]]), k=k)
     values = values_of(ChannelOutput(y, h, torch.ones(1, 1)), count=2)
@@ -133,7 +137,7 @@ def test_receiver_by_hand_at_unit_noise_power(gain: complex, k: int, shrunk: flo
 
 @pytest.mark.parametrize("count", [1, 2, 27])
 @pytest.mark.parametrize("more", [0, 5])
-def test_without_noise_values_arrive_as_they_were(count: int, more: int) -> None:
+def test_values_are_recovered_without_noise(count: int, more: int) -> None:
     values = noise_images(50, count)
     values[0], values[1], values[2] = 0.0, 1.0, 0.7  # flat
     k = math.ceil((2 + count) / 2) + more
@@ -143,7 +147,7 @@ def test_without_noise_values_arrive_as_they_were(count: int, more: int) -> None
     torch.testing.assert_close(values_of(received, count=count), values, atol=1e-5, rtol=0)
 
 
-def test_an_image_goes_down_and_up_again_by_hand() -> None:
+def test_downsampled_and_enlarged_image_matches_hand_computed_values() -> None:
     """4x4, left half 0 and right half 1, sent as 2x2 (k = 3): centres at 1/4 and 3/4."""
     image = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(1, 1, 4, 4)
     assert make_scheme(1, 4, 4).size(3) == (2, 2)
@@ -152,7 +156,7 @@ def test_an_image_goes_down_and_up_again_by_hand() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 5, 7)])
-def test_with_room_for_all_pixels_a_clean_channel_gives_the_image(
+def test_noiseless_channel_recovers_the_image_if_all_pixels_fit(
     shape: tuple[int, int, int],
 ) -> None:
     images, k = noise_images(6, *shape), math.ceil((math.prod(shape) + 2) / 2)
@@ -160,14 +164,14 @@ def test_with_room_for_all_pixels_a_clean_channel_gives_the_image(
     assert not torch.allclose(arrived(images, k=k - 1), images, atol=1e-2)
 
 
-def test_in_noise_alone_the_image_is_half_grey() -> None:
+def test_received_image_is_mid_grey_at_very_low_snr() -> None:
     images = noise_images(6, 1, 8, 8)
     grey = torch.full_like(images, 0.5)
     torch.testing.assert_close(arrived(images, k=16, snr_db=-60.0), grey, atol=1e-2, rtol=0)
 
 
 @pytest.mark.parametrize("k", [3, 16, 70])
-def test_an_image_does_not_depend_on_its_batch(k: int) -> None:
+def test_received_image_does_not_depend_on_its_batch(k: int) -> None:
     images = noise_images(9, 3, 6, 6)
     others = noise_images(9, 3, 6, 6).flip(0)
     others[5] = images[5]
@@ -180,8 +184,8 @@ def test_an_image_does_not_depend_on_its_batch(k: int) -> None:
 
 
 @pytest.mark.parametrize(("shape", "least"), [((1, 8, 8), 2), ((3, 32, 20), 3), ((2, 4, 4), 2)])
-def test_what_the_scheme_says_of_itself(shape: tuple[int, int, int], least: int) -> None:
-    """C real numbers for one pixel and 2 for mean and scale."""
+def test_scheme_name_channel_uses_and_settings(shape: tuple[int, int, int], least: int) -> None:
+    """The fewest channel uses carry C real numbers for one pixel, and mean and scale."""
     scheme = make_scheme(*shape)
     assert scheme.name == AnalogPixelsConfig().name == "analog_pixels"
     assert scheme.channel_uses == f"k >= {least}"
@@ -189,8 +193,8 @@ def test_what_the_scheme_says_of_itself(shape: tuple[int, int, int], least: int)
     assert scheme.size(least) == (1, 1)
     for told in ("uncoded pixels of 1x1", "charged (1 use)", "nothing known beforehand"):
         assert told in scheme.settings(least)
-    assert "estimated" not in scheme.settings(least)  # figures take it for an estimated gain
+    assert "estimated" not in scheme.settings(least)  # figures would read it as an estimated gain
 
 
-def test_every_recipe_has_it() -> None:
+def test_every_recipe_includes_analog_pixels() -> None:
     assert all("analog_pixels" in make().scheme_names for make in RECIPES)

@@ -1,4 +1,4 @@
-"""Block error rates from tables against decoding, and what a table says between its points."""
+"""Tables of block error rates: interpolation, variance, and agreement with decoding."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,23 +18,23 @@ TABLE = BlockErrors(
 )
 
 
-def test_rates_between_below_and_above_the_table() -> None:
+def test_error_rates_between_below_and_above_the_tabulated_snrs() -> None:
     rates = TABLE(np.array([-5.0, 0.0, 0.5, 1.0, 2.0, 2.1]))
     np.testing.assert_allclose(rates, [1, 1, 10**-0.5, 0.1, 1e-4, 0])
 
 
-def test_a_receiver_that_always_answers_keeps_its_first_rate_below_the_table() -> None:
+def test_error_rate_without_a_crc_is_constant_below_the_table() -> None:
     without_crc = replace(TABLE, errors=(90, 100, 1), undetected=(90, 100, 1))
     np.testing.assert_allclose(without_crc(np.array([-30.0, 0.0, 3.0])), [0.9, 0.9, 0])
 
 
-def test_shares_of_errors_that_no_crc_finds() -> None:
+def test_fraction_of_errors_missed_by_the_crc() -> None:
     short_crc = replace(TABLE, undetected=(0, 50, 1))
     np.testing.assert_allclose(short_crc.missed(np.array([-5, 0.5, 1, 9])), [0, 0.25, 0.5, 1])
     assert not short_crc.guesses
 
 
-def test_variance_of_rates_at_and_between_points_by_hand() -> None:
+def test_variance_of_rates_matches_hand_computed_values() -> None:
     at = TABLE.variance(np.array([1.0]), np.array([0.5]))
     assert at == pytest.approx(0.25 * 0.1 * 0.9 / 1000)
     # at 1.5 dB the rate is sqrt(r s), its derivatives rate / (2 r) and rate / (2 s)
@@ -44,8 +44,8 @@ def test_variance_of_rates_at_and_between_points_by_hand() -> None:
     assert TABLE.variance(np.array([-9.0, 9.0]), np.ones(2)) == 0
 
 
-def test_variance_of_mean_rates_is_that_of_tables_measured_again() -> None:
-    """Tables drawn anew from the rates of one, over the SNRs of a fading channel."""
+def test_variance_of_mean_rates_matches_resampled_tables() -> None:
+    """Tables resampled from the rates of one table, averaged over the SNRs of a fading channel."""
     met = np.linspace(0.2, 1.9, 50)
     table = replace(TABLE, blocks=(1000, 1000, 10_000), errors=(900, 100, 50))
     drawn = np.random.default_rng(0).binomial(table.blocks, table.rates, size=(4000, 3))
@@ -61,7 +61,7 @@ def pipe() -> BitPipe:
 
 @pytest.fixture(scope="module")
 def small_table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlockErrors]:
-    """A table of few blocks, made and found again in its file."""
+    """A table of few blocks, measured once and read back from its file."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEMLINK_CACHE", str(tmp_path_factory.mktemp("tables")))
         for constant, value in (("BITS", 10**7), ("LEAST_BLOCKS", 5000), ("MORE", 1.0)):
@@ -77,7 +77,7 @@ def small_table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlockError
     ("name", "snr_db"), [("awgn", 6.0), ("awgn", 7.1), ("rayleigh", 8.0), ("rician:4", 7.0)]
 )
 def test_table_and_decoding_agree(name: str, snr_db: float, small_table: BlockErrors) -> None:
-    """Random payloads, every block decoded, against the mean rate at the SNRs that blocks met."""
+    """Every block of random payloads is decoded; compared with the mean rate at their SNRs."""
     blocks, streams = 8000, Streams(seed=5)
     channel: Channel = channel_from_name(name)
     snr = torch.full((blocks, 1), snr_db)

@@ -1,4 +1,4 @@
-"""Every family of the label code: energy, correlations, bounds, and what does not fit."""
+"""Every family of the label code: energy, correlations, bounds, and unsupported sizes."""
 
 import math
 
@@ -34,7 +34,7 @@ def correlations(words: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(("num_classes", "k"), SIZES)
-def test_every_word_has_energy_k_and_is_its_own(num_classes: int, k: int) -> None:
+def test_words_have_energy_k_and_are_distinct(num_classes: int, k: int) -> None:
     words = label_codebook(num_classes, k)
     assert words.shape == (num_classes, k)
     assert words.dtype == torch.complex64
@@ -44,7 +44,7 @@ def test_every_word_has_energy_k_and_is_its_own(num_classes: int, k: int) -> Non
 
 
 @pytest.mark.parametrize(("num_classes", "k"), [(2, 3), (9, 4), (10, 5), (10, 16), (100, 64)])
-def test_simplex_where_two_k_reach_the_classes_but_one(num_classes: int, k: int) -> None:
+def test_simplex_code_if_2k_is_at_least_classes_minus_one(num_classes: int, k: int) -> None:
     words = label_codebook(num_classes, k)
     assert code_family(num_classes, k) == "simplex"
     assert code_family(num_classes, (num_classes - 2) // 2) != "simplex"
@@ -53,8 +53,10 @@ def test_simplex_where_two_k_reach_the_classes_but_one(num_classes: int, k: int)
 
 
 @pytest.mark.parametrize(("num_classes", "k", "most"), [(10, 16, 1.2), (100, 256, 1.2), (9, 4, 1)])
-def test_simplex_words_spread_their_energy(num_classes: int, k: int, most: float) -> None:
-    """A one-hot word would have all of it, k, in one use; every word has a use's energy alike."""
+def test_simplex_words_spread_their_energy_over_all_uses(
+    num_classes: int, k: int, most: float
+) -> None:
+    """A one-hot word would put its energy k in one use; all words have equal energy per use."""
     energy = label_codebook(num_classes, k).abs().square()
     torch.testing.assert_close(energy, energy[:1].expand_as(energy))
     assert energy.max() <= most + 1e-6
@@ -65,8 +67,8 @@ CLOSEST += [(10, 1, 0.810), (10, 2, 0.178), (10, 3, 0.025), (10, 4, 0.034)]
 
 
 @pytest.mark.parametrize(("num_classes", "k", "most"), CLOSEST)
-def test_optimised_words_keep_their_least_distance(num_classes: int, k: int, most: float) -> None:
-    """d^2 is 2 k (1 - correlation)."""
+def test_optimised_words_keep_their_minimum_distance(num_classes: int, k: int, most: float) -> None:
+    """The squared distance is 2 k (1 - correlation)."""
     assert code_family(num_classes, k) == "spherical"
     assert correlations(label_codebook(num_classes, k)).max() < most
 
@@ -84,33 +86,33 @@ def test_optimised_words_have_a_lower_union_bound_than_regular_ones(
         assert union_bound(own, ratio) < union_bound(regular, ratio)
 
 
-def test_the_union_bound_of_two_opposite_words_is_their_error_rate() -> None:
+def test_union_bound_of_two_antipodal_words_is_their_error_rate() -> None:
     words = torch.tensor([[1.0, 0.0], [-1.0, 0.0]], dtype=torch.float64)
     assert float(union_bound(words, 2.0)) == pytest.approx(math.erfc(2.0**0.5) / 2)
 
 
 @pytest.mark.parametrize(("num_classes", "k"), OPTIMISED)
-def test_optimised_words_spread_their_energy(num_classes: int, k: int) -> None:
+def test_optimised_words_spread_their_energy_over_all_uses(num_classes: int, k: int) -> None:
     words = label_codebook(num_classes, k)
     torch.testing.assert_close(words.abs().square().mean(dim=0), torch.ones(k), atol=0.1, rtol=0)
 
 
-def test_other_sizes_have_no_optimised_words() -> None:
+def test_other_sizes_use_regular_words() -> None:
     assert spherical_words(99, 16) is None
     assert code_family(99, 16) == code_family(99, 16, "regular") == "Reed-Muller"
 
 
 @pytest.mark.parametrize(("num_classes", "k"), [(10, 5), (10, 64), (100, 50), (100, 256)])
-def test_orthogonal_where_two_k_reach_the_classes(num_classes: int, k: int) -> None:
+def test_regular_code_is_orthogonal_if_2k_is_at_least_classes(num_classes: int, k: int) -> None:
     words = label_codebook(num_classes, k, "regular")
     assert code_family(num_classes, k, "regular") == "orthogonal"
     assert correlations(words).abs().max() < 1e-6
-    # Every use holds 1 of the energy k, where a one-hot word would put all of it in one.
+    # Every use has unit energy; a one-hot word would put all its energy k in one use.
     torch.testing.assert_close(words.abs(), torch.ones(num_classes, k))
 
 
 @pytest.mark.parametrize(("num_classes", "k"), [(10, 3), (10, 4), (100, 25), (100, 49)])
-def test_biorthogonal_where_four_k_reach_the_classes(num_classes: int, k: int) -> None:
+def test_regular_code_is_biorthogonal_if_4k_is_at_least_classes(num_classes: int, k: int) -> None:
     words = label_codebook(num_classes, k, "regular")
     assert code_family(num_classes, k, "regular") == "biorthogonal"
     torch.testing.assert_close(words[1::2], -words[::2])
@@ -120,14 +122,14 @@ def test_biorthogonal_where_four_k_reach_the_classes(num_classes: int, k: int) -
 
 
 @pytest.mark.parametrize(("num_classes", "k", "largest"), LARGEST_CORRELATIONS)
-def test_reed_muller_words_are_as_far_apart_as_quadratic_forms_allow(
+def test_reed_muller_correlations_meet_the_quadratic_form_limit(
     num_classes: int, k: int, largest: float
 ) -> None:
     assert code_family(num_classes, k, "regular") == "Reed-Muller"
     assert correlations(label_codebook(num_classes, k, "regular")).max() < largest + 1e-6
 
 
-def test_reed_muller_starts_with_the_first_order_code() -> None:
+def test_first_reed_muller_words_form_the_first_order_code() -> None:
     signs = torch.view_as_real(label_codebook(100, 16, "regular")).reshape(100, 32)
     torch.testing.assert_close(signs.abs(), torch.full((100, 32), 0.5**0.5))
     first = (signs[:64] @ signs[:64].T) / 16
@@ -135,13 +137,13 @@ def test_reed_muller_starts_with_the_first_order_code() -> None:
     torch.testing.assert_close(first, expected)
 
 
-def test_reed_muller_leaves_silent_what_is_no_power_of_two() -> None:
+def test_reed_muller_leaves_uses_beyond_a_power_of_two_silent() -> None:
     words = label_codebook(100, 20)
     assert words[:, 16:].abs().max() == 0
     torch.testing.assert_close(words[:, :16], label_codebook(100, 16, "regular") * (20 / 16) ** 0.5)
 
 
-def test_too_few_words_are_refused() -> None:
+def test_sizes_with_too_few_words_raise_errors() -> None:
     assert code_family(100, 3) is None
     assert code_family(10, 1, "regular") is None
     assert code_family(10, 0) is None

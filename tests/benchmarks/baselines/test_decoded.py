@@ -1,4 +1,4 @@
-"""Classifiers that learn on decoded images: what they see, from what they begin, who they are."""
+"""Classifiers retrained on decoded images: training images, initial weights and identity."""
 
 import shutil
 from dataclasses import replace
@@ -27,14 +27,14 @@ JPEG = CodecDamage(codecs=("jpeg",), qualities=((1, 5),))
 
 
 def tiny() -> DecodedStage:
-    """A short training on two badly damaged views of the digits."""
+    """A short training run on two heavily compressed views of the digits."""
     found = digits().one(SeparateConfig).retraining
     assert found is not None
     return replace(found, damage=JPEG, training=replace(found.training, epochs=2), views=2)
 
 
 def run_in(folder: Path, *parts: str) -> TrainingRun:
-    """A training in a folder that holds some of the committed parts."""
+    """A training run in a folder with some of the committed weights."""
     (folder / "weights").mkdir()
     for part in parts:
         shutil.copy(WEIGHTS / f"{part}.safetensors", folder / "weights")
@@ -51,7 +51,7 @@ def some_images(count: int = 40) -> Tensor:
     return embedded("digits").test.images[:count]
 
 
-def test_damage_is_each_images_own_and_repeats() -> None:
+def test_codec_damage_is_reproducible_and_independent_per_image() -> None:
     images, both = some_images(), replace(JPEG, codecs=("jpeg", "webp"), qualities=((1, 5), (0, 9)))
     damaged = both(images, Streams(seed=0)("damage"))
     assert torch.equal(damaged, both(images, Streams(seed=0)("damage")))
@@ -63,7 +63,7 @@ def test_damage_is_each_images_own_and_repeats() -> None:
     assert damaged.dtype == torch.uint8
 
 
-def test_a_share_of_a_view_stays_as_it_is_and_views_are_kept(tmp_path: Path) -> None:
+def test_a_fraction_of_each_view_stays_clean_and_views_are_cached(tmp_path: Path) -> None:
     run = run_in(tmp_path)
     stage = tiny()
     view = run.view(SHARED, 0)
@@ -80,7 +80,7 @@ def test_a_share_of_a_view_stays_as_it_is_and_views_are_kept(tmp_path: Path) -> 
     assert float((whole == view[:50]).flatten(1).all(dim=1).double().mean()) < 0.1
 
 
-def test_the_student_learns_to_read_decoded_images(tmp_path: Path) -> None:
+def test_retrained_student_is_more_accurate_on_decoded_images(tmp_path: Path) -> None:
     run = run_in(tmp_path, "student", "head")
     for lesson in lessons(run, tiny(), "student"):
         train_part(lesson)
@@ -106,7 +106,7 @@ def test_the_student_learns_to_read_decoded_images(tmp_path: Path) -> None:
     assert right["after, clean"] > 0.93
 
 
-def test_what_is_not_trained_is_named(tmp_path: Path) -> None:
+def test_missing_weights_raise_errors(tmp_path: Path) -> None:
     run = run_in(tmp_path, "student")
     with pytest.raises(UserError, match=r"head.safetensors must be there first"):
         lessons(run, tiny(), "student")

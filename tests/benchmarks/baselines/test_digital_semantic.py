@@ -1,4 +1,4 @@
-"""Quantised features over a digital link: what is sent, what is chosen, what is lost."""
+"""Quantised features over a digital link: payloads, link adaptation and outages."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +33,7 @@ CONFIG = DigitalSemanticConfig(uses=(K,), payload_bits=(8, 40), validation_image
 
 @pytest.fixture(scope="module")
 def quantiser() -> FeatureQuantiser:
-    """A quantiser of these projections."""
+    """A quantiser fitted to the projections of digits."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         config = FeatureQuantiserConfig(feature_dim=12, ranks=(4, 8), bits=(2, 4))
@@ -49,14 +49,14 @@ def coder(quantiser: FeatureQuantiser) -> FeatureCoder:
 
 
 def labels_of(coder: FeatureCoder, images: Tensor) -> Tensor:
-    """Labels by the head of most components and bits."""
+    """Labels decided by the head with the most components and bits."""
     quantiser = coder.quantiser
     components = quantiser.components(student(images.float() / 255))
     return quantiser.scores(quantiser.levels(components, 4), 4).argmax(dim=1)
 
 
 def built(coder: FeatureCoder, config: DigitalSemanticConfig = CONFIG) -> DigitalScheme:
-    """The scheme, with other digits to choose on."""
+    """The scheme, with other digits as validation images."""
     images = pixels(200, 60)
     split = Split(images=images, labels=labels_of(coder, images))
     data = replace(embedded("digits"), validation=split)
@@ -74,7 +74,7 @@ def send(scheme: DigitalScheme, channel: Channel, snr_db: float, *, copies: int 
 
 
 @pytest.mark.parametrize(("rank", "bits_each"), [(4, 2), (8, 4)])
-def test_what_is_charged_is_what_is_sent_and_leads_to_the_answer(
+def test_payload_has_the_offered_size_and_gives_the_offered_answer(
     coder: FeatureCoder, rank: int, bits_each: int
 ) -> None:
     source = FeatureSource(coder=coder, rank=rank, bits_each=bits_each)
@@ -92,7 +92,7 @@ def test_what_is_charged_is_what_is_sent_and_leads_to_the_answer(
         assert answers[0] == offer.answers[row, 0]
 
 
-def test_the_whole_payload_is_the_code_and_zeros(coder: FeatureCoder) -> None:
+def test_payload_is_padded_with_zeros(coder: FeatureCoder) -> None:
     scheme = built(coder, CONFIG.decoding_all())
     place: dict[str, Any] = {
         "channel": AwgnChannel(),
@@ -108,10 +108,10 @@ def test_the_whole_payload_is_the_code_and_zeros(coder: FeatureCoder) -> None:
         assert not payload[size:].any()
 
 
-def test_a_sweep_in_bf16_sends_what_one_in_fp32_sends(
+def test_bf16_and_fp32_sweeps_send_the_same(
     coder: FeatureCoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each from an empty cache, so that neither reads what the other has counted."""
+    """Each sweep starts with an empty cache, so neither reuses results of the other."""
     found = []
     for bf16 in (False, True):
         monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path / str(bf16)))
@@ -124,7 +124,7 @@ def test_a_sweep_in_bf16_sends_what_one_in_fp32_sends(
     assert all(torch.equal(one, two) for one, two in zip(*found, strict=True))
 
 
-def test_no_image_depends_on_its_batch_mates(coder: FeatureCoder) -> None:
+def test_offers_do_not_depend_on_the_batch(coder: FeatureCoder) -> None:
     source = FeatureSource(coder=coder, rank=8, bits_each=4)
     images = pixels(40, 10)
     together, order = source.offer(images), torch.arange(9, -1, -1)
@@ -137,14 +137,14 @@ def test_no_image_depends_on_its_batch_mates(coder: FeatureCoder) -> None:
             assert torch.equal(whole[row : row + 1], one)
 
 
-def test_at_60_db_all_that_fits_arrives_and_at_minus_30_db_nothing(coder: FeatureCoder) -> None:
+def test_images_are_delivered_at_60_db_and_lost_at_minus_30_db(coder: FeatureCoder) -> None:
     for label in ("", "genie", "bound", "bound:genie", "bound:finite"):
         scheme = built(coder, CONFIG.labelled(label) if label else CONFIG)
         assert int(send(scheme, AwgnChannel(), 60.0).delivered.sum()) >= BATCH - 2
         assert not send(scheme, AwgnChannel(), -30.0).delivered.any()
 
 
-def test_choices_climb_with_the_snr_and_never_promise_more_than_the_bound(
+def test_expected_accuracy_rises_with_snr_and_stays_below_the_bound(
     coder: FeatureCoder,
 ) -> None:
     grid = [float(snr) for snr in range(-6, 25, 3)]
@@ -161,8 +161,8 @@ def test_choices_climb_with_the_snr_and_never_promise_more_than_the_bound(
 
 
 @pytest.mark.parametrize("label", ["", "genie"])
-def test_no_more_arrives_than_over_the_bound(coder: FeatureCoder, label: str) -> None:
-    """On the same gains; both choose by validation images, so by chance alone it can be."""
+def test_credit_exceeds_the_bound_at_most_by_chance(coder: FeatureCoder, label: str) -> None:
+    """Same gains for both; both choose on validation images, so only chance exceeds the bound."""
     bound = f"bound:{label}" if label else "bound"
     labels = labels_of(coder, pixels(0, BATCH)).repeat(25)
     credit = []
@@ -185,10 +185,10 @@ def test_table_and_decoding_agree(coder: FeatureCoder) -> None:
     assert float((table.delivered != decoded.delivered).double().mean()) < 0.1
     both = table.delivered & decoded.delivered
     other = (table.scores[both] != decoded.scores[both]).any(dim=1)
-    assert float(other.double().mean()) < 0.03  # a polar link misses some errors
+    assert float(other.double().mean()) < 0.03  # some errors of a polar link are undetected
 
 
-def test_any_bits_are_levels_or_an_outage(coder: FeatureCoder) -> None:
+def test_random_bits_give_valid_answers_or_outages(coder: FeatureCoder) -> None:
     source = FeatureSource(coder=coder, rank=8, bits_each=4)
     noise = torch.from_numpy(np.random.default_rng(5).integers(0, 2, (60, 40)).astype(np.uint8))
     answers, readable = source.answers(noise)
@@ -197,7 +197,7 @@ def test_any_bits_are_levels_or_an_outage(coder: FeatureCoder) -> None:
     assert ((answers >= 0) & (answers < 10)).all()
 
 
-def test_what_schemes_say_of_themselves(coder: FeatureCoder) -> None:
+def test_scheme_names_channel_uses_and_settings(coder: FeatureCoder) -> None:
     scheme, bound = built(coder), built(coder, CONFIG.labelled("bound:finite"))
     assert (scheme.name, bound.name) == ("digital_semantic", "digital_semantic:bound:finite")
     assert [k for k in (4, K, 64) if scheme.serves(k)] == [K]
@@ -213,12 +213,12 @@ def test_what_schemes_say_of_themselves(coder: FeatureCoder) -> None:
 
 
 @pytest.mark.parametrize("label", ["jpeg", "genie:genie", "bound:", "teacher"])
-def test_labels_that_are_none_are_named(label: str) -> None:
+def test_unknown_labels_raise_errors(label: str) -> None:
     with pytest.raises(UserError, match="must have any of genie, bound, finite"):
         CONFIG.labelled(label)
 
 
-def test_labels_that_do_not_go_together_are_named() -> None:
+def test_incompatible_labels_raise_errors() -> None:
     with pytest.raises(UserError, match="must be a bound to be finite"):
         CONFIG.labelled("finite")
     with pytest.raises(UserError, match="drop --bit-true"):
@@ -226,7 +226,7 @@ def test_labels_that_do_not_go_together_are_named() -> None:
     assert CONFIG.decoding_all().labelled("bound:genie").bit_true
 
 
-def test_an_image_goes_through_the_student_once(quantiser: FeatureQuantiser) -> None:
+def test_components_of_an_image_are_computed_once(quantiser: FeatureQuantiser) -> None:
     calls: list[int] = []
 
     def counted(images: Tensor) -> Tensor:

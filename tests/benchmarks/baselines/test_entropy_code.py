@@ -1,4 +1,4 @@
-"""Arithmetic coding to the bit: what comes back, and what it costs."""
+"""Arithmetic coding: exact recovery of the levels, and code length."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from benchmarks.baselines.entropy_code import EntropyCode
 
 
 def distributions(levels: int, rank: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Some rows that are steep and some that are flat."""
+    """One distribution per row, some peaked and some flat."""
     weights: NDArray[np.float64] = rng.random((rank, levels)) ** rng.integers(1, 12, (rank, 1))
     weights += 1e-6
     weights /= weights.sum(axis=1, keepdims=True)
@@ -22,7 +22,7 @@ def read(code: EntropyCode, bits: NDArray[np.uint8]) -> list[int] | None:
 
 
 @pytest.mark.parametrize(("levels", "rank"), [(4, 8), (8, 16), (16, 32), (64, 64), (2, 1)])
-def test_levels_come_back_from_their_bits_and_any_zeros_behind(levels: int, rank: int) -> None:
+def test_levels_are_recovered_with_trailing_zeros_from_short_codes(levels: int, rank: int) -> None:
     rng = np.random.default_rng(levels)
     probabilities = distributions(levels, rank, rng)
     code = EntropyCode(probabilities)
@@ -40,7 +40,7 @@ def test_levels_come_back_from_their_bits_and_any_zeros_behind(levels: int, rank
     assert np.mean(lengths) > np.mean(contents) - 2
 
 
-def test_no_shorter_bits_stand_for_the_same_levels() -> None:
+def test_no_shorter_code_decodes_to_the_same_levels() -> None:
     rng = np.random.default_rng(3)
     code = EntropyCode(distributions(4, 4, rng))
     for _ in range(20):
@@ -54,7 +54,7 @@ def test_no_shorter_bits_stand_for_the_same_levels() -> None:
             assert read(code, digits) != drawn.tolist()
 
 
-def test_levels_that_hardly_ever_come_can_be_sent_and_any_bits_are_read_or_refused() -> None:
+def test_rare_levels_are_coded_and_random_bits_decode_or_give_none() -> None:
     probabilities = np.full((6, 4), 1e-6)
     probabilities[:, 0] = 1 - 3e-6
     code = EntropyCode(probabilities)

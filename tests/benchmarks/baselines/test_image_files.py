@@ -1,4 +1,4 @@
-"""What of an image file need not be sent, and files that are damaged or cannot be written."""
+"""Image files: bytes shared with the receiver, damaged files, and invalid inputs."""
 
 import sys
 from pathlib import Path
@@ -24,7 +24,7 @@ def codec_for(kind: str, shape: tuple[int, int, int]) -> ImageCodec:
 
 
 def some_images(shape: tuple[int, int, int]) -> list[Tensor]:
-    """Noise of half the contrast, black, white and a slope."""
+    """Two noise images of half the contrast, a black, a white and a gradient image."""
     generator = torch.Generator().manual_seed(3)
     noise = torch.randint(64, 192, (2, *shape), dtype=torch.uint8, generator=generator)
     slope = torch.arange(shape[2]).mul(255 // shape[2]).to(torch.uint8).expand(shape)
@@ -33,7 +33,7 @@ def some_images(shape: tuple[int, int, int]) -> list[Tensor]:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_file_is_restored_to_the_last_byte(kind: str, shape: tuple[int, int, int]) -> None:
+def test_stripped_files_are_restored_exactly(kind: str, shape: tuple[int, int, int]) -> None:
     codec = codec_for(kind, shape)
     for image in some_images(shape):
         for option in range(len(QUALITIES)):
@@ -50,10 +50,10 @@ def test_a_file_is_restored_to_the_last_byte(kind: str, shape: tuple[int, int, i
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_of_jpeg_all_but_the_scan_is_shared(shape: tuple[int, int, int]) -> None:
+def test_jpeg_shares_everything_but_the_scan(shape: tuple[int, int, int]) -> None:
     codec = codec_for("jpeg", shape)
     file = codec.file(some_images(shape)[0], 1)
-    start = marker = 2  # behind SOI; segments up to SOS
+    start = marker = 2  # after SOI; segments up to SOS
     while marker != 0xDA:
         marker = file[start + 1]
         start += 2 + int.from_bytes(file[start + 2 : start + 4], "big")
@@ -63,7 +63,7 @@ def test_of_jpeg_all_but_the_scan_is_shared(shape: tuple[int, int, int]) -> None
     assert shared.tail == b"\xff\xd9"
 
 
-def test_a_better_quality_is_nearer_to_the_image() -> None:
+def test_higher_quality_gives_smaller_errors_and_larger_files() -> None:
     for kind in BUILT_IN:
         codec = codec_for(kind, (3, 32, 32))
         rough = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(5))
@@ -80,10 +80,10 @@ def test_a_better_quality_is_nearer_to_the_image() -> None:
 
 
 @pytest.mark.parametrize(("kind", "kept"), [("jpeg", False), ("jpeg444", True), ("avif", True)])
-def test_colours_of_single_pixels_are_kept_at_full_resolution_alone(kind: str, kept: bool) -> None:
+def test_pixel_colours_are_kept_only_without_chroma_subsampling(kind: str, kept: bool) -> None:
     codec = codec_for(kind, (3, 32, 32))
     red_and_blue = torch.zeros(3, 32, 32, dtype=torch.uint8)
-    red_and_blue[0, :, ::2] = red_and_blue[2, :, 1::2] = 200  # columns take turns
+    red_and_blue[0, :, ::2] = red_and_blue[2, :, 1::2] = 200  # alternating columns
     decoded = codec.image(codec.file(red_and_blue, -1))
     assert decoded is not None
     contrast = decoded[0, :, ::2].float().mean() - decoded[0, :, 1::2].float().mean()
@@ -91,8 +91,8 @@ def test_colours_of_single_pixels_are_kept_at_full_resolution_alone(kind: str, k
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_damaged_files_are_no_image_or_some_image(kind: str) -> None:
-    """A bit is flipped, a byte lost, or all is noise: never an exception."""
+def test_damaged_files_decode_to_an_image_or_none(kind: str) -> None:
+    """Flipped bits, truncated, empty, zeroed and reversed files: never an exception."""
     codec = codec_for(kind, (3, 32, 32))
     generator = torch.Generator().manual_seed(4)
     file = codec.file(some_images((3, 32, 32))[4], 1)
@@ -104,7 +104,7 @@ def test_damaged_files_are_no_image_or_some_image(kind: str) -> None:
     assert codec.image(b"") is None
 
 
-def test_a_file_that_does_not_agree_with_the_others_is_not_stripped() -> None:
+def test_strip_returns_none_for_files_without_the_shared_bytes() -> None:
     codec = codec_for("jpeg", (1, 8, 8))
     shared, file = codec.shared(0), codec.file(some_images((1, 8, 8))[0], 0)
     assert shared.strip(codec.file(some_images((1, 8, 8))[0], 1)) is None  # another quality
@@ -112,20 +112,20 @@ def test_a_file_that_does_not_agree_with_the_others_is_not_stripped() -> None:
     assert shared.strip(b"") is None
 
 
-def test_an_image_of_another_size_is_none() -> None:
+def test_files_of_another_image_size_decode_to_none() -> None:
     small, large = codec_for("jpeg", (1, 8, 8)), codec_for("jpeg", (3, 32, 32))
     assert small.image(large.file(some_images((3, 32, 32))[0], 0)) is None
 
 
 @pytest.mark.parametrize("kind", PLUGINS)
-def test_a_codec_that_is_not_installed_is_named(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_codec_plugins_raise_errors(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, FORMATS[kind].plugin, None)
     codec = ImageCodec(kind=kind, image_shape=(1, 8, 8), qualities=QUALITIES)
     with pytest.raises(UserError, match=rf"codec {kind} needs .*pip install 'semlink\[codecs\]'"):
         codec.needs()
 
 
-def test_wrong_images_and_qualities_are_refused() -> None:
+def test_invalid_images_and_qualities_raise_errors() -> None:
     with pytest.raises(ValueError, match="grey or RGB"):
         codec_for("jpeg", (2, 8, 8))
     with pytest.raises(ValueError, match="must be uint8"):
@@ -136,7 +136,7 @@ def test_wrong_images_and_qualities_are_refused() -> None:
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "webp"])
-def test_what_files_share_is_found_once(
+def test_shared_bytes_are_computed_once_and_cached(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path))
@@ -147,7 +147,7 @@ def test_what_files_share_is_found_once(
     with monkeypatch.context() as patch:
         patch.setattr(image_files, "_references", None)
         again = codec.shared(1)
-        with pytest.raises(TypeError):  # another quality is not this one's
+        with pytest.raises(TypeError):  # another quality is not cached
             codec.shared(2)
     image_files._shared.cache_clear()
     assert again.head.tobytes() == first.head.tobytes()

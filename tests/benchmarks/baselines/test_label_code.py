@@ -1,4 +1,4 @@
-"""The label code against closed forms, a literal receiver, and the scheme contract."""
+"""The label code: closed forms, a nearest-word receiver, and the scheme contract."""
 
 import math
 from collections.abc import Callable
@@ -73,7 +73,7 @@ CLOSED_FORM = [
 
 
 @pytest.mark.parametrize(("num_classes", "k", "snr_db", "code", "closed_form"), CLOSED_FORM)
-def test_error_rate_on_awgn_meets_the_closed_form(
+def test_awgn_error_rate_matches_the_closed_form(
     num_classes: int, k: int, snr_db: float, code: Code, closed_form: Callable[[int, float], float]
 ) -> None:
     trials = 20_000
@@ -85,7 +85,7 @@ def test_error_rate_on_awgn_meets_the_closed_form(
 
 
 @pytest.mark.parametrize(("num_classes", "k", "snr_db", "code", "closed_form"), CLOSED_FORM)
-def test_error_rate_with_rayleigh_fading_meets_the_averaged_closed_form(
+def test_rayleigh_error_rate_matches_the_averaged_closed_form(
     num_classes: int, k: int, snr_db: float, code: Code, closed_form: Callable[[int, float], float]
 ) -> None:
     trials = 20_000
@@ -97,7 +97,7 @@ def test_error_rate_with_rayleigh_fading_meets_the_averaged_closed_form(
 
 @pytest.mark.parametrize("channel", [AwgnChannel(), RayleighChannel(coherence=1)])
 @pytest.mark.parametrize(("num_classes", "k"), [(10, 8), (10, 16), (100, 16)])
-def test_our_words_arrive_more_often_than_regular_ones(
+def test_default_words_have_fewer_errors_than_regular_words(
     num_classes: int, k: int, channel: Channel
 ) -> None:
     snr_db = 8 - 10 * math.log10(k)
@@ -108,8 +108,8 @@ def test_our_words_arrive_more_often_than_regular_ones(
     assert own < regular - 3 * math.sqrt(own + regular)
 
 
-def test_the_decision_weighs_words_by_how_frequent_their_classes_are() -> None:
-    """Two opposite words of energy E, class 1 four times as frequent: Bayes' error rate."""
+def test_decision_uses_class_frequencies_as_prior() -> None:
+    """Two antipodal words of energy E, class 1 four times as frequent: Bayes' error rate."""
     counts, trials, energy = torch.tensor([20, 80]), 40_000, 0.5
     scheme = LabelCodeScheme(LabelCodeConfig(), classify=pixels_as_scores, class_counts=counts)
     assert "maximum a posteriori" in scheme.settings(1)
@@ -122,18 +122,18 @@ def test_the_decision_weighs_words_by_how_frequent_their_classes_are() -> None:
     wrong = (received.scores.argmax(dim=1) != labels).sum()
     amplitude, threshold = math.sqrt(2 * energy), math.log(4) / math.sqrt(8 * energy)
     rate = 0.8 * q_function(amplitude + threshold) + 0.2 * q_function(amplitude - threshold)
-    assert rate < q_function(amplitude) - 0.02  # of maximum likelihood
+    assert rate < q_function(amplitude) - 0.02  # the error rate of maximum likelihood
     assert abs(int(wrong) - trials * rate) < 4 * math.sqrt(trials * rate * (1 - rate))
 
 
-def test_a_class_without_training_images_counts_as_one_and_equal_counts_say_nothing() -> None:
+def test_log_prior_of_missing_classes_and_of_equal_counts() -> None:
     assert log_prior(torch.tensor([0, 4, 2])).tolist() == pytest.approx(
         [-math.log(4), 0, -math.log(2)]
     )
     assert not log_prior(torch.tensor([5, 5, 5])).any()
 
 
-def test_union_bound_of_the_method_holds_for_100_classes_at_k_256_and_minus_10_db() -> None:
+def test_union_bound_holds_for_100_classes_at_k_256_and_minus_10_db() -> None:
     energy_ratio = 256 * 0.1
     union_bound = 99 * math.erfc(math.sqrt(energy_ratio / 2)) / 2
     assert union_bound == pytest.approx(2e-5, rel=0.1)
@@ -143,7 +143,7 @@ def test_union_bound_of_the_method_holds_for_100_classes_at_k_256_and_minus_10_d
 
 
 @pytest.mark.parametrize(("num_classes", "k", "fading"), [(100, 16, 1), (10, 2, None), (10, 8, 3)])
-def test_receiver_is_the_nearest_word_after_the_gains(
+def test_receiver_decides_for_the_nearest_faded_word(
     num_classes: int, k: int, fading: int | None
 ) -> None:
     trials = 500
@@ -159,7 +159,7 @@ def test_receiver_is_the_nearest_word_after_the_gains(
     torch.testing.assert_close(scores.double(), literal, rtol=1e-4, atol=1e-4)
 
 
-def test_spread_words_gain_from_fast_fading() -> None:
+def test_error_rate_is_lower_with_fast_fading() -> None:
     slow, fast = (
         errors(10, 16, channel=RayleighChannel(coherence=L), snr_db=0.0, trials=4000)
         for L in (None, 1)
@@ -168,7 +168,7 @@ def test_spread_words_gain_from_fast_fading() -> None:
 
 
 @pytest.mark.parametrize(("num_classes", "k"), [(10, 64), (100, 256), (100, 16)])
-def test_scores_of_an_image_do_not_depend_on_its_batch_mates(num_classes: int, k: int) -> None:
+def test_scores_do_not_depend_on_the_batch(num_classes: int, k: int) -> None:
     words = label_codebook(num_classes, k)
     generator = STREAMS("mates", num_classes, k)
     labels = torch.randint(0, num_classes, (250,), generator=generator)
@@ -181,7 +181,7 @@ def test_scores_of_an_image_do_not_depend_on_its_batch_mates(num_classes: int, k
         torch.testing.assert_close(alone[0], together[i], rtol=1e-6, atol=1e-5)
 
 
-def test_what_the_scheme_says_of_itself() -> None:
+def test_scheme_name_channel_uses_and_settings() -> None:
     scheme = make_scheme(100)
     assert scheme.name == LabelCodeConfig().name == "label_code"
     assert scheme.channel_uses == "k >= 4"
@@ -191,5 +191,5 @@ def test_what_the_scheme_says_of_itself() -> None:
     assert "simplex" in scheme.settings(256)
 
 
-def test_noiseless_channel_is_free_of_error() -> None:
+def test_noiseless_channel_has_no_errors() -> None:
     assert errors(100, 16, channel=AwgnChannel(), snr_db=math.inf, trials=500) == 0

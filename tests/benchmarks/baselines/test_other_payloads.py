@@ -1,4 +1,4 @@
-"""Payloads in place of lost ones: any other, each as often, and for every image its own."""
+"""Random replacements of lost payloads: uniform over other payloads, independent per image."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ def drawn() -> OtherPayloads:
     return OtherPayloads.drawn(COUNT, PointStreams(Streams(seed=3), "others"))
 
 
-def test_a_short_payload_becomes_any_other_as_often() -> None:
+def test_short_payloads_are_replaced_uniformly_by_other_payloads() -> None:
     payload = torch.tensor([[1, 0]], dtype=torch.uint8).expand(COUNT, 2)
     found = drawn().instead_of(payload, torch.ones(COUNT, dtype=torch.bool))
     counts = torch.bincount(found[:, 0].long() + 2 * found[:, 1], minlength=4)
@@ -21,7 +21,7 @@ def test_a_short_payload_becomes_any_other_as_often() -> None:
     assert all(abs(int(own) - 1000) < 4 * (3000 * 2 / 9) ** 0.5 for own in counts[[0, 2, 3]])
 
 
-def test_a_long_payload_has_any_bits() -> None:
+def test_long_payloads_are_replaced_by_random_bits() -> None:
     payload = torch.ones((COUNT, 90), dtype=torch.uint8)
     found = drawn().instead_of(payload, torch.ones(COUNT, dtype=torch.bool))
     assert found.dtype == torch.uint8
@@ -31,7 +31,7 @@ def test_a_long_payload_has_any_bits() -> None:
 
 
 @pytest.mark.parametrize("bits", [4, 40])
-def test_an_image_has_its_own_whoever_else_is_lost(bits: int) -> None:
+def test_replacement_does_not_depend_on_other_lost_payloads(bits: int) -> None:
     payload, lost = torch.zeros((COUNT, bits), dtype=torch.uint8), torch.zeros(COUNT).bool()
     lost[[5, 17]] = True
     every = drawn().instead_of(payload, torch.arange(COUNT))

@@ -1,4 +1,4 @@
-"""The polar words of the label code: energy, distances, real error rates, how they are swept."""
+"""Polar words of the label code: energy, distances, simulated error rates, and use in sweeps."""
 
 import pytest
 import torch
@@ -29,7 +29,7 @@ def test_every_use_of_every_word_has_unit_energy(num_classes: int, k: int) -> No
 @pytest.mark.parametrize(
     ("k", "polar", "regular"), [(16, 0.5, 0.25), (64, 0.0, 0.0), (256, 0.5, 0.0)]
 )
-def test_polar_words_are_never_farther_apart_than_regular_ones(
+def test_polar_words_are_no_farther_apart_than_regular_words(
     k: int, polar: float, regular: float
 ) -> None:
     for code, most in (("polar", polar), ("regular", regular)):
@@ -37,7 +37,7 @@ def test_polar_words_are_never_farther_apart_than_regular_ones(
         assert float(correlations(words).max()) == pytest.approx(most, abs=1e-6)
 
 
-def test_where_the_words_are_biorthogonal_the_error_rate_is_the_closed_form() -> None:
+def test_error_rate_of_biorthogonal_words_matches_the_closed_form() -> None:
     snr_db, trials = 10 - 18.0618, 40_000  # a word over 64 uses has E/N0 = 10 dB
     rate = biorthogonal_symbol_error_rate(100, 64 * 10 ** (snr_db / 10))
     errors = wrong_decisions(label_codebook(100, 64, "polar"), "awgn", snr_db)
@@ -45,7 +45,7 @@ def test_where_the_words_are_biorthogonal_the_error_rate_is_the_closed_form() ->
     assert abs(errors - trials * rate) < 4 * (trials * rate * (1 - rate)) ** 0.5
 
 
-def test_polar_loses_to_our_words_at_16_uses() -> None:
+def test_polar_words_have_more_errors_than_default_words_at_16_uses() -> None:
     own, polar = (
         wrong_decisions(words, "awgn", 0.0)
         for words in (label_codebook(100, 16), label_codebook(100, 16, "polar"))
@@ -53,7 +53,7 @@ def test_polar_loses_to_our_words_at_16_uses() -> None:
     assert own < polar - 4 * (own + polar) ** 0.5
 
 
-def test_swept_by_its_name_and_not_among_all() -> None:
+def test_polar_label_is_swept_only_by_name() -> None:
     recipe = digits()
     assert "label_code:polar" not in recipe.scheme_names
     own = recipe.one(LabelCodeConfig)
@@ -71,7 +71,7 @@ def test_swept_by_its_name_and_not_among_all() -> None:
         own.labelled("x")
 
 
-def test_too_few_uses_are_refused() -> None:
+def test_too_few_channel_uses_raise_an_error() -> None:
     assert code_family(10, 15, "polar") is None
     with pytest.raises(ValueError, match="k = 15 channel uses carry no polar words"):
         label_codebook(10, 15, "polar")

@@ -1,4 +1,4 @@
-"""Separate coding and its bound: what arrives, what is lost, and what an undetected error does."""
+"""Separate coding and its bound: delivered images, outages and undetected errors."""
 
 import math
 from dataclasses import replace
@@ -55,7 +55,7 @@ def classify(images: Tensor) -> Tensor:
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick_tables(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Rough tables of the few links of this file."""
+    """Coarse block error tables for the few links of this file."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEMLINK_CACHE", str(tmp_path_factory.mktemp("cache")))
         for constant, value in (("BITS", 1), ("FEWEST_BLOCKS", 400), ("STEP_DB", 1.0)):
@@ -67,7 +67,7 @@ def _quick_tables(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture(scope="module")
 def images() -> Tensor:
-    """Digits, and a noisy one, which takes far more bits than they do."""
+    """Digits, one of them replaced by noise, which takes far more bits."""
     digits = torch.from_numpy(load_digits().images[:BATCH].astype(np.float32) / 16)[:, None]
     digits[1] = (torch.rand(1, 8, 8, generator=torch.Generator().manual_seed(2)) > 0.5).float()
     return digits
@@ -80,7 +80,7 @@ OPPOSITE = Classifier(lambda images: -classify(images), "retrained student")
 def built(
     config: SeparateConfig, classifier: Classifier = STUDENT, *, validation: bool = True
 ) -> DigitalScheme:
-    """The scheme, with other digits to choose on, their labels what the student says of them."""
+    """The scheme; validation images are other digits, labelled with the student's decisions."""
     pixels = torch.from_numpy(load_digits().images[200:260] * 255 / 16).round().byte()[:, None]
     split = Split(images=pixels, labels=classify(pixels.float() / 255).argmax(dim=1))
     data = replace(embedded("digits"), validation=split if validation else None)
@@ -101,7 +101,7 @@ def send(
     return scheme.transmit(encoded, **place, streams=PointStreams(Streams(seed=7), snr_db))
 
 
-def test_at_60_db_all_that_fits_arrives_and_at_minus_20_db_nothing(images: Tensor) -> None:
+def test_images_are_delivered_at_60_db_and_lost_at_minus_20_db(images: Tensor) -> None:
     for config in (CONFIG, CONFIG.decoding_all(), CONFIG.labelled("genie")):
         scheme = built(config)
         assert int(send(scheme, images, AwgnChannel(), 60.0).delivered.sum()) >= BATCH - 1
@@ -111,7 +111,7 @@ def test_at_60_db_all_that_fits_arrives_and_at_minus_20_db_nothing(images: Tenso
     assert not send(bound, images, AwgnChannel(), -20.0).delivered.any()
 
 
-def test_an_image_that_fits_nowhere_never_arrives(images: Tensor) -> None:
+def test_images_that_do_not_fit_are_never_delivered(images: Tensor) -> None:
     place = point(AwgnChannel(), 60.0)
     for scheme in (built(CONFIG), built(CONFIG.decoding_all()), built(CONFIG.bound)):
         encoded = dict(scheme.encode(scheme.prepare(images), **place))
@@ -121,7 +121,7 @@ def test_an_image_that_fits_nowhere_never_arrives(images: Tensor) -> None:
         assert torch.equal(delivered, encoded["fits"])
 
 
-def test_what_a_sweep_in_bf16_keeps_for_others_is_fp32(
+def test_cached_answers_of_a_bf16_sweep_are_computed_in_fp32(
     images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path))
@@ -139,7 +139,7 @@ def test_what_a_sweep_in_bf16_keeps_for_others_is_fp32(
     assert seen == {torch.float32}
 
 
-def test_choices_climb_with_the_snr_and_never_promise_more_than_the_bound() -> None:
+def test_expected_accuracy_rises_with_snr_and_stays_below_the_bound() -> None:
     grid = [float(snr) for snr in range(-4, 31, 2)]
     for label in ("", "webp"):
         ours, bound = (
@@ -157,8 +157,8 @@ def test_choices_climb_with_the_snr_and_never_promise_more_than_the_bound() -> N
 
 
 @pytest.mark.parametrize("label", ["", "genie"])
-def test_no_more_arrives_than_over_the_bound(label: str, images: Tensor) -> None:
-    """On the same gains; by validation images alone, so by more than noise it cannot be."""
+def test_credit_exceeds_the_bound_at_most_by_chance(label: str, images: Tensor) -> None:
+    """Same gains for both; both choose on validation images, so only chance exceeds the bound."""
     ours, bound = (
         built(config.labelled(label) if label else config) for config in (CONFIG, CONFIG.bound)
     )
@@ -170,12 +170,12 @@ def test_no_more_arrives_than_over_the_bound(label: str, images: Tensor) -> None
             right = received.delivered & (received.scores.argmax(dim=1) == labels)
             credit.append(right.double() + 0.1 * (~received.delivered).double())
         difference = credit[0] - credit[1]
-        spread = float(difference.std()) / BATCH**0.5  # as if copies of an image were one
+        spread = float(difference.std()) / BATCH**0.5  # all copies of an image count as one sample
         assert float(difference.mean()) < 3 * spread + 1e-9
 
 
-def test_the_error_of_tables_is_that_of_tables_measured_again() -> None:
-    """On validation images, whose accuracy follows from the rates: tables drawn anew move it."""
+def test_table_error_matches_resampled_tables() -> None:
+    """The expected accuracy on validation images follows from the rates; resampling changes it."""
     rng = np.random.default_rng(3)
     plain, genie = built(CONFIG), built(CONFIG.labelled("genie"))
     tables: dict[Link, BlockErrors] = {
@@ -184,7 +184,7 @@ def test_the_error_of_tables_is_that_of_tables_measured_again() -> None:
     told = {
         name: own.table_error(RAYLEIGH, 14.0, K) for name, own in (("", plain), ("genie", genie))
     }
-    one = plain._choice(RAYLEIGH, 14.0, K)  # it stays that of the first tables
+    one = plain._choice(RAYLEIGH, 14.0, K)  # fixed: chosen with the original tables
     met = distribution(RAYLEIGH, snr_db=14.0, uses=K)[None]
     by_met = genie.adaptation(K).for_each_snr
     chosen = [by_met[place] for place in grid_place(met)]
@@ -203,7 +203,7 @@ def test_the_error_of_tables_is_that_of_tables_measured_again() -> None:
         assert np.std(values) == pytest.approx(told[name], rel=4 * (0.5 / 300) ** 0.5)
 
 
-def test_only_tables_have_an_error() -> None:
+def test_table_error_is_zero_without_tables() -> None:
     block = RayleighChannel(coherence=8)
     assert built(CONFIG).table_error(AwgnChannel(), 8.0, K) > 0
     assert built(CONFIG).table_error(block, 8.0, K) == 0  # decoded
@@ -211,7 +211,7 @@ def test_only_tables_have_an_error() -> None:
     assert built(CONFIG.bound).table_error(AwgnChannel(), 8.0, K) == 0
 
 
-def test_outage_of_the_bound_is_that_of_theory(images: Tensor) -> None:
+def test_outage_probability_of_the_bound_matches_theory(images: Tensor) -> None:
     snr_db, copies = 10.0, 4000
     scheme = built(CONFIG.bound)
     (row,) = scheme.choices([(RAYLEIGH, snr_db, K)])
@@ -222,7 +222,7 @@ def test_outage_of_the_bound_is_that_of_theory(images: Tensor) -> None:
     assert abs(delivered - expected) < 4 * (expected * (1 - expected) / copies) ** 0.5
 
 
-def test_the_bound_keeps_to_capacity_and_its_genie_to_every_gain(images: Tensor) -> None:
+def test_bound_respects_capacity_and_its_genie_delivers_no_less(images: Tensor) -> None:
     scheme = built(CONFIG.bound)
     for snr_db in (0.0, 3.0, 6.0):
         (row,) = scheme.choices([(AwgnChannel(), snr_db, K)])
@@ -234,8 +234,8 @@ def test_the_bound_keeps_to_capacity_and_its_genie_to_every_gain(images: Tensor)
     assert genie >= fixed
 
 
-def test_table_and_decoding_meet_the_same_gains_and_agree(images: Tensor) -> None:
-    """On Rayleigh fading the gain decides most outages, so they are the same ones."""
+def test_table_and_decoding_agree_on_the_same_gains(images: Tensor) -> None:
+    """With Rayleigh fading the gain decides most outages, so both lose the same images."""
     table, decoded = (
         send(built(config), images, RAYLEIGH, 14.0, copies=25).delivered.double()
         for config in (CONFIG, CONFIG.decoding_all())
@@ -245,8 +245,8 @@ def test_table_and_decoding_meet_the_same_gains_and_agree(images: Tensor) -> Non
     assert abs(float(table.mean() - decoded.mean())) < 0.05
 
 
-def test_the_receiver_sees_the_decoded_file_however_blocks_are_lost(images: Tensor) -> None:
-    """Drawn from tables and decoded bit by bit, the same images; black where they are lost."""
+def test_rebuilt_images_agree_between_table_and_decoding(images: Tensor) -> None:
+    """Losses from tables and bit-true decoding give the same images; lost images are black."""
     seen = []
     for config in (CONFIG, CONFIG.decoding_all()):
         scheme, link = built(config), point(RAYLEIGH, 14.0)
@@ -263,7 +263,7 @@ def test_the_receiver_sees_the_decoded_file_however_blocks_are_lost(images: Tens
     assert (drawn[both] - images[both]).abs().mean() < 0.2
 
 
-def test_a_gain_that_changes_within_a_block_is_decoded(images: Tensor) -> None:
+def test_blocks_with_varying_gains_are_decoded(images: Tensor) -> None:
     fast = RayleighChannel(coherence=8)
     ours, decoded = (
         send(built(config), images, fast, 16.0).delivered
@@ -275,7 +275,7 @@ def test_a_gain_that_changes_within_a_block_is_decoded(images: Tensor) -> None:
     asked = Grid(
         channels=(fast, RAYLEIGH), snr_db=(16.0,), channel_uses=(K,), realizations=1, seed=0
     )
-    points, left_out = plan([genie], asked)  # told before anything is computed
+    points, left_out = plan([genie], asked)  # reported before anything is computed
     assert {point.channel for point in points} == {RAYLEIGH.name}
     assert left_out == [LeftOut(genie.name, "needs one gain per image", K, (fast.name,))]
     with pytest.raises(ValueError, match="needs one gain per image"):
@@ -283,17 +283,17 @@ def test_a_gain_that_changes_within_a_block_is_decoded(images: Tensor) -> None:
     assert send(built(CONFIG.bound), images, fast, 16.0).delivered.any()  # nothing to decode
 
 
-def test_undetected_errors_are_really_decoded(
+def test_undetected_errors_give_the_answer_of_the_received_payload(
     images: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A pipe that delivers other payloads and vouches for them; one of them is no image."""
+    """A pipe that delivers other payloads with a valid CRC; one of them is not an image."""
     scheme, place = built(CONFIG.decoding_all()), point(AwgnChannel(), 30.0)
     found = scheme.encode(scheme.prepare(images), **place)
     encoded = {name: values.clone() for name, values in found.items()}
     other = encoded["payload"].clone()
     other[[0, 5]] = encoded["payload"][[7, 9]]
     other[3] = 0
-    encoded["fits"][1] = False  # whatever arrives, it was not sent
+    encoded["fits"][1] = False  # lost whatever is received: it was not sent
     other[1] = other[7]
 
     def deliver(_pipe: BitPipe, sent: Tensor, **_: object) -> BitPipeOutput:
@@ -308,10 +308,10 @@ def test_undetected_errors_are_really_decoded(
     expected[[0, 5]] = before[[7, 9]]
     kept = received.delivered
     assert torch.equal(received.scores.argmax(dim=1)[kept], expected[kept])
-    assert torch.equal(encoded["answers"], before)  # what was prepared serves the next point too
+    assert torch.equal(encoded["answers"], before)  # prepared values are reused at the next point
 
 
-def test_what_schemes_say_of_themselves() -> None:
+def test_scheme_names_channel_uses_and_settings() -> None:
     scheme, bound = built(CONFIG), built(CONFIG.bound.labelled("webp_file:finite"))
     assert (scheme.name, bound.name) == ("separate", "capacity_bound:webp_file:finite")
     assert scheme.channel_uses == "k in {64}"
@@ -332,8 +332,8 @@ def test_what_schemes_say_of_themselves() -> None:
     assert {row["channel"] for row in rows} == {"met by the image"}
 
 
-def test_a_retrained_classifier_answers_in_place_of_the_students(images: Tensor) -> None:
-    """Here it says the opposite, and is chosen by labels that the student agrees with."""
+def test_retrained_classifier_replaces_the_student(images: Tensor) -> None:
+    """Here its scores are negated, while the validation labels are the student's decisions."""
     usual, retrained = built(CONFIG), built(CONFIG.labelled("retrained"), OPPOSITE)
     assert usual.choices_key != retrained.choices_key
     one, two = (scheme.prepare(images)["answers_jpeg"] for scheme in (usual, retrained))
@@ -341,7 +341,7 @@ def test_a_retrained_classifier_answers_in_place_of_the_students(images: Tensor)
     assert torch.equal(one, built(CONFIG).prepare(images)["answers_jpeg"])
 
 
-def test_validation_images_are_classified_in_one_thread_as_workers_do() -> None:
+def test_validation_images_are_classified_in_one_thread() -> None:
     threads: list[int] = []
 
     def asked(images: Tensor) -> Tensor:
@@ -349,12 +349,12 @@ def test_validation_images_are_classified_in_one_thread_as_workers_do() -> None:
         return classify(images)
 
     with cpu_threads(2):
-        built(CONFIG, Classifier(asked, "counted"))  # of whom nothing is kept
+        built(CONFIG, Classifier(asked, "counted"))  # a new key: nothing is cached
         assert torch.get_num_threads() == 2
     assert set(threads) == {1}
 
 
-def test_without_validation_images_nothing_is_served() -> None:
+def test_no_k_is_served_without_validation_images() -> None:
     scheme = built(CONFIG, validation=False)
     assert not scheme.serves(K)
     assert scheme.channel_uses.startswith("no k without validation images")
@@ -362,12 +362,12 @@ def test_without_validation_images_nothing_is_served() -> None:
 
 
 @pytest.mark.parametrize("label", ["gif", "jpeg:webp", "genie:genie", "finite", "jpeg:", "file"])
-def test_labels_that_are_none_are_named(label: str) -> None:
+def test_unknown_labels_raise_errors(label: str) -> None:
     with pytest.raises(UserError, match="must have one codec at most, of jpeg, jpeg_file, webp"):
         CONFIG.labelled(label)
 
 
-def test_other_mistakes_are_named() -> None:
+def test_missing_weights_and_incompatible_options_raise_errors() -> None:
     assert isinstance(CONFIG.bound.labelled("files:genie:finite"), CapacityConfig)
     weights = Weights(digits(), embedded("digits"), WEIGHTS, torch.device("cpu"))
     for label, told in (("teacher", "no weights of a teacher"), ("teacher:retrained", "--stage")):

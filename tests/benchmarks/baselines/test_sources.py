@@ -1,4 +1,4 @@
-"""What image sources offer, send and read, and how their offers are kept."""
+"""Image sources: offered sizes and answers, payloads, and cached offers."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +35,7 @@ def source(*, whole: bool = False, kind: str = "jpeg") -> ImageSource:
 
 @pytest.mark.parametrize("kind", ["jpeg", "webp", "avif"])
 @pytest.mark.parametrize("whole", [False, True])
-def test_bits_have_the_offered_size_and_lead_to_the_offered_answer(
+def test_payload_has_the_offered_size_and_gives_the_offered_answer(
     kind: str, whole: bool, images: Tensor
 ) -> None:
     own, pixels = source(whole=whole, kind=kind), (images[:4] * 255).round().byte()
@@ -52,7 +52,7 @@ def test_bits_have_the_offered_size_and_lead_to_the_offered_answer(
             assert answers[0] == offer.answers[row, option]
 
 
-def test_a_whole_file_costs_its_bytes_and_one_bit(images: Tensor) -> None:
+def test_whole_files_cost_their_bytes_and_one_bit(images: Tensor) -> None:
     pixels = (images[:2] * 255).round().byte()
     own = source(whole=True)
     for row, option in ((0, 0), (1, 3)):
@@ -60,7 +60,7 @@ def test_a_whole_file_costs_its_bytes_and_one_bit(images: Tensor) -> None:
         assert own.offer(pixels).sizes[row, option] == 8 * len(file) + 1
 
 
-def test_payloads_that_are_no_image_are_unreadable() -> None:
+def test_payloads_that_are_not_images_are_unreadable() -> None:
     generator = torch.Generator().manual_seed(6)
     noise = torch.randint(0, 2, (200, 112), dtype=torch.uint8, generator=generator)
     noise[0] = 0
@@ -70,7 +70,7 @@ def test_payloads_that_are_no_image_are_unreadable() -> None:
     assert answers.shape == (200,)
 
 
-def test_offers_are_kept_and_are_the_same_from_the_cache(
+def test_offers_are_cached_and_recomputed_if_damaged(
     images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path))
@@ -79,7 +79,7 @@ def test_offers_are_kept_and_are_the_same_from_the_cache(
     monkeypatch.setattr(ImageCodec, "file", lambda *_: pytest.fail("computed again"))
     again = source(whole=False).offer(pixels)
     assert all(torch.equal(one, two) for one, two in zip(first, again, strict=True))
-    assert (source(whole=True).offer(pixels).sizes > first.sizes).all()  # of the same files
+    assert (source(whole=True).offer(pixels).sizes > first.sizes).all()  # from the same cache
     (path,) = tmp_path.glob("offers/*")
     path.write_bytes(b"damaged")
     monkeypatch.undo()
@@ -87,7 +87,7 @@ def test_offers_are_kept_and_are_the_same_from_the_cache(
     assert torch.equal(source().offer(pixels).sizes, first.sizes)
 
 
-def test_coding_is_told_file_by_file_with_an_estimate(
+def test_progress_bars_count_qualities_and_files(
     images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bars: list[tuple[str, str, int]] = []
@@ -105,7 +105,7 @@ def test_coding_is_told_file_by_file_with_an_estimate(
     ]
 
 
-def test_no_more_images_are_held_than_are_classified_together(
+def test_decoded_images_are_classified_in_pieces_of_limited_size(
     images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batches: list[int] = []
@@ -125,7 +125,7 @@ def test_no_more_images_are_held_than_are_classified_together(
     assert batches == [2] * 12 + [1] * 6
 
 
-def test_large_images_are_coded_once_and_classified_where_they_fit(
+def test_large_images_are_coded_once_and_classified_only_if_they_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     coded: list[int] = []

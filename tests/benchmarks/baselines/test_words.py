@@ -1,4 +1,4 @@
-"""Sources of a few bits: what is charged, sent and answered, in tables and decoded."""
+"""Sources of a few bits: payloads and answers, from tables and from decoding."""
 
 from dataclasses import replace
 from typing import Any
@@ -41,7 +41,7 @@ def coder() -> FeatureCoder:
 
 @pytest.fixture(scope="module")
 def sources(coder: FeatureCoder) -> list[NumberSource]:
-    """Words of 2 and 5 bits, and the class by a head that tells the projections apart."""
+    """Words of 2 and 5 bits, and the class decided by a head fitted to the projections."""
     features = student(pixels(600, 1000).float() / 255)
     words = SHORT.build()
     words.fit(features, seed=lambda bits: bits)
@@ -57,7 +57,7 @@ def sources(coder: FeatureCoder) -> list[NumberSource]:
 def built(
     coder: FeatureCoder, sources: list[NumberSource], config: DigitalSemanticConfig = WITH_WORDS
 ) -> DigitalScheme:
-    """The scheme, with other digits to choose on."""
+    """The scheme, with other digits as validation images."""
     labels = torch.from_numpy(load_digits().target[200:260]).long()
     data = replace(embedded("digits"), validation=Split(images=pixels(200, 60), labels=labels))
     return config.scheme_of(coder, data, torch.device("cpu"), short=sources)
@@ -72,7 +72,7 @@ def send(scheme: DigitalScheme, channel: Channel, snr_db: float, *, copies: int 
     return scheme.transmit(encoded, **place, streams=PointStreams(Streams(seed=7), snr_db))
 
 
-def test_what_is_charged_is_what_is_sent_and_leads_to_the_answer(
+def test_payload_has_the_offered_size_and_gives_the_offered_answer(
     sources: list[NumberSource],
 ) -> None:
     images = pixels(0, 20)
@@ -92,14 +92,14 @@ def test_what_is_charged_is_what_is_sent_and_leads_to_the_answer(
         assert torch.equal(answers, offer.answers[:, 0].long())
 
 
-def test_numbers_of_no_class_are_outages(sources: list[NumberSource]) -> None:
+def test_numbers_beyond_the_classes_are_outages(sources: list[NumberSource]) -> None:
     numbers = torch.arange(16)[:, None] >> torch.arange(4) & 1
     answers, readable = sources[-1].answers(numbers.to(torch.uint8))
     assert readable.tolist() == [True] * 10 + [False] * 6
     assert answers[:10].tolist() == list(range(10))
 
 
-def test_links_begin_at_one_bit_with_words_alone() -> None:
+def test_links_start_at_one_bit_only_with_words() -> None:
     with_words, without = WITH_WORDS.pipes(K), CONFIG.pipes(K)
     assert [pipe.payload_bits for pipe in with_words][:3] == [1, 2, 3]
     assert [pipe for pipe in with_words if not isinstance(pipe, SmallBlockPipe)] == list(without)
@@ -110,7 +110,7 @@ def test_links_begin_at_one_bit_with_words_alone() -> None:
 def test_tables_and_decoding_agree(
     coder: FeatureCoder, sources: list[NumberSource], channel: Channel
 ) -> None:
-    """Wrong words answer too, so almost all is delivered and accuracy is what is compared."""
+    """Wrong words give answers too: nearly all images are delivered, so accuracies are compared."""
     labels = torch.from_numpy(load_digits().target[:BATCH]).long().repeat(20)
     shares = []
     for config in (WITH_WORDS, WITH_WORDS.decoding_all()):
@@ -122,7 +122,9 @@ def test_tables_and_decoding_agree(
         assert abs(table - decoded) < 4 * (0.5 / (20 * BATCH)) ** 0.5
 
 
-def test_a_genie_sends_short_payloads_too(coder: FeatureCoder, sources: list[NumberSource]) -> None:
+def test_genie_sends_short_payloads_without_losing_accuracy(
+    coder: FeatureCoder, sources: list[NumberSource]
+) -> None:
     labels = torch.from_numpy(load_digits().target[:BATCH]).long().repeat(10)
     right = []
     for label in ("", "genie"):
@@ -134,7 +136,7 @@ def test_a_genie_sends_short_payloads_too(coder: FeatureCoder, sources: list[Num
     assert right[1] > 0.2
 
 
-def test_short_payloads_pay_and_never_pass_the_bound(
+def test_short_payloads_raise_accuracy_and_stay_below_the_bound(
     coder: FeatureCoder, sources: list[NumberSource]
 ) -> None:
     points = [(AwgnChannel(), snr_db, K) for snr_db in (-12.0, -8.0, -4.0, 0.0, 4.0)]
@@ -147,7 +149,9 @@ def test_short_payloads_pay_and_never_pass_the_bound(
         assert own["validation_accuracy"] <= best["validation_accuracy"] + 1e-9
 
 
-def test_what_the_scheme_says_of_itself(coder: FeatureCoder, sources: list[NumberSource]) -> None:
+def test_settings_describe_words_and_codes(
+    coder: FeatureCoder, sources: list[NumberSource]
+) -> None:
     told = built(coder, sources).settings(K)
     assert told.startswith("the class, words of features of 2 to 5 bits, or 4 to 4 principal")
     assert "5G small block codes (no CRC), 5G polar codes (CRC of 6 or 11 bits) or CRC, 5G" in told

@@ -1,4 +1,4 @@
-"""The channels of the page meet the closed forms of those in Python; node runs them."""
+"""The page's channels, run by node, match the closed forms of the Python channels."""
 
 import json
 import math
@@ -37,7 +37,7 @@ def profiles() -> dict[str, Any]:
 
 
 def in_node(folder: Path, script: str, *, module: str = "channels.js", **given: object) -> Any:
-    """The value of `found` after a script that knows the module's names and the given values."""
+    """Run a script in node with the module as `own` and the given values; return its `found`."""
     (folder / "package.json").write_text('{"type": "module"}', encoding="utf-8")
     for name in ("channels.js", module):
         source = (files("benchmarks.explore") / name).read_text(encoding="utf-8")
@@ -51,8 +51,8 @@ def in_node(folder: Path, script: str, *, module: str = "channels.js", **given: 
     return json.loads(done.stdout)
 
 
-def test_awgn_has_the_noise_power_that_is_asked_for(tmp_path: Path) -> None:
-    """Half of it in each dimension; |w|^2 has a standard deviation of its mean."""
+def test_awgn_has_the_requested_noise_power(tmp_path: Path) -> None:
+    """Half of it in each dimension; the standard deviation of |w|^2 equals its mean."""
     count, noise_power = 200_000, 10**-0.5
     script = """
     const drawn = own.draw({ kind: "awgn" }, count, 0, {}), x = new Float32Array(2 * count).fill(1);
@@ -69,7 +69,7 @@ def test_awgn_has_the_noise_power_that_is_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("factor", [0, 1, 4])
-def test_flat_fading_has_the_moments_of_its_law(tmp_path: Path, factor: int) -> None:
+def test_flat_fading_has_the_moments_of_its_distribution(tmp_path: Path, factor: int) -> None:
     """|h|^2 of Rician fading: mean 1, variance (2K + 1) / (K + 1)^2; K = 0 is Rayleigh."""
     script = """
     const found = Array.from({ length: draws }, (_, seed) => {
@@ -88,7 +88,7 @@ def test_flat_fading_has_the_moments_of_its_law(tmp_path: Path, factor: int) -> 
 
 
 @pytest.mark.parametrize("name", LONGEST)
-def test_tdl_has_the_powers_of_its_taps(
+def test_tdl_tap_powers_match_the_profile(
     tmp_path: Path, name: str, profiles: dict[str, Any]
 ) -> None:
     script = """
@@ -106,10 +106,10 @@ def test_tdl_has_the_powers_of_its_taps(
 
 
 @pytest.mark.parametrize("name", ["A", "D"])
-def test_tdl_has_the_covariance_over_frequency_and_time(
+def test_tdl_covariance_over_frequency_and_time_matches_theory(
     tmp_path: Path, name: str, profiles: dict[str, Any]
 ) -> None:
-    """Of use 0 with others of its OFDM symbol and of the next, with and without line of sight."""
+    """Of use 0 with uses of its OFDM symbol and of the next, with and without line of sight."""
     others, draws = [0, 10, 40, 71, 72, 112], DRAWS // 4
     script = """
     const found = [];
@@ -127,8 +127,8 @@ def test_tdl_has_the_covariance_over_frequency_and_time(
     assert (abs(products.mean(axis=0) - expected) < error).all()
 
 
-def test_draws_are_named(tmp_path: Path) -> None:
-    """The same name gives the same draw, a longer one begins as it; another name, another draw."""
+def test_draws_are_reproducible_by_name(tmp_path: Path) -> None:
+    """Equal names give equal draws, longer draws start with shorter ones; other names differ."""
     script = """
     const noise = (uses, seed, kind) => [...own.draw({ kind }, uses, seed, {}).w];
     const found = [[4, 0, "awgn"], [4, 0, "awgn"], [8, 0, "awgn"], [4, 1, "awgn"],

@@ -1,4 +1,4 @@
-"""`semlink explore`: what is written, and what is refused."""
+"""`semlink explore`: written files, and errors."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def without_npm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("without_npm")
-def test_the_folder_holds_what_the_page_loads(semlink: Command, tmp_path: Path) -> None:
+def test_folder_contains_everything_the_page_loads(semlink: Command, tmp_path: Path) -> None:
     assert semlink(*EXPLORE) == 0
     page = tmp_path / "page"
     assert {path.name for path in page.iterdir()} == {*PAGE, "content.json", "models", "runtime"}
@@ -38,7 +38,7 @@ def test_the_folder_holds_what_the_page_loads(semlink: Command, tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("without_npm")
-def test_the_same_link_gives_the_same_bytes(semlink: Command, tmp_path: Path) -> None:
+def test_same_link_gives_identical_files(semlink: Command, tmp_path: Path) -> None:
     found = []
     for _ in range(2):
         assert semlink(*EXPLORE) == 0
@@ -60,13 +60,13 @@ def test_nothing_is_written_without_the_runtime(
     assert not any(tmp_path.iterdir())
 
 
-def test_another_package_is_refused() -> None:
+def test_runtime_with_another_hash_raises_an_error() -> None:
     with pytest.raises(UserError, match="must have the SHA-512"):
         runtime.check(b"another one")
 
 
 @pytest.mark.usefixtures("without_npm")
-def test_it_is_served_on_loopback_alone(
+def test_page_is_served_on_loopback_only(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with server(tmp_path, 0) as own:

@@ -1,4 +1,4 @@
-"""`separate` of the page: the choices of a sweep, its tables of errors, its decoded images."""
+"""Separate coding on the page: choices, block error tables and decoded images of a sweep."""
 
 import base64
 from typing import Any
@@ -43,7 +43,7 @@ def page(weights: Weights) -> dict[str, Any]:
     return separate_of(config(), weights, IMAGES, served=[16, K], snr_db=(LOW, HIGH))
 
 
-def test_choices_are_those_of_a_sweep(page: dict[str, Any], scheme: DigitalScheme) -> None:
+def test_choices_match_a_sweep(page: dict[str, Any], scheme: DigitalScheme) -> None:
     assert list(page["at"]) == [str(K)]
     own = page["at"][str(K)]
     for place in (0, 1, 2, 6):  # AWGN, Rayleigh, Rician of 0 and 4
@@ -54,10 +54,10 @@ def test_choices_are_those_of_a_sweep(page: dict[str, Any], scheme: DigitalSchem
             assert told == f"{row['codec']}, {row['modulation']}, {rate}"
 
 
-def test_images_are_those_that_the_receiver_decodes(
+def test_images_match_the_images_decoded_by_the_receiver(
     page: dict[str, Any], scheme: DigitalScheme
 ) -> None:
-    """At 18 dB every image that fits arrives, with the class and the pixels of a sweep."""
+    """At 18 dB every image that fits is delivered, with the class and the pixels of a sweep."""
     own = page["at"][str(K)]
     pair = own["pairs"][own["chosen"][0][-1]]
     sent = send_images(scheme, IMAGES, channel=CHANNELS[0], snr_db=HIGH, k=K)
@@ -72,7 +72,7 @@ def test_images_are_those_that_the_receiver_decodes(
 
 
 @pytest.mark.skipif(NODE is None, reason="node is not installed")
-def test_the_page_reads_the_tables_of_block_errors(page: dict[str, Any], tmp_path: Any) -> None:
+def test_page_block_error_rates_match_the_tables(page: dict[str, Any], tmp_path: Any) -> None:
     snrs = np.round(np.arange(-12.0, 25.0, 0.13), 2)
     pairs = page["at"][str(K)]["pairs"]
     script = "const found = pairs.map((pair) => snrs.map((at) => own.blockErrorRate(pair, at)));"
@@ -88,8 +88,8 @@ def test_the_page_reads_the_tables_of_block_errors(page: dict[str, Any], tmp_pat
 
 
 @pytest.mark.skipif(NODE is None, reason="node is not installed")
-def test_blocks_are_lost_as_often_as_the_table_says(page: dict[str, Any], tmp_path: Any) -> None:
-    """Over 4,000 draws; an image that does not fit never arrives, nor is another one sent."""
+def test_block_loss_frequency_matches_the_table(page: dict[str, Any], tmp_path: Any) -> None:
+    """Over 4,000 draws; unsupported images and channels give a reason instead."""
     script = """
     const at = (shown, kind, snrDb, seed) => own.separate(page, shown, { h: [1, 0] },
       { channel: { kind, factor: 4 }, snrDb, k: 64, seed });
@@ -111,7 +111,7 @@ def test_blocks_are_lost_as_often_as_the_table_says(page: dict[str, Any], tmp_pa
     assert max(found["rates"]) > 0.005
 
 
-def test_without_a_link_for_any_k_it_says_why(weights: Weights) -> None:
+def test_missing_links_give_a_reason(weights: Weights) -> None:
     for own, served in ((None, [K]), (config(), [16])):
         found = separate_of(own, weights, IMAGES, served=served, snr_db=(LOW, HIGH))
         assert found == {"why": "not for this recipe and data", "at": {}}

@@ -1,4 +1,4 @@
-"""Curves that a user adds: drawn beside the sweep's, or refused in one line."""
+"""Curves added by the user: drawn beside the sweep's curves, or rejected with an error."""
 
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ def planned(
     return found
 
 
-def test_a_curve_is_drawn_beside_the_schemes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_added_curve_is_drawn_beside_the_schemes(monkeypatch: pytest.MonkeyPatch) -> None:
     many = table(schemes=[f"scheme_{number}" for number in range(10)])
     (plan,) = planned(monkeypatch, many, added=PAPER)
     curve = plan.curve("awgn", "JSCC [7]")
@@ -44,9 +44,9 @@ def test_a_curve_is_drawn_beside_the_schemes(monkeypatch: pytest.MonkeyPatch) ->
     assert "JSCC [7]: not of this sweep, no interval" in plan.all_notes
 
 
-def test_a_curve_of_image_quality_has_its_own_column(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_added_image_quality_curve_reads_its_own_column(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = table(schemes=["rkd_sc"]).assign(psnr_db=20.0, psnr_db_low=19.0, psnr_db_high=21.0)
-    paper = PAPER.assign(psnr_db=[25.0, 30.0])  # its accuracy is not what is drawn
+    paper = PAPER.assign(psnr_db=[25.0, 30.0])  # its accuracy is not drawn
     (plan,) = planned(monkeypatch, ours, added=paper, measure="psnr")
     assert plan.curve("awgn", "JSCC [7]")["accuracy"].tolist() == [25.0, 30.0]
     assert set(plan.curve("awgn", "rkd_sc")["ci_high"]) == {21.0}
@@ -55,7 +55,7 @@ def test_a_curve_of_image_quality_has_its_own_column(monkeypatch: pytest.MonkeyP
         planned(monkeypatch, ours, added=PAPER, measure="psnr")
 
 
-def test_a_curve_follows_the_selection(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_added_curve_follows_the_selection(monkeypatch: pytest.MonkeyPatch) -> None:
     def rayleigh_alone(rows: pd.DataFrame) -> pd.DataFrame:
         return rows[rows["channel"] == "rayleigh"]
 
@@ -69,7 +69,7 @@ def test_a_curve_follows_the_selection(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(plan.shown) == ["rkd_sc", "JSCC [7]"]
 
 
-def test_an_interval_and_a_note_are_kept() -> None:
+def test_interval_and_note_of_an_added_curve_are_kept() -> None:
     told = PAPER.assign(
         ci_low=[0.3, float("nan")], ci_high=[0.5, float("nan")], settings="read off figure 5"
     )
@@ -79,7 +79,7 @@ def test_an_interval_and_a_note_are_kept() -> None:
     assert set(found["settings"]) == {"read off figure 5, not of this sweep"}
 
 
-def test_one_note_serves_the_whole_curve_and_none_will_do() -> None:
+def test_one_note_applies_to_the_whole_curve_and_is_optional() -> None:
     for notes, expected in (
         (pd.Series(["figure 5", None]), "figure 5, not"),
         (float("nan"), "not"),
@@ -101,12 +101,12 @@ def test_one_note_serves_the_whole_curve_and_none_will_do() -> None:
         (PAPER.assign(channel_uses=64), "awgn k=16, rayleigh k=16; got awgn k=64"),
     ],
 )
-def test_wrong_curves_are_refused(wrong: pd.DataFrame, message: str) -> None:
+def test_invalid_curves_raise_errors(wrong: pd.DataFrame, message: str) -> None:
     with pytest.raises(UserError, match=message):
         checked_curves(wrong, table())
 
 
-def test_a_file_is_read_or_refused(tmp_path: Path) -> None:
+def test_read_curves_reads_csv_and_rejects_other_files(tmp_path: Path) -> None:
     PAPER.to_csv(tmp_path / "paper.csv", index=False)
     pd.testing.assert_frame_equal(read_curves(tmp_path / "paper.csv"), PAPER)
     with pytest.raises(UserError, match="no such file"):

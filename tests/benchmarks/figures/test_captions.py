@@ -1,4 +1,4 @@
-"""Captions are short, notes complete, and both say how numbers can be compared."""
+"""Captions and notes of figures: length, completeness, and settings needed for comparison."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def text_of(plan: FigurePlan) -> str:
     return f"{plan.caption} {plan.all_notes}"
 
 
-def test_a_caption_is_three_sentences() -> None:
+def test_caption_has_three_sentences() -> None:
     assert over_snr_plan(table()).caption == (
         "digits: accuracy versus SNR at k = 16. Panels: (a) AWGN; (b) Rayleigh, one gain per "
         "image. 360 test images, 3 to 10 channel realisations of each; bands and bars: 95 % "
@@ -51,7 +51,7 @@ def test_a_caption_is_three_sentences() -> None:
         "class decided at the transmitter, maximum likelihood; codebook known",
     ],
 )
-def test_caption_says_what_makes_numbers_comparable(phrase: str) -> None:
+def test_caption_and_notes_have_the_settings_needed_for_comparison(phrase: str) -> None:
     lines = [
         *(LeftOut("capacity_bound", "serves k in {4}", k) for k in (16, 64)),
         *(LeftOut(name, "no w; run semlink train") for name in ("adjscc", "dt_jscc:64qam")),
@@ -64,7 +64,7 @@ def test_caption_says_what_makes_numbers_comparable(phrase: str) -> None:
     assert "semlink" not in text_of(plan)
 
 
-def test_a_remark_about_channels_is_told_where_one_of_them_is_drawn() -> None:
+def test_left_out_remark_appears_only_with_its_k_and_channels() -> None:
     left_out = (LeftOut("dt_jscc", "needs more", 16, ("awgn", "tdl:A")),)
     text = DataText("digits", 64, 10, left_out=left_out)
     assert text.refused(16, {"awgn", "rayleigh"}) == ["DT-JSCC needs more (AWGN)"]
@@ -111,7 +111,7 @@ LMMSE = "but, for LMMSE, the covariance of its gains."
         ),
     ],
 )
-def test_notes_say_what_the_receiver_estimates(channels: list[str], phrases: list[str]) -> None:
+def test_notes_describe_channel_estimation(channels: list[str], phrases: list[str]) -> None:
     rows = table(channels=channels)
     plan = over_snr_plan(rows.assign(pilot_uses=rows["channel"].map(PILOTS)))
     for phrase in phrases:
@@ -121,7 +121,7 @@ def test_notes_say_what_the_receiver_estimates(channels: list[str], phrases: lis
 
 
 @pytest.mark.parametrize("name", ["capacity_bound", "digital_semantic:bound", "separate"])
-def test_a_bound_is_not_one_of_accuracy(name: str) -> None:
+def test_notes_state_that_capacity_does_not_bound_accuracy(name: str) -> None:
     told = over_snr_plan(table(schemes=("rkd_sc", name))).all_notes
     assert ("Capacity bounds the rate, not the accuracy" in told) == ("bound" in name)
 
@@ -131,13 +131,13 @@ def test_settings_name_schemes_by_their_titles() -> None:
     assert "ADJSCC: the backbone of RKD-SC frozen." in over_snr_plan(rows).all_notes
 
 
-def test_a_caption_says_that_test_images_are_few() -> None:
+def test_notes_warn_about_few_test_images() -> None:
     for images, said in ((40, True), (100, False)):
         told = over_snr_plan(table().assign(images=images)).all_notes
         assert ("an interval of up to +-15 points" in told) == said
 
 
-def test_caption_for_latex_has_nothing_left_to_escape() -> None:
+def test_latex_caption_is_escaped() -> None:
     caption = "10 % of {4} & a_b at $0. E|h|² = 1, 2·3."
     assert tex_caption(caption, "a # b.", "f") == (
         r"\caption[{10 \% of \{4\} \& a\_b at \$0}]{10 \% of \{4\} \& a\_b at \$0. "
@@ -148,7 +148,7 @@ def test_caption_for_latex_has_nothing_left_to_escape() -> None:
 
 
 @pytest.mark.parametrize("known", ["average SNR believed 3 dB off", "average SNR"])
-def test_knowledge_is_perfect_unless_a_scheme_says_otherwise(known: str) -> None:
+def test_notes_qualify_perfect_csi_if_a_scheme_knows_less(known: str) -> None:
     plan = over_snr_plan(table(schemes=("rkd_sc",)).assign(settings=known))
     assert ("(perfect CSI, unless" in plan.all_notes) == ("believed" in known)
 
@@ -169,7 +169,7 @@ def test_channel_titles(name: str, title: str) -> None:
     assert channel_title(name) == title
 
 
-def test_titles_of_panels_are_short_but_differ() -> None:
+def test_panel_titles_are_short_but_distinct() -> None:
     names = ["tdl:A:300ns", "tdl:A:300ns+lmmse:8", "tdl:C:300ns:120kmh+ls:4", "awgn"]
     assert list(panel_titles(names).values()) == [
         "TDL-A, 3 km/h, perfect CSI",
@@ -191,7 +191,7 @@ def test_titles_of_panels_are_short_but_differ() -> None:
     assert "(b) TDL-A, 300 ns, 3 km/h, LMMSE from 8 pilots." in plan.all_notes
 
 
-def test_settings_of_several_k_are_reduced_to_what_they_share() -> None:
+def test_settings_of_several_k_are_reduced_to_common_parts() -> None:
     assert shared_settings(["a, b", "a, b"]) == "a, b"
     assert shared_settings(["k = 4, b, c", "k = 8, b, c"]) == (
         "b, c; the rest depends on k: see the figures over SNR"

@@ -1,4 +1,4 @@
-"""Figures hold every curve, say what they must say, and come out the same byte for byte."""
+"""Figures: curves, axes, legends, captions, and byte-for-byte reproducibility."""
 
 import itertools
 import os
@@ -53,7 +53,7 @@ def test_every_scheme_is_drawn_once_in_every_panel() -> None:
     assert panels[0]["label_code"] == pytest.approx([34.6, 54.6, 74.6])
 
 
-def test_rows_in_any_order_give_the_same_curve() -> None:
+def test_row_order_does_not_change_the_curves() -> None:
     rows = table()
     shuffled = rows.sample(frac=1, random_state=3)
     shuffled = shuffled.sort_values("channel", kind="stable")
@@ -67,7 +67,7 @@ def test_interval_bands_span_the_intervals() -> None:
     assert (box.y0, box.y1) == pytest.approx((26.6, 76.6))
 
 
-def test_axes_carry_names_and_units() -> None:
+def test_axes_have_titles_labels_and_units() -> None:
     figure = over_snr_figure(table())
     titles = ["(a) AWGN", "(b) Rayleigh, one gain per image"]
     assert [axes.get_title("left") for axes in figure.axes] == titles
@@ -75,12 +75,12 @@ def test_axes_carry_names_and_units() -> None:
     assert [axes.get_xlabel() for axes in figure.axes] == ["SNR (dB)"] * 2
 
 
-def test_few_snrs_are_the_ticks() -> None:
+def test_few_snrs_are_used_as_ticks() -> None:
     (axes,) = over_snr_figure(table(channels=("awgn",), snr_db=(-6.0, 0.0, 7.0))).axes
     assert axes.get_xticks().tolist() == [-6, 0, 7]
 
 
-def test_axis_spans_data_and_intervals_and_guess_only_where_inside() -> None:
+def test_axis_spans_the_intervals_and_shows_a_guess_only_inside() -> None:
     rows = table(channels=("awgn",))
     high = rows.assign(accuracy=0.97, ci_low=0.96, ci_high=0.98)
     axes = over_snr_figure(high).axes[0]
@@ -91,7 +91,7 @@ def test_axis_spans_data_and_intervals_and_guess_only_where_inside() -> None:
     assert np.asarray(line.get_ydata()).tolist() == [10, 10]
 
 
-def test_error_rates_stand_on_a_logarithmic_axis() -> None:
+def test_error_rates_use_a_logarithmic_axis() -> None:
     rows = table(channels=("awgn",), schemes=("rkd_sc",))
     rows.loc[2, ["accuracy", "ci_low", "ci_high"]] = [1.0, 0.99, 1.0]
     plan = over_snr_plan(rows, "error")
@@ -108,7 +108,7 @@ def test_error_rates_stand_on_a_logarithmic_axis() -> None:
 
 @pytest.mark.parametrize("num_channels", [1, 2, 3, 5])
 @pytest.mark.parametrize("snr_db", [(-10.0, 0.0, 10.0), (0.0,)])
-def test_nothing_overlaps_or_leaves_the_sheet_or_is_below_7_points(
+def test_nothing_overlaps_or_is_clipped_and_text_has_at_least_7_points(
     num_channels: int, snr_db: tuple[float, ...]
 ) -> None:
     channels = ("awgn", "rayleigh", "rician:4", "rayleigh_fast", "rayleigh_block:4")
@@ -139,11 +139,11 @@ def test_nothing_overlaps_or_leaves_the_sheet_or_is_below_7_points(
         ("column", ("awgn",), 3.5),
     ],
 )
-def test_widths_of_print(width: Width, channels: Sequence[str], inches: float) -> None:
+def test_figure_widths_in_inches(width: Width, channels: Sequence[str], inches: float) -> None:
     assert compose(over_snr_plan(table(channels=channels)), width=width).get_figwidth() == inches
 
 
-def test_eight_schemes_at_most_unless_they_are_named() -> None:
+def test_at_most_eight_schemes_are_shown_by_default() -> None:
     names = (*(f"new_{number}" for number in range(8)), "deep_jscc", "rkd_sc")
     rows = table(channels=("awgn",), schemes=names)
     plan = over_snr_plan(rows)
@@ -153,7 +153,7 @@ def test_eight_schemes_at_most_unless_they_are_named() -> None:
     assert set(whole.shown) == set(names)
 
 
-def test_named_schemes_are_drawn_in_their_order(tmp_path: Path) -> None:
+def test_named_schemes_are_drawn_in_the_given_order(tmp_path: Path) -> None:
     def choose(rows: pd.DataFrame) -> pd.DataFrame:
         return chosen(rows, schemes=("label_code", "rkd_sc"), channels=("rayleigh",))
 
@@ -163,8 +163,8 @@ def test_named_schemes_are_drawn_in_their_order(tmp_path: Path) -> None:
     assert "separate" not in caption
 
 
-def test_coinciding_curves_are_all_seen(tmp_path: Path) -> None:
-    """Of equal curves each leaves many pixels of its own colour."""
+def test_coinciding_curves_are_all_visible(tmp_path: Path) -> None:
+    """Each of several equal curves has many pixels of its own colour."""
     snr = tuple(float(value) for value in range(16))
     rows = table(channels=("awgn",), schemes=("rkd_sc", "deep_jscc", "new"), snr_db=snr)
     rows = rows.assign(accuracy=0.5, ci_low=0.5, ci_high=0.5)
@@ -187,7 +187,7 @@ def test_scheme_missing_in_one_panel_is_absent_there_only() -> None:
 
 
 @pytest.mark.parametrize("measure", ["accuracy", "error"])
-def test_one_snr_shows_the_schemes_as_bars(measure: Measure) -> None:
+def test_single_snr_is_drawn_as_bars(measure: Measure) -> None:
     rows = table(snr_db=(10.0,))
     rows = rows[(rows["scheme"] != "separate") | (rows["channel"] == "awgn")]
     first, second = over_snr_figure(rows, measure).axes
@@ -208,7 +208,7 @@ def bars(axes: Axes) -> list[Rectangle]:
     return [patch for patch in axes.patches if isinstance(patch, Rectangle)]
 
 
-def test_lone_point_among_curves_keeps_its_place_and_has_a_bar() -> None:
+def test_single_point_among_curves_has_an_error_bar() -> None:
     rows = table(channels=("awgn",), uses=(4, 16, 64))
     rows = rows[(rows["scheme"] != "separate") | (rows["channel_uses"] == 64)]
     (plan,) = sheet(rows).over_uses(rows, snr_db=(0.0,))
@@ -219,7 +219,7 @@ def test_lone_point_among_curves_keeps_its_place_and_has_a_bar() -> None:
     assert bar.get_segments()[0][:, 1] == pytest.approx([53.4, 63.4])
 
 
-def test_one_figure_per_k_with_its_caption(tmp_path: Path) -> None:
+def test_each_k_has_its_own_figure_files_and_caption(tmp_path: Path) -> None:
     paths = plot_all(table(uses=(16, 64)), tmp_path / "figures", text=TEXT)
     kinds = ("png", "pdf", "txt", "tex")
     names = [f"accuracy_snr_k{k}.{kind}" for k in (16, 64) for kind in kinds]
@@ -233,7 +233,7 @@ def test_one_figure_per_k_with_its_caption(tmp_path: Path) -> None:
     assert paths[3].read_text(encoding="utf-8").startswith(r"\caption[")
 
 
-def test_column_width_has_a_figure_for_each_channel(tmp_path: Path) -> None:
+def test_column_width_gives_one_figure_per_channel(tmp_path: Path) -> None:
     rows = table(channels=("awgn", "rician:4"))
     paths = plot_all(rows, tmp_path, text=TEXT, width="column")
     names = ["accuracy_snr_k16_awgn.png", "accuracy_snr_k16_rician-4.png"]
@@ -254,7 +254,7 @@ def test_accuracy_over_uses_needs_three_k() -> None:
     assert "SNR = Es/N0 per channel use, averaged over fading" in plans[1].all_notes
 
 
-def test_ticks_over_uses_are_where_the_points_of_a_panel_are() -> None:
+def test_ticks_over_channel_uses_include_pilots() -> None:
     rows = table(channels=("awgn", "awgn+ls:8"), uses=(16, 32, 64))
     rows["pilot_uses"] = 8 * rows["channel"].str.endswith("ls:8")
     (plan,) = sheet(rows).over_uses(rows, snr_db=(0.0,))
@@ -266,7 +266,7 @@ def test_ticks_over_uses_are_where_the_points_of_a_panel_are() -> None:
     assert "accuracy versus k + pilots at SNR = 0 dB." in plan.caption
 
 
-def test_a_title_breaks_at_a_comma() -> None:
+def test_long_titles_break_at_a_comma() -> None:
     rows = table(channels=("tdl:A:300ns+lmmse:8",), uses=(16, 32, 64))
     (plan,) = sheet(rows).over_uses(rows, snr_db=(0.0,))
     title = compose(plan, width="column").axes[0].get_title("left")
@@ -277,7 +277,7 @@ def test_a_title_breaks_at_a_comma() -> None:
 
 
 @pytest.mark.parametrize(("uses", "said"), [(range(1, 12), True), (range(1, 3), False)])
-def test_many_figures_are_announced(
+def test_drawing_many_figures_is_announced(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -291,7 +291,7 @@ def test_many_figures_are_announced(
     assert told.count("\n") == said
 
 
-def test_variants_of_one_k_each_make_one_curve_over_k() -> None:
+def test_single_k_models_are_joined_into_one_curve_over_k() -> None:
     nested, own = table(uses=(4, 16, 64)), table(uses=(4, 16, 64))
     mine = own[own["scheme"] == "rkd_sc"]
     single = mine.assign(scheme=[f"rkd_sc:k{k}" for k in mine["channel_uses"]])
@@ -302,7 +302,7 @@ def test_variants_of_one_k_each_make_one_curve_over_k() -> None:
     assert "RKD-SC, one model for each k: " in plan.all_notes
 
 
-def test_a_palette_keeps_the_colours(tmp_path: Path) -> None:
+def test_palette_images_keep_the_colours(tmp_path: Path) -> None:
     figure = over_snr_figure(table())
     path, _ = save(figure, tmp_path, "own")
     figure.savefig(tmp_path / "full.png", dpi=300)
@@ -316,7 +316,7 @@ def test_a_palette_keeps_the_colours(tmp_path: Path) -> None:
 def test_same_rows_give_the_same_bytes_in_another_process(tmp_path: Path) -> None:
     rows = table(channels=("awgn",))
     here = plot_all(rows, tmp_path / "here", text=TEXT)
-    rows.to_parquet(tmp_path / "rows.parquet")  # to the last bit
+    rows.to_parquet(tmp_path / "rows.parquet")  # lossless
     (tmp_path / "matplotlibrc").write_text("font.size: 20\nlines.linewidth: 9\n", encoding="utf-8")
     script = (
         "import sys, pandas as pd; from pathlib import Path;"
@@ -341,14 +341,14 @@ def test_schemes_of_one_figure_never_share_a_style() -> None:
 
 
 @pytest.mark.parametrize("known", ["digital_semantic", "label_code", "separate"])
-def test_an_automatic_style_is_far_from_those_of_the_figure(known: str) -> None:
+def test_automatic_styles_differ_clearly_from_other_styles(known: str) -> None:
     styles = styles_of(["rkd_sc", "adjscc", known, "mine", "yours"])
     for own in ("mine", "yours"):
         for other in styles.keys() - {own}:
             assert apart(styles[own], styles[other]) > 1.0
 
 
-def test_the_legend_of_three_channels_is_in_the_place_of_a_panel() -> None:
+def test_legend_of_three_channels_fills_the_empty_panel() -> None:
     figure = over_snr_figure(table(channels=("awgn", "rayleigh", "rician:4")))
     assert figure.legends == []
     *panels, spare = figure.axes
@@ -368,7 +368,7 @@ def test_the_legend_of_three_channels_is_in_the_place_of_a_panel() -> None:
         (("rkd_sc", "adjscc", "vl_vfe", "a", "b", "capacity_bound"), 2),
     ],
 )
-def test_a_legend_has_rows_of_even_length(names: tuple[str, ...], columns: int) -> None:
+def test_legend_rows_have_similar_lengths(names: tuple[str, ...], columns: int) -> None:
     plan = over_snr_plan(table(channels=("awgn",), schemes=names))
     assert _across(plan, COLUMN) == columns
 
@@ -383,7 +383,7 @@ def test_styles_are_fixed_for_known_schemes_and_differ_for_all() -> None:
         assert len({str(getattr(style, aspect)) for style in styles.values()}) == 4
 
 
-def test_rows_that_cannot_be_drawn_are_refused() -> None:
+def test_invalid_rows_raise_errors() -> None:
     rows = table()
     with pytest.raises(UserError, match="ci_low"):
         check_rows(rows.drop(columns="ci_low"))
@@ -393,14 +393,14 @@ def test_rows_that_cannot_be_drawn_are_refused() -> None:
         check_rows(pd.concat([rows, rows.iloc[:1]]))
 
 
-def test_no_channel_is_without_a_panel() -> None:
+def test_every_channel_has_a_panel() -> None:
     channels = tuple(f"rician:{factor}" for factor in range(1, 31))
     panels = over_snr_plan(table(channels=channels, schemes=("rkd_sc",))).panels
     assert [*panels] == [*channels]
     assert panels["rician:27"].startswith("(aa) ")
 
 
-def test_figures_of_every_measure_are_forgotten(tmp_path: Path) -> None:
+def test_forget_figures_removes_figures_of_every_measure(tmp_path: Path) -> None:
     for name in ("psnr_snr_k64.png", "ssim_uses_snr0.pdf", "error_snr_k16.txt", "psnr_of_mine.png"):
         (tmp_path / name).touch()
     forget_figures(tmp_path)

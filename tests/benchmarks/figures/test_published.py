@@ -1,4 +1,4 @@
-"""Published curves are drawn beside ours, where they belong, and named as published."""
+"""Published curves: drawn at their k and channels, and labelled as published."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def rows(uses: int, *, snr_db: tuple[float, ...] = (-10.0, 0.0)) -> pd.DataFrame
 
 
 def best_published(channel: str, snr_db: float) -> float:
-    """The larger of the published accuracies at a point of the published grid, a fraction."""
+    """The highest published accuracy at a point of the published grid, as a fraction."""
     index = SNR_DB.index(snr_db)
     return max(curve[index] for _, name, curve in CURVES if name == channel) / 100
 
@@ -41,7 +41,7 @@ def test_curves_cover_the_published_grid() -> None:
     assert best_published("rayleigh", 24.0) == pytest.approx(0.693)
 
 
-def test_published_rows_join_ours_at_their_k_on_our_channels() -> None:
+def test_published_rows_are_added_at_their_k_on_our_channels() -> None:
     joined = with_published(rows(256))
     added = joined[joined["scheme"] != "rkd_sc"]
     assert set(added["scheme"]) == {"published_notebook"}  # one curve of a figure would mislead
@@ -51,16 +51,16 @@ def test_published_rows_join_ours_at_their_k_on_our_channels() -> None:
     assert len(with_published(rows(64))) == 2
 
 
-def test_labels_are_said_in_the_legend() -> None:
+def test_legend_titles_include_labels() -> None:
     assert scheme_title("rkd_sc:no_snr") == "RKD-SC, no snr"
     assert scheme_title("published_notebook").startswith("published")
 
 
 @pytest.mark.parametrize("classes", [10, 100])
-def test_published_curves_are_of_100_classes(
+def test_published_curves_are_drawn_only_for_100_classes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, classes: int
 ) -> None:
-    """Whatever data the recipe was given, they are drawn over such as CIFAR-100 alone."""
+    """The number of classes of the data decides, not the name of the recipe."""
     asked: dict[str, object] = {}
     monkeypatch.setattr(figures, "plot_all", lambda *_, **options: asked.update(options) or [])
     data = {"image_shape": [3, 32, 32], "title": "d", "classes": classes}

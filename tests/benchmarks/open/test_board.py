@@ -1,4 +1,4 @@
-"""The leaderboard: self-contained, equal for equal entries; the committed one is of its entries."""
+"""The leaderboard: escaped, reproducible, and up to date with the committed entries."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def test_equal_entries_give_equal_files(tmp_path: Path) -> None:
     assert set(rows["task_digest"]) == {SMALL.digest}
 
 
-def test_a_text_cannot_leave_the_data(tmp_path: Path) -> None:
+def test_html_in_a_description_is_escaped(tmp_path: Path) -> None:
     entry = entry_of("one", 1)
     object.__setattr__(entry.about, "description", "</script><script>alert(1)</script>")
     page = write_board(tmp_path, [(SMALL, [entry])]).read_text(encoding="utf-8")
@@ -33,13 +33,13 @@ def test_a_text_cannot_leave_the_data(tmp_path: Path) -> None:
     assert "<script>alert" not in page
 
 
-def test_without_an_entry_there_is_no_board(tmp_path: Path) -> None:
+def test_board_without_entries_raises_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="must hold at least one entry"):
         write_board(tmp_path, [])
     assert not list(tmp_path.iterdir())
 
 
-def test_the_committed_board_is_that_of_the_committed_entries(tmp_path: Path) -> None:
+def test_committed_board_matches_the_committed_entries(tmp_path: Path) -> None:
     board_of(tmp_path)
     for name in (BOARD, "digits.csv"):
         assert (tmp_path / name).read_bytes() == (OPEN / name).read_bytes()

@@ -1,4 +1,4 @@
-"""Entries: read as they were written, small; refused when damaged or of another task."""
+"""Entries: lossless and small files, and errors for damaged entries or other tasks."""
 
 import json
 from dataclasses import replace
@@ -21,7 +21,7 @@ def random_entry() -> Entry:
     return replace(entry_of("random", 0), outcomes={PLACE: Outcomes(right, outages)})
 
 
-def test_an_entry_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_entry_is_written_and_read_without_loss(tmp_path: Path) -> None:
     written = random_entry()
     path = write_entry(tmp_path, written)
     read = read_entry(path, SMALL)
@@ -37,8 +37,8 @@ def test_an_entry_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert write_entry(tmp_path, read).read_bytes() == before
 
 
-def test_four_bits_an_image_at_most(tmp_path: Path) -> None:
-    """Random outcomes cannot be compressed: two counts of one bit for each image and SNR."""
+def test_entry_file_is_small(tmp_path: Path) -> None:
+    """Random outcomes do not compress: two counts of one bit each per image and SNR."""
     path = write_entry(tmp_path, random_entry())
     assert path.stat().st_size < 2 * 2 * 500 / 8 * 4 / 3 + 1000
 
@@ -55,26 +55,26 @@ def test_four_bits_an_image_at_most(tmp_path: Path) -> None:
         {"made_with": None},
     ],
 )
-def test_a_damaged_entry_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+def test_damaged_entries_raise_an_error(tmp_path: Path, change: dict[str, Any]) -> None:
     path = write_entry(tmp_path, random_entry())
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(UserError, match="is damaged; remove it, or submit it again"):
         read_entry(path, SMALL)
 
 
-def test_more_right_than_draws_is_refused(tmp_path: Path) -> None:
+def test_more_correct_outcomes_than_draws_raise_an_error(tmp_path: Path) -> None:
     path = write_entry(tmp_path, entry_of("lucky", 3))
     with pytest.raises(UserError, match="is damaged"):
         read_entry(path, SMALL)
 
 
-def test_an_edited_task_refuses_old_entries(tmp_path: Path) -> None:
+def test_entries_of_another_task_version_raise_an_error(tmp_path: Path) -> None:
     path = write_entry(tmp_path, entry_of("old", 1))
     with pytest.raises(UserError, match="belongs to another version of task digits"):
         read_entry(path, replace(SMALL, seed=1))
 
 
-def test_a_later_folder_replaces_entries_of_a_name(tmp_path: Path) -> None:
+def test_later_folders_replace_entries_of_the_same_name(tmp_path: Path) -> None:
     for folder, right in (("ours", 0), ("mine", 2)):
         write_entry(tmp_path / folder, entry_of("same", right))
     write_entry(tmp_path / "ours", entry_of("other", 1))

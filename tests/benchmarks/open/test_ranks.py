@@ -1,4 +1,4 @@
-"""Rows of the leaderboard: accuracies by hand, ties, and whom an own simulation cannot lower."""
+"""Rows of the leaderboard: hand-computed accuracies, ties, and entries simulated elsewhere."""
 
 from dataclasses import replace
 
@@ -10,10 +10,10 @@ from benchmarks.open.ranks import rows_of
 from tests.benchmarks.open.tasks import PLACE, SMALL, entry_of
 
 FEW, MANY = np.zeros(500), np.zeros(500)
-FEW[:3], MANY[:60] = 2, 2  # images that an entry has wrong in both draws
+FEW[:3], MANY[:60] = 2, 2  # images that an entry misclassifies in both draws
 
 
-def test_the_accuracies_of_a_row() -> None:
+def test_accuracies_of_a_row_match_hand_computed_values() -> None:
     """100 of 500 images right in 1 of 2 draws at 0 dB, all in both at 10 dB."""
     right = np.zeros((2, 500), dtype=np.uint8)
     right[0, :100], right[1] = 1, 2
@@ -26,7 +26,7 @@ def test_the_accuracies_of_a_row() -> None:
     assert (row["rank"], row["difference"]) == (1, 0.0)
 
 
-def test_an_outage_is_a_guess() -> None:
+def test_outages_count_as_uniform_guesses() -> None:
     outages = np.full((2, 500), 2, dtype=np.uint8)
     lost = replace(entry_of("lost", 0), outcomes={PLACE: Outcomes(0 * outages, outages)})
     (row,) = rows_of(SMALL, [lost]).to_dict("records")
@@ -46,7 +46,7 @@ def test_ties_share_a_rank_and_the_next_rank_counts_them() -> None:
     assert highs["worse"] < 0
 
 
-def test_an_own_simulation_is_ranked_but_lowers_no_other() -> None:
+def test_own_simulations_do_not_lower_the_rank_of_other_entries() -> None:
     ours, theirs = entry_of("ours", 2 - MANY), entry_of("theirs", 2, origin=OWN)
     rows = rows_of(SMALL, [ours, theirs])
     assert rows["name"].tolist() == ["theirs", "ours"]

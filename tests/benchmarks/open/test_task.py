@@ -1,4 +1,4 @@
-"""Tasks: frozen by their digests, and their images found among others by their pixels."""
+"""Tasks: fixed digests, and test images identified by their pixels."""
 
 from dataclasses import replace
 
@@ -14,8 +14,8 @@ from simulator.errors import UserError
 from simulator.storage.environment import ROOT
 
 
-def test_the_tasks_are_frozen() -> None:
-    """Whoever means to change one raises its version: all its entries must be made again."""
+def test_task_digests_are_frozen() -> None:
+    """To change a task, raise its version: all its entries must be made again."""
     assert {name: (own.version, own.digest) for name, own in tasks().items()} == {
         "digits": (1, "42246513b297be56"),
         "cifar100": (1, "91037216a85b67f8"),
@@ -23,7 +23,7 @@ def test_the_tasks_are_frozen() -> None:
 
 
 def with_more_test_images() -> Dataset:
-    """The digits with 200 training images among the test images, as a hub has more than a task."""
+    """The digits with 200 training images among the test images, as hubs may hold more."""
     whole = embedded("digits")
     assert whole.train is not None
     images = torch.cat([whole.test.images, whole.train.images[:200]]).numpy()
@@ -31,7 +31,7 @@ def with_more_test_images() -> Dataset:
     return replace(whole, test=Split(*map(torch.from_numpy, in_order(Pool(images, labels)))))
 
 
-def test_the_images_of_a_task_are_found_among_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_task_images_are_found_in_a_larger_test_set(monkeypatch: pytest.MonkeyPatch) -> None:
     test = embedded("digits").test
     listed = frozenset(image_prefixes(test.images.numpy()))
     monkeypatch.setattr("benchmarks.open.task._listed", lambda name: listed)
@@ -40,12 +40,12 @@ def test_the_images_of_a_task_are_found_among_more(monkeypatch: pytest.MonkeyPat
     assert torch.equal(found.labels, test.labels)
 
 
-def test_other_images_are_refused() -> None:
+def test_wrong_test_images_raise_an_error() -> None:
     with pytest.raises(UserError, match="must hold the 500 test images of task digits"):
         task_named("digits").test_split(with_more_test_images())
 
 
-def test_the_list_of_cifar100_names_every_image_once() -> None:
+def test_cifar100_image_list_has_one_entry_per_image() -> None:
     from benchmarks.open.task import _listed
 
     listed = _listed("cifar100")
@@ -53,7 +53,7 @@ def test_the_list_of_cifar100_names_every_image_once() -> None:
     assert len(listed) == task_named("cifar100").images
 
 
-def test_the_columns_are_all_channels_at_all_k() -> None:
+def test_columns_are_all_pairs_of_channel_and_k() -> None:
     own = task_named("digits")
     assert list(own.places)[:2] == [Place("awgn", 4), Place("awgn", 16)]
     assert len(list(own.places)) == len(own.channels) * len(own.channel_uses)
@@ -62,7 +62,7 @@ def test_the_columns_are_all_channels_at_all_k() -> None:
     assert np.allclose(grid.snr_db, own.snr_db)
 
 
-def test_the_answers_of_the_docs_have_the_shape_of_the_task() -> None:
+def test_documented_answers_have_the_shape_of_the_task() -> None:
     page = (ROOT / "docs/open.md").read_text()
     task = task_named("digits")
     shape = len(task.snr_db), task.realizations, task.images

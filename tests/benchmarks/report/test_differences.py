@@ -1,4 +1,4 @@
-"""Differences of every two schemes are those of `semlink compare`, whichever is the reference."""
+"""Differences of all pairs of schemes match `semlink compare`, for each reference."""
 
 import pandas as pd
 import pytest
@@ -15,7 +15,7 @@ COLUMNS = ["difference", "ci_low", "ci_high", "p_holm"]
 
 
 @pytest.mark.parametrize("reference", SCHEMES)
-def test_differences_are_those_of_compare(reference: str) -> None:
+def test_differences_match_the_compare_command(reference: str) -> None:
     whole, run = read_results(DIGITS)
     store = stored_units(DIGITS, whole, run["journal"])
     shown = whole["scheme"].isin(SCHEMES) & whole["channel_uses"].isin([4, 16])

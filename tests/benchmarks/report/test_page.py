@@ -1,4 +1,4 @@
-"""The page: one file, data that cannot end its script, panels for every scheme."""
+"""The report page: self-contained, with safely embedded data and panels for every scheme."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from benchmarks.report.page import page_of
 SWEEP: dict[str, Any] = {"title": "a <b> & c", "schemes": ["rkd_sc", "own"], "note": "</script>é"}
 
 
-def test_data_stand_in_the_page_as_they_are() -> None:
+def test_page_embeds_the_data_unchanged() -> None:
     page = page_of([SWEEP], "let bundle;")
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     assert found is not None
@@ -21,12 +21,12 @@ def test_data_stand_in_the_page_as_they_are() -> None:
     assert page == page_of([SWEEP], "let bundle;")
 
 
-def test_nothing_is_loaded_from_elsewhere() -> None:
+def test_page_loads_no_external_resources() -> None:
     page = page_of([SWEEP], "")
     assert "default-src 'none'" in page
     assert not re.findall(r"""(?:src|href)\s*=\s*["'](?!#|data:)""", page)
     assert not re.findall(r"@import|url\(|fetch\(", page)
-    assert set(re.findall(r"https?://[^\"]*", page)) == {  # a name, which is not fetched
+    assert set(re.findall(r"https?://[^\"]*", page)) == {  # a schema name, which is not fetched
         "https://vega.github.io/schema/vega-lite/v6.4.1.json"
     }
 

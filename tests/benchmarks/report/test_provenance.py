@@ -1,4 +1,4 @@
-"""The command of a report is that of its sweep."""
+"""Provenance of a report: the command of its sweep, commit, machine and hashes."""
 
 import hashlib
 import shlex
@@ -21,7 +21,7 @@ def parsed(command: str) -> dict[str, Any]:
         return dict(context.params)
 
 
-def test_the_command_asks_for_the_grid_of_the_sweep() -> None:
+def test_command_reproduces_the_grid_of_the_sweep() -> None:
     _, run = read_results(DIGITS)
     asked = parsed(command_of(run))
     names = ("channels", "snr_db", "channel_uses", "realizations", "seed")
@@ -34,14 +34,14 @@ def test_the_command_asks_for_the_grid_of_the_sweep() -> None:
     assert asked["images"] == run["data"]["test_images"]
 
 
-def test_draws_that_differ_between_channels_are_named() -> None:
+def test_command_lists_realisations_that_differ_between_channels() -> None:
     _, run = read_results(ROOT / "results/reference/cifar100")
     command = command_of(run)
     assert "--realizations awgn=5,rayleigh=20 " in command
     assert command.startswith("semlink sweep cifar100 --data DIR ")
 
 
-def test_provenance_names_commit_machine_and_hashes_and_no_time() -> None:
+def test_provenance_has_commit_machine_and_hashes_but_no_time() -> None:
     _, run = read_results(DIGITS)
     told = dict(provenance_of(DIGITS, run))
     table = (DIGITS / "results.csv").read_bytes()

@@ -1,4 +1,4 @@
-"""The JavaScript is joined once, then read from the cache folder."""
+"""The JavaScript bundle is built once, then read from the cache folder."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import vl_convert
 from benchmarks.report.vega import javascript
 
 
-def test_the_javascript_is_joined_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_javascript_bundle_is_built_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked = []
 
     def joined(_: None, vl_version: str) -> str:

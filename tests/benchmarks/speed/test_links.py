@@ -9,7 +9,7 @@ from benchmarks.speed import networks
 from benchmarks.speed.table import QUICK
 
 
-def test_ratios_are_those_of_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ratios_match_their_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed_links, "CALLS", 1)
     monkeypatch.setattr(networks, "SNR_DB", (0.0,))
     rows = {row.what: row.value for row in speed_links.links(replace(QUICK, images=10))}

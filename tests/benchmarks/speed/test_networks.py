@@ -1,4 +1,4 @@
-"""The speed benchmark: what it counts, and that a section of it runs."""
+"""The speed benchmark of networks: rows, ratios, operation counts and sections."""
 
 import json
 import sys
@@ -29,17 +29,17 @@ from models.blocks import parameter_count
 from simulator.engine.evaluate import Setting
 
 
-def test_rows_hold_median_least_and_most() -> None:
+def test_rows_have_median_minimum_and_maximum() -> None:
     row = of_several("a", "x", [3.0, 1.0, 2.0], "per second")
     assert (row.value, row.least, row.most, row.repeats) == (2.0, 1.0, 3.0, 3)
     assert single("a", "x", 5.0, "").repeats == 1
 
 
-def test_the_image_network_is_that_of_the_issue() -> None:
+def test_image_network_has_about_143_000_parameters() -> None:
     assert parameter_count(image_jscc().model) == pytest.approx(143_000, rel=0.01)
 
 
-def test_a_section_replaces_its_own_rows_and_keeps_the_others(
+def test_section_replaces_only_its_own_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = iter(range(9))
@@ -62,20 +62,20 @@ def test_a_section_replaces_its_own_rows_and_keeps_the_others(
     ("only", "told"),
     [("z", "must name sections"), ("c", "needs --kaira-python"), ("grid", "needs --data")],
 )
-def test_sections_that_cannot_run_are_named(tmp_path: Path, only: str, told: str) -> None:
+def test_sections_that_cannot_run_raise_errors(tmp_path: Path, only: str, told: str) -> None:
     with pytest.raises(SystemExit, match=told):
         speed.main(["--only", only, "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
 
 
-def test_an_interpreter_without_kaira_is_named() -> None:
+def test_interpreter_without_kaira_raises_an_error() -> None:
     if "kaira" in sys.modules:
         pytest.skip("Kaira is installed here")
     with pytest.raises(SystemExit, match="cannot run Kaira"):
         list(kaira(QUICK, Path(sys.executable), None))
 
 
-def test_psnr_without_noise_is_that_of_the_network() -> None:
+def test_noiseless_psnr_matches_the_network() -> None:
 
     scheme, split = image_jscc(), pictures(20)
     found = psnr(scheme, split, 100.0, Setting(0, torch.device("cpu"), "fp32"))
@@ -87,14 +87,14 @@ def test_psnr_without_noise_is_that_of_the_network() -> None:
     assert np.allclose(found.numpy(), -10 * np.log10(error.detach().numpy()), atol=1e-3)
 
 
-def test_a_sweep_with_prepare_takes_both_times() -> None:
+def test_sweep_rate_with_prepare_includes_both_times() -> None:
     points, encoded = (Row("a", "x", v, "", v / 2, 2 * v, 3) for v in (100.0, 2.0))
     row = with_prepare("x", points, encoded)  # 50 transmissions of an image: 0.5 s + 0.5 s
     assert (row.value, row.least, row.most, row.repeats) == (50.0, 25.0, 100.0, 3)
     assert row.what == "x, sweep of 50 with prepare"
 
 
-def test_ratios_are_of_sections_that_one_run_has_measured() -> None:
+def test_ratios_need_sections_measured_in_the_same_run() -> None:
     engine = Row("a", "rkd_sc k=64 fp32, sweep of 50 with prepare", 8.0, "", 6.0, 9.0, 3)
     loop = Row("b", "rkd_sc k=64 fp32, plain loop", 2.0, "", 1.0, 3.0, 3)
     ours = Row("a", "deep_jscc_image k=256 bf16, sweep of 50 with prepare", 9.0, "", 9.0, 9.0, 3)
@@ -113,7 +113,7 @@ def test_ratios_are_of_sections_that_one_run_has_measured() -> None:
     assert not list(ratios(table, {}))
 
 
-def test_a_ratio_goes_when_one_of_its_sections_is_measured_anew(
+def test_ratio_is_removed_if_one_of_its_sections_is_measured_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = single("a", "rkd_sc k=64 bf16, sweep of 50 with prepare", 6.0, "")
@@ -126,8 +126,8 @@ def test_a_ratio_goes_when_one_of_its_sections_is_measured_anew(
         assert list(pd.read_csv(tmp_path / "speed.csv")["section"]) == expected
 
 
-def test_multiply_accumulates_of_the_image_network_are_those_of_its_layers() -> None:
-    """The decoder alone, for what was prepared is not coded again; a block is padded to 250."""
+def test_multiply_accumulates_of_the_image_network_match_its_layers() -> None:
+    """Only the decoder counts, as prepared images are not encoded again; blocks have 250 images."""
     scheme = image_jscc()
     found = macs_per_transmission(engine_of(scheme, pictures(2), EAGER[0]), scheme, 256) * 2 / 250
     at_8x8 = 25 * 64 * (8 * 32 + 32 * 32 + 32 * 32 + 32 * 16)  # the last one doubles the side
@@ -135,19 +135,19 @@ def test_multiply_accumulates_of_the_image_network_are_those_of_its_layers() -> 
     assert found == at_8x8 + sub_pixel
 
 
-def test_the_share_outside_matrix_products_tells_products_from_the_rest() -> None:
+def test_share_outside_matrix_products_of_known_operations() -> None:
     a = torch.ones(300, 300)
     assert share_outside(lambda: [torch.mm(a, a) for _ in range(20)]) < 0.2
     assert share_outside(lambda: [a.exp() for _ in range(20)]) == 1.0
 
 
-def test_the_peak_counts_products_of_matrices() -> None:
+def test_peak_rate_of_matrix_products_is_plausible() -> None:
     row = peak("fp32", repeats=1)
     assert row.what == "peak of matrix products fp32"
     assert 1e8 < row.value < 1e12
 
 
-def test_limits_stand_beside_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_follow_from_peak_rate_and_operation_count(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("SNR_DB", (0.0,)), ("REALIZATIONS", 1), ("PRODUCTS", 2)):  # bf16 is slow
         monkeypatch.setattr(speed_networks, name, value)
     monkeypatch.setattr(speed_networks, "networks", lambda: ((image_jscc(), 256),))

@@ -1,4 +1,4 @@
-"""The speed benchmark's sweeps: how they are started, and what is made of what they cost."""
+"""The speed benchmark's sweeps: their command lines, and results computed from their costs."""
 
 import sys
 from pathlib import Path
@@ -17,9 +17,9 @@ from simulator.storage.files import write_json
 
 @pytest.fixture
 def known_costs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, str]]]:
-    """Sweeps whose cost is known; what was asked for.
+    """Replaces sweeps by known costs; returns the recipes and options of the calls.
 
-    3 s to start, then 0.4 ms for a transmission; the first point takes 100 s more.
+    3 s to start, then 0.4 ms per transmission; the first point takes 100 s more.
     """
     asked: list[tuple[str, dict[str, str]]] = []
 
@@ -40,7 +40,7 @@ def known_costs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, st
     return asked
 
 
-def test_slopes_of_sweeps_that_take_what_is_known(
+def test_growth_slopes_match_known_costs(
     tmp_path: Path, known_costs: list[tuple[str, dict[str, str]]]
 ) -> None:
     found = {row.what: row.value for row in growth(QUICK, tmp_path, None)}
@@ -50,11 +50,11 @@ def test_slopes_of_sweeps_that_take_what_is_known(
     assert found["wall against points, start"] == pytest.approx(3.0)
     assert found["wall against points, farthest from the line"] == pytest.approx(0, abs=1e-9)
     assert found["peak memory against realisations, last over first"] == 1.0
-    assert "wall against images, farthest from the line" not in found  # two are always on one
+    assert "wall against images, farthest from the line" not in found  # needs three points
     assert [o["--images"] for _, o in known_costs if "--images" in o] == ["250", "500"]
 
 
-def test_growth_with_images_is_measured_on_cifar_100_where_it_is(
+def test_growth_with_images_is_measured_on_cifar_100_if_available(
     tmp_path: Path, known_costs: list[tuple[str, dict[str, str]]]
 ) -> None:
     found = {row.what: row for row in growth(FULL, tmp_path, tmp_path / "data")}
@@ -66,18 +66,18 @@ def test_growth_with_images_is_measured_on_cifar_100_where_it_is(
     assert images == ["1250", "2500", "5000"]
 
 
-def test_two_workers_are_timed_on_a_sweep_of_the_asked_length(
+def test_two_workers_are_timed_on_a_sweep_of_the_requested_length(
     tmp_path: Path, known_costs: list[tuple[str, dict[str, str]]]
 ) -> None:
     rows = {row.what: row.value for row in workers(FULL, tmp_path)}
     draws = known_costs[-1][1]["--realizations"]
     alone = rows[f"32 points x {draws} realisations, 1 workers, wall"]
-    assert alone == pytest.approx(FULL.seconds, rel=0.1)  # the slow first point is no measure
+    assert alone == pytest.approx(FULL.seconds, rel=0.1)  # the slow first point is ignored
     together = rows[f"32 points x {draws} realisations, 2 workers, wall"]
     assert rows["two workers over one"] == alone / together
 
 
-def test_a_point_of_separate_is_compared_with_one_of_rkd_sc(
+def test_time_per_point_of_separate_is_relative_to_rkd_sc(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def command(folder: Path, *_: str) -> None:
@@ -89,7 +89,7 @@ def test_a_point_of_separate_is_compared_with_one_of_rkd_sc(
     assert (last.what, last.value) == ("digits, a point, separate over rkd_sc", 0.25)
 
 
-def test_accuracies_are_compared_image_by_image(
+def test_accuracy_differences_are_paired_by_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of 100 images 80 are right in fp32 and 4 of these wrong in bf16."""
@@ -113,11 +113,11 @@ def test_accuracies_are_compared_image_by_image(
     assert -0.1 < change.least < -0.04 < change.most < 0  # unpaired it would be +-0.11
     same = rows["digits fp32, compiled, accuracy minus that of fp32 at 0 dB"]
     assert same.value == 0
-    assert 0 < same.most == -same.least < 0.04  # 100 images that agree prove this much
+    assert 0 < same.most == -same.least < 0.04  # the bound that 100 agreeing images give
     assert len(rows) == 4 + 3
 
 
-def test_sweeps_take_the_committed_weights_and_their_memory_is_seen(
+def test_sweeps_use_committed_weights_and_report_peak_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     python = tmp_path / "python"
@@ -134,7 +134,7 @@ def test_sweeps_take_the_committed_weights_and_their_memory_is_seen(
     assert f"sweep digits --weights {REFERENCE / 'digits/weights'} --workers 1 --fresh" in asked
 
 
-def test_a_sweep_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_sweeps_raise_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(SystemExit, match="the sweep failed: digits --workers 1"):
         speed_sweeps.command(tmp_path, "digits", "--workers", "1")

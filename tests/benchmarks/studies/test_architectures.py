@@ -1,4 +1,4 @@
-"""Studies of architectures: equal costs, spreads, ways to choose; on a tiny proxy."""
+"""Studies of architectures on a tiny proxy: equal costs, spread and search methods."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +35,7 @@ SPACE = replace(STAGES, widths=(16, 32), depths=(0, 1))
 
 @pytest.fixture(name="tiny")
 def tiny_proxy(generator: torch.Generator, monkeypatch: pytest.MonkeyPatch) -> Proxy:
-    """A proxy of random images, on which everything takes a moment."""
+    """A proxy of random images, on which every step is quick."""
     monkeypatch.setattr(proxy, "TRAINING", replace(proxy.TRAINING, batch_size=32))
     monkeypatch.setattr(searching, "PARAMETERS", 60_000)
     monkeypatch.setattr(searching, "SEARCH_EPOCHS", 2)
@@ -56,13 +56,13 @@ def tiny_proxy(generator: torch.Generator, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 def ways(tiny: Proxy, method: str, folder: Path) -> Searching:
-    """One way, first seed."""
+    """One search method with its first seed."""
     weights = REFERENCE / "cifar100/weights"
     return Searching(proxy=tiny, method=method, seed=0, folder=folder, weights=weights)
 
 
 @pytest.mark.parametrize("method", searching.METHODS)
-def test_every_way_chooses_within_the_budget(
+def test_every_method_chooses_within_the_budget(
     method: str, tiny: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     way = ways(tiny, method, tmp_path)
@@ -76,11 +76,11 @@ def test_every_way_chooses_within_the_budget(
         assert found.parameters <= budget.parameters[1]
         assert found.macs <= budget.macs[1]
         assert chosen.proposals == (2 if method in searching.SEARCHES else 3)
-    monkeypatch.setattr(Searching, "chosen", None)  # what is kept is not chosen again
+    monkeypatch.setattr(Searching, "chosen", None)  # a stored choice is not made again
     assert methods.kept_choice(way, tmp_path / "chosen.json") == chosen
 
 
-def test_ways_differ_in_what_they_say_they_do(tiny: Proxy, tmp_path: Path) -> None:
+def test_search_variants_differ_only_in_the_named_setting(tiny: Proxy, tmp_path: Path) -> None:
     configs = {own: ways(tiny, own, tmp_path).whole().preset.search for own in searching.SEARCHES}
     ours = configs["kdl_darts"]
     assert configs["no_penalty"] == replace(ours, penalty=0.0)
@@ -88,7 +88,7 @@ def test_ways_differ_in_what_they_say_they_do(tiny: Proxy, tmp_path: Path) -> No
     assert (configs["labels"].loss.mse, configs["labels"].loss.kl) == (0, 0)
 
 
-def test_training_is_kept_and_depends_on_its_seed(tiny: Proxy, tmp_path: Path) -> None:
+def test_training_result_is_stored_and_depends_on_its_seed(tiny: Proxy, tmp_path: Path) -> None:
     model = replace(STAGES.network(dict.fromkeys(STAGES.decisions, 0)), stem=4)
     first = tiny.trained("a", model, seed=0, folder=tmp_path, epochs=2)
     assert len(first.losses) == 2
@@ -100,15 +100,15 @@ def test_training_is_kept_and_depends_on_its_seed(tiny: Proxy, tmp_path: Path) -
     assert (again.losses, again.accuracy) == (first.losses, first.accuracy)
 
 
-def test_images_are_averaged_down() -> None:
+def test_images_are_downsampled_by_averaging() -> None:
     image = torch.arange(32 * 32, dtype=torch.float).view(1, 1, 32, 32) // 64 * 10
     small = proxy._small(image.byte())
     assert small.shape == (1, 1, 16, 16)
     assert small[0, 0, 3, 5] == image[0, 0, 6:8, 10:12].mean().round()
 
 
-def test_spread_compares_networks_with_seeds(generator: torch.Generator) -> None:
-    """Deviations 0.03 between networks and 0.01 between seeds are found within their intervals."""
+def test_spread_between_networks_and_seeds_is_estimated(generator: torch.Generator) -> None:
+    """Recovers deviations of 0.03 between networks and 0.01 between seeds, and their ratio."""
     numbers = np.random.default_rng(int(torch.randint(1000, (), generator=generator)))
     rows = [
         (f"n{network}", seed, 0.4 + 0.03 * own + 0.01 * numbers.standard_normal())
@@ -123,7 +123,7 @@ def test_spread_compares_networks_with_seeds(generator: torch.Generator) -> None
     assert found["ratio_low"] < np.sqrt(0.03**2 + 0.01**2 / 3) / 0.01 < found["ratio_high"]
 
 
-def test_candidates_cost_the_same() -> None:
+def test_candidates_have_similar_cost() -> None:
     found = list(spread.candidates(2))
     assert [own.space for own in found] == ["hand_made", *["cells"] * 2, *["staged"] * 2]
     for own in found[1:]:
@@ -133,7 +133,7 @@ def test_candidates_cost_the_same() -> None:
     assert spread.MACS["staged"][0] <= found[0].macs <= spread.MACS["staged"][1]
 
 
-def test_vote_orders_networks_and_depends_on_nothing_else(
+def test_vote_is_a_reproducible_order_of_the_networks(
     tiny: Proxy, generator: torch.Generator
 ) -> None:
     budget = Budget(parameters=(50_000, 60_000), macs=(1e5, 1e8), image_shape=(3, 16, 16))
@@ -147,7 +147,7 @@ def test_vote_orders_networks_and_depends_on_nothing_else(
     assert len({own.trainability for own in table}) == len(models)
 
 
-def test_scores_of_zero_cost_have_their_bounds() -> None:
+def test_zero_cost_scores_match_known_values() -> None:
     alike = torch.randn(8, 1, 4, 4, generator=torch.Generator().manual_seed(0)).expand(8, 6, 4, 4)
     assert zero_cost.entropy(alike) == pytest.approx(0.0, abs=1e-3)
     free = torch.randn(4000, 6, 1, 1, generator=torch.Generator().manual_seed(0))
@@ -159,7 +159,7 @@ def test_scores_of_zero_cost_have_their_bounds() -> None:
     torch.testing.assert_close(relations, torch.tensor([[1.0, -1.0], [-1.0, 1.0]]))
 
 
-def test_differences_are_over_searches() -> None:
+def test_method_differences_are_computed_over_searches() -> None:
     rows = [
         (method, seed, training, base + 0.01 * seed + 0.1 * training)
         for method, base in (("kdl_darts", 0.5), ("random", 0.4), ("hand_made", 0.3))
@@ -173,7 +173,9 @@ def test_differences_are_over_searches() -> None:
     assert found["low"][0] < 0.1 < found["high"][0]
 
 
-def test_rows_hold_every_training(tiny: Proxy, tmp_path: Path, monkeypatch: Any) -> None:
+def test_result_rows_include_every_training_run(
+    tiny: Proxy, tmp_path: Path, monkeypatch: Any
+) -> None:
     model = STAGES.network(dict.fromkeys(STAGES.decisions, 0))
     monkeypatch.setattr(methods, "kept_choice", lambda *_: Chosen(model, 12.0, 8))
     told = Trained(0.5, [1.0])
@@ -184,7 +186,7 @@ def test_rows_hold_every_training(tiny: Proxy, tmp_path: Path, monkeypatch: Any)
     assert rows == [("random", 3, seed, *found, 8, 12.0, 0.5) for seed in range(2)]
 
 
-def test_signals_are_correlated_with_accuracy() -> None:
+def test_correlations_of_signals_with_accuracy() -> None:
     numbers = np.random.default_rng(1)
     accuracy = numbers.random(40)
     table = pd.DataFrame({"accuracy": accuracy, "right": accuracy**3, "wrong": -accuracy})
@@ -197,7 +199,7 @@ def test_signals_are_correlated_with_accuracy() -> None:
     assert np.isnan(signals.spearman(np.ones((5, 2))))
 
 
-def test_signals_before_training_are_there_for_every_network(
+def test_signals_before_training_exist_for_every_network(
     tiny: Proxy, tmp_path: Path, generator: torch.Generator
 ) -> None:
     models = [SPACE.uniform(generator=generator) for _ in range(4)]
@@ -216,7 +218,7 @@ def test_signals_before_training_are_there_for_every_network(
     }
 
 
-def test_front_builds_what_was_found(tiny: Proxy, tmp_path: Path) -> None:
+def test_front_trains_the_network_found_by_the_search(tiny: Proxy, tmp_path: Path) -> None:
     job = front.Job(10.0, 0, 1, tmp_path, REFERENCE / "cifar100/weights")
     outcome = front.work(tiny, job)
     (row,) = front.rows_of(job, outcome)

@@ -1,4 +1,4 @@
-"""The study of channel codecs: equal sizes, groups of symbols, pairs, a training of a few steps."""
+"""The study of channel codecs: sizes, symbol groups, paired differences, a short training run."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from simulator.training.teachers import Views
 CPU = torch.device("cpu")
 
 
-def test_designs_are_of_about_equal_size() -> None:
+def test_designs_have_about_equal_size() -> None:
     built = {name: own.build() for name, own in designs(cat()).items()}
     size = {name: parameter_count(own) for name, own in built.items()}
     assert size["cat"] == pytest.approx(465_672)
@@ -37,8 +37,8 @@ def test_designs_are_of_about_equal_size() -> None:
 
 
 @pytest.mark.parametrize("name", ["groups", "groups_apart"])
-def test_a_group_hears_others_by_attention_alone(name: str) -> None:
-    """The first token behind the blocks depends on the last group only where groups attend."""
+def test_groups_depend_on_each_other_only_through_attention(name: str) -> None:
+    """The first token after the blocks depends on the last group only if groups attend."""
     decoder = designs(cat())[name].build().decoder.eval()
     seen: list[torch.Tensor] = []
     decoder.norm.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
@@ -53,7 +53,7 @@ def test_a_group_hears_others_by_attention_alone(name: str) -> None:
     assert (first > 1e-6) == (name == "groups")
 
 
-def test_symbols_beyond_k_do_not_reach_groups() -> None:
+def test_symbols_beyond_k_are_ignored() -> None:
     decoder = designs(cat())["groups"].build().decoder.eval()
     values, told = torch.randn(2, 512), torch.rand(2, 256)
     known = {"snr_db": torch.zeros(2, 1), "uses": torch.tensor([[20], [256]])}
@@ -67,8 +67,8 @@ def test_symbols_beyond_k_do_not_reach_groups() -> None:
     torch.testing.assert_close(alone, same[:1], atol=1e-5, rtol=0)
 
 
-def test_pairs_by_hand() -> None:
-    """One design right where the reference is not, for a quarter of the images, from both seeds."""
+def test_paired_differences_match_hand_computed_values() -> None:
+    """One design is right and the reference wrong for a quarter of the images, for both seeds."""
     wrong = np.zeros((len(PLACES), 40), dtype=bool)
     better = wrong.copy()
     better[:, :10] = True
@@ -86,7 +86,7 @@ def test_pairs_by_hand() -> None:
 
 
 def behind(folder: Path) -> FrozenStudent:
-    """Random features of 300 images of four classes behind a fresh student."""
+    """An untrained student, and random features of 300 images of four classes."""
     experiment = recipe(views=2, epochs=1)
     draws = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (300, 3, 8, 8), dtype=torch.uint8, generator=draws)
@@ -108,7 +108,7 @@ def behind(folder: Path) -> FrozenStudent:
     )
 
 
-def test_a_design_is_trained_tested_and_kept(tmp_path: Path) -> None:
+def test_design_is_trained_tested_and_stored(tmp_path: Path) -> None:
     found, job = behind(tmp_path), Job("groups", 1)
     outcome = work(found, job)
     assert outcome.right["test"].shape == (len(PLACES), 300)
@@ -119,7 +119,7 @@ def test_a_design_is_trained_tested_and_kept(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.right["validation"], outcome.right["validation"])
 
 
-def test_requests_are_checked(tmp_path: Path) -> None:
+def test_requests_list_jobs_and_reject_mistakes(tmp_path: Path) -> None:
     jobs = CodecsRequest(designs=("mlp",), seeds=2).jobs()
     assert jobs == [Job("cat", 0), Job("mlp", 0), Job("cat", 1), Job("mlp", 1)]
     with pytest.raises(UserError, match="--designs must be among cat, .*, got other"):

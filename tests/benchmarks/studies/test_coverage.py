@@ -1,4 +1,4 @@
-"""How often the interval of a paired difference covers, simulated anew and as committed."""
+"""Coverage of the interval of a paired difference, simulated anew and as committed."""
 
 import numpy as np
 import pandas as pd
@@ -18,18 +18,18 @@ from benchmarks.studies.coverage import RUNS as STUDY_RUNS
 from simulator.storage.environment import ROOT
 
 RUNS = 1000
-ERROR = 0.007  # of a coverage of 95 % over so many runs
-MANY = 500  # images from which the interval is not far too wide either
+ERROR = 0.007  # standard error of a coverage of 95 % over this many runs
+MANY = 500  # from this many images on, coverage also has an upper limit
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("draws", DRAWS)
 @pytest.mark.parametrize("images", IMAGES)
 @pytest.mark.parametrize("name", POPULATIONS)
-def test_the_interval_covers_and_the_test_errs_as_often_as_they_say(
+def test_interval_coverage_and_false_rejection_rate_are_nominal(
     name: str, images: int, draws: int
 ) -> None:
-    """Within 93 to 99 %, the range that the committed table has from 500 images on."""
+    """Coverage of 93 to 99 %, the range of the committed table from 500 images on."""
     found = coverage_at(name, images, draws, runs=RUNS, methods=["score"])
     assert found["score"] > 0.93 - 2 * ERROR
     if images >= MANY:
@@ -37,7 +37,7 @@ def test_the_interval_covers_and_the_test_errs_as_often_as_they_say(
     assert found.get("rejected", 0.0) < 0.07 + 2 * ERROR
 
 
-def test_the_committed_table_covers_within_the_range_stated() -> None:
+def test_committed_coverage_is_within_the_stated_range() -> None:
     table = pd.read_csv(ROOT / "results/reference/coverage/coverage.csv")
     assert len(table) == len(POPULATIONS) * len(IMAGES) * len(DRAWS)
     assert table["runs"].eq(STUDY_RUNS).all()
@@ -50,7 +50,7 @@ def test_the_committed_table_covers_within_the_range_stated() -> None:
 @pytest.mark.parametrize(
     ("name", "images", "draws"), [("a in outage", 30, 1), ("2 % favour a by 0.9", 100, 20)]
 )
-def test_the_committed_table_is_of_this_code(name: str, images: int, draws: int) -> None:
+def test_committed_table_is_reproduced(name: str, images: int, draws: int) -> None:
     table = pd.read_csv(ROOT / "results/reference/coverage/coverage.csv")
     rows = table.set_index(["population", "images", "draws"])
     anew = coverage_at(name, images, draws, runs=STUDY_RUNS)
@@ -65,7 +65,7 @@ def test_drawn_differences_have_the_mean_of_their_population(name: str) -> None:
     assert abs(difference.mean() - true_mean(population)) < 4 * error
 
 
-def test_student_and_johnson_by_hand() -> None:
+def test_student_and_johnson_intervals_match_hand_computed_values() -> None:
     seen = np.array([0.0, 0.0, 0.0, 1.0])  # mean 1/4, standard error 1/4, third moment 3/32
     half = 3.182446 * 0.25
     assert student(seen) == pytest.approx((0.25 - half, 0.25 + half), abs=1e-6)

@@ -1,4 +1,4 @@
-"""What the cross-check does with the numbers of both sides, on values worked out by hand."""
+"""Comparison of the two implementations in the cross-check, on hand-computed values."""
 
 import math
 from pathlib import Path
@@ -24,7 +24,7 @@ from benchmarks.studies.crosscheck.__main__ import (
     table_of,
 )
 
-ERROR = 0.1 * math.sqrt(0.5) / math.log(10)  # in dB, of the SNR of `falling`
+ERROR = 0.1 * math.sqrt(0.5) / math.log(10)  # standard error in dB of the SNR of `falling`
 
 
 def falling(shift_db: float = 0.0) -> pd.DataFrame:
@@ -49,13 +49,13 @@ def test_check_is_ok_up_to_its_limit(difference: float, verdict: str) -> None:
     assert Check("BLER", "(64, 128)", difference, "dB", 0.1).verdict == verdict
 
 
-def test_snr_at_a_rate_lies_on_the_line_of_its_logarithm() -> None:
+def test_snr_at_a_rate_is_interpolated_in_the_logarithm() -> None:
     found, error = snr_at(falling())
     assert found == pytest.approx(1.0)
     assert error == pytest.approx(ERROR)
 
 
-def test_error_of_the_snr_is_that_of_the_point_it_lies_on() -> None:
+def test_snr_error_at_a_measured_point_follows_from_that_point() -> None:
     points = pd.DataFrame({"snr_db": [3.0, 4.0], "blocks": [9900, 10], "bler": [0.01, 0.001]})
     found, error = snr_at(points)
     assert found == pytest.approx(3.0)
@@ -63,13 +63,13 @@ def test_error_of_the_snr_is_that_of_the_point_it_lies_on() -> None:
 
 
 @pytest.mark.parametrize("rates", [(0.1, 0.1), (0.01, 0.1), (0.1, 0.0), (0.0, 0.0)])
-def test_rate_that_does_not_fall_has_no_snr(rates: tuple[float, float]) -> None:
+def test_snr_is_nan_if_the_rate_does_not_fall(rates: tuple[float, float]) -> None:
     found = snr_at(falling().assign(bler=rates))
     assert all(math.isnan(value) for value in found)
 
 
 def equal_arrays() -> Arrays:
-    """What both sides say if they agree: ones and zeros, of graph 1."""
+    """Equal outputs of both sides: ones and zeros, base graph 1."""
     names = ["y_awgn", "y_rayleigh_fast"]
     names += [f"{name}_{m}" for m in MODULATIONS for name in ("symbols", "llr")]
     arrays: Arrays = {name: np.ones(2) for name in names}
@@ -78,13 +78,13 @@ def equal_arrays() -> Arrays:
     return arrays
 
 
-def test_equal_arrays_are_no_different() -> None:
+def test_equal_arrays_pass_every_check() -> None:
     checks = compare(equal_arrays(), equal_arrays())
     assert len(checks) == 2 + 2 * len(MODULATIONS) + len(CODES)
     assert {(check.difference, check.verdict) for check in checks} == {(0.0, "ok")}
 
 
-def test_differences_are_the_largest_and_relative_above_one() -> None:
+def test_differences_are_maxima_and_relative_above_one() -> None:
     ours, theirs = equal_arrays(), equal_arrays()
     ours["y_awgn"], theirs["y_awgn"] = np.array([0.5, 1j]), np.array([0.25, 1j])
     ours["y_rayleigh_fast"], theirs["y_rayleigh_fast"] = np.array([3 + 4j]), np.array([3 + 0j])
@@ -106,7 +106,7 @@ def test_differences_are_the_largest_and_relative_above_one() -> None:
     assert mapping.difference == pytest.approx(0.9e-4)
 
 
-def test_rates_are_compared_where_they_reach_the_same_value() -> None:
+def test_rates_are_compared_by_the_snr_at_equal_rate() -> None:
     shifts = {
         "worse": {OURS: 0.05, LAYERED: 0.2, THEIRS: 0.0},
         "better": {OURS: -0.2, LAYERED: -0.3, THEIRS: 0.0},
@@ -146,14 +146,14 @@ def test_table_has_a_row_for_each_link_snr_and_decoder() -> None:
 
 
 def interpreter(folder: Path, command: str) -> Path:
-    """A program called as an interpreter is: script, inputs, outputs."""
+    """A program with the arguments of an interpreter: script, inputs, outputs."""
     path = folder / "python"
     path.write_text(f'#!/bin/sh\ntest -f "$1" || exit 9\n{command}\n', encoding="utf-8")
     path.chmod(0o755)
     return path
 
 
-def test_other_side_gets_arrays_and_gives_arrays(tmp_path: Path) -> None:
+def test_arrays_are_exchanged_with_the_other_interpreter(tmp_path: Path) -> None:
     given: Arrays = {"x": np.array([1 + 2j, 3.0]), "bits": np.eye(3, dtype=np.uint8)}
     found = ask(interpreter(tmp_path, 'cp "$2" "$3"'), given)
     assert found.keys() == given.keys()
@@ -162,6 +162,6 @@ def test_other_side_gets_arrays_and_gives_arrays(tmp_path: Path) -> None:
         assert np.array_equal(found[name], values)
 
 
-def test_failure_of_the_other_side_is_told(tmp_path: Path) -> None:
+def test_failure_of_the_other_interpreter_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"python tensorflow_side\.py failed with status 3"):
         ask(interpreter(tmp_path, "exit 3"), {"x": np.zeros(1)})

@@ -35,7 +35,7 @@ def leaves(value: Any, path: str = "") -> dict[str, Any]:
     return {p: v for key, own in items for p, v in leaves(own, f"{path}/{key}").items()}
 
 
-def test_variants_change_one_thing() -> None:
+def test_each_variant_changes_one_setting() -> None:
     base = taught_by_three()
     recipes = variants(base)
     assert recipes["base"] == base
@@ -49,7 +49,7 @@ def test_variants_change_one_thing() -> None:
 
 
 def small() -> Basis:
-    """The digits with tiny networks, a moment each."""
+    """The recipe of the digits with tiny networks, quick to train."""
     recipe = digits()
     student, teacher = recipe.student, recipe.teacher
     training = replace(teacher.training, epochs=1, least_steps=0)
@@ -65,7 +65,7 @@ def small() -> Basis:
 def one_by_one(
     work: Callable[[Any, Any], Any], jobs: Sequence[Any], request: DistillationRequest
 ) -> Iterator[tuple[Any, Any]]:
-    """What workers do, here."""
+    """Run the jobs in this process instead of in workers."""
     dataset = request.prepared()
     for job in jobs:
         yield job, work(dataset, job)
@@ -102,12 +102,12 @@ def test_students_of_variants_are_compared_with_the_base(
     np.testing.assert_allclose(difference, expected, atol=1e-12)
 
 
-def test_unknown_variants_are_refused() -> None:
+def test_unknown_variants_raise_an_error() -> None:
     with pytest.raises(UserError, match="--only must be among base, two_teachers"):
         [*DistillationRequest(only=("nothing",)).jobs()]
 
 
-def test_without_the_base_there_is_no_difference() -> None:
+def test_differences_are_nan_without_the_base() -> None:
     right = np.array([1.0, 0.0, 1.0, 1.0])
     found = table({"average": right}, {"average": 3})
     assert found[["accuracy", "epochs", "images"]].to_numpy().tolist() == [[0.75, 3, 4]]

@@ -1,4 +1,4 @@
-"""The study of codecs over multipath: its pairs, and a training of a few steps."""
+"""The study of codecs over multipath: paired differences, and a short training run."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 
 
 def rows(accuracies: dict[tuple[str, str], list[float]]) -> pd.DataFrame:
-    """A table of one place, a value for each training seed."""
+    """A table of one setting, with one accuracy per training seed."""
     place = {"split": "test", "channel_uses": 64, "snr_db": 2.0}
     return pd.DataFrame(
         [
@@ -33,7 +33,7 @@ def rows(accuracies: dict[tuple[str, str], list[float]]) -> pd.DataFrame:
     )
 
 
-def test_pairs_are_by_training_seed() -> None:
+def test_differences_are_paired_by_training_seed() -> None:
     found = pairs_of(
         rows(
             {
@@ -57,7 +57,7 @@ def test_pairs_are_by_training_seed() -> None:
 
 
 def behind(folder: Path) -> FrozenStudent:
-    """Random features of 64 images of four classes behind a fresh student."""
+    """An untrained student, and random features of 64 images of four classes."""
     experiment = recipe(views=2, epochs=1)
     draws = torch.Generator().manual_seed(0)
     labels = torch.arange(64) % 4
@@ -78,7 +78,7 @@ def behind(folder: Path) -> FrozenStudent:
     return FrozenStudent(run=run, taught=taught, hashes=("", ""), validation=features[0].float())
 
 
-def test_codecs_are_trained_on_the_mix_that_they_are_named_by(tmp_path: Path) -> None:
+def test_codec_names_select_channels_and_reliability(tmp_path: Path) -> None:
     found = behind(tmp_path)
     plain = trained(found, "rkd_sc:multipath", 0)
     told = trained(replace(found, run=replace(found.run, seed=1)), "rkd_sc:flat:reliable", 1)

@@ -1,4 +1,4 @@
-"""The study of the simulated radio, on values that are known."""
+"""The study of the simulated radio, on known values."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from tests.commands import WEIGHTS
 
 
 def made_up(shift_db: float) -> radio.Study:
-    """Curves that rise by 5 points per dB; that of the radio is later."""
+    """Curves that rise by 5 points per dB; the radio's curve is shifted by `shift_db`."""
     study = radio.Study()
     for snr_db in np.arange(-10.0, 11.0):
         row = {"scheme": "rkd_sc", "channel_uses": 16, "snr_db": snr_db}
@@ -29,19 +29,19 @@ def made_up(shift_db: float) -> radio.Study:
     return study
 
 
-def test_the_loss_is_the_distance_between_the_curves() -> None:
+def test_loss_is_the_snr_distance_between_the_curves() -> None:
     found = list(radio.losses(made_up(0.7)))
     assert [own["accuracy"] for own in found] == list(radio.TARGETS)
     assert [own["loss_db"] for own in found] == pytest.approx([0.7] * 3)
 
 
-def test_a_target_that_is_not_reached_has_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreached_target_accuracies_have_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(radio, "TARGETS", (0.9, 2.0))
     assert [own["accuracy"] for own in radio.losses(made_up(0.7))] == [0.9]
 
 
-def test_the_added_noise_is_that_of_the_estimate(generator: torch.Generator) -> None:
-    """Twice the power of what is not h x, for twice the noise."""
+def test_residual_power_is_measured_relative_to_the_radio_noise(generator: torch.Generator) -> None:
+    """About 0 dB at the radio's own noise; 3 dB more relative to half of it."""
     frame = Frame(images=300, uses=16)
     x = torch.randn((300, 16), dtype=torch.complex64, generator=generator)
     sent = SimulatedRadio(snr_db=10.0, delay=200, gain=0.1j, trail=20)
@@ -65,7 +65,7 @@ def test_both_links_are_measured_and_drawn(monkeypatch: pytest.MonkeyPatch, tmp_
     assert all(path.stat().st_size > 2000 for path in files)
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(
+def test_unwritable_folder_raises_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()

@@ -1,4 +1,4 @@
-"""Other tasks on what arrives: super-classes, retrieval, and what a label cannot do."""
+"""Further tasks at the receiver: superclasses, retrieval, and the limits of a label."""
 
 from pathlib import Path
 
@@ -24,8 +24,8 @@ from simulator.data.dataset import Dataset, Split
 from simulator.data.embedded import embedded
 
 
-def test_super_classes_are_those_of_the_author() -> None:
-    """Against the list of coarse labels in the data's own files, by fine label."""
+def test_superclasses_match_the_cifar_100_files() -> None:
+    """Compared with the coarse labels in the dataset's files, ordered by fine label."""
     own = [4, 1, 14, 8, 0, 6, 7, 7, 18, 3, 3, 14, 9, 18, 7, 11, 3, 9, 7, 11, 6, 11, 5, 10, 7]
     own += [6, 13, 15, 3, 15, 0, 11, 1, 10, 12, 14, 16, 9, 11, 5, 5, 19, 8, 8, 15, 13, 14, 17, 18]
     own += [10, 16, 4, 17, 4, 2, 0, 17, 4, 18, 17, 10, 3, 2, 12, 12, 16, 12, 1, 9, 19, 2, 10, 0, 1]
@@ -50,7 +50,7 @@ def data(classes: tuple[str, ...]) -> Dataset:
     )
 
 
-def test_the_coarse_head_is_that_of_scikit_learn(generator: torch.Generator) -> None:
+def test_coarse_head_matches_scikit_learn(generator: torch.Generator) -> None:
     labels = torch.randint(0, 3, (400,), generator=generator)
     features = torch.randn(400, 5, generator=generator) * torch.tensor([1.0, 5, 0.2, 1, 1])
     features[:, 0] += labels
@@ -62,8 +62,8 @@ def test_the_coarse_head_is_that_of_scikit_learn(generator: torch.Generator) -> 
     assert float((ours.softmax(dim=1) - expected).abs().max()) < 0.01
 
 
-def test_hits_are_counted_for_the_right_images() -> None:
-    """Three images from the second block on; queries that point at known places."""
+def test_credits_are_counted_for_the_right_images() -> None:
+    """Three images from index 2 on, with queries of known nearest neighbours."""
     views = torch.eye(6)
     known = Known(
         coarse_of=torch.tensor([0, 1, 0]),
@@ -89,7 +89,7 @@ def test_hits_are_counted_for_the_right_images() -> None:
     assert nearest(query[:2], views).tolist() == [2, 3]
 
 
-def test_digits_show_what_a_label_can_do_and_what_not(
+def test_label_code_solves_class_tasks_but_not_instance_retrieval(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ["digits", "--images", "250", "--snr-db", "20", "--channel-uses", "16"]
@@ -119,7 +119,7 @@ def test_digits_show_what_a_label_can_do_and_what_not(
         (["cifar100"], "needs images: add --data DIR"),
     ],
 )
-def test_mistakes_are_told_in_a_line(
+def test_mistakes_raise_one_line_errors(
     arguments: list[str],
     told: str,
     tmp_path: Path,

@@ -1,4 +1,4 @@
-"""The study of networks and sizes: equal costs, rows, and a whole run on tiny networks."""
+"""The study of networks and sizes: costs, result rows, and a full run on tiny networks."""
 
 import json
 import shutil
@@ -41,7 +41,7 @@ def few_images(generator: torch.Generator) -> Dataset:
 
 
 def small() -> Basis:
-    """CIFAR-100's recipe with tiny networks, a moment each."""
+    """The recipe of CIFAR-100 with tiny networks, quick to train."""
     recipe = taught_by_three()
     student, teacher = recipe.student, recipe.teacher
     training = replace(teacher.training, epochs=1, batch_size=32)
@@ -55,7 +55,7 @@ def small() -> Basis:
     )
 
 
-def test_networks_cost_the_same() -> None:
+def test_networks_are_scaled_to_similar_cost() -> None:
     generator = torch.Generator().manual_seed(1)
     size = 360_000
     hand_made = network_costs(at_size(taught_by_three().student.model, size), (3, 32, 32))
@@ -68,13 +68,13 @@ def test_networks_cost_the_same() -> None:
         at_size(replace(STAGES.uniform(generator=generator), stem=999), 9000)
 
 
-def test_two_teachers_or_three(tmp_path: Path) -> None:
+def test_students_have_two_or_three_teachers(tmp_path: Path) -> None:
     for count in (2, 3):
         request = StudentsRequest(data=tmp_path, seeds=1, sizes=("0.36M",), teachers=count)
         assert [len(job.recipe.teachers) for job in request.jobs()] == [count]
 
 
-def test_networks_are_named_or_read(tmp_path: Path) -> None:
+def test_networks_are_given_by_name_or_file(tmp_path: Path) -> None:
     model = STAGES.uniform(generator=torch.Generator().manual_seed(1))
     path = tmp_path / "genotype.json"
     path.write_text(json.dumps({"student": describe(model)}))
@@ -84,7 +84,7 @@ def test_networks_are_named_or_read(tmp_path: Path) -> None:
         network_named("other")
 
 
-def test_retention_by_hand() -> None:
+def test_retention_matches_hand_computed_values() -> None:
     row = {"network": "n", "size": 10, "seed": 0, "params": 10}
     test, teacher = np.array([1.0, 0.0, 1.0, 0.0]), np.array([1.0, 1.0, 1.0, 0.0])
     (found,) = retention_rows(row, test, {"teacher": (200, teacher)})
@@ -97,13 +97,13 @@ def test_retention_by_hand() -> None:
 def one_by_one(
     work: Callable[[Any, Any], Any], jobs: Sequence[Any], request: StudentsRequest
 ) -> Iterator[tuple[Any, Any]]:
-    """What workers do, here."""
+    """Run the jobs in this process instead of in workers."""
     given = request.prepared()
     for job in jobs:
         yield job, work(given, job)
 
 
-def test_students_are_trained_and_compared(
+def test_students_are_trained_compared_and_reused(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(students, "taught_by_three", small)
@@ -145,7 +145,7 @@ def test_students_are_trained_and_compared(
     assert not (request.out / "cache").exists()
 
 
-def test_answers_of_another_training_are_refused(
+def test_answers_of_another_training_run_raise_an_error(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(students, "taught_by_three", small)

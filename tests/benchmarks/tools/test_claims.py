@@ -1,4 +1,4 @@
-"""Numbers in texts: what is computed, found, written and refused."""
+"""Numbers in texts: expressions, checks against tables, rewriting, and errors."""
 
 import re
 import sys
@@ -112,7 +112,7 @@ def replace(path: Path, old: str, new: str) -> None:
         ({"crossing": [{"list": [0, 4]}, {"list": [-1, 3]}]}, [1]),
     ],
 )
-def test_an_expression_has_the_value_worked_out_by_hand(
+def test_expressions_match_hand_computed_values(
     expression: Expression, expected: list[Decimal | int], tables: Tables
 ) -> None:
     assert evaluate(expression, tables) == expected
@@ -144,14 +144,14 @@ def test_an_expression_has_the_value_worked_out_by_hand(
         ({"crossing": ["main a *: snr_db", "main a *: accuracy"]}, "but there is none"),
     ],
 )
-def test_an_expression_that_does_not_fit_is_refused(
+def test_invalid_expressions_raise_errors(
     expression: Expression, told: str, tables: Tables
 ) -> None:
     with pytest.raises(UserError, match=re.escape(told)):
         evaluate(expression, tables)
 
 
-def test_a_row_that_is_there_twice_is_refused(root: Path, tables: Tables) -> None:
+def test_duplicate_rows_raise_an_error(root: Path, tables: Tables) -> None:
     replace(root / "results/reference/main.csv", "b,0.0", "a,0.0")
     with pytest.raises(UserError, match="must give 1 rows, got 2"):
         evaluate("main a 0: accuracy", tables)
@@ -185,16 +185,16 @@ def test_several_numbers_need_a_separator() -> None:
         placeholder.written([Decimal(1), Decimal(2)])
 
 
-def test_braces_that_are_no_placeholder_are_refused() -> None:
+def test_invalid_placeholders_raise_an_error() -> None:
     with pytest.raises(UserError, match="braces must hold a placeholder"):
         placeholders("{x:one}")
 
 
-def test_a_text_that_agrees_has_no_problem(root: Path) -> None:
+def test_text_that_matches_its_tables_has_no_problems(root: Path) -> None:
     assert problems(root) == []
 
 
-def test_a_changed_table_is_found_and_written_and_nothing_else_changes(root: Path) -> None:
+def test_write_updates_only_the_numbers_of_changed_tables(root: Path) -> None:
     replace(root / "results/reference/main.csv", "0.615", "0.5949")
     replace(root / "results/reference/main.csv", "a,-10.0,50,0.1", "a,-10.0,50,0.0999")
     assert [problem.partition(";")[0] for problem in problems(root)] == [
@@ -207,14 +207,14 @@ def test_a_changed_table_is_found_and_written_and_nothing_else_changes(root: Pat
     assert (root / "README.md").read_bytes() == expected.encode()
 
 
-def test_a_list_may_become_longer(root: Path) -> None:
+def test_write_can_extend_a_list_of_numbers(root: Path) -> None:
     replace(root / "results/reference/main.csv", "b,0.0", "a,20.0")
     command.write(root)
     assert "`a` has 10.0 / 61.5 / 70.0 / 50.0 % at three" in (root / "README.md").read_text()
     assert problems(root) == []
 
 
-def test_a_bound_that_does_not_hold_is_found(root: Path) -> None:
+def test_violated_bounds_are_reported(root: Path) -> None:
     replace(root / "docs/claims/readme.toml", "above = 5", "above = 10")
     assert problems(root) == [
         "README.md: must hold but does not: (main a *: accuracy) above 10 "
@@ -223,24 +223,24 @@ def test_a_bound_that_does_not_hold_is_found(root: Path) -> None:
 
 
 @pytest.mark.parametrize("bound", ["", "at_lest = 5, above = 1"])
-def test_a_bound_must_be_known(root: Path, bound: str) -> None:
+def test_unknown_bounds_are_reported(root: Path, bound: str) -> None:
     replace(root / "docs/claims/readme.toml", ", above = 5", f", {bound}" if bound else "")
     assert "a bound must be `of` with one of ['above', 'at_least'" in problems(root)[0]
 
 
 @pytest.mark.parametrize("copies", [0, 2])
-def test_words_must_stand_once_in_the_text(root: Path, copies: int) -> None:
+def test_words_must_appear_exactly_once_in_the_text(root: Path, copies: int) -> None:
     sentence = TEXT[TEXT.index("`a`") :]
     replace(root / "README.md", sentence, sentence * copies)
     assert f"must stand once in the text, but stand {copies} times" in problems(root)[0]
 
 
-def test_a_placeholder_needs_a_source(root: Path) -> None:
+def test_placeholders_without_a_source_are_reported(root: Path) -> None:
     replace(root / "docs/claims/readme.toml", "least = {", "most = {")
     assert "must have a source, got those of ['a', 'most']" in problems(root)[0]
 
 
-def test_a_number_has_one_claim(root: Path) -> None:
+def test_numbers_with_two_claims_are_reported(root: Path) -> None:
     twice = '\n[[claim]]\nwords = "has {x} / 61.5"\nx = "main b 0: accuracy"\n'
     with (root / "docs/claims/readme.toml").open("a") as file:
         file.write(twice)
@@ -248,7 +248,7 @@ def test_a_number_has_one_claim(root: Path) -> None:
     assert "10.0 must have one claim, but has two" in problem
 
 
-def test_a_number_without_a_source_is_found_in_every_text(root: Path) -> None:
+def test_numbers_without_a_claim_are_reported_in_every_text(root: Path) -> None:
     replace(root / "README.md", "# A", "It gains 2 points.\n# A")
     (root / "docs/new.md").write_text("A factor of 1.5.\n")
     assert problems(root) == [
@@ -257,7 +257,7 @@ def test_a_number_without_a_source_is_found_in_every_text(root: Path) -> None:
     ]
 
 
-def test_an_exception_must_stand_in_the_text(root: Path) -> None:
+def test_words_of_an_exception_must_appear_in_the_text(root: Path) -> None:
     replace(root / "README.md", "3.5 kHz", "4 kHz")
     assert problems(root) == [
         "README.md: the words of an exception must stand in the text, but do not "
@@ -265,7 +265,7 @@ def test_an_exception_must_stand_in_the_text(root: Path) -> None:
     ]
 
 
-def test_a_section_may_be_an_exception_up_to_the_next_heading(root: Path) -> None:
+def test_section_exception_ends_at_the_next_heading_of_its_level(root: Path) -> None:
     sidecar = root / "docs/claims/readme.toml"
     replace(sidecar, 'words = "of 3.5 kHz"', 'section = "Trials"')
     replace(root / "README.md", TEXT, "# Trials\n1.5\n## More\n2.5\n# Results\n3.5\n")
@@ -273,7 +273,7 @@ def test_a_section_may_be_an_exception_up_to_the_next_heading(root: Path) -> Non
     assert uncovered == ["README.md:6: 3.5 must have a claim or an exception: 3.5"]
 
 
-def test_each_makes_a_claim_of_every_row(root: Path) -> None:
+def test_each_expands_to_one_claim_per_row(root: Path) -> None:
     with (root / "docs/claims/readme.toml").open("a") as file:
         file.write(EACH)
     with (root / "README.md").open("a") as file:
@@ -292,7 +292,7 @@ def test_each_makes_a_claim_of_every_row(root: Path) -> None:
         ("```\n0.5 %\n```\nsection 7.7, arXiv 2508.02148", ""),
     ],
 )
-def test_numbers_that_need_a_source(text: str, found: str) -> None:
+def test_numbers_that_need_a_source_are_found(text: str, found: str) -> None:
     assert " ".join(slot.text for slot in numbers(text)) == found
 
 
@@ -305,7 +305,7 @@ def test_numbers_that_need_a_source(text: str, found: str) -> None:
         ('text = "README.md"\n[[except]]\nwords = "3.5"', "and a reason"),
     ],
 )
-def test_a_wrong_file_of_claims_is_one_line(
+def test_invalid_claim_files_raise_one_line_errors(
     claims: str,
     told: str,
     root: Path,
@@ -324,7 +324,7 @@ def test_a_wrong_file_of_claims_is_one_line(
 
 
 @pytest.mark.parametrize(("accuracy", "status"), [("0.7", 0), ("0.8", 1)])
-def test_the_command_prints_every_number_with_its_source(
+def test_command_prints_every_number_with_its_source(
     accuracy: str,
     status: int,
     root: Path,
@@ -342,7 +342,7 @@ def test_the_command_prints_every_number_with_its_source(
     assert printed[-1] == f"4 numbers of 1 texts, {status} problems"
 
 
-def test_the_texts_agree_with_the_committed_tables() -> None:
+def test_repository_texts_agree_with_the_committed_tables() -> None:
     texts = command.checked(command.ROOT)
     assert sum(len(text.sourced) for text in texts) > 500
     assert [problem for text in texts for problem in text.problems] == []

@@ -1,4 +1,4 @@
-"""Matrices are rounded to half precision, and doing it again changes nothing."""
+"""Weight matrices are rounded to half precision; rounding again changes nothing."""
 
 from pathlib import Path
 
@@ -9,7 +9,9 @@ from simulator.storage.environment import ROOT
 from simulator.storage.files import file_hash, load_tensors, save_tensors
 
 
-def test_matrices_are_halved_and_nothing_else(tmp_path: Path, generator: torch.Generator) -> None:
+def test_only_matrices_are_rounded_to_half_precision(
+    tmp_path: Path, generator: torch.Generator
+) -> None:
     path = tmp_path / "part.safetensors"
     made = {
         "weight": torch.randn((5, 3), generator=generator),
@@ -25,7 +27,7 @@ def test_matrices_are_halved_and_nothing_else(tmp_path: Path, generator: torch.G
     assert header == {"key": "kept"}
 
 
-def test_of_a_history_some_epochs_and_the_last_stay(tmp_path: Path) -> None:
+def test_history_keeps_every_third_epoch_and_the_last(tmp_path: Path) -> None:
     path = tmp_path / "part.safetensors"
     history = [{"epoch": epoch, "loss": 1 / epoch} for epoch in range(1, 8)]
     save_tensors(path, {"bias": torch.ones(2)}, {"history": history})
@@ -33,7 +35,7 @@ def test_of_a_history_some_epochs_and_the_last_stay(tmp_path: Path) -> None:
     assert load_tensors(path)[1]["history"] == [history[2], history[5], history[6]]
 
 
-def test_the_committed_teachers_are_what_it_leaves(tmp_path: Path) -> None:
+def test_committed_teachers_do_not_change(tmp_path: Path) -> None:
     for name in ("teacher", "teacher_2"):
         committed = ROOT / f"results/reference/cifar100/weights/{name}.safetensors"
         path = tmp_path / committed.name

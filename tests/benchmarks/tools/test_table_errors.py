@@ -1,4 +1,4 @@
-"""How exact the committed tables of block error rates are, and what that does to accuracies."""
+"""Precision of the committed tables of block error rates, and its effect on accuracies."""
 
 import json
 
@@ -15,8 +15,8 @@ from simulator.storage.environment import REFERENCE
 SHORT = 250  # coded bits, up to which a rate has at least 4,000 blocks
 
 
-def test_no_committed_table_is_coarser_than_claimed() -> None:
-    """A rate has a standard error of 0.8 points at most for short blocks, 2.5 for others."""
+def test_committed_tables_are_as_precise_as_claimed() -> None:
+    """Standard errors of rates are at most 0.8 points for short blocks, 2.5 for others."""
     files = sorted(COMMITTED.glob("*.json"))
     assert files
     for path in files:
@@ -27,7 +27,7 @@ def test_no_committed_table_is_coarser_than_claimed() -> None:
         assert np.sqrt(table.variances).max() <= most, path.name
 
 
-def test_the_committed_errors_are_those_of_choices_and_tables() -> None:
+def test_committed_table_errors_are_reproduced() -> None:
     rows = pd.DataFrame(table_errors.errors_of(REFERENCE / "digits"))
     own = rows.groupby(table_errors.PLACE, sort=False)["table_error"].max()
     kept = pd.read_csv(table_errors.FILE).set_index(table_errors.PLACE)["largest"]
@@ -37,8 +37,8 @@ def test_the_committed_errors_are_those_of_choices_and_tables() -> None:
     assert kept.index.get_level_values("sweep").nunique() > 1
 
 
-def test_an_error_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """4 bits without a CRC on AWGN: a lost block costs 0.8 minus what other payloads give."""
+def test_table_error_matches_hand_computed_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    """4 bits without a CRC on AWGN: a lost block costs 0.8 minus the accuracy of other payloads."""
     table = BlockErrors((-1.0, 0.0), (1000, 400), (500, 100), (500, 100))
     monkeypatch.setattr("benchmarks.baselines.adaptation.block_errors", lambda pipe: table)
     lost = 0.6 / 15

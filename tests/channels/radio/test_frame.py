@@ -1,4 +1,4 @@
-"""The frame: what is known of it in closed form."""
+"""Layout and waveform of the frame against closed forms."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from channels.radio.frame import Frame
 from channels.radio.preamble import pseudo_random_bits, pseudo_random_qpsk
 
 
-def test_pseudo_random_bits_are_those_of_sionna() -> None:
+def test_pseudo_random_bits_match_sionna() -> None:
     from sionna.phy.nr.utils import generate_prng_seq
 
     for seed in (1, 12345):
@@ -32,7 +32,7 @@ def test_qpsk_has_unit_power_on_every_symbol() -> None:
         ({"spacing_khz": 30.0}, 128, 9, 3.84e6),
     ],
 )
-def test_the_numerology_is_that_of_lte(
+def test_numerology_matches_lte(
     settings: dict[str, Any], fft_size: int, prefix: int, rate: float
 ) -> None:
     frame = Frame(images=10, uses=16, **settings)
@@ -40,7 +40,7 @@ def test_the_numerology_is_that_of_lte(
 
 
 @pytest.mark.parametrize(("images", "uses"), [(1, 1), (1, 100), (7, 33), (500, 16)])
-def test_data_and_pilots_share_the_grid(images: int, uses: int) -> None:
+def test_data_and_pilots_occupy_disjoint_grid_places(images: int, uses: int) -> None:
     frame = Frame(images=images, uses=uses)
     pilots, data = set(frame.pilot_places.tolist()), set(frame.data_places.tolist())
     assert not pilots & data
@@ -51,7 +51,7 @@ def test_data_and_pilots_share_the_grid(images: int, uses: int) -> None:
     assert np.diff(rows).max(initial=0) <= 8
 
 
-def test_the_symbols_are_in_the_rows(generator: torch.Generator) -> None:
+def test_ofdm_rows_contain_prefix_data_and_pilots(generator: torch.Generator) -> None:
     frame = Frame(images=20, uses=30)
     x = torch.randn((20, 30), dtype=torch.complex64, generator=generator)
     signal = frame.signal(x)
@@ -63,7 +63,7 @@ def test_the_symbols_are_in_the_rows(generator: torch.Generator) -> None:
     np.testing.assert_allclose(grid[frame.pilot_places], frame.pilot_symbols, atol=1e-12)
 
 
-def test_the_halves_are_equal_and_within_the_band() -> None:
+def test_preamble_halves_are_equal_and_band_limited() -> None:
     frame = Frame(images=1, uses=72)
     half = frame.half
     assert np.mean(np.abs(half) ** 2) == pytest.approx(frame.subcarriers / frame.fft_size)
@@ -75,8 +75,8 @@ def test_the_halves_are_equal_and_within_the_band() -> None:
     np.testing.assert_array_equal(first, signal[frame.prefix + len(half) :][: len(half)])
 
 
-def test_an_image_is_where_its_annotation_says(generator: torch.Generator) -> None:
-    """Without its symbols the signal differs there alone."""
+def test_samples_of_gives_the_samples_of_an_image(generator: torch.Generator) -> None:
+    """Removing the symbols of an image changes the signal only within these samples."""
     frame = Frame(images=20, uses=30)
     x = torch.randn((20, 30), dtype=torch.complex64, generator=generator)
     without = x.clone()
@@ -97,11 +97,11 @@ def test_an_image_is_where_its_annotation_says(generator: torch.Generator) -> No
         ({"spacing_khz": 0.5}, "spacing_khz of a frame must be 1.0 to 960.0, got 0.5"),
     ],
 )
-def test_values_out_of_range_are_refused(settings: dict[str, Any], told: str) -> None:
+def test_out_of_range_settings_raise_an_error(settings: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         Frame(**{"images": 2, "uses": 4, **settings})
 
 
-def test_symbols_of_another_shape_are_refused() -> None:
+def test_symbols_of_wrong_shape_raise_an_error() -> None:
     with pytest.raises(ValueError, match=r"x must be complex \[images, k\] = \[2, 4\]"):
         Frame(images=2, uses=4).signal(torch.zeros((4, 2), dtype=torch.complex64))

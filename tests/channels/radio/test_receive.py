@@ -1,4 +1,4 @@
-"""Synchronisation and estimation against closed forms, through the simulated radio."""
+"""Synchronisation and channel estimation against closed forms, with the simulated radio."""
 
 import math
 from collections.abc import Callable
@@ -22,7 +22,7 @@ def symbols(frame: Frame = FRAME) -> Tensor:
     return torch.randn(shape, dtype=torch.complex64, generator=Streams(seed=0)("symbols"))
 
 
-def test_a_whole_delay_shifts_and_a_fraction_turns_a_tone() -> None:
+def test_integer_and_fractional_delays_of_a_tone() -> None:
     tone = np.exp(2j * np.pi * 0.21 * np.arange(400))
     middle = np.arange(100.0, 300.0)
     np.testing.assert_allclose(interpolated(tone, middle - 7), tone[93:293], atol=1e-12)
@@ -30,7 +30,7 @@ def test_a_whole_delay_shifts_and_a_fraction_turns_a_tone() -> None:
     np.testing.assert_allclose(interpolated(tone, middle - 0.37), turned, atol=1e-4)
 
 
-def test_the_noise_and_the_gain_are_as_asked(generator: torch.Generator) -> None:
+def test_simulated_radio_applies_requested_noise_and_gain(generator: torch.Generator) -> None:
     radio = SimulatedRadio(snr_db=3.0, delay=50_000, gain=0.5j)
     signal = FRAME.signal(symbols())
     heard = radio(signal, generator=generator)
@@ -40,10 +40,10 @@ def test_the_noise_and_the_gain_are_as_asked(generator: torch.Generator) -> None
     np.testing.assert_allclose(quiet[3:], 0.5j * signal, atol=1e-12)
 
 
-def test_the_fraction_of_the_offset_has_the_variance_of_schmidl_and_cox(
+def test_fractional_offset_has_schmidl_and_cox_variance(
     generator: torch.Generator,
 ) -> None:
-    """1 / (L SNR) (1 + 1 / (2 SNR)) for the angle between two noisy halves of L samples."""
+    """Variance 1 / (L SNR) (1 + 1 / (2 SNR)) of the angle between two noisy halves of L samples."""
     known, snr, trials = FRAME.half, 10.0, 400
     power = np.mean(np.abs(known) ** 2)
     deviation = math.sqrt(power / snr / 2)
@@ -58,7 +58,7 @@ def test_the_fraction_of_the_offset_has_the_variance_of_schmidl_and_cox(
 
 
 @pytest.mark.parametrize("offset", [-3.9, -1.37, 0.0, 0.24, 2.5])
-def test_timing_is_exact_and_the_whole_offset_is_found(offset: float) -> None:
+def test_timing_is_exact_and_frequency_offset_is_recovered(offset: float) -> None:
     for number in range(3):
         radio = SimulatedRadio(
             snr_db=10.0, delay=100 + 333 * number, offset=offset / 128, gain=0.01j, trail=50
@@ -70,8 +70,8 @@ def test_timing_is_exact_and_the_whole_offset_is_found(offset: float) -> None:
         assert sync.offset == pytest.approx(radio.offset, abs=2e-5)
 
 
-def test_the_final_offset_is_within_four_times_its_bound() -> None:
-    """The bound of a tone in white noise, 6 / (4 pi^2 SNR n T^2), with the pilots as samples."""
+def test_offset_error_is_within_four_times_the_cramer_rao_bound() -> None:
+    """Bound for a tone in white noise, 6 / (4 pi^2 SNR n T^2), with the pilots as samples."""
     snr = 10.0
     for number in range(5):
         radio = SimulatedRadio(snr_db=10.0, delay=200, offset=3e-4, trail=20)
@@ -83,8 +83,8 @@ def test_the_final_offset_is_within_four_times_its_bound() -> None:
 
 
 @pytest.mark.parametrize("snr_db", [-4.0, 6.0, 20.0])
-def test_what_is_not_hx_has_the_power_that_the_receiver_believes(snr_db: float) -> None:
-    """Within four standard errors of a noise power from the empty directions of the pilots."""
+def test_residual_power_equals_estimated_noise_power(snr_db: float) -> None:
+    """Within four standard errors of a noise power from the noise-only pilot directions."""
     frame = Frame(images=500, uses=16)
     x = symbols(frame)
     draws = Streams(seed=1)("radio", snr_db)
@@ -93,7 +93,7 @@ def test_what_is_not_hx_has_the_power_that_the_receiver_believes(snr_db: float) 
     y, h, noise_power = output.received
     error = (y - h * x).abs().square().mean() / noise_power.mean()
     assert abs(float(error) - 1) < 4 / math.sqrt(0.7 * frame.pilots)
-    # the gain's power is a mean over pilots of signal and noise
+    # the power of the gain averages signal and noise over the pilots
     spread = (
         10 / math.log(10) * math.sqrt(1 / (0.7 * frame.pilots) * (1 + 2 * 10 ** (-snr_db / 10)))
     )
@@ -131,7 +131,7 @@ def noise(count: int) -> "np.ndarray[tuple[int], np.dtype[np.complex128]]":
         (lambda: FRAME.signal(symbols())[:-200], r"frame of 27 OFDM symbols, got 2\d of them"),
     ],
 )
-def test_no_frame_or_half_a_frame_is_said_in_one_line(
+def test_missing_or_truncated_frames_raise_an_error(
     heard: "Callable[[], np.ndarray[tuple[int], np.dtype[np.complex128]]]", told: str
 ) -> None:
     with pytest.raises(NoFrame, match=told):

@@ -1,4 +1,4 @@
-"""What small collections are shown besides crops: other colours, and covered rectangles."""
+"""Augmentation for small data sets: colour jitter, erasing, pasting and RandAugment."""
 
 from collections.abc import Callable
 
@@ -21,13 +21,13 @@ CHANGES: dict[str, Change] = {
 
 
 def pixels(*shape: int) -> Tensor:
-    """Pixels that no change by a third takes out of range."""
+    """Pixels that remain in range when changed by up to a third."""
     return torch.randint(60, 120, shape, generator=torch.Generator().manual_seed(1)).byte()
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_each_image_is_changed_by_itself(change: Change, channels: int) -> None:
+def test_images_are_augmented_independently(change: Change, channels: int) -> None:
     images = pixels(6, channels, 10, 8)
     first = change(images, torch.Generator().manual_seed(0))
     assert first.dtype == torch.uint8
@@ -37,14 +37,14 @@ def test_each_image_is_changed_by_itself(change: Change, channels: int) -> None:
     assert torch.equal(change(others, torch.Generator().manual_seed(0))[0], first[0])
 
 
-def test_colours_are_changed_by_the_factors_that_were_drawn(generator: torch.Generator) -> None:
+def test_colours_change_by_the_drawn_factors(generator: torch.Generator) -> None:
     images = pixels(40, 3, 6, 6)
     draws = torch.rand((40, 3), generator=torch.Generator().manual_seed(0))
     out = recolour(images, jitter=0.3, generator=generator).float()
     for image, own, (brightness, contrast, saturation) in zip(
         images.float(), out, 0.7 + 0.6 * draws, strict=True
     ):
-        mean = brightness * image.mean()  # contrast and saturation leave it
+        mean = brightness * image.mean()  # contrast and saturation preserve it
         torch.testing.assert_close(own.mean(), mean, atol=0.1, rtol=0)
         hard = mean + contrast * (brightness * image - mean)
         grey = hard.mean(dim=0, keepdim=True)
@@ -52,7 +52,9 @@ def test_colours_are_changed_by_the_factors_that_were_drawn(generator: torch.Gen
     assert torch.equal(recolour(images, jitter=0.0, generator=generator), images)
 
 
-def test_half_of_the_images_lose_a_rectangle_anywhere(generator: torch.Generator) -> None:
+def test_erasing_covers_a_random_rectangle_in_half_of_the_images(
+    generator: torch.Generator,
+) -> None:
     images = pixels(1, 3, 10, 5).expand(2000, -1, -1, -1)
     out = erase(images, share=0.4, generator=generator)
     mean = images[0].float().mean(dim=(1, 2)).round().byte()
@@ -64,7 +66,7 @@ def test_half_of_the_images_lose_a_rectangle_anywhere(generator: torch.Generator
     assert covered.any(dim=0).all()  # every pixel, corners too
 
 
-def test_a_part_below_a_half_comes_from_another_image(generator: torch.Generator) -> None:
+def test_pasted_rectangles_cover_less_than_half_of_an_image(generator: torch.Generator) -> None:
     numbers = torch.arange(200, dtype=torch.int16)
     images = numbers[:, None, None, None].expand(-1, 3, 10, 8)
     out = paste(images, share=0.45, generator=generator)
@@ -83,7 +85,7 @@ def test_a_part_below_a_half_comes_from_another_image(generator: torch.Generator
 
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_operations_do_nothing_without_magnitude(name: str, channels: int) -> None:
+def test_operations_change_images_only_with_nonzero_magnitude(name: str, channels: int) -> None:
     array = pixels(32, 32, channels).numpy()
     image = Image.fromarray(array[:, :, 0] if channels == 1 else array)
     if name not in {"autocontrast", "equalise"}:  # these have no magnitude

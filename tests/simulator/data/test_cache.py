@@ -1,4 +1,4 @@
-"""Images are decoded once, and the cache never gets in the way."""
+"""The cache of decoded images: reuse, damaged files, full disks and its location."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,13 +20,13 @@ LABELS = [0, 1] * 3
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The cache folder that is used by default, not yet there."""
+    """The default cache folder, which does not exist yet."""
     monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 
 def cached_files(folder: Path) -> list[Path]:
-    """Everything that lies in the cache, hidden files too."""
+    """All files in the cache, including hidden ones."""
     return sorted(folder.iterdir()) if folder.exists() else []
 
 
@@ -38,7 +38,7 @@ def hub(tmp_path: Path) -> Path:
 
 
 def check(data: Dataset) -> str:
-    """The content is that of `hub`; its key."""
+    """Check that the content equals `hub`, and return the key."""
     assert contents(data.test) == expected(pictures(6), LABELS)
     return data.key
 
@@ -57,24 +57,24 @@ def test_images_are_decoded_once(
 
 
 def flip_last_byte(path: Path) -> None:
-    """A fault that only the content shows."""
+    """Corrupt the content without changing the size."""
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
 
 
 def overwrite(path: Path) -> None:
-    """Something else under the same name."""
+    """Replace the content by something else."""
     path.write_bytes(b"something else")
 
 
 def empty(path: Path) -> None:
-    """Nothing under the same name."""
+    """Leave an empty file."""
     path.write_bytes(b"")
 
 
 @pytest.mark.parametrize("harm", [damaged, overwrite, empty, flip_last_byte])
-def test_a_damaged_cache_is_rebuilt(hub: Path, cache: Path, harm: Callable[[Path], None]) -> None:
+def test_damaged_cache_is_rebuilt(hub: Path, cache: Path, harm: Callable[[Path], None]) -> None:
     key = check(load_dataset(hub))
     (path,) = cached_files(cache)
     good = path.read_bytes()
@@ -84,7 +84,7 @@ def test_a_damaged_cache_is_rebuilt(hub: Path, cache: Path, harm: Callable[[Path
     assert path.read_bytes() == good
 
 
-def test_an_unwritable_cache_is_said_in_one_line(
+def test_unwritable_cache_prints_a_one_line_warning(
     hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -95,7 +95,7 @@ def test_an_unwritable_cache_is_said_in_one_line(
     assert "images not kept" in captured.err
 
 
-def test_a_full_disk_is_said_with_the_folder_and_the_way_out(
+def test_full_disk_warning_names_the_folder_and_a_remedy(
     hub: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def full(_: object, path: Path, **__: object) -> None:
@@ -111,7 +111,7 @@ def test_a_full_disk_is_said_with_the_folder_and_the_way_out(
     assert cached_files(cache) == []
 
 
-def test_results_for_later_runs_on_a_full_disk_are_said_once(
+def test_full_disk_warning_for_kept_results_is_printed_once(
     cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def full(_: object, path: Path, **__: object) -> None:
@@ -128,7 +128,7 @@ def test_results_for_later_runs_on_a_full_disk_are_said_once(
     assert cached_files(cache / "offers") == []
 
 
-def test_an_interrupted_or_failed_load_leaves_nothing(
+def test_interrupted_or_failed_load_leaves_no_files(
     hub: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object, **__: object) -> None:
@@ -144,7 +144,7 @@ def test_an_interrupted_or_failed_load_leaves_nothing(
     assert cached_files(cache) == []
 
 
-def test_a_new_format_does_not_read_old_files(
+def test_new_cache_format_ignores_old_files(
     hub: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load_dataset(hub)
@@ -153,7 +153,7 @@ def test_a_new_format_does_not_read_old_files(
     assert len(cached_files(cache)) == 2
 
 
-def test_where_the_cache_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_default_cache_location(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path / "own"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -164,7 +164,7 @@ def test_where_the_cache_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert default_cache() == tmp_path / "home" / ".cache" / "semlink"
 
 
-def test_each_size_is_kept_by_itself_and_told_again(hub: Path, cache: Path) -> None:
+def test_each_image_size_is_cached_separately_with_its_remarks(hub: Path, cache: Path) -> None:
     plain, small = load_dataset(hub), load_dataset(hub, resize=8)
     assert plain.image_shape == (3, 6, 5)
     assert small.image_shape == (3, 8, 8)

@@ -1,4 +1,4 @@
-"""What is read from digits, parquet and folders, how it is split, ordered and cached."""
+"""Reading digits, parquet and folders; splits, keys, augmentation and epoch order."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_digits_hold_all_images_in_a_fixed_stratified_split() -> None:
         assert np.abs(np.array(class_counts(split)) - of_class * size / 1797).max() < 1.5
 
 
-def test_the_first_images_are_a_fair_sample() -> None:
+def test_first_test_images_are_a_balanced_sample() -> None:
     labels = embedded("digits").test.labels
     counts = torch.bincount(labels[:250], minlength=10)
     # 250 of 500 drawn without replacement: variance 250 * 0.1 * 0.9 * 250 / 499 per class
@@ -63,7 +63,7 @@ def test_the_first_images_are_a_fair_sample() -> None:
 
 
 def test_containers_of_the_same_images_give_the_same_data(tmp_path: Path) -> None:
-    names = ["2", "10"]  # in the order of numbers; as words "10" would be first
+    names = ["2", "10"]  # in numerical order; alphabetically "10" would be first
     train, train_labels = pictures(40, 1), [0, 1] * 20
     test, test_labels = pictures(9, 2), [0, 1, 1] * 3
 
@@ -99,7 +99,7 @@ def test_containers_of_the_same_images_give_the_same_data(tmp_path: Path) -> Non
         assert class_counts(data.validation) == [2, 2]
 
 
-def test_the_key_tells_pixels_labels_and_names_apart(tmp_path: Path) -> None:
+def test_key_depends_on_pixels_labels_and_class_names(tmp_path: Path) -> None:
     images, labels = pictures(4), [0, 1, 0, 1]
     changed = images.copy()
     changed[0, 0, 0, 0] ^= 1
@@ -116,7 +116,7 @@ def test_the_key_tells_pixels_labels_and_names_apart(tmp_path: Path) -> None:
     assert len(keys) == len(variants)
 
 
-def test_without_names_classes_are_numbers_and_a_test_split_is_enough(tmp_path: Path) -> None:
+def test_classes_without_names_are_numbers_and_a_test_split_suffices(tmp_path: Path) -> None:
     write_parquet(tmp_path / "test-00000-of-00001.parquet", pictures(3), [2, 0, 2])
     data = load_dataset(tmp_path)
     assert data.classes == ("0", "1", "2")
@@ -125,7 +125,7 @@ def test_without_names_classes_are_numbers_and_a_test_split_is_enough(tmp_path: 
     assert contents(data.test) == expected(pictures(3), [2, 0, 2])
 
 
-def test_a_given_validation_split_is_used(tmp_path: Path) -> None:
+def test_existing_validation_split_is_used(tmp_path: Path) -> None:
     for seed, split in enumerate(("train", "validation", "test")):
         write_parquet(tmp_path / f"{split}.parquet", pictures(6, seed), [0, 1] * 3)
     data = load_dataset(tmp_path)
@@ -138,7 +138,7 @@ def test_a_given_validation_split_is_used(tmp_path: Path) -> None:
     ("sizes", "total", "given"),
     [
         ([500, 500], 100, [50, 50]),
-        ([5, 3, 2], 3, [1, 1, 1]),  # exact shares 1.5, 0.9, 0.6: the two left over to the latter
+        ([5, 3, 2], 3, [1, 1, 1]),  # exact shares 1.5, 0.9, 0.6: the remaining two to the latter
         ([3, 3, 2], 3, [1, 1, 1]),  # 1.125, 1.125, 0.75
         ([4, 4], 1, [1, 0]),  # equal remainders: the first class
         ([6, 1, 1], 2, [2, 0, 0]),  # a class with one image keeps it
@@ -149,7 +149,7 @@ def test_shares_are_largest_remainders(sizes: list[int], total: int, given: list
     assert shares(np.array(sizes), total).tolist() == given
 
 
-def test_class_folders_are_cut_70_10_20_whatever_their_order_and_file_names(
+def test_class_folders_are_split_70_10_20_regardless_of_order_and_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images, labels = pictures(47), [0] * 20 + [1] * 20 + [2] * 2 + [3] * 5
@@ -174,7 +174,7 @@ def test_class_folders_are_cut_70_10_20_whatever_their_order_and_file_names(
     assert parts[0] | parts[1] | parts[2] == expected(images, labels)
 
 
-def test_folders_may_hold_only_a_test_split(tmp_path: Path) -> None:
+def test_folders_with_only_a_test_split_are_read(tmp_path: Path) -> None:
     write_folders(tmp_path / "test", pictures(4), [0, 1, 0, 1], ["bus", "car"])
     data = load_dataset(tmp_path)
     assert (data.train, data.validation) == (None, None)
@@ -188,7 +188,7 @@ def test_a_class_may_be_called_train(tmp_path: Path) -> None:
     assert class_counts(data.train) == class_counts(data.validation) == class_counts(data.test)
 
 
-def test_grey_images_keep_one_channel_unless_they_meet_colour(tmp_path: Path) -> None:
+def test_grey_images_keep_one_channel_unless_mixed_with_colour(tmp_path: Path) -> None:
     images = pictures(6, grey=True)
     write_folders(tmp_path / "test", images, [0, 1] * 3, ["a", "b"])
     grey = load_dataset(tmp_path)
@@ -231,7 +231,7 @@ def shifts_and_flips(image: Tensor, padding: int) -> Iterator[tuple[int, int, bo
             yield top, left, True, cropped.flip(dims=[2])
 
 
-def test_augment_does_nothing_where_nothing_is_asked(generator: torch.Generator) -> None:
+def test_augment_without_crop_and_flip_returns_the_images(generator: torch.Generator) -> None:
     images = torch.rand(5, 3, 6, 4, generator=generator)
     assert torch.equal(augment(images, crop_padding=0, flip=False, generator=generator), images)
 
@@ -258,7 +258,7 @@ def test_augment_without_flip_only_shifts(generator: torch.Generator) -> None:
     assert all(any(torch.equal(one, way) for way in ways) for one in out)
 
 
-def test_augment_treats_each_image_by_itself() -> None:
+def test_augment_treats_images_independently() -> None:
     def augmented(images: Tensor) -> Tensor:
         generator = torch.Generator().manual_seed(7)
         return augment(images, crop_padding=2, flip=True, generator=generator)
@@ -271,14 +271,14 @@ def test_augment_treats_each_image_by_itself() -> None:
     assert torch.equal(augmented(bytes_in).float(), augmented(bytes_in.float()))
 
 
-def test_augment_says_what_is_wrong(generator: torch.Generator) -> None:
+def test_augment_with_invalid_arguments_raises_an_error(generator: torch.Generator) -> None:
     with pytest.raises(ValueError, match=r"\[B, C, H, W\], got \[3, 6, 6\]"):
         augment(torch.zeros(3, 6, 6), crop_padding=1, flip=True, generator=generator)
     with pytest.raises(ValueError, match="got -1"):
         augment(torch.zeros(1, 3, 6, 6), crop_padding=-1, flip=True, generator=generator)
 
 
-def test_epoch_order_is_a_permutation_of_its_generator() -> None:
+def test_epoch_order_is_a_permutation_determined_by_its_generator() -> None:
     first, second = (epoch_order(50, generator=torch.Generator().manual_seed(3)) for _ in "ab")
     assert torch.equal(first, second)
     assert sorted(first.tolist()) == list(range(50))

@@ -1,4 +1,4 @@
-"""What is wrong with the files of a data set is said in one line that names them."""
+"""Errors in the files of a data set are reported in one line that names them."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 
 
 def message(folder: Path) -> str:
-    """The one line that `load_dataset` refuses the folder with."""
+    """The one-line error that `load_dataset` raises for the folder."""
     with pytest.raises(UserError) as raised:
         load_dataset(folder)
     line = str(raised.value)
@@ -45,7 +45,7 @@ def image_column(number: int) -> list[dict[str, bytes | None]]:
     return [{"bytes": encoded(image), "path": None} for image in pictures(number)]
 
 
-def test_no_folder_a_file_an_empty_folder_and_other_files(tmp_path: Path) -> None:
+def test_missing_empty_and_non_data_folders_raise_an_error(tmp_path: Path) -> None:
     assert "no such folder" in message(tmp_path / "absent")
     (tmp_path / "file").write_text("")
     assert "got a file" in message(tmp_path / "file")
@@ -56,13 +56,13 @@ def test_no_folder_a_file_an_empty_folder_and_other_files(tmp_path: Path) -> Non
     assert "got other files" in message(tmp_path / "other")
 
 
-def test_truncated_parquet(tmp_path: Path) -> None:
+def test_truncated_parquet_raises_an_error(tmp_path: Path) -> None:
     write_parquet(tmp_path / TEST, pictures(6), LABELS)
     damaged(tmp_path / TEST)
     assert f"{TEST}: not a readable parquet file" in message(tmp_path)
 
 
-def test_damaged_pages_inside_parquet(tmp_path: Path) -> None:
+def test_damaged_parquet_pages_raise_an_error(tmp_path: Path) -> None:
     write_parquet(tmp_path / TEST, pictures(6), LABELS)
     content = bytearray((tmp_path / TEST).read_bytes())
     content[4:400] = bytes(396)
@@ -70,7 +70,7 @@ def test_damaged_pages_inside_parquet(tmp_path: Path) -> None:
     assert TEST in message(tmp_path)
 
 
-def test_other_files_among_images_and_empty_ones_are_named(tmp_path: Path) -> None:
+def test_non_image_and_empty_files_are_named(tmp_path: Path) -> None:
     write_folders(tmp_path, pictures(6), LABELS, ["a", "b"])
     path = tmp_path / "b" / "notes.txt"
     path.write_text("no image")
@@ -118,18 +118,20 @@ def test_unreadable_images_in_parquet_are_named_by_row(tmp_path: Path) -> None:
         ({"img": image_column(2), "label": [0, 0]}, "at least two classes, got 1"),
     ],
 )
-def test_wrong_columns_and_labels(tmp_path: Path, columns: dict[str, object], said: str) -> None:
+def test_invalid_columns_and_labels_raise_an_error(
+    tmp_path: Path, columns: dict[str, object], said: str
+) -> None:
     write_table(tmp_path / TEST, columns)
     assert said in message(tmp_path)
 
 
-def test_a_split_without_rows(tmp_path: Path) -> None:
+def test_split_without_rows_raises_an_error(tmp_path: Path) -> None:
     write_parquet(tmp_path / TEST, pictures(2), [0, 1])
     write_table(tmp_path / TEST, {"img": pa.array(image_column(1))[:0], "label": pa.array([1])[:0]})
     assert "the test split holds no images" in message(tmp_path)
 
 
-def test_parquet_classes_that_do_not_agree(tmp_path: Path) -> None:
+def test_inconsistent_parquet_classes_raise_an_error(tmp_path: Path) -> None:
     train = tmp_path / "train-00000-of-00001.parquet"
     write_parquet(train, pictures(6), LABELS, names=["a", "b"])
     write_parquet(tmp_path / TEST, pictures(6), LABELS, names=["a", "c"])
@@ -151,13 +153,15 @@ def test_parquet_classes_that_do_not_agree(tmp_path: Path) -> None:
         (["a/test-0.parquet", "b/test-0.parquet"], "must lie in one folder, got a, b"),
     ],
 )
-def test_wrong_names_of_parquet_files(tmp_path: Path, names: list[str], said: str) -> None:
+def test_invalid_parquet_file_names_raise_an_error(
+    tmp_path: Path, names: list[str], said: str
+) -> None:
     for name in names:
         write_parquet(tmp_path / name, pictures(2), [0, 1])
     assert said in message(tmp_path)
 
 
-def test_empty_missing_and_nested_class_folders(tmp_path: Path) -> None:
+def test_empty_and_nested_class_folders_raise_an_error(tmp_path: Path) -> None:
     write_folders(tmp_path, pictures(6), LABELS, ["a", "b"])
     (tmp_path / "c").mkdir()
     assert message(tmp_path).startswith(f"{tmp_path / 'c'}: every class must have images")
@@ -165,7 +169,7 @@ def test_empty_missing_and_nested_class_folders(tmp_path: Path) -> None:
     assert message(tmp_path).startswith(f"{tmp_path / 'c' / 'deeper'}: ")
 
 
-def test_splits_of_folders_that_do_not_fit(tmp_path: Path) -> None:
+def test_inconsistent_split_folders_raise_an_error(tmp_path: Path) -> None:
     write_folders(tmp_path / "train", pictures(6), LABELS, ["a", "b"])
     assert "no test split; besides train it needs test/" in message(tmp_path)
     write_folders(tmp_path / "test", pictures(6), LABELS, ["a", "c"])
@@ -176,7 +180,7 @@ def test_splits_of_folders_that_do_not_fit(tmp_path: Path) -> None:
     assert "(val: to validation, or to test where there is none)" in line
 
 
-def test_too_few_classes_or_images(tmp_path: Path) -> None:
+def test_too_few_classes_or_images_raise_an_error(tmp_path: Path) -> None:
     write_folders(tmp_path / "one", pictures(6), [0] * 6, ["a"])
     assert "at least two class folders of images, got 1" in message(tmp_path / "one")
     write_folders(tmp_path / "two", pictures(4), [0, 1] * 2, ["a", "b"])
@@ -186,7 +190,7 @@ def test_too_few_classes_or_images(tmp_path: Path) -> None:
     assert "validation images must be split off" in message(tmp_path / "three")
 
 
-def test_mixed_sizes_name_the_first_odd_image_within_and_across_splits(tmp_path: Path) -> None:
+def test_mixed_image_sizes_across_splits_name_the_first_odd_image(tmp_path: Path) -> None:
     write_folders(tmp_path / "test", pictures(6), LABELS, ["a", "b"])
     write_folders(tmp_path / "train", pictures(6)[:, :, :4], LABELS, ["a", "b"])
     first, odd = tmp_path / "test" / "a" / "0.png", tmp_path / "train" / "a" / "0.png"

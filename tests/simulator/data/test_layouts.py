@@ -1,4 +1,4 @@
-"""Layouts in which others publish images: the hub's converted parquet, tiny-imagenet."""
+"""Common layouts of published data sets: the hub's converted parquet and Tiny ImageNet."""
 
 import shutil
 from pathlib import Path
@@ -27,14 +27,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 
 
 def check(folder: Path, classes: tuple[str, str]) -> None:
-    """The folder holds the images of this file."""
+    """Check that the folder holds TRAIN and TEST."""
     data = load_dataset(folder)
     assert data.classes == classes
     assert contents(data.test) == expected(TEST, LABELS[:6])
     assert contents(data.train) | contents(data.validation) == expected(TRAIN, LABELS)
 
 
-def test_parquet_as_the_hub_converts_it_is_read_from_the_root_and_below(tmp_path: Path) -> None:
+def test_hub_converted_parquet_is_read_from_root_and_config_folder(tmp_path: Path) -> None:
     root = tmp_path / "set"
     write_parquet(root / "default" / "train" / "0000.parquet", TRAIN[:9], LABELS[:9])
     write_parquet(root / "default" / "train" / "0001.parquet", TRAIN[9:], LABELS[9:])
@@ -47,7 +47,7 @@ def test_parquet_as_the_hub_converts_it_is_read_from_the_root_and_below(tmp_path
 
 @pytest.mark.parametrize("binary", [True, False])
 @pytest.mark.parametrize("kind", [pa.string(), pa.dictionary(pa.int32(), pa.string())])
-def test_class_names_as_labels_and_binary_images(
+def test_string_labels_and_binary_images_are_read(
     tmp_path: Path, binary: bool, kind: pa.DataType
 ) -> None:
     for split, images in (("train", TRAIN), ("test", TEST)):
@@ -59,7 +59,7 @@ def test_class_names_as_labels_and_binary_images(
     check(tmp_path, ("cat", "dog"))
 
 
-def test_class_names_are_numbered_alike_in_all_files(tmp_path: Path) -> None:
+def test_class_names_have_the_same_index_in_all_files(tmp_path: Path) -> None:
     for name, labels in (("train", ["10", "2", "10", "2"]), ("test", ["10", "10"])):
         files = [encoded(image) for image in pictures(len(labels), len(name))]
         table = pa.table({"image": files, "label": labels})
@@ -70,7 +70,7 @@ def test_class_names_are_numbered_alike_in_all_files(tmp_path: Path) -> None:
 
 
 def tiny_imagenet(folder: Path) -> None:
-    """The layout as it is published, its test images without labels."""
+    """Write the published layout, whose test images have no labels."""
     write_folders(folder / "plain", TRAIN, LABELS, ["n1", "n2"])
     for name in ("n1", "n2"):
         shutil.copytree(folder / "plain" / name, folder / "train" / name / "images")
@@ -82,7 +82,7 @@ def tiny_imagenet(folder: Path) -> None:
     write_folders(folder / "test", pictures(2, 3), [0, 0], ["images"])
 
 
-def test_tiny_imagenet_is_read_as_it_is_published(tmp_path: Path) -> None:
+def test_tiny_imagenet_is_read_as_published(tmp_path: Path) -> None:
     tiny_imagenet(tmp_path)
     check(tmp_path, ("n1", "n2"))
     listed = tmp_path / "val" / "val_annotations.txt"
@@ -94,7 +94,7 @@ def test_tiny_imagenet_is_read_as_it_is_published(tmp_path: Path) -> None:
         load_dataset(tmp_path)
 
 
-def test_images_below_a_class_folder_are_read_where_nothing_else_is_there(tmp_path: Path) -> None:
+def test_nested_images_of_a_class_are_read_unless_mixed_with_others(tmp_path: Path) -> None:
     tiny_imagenet(tmp_path)
     assert load_dataset(tmp_path / "train").classes == ("n1", "n2")
     (tmp_path / "train" / "n1" / "1.png").write_bytes(encoded(TRAIN[0]))

@@ -1,4 +1,4 @@
-"""What is odd about the splits of a data set is told in one line each, with the remedy."""
+"""Remarks on problems with the splits of a data set: one line each, with a remedy."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
-def test_test_images_that_are_training_images_are_counted(tmp_path: Path) -> None:
+def test_test_images_duplicated_in_training_are_counted(tmp_path: Path) -> None:
     images, labels = pictures(600), [0, 1] * 300
     write_folders(tmp_path / "train", images[:540], labels[:540], ["a", "b"])
     write_folders(tmp_path / "test", images[528:568], labels[528:568], ["a", "b"])
@@ -22,17 +22,17 @@ def test_test_images_that_are_training_images_are_counted(tmp_path: Path) -> Non
         "from one of the two"
     )
     assert load_dataset(tmp_path).remarks[0] == told
-    assert load_dataset(tmp_path).remarks[0] == told  # from the cache too
+    assert load_dataset(tmp_path).remarks[0] == told  # also from the cache
 
 
-def test_nothing_is_told_of_a_sound_data_set_or_a_test_split_alone(tmp_path: Path) -> None:
+def test_sound_or_test_only_data_sets_have_no_remarks(tmp_path: Path) -> None:
     write_folders(tmp_path / "sound", pictures(1000), [0, 1] * 500, ["a", "b"])
     write_folders(tmp_path / "alone" / "test", pictures(100), [0, 1] * 50, ["a", "b"])
     assert load_dataset(tmp_path / "sound").remarks == ()
     assert load_dataset(tmp_path / "alone").remarks == ()
 
 
-def test_classes_without_test_images_are_named_with_the_remedy(tmp_path: Path) -> None:
+def test_remark_on_classes_without_test_images(tmp_path: Path) -> None:
     labels = [0] * 250 + [1] * 250 + [2]
     write_folders(tmp_path / "folders", pictures(501), labels, ["ant", "bee", "cat"])
     write_parquet(tmp_path / "hub" / "train.parquet", pictures(501), labels)
@@ -43,14 +43,14 @@ def test_classes_without_test_images_are_named_with_the_remedy(tmp_path: Path) -
         assert told.endswith("add images, at least 3 per class, or test images of these")
 
 
-def test_a_test_split_too_small_to_compare_on_is_told_with_the_remedy(tmp_path: Path) -> None:
+def test_remark_on_a_small_test_split(tmp_path: Path) -> None:
     write_folders(tmp_path / "test", pictures(40), [0, 1] * 20, ["a", "b"])
     (told,) = load_dataset(tmp_path).remarks
     assert told.startswith("only 40 test images: an accuracy has a 95 % interval of up to +-15 poi")
     assert told.endswith("or add test images, at least 100")
 
 
-def test_a_validation_split_too_small_to_choose_on_is_told_with_the_remedy(tmp_path: Path) -> None:
+def test_remark_on_a_small_validation_split(tmp_path: Path) -> None:
     write_folders(tmp_path, pictures(40), [0, 1] * 20, ["a", "b"])
     _, told = load_dataset(tmp_path).remarks
     assert told.startswith("only 4 validation images to choose settings on: ")

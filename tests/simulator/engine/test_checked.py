@@ -158,7 +158,7 @@ def test_power_limit_tolerates_chance_and_rejects_strong_symbols(k: int) -> None
         for _ in range(200):
             x = levels[torch.randint(4, (images, k), generator=generator)]
             assert not Power().plus(x).above(MOST_POWER, k)
-        assert Power().plus(3 * x).above(MOST_OF_BLOCK, k)
+        assert Power().plus(torch.full((images, k), 3 + 0j)).above(MOST_OF_BLOCK, k)
 
 
 def test_finding_networks_does_not_consume_attributes_of_a_scheme() -> None:

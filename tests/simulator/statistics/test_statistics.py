@@ -1,4 +1,4 @@
-"""Intervals: values by hand, the ends of the range, and how often they cover the truth."""
+"""Confidence intervals: hand-calculated values, limiting cases and coverage."""
 
 import math
 from collections.abc import Sequence
@@ -38,14 +38,14 @@ def test_wilson_by_hand() -> None:
     assert wilson(0.9, 10) == pytest.approx(Interval(0.5958500, 0.9821238), abs=1e-6)
 
 
-def test_wilson_ends_solve_its_equation() -> None:
+def test_wilson_bounds_solve_the_wilson_equation() -> None:
     for p, n in ((0.01, 500.0), (0.3, 77.7), (0.999, 5000.0)):
         for m in wilson(p, n):
             assert (p - m) ** 2 == pytest.approx(Z2 * m * (1 - m) / n)
 
 
 @pytest.mark.parametrize("n", [1, 10, 500, 5000, 10**9])
-def test_intervals_of_none_and_of_all(n: int) -> None:
+def test_intervals_with_none_or_all_correct(n: int) -> None:
     end = Z2 / (n + Z2)
     assert wilson(0, n) == pytest.approx(Interval(0, end))
     assert wilson(1, n) == pytest.approx(Interval(1 - end, 1))
@@ -57,7 +57,7 @@ def test_intervals_of_none_and_of_all(n: int) -> None:
 
 
 @pytest.mark.parametrize("correct", [1, 7, 250, 493, 499])
-def test_credits_of_0_and_1_give_wilson_with_all_images(correct: int) -> None:
+def test_binary_credits_give_the_wilson_interval(correct: int) -> None:
     credits_seen = np.arange(500) < correct
     assert effective_images(credits_seen.astype(float)) == 500
     assert accuracy_interval(credits_seen.astype(float)) == pytest.approx(
@@ -68,24 +68,24 @@ def test_credits_of_0_and_1_give_wilson_with_all_images(correct: int) -> None:
 def test_effective_images_by_hand() -> None:
     # mean 0.5; squared deviations 4 * 0.0625, sample variance 0.25 / 3, of the mean 0.25 / 12
     assert effective_images(np.array([0.25, 0.25, 0.75, 0.75])) == pytest.approx(12)
-    # mean 0.5, deviations 0.5: 0.25 / (1 / 3 / 4) = 3, raised to the 4 images
+    # mean 0.5, deviations 0.5: 0.25 / (1 / 3 / 4) = 3, raised to the number of images, 4
     assert effective_images(np.array([0.0, 0.0, 1.0, 1.0])) == 4
     assert effective_images(np.full(8, 0.25)) == math.inf
     assert effective_images(np.array([0.25])) == 1
 
 
-def test_equal_credits_allow_for_images_not_seen() -> None:
-    # In outage every image earns 1 / 10. Up to q of the images may be others, of credit 0 or 1.
+def test_equal_credits_allow_for_unseen_images() -> None:
+    # In outage every image has credit 1 / 10. A share of up to q may be unseen, with credit 0 or 1.
     q = Z2 / (500 + Z2)
     assert accuracy_interval(np.full(500, 0.1)) == pytest.approx(
         Interval(0.1 * (1 - q), 0.1 + 0.9 * q)
     )
     nearly = np.full(500, 0.1)
-    nearly[3] += 1e-12  # as from another order of additions
+    nearly[3] += 1e-12  # as from another order of summation
     assert accuracy_interval(nearly) == pytest.approx(accuracy_interval(np.full(500, 0.1)))
 
 
-def test_realisations_that_agree_add_nothing_and_others_narrow() -> None:
+def test_only_independent_realisations_narrow_the_interval() -> None:
     rng = np.random.default_rng(5)
     same = np.repeat(rng.random((400, 1)) < 0.6, 10, axis=1).mean(axis=1)
     assert accuracy_interval(same) == pytest.approx(wilson(float(same.mean()), 400))
@@ -99,14 +99,15 @@ def test_realisations_that_agree_add_nothing_and_others_narrow() -> None:
 @pytest.mark.parametrize("realizations", [1, 5])
 @pytest.mark.parametrize("p", [0.01, 0.5, 0.99])
 @pytest.mark.parametrize(("images", "low", "high"), [(5000, 0.93, 0.97), (500, 0.92, 0.98)])
-def test_coverage(
+def test_accuracy_interval_coverage(
     images: int, low: float, high: float, p: float, realizations: int, spread: float
 ) -> None:
-    """The truth is p, the mean over the population that the images of every run are drawn from.
+    """The true value is p, the mean over the population from which each run draws its images.
 
-    Image i succeeds with probability p_i ~ Beta(p * spread, (1 - p) * spread) in each realisation
-    apart, so its number of successes is beta-binomial, and how many images have how many is
-    multinomial. Over 2,000 runs a coverage of 95 % has a standard error of 0.5 %.
+    Image i succeeds with probability p_i ~ Beta(p * spread, (1 - p) * spread), independently in
+    each realisation, so its number of successes is beta-binomial, and the counts of images by
+    number of successes are multinomial. Over 2,000 runs a coverage of 95 % has a standard error
+    of 0.5 %.
     """
     rng = np.random.default_rng(11)
     successes = np.arange(realizations + 1)
@@ -117,7 +118,7 @@ def test_coverage(
     assert low <= covered / RUNS <= high
 
 
-def test_nearly_equal_credits_are_covered_where_n_eff_alone_would_fail() -> None:
+def test_nearly_equal_credits_are_covered_where_plain_n_eff_fails() -> None:
     rng = np.random.default_rng(12)
     chances = betabinom.pmf(np.arange(21), 20, 0.001, 0.999)
     counts = rng.multinomial(500, chances / chances.sum(), size=RUNS)
@@ -128,7 +129,7 @@ def test_nearly_equal_credits_are_covered_where_n_eff_alone_would_fail() -> None
     assert sum(found.low <= 0.001 <= found.high for found in hull) > 0.93 * RUNS
 
 
-def test_the_error_of_a_table_widens_an_interval_as_the_root_of_squares() -> None:
+def test_table_error_widens_an_interval_in_quadrature() -> None:
     seen = (np.arange(500) < 300).astype(float)
     plain, wide = accuracy_interval(seen), accuracy_interval(seen, table_error=0.02)
     for before, after in zip(plain, wide, strict=True):
@@ -137,8 +138,8 @@ def test_the_error_of_a_table_widens_an_interval_as_the_root_of_squares() -> Non
 
 
 @pytest.mark.parametrize("images", [500, 5000])
-def test_intervals_cover_where_blocks_fail_by_a_measured_rate(images: int) -> None:
-    """The rate is measured on 1,000 blocks, then decides how many images of the sweep arrive."""
+def test_interval_coverage_with_a_measured_block_error_rate(images: int) -> None:
+    """The rate, measured on 1,000 blocks, determines how many images of the sweep arrive."""
     rng, rate = np.random.default_rng(14), 0.2
     covered = {0.0: 0, 1.0: 0}
     for _ in range(RUNS):
@@ -162,7 +163,7 @@ def test_intervals_cover_where_blocks_fail_by_a_measured_rate(images: int) -> No
         ([0.5, math.nan], "must be in"),
     ],
 )
-def test_wrong_credits_are_refused(values: list[float], message: str) -> None:
+def test_invalid_credits_raise_an_error(values: list[float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         accuracy_interval(np.array(values))
 
@@ -170,13 +171,13 @@ def test_wrong_credits_are_refused(values: list[float], message: str) -> None:
 @pytest.mark.parametrize(
     ("p", "n"), [(-0.1, 5), (1.1, 5), (math.nan, 5), (0.5, 0), (0.5, math.nan)]
 )
-def test_wrong_fractions_are_refused(p: float, n: float) -> None:
+def test_invalid_wilson_arguments_raise_an_error(p: float, n: float) -> None:
     with pytest.raises(ValueError, match="must be"):
         wilson(p, n)
 
 
 def pairs_of(only_a: int, only_b: int, both: int, neither: int) -> tuple[Credits, Credits]:
-    """Credits of 0 and 1 of so many images."""
+    """Credits of 0 and 1 for these numbers of images."""
     counts = (only_a, only_b, both, neither)
     return np.repeat([1.0, 0.0, 1.0, 0.0], counts), np.repeat([0.0, 1.0, 1.0, 0.0], counts)
 
@@ -193,7 +194,7 @@ def test_paired_difference_uses_the_pairing() -> None:
 
 
 def constrained_variance(counts: Sequence[int], weights: Sequence[float], mean: float) -> float:
-    """Variance of sum(weights * cells), cells as likely as can be where this has mean `mean`."""
+    """Variance of sum(weights * cells) for the most likely cells that give mean `mean`."""
     seen, of = np.array(counts) / sum(counts), np.array(weights)
     limits = LinearConstraint(np.array([np.ones(4), of]), [1, mean], [1, mean])
 
@@ -206,7 +207,7 @@ def constrained_variance(counts: Sequence[int], weights: Sequence[float], mean: 
 
 
 @pytest.mark.parametrize("counts", [(3, 7, 30, 10), (12, 2, 5, 31), (1, 1, 40, 8)])
-def test_ends_of_paired_intervals_are_where_the_score_test_begins_to_reject(
+def test_paired_interval_bounds_are_where_the_score_test_rejects(
     counts: tuple[int, int, int, int],
 ) -> None:
     a, b = pairs_of(*counts)
@@ -221,14 +222,14 @@ def test_ends_of_paired_intervals_are_where_the_score_test_begins_to_reject(
 
 
 @pytest.mark.parametrize("n", [1, 500, 5000])
-def test_paired_intervals_do_not_collapse_where_no_image_tells_the_schemes_apart(n: int) -> None:
+def test_paired_intervals_of_identical_results_do_not_collapse(n: int) -> None:
     end = Z2 / (n + Z2)
     assert paired_difference(np.zeros(n), np.zeros(n)) == pytest.approx((0, -end, end))
     assert paired_difference(np.full(n, 0.1), np.full(n, 0.1)) == pytest.approx((0, -end, end))
     assert paired_ratio(np.ones(n), np.ones(n)) == pytest.approx((1, 1 - end, 1 / (1 - end)))
 
 
-def test_paired_intervals_are_wald_s_where_many_images_disagree() -> None:
+def test_paired_intervals_match_wald_if_many_images_disagree() -> None:
     rng = np.random.default_rng(3)
     chance = rng.beta(2, 1, size=5000)
     a, b = rng.binomial(5, chance) / 5, rng.binomial(5, 0.9 * chance) / 5
@@ -239,7 +240,7 @@ def test_paired_intervals_are_wald_s_where_many_images_disagree() -> None:
     assert ratio == pytest.approx((ratio.value, ratio.value - half, ratio.value + half), abs=1e-3)
 
 
-def test_two_schemes_change_places() -> None:
+def test_swapping_schemes_mirrors_difference_and_ratio() -> None:
     a, b = np.array([1.0, 0.6, 0.2, 1.0] * 5), np.array([1.0, 0.4, 0.4, 0.2] * 5)
     found, back = paired_difference(a, b), paired_difference(b, a)
     assert back == pytest.approx((-found.value, -found.high, -found.low))
@@ -250,9 +251,9 @@ def test_two_schemes_change_places() -> None:
 
 
 def disagreements(only_a: float, only_b: float, realizations: int, spread: float) -> Outcomes:
-    """How many draws of an image only a, and only b, gets right, and how likely that is.
+    """Numbers of draws of an image that only a, and only b, gets right, and their probabilities.
 
-    Its chances of both are Dirichlet with these means; else both schemes are right.
+    The probabilities of an image are Dirichlet with these means; otherwise both are right.
     """
     draws = [
         (i, j, realizations - i - j)
@@ -294,7 +295,7 @@ def test_paired_coverage_where_few_images_disagree(
 
 
 @pytest.mark.parametrize("expected", [1.8, 2.7, 4.3, 5.9])
-def test_few_images_unlike_all_others_are_covered(expected: float) -> None:
+def test_paired_coverage_with_a_few_outlier_images(expected: float) -> None:
     """One scheme is always in outage, the other seldom wrong: nearly all differences are 0.9."""
     chances = poisson.pmf(np.arange(40), expected)
     outage, covered = np.full(500, 0.1), 0.0
@@ -313,8 +314,8 @@ UNEVEN = [
 
 
 @pytest.mark.parametrize("seen", UNEVEN)
-def test_ends_for_any_credits_are_where_the_score_test_begins_to_reject(seen: list[float]) -> None:
-    """The likeliest law on the values seen and on -1 and 1, found by a general optimiser."""
+def test_bounds_for_any_credits_are_where_the_score_test_rejects(seen: list[float]) -> None:
+    """The most likely distribution on the values seen, -1 and 1, by a general optimiser."""
     difference = np.array(seen)
     found = paired_difference(difference.clip(min=0), (-difference).clip(min=0))
     values = np.unique([*seen, -1, 1])
@@ -327,7 +328,7 @@ def test_ends_for_any_credits_are_where_the_score_test_begins_to_reject(seen: li
 
 
 def likeliest(shares: Credits, values: Credits, mean: float) -> Credits:
-    """The shares of most likelihood where the values have this mean."""
+    """The most likely shares for which the values have this mean."""
     limits = LinearConstraint(np.array([np.ones(len(values)), values]), [1, mean], [1, mean])
     own = shares > 0
 
@@ -349,19 +350,19 @@ def test_p_value_is_below_5_percent_where_the_interval_excludes_0(seen: list[flo
         assert (paired_p_value(moved) < 0.05) == (found.low > 0 or found.high < 0)
 
 
-def test_the_error_of_a_table_widens_a_paired_interval() -> None:
+def test_table_error_widens_a_paired_interval() -> None:
     rng = np.random.default_rng(15)
     a, b = ((rng.random(2000) < chance).astype(float) for chance in (0.6, 0.55))
     plain, wide = (paired_difference(a, b, table_error=error) for error in (0.0, 0.02))
     for before, after in zip(plain[1:], wide[1:], strict=True):
         moved = math.hypot(before - plain.value, 1.959964 * 0.02)
         assert abs(after - plain.value) == pytest.approx(moved, rel=0.01)
-    at_the_end = plain.value / 1.959964  # a table so bad that 0 is just inside, without images
+    at_the_end = plain.value / 1.959964  # puts 0 at the bound even without sampling error
     assert paired_p_value(a - b, table_error=at_the_end) > 0.05
     assert paired_difference(a, b, table_error=1.0)[1:] == (-1, 1)
 
 
-def test_few_equal_images_say_little_and_many_say_much() -> None:
+def test_equal_differences_are_significant_only_with_many_images() -> None:
     """All differences are 0.02; unseen images of -1 could make the mean 0."""
     few, many = np.full(20, 0.02), np.full(5000, 0.02)
     assert paired_p_value(few) > 0.5
@@ -377,7 +378,7 @@ def test_few_equal_images_say_little_and_many_say_much() -> None:
     assert rounded == pytest.approx(paired_difference(np.full(2, 0.05), np.zeros(2)))
 
 
-def test_paired_ratio_covers_as_often_as_it_says() -> None:
+def test_paired_ratio_has_nominal_coverage() -> None:
     rng = np.random.default_rng(2)
     teacher = rng.random((RUNS, 500)) < 0.8
     same, guess = rng.random((RUNS, 500)) < 0.9, rng.random((RUNS, 500)) < 0.5
@@ -391,7 +392,7 @@ def test_paired_ratio_covers_as_often_as_it_says() -> None:
     assert 0.93 <= inside / RUNS <= 0.97
 
 
-def test_pairs_must_match() -> None:
+def test_mismatched_pairs_and_zero_reference_raise_an_error() -> None:
     with pytest.raises(ValueError, match="one length"):
         paired_difference(np.zeros(3), np.zeros(4))
     with pytest.raises(ValueError, match="b must have a credit above 0"):
@@ -400,8 +401,8 @@ def test_pairs_must_match() -> None:
 
 @pytest.mark.parametrize("realizations", [2, 5, 20])
 @pytest.mark.parametrize("p", [0.01, 0.5, 0.99])
-def test_channel_interval_covers_the_accuracy_on_these_images(p: float, realizations: int) -> None:
-    """The images are fixed, each with a chance of its own; only the draws differ between runs."""
+def test_channel_interval_covers_the_accuracy_on_fixed_images(p: float, realizations: int) -> None:
+    """The images are fixed, each with its own probability; only the draws differ between runs."""
     rng = np.random.default_rng(13)
     chances = rng.beta(p, 1 - p, size=1000)
     truth, covered, narrower = chances.mean(), 0, 0
@@ -414,27 +415,27 @@ def test_channel_interval_covers_the_accuracy_on_these_images(p: float, realizat
     assert narrower > 0.9 * (RUNS // 2)
 
 
-def test_channel_interval_of_one_draw_is_wide_enough() -> None:
+def test_channel_interval_of_one_draw_is_the_wilson_interval() -> None:
     tally = Tally(np.array([1, 1, 0, 0]), np.zeros(4, np.int64), 1, 10)
     assert channel_interval(tally) == wilson(0.5, 4)
 
 
-def test_channel_interval_allows_for_draws_that_were_not_seen() -> None:
-    """Draws that all agree leave what 20,000 transmissions may not have shown."""
+def test_channel_interval_allows_for_unseen_draws() -> None:
+    """All draws agree; the width allows for what 20,000 transmissions may not have shown."""
     right = np.array([20] * 600 + [0] * 400)
     found = channel_interval(Tally(right, np.zeros(1000, np.int64), 20, 10))
     unseen = Z**2 / (20_000 + Z**2)
     assert found == pytest.approx((0.6 * (1 - unseen), 0.6 + 0.4 * unseen))
 
 
-def test_p_value_of_single_transmissions_is_mcnemar_s() -> None:
+def test_p_value_of_single_transmissions_matches_mcnemar() -> None:
     difference = np.array([1.0] * 30 + [-1.0] * 12 + [0.0] * 900)
     assert paired_p_value(difference) == pytest.approx(chi2.sf((30 - 12) ** 2 / 42, 1))
     assert paired_p_value(difference) == pytest.approx(binomtest(30, 42).pvalue, rel=0.5)
     assert paired_p_value(np.zeros(5)) == 1
 
 
-def test_p_value_errs_as_often_as_it_says() -> None:
+def test_p_value_has_the_nominal_false_positive_rate() -> None:
     rng = np.random.default_rng(14)
     chance = rng.beta(1, 1, size=(RUNS, 300))
     a, b = (rng.binomial(5, chance) / 5 for _ in range(2))  # equal schemes, five draws of each

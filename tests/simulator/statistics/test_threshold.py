@@ -1,4 +1,4 @@
-"""The SNR needed for an accuracy, against examples worked out by hand."""
+"""The SNR needed for an accuracy, against examples calculated by hand."""
 
 import math
 
@@ -38,7 +38,7 @@ def test_crossing_by_hand() -> None:
     assert crossing(snr, np.array([0.2, 0.3, 0.4]), 0.6) == math.inf
 
 
-def test_interval_is_where_the_bounds_reach_it() -> None:
+def test_needed_snr_interval_is_where_the_bounds_reach_the_target() -> None:
     """0.5 at 2 dB and 0.9 at 4 dB: 0.05 of accuracy per quarter of a dB."""
     own = needed_snr(rows("a", 0.1, 0.5, 0.9).sample(frac=1, random_state=1), 0.6)
     assert own == pytest.approx((2.5, 2.0, 3.0))
@@ -53,7 +53,7 @@ def test_difference_by_hand() -> None:
     assert difference(Estimate(5.0, -math.inf, 5.4), apart).low == -math.inf
 
 
-def test_table_of_several_schemes_beside_a_reference() -> None:
+def test_threshold_table_with_a_reference_scheme() -> None:
     curves = [
         rows("a", 0.1, 0.5, 0.9),
         rows("b", 0.1, 0.2, 0.3),
@@ -67,8 +67,8 @@ def test_table_of_several_schemes_beside_a_reference() -> None:
     assert "difference_db" not in thresholds(rows("a", 0.1, 0.9), 0.6)
 
 
-def test_what_two_schemes_share_cancels() -> None:
-    """Both earn the same but for 2 % of the images."""
+def test_pairing_narrows_the_difference_of_needed_snrs() -> None:
+    """The schemes have equal credits except on 2 % of the images."""
     draw, count = np.random.default_rng(0), 400
     easy = draw.random(count) < 0.6
     snr = np.array([0.0, 2.0])
@@ -93,8 +93,8 @@ def test_what_two_schemes_share_cancels() -> None:
     assert again.equals(paired)
 
 
-def test_errors_of_tables_widen_the_difference_of_needed_snrs() -> None:
-    """Nothing but the tables varies: 0.4 of accuracy for 2 dB, so 0.02 are 0.1 dB."""
+def test_table_errors_widen_the_difference_of_needed_snrs() -> None:
+    """Only the tables vary: accuracy rises by 0.4 over 2 dB, so 0.02 correspond to 0.1 dB."""
     curves = pd.concat([rows("a", 0.2, 0.6), rows("b", 0.2, 0.6)], ignore_index=True)
     curves["table_error"] = [0.02, 0.02, 0.0, 0.0]
 
@@ -102,12 +102,12 @@ def test_errors_of_tables_widen_the_difference_of_needed_snrs() -> None:
         return np.full(50, row["accuracy"])
 
     (row, _) = thresholds(curves, 0.4, reference="b", credits_of=credits_of).to_dict("records")
-    half = 1.96 * 0.1 / math.sqrt(2)  # at the middle of two points of independent errors
+    half = 1.96 * 0.1 / math.sqrt(2)  # midway between two points with independent errors
     assert row["difference_high"] == pytest.approx(half, rel=0.1)
     assert row["difference_low"] == pytest.approx(-half, rel=0.1)
 
 
-def test_errors_of_the_tables_of_two_schemes_are_independent() -> None:
+def test_table_errors_of_two_schemes_are_independent() -> None:
     curves = pd.concat([rows("a", 0.2, 0.6), rows("b", 0.2, 0.6)], ignore_index=True)
     curves["table_error"] = 0.02
 
@@ -119,8 +119,8 @@ def test_errors_of_the_tables_of_two_schemes_are_independent() -> None:
     assert row["difference_low"] == pytest.approx(-1.96 * 0.1, rel=0.1)
 
 
-def test_resamples_that_never_reach_the_target_count_against_both_ends() -> None:
-    """Both end a hair above the target: in a third of the resamples neither reaches it."""
+def test_resamples_below_the_target_make_both_bounds_infinite() -> None:
+    """Both curves end just above the target: in a third of the resamples neither reaches it."""
     curves = pd.concat([rows("a", 0.2, 0.51), rows("b", 0.2, 0.51)], ignore_index=True)
 
     def credits_of(row: pd.Series) -> np.ndarray:
@@ -131,6 +131,6 @@ def test_resamples_that_never_reach_the_target_count_against_both_ends() -> None
     assert (row["difference_low"], row["difference_high"]) == (-math.inf, math.inf)
 
 
-def test_a_curve_that_crosses_again_is_told() -> None:
+def test_table_has_the_first_and_last_crossing_of_a_curve() -> None:
     (row,) = thresholds(rows("a", 0.2, 0.7, 0.3, 0.9), 0.6).to_dict("records")
     assert (row["crossing_db"], row["snr_db"]) == pytest.approx((1.6, 5.0))

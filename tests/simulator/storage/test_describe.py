@@ -1,4 +1,4 @@
-"""Descriptions stay what they were: keys of weights, journals and searches hang on them."""
+"""Descriptions stay unchanged: keys of weights, journals and searches depend on them."""
 
 import dataclasses
 import json
@@ -14,9 +14,9 @@ from benchmarks.recipes.search import NAMES, preset
 from simulator.schemes.rkd_sc import LinkError
 from simulator.storage.describe import describe, digest
 
-# (class, field): default. Descriptions leave out fields at their default, so a changed default
-# changes silently what every earlier description means. A new field belongs here with the value at
-# which results are as they were before there was the field.
+# (class, field): default. Descriptions omit fields at their default, so changing a default
+# silently changes the meaning of every earlier description. Add a new field here with the value
+# that gives the same results as before the field existed.
 DEFAULTS: dict[tuple[str, str], object] = {
     ("AugmentConfig", "erased"): 0.0,
     ("AugmentConfig", "jitter"): 0.0,
@@ -126,7 +126,7 @@ def described_classes() -> set[type]:
     return found
 
 
-def test_defaults_are_what_earlier_descriptions_mean() -> None:
+def test_defaults_match_earlier_descriptions() -> None:
     found = {
         (own.__name__, field.name): field.default
         for own in described_classes()
@@ -158,14 +158,16 @@ def test_defaults_are_what_earlier_descriptions_mean() -> None:
         ("images", "gpu", "4d2e19e754b68ab7"),
     ],
 )
-def test_search_presets_are_described_as_ever(recipe: str, name: str, expected: str) -> None:
+def test_descriptions_of_search_presets_are_unchanged(
+    recipe: str, name: str, expected: str
+) -> None:
     (own,) = (build() for build in RECIPES if build.__name__ == recipe)
     assert digest(preset(own, name)) == expected
 
 
 @dataclass(frozen=True, kw_only=True)
 class Now:
-    """What is left of a description that had a field `order`."""
+    """A config from which the field `order` was removed."""
 
     steps: int
     warmup: float = 0.5
@@ -174,7 +176,7 @@ class Now:
     described_also: ClassVar[Mapping[str, Any]] = {"order": "first"}
 
 
-def test_description_leaves_out_defaults_and_keeps_what_was_removed() -> None:
+def test_description_omits_defaults_and_keeps_removed_fields() -> None:
     assert describe(Now(steps=3)) == {"type": "Now", "steps": 3, "order": "first"}
     told = describe({"a": Now(steps=3, warmup=0.1, shape=(1, 2))})
     expected = {"type": "Now", "steps": 3, "warmup": 0.1, "shape": [1, 2], "order": "first"}

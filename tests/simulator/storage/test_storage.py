@@ -1,4 +1,4 @@
-"""Files: atomic, self-describing, and refused in one line when they are not what they should be."""
+"""Files: atomic writes, headers, and one-line errors for missing or damaged files."""
 
 import os
 import stat
@@ -14,7 +14,7 @@ from simulator.storage.files import load_tensors, replacing, save_tensors
 from simulator.storage.folders import check_writable, read_results
 
 
-def test_tensors_survive_save_and_load(tmp_path: Path) -> None:
+def test_saved_tensors_are_loaded_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "part.safetensors"
     tensors = {"a": torch.arange(3.0), "b": torch.tensor([[True]])}
     save_tensors(path, tensors, {"key": "abc"})
@@ -35,7 +35,7 @@ def test_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_is_on_disk_before_it_gets_its_name(
+def test_file_is_synced_before_it_is_renamed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "file"
@@ -47,10 +47,10 @@ def test_a_file_is_on_disk_before_it_gets_its_name(
     monkeypatch.setattr("os.fsync", fsync)
     with replacing(path) as temporary:
         temporary.write_text("new")
-    assert seen == [(False, False), (True, True)]  # the file, then the folder with its name
+    assert seen == [(False, False), (True, True)]  # the file, then the folder entry
 
 
-def test_missing_and_foreign_files_are_named(tmp_path: Path) -> None:
+def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file: .*gone"):
         load_tensors(tmp_path / "gone")
     text = tmp_path / "text.safetensors"
@@ -65,7 +65,7 @@ def test_missing_and_foreign_files_are_named(tmp_path: Path) -> None:
         load_tensors(cut)
 
 
-def test_origin_key_changes_with_every_field() -> None:
+def test_origin_key_depends_on_recipe_description_data_seed_and_parents() -> None:
     fields: dict[str, Any] = {
         "recipe": "digits",
         "part": "student",
@@ -86,7 +86,7 @@ def test_origin_key_changes_with_every_field() -> None:
     assert Origin(**fields).key in keys
 
 
-def test_checking_a_folder_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_check_writable_rejects_files_and_leaves_nothing_behind(tmp_path: Path) -> None:
     blocker = tmp_path / "file"
     blocker.write_text("")
     with pytest.raises(UserError, match="^--out must be a folder that can be written to"):
@@ -95,7 +95,7 @@ def test_checking_a_folder_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [blocker]
 
 
-def test_folder_without_a_sweep_is_refused(tmp_path: Path) -> None:
+def test_folders_without_valid_results_raise_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"results\.csv is missing"):
         read_results(tmp_path)
     (tmp_path / "results.csv").write_text("")

@@ -1,4 +1,4 @@
-"""A changed byte in weights is told with the name of the file."""
+"""Checksums of weights: a damaged file is reported by name."""
 
 import shutil
 from pathlib import Path
@@ -24,7 +24,7 @@ def flip(path: Path, place: int) -> None:
 
 
 @pytest.mark.parametrize("place", [9, 60, -1])
-def test_a_flipped_bit_names_the_file(tmp_path: Path, place: int) -> None:
+def test_flipped_bit_raises_an_error_naming_the_file(tmp_path: Path, place: int) -> None:
     path = tmp_path / "weights/part.safetensors"
     save_tensors(path, {"a": torch.arange(8.0)}, {"key": "abc"})
     note_sum(path)
@@ -38,7 +38,7 @@ def test_a_flipped_bit_names_the_file(tmp_path: Path, place: int) -> None:
     assert len(checked_weights(path)[0]["a"]) == 9
 
 
-def test_weights_that_are_trained_again_are_not_called_damaged(tmp_path: Path) -> None:
+def test_retrained_weights_are_not_reported_as_damaged(tmp_path: Path) -> None:
     path = tmp_path / "weights/part.safetensors"
     save_tensors(path, {"a": torch.zeros(1)}, {})
     note_sum(path)
@@ -47,14 +47,14 @@ def test_weights_that_are_trained_again_are_not_called_damaged(tmp_path: Path) -
     assert checked_weights(path)[0]["a"] == 1
 
 
-def test_weights_without_a_list_are_read_as_they_are(tmp_path: Path) -> None:
+def test_weights_without_checksums_are_read_unchecked(tmp_path: Path) -> None:
     path = tmp_path / "weights/part.safetensors"
     save_tensors(path, {"a": torch.zeros(1)}, {})
     flip(path, -1)
     assert checked_weights(path)[0]["a"] != 0
 
 
-def test_a_sweep_refuses_damaged_weights(
+def test_sweep_rejects_damaged_weights(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(WEIGHTS, tmp_path / "weights")
@@ -65,7 +65,7 @@ def test_a_sweep_refuses_damaged_weights(
 
 
 @pytest.mark.parametrize("folder", TRAINED, ids=lambda folder: folder.name)
-def test_the_committed_weights_are_as_listed(folder: Path) -> None:
+def test_committed_weights_match_their_checksums(folder: Path) -> None:
     lines = (folder / LIST).read_text().splitlines()
     listed = {line.partition("  ")[2]: line.partition("  ")[0] for line in lines}
     assert listed == {name: file_hash(folder / name) for name in listed}
