@@ -63,11 +63,8 @@ def test_qpsk_on_every_channel(name: str, snr_db: float, generator: torch.Genera
 
 
 @pytest.mark.parametrize("snr_db", [0.0, 10.0, 20.0])
-@pytest.mark.parametrize("coherence", [None, 1, 4])
-def test_bpsk_with_rayleigh_fading(
-    snr_db: float, coherence: int | None, generator: torch.Generator
-) -> None:
-    errors = errors_of_bpsk(RayleighChannel(coherence=coherence), snr_db, generator)
+def test_bpsk_with_rayleigh_fading(snr_db: float, generator: torch.Generator) -> None:
+    errors = errors_of_bpsk(RayleighChannel(coherence=None), snr_db, generator)
     assert within_four_sigma(errors, NUM_BITS, bpsk_bit_error_rate_rayleigh(snr_db))
 
 

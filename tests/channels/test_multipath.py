@@ -122,13 +122,14 @@ def test_qpsk_error_rate_on_a_subcarrier_matches_flat_fading(text: str, snr_db: 
 
 
 @pytest.mark.parametrize("profile", list(LONGEST))
-def test_longest_delay_matches_the_table_and_powers_sum_to_one(profile: str) -> None:
+def test_delay_spread_is_the_rms_delay_and_powers_sum_to_one(profile: str) -> None:
     link = Multipath(profile=profile)
     taps = taps_of(link)
     assert taps.delays.max() == pytest.approx(link.longest_delay, rel=1e-6)
     assert taps.powers.sum() + taps.line_of_sight == pytest.approx(1.0, abs=1e-6)
-    mean = ((taps.powers * taps.delays).sum()) / taps.powers.sum()
-    assert taps.line_of_sight == 0 or mean > 0
+    first, second = ((taps.powers * taps.delays**power).sum() for power in (1, 2))
+    rms = math.sqrt(second - first**2)  # the line of sight has delay 0
+    assert rms == pytest.approx(1e-9 * link.delay_spread_ns, rel=0.01)
 
 
 def test_long_codewords_are_generated_in_memory_bounded_chunks(

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from benchmarks.recipes.digits import digits
-from models import PretrainedTeacher, PretrainedTeacherConfig, ResidualCnnConfig
+from models import PretrainedTeacher, ResidualCnnConfig
 from models.encoders.pretrained import load_tower
 from simulator import resolve
 from simulator.commands.train import TrainRequest, train
@@ -140,7 +140,3 @@ def test_projection_onto_principal_components(generator: torch.Generator) -> Non
     assert torch.equal(fit_projection([wide], 6).directions, torch.eye(6))
     with pytest.raises(UserError, match="feature_dim 9 must not exceed the teacher's 6"):
         fit_projection([wide], 9)
-
-
-def test_config_stores_its_source() -> None:
-    assert PretrainedTeacherConfig(source="openai/clip-vit-base-patch32").source.startswith("open")

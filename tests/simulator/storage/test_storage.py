@@ -2,6 +2,7 @@
 
 import os
 import stat
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -65,25 +66,22 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
         load_tensors(cut)
 
 
-def test_origin_key_depends_on_recipe_description_data_seed_and_parents() -> None:
-    fields: dict[str, Any] = {
-        "recipe": "digits",
-        "part": "student",
-        "description": {"epochs": 1},
-        "data": "d",
-        "classes": ("0", "1"),
-        "image_shape": (1, 8, 8),
-        "seed": 0,
-        "made_from": {"teacher": "t"},
+def test_origin_key_depends_on_every_field() -> None:
+    values: dict[str, tuple[Any, Any]] = {
+        "recipe": ("digits", "other"),
+        "part": ("student", "codec"),
+        "description": ({"epochs": 1}, {"epochs": 2}),
+        "data": ("d", "e"),
+        "classes": (("0", "1"), ("0", "2")),
+        "image_shape": ((1, 8, 8), (3, 8, 8)),
+        "seed": (0, 1),
+        "made_from": ({"teacher": "t"}, {"teacher": "u"}),
     }
-    keys = {Origin(**fields).key}
-    keys.add(Origin(**{**fields, "recipe": "other"}).key)
-    keys.add(Origin(**{**fields, "description": {"epochs": 2}}).key)
-    keys.add(Origin(**{**fields, "data": "e"}).key)
-    keys.add(Origin(**{**fields, "seed": 1}).key)
-    keys.add(Origin(**{**fields, "made_from": {"teacher": "u"}}).key)
-    assert len(keys) == 6
-    assert Origin(**fields).key in keys
+    assert values.keys() == {field.name for field in fields(Origin)}
+    first = {name: own[0] for name, own in values.items()}
+    keys = {Origin(**{**first, name: other}).key for name, (_, other) in values.items()}
+    assert len(keys | {Origin(**first).key}) == len(values) + 1
+    assert Origin(**first).key == Origin(**first).key
 
 
 def test_check_writable_rejects_files_and_leaves_nothing_behind(tmp_path: Path) -> None:
