@@ -24,7 +24,7 @@ from simulator.errors import UserError, shown
 from simulator.parse import FARTHEST_SNR_DB
 from simulator.scheme import Scheme
 from simulator.schemes.experiment import Experiment
-from simulator.schemes.own import SETTINGS, OwnScheme, Pair
+from simulator.schemes.own import OwnScheme, Pair
 from simulator.storage.folders import check_writable
 
 Value = TypeVar("Value")
@@ -245,7 +245,7 @@ def own_scheme(
         pairs=pairs,
         classify=None if classify is None else function("classify", classify, "images -> scores"),
         uses_snr=bool(uses_snr),
-        described=SETTINGS if settings is None else _line("settings", settings),
+        described="" if settings is None else _line("settings", settings),
     )
 
 

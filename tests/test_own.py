@@ -179,6 +179,8 @@ def test_own_networks_may_use_the_snr_and_differ_per_k() -> None:
     )
     assert scheme.channel_uses == f"k in {{4, {K}}}"
     assert scheme.settings(4) == "two lines"
+    usual = semlink.own_scheme("snr", {4: encode}, {4: decode}, uses_snr=True)
+    assert "average SNR, gain and noise power known" in usual.settings(4)
     sent = semlink.send(scheme, used().data.test.images[:3], channel="rayleigh", snr_db=7, k=4)
     assert sent.scores.shape == (3, 10)
     ends = dict(heard)

@@ -19,7 +19,6 @@ from simulator.names import SCHEMES
 from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces
 
 Network = Callable[..., Tensor]
-SETTINGS = "own encoder and decoder, gain and noise power known, no header"
 
 
 class Pair(NamedTuple):
@@ -47,7 +46,7 @@ class OwnScheme(Scheme):
     pairs: Mapping[int, Pair]  # by k
     classify: Network | None = None
     uses_snr: bool = False
-    described: str = SETTINGS
+    described: str = ""  # its settings; empty: what holds for any encoder and decoder
 
     def __post_init__(self) -> None:
         """Check the name; compute where the encoders are."""
@@ -76,7 +75,8 @@ class OwnScheme(Scheme):
 
     def settings(self, k: int) -> str:
         """The description that was given, or what holds for any encoder and decoder."""
-        return self.described
+        known = "average SNR, gain and noise power" if self.uses_snr else "gain and noise power"
+        return self.described or f"own encoder and decoder, {known} known, no header"
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensors:
