@@ -27,6 +27,7 @@ class Mine(Scheme):
     """Sends sixteen pairs of pixels as symbols; the output of each step can be replaced."""
 
     channel_uses = "k = 16"
+    held: Any = None  # what a user's class may hold as an attribute
 
     def __init__(self, name: Any = "mine", **steps: Step) -> None:
         if name is not None:
@@ -123,7 +124,7 @@ def test_networks_of_a_scheme_run_in_eval_mode() -> None:
     scheme = Mine(received=lambda own: own._replace(scores=dropout(own.scores)))
     images = semlink.load("digits", weights=WEIGHTS).data.test.images[:3]
     for networks in ({"a": dropout}, [dropout], (dropout,), dropout):
-        scheme.networks = networks  # type: ignore[attr-defined]
+        scheme.held = networks
         one, two = (semlink.send(scheme, images, k=16).scores for _ in range(2))
         assert torch.equal(one, two)
         assert dropout.training
@@ -162,10 +163,11 @@ def test_power_limit_tolerates_chance_and_rejects_strong_symbols(k: int) -> None
 
 
 def test_finding_networks_does_not_consume_attributes_of_a_scheme() -> None:
-    scheme = Mine()
-    scheme.numbers = count()  # type: ignore[attr-defined]  # never ends
-    scheme.nested = {"a": [torch.nn.Linear(1, 1)], "b": (torch.nn.Linear(1, 1).forward, 3)}  # type: ignore[attr-defined]
+    scheme, endless = Mine(), count()
+    scheme.held = {"a": [torch.nn.Linear(1, 1)], "b": (torch.nn.Linear(1, 1).forward, 3, endless)}
     assert len(networks_of(scheme)) == 2
     images = semlink.load("digits", weights=WEIGHTS).data.test.images[:1]
     semlink.send(scheme, images, k=16)
-    assert next(scheme.numbers) == 0  # type: ignore[attr-defined]
+    scheme.held = endless
+    semlink.send(scheme, images, k=16)
+    assert next(endless) == 0
