@@ -362,8 +362,8 @@ def sweep(
     """Accuracy of schemes over a grid, on the first `images` test images or all.
 
     Schemes are names ("rkd_sc,label_code" or a list) or objects. With `out` the sweep is journalled
-    in that folder as by `semlink sweep`, can be stopped and resumed, and uses `workers` processes.
-    Without `out` it stays in memory; schemes and channels of your own require this.
+    in that folder as by `semlink sweep`, can be stopped and resumed, and uses `workers` processes;
+    with schemes or channels of your own, only this one. Without `out` it stays in memory.
     `quality` adds PSNR and SSIM of the images that schemes rebuild (for schemes of your own:
     `Received.seen["images"]`). Raises: Error.
 
@@ -474,7 +474,7 @@ def own_channel(name: str, transmit: "Transmit") -> "Channel":
     """A channel of your own: `transmit(x, snr_db, generator)` returns (y, h, noise_power).
 
     Shapes: x, y, h [B, k] complex, snr_db [B, 1], noise_power [B, 1] or [B, k]; y = h x + w with
-    E|h|^2 = 1 and E|w|^2 = noise_power. Draw only from `generator`. Sweeps over it stay in memory.
+    E|h|^2 = 1 and E|w|^2 = noise_power. Draw only from `generator`.
 
     >>> def impulsive(x, snr_db, generator):
     ...     power = 10 ** (-snr_db / 10)
@@ -509,7 +509,7 @@ def own_scheme(
     `link.weights.classifier().classify`, the decoder rebuilds images [B, C, H, W], of which
     `classify` gives the scores. `settings` describes the scheme in tables and figures. Modules
     compute in eval mode; call `eval()` yourself on those inside a function. What needs the gains is
-    a `simulator.scheme.Scheme`. Its sweeps stay in memory. Raises: Error for a name that is taken.
+    a `simulator.scheme.Scheme`. Raises: Error for a name that is taken.
 
     >>> encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 32))
     >>> scheme = semlink.own_scheme("mine", encoder, torch.nn.Linear(32, 10), k=16)

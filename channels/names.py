@@ -244,6 +244,14 @@ def channel_from_name(name: str) -> "Channel":
     return channel
 
 
+def is_named(channel: "Channel") -> bool:
+    """Whether a channel can be made again from its name, as workers and later runs do."""
+    try:
+        return channel_from_name(channel.name) == channel
+    except ValueError:
+        return False
+
+
 def check_name(name: str) -> None:
     """Check a name without making its channel. Raises: as `channel_from_name`."""
     _read(name)

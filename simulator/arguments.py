@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from channels.base import Channel
-from channels.names import channel_from_name
+from channels.names import channel_from_name, is_named
 from channels.own import OwnChannel
 from simulator import parse
 from simulator.data.dataset import Dataset, Split
+from simulator.engine.checked import is_own, with_checks
 from simulator.engine.grid import by_name
 from simulator.errors import UserError, shown
 from simulator.parse import FARTHEST_SNR_DB
@@ -120,9 +121,16 @@ def draws(k: Any, seed: Any, realization: Any) -> dict[str, Any]:
 
 
 def workers(value: Any, schemes: Sequence[str | Scheme], channels: Sequence[Channel]) -> int | None:
-    """Number of processes of a sweep in a folder, which takes only names; None stays None."""
-    check_named(schemes, channels)
-    return None if value is None else parse.in_range("workers", value, 1, parse.MOST_WORKERS)
+    """Number of processes of a sweep in a folder; None stays None. Objects need this process."""
+    count = None if value is None else parse.in_range("workers", value, 1, parse.MOST_WORKERS)
+    if not _check_own(schemes, channels):
+        return count
+    if count not in (None, 1):
+        raise UserError(
+            "workers must be 1 with schemes or channels of your own, which other processes cannot "
+            f"build, got {count}; leave it out"
+        )
+    return 1
 
 
 def instance(name: str, value: Any, kind: type[Value], example: str) -> Value:
@@ -318,21 +326,24 @@ def _kinds(recipe: Experiment) -> tuple[str, ...]:
     return tuple(dict.fromkeys(own.name.partition(":")[0] for own in recipe.schemes))
 
 
-def check_named(schemes: Sequence[str | Scheme], channels: Sequence[Channel]) -> None:
-    """Check that all are given by name: a journal cannot tell whether an object has changed."""
-    if any(isinstance(own, Scheme) for own in schemes) or not all(map(_known, channels)):
+def _check_own(schemes: Sequence[str | Scheme], channels: Sequence[Channel]) -> bool:
+    """Whether any are the user's own; a built-in scheme must be a name, for its weights."""
+    objects = [own for own in schemes if isinstance(own, Scheme)]
+    for scheme in objects:
+        if not is_own(with_checks(scheme)):
+            raise UserError(
+                f"with out, schemes of the recipe must be names, got an object of {scheme.name}"
+            )
+    own = [channel for channel in channels if not is_named(channel)]
+    for channel in own:
+        try:
+            channel_from_name(channel.name)
+        except ValueError:
+            continue
         raise UserError(
-            "with out, schemes and channels must be names: a journal cannot tell whether an object "
-            "of yours has changed; leave out `out`"
+            f"with out, a channel of your own must have a name of its own, got {channel.name}"
         )
-
-
-def _known(channel: Channel) -> bool:
-    """Whether a channel can be made again from its name, as workers and later runs do."""
-    try:
-        return channel_from_name(channel.name) == channel
-    except ValueError:
-        return False
+    return bool(objects or own)
 
 
 def pixels(images: Any, shape: tuple[int, int, int] | None) -> Tensor:

@@ -145,7 +145,7 @@ def test_own_channel_class_with_a_builtin_name_is_not_journalled(tmp_path: Path)
             return super().__call__(0 * x, **given)
 
     grid = semlink.Grid(channels=(Silent(),), channel_uses=16, snr_db=20, realizations=1)
-    with pytest.raises(semlink.Error, match="with out, schemes and channels must be names"):
+    with pytest.raises(semlink.Error, match="must have a name of its own, got awgn"):
         semlink.sweep(used(), "rkd_sc", grid, images=20, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

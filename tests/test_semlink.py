@@ -159,11 +159,6 @@ def test_own_encoder_decoder_and_channel_are_swept(tmp_path: Path) -> None:
     ]
     one = semlink.send(scheme, link().data.test.images[:3], channel=channel, k=16)
     assert one.scores.shape == (3, 10)
-    asked: list[tuple[list[Any], Any]] = [(["rkd_sc", scheme], "awgn"), (["rkd_sc"], channel)]
-    for schemes, over in asked:
-        with pytest.raises(semlink.Error, match="with out, schemes and channels must be names"):
-            semlink.sweep(link(), schemes, grid(channels=(over,)), images=5, out=tmp_path / "out")
-    assert not (tmp_path / "out").exists()
 
 
 def test_saved_sweep_in_memory_works_with_every_command(

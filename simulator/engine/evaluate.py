@@ -17,6 +17,7 @@ from channels.base import Channel
 from channels.names import channel_from_name
 from simulator.data.dataset import Split, to_float
 from simulator.device import Precision, autocast
+from simulator.engine.checked import Checked
 from simulator.engine.grid import Divisions, Task, Unit, placed, unit_streams
 from simulator.engine.journal import Finished
 from simulator.errors import UserError
@@ -120,6 +121,8 @@ class Evaluator:
                 codes.append(outcome_codes(received.scores[own], labels, received.delivered[own]))
             all_codes = torch.cat(codes).cpu().numpy().astype(np.uint8)
             finished.append(Finished(unit, all_codes, time.process_time() - start + encoding))
+        if isinstance(scheme, Checked):
+            scheme.check_power()
         return finished
 
     def _check(self, scores: Tensor) -> None:

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 import torch
 
-from simulator.engine.checked import Checked, is_own, unwrapped
+from simulator.engine.checked import is_own, unwrapped
 from simulator.engine.evaluate import BLOCK, image_blocks
 from simulator.engine.grid import Point
 from simulator.engine.job import Sweep, check_same, open_pool
 from simulator.engine.journal import Journal, MemoryStore
-from simulator.engine.outcomes import OWN_SCHEMES
+from simulator.engine.outcomes import OWN_SCHEMES, own_entries
 from simulator.engine.run import NAMES, Results, run_sweep
 from simulator.engine.samples import write_samples
 from simulator.engine.workers import InProcess
@@ -81,17 +81,20 @@ class SweepFolder:
         `more` are columns to add to the rows.
         """
         folder, sweep = self.folder, self.sweep
+        table = _rows(sweep, results, more)
+        own = own_entries(_own_weights(sweep), table, self.journal)
+        if noiseless is None:
+            noiseless = noiseless_accuracy(sweep)
         run = {
             "schemes": list(sweep.built),
-            "left_out": [own._asdict() for own in left_out],
+            **({OWN_SCHEMES: own} if own else {}),
+            "left_out": [one._asdict() for one in left_out],
             **_description(sweep),
             "data": _data(sweep),
-            "noiseless_accuracy": noiseless or noiseless_accuracy(sweep),
+            **({"noiseless_accuracy": noiseless} if noiseless else {}),
             "journal": self.journal.about_key,
             "wall_seconds": round(time.perf_counter() - self.began, 1),
         }
-        table = _in_order(results.table.assign(train_seed=run["train_seed"]))
-        table = table if more is None else table.join(more)
         write_table(folder / "results.csv", table)
         write_table(folder / "timing.csv", results.timing)
         remove(folder, CHOICES)
@@ -110,9 +113,24 @@ class InMemory(NamedTuple):
     store: MemoryStore
 
 
-def _in_order(table: pd.DataFrame) -> pd.DataFrame:
-    """Put the columns in order, without optional ones that are 0 everywhere."""
-    return table[[*COLUMNS, *(name for name in (PILOTS, TABLE_ERROR) if table[name].any())]]
+def _rows(sweep: Sweep, results: Results, more: pd.DataFrame | None) -> pd.DataFrame:
+    """The rows with columns in order, without optional ones that are 0 everywhere.
+
+    How the user's own schemes were trained is not known, so these have no training seed.
+    """
+    table = results.table.assign(train_seed=sweep.weights.train_seed)
+    table = table[[*COLUMNS, *(name for name in (PILOTS, TABLE_ERROR) if table[name].any())]]
+    if own := _own_weights(sweep):
+        table["train_seed"] = table["train_seed"].mask(table["scheme"].isin(own))
+    return table if more is None else table.join(more)
+
+
+def _own_weights(sweep: Sweep) -> dict[str, str]:
+    """The `weights_hash` of each of the user's own schemes."""
+    schemes = {name: built.scheme for name, built in sweep.built.items()}
+    return {
+        name: weights_hash(unwrapped(scheme)) for name, scheme in schemes.items() if is_own(scheme)
+    }
 
 
 def sweep_in_memory(
@@ -131,24 +149,16 @@ def sweep_in_memory(
         results = run_sweep(sweep.points, sweep.grid, sweep.facts, pool=pool, store=store)
     finally:
         pool.close()
-    for built in sweep.built.values():
-        if isinstance(built.scheme, Checked):
-            built.scheme.check_power()
-    schemes = {name: built.scheme for name, built in sweep.built.items()}
-    own = {name: unwrapped(scheme) for name, scheme in schemes.items() if is_own(scheme)}
-    table = _in_order(results.table.assign(train_seed=sweep.weights.train_seed))
-    if own:  # how these were trained is not known
-        table["train_seed"] = table["train_seed"].mask(table["scheme"].isin(own))
-    table = table if measure is None else table.join(measure(results.realizations))
+    table = _rows(sweep, results, measure(results.realizations) if measure else None)
+    noiseless = noiseless_accuracy(sweep)
     run: dict[str, Any] = {
         "schemes": list(sweep.built),
-        OWN_SCHEMES: {name: weights_hash(scheme) for name, scheme in own.items()},
-        "left_out": [own._asdict() for own in left_out],
+        OWN_SCHEMES: _own_weights(sweep),
+        "left_out": [one._asdict() for one in left_out],
         **_description(sweep),
         "data": _data(sweep),
+        **({"noiseless_accuracy": noiseless} if noiseless else {}),
     }
-    if any(built.identity for built in sweep.built.values()):  # of the recipe, with its student
-        run["noiseless_accuracy"] = noiseless_accuracy(sweep)
     return InMemory(table, run, store)
 
 
@@ -184,7 +194,12 @@ def _check_not_saved(folder: Path) -> None:
 
 
 def noiseless_accuracy(sweep: Sweep) -> dict[str, float]:
-    """Accuracy of student and head without a channel, with its interval over test images."""
+    """Accuracy of student and head without a channel, with its interval over test images.
+
+    Empty if all schemes are objects, because these need no student.
+    """
+    if not any(built.identity for built in sweep.built.values()):
+        return {}
     classify, right = sweep.weights.classifier().classify, []
     blocks = image_blocks(sweep.test.images, sweep.setting.device)
     for block, labels in zip(blocks, sweep.test.labels.split(BLOCK), strict=True):

@@ -13,9 +13,10 @@ from typing import Any
 import torch
 
 from channels.base import Channel
+from channels.names import is_named
 from simulator.data import splits
 from simulator.data.dataset import Dataset, Split
-from simulator.engine.checked import with_checks
+from simulator.engine.checked import unwrapped, with_checks
 from simulator.engine.evaluate import (
     Evaluator,
     Loaded,
@@ -24,6 +25,7 @@ from simulator.engine.evaluate import (
     evaluator_here,
     prepare_block,
 )
+from simulator.engine.fingerprint import fingerprint
 from simulator.engine.grid import Division, Grid, Point, by_name, placed, plan
 from simulator.engine.pilots import best_divisions
 from simulator.engine.run import Facts, facts_of
@@ -40,6 +42,7 @@ from simulator.training.weights import Weights
 PREPARED = "prepared"  # folder below --out, while other processes compute
 TEST = "test_images"
 VALIDATION = "validation_images"
+NAMED = ("schemes", "channels", "pilots")  # compared name by name between runs
 FEW = 200_000  # transmissions that take less time than starting other processes
 
 
@@ -68,8 +71,7 @@ class Sweep:
     ) -> "tuple[Sweep, list[LeftOut]]":
         """Return a sweep, and everything that is left out of it.
 
-        Schemes are names, `all` for all trained schemes, or objects. An object has no description
-        of what its results depend on, so it cannot be journalled. Raises: UserError.
+        Schemes are names, `all` for all trained schemes, or objects. Raises: UserError.
         """
         named = [scheme for scheme in schemes if isinstance(scheme, str)]
         names, untrained = requested_schemes(experiment, weights, named) if named else ([], [])
@@ -97,9 +99,29 @@ class Sweep:
 
     @cached_property
     def identities(self) -> dict[str, Any]:
-        """What the results of each scheme depend on, for schemes that have a point."""
+        """What the results of each scheme depend on, for schemes that have a point.
+
+        Raises: UserError if the source of an object of the user cannot be read.
+        """
         used = sorted({point.scheme for point in self.points})
-        return {name: self.built[name].identity for name in used}
+        return {name: self.built[name].identity or self._own_identity(name) for name in used}
+
+    def _own_identity(self, name: str) -> dict[str, Any]:
+        """What the results of an object depend on; it may also use the student and head."""
+        scheme, parts = unwrapped(self.built[name].scheme), self.experiment.student_parts()
+        trained = self.weights.has(*parts)
+        return {
+            "version": scheme.version,
+            "code or weights": fingerprint(scheme),
+            **({"student": self.weights.classifier().key} if trained else {}),
+        }
+
+    @property
+    def _own_channels(self) -> dict[str, str]:
+        """Fingerprints of the user's own channels."""
+        used = {point.channel for point in self.points}
+        channels = [own for own in self.grid.channels if own.name in used and not is_named(own)]
+        return {channel.name: fingerprint(channel) for channel in channels}
 
     @cached_property
     def divisions(self) -> dict[Point, Division]:
@@ -133,6 +155,7 @@ class Sweep:
     def about(self) -> dict[str, Any]:
         """Everything besides its point that determines the outcomes of a unit."""
         pilots = {point.text: list(own) for point, own in self.divisions.items()}
+        channels = self._own_channels
         return {
             "seed": self.setting.seed,
             "data": self.data_key,
@@ -142,6 +165,7 @@ class Sweep:
             "torch": str(torch.__version__),
             "sionna-no-rt": version("sionna-no-rt"),  # generates all gains and noise
             "schemes": self.identities,
+            **({"channels": channels} if channels else {}),
             **({"pilots": pilots} if pilots else {}),
         }
 
@@ -270,11 +294,17 @@ def check_same(before: list[dict[str, Any]], now: dict[str, Any], folder: Path) 
         changes += [
             "the images" if name == "data" else f"{name} {about.get(name)} -> {now[name]}"
             for name in now
-            if name not in ("schemes", "pilots") and about.get(name, now[name]) != now[name]
+            if name not in NAMED and about.get(name, now[name]) != now[name]
         ]
         for scheme in about.get("schemes", {}).keys() & now["schemes"].keys():
             old, new = about["schemes"][scheme], now["schemes"][scheme]
             changes += [f"{what} of {scheme}" for what in _differences(old, new)]
+        channels = now.get("channels", {})
+        changes += [
+            f"code of channel {name}"
+            for name, old in about.get("channels", {}).items()
+            if channels.get(name, old) != old
+        ]
         told, chosen = about.get("pilots", {}), now.get("pilots", {})
         changes += [
             f"pilots of {point}" for point in told if told[point] != chosen.get(point, told[point])

@@ -99,17 +99,21 @@ def save_results(
         forget_results(folder)
         forget_figures(folder / "figures")
         _write(folder, codes, key)
-        own = {
-            name: {"weights": weights, "outcomes": _hash(_codes(store, _rows_of(rows, name)))}
-            for name, weights in run.get(OWN_SCHEMES, {}).items()
-            if name in set(rows["scheme"])
-        }
+        own = own_entries(run.get(OWN_SCHEMES, {}), rows, store)
         write_json(folder / "run.json", {**run, OWN_SCHEMES: own, "journal": key, SAVED: True})
         write_table(folder / "results.csv", rows)  # last: it marks the results as saved
 
 
-def _rows_of(rows: pd.DataFrame, scheme: str) -> pd.DataFrame:
-    return rows[rows["scheme"] == scheme]
+def own_entries(
+    weights: Mapping[str, str], rows: pd.DataFrame, store: UnitStore
+) -> dict[str, dict[str, str]]:
+    """What tells training runs of own schemes apart: the hashes of their weights and outcomes."""
+    own = {name: rows[rows["scheme"] == name] for name in weights}
+    return {
+        name: {"weights": weights[name], "outcomes": _hash(_codes(store, found))}
+        for name, found in own.items()
+        if len(found)
+    }
 
 
 def _hash(codes: Codes, text: str = "") -> str:

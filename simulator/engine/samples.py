@@ -3,7 +3,7 @@
 They are from the first realisation of a channel: image i has the outcome that the journal holds.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -88,16 +88,10 @@ def write_samples(sweep: Sweep, path: Path) -> None:
     key = digest([sweep.about, places])
     if not any(places.values()):
         remove(path.parent, path.name)
-    elif not _known(sweep, places.values()) or _key_of(path) != key:
+    elif _key_of(path) != key:
         kept = {part: _kept(sweep, place, part) for part, place in places.items() if place}
         tensors = {name: own for part in kept.values() for name, own in part.tensors.items()}
         save_tensors(path, tensors, {"key": key, **{part: own.about for part, own in kept.items()}})
-
-
-def _known(sweep: Sweep, places: Iterable[Place | None]) -> bool:
-    """Whether all schemes have an identity, so that the key shows whether they have changed."""
-    names = [name for place in places if place for name in place.schemes]
-    return all(sweep.built[name].identity for name in names)
 
 
 def _key_of(path: Path) -> str | None:
