@@ -6,7 +6,6 @@ import os
 import runpy
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from channels.own import OwnChannel
+from semlink import own_channel
 from simulator.engine.fingerprint import fingerprint
 from simulator.errors import UserError
 from simulator.storage.environment import ROOT
@@ -104,8 +103,8 @@ def test_fingerprint_is_equal_in_another_process(tmp_path: Path) -> None:
     assert made.stdout.strip() == first
 
 
-def scaled(by: Any) -> Callable[[Any], Any]:
-    def inner(x: Any) -> Any:
+def scaled(by: Any) -> Any:
+    def inner(x: Any, *_: Any) -> Any:
         return x * by
 
     return inner
@@ -119,7 +118,7 @@ def scaled(by: Any) -> Callable[[Any], Any]:
         (scaled(nn.Linear(2, 2)), scaled(nn.Linear(2, 2))),
         (functools.partial(scaled, 2), functools.partial(scaled, 3)),
         (functools.cache(scaled(2)), functools.cache(scaled(3))),
-        (OwnChannel("mine", scaled(2)), OwnChannel("mine", scaled(3))),
+        (own_channel("mine", scaled(2)), own_channel("mine", scaled(3))),
         (nn.Linear(2, 2).forward, nn.Linear(2, 2).forward),
         ({1, 2}, {1, 3}),
         (np.array(["a", None]), np.array(["b", None])),
