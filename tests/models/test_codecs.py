@@ -1,12 +1,13 @@
 """Codecs other than CAT: shapes, independence of images, and properties of each codec."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from channels.awgn import AwgnChannel
 from models import (
-    CatConfig,
     ChannelCodec,
     CodecConfig,
     ConferenceConfig,
@@ -15,18 +16,9 @@ from models import (
 )
 from simulator.schemes.codec import send_features
 from simulator.training.loop import fresh
+from tests.models.small_cat import SMALL
 
-CAT = CatConfig(
-    feature_dim=32,
-    max_uses=32,
-    tokens=4,
-    width=16,
-    blocks=1,
-    heads=2,
-    mlp_ratio=2,
-    use_snr=True,
-    lengths=(8, 32),
-)
+CAT = replace(SMALL, max_uses=32, lengths=(8, 32))
 MLP = MlpCodecConfig(feature_dim=32, max_uses=32, hidden=24)
 CONFERENCE = ConferenceConfig(feature_dim=32, max_uses=32, tokens=4, width=16, blocks=1)
 UNCODED = UncodedConfig(feature_dim=32, max_uses=32)

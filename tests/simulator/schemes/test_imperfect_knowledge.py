@@ -12,7 +12,6 @@ from benchmarks.recipes.digits import digits
 from channels.awgn import AwgnChannel
 from channels.fading import RayleighChannel
 from channels.streams import PointStreams, Streams
-from models import CatConfig
 from simulator.data.embedded import embedded
 from simulator.errors import UserError
 from simulator.schemes.codec import clean_estimate, receive_features, send_features
@@ -20,22 +19,12 @@ from simulator.schemes.rkd_sc import LinkError, RkdScConfig, RkdScheme
 from simulator.training.loop import fresh
 from simulator.training.losses import softened_divergence
 from tests.commands import WEIGHTS
-
-CONFIG = CatConfig(
-    feature_dim=32,
-    max_uses=16,
-    tokens=4,
-    width=16,
-    blocks=1,
-    heads=2,
-    mlp_ratio=2,
-    use_snr=True,
-)
+from tests.models.small_cat import SMALL
 
 
 def sent(told: float | None, *, snr_db: float = 5.0) -> Tensor:
     """Eight feature vectors sent over Rayleigh fading, always with the same gains and noise."""
-    codec = fresh(CONFIG.build, seed=0)
+    codec = fresh(SMALL.build, seed=0)
     features = torch.randn(8, 32, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         return send_features(
@@ -55,7 +44,7 @@ def test_only_a_wrong_snr_report_changes_the_features() -> None:
 
 
 def test_clean_estimate_equals_the_link_without_noise() -> None:
-    codec = fresh(CONFIG.build, seed=0)
+    codec = fresh(SMALL.build, seed=0)
     features = torch.randn(8, 32, generator=torch.Generator().manual_seed(1))
     uses = torch.full((8, 1), 16)
     through = send_features(
