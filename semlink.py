@@ -357,13 +357,14 @@ def sweep(
     quality: bool = False,
     out: str | Path | None = None,
     workers: int | None = None,
-    fresh: bool = False,
+    fresh: bool | str | Sequence[str] = False,
 ) -> Results:
     """Accuracy of schemes over a grid, on the first `images` test images or all.
 
     Schemes are names ("rkd_sc,label_code" or a list) or objects. With `out` the sweep is journalled
     in that folder as by `semlink sweep`, can be stopped and resumed, and uses `workers` processes;
-    with schemes or channels of your own, only this one. Without `out` it stays in memory.
+    with schemes or channels of your own, only this one. `fresh` deletes what is in the folder, or
+    the units of the schemes that it names. Without `out` the sweep stays in memory.
     `quality` adds PSNR and SSIM of the images that schemes rebuild (for schemes of your own:
     `Received.seen["images"]`). Raises: Error.
 
@@ -399,7 +400,7 @@ def sweep(
     if folder is None:
         table, run, store = sweep_in_memory(plan, left_out=left_out, measure=measure)
         return Results(table=table, run=run, _store=store)
-    with sweep_folder(plan, folder, fresh=fresh) as place:
+    with sweep_folder(plan, folder, fresh=arguments.fresh(fresh, plan.built)) as place:
         results = place.compute(workers=processes)
         more = measure(results.realizations) if measure else None
         table, run = place.write(results, left_out=left_out, more=more)

@@ -5,7 +5,7 @@ Raises: UserError that says what must hold, what was given, and the way out.
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -131,6 +131,19 @@ def workers(value: Any, schemes: Sequence[str | Scheme], channels: Sequence[Chan
             f"build, got {count}; leave it out"
         )
     return 1
+
+
+def fresh(value: Any, schemes: Collection[str]) -> bool | tuple[str, ...]:
+    """Whether to begin anew; or the names of the schemes to begin anew, all in the sweep."""
+    if isinstance(value, bool):
+        return value
+    names = tuple(str(name) for name in texts(value) or ())
+    if others := [name for name in names if name not in schemes]:
+        raise UserError(
+            f"fresh must be True, or name schemes of this sweep ({', '.join(schemes)}), got "
+            f"{', '.join(others)}"
+        )
+    return names
 
 
 def instance(name: str, value: Any, kind: type[Value], example: str) -> Value:

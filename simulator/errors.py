@@ -51,12 +51,17 @@ def in_one_line(command: str) -> Iterator[None]:
 
 
 def naming_arguments(function: Callable[Arguments, Value]) -> Callable[Arguments, Value]:
-    """Wrap a function so that its errors name arguments in place of command-line options."""
+    """Wrap a function so that its errors name arguments in place of command-line options.
+
+    Ctrl-C raises KeyboardInterrupt, with what is kept.
+    """
 
     @functools.wraps(function)
     def called(*arguments: Arguments.args, **named: Arguments.kwargs) -> Value:
         try:
             return function(*arguments, **named)
+        except Stopped as stop:
+            raise KeyboardInterrupt(in_python(str(stop))) from None
         except ValueError as error:
             from channels.own import WrongChannel
 

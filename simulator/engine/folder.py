@@ -1,7 +1,7 @@
 """A sweep in a folder: it resumes from its journal and writes tables and `run.json`."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from simulator.engine.grid import Point
 from simulator.engine.job import Sweep, check_same, open_pool
 from simulator.engine.journal import Journal, MemoryStore
 from simulator.engine.outcomes import OWN_SCHEMES, own_entries
+from simulator.engine.repeat import check_repeated
 from simulator.engine.run import NAMES, Results, run_sweep
 from simulator.engine.samples import write_samples
 from simulator.engine.workers import InProcess
@@ -28,8 +29,10 @@ from simulator.storage.environment import environment
 from simulator.storage.files import write_json, write_table
 from simulator.storage.folders import (
     CHOICES,
+    REPORT,
     SAMPLES,
     check_writable,
+    forget_figures,
     forget_results,
     remove,
     was_saved,
@@ -41,6 +44,7 @@ COLUMNS = [
     *("mc_low", "mc_high", "delivered"),
     *("train_seed", "settings"),
 ]
+Fresh = bool | Collection[str]  # delete units and results of an earlier sweep; or of some schemes
 PILOTS, TABLE_ERROR = "pilot_uses", "table_error"  # last; left out if all are 0
 
 
@@ -51,19 +55,23 @@ class SweepFolder:
     sweep: Sweep
     folder: Path
     journal: Journal
-    fresh: bool  # whether to delete the units and results of an earlier sweep
+    fresh: Fresh
     began: float = field(default_factory=time.perf_counter)
 
     def compute(self, *, workers: int | None = None, cluster: str | None = None) -> Results:
         """Compute the units that the journal lacks.
 
         Each finished unit is written to disk at once, so it is kept if this is stopped.
+        Raises: UserError if a scheme or channel of the user changed, see `check_repeated`.
         """
         sweep = self.sweep
         with open_pool(sweep, self.folder, workers=workers, cluster=cluster) as pool:
-            if self.fresh:
+            if self.fresh is True:
                 self.journal.forget()
                 forget_results(self.folder)
+            elif self.fresh:
+                self.journal.forget_schemes(self.fresh)
+            check_repeated(sweep.own_points, self.journal, pool)
             self.journal.begin(sweep.about)
             return run_sweep(sweep.points, sweep.grid, sweep.facts, pool=pool, store=self.journal)
 
@@ -95,7 +103,7 @@ class SweepFolder:
             "journal": self.journal.about_key,
             "wall_seconds": round(time.perf_counter() - self.began, 1),
         }
-        write_table(folder / "results.csv", table)
+        _write_rows(folder, table)
         write_table(folder / "timing.csv", results.timing)
         remove(folder, CHOICES)
         if choices := _choices(sweep):
@@ -103,6 +111,16 @@ class SweepFolder:
         write_json(folder / "run.json", run)
         write_samples(sweep, folder / SAMPLES)
         return table, run
+
+
+def _write_rows(folder: Path, table: pd.DataFrame) -> None:
+    """Write the rows; if they changed, remove report and figures, which show earlier ones."""
+    path = folder / "results.csv"
+    before = path.read_bytes() if path.exists() else b""
+    write_table(path, table)
+    if path.read_bytes() != before:
+        remove(folder, REPORT)
+        forget_figures(folder / "figures")
 
 
 class InMemory(NamedTuple):
@@ -163,7 +181,7 @@ def sweep_in_memory(
 
 
 @contextmanager
-def sweep_folder(sweep: Sweep, folder: Path, *, fresh: bool = False) -> Iterator[SweepFolder]:
+def sweep_folder(sweep: Sweep, folder: Path, *, fresh: Fresh = False) -> Iterator[SweepFolder]:
     """Lock a folder for a sweep.
 
     Raises: UserError if the folder cannot be written to, is in use, or holds a sweep with other
@@ -171,16 +189,17 @@ def sweep_folder(sweep: Sweep, folder: Path, *, fresh: bool = False) -> Iterator
     """
     check_writable(folder)
     with Journal(folder) as journal:
-        if not fresh:
+        if fresh is not True:
             _check_not_saved(folder)
-            check_same(journal.abouts, sweep.about, folder)
+            kept = journal.schemes.difference(fresh or ())
+            check_same(journal.abouts, sweep.about, folder, swept=kept)
         try:
             yield SweepFolder(sweep, folder, journal, fresh)
         except KeyboardInterrupt:
             without = " without --fresh" if fresh and journal.about_key else ""
-            kept = len(Journal(folder))  # read again: the last units may be only on disk
+            number = len(Journal(folder))  # read again: the last units may be only on disk
             raise Stopped(
-                f"{kept} finished units are in {journal.path}; run the same command again"
+                f"{number} finished units are in {journal.path}; run the same command again"
                 f"{without} to resume"
             ) from None
 
@@ -198,7 +217,7 @@ def noiseless_accuracy(sweep: Sweep) -> dict[str, float]:
 
     Empty if all schemes are objects, because these need no student.
     """
-    if not any(built.identity for built in sweep.built.values()):
+    if not any("weights" in built.identity for built in sweep.built.values()):
         return {}
     classify, right = sweep.weights.classifier().classify, []
     blocks = image_blocks(sweep.test.images, sweep.setting.device)

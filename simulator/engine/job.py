@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
@@ -16,7 +16,7 @@ from channels.base import Channel
 from channels.names import is_named
 from simulator.data import splits
 from simulator.data.dataset import Dataset, Split
-from simulator.engine.checked import unwrapped, with_checks
+from simulator.engine.checked import is_own, with_checks
 from simulator.engine.evaluate import (
     Evaluator,
     Loaded,
@@ -25,7 +25,6 @@ from simulator.engine.evaluate import (
     evaluator_here,
     prepare_block,
 )
-from simulator.engine.fingerprint import fingerprint
 from simulator.engine.grid import Division, Grid, Point, by_name, placed, plan
 from simulator.engine.pilots import best_divisions
 from simulator.engine.run import Facts, facts_of
@@ -42,7 +41,6 @@ from simulator.training.weights import Weights
 PREPARED = "prepared"  # folder below --out, while other processes compute
 TEST = "test_images"
 VALIDATION = "validation_images"
-NAMED = ("schemes", "channels", "pilots")  # compared name by name between runs
 FEW = 200_000  # transmissions that take less time than starting other processes
 
 
@@ -80,7 +78,10 @@ class Sweep:
         classes = weights.dataset.num_classes
         checked = [with_checks(scheme, classes) for scheme in objects.values()]
         whole = by_name([*(own.scheme for own in built.values()), *checked], option="--schemes")
-        built = {name: built.get(name, Built(own, {})) for name, own in whole.items()}
+        built = {
+            name: built.get(name, Built(own, {"version": own.version}))
+            for name, own in whole.items()
+        }
         points, left_out = plan(list(whole.values()), grid)
         sweep = cls(
             experiment=experiment,
@@ -99,29 +100,20 @@ class Sweep:
 
     @cached_property
     def identities(self) -> dict[str, Any]:
-        """What the results of each scheme depend on, for schemes that have a point.
-
-        Raises: UserError if the source of an object of the user cannot be read.
-        """
+        """What the results of each scheme depend on, for schemes that have a point."""
         used = sorted({point.scheme for point in self.points})
-        return {name: self.built[name].identity or self._own_identity(name) for name in used}
-
-    def _own_identity(self, name: str) -> dict[str, Any]:
-        """What the results of an object depend on; it may also use the student and head."""
-        scheme, parts = unwrapped(self.built[name].scheme), self.experiment.student_parts()
-        trained = self.weights.has(*parts)
-        return {
-            "version": scheme.version,
-            "code or weights": fingerprint(scheme),
-            **({"student": self.weights.classifier().key} if trained else {}),
-        }
+        return {name: self.built[name].identity for name in used}
 
     @property
-    def _own_channels(self) -> dict[str, str]:
-        """Fingerprints of the user's own channels."""
-        used = {point.channel for point in self.points}
-        channels = [own for own in self.grid.channels if own.name in used and not is_named(own)]
-        return {channel.name: fingerprint(channel) for channel in channels}
+    def own_points(self) -> dict[Point, str]:
+        """The points that depend on an object of the user, and the name of this object.
+
+        Identities do not cover its code, so `check_repeated` looks at its outcomes.
+        """
+        schemes = {name for name, built in self.built.items() if is_own(built.scheme)}
+        channels = {channel.name for channel in self.grid.channels if not is_named(channel)}
+        found = {p: f"channel {p.channel}" for p in self.points if p.channel in channels}
+        return {**found, **{p: p.scheme for p in self.points if p.scheme in schemes}}
 
     @cached_property
     def divisions(self) -> dict[Point, Division]:
@@ -155,7 +147,6 @@ class Sweep:
     def about(self) -> dict[str, Any]:
         """Everything besides its point that determines the outcomes of a unit."""
         pilots = {point.text: list(own) for point, own in self.divisions.items()}
-        channels = self._own_channels
         return {
             "seed": self.setting.seed,
             "data": self.data_key,
@@ -165,7 +156,6 @@ class Sweep:
             "torch": str(torch.__version__),
             "sionna-no-rt": version("sionna-no-rt"),  # generates all gains and noise
             "schemes": self.identities,
-            **({"channels": channels} if channels else {}),
             **({"pilots": pilots} if pilots else {}),
         }
 
@@ -284,27 +274,24 @@ class Job:
         return self.folder / f"{name}.safetensors"
 
 
-def check_same(before: list[dict[str, Any]], now: dict[str, Any], folder: Path) -> None:
+def check_same(
+    before: list[dict[str, Any]], now: dict[str, Any], folder: Path, *, swept: Collection[str]
+) -> None:
     """Check that units of earlier runs may be combined with new ones.
 
-    Raises: UserError that lists what changed.
+    Only the `swept` schemes have units; others may change. Raises: UserError that lists what
+    changed.
     """
     changes: list[str] = []
     for about in before:
         changes += [
             "the images" if name == "data" else f"{name} {about.get(name)} -> {now[name]}"
             for name in now
-            if name not in NAMED and about.get(name, now[name]) != now[name]
+            if name not in ("schemes", "pilots") and about.get(name, now[name]) != now[name]
         ]
-        for scheme in about.get("schemes", {}).keys() & now["schemes"].keys():
+        for scheme in about.get("schemes", {}).keys() & now["schemes"].keys() & set(swept):
             old, new = about["schemes"][scheme], now["schemes"][scheme]
             changes += [f"{what} of {scheme}" for what in _differences(old, new)]
-        channels = now.get("channels", {})
-        changes += [
-            f"code of channel {name}"
-            for name, old in about.get("channels", {}).items()
-            if channels.get(name, old) != old
-        ]
         told, chosen = about.get("pilots", {}), now.get("pilots", {})
         changes += [
             f"pilots of {point}" for point in told if told[point] != chosen.get(point, told[point])

@@ -1,8 +1,9 @@
 """The journal of a sweep, to which every finished unit is appended and written to disk at once.
 
 It is a text file with one JSON object and its checksum per line: the description of a run, then its
-finished units. Truncated or damaged lines are skipped, and their units are computed again. Earlier
-lines never change; only a truncated last line is cut off before more is written.
+finished units, or names of schemes whose units above do not count. Truncated or damaged lines are
+skipped, and their units are computed again. Earlier lines never change; only a truncated last line
+is cut off before more is written.
 """
 
 import contextlib
@@ -12,7 +13,7 @@ import json
 import os
 import zlib
 from array import array
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
@@ -27,6 +28,7 @@ from simulator.storage.files import sync_folder
 from simulator.storage.folders import SWEEPING, locked
 
 FILE = "journal.jsonl"
+FORGET = "forget"  # key of a line: the schemes whose earlier units do not count
 FIELDS = {*Point._fields, "realization", "of", "images", "outcomes", "core_seconds"}  # of a unit
 
 
@@ -56,6 +58,16 @@ class _Places:
     def __init__(self) -> None:
         self._offsets: dict[Point, array[int]] = {}  # indexed by realisation; -1 for none
         self._number = 0
+
+    @property
+    def points(self) -> Iterable[Point]:
+        """The points of all units."""
+        return self._offsets.keys()
+
+    def forget(self, schemes: Collection[str]) -> None:
+        """Remove the units of some schemes."""
+        for point in [point for point in self._offsets if point.scheme in schemes]:
+            self._number -= sum(offset >= 0 for offset in self._offsets.pop(point))
 
     def __len__(self) -> int:
         return self._number
@@ -105,6 +117,11 @@ class Journal:
         return self._found.abouts
 
     @property
+    def schemes(self) -> set[str]:
+        """The schemes that have finished units."""
+        return {point.scheme for point in self._found.places.points}
+
+    @property
     def damaged(self) -> int:
         """Number of damaged lines, which are skipped."""
         return self._found.damaged
@@ -136,6 +153,11 @@ class Journal:
         """Start with an empty journal."""
         self.path.unlink(missing_ok=True)
         self._found = _Found()
+
+    def forget_schemes(self, schemes: Collection[str]) -> None:
+        """Forget the units of some schemes; their lines stay in the file."""
+        self._append([{FORGET: list(schemes)}])
+        self._found.places.forget(schemes)
 
     def begin(self, about: dict[str, Any]) -> None:
         """Write the description of the next units, unless the journal already holds it."""
@@ -227,6 +249,8 @@ def _scan(path: Path) -> _Found:
             elif "about" in record:
                 found.abouts.append(record["about"])
                 keys.add(digest(record["about"]))
+            elif FORGET in record:
+                found.places.forget(record[FORGET])
             elif not record.keys() >= FIELDS or record["of"] not in keys:
                 found.damaged += 1  # this line, or the description it refers to
             else:
