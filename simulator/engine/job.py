@@ -106,14 +106,20 @@ class Sweep:
 
     @property
     def own_points(self) -> dict[Point, str]:
-        """The points that depend on an object of the user, and the name of this object.
+        """The points that depend on objects of the user, and the names of these.
 
         Identities do not cover its code, so `check_repeated` looks at its outcomes.
         """
         schemes = {name for name, built in self.built.items() if is_own(built.scheme)}
         channels = {channel.name for channel in self.grid.channels if not is_named(channel)}
-        found = {p: f"channel {p.channel}" for p in self.points if p.channel in channels}
-        return {**found, **{p: p.scheme for p in self.points if p.scheme in schemes}}
+        names = {
+            point: [
+                *([point.scheme] if point.scheme in schemes else []),
+                *([f"channel {point.channel}"] if point.channel in channels else []),
+            ]
+            for point in self.points
+        }
+        return {point: " and ".join(own) for point, own in names.items() if own}
 
     @cached_property
     def divisions(self) -> dict[Point, Division]:

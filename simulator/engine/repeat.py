@@ -21,7 +21,7 @@ ENOUGH = 1000  # outcomes to compare for every scheme, channel and k, if so many
 def check_repeated(own: Mapping[Point, str], journal: Journal, pool: Pool) -> None:
     """Compute stored units of every scheme, channel and k again, and compare the outcomes.
 
-    `own` names the user's scheme or channel on which a point depends. Units with an accuracy
+    `own` names the user's scheme and channel on which a point depends. Units with an accuracy
     near one half are repeated first.
     Raises: UserError if the outcome of an image differs.
     """
