@@ -198,3 +198,45 @@ def test_too_much_power_stays_an_error_when_the_sweep_is_resumed(tmp_path: Path)
             semlink.sweep(LINK, Loud(), points, images=50, out=tmp_path)
     assert len(Journal(tmp_path)) == 0
     assert not (tmp_path / "results.csv").exists()
+
+
+class Versioned(Loud):
+    """A scheme of unit power."""
+
+    name = "versioned"
+    power = 1.0
+
+
+def test_a_scheme_that_began_anew_resumes_although_older_runs_had_another_version(
+    tmp_path: Path,
+) -> None:
+    points = semlink.Grid(snr_db=(0, 5), channel_uses=K, channels="awgn", realizations=1)
+
+    def again(version: int, **options: Any) -> Any:
+        scheme = Versioned()
+        scheme.version = version
+        return semlink.sweep(LINK, scheme, points, images=20, out=tmp_path, **options)
+
+    again(1)
+    with pytest.raises(semlink.Error, match="changed: version of versioned"):
+        again(2)
+    again(2, fresh="versioned")
+    again(2)
+    with pytest.raises(semlink.Error, match="changed: version of versioned"):
+        again(1)
+
+
+def test_fresh_for_one_scheme_loses_nothing_if_another_changed(tmp_path: Path) -> None:
+    def pair(name: str, seed: int) -> Scheme:
+        torch.manual_seed(seed)
+        encoder = nn.Sequential(nn.Flatten(), nn.Linear(64, 2 * K))
+        return semlink.own_scheme(name, encoder, nn.Linear(2 * K, 10), k=K)
+
+    points = semlink.Grid(snr_db=0, channel_uses=K, channels="awgn")
+    semlink.sweep(LINK, [pair("a", 0), pair("b", 1)], points, images=60, out=tmp_path)
+    before = Journal(tmp_path).path.read_bytes()
+    with pytest.raises(semlink.Error, match="^b must do the same"):
+        semlink.sweep(
+            LINK, [pair("a", 2), pair("b", 3)], points, images=60, out=tmp_path, fresh="a"
+        )
+    assert Journal(tmp_path).path.read_bytes() == before

@@ -82,7 +82,7 @@ class EfficientNet(nn.Module):
     def finished(self, hidden: Tensor) -> Tensor:
         """Features [B, 1280], float32, from the output of the early part."""
         features: Tensor = self.late(hidden.to(memory_format=torch.channels_last))
-        return _alike(features).float().mean(dim=(2, 3))
+        return _with_fast_gradient(features).float().mean(dim=(2, 3))
 
     def forward(self, images: Tensor) -> Tensor:
         """Features."""
@@ -116,7 +116,9 @@ class FastDepthwise(nn.Module):
             return convolved
         unit, (rows, columns) = self._places(height, width)
         matrices = (self.conv.weight.flatten(1) @ unit.flatten(1)).view(channels, *unit.shape[1:])
-        found = torch.bmm(_alike(images).flatten(2).transpose(0, 1), matrices).transpose(0, 1)
+        found = torch.bmm(
+            _with_fast_gradient(images).flatten(2).transpose(0, 1), matrices
+        ).transpose(0, 1)
         shaped = found.reshape(batch, channels, rows, columns)
         return shaped.contiguous(memory_format=torch.channels_last)
 
@@ -133,7 +135,7 @@ class FastDepthwise(nn.Module):
         return found.transpose(0, 1).flatten(2), (found.shape[2], found.shape[3])
 
 
-def _alike(images: Tensor) -> Tensor:
+def _with_fast_gradient(images: Tensor) -> Tensor:
     """The same tensor, whose gradient is stored with channels last, as later steps need."""
     if images.requires_grad:
         images.register_hook(lambda own: own.contiguous(memory_format=torch.channels_last))

@@ -19,7 +19,7 @@ from simulator.engine.outcomes import OWN_SCHEMES, own_entries
 from simulator.engine.repeat import check_repeated
 from simulator.engine.run import NAMES, Results, run_sweep
 from simulator.engine.samples import write_samples
-from simulator.engine.workers import InProcess
+from simulator.engine.workers import InProcess, Pool
 from simulator.errors import Stopped, UserError
 from simulator.left_out import LeftOut
 from simulator.schemes.own import weights_hash
@@ -66,14 +66,25 @@ class SweepFolder:
         """
         sweep = self.sweep
         with open_pool(sweep, self.folder, workers=workers, cluster=cluster) as pool:
-            if self.fresh is True:
-                self.journal.forget()
-                forget_results(self.folder)
-            elif self.fresh:
-                self.journal.forget_schemes(self.fresh)
-            check_repeated(sweep.own_points, self.journal, pool)
+            self._begin_anew(pool)
             self.journal.begin(sweep.about)
             return run_sweep(sweep.points, sweep.grid, sweep.facts, pool=pool, store=self.journal)
+
+    def _begin_anew(self, pool: Pool) -> None:
+        """Delete what `fresh` names; what stays is checked first, so that an error loses nothing.
+
+        Raises: UserError as `check_repeated`.
+        """
+        if self.fresh is True:
+            self.journal.forget()
+            forget_results(self.folder)
+            return
+        names = self.fresh or ()
+        own = self.sweep.own_points
+        stay = {point: objects for point, objects in own.items() if point.scheme not in names}
+        check_repeated(stay, self.journal, pool)
+        if names:
+            self.journal.forget_schemes(names)
 
     def write(
         self,
@@ -191,8 +202,7 @@ def sweep_folder(sweep: Sweep, folder: Path, *, fresh: Fresh = False) -> Iterato
     with Journal(folder) as journal:
         if fresh is not True:
             _check_not_saved(folder)
-            kept = journal.schemes.difference(fresh or ())
-            check_same(journal.abouts, sweep.about, folder, swept=kept)
+            check_same(journal.behind_units(without=fresh or ()), sweep.about, folder)
         try:
             yield SweepFolder(sweep, folder, journal, fresh)
         except KeyboardInterrupt:

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
@@ -108,7 +108,7 @@ class Sweep:
     def own_points(self) -> dict[Point, str]:
         """The points that depend on objects of the user, and the names of these.
 
-        Identities do not cover its code, so `check_repeated` looks at its outcomes.
+        Identities do not cover their code, so `check_repeated` compares their outcomes.
         """
         schemes = {name for name, built in self.built.items() if is_own(built.scheme)}
         channels = {channel.name for channel in self.grid.channels if not is_named(channel)}
@@ -280,13 +280,10 @@ class Job:
         return self.folder / f"{name}.safetensors"
 
 
-def check_same(
-    before: list[dict[str, Any]], now: dict[str, Any], folder: Path, *, swept: Collection[str]
-) -> None:
+def check_same(before: list[dict[str, Any]], now: dict[str, Any], folder: Path) -> None:
     """Check that units of earlier runs may be combined with new ones.
 
-    Only the `swept` schemes have units; others may change. Raises: UserError that lists what
-    changed.
+    Raises: UserError that lists what changed.
     """
     changes: list[str] = []
     for about in before:
@@ -295,7 +292,7 @@ def check_same(
             for name in now
             if name not in ("schemes", "pilots") and about.get(name, now[name]) != now[name]
         ]
-        for scheme in about.get("schemes", {}).keys() & now["schemes"].keys() & set(swept):
+        for scheme in about.get("schemes", {}).keys() & now["schemes"].keys():
             old, new = about["schemes"][scheme], now["schemes"][scheme]
             changes += [f"{what} of {scheme}" for what in _differences(old, new)]
         told, chosen = about.get("pilots", {}), now.get("pilots", {})

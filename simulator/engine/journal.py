@@ -59,11 +59,6 @@ class _Places:
         self._offsets: dict[Point, array[int]] = {}  # indexed by realisation; -1 for none
         self._number = 0
 
-    @property
-    def points(self) -> Iterable[Point]:
-        """The points of all units."""
-        return self._offsets.keys()
-
     def forget(self, schemes: Collection[str]) -> None:
         """Remove the units of some schemes."""
         for point in [point for point in self._offsets if point.scheme in schemes]:
@@ -91,9 +86,21 @@ class _Places:
 @dataclass
 class _Found:
     abouts: list[dict[str, Any]] = field(default_factory=list)
+    swept: dict[str, set[str]] = field(default_factory=dict)  # by key of a description: schemes
     damaged: int = 0  # number of lines that were skipped
     places: _Places = field(default_factory=_Places)
     end: int = 0  # offset behind the last complete line
+
+    def add(self, point: Point, realization: int, *, of: str, offset: int) -> None:
+        """Note a unit of the run with this key."""
+        self.places[Unit(point, realization)] = offset
+        self.swept.setdefault(of, set()).add(point.scheme)
+
+    def forget(self, schemes: Collection[str]) -> None:
+        """Remove the units of some schemes."""
+        self.places.forget(schemes)
+        for own in self.swept.values():
+            own.difference_update(schemes)
 
 
 class Journal:
@@ -116,10 +123,17 @@ class Journal:
         """The descriptions of all runs that wrote here, the oldest first."""
         return self._found.abouts
 
-    @property
-    def schemes(self) -> set[str]:
-        """The schemes that have finished units."""
-        return {point.scheme for point in self._found.places.points}
+    def behind_units(self, *, without: Collection[str] = ()) -> list[dict[str, Any]]:
+        """The descriptions of all runs, with the schemes that have units of that run.
+
+        Schemes named in `without` are left out.
+        """
+        return [
+            {**about, "schemes": {name: schemes[name] for name in schemes if name in swept}}
+            for about in self.abouts
+            for schemes in [about.get("schemes", {})]
+            for swept in [self._found.swept.get(digest(about), set()).difference(without)]
+        ]
 
     @property
     def damaged(self) -> int:
@@ -157,7 +171,7 @@ class Journal:
     def forget_schemes(self, schemes: Collection[str]) -> None:
         """Forget the units of some schemes; their lines stay in the file."""
         self._append([{FORGET: list(schemes)}])
-        self._found.places.forget(schemes)
+        self._found.forget(schemes)
 
     def begin(self, about: dict[str, Any]) -> None:
         """Write the description of the next units, unless the journal already holds it."""
@@ -184,7 +198,7 @@ class Journal:
             for item in items
         ]
         for item, offset in zip(items, self._append(records), strict=True):
-            self._found.places[item.unit] = offset
+            self._found.add(*item.unit, of=self.about_key, offset=offset)
 
     def read(self, unit: Unit) -> Finished:
         """A finished unit.
@@ -250,12 +264,12 @@ def _scan(path: Path) -> _Found:
                 found.abouts.append(record["about"])
                 keys.add(digest(record["about"]))
             elif FORGET in record:
-                found.places.forget(record[FORGET])
+                found.forget(record[FORGET])
             elif not record.keys() >= FIELDS or record["of"] not in keys:
                 found.damaged += 1  # this line, or the description it refers to
             else:
                 point = Point(*(record[name] for name in Point._fields))
-                found.places[Unit(point, record["realization"])] = offset
+                found.add(point, record["realization"], of=record["of"], offset=offset)
             offset += len(line)
             if line.endswith(b"\n"):
                 found.end = offset

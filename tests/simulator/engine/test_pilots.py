@@ -128,10 +128,10 @@ def test_choice_without_validation_images_or_division_raises_an_error() -> None:
 def test_resuming_with_other_pilot_choices_raises_an_error(tmp_path: Any) -> None:
     before: dict[str, Any] = {"schemes": {}, "pilots": {"a at 0 dB": [2, 6], "a at 5 dB": [1, 7]}}
     more = {"schemes": {}, "pilots": {"a at 0 dB": [2, 6], "a at 9 dB": [1, 7]}}
-    check_same([before, {"schemes": {}}], more, tmp_path, swept=())
+    check_same([before, {"schemes": {}}], more, tmp_path)
     other = {"schemes": {}, "pilots": {"a at 0 dB": [3, 5]}}
     with pytest.raises(UserError, match="changed: pilots of a at 0 dB"):
-        check_same([before], other, tmp_path, swept=())
+        check_same([before], other, tmp_path)
 
 
 ABOUT = {"seed": 1, "data": "a", "device": "cpu", "torch": "2", "sionna-no-rt": "2", "schemes": {}}
@@ -139,11 +139,11 @@ ABOUT = {"seed": 1, "data": "a", "device": "cpu", "torch": "2", "sionna-no-rt": 
 
 @pytest.mark.parametrize("name", ["seed", "data", "device", "torch", "sionna-no-rt"])
 def test_resuming_a_sweep_with_changed_settings_raises_an_error(name: str, tmp_path: Path) -> None:
-    check_same([ABOUT, ABOUT], ABOUT, tmp_path, swept=())
+    check_same([ABOUT, ABOUT], ABOUT, tmp_path)
     told = "the images" if name == "data" else f"{name} {ABOUT[name]} -> other"
     for before in ([ABOUT], [ABOUT, {**ABOUT, name: "other"}]):  # the first run counts too
         with pytest.raises(UserError, match=f"changed: {told}"):
-            check_same(before, {**ABOUT, name: "other"}, tmp_path, swept=())
+            check_same(before, {**ABOUT, name: "other"}, tmp_path)
 
 
 def test_chosen_and_fixed_numbers_of_pilots_share_channel_draws() -> None:
