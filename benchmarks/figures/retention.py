@@ -9,8 +9,6 @@ from matplotlib.figure import Figure
 from benchmarks.figures.draw import look, save
 
 PUBLISHED_RETENTION = (96.67, 93.3)  # % removed and kept, arXiv 2508.02148
-
-
 NETWORKS = {"hand_made": "hand-made", "kdl_darts": "KDL-DARTS", "random": "random draws"}
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # of networks
 DASHES = ("-", "--", ":", "-.")  # of teachers

@@ -99,7 +99,7 @@ class FastDepthwise(nn.Module):
 
     The gradient of torch's convolution takes most of the time of a training step on a CPU. In
     training, small images are therefore multiplied by the matrix of the convolution, one for every
-    channel, which is linear in the weights. A step is then three times as fast.
+    channel, which is linear in the weights (DECISIONS 242).
 
     Shapes: [B, C, H, W] -> [B, C, H', W'].
     """
