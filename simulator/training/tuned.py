@@ -5,6 +5,7 @@ epoch runs only the tuned blocks.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -25,15 +26,30 @@ PIECE = 500  # validation images that the tuned blocks process at a time
 class TunedLesson(Lesson[ImageClassifier]):
     """The last blocks of a pretrained network and a head, by cross-entropy.
 
-    Shapes: outputs of the frozen blocks, views [V, N, C, H, W] and validation [M, C, H, W]. Epochs
-    use the V views in turn.
+    Epochs use the views in turn. Their outputs are computed only if the network is not finished.
     """
 
     model: EfficientNetConfig
     body: EfficientNet
-    label_smoothing: float
-    views: Tensor
-    validation: Tensor
+    stage: TeacherStage
+
+    @cached_property
+    def views(self) -> Tensor:
+        """Outputs [V, N, C, H, W] of the frozen blocks for the augmented views, cached on disk."""
+        run, precision = self.run, self.config.precision
+
+        def look(view: int) -> dict[str, Tensor]:
+            images = run.view(self.part.name, view)
+            return {"begun": in_chunks(self.body.begun, images, precision=precision).half()}
+
+        seen = (self.model, run.recipe.augment, precision)
+        begun = Part(f"{self.part.name}_begun", seen)
+        return cached_views(run, begun, self.stage.views, look)["begun"]
+
+    @cached_property
+    def validation(self) -> Tensor:
+        """Outputs [M, C, H, W] of the frozen blocks for the validation images."""
+        return validation_outputs(self.run, self.body.begun)
 
     def build(self) -> ImageClassifier:
         """The pretrained network with a fresh head."""
@@ -48,7 +64,7 @@ class TunedLesson(Lesson[ImageClassifier]):
         def loss(indices: Tensor) -> Tensor:
             scores = model.head(model.body.finished(view[indices].float()))
             return functional.cross_entropy(
-                scores, self.labels[indices], label_smoothing=self.label_smoothing
+                scores, self.labels[indices], label_smoothing=self.stage.label_smoothing
             )
 
         return Epoch(loss)
@@ -68,21 +84,7 @@ def tuned_teacher(
         body = config.pretrained().to(run.device).eval()
     except ValueError as error:
         raise UserError(str(error)) from None
-    precision = stage.training.precision
-
-    def look(view: int) -> dict[str, Tensor]:
-        images = run.view(part.name, view)
-        return {"begun": in_chunks(body.begun, images, precision=precision).half()}
-
-    begun = Part(f"{part.name}_begun", (config, run.recipe.augment, precision))
     lesson = TunedLesson(
-        run=run,
-        part=part,
-        config=stage.training,
-        model=config,
-        body=body,
-        label_smoothing=stage.label_smoothing,
-        views=cached_views(run, begun, stage.views, look)["begun"],
-        validation=validation_outputs(run, body.begun),
+        run=run, part=part, config=stage.training, model=config, body=body, stage=stage
     )
     return train_part(lesson)

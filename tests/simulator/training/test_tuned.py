@@ -67,6 +67,10 @@ def test_training_changes_only_the_layers_that_are_not_frozen(
     for name, weight in pretrained.state_dict().items():
         same = torch.equal(weight, teacher.body.state_dict()[name])
         assert same == name.startswith("early"), name
+    for path in (short.folder / "cache").rglob("*.safetensors"):
+        path.unlink()
+    train_teachers(short)  # finished: the outputs of the frozen blocks are not needed
+    assert not list((short.folder / "cache").rglob("*.safetensors"))
     weights = Weights(short.recipe, short.dataset, short.folder / "weights", short.device)
     again = weights.teacher()
     assert again is not None
