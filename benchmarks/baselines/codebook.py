@@ -87,6 +87,22 @@ def label_codebook(num_classes: int, k: int, code: Code = "own") -> Tensor:
     return torch.view_as_complex(pairs).to(torch.complex64)
 
 
+@lru_cache(maxsize=64)
+def sent_words(num_classes: int, k: int, code: Code = "own") -> Tensor:
+    """The words of `label_codebook`, with use t turned by the angle pi t^2 / k in all words.
+
+    These are the phases of a Zadoff-Chu sequence. Distances stay the same; but without them most
+    words are sinusoids over the subcarriers of OFDM, and their power adds up at one instant. The
+    tensor is cached and shared: do not write into it.
+
+    Shapes: [num_classes, k] complex64.
+    Raises: ValueError as `label_codebook`.
+    """
+    turns = torch.arange(k).square() % (2 * k) / (2 * k)
+    phases = torch.polar(torch.ones_like(turns), 2 * math.pi * turns)
+    return label_codebook(num_classes, k, code) * phases
+
+
 def _simplex_rows(count: int, k: int) -> NDArray[np.float64]:
     """Words [count, 2k], all pairs of which have equal correlation, from rows of a DFT."""
     frequency, energy = _spread_frequencies(count, k)

@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 import torch
 from torch import Tensor
 
-from benchmarks.baselines.codebook import Code, code_family, label_codebook
+from benchmarks.baselines.codebook import Code, code_family, sent_words
 from benchmarks.baselines.spherical import words_hash
 from channels.base import Channel, ChannelOutput
 from channels.streams import PointStreams
@@ -32,7 +32,7 @@ class LabelCodeScheme(Scheme):
     Shapes: class_counts [classes], training images of each class.
     """
 
-    version = 2
+    version = 3
 
     def __init__(
         self, config: "LabelCodeConfig", *, classify: Classify, class_counts: Tensor
@@ -69,7 +69,7 @@ class LabelCodeScheme(Scheme):
     def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
         """The words [B, k] of the classes."""
         classes = prepared["classes"]
-        return {"x": label_codebook(self._num_classes, k, self._code).to(classes.device)[classes]}
+        return {"x": sent_words(self._num_classes, k, self._code).to(classes.device)[classes]}
 
     @torch.inference_mode()
     def transmit(
@@ -78,7 +78,7 @@ class LabelCodeScheme(Scheme):
         """Send the words, and compute the log-posteriors of all classes."""
         x = encoded["x"]
         received = channel(x, snr_db=snr_db, generator=streams("channel", device=x.device))
-        words = label_codebook(self._num_classes, k, self._code).to(x.device)
+        words = sent_words(self._num_classes, k, self._code).to(x.device)
         prior = self._log_prior.to(x.device)
         return Received(log_posteriors(received, words, prior), all_delivered(x))
 

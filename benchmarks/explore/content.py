@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import torch
 
-from benchmarks.baselines.codebook import code_family, label_codebook
+from benchmarks.baselines.codebook import code_family, sent_words
 from benchmarks.baselines.label_code import log_prior
 from channels.ofdm.multipath import LONGEST, Multipath
 from channels.ofdm.tdl import taps_of
@@ -56,7 +56,7 @@ def _words(classes: int, k: int) -> list[list[float]] | None:
     """Codewords of the label code as pairs (re, im), [classes][2k]; None if it has none."""
     if code_family(classes, k) is None:
         return None
-    pairs = torch.view_as_real(label_codebook(classes, k)).flatten(1)
+    pairs = torch.view_as_real(sent_words(classes, k)).flatten(1)
     return [[round(own, 4) for own in word] for word in pairs.tolist()]
 
 

@@ -57,7 +57,7 @@ class RkdScheme(Scheme):
     error: LinkError = KNOWN
     only: int | None = None  # the only k, if the codec was trained for a single one
     trained_snr_db: tuple[float, float] = SNR_RANGE_DB  # lowest and highest average in training
-    version = 2
+    version = 3
 
     @property
     def channel_uses(self) -> str:
@@ -100,7 +100,7 @@ class RkdScheme(Scheme):
     def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
         """The codeword [B, k]."""
         uses = torch.full_like(snr_db, k, dtype=torch.int64)
-        told = snr_db.clamp(*self.trained_snr_db) + self.error.snr_offset_db
+        told = (snr_db + self.error.snr_offset_db).clamp(*self.trained_snr_db)
         return {"x": codeword(self.codec, prepared["features"], snr_db=told, uses=uses)}
 
     @torch.inference_mode()

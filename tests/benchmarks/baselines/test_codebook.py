@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.baselines.codebook import code_family, label_codebook
+from benchmarks.baselines.codebook import Code, code_family, label_codebook, sent_words
 from benchmarks.baselines.spherical import spherical_words
 from benchmarks.tools.spherical_words import SIZES as OPTIMISED
 from benchmarks.tools.spherical_words import union_bound
+from benchmarks.waveform import peaks, reference
 
 SIZES = [(2, 1), (4, 1), (4, 2), (9, 4), (10, 5), (10, 64), (100, 4), (100, 11), (100, 50)]
 SIZES += OPTIMISED
@@ -151,3 +152,19 @@ def test_sizes_with_too_few_words_raise_errors() -> None:
         label_codebook(100, 3)
     with pytest.raises(ValueError, match="at least 2 classes"):
         code_family(1, 8)
+
+
+@pytest.mark.parametrize("code", ["own", "regular"])
+@pytest.mark.parametrize(
+    ("num_classes", "k"), [(10, 16), (10, 64), (100, 16), (100, 64), (100, 256)]
+)
+def test_sent_words_keep_their_distances_and_have_peaks_below_those_of_gaussian_symbols(
+    num_classes: int, k: int, code: Code
+) -> None:
+    plain, sent = (words(num_classes, k, code) for words in (label_codebook, sent_words))
+    products = [torch.view_as_real(own).flatten(1).double() for own in (plain, sent)]
+    torch.testing.assert_close(*(own @ own.T for own in products), rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(sent.abs(), plain.abs())
+    assert peaks(sent, width=72).papr_db < peaks(reference("gaussian", k), width=72).papr_db
+    if code == "regular" and k > 16:
+        assert peaks(plain, width=72).papr_db > 17

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.baselines.codebook import label_codebook
+from benchmarks.baselines.codebook import sent_words
 from benchmarks.explore import runtime
 from benchmarks.explore.folder import PAGE
 from simulator.commands.explore import server
@@ -33,7 +33,7 @@ def test_folder_contains_everything_the_page_loads(semlink: Command, tmp_path: P
     assert {path.name for path in (page / "models").iterdir()} == names | {"export.json"}
     assert len(content["images"]) == 5
     words = torch.tensor(content["words"]["16"]).unflatten(1, (-1, 2))
-    expected = torch.view_as_real(label_codebook(10, 16))
+    expected = torch.view_as_real(sent_words(10, 16))
     assert torch.allclose(words, expected, atol=1e-4)
 
 

@@ -73,3 +73,16 @@ def test_snr_of_the_encoder_is_clamped_to_the_training_range(name: str) -> None:
     for edge, beyond in ((-12.0, -13.0), (HIGHEST_DB, 27.0), (HIGHEST_DB, math.inf)):
         assert torch.equal(sent(edge), sent(beyond))
     assert not torch.equal(sent(HIGHEST_DB), sent(HIGHEST_DB - 2))
+
+
+def test_wrong_snr_of_the_encoder_stays_in_the_training_range() -> None:
+    images = to_float(weights().dataset.test.images[:8])
+
+    def sent(name: str, snr_db: float) -> torch.Tensor:
+        scheme, point = scheme_of(name), torch.full((8, 1), snr_db)
+        prepared = scheme.prepare(images)
+        return scheme.encode(prepared, channel=AwgnChannel(), snr_db=point, k=16)["x"]
+
+    assert torch.equal(sent("rkd_sc:+3dB", HIGHEST_DB - 1), sent("rkd_sc", HIGHEST_DB))
+    assert torch.equal(sent("rkd_sc:+3dB", -14.0), sent("rkd_sc", -11.0))
+    assert torch.equal(sent("rkd_sc:-3dB", -11.0), sent("rkd_sc", -12.0))
