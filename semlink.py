@@ -227,13 +227,15 @@ class Results:
         axis: Literal["accuracy", "error", "psnr", "ssim"] = "accuracy",
         width: Literal["auto", "column", "text"] = "auto",
         added: "str | Path | pd.DataFrame | None" = None,
+        names: Mapping[str, str] | None = None,
     ) -> list[Path]:
         """Draw the figures of the sweep into a folder, as `semlink plot`; returns the files.
 
         `axis="error"` draws error rates on a logarithmic axis, "psnr" and "ssim" the quality of
         rebuilt images; the width "column" is 3.5 inches with a figure per channel, "text" 7.16
         inches. `added` are curves of your own: a CSV file or rows of scheme, channel, channel_uses,
-        snr_db, accuracy (0 to 1; or psnr_db, ssim). Raises: Error.
+        snr_db, accuracy (0 to 1; or psnr_db, ssim). `names` are names of schemes in legends, such
+        as {"rkd_sc": "Proposed"}. Raises: Error.
 
         >>> results.plot("figures", schemes="rkd_sc,label_code", channel_uses=16, width="column")
         """
@@ -244,6 +246,7 @@ class Results:
         chosen = arguments.choice(self.table, schemes, channels, channel_uses)
         curves = arguments.rows_or_file("added", added)
         form: dict[str, Any] = {"axis": axis, "width": width, "added": curves}
+        form["names"] = arguments.names(names)
         return draw(self.table, dict(self.run), place, **chosen, **form)
 
     def __repr__(self) -> str:

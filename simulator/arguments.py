@@ -183,6 +183,18 @@ def rows_or_file(name: str, value: Any) -> pd.DataFrame | Path | None:
     return Path(value)
 
 
+def names(value: Any) -> dict[str, str] | None:
+    """Names of schemes in legends, by scheme."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping) or not all(
+        isinstance(text, str) for pair in value.items() for text in pair
+    ):
+        example = '{"rkd_sc": "Proposed"}'
+        raise UserError(f"names must map schemes to names, such as {example}, got {shown(value)}")
+    return dict(value)
+
+
 def _in_rows(values: Any, there: "pd.Series[Any]") -> tuple[str, ...] | None:
     names = texts(values)
     known = there.unique()

@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -281,11 +281,12 @@ def draw(
     axis: Measure = "accuracy",
     width: Literal["auto", "column", "text"] = "auto",
     added: Path | pd.DataFrame | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> list[Path]:
     """Draw figures of a sweep or a selection of it, as `semlink plot`; return the files written.
 
     Raises: UserError if the sweep does not hold one of the names, if the folder cannot be written
-    to, or if a curve cannot be added.
+    to, if a curve cannot be added, or if a name is wrong.
     """
     from benchmarks.figures.added import read_curves
     from benchmarks.figures.draw import plot_all
@@ -303,6 +304,7 @@ def draw(
         measure=axis,
         width=width,
         added=read_curves(added) if isinstance(added, Path) else added,
+        names=names,
     )
 
 

@@ -1,13 +1,14 @@
 """Captions: the definitions and settings that make the numbers of a figure comparable."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import pandas as pd
 
 from benchmarks.figures.panels import Estimate, estimate_of
-from benchmarks.figures.styles import SCHEME_TITLES, channel_title, scheme_title
+from benchmarks.figures.styles import SCHEME_TITLES, Style, channel_title, scheme_title
 from simulator.data.remarks import FEWEST_TEST, half_width
 from simulator.left_out import LeftOut
 from simulator.measures.shown import span
@@ -25,6 +26,7 @@ TEX = {  # escapes of characters that LaTeX does not print as they are
     ">": "$>$",
 }
 NAME = re.compile(rf"\b(?:{'|'.join(name for name in SCHEME_TITLES if '_' in name)})\b")
+MATHEMATICS = re.compile(r"((?<!\\)\$[^$]+(?<!\\)\$)")
 CAPACITY = re.compile(r"^capacity_bound|:bound(?::|$)")  # schemes whose links reach capacity
 
 
@@ -138,7 +140,7 @@ def counts(rows: pd.DataFrame) -> str:
     )
 
 
-def reliability(rows: pd.DataFrame, text: DataText) -> str:
+def reliability(rows: pd.DataFrame, text: DataText, styles: Mapping[str, Style]) -> str:
     """Limits of the accuracies: few images, the noiseless accuracy, bounds on the rate only."""
     parts = []
     if (fewest := int(rows["images"].min())) < FEWEST_TEST:
@@ -150,7 +152,7 @@ def reliability(rows: pd.DataFrame, text: DataText) -> str:
             f"Noiseless accuracy (student and head, no channel): {value:.1f} % (95 % interval "
             f"{low:.1f} to {high:.1f} %)."
         )
-    bounds = [scheme_title(name) for name in rows["scheme"].unique() if CAPACITY.search(name)]
+    bounds = [styles[name].title for name in rows["scheme"].unique() if CAPACITY.search(name)]
     if bounds:
         parts.append(
             f"Capacity bounds the rate, not the accuracy ({'; '.join(bounds)}): with few images "
@@ -195,5 +197,9 @@ def tex_caption(caption: str, notes: str, name: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Escape a text for LaTeX."""
-    return "".join(TEX.get(letter, letter) for letter in text).replace("$$", "")
+    """Escape a text for LaTeX, except mathematics between $ signs."""
+    parts = MATHEMATICS.split(text)
+    plain = ("".join(TEX.get(letter, letter) for letter in part) for part in parts[::2])
+    return "".join(
+        part for pair in zip_longest(plain, parts[1::2], fillvalue="") for part in pair
+    ).replace("$$", "")

@@ -11,7 +11,7 @@ the same bytes, whatever the user's Matplotlib settings.
 """
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
@@ -39,7 +39,8 @@ from benchmarks.figures.plans import (
     over_ebn0,
 )
 from benchmarks.figures.published import with_published
-from benchmarks.figures.styles import Style, scheme_title, styles_of
+from benchmarks.figures.renamed import renamed
+from benchmarks.figures.styles import Style, styles_of
 from simulator.names import Measure
 from simulator.progress import announce
 from simulator.storage.files import replacing
@@ -93,6 +94,7 @@ def plot_all(
     added: pd.DataFrame | None = None,
     choose: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
     named: bool = False,
+    names: Mapping[str, str] | None = None,
     measure: Measure = "accuracy",
     width: Width = "auto",
 ) -> list[Path]:
@@ -100,10 +102,11 @@ def plot_all(
 
     `published` adds the published curves of CIFAR-100 to the figures over SNR, and `added` those of
     the user (see `checked_curves`). `choose` selects the rows that are drawn. If the user `named`
-    the schemes, all of them are drawn, in the order of the chosen rows.
+    the schemes, all of them are drawn, in the order of the chosen rows. `names` replaces titles of
+    schemes in legends and notes.
 
     Raises: UserError if there are no rows, they lack a column or the measure, a point occurs twice,
-    or a curve cannot be added.
+    a curve cannot be added, or a name is wrong (see `renamed`).
     """
     check_rows(rows)
     rows = measured(rows, measure)
@@ -115,7 +118,7 @@ def plot_all(
         curves = within(checked_curves(added, rows, value=QUALITY.get(measure)), chosen)
         own = list(curves["scheme"].unique())
         check_rows(chosen := pd.concat([chosen, curves], ignore_index=True))
-    styles = styles_of([*everything["scheme"], *own])
+    styles = renamed(styles_of([*everything["scheme"], *own]), names or {})
     if named:
         styles = {name: styles[name] for name in chosen["scheme"].unique()}
     sheet = Sheet(
@@ -196,7 +199,7 @@ def compose(plan: FigurePlan, *, width: Width = "auto") -> Figure:
 
 def _across(plan: FigurePlan, inches: float) -> int:
     """Number of legend columns, of similar length, whose entries fit into the width at 7 points."""
-    letters = [len(scheme_title(name)) for name in plan.shown]
+    letters = [len(style.title) for style in plan.shown.values()]
     number = len(letters)
     for most in range(min(number, 4), 1, -1):
         columns = -(-number // -(-number // most))
@@ -219,8 +222,8 @@ def _wrapped(title: str, letters: int) -> str:
 def _handles(plan: FigurePlan) -> list[Line2D]:
     """The entries of the legend."""
     handles = []
-    for name, style in plan.shown.items():
-        handles.append(Line2D([], [], label=scheme_title(name)))
+    for style in plan.shown.values():
+        handles.append(Line2D([], [], label=style.title))
         apply_style(handles[-1], style, 0.5)
     return handles
 
@@ -267,7 +270,7 @@ def _draw_bars(axes: Axes, plan: FigurePlan, channel: str) -> None:
             elinewidth=1,
             capsize=2,
         )
-    axes.set_yticks(range(len(plan.shown)), [scheme_title(name) for name in plan.shown])
+    axes.set_yticks(range(len(plan.shown)), [style.title for style in plan.shown.values()])
     axes.set_ylim(len(plan.shown) - 0.5, -0.5)
 
 

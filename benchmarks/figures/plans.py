@@ -18,7 +18,7 @@ from benchmarks.figures.captions import (
     settings_text,
 )
 from benchmarks.figures.panels import estimate_of, panel_titles, shared_parts
-from benchmarks.figures.styles import STYLES, Style, channel_title, scheme_title, styles_of
+from benchmarks.figures.styles import STYLES, Style, channel_title, styles_of
 from simulator.errors import UserError
 from simulator.names import SCHEMES, Measure
 
@@ -112,7 +112,7 @@ class FigurePlan:
     def all_notes(self) -> str:
         """Definitions, settings and whatever else the figure and its caption do not state."""
         settings = dict(list(self.rows.groupby("scheme")["settings"]))
-        schemes = [f"{scheme_title(n)}: {settings_text(settings[n])}" for n in self.shown]
+        schemes = [f"{own.title}: {settings_text(settings[n])}" for n, own in self.shown.items()]
         parts = [self.notes, listed("Panels in full", self._full_titles)]
         if self.guess is not None:
             parts.append(f"Dotted, if inside the axes: a uniform guess, {100 * self.guess:.3g} %.")
@@ -228,12 +228,12 @@ class Sheet:
         """Definitions, limits of the accuracies, and schemes that are missing."""
         notes = [
             definitions(rows, self.text, k=k, images=self.measure in QUALITY),
-            "" if self.measure in QUALITY else reliability(rows, self.text),
+            "" if self.measure in QUALITY else reliability(rows, self.text, self.styles),
             "Points without an error are left out." if self.measure == "error" else "",
             listed("Note", self.text.notes),
             listed("Left out", self.text.refused(k, set(rows["channel"]))),
             listed("Not trained", self.text.untrained),
-            listed("Not shown", map(scheme_title, others)),
+            listed("Not shown", (self.styles[name].title for name in others)),
         ]
         return " ".join(filter(None, notes))
 
@@ -302,8 +302,8 @@ def _nearest(wanted: Sequence[float], *, among: Sequence[float]) -> list[float]:
 BITS, BLOCKS = "Bits", "Blocks"  # the panels of `semlink link`
 MEASURED, CLOSED_FORM = "measured", "uncoded QAM"
 LINK_STYLES = {
-    MEASURED: Style("#0072B2", "-", "o"),
-    CLOSED_FORM: Style("#666666", (0, (4, 2)), ""),
+    MEASURED: Style("#0072B2", "-", "o", MEASURED),
+    CLOSED_FORM: Style("#666666", (0, (4, 2)), "", CLOSED_FORM),
 }
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmarks.figures.draw import LEGEND, look, save
-from benchmarks.figures.styles import scheme_title, styles_of
+from benchmarks.figures.styles import styles_of
 
 
 def draw_radio(rows: pd.DataFrame, folder: Path) -> list[Path]:
@@ -20,7 +20,7 @@ def draw_radio(rows: pd.DataFrame, folder: Path) -> list[Path]:
         styles = styles_of(rows["scheme"])
         for axes, k in zip(figure.subplots(1, len(sizes), squeeze=False)[0], sizes, strict=True):
             for scheme, own in rows[rows["channel_uses"] == k].groupby("scheme", sort=False):
-                colour, title = styles[str(scheme)].colour, scheme_title(str(scheme))
+                colour, title = styles[str(scheme)].colour, styles[str(scheme)].title
                 snr_db = own["snr_db"]
                 axes.fill_between(
                     snr_db,

@@ -6,7 +6,7 @@ dashes and marker, so that curves can be distinguished in grey and by colour-bli
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, product
 from typing import Any
 
@@ -15,11 +15,12 @@ from channels.names import channel_from_name
 
 @dataclass(frozen=True)
 class Style:
-    """How the curve of one scheme looks."""
+    """How the curve of one scheme looks, and its name in legends and notes."""
 
     colour: str
     dashes: Any  # line style in Matplotlib's form: a name or (offset, lengths)
     marker: str
+    title: str = ""
 
 
 STYLES = {  # the first eight colours mostly of Okabe and Ito, the others of Tol
@@ -78,7 +79,7 @@ def styles_of(schemes: Iterable[str]) -> dict[str, Style]:
     free = [style.colour for name, style in STYLES.items() if name not in present]
     for name, colour in zip(others, cycle([*SPARE_COLOURS, *free]), strict=False):
         styles[name] = _farthest(colour, styles.values())
-    return styles
+    return {name: replace(style, title=scheme_title(name)) for name, style in styles.items()}
 
 
 def _farthest(colour: str, taken: Iterable[Style]) -> Style:

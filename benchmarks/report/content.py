@@ -10,7 +10,7 @@ import pandas as pd
 from benchmarks.figures.captions import DataText, counts, definitions, reliability
 from benchmarks.figures.plans import FIRST, FRACTION, KEY, MOST_SCHEMES, check_rows
 from benchmarks.figures.published import with_published
-from benchmarks.figures.styles import STYLES, channel_title
+from benchmarks.figures.styles import STYLES, channel_title, styles_of
 from benchmarks.report.columns import CHOICE, choices_of, columns_of
 from benchmarks.report.differences import differences
 from benchmarks.report.provenance import provenance_of
@@ -72,7 +72,8 @@ def _first(names: Sequence[str]) -> list[str]:
 
 def _texts(rows: pd.DataFrame, text: DataText) -> list[str]:
     """Counts, definitions, limits of the accuracies, notes, and untrained schemes."""
-    lines = [counts(rows), definitions(rows, text, k=None), reliability(rows, text)]
+    limits = reliability(rows, text, styles_of(rows["scheme"]))
+    lines = [counts(rows), definitions(rows, text, k=None), limits]
     lines += [f"Note: {line}." for line in text.notes]
     lines += [f"Not trained: {', '.join(text.untrained)}."] if text.untrained else []
     return [line for line in lines if line]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from benchmarks.figures.published import SETTINGS
-from benchmarks.figures.styles import Style, scheme_title, styles_of
+from benchmarks.figures.styles import Style, styles_of
 
 GREY = "#767676"  # of published curves; its contrast on white is 4.5:1
 DARK = "#14171c"  # the page's background in dark mode
@@ -58,7 +58,7 @@ def _look(name: str, style: Style) -> dict[str, Any]:
     light = GREY if published else style.colour
     return {
         "name": name,
-        "title": scheme_title(name),
+        "title": style.title,
         "published": published,
         "light": light,
         "dark": on_dark(light),

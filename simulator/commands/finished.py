@@ -1,5 +1,6 @@
 """`semlink plot`, `compare` and `seeds`: figures and tables from finished sweeps."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +16,7 @@ from simulator.commands.options import (
     option,
     out_option,
 )
+from simulator.errors import UserError
 from simulator.names import Measure
 from simulator.parse import parse_names
 
@@ -27,7 +29,18 @@ def _swept_schemes(text: str, *, option: str) -> tuple[str, ...]:
     return parse_names(text.lower().replace("db", "dB"), option=option)
 
 
-SWEPT = Parsed("a,b", _swept_schemes)
+def _names(text: str, *, option: str) -> dict[str, str]:
+    """`a=TEXT,b=TEXT` to names in legends by scheme."""
+    pairs = [part.partition("=") for part in text.split(",")]
+    if not all(sign and scheme.strip() for scheme, sign, _ in pairs):
+        raise UserError(
+            f"{option} must be pairs SCHEME=NAME, separated by commas, got {text!r}; a name with "
+            "a comma can be given in Python"
+        )
+    return {_swept_schemes(scheme, option=option)[0]: name.strip() for scheme, _, name in pairs}
+
+
+SWEPT, NAMED = Parsed("a,b", _swept_schemes), Parsed("a=name,b=name", _names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +82,10 @@ class PlotRequest(ChoiceRequest):
         help="Draw the curves of a CSV file too: scheme, channel, channel_uses, snr_db, accuracy "
         "(0 to 1), and if known ci_low, ci_high, settings.",
     )
+    names: Mapping[str, str] | None = option(
+        type=NAMED,
+        help="Names of schemes in legends, such as rkd_sc=Proposed; $ signs enclose mathematics.",
+    )
     out: Path | None = out_option("FOLDER")
 
 
@@ -91,6 +108,7 @@ def plot(request: PlotRequest) -> None:
         axis=request.axis,
         width=request.width,
         added=request.add,
+        names=request.names,
     )
     note(*_absent(rows, request))
     name_figures(drawn)
