@@ -245,9 +245,8 @@ class Results:
         place = arguments.writable("folder", folder)
         chosen = arguments.choice(self.table, schemes, channels, channel_uses)
         curves = arguments.rows_or_file("added", added)
-        form: dict[str, Any] = {"axis": axis, "width": width, "added": curves}
-        form["names"] = arguments.names(names)
-        return draw(self.table, dict(self.run), place, **chosen, **form)
+        form: dict[str, Any] = {"axis": axis, "width": width, "names": arguments.names(names)}
+        return draw(self.table, dict(self.run), place, **chosen, added=curves, **form)
 
     def __repr__(self) -> str:
         from simulator.measures.shown import results_text

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 
 import pandas as pd
 
@@ -197,9 +196,9 @@ def tex_caption(caption: str, notes: str, name: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Escape a text for LaTeX, except mathematics between $ signs."""
+    r"""Escape a text for LaTeX, except mathematics between $ signs; \$ is the sign itself."""
     parts = MATHEMATICS.split(text)
-    plain = ("".join(TEX.get(letter, letter) for letter in part) for part in parts[::2])
-    return "".join(
-        part for pair in zip_longest(plain, parts[1::2], fillvalue="") for part in pair
-    ).replace("$$", "")
+    for place in range(0, len(parts), 2):
+        plain = parts[place].replace(r"\$", "$")
+        parts[place] = "".join(TEX.get(letter, letter) for letter in plain)
+    return "".join(parts).replace("$$", "")

@@ -3,9 +3,10 @@
     python -m benchmarks.studies.distillation --data DIR --training DIR
 
 Students of one architecture and one seed learn from the teachers of one training run: `base` by the
-recipe's distillation, each other variant with one thing changed, and `together` with all changes
-that help. Accuracies are those on validation images, and differences to `base` are paired image by
-image. Writes OUT/distillation.csv and distillation.json; finished students are kept below OUT.
+recipe's distillation, each other variant with one thing changed, `together` with standardised
+scores and RandAugment. Accuracies are those on validation images, and differences to `base` are
+paired image by image. Writes OUT/distillation.csv and distillation.json; finished students are kept
+below OUT.
 """
 
 from collections.abc import Iterator, Mapping

@@ -37,7 +37,10 @@ def _names(text: str, *, option: str) -> dict[str, str]:
             f"{option} must be pairs SCHEME=NAME, separated by commas, got {text!r}; a name with "
             "a comma can be given in Python"
         )
-    return {_swept_schemes(scheme, option=option)[0]: name.strip() for scheme, _, name in pairs}
+    found = {_swept_schemes(scheme, option=option)[0]: name.strip() for scheme, _, name in pairs}
+    if len(found) < len(pairs):
+        raise UserError(f"{option} must name every scheme once, got {text!r}")
+    return found
 
 
 SWEPT, NAMED = Parsed("a,b", _swept_schemes), Parsed("a=name,b=name", _names)

@@ -54,6 +54,12 @@ def test_a_single_dollar_is_a_dollar() -> None:
     assert renamed(styles_of(SCHEMES), {"rkd_sc": "5 $"})["rkd_sc"].title == "5 $"
 
 
+def test_an_escaped_dollar_is_a_dollar(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"rkd_sc": r"5 \$ a_1", "capacity_bound": r"6 \$"}
+    (plan,) = planned(monkeypatch, table(schemes=SCHEMES), names=names)
+    assert r"5 \$ a\_1: " in tex_caption("A.", plan.all_notes, "f")
+
+
 def test_latex_keeps_mathematics_and_escapes_the_rest() -> None:
     text = tex_caption("A.", r"5 % of $\lambda_1$, k_1 and $.", "f")
     assert r"{5 \% of $\lambda_1$, k\_1 and \$.}" in text
@@ -71,3 +77,5 @@ def test_names_on_the_command_line(
     capsys.readouterr()
     assert semlink(*line, "--names", "rkd_sc") == 2
     assert "--names must be pairs SCHEME=NAME, separated by commas" in refused(capsys)
+    assert semlink(*line, "--names", "rkd_sc=A,rkd_sc=B") == 2
+    assert "--names must name every scheme once" in refused(capsys)
