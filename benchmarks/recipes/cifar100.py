@@ -61,6 +61,11 @@ STUDENT = stages.StudentStage(
     head=replace(ADAMW, epochs=10),
     head_from="student",
 )
+LONG_STUDENT = replace(
+    STUDENT,
+    training=replace(SGD, epochs=100),
+    loss=replace(STUDENT.loss, kl=9.0, standardised=True),
+)
 CODEC = CodecStage(
     model=CatConfig(
         feature_dim=256,
@@ -95,11 +100,11 @@ def cifar100() -> Experiment:
     all learn from labels only, and the student without a teacher learns from the shared views.
     `taught_by_three` has equally trained ones.
     """
-    return _cifar100(equal=False)
+    return _cifar100(STUDENT, equal=False)
 
 
-def _cifar100(*, equal: bool) -> Experiment:
-    untaught = no_teacher(STUDENT, CODEC, fresh_views=equal)
+def _cifar100(student: stages.StudentStage, *, equal: bool) -> Experiment:
+    untaught = no_teacher(student, CODEC, fresh_views=equal)
     return Experiment(
         name="cifar100",
         embedded_data=None,
@@ -112,10 +117,10 @@ def _cifar100(*, equal: bool) -> Experiment:
         ),
         more_teachers=(WIDE_TEACHER,),
         mirrored=True,
-        student=STUDENT,
+        student=student,
         schemes=(
-            *_schemes(STUDENT, CODEC, backbone=untaught, equal=equal, words=WORDS if equal else ()),
-            *ablations(STUDENT, CODEC, untaught=untaught),
+            *_schemes(student, CODEC, backbone=untaught, equal=equal, words=WORDS if equal else ()),
+            *ablations(student, CODEC, untaught=untaught),
         ),
         sweep=SweepConfig(channels=FADING_MIX, snr_db=SNR_DB, channel_uses=USES, realizations=2),
     )
@@ -128,8 +133,13 @@ def taught_by_three() -> Experiment:
     losses of our codec, in two variants: with as many passes as our codec for each k, or in total.
     The student without a teacher sees fresh views. `digital_semantic` has sources of a few bits.
     """
-    recipe = _cifar100(equal=True)
-    return replace(recipe, more_teachers=(*recipe.more_teachers, PRETRAINED_TEACHER))
+    recipe = _cifar100(LONG_STUDENT, equal=True)
+    return replace(
+        recipe,
+        more_teachers=(*recipe.more_teachers, PRETRAINED_TEACHER),
+        stronger=replace(recipe.augment, operations=2),
+        stronger_every=2,
+    )
 
 
 def cifar100_gpu() -> Experiment:

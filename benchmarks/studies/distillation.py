@@ -2,11 +2,10 @@
 
     python -m benchmarks.studies.distillation --data DIR --training DIR
 
-Students of one architecture and one seed learn from the teachers of one training run: `base` by the
-recipe's distillation, each other variant with one thing changed, `together` with standardised
-scores and RandAugment. Accuracies are those on validation images, and differences to `base` are
-paired image by image. Writes OUT/distillation.csv and distillation.json; finished students are kept
-below OUT.
+Students of one architecture and one seed learn from the teachers of one training run: `base`
+without any of the ingredients, each other variant with one of them, `together` by the recipe.
+Accuracies are those on validation images, and differences to `base` are paired image by image.
+Writes OUT/distillation.csv and distillation.json; finished students are kept below OUT.
 """
 
 from collections.abc import Iterator, Mapping
@@ -36,8 +35,9 @@ COLUMNS: Final = ["variant", "epochs", "images", "accuracy", "difference", "low"
 SLOWER: Final = 1.28  # times as many epochs in equal time, if the first half has 24x24 pixels
 
 
-def variants(base: Basis) -> Mapping[str, Basis]:
-    """Every variant's recipe; each changes one thing of `base`, `together` several."""
+def variants(recipe: Basis) -> Mapping[str, Basis]:
+    """Every variant's recipe; each changes one thing of `base`, and `together` is `recipe`."""
+    base = plain(recipe)
     stage, shown = base.student, base.augment
     loss, training = stage.loss, stage.training
     stronger = replace(loss, kl=9.0, standardised=True)
@@ -53,8 +53,21 @@ def variants(base: Basis) -> Mapping[str, Basis]:
         "pasted": replace(base, stronger=pasted),
         "average": replace(base, student=replace(stage, training=averaged)),
         "small_first": replace(base, student=replace(stage, training=more, small_share=0.5)),
-        "together": replace(base, stronger=operated, student=replace(stage, loss=stronger)),
+        "together": recipe,
     }
+
+
+def plain(recipe: Basis) -> Basis:
+    """The recipe without any of the ingredients."""
+    stage = recipe.student
+    loss = replace(stage.loss, kl=0.9, standardised=False)
+    training = replace(stage.training, average=0.0)
+    return replace(
+        recipe,
+        stronger=None,
+        stronger_every=1,
+        student=replace(stage, loss=loss, training=training, small_share=0.0),
+    )
 
 
 def right(dataset: Dataset, job: Job) -> Credits:
@@ -81,7 +94,7 @@ class DistillationRequest(TaughtRequest):
             raise UserError(f"--only must be among {', '.join(found)}, got {', '.join(unknown)}")
         kinds: list[tuple[Any, ...]] = []
         for name, own in found.items():
-            if (kind := (own.stronger, own.more_teachers)) not in kinds:
+            if (kind := (own.stronger, own.stronger_every, own.more_teachers)) not in kinds:
                 kinds.append(kind)
             if not self.only or name in (BASE, *self.only):
                 yield Job(name, own, self.out / f"views_{kinds.index(kind)}", self.training)

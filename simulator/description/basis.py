@@ -45,10 +45,13 @@ class Basis:
     warm_below: int = 0  # with fewer training images, start from the shipped student of CIFAR-100
     mirrored: bool = False  # half of the views mirror the other half; teachers average over both
     stronger: AugmentConfig | None = None  # for all parts but the teachers; None: `augment`
+    stronger_every: int = 1  # which views `stronger` changes: 1: all, 2: every second, ...
 
     def __post_init__(self) -> None:
         if self.views < 1:
             raise ValueError(f"views must be at least 1, got {self.views}")
+        if self.stronger_every < 1:
+            raise ValueError(f"stronger_every must be at least 1, got {self.stronger_every}")
         if self.mirrored and self.views % 2:
             raise ValueError(f"views must be even if they are mirrored, got {self.views}")
 
@@ -66,11 +69,14 @@ class Basis:
     @property
     def seen(self) -> tuple[object, ...]:
         """All settings that determine the images on which students are trained."""
-        return (self.augment_of("student"), self.views, *(["mirrored"] if self.mirrored else []))
+        mirrored = ["mirrored"] if self.mirrored else []
+        mixed = [self.stronger_every, self.augment] if self.stronger_every > 1 else []
+        return (self.stronger or self.augment, self.views, *mirrored, *mixed)
 
-    def augment_of(self, purpose: str) -> AugmentConfig:
-        """Augmentation of the images of a part, or of the shared views."""
-        return self.augment if purpose.startswith(TEACHER) else self.stronger or self.augment
+    def augment_of(self, purpose: str, view: int) -> AugmentConfig:
+        """Augmentation of one view of the images of a part, or of one shared view."""
+        plain = purpose.startswith(TEACHER) or (view + 1) % self.stronger_every
+        return self.augment if plain else self.stronger or self.augment
 
     @property
     def taught_views(self) -> int:

@@ -100,10 +100,11 @@ class TrainingRun:
         for which the teachers' outputs are cached; with `Basis.mirrored` the second half of them
         are mirror images of the first half.
         """
-        config, mirror = self.recipe.augment_of(purpose), False
+        mirror = False
         if purpose == SHARED:
             mirror = index >= self.recipe.taught_views
             index %= self.recipe.taught_views
+        config = self.recipe.augment_of(purpose, index)
         generator = self.streams_of(purpose)("view", purpose, index)
         images = self.training.images
         view = torch.cat(

@@ -141,7 +141,7 @@ def second_task(request: TaskRequest) -> pd.DataFrame:
     folder = request.out or Path("results/runs") / request.recipe_name / "second_task"
     check_writable(folder)
     ours = experiment.one(RkdScConfig).build(weights)
-    known = known_of(ours, dataset, experiment.augment_of("second task"), test)
+    known = known_of(ours, dataset, experiment.augment, test)
     points, left_out = plan([own.scheme for own in asked.values()], grid)
     note(*(own.text for own in left_out))
     rows: list[dict[str, Any]] = []

@@ -64,6 +64,7 @@ DEFAULTS: dict[tuple[str, str], object] = {
     ("Experiment", "mirrored"): False,
     ("Experiment", "more_teachers"): (),
     ("Experiment", "stronger"): None,
+    ("Experiment", "stronger_every"): 1,
     ("ImageJsccConfig", "reader"): "",
     ("ImageJsccConfig", "retraining"): None,
     ("JointSchemeConfig", "backbone"): "scratch",

@@ -1,5 +1,6 @@
 """Training conditions and the pairing of images, targets and labels."""
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -58,6 +59,18 @@ def test_stronger_augmentation_does_not_affect_teachers(run: TrainingRun) -> Non
     for purpose in ("shared", "no_teacher"):
         assert not torch.equal(run.view(purpose, 0), other.view(purpose, 0))
     assert run.recipe.student_parts() != other.recipe.student_parts()
+
+
+def test_every_second_view_can_be_augmented_more_strongly(run: TrainingRun) -> None:
+    whole = replace(run.recipe, stronger=replace(run.recipe.augment, operations=2))
+    mixed = replace(run, recipe=replace(whole, stronger_every=2))
+    stronger = replace(run, recipe=whole)
+    for index, other in enumerate((run, stronger, run, stronger)):
+        assert torch.equal(mixed.view("shared", index), other.view("shared", index))
+    parts = [own.recipe.student_parts() for own in (run, stronger, mixed)]
+    assert all(one != two for one, two in itertools.combinations(parts, 2))
+    with pytest.raises(ValueError, match="stronger_every must be at least 1, got 0"):
+        replace(whole, stronger_every=0)
 
 
 def test_targets_match_the_view_and_the_images(
