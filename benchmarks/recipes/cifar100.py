@@ -63,8 +63,9 @@ STUDENT = stages.StudentStage(
 )
 LONG_STUDENT = replace(
     STUDENT,
-    training=replace(SGD, epochs=100),
+    training=replace(SGD, epochs=120),
     loss=replace(STUDENT.loss, kl=9.0, standardised=True),
+    small_share=0.5,
 )
 CODEC = CodecStage(
     model=CatConfig(

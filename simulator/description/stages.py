@@ -129,10 +129,10 @@ class StudentStage:
             raise ValueError(
                 f"label_smoothing must be 0 without fresh_views, got {self.label_smoothing}"
             )
-        if self.fresh_views and (self.loss.mse or self.loss.kl or self.small_share):
+        if self.fresh_views and (self.loss.mse or self.loss.kl):
             raise ValueError(
-                "fresh_views have full size and no teacher outputs: loss.mse, loss.kl and "
-                f"small_share must be 0, got {self.loss.mse}, {self.loss.kl}, {self.small_share}"
+                "fresh_views have no teacher outputs: loss.mse and loss.kl must be 0, "
+                f"got {self.loss.mse} and {self.loss.kl}"
             )
 
 

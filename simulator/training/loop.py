@@ -166,12 +166,16 @@ class ClassifierLesson(Lesson[ImageClassifier]):
         """The training images of an epoch, uint8 [N, C, H, W]."""
         return self.run.view(self.part.name, index)
 
+    def shown(self, images: Tensor, epoch: int) -> Tensor:
+        """Input of the network in an epoch, floating point in [0, 1], from uint8 [B, C, H, W]."""
+        return to_float(images)
+
     def epoch(self, model: ImageClassifier, index: int) -> Epoch:
         """Cross-entropy on the images of this epoch."""
         images = self.images(index)
 
         def loss(indices: Tensor) -> Tensor:
-            scores = model(to_float(images[indices])).scores
+            scores = model(self.shown(images[indices], index)).scores
             return functional.cross_entropy(
                 scores, self.labels[indices], label_smoothing=self.label_smoothing
             )

@@ -68,7 +68,7 @@ class StudentLesson(ClassifierLesson):
         return True
 
     def shown(self, images: Tensor, epoch: int) -> Tensor:
-        """Input of the student in an epoch, floating point in [0, 1], from uint8 [B, C, H, W]."""
+        """As for any classifier; in the first epochs, the images may be smaller."""
         early = epoch < self.small_share * self.epochs
         return shrunk(to_float(images), self.small_side) if early else to_float(images)
 
