@@ -167,7 +167,7 @@ def _rows(
             found = peaks(reference(name, k), width=width)
             yield {"scheme": name, "channel_uses": k, **found._asdict()}
         for scheme in schemes:
-            if not scheme.serves(k):
+            if not any((own.scheme, own.k) == (scheme.name, k) for own in points):
                 continue
             own = peaks_of(scheme, test.images, grid, k)
             for snr_db in grid.snr_db:

@@ -184,6 +184,14 @@ def test_damaged_recordings_raise_one_line_errors(
     assert not (copy / "new.csv").exists()
 
 
+def test_student_must_be_a_genotype_file(
+    semlink: Command, copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--weights", WEIGHTS, "--student", "none.json"]
+    assert semlink("iq", "read", "received.sigmf-meta", *asked) == 2
+    assert "no such file: none.json" in refused(capsys)
+
+
 def bytes_of_nan(data: bytes) -> bytes:
     return np.full(len(data) // 8, np.nan, dtype="<c8").tobytes()
 

@@ -242,17 +242,21 @@ class Sheet:
         there = [name for name in self.styles if name in set(rows["scheme"])]
         if self.most is None or len(there) <= self.most:
             return rows, []
-        ranks = {name: rank for rank, name in enumerate(dict.fromkeys((*FIRST, *STYLES)))}
-        ranked = [name for name in there if name not in self.always]
-        others = len(ranks)
-        by_rank = sorted(ranked, key=lambda name: ranks.get(name, 0.5 if _own(name) else others))
-        shown = {*by_rank[: self.most], *self.always}
+        ranked = by_rank([name for name in there if name not in self.always])
+        shown = {*ranked[: self.most], *self.always}
         return rows[rows["scheme"].isin(shown)], [name for name in there if name not in shown]
 
 
-def _own(name: str) -> bool:
-    """Whether a scheme is the user's own."""
-    return name.partition(":")[0] not in SCHEMES
+def by_rank(names: Sequence[str]) -> list[str]:
+    """The schemes in the order in which a selection takes them; own ones follow the first."""
+    ranks = {name: rank for rank, name in enumerate(dict.fromkeys((*FIRST, *STYLES)))}
+    others = len(ranks)
+
+    def rank(name: str) -> float:
+        own = name.partition(":")[0] not in SCHEMES
+        return ranks.get(name, 0.5 if own else others)
+
+    return sorted(names, key=rank)
 
 
 def check_rows(rows: pd.DataFrame) -> None:

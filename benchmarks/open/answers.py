@@ -6,7 +6,6 @@ each a class number, or -1 for an outage. `submission.toml` describes the author
 """
 
 import tomllib
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +17,7 @@ from benchmarks.open.about import About, about_of, line_of
 from benchmarks.open.entry import Outcomes
 from benchmarks.open.task import Place, Task
 from simulator.errors import UserError, did_you_mean
-from simulator.storage.files import file_hash
+from simulator.storage.files import DAMAGED_NPZ, file_hash
 
 ANSWERS, DESCRIPTION = "answers.npz", "submission.toml"
 KEYS = ("name", "authors", "description", "link", "simulation", "charged")
@@ -76,7 +75,7 @@ def _arrays(path: Path, task: Task) -> dict[Place, NDArray[np.integer]]:
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             found = {key: file[key] for key in file.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, TypeError, AttributeError):
+    except DAMAGED_NPZ:
         raise UserError(f"{path} must be a file of numpy.savez with arrays of integers") from None
     if alien := next((key for key in found if key not in places), None):
         raise UserError(

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +13,7 @@ from benchmarks.open.entry import Entry
 from benchmarks.open.ranks import rows_of
 from benchmarks.open.task import Task
 from benchmarks.report.looks import DARK
-from benchmarks.report.page import embedded_json
+from benchmarks.report.page import embedded_json, filled, source
 from simulator.errors import UserError
 from simulator.storage.files import replacing, write_table
 
@@ -69,14 +68,12 @@ def content_of(task: Task, rows: pd.DataFrame, entries: Sequence[Entry]) -> dict
 def page_of(contents: Sequence[Mapping[str, Any]]) -> str:
     """HTML of the leaderboard for some tasks."""
     parts = {
-        "STYLE": _source("benchmarks.report", "page.css") + _source("benchmarks.open", "page.css"),
+        "STYLE": source("page.css") + source("page.css", "benchmarks.open"),
         "DARK": DARK,
         "DATA": embedded_json(contents),
-        "SCRIPT": _source("benchmarks.open", "page.js"),
+        "SCRIPT": source("page.js", "benchmarks.open"),
     }
-    first, *rest = _source("benchmarks.open", "page.html").split("{{")
-    pieces = (piece.split("}}", 1) for piece in rest)
-    return first + "".join(parts[name] + after for name, after in pieces)
+    return filled(source("page.html", "benchmarks.open"), parts)
 
 
 def _row(task: Task, row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -111,7 +108,3 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "submission": dict(entry.submission),
         "made_with": dict(entry.made_with),
     }
-
-
-def _source(package: str, name: str) -> str:
-    return (files(package) / name).read_text(encoding="utf-8")

@@ -1,16 +1,16 @@
 """The report's data for one sweep: rows, differences, required SNRs, texts, provenance."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from benchmarks.figures.captions import DataText, counts, definitions, reliability
-from benchmarks.figures.plans import FIRST, FRACTION, KEY, MOST_SCHEMES, check_rows
+from benchmarks.figures.plans import FRACTION, KEY, MOST_SCHEMES, by_rank, check_rows
 from benchmarks.figures.published import with_published
-from benchmarks.figures.styles import STYLES, channel_title, styles_of
+from benchmarks.figures.styles import channel_title, styles_of
 from benchmarks.report.columns import CHOICE, choices_of, columns_of
 from benchmarks.report.differences import differences
 from benchmarks.report.provenance import provenance_of
@@ -43,7 +43,7 @@ def content_of(
         "noiseless": text.noiseless,
         "texts": _texts(rows, text),
         "schemes": names,
-        "first": _first(names),
+        "first": by_rank(names)[:MOST_SCHEMES],
         "channels": {name: channel_title(name) for name in rows["channel"].unique()},
         "rows": columns_of(rows.assign(**{CHOICE: choices_of(folder, rows)})),
         "published": columns_of(drawn.iloc[len(rows) :][[*KEY, *FRACTION[:1], "settings"]]),
@@ -62,12 +62,6 @@ def check_described(folder: Path, run: Mapping[str, Any]) -> None:
         raise UserError(
             f"{folder / 'run.json'} must hold {', '.join(missing)} of the data; sweep again"
         )
-
-
-def _first(names: Sequence[str]) -> list[str]:
-    """The schemes that are selected initially, chosen as in the figures."""
-    ranks = {name: rank for rank, name in enumerate(dict.fromkeys((*FIRST, *STYLES)))}
-    return sorted(names, key=lambda name: ranks.get(name, len(ranks)))[:MOST_SCHEMES]
 
 
 def _texts(rows: pd.DataFrame, text: DataText) -> list[str]:

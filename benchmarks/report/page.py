@@ -1,7 +1,7 @@
 """Write the page: template, style, scripts, charts, data and Vega's JavaScript in one file."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -26,19 +26,25 @@ def page_of(sweeps: Sequence[dict[str, Any]], bundle: str) -> str:
     looks = looks_of(name for own in sweeps for name in own["schemes"])
     parts = {
         "TITLE": f"semlink report: {_plain('; '.join(own['title'] for own in sweeps))}",
-        "STYLE": _source("page.css"),
+        "STYLE": source("page.css"),
         "COLOURS": _colours(looks),
         "DATA": embedded_json({"looks": looks, "charts": panels(looks), "sweeps": sweeps}),
         "BUNDLE": bundle,
-        "SCRIPT": "".join(map(_source, SCRIPTS)),
+        "SCRIPT": "".join(map(source, SCRIPTS)),
     }
-    first, *rest = _source("page.html").split("{{")
+    return filled(source("page.html"), parts)
+
+
+def filled(template: str, parts: Mapping[str, str]) -> str:
+    """The template with `{{NAME}}` replaced by the part of that name."""
+    first, *rest = template.split("{{")
     pieces = (piece.split("}}", 1) for piece in rest)
     return first + "".join(parts[name] + after for name, after in pieces)
 
 
-def _source(name: str) -> str:
-    return (files("benchmarks.report") / name).read_text(encoding="utf-8")
+def source(name: str, package: str = "benchmarks.report") -> str:
+    """The text of a file of a package."""
+    return (files(package) / name).read_text(encoding="utf-8")
 
 
 def embedded_json(value: object) -> str:

@@ -54,6 +54,9 @@ def command_of(run: Mapping[str, Any]) -> str:
         "--precision": run.get("precision"),
     }
     words = [f"{name} {value}" for name, value in options.items() if value not in (None, "")]
+    words += ["--compile"] if run.get("compiled") else []
+    bit_true = any(own.get("bit_true") for own in recipe.get("schemes", []))
+    words += ["--bit-true"] if bit_true else []
     return " ".join(["semlink sweep", shlex.quote(str(recipe.get("name", "RECIPE"))), *words])
 
 

@@ -59,5 +59,5 @@ def scheme_of(
         codec=link.codec.eval(),
         head=link.head.eval(),
         name=name,
-        trained_snr_db=stage.conditions.snr_db,
+        trained_snr_db=stage.conditions.snr_range,
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from simulator.commands.options import data_option, option, whole
+from simulator.commands.options import check_apart, data_option, option, whole
 from simulator.data.dataset import Dataset, load_dataset
 from simulator.errors import UserError
 from simulator.storage.folders import check_writable
@@ -15,6 +15,10 @@ class StudyRequest:
 
     data: Path | None = data_option()
     out: Path = option(default=Path("results/runs/study"), help="Folder to write to.")
+
+    def __post_init__(self) -> None:
+        """Raises: UserError if --out lies among the images of --data."""
+        check_apart(self.out, self.data)
 
     def images(self) -> Path:
         """The folder of the images. Raises: UserError without one, or if --out is not writable."""

@@ -309,7 +309,7 @@ def check(case: Case, before: Side, after: Side) -> list[str]:
         after.run(case, copy)
         found += differences(before.work / case.name, copy)
     verdict = "equal" if not found else f"{len(found)} DIFFERENCES"
-    also = ", also when resumed" if case.continued else ""
+    also = ", also when resumed" if case.continued and not found else ""
     print(f"{case.name}: {verdict}{also}; {fingerprint(before.work / case.name)}", flush=True)
     return found
 

@@ -20,6 +20,7 @@ from simulator.commands.options import (
     option,
     resize_option,
     seed_option,
+    student_option,
     whole,
 )
 from simulator.errors import UserError
@@ -91,6 +92,7 @@ class ReadRequest:
     )
     data: Path | None = data_option()
     resize: int | None = resize_option()
+    student: Path | None = student_option()
     weights: Path | None = option(
         metavar="DIR",
         help="Trained weights.  [default: results/runs/RECIPE/weights, else semlink's own]",
@@ -271,7 +273,7 @@ def _receiver(request: ReadRequest, told: "Transmission") -> "tuple[Scheme, Data
 
     from simulator.resolve import recipe_named, weights_of
 
-    experiment = recipe_named(told.recipe).decoding_all()
+    experiment = recipe_named(told.recipe, student=request.student).decoding_all()
     dataset = load_dataset_with_notes(experiment, request.data, request.resize)
     found = weights_of(experiment, dataset, request.weights, torch.device("cpu"))
     scheme, hashes = _built(found.experiment, found.weights, told.scheme)

@@ -286,6 +286,12 @@ def resize_option() -> Any:
     return option(metavar="N", help=text)
 
 
+def student_option() -> Any:
+    """--student."""
+    text = "A genotype.json of semlink search, in place of the recipe's student."
+    return option(metavar="FILE", help=text)
+
+
 def load_dataset_with_notes(
     experiment: "Experiment", data: Path | None, resize: int | None
 ) -> "Dataset":
@@ -335,6 +341,12 @@ def _channels() -> str:
     return f"{CHANNEL_NAMES}; several with commas. After +, any of {WRAPPER_NAMES}."
 
 
+def check_apart(out: Path | None, data: Path | None) -> None:
+    """Raises: UserError if --out lies among the images of --data, which it would spoil."""
+    if out and data and out.resolve().is_relative_to(data.resolve()):
+        raise UserError(f"--out must not lie within --data {data}, got {out}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class RecipeRequest:
     """A recipe, its images, and where to write."""
@@ -342,15 +354,12 @@ class RecipeRequest:
     recipe: str = argument(type=RECIPE)
     data: Path | None = data_option()
     resize: int | None = resize_option()
-    student: Path | None = option(
-        metavar="FILE", help="A genotype.json of semlink search, in place of the recipe's student."
-    )
+    student: Path | None = student_option()
     out: Path | None = out_option("results/runs/RECIPE")
 
     def __post_init__(self) -> None:
-        """Raises: UserError if --out lies among the images of --data, which it would spoil."""
-        if self.out and self.data and self.out.resolve().is_relative_to(self.data.resolve()):
-            raise UserError(f"--out must not lie within --data {self.data}, got {self.out}")
+        """Raises: UserError if --out lies among the images of --data."""
+        check_apart(self.out, self.data)
 
     @property
     def folder(self) -> Path:

@@ -10,6 +10,7 @@ import click
 from simulator.commands.options import (
     RECIPE,
     argument,
+    check_apart,
     command,
     data_option,
     device_option,
@@ -48,7 +49,7 @@ class SearchRequest:
         "--lambda",
         default=0.1,
         metavar="L",
-        help="Weight of max(0, ln(expected parameters / target)).",
+        help="Weight of max(0, ln(expected parameters / target)); for stages, plus that of MACs.",
     )
     target_params: str | None = option(
         metavar="N", help="Target of the penalty, such as 800k or 1.2M.  [default: the preset's]"
@@ -78,6 +79,10 @@ class SearchRequest:
     fresh: bool = flag(help="Delete earlier searches in --out.")
     device: str = device_option()
     out: Path | None = out_option("results/runs/RECIPE/search/PRESET_TEACHING_lambdaL")
+
+    def __post_init__(self) -> None:
+        """Raises: UserError if --out lies among the images of --data."""
+        check_apart(self.out, self.data)
 
 
 @command(SearchRequest)
@@ -129,7 +134,7 @@ def _begun(request: SearchRequest) -> "SearchRun":
         epochs=request.epochs,
     )
     in_range("--seeds", request.seeds, 1, MOST_SEEDS)
-    in_range("--seed", request.seed, 0, MOST_SEED - request.seeds)
+    in_range("--seed", request.seed, 0, MOST_SEED - request.seeds + 1)
     if named is not None and not named.is_dir():
         raise UserError(f"--training must be the folder of a training run, got {named}")
     own_folder = f"{request.preset}_{request.teaching}_lambda{request.penalty:g}"

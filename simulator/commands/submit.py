@@ -9,6 +9,7 @@ from simulator.commands.options import (
     PATH,
     SCHEMES,
     argument,
+    check_apart,
     command,
     data_option,
     flag,
@@ -34,6 +35,10 @@ class SubmitRequest:
     weights: Path | None = option(metavar="DIR", help="Trained weights of --schemes.")
     out: Path | None = out_option("results/open if it is there, else open")
     fresh: bool = flag(help="Replace an entry of the same name.")
+
+    def __post_init__(self) -> None:
+        """Raises: UserError if --out lies among the images of --data."""
+        check_apart(self.out, self.data)
 
     @property
     def folder(self) -> Path:

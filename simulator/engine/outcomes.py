@@ -5,8 +5,7 @@ one byte per image and unit, compressed, in the order of the rows of results.csv
 """
 
 import hashlib
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from simulator.engine.journal import Finished, Journal, MemoryStore
 from simulator.errors import UserError
 from simulator.statistics.tally import Codes
 from simulator.storage.describe import digest
-from simulator.storage.files import replacing, write_json, write_table
+from simulator.storage.files import DAMAGED_NPZ, replacing, write_json, write_table
 from simulator.storage.folders import (
     OUTCOMES,
     SAVED,
@@ -122,7 +121,17 @@ def _hash(codes: Codes, text: str = "") -> str:
 
 def _codes(store: UnitStore, rows: pd.DataFrame) -> Codes:
     """Outcomes of all units of these rows, in their order [units, images]."""
-    return np.stack([store.read(unit).codes for unit in units_of(rows)])
+    return np.stack(codes_of(store, units_of(rows)))
+
+
+def codes_of(store: UnitStore, units: Sequence[Unit]) -> list[Codes]:
+    """Outcomes of the images of each unit. Raises: UserError if a unit is missing."""
+    if missing := next((unit for unit in units if unit not in store), None):
+        raise UserError(
+            f"the journal must hold the outcome of every image, but {missing.point.text} is "
+            "missing; run the sweep again"
+        )
+    return [store.read(unit).codes for unit in units]
 
 
 def _write(folder: Path, codes: Codes, key: str) -> Path:
@@ -145,7 +154,7 @@ def stored_units(folder: Path, rows: pd.DataFrame, journal_key: str) -> UnitStor
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             codes, key = file["codes"], str(file["journal"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except DAMAGED_NPZ:
         raise UserError(f"{path} is damaged; run the sweep again") from None
     units = units_of(rows)
     if key != journal_key or len(codes) != len(units):

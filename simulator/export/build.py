@@ -139,7 +139,7 @@ def describe_link(
         "feature_dim": model.feature_dim,
         "max_uses": model.max_uses,
         "channel_uses": served,
-        "snr_db": config.codec.conditions.snr_db,
+        "snr_db": config.codec.conditions.snr_range,
         "parts": {
             name: {"inputs": part.inputs, "output": part.output} for name, part in parts.items()
         },

@@ -88,7 +88,7 @@ def parts_of(config: RkdScConfig, weights: Weights) -> dict[str, LinkPart]:
     Raises: UserError if weights are missing.
     """
     student, link = config.modules(weights)
-    sender = Transmitter(link.codec, config.codec.conditions.snr_db)
+    sender = Transmitter(link.codec, config.codec.conditions.snr_range)
     parts = {
         "encoder": LinkPart(student, ("images",), "features"),
         "transmitter": LinkPart(sender, ("features", "snr_db", "k"), "x"),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from simulator.engine.folder import PILOTS, TABLE_ERROR
 from simulator.engine.grid import Point, Unit
-from simulator.engine.outcomes import UnitStore, stored_units
+from simulator.engine.outcomes import UnitStore, codes_of, stored_units
 from simulator.errors import UserError, did_you_mean
 from simulator.measures.choose import chosen
 from simulator.measures.shown import fitting
@@ -206,9 +206,4 @@ def _row(row: Any, store: UnitStore, a: str, b: str, classes: int) -> dict[str, 
 
 def _tally(store: UnitStore, point: Point, realizations: int, classes: int) -> Tally:
     units = [Unit(point, realization) for realization in range(realizations)]
-    if any(unit not in store for unit in units):
-        raise UserError(
-            f"the journal must hold the outcome of every image, but {point.text} is missing; "
-            "run the sweep again"
-        )
-    return Tally.of((store.read(unit).codes for unit in units), num_classes=classes)
+    return Tally.of(codes_of(store, units), num_classes=classes)

@@ -3,7 +3,7 @@
 import math
 import platform
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import torch
@@ -21,6 +21,7 @@ from simulator.measures.grids import correlations, estimation
 from simulator.parse import check_pilots_named
 from simulator.storage.environment import PACKAGES
 
+Layer = TypeVar("Layer", bound=Channel)
 SNR_DB = 6.0
 IMAGES = 20_000
 USES = 64
@@ -41,7 +42,8 @@ def check_channels(
     """
     if channels is None:
         channels = tuple(map(channel_from_name, (*EXAMPLES, *ESTIMATED)))
-    if impaired := [own.name for own in channels if isinstance(own, ImpairedChannel)]:
+    impaired = [own.name for own in channels if _layer(own, ImpairedChannel) is not None]
+    if impaired:
         raise UserError(
             f"doctor has no closed form for +pa and +cfo, got {', '.join(impaired)}; leave them out"
         )
@@ -66,14 +68,22 @@ def in_one_line(dataset: Dataset) -> str:
 
 def _measure(channel: Channel, device: torch.device) -> pd.DataFrame:
     """The quantities of a channel with a known theoretical value, measured and in theory."""
-    if isinstance(channel, EstimatedChannel):
-        compared = estimation(channel, images=IMAGES, uses=USES, snr_db=SNR_DB, device=device)
+    if (estimated := _layer(channel, EstimatedChannel)) is not None:
+        compared = estimation(estimated, images=IMAGES, uses=USES, snr_db=SNR_DB, device=device)
     else:
         compared = _powers(channel, device)
         compared += correlations(channel, images=IMAGES, device=device)
     table = pd.DataFrame(compared, columns=["quantity", "measured", "standard_error", "theory"])
     table = table[table["theory"].notna()].assign(channel=channel.name)
     return table[["channel", "quantity", "measured", "theory", "standard_error"]]
+
+
+def _layer(channel: Channel, kind: type[Layer]) -> Layer | None:
+    """The channel itself, or the one of this kind that it wraps; None if there is none."""
+    inner: Channel | None = channel
+    while inner is not None and not isinstance(inner, kind):
+        inner = getattr(inner, "channel", None)
+    return inner
 
 
 def _powers(channel: Channel, device: torch.device) -> list[tuple[str, float, float, Any]]:

@@ -89,7 +89,8 @@ def _check_accuracy(accuracy: float) -> None:
 
 def threshold_text(table: pd.DataFrame) -> str:
     """The table as it is printed, with notes on how it was computed."""
-    lines = table.apply(said, axis="columns", result_type="expand")
+    reference = table.attrs.get("reference")
+    lines = table.apply(said, axis="columns", result_type="expand", reference=reference)
     return "\n".join(
         (
             f"SNR (Es/N0 per channel use) in dB for {100 * table['accuracy'].iloc[0]:g} % accuracy",
@@ -128,7 +129,7 @@ def _again(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def said(row: "pd.Series[Any]") -> dict[str, str]:
+def said(row: "pd.Series[Any]", reference: str | None = None) -> dict[str, str]:
     """One line of the table, as text."""
     first, last = row["first_db"], row["last_db"]
     outside = {
@@ -145,7 +146,8 @@ def said(row: "pd.Series[Any]") -> dict[str, str]:
         "95 % interval": _interval(row),
     }
     if "difference_db" in row.index:
-        said["difference"] = _difference(row)
+        own = row["scheme"] == reference
+        said["difference"] = "reference" if own else _difference(row)
     return said
 
 
@@ -154,7 +156,7 @@ def _difference(row: "pd.Series[Any]") -> str:
     value, low, high = (row[name] for name in row.index if name.startswith("difference"))
     if math.isnan(value):
         return "not known"
-    return "reference" if low == high else f"{value:+.2f} ({low:+.2f} to {high:+.2f})"
+    return f"{value:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
 def _interval(row: "pd.Series[Any]") -> str:

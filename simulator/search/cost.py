@@ -1,5 +1,6 @@
 """Costs of networks, and cost tables of operations, counted or timed at their deployed width."""
 
+import functools
 from collections.abc import Callable, Mapping
 
 import torch
@@ -44,6 +45,7 @@ def cost_table(config: SearchConfig, *, image_shape: tuple[int, int, int]) -> Co
     )
 
 
+@functools.cache  # so that the time of a network is one number in one run
 def network_costs(student: StudentConfig, image_shape: tuple[int, int, int]) -> dict[str, float]:
     """Parameters, MACs, and CPU milliseconds per image (in batches of 64) of an encoder."""
     network = fresh(lambda: student.build(image_channels=image_shape[0]), seed=0).eval()

@@ -35,7 +35,6 @@ from simulator.training.run import TrainingRun, classifier_accuracy
 from simulator.training.student import train_student
 from simulator.training.teachers import Views, cached_teacher_views, teacher_views, train_teachers
 
-MOST_VIEWS = 1000
 MOST_PENALTY = 1000.0
 GUIDED = {"kd", "ce"}  # with distillation, or with labels only
 HELD_BACK, HELD_BATCH = 1000, 250  # training images in neither half, for the loss after an epoch
@@ -281,18 +280,14 @@ def search_run(
     folder: Path,
     device: torch.device,
     deadline: float = math.inf,
-    views: int | None = None,
     teach_there: bool = True,
 ) -> SearchRun:
     """Prepare a search with the teachers of the training run in `taught_in`.
 
     If the data set is embedded, missing teachers are trained first: in `taught_in` if
-    `teach_there`, else in the folder `teaching` of `folder`. If `views` differs from the recipe's
-    number of views, the teachers' outputs are computed here and cached in that folder too.
+    `teach_there`, else in the folder `teaching` of `folder`.
     Raises: UserError if the data, the teachers or their outputs are missing.
     """
-    own_views = views not in (None, recipe.views)
-    recipe = recipe if views is None else _with_views(recipe, views)
     run = TrainingRun(
         recipe=recipe,
         dataset=dataset,
@@ -308,9 +303,9 @@ def search_run(
     if recipe.embedded_data and missing and not teach_there:
         run, teach_there = replace(run, taught_in=folder / "teaching"), True
     if recipe.embedded_data and teach_there:  # takes seconds
-        _teach(run, views=not own_views)
+        _teach(run)
         missing = []
-    if not own_views and (cached_teacher_views(_teaching(run)) or not recipe.embedded_data):
+    if cached_teacher_views(_teaching(run)) or not recipe.embedded_data:
         return SearchRun(run=run, preset=preset, views=taught_views(run))
     if missing:
         command = recipe.training_command(f" --stage teacher --out {taught_in}")
@@ -328,21 +323,11 @@ def _teaching(run: TrainingRun) -> TrainingRun:
     return replace(run, folder=run.taught_in, taught_in=None)
 
 
-def _teach(run: TrainingRun, *, views: bool) -> None:
-    """Train the teachers in their folder, and with `views` cache their outputs."""
+def _teach(run: TrainingRun) -> None:
+    """Train the teachers in their folder, and cache their outputs."""
     teaching = _teaching(run)
     with locked(teaching.folder, TRAINING):
-        teachers = train_teachers(teaching)
-        if views:
-            teacher_views(teaching, teachers)
-
-
-def _with_views(recipe: Basis, views: int) -> Basis:
-    in_range("--views", views, 1, MOST_VIEWS)
-    try:
-        return replace(recipe, views=views)
-    except ValueError as error:
-        raise UserError(f"--views: {error}") from None
+        teacher_views(teaching, train_teachers(teaching))
 
 
 def adjusted(

@@ -9,11 +9,14 @@ import hashlib
 import json
 import os
 import re
+import struct
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 from safetensors import SafetensorError, safe_open
@@ -22,6 +25,11 @@ from torch import Tensor
 
 from simulator.errors import UserError
 
+# exceptions of numpy for an NPZ file that is damaged
+DAMAGED_NPZ: Final = (
+    *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, AttributeError),
+    *(RuntimeError, struct.error, zipfile.BadZipFile, zlib.error),
+)
 _SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")  # in safetensors' message, as for a full disk
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmarks.waveform import IMPAIRMENTS, measure, peaks, reference
+from benchmarks.waveform import IMPAIRMENTS, REFERENCES, measure, peaks, reference
 from channels.ofdm.waveform import OVERSAMPLING
 from simulator.commands.options import run
 from simulator.storage.environment import REFERENCE
@@ -65,6 +65,17 @@ def test_waveform_study_on_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert (own[f"{name}_low"] <= own[name]).all()
     about = json.loads((tmp_path / "waveform.json").read_text())
     assert about["grid"]["channels"][0] == "tdl:A:300ns"
+
+
+def test_schemes_that_cannot_use_multipath_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = str(REFERENCE / "digits/weights")
+    small = ["--images", "20", "--realizations", "1", "--channel-uses", "64", "--snr-db", "5"]
+    arguments = ["digits", "--weights", weights, "--schemes", "separate:genie,label_code", *small]
+    monkeypatch.setattr("sys.argv", ["waveform", *arguments, "--out", str(tmp_path)])
+    run(measure.click, "waveform")
+    assert set(pd.read_csv(tmp_path / "waveform.csv")["scheme"]) == {*REFERENCES, "label_code"}
 
 
 def test_channels_option_is_rejected(

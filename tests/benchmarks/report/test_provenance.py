@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks.report.provenance import command_of, provenance_of
 from simulator.commands.sweep import sweep
 from simulator.resolve import grid_of, recipe_named
+from simulator.storage.describe import describe
 from simulator.storage.environment import ROOT
 from simulator.storage.folders import read_results
 
@@ -32,6 +33,15 @@ def test_command_reproduces_the_grid_of_the_sweep() -> None:
     assert grid.realizations == run["grid"]["realizations"]
     assert list(asked["schemes"]) == run["schemes"]
     assert asked["images"] == run["data"]["test_images"]
+
+
+def test_command_has_the_options_that_change_the_outcomes() -> None:
+    _, run = read_results(DIGITS)
+    assert not {"--compile", "--bit-true"} & {*shlex.split(command_of(run))}
+    recipe = describe(recipe_named("digits").decoding_all())
+    asked = parsed(command_of({**run, "recipe": recipe, "compiled": True}))
+    assert asked["compiled"]
+    assert asked["bit_true"]
 
 
 def test_command_lists_realisations_that_differ_between_channels() -> None:

@@ -15,6 +15,7 @@ from simulator.commands.finished import CompareRequest, PlotRequest, SeedsReques
 from simulator.commands.link import LinkRequest
 from simulator.commands.options import argument, command, flag, option, run
 from simulator.commands.search import SearchRequest
+from simulator.commands.submit import SubmitRequest
 from simulator.commands.sweep import SweepRequest
 from simulator.commands.table import TableRequest
 from simulator.commands.train import TrainRequest
@@ -36,6 +37,14 @@ def by_click(request: type[Any], *arguments: str) -> Any:
     keep.click.main(list(arguments), standalone_mode=False)
     (found,) = made
     return found
+
+
+@pytest.mark.parametrize("kind", [SweepRequest, TrainRequest, SearchRequest, SubmitRequest])
+def test_out_must_not_lie_among_the_images(kind: type[Any], tmp_path: Path) -> None:
+    recipe = {"submission": None} if kind is SubmitRequest else {"recipe": "images"}
+    with pytest.raises(UserError, match="--out must not lie within --data .*, got .*x"):
+        kind(**recipe, data=tmp_path, out=tmp_path / "x")
+    kind(**recipe, data=tmp_path / "data", out=tmp_path / "x")
 
 
 @pytest.mark.parametrize(

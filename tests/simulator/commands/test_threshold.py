@@ -29,6 +29,25 @@ def test_threshold_lists_the_required_snr_of_each_scheme(
     assert "minus that of capacity_bound; its interval is from a paired bootstrap" in out
 
 
+def test_only_the_reference_is_called_the_reference(tmp_path: Path) -> None:
+    for name in ("results.csv", "run.json"):
+        (tmp_path / name).write_bytes((DIGITS / name).read_bytes())
+    rows = pd.read_csv(tmp_path / "results.csv")
+    same = rows[rows["scheme"] == "separate"].assign(scheme="separate:webp")
+    pd.concat([rows, same]).to_csv(tmp_path / "results.csv", index=False)
+    asked = Results.read(tmp_path)
+    found = asked.threshold(
+        90,
+        schemes=["separate:webp"],
+        channels=["awgn"],
+        channel_uses=[64],
+        reference="separate",
+    )
+    said = {line.split()[2]: line for line in repr(found).splitlines() if "separate" in line}
+    assert said["separate"].endswith("reference")
+    assert "+0.00" in said["separate:webp"]
+
+
 def test_difference_is_unpaired_without_outcomes_of_images(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,18 +1,23 @@
 """The exported parts compute the same outputs as the scheme."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmarks.recipes.digits import digits
 from channels.base import ChannelOutput
 from channels.fading import RayleighChannel
 from channels.streams import Streams
 from models import CatConfig, ChannelCodec
-from simulator.export.parts import Receiver, Transmitter
+from simulator.export.parts import Receiver, Transmitter, parts_of
 from simulator.schemes.codec import codeword, receive_features
 from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.training.loop import fresh
+from simulator.training.weights import Weights
 
 PLAIN = digits().one(RkdScConfig).codec.model
 DENSE = CatConfig(
@@ -67,3 +72,18 @@ def test_receiver_equalises_and_decodes(
     known = ChannelOutput(y[:, :K], h[:, :K], noise_power)
     expected = receive_features(codec, known, uses=USES)
     assert torch.allclose(ours, expected, atol=1e-5)
+
+
+def test_transmitter_limits_the_snr_to_the_range_of_training(
+    codec: ChannelCodec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the swept scheme does, also for a codec trained on a list of SNRs."""
+    config = digits().one(RkdScConfig)
+    conditions = replace(config.codec.conditions, snr_list=(0.0, 10.0))
+    listed = replace(config, codec=replace(config.codec, conditions=conditions, student="all"))
+    link = SimpleNamespace(codec=codec, head=nn.Linear(64, 10))
+    monkeypatch.setattr(RkdScConfig, "modules", lambda *_: (nn.Identity(), link))
+    sender = parts_of(listed, cast(Weights, None))["transmitter"].network
+    x = features(torch.Generator().manual_seed(0))
+    low, high = (torch.full((BATCH, 1), value) for value in (-5.0, 0.0))
+    torch.testing.assert_close(sender(x, low, USES), sender(x, high, USES))

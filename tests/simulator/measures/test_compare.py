@@ -1,5 +1,6 @@
 """Paired comparison of two schemes from the stored outcomes of a sweep."""
 
+import contextlib
 import json
 import math
 from pathlib import Path
@@ -133,9 +134,29 @@ def test_sweep_is_compared_from_outcomes_without_its_journal(folder: Path) -> No
     rows.iloc[1:].to_csv(folder / "results.csv", index=False)
     with pytest.raises(UserError, match="belongs to another sweep"):
         compare_schemes(folder, "a", "b")
-    path.write_bytes(path.read_bytes()[:-50])
+    rows.to_csv(folder / "results.csv", index=False)
+    whole = path.read_bytes()
+    for damaged in (whole[:-50], *(flipped(whole, at) for at in range(40, len(whole), 7))):
+        path.write_bytes(damaged)
+        with contextlib.suppress(UserError):  # also for a byte that nothing depends on
+            compare_schemes(folder, "a", "b")
+    path.write_bytes(whole[:-50])
     with pytest.raises(UserError, match="is damaged"):
         compare_schemes(folder, "a", "b")
+
+
+def flipped(data: bytes, at: int) -> bytes:
+    """The data with one byte inverted."""
+    return data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :]
+
+
+def test_outcomes_are_not_written_from_a_journal_that_misses_a_unit(folder: Path) -> None:
+    journal = folder / "journal.jsonl"
+    head, *lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text(head + "".join(lines[1:]))
+    with pytest.raises(UserError, match="the outcome of every image, but .* is missing"):
+        write_outcomes(folder)
+    assert not (folder / "outcomes.npz").exists()
 
 
 def test_invalid_comparisons_raise_an_error(folder: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from channels.law import ChannelLaw
 from channels.names import ESTIMATED, EXAMPLES, channel_from_name
 from channels.ofdm.multipath import multipath_from_text
 from channels.ofdm.tdl import TdlChannel, covariance
+from simulator.errors import UserError
 from simulator.measures.doctor import check_channels
 from tests.lawless import LawlessChannel
 
@@ -71,11 +72,17 @@ def test_wrong_powers_and_laws_are_detected(faulty: Faulty, quantity: str) -> No
     assert table.set_index("quantity")["verdict"][quantity] == "OFF"
 
 
-@pytest.mark.parametrize("name", ESTIMATED)
+@pytest.mark.parametrize("name", [*ESTIMATED, "rayleigh+ls:4+interleaved"])
 def test_correct_estimates_pass(name: str) -> None:
     table = check_channels(CPU, (channel_from_name(name),))
     assert table["quantity"].tolist() == ["E|h - estimate|^2"]
     assert table["verdict"].eq("ok").all(), table.to_string()
+
+
+@pytest.mark.parametrize("name", ["tdl:A+pa:3+interleaved", "tdl:A+pa:3+lmmse:8"])
+def test_wrapped_impairments_raise_an_error(name: str) -> None:
+    with pytest.raises(UserError, match=r"doctor has no closed form for \+pa and \+cfo, got tdl"):
+        check_channels(CPU, (channel_from_name(name),))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -190,10 +190,14 @@ def test_damaged_genotype_raises_an_error_that_names_the_file(tmp_path: Path) ->
 def test_forget_search_keeps_students_of_training_runs(tmp_path: Path) -> None:
     kept, gone = ("student.safetensors", "student_no_teacher.safetensors"), "student_seed0"
     (tmp_path / "weights").mkdir()
+    (tmp_path / "genotypes").mkdir()
     for name in (*kept, f"{gone}.safetensors"):
         (tmp_path / "weights" / name).touch()
+    for name in ("genotype.json", "genotypes/seed_1.json", "search.csv"):
+        (tmp_path / name).touch()
     forget_search(tmp_path)
-    assert sorted(path.name for path in (tmp_path / "weights").iterdir()) == sorted(kept)
+    left = (path.name for path in tmp_path.rglob("*") if path.is_file())
+    assert sorted(left) == sorted(kept)
 
 
 def test_summary_describes_the_stages() -> None:
