@@ -9,7 +9,7 @@ Writes OUT/distillation.csv and distillation.json; finished students are kept be
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -114,6 +114,12 @@ def table(answers: Mapping[str, Credits], epochs: Mapping[str, int]) -> pd.DataF
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def _described(recipe: Basis) -> dict[str, Any]:
+    """The settings that determine the student."""
+    told: dict[str, Any] = describe(recipe)
+    return {own.name: told[own.name] for own in fields(Basis) if own.name in told}
+
+
 @command(DistillationRequest)
 def distillation(request: DistillationRequest) -> None:
     """Train students by variants of the distillation, and compare them with the base."""
@@ -125,7 +131,7 @@ def distillation(request: DistillationRequest) -> None:
         answers = {name: answers[name] for name in epochs if name in answers}
         write_table(request.out / "distillation.csv", table(answers, epochs))
     about = {
-        "variants": {job.name: describe(job.recipe) for job in jobs},
+        "variants": {job.name: _described(job.recipe) for job in jobs},
         "environment": environment(torch.device("cpu")),
     }
     write_json(request.out / "distillation.json", about)
