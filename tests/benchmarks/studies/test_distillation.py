@@ -81,7 +81,7 @@ def test_students_of_variants_are_compared_with_the_base(
     monkeypatch.setattr(f"{StudyRequest.__module__}.load_dataset", lambda _: embedded("digits"))
     monkeypatch.setattr(distillation, "done_by_workers", one_by_one)
     request = DistillationRequest(
-        data=tmp_path,
+        data=tmp_path / "images",
         training=tmp_path / "training",
         out=tmp_path / "out",
         epochs=1,

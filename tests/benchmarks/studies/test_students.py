@@ -110,7 +110,7 @@ def test_students_are_trained_compared_and_reused(
     monkeypatch.setattr(f"{StudyRequest.__module__}.load_dataset", lambda _: dataset)
     monkeypatch.setattr(students, "done_by_workers", one_by_one)
     request = StudentsRequest(
-        data=tmp_path,
+        data=tmp_path / "images",
         training=tmp_path / "training",
         out=tmp_path / "out",
         sizes=("3000", "6000"),
