@@ -98,7 +98,6 @@ def _cpu(recipe: Experiment) -> Cells:
         loss=recipe.student.loss,
         penalty=0.1,
         target=1.0e6,
-        cost="parameters",
         auxiliary_skip=True,
         most_skips=2,
         stable_epochs=10,

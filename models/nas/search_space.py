@@ -107,12 +107,13 @@ class Architecture(nn.Module):
 def gumbel(space: SearchSpace, *, generator: torch.Generator) -> Choices:
     """Gumbel(0, 1) noise for both kinds of cells, each [edges, operations]."""
     shape = (len(space.edges), len(space.operations))
+    return Choices(*(gumbel_noise(*shape, generator=generator) for _ in range(2)))
 
-    def draw() -> Tensor:
-        uniform = torch.rand(shape, generator=generator, dtype=torch.float64, device="cpu")
-        return -(-uniform.clamp(min=1e-12).log()).log().float()
 
-    return Choices(draw(), draw())
+def gumbel_noise(*shape: int, generator: torch.Generator) -> Tensor:
+    """Gumbel(0, 1) noise of this shape, on the CPU."""
+    uniform = torch.rand(shape, generator=generator, dtype=torch.float64, device="cpu")
+    return -(-uniform.clamp(min=1e-12).log()).log().float()
 
 
 def hard(scores: Tensor, temperature: float) -> Tensor:

@@ -64,7 +64,6 @@ class SearchConfig(BilevelConfig):
     shape: CellShape  # of the supernet
     deployed: CellShape  # of the network that is built; costs are those at this size
     operations: Literal["sampled", "mixed"]  # one per edge and step (GDAS), or all of them (DARTS)
-    cost: Literal["parameters", "macs", "cpu_ms"]
     auxiliary_skip: bool  # add a skip to every edge, with a weight that falls from 1 to 0
     most_skips: int  # per cell of the genotype; further ones become the next best operation
 
@@ -72,6 +71,7 @@ class SearchConfig(BilevelConfig):
         "order": "first",
         "penalty_form": "hinge",
         "stop_skips": None,
+        "cost": "parameters",
     }
 
     def __post_init__(self) -> None:

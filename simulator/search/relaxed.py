@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from models import Classified, Genotype, GenotypeCnnConfig, StagedCnnConfig, StudentConfig
 from models.nas.genotype import skips
 from models.nas.operations import SearchSpace
-from models.nas.search_space import Architecture, CostTable, Mixtures, Plans, gumbel
+from models.nas.search_space import Architecture, CostTable, Mixtures, Plans, gumbel, gumbel_noise
 from models.nas.staged_costs import ExpectedCost
 from models.nas.staged_space import Budget, StagedSpace, cost
 from models.nas.staged_supernet import Choice, StagedArchitecture
@@ -155,9 +155,8 @@ class RelaxedStages(Relaxed):
     def draw(self, generator: torch.Generator, epoch: int) -> Choice:
         """Sample one option of every decision."""
         noise = {
-            name: -(-uniform.clamp(min=1e-12).log()).log().float()
+            name: gumbel_noise(len(options), generator=generator)
             for name, options in self.space.decisions.items()
-            for uniform in [torch.rand(len(options), generator=generator, dtype=torch.float64)]
         }
         return self.architecture.sampled(noise, self.config.temperature_of(epoch))
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from channels.streams import Streams
 from models import ImageClassifier, StudentConfig
 from models.nas.fitting import fitted
-from models.nas.search_space import Architecture, CostTable, Supernet
+from models.nas.search_space import Architecture, Supernet
 from models.nas.staged_space import Budget, fitted_to
 from models.nas.staged_supernet import StagedArchitecture, StagedSupernet
 from simulator.data.augment import shrunk
@@ -29,7 +29,6 @@ from simulator.search.loop import Batch, Half, History, SearchTask, Take, search
 from simulator.search.relaxed import Relaxed, RelaxedCells, RelaxedStages
 from simulator.storage.files import load_tensors, write_table
 from simulator.storage.folders import TRAINING, check_writable, locked
-from simulator.training.cache import cached
 from simulator.training.loop import Checkpoint, fresh
 from simulator.training.run import TrainingRun, classifier_accuracy
 from simulator.training.student import train_student
@@ -213,7 +212,7 @@ def _relaxed(run: TrainingRun, config: BilevelConfig, streams: Streams) -> Relax
         config=config,
         space=space,
         architecture=architecture.to(run.device),
-        costs=costs_of(run, config),
+        costs=cost_table(config, image_channels=run.dataset.image_shape[0]),
     )
 
 
@@ -228,19 +227,6 @@ def _take(whole: SearchRun, view: int, first: int) -> Take:
         return Batch(small, labels[own], whole.views.targets(view, own))
 
     return take
-
-
-def costs_of(run: TrainingRun, config: SearchConfig) -> CostTable:
-    """The cost table, cached in the folder of the search, because repeated timings differ."""
-
-    def compute() -> dict[str, Tensor]:
-        table = cost_table(config, image_shape=run.dataset.image_shape)
-        fixed = torch.tensor(table.fixed, dtype=torch.float64)
-        return {"fixed": fixed, "normal": table.normal, "reduce": table.reduce}
-
-    about = (config.space, config.deployed, config.cost)
-    kept = cached(run, Part(f"costs_{config.cost}", about), compute)
-    return CostTable(float(kept["fixed"]), kept["normal"], kept["reduce"])
 
 
 def retrain(whole: SearchRun, name: str, model: StudentConfig, *, epochs: int) -> ImageClassifier:

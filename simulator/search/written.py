@@ -133,5 +133,5 @@ def _blocks(stage: dict[str, Any]) -> str:
 def forget_search(folder: Path) -> None:
     """Remove what earlier searches left."""
     remove(folder, "history/proposals_*", "checkpoints/search_*", "checkpoints/student_seed*")
-    remove(folder, "weights/student_seed*", "cache/costs_*", "history/search_*", "figures/*")
+    remove(folder, "weights/student_seed*", "history/search_*", "figures/*")
     remove(folder, "genotype.json", "genotypes/seed_*.json", "search.csv", "search.json")
