@@ -77,7 +77,6 @@ def toy_config(**changes: object) -> SearchConfig:
         "loss": LossWeights(mse=0.0, ce=1.0, kl=0.0, temperature=1.0),
         "penalty": 0.0,
         "target": 100.0,
-        "cost": "parameters",
         "auxiliary_skip": True,
         "most_skips": 2,
         "stable_epochs": 100,
