@@ -1,6 +1,6 @@
 """Interfaces of the transmitter and receiver networks."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -19,6 +19,7 @@ class FeatureDecoder(Protocol):
         """Scores of every class."""
 
 
+@runtime_checkable
 class CodecConfig(Protocol):
     """Size of a channel codec: a frozen dataclass that can build it."""
 

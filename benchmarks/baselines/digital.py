@@ -171,6 +171,7 @@ class DigitalScheme(Scheme):
         self._config = config
         self._genie = "genie" in config.words  # the transmitter knows the gain of every image
         self._settings = config.settings(bits)
+        self._uses = tuple(k for k in config.uses if config.pipes(k))  # that carry a payload
         self._sources = {source.name: source for source in sources}
         self._num_classes = dataset.num_classes
         self._offers: dict[str, Offer] = {}
@@ -188,11 +189,13 @@ class DigitalScheme(Scheme):
             return "no k without validation images to choose settings on"
         if self._config.ideal:
             return "k >= 1"
-        return "k in {" + ", ".join(map(str, self._config.uses)) + "}"
+        if not self._uses:
+            return "no k, as nothing fits into its uses"
+        return "k in {" + ", ".join(map(str, self._uses)) + "}"
 
     def serves(self, k: int) -> bool:
         """Whether there are links over k uses, and validation images to choose on."""
-        return bool(self._offers) and (k >= 1 if self._config.ideal else k in self._config.uses)
+        return bool(self._offers) and (k >= 1 if self._config.ideal else k in self._uses)
 
     def settings(self, k: int) -> str:
         """What is charged, what is known in advance, and the digital link."""

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from typing import Any, ClassVar, Final, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.baselines.adaptation import IdealLink, Link, polar_pipes_of, small_pipes_of
@@ -271,9 +271,8 @@ class DigitalSemanticConfig(DigitalConfig):
             return []
         part, head = self.words_part(weights.recipe), weights.recipe.student_parts().head
         words = weights.load(part, self.few_bits.build)
-        linear = partial(nn.Linear, self.few_bits.feature_dim, weights.dataset.num_classes)
         identity = {**coder.identity, "words": weights.key((head.name, part.name))}
-        return number_sources(coder.features, words, weights.load(head, linear), identity=identity)
+        return number_sources(coder.features, words, weights.head(), identity=identity)
 
     def scheme_of(
         self,

@@ -3,7 +3,7 @@
     python -m benchmarks.studies.distillation --data DIR --training DIR
 
 Students of one architecture and one seed learn from the teachers of one training run: `base`
-without any of the ingredients, each other variant with one of them, `together` by the recipe.
+without the ingredients, each other variant with one change, `together` by the recipe.
 Accuracies are those on validation images, and differences to `base` are paired image by image.
 Writes OUT/distillation.csv and distillation.json; finished students are kept below OUT.
 """

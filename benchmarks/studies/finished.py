@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmarks.recipes.cifar100 import cifar100
 from simulator.description.basis import Part
@@ -35,11 +35,7 @@ def frozen_student(run: TrainingRun, weights: Path) -> FrozenStudent:
     Raises: UserError if a file is missing, or belongs to another recipe or to other images.
     """
     found = Weights(cifar100(), run.dataset, weights, run.device)
-    student = found.student()
-    head = found.load(
-        cifar100().student_parts().head,
-        lambda: nn.Linear(student.body.config.feature_dim, run.dataset.num_classes),
-    )
+    student, head = found.student(), found.head()
     part = Part("student_features", ("fp32", found.hashes["student"]))
     features = cached_features(run, part, student.body, "fp32")
     return FrozenStudent(

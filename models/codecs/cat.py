@@ -40,7 +40,10 @@ class CatConfig:
             if value % self.tokens:
                 raise ValueError(f"{name} must be a multiple of tokens={self.tokens}, got {value}")
         if any(2 * k % self.tokens or not 0 < k <= self.max_uses for k in self.lengths):
-            raise ValueError(f"2 k must be a multiple of tokens for k in lengths, got {self}")
+            raise ValueError(
+                "2 k must be a multiple of tokens, and k from 1 to max_uses, for k in lengths, got "
+                f"{self}"
+            )
         if self.width % self.heads:
             raise ValueError(f"width must be a multiple of heads={self.heads}, got {self.width}")
 

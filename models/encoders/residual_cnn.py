@@ -6,10 +6,10 @@ The hand-made student and the offline teacher are both such classifiers, of diff
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-import torch
 from torch import Tensor, nn
 
 from models.blocks import ResidualBlock
+from models.encoders.convolutional import ConvolutionalEncoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,22 +29,16 @@ class ResidualCnnConfig:
         return ResidualCnn(self, image_channels=image_channels)
 
 
-class ResidualCnn(nn.Module):
+class ResidualCnn(ConvolutionalEncoder):
     """Stem, residual stages, global average pooling, one linear projection.
 
     Shapes: images [B, C, H, W] in [0, 1] -> features [B, D]. Any H and W.
     """
 
-    mean: Tensor
-    deviation: Tensor
-
     def __init__(self, config: ResidualCnnConfig, *, image_channels: int) -> None:
         super().__init__()
         self.config = config
         first = config.widths[0]
-        # a fixed affine map of [0, 1] to about zero mean and unit variance, the same for all data
-        self.register_buffer("mean", torch.tensor(0.5), persistent=False)
-        self.register_buffer("deviation", torch.tensor(0.25), persistent=False)
         self.stem = nn.Sequential(
             nn.Conv2d(image_channels, first, 3, padding=1, bias=False),
             nn.BatchNorm2d(first),
@@ -59,13 +53,6 @@ class ResidualCnn(nn.Module):
         last = self.stages[-self.config.blocks :]
         for module in (last, self.projection):
             module.requires_grad_(True)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Features [B, D] of images [B, C, H, W]; float32 also under autocast."""
-        normalised = (images - self.mean) / self.deviation
-        hidden = self.stages(self.stem(normalised.to(memory_format=torch.channels_last)))
-        features: Tensor = self.projection(hidden.mean(dim=(2, 3)))
-        return features.float()
 
 
 class BodyConfig(Protocol):

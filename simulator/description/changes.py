@@ -56,11 +56,12 @@ def _rebuilt(tree: Tree, change: Change) -> Tree:
     return result
 
 
-def changed(config: Any, table: Mapping[str, Any], where: str) -> Any:
+def changed(config: Any, table: Mapping[str, Any], where: str, hint: Any = None) -> Any:
     """Replace fields of a dataclass by those of a TOML table; nested tables change nested fields.
 
     If a table has `type`, the name of another config in `models`, that config is built from the
-    table, which must then hold all its fields without a default.
+    table, which must then hold all its fields without a default. It must have the type `hint`, by
+    default that of `config`.
     Raises: UserError naming the setting, with the prefix `where`.
     """
     if not isinstance(table, Mapping):
@@ -69,8 +70,8 @@ def changed(config: Any, table: Mapping[str, Any], where: str) -> Any:
     kind = type(config)
     own = dict(table)
     if (name := own.pop("type", None)) is not None and name != kind.__name__:
-        return _built(name, own, where)
-    values = {}
+        return _built(name, own, where, hint or kind)
+    values, hints = {}, get_type_hints(kind)
     for key, value in own.items():
         if key not in fields:
             raise UserError(
@@ -79,13 +80,13 @@ def changed(config: Any, table: Mapping[str, Any], where: str) -> Any:
             )
         old = getattr(config, key)
         if dataclasses.is_dataclass(old):
-            values[key] = changed(old, value, f"{where}.{key}")
+            values[key] = changed(old, value, f"{where}.{key}", hints[key])
         else:
-            values[key] = _fitting(value, get_type_hints(kind)[key], f"{where}.{key}")
+            values[key] = _fitting(value, hints[key], f"{where}.{key}")
     return _made(lambda: dataclasses.replace(config, **values), where)
 
 
-def _built(name: str, table: Mapping[str, Any], where: str) -> Any:
+def _built(name: str, table: Mapping[str, Any], where: str, hint: Any) -> Any:
     known = [own for own in models.__all__ if own.endswith("Config")]
     if name not in known:
         hint = did_you_mean(str(name), known)
@@ -95,7 +96,11 @@ def _built(name: str, table: Mapping[str, Any], where: str) -> Any:
     if unknown := sorted(table.keys() - hints.keys()):
         raise UserError(f"{where}.{unknown[0]} is not a setting of {name}")
     values = {key: _fitting(value, hints[key], f"{where}.{key}") for key, value in table.items()}
-    return _made(lambda: kind(**values), where)
+    made, wanted = _made(lambda: kind(**values), where), get_args(hint) or (hint,)
+    if not isinstance(made, wanted):
+        names = ", ".join(own.__name__ for own in wanted)
+        raise UserError(f"{where}.type must be {names}, got {name!r}")
+    return made
 
 
 def _made(make: Callable[[], Any], where: str) -> Any:

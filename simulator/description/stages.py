@@ -49,7 +49,7 @@ class TrainConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentConfig:
-    """Augmentation shared by every stage and every trained scheme."""
+    """Augmentation of training images."""
 
     crop_padding: int  # pixels of zero padding before a random crop
     flip: bool  # mirror images left to right, with probability 1/2
@@ -85,6 +85,11 @@ class LossWeights:
         _check_least(self, 0, "mse", "ce", "kl", "consistency", "mse_bits")
         if not self.temperature > 0:
             raise ValueError(f"temperature must be above 0, got {self.temperature:g}")
+
+    @property
+    def taught(self) -> bool:
+        """Whether a term needs the teachers' outputs."""
+        return self.mse > 0 or self.kl > 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +134,7 @@ class StudentStage:
             raise ValueError(
                 f"label_smoothing must be 0 without fresh_views, got {self.label_smoothing}"
             )
-        if self.fresh_views and (self.loss.mse or self.loss.kl):
+        if self.fresh_views and self.loss.taught:
             raise ValueError(
                 "fresh_views have no teacher outputs: loss.mse and loss.kl must be 0, "
                 f"got {self.loss.mse} and {self.loss.kl}"

@@ -96,12 +96,6 @@ def parts_of(config: RkdScConfig, weights: Weights) -> dict[str, LinkPart]:
         "head": LinkPart(link.head, ("features",), "scores"),
     }
     if config.codec.student == "frozen":
-        clean = _clean_head(config, weights)
+        clean = weights.head(config.student_parts(weights.recipe), config.student)
         parts["classifier"] = LinkPart(clean, ("features",), "scores")
     return {name: own._replace(network=own.network.eval()) for name, own in parts.items()}
-
-
-def _clean_head(config: RkdScConfig, weights: Weights) -> nn.Module:
-    """The head of stage 1b, for noiseless features."""
-    dim, classes = config.codec.model.feature_dim, weights.dataset.num_classes
-    return weights.load(config.student_parts(weights.recipe).head, lambda: nn.Linear(dim, classes))

@@ -179,10 +179,10 @@ class CodecStage:
     student_rate: float = 0.1
 
     def __post_init__(self) -> None:
-        """Raises: ValueError if training uses more channel uses than the model has."""
-        if max(self.conditions.uses) > self.model.max_uses:
+        """Raises: ValueError if training uses numbers of channel uses that the model has not."""
+        if not all(map(self.model.serves, self.conditions.uses)):
             raise ValueError(
-                f"conditions.uses must be at most {self.model.max_uses}, which the model serves, "
+                f"conditions.uses must be k that the model serves, at most {self.model.max_uses}, "
                 f"got {self.conditions.uses}"
             )
 

@@ -162,7 +162,7 @@ def trained_schemes(experiment: Experiment, weights: Weights) -> tuple[list[str]
     """The recipe's schemes whose weights exist, and those left out because theirs do not."""
     trained: list[str] = []
     left_out: list[LeftOut] = []
-    if not weights.folder.is_dir():
+    if not weights.has(*experiment.student_parts()):  # which every sweep needs
         return trained, left_out
     for name in experiment.scheme_names:
         needed = experiment.scheme(name).needed(experiment, weights.dataset.image_shape)

@@ -300,8 +300,9 @@ class JointScheme(ModelForEach[JointModel]):
         """Send the symbols, decode and classify."""
         x = encoded["x"]
         received = channel(x, snr_db=snr_db, generator=streams("channel", device=x.device))
-        scores = self.config.scores(self.models[k], received, snr_db=snr_db)
-        return Received(scores, all_delivered(x))
+        model = self.models[k]
+        estimate = self.config.estimate(model, received, snr_db=snr_db)
+        return Received(model.scores(estimate), all_delivered(x), {"features": estimate})
 
 
 def snr_drawn(range_db: tuple[float, float], count: int, *, generator: torch.Generator) -> Tensor:

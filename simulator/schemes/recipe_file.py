@@ -7,7 +7,9 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from simulator.description.changes import changed, exchanged
+from models import FeatureQuantiserConfig
+from simulator.description.changes import changed, exchanged, mapped
+from simulator.description.stages import StudentStage
 from simulator.errors import UserError, did_you_mean
 from simulator.parse import MOST_USES, in_range
 from simulator.schemes.codec import CodecStage
@@ -60,15 +62,36 @@ def _recipe(table: dict[str, Any], name: str, known: Mapping[str, Experiment]) -
     if base not in known:
         hint = did_you_mean(base, known)
         raise UserError(f"base must be one of {', '.join(known)}, got {base!r}{hint}")
-    own = ("views", "augment", "teacher", "sweep")
+    own = ("views", "augment", "sweep")
     recipe = replace(known[base], name=name)
     recipe = changed(recipe, {key: table[key] for key in own if key in table}, "recipe")
+    teacher = changed(recipe.teacher, table.get("teacher", {}), "teacher")
     student = changed(recipe.student, table.get("student", {}), "student")
-    recipe = _everywhere(recipe, recipe.student, student)
+    recipe = _resized(_everywhere(recipe, recipe.student, student), recipe.student, student)
     codec = recipe.one(RkdScConfig).codec  # settings shared with the student are already changed
     recipe = _everywhere(recipe, codec, changed(codec, table.get("codec", {}), "codec"))
-    recipe = replace(recipe, student=student)  # the codec's changes must not reach the student
+    # changes of one stage must not reach the others
+    recipe = replace(recipe, teacher=teacher, student=student)
+    found, needed = recipe.one(RkdScConfig).codec.model.feature_dim, student.model.feature_dim
+    if found != needed:
+        raise UserError(f"codec.model.feature_dim must be {needed}, as the student's, got {found}")
     return _serving(recipe, table.get("uses", {}))
+
+
+def _resized(recipe: Experiment, old: StudentStage, new: StudentStage) -> Experiment:
+    """The recipe with the student's number of features in all codecs and quantisers."""
+    before, after = old.model.feature_dim, new.model.feature_dim
+
+    def fit(own: Any) -> Any:
+        has = is_dataclass(own) and any(f.name == "feature_dim" for f in fields(own))
+        if not has or own.feature_dim != before:
+            return own
+        if isinstance(own, FeatureQuantiserConfig):
+            ranks = tuple(rank for rank in own.ranks if rank <= after) or (after,)
+            return replace(own, feature_dim=after, ranks=ranks)
+        return replace(own, feature_dim=after)
+
+    return recipe if before == after else replace(recipe, schemes=mapped(recipe.schemes, fit))
 
 
 def _serving(recipe: Experiment, uses: Any) -> Experiment:

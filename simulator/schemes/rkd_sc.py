@@ -79,7 +79,7 @@ class RkdScheme(Scheme):
             known = f"k known to both ends, average SNR believed {offset_db:+g} dB off"
         kind = self.codec.config.kind
         if self.only is not None:
-            kind = f"trained for k = {self.only} alone"
+            kind = f"{kind}, trained for k = {self.only} alone"
         return f"{kind}, {known}, no header"
 
     def objection(self, channel: Channel, k: int) -> str:
@@ -194,7 +194,7 @@ class RkdScConfig(SchemeConfig):
             threads=1 if frozen else None,
             stage=self.codec,
             taught=taught,
-            views=session.views,
+            views=session.views if self.codec.loss.taught else None,
             validation=validation_outputs(run, taught.student.body) if frozen else None,
             channels=self.codec.conditions.channels,
             stream="codec",  # the same draws for ablations

@@ -36,7 +36,7 @@ class StudentLesson(ClassifierLesson):
     """
 
     loss: LossWeights
-    views: Views
+    views: Views | None  # teacher outputs; None if no term of the loss uses them
     teacher: ImageClassifier | None = None  # source of the initial weights; None: random ones
     small_share: float = 0.0  # this and the next two: see `StudentStage`
     small_side: int = 0
@@ -81,16 +81,16 @@ class StudentLesson(ClassifierLesson):
 
         def loss(indices: Tensor) -> Tensor:
             features, scores = model(self.shown(images[indices], index))
-            targets = self.views.targets(view, indices)
+            targets = self.views and self.views.targets(view, indices)
             return distillation_loss(features, scores, self.labels[indices], targets, self.loss)
 
         return Epoch(loss)
 
 
 def train_student(
-    run: TrainingRun, part: Part, stage: StudentStage, views: Views
+    run: TrainingRun, part: Part, stage: StudentStage, views: Views | None
 ) -> ImageClassifier:
-    """Train the student of this stage, or load it if finished."""
+    """Train the student of this stage, or load it if finished; then `views` may be None."""
     teacher = None
     if stage.begin == "teacher":
         teacher = finished_classifier(run, run.recipe.teacher_parts[TEACHER], stage.model).eval()
@@ -139,7 +139,10 @@ class Session:
 
     def student(self, parts: StudentParts, stage: StudentStage) -> ImageClassifier:
         """The trained student of a stage."""
-        return train_student(self.run, parts.student, stage, self.views)
+        _ = self.teachers  # the student's file names theirs, even if it learns from labels
+        finished = self.run.path(parts.student.name).exists()
+        views = self.views if stage.loss.taught and not finished else None
+        return train_student(self.run, parts.student, stage, views)
 
     def taught(
         self, parts: StudentParts | None = None, stage: StudentStage | None = None

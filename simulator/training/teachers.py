@@ -27,8 +27,7 @@ class Projection(NamedTuple):
 
     The teachers' features have W dimensions in total; the student's have D. Shapes: weights [W],
     centre [W], directions [W, D], mean [D]. `scale` is the root of the mean variance over the D
-    dimensions, so that predicting the mean has a squared error of 1. `explained` is the share of
-    variance that the projection keeps.
+    dimensions, so that predicting the mean has a squared error of 1.
     """
 
     weights: Tensor
@@ -36,7 +35,6 @@ class Projection(NamedTuple):
     directions: Tensor
     mean: Tensor
     scale: Tensor
-    explained: Tensor
 
     def __call__(self, features: Sequence[Tensor]) -> Tensor:
         """Map every teacher's features of one view to normalised features [N, D]."""
@@ -64,15 +62,14 @@ def fit_projection(features: Sequence[Tensor], width: int) -> Projection:
         directions=torch.eye(len(weights), device=weights.device),
         mean=torch.zeros_like(weights),
         scale=torch.ones((), device=weights.device),
-        explained=torch.ones((), device=weights.device),
     )
     joined = [plain([own[view] for own in features]) for view in range(len(features[0]))]
     if len(weights) == width:
         mean, scale = moments(joined)
         return plain._replace(mean=mean, scale=scale)
-    centre, directions, explained = principal_components(joined, width)
+    centre, directions = principal_components(joined, width)
     mean, scale = moments([(view - centre) @ directions for view in joined])
-    return Projection(weights, centre, directions, mean, scale, explained)
+    return Projection(weights, centre, directions, mean, scale)
 
 
 def moments(views: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -82,8 +79,8 @@ def moments(views: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     return mean, squares.mean().sqrt()
 
 
-def principal_components(views: Sequence[Tensor], width: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean [W], first `width` principal directions [W, width], and their share of the variance.
+def principal_components(views: Sequence[Tensor], width: int) -> tuple[Tensor, Tensor]:
+    """Mean [W], and the first `width` principal directions [W, width].
 
     Shapes: views [N, W], all with the same N.
     Raises: UserError if W is less than `width`.
@@ -96,22 +93,18 @@ def principal_components(views: Sequence[Tensor], width: int) -> tuple[Tensor, T
     for view in views:
         own = (view - centre).double()
         second += own.T @ own
-    variances, directions = torch.linalg.eigh(second)  # ascending
-    explained = variances[-width:].sum() / variances.sum()
-    return centre, directions.flip(1)[:, :width].float(), explained.float()
+    _, directions = torch.linalg.eigh(second)  # ascending
+    return centre, directions.flip(1)[:, :width].float()
 
 
 class Views(NamedTuple):
     """Teachers' outputs for the shared augmented views; features are normalised.
 
-    Shapes: features [V, N, D] float16, scores [V, N, num_classes] float16, mean [D] and scale [] as
-    in `Projection`.
+    Shapes: features [V, N, D] float16, scores [V, N, num_classes] float16.
     """
 
     features: Tensor
     scores: Tensor
-    mean: Tensor
-    scale: Tensor
 
     def targets(self, view: int, indices: Tensor) -> TeacherTargets:
         """Targets of images of one view, float32; view v + V, which mirrors v, has the same."""
@@ -155,21 +148,20 @@ def cached_teacher_views(run: TrainingRun) -> Views | None:
 
 def _views(run: TrainingRun, outputs: Callable[[], list[dict[str, Tensor]]]) -> Views:
     """The views from the cache; if they are missing, from the `outputs` of every teacher."""
+    width = run.recipe.student.model.feature_dim
 
     def fit() -> dict[str, Tensor]:
-        features = [own["features"] for own in outputs()]
-        return fit_projection(features, run.recipe.student.model.feature_dim)._asdict()
+        return fit_projection([own["features"] for own in outputs()], width)._asdict()
 
     def look(view: int) -> dict[str, Tensor]:
         scores = [own["scores"][view].float().log_softmax(dim=1) for own in outputs()]
         projected = project([own["features"][view] for own in outputs()])
         return {"features": projected.half(), "scores": torch.stack(scores).mean(dim=0).half()}
 
-    part = Part(PROJECTION, (), tuple(run.recipe.teachers))
+    part = Part(PROJECTION, (width,), tuple(run.recipe.teachers))
     project = Projection(**cached(run, part, fit))
     part = part._replace(name="teacher_views")
-    tensors = cached_views(run, part, run.recipe.taught_views, look)
-    return Views(**tensors, mean=project.mean, scale=project.scale)
+    return Views(**cached_views(run, part, run.recipe.taught_views, look))
 
 
 def _outputs(run: TrainingRun, part: str, teacher: Teacher) -> dict[str, Tensor]:

@@ -139,14 +139,20 @@ class Weights:
         part = (parts or self.recipe.student_parts()).student
         return self.image_classifier(part, (stage or self.recipe.student).model)
 
+    def head(
+        self, parts: StudentParts | None = None, stage: StudentStage | None = None
+    ) -> nn.Linear:
+        """The head of stage 1b for the features of a stage's student, by default the recipe's."""
+        dim = (stage or self.recipe.student).model.feature_dim
+        part = (parts or self.recipe.student_parts()).head
+        return self.load(part, lambda: nn.Linear(dim, self.dataset.num_classes))
+
     def classifier(
         self, parts: StudentParts | None = None, stage: StudentStage | None = None
     ) -> Classifier:
         """The classifier without a channel: a student and its head of stage 1b."""
         parts = parts or self.recipe.student_parts()
-        body = self.student(parts, stage).body
-        dim = body.config.feature_dim
-        head = self.load(parts.head, lambda: nn.Linear(dim, self.dataset.num_classes))
+        body, head = self.student(parts, stage).body, self.head(parts, stage)
 
         @torch.inference_mode()
         def classify(images: Tensor) -> Tensor:

@@ -117,8 +117,6 @@ def test_training_with_a_pretrained_teacher(
     cache = tmp_path / "run" / "cache"
     views, _ = load_tensors(cache / "teacher_views" / "view_00_from_0.safetensors")
     assert views["features"].shape[1] == 8
-    projection, _ = load_tensors(cache / "teacher_projection.safetensors")
-    assert 0.3 < float(projection["explained"]) <= 1
     data = embedded("digits")
     weights = Weights(brief, data, tmp_path / "run" / "weights", torch.device("cpu"))
     asked = weights.teacher()  # as recorded in its file, though the recipe names another
@@ -133,7 +131,6 @@ def test_projection_onto_principal_components(generator: torch.Generator) -> Non
     project = fit_projection([wide], 2)
     projected = project([wide[0]])
     assert projected.shape == (500, 2)
-    assert float(project.explained) == pytest.approx(34 / 36.02, abs=0.02)
     variances = (projected * project.scale).var(dim=0)
     assert variances.tolist() == pytest.approx([25, 9], rel=0.2)
     assert float(projected.square().mean()) == pytest.approx(1, abs=1e-3)

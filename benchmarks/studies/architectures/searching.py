@@ -149,4 +149,4 @@ def proxy_run(proxy: Proxy, searching: Searching) -> TrainingRun:
 def views(proxy: Proxy) -> Views:
     """The teachers' outputs for whole images, used for every crop of them."""
     features, scores = (own[None] for own in proxy.targets)
-    return Views(features, scores, features.mean(dim=(0, 1)), torch.ones(()))
+    return Views(features, scores)

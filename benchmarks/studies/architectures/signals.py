@@ -80,9 +80,9 @@ def after_epochs(trained: Trained) -> dict[str, float]:
     return {f"summed_loss_{epochs}": -sum(trained.losses[:epochs]) for epochs in EARLY}
 
 
-def correlations(table: pd.DataFrame, names: list[str], *, seed: int = 0) -> pd.DataFrame:
+def correlations(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     """Spearman's correlation of every signal with the accuracy, with its interval."""
-    numbers = np.random.default_rng(seed)
+    numbers = np.random.default_rng(0)
     rows = numbers.integers(len(table), size=(RESAMPLES, len(table)))
     found = []
     for name in names:
@@ -116,9 +116,9 @@ def signals(request: SignalsRequest) -> None:
     request.images()  # check the options before networks are drawn
     found = list(itertools.islice(drawn_candidates("staged"), request.networks))
     jobs = [Job(own, seed, request.out) for seed in range(request.seeds) for own in found]
-    trained: dict[str, list[Trained]] = {own.name: [] for own in found}
+    trained: dict[str, dict[int, Trained]] = {own.name: {} for own in found}
     for job, result in done_by_workers(train, jobs, request):
-        trained[job.candidate.name].append(result)
+        trained[job.candidate.name][job.seed] = result
     proxy = request.prepared()
     folder = request.out / "signals_search"
     way = Searching(proxy=proxy, method="kdl_darts", seed=0, folder=folder, weights=request.weights)
@@ -132,7 +132,7 @@ def signals(request: SignalsRequest) -> None:
             "macs": own.macs,
             **signal,
             **after_epochs(trained[own.name][0]),
-            "accuracy": float(np.mean([one.accuracy for one in trained[own.name]])),
+            "accuracy": float(np.mean([one.accuracy for one in trained[own.name].values()])),
         }
         for own, signal in zip(found, known, strict=True)
     ]

@@ -13,7 +13,8 @@ receiver:
   is of the same image. A label cannot distinguish images of one class.
 
 Nearest is by cosine; the query of the label code is the mean feature of the decided class over
-training images. An outage of `digital_semantic` counts as a guess in every task. second_task.csv,
+training images. `digital_semantic` has its quantised features only: words of a few bits are not
+features. An outage of it counts as a guess in every task. second_task.csv,
 run.json and a figure for each channel and k go to --out (default results/runs/RECIPE/second_task).
 """
 

@@ -316,6 +316,9 @@ def test_scheme_names_channel_uses_and_settings() -> None:
     assert (scheme.name, bound.name) == ("separate", "capacity_bound:webp_file:finite")
     assert scheme.channel_uses == "k in {64}"
     assert [k for k in (16, 63, 64) if scheme.serves(k)] == [64]
+    without_links = built(replace(CONFIG, uses=(8, K)))
+    assert without_links.channel_uses == "k in {64}"
+    assert not without_links.serves(8)
     assert scheme.settings(K) == (
         "JPEG file, headers known (all bytes that files share; quality index charged), classified "
         "by the student, CRC, 5G LDPC, QPSK to 256-QAM, chosen by the average SNR on validation "

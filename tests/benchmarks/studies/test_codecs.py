@@ -103,7 +103,7 @@ def behind(folder: Path) -> FrozenStudent:
         run=run,
         taught=TrainedStudent(student, features, student.head),
         hashes=("", ""),
-        views=Views(features, scores.half(), torch.zeros(256), torch.ones(1)),
+        views=Views(features, scores.half()),
         validation=features[0].float(),
     )
 

@@ -55,8 +55,6 @@ def lesson(tmp_path: Path, **changes: Any) -> CodecLesson:
     views = Views(
         features=torch.randn((1, count, size), generator=generator(1)).half(),
         scores=torch.randn((1, count, 10), generator=generator(2)).half(),
-        mean=torch.zeros(size),
-        scale=torch.ones(1),
     )
     return CodecLesson(
         run=run,

@@ -1,21 +1,25 @@
 """Recipes look up schemes by name and labels, and list the parts of each scheme."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from benchmarks.baselines.digital_semantic import DigitalSemanticConfig
 from benchmarks.baselines.label_code import LabelCodeConfig
 from benchmarks.baselines.separate import CapacityConfig, SeparateConfig
 from benchmarks.recipes import RECIPES, cifar100, digits
+from simulator.data.embedded import embedded
 from simulator.errors import UserError
 from simulator.schemes.deepjscc_q import DeepJsccQSchemeConfig
 from simulator.schemes.dt_jscc import DtJsccSchemeConfig
-from simulator.schemes.experiment import Experiment
+from simulator.schemes.experiment import Experiment, trained_schemes
 from simulator.schemes.image import ImageJsccConfig
 from simulator.schemes.joint import JointSchemeConfig
 from simulator.schemes.rkd_sc import LinkError, RkdScConfig
 from simulator.schemes.vl_vfe import VlVfeSchemeConfig
+from simulator.training.weights import Weights
 
 SHAPE = (3, 32, 32)
 MADE = [make() for make in RECIPES]
@@ -124,3 +128,9 @@ def test_decoding_all_makes_every_scheme_with_a_table_bit_true() -> None:
     assert changed.one(DigitalSemanticConfig).bit_true
     assert not changed.one(CapacityConfig).bit_true  # there is nothing to decode
     assert not digits().one(SeparateConfig).bit_true
+
+
+def test_nothing_is_trained_without_a_student(tmp_path: Path) -> None:
+    """Not even schemes without networks of their own: sweeps need the student."""
+    weights = Weights(digits(), embedded("digits"), tmp_path, torch.device("cpu"))
+    assert trained_schemes(digits(), weights) == ([], [])

@@ -182,7 +182,7 @@ def test_features_and_teacher_outputs_come_from_the_same_view(
         scheme=scheme,
         uses=16,
         taught=TrainedStudent(student, features, student.head),
-        views=Views(-features, scores, torch.zeros(64), torch.ones(())),
+        views=Views(-features, scores),
         validation=torch.zeros(1, 64),
         channels=("awgn",),
         stream="codec",

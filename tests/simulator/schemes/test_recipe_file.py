@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.baselines.digital_semantic import DigitalSemanticConfig
 from benchmarks.recipes import RECIPES, digits
 from models import PooledCnnConfig
 from simulator.errors import UserError
@@ -116,6 +117,25 @@ def test_codec_follows_the_student_loss_unless_overridden(tmp_path: Path) -> Non
     assert codec.student == "all"
 
 
+def test_teacher_keeps_its_own_settings(tmp_path: Path) -> None:
+    text = 'base = "digits"\n[teacher.training]\nepochs = 60\n[student.training]\nepochs = 5'
+    recipe = written(tmp_path, text)
+    assert (recipe.teacher.training.epochs, recipe.student.training.epochs) == (60, 5)
+
+
+def test_codecs_and_quantisers_follow_the_number_of_features(tmp_path: Path) -> None:
+    recipe = written(tmp_path, 'base = "digits"\n[student.model]\nfeature_dim = 32')
+    semantic = recipe.one(DigitalSemanticConfig)
+    assert semantic.quantiser is not None
+    assert semantic.few_bits is not None
+    sizes = [
+        recipe.one(RkdScConfig).codec.model.feature_dim,
+        semantic.quantiser.model.feature_dim,
+        semantic.few_bits.feature_dim,
+    ]
+    assert sizes == [32, 32, 32]
+
+
 def test_data_path_is_relative_to_the_recipe_file(tmp_path: Path) -> None:
     recipe = written(tmp_path, 'base = "images"\ndata = "../pictures"\n')
     assert recipe.data == tmp_path / "../pictures"
@@ -189,13 +209,34 @@ def test_baselines_may_serve_other_k(tmp_path: Path) -> None:
         ),
         ('base = "digits"\n[student.training]\noptimiser = "adam"', "must be one of sgd, adamw"),
         ('base = "digits"\n[student.model]\ntype = "Net"', "student.model.type must be one of"),
+        (
+            'base = "digits"\n[student.model]\ntype = "UncodedConfig"\nfeature_dim = 64\n'
+            "max_uses = 64",
+            "student.model.type must be ResidualCnnConfig, PooledCnnConfig, .*, got 'UncodedC",
+        ),
+        (
+            'base = "digits"\n[codec.model]\ntype = "ResidualCnnConfig"\nwidths = [8]\n'
+            "blocks = 1\nfeature_dim = 64",
+            "codec.model.type must be CodecConfig, got 'ResidualCnnConfig'",
+        ),
+        (
+            'base = "digits"\n[codec.model]\nfeature_dim = 32',
+            "codec.model.feature_dim must be 64, as the student's, got 32",
+        ),
+        (
+            'base = "digits"\n[codec.model]\nlengths = [16, 64]',
+            "uses must be k that the model serves",
+        ),
         ('base = "digits"\n[codec.conditions]\nsnr_db = ["a"]', "a list of 2 values, got"),
         ('base = "digits"\n[codec.conditions]\nsnr_db = ["a", 1]', "must be a number, got 'a'"),
         (
             'base = "digits"\n[codec.conditions]\nsnr_db = [15, -5]',
             r"codec.conditions: snr_db must be \(low, high\) in dB, got \(15.0, -5.0\)$",
         ),
-        ('base = "digits"\n[codec.conditions]\nuses = [4, 999]', "uses must be at most 64"),
+        (
+            'base = "digits"\n[codec.conditions]\nuses = [4, 999]',
+            "uses must be k that the model serves, at most 64",
+        ),
         ('base = "digits"\n[codec.conditions]\nuses = []', "uses must hold at least one value"),
         ('base = "digits"\n[codec.conditions]\nchannels = ["raleigh"]', "did you mean rayleigh"),
         ('base = "digits"\nstudent = 3', "student must be a table"),

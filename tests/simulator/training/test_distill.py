@@ -14,6 +14,7 @@ from models import ImageClassifier, StudentConfig
 from simulator.data.dataset import to_float
 from simulator.schemes.codec import LinkConditions
 from simulator.schemes.rkd_sc import RkdScConfig
+from simulator.storage.files import load_tensors
 from simulator.training.loop import fresh
 from simulator.training.run import TrainingRun, in_chunks
 from simulator.training.student import StudentLesson
@@ -86,7 +87,8 @@ def test_targets_match_the_view_and_the_images(
     expected = in_chunks(lambda x: teacher(x).scores, shown, precision="fp32").log_softmax(dim=1)
     torch.testing.assert_close(targets.scores, expected, atol=2e-3, rtol=2e-3)
     features = in_chunks(teacher.body, shown, precision="fp32")
-    normalised = (features - views.mean) / views.scale
+    project, _ = load_tensors(run.folder / "cache/teacher_projection.safetensors")
+    normalised = (features - project["mean"]) / project["scale"]
     torch.testing.assert_close(targets.features, normalised, atol=2e-2, rtol=2e-3)
 
 
