@@ -196,3 +196,10 @@ def test_genie_choices_are_listed_without_duplicates(semlink: Command, tmp_path:
     chosen = pd.read_csv(tmp_path / "a/choices.csv")
     assert len(chosen) > 1
     assert not chosen.duplicated().any()
+
+
+@pytest.mark.parametrize("name", ["rkd_sc", "adjscc", "vl_vfe"])
+def test_joint_schemes_return_the_features_that_they_received(name: str) -> None:
+    sent = semlink.send(link()[name], link().data.test.images[:4], channel="awgn", snr_db=20, k=64)
+    assert sent.features is not None
+    assert sent.features.shape == (4, 64)
