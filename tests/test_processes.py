@@ -67,7 +67,7 @@ def test_ctrl_c_stops_all_workers_and_keeps_finished_units(
         )
         os.killpg(process.pid, signal.SIGCONT)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: workers get it too
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=300)
     kept = units_in(tmp_path)
     assert process.returncode == 130
     assert 3 <= kept < UNITS

@@ -73,7 +73,7 @@ def kill_once(folder: Path, arguments: Sequence[str], *, kind: str, chance: rand
     if not ended:
         (os.kill if kind == "main" else os.killpg)(process.pid, signal.SIGKILL)
     process.wait()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while workers_of(process.pid):
         if time.monotonic() > deadline:
             raise SystemExit("workers outlived their sweep")

@@ -129,13 +129,15 @@ class ImpairedChannel(Channel):
         noise_power = noise_power_from_snr_db(snr_db).to(torch.float32)  # [B, 1]
         y = add_noise(met, noise_power=noise_power, generator=generator)
         rotation = torch.from_numpy(self.rotation(np.arange(uses))).to(x.device, h.dtype)
-        amplifier, (_, leaked) = amplified(self.backoff_db, width), turned(self.offset, width)
+        loaded = min(uses, width)
+        amplifier = amplified(self.backoff_db, width, loaded)
+        _, leaked = turned(self.offset, width, loaded)
         lost = amplifier.distortion + (amplifier.gain**2 + amplifier.distortion) * leaked
         return ChannelOutput(y, h * (amplifier.gain * rotation), noise_power + lost)
 
     def rotation(self, places: NDArray[np.int64]) -> NDArray[np.complex128]:
         """Factor of the offset on every use; it is constant within an OFDM symbol."""
-        common, _ = turned(self.offset, self.subcarriers)
+        common, _ = turned(self.offset, self.subcarriers, self.subcarriers)
         turns = self.offset * (1 + PREFIX) * (places // self.subcarriers)
         return np.asarray(common * np.exp(2j * np.pi * turns))
 
@@ -183,35 +185,43 @@ def _covariance(
 ) -> NDArray[np.complex128]:
     """E[g_i g_j*] of the gains g that the receiver knows."""
     own = covariance(channel.channel.link, a, b)
-    gain = amplified(channel.backoff_db, channel.subcarriers).gain
+    gain = amplified(channel.backoff_db, channel.subcarriers, channel.subcarriers).gain
     return np.asarray(gain**2 * own * np.outer(channel.rotation(a), channel.rotation(b).conj()))
 
 
 @cache
-def amplified(backoff_db: float | None, width: int) -> Amplified:
-    """Mean gain and distortion of an amplifier, measured with Gaussian symbols."""
+def amplified(backoff_db: float | None, width: int, loaded: int) -> Amplified:
+    """Mean gain and distortion of an amplifier, measured with Gaussian symbols.
+
+    The first `loaded` of `width` subcarriers carry symbols, and both are means over these. The
+    others are silent; the amplifier distorts into them as well.
+    """
     if backoff_db is None:
         return Amplified(1.0, 0.0)
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn((TRIED, width), dtype=torch.complex128, generator=generator)
-    saturation = math.sqrt(db_to_linear(backoff_db))
-    sent = subcarriers_of(rapp(time_signal(x), saturation=saturation))
+    tried = TRIED * width // loaded
+    x = torch.randn((tried, loaded), dtype=torch.complex128, generator=generator)
+    saturation = math.sqrt(db_to_linear(backoff_db) * loaded / width)
+    signal = rapp(time_signal(rows_of(x, width)), saturation=saturation)
+    sent = subcarriers_of(signal).flatten(start_dim=1)[:, :loaded]
     power = x.abs().square().mean()
     gain = (sent * x.conj()).real.mean() / power
     return Amplified(float(gain), float((sent - gain * x).abs().square().mean() / power))
 
 
 @cache
-def turned(offset: float, width: int) -> tuple[complex, float]:
+def turned(offset: float, width: int, loaded: int) -> tuple[complex, float]:
     """Factor of an offset on a subcarrier, and the mean interference power from the others.
+
+    The first `loaded` of `width` subcarriers carry symbols, and the mean is over these.
 
     Both follow from the Dirichlet kernel sum_n e^{j 2 pi (d + offset) n / N} / N at a distance
     of d subcarriers.
     """
     samples = OVERSAMPLING * width
-    distances = np.arange(1 - width, width)
+    distances = np.arange(1 - loaded, loaded)
     phases = np.outer(distances + offset, np.arange(samples)) / samples
     kernel = np.exp(2j * np.pi * phases).mean(axis=1)
-    pairs = width - np.abs(distances)  # of subcarriers at each distance
+    pairs = loaded - np.abs(distances)  # of subcarriers at each distance
     power = pairs * np.abs(kernel) ** 2
-    return complex(kernel[width - 1]), float((power.sum() - power[width - 1]) / width)
+    return complex(kernel[loaded - 1]), float((power.sum() - power[loaded - 1]) / loaded)

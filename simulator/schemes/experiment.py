@@ -152,8 +152,10 @@ def requested_schemes(
         return list(asked), []
     trained, left_out = trained_schemes(experiment, weights)
     if not trained:
+        parts = experiment.student_parts()
+        path = weights.path(next((part for part in parts if not weights.has(part)), parts.student))
         command = weights.training_command()
-        raise UserError(f"recipe {experiment.name} has no trained weights yet; run {command}")
+        raise UserError(f"{path} must hold trained weights, but is missing; run {command}")
     names = (trained if name == "all" else [name] for name in asked)
     return list(dict.fromkeys(itertools.chain.from_iterable(names))), left_out
 

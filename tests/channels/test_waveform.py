@@ -50,7 +50,7 @@ def test_rapp_is_linear_at_low_and_saturated_at_high_amplitude() -> None:
 @pytest.mark.parametrize("backoff_db", [0.0, 6.0])
 def test_gain_and_distortion_match_bussgang(backoff_db: float) -> None:
     """For a Gaussian signal: alpha = E[g(r) r] / E[r^2] over the Rayleigh amplitude r."""
-    found = amplified(backoff_db, WIDTH)
+    found = amplified(backoff_db, WIDTH, WIDTH)
     r = np.sqrt(-np.log1p(-(np.arange(10**6) + 0.5) / 10**6))  # of unit mean power
     g = r / (1 + (r**2 / 10 ** (backoff_db / 10)) ** 3) ** (1 / 6)
     alpha = (g * r).mean()
@@ -61,7 +61,7 @@ def test_gain_and_distortion_match_bussgang(backoff_db: float) -> None:
 
 @pytest.mark.parametrize("offset", [0.02, -0.2])
 def test_frequency_offset_scales_by_a_sinc_and_leaks_the_rest(offset: float) -> None:
-    common, leaked = turned(offset, WIDTH)
+    common, leaked = turned(offset, WIDTH, WIDTH)
     assert abs(common) == pytest.approx(np.sinc(offset), rel=1e-4)
     assert np.angle(common) == pytest.approx(np.pi * offset, rel=5e-3)
     assert 0.9 * (1 - abs(common) ** 2) < leaked < 1 - abs(common) ** 2  # some leaks out of band
@@ -83,12 +83,15 @@ def test_frequency_offset_matches_a_rotation_in_time() -> None:
 
 
 @pytest.mark.parametrize("name", ["tdl:A+pa:3", "tdl:A+cfo:0.3", "tdl:C:300ns:120kmh+cfo:0.3+pa:0"])
-def test_residual_power_equals_reported_noise_power(name: str) -> None:
-    x = contracts.qpsk(3000, 2 * WIDTH)
-    received = contracts.send(impaired(name), x, snr_db=30.0)
+@pytest.mark.parametrize("uses", [16, 64, 2 * WIDTH])
+def test_residual_power_equals_reported_noise_power(name: str, uses: int) -> None:
+    """Also with fewer uses than subcarriers, where part of the distortion hits silent ones."""
+    generator = contracts.STREAMS("symbols")
+    x = torch.randn((9000, uses), dtype=torch.complex64, generator=generator)
+    received = contracts.send(impaired(name), x, snr_db=40.0)
     left = (received.y - received.h * x).abs().square()
     assert float(left.mean()) == pytest.approx(float(received.noise_power.mean()), rel=0.05)
-    assert received.noise_power.shape == (3000, 1)
+    assert received.noise_power.shape == (9000, 1)
 
 
 def test_large_back_off_or_zero_offset_changes_nothing() -> None:

@@ -154,4 +154,4 @@ def test_half_rate_ldpc_is_within_0_1_db_of_the_sionna_decoder() -> None:
         for pipe, ebn0_db in ((ours, 2.1), (theirs, 2.0))
     ]
     assert 10 < lost[1] < 90
-    assert lost[0] <= lost[1]
+    assert lost[0] <= lost[1] / 2
