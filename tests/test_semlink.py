@@ -348,21 +348,17 @@ def test_errors_name_python_arguments(call: Any, line: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *(name for name in semlink.__all__ if name not in {"Error", "train"}),
-        *("Results.compare", "Results.threshold"),
-    ],
-)
-def test_docstring_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    examples = doctest.DocTestParser().get_examples(inspect.getdoc(attrgetter(name)(semlink)) or "")
-    assert examples
+def test_docstring_examples_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other: later ones use names of earlier ones."""
+    public = (name for name in semlink.__all__ if name not in {"Error", "train"})
+    names = (*public, "Results.compare", "Results.threshold")
+    texts = {name: inspect.getdoc(attrgetter(name)(semlink)) or "" for name in names}
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(semlink, "load_data", lambda _: link().data)
     monkeypatch.setattr("simulator.resolve.draw", lambda *_, **named: [named])
-    for example in examples:
-        exec(example.source, SPACE)
-
-
-SPACE: dict[str, Any] = {"semlink": semlink, "torch": torch}
+    space: dict[str, Any] = {"semlink": semlink, "torch": torch}
+    for name, text in texts.items():
+        examples = doctest.DocTestParser().get_examples(text)
+        assert examples, name
+        for example in examples:
+            exec(example.source, space)

@@ -30,6 +30,11 @@ class TrainLog:
             self._writer.add_scalar("images_per_second", rate, int(last["epoch"]))
             self._writer.flush()
 
+    def close(self) -> None:
+        """End the thread of the TensorBoard writer."""
+        if self._writer is not None:
+            self._writer.close()
+
     def _opened(self, epoch: int) -> bool:
         """Open the TensorBoard writer at this epoch; return False if it is not installed."""
         with contextlib.suppress(ImportError):  # pip install 'semlink[tensorboard]'

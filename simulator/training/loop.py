@@ -9,6 +9,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -224,11 +225,11 @@ def train_part(lesson: Lesson[Module]) -> Module:
         key=run.origin(lesson.part).key,
         deadline=run.deadline,
     )
-    log = TrainLog(run.folder, name, images=len(lesson.labels))
     schedule = run.schedule
-    history = train(
-        lesson, model, streams=streams, checkpoint=checkpoint, log=log, schedule=schedule
-    )
+    with closing(TrainLog(run.folder, name, images=len(lesson.labels))) as log:
+        history = train(
+            lesson, model, streams=streams, checkpoint=checkpoint, log=log, schedule=schedule
+        )
     if lesson.revise(model):
         with torch.no_grad():
             history[-1]["validation"] = lesson.validate(model.eval())
