@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from simulator.commands.train import _tell, _tell_backbones, _tell_warm
+from simulator.commands.train import TrainRequest, _tell, _tell_backbones, _tell_warm, _trial
 from simulator.data.dataset import Split
 from simulator.description.seen import write_seen
 from simulator.resolve import recipe_named
@@ -128,3 +128,21 @@ def test_fresh_removes_nothing_if_training_cannot_start(
         assert semlink(*asked, *options, "--out", "out") == 2
         assert line in refused(capsys)
         assert sorted(weights.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("extra", "options", "warm"),
+    [
+        (1, {}, True),
+        (0, {}, False),
+        (1, {"from_scratch": True}, False),
+        (1, {"teacher": "google/vit-base-patch16-224"}, False),
+    ],
+)
+def test_few_images_start_warm_unless_refused(
+    extra: int, options: dict[str, Any], warm: bool
+) -> None:
+    data = few_images()
+    assert data.train is not None
+    recipe = replace(recipe_named("images"), warm_below=len(data.train.labels) + extra)
+    assert _trial(TrainRequest(recipe="images", **options), recipe, data).warm is warm

@@ -15,9 +15,11 @@ from models.nas.fitting import fitted
 from simulator import resolve
 from simulator.commands.search import SearchRequest, _begun
 from simulator.commands.train import TrainRequest, train
+from simulator.description.stages import LossWeights
 from simulator.description.trial import Trial, warm_started
 from simulator.errors import UserError
 from simulator.search.cost import network_costs
+from simulator.search.run import adjusted
 from simulator.search.written import forget_search, read_student, summary
 from simulator.training.weights import Weights
 from tests.commands import few_images, status
@@ -235,3 +237,12 @@ def test_search_uses_the_recipe_with_which_its_teachers_were_trained(
     _begun(SearchRequest(recipe="images", data=tmp_path, training=tmp_path))
     assert [recipe.views for recipe in asked] == [warm_started(images()).views]
     assert images().views != warm_started(images()).views
+
+
+def test_control_of_a_search_learns_from_labels_only() -> None:
+    preset = short_preset(short(), "cpu")
+    labels = adjusted(preset, penalty=0.1, teaching="ce").search.loss
+    assert labels == LossWeights(mse=0.0, ce=1.0, kl=0.0, temperature=1.0)
+    assert adjusted(preset, penalty=0.1).search.loss == preset.search.loss
+    with pytest.raises(UserError, match="--teaching must be kd or ce, got 'x'"):
+        adjusted(preset, penalty=0.1, teaching="x")
