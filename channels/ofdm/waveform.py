@@ -193,14 +193,17 @@ def _covariance(
 def amplified(backoff_db: float | None, width: int, loaded: int) -> Amplified:
     """Mean gain and distortion of an amplifier, measured with Gaussian symbols.
 
-    The first `loaded` of `width` subcarriers carry symbols, and both are means over these. The
-    others are silent; the amplifier distorts into them as well.
+    The first `loaded` of `width` subcarriers carry symbols, and both are means over these. If some
+    are silent, the whole codeword is in one OFDM symbol, whose power is then 1 as that of every
+    codeword; otherwise the power of an OFDM symbol varies.
     """
     if backoff_db is None:
         return Amplified(1.0, 0.0)
     generator = torch.Generator().manual_seed(0)
-    tried = TRIED * width // loaded
+    tried = TRIED * min(width // loaded, 4)  # bounded, for the memory at few uses
     x = torch.randn((tried, loaded), dtype=torch.complex128, generator=generator)
+    if loaded < width:
+        x /= x.abs().square().mean(dim=1, keepdim=True).sqrt()
     saturation = math.sqrt(db_to_linear(backoff_db) * loaded / width)
     signal = rapp(time_signal(rows_of(x, width)), saturation=saturation)
     sent = subcarriers_of(signal).flatten(start_dim=1)[:, :loaded]

@@ -13,9 +13,9 @@ receiver:
   is of the same image. A label cannot distinguish images of one class.
 
 Nearest is by cosine; the query of the label code is the mean feature of the decided class over
-training images. `digital_semantic` has its quantised features only: words of a few bits are not
-features. An outage of it counts as a guess in every task. second_task.csv,
-run.json and a figure for each channel and k go to --out (default results/runs/RECIPE/second_task).
+training images. `digital_semantic` has its quantised features only, no words of a few bits; an
+outage of it counts as a guess in every task. second_task.csv, run.json and a figure for each
+channel and k go to --out (default results/runs/RECIPE/second_task).
 """
 
 from collections.abc import Mapping, Sequence
