@@ -152,7 +152,7 @@ def compare(request: CompareRequest) -> None:
 
     FOLDER is the --out of the sweep. Writes compare_A_B.csv or compare_all_B.csv there. Holm's
     correction counts the points that are compared: those of --channels and --channel-uses, of each
-    pair or (--family all) of all pairs.
+    pair or (--family all, then the file's name ends in _all_pairs.csv) of all pairs.
     """
     from simulator.measures.compare import compare_schemes, compared_text
     from simulator.storage.files import write_table

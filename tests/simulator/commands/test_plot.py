@@ -52,6 +52,21 @@ def test_published_curves_can_be_selected(semlink: Command, tmp_path: Path) -> N
     assert "published notebook: conference version" in caption
 
 
+def test_curves_of_a_file_are_drawn_too(
+    semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = "scheme,channel,channel_uses,snr_db,accuracy,settings\n"
+    curve = "theirs,awgn,4,0,0.5,read off figure 3\ntheirs,awgn,4,10,0.75,read off figure 3\n"
+    (tmp_path / "theirs.csv").write_text(head + curve)
+    assert semlink("plot", DIGITS, *PART, "--schemes", "rkd_sc", "--add", "theirs.csv") == 0
+    caption = (tmp_path / "a/figures/accuracy_snr_k4.txt").read_text(encoding="utf-8")
+    assert "theirs: read off figure 3" in caption
+    capsys.readouterr()
+    (tmp_path / "theirs.csv").write_text(head + "theirs,awgn,4,0,50,read off figure 3\n")
+    assert semlink("plot", DIGITS, *PART, "--add", "theirs.csv") == 2
+    assert "accuracy of added curves must be 0 to 1, got 50" in refused(capsys)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
