@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from decimal import Decimal
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -40,6 +40,13 @@ class Channel(ABC):
     The random draws depend only on the shape [B, k] and on the generator, never on x or the SNR.
     Schemes with equal k thus get the same gains and the same noise. Gains are drawn before noise.
     """
+
+    version: ClassVar[int] = 1  # increases whenever the same draws would give other results
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """Versions above 1, by class: its own, and those of a channel that it wraps."""
+        return {type(self).__name__: self.version} if self.version > 1 else {}
 
     @property
     @abstractmethod
@@ -106,6 +113,11 @@ class WrappedChannel(Channel):
         """Identity of the wrapped channel, and the name if the wrapper changes it."""
         inner = self.channel.identity
         return inner if self.name == self.channel.name else (self.name, inner)
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """Versions above 1, by class: its own, and those of the wrapped channel."""
+        return {**self.channel.versions, **super().versions}
 
     @property
     def law(self) -> ChannelLaw:

@@ -80,6 +80,8 @@ class ImpairedChannel(Channel):
     """
 
     channel: TdlChannel
+    version = 2
+
     backoff_db: float | None = None  # None: a linear amplifier
     offset_ppm: float | None = None  # None: no offset
 
@@ -92,6 +94,11 @@ class ImpairedChannel(Channel):
         if self.backoff_db is not None:
             words.append(f"pa:{in_full(self.backoff_db)}")
         return "+".join(words)
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """Versions above 1, by class: its own, and those of the channel."""
+        return {**self.channel.versions, **super().versions}
 
     @property
     def stream_name(self) -> str:

@@ -98,6 +98,10 @@ class Sweep:
     def _schemes(self) -> list[Scheme]:
         return [built.scheme for built in self.built.values()]
 
+    @property
+    def _used_channels(self) -> list[str]:
+        return sorted({point.channel for point in self.points})
+
     @cached_property
     def identities(self) -> dict[str, Any]:
         """What the results of each scheme depend on, for schemes that have a point."""
@@ -162,6 +166,7 @@ class Sweep:
             "torch": str(torch.__version__),
             "sionna-no-rt": version("sionna-no-rt"),  # generates all gains and noise
             "schemes": self.identities,
+            "channels": {name: self.channel(name).versions for name in self._used_channels},
             **({"pilots": pilots} if pilots else {}),
         }
 
@@ -285,26 +290,30 @@ def check_same(before: list[dict[str, Any]], now: dict[str, Any], folder: Path) 
 
     Raises: UserError that lists what changed.
     """
-    changes: list[str] = []
-    for about in before:
-        changes += [
-            "the images" if name == "data" else f"{name} {about.get(name)} -> {now[name]}"
-            for name in now
-            if name not in ("schemes", "pilots") and about.get(name, now[name]) != now[name]
-        ]
-        for scheme in about.get("schemes", {}).keys() & now["schemes"].keys():
-            old, new = about["schemes"][scheme], now["schemes"][scheme]
-            changes += [f"{what} of {scheme}" for what in _differences(old, new)]
-        told, chosen = about.get("pilots", {}), now.get("pilots", {})
-        changes += [
-            f"pilots of {point}" for point in told if told[point] != chosen.get(point, told[point])
-        ]
+    changes = [change for about in before for change in _changes(about, now)]
     if changes:
         told = "; ".join(dict.fromkeys(changes))
         raise UserError(
             f"{folder} holds a sweep with other settings; changed: {told}. Add --fresh to begin "
             "anew, or choose another --out"
         )
+
+
+def _changes(about: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
+    """What differs from an earlier run, among what both have."""
+    for name in sorted(now.keys() - {"schemes", "channels", "pilots"}):
+        if about.get(name, now[name]) != now[name]:
+            yield "the images" if name == "data" else f"{name} {about.get(name)} -> {now[name]}"
+    for scheme in about.get("schemes", {}).keys() & now["schemes"].keys():
+        old, new = about["schemes"][scheme], now["schemes"][scheme]
+        yield from (f"{what} of {scheme}" for what in _differences(old, new))
+    channels = now.get("channels", {})
+    used = about.get("channels", {name: {} for name in channels})  # in old journals all were 1
+    for name, versions in channels.items():
+        if used.get(name, versions) != versions:
+            yield f"version of channel {name}"
+    told, chosen = about.get("pilots", {}), now.get("pilots", {})
+    yield from (f"pilots of {own}" for own in told if told[own] != chosen.get(own, told[own]))
 
 
 @contextmanager

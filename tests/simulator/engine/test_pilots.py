@@ -1,5 +1,6 @@
 """The choice of the number of pilots on validation images, compared with an exhaustive search."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,23 @@ def test_resuming_a_sweep_with_changed_settings_raises_an_error(name: str, tmp_p
     for before in ([ABOUT], [ABOUT, {**ABOUT, name: "other"}]):  # the first run counts too
         with pytest.raises(UserError, match=f"changed: {told}"):
             check_same(before, {**ABOUT, name: "other"}, tmp_path)
+
+
+def test_resuming_after_a_change_of_a_channel_in_use_raises_an_error(tmp_path: Path) -> None:
+    name = "tdl:A:300ns+pa:3"
+    now = {**ABOUT, "channels": {"awgn": {}, name: channel_from_name(name).versions}}
+    check_same([now], now, tmp_path)
+    check_same([{**ABOUT, "channels": {"awgn": {}}}], now, tmp_path)  # not in use before
+    check_same([ABOUT], {**ABOUT, "channels": {"awgn": {}}}, tmp_path)
+    for before in (ABOUT, {**ABOUT, "channels": {name: {"ImpairedChannel": 1}}}):
+        with pytest.raises(UserError, match=rf"changed: version of channel {re.escape(name)}\."):
+            check_same([before], now, tmp_path)
+
+
+def test_wrapped_channels_have_the_versions_of_the_channels_in_them() -> None:
+    assert channel_from_name("awgn+ls:8+interleaved").versions == {}
+    impaired = channel_from_name("tdl:A:300ns+pa:3+lmmse:8+interleaved").versions
+    assert impaired == channel_from_name("tdl:A:300ns+pa:3").versions == {"ImpairedChannel": 2}
 
 
 def test_chosen_and_fixed_numbers_of_pilots_share_channel_draws() -> None:
