@@ -285,21 +285,23 @@ def search_run(
     )
     _ = run.training, run.validation  # raises an error if the data lacks either
     check_writable(folder)
-    missing = [name for name in recipe.teachers if not run.path(name).exists()]
-    if recipe.embedded_data and missing and not teach_there:
-        run, teach_there = replace(run, taught_in=folder / "teaching"), True
-    if recipe.embedded_data and teach_there:  # takes seconds
-        _teach(run)
-        missing = []
-    if cached_teacher_views(_teaching(run)) or not recipe.embedded_data:
+    if not recipe.embedded_data:
         return SearchRun(run=run, preset=preset, views=taught_views(run))
-    if missing:
-        command = recipe.training_command(f" --stage teacher --out {taught_in}")
-        raise UserError(
-            f"{taught_in} must hold the weights of {', '.join(missing)}; run {command}, or add "
-            "--training DIR"
-        )
-    asked = replace(run, folder=folder / "teaching")
+    return _taught_now(run, preset, teach_there=teach_there)
+
+
+def _taught_now(
+    run: TrainingRun, preset: SearchPreset[BilevelConfig], *, teach_there: bool
+) -> SearchRun:
+    """The search on an embedded data set; what is missing of its teachers takes seconds."""
+    missing = not all(run.path(name).exists() for name in run.recipe.teachers)
+    if missing and not teach_there:
+        run, teach_there = replace(run, taught_in=run.folder / "teaching"), True
+    if teach_there:
+        _teach(run)
+    if cached_teacher_views(_teaching(run)):
+        return SearchRun(run=run, preset=preset, views=taught_views(run))
+    asked = replace(run, folder=run.folder / "teaching")
     return SearchRun(run=run, preset=preset, views=teacher_views(asked, train_teachers(asked)))
 
 
