@@ -108,6 +108,7 @@ def _codecs(codec: CodecStage) -> dict[str, CodecStage]:
         "no_attention": replace(cat, width=48, attention=False),
         "no_blocks": replace(cat, width=56, blocks=0, attention=False),
         "no_prototypes": replace(cat, width=56, prototypes=0),
+        "skip": replace(cat, skip=True),
         "cat64": replace(cat, tokens=16, width=64, dense=False, condition_width=None, prototypes=0),
         **{f"d{width}": replace(cat, width=width) for width in (32, 96, 128)},
         "heads": replace(cat, lengths=lengths),

@@ -7,7 +7,7 @@ import torch
 
 from models import CatConfig, ChannelCodec
 from models.blocks import parameter_count
-from models.codecs.cat import Prototypes
+from models.codecs.cat import Prototypes, Skip
 from tests.models.small_cat import SMALL
 
 CAT_64 = CatConfig(
@@ -23,11 +23,12 @@ CAT_64 = CatConfig(
 DENSE = replace(SMALL, dense=True, condition_width=8)
 CHOOSING = replace(DENSE, prototypes=6)
 MIXING_LESS = replace(CHOOSING, attention=False)
+SKIPPING = replace(CHOOSING, skip=True)
 
 
 @pytest.fixture(
-    params=[SMALL, DENSE, CHOOSING, MIXING_LESS],
-    ids=["shared", "dense", "prototypes", "no_attention"],
+    params=[SMALL, DENSE, CHOOSING, MIXING_LESS, SKIPPING],
+    ids=["shared", "dense", "prototypes", "no_attention", "skip"],
 )
 def codec(request: pytest.FixtureRequest) -> ChannelCodec:
     """A small codec whose modulation is not zero, so that SNR and k matter."""
@@ -75,6 +76,33 @@ def test_prototypes_choose_the_nearest_key() -> None:
         layer.keys.bias.zero_()
     chosen = layer(torch.tensor([[0.0, 0.9, 0.1], [-1.0, 0.2, 0.0]]))
     torch.testing.assert_close(chosen, layer.values.weight.T[[1, 3]])
+
+
+@pytest.mark.parametrize("uses", [3, 16, 20])
+def test_skip_sends_the_first_features_and_averages_repetitions(
+    uses: int, generator: torch.Generator
+) -> None:
+    """32 features: 6 values, 32, or 40, of which the last 8 repeat the first."""
+    config = replace(SKIPPING, max_uses=24)
+    encoder, decoder = Skip(config, begin=2.0), Skip(config, begin=0.5)
+    features, condition = torch.randn(2, 32, generator=generator), torch.zeros(2, 1, 8)
+    values = encoder.sent(features, condition)
+    assert torch.equal(values[:, :32], 2 * features)
+    assert torch.equal(values[:, 32:], 2 * features[:, :16])
+    known = (torch.arange(48) < 2 * uses).float().expand(2, -1)
+    out = decoder.received(values * known, known, condition)
+    there = min(32, 2 * uses)
+    torch.testing.assert_close(out[:, :there], features[:, :there])
+    assert bool((out[:, there:] == 0).all())
+    wrong = values.clone()
+    wrong[:, 0] += 1.0  # sent twice if uses is 20
+    error = decoder.received(wrong * known, known, condition)[:, 0] - features[:, 0]
+    torch.testing.assert_close(error, torch.full((2,), 0.25 if uses > 16 else 0.5))
+
+
+def test_skip_with_an_output_layer_for_each_k_raises_an_error() -> None:
+    with pytest.raises(ValueError, match="lengths must be empty"):
+        replace(SKIPPING, lengths=(8, 16))
 
 
 def test_fresh_block_ignores_the_condition() -> None:

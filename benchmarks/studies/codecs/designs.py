@@ -45,6 +45,7 @@ def designs(cat: CatConfig) -> Mapping[str, CodecConfig]:
         "reliability": replace(cat, reliability=True),
         "shared_ends": replace(cat, dense=False, tokens=16, width=60),
         "no_prototypes": replace(cat, width=56, prototypes=0),
+        "skip": replace(cat, skip=True),
         "groups": groups,
         "groups_apart": replace(groups, attention=False),
     }

@@ -42,6 +42,7 @@ DEFAULTS: dict[tuple[str, str], object] = {
     ("CatConfig", "lengths"): (),
     ("CatConfig", "prototypes"): 0,
     ("CatConfig", "reliability"): False,
+    ("CatConfig", "skip"): False,
     ("CellShape", "residual"): False,
     ("CodecStage", "student"): "frozen",
     ("CodecStage", "student_rate"): 0.1,
