@@ -91,6 +91,8 @@ def _stages(student: StudentStage, codec: CodecStage) -> dict[str, CodecStage]:
             conditions=replace(noise_free, uses=(uncoded.max_uses,)),
         ),
         "noise_free": replace(codec, conditions=noise_free),
+        "soft": replace(codec, loss=replace(codec.loss, ce=0.1, kl=0.9)),
+        "standardised": replace(codec, loss=replace(codec.loss, ce=0.1, kl=9.0, standardised=True)),
         "r1": replace(codec, loss=P2),
         "mse_always": replace(codec, loss=replace(codec.loss, mse_bits=0.0)),
         "r2": replace(codec, loss=R2),
