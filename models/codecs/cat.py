@@ -35,6 +35,7 @@ class CatConfig:
     reliability: bool = False  # the decoder also takes the reliability of each symbol
     attention: bool = True  # False: blocks have only an MLP; only dense layers mix tokens
     skip: bool = False  # features and symbols also pass by the trunks, see `Skip`
+    direct: bool = False  # prototypes are past the trunks, between features and symbols
 
     def __post_init__(self) -> None:
         for name, value in (("feature_dim", self.feature_dim), ("max_uses", self.max_uses)):
@@ -45,8 +46,12 @@ class CatConfig:
                 "2 k must be a multiple of tokens, and k from 1 to max_uses, for k in lengths, got "
                 f"{self}"
             )
-        if self.skip and self.lengths:
-            raise ValueError("skip needs prefixes of one codeword, so lengths must be empty")
+        if self.lengths and (self.skip or self.direct):
+            raise ValueError(
+                "skip and direct need prefixes of one codeword, so lengths must be empty"
+            )
+        if self.direct and not self.prototypes:
+            raise ValueError("direct needs prototypes, got none")
         if self.width % self.heads:
             raise ValueError(f"width must be a multiple of heads={self.heads}, got {self.width}")
 
@@ -97,6 +102,27 @@ class Prototypes(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         """The mean of the prototypes, weighted by the softmax."""
         out: Tensor = self.values(self.keys(values).softmax(dim=1))
+        return out
+
+
+class Codebook(nn.Module):
+    """A soft choice among M learnt codewords; the channel condition sets how soft it is.
+
+    Shapes: values [B, in_width], condition [B, 1, c] -> [B, out_width].
+    """
+
+    def __init__(self, config: CatConfig, in_width: int, out_width: int) -> None:
+        super().__init__()
+        self.keys = nn.Linear(in_width, config.prototypes)
+        self.values = nn.Linear(config.prototypes, out_width, bias=False)
+        self.sharpness = nn.Linear(config.condition_width or config.width, 1)
+        nn.init.zeros_(self.sharpness.weight)
+        nn.init.zeros_(self.sharpness.bias)
+
+    def forward(self, values: Tensor, condition: Tensor) -> Tensor:
+        """The mean of the codewords, weighted by the softmax."""
+        scores = self.keys(values) * self.sharpness(condition.squeeze(1)).exp()
+        out: Tensor = self.values(scores.softmax(dim=1))
         return out
 
 
@@ -201,11 +227,12 @@ class CatTrunk(nn.Module):
         self.blocks = nn.ModuleList(CatBlock(config) for _ in range(config.blocks))
         self.norm = nn.LayerNorm(config.width) if config.dense else nn.Identity()
         self.out = outer_layer(config, config.width, out_width)
-        if config.prototypes:
+        inner = config.prototypes and not config.direct
+        if inner:
             ends = (in_width, config.width) if choose == "in" else (config.width, out_width)
             first, last = (config.tokens * width for width in ends)
             self.choice = Prototypes(first, config.prototypes, last)
-        self.choose = choose if config.prototypes else None
+        self.choose = choose if inner else None
 
     def forward(self, pieces: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
         """The trunk's output, one row per token."""
@@ -256,6 +283,8 @@ class CatEncoder(nn.Module):
         )
         if config.skip:
             self.skip = Skip(config, begin=1.0)
+        if config.direct:
+            self.codebook = Codebook(config, config.feature_dim, 2 * config.max_uses)
         if config.lengths:
             self.trunk.out = nn.Identity()
             widths = (2 * k // config.tokens for k in config.lengths)
@@ -270,10 +299,12 @@ class CatEncoder(nn.Module):
             return self._by_length(tokens, uses)
         out: Tensor = self.trunk(pieces, snr_db=snr_db, uses=uses)  # [B, T, 2K/T]
         values: Tensor = out.unflatten(2, (-1, 2)).transpose(1, 2).flatten(1)
-        if self.config.skip:
-            values = values + self.skip.sent(
-                features, self.trunk.conditioned(snr_db=snr_db, uses=uses)
-            )
+        if self.config.skip or self.config.direct:
+            condition = self.trunk.conditioned(snr_db=snr_db, uses=uses)
+            if self.config.skip:
+                values = values + self.skip.sent(features, condition)
+            if self.config.direct:
+                values = values + self.codebook(features, condition)
         return values
 
     def _by_length(self, tokens: Tensor, uses: Tensor) -> Tensor:
@@ -305,6 +336,8 @@ class CatDecoder(nn.Module):
         )
         if config.skip:
             self.skip = Skip(config, begin=0.0)
+        if config.direct:
+            self.codebook = Codebook(config, 2 * config.max_uses, config.feature_dim)
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Compile only the trunk, whose shapes are the same for every k."""
@@ -326,10 +359,14 @@ class CatDecoder(nn.Module):
         slots = torch.cat(given, dim=2)
         pieces = slots.unflatten(1, (-1, config.tokens)).transpose(1, 2).flatten(2)
         out: Tensor = self.trunk(pieces, snr_db=snr_db, uses=uses).flatten(1)  # [B, D]
-        if config.skip:
+        if config.skip or config.direct:
             condition = self.trunk.conditioned(snr_db=snr_db, uses=uses)
-            both = known.expand_as(padded).flatten(1)
-            out = out + self.skip.received(padded.flatten(1), both, condition)
+            received = padded.flatten(1)
+            if config.skip:
+                both = known.expand_as(padded).flatten(1)
+                out = out + self.skip.received(received, both, condition)
+            if config.direct:
+                out = out + self.codebook(received, condition)
         return out
 
 

@@ -1,13 +1,14 @@
 """The CAT codec: sizes, prefix property, independence of images."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
 from models import CatConfig, ChannelCodec
 from models.blocks import parameter_count
-from models.codecs.cat import Prototypes, Skip
+from models.codecs.cat import Codebook, Prototypes, Skip
 from tests.models.small_cat import SMALL
 
 CAT_64 = CatConfig(
@@ -24,11 +25,12 @@ DENSE = replace(SMALL, dense=True, condition_width=8)
 CHOOSING = replace(DENSE, prototypes=6)
 MIXING_LESS = replace(CHOOSING, attention=False)
 SKIPPING = replace(CHOOSING, skip=True)
+DIRECT = replace(CHOOSING, direct=True)
 
 
 @pytest.fixture(
-    params=[SMALL, DENSE, CHOOSING, MIXING_LESS, SKIPPING],
-    ids=["shared", "dense", "prototypes", "no_attention", "skip"],
+    params=[SMALL, DENSE, CHOOSING, MIXING_LESS, SKIPPING, DIRECT],
+    ids=["shared", "dense", "prototypes", "no_attention", "skip", "direct"],
 )
 def codec(request: pytest.FixtureRequest) -> ChannelCodec:
     """A small codec whose modulation is not zero, so that SNR and k matter."""
@@ -100,9 +102,34 @@ def test_skip_sends_the_first_features_and_averages_repetitions(
     torch.testing.assert_close(error, torch.full((2,), 0.25 if uses > 16 else 0.5))
 
 
-def test_skip_with_an_output_layer_for_each_k_raises_an_error() -> None:
-    with pytest.raises(ValueError, match="lengths must be empty"):
-        replace(SKIPPING, lengths=(8, 16))
+def test_codebook_sends_the_codeword_of_the_nearest_key() -> None:
+    book = Codebook(replace(DIRECT, prototypes=3), 2, 4)
+    with torch.no_grad():
+        book.keys.weight.copy_(torch.tensor([[100.0, 0.0], [0.0, 100.0], [-100.0, 0.0]]))
+        book.keys.bias.zero_()
+        book.values.weight.copy_(torch.arange(12.0).view(4, 3))
+    values, condition = torch.tensor([[1.0, 0.2], [-1.0, 0.1]]), torch.zeros(2, 1, 8)
+    sent = book(values, condition)
+    torch.testing.assert_close(sent, book.values.weight.T[[0, 2]])
+    with torch.no_grad():
+        book.sharpness.bias.fill_(-20.0)  # a bad channel: no choice, the mean of all codewords
+    mean = book.values.weight.mean(dim=1).expand(2, -1)
+    torch.testing.assert_close(book(values, condition), mean, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"skip": True, "lengths": (8, 16)}, "lengths must be empty"),
+        ({"direct": True, "lengths": (8, 16)}, "lengths must be empty"),
+        ({"direct": True, "prototypes": 0}, "direct needs prototypes"),
+    ],
+)
+def test_paths_past_the_trunk_need_prefixes_and_prototypes(
+    changes: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ValueError, match=told):
+        replace(CHOOSING, **changes)
 
 
 def test_fresh_block_ignores_the_condition() -> None:

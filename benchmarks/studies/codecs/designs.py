@@ -46,6 +46,7 @@ def designs(cat: CatConfig) -> Mapping[str, CodecConfig]:
         "shared_ends": replace(cat, dense=False, tokens=16, width=60),
         "no_prototypes": replace(cat, width=56, prototypes=0),
         "skip": replace(cat, skip=True),
+        "paths": replace(cat, width=36, skip=True, direct=True),
         "groups": groups,
         "groups_apart": replace(groups, attention=False),
     }

@@ -39,6 +39,7 @@ DEFAULTS: dict[tuple[str, str], object] = {
     ("CatConfig", "attention"): True,
     ("CatConfig", "condition_width"): None,
     ("CatConfig", "dense"): False,
+    ("CatConfig", "direct"): False,
     ("CatConfig", "lengths"): (),
     ("CatConfig", "prototypes"): 0,
     ("CatConfig", "reliability"): False,
