@@ -137,6 +137,7 @@ def _conditions(codec: CodecStage) -> dict[str, CodecStage]:
     )
     return {
         "awgn_only": replace(codec, conditions=replace(mixed, channels=("awgn",))),
+        "even": replace(codec, conditions=replace(mixed, full_share=0.0)),
         "snr10": replace(codec, conditions=replace(mixed, snr_db=(10.0, 10.0))),
         "multipath": multipath,
         "reliable": replace(multipath, model=replace(_cat(codec), reliability=True)),
