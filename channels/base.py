@@ -45,8 +45,10 @@ class Channel(ABC):
 
     @property
     def versions(self) -> dict[str, int]:
-        """Versions above 1, by class: its own, and those of a channel that it wraps."""
-        return {type(self).__name__: self.version} if self.version > 1 else {}
+        """Versions above 1, by class: its own, and those of the channel in its field `channel`."""
+        own = {type(self).__name__: self.version} if self.version > 1 else {}
+        inner = getattr(self, "channel", None)
+        return {**inner.versions, **own} if isinstance(inner, Channel) else own
 
     @property
     @abstractmethod
@@ -113,11 +115,6 @@ class WrappedChannel(Channel):
         """Identity of the wrapped channel, and the name if the wrapper changes it."""
         inner = self.channel.identity
         return inner if self.name == self.channel.name else (self.name, inner)
-
-    @property
-    def versions(self) -> dict[str, int]:
-        """Versions above 1, by class: its own, and those of the wrapped channel."""
-        return {**self.channel.versions, **super().versions}
 
     @property
     def law(self) -> ChannelLaw:

@@ -75,11 +75,6 @@ class EstimatedChannel(Channel):
         return f"{self.channel.name}+{self.method}:{self.own_pilots or 'best'}"
 
     @property
-    def versions(self) -> dict[str, int]:
-        """Versions above 1, by class: its own, and those of the channel."""
-        return {**self.channel.versions, **super().versions}
-
-    @property
     def pilots(self) -> int:
         """Number of pilot uses on top of the data uses; 0 while it is open."""
         return self.own_pilots or 0

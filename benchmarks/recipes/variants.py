@@ -1,4 +1,4 @@
-"""Ablations of a recipe: each changes one thing (r1 and r2 also the other settings of the loss).
+"""Ablations of a recipe: each changes one thing, but for some that change a loss or a path too.
 
 Steps, data and augmentation are kept.
 
@@ -111,7 +111,7 @@ def _codecs(codec: CodecStage) -> dict[str, CodecStage]:
         "no_blocks": replace(cat, width=56, blocks=0, attention=False),
         "no_prototypes": replace(cat, width=56, prototypes=0),
         "skip": replace(cat, skip=True),
-        "direct": replace(cat, direct=True),
+        "direct": replace(cat, width=36, direct=True),
         "paths": replace(cat, width=36, skip=True, direct=True),
         "cat64": replace(cat, tokens=16, width=64, dense=False, condition_width=None, prototypes=0),
         **{f"d{width}": replace(cat, width=width) for width in (32, 96, 128)},

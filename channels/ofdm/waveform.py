@@ -79,9 +79,9 @@ class ImpairedChannel(Channel):
     Raises: ValueError if a shape, a type or a device is wrong.
     """
 
-    channel: TdlChannel
-    version = 2
+    version = 2  # gain and noise power of codewords shorter than the subcarriers changed
 
+    channel: TdlChannel
     backoff_db: float | None = None  # None: a linear amplifier
     offset_ppm: float | None = None  # None: no offset
 
@@ -94,11 +94,6 @@ class ImpairedChannel(Channel):
         if self.backoff_db is not None:
             words.append(f"pa:{in_full(self.backoff_db)}")
         return "+".join(words)
-
-    @property
-    def versions(self) -> dict[str, int]:
-        """Versions above 1, by class: its own, and those of the channel."""
-        return {**self.channel.versions, **super().versions}
 
     @property
     def stream_name(self) -> str:

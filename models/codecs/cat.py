@@ -34,8 +34,8 @@ class CatConfig:
     prototypes: int = 0  # M, vectors among which each end can choose; 0: no such layer
     reliability: bool = False  # the decoder also takes the reliability of each symbol
     attention: bool = True  # False: blocks have only an MLP; only dense layers mix tokens
-    skip: bool = False  # features and symbols also pass by the trunks, see `Skip`
-    direct: bool = False  # prototypes are past the trunks, between features and symbols
+    skip: bool = False  # features and symbols also bypass the trunks, see `Skip`
+    direct: bool = False  # prototypes bypass the trunks, see `Codebook`
 
     def __post_init__(self) -> None:
         for name, value in (("feature_dim", self.feature_dim), ("max_uses", self.max_uses)):
@@ -106,7 +106,7 @@ class Prototypes(nn.Module):
 
 
 class Codebook(nn.Module):
-    """A soft choice among M learnt codewords; the channel condition sets how soft it is.
+    """A soft choice among M learnt codewords around a trunk; the condition sets how soft it is.
 
     Shapes: values [B, in_width], condition [B, 1, c] -> [B, out_width].
     """
@@ -127,11 +127,11 @@ class Codebook(nn.Module):
 
 
 class Skip(nn.Module):
-    """A path past a trunk: feature i is sent as value i, i + D, ..., with learnt weights.
+    """A path around a trunk: feature i is sent as value i, i + D, ..., with learnt weights.
 
-    The trunk is narrower than the feature vector, so it loses some of it however good the channel.
-    Features are in the order of their variance, so a prefix holds those that vary most. The weight
-    of every feature depends on the channel condition; `begin` is its initial value.
+    A trunk that is narrower than the feature vector loses some of it however good the channel. If
+    the features are principal components of the teachers', a prefix holds those that vary most. The
+    weight of every feature depends on the channel condition; `begin` is its initial value.
     """
 
     def __init__(self, config: CatConfig, *, begin: float) -> None:

@@ -307,9 +307,8 @@ def _changes(about: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
     for scheme in about.get("schemes", {}).keys() & now["schemes"].keys():
         old, new = about["schemes"][scheme], now["schemes"][scheme]
         yield from (f"{what} of {scheme}" for what in _differences(old, new))
-    channels = now.get("channels", {})
-    used = about.get("channels", {name: {} for name in channels})  # in old journals all were 1
-    for name, versions in channels.items():
+    used = about.get("channels", {})
+    for name, versions in now.get("channels", {}).items():
         if used.get(name, versions) != versions:
             yield f"version of channel {name}"
     told, chosen = about.get("pilots", {}), now.get("pilots", {})

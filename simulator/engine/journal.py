@@ -86,7 +86,8 @@ class _Places:
 @dataclass
 class _Found:
     abouts: list[dict[str, Any]] = field(default_factory=list)
-    swept: dict[str, set[str]] = field(default_factory=dict)  # by key of a description: schemes
+    # by key of a description: schemes and channels of its units
+    swept: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
     damaged: int = 0  # number of lines that were skipped
     places: _Places = field(default_factory=_Places)
     end: int = 0  # offset behind the last complete line
@@ -94,13 +95,13 @@ class _Found:
     def add(self, point: Point, realization: int, *, of: str, offset: int) -> None:
         """Note a unit of the run with this key."""
         self.places[Unit(point, realization)] = offset
-        self.swept.setdefault(of, set()).add(point.scheme)
+        self.swept.setdefault(of, set()).add((point.scheme, point.channel))
 
     def forget(self, schemes: Collection[str]) -> None:
         """Remove the units of some schemes."""
         self.places.forget(schemes)
-        for own in self.swept.values():
-            own.difference_update(schemes)
+        for key, pairs in self.swept.items():
+            self.swept[key] = {own for own in pairs if own[0] not in schemes}
 
 
 class Journal:
@@ -124,16 +125,21 @@ class Journal:
         return self._found.abouts
 
     def behind_units(self, *, without: Collection[str] = ()) -> list[dict[str, Any]]:
-        """The descriptions of all runs, with the schemes that have units of that run.
+        """The descriptions of all runs, with the schemes and channels that have units of that run.
 
-        Schemes named in `without` are left out.
+        Units of schemes named in `without` do not count.
         """
-        return [
-            {**about, "schemes": {name: schemes[name] for name in schemes if name in swept}}
-            for about in self.abouts
-            for schemes in [about.get("schemes", {})]
-            for swept in [self._found.swept.get(digest(about), set()).difference(without)]
-        ]
+        return [self._behind_units(about, without) for about in self.abouts]
+
+    def _behind_units(self, about: dict[str, Any], without: Collection[str]) -> dict[str, Any]:
+        swept = self._found.swept.get(digest(about), set())
+        pairs = [own for own in sorted(swept) if own[0] not in without]
+        schemes, channels = about.get("schemes", {}), about.get("channels", {})
+        return {
+            **about,
+            "schemes": {name: schemes[name] for name, _ in pairs if name in schemes},
+            "channels": {name: channels.get(name, {}) for _, name in pairs},
+        }
 
     @property
     def damaged(self) -> int:

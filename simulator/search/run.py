@@ -293,7 +293,7 @@ def search_run(
 def _taught_now(
     run: TrainingRun, preset: SearchPreset[BilevelConfig], *, teach_there: bool
 ) -> SearchRun:
-    """The search on an embedded data set; what is missing of its teachers takes seconds."""
+    """The search on an embedded data set. Missing teachers are trained first, within seconds."""
     missing = not all(run.path(name).exists() for name in run.recipe.teachers)
     if missing and not teach_there:
         run, teach_there = replace(run, taught_in=run.folder / "teaching"), True

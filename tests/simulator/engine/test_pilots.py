@@ -152,8 +152,8 @@ def test_resuming_after_a_change_of_a_channel_in_use_raises_an_error(tmp_path: P
     now = {**ABOUT, "channels": {"awgn": {}, name: channel_from_name(name).versions}}
     check_same([now], now, tmp_path)
     check_same([{**ABOUT, "channels": {"awgn": {}}}], now, tmp_path)  # not in use before
-    check_same([ABOUT], {**ABOUT, "channels": {"awgn": {}}}, tmp_path)
-    for before in (ABOUT, {**ABOUT, "channels": {name: {"ImpairedChannel": 1}}}):
+    for versions in ({}, {"ImpairedChannel": 1}):
+        before = {**ABOUT, "channels": {"awgn": {}, name: versions}}
         with pytest.raises(UserError, match=rf"changed: version of channel {re.escape(name)}\."):
             check_same([before], now, tmp_path)
 
