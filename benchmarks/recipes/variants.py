@@ -104,18 +104,21 @@ def _stages(student: StudentStage, codec: CodecStage) -> dict[str, CodecStage]:
 def _codecs(codec: CodecStage) -> dict[str, CodecStage]:
     """Other channel codecs, and CAT for one k only; the reference is `brief`."""
     cat, lengths = _cat(codec), codec.conditions.uses
+    plain = replace(cat, skip=False, direct=False)  # without paths around the trunks
     models: dict[str, CodecConfig] = {
         "no_snr": replace(cat, use_snr=False),
         "mlp": MlpCodecConfig(feature_dim=cat.feature_dim, max_uses=cat.max_uses, hidden=301),
         "no_attention": replace(cat, width=48, attention=False),
         "no_blocks": replace(cat, width=56, blocks=0, attention=False),
-        "no_prototypes": replace(cat, width=56, prototypes=0),
+        "no_prototypes": replace(cat, width=56, prototypes=0, direct=False),
         "skip": replace(cat, skip=True),
         "direct": replace(cat, width=36, direct=True),
         "paths": replace(cat, width=36, skip=True, direct=True),
-        "cat64": replace(cat, tokens=16, width=64, dense=False, condition_width=None, prototypes=0),
+        "cat64": replace(
+            plain, tokens=16, width=64, dense=False, condition_width=None, prototypes=0
+        ),
         **{f"d{width}": replace(cat, width=width) for width in (32, 96, 128)},
-        "heads": replace(cat, lengths=lengths),
+        "heads": replace(plain, lengths=lengths),
     }
     fixed = {
         f"k{k}": replace(codec, conditions=replace(codec.conditions, uses=(k,)))

@@ -73,6 +73,11 @@ class Basis:
         mixed = [self.stronger_every, self.augment] if self.stronger_every > 1 else []
         return (self.stronger or self.augment, self.views, *mirrored, *mixed)
 
+    @property
+    def unaltered(self) -> Self:
+        """The recipe with `augment` for all parts, as teachers see the images."""
+        return replace(self, stronger=None, stronger_every=1)
+
     def augment_of(self, purpose: str, view: int) -> AugmentConfig:
         """Augmentation of one view of the images of a part, or of one shared view."""
         plain = purpose.startswith(TEACHER) or (view + 1) % self.stronger_every

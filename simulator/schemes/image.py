@@ -120,8 +120,8 @@ class ImageJsccConfig(SchemeConfig):
         return DeepJsccImageConfig(bottleneck=bottleneck)
 
     def pair_part(self, recipe: Basis, uses: int) -> Part:
-        """The pair for `uses` channel uses."""
-        shape = (*recipe.seen, self.training, self.channels, self.snr_db, uses)
+        """The pair for `uses` channel uses; it sees natural images, not `Basis.stronger` ones."""
+        shape = (*recipe.unaltered.seen, self.training, self.channels, self.snr_db, uses)
         return Part(f"{self.kind}_k{uses}", shape, stage="baselines", cost=2.0)
 
     def reader_part(self, recipe: Basis, uses: int) -> Part:
@@ -294,7 +294,7 @@ def rebuilt(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PairLesson(Lesson[DeepJsccImage]):
-    """Training of a pair, by squared error through the channel, on the student's views."""
+    """Training of a pair, by squared error through the channel, on views of natural images."""
 
     scheme: ImageJsccConfig
     model: DeepJsccImageConfig
@@ -310,8 +310,8 @@ class PairLesson(Lesson[DeepJsccImage]):
         return TrainingLink(mixture_of(self.scheme.channels), snr_db, noise, progress)
 
     def epoch(self, model: DeepJsccImage, index: int) -> Epoch:
-        """Squared error on one shared view."""
-        shown = self.run.shared_view(index)
+        """Squared error on one view."""
+        shown = replace(self.run, recipe=self.run.recipe.unaltered).shared_view(index)
         noise = self.run.streams("channel", self.part.name, index, device=self.run.device)
         progress = index / self.epochs
 

@@ -53,6 +53,7 @@ def reference_body(config: StudentConfig, *, image_channels: int) -> Student:
     tensors, _ = load_tensors(STUDENT)
     begin = "body."
     own = {name.removeprefix(begin): t for name, t in tensors.items() if name.startswith(begin)}
+    own = {name: t.float() if t.is_floating_point() else t for name, t in own.items()}
     if image_channels == 1 and STEM in own:
         own[STEM] = own[STEM].sum(dim=1, keepdim=True)
     body = config.build(image_channels=image_channels)

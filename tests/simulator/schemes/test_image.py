@@ -125,6 +125,26 @@ def test_training_lowers_the_squared_error_and_its_result_is_reloaded(tmp_path: 
     assert torch.equal(again.encode(images), trained.encode(images))
 
 
+def test_pairs_are_trained_on_natural_images(tmp_path: Path) -> None:
+    """Not on images altered by RandAugment, which other parts see."""
+    short = replace(config(), training=replace(config().training, epochs=1), uses=(16,))
+    natural = with_pairs(short)
+    altered = replace(natural, stronger=replace(natural.augment, operations=2))
+    found = []
+    for name, recipe in {"natural": natural, "altered": altered}.items():
+        run = TrainingRun(
+            recipe=recipe, dataset=embedded("digits"), folder=tmp_path / name, seed=0, device=CPU
+        )
+        model, part = short.models(run.dataset.image_shape)[16], short.pair_part(recipe, 16)
+        lesson = PairLesson(run=run, part=part, config=short.training, scheme=short, model=model)
+        found.append((run.shared_view(0), train_part(lesson), run.origin(part).key))
+    (view, one, key), (other_view, other, other_key) = found
+    assert not torch.equal(view, other_view)
+    assert key == other_key
+    images = embedded("digits").test.images[:50].float() / 255
+    assert torch.equal(one.encode(images), other.encode(images))
+
+
 def test_retraining_improves_the_student_on_rebuilt_images(tmp_path: Path) -> None:
     copy_weights(tmp_path, "student", "head", "deep_jscc_image_k64")
     retraining = RebuiltStage(

@@ -52,7 +52,7 @@ def test_teacher_is_a_probe_on_the_committed_student(run: TrainingRun) -> None:
     assert isinstance(teacher, ImageClassifier)
     committed, _ = load_tensors(STUDENT)
     for name, value in teacher.body.state_dict().items():
-        assert torch.equal(value, committed[f"body.{name}"])
+        assert torch.equal(value, committed[f"body.{name}"].to(value.dtype))
     student = session.student(run.recipe.student_parts(), run.recipe.student)
     tuned, frozen = validation_losses(run, student), validation_losses(run, teacher)
     assert torch.equal(tuned, frozen) or clearly_lower(tuned, frozen)
