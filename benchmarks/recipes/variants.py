@@ -112,14 +112,15 @@ def _codecs(codec: CodecStage) -> dict[str, CodecStage]:
         "no_blocks": replace(cat, width=56, blocks=0, attention=False),
         "no_prototypes": replace(cat, width=56, prototypes=0, direct=False),
         "skip": replace(cat, skip=True),
-        "direct": replace(cat, width=36, direct=True),
-        "paths": replace(cat, width=36, skip=True, direct=True),
         "cat64": replace(
             plain, tokens=16, width=64, dense=False, condition_width=None, prototypes=0
         ),
         **{f"d{width}": replace(cat, width=width) for width in (32, 96, 128)},
         "heads": replace(plain, lengths=lengths),
     }
+    if cat.prototypes:
+        models["direct"] = replace(cat, width=36, direct=True)
+        models["paths"] = replace(cat, width=36, skip=True, direct=True)
     fixed = {
         f"k{k}": replace(codec, conditions=replace(codec.conditions, uses=(k,)))
         for k in (16, 64, 256)
