@@ -15,8 +15,6 @@ from channels.law import ChannelLaw
 from channels.streams import sionna_device, sionna_phy, sionna_uses
 from channels.units import noise_power_from_snr_db
 
-__all__ = ["AwgnChannel", "add_noise"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class AwgnChannel(Channel):

@@ -11,16 +11,6 @@ from torch import Tensor
 
 from channels.law import ChannelLaw
 
-__all__ = [
-    "Channel",
-    "ChannelOutput",
-    "WrappedChannel",
-    "check_inputs",
-    "check_snr_db",
-    "check_symbols",
-    "in_full",
-]
-
 
 class ChannelOutput(NamedTuple):
     """All that the receiver knows about a transmission y = h x + w of B images over k uses.

@@ -6,8 +6,6 @@ from torch import Tensor
 from channels.base import ChannelOutput
 from channels.units import linear_to_db
 
-__all__ = ["mmse", "receive_snr_db", "reliability", "zero_forcing"]
-
 LEAST = 1e-30  # smallest power in a division: an erased symbol without noise would give 0 / 0
 
 

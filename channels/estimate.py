@@ -13,8 +13,6 @@ from channels.base import Channel, ChannelOutput, check_inputs
 from channels.law import ChannelLaw
 from channels.pilots import data_places, pilot_places, pilot_symbols, woven
 
-__all__ = ["EstimatedChannel", "Method"]
-
 Method = Literal["ls", "lmmse"]
 TITLES = {"ls": "least squares", "lmmse": "LMMSE"}
 

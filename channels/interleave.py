@@ -10,8 +10,6 @@ from torch import Tensor
 from channels.base import Channel, ChannelOutput, WrappedChannel, check_inputs
 from channels.law import ChannelLaw
 
-__all__ = ["InterleavedChannel"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class InterleavedChannel(WrappedChannel):

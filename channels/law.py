@@ -7,8 +7,6 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BitErrorRate", "ChannelLaw"]
-
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]  # indices of channel uses, from 0
 

@@ -14,16 +14,6 @@ from channels.ofdm.multipath import multipath_from_text
 if TYPE_CHECKING:
     from channels.base import Channel
 
-__all__ = [
-    "CHANNELS",
-    "CHANNEL_NAMES",
-    "ESTIMATED",
-    "EXAMPLES",
-    "WRAPPER_NAMES",
-    "Row",
-    "channel_from_name",
-    "check_name",
-]
 
 MOST_PILOTS: Final = 512
 BEST: Final = "best"  # in place of the number of pilots: a sweep chooses it

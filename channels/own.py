@@ -10,8 +10,6 @@ from torch import Tensor
 from channels.base import Channel, ChannelOutput, check_inputs
 from channels.names import CHANNELS
 
-__all__ = ["OwnChannel", "Transmit", "WrongChannel"]
-
 Transmit = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor, Tensor]]
 
 

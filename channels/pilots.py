@@ -9,8 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["PILOT_ROWS", "data_places", "pilot_places", "pilot_symbols", "woven"]
-
 PILOT_ROWS: Final = 7  # one OFDM symbol in seven has pilots: two in a slot of 14, as in TS 38.211
 
 Places = NDArray[np.int64]

@@ -16,8 +16,6 @@ from typing import Any
 
 import torch
 
-__all__ = ["PointStreams", "Streams", "sionna_device", "sionna_phy", "sionna_uses"]
-
 
 @dataclass(frozen=True)
 class Streams:

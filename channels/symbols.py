@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor
 
-__all__ = ["from_symbols", "to_symbols"]
-
 
 def to_symbols(values: Tensor, *, used: Tensor | None = None) -> Tensor:
     """Pack neighbouring values (re, im) into symbols of unit mean power over the used ones.

@@ -25,33 +25,6 @@ from numpy.typing import NDArray
 from channels.units import db_to_linear
 
 LARGE_K_FACTOR = 1e5  # above it, SciPy's noncentral chi-square takes seconds; fails from 1e11
-__all__ = [
-    "average_over_rayleigh",
-    "biorthogonal_symbol_error_rate",
-    "bpsk_bit_error_rate_awgn",
-    "bpsk_bit_error_rate_rayleigh",
-    "bpsk_bit_error_rate_rician",
-    "capacity_bits",
-    "fano_error_rate",
-    "nakagami_power_cdf",
-    "nakagami_power_quantile",
-    "nakagami_snr_spread_db",
-    "normal_approximation_bits",
-    "orthogonal_symbol_error_rate",
-    "q_function",
-    "qam_bit_error_rate_awgn",
-    "qam_bit_error_rate_nakagami",
-    "qam_bit_error_rate_rayleigh",
-    "qam_bit_error_rate_rician",
-    "qam_symbol_error_rate_awgn",
-    "qam_symbol_error_rate_rayleigh",
-    "rayleigh_power_cdf",
-    "rayleigh_power_quantile",
-    "rayleigh_snr_spread_db",
-    "rician_power_cdf",
-    "rician_power_quantile",
-    "rician_power_variance",
-]
 
 Floats = NDArray[np.float64]
 

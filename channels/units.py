@@ -9,14 +9,6 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-__all__ = [
-    "db_to_linear",
-    "ebn0_db_from_snr_db",
-    "linear_to_db",
-    "noise_power_from_snr_db",
-    "snr_db_from_ebn0_db",
-]
-
 Quantity = TypeVar("Quantity", float, Tensor)
 
 

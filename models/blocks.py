@@ -6,6 +6,11 @@ from torch import Tensor, nn
 SNR_RANGE_DB = (-20.0, 30.0)  # of receive SNRs, which vary by fading around those of training
 
 
+def normalised(images: Tensor) -> Tensor:
+    """Images [B, C, H, W] in [0, 1] with about zero mean and unit variance, channels last."""
+    return ((images - 0.5) / 0.25).to(memory_format=torch.channels_last)
+
+
 class Pointwise(nn.Conv2d):
     """A 1x1 convolution with stride `every`, without bias.
 

@@ -20,18 +20,6 @@ from channels.base import Channel
 from channels.digital.ldpc import LayeredDecoder
 from channels.streams import Streams, sionna_device, sionna_phy
 
-__all__ = [
-    "BitPipe",
-    "BitPipeOutput",
-    "CodedPipe",
-    "arrives_without_noise",
-    "channel_uses_for",
-    "payload_bits_for",
-    "qam_bits",
-    "qam_llr",
-    "qam_mapper",
-]
-
 LONGEST_WITH_CRC16: Final = 3824  # payload bits, TS 38.212 sec. 7.2.1
 LONGEST_CODE_BLOCK: Final = 8448  # bits with CRC, TS 38.212 sec. 5.2.2; without segmentation
 HIGHEST_CODE_RATE: Final = Fraction(948, 1024)  # TS 38.214 table 5.1.3.1-2

@@ -5,8 +5,6 @@ from typing import Any, TypeVar
 
 import numba
 
-__all__ = ["compiled"]
-
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 

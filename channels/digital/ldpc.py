@@ -19,8 +19,6 @@ from torch import Tensor
 
 from channels.digital.compiled import compiled
 
-__all__ = ["LayeredDecoder"]
-
 FACTOR: Final = 0.75  # scales the messages of min-sum, which are too large
 FILLER: Final = 1e4  # LLR of bits that are known to be 0
 Ints = NDArray[np.int64]

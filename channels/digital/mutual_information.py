@@ -12,8 +12,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bicm_bits", "bicm_effective_snr_db"]
-
 Floats = NDArray[np.float64]
 GRID_DB: Final = np.linspace(-40.0, 50.0, 361)
 LEAST: Final = 1e-9  # floor of the missing bits, for large SNRs

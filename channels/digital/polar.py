@@ -11,8 +11,6 @@ from torch import Tensor
 
 from channels.streams import sionna_phy
 
-__all__ = ["LONGEST_POLAR", "SHORTEST_POLAR", "polar_words"]
-
 SHORTEST_POLAR: Final = 32  # bits; TS 38.212 sec. 5.3.1: n = 5 to 10
 LONGEST_POLAR: Final = 1024
 

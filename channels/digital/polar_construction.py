@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from channels.streams import sionna_phy
 
-__all__ = ["FROZEN", "INFORMATION", "PARITY", "PolarConstruction", "uplink_polar"]
-
 FROZEN, INFORMATION, PARITY = 0, 1, 2
 PARITY_BITS: Final = 3
 WITH_PARITY: Final = range(18, 26)  # block lengths, CRC included, with parity bits

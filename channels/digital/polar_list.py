@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from channels.digital.compiled import compiled
 from channels.digital.polar_construction import FROZEN, PARITY
 
-__all__ = ["list_decode"]
-
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bits = NDArray[np.uint8]

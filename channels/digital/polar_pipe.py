@@ -17,8 +17,6 @@ from channels.digital.polar_construction import FROZEN, INFORMATION, uplink_pola
 from channels.digital.polar_list import list_decode
 from channels.streams import sionna_phy
 
-__all__ = ["LONGEST_POLAR_PAYLOAD", "SHORTEST_POLAR_PAYLOAD", "PolarPipe", "polar_crc_bits"]
-
 SHORTEST_POLAR_PAYLOAD: Final = 12  # bits; fewer use a small block code
 LONGEST_POLAR_PAYLOAD: Final = 359  # from 360 bits on 5G may send two code blocks, sec. 6.3.1.3.1
 LONGEST_WITH_CRC6: Final = 19

@@ -8,8 +8,6 @@ from torch import Tensor
 from channels.digital.bit_pipe import MODULATIONS, qam_bits
 from channels.streams import sionna_device, sionna_phy
 
-__all__ = ["nearest_points", "qam_points"]
-
 
 def qam_points(bits_per_symbol: int, device: torch.device) -> Tensor:
     """All points of Gray QAM, mean power 1: [M] complex64; a point's index is its label.

@@ -13,8 +13,6 @@ from torch import Tensor
 
 from channels.digital.bit_pipe import BitPipeOutput, CodedPipe
 
-__all__ = ["LONGEST_SMALL_BLOCK", "SmallBlockPipe", "small_block_words"]
-
 LONGEST_SMALL_BLOCK: Final = 11  # bits
 BASIS: Final = (  # M_(i,0) to M_(i,10) of table 5.3.3.3-1, for the coded bits i = 0 to 31
     *("11000000001", "11100000011", "10010010111", "10110000101"),

@@ -9,8 +9,6 @@ from channels.base import Channel
 from channels.digital.bit_pipe import MODULATIONS, BitPipeOutput, qam_bits, qam_mapper
 from channels.streams import sionna_device
 
-__all__ = ["UncodedPipe"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class UncodedPipe:

@@ -9,8 +9,6 @@ import re
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-__all__ = ["PREFIX", "SPEED_OF_LIGHT", "Multipath", "multipath_from_text"]
-
 SPEED_OF_LIGHT: Final = 299_792_458.0  # m/s
 PREFIX: Final = 144 / 2048  # normal cyclic prefix over the useful symbol, TS 38.211 sec. 5.3.1
 LONGEST: Final = {"A": 9.6586, "B": 4.7834, "C": 8.6523, "D": 12.525, "E": 20.6519}

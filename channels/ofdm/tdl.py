@@ -23,8 +23,6 @@ from channels.ofdm.multipath import Multipath
 from channels.streams import sionna_device, sionna_phy, sionna_uses
 from channels.units import noise_power_from_snr_db
 
-__all__ = ["TdlChannel"]
-
 SPECIFICATION: Final = "19.2"  # version of TR 38.901; Sionna has several
 SINUSOIDS: Final = 20  # per tap, Sionna's default
 LINE_OF_SIGHT_COSINE: Final = 0.7  # its Doppler shift over the maximum, TR 38.901 sec. 7.7.2

@@ -18,8 +18,6 @@ from channels.ofdm.multipath import PREFIX
 from channels.ofdm.tdl import TdlChannel, covariance
 from channels.units import db_to_linear, noise_power_from_snr_db
 
-__all__ = ["ImpairedChannel", "rapp", "rows_of", "subcarriers_of", "time_signal"]
-
 OVERSAMPLING: Final = 4
 SMOOTHNESS: Final = 3.0  # of the amplifier's saturation
 TRIED: Final = 4096  # Gaussian OFDM symbols from which an amplifier is characterised

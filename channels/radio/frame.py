@@ -13,8 +13,6 @@ from channels.ofdm.multipath import PREFIX
 from channels.pilots import PILOT_ROWS, data_places, pilot_places
 from channels.radio.preamble import HALF_SYMBOLS, Complexes, half, occupied, pseudo_random_qpsk
 
-__all__ = ["Frame"]
-
 LIMITS: Final = {
     "images": (1, 1_000_000),
     "uses": (1, 100_000),

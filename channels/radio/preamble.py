@@ -6,8 +6,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HALF_SYMBOLS", "half", "pseudo_random_bits", "pseudo_random_qpsk"]
-
 Complexes = NDArray[np.complex128]
 
 HALF_SYMBOLS: Final = 4  # length of a half of the preamble, in useful OFDM symbols

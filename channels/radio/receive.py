@@ -13,8 +13,6 @@ from channels.radio.preamble import Complexes
 from channels.radio.synchronise import NoFrame, Sync, synchronise
 from channels.units import db_to_linear, linear_to_db
 
-__all__ = ["FrameOutput", "receive_frame"]
-
 DOPPLER_HZ: Final = 10.0  # largest Doppler shift assumed by the estimator
 WINDOW: Final = 64  # most rows of pilots that an estimate uses
 NEGLIGIBLE: Final = 1e-9  # relative gain power in directions that measure noise

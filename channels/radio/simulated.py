@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from channels.radio.preamble import Complexes
 from channels.units import db_to_linear
 
-__all__ = ["SimulatedRadio", "drawn_radio"]
-
 TAPS: Final = 32  # of the interpolation filter
 PIECE: Final = 1 << 16  # samples interpolated at a time
 

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from channels.radio.frame import Frame
 from channels.radio.preamble import Complexes
 
-__all__ = ["NoFrame", "Sync", "halves", "synchronise"]
-
 MOST_OFFSET: Final = 4.0  # subcarrier spacings
 CANDIDATES: Final = 16
 APART: Final = 256  # samples between candidates, at most a quarter of the range searched at each

@@ -1,7 +1,8 @@
 """Base class of the convolutional students: stem, stages, pooling, projection."""
 
-import torch
 from torch import Tensor, nn
+
+from models.blocks import normalised
 
 
 class ConvolutionalEncoder(nn.Module):
@@ -22,7 +23,6 @@ class ConvolutionalEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Features [B, D] of images [B, C, H, W]; float32 also under autocast."""
-        normalised = (images - 0.5) / 0.25  # about zero mean and unit variance, for all data
-        hidden = self.stages(self.stem(normalised.to(memory_format=torch.channels_last)))
+        hidden = self.stages(self.stem(normalised(images)))
         features: Tensor = self.projection(hidden.mean(dim=(2, 3)))
         return features.float()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.blocks import Pointwise
+from models.blocks import Pointwise, normalised
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +77,5 @@ class WideResNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Features [B, D] of images [B, C, H, W]."""
-        normalised = ((images - 0.5) / 0.25).to(memory_format=torch.channels_last)
-        hidden = torch.relu(self.norm(self.blocks(self.stem(normalised))))
+        hidden = torch.relu(self.norm(self.blocks(self.stem(normalised(images)))))
         return hidden.mean(dim=(2, 3)).float()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from models.blocks import normalised
 from models.nas.genotype import Kind
 from models.nas.operations import batch_norm
 
@@ -119,8 +120,7 @@ class CellBackbone(nn.Module):
 
     def run(self, images: Tensor, apply: ApplyCell) -> Tensor:
         """Features [B, D]; `apply` runs a cell. Float32 also under autocast."""
-        normalised = (images - 0.5) / 0.25  # about zero mean and unit variance, for all data
-        before = last = self.stem(normalised.to(memory_format=torch.channels_last))
+        before = last = self.stem(normalised(images))
         for step in self.steps:
             assert isinstance(step, CellStep)
             output = apply(step.cell, step.kind, step.before(before), step.last(last))

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.blocks import normalised
 from models.encoders.residual_cnn import Classified
 from models.encoders.staged_cnn import EXPANDING, GROUP, BlockKind, StagedCnnConfig
 from models.nas.search_space import SPREAD, hard
@@ -235,9 +236,8 @@ class StagedSupernet(nn.Module):
 
     def forward(self, images: Tensor, choice: Choice) -> Classified:
         """Features and scores of the chosen network."""
-        normalised = ((images - 0.5) / 0.25).to(memory_format=torch.channels_last)
         stem = _width(self.stems, choice.weights["stem"], learns=choice.learns)
-        hidden = stem.apply(torch.relu(self.stem(normalised, stem.computed)))
+        hidden = stem.apply(torch.relu(self.stem(normalised(images), stem.computed)))
         for stage in range(self.space.stages):
             hidden = self._stage(hidden, choice, stage)
         pooled = hidden.mean(dim=(2, 3))

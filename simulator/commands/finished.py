@@ -154,11 +154,12 @@ def compare(request: CompareRequest) -> None:
     correction counts the points that are compared: those of --channels and --channel-uses, of each
     pair or (--family all, then the file's name ends in _all_pairs.csv) of all pairs.
     """
-    from simulator.measures.compare import compare_schemes, compared_text
+    from simulator.measures.compare import compare_sweep, compared_text
     from simulator.storage.files import write_table
+    from simulator.storage.folders import read_results
 
-    table, left_out = compare_schemes(
-        *(request.folder, request.a, request.b),
+    table, left_out = compare_sweep(
+        *(request.folder, *read_results(request.folder), request.a, request.b),
         channels=request.channels,
         channel_uses=request.channel_uses,
         family=request.family,

@@ -18,39 +18,10 @@ from simulator.measures.shown import fitting
 from simulator.parse import as_known, one_of
 from simulator.statistics.paired import holm, paired_difference, paired_p_value
 from simulator.statistics.tally import Tally
-from simulator.storage.folders import read_results
 
 Family = Literal["pair", "all"]  # points among which false findings are controlled together
 FAMILY = "family"  # key of the attributes of a table
 PLACE = ["channel", "channel_uses", "snr_db"]
-
-
-def compare_schemes(
-    folder: Path,
-    a: str | None,
-    b: str,
-    *,
-    channels: Sequence[str] | None = None,
-    channel_uses: Sequence[int] | None = None,
-    family: Family = "pair",
-) -> tuple[pd.DataFrame, list[str]]:
-    """Accuracy of `a` minus accuracy of `b` at every common point, with its interval.
-
-    Both use the same images, gains and noise, so the difference has less variance than with
-    independent draws. Errors of their tables of error rates are taken as independent.
-    `p_value` is that of the score test; `p_holm` is adjusted for the number of points. Without `a`,
-    every other scheme is compared with `b`, in the order of the sweep; each is adjusted for its own
-    points, or (`family` "all") for the points of all. Schemes without a common point are left out;
-    the second result has a line on each.
-    Raises: UserError if the folder holds no sweep with both, or no outcomes of its images.
-    """
-    rows, run = read_results(folder)
-    return compare_sweep(
-        *(folder, rows, run, a, b),
-        channels=channels,
-        channel_uses=channel_uses,
-        family=family,
-    )
 
 
 def compare_sweep(
@@ -64,24 +35,21 @@ def compare_sweep(
     channel_uses: Sequence[int] | None = None,
     family: Family = "pair",
 ) -> tuple[pd.DataFrame, list[str]]:
-    """As `compare_schemes`, for a sweep in memory or in a folder."""
+    """Accuracy of `a` minus accuracy of `b` at every common point, with its interval.
+
+    The sweep is in memory, or `store` is its folder. Both schemes use the same images, gains and
+    noise, so the difference has less variance than with independent draws. Errors of their tables
+    of error rates are taken as independent. `p_value` is that of the score test; `p_holm` is
+    adjusted for the number of points. Without `a`, every other scheme is compared with `b`, in the
+    order of the sweep; each is adjusted for its own points, or (`family` "all") for the points of
+    all. Schemes without a common point are left out; the second result has a line on each.
+    Raises: UserError if the sweep does not hold both schemes, or no outcomes of its images.
+    """
     one_of("--family", family, get_args(Family))
     if isinstance(store, Path):
         store = stored_units(store, rows, str(run.get("journal")))
     rows = chosen(rows, channels=channels, channel_uses=channel_uses)
-    return compare_units(rows, store, a, b, num_classes=int(run["data"]["classes"]), family=family)
-
-
-def compare_units(
-    rows: pd.DataFrame,
-    store: UnitStore,
-    a: str | None,
-    b: str,
-    *,
-    num_classes: int,
-    family: Family = "pair",
-) -> tuple[pd.DataFrame, list[str]]:
-    """As `compare_schemes`, from the rows of a sweep and its stored outcomes."""
+    num_classes = int(run["data"]["classes"])
     names = list(dict.fromkeys(rows["scheme"]))
     a, b = None if a is None else as_known(a, names), as_known(b, names)
     for option, name in (("--b", b), ("--a", a)):

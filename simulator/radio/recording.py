@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from simulator.errors import UserError
 from simulator.storage.files import replacing
 
-__all__ = ["Recording", "check_name", "check_sigmf", "read_recording", "write_recording"]
-
 META: Final = ".sigmf-meta"
 DATA: Final = ".sigmf-data"
 DATATYPE: Final = "cf32_le"

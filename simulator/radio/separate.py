@@ -17,8 +17,6 @@ from simulator.engine.send import Sent, check_served, send_images
 from simulator.errors import UserError
 from simulator.scheme import Received, Scheme
 
-__all__ = ["Link", "receive", "transmit"]
-
 CHANNEL = AwgnChannel()  # the channel that the transmitter assumes
 CHECKED = BLOCK  # number of images on which the split is checked
 

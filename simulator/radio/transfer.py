@@ -21,8 +21,6 @@ from simulator.radio.separate import receive, transmit
 from simulator.radio.transmission import Transmission
 from simulator.scheme import Received, Scheme
 
-__all__ = ["Reception", "decoded", "recorded", "share_right", "simulated", "table_of", "written"]
-
 LARGEST = 0.9  # magnitude of a written sample; full scale of a device is 1
 RATE_TOLERANCE = 1e-6
 

@@ -12,8 +12,6 @@ from channels.radio.frame import Frame
 from simulator.errors import UserError
 from simulator.radio.separate import Link
 
-__all__ = ["Transmission", "transmission_of"]
-
 SPACE: Final = "semlink:"
 IMAGE: Final = f"{SPACE}image"
 CLASS: Final = f"{SPACE}class"

@@ -260,18 +260,11 @@ class ImageJsccScheme(ModelForEach[DeepJsccImage]):
         self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
     ) -> Received:
         """Send the symbols, decode images and classify them."""
-        images = self.images(encoded, channel=channel, snr_db=snr_db, k=k, streams=streams)
-        return Received(self.readers[k](images), all_delivered(images), {"images": images})
-
-    @torch.inference_mode()
-    def images(
-        self, encoded: Tensors, *, channel: Channel, snr_db: Tensor, k: int, streams: PointStreams
-    ) -> Tensor:
-        """Send the symbols and decode images [B, C, H, W] in [0, 1]."""
         x, noise = encoded["x"], streams("channel", device=encoded["x"].device)
-        return rebuilt(
+        images = rebuilt(
             self.models[k], x, self.size, channel=channel, snr_db=snr_db, generator=noise
         )
+        return Received(self.readers[k](images), all_delivered(images), {"images": images})
 
 
 def rebuilt(

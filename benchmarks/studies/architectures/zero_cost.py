@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from benchmarks.studies.architectures.proxy import Proxy
 from channels.streams import Streams
 from models import StagedCnn, StagedCnnConfig
+from models.blocks import normalised
 from models.nas.staged_space import Budget, cost
 from simulator.data.dataset import to_float
 from simulator.training.loop import fresh
@@ -76,7 +77,7 @@ def scores(model: StagedCnnConfig, images: Tensor, told: Tensor, budget: Budget)
 
 def stage_outputs(network: StagedCnn, images: Tensor) -> list[Tensor]:
     """The outputs of stem and stages, each [B, C, H, W], with gradients."""
-    hidden = network.stem(((images - 0.5) / 0.25).to(memory_format=torch.channels_last))
+    hidden = network.stem(normalised(images))
     found = [hidden]
     for stage in network.stages:
         hidden = stage(hidden)

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.report.differences import UNIT, differences
 from simulator.engine.outcomes import stored_units
-from simulator.measures.compare import compare_units, credits_from
+from simulator.measures.compare import compare_sweep, credits_from
 from simulator.storage.environment import ROOT
 from simulator.storage.folders import read_results
 
@@ -29,7 +29,7 @@ def test_differences_match_the_compare_command(reference: str) -> None:
             found[tuple(rows.loc[a, place])] = (UNIT * value, UNIT * low, UNIT * high, p)
         elif rows["scheme"][a] == reference:
             found[tuple(rows.loc[b, place])] = (-UNIT * value, -UNIT * high, -UNIT * low, p)
-    table, _ = compare_units(rows, store, None, reference, num_classes=10)
+    table, _ = compare_sweep(store, rows, {"data": {"classes": 10}}, None, reference)
     told = table.rename(columns={"a": "scheme"}).set_index(place)[COLUMNS]
     assert set(found) == set(told.index)
     assert (told["p_holm"] < 0.05).any()

@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,12 +15,13 @@ from simulator.engine.grid import Point, Unit
 from simulator.engine.journal import Finished, Journal
 from simulator.engine.outcomes import write_outcomes
 from simulator.errors import UserError
-from simulator.measures.compare import compact, compare_schemes
+from simulator.measures.compare import compact, compare_sweep
 from simulator.parse import parse_realizations
 from simulator.resolve import grid_of
 from simulator.statistics.paired import holm
 from simulator.statistics.tally import Codes
 from simulator.storage.describe import digest
+from simulator.storage.folders import read_results
 
 EARNED = {
     ("a", 0.0, 16): [1, 1, 1, 0],
@@ -56,8 +58,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def compared(folder: Path, *names: Any, **options: Any) -> tuple[pd.DataFrame, list[str]]:
+    """What `semlink compare` computes."""
+    return compare_sweep(folder, *read_results(folder), *names, **options)
+
+
 def test_difference_is_computed_at_shared_points(folder: Path) -> None:
-    table, left_out = compare_schemes(folder, "a", "b")
+    table, left_out = compared(folder, "a", "b")
     assert left_out == []
     assert table[["channel", "channel_uses", "snr_db"]].to_numpy().tolist() == [["awgn", 16, 0.0]]
     row = table.iloc[0]
@@ -66,15 +73,15 @@ def test_difference_is_computed_at_shared_points(folder: Path) -> None:
     assert 0.1 < row["ci_low"] < 0.25 < row["ci_high"] < 0.4
     assert row["p_value"] < 1e-6
     assert row["p_holm"] == row["p_value"]
-    assert compare_schemes(folder, "b", "a")[0].iloc[0]["difference"] == pytest.approx(-0.25)
+    assert compared(folder, "b", "a")[0].iloc[0]["difference"] == pytest.approx(-0.25)
 
 
 def test_table_errors_of_both_schemes_widen_the_interval(folder: Path) -> None:
-    before = compare_schemes(folder, "a", "b")[0].iloc[0]
+    before = compared(folder, "a", "b")[0].iloc[0]
     rows = pd.read_csv(folder / "results.csv")
     errors = rows["scheme"].map({"a": 0.3, "b": 0.4, "c": 0.0})
     rows.assign(table_error=errors).to_csv(folder / "results.csv", index=False)
-    after = compare_schemes(folder, "a", "b")[0].iloc[0]
+    after = compared(folder, "a", "b")[0].iloc[0]
     assert after["difference"] == before["difference"]
     wide = math.hypot(before["ci_low"] - 0.25, 1.959964 * 0.5)
     assert after["ci_low"] == pytest.approx(0.25 - wide, abs=0.01)
@@ -82,8 +89,8 @@ def test_table_errors_of_both_schemes_widen_the_interval(folder: Path) -> None:
 
 
 def test_all_other_schemes_are_compared_in_sweep_order(folder: Path) -> None:
-    table, left_out = compare_schemes(folder, None, "b")
-    pd.testing.assert_frame_equal(table, compare_schemes(folder, "a", "b")[0])
+    table, left_out = compared(folder, None, "b")
+    pd.testing.assert_frame_equal(table, compared(folder, "a", "b")[0])
     assert left_out == ["c shares no point with b: left out"]
     rows = pd.read_csv(folder / "results.csv").assign(channel_uses=16, snr_db=0.0)
     rows.drop(index=1).to_csv(folder / "results.csv", index=False)
@@ -92,12 +99,12 @@ def test_all_other_schemes_are_compared_in_sweep_order(folder: Path) -> None:
         for earned in (0, 1):
             unit = Unit(Point("c", "awgn", 0.0, 16), earned)
             journal.add([Finished(unit, np.full(200, earned, np.uint8), 0.0)])
-    table, left_out = compare_schemes(folder, None, "b")
+    table, left_out = compared(folder, None, "b")
     assert left_out == []
     assert table["a"].tolist() == ["a", "c"]
     assert table["p_holm"].tolist() == table["p_value"].tolist()  # one point in each pair's grid
     assert "(Holm, over the 1 points of a pair)" in repr(table)
-    together, _ = compare_schemes(folder, None, "b", family="all")
+    together, _ = compared(folder, None, "b", family="all")
     assert together["p_holm"].tolist() == holm(table["p_value"].tolist())
     assert "(Holm, over all 2 points)" in repr(together)
 
@@ -123,27 +130,27 @@ def test_printed_comparison_has_one_column_per_snr() -> None:
 
 
 def test_sweep_is_compared_from_outcomes_without_its_journal(folder: Path) -> None:
-    table, _ = compare_schemes(folder, "a", "b")
+    table, _ = compared(folder, "a", "b")
     path = write_outcomes(folder)
     (folder / "journal.jsonl").unlink()
-    again, _ = compare_schemes(folder, "a", "b")
+    again, _ = compared(folder, "a", "b")
     pd.testing.assert_frame_equal(again, table)
     with pytest.raises(UserError, match="the outcome of every image of this sweep, but does not"):
         write_outcomes(folder)
     rows = pd.read_csv(folder / "results.csv")
     rows.iloc[1:].to_csv(folder / "results.csv", index=False)
     with pytest.raises(UserError, match="belongs to another sweep"):
-        compare_schemes(folder, "a", "b")
+        compared(folder, "a", "b")
     rows.to_csv(folder / "results.csv", index=False)
     whole = path.read_bytes()
     for damaged in (whole[:-50], *(flipped(whole, at) for at in range(40, len(whole), 7))):
         path.write_bytes(damaged)
         with contextlib.suppress(UserError):  # else nothing depends on the byte
-            again, _ = compare_schemes(folder, "a", "b")
+            again, _ = compared(folder, "a", "b")
             pd.testing.assert_frame_equal(again, table)
     path.write_bytes(whole[:-50])
     with pytest.raises(UserError, match="is damaged"):
-        compare_schemes(folder, "a", "b")
+        compared(folder, "a", "b")
 
 
 def flipped(data: bytes, at: int) -> bytes:
@@ -162,25 +169,25 @@ def test_outcomes_are_not_written_from_a_journal_that_misses_a_unit(folder: Path
 
 def test_invalid_comparisons_raise_an_error(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="^--b must be a scheme of .*: a, b, c, got 'x'"):
-        compare_schemes(folder, "a", "x")
+        compared(folder, "a", "x")
     with pytest.raises(UserError, match="c must share a point with a, but"):
-        compare_schemes(folder, "a", "c")
+        compared(folder, "a", "c")
     with pytest.raises(UserError, match="c must share a point with a or b"):
-        compare_schemes(folder, None, "c")
+        compared(folder, None, "c")
     with pytest.raises(UserError, match="must be two schemes, got a twice"):
-        compare_schemes(folder, "a", "a")
+        compared(folder, "a", "a")
     with pytest.raises(UserError, match="finished sweep, but does not exist"):
-        compare_schemes(tmp_path / "empty", "a", "b")
+        compared(tmp_path / "empty", "a", "b")
     path = folder / "journal.jsonl"
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:2]))
     with pytest.raises(
         UserError, match="the outcome of every image, but a awgn k=16 0 dB is missing"
     ):
-        compare_schemes(folder, "a", "b")
+        compared(folder, "a", "b")
     path.unlink()
     with pytest.raises(UserError, match="the outcome of every image of this sweep, but does not"):
-        compare_schemes(folder, "a", "b")
+        compared(folder, "a", "b")
 
 
 def test_realizations_are_parsed_for_all_or_single_channels() -> None:
@@ -204,8 +211,8 @@ def test_realizations_are_parsed_for_all_or_single_channels() -> None:
 def test_outcomes_of_another_sweep_raise_an_error(folder: Path) -> None:
     write_outcomes(folder)
     (folder / "journal.jsonl").unlink()
-    assert len(compare_schemes(folder, "a", "b")[0]) == 1
+    assert len(compared(folder, "a", "b")[0]) == 1
     run = json.loads((folder / "run.json").read_text())
     (folder / "run.json").write_text(json.dumps({**run, "journal": "another"}))
     with pytest.raises(UserError, match="belongs to another sweep"):
-        compare_schemes(folder, "a", "b")
+        compared(folder, "a", "b")
