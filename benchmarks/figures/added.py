@@ -41,10 +41,8 @@ def checked_curves(
         )
     if curves.empty or curves[needed].isna().any(axis=None):
         raise UserError("added curves must have rows without gaps")
-    if wrong := [
-        name for name in (*POINT[2:], *numbers) if not pd.api.types.is_numeric_dtype(curves[name])
-    ]:
-        raise UserError(f"added curves must have numbers as {', '.join(wrong)}")
+    for name in (*POINT[2:], *numbers):
+        _check_numbers(curves[name])
     for name in numbers if value is None else ():
         _check_share(curves[name].dropna())
     if taken := sorted(set(curves["scheme"].astype(str)) & set(rows["scheme"])):
@@ -61,6 +59,14 @@ def checked_curves(
             )
     shown = curves.drop(columns=[*VALUES] if value else [], errors="ignore")
     return _completed(shown.rename(columns=dict(zip(own, VALUES, strict=True))), rows)
+
+
+def _check_numbers(values: "pd.Series[float]") -> None:
+    if not pd.api.types.is_numeric_dtype(values):
+        text = values.dropna()
+        wrong = text[pd.to_numeric(text, errors="coerce").isna()]
+        came = [*wrong, *text][0]  # without a wrong one, all are numbers written as text
+        raise UserError(f"added curves must have numbers as {values.name}, got {came!r}")
 
 
 def _check_share(values: "pd.Series[float]") -> None:

@@ -1,4 +1,4 @@
-"""Ablations of a recipe: each changes one thing, but for some that change a loss or a path too.
+"""Ablations of a recipe. Each changes one thing, or one loss; codecs also the width for equal size.
 
 Steps, data and augmentation are kept.
 

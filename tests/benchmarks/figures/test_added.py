@@ -93,8 +93,9 @@ def test_one_note_applies_to_the_whole_curve_and_is_optional() -> None:
     [
         (PAPER.drop(columns="accuracy"), "missing: accuracy"),
         (PAPER[:0], "rows without gaps"),
-        (PAPER.assign(snr_db=["0", "ten"]), "must have numbers as snr_db"),
-        (PAPER.assign(ci_low="low"), "must have numbers as ci_low"),
+        (PAPER.assign(snr_db=["0", "ten"]), "must have numbers as snr_db, got 'ten'"),
+        (PAPER.assign(snr_db=["0", "10"]), "must have numbers as snr_db, got '0'"),
+        (PAPER.assign(ci_low="low"), "must have numbers as ci_low, got 'low'"),
         (PAPER.assign(ci_high=75.0), "ci_high of added curves must be 0 to 1, got 75"),
         (PAPER.assign(accuracy=[40, 70]), "must be 0 to 1, got 40; divide percentages by 100"),
         (PAPER.assign(scheme="rkd_sc"), "names that the sweep does not use, got rkd_sc"),
