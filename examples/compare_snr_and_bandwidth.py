@@ -2,7 +2,7 @@
 Compare schemes over SNR and bandwidth
 ======================================
 
-Accuracy over the SNR for two bandwidths, the paired difference to a baseline, and the figures.
+Accuracy over the SNR for two bandwidths, the paired difference from a baseline, and the figures.
 """
 
 # %%

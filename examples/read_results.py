@@ -2,7 +2,7 @@
 Read a finished sweep
 =====================
 
-Questions to the digits sweep in results/reference, with pandas.
+Questions about the digits sweep in results/reference, answered with pandas.
 """
 
 # %%

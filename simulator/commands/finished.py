@@ -73,7 +73,8 @@ class PlotRequest(ChoiceRequest):
     )
     axis: Measure = option(
         default="accuracy",
-        help="Accuracy, the error rate on a logarithmic axis, or the quality of rebuilt images.",
+        help="Accuracy, the error rate on a logarithmic axis, or the quality of reconstructed "
+        "images.",
     )
     width: Literal["auto", "column", "text"] = option(
         default="auto",

@@ -51,9 +51,9 @@ def submit(request: SubmitRequest) -> None:
     """Enter a scheme into the open benchmark, and write the leaderboard.
 
     SUBMISSION is a Python file with NAME, AUTHORS, DESCRIPTION and a function scheme(task), which
-    is run (read a stranger's file first), or a folder with answers.npz and submission.toml. Without
-    SUBMISSION only the leaderboard is written, from the entries in --out and those shipped with
-    semlink.
+    is executed (read files from others first), or a folder with answers.npz and submission.toml.
+    Without SUBMISSION only the leaderboard is written, from the entries in --out and those shipped
+    with semlink.
     """
     from simulator import resolve
     from simulator.storage.folders import check_writable

@@ -49,7 +49,10 @@ class SweepRequest(WeightsRequest, GridRequest):
         help="Add R channel draws at a time until their 95 % interval is +-POINTS of accuracy.",
     )
     max_realizations: int = option(
-        default=200, type=whole(1, MOST_REALIZATIONS), metavar="N", help="Most draws with --mc."
+        default=200,
+        type=whole(1, MOST_REALIZATIONS),
+        metavar="N",
+        help="Maximum number of draws with --mc.",
     )
     precision: Literal["fp32", "bf16"] = option(
         default="fp32",
@@ -60,7 +63,8 @@ class SweepRequest(WeightsRequest, GridRequest):
         help="Compile the receiver of rkd_sc first: faster if a sweep takes minutes.",
     )
     quality: bool = flag(
-        help="Add PSNR and SSIM of the images that deep_jscc_image, separate and others rebuild."
+        help="Add PSNR and SSIM of the images that separate, deep_jscc_image and others "
+        "reconstruct."
     )
     bit_true: bool = flag(help="Decode every LDPC block instead of using tables.")
     workers: int | None = option(
