@@ -277,8 +277,12 @@ def load_data(folder: str | Path, *, resize: int | None = None) -> "Dataset":
     """
     from simulator import arguments
     from simulator.data.dataset import load_dataset
+    from simulator.progress import announce
 
-    return load_dataset(arguments.folder("folder", folder), resize=resize)
+    dataset = load_dataset(arguments.folder("folder", folder), resize=resize)
+    for remark in dataset.remarks:
+        announce(remark)
+    return dataset
 
 
 @naming_arguments
@@ -302,11 +306,14 @@ def load(
     >>> link = semlink.load("digits", bit_true=True)
     """
     from simulator import arguments
+    from simulator.progress import announce
     from simulator.resolve import dataset_of, device_named, recipe_named, weights_of
 
     experiment = recipe_named(arguments.text("recipe", recipe))
     experiment = experiment.decoding_all() if bit_true else experiment
     dataset = dataset_of(experiment, arguments.folder_or_none("data", data), resize)
+    for remark in dataset.remarks:
+        announce(remark)
     folder = arguments.folder_or_none("weights", weights)
     trained = weights_of(experiment, dataset, folder, device_named(device), must=False)
     if weights is not None or trained.weights.has(*experiment.student_parts()):
@@ -378,6 +385,7 @@ def sweep(
     from simulator.engine.evaluate import Setting
     from simulator.engine.folder import sweep_folder, sweep_in_memory
     from simulator.engine.job import Sweep
+    from simulator.measures.doctor import own_channel_remarks
     from simulator.measures.quality import check_quality, image_quality
     from simulator.progress import announce
     from simulator.resolve import first_images, grid_of
@@ -397,12 +405,17 @@ def sweep(
         setting=Setting(points.seed, own.weights.device),
     )
     measure = partial(image_quality, plan) if quality else None
-    for one in left_out:
-        announce(one.text)
+    wrong = own_channel_remarks(
+        points.channels, snr_db=min(points.snr_db), uses=min(points.channel_uses)
+    )
+    for line in (*(one.text for one in left_out), *wrong):
+        announce(line)
     if folder is None:
         table, run, store = sweep_in_memory(plan, left_out=left_out, measure=measure)
         return Results(table=table, run=run, _store=store)
     with sweep_folder(plan, folder, fresh=arguments.fresh(fresh, plan.built)) as place:
+        for line in place.remarks:
+            announce(line)
         results = place.compute(workers=processes)
         more = measure(results.realizations) if measure else None
         table, run = place.write(results, left_out=left_out, more=more)

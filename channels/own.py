@@ -69,7 +69,7 @@ class OwnChannel(Channel):
     def _given(self, x: Tensor, snr_db: Tensor, generator: torch.Generator) -> Sequence[Any]:
         """Call `transmit` and check that it returns three values."""
         try:
-            given = self.transmit(x, snr_db, generator)
+            given = self.transmit(x.clone(), snr_db, generator)  # it may change x in place
         except Exception as error:
             raise WrongChannel(
                 f"transmit of channel {self.name} must take x {list(x.shape)}, snr_db "

@@ -49,7 +49,7 @@ print(semlink.sweep(link, scheme, grid))
 # The trained schemes need a training run. It takes minutes to hours, depending on the number
 # of images; it can be stopped and resumed::
 #
-#     semlink train images --data my_images --stage stage2 --out my_run
-#     semlink sweep images --data my_images --weights my_run/weights --out my_run
+#     semlink train images --data my_images --stage stage2 --out images_run
+#     semlink sweep images --data my_images --weights images_run/weights --out images_run
 #
-# From Python: ``semlink.train("images", data="my_images", stage="stage2", out="my_run")``.
+# From Python: ``semlink.train("images", data="my_images", stage="stage2", out="images_run")``.

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 EVERY = 60.0  # seconds between two lines if stderr is no terminal
+UP = "\x1b[A"  # moves the cursor one line up, to the bar above
 TEXT = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
 
 # otherwise tqdm makes a semaphore in every process, which a killed worker leaves behind
@@ -25,7 +26,7 @@ class _Lines:
 
     def write(self, text: str) -> int:
         """Write a state without its control characters; write nothing for a cleared bar."""
-        line = text.strip("\r\n \x1b[A")
+        line = text.replace(UP, "").strip()
         if line:
             self._stream.write(f"{line}\n")
         return len(text)

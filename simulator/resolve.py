@@ -250,7 +250,9 @@ def _weights_folder(experiment: Experiment, *, must: bool) -> Path:
     if not must:
         return Path("results/runs") / experiment.name / "weights"
     raise UserError(
-        f"recipe {experiment.name} has no trained weights yet; run {experiment.training_command()}"
+        f"recipe {experiment.name} has no trained weights in results/runs/{experiment.name}; name "
+        "those of your training run (--weights OUT/weights), or run "
+        f"{experiment.training_command()}"
     )
 
 
@@ -335,14 +337,12 @@ def report(sweeps: Sequence[tuple[Path, pd.DataFrame, dict[str, Any]]], path: Pa
 
     Raises: UserError if a sweep cannot be shown, or the file cannot be written.
     """
-    from benchmarks.report.content import check_described, content_of
+    from benchmarks.report.content import content_of
     from benchmarks.report.page import write_page
 
     if path.is_dir():
         raise UserError(f"--out must be a file to write, got the folder {path}")
     check_writable(path.parent)
-    for folder, _, run in sweeps:
-        check_described(folder, run)
     write_page(
         path,
         [

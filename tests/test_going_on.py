@@ -105,13 +105,21 @@ def test_ctrl_c_in_a_fresh_sweep_advises_resuming_without_fresh(
     assert "run the same command again without --fresh to resume" in capsys.readouterr().err
 
 
-def test_larger_grid_reuses_finished_units(semlink: Command, tmp_path: Path) -> None:
+def test_larger_grid_reuses_finished_units(
+    semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ["--schemes", "label_code", "--channel-uses", "4", "--images", "20"]
     assert semlink("sweep", "digits", *arguments, "--snr-db", "0", "--out", "a") == 0
     before = (tmp_path / "a/journal.jsonl").read_bytes()
     assert semlink("sweep", "digits", *arguments, "--snr-db", "0,5", "--out", "a") == 0
     assert (tmp_path / "a/journal.jsonl").read_bytes().startswith(before)
     assert pd.read_csv(tmp_path / "a/results.csv")["snr_db"].tolist() == [0, 5, 0, 5]
+    assert "earlier sweep" not in capsys.readouterr().err
+    assert semlink("sweep", "digits", *arguments, "--snr-db", "0", "--out", "a") == 0
+    assert (
+        "semlink: 2 rows of an earlier sweep into a will not be in the new table (schemes "
+        "label_code); to keep them, sweep its schemes, channels, SNRs and k too\n"
+    ) in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

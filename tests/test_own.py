@@ -58,7 +58,9 @@ def test_own_schemes_need_no_trained_weights() -> None:
     assert table["train_seed"].isna().all()
 
 
-@pytest.mark.parametrize("name", ["rkd_sc", "RKD_SC:mine", "all", "a,b", " "])
+@pytest.mark.parametrize(
+    "name", ["rkd_sc", "RKD_SC:mine", "all", "a,b", " ", "../up", "a\\b", "a\n"]
+)
 def test_invalid_names_of_own_schemes_raise_an_error(name: str) -> None:
     with pytest.raises(semlink.Error, match="^name of an own scheme must"):
         mine(name)
@@ -103,6 +105,7 @@ def test_modules_run_in_eval_mode_and_keep_their_training_mode() -> None:
             r"mine must give scores .* = \[250, 10\], got \[250, 3\]",
         ),
         ({"decoder": lambda v: v[:, 0]}, "decoder of mine must give scores"),
+        ({"decoder": lambda v: v[:, :10] > 0}, "a tensor of real numbers, got torch.bool"),
         ({"decoder": lambda v: v[:, :10] * torch.nan}, "decoder of mine must give finite"),
         ({"encoder": lambda x: x.flatten(1)[:, :32] / 0}, "encoder of mine must give finite"),
     ],
@@ -118,6 +121,44 @@ def bursts(x: Tensor, snr_db: Tensor, generator: torch.Generator) -> tuple[Tenso
     w = torch.randn(2, *x.shape, generator=generator) * (power / 2) ** 0.5
     w = w * torch.where(torch.rand(len(x), 1, generator=generator) < 0.25, 3.97, 0.01) ** 0.5
     return x + torch.complex(w[0], w[1]), torch.ones_like(x), power
+
+
+def faded(x: Tensor, snr_db: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    h = torch.randn(2, len(x), 1, generator=generator) * 0.5**0.5
+    power = 10 ** (-snr_db / 10)
+    w = torch.randn(2, *x.shape, generator=generator) * (power / 2) ** 0.5
+    gain = torch.complex(h[0], h[1]).expand_as(x)
+    return gain * x + torch.complex(w[0], w[1]), gain, power
+
+
+def in_place(x: Tensor, *given: Any) -> tuple[Tensor, Tensor, Tensor]:
+    y, h, power = faded(x, *given)
+    return x.copy_(y), h, power
+
+
+def test_a_channel_may_change_its_input() -> None:
+    """Symbols are encoded once for all draws, so the next draw must not see the change."""
+    tables = [sweep(["rkd_sc"], semlink.own_channel("mine", act)) for act in (faded, in_place)]
+    assert tables[0].equals(tables[1])
+
+
+def strong(*given: Any) -> tuple[Tensor, Tensor, Tensor]:
+    y, h, power = faded(*given)
+    return 2 * y, 2 * h, power
+
+
+def test_channels_whose_power_is_not_that_of_their_snr_are_reported(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    channels = {"faded": faded, "loud": loud, "strong": strong}
+    sweep(["label_code"], *(semlink.own_channel(*own) for own in channels.items()))
+    told = [line for line in capsys.readouterr().err.splitlines() if "channel " in line]
+    assert [line.partition(" at 0 dB: ")[0] for line in told] == [
+        "semlink: channel loud",
+        "semlink: channel strong",
+    ]
+    assert "E|w|^2 is 0, not 1; so accuracies over it" in told[0]
+    assert "E|h|^2 is" in told[1]
 
 
 def test_digital_schemes_decode_on_an_own_channel() -> None:

@@ -10,7 +10,7 @@ import pytest
 from simulator.engine.evaluate import Evaluator
 from simulator.engine.grid import Task
 from simulator.engine.journal import Finished
-from tests.commands import status
+from tests.commands import refused, status
 
 SWEEP = ["sweep", "digits", "--channels", "awgn", "--images", "100", "--workers", "1"]
 RULE = ["--schemes", "label_code", "--snr-db", "-10,10", "--channel-uses", "4"]
@@ -69,6 +69,25 @@ def test_max_realizations_limits_the_stop_rule(
     assert status(monkeypatch, *SWEEP, *RULE, *arguments) == 0
     rows = pd.read_csv(tmp_path / "results.csv")
     assert rows["realizations"].tolist() == [8, 8]  # whole rounds of 4
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--max-realizations", "5"], "--max-realizations is the limit of --mc; add --mc POINTS"),
+        (["--cluster", "auto", "--workers", "2"], "--workers counts processes of this machine"),
+    ],
+)
+def test_options_without_effect_raise_an_error(
+    options: list[str],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert status(monkeypatch, "sweep", "digits", *options, "--out", tmp_path / "out") == 2
+    assert told in refused(capsys)
+    assert not (tmp_path / "out").exists()
 
 
 def test_block_error_tables_agree_with_decoding_every_block(

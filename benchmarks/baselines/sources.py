@@ -74,8 +74,8 @@ class ImageSource:
 
     With `whole`, all bytes of a file are sent. Otherwise the bytes that all files share are known,
     and the index of the quality is sent first. A one after the last byte marks where the zero
-    padding starts. If images are large (`is_large`), equal ones are coded once, and files of more
-    than `most_bits`, which no link carries, are not classified.
+    padding starts. If images are large (`is_large`), they are decoded one at a time, and files of
+    more than `most_bits`, which no link carries, are not classified.
     """
 
     codec: ImageCodec
@@ -112,11 +112,16 @@ class ImageSource:
     def offer(self, images: Tensor) -> Offer:
         """Every image at every quality, cached; computed at once for whole and stripped files."""
         identity = {key: value for key, value in self.identity.items() if key != "source"}
-        compute = self._compute_large if is_large(self.codec.image_shape) else self._compute
-        found = cached(identity, images, lambda: compute(images))
+        found = cached(identity, images, lambda: self._compute(images))
         return Offer(found["whole" if self.whole else "stripped"], found["answers"])
 
     def _compute(self, images: Tensor) -> dict[str, Tensor]:
+        """Sizes and answers of all images; equal ones, as black padding, are coded once."""
+        firsts, places = _distinct(images)
+        compute = self._compute_singly if is_large(self.codec.image_shape) else self._compute_pieces
+        return {name: values[places] for name, values in compute(images[firsts]).items()}
+
+    def _compute_pieces(self, images: Tensor) -> dict[str, Tensor]:
         options = range(len(self.codec.qualities))
         whole = torch.full((len(images), len(options)), NEVER, dtype=torch.int32)
         stripped, answers = whole.clone(), torch.zeros_like(whole, dtype=torch.int16)
@@ -140,13 +145,7 @@ class ImageSource:
                 decoded.zero_()
         return {"whole": whole, "stripped": stripped, "answers": answers}
 
-    def _compute_large(self, images: Tensor) -> dict[str, Tensor]:
-        """As `_compute`, but once for equal images, decoded and classified one at a time."""
-        firsts, places = _distinct(images)
-        found = self._compute_singly([images[row] for row in firsts])
-        return {name: values[places] for name, values in found.items()}
-
-    def _compute_singly(self, images: Sequence[Tensor]) -> dict[str, Tensor]:
+    def _compute_singly(self, images: Tensor) -> dict[str, Tensor]:
         options = range(len(self.codec.qualities))
         whole = torch.full((len(images), len(options)), NEVER, dtype=torch.int32)
         stripped, answers = whole.clone(), torch.zeros_like(whole, dtype=torch.int16)

@@ -15,14 +15,12 @@ from benchmarks.report.columns import CHOICE, choices_of, columns_of
 from benchmarks.report.differences import differences
 from benchmarks.report.provenance import provenance_of
 from benchmarks.report.samples import samples_of
-from simulator.engine.outcomes import stored_units
-from simulator.errors import UserError
+from simulator.engine.outcomes import units_if_stored
 from simulator.measures.compare import credits_from
 from simulator.measures.threshold import said
 from simulator.statistics.threshold import thresholds
 
 SHARES = (0.8, 0.9, 0.95)  # of the noiseless accuracy: the targets in the table of required SNRs
-NEEDED = ("title", "classes", "image_shape")  # required entries of `data` in run.json
 
 
 def content_of(
@@ -55,15 +53,6 @@ def content_of(
     }
 
 
-def check_described(folder: Path, run: Mapping[str, Any]) -> None:
-    """Check that run.json describes the data. Raises: UserError if it does not."""
-    missing = [name for name in NEEDED if name not in run["data"]]
-    if missing:
-        raise UserError(
-            f"{folder / 'run.json'} must hold {', '.join(missing)} of the data; sweep again"
-        )
-
-
 def _texts(rows: pd.DataFrame, text: DataText) -> list[str]:
     """Counts, definitions, limits of the accuracies, notes, and untrained schemes."""
     limits = reliability(rows, text, styles_of(rows["scheme"]))
@@ -77,9 +66,8 @@ def _pairs(
     folder: Path, rows: pd.DataFrame, run: Mapping[str, Any]
 ) -> tuple[dict[str, Any] | None, str]:
     """Paired differences, or None and the reason if there are no outcomes of single images."""
-    try:
-        store = stored_units(folder, rows, str(run.get("journal")))
-    except UserError:
+    store = units_if_stored(folder, rows, str(run.get("journal")))
+    if store is None:
         return None, "the folder holds no outcomes of single images (journal or outcomes.npz)"
     return differences(rows, credits_from(store, int(run["data"]["classes"]))), ""
 

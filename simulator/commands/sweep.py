@@ -18,6 +18,7 @@ from simulator.commands.options import (
     option,
     whole,
 )
+from simulator.errors import UserError
 from simulator.parse import MOST_REALIZATIONS, MOST_WORKERS
 
 if TYPE_CHECKING:
@@ -48,11 +49,10 @@ class SweepRequest(WeightsRequest, GridRequest):
         metavar="POINTS",
         help="Add R channel draws at a time until their 95 % interval is +-POINTS of accuracy.",
     )
-    max_realizations: int = option(
-        default=200,
+    max_realizations: int | None = option(
         type=whole(1, MOST_REALIZATIONS),
         metavar="N",
-        help="Maximum number of draws with --mc.",
+        help="Maximum number of draws with --mc.  [default: 200]",
     )
     precision: Literal["fp32", "bf16"] = option(
         default="fp32",
@@ -96,6 +96,13 @@ def sweep(request: SweepRequest) -> None:
 
     if request.quality:
         check_quality()
+    if request.max_realizations is not None and request.mc is None:
+        raise UserError("--max-realizations is the limit of --mc; add --mc POINTS, or leave it out")
+    if request.workers is not None and request.cluster not in (None, "local"):
+        raise UserError(
+            f"--workers counts processes of this machine, not of --cluster {request.cluster}; "
+            "leave out one of them"
+        )
     if request.workers is not None:
         in_range("--workers", request.workers, 1, MOST_WORKERS)
     asked, left_out = resolved(request)
@@ -104,7 +111,7 @@ def sweep(request: SweepRequest) -> None:
     with sweep_folder(asked, folder, fresh=request.fresh) as place:
         named = set(request.schemes or ()) - {"all"}
         told = reasons(left_out, given=None if request.verbose else named)
-        note(*told, *_remarks(asked), *place.journal.remarks, size_of(asked))
+        note(*told, *_remarks(asked), *place.remarks, size_of(asked))
         results = place.compute(workers=request.workers, cluster=request.cluster)
         images = image_quality(asked, results.realizations) if request.quality else None
         table, run = place.write(results, noiseless=clean, left_out=left_out, more=images)

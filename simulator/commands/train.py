@@ -106,7 +106,7 @@ def train(request: TrainRequest) -> None:
 
     Stop with Ctrl-C at any time; the same command resumes from the last checkpoint.
     """
-    from simulator.schemes.train import begun, schemes_to_train, stands_alone
+    from simulator.schemes.train import begun, schemes_to_train, stages_of, stands_alone
 
     if request.stage not in (None, *STAGES):
         hint = did_you_mean(str(request.stage), STAGES)
@@ -120,6 +120,8 @@ def train(request: TrainRequest) -> None:
     stage = request.stage or ("stage2" if trial.warm else "all")
     asked = None if request.schemes is None or "all" in request.schemes else request.schemes
     _check_baselines(experiment, asked or ())
+    if request.variants and "stage2" not in stages_of(stage):
+        raise UserError(f"--variants goes with --stage stage2 or all, got --stage {stage}")
     schemes = schemes_to_train(experiment, stage, variants=request.variants, baselines=asked)
     run = _run_of(request, experiment, dataset)
     parts = experiment.parts().values()

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from simulator.data.dataset import Dataset
 from simulator.description.basis import TEACHER, Part
@@ -107,15 +107,28 @@ def data_name(weights: Path, dataset: Dataset) -> str:
 
     Raises: UserError if the record is damaged.
     """
+    recorded = _recorded(weights)
+    if recorded is None or recorded.training != dataset.training_key:
+        return dataset.key
+    return recorded.data
+
+
+class _Recorded(NamedTuple):
+    """The keys in data.json: of the data set, and of its training images."""
+
+    data: str
+    training: str
+
+
+def _recorded(weights: Path) -> _Recorded | None:
     path = weights / NAME
     try:
         written = json.loads(path.read_text(encoding="utf-8"))
-        name, training = str(written["data"]), str(written["training"])
+        return _Recorded(str(written["data"]), str(written["training"]))
     except FileNotFoundError:
-        return dataset.key
+        return None
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{path} must be a JSON object with data and training; remove it") from None
-    return name if training == dataset.training_key else dataset.key
 
 
 def write_data_name(weights: Path, dataset: Dataset) -> None:
@@ -124,6 +137,21 @@ def write_data_name(weights: Path, dataset: Dataset) -> None:
     if not path.exists() or not any(weights.glob("*.safetensors")):
         names = {"data": dataset.key, "training": dataset.training_key}
         write_json(path, {**names, "validation_images": _validation_images(dataset)})
+
+
+def check_training_images(weights: Path, dataset: Dataset) -> None:
+    """Check that the finished parts of a folder were trained on these images.
+
+    Raises: UserError if there are parts, and data.json names other training images.
+    """
+    recorded = _recorded(weights)
+    if recorded is None or not any(weights.glob("*.safetensors")):
+        return
+    if recorded.training != dataset.training_key:
+        raise UserError(
+            f"{weights} holds parts that were trained on other images, or with another --resize; "
+            "choose another --out, or add --fresh to delete these parts"
+        )
 
 
 def validation_images(weights: Path, dataset: Dataset) -> int:

@@ -242,8 +242,9 @@ class Checked(Scheme):
         scores, delivered = received.scores, received.delivered
         two = isinstance(scores, Tensor) and scores.dim() == 2
         shape = [batch, self._classes or (scores.shape[1] if two else "classes")]
-        if not _is(scores, shape) or not bool(torch.isfinite(scores).all()):
-            got = "nan or inf" if _is(scores, shape) else shown(scores)
+        right = _is(scores, shape) and scores.dtype != torch.bool
+        if not right or not bool(torch.isfinite(scores).all()):
+            got = "nan or inf" if right else shown(scores)
             raise UserError(
                 f"transmit of {self.name} must give finite scores [B, classes] = {shape}, got {got}"
             )

@@ -58,6 +58,29 @@ class SweepFolder:
     fresh: Fresh
     began: float = field(default_factory=time.perf_counter)
 
+    @property
+    def remarks(self) -> list[str]:
+        """What a user should know before the sweep: damaged units, rows that will be left out."""
+        return [*self.journal.remarks, *self._rows_to_leave_out()]
+
+    def _rows_to_leave_out(self) -> list[str]:
+        """A line if the table in the folder has rows of points that are not swept now."""
+        if self.fresh is True:
+            return []
+        try:
+            text = {"scheme": str, "channel": str}
+            before = pd.read_csv(self.folder / "results.csv", usecols=list(NAMES), dtype=text)
+        except (OSError, ValueError):
+            return []
+        alien = before[~pd.MultiIndex.from_frame(before[list(NAMES)]).isin(self.sweep.points)]
+        if alien.empty:
+            return []
+        schemes = ", ".join(alien["scheme"].unique())
+        return [
+            f"{len(alien)} rows of an earlier sweep into {self.folder} will not be in the new "
+            f"table (schemes {schemes}); to keep them, sweep its schemes, channels, SNRs and k too"
+        ]
+
     def compute(self, *, workers: int | None = None, cluster: str | None = None) -> Results:
         """Compute the units that the journal lacks.
 

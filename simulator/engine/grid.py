@@ -48,12 +48,13 @@ class Grid:
     mc: float | None = None  # half-width in points (percent)
     max_realizations: int = 200
 
-    def until(self, mc: float | None, max_realizations: int) -> "Grid":
-        """Return the grid with these settings of `mc` and its limit. Raises: UserError."""
+    def until(self, mc: float | None, max_realizations: int | None) -> "Grid":
+        """Return the grid with this `mc` and this limit, if given. Raises: UserError."""
         if mc is not None and not 0 < mc < 100:
             raise UserError(f"--mc must be a half-width between 0 and 100 points, got {mc:g}")
-        in_range("--max-realizations", max_realizations, 1, MOST_REALIZATIONS)
-        return replace(self, mc=mc, max_realizations=max_realizations)
+        most = self.max_realizations if max_realizations is None else max_realizations
+        in_range("--max-realizations", most, 1, MOST_REALIZATIONS)
+        return replace(self, mc=mc, max_realizations=most)
 
     def repeats(self, channel: str) -> int:
         """Realisations per round on a channel."""

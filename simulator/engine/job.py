@@ -332,7 +332,7 @@ def open_pool(
         workers = 1 if sweep.transmissions <= FEW or device != "cpu" else cores()
     pool: Pool
     if cluster is not None:
-        pool = RayPool(Job.of(sweep, folder / PREPARED), cluster, workers or cores())
+        pool = RayPool(partial(Job.of, sweep, folder / PREPARED), cluster, workers or cores())
     elif workers == 1:
         pool = InProcess(sweep.evaluator())
     else:

@@ -162,6 +162,13 @@ def stored_units(folder: Path, rows: pd.DataFrame, journal_key: str) -> UnitStor
     return Outcomes(units, codes)
 
 
+def units_if_stored(folder: Path, rows: pd.DataFrame, journal_key: str) -> UnitStore | None:
+    """As `stored_units`, but None if the folder holds neither file."""
+    if not (folder / OUTCOMES).exists() and not Journal(folder).path.exists():
+        return None
+    return stored_units(folder, rows, journal_key)
+
+
 def _check(journal: Journal, key: str) -> None:
     if key not in {digest(about) for about in journal.abouts}:
         raise UserError(

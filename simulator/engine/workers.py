@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sized
+from collections.abc import Callable, Iterator, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -198,8 +198,10 @@ class RayPool(_Pool):
     All nodes must see the same files: weights and --out on a shared file system.
     """
 
-    def __init__(self, build: Build, address: str, workers: int) -> None:
+    def __init__(self, job: Callable[[], Build], address: str, workers: int) -> None:
         """Join the cluster at an address, or start one of `workers` CPUs here (`local`).
+
+        `job` writes the files for the workers, once the cluster is joined.
 
         Raises: UserError if Ray is not installed, or no cluster can be joined.
         """
@@ -221,7 +223,7 @@ class RayPool(_Pool):
             reason = " ".join(str(error).split())
             raise UserError(f"--cluster {address}: cannot be joined ({reason})") from None
         work = ray.remote(num_cpus=1, max_retries=MOST_RETRIES, retry_exceptions=False)(run_work)
-        self._work, self._build = work, ray.put(build)
+        self._work, self._build = work, ray.put(job())
         self._hand: list[Any] = []
 
     def _size(self) -> int:

@@ -2,8 +2,9 @@
 
 import math
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
 import torch
@@ -13,6 +14,7 @@ from channels.equalize import receive_snr_db, zero_forcing
 from channels.estimate import EstimatedChannel
 from channels.names import ESTIMATED, EXAMPLES, channel_from_name
 from channels.ofdm.waveform import ImpairedChannel
+from channels.own import OwnChannel
 from channels.streams import Streams
 from channels.units import db_to_linear
 from simulator.data.dataset import Dataset
@@ -54,6 +56,29 @@ def check_channels(
     return table.assign(verdict=near.map({True: "ok", False: "OFF"}))
 
 
+def own_channel_remarks(channels: Sequence[Channel], *, snr_db: float, uses: int) -> list[str]:
+    """A line for each `OwnChannel` whose gains or noise do not have the power that its SNR states.
+
+    Measured on the CPU, with 1,000 images of `uses` symbols at an average SNR of `snr_db` in dB.
+    """
+    lines = []
+    for channel in channels:
+        if not isinstance(channel, OwnChannel):
+            continue
+        own = _transmitted(channel, images=1000, uses=uses, snr_db=snr_db)
+        off = [
+            f"{quantity} is {measured:.3g}, not {theory:.3g}"
+            for quantity, measured, error, theory in own.powers()
+            if abs(measured - theory) > SIGMAS * max(error, 1e-5 * theory)
+        ]
+        if off:
+            lines.append(
+                f"channel {channel.name} at {snr_db:g} dB: {', '.join(off)}; so accuracies over it "
+                "are not those of the stated SNR"
+            )
+    return lines
+
+
 def versions(device: torch.device) -> str:
     """Versions and device, one line."""
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
@@ -87,32 +112,56 @@ def _layer(channel: Channel, kind: type[Layer]) -> Layer | None:
 
 
 def _powers(channel: Channel, device: torch.device) -> list[tuple[str, float, float, Any]]:
-    """Send random QPSK symbols and compare the received ones with theory.
-
-    The channel uses of an image may share a gain and are then correlated, so the image is the
-    sampling unit of every mean.
-    """
-    streams = Streams(seed=0)
-    bits = torch.randint(0, 2, (IMAGES, USES, 2), generator=streams("bits"), dtype=torch.float32)
-    x = torch.view_as_complex((1 - 2 * bits) / math.sqrt(2)).to(device)
-    snr_db = torch.full((IMAGES, 1), SNR_DB, device=device)
-    generator = streams("doctor", channel.name, device=device.type)
-    received = channel(x, snr_db=snr_db, generator=generator)
-
-    noise = (received.y - received.h * x).abs().square()  # [B, k]
-    gain = received.h.abs().square()
+    """Send random QPSK symbols and compare the received ones with theory."""
+    sent = _transmitted(channel, images=IMAGES, uses=USES, snr_db=SNR_DB, device=device)
+    received, law = sent.received, channel.law
     decided = torch.view_as_real(zero_forcing(received).resolve_conj()) < 0  # [B, k, 2]
-    wrong = (decided.cpu() != bits.bool()).double()
-    law, noise_power = channel.law, float(db_to_linear(-SNR_DB))
+    wrong = (decided != (torch.view_as_real(sent.x) < 0)).double()
     rate, spread_db = law.qam_bit_error_rate, law.power_spread_db
     return [
-        ("E|w|^2", *_mean(noise), noise_power),
-        ("N0 reported", *_mean(received.noise_power), noise_power),
-        ("E|h|^2", *_mean(gain), 1.0),
-        ("var of mean |h|^2", *_variance(gain), law.mean_power_variance(USES)),
+        *sent.powers(),
+        ("var of mean |h|^2", *_variance(sent.gain), law.mean_power_variance(USES)),
         ("QPSK bit error rate", *_mean(wrong), rate(SNR_DB, bits_per_symbol=2) if rate else None),
         ("SNR spread in dB", *_spread(received), spread_db if law.one_gain(USES) else None),
     ]
+
+
+class _Sent(NamedTuple):
+    """Random QPSK symbols x [B, k] that were sent at an average SNR, as received."""
+
+    x: torch.Tensor
+    received: ChannelOutput
+    snr_db: float
+
+    @property
+    def gain(self) -> torch.Tensor:
+        """Power gains |h|^2 [B, k]."""
+        return self.received.h.abs().square()
+
+    def powers(self) -> list[tuple[str, float, float, float]]:
+        """Powers of noise and gains: name, measured value, its standard error, required value.
+
+        The channel uses of an image may share a gain and are then correlated, so the image is the
+        sampling unit of every mean.
+        """
+        noise = (self.received.y - self.received.h * self.x).abs().square()  # [B, k]
+        power = float(db_to_linear(-self.snr_db))
+        return [
+            ("E|w|^2", *_mean(noise), power),
+            ("N0 reported", *_mean(self.received.noise_power), power),
+            ("E|h|^2", *_mean(self.gain), 1.0),
+        ]
+
+
+def _transmitted(
+    channel: Channel, *, images: int, uses: int, snr_db: float, device: torch.device | None = None
+) -> _Sent:
+    device, streams = device or torch.device("cpu"), Streams(seed=0)
+    bits = torch.randint(0, 2, (images, uses, 2), generator=streams("bits"), dtype=torch.float32)
+    x = torch.view_as_complex((1 - 2 * bits) / math.sqrt(2)).to(device)
+    generator = streams("doctor", channel.name, device=device.type)
+    snr = torch.full((images, 1), snr_db, device=device)
+    return _Sent(x, channel(x, snr_db=snr, generator=generator), snr_db)
 
 
 def _mean(values: torch.Tensor) -> tuple[float, float]:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from simulator.engine.outcomes import UnitStore, stored_units
+from simulator.engine.outcomes import UnitStore, units_if_stored
 from simulator.errors import UserError
 from simulator.measures.choose import check_names, chosen
 from simulator.measures.compare import credits_from, uses_text, with_pilots
@@ -40,10 +40,10 @@ def credits_of_sweep(
 ) -> Credits | None:
     """Credits of images, from memory or a folder; None if the folder holds only tables."""
     if isinstance(store, Path):
-        try:
-            store = stored_units(store, rows, str(run.get("journal")))
-        except UserError:
+        found = units_if_stored(store, rows, str(run.get("journal")))
+        if found is None:
             return None
+        store = found
     return credits_from(store, int(run["data"]["classes"]))
 
 

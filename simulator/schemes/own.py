@@ -152,7 +152,7 @@ class OwnScheme(Scheme):
                 f"{part} of {self.name} must take {shapes}, but raised "
                 f"{type(error).__name__}: {error}"
             ) from error
-        if not isinstance(answer, Tensor) or answer.is_complex() or not answer.dim():
+        if not isinstance(answer, Tensor) or not _holds_numbers(answer):
             got = shown(answer) if isinstance(answer, Tensor) else type(answer).__name__
             raise UserError(f"{part} of {self.name} must give a tensor of real numbers, got {got}")
         if not bool(torch.isfinite(answer).all()):
@@ -161,6 +161,11 @@ class OwnScheme(Scheme):
                 "that pad the last block, got nan or inf"
             )
         return answer
+
+
+def _holds_numbers(answer: Tensor) -> bool:
+    """Whether a tensor is real, and neither of booleans nor a single number."""
+    return bool(answer.dim()) and not answer.is_complex() and answer.dtype != torch.bool
 
 
 def weights_of(network: nn.Module) -> Iterator[Tensor]:
@@ -172,10 +177,11 @@ def weights_of(network: nn.Module) -> Iterator[Tensor]:
 def check_own_name(name: str) -> None:
     """Check that a name cannot be taken for another scheme's. Raises: UserError if it can."""
     kind = name.strip().lower().partition(":")[0]
-    if not kind or kind in (*SCHEMES, "all") or "," in name:
+    if not kind or kind in (*SCHEMES, "all") or set(",/\\") & set(name) or not name.isprintable():
         raise UserError(
-            "name of an own scheme must have no comma, and its part before a colon must not be "
-            f"that of a built-in scheme ({', '.join(SCHEMES)}), got {name!r}; choose another"
+            "name of an own scheme must have no comma, slash or control character, and its part "
+            f"before a colon must not be that of a built-in scheme ({', '.join(SCHEMES)}), got "
+            f"{name!r}; choose another"
         )
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from simulator.description.basis import Part
-from simulator.description.origin import write_data_name
+from simulator.description.origin import check_training_images, write_data_name
 from simulator.description.seen import write_seen
 from simulator.errors import UserError, did_you_mean
 from simulator.schemes.contract import SchemeConfig
@@ -110,6 +110,7 @@ def begun(
             forget_parts(run.folder, made)
         elif fresh:
             forget(run.folder, known)
+        check_training_images(run.folder / "weights", run.dataset)
         _note_images(run)
         yield
 

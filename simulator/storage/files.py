@@ -48,7 +48,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        if error.filename is not None:
+        if error.filename not in (None, name):
             raise
         raise OSError(error.errno, error.strerror or str(error), str(path)) from None
     finally:

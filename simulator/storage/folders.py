@@ -26,6 +26,12 @@ QUALITY: Final = ("psnr_db", "ssim")  # prefixes of columns, empty without decod
 CHOICES = "choices.csv"  # choices of schemes on validation images
 SAMPLES: Final = "samples.safetensors"  # a few images and symbols as received
 OUTCOMES: Final = "outcomes.npz"  # the outcome of every image
+TEXTS: Final = ("scheme", "channel", "settings")  # columns of results.csv
+NUMBERS: Final = (
+    *("snr_db", "channel_uses", "images", "realizations"),
+    *("correct", "transmissions", "accuracy", "ci_low", "ci_high"),
+)
+DESCRIBED: Final = ("title", "classes", "image_shape")  # required entries of `data` in run.json
 SAVED: Final = "saved_from_memory"  # key in run.json of results without a journal
 
 
@@ -160,16 +166,31 @@ def read_results(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         if not (folder / name).is_file():
             raise UserError(f"{folder} must hold a finished sweep, but {name} is missing")
     try:
-        text = dict.fromkeys(("scheme", "channel", "settings"), str)
         rows = pd.read_csv(
-            folder / "results.csv", dtype=text, keep_default_na=False, na_values=[""]
+            folder / "results.csv",
+            dtype=dict.fromkeys(TEXTS, str),
+            keep_default_na=False,
+            na_values=[""],
         )
         run: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except (ValueError, pd.errors.ParserError) as error:
         raise UserError(f"{folder} holds damaged results: {error}") from None
-    gaps = rows.columns.str.startswith(QUALITY) | (rows.columns == "train_seed")
-    if rows.empty or rows.loc[:, ~gaps].isna().any(axis=None) or "accuracy" not in rows.columns:
-        raise UserError(f"{folder / 'results.csv'} must hold rows of a sweep without gaps")
+    _check_rows(folder / "results.csv", rows)
     if not isinstance(run, dict) or not isinstance(run.get("data"), dict):
         raise UserError(f"{folder / 'run.json'} must describe a sweep; sweep again")
+    if missing := [name for name in DESCRIBED if name not in run["data"]]:
+        raise UserError(
+            f"{folder / 'run.json'} must hold {', '.join(missing)} of the data; sweep again"
+        )
     return rows, run
+
+
+def _check_rows(path: Path, rows: pd.DataFrame) -> None:
+    """Check that a table has the columns of a sweep, without gaps. Raises: UserError."""
+    gaps = rows.columns.str.startswith(QUALITY) | (rows.columns == "train_seed")
+    missing = [name for name in (*TEXTS, *NUMBERS) if name not in rows.columns]
+    if rows.empty or missing or rows.loc[:, ~gaps].isna().any(axis=None):
+        lacks = f"; missing: {', '.join(missing)}" if missing else ""
+        raise UserError(f"{path} must hold rows of a sweep without gaps{lacks}")
+    if wrong := [name for name in NUMBERS if not pd.api.types.is_numeric_dtype(rows[name])]:
+        raise UserError(f"{path} must hold numbers in {', '.join(wrong)}; sweep again")

@@ -208,8 +208,8 @@ def guessing(accuracies: Mapping[str, float], *, images: int, classes: int) -> l
     if not names:
         return []
     return [
-        f"no better than a guess on {images} validation images: {', '.join(names)}; it takes more "
-        "images per class, more epochs, or fewer classes"
+        f"not significantly better than a guess on {images} validation images: {', '.join(names)}; "
+        "it takes more images per class, more epochs, or fewer classes"
     ]
 
 

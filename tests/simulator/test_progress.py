@@ -42,13 +42,13 @@ def test_progress_ends_with_one_line_on_terminals_and_in_files(
 def test_progress_prints_lines_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("simulator.progress.EVERY", 0.0)
     stream = io.StringIO()
-    for _ in progress(range(3), desc="long", file=stream):
+    for _ in progress(range(3), desc="AVIF", file=stream):
         pass
     told = stream.getvalue()
     assert "\r" not in told
     lines = told.splitlines()
     assert len(lines) >= 3
-    assert all(line.startswith("long: ") for line in lines)
+    assert all(line.startswith("AVIF: ") for line in lines)
     assert "2/3" in told
     assert "3/3" in lines[-1]
 

@@ -56,6 +56,9 @@ def test_difference_is_unpaired_without_outcomes_of_images(
     some = ["--schemes", "separate", "--channels", "awgn", "--reference", "label_code"]
     assert semlink("threshold", tmp_path, "--accuracy", 90, *some) == 0
     assert "its interval is unpaired" in capsys.readouterr().out
+    (tmp_path / "outcomes.npz").write_bytes(b"damaged")
+    assert semlink("threshold", tmp_path, "--accuracy", 90, *some) == 2
+    assert refused(capsys).endswith("outcomes.npz is damaged; run the sweep again\n")
 
 
 def test_python_api_gives_the_same_table(semlink: Command, tmp_path: Path) -> None:

@@ -35,7 +35,9 @@ def test_parts_no_better_than_a_guess_are_reported(
     out, err = capsys.readouterr()
     assert "teacher" in out
     assert "semlink: 1 part to train: 1 teacher\nsemlink: part 1 of 1: teacher\n" in err
-    assert ("no better than a guess on 297 validation images: teacher;" in err) == guesses
+    assert (
+        "not significantly better than a guess on 297 validation images: teacher;" in err
+    ) == guesses
 
 
 def test_backbone_of_the_baselines_is_announced(
@@ -128,6 +130,16 @@ def test_fresh_removes_nothing_if_training_cannot_start(
         assert semlink(*asked, *options, "--out", "out") == 2
         assert line in refused(capsys)
         assert sorted(weights.iterdir()) == before
+
+
+def test_ablations_need_a_stage_that_trains_them(
+    semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("train", "digits", "--stage", "head", "--variants", "no_teacher", "--out", "out")
+    assert semlink(*asked) == 2
+    told = "--variants goes with --stage stage2 or all, got --stage head"
+    assert refused(capsys) == f"semlink: error: {told}\n"
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

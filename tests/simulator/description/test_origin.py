@@ -6,7 +6,12 @@ import pytest
 
 from simulator.data.dataset import Split
 from simulator.description.basis import Part
-from simulator.description.origin import data_name, validation_images, write_data_name
+from simulator.description.origin import (
+    check_training_images,
+    data_name,
+    validation_images,
+    write_data_name,
+)
 from simulator.errors import UserError
 from simulator.training.run import TrainingRun
 
@@ -53,6 +58,18 @@ def test_other_training_or_validation_images_have_another_name(
     assert data_name(weights, changed) == "other"
     write_data_name(weights, changed)  # a new training run: there are no weights
     assert data_name(weights, replace(changed, key="third")) == "other"
+
+
+def test_parts_trained_on_other_images_are_refused(run: TrainingRun) -> None:
+    weights, data = run.folder / "weights", run.dataset
+    assert data.train is not None
+    changed = replace(data, key="other", train=fewer(data.train))
+    write_data_name(weights, data)
+    check_training_images(weights, changed)  # there are no parts yet
+    (weights / "student.safetensors").touch()
+    check_training_images(weights, replace(data, key="other", test=fewer(data.test)))
+    with pytest.raises(UserError, match="holds parts that were trained on other images"):
+        check_training_images(weights, changed)
 
 
 def test_damaged_name_of_the_data_raises_an_error(run: TrainingRun) -> None:

@@ -66,8 +66,8 @@ def test_training_stores_hashes_and_keeps_them_with_the_weights(run: TrainingRun
     assert np.array_equal(written, np.unique(taught_hashes(run.dataset)))
     other = replace(run, dataset=replace(run.dataset, train=first(run.dataset.train, 99)))
     (weights / "student.safetensors").touch()
-    with begun(other, "stage2", (), parts=(), fresh=False):
-        pass
+    with pytest.raises(UserError, match="trained on other images"):
+        begun(other, "stage2", (), parts=(), fresh=False).__enter__()
     assert np.array_equal(seen_hashes(weights), written)  # they belong to the existing weights
     (weights / "student.safetensors").unlink()
     with begun(other, "stage2", (), parts=(), fresh=False):

@@ -69,7 +69,7 @@ def test_number_of_cpus_is_set_only_for_a_local_cluster(
 ) -> None:
     asked: dict[str, Any] = {}
     monkeypatch.setitem(sys.modules, "ray", ray_that(lambda **options: asked.update(options)))
-    RayPool(Fatal(tmp_path, 0), address, workers=2)
+    RayPool(lambda: Fatal(tmp_path, 0), address, workers=2)
     assert (asked["address"], asked["num_cpus"]) == (address, cpus)
 
 
@@ -81,7 +81,7 @@ def test_missing_cluster_raises_a_one_line_error(
 
     monkeypatch.setitem(sys.modules, "ray", ray_that(init))
     with pytest.raises(UserError) as caught:
-        RayPool(Fatal(tmp_path, 0), "auto", workers=2)
+        RayPool(lambda: pytest.fail("nothing is written"), "auto", workers=2)
     assert str(caught.value) == (
         "--cluster auto: cannot be joined (Could not find any running Ray instance. Specify one.)"
     )

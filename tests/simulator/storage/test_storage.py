@@ -12,7 +12,7 @@ import torch
 from simulator.description.origin import Origin
 from simulator.errors import UserError
 from simulator.storage.files import load_tensors, replacing, save_tensors
-from simulator.storage.folders import check_writable, read_results
+from simulator.storage.folders import NUMBERS, TEXTS, check_writable, read_results
 
 
 def test_saved_tensors_are_loaded_unchanged(tmp_path: Path) -> None:
@@ -100,6 +100,18 @@ def test_folders_without_valid_results_raise_an_error(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(UserError, match="damaged results"):
         read_results(tmp_path)
-    (tmp_path / "results.csv").write_text("scheme,accuracy,psnr_db\na,0.5,\nb,,20\n")
-    with pytest.raises(UserError, match="without gaps"):
+    columns = (*TEXTS, *NUMBERS)
+    for first, told in (("", "without gaps"), ("abc", "must hold numbers in accuracy")):
+        row = {name: first if name == "accuracy" else "1" for name in columns}
+        lines = (",".join(own) for own in (columns, row.values()))
+        (tmp_path / "results.csv").write_text("\n".join(lines))
+        with pytest.raises(UserError, match=told):
+            read_results(tmp_path)
+    (tmp_path / "results.csv").write_text("scheme,accuracy,psnr_db\na,0.5,\n")
+    with pytest.raises(UserError, match="missing: channel, settings, snr_db"):
         read_results(tmp_path)
+    (tmp_path / "results.csv").write_text(f"{','.join(columns)}\n{','.join('1' for _ in columns)}")
+    for run, told in (("{}", "must describe a sweep"), ('{"data": {}}', "must hold title, cl")):
+        (tmp_path / "run.json").write_text(run)
+        with pytest.raises(UserError, match=told):
+            read_results(tmp_path)

@@ -55,7 +55,9 @@ def test_loaded_parts_at_chance_level_are_reported(tmp_path: Path) -> None:
     assert weights.remarks == []  # nothing is loaded yet
     weights.classifier()
     (told,) = weights.remarks
-    assert told.startswith("no better than a guess on 297 validation images: head; it takes more ")
+    assert told.startswith(
+        "not significantly better than a guess on 297 validation images: head; it takes more "
+    )
     weights.dataset = replace(data, train=None, validation=None)
     assert weights.remarks == []  # the number of images is unknown
     write_json(tmp_path / "data.json", {"validation_images": 30})
