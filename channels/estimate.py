@@ -9,11 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from channels.base import Channel, ChannelOutput, check_inputs
+from channels.base import Channel, ChannelOutput, WrappedChannel, check_inputs
 from channels.law import ChannelLaw
-from channels.pilots import data_places, pilot_places, pilot_symbols, woven
+from channels.pilots import data_places, insert_pilots, pilot_places, pilot_symbols
 
 Method = Literal["ls", "lmmse"]
+LEAST = 1e-12  # of eigenvalue plus N0: without noise, both may be 0
 TITLES = {"ls": "least squares", "lmmse": "LMMSE"}
 
 
@@ -39,13 +40,13 @@ class Filter(NamedTuple):
         """
         seen, error = pilots @ self.inner, self.floor + self.slope * noise_power
         if self.values is not None:
-            weights = 1.0 / (self.values + noise_power)  # [B, P]
+            weights = 1.0 / (self.values + noise_power).clamp_min(LEAST)  # [B, P]
             seen, error = seen * weights, error - weights @ self.squares
         return seen @ self.outer, error.clamp_min(0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class EstimatedChannel(Channel):
+class EstimatedChannel(WrappedChannel):
     """A channel whose gain the receiver estimates from `pilots` uses on top of the k data uses.
 
     LS divides the received pilots by the sent ones, with an error CN(0, N0) each, and averages
@@ -87,11 +88,6 @@ class EstimatedChannel(Channel):
         return replace(self, own_pilots=pilots) if self.pilots_open else self
 
     @property
-    def stream_name(self) -> str:
-        """As for the wrapped channel: both get the same gains and noise over k + pilots uses."""
-        return self.channel.stream_name
-
-    @property
     def law(self) -> ChannelLaw:
         """Title and kind of channel knowledge only; no closed form covers estimated gains."""
         title = self.channel.law.title or self.channel.name
@@ -106,15 +102,15 @@ class EstimatedChannel(Channel):
             raise ValueError(f"{self.name} must have a number of pilots; take with_pilots(8)")
         pilots, row, device = self.own_pilots, self.channel.subcarriers, x.device
         uses = x.shape[1] + pilots
-        sent = woven(x, pilots, row)
+        sent = insert_pilots(x, pilots, row)
         received = self.channel(sent, snr_db=snr_db, generator=generator)
         at = torch.from_numpy(pilot_places(uses, pilots, row)).to(device)
         data = torch.from_numpy(data_places(uses, pilots, row)).to(device)
-        heard = received.y[:, at] * pilot_symbols(pilots, device).conj()
+        pilot_observations = received.y[:, at] * pilot_symbols(pilots, device).conj()
         noise = of_data = received.noise_power
         if noise.shape[1] > 1:  # it differs from use to use
             noise, of_data = noise[:, at].mean(dim=1, keepdim=True), noise[:, data]
-        h, error = filter_of(self, uses, device)(heard, noise)
+        h, error = filter_of(self, uses, device)(pilot_observations, noise)
         return ChannelOutput(received.y[:, data], h, of_data + error)
 
 
@@ -123,12 +119,15 @@ def filter_of(channel: EstimatedChannel, uses: int, device: torch.device) -> Fil
     """The filter for a codeword of `uses` channel uses, pilots included."""
     inner, pilots, row = channel.channel, channel.pilots, channel.channel.subcarriers
     at, data = pilot_places(uses, pilots, row), data_places(uses, pilots, row)
-    of_pilots, crossed = inner.law.covariance(at, at), inner.law.covariance(data, at)
+    covariance = inner.law.covariance
+    between_pilots, to_pilots = covariance(at, at), covariance(data, at)
     with torch.inference_mode(mode=False):
         if channel.method == "ls":
-            return _least_squares(_interpolation(inner, at, data), of_pilots, crossed, device)
-        if of_pilots is not None and crossed is not None:
-            return _wiener(of_pilots, crossed, device)
+            return _least_squares(
+                _interpolation(inner, at, data), between_pilots, to_pilots, device
+            )
+        if between_pilots is not None and to_pilots is not None:
+            return _wiener(between_pilots, to_pilots, device)
     raise ValueError(
         f"LMMSE needs the covariance of the gains, which {inner.name} does not give; take "
         f"{inner.name}+ls:{pilots}"
@@ -136,12 +135,14 @@ def filter_of(channel: EstimatedChannel, uses: int, device: torch.device) -> Fil
 
 
 def _wiener(
-    of_pilots: NDArray[np.complex128], crossed: NDArray[np.complex128], device: torch.device
+    between_pilots: NDArray[np.complex128],
+    to_pilots: NDArray[np.complex128],
+    device: torch.device,
 ) -> Filter:
     """Wiener filter for any noise power, from the eigenvalues of the pilots' covariance."""
-    values, vectors = np.linalg.eigh(of_pilots)
-    seen = crossed @ vectors  # [k, P]
-    power = np.full(len(crossed), of_pilots[0, 0].real)
+    values, vectors = np.linalg.eigh(between_pilots)
+    seen = to_pilots @ vectors  # [k, P]
+    power = np.full(len(to_pilots), between_pilots[0, 0].real)
     return Filter(
         inner=_tensor(vectors.conj(), device),
         outer=_tensor(seen.T.copy(), device),
@@ -154,8 +155,8 @@ def _wiener(
 
 def _least_squares(
     weights: NDArray[np.float64],
-    of_pilots: NDArray[np.complex128] | None,
-    crossed: NDArray[np.complex128] | None,
+    between_pilots: NDArray[np.complex128] | None,
+    to_pilots: NDArray[np.complex128] | None,
     device: torch.device,
 ) -> Filter:
     """Filter that interpolates with `weights` [k, P]; its error is noise plus interpolation error.
@@ -163,15 +164,15 @@ def _least_squares(
     Without a covariance, the interpolation error is unknown and taken as 0.
     """
     uses, pilots = weights.shape
-    missed = np.zeros(uses)
-    if of_pilots is not None and crossed is not None:
-        missed = of_pilots[0, 0].real - 2 * (weights * crossed.real).sum(axis=1)
-        missed += ((weights @ of_pilots).real * weights).sum(axis=1)
+    error = np.zeros(uses)
+    if between_pilots is not None and to_pilots is not None:
+        error = between_pilots[0, 0].real - 2 * (weights * to_pilots.real).sum(axis=1)
+        error += ((weights @ between_pilots).real * weights).sum(axis=1)
     return Filter(
         inner=_tensor(np.eye(pilots, dtype=np.complex128), device),
         outer=_tensor(weights.T.astype(np.complex128), device),
         values=None,
-        floor=_tensor(np.maximum(missed, 0.0), device),
+        floor=_tensor(np.maximum(error, 0.0), device),
         slope=_tensor((weights**2).sum(axis=1), device),
         squares=_tensor(np.zeros((pilots, uses)), device),
     )

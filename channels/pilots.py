@@ -61,7 +61,7 @@ def pilot_symbols(pilots: int, device: torch.device) -> Tensor:
         return torch.from_numpy(np.exp(-2j * np.pi * turns)).to(device, torch.complex64)
 
 
-def woven(x: Tensor, pilots: int, row: int | None) -> Tensor:
+def insert_pilots(x: Tensor, pilots: int, row: int | None) -> Tensor:
     """Insert the pilots among the data symbols: [B, k] -> [B, k + pilots]."""
     symbols = pilot_symbols(pilots, x.device).to(x.dtype).expand(len(x), pilots)
     order = _order(x.shape[1] + pilots, pilots, row, x.device)

@@ -43,14 +43,16 @@ def normal_approximation_bits(snr_db: Floats, *, uses: int, block_error_rate: fl
     """Bits that the best code carries over `uses` complex AWGN uses at this block error rate.
 
     n C - sqrt(n V) Q^-1(e) + log2(n) / 2 with n = 2 `uses` real uses, C = log2(1 + S) / 2 and
-    V = S (S + 2) / (2 (S + 1)^2) log2(e)^2 [5, eq. 1 and 296, theorem 54]; at least 0.
+    V = S (S + 2) / (2 (S + 1)^2) log2(e)^2 [5, eq. 1 and 296, theorem 54]; from 0 to n C, because
+    log2(n) / 2 exceeds the capacity at very low SNR.
     """
     snr = np.minimum(np.power(10.0, np.asarray(snr_db) / 10.0), 1e150)  # keeps its square finite
     real_uses = 2 * uses
     capacity = np.log1p(snr) / (2 * math.log(2.0))
     dispersion = snr * (snr + 2.0) / (2.0 * (snr + 1.0) ** 2) / math.log(2.0) ** 2
     lost = np.sqrt(real_uses * dispersion) * -scipy.special.ndtri(block_error_rate)
-    return np.maximum(real_uses * capacity - lost + math.log2(real_uses) / 2, 0.0)
+    most = real_uses * capacity
+    return np.clip(most - lost + math.log2(real_uses) / 2, 0.0, most)
 
 
 def fano_error_rate(payload_bits: int, *, carried_bits: Floats) -> Floats:

@@ -122,6 +122,15 @@ def test_larger_grid_reuses_finished_units(
     ) in capsys.readouterr().err
 
 
+def test_run_stopped_before_its_first_unit_allows_other_settings(
+    semlink: Command, tmp_path: Path
+) -> None:
+    with Journal(tmp_path / "a") as journal:
+        journal.begin({"seed": 0, "images": 30, "schemes": {}})
+    asked = ["--schemes", "label_code", "--channel-uses", "4", "--images", "20", "--snr-db", "0"]
+    assert semlink("sweep", "digits", *asked, "--out", "a") == 0
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

@@ -28,6 +28,14 @@ TRIAL_BLOCKS, TRIAL_SNR_DB = 20, 100.0
 MODULATIONS: Final = {2: "QPSK", 4: "16-QAM", 6: "64-QAM", 8: "256-QAM"}
 
 
+def check_modulation(bits_per_symbol: int) -> None:
+    """Raises: ValueError if the modulation is unknown."""
+    if bits_per_symbol not in MODULATIONS:
+        raise ValueError(
+            f"bits_per_symbol must be one of {sorted(MODULATIONS)}, got {bits_per_symbol}"
+        )
+
+
 class BitPipeOutput(NamedTuple):
     """Output of the receiver: its decision for every bit, and whether the CRC check passed.
 
@@ -130,7 +138,11 @@ class CodedPipe(ABC):
             bits_per_symbol=self.bits_per_symbol,
         )
         llr = llr.masked_fill(erased.repeat_interleave(self.bits_per_symbol, dim=1), 0.0)
-        return self.decode(llr * (1.0 - 2.0 * scrambling))  # flipped bits: flip the signs
+        decoded = self.decode(llr * (1.0 - 2.0 * scrambling))  # flipped bits: flip the signs
+        if not self.crc_bits:
+            return decoded
+        # without any LLR the decoder returns zeros, whose CRC is right
+        return decoded._replace(crc_ok=decoded.crc_ok & ~erased.all(dim=1))
 
     def _check_payload(self, payload: Tensor) -> None:
         """Check that payload is uint8 [B, payload_bits] of 0 and 1."""
@@ -161,10 +173,7 @@ class BitPipe(CodedPipe):
 
     def __post_init__(self) -> None:
         """Check that there is a 5G LDPC code of these sizes."""
-        if self.bits_per_symbol not in MODULATIONS:
-            raise ValueError(
-                f"bits_per_symbol must be one of {sorted(MODULATIONS)}, got {self.bits_per_symbol}"
-            )
+        check_modulation(self.bits_per_symbol)
         if min(self.payload_bits, self.channel_uses, self.iterations) < 1:
             raise ValueError(
                 "payload_bits, channel_uses and iterations must be at least 1, got "

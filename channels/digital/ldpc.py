@@ -52,11 +52,6 @@ class LayeredDecoder:
 
     def __call__(self, llr: Tensor) -> Tensor:
         """Return the information bits [B, k] uint8."""
-        bits, _ = self.decode(llr)
-        return bits
-
-    def decode(self, llr: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the information bits [B, k] uint8 and the iterations of each block [B]."""
         encoder, graph = self._encoder, self._graph
         ordered = llr.detach().cpu().float()
         if self._order is not None:
@@ -68,11 +63,10 @@ class LayeredDecoder:
         known[:, 2 * graph.z : encoder.k] = -ordered[:, :sent]
         known[:, filler] = FILLER
         known[:, encoder.k_ldpc : encoder.k_ldpc + encoder.n - sent] = -ordered[:, sent:]
-        bits, taken = _decode(
+        bits = _decode(
             known.numpy(), graph.z, graph.first, graph.columns, graph.shifts, self.iterations
         )
-        information = torch.from_numpy(bits)[:, : encoder.k].to(llr.device)
-        return information, torch.from_numpy(taken)
+        return torch.from_numpy(bits)[:, : encoder.k].to(llr.device)
 
 
 def _graph(encoder: Any) -> _Graph:
@@ -101,12 +95,11 @@ def _decode(  # noqa: C901 - numba compiles it whole: calls between would cost v
     columns: Ints,
     shifts: Ints,
     iterations: int,
-) -> tuple[NDArray[np.uint8], Ints]:
-    """LLRs [B, V Z] of V block columns -> hard decisions [B, V Z] and iterations [B]."""
+) -> NDArray[np.uint8]:
+    """LLRs [B, V Z] of V block columns -> hard decisions [B, V Z]."""
     batch, width = known.shape
     layers, entries = len(first) - 1, len(columns)
     bits = np.empty((batch, width), dtype=np.uint8)
-    taken = np.empty(batch, dtype=np.int64)
     belief = np.empty(width, dtype=np.float32)
     message = np.empty((entries, z), dtype=np.float32)  # from checks to variables
     extrinsic = np.empty((32, z), dtype=np.float32)
@@ -116,8 +109,7 @@ def _decode(  # noqa: C901 - numba compiles it whole: calls between would cost v
     for block in range(batch):
         belief[:] = known[block]
         message[:] = 0.0
-        taken[block] = iterations
-        for iteration in range(iterations):
+        for _ in range(iterations):
             for layer in range(layers):
                 begin, end = first[layer], first[layer + 1]
                 least[:] = np.float32(1e30)
@@ -152,11 +144,10 @@ def _decode(  # noqa: C901 - numba compiles it whole: calls between would cost v
                     for r in range(turn):
                         part[r] = row[z - turn + r] + own[z - turn + r]
             if _is_codeword(belief, z, first, columns, shifts, sign):
-                taken[block] = iteration + 1
                 break
         for v in range(width):
             bits[block, v] = belief[v] < 0
-    return bits, taken
+    return bits
 
 
 @compiled

@@ -22,7 +22,7 @@ def bicm_bits(snr_db: Floats, *, bits_per_symbol: int) -> Floats:
 
     It is interpolated from -40 to 50 dB, and constant outside this range.
     """
-    missing = np.interp(snr_db, GRID_DB, _log_missing(bits_per_symbol))
+    missing = np.interp(snr_db, GRID_DB, _log_equivocation(bits_per_symbol))
     return np.asarray(bits_per_symbol - np.exp(missing))
 
 
@@ -31,20 +31,20 @@ def bicm_effective_snr_db(snr_db: Floats, *, bits_per_symbol: int) -> Floats:
 
     Shapes: snr_db [B, k] in dB -> [B] in dB, from -40 to where only 1e-9 bits are missing.
     """
-    log_missing = _log_missing(bits_per_symbol)
+    log_missing = _log_equivocation(bits_per_symbol)
     missing = np.exp(np.interp(snr_db, GRID_DB, log_missing)).mean(axis=1)
     return np.asarray(np.interp(-np.log(missing), -log_missing, GRID_DB))
 
 
 @functools.cache
-def _log_missing(bits_per_symbol: int) -> Floats:
+def _log_equivocation(bits_per_symbol: int) -> Floats:
     """Logarithm of `bits_per_symbol` minus the mutual information, at every SNR of GRID_DB."""
     half = bits_per_symbol // 2  # of one real dimension
-    found = np.array([_missing(half, 10 ** (snr_db / 10)) for snr_db in GRID_DB])
+    found = np.array([_equivocation(half, 10 ** (snr_db / 10)) for snr_db in GRID_DB])
     return np.asarray(np.log(np.maximum(2 * found, LEAST)))
 
 
-def _missing(bits: int, snr: float) -> float:
+def _equivocation(bits: int, snr: float) -> float:
     """`bits` minus the mutual information of one real dimension.
 
     The sum over the bits of E log2(sum p(y|x) / sum p(y|x) over levels x with the same bit).

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from channels.digital.bit_pipe import MODULATIONS, BitPipeOutput, CodedPipe
+from channels.digital.bit_pipe import BitPipeOutput, CodedPipe, check_modulation
 from channels.digital.polar_construction import FROZEN, INFORMATION, uplink_polar
 from channels.digital.polar_list import list_decode
 from channels.streams import sionna_phy
@@ -40,10 +40,7 @@ class PolarPipe(CodedPipe):
 
     def __post_init__(self) -> None:
         """Check that there is a polar code of these sizes."""
-        if self.bits_per_symbol not in MODULATIONS:
-            raise ValueError(
-                f"bits_per_symbol must be one of {sorted(MODULATIONS)}, got {self.bits_per_symbol}"
-            )
+        check_modulation(self.bits_per_symbol)
         if not SHORTEST_POLAR_PAYLOAD <= self.payload_bits <= LONGEST_POLAR_PAYLOAD:
             raise ValueError(
                 f"payload_bits must be {SHORTEST_POLAR_PAYLOAD} to {LONGEST_POLAR_PAYLOAD}, got "

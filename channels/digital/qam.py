@@ -5,7 +5,7 @@ import functools
 import torch
 from torch import Tensor
 
-from channels.digital.bit_pipe import MODULATIONS, qam_bits
+from channels.digital.bit_pipe import check_modulation, qam_bits
 from channels.streams import sionna_device, sionna_phy
 
 
@@ -14,10 +14,7 @@ def qam_points(bits_per_symbol: int, device: torch.device) -> Tensor:
 
     Raises: ValueError if the modulation is unknown.
     """
-    if bits_per_symbol not in MODULATIONS:
-        raise ValueError(
-            f"bits_per_symbol must be one of {sorted(MODULATIONS)}, got {bits_per_symbol}"
-        )
+    check_modulation(bits_per_symbol)
     return _points(bits_per_symbol, sionna_device(device))
 
 

@@ -6,7 +6,14 @@ import torch
 from torch import Tensor
 
 from channels.base import Channel
-from channels.digital.bit_pipe import MODULATIONS, BitPipeOutput, qam_bits, qam_mapper
+from channels.digital.bit_pipe import (
+    MODULATIONS,
+    BitPipeOutput,
+    check_modulation,
+    qam_bits,
+    qam_mapper,
+)
+from channels.equalize import zero_forcing
 from channels.streams import sionna_device
 
 
@@ -25,11 +32,9 @@ class UncodedPipe:
 
     def __post_init__(self) -> None:
         """Check the modulation and the channel uses."""
-        if self.bits_per_symbol not in MODULATIONS or self.channel_uses < 1:
-            raise ValueError(
-                f"bits_per_symbol must be one of {sorted(MODULATIONS)} and channel_uses at least "
-                f"1, got {self.bits_per_symbol} and {self.channel_uses}"
-            )
+        check_modulation(self.bits_per_symbol)
+        if self.channel_uses < 1:
+            raise ValueError(f"channel_uses must be at least 1, got {self.channel_uses}")
 
     @property
     def payload_bits(self) -> int:
@@ -58,6 +63,6 @@ class UncodedPipe:
         """
         x = qam_mapper(self.bits_per_symbol, sionna_device(payload.device))(payload)  # [B, k]
         received = channel(x, snr_db=snr_db, generator=channel_generator)
-        decided = qam_bits(received.y / received.h, bits_per_symbol=self.bits_per_symbol)
+        decided = qam_bits(zero_forcing(received), bits_per_symbol=self.bits_per_symbol)
         nothing_found = torch.ones(len(payload), dtype=torch.bool, device=payload.device)
         return BitPipeOutput(payload=decided, crc_ok=nothing_found)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from channels.awgn import add_noise
-from channels.base import Channel, ChannelOutput, check_inputs, in_full
+from channels.base import ChannelOutput, WrappedChannel, check_inputs, in_full
 from channels.law import ChannelLaw
 from channels.ofdm.multipath import PREFIX
 from channels.ofdm.tdl import TdlChannel, covariance
@@ -55,14 +55,14 @@ def rapp(signal: Tensor, *, saturation: float) -> Tensor:
 
 
 class Amplified(NamedTuple):
-    """Effect of an amplifier on subcarriers of unit power: mean gain and in-band distortion."""
+    """Bussgang decomposition of an amplifier: output = gain input + uncorrelated distortion."""
 
     gain: float
     distortion: float  # power per subcarrier, uncorrelated with the input
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImpairedChannel(Channel):
+class ImpairedChannel(WrappedChannel):
     """OFDM over a tapped delay line with an amplifier, a frequency offset, or both.
 
     The amplifier is Rapp's with smoothness 3; it saturates `backoff_db` above the mean power of an
@@ -92,11 +92,6 @@ class ImpairedChannel(Channel):
         if self.backoff_db is not None:
             words.append(f"pa:{in_full(self.backoff_db)}")
         return "+".join(words)
-
-    @property
-    def stream_name(self) -> str:
-        """As for the channel without impairments: both get the same gains and noise."""
-        return self.channel.stream_name
 
     @property
     def subcarriers(self) -> int:
@@ -191,11 +186,11 @@ def _covariance(
 
 @cache
 def amplified(backoff_db: float | None, width: int, loaded: int) -> Amplified:
-    """Mean gain and distortion of an amplifier, measured with Gaussian symbols.
+    """The Bussgang decomposition of an amplifier, measured with Gaussian symbols.
 
-    The first `loaded` of `width` subcarriers carry symbols, and both are means over these. If some
-    are silent, the whole codeword is in one OFDM symbol, whose power is then 1 as that of every
-    codeword; otherwise the power of an OFDM symbol varies.
+    Gain and distortion are averaged over the first `loaded` of `width` subcarriers, which carry
+    symbols. If loaded < width, the codeword fits into one OFDM symbol, so each drawn OFDM symbol is
+    scaled to unit power; otherwise the power varies between OFDM symbols.
     """
     if backoff_db is None:
         return Amplified(1.0, 0.0)

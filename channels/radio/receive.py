@@ -17,7 +17,7 @@ DOPPLER_HZ: Final = 10.0  # largest Doppler shift assumed by the estimator
 WINDOW: Final = 64  # most rows of pilots that an estimate uses
 NEGLIGIBLE: Final = 1e-9  # relative gain power in directions that measure noise
 FINENESS: Final = 32  # oversampling of the periodogram
-MOST_REST: Final = (
+MAX_RESIDUAL_OFFSET: Final = (
     0.07  # largest remaining offset in cycles per row, less than half a cycle in seven rows
 )
 
@@ -49,7 +49,7 @@ def receive_frame(
     sync = synchronise(recording, frame)
     _check_whole(recording, frame, sync)
     pilots = _pilots(_grid(recording, frame, sync), frame)
-    sync = sync._replace(offset=sync.offset + _rest(pilots, frame) / frame.row_samples)
+    sync = sync._replace(offset=sync.offset + _residual_offset(pilots, frame) / frame.row_samples)
     grid = _grid(recording, frame, sync)
     pilots = _pilots(grid, frame)
     noise, power = _noise_power(pilots, frame), float((np.abs(pilots) ** 2).mean())
@@ -131,15 +131,15 @@ def _noise_power(pilots: Complexes, frame: Frame) -> float:
     return float((np.abs(_directions(pilots, frame)[:, empty]) ** 2).mean())
 
 
-def _rest(pilots: Complexes, frame: Frame) -> float:
+def _residual_offset(pilots: Complexes, frame: Frame) -> float:
     """Remaining frequency offset, in cycles per row, by the peak of a periodogram."""
     rows = _pilot_rows(frame)
     if len(rows) < 2:
         return 0.0
     values, _ = _over_frequency(frame)
     seen = _directions(pilots, frame)[:, values > 0.1 * values.max()]
-    count = 2 * int(FINENESS * (1 + 2 * MOST_REST * (rows[-1] - rows[0]))) + 1
-    tried = np.linspace(-MOST_REST, MOST_REST, count)
+    count = 2 * int(FINENESS * (1 + 2 * MAX_RESIDUAL_OFFSET * (rows[-1] - rows[0]))) + 1
+    tried = np.linspace(-MAX_RESIDUAL_OFFSET, MAX_RESIDUAL_OFFSET, count)
     power = _periodogram(seen, rows, tried)
     best = int(power[1:-1].argmax()) + 1
     before, at, after = power[best - 1 : best + 2]

@@ -129,9 +129,9 @@ class Codebook(nn.Module):
 class Skip(nn.Module):
     """A path around a trunk: feature i is sent as value i, i + D, ..., with learnt weights.
 
-    A trunk that is narrower than the feature vector loses some of it however good the channel. If
-    the features are principal components of the teachers', a prefix holds those that vary most. The
-    weight of every feature depends on the channel condition; `begin` is its initial value.
+    A trunk narrower than the feature vector loses information even without noise. If the features
+    are ordered principal components, a short codeword carries those of largest variance. The weight
+    of every feature depends on the channel condition; `begin` is its initial value.
     """
 
     def __init__(self, config: CatConfig, *, begin: float) -> None:

@@ -58,8 +58,8 @@ class Power(NamedTuple):
         """Whether the mean exceeds `most` by more than it may by chance.
 
         Three standard errors are allowed: the power of a Gaussian symbol has a standard deviation
-        of 1, that of QAM a smaller one. Nothing is, if all of `ENOUGH` images have equal power,
-        because then it is scaled and not drawn.
+        of 1, that of QAM a smaller one. None is allowed if at least `ENOUGH` images have equal
+        power, because then a scaling sets it, not chance.
         """
         variance = self.squares / self.images - self.mean**2
         scaled = self.distinct >= ENOUGH and variance < (EQUAL * self.mean) ** 2

@@ -125,21 +125,21 @@ class Journal:
         return self._found.abouts
 
     def behind_units(self, *, without: Collection[str] = ()) -> list[dict[str, Any]]:
-        """The descriptions of all runs, with the schemes and channels that have units of that run.
+        """The descriptions of runs with units, and their schemes and channels that have some.
 
         Units of schemes named in `without` do not count.
         """
-        return [self._behind_units(about, without) for about in self.abouts]
-
-    def _behind_units(self, about: dict[str, Any], without: Collection[str]) -> dict[str, Any]:
-        swept = self._found.swept.get(digest(about), set())
-        pairs = [own for own in sorted(swept) if own[0] not in without]
-        schemes, channels = about.get("schemes", {}), about.get("channels", {})
-        return {
-            **about,
-            "schemes": {name: schemes[name] for name, _ in pairs if name in schemes},
-            "channels": {name: channels.get(name, {}) for _, name in pairs},
-        }
+        found = []
+        for about in self.abouts:
+            swept = self._found.swept.get(digest(about), set())
+            pairs = [own for own in sorted(swept) if own[0] not in without]
+            schemes, channels = about.get("schemes", {}), about.get("channels", {})
+            parts = {
+                "schemes": {name: schemes[name] for name, _ in pairs if name in schemes},
+                "channels": {name: channels.get(name, {}) for _, name in pairs},
+            }
+            found += [{**about, **parts}] if pairs else []
+        return found
 
     @property
     def damaged(self) -> int:

@@ -1,11 +1,11 @@
 """Two schemes on the same images: intervals of differences and ratios, and paired tests.
 
-The interval and the p-value of a difference follow from one score test: a mean m is rejected if
-N (mean of d - m)^2 > Z^2 V(m), where V(m) is the variance of the most likely distribution with mean
+The interval and the p-value of a difference follow from one score test: a mean m is rejected if N
+(mean of d - m)^2 > Z^2 V(m), where V(m) is the variance of the most likely distribution with mean
 m. This distribution puts weights on the observed differences [1]. If these would have to be tilted
 too far, it also puts weight on an image that only one scheme classifies correctly, as such images
-may exist in the population. Thus V(m) grows towards the side on which few images count for much, as
-the error of the mean does.
+may exist in the population. V(m) therefore increases in the direction in which few images with
+large differences determine the mean, as the error of the mean does.
 
 [1] Owen, Empirical likelihood ratio confidence intervals for a single functional, Biometrika 75,
     1988.

@@ -12,6 +12,7 @@ from torch import Tensor
 from channels.awgn import AwgnChannel
 from channels.base import Channel, ChannelOutput
 from channels.digital.bit_pipe import BitPipe, BitPipeOutput, payload_bits_for, qam_llr
+from channels.digital.polar_pipe import PolarPipe
 from channels.equalize import receive_snr_db
 from channels.fading import RayleighChannel
 from channels.streams import Streams, sionna_phy
@@ -292,24 +293,28 @@ def test_rayleigh_outages_follow_the_gain_of_each_image() -> None:
     assert int(arrived.crc_ok[bad].sum()) == 0
 
 
-def test_llrs_of_erased_uses_are_zero(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Erasures(AwgnChannel):
-        def __call__(self, x: Tensor, **given: Any) -> ChannelOutput:
-            received = super().__call__(x, **given)
-            gain = (torch.arange(x.shape[1]) % 3 > 0).to(x.dtype).expand_as(x)
-            return ChannelOutput(received.y * gain, gain, received.noise_power)
+class Erasures(AwgnChannel):
+    """AWGN whose receiver finds a gain of 0 in every n-th use."""
 
-    pipe = BitPipe(payload_bits=48, channel_uses=48, bits_per_symbol=4)
-    met: list[Tensor] = []
-    monkeypatch.setattr(BitPipe, "decode", lambda _, llr: met.append(llr))
-    streams = Streams(seed=0)
-    pipe.send(
-        torch.zeros((2, 192), dtype=torch.uint8),
-        channel=Erasures(),
-        snr_db=torch.full((2, 1), 5.0),
-        channel_generator=streams("channel"),
-        scrambling_generator=streams("scrambling"),
-    )
-    by_use = met[0].unflatten(1, (48, 4))
-    assert (by_use[:, ::3] == 0).all()
-    assert (by_use[:, 1::3] != 0).all()
+    def __init__(self, every: int) -> None:
+        self.every = every
+
+    def __call__(self, x: Tensor, **given: Any) -> ChannelOutput:
+        received = super().__call__(x, **given)
+        gain = (torch.arange(x.shape[1]) % self.every > 0).to(x.dtype).expand_as(x)
+        return ChannelOutput(received.y * gain, gain, received.noise_power)
+
+
+@pytest.mark.parametrize(
+    "pipe",
+    [
+        BitPipe(payload_bits=48, channel_uses=96, bits_per_symbol=2),
+        PolarPipe(payload_bits=30, channel_uses=96, bits_per_symbol=2),
+    ],
+)
+def test_payloads_survive_some_erasures_and_are_lost_with_all_uses(pipe: Any) -> None:
+    payload = random_payload(pipe, 20)
+    arrived = send(pipe, payload, channel=Erasures(3), snr_db=15.0)
+    assert bool(arrived.crc_ok.all())
+    assert torch.equal(arrived.payload, payload)
+    assert not bool(send(pipe, payload, channel=Erasures(1), snr_db=15.0).crc_ok.any())

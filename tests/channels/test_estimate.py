@@ -1,6 +1,7 @@
 """Channel estimation: error against theory, pilot placement, and the channel contract."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from channels.fading import RayleighChannel
 from channels.interleave import permutation
 from channels.names import ESTIMATED, channel_from_name
 from channels.own import OwnChannel
-from channels.pilots import data_places, pilot_places, woven
+from channels.pilots import data_places, insert_pilots, pilot_places
 from channels.streams import Streams
 from tests import contracts
 
@@ -40,7 +41,7 @@ def both(name: str, k: int, *, snr_db: float, images: int = IMAGES) -> tuple[Cha
     x = torch.ones((images, k), dtype=torch.complex64)
     snr = torch.full((images, 1), snr_db)
     found = own(x, snr_db=snr, generator=Streams(3)(name, k))
-    everything = woven(x, own.pilots, own.channel.subcarriers)
+    everything = insert_pilots(x, own.pilots, own.channel.subcarriers)
     true = own.channel(everything, snr_db=snr, generator=Streams(3)(name, k))
     places = data_places(k + own.pilots, own.pilots, own.channel.subcarriers)
     torch.testing.assert_close(found.y, true.y[:, places])  # the same gains and noise
@@ -246,3 +247,25 @@ def test_noise_power_may_vary_between_uses() -> None:
     left = (received.y - received.h * x).abs().square().mean(dim=0)
     assert torch.allclose(left, received.noise_power.mean(dim=0), rtol=0.2)
     assert left[-1] > 1.5 * left[0]
+
+
+@pytest.mark.parametrize("name", ["rayleigh+lmmse:4", "tdl:A+lmmse:8"])
+def test_lmmse_without_noise_is_finite(name: str) -> None:
+    x = torch.ones((3, 16), dtype=torch.complex64)
+    received = channel_from_name(name)(
+        x, snr_db=torch.full((3, 1), math.inf), generator=Streams(seed=0)("lmmse")
+    )
+    assert torch.isfinite(torch.view_as_real(received.h)).all()
+    assert torch.isfinite(received.noise_power).all()
+    if name.startswith("rayleigh"):
+        assert torch.allclose(received.y, received.h * x, atol=1e-5)
+
+
+def test_estimated_own_channels_of_one_name_have_different_identities() -> None:
+    def channel(factor: float) -> EstimatedChannel:
+        own = OwnChannel("mine", lambda x, snr_db, _: (factor * x, x, snr_db))
+        return EstimatedChannel(channel=own, method="ls", own_pilots=2)
+
+    one, two = channel(1), channel(2)
+    assert one.identity == replace(one).identity
+    assert one.identity != two.identity

@@ -21,6 +21,7 @@ from channels.theory import (
     nakagami_power_cdf,
     nakagami_power_quantile,
     nakagami_snr_spread_db,
+    normal_approximation_bits,
     orthogonal_symbol_error_rate,
     q_function,
     qam_bit_error_rate_awgn,
@@ -384,3 +385,13 @@ def test_fano_error_rates_solve_fanos_equation_and_decrease() -> None:
     entropy = -rates * np.log2(rates) - (1 - rates) * np.log2(1 - rates)
     np.testing.assert_allclose(entropy + rates * np.log2(2**11 - 1), 11 - carried, atol=1e-4)
     assert (np.diff(rates) < 0).all()
+
+
+@pytest.mark.parametrize("uses", [16, 64, 256])
+def test_normal_approximation_stays_between_0_and_the_capacity(uses: int) -> None:
+    snr_db = np.arange(-60.0, 41.0, 5.0)
+    carried = normal_approximation_bits(snr_db, uses=uses, block_error_rate=1e-3)
+    capacity = uses * np.log2(1 + 10 ** (snr_db / 10))
+    assert (carried >= 0).all()
+    assert (carried <= capacity * (1 + 1e-9)).all()
+    assert 0.85 < carried[-1] / capacity[-1] < 1

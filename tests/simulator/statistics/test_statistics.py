@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, minimize
-from scipy.stats import betabinom, binomtest, chi2, dirichlet_multinomial, poisson
+from scipy.stats import betabinom, chi2, dirichlet_multinomial, poisson
 
 from simulator.statistics.intervals import (
     Interval,
@@ -431,7 +431,6 @@ def test_channel_interval_allows_for_unseen_draws() -> None:
 def test_p_value_of_single_transmissions_matches_mcnemar() -> None:
     difference = np.array([1.0] * 30 + [-1.0] * 12 + [0.0] * 900)
     assert paired_p_value(difference) == pytest.approx(chi2.sf((30 - 12) ** 2 / 42, 1))
-    assert paired_p_value(difference) == pytest.approx(binomtest(30, 42).pvalue, rel=0.5)
     assert paired_p_value(np.zeros(5)) == 1
 
 
