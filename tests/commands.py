@@ -16,6 +16,16 @@ from simulator.storage.environment import ROOT
 WEIGHTS = ROOT / "results/reference/digits/weights"
 SMALL = ["--images", "20", "--realizations", "1", "--snr-db", "-10,10", "--channels", "awgn"]
 Command = Callable[..., int]
+ROW = {  # columns of results.csv that a test does not look at
+    "settings": "a model",
+    "images": 200,
+    "realizations": 1,
+    "correct": 1.0,
+    "transmissions": 200,
+    "ci_low": 0.0,
+    "ci_high": 1.0,
+}
+DATA = {"title": "digits", "classes": 10, "image_shape": [1, 8, 8]}  # of run.json
 
 
 def status(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:

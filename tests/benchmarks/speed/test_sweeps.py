@@ -13,6 +13,7 @@ from benchmarks.speed.table import FULL, QUICK
 from simulator.engine.grid import Point, Unit
 from simulator.engine.journal import Finished, Journal
 from simulator.storage.files import write_json
+from tests.commands import DATA, ROW
 
 
 @pytest.fixture
@@ -100,10 +101,10 @@ def test_accuracy_differences_are_paired_by_image(
         with Journal(folder) as journal:
             journal.begin({})
             journal.add([Finished(Unit(Point("rkd_sc", "awgn", 0.0, 16), 0), codes, 0.1)])
-        row = {"scheme": "rkd_sc", "channel": "awgn", "snr_db": 0.0, "channel_uses": 16}
+        row = ROW | {"scheme": "rkd_sc", "channel": "awgn", "snr_db": 0.0, "channel_uses": 16}
         row |= {"realizations": 1, "accuracy": codes.mean(), "ci_low": 0.7, "ci_high": 0.9}
         pd.DataFrame([row]).to_csv(folder / "results.csv", index=False)
-        write_json(folder / "run.json", {"data": {"classes": 10}})
+        write_json(folder / "run.json", {"data": DATA})
 
     monkeypatch.setattr(speed_sweeps, "command", command)
     rows = {row.what: row for row in accuracies("digits", tmp_path, [])}

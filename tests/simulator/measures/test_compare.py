@@ -22,6 +22,7 @@ from simulator.statistics.paired import holm
 from simulator.statistics.tally import Codes
 from simulator.storage.describe import digest
 from simulator.storage.folders import read_results
+from tests.commands import DATA, ROW
 
 EARNED = {
     ("a", 0.0, 16): [1, 1, 1, 0],
@@ -36,6 +37,7 @@ def folder(tmp_path: Path) -> Path:
     """A sweep of three schemes over two SNRs; b lacks the second, c shares none with a."""
     rows = [
         {
+            **ROW,
             "scheme": scheme,
             "channel": "awgn",
             "channel_uses": k,
@@ -46,9 +48,7 @@ def folder(tmp_path: Path) -> Path:
         for scheme, snr, k in EARNED
     ]
     pd.DataFrame(rows).to_csv(tmp_path / "results.csv", index=False)
-    (tmp_path / "run.json").write_text(
-        json.dumps({"data": {"classes": 10}, "journal": digest({"seed": 0})})
-    )
+    (tmp_path / "run.json").write_text(json.dumps({"data": DATA, "journal": digest({"seed": 0})}))
     with Journal(tmp_path) as journal:
         journal.begin({"seed": 0})
         for (scheme, snr, k), earned in EARNED.items():

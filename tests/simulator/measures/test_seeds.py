@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from simulator.__main__ import cli, main
 from simulator.errors import UserError
 from simulator.measures.seeds import across_seeds
+from tests.commands import DATA, ROW
 
 Sweep = Callable[..., Path]
 
@@ -29,13 +30,15 @@ def sweep(tmp_path: Path) -> Sweep:
     def write(name: str, accuracies: dict[float, float], **run: object) -> Path:
         folder = tmp_path / name
         folder.mkdir()
-        place = {"scheme": "rkd_sc", "channel": "awgn", "channel_uses": 16, "images": 500}
+        place = ROW | {"scheme": "rkd_sc", "channel": "awgn", "channel_uses": 16, "images": 500}
         rows = [
             {**place, "snr_db": snr, "accuracy": got, "ci_low": got - 0.1}
             for snr, got in accuracies.items()
         ]
         pd.DataFrame(rows).to_csv(folder / "results.csv", index=False)
-        about = {"seed": 0, "train_seed": 0, "data": {"hash": "a"}, "weights": weights()} | run
+        about: dict[str, Any] = {"seed": 0, "train_seed": 0, "data": {"hash": "a"}}
+        about |= {"weights": weights(), **run}
+        about["data"] = DATA | about["data"]
         (folder / "run.json").write_text(json.dumps(about))
         return folder
 
