@@ -110,7 +110,8 @@ def begun(
             forget_parts(run.folder, made)
         elif fresh:
             forget(run.folder, known)
-        check_training_images(run.folder / "weights", run.dataset)
+        else:
+            check_training_images(run.folder / "weights", run.dataset)
         _note_images(run)
         yield
 
