@@ -91,8 +91,6 @@ def _stages(student: StudentStage, codec: CodecStage) -> dict[str, CodecStage]:
             conditions=replace(noise_free, uses=(uncoded.max_uses,)),
         ),
         "noise_free": replace(codec, conditions=noise_free),
-        "soft": replace(codec, loss=replace(codec.loss, ce=0.1, kl=0.9)),
-        "standardised": replace(codec, loss=replace(codec.loss, ce=0.1, kl=9.0, standardised=True)),
         "r1": replace(codec, loss=P2),
         "mse_always": replace(codec, loss=replace(codec.loss, mse_bits=0.0)),
         "r2": replace(codec, loss=R2),
@@ -104,23 +102,16 @@ def _stages(student: StudentStage, codec: CodecStage) -> dict[str, CodecStage]:
 def _codecs(codec: CodecStage) -> dict[str, CodecStage]:
     """Other channel codecs, and CAT for one k only; the reference is `brief`."""
     cat, lengths = _cat(codec), codec.conditions.uses
-    plain = replace(cat, skip=False, direct=False)  # without paths around the trunks
     models: dict[str, CodecConfig] = {
         "no_snr": replace(cat, use_snr=False),
         "mlp": MlpCodecConfig(feature_dim=cat.feature_dim, max_uses=cat.max_uses, hidden=301),
         "no_attention": replace(cat, width=48, attention=False),
         "no_blocks": replace(cat, width=56, blocks=0, attention=False),
-        "no_prototypes": replace(cat, width=56, prototypes=0, direct=False),
-        "skip": replace(cat, skip=True),
-        "cat64": replace(
-            plain, tokens=16, width=64, dense=False, condition_width=None, prototypes=0
-        ),
+        "no_prototypes": replace(cat, width=56, prototypes=0),
+        "cat64": replace(cat, tokens=16, width=64, dense=False, condition_width=None, prototypes=0),
         **{f"d{width}": replace(cat, width=width) for width in (32, 96, 128)},
-        "heads": replace(plain, lengths=lengths),
+        "heads": replace(cat, lengths=lengths),
     }
-    if cat.prototypes:
-        models["direct"] = replace(cat, width=36, direct=True)
-        models["paths"] = replace(cat, width=36, skip=True, direct=True)
     fixed = {
         f"k{k}": replace(codec, conditions=replace(codec.conditions, uses=(k,)))
         for k in (16, 64, 256)
@@ -141,7 +132,6 @@ def _conditions(codec: CodecStage) -> dict[str, CodecStage]:
     )
     return {
         "awgn_only": replace(codec, conditions=replace(mixed, channels=("awgn",))),
-        "even": replace(codec, conditions=replace(mixed, full_share=0.0)),
         "snr10": replace(codec, conditions=replace(mixed, snr_db=(10.0, 10.0))),
         "multipath": multipath,
         "reliable": replace(multipath, model=replace(_cat(codec), reliability=True)),

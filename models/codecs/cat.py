@@ -34,8 +34,6 @@ class CatConfig:
     prototypes: int = 0  # M, vectors among which each end can choose; 0: no such layer
     reliability: bool = False  # the decoder also takes the reliability of each symbol
     attention: bool = True  # False: blocks have only an MLP; only dense layers mix tokens
-    skip: bool = False  # features and symbols also bypass the trunks, see `Skip`
-    direct: bool = False  # prototypes bypass the trunks, see `Codebook`
 
     def __post_init__(self) -> None:
         for name, value in (("feature_dim", self.feature_dim), ("max_uses", self.max_uses)):
@@ -46,12 +44,6 @@ class CatConfig:
                 "2 k must be a multiple of tokens, and k from 1 to max_uses, for k in lengths, got "
                 f"{self}"
             )
-        if self.lengths and (self.skip or self.direct):
-            raise ValueError(
-                "skip and direct need prefixes of one codeword, so lengths must be empty"
-            )
-        if self.direct and not self.prototypes:
-            raise ValueError("direct needs prototypes, got none")
         if self.width % self.heads:
             raise ValueError(f"width must be a multiple of heads={self.heads}, got {self.width}")
 
@@ -102,58 +94,6 @@ class Prototypes(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         """The mean of the prototypes, weighted by the softmax."""
         out: Tensor = self.values(self.keys(values).softmax(dim=1))
-        return out
-
-
-class Codebook(nn.Module):
-    """A soft choice among M learnt codewords around a trunk; the condition sets how soft it is.
-
-    Shapes: values [B, in_width], condition [B, 1, c] -> [B, out_width].
-    """
-
-    def __init__(self, config: CatConfig, in_width: int, out_width: int) -> None:
-        super().__init__()
-        self.keys = nn.Linear(in_width, config.prototypes)
-        self.values = nn.Linear(config.prototypes, out_width, bias=False)
-        self.sharpness = nn.Linear(config.condition_width or config.width, 1)
-        nn.init.zeros_(self.sharpness.weight)
-        nn.init.zeros_(self.sharpness.bias)
-
-    def forward(self, values: Tensor, condition: Tensor) -> Tensor:
-        """The mean of the codewords, weighted by the softmax."""
-        scores = self.keys(values) * self.sharpness(condition.squeeze(1)).exp()
-        out: Tensor = self.values(scores.softmax(dim=1))
-        return out
-
-
-class Skip(nn.Module):
-    """A path around a trunk: feature i is sent as value i, i + D, ..., with learnt weights.
-
-    A trunk narrower than the feature vector loses information even without noise. If the features
-    are ordered principal components, a short codeword carries those of largest variance. The weight
-    of every feature depends on the channel condition; `begin` is its initial value.
-    """
-
-    def __init__(self, config: CatConfig, *, begin: float) -> None:
-        super().__init__()
-        self.dim, self.length = config.feature_dim, 2 * config.max_uses
-        self.weight = nn.Linear(config.condition_width or config.width, config.feature_dim)
-        nn.init.zeros_(self.weight.weight)
-        nn.init.constant_(self.weight.bias, begin)
-
-    def sent(self, features: Tensor, condition: Tensor) -> Tensor:
-        """Features [B, D] as values [B, 2K]; condition [B, 1, c]."""
-        weighted: Tensor = features * self.weight(condition.squeeze(1))
-        repeats = -(-self.length // self.dim)
-        return weighted.repeat(1, repeats)[:, : self.length]
-
-    def received(self, values: Tensor, known: Tensor, condition: Tensor) -> Tensor:
-        """Features [B, D] from values [B, 2K], which are 0 where `known` [B, 2K] is 0."""
-        more = -self.length % self.dim
-        sums, counts = (
-            pad(own, (0, more)).unflatten(1, (-1, self.dim)).sum(dim=1) for own in (values, known)
-        )
-        out: Tensor = sums / counts.clamp_min(1) * self.weight(condition.squeeze(1))
         return out
 
 
@@ -227,12 +167,11 @@ class CatTrunk(nn.Module):
         self.blocks = nn.ModuleList(CatBlock(config) for _ in range(config.blocks))
         self.norm = nn.LayerNorm(config.width) if config.dense else nn.Identity()
         self.out = outer_layer(config, config.width, out_width)
-        inner = config.prototypes and not config.direct
-        if inner:
+        if config.prototypes:
             ends = (in_width, config.width) if choose == "in" else (config.width, out_width)
             first, last = (config.tokens * width for width in ends)
             self.choice = Prototypes(first, config.prototypes, last)
-        self.choose = choose if inner else None
+        self.choose = choose if config.prototypes else None
 
     def forward(self, pieces: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
         """The trunk's output, one row per token."""
@@ -240,16 +179,11 @@ class CatTrunk(nn.Module):
         out: Tensor = self.out(tokens)
         return out + self._chosen(tokens, out) if self.choose == "out" else out
 
-    def conditioned(self, *, snr_db: Tensor, uses: Tensor) -> Tensor:
-        """The channel condition [B, 1, c]."""
-        snr = snr_input(snr_db) if self.use_snr else torch.zeros_like(snr_db)
-        length = 2 * uses.to(snr.dtype) / self.max_uses - 1
-        condition: Tensor = self.condition(torch.cat([snr, length], dim=1))
-        return condition.unsqueeze(1)
-
     def hidden(self, pieces: Tensor, *, snr_db: Tensor, uses: Tensor) -> Tensor:
         """Tokens [B, T, d] before the output layer."""
-        condition = self.conditioned(snr_db=snr_db, uses=uses)
+        snr = snr_input(snr_db) if self.use_snr else torch.zeros_like(snr_db)
+        length = 2 * uses.to(snr.dtype) / self.max_uses - 1
+        condition = self.condition(torch.cat([snr, length], dim=1)).unsqueeze(1)  # [B, 1, c]
         tokens: Tensor = self.embed(pieces) + self.position
         if self.choose == "in":
             tokens = tokens + self._chosen(pieces, tokens)
@@ -281,10 +215,6 @@ class CatEncoder(nn.Module):
             out_width=2 * config.max_uses // config.tokens,
             choose="in",
         )
-        if config.skip:
-            self.skip = Skip(config, begin=1.0)
-        if config.direct:
-            self.codebook = Codebook(config, config.feature_dim, 2 * config.max_uses)
         if config.lengths:
             self.trunk.out = nn.Identity()
             widths = (2 * k // config.tokens for k in config.lengths)
@@ -299,12 +229,6 @@ class CatEncoder(nn.Module):
             return self._by_length(tokens, uses)
         out: Tensor = self.trunk(pieces, snr_db=snr_db, uses=uses)  # [B, T, 2K/T]
         values: Tensor = out.unflatten(2, (-1, 2)).transpose(1, 2).flatten(1)
-        if self.config.skip or self.config.direct:
-            condition = self.trunk.conditioned(snr_db=snr_db, uses=uses)
-            if self.config.skip:
-                values = values + self.skip.sent(features, condition)
-            if self.config.direct:
-                values = values + self.codebook(features, condition)
         return values
 
     def _by_length(self, tokens: Tensor, uses: Tensor) -> Tensor:
@@ -334,10 +258,6 @@ class CatDecoder(nn.Module):
             out_width=config.feature_dim // config.tokens,
             choose="out",
         )
-        if config.skip:
-            self.skip = Skip(config, begin=0.0)
-        if config.direct:
-            self.codebook = Codebook(config, 2 * config.max_uses, config.feature_dim)
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Compile only the trunk, whose shapes are the same for every k."""
@@ -351,23 +271,14 @@ class CatDecoder(nn.Module):
         padded = pad(values, (0, 2 * config.max_uses - values.shape[1])).unflatten(1, (-1, 2))
         known = torch.arange(config.max_uses, device=values.device) < uses  # [B, K]
         known = known.unsqueeze(2).to(values.dtype)
-        padded = padded * known
-        given = [padded] if config.dense else [padded, known]
+        given = [padded * known] if config.dense else [padded * known, known]
         if reliability is not None:
             more = config.max_uses - reliability.shape[1]
             given.append(pad(reliability, (0, more)).unsqueeze(2) * known)
         slots = torch.cat(given, dim=2)
         pieces = slots.unflatten(1, (-1, config.tokens)).transpose(1, 2).flatten(2)
-        out: Tensor = self.trunk(pieces, snr_db=snr_db, uses=uses).flatten(1)  # [B, D]
-        if config.skip or config.direct:
-            condition = self.trunk.conditioned(snr_db=snr_db, uses=uses)
-            received = padded.flatten(1)
-            if config.skip:
-                both = known.expand_as(padded).flatten(1)
-                out = out + self.skip.received(received, both, condition)
-            if config.direct:
-                out = out + self.codebook(received, condition)
-        return out
+        out: Tensor = self.trunk(pieces, snr_db=snr_db, uses=uses)  # [B, T, D/T]
+        return out.flatten(1)
 
 
 def _slots(config: CatConfig) -> int:

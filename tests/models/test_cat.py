@@ -1,14 +1,13 @@
 """The CAT codec: sizes, prefix property, independence of images."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import torch
 
 from models import CatConfig, ChannelCodec
 from models.blocks import parameter_count
-from models.codecs.cat import Codebook, Prototypes, Skip
+from models.codecs.cat import Prototypes
 from tests.models.small_cat import SMALL
 
 CAT_64 = CatConfig(
@@ -24,13 +23,11 @@ CAT_64 = CatConfig(
 DENSE = replace(SMALL, dense=True, condition_width=8)
 CHOOSING = replace(DENSE, prototypes=6)
 MIXING_LESS = replace(CHOOSING, attention=False)
-SKIPPING = replace(CHOOSING, skip=True)
-DIRECT = replace(CHOOSING, direct=True)
 
 
 @pytest.fixture(
-    params=[SMALL, DENSE, CHOOSING, MIXING_LESS, SKIPPING, DIRECT],
-    ids=["shared", "dense", "prototypes", "no_attention", "skip", "direct"],
+    params=[SMALL, DENSE, CHOOSING, MIXING_LESS],
+    ids=["shared", "dense", "prototypes", "no_attention"],
 )
 def codec(request: pytest.FixtureRequest) -> ChannelCodec:
     """A small codec whose modulation is not zero, so that SNR and k matter."""
@@ -78,58 +75,6 @@ def test_prototypes_choose_the_nearest_key() -> None:
         layer.keys.bias.zero_()
     chosen = layer(torch.tensor([[0.0, 0.9, 0.1], [-1.0, 0.2, 0.0]]))
     torch.testing.assert_close(chosen, layer.values.weight.T[[1, 3]])
-
-
-@pytest.mark.parametrize("uses", [3, 16, 20])
-def test_skip_sends_the_first_features_and_averages_repetitions(
-    uses: int, generator: torch.Generator
-) -> None:
-    """32 features: 6 values, 32, or 40, of which the last 8 repeat the first."""
-    config = replace(SKIPPING, max_uses=24)
-    encoder, decoder = Skip(config, begin=2.0), Skip(config, begin=0.5)
-    features, condition = torch.randn(2, 32, generator=generator), torch.zeros(2, 1, 8)
-    values = encoder.sent(features, condition)
-    assert torch.equal(values[:, :32], 2 * features)
-    assert torch.equal(values[:, 32:], 2 * features[:, :16])
-    known = (torch.arange(48) < 2 * uses).float().expand(2, -1)
-    out = decoder.received(values * known, known, condition)
-    there = min(32, 2 * uses)
-    torch.testing.assert_close(out[:, :there], features[:, :there])
-    assert bool((out[:, there:] == 0).all())
-    wrong = values.clone()
-    wrong[:, 0] += 1.0  # sent twice if uses is 20
-    error = decoder.received(wrong * known, known, condition)[:, 0] - features[:, 0]
-    torch.testing.assert_close(error, torch.full((2,), 0.25 if uses > 16 else 0.5))
-
-
-def test_codebook_sends_the_codeword_of_the_nearest_key() -> None:
-    book = Codebook(replace(DIRECT, prototypes=3), 2, 4)
-    with torch.no_grad():
-        book.keys.weight.copy_(torch.tensor([[100.0, 0.0], [0.0, 100.0], [-100.0, 0.0]]))
-        book.keys.bias.zero_()
-        book.values.weight.copy_(torch.arange(12.0).view(4, 3))
-    values, condition = torch.tensor([[1.0, 0.2], [-1.0, 0.1]]), torch.zeros(2, 1, 8)
-    sent = book(values, condition)
-    torch.testing.assert_close(sent, book.values.weight.T[[0, 2]])
-    with torch.no_grad():
-        book.sharpness.bias.fill_(-20.0)  # a bad channel: no choice, the mean of all codewords
-    mean = book.values.weight.mean(dim=1).expand(2, -1)
-    torch.testing.assert_close(book(values, condition), mean, rtol=0, atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("changes", "told"),
-    [
-        ({"skip": True, "lengths": (8, 16)}, "lengths must be empty"),
-        ({"direct": True, "lengths": (8, 16)}, "lengths must be empty"),
-        ({"direct": True, "prototypes": 0}, "direct needs prototypes"),
-    ],
-)
-def test_paths_past_the_trunk_need_prefixes_and_prototypes(
-    changes: dict[str, Any], told: str
-) -> None:
-    with pytest.raises(ValueError, match=told):
-        replace(CHOOSING, **changes)
 
 
 def test_fresh_block_ignores_the_condition() -> None:

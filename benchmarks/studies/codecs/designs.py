@@ -44,9 +44,7 @@ def designs(cat: CatConfig) -> Mapping[str, CodecConfig]:
         "no_snr": replace(cat, use_snr=False),
         "reliability": replace(cat, reliability=True),
         "shared_ends": replace(cat, dense=False, tokens=16, width=60),
-        "no_prototypes": replace(cat, width=56, prototypes=0, direct=False),
-        "skip": replace(cat, skip=True),
-        "paths": replace(cat, width=36, skip=True, direct=True),
+        "no_prototypes": replace(cat, width=56, prototypes=0),
         "groups": groups,
         "groups_apart": replace(groups, attention=False),
     }

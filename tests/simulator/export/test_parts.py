@@ -33,13 +33,12 @@ DENSE = CatConfig(
     prototypes=8,
     reliability=True,
 )
-PATHS = replace(DENSE, skip=True, direct=True)
 BATCH, K = 6, 16
 USES = torch.full((BATCH, 1), K)
 SNR_DB = torch.tensor([[-30.0], [-10.0], [0.0], [5.0], [10.0], [40.0]])
 
 
-@pytest.fixture(params=[PLAIN, DENSE, PATHS], ids=["plain", "dense", "paths"])
+@pytest.fixture(params=[PLAIN, DENSE], ids=["plain", "dense"])
 def codec(request: pytest.FixtureRequest) -> ChannelCodec:
     made: ChannelCodec = fresh(request.param.build, seed=0)
     for parameter in made.parameters():  # modulations begin at zero
