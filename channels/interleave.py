@@ -35,13 +35,13 @@ class InterleavedChannel(WrappedChannel):
 
     @property
     def law(self) -> ChannelLaw:
-        """The law of a single use is unchanged; the covariance between uses is not."""
+        """The channel's law if one gain holds for an image; else only that of a single use."""
         own = self.channel.law
+        title = f"{own.title or self.channel.name}, interleaved"
+        if own.uses_per_gain == math.inf:
+            return replace(own, title=title)
         return ChannelLaw(
-            title=f"{own.title or self.channel.name}, interleaved",
-            uses_per_gain=math.inf if own.uses_per_gain == math.inf else None,
-            qam_bit_error_rate=own.qam_bit_error_rate,
-            knowledge=own.knowledge,
+            title=title, qam_bit_error_rate=own.qam_bit_error_rate, knowledge=own.knowledge
         )
 
     def __call__(self, x: Tensor, *, snr_db: Tensor, generator: torch.Generator) -> ChannelOutput:

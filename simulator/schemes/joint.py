@@ -271,9 +271,9 @@ class JointScheme(ModelForEach[JointModel]):
         if self.config.frozen:
             whose = "backbone" if self.config.backbone_of else "the backbone of rkd_sc"
             backbone = f", {whose} frozen"
-        losses = ", its losses" if self.config.losses else ""
+        losses = ", losses of rkd_sc" if self.config.losses else ""
         shares = self.config.shares
-        passes = f", 1/{shares} of its passes" if shares > 1 else ""
+        passes = f", 1/{shares} of the passes of rkd_sc" if shares > 1 else ""
         return f"one model for k = {k}{told}, {trained}, no header{backbone}{losses}{passes}"
 
     @torch.inference_mode()

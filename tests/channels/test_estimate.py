@@ -211,6 +211,13 @@ def test_interleaving_only_permutes_the_gains() -> None:
     torch.testing.assert_close(noise.y, noise.h * x, atol=1e-4, rtol=1e-4)
 
 
+def test_interleaved_channel_with_one_gain_keeps_its_law() -> None:
+    fading = channel_from_name("rayleigh").law
+    interleaved = channel_from_name("rayleigh+interleaved").law
+    assert replace(interleaved, title=fading.title) == fading
+    assert channel_from_name("rayleigh_block:4+interleaved").law.uses_per_gain is None
+
+
 def test_plain_channels_have_no_pilots_and_perfect_knowledge() -> None:
     own = AwgnChannel()
     assert (own.pilots, own.stream_name, own.subcarriers) == (0, "awgn", None)

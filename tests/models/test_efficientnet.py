@@ -1,48 +1,49 @@
-"""The depthwise convolution of EfficientNet, whose gradient is fast for small images."""
+"""The tuned blocks of EfficientNet as products of matrices, against convolutions."""
+
+import copy
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from models.encoders.efficientnet import FastDepthwise
+from models import EfficientNet, EfficientNetConfig
 
-
-class Padded(nn.Conv2d):
-    """A depthwise convolution that pads before it convolves, as that of the package does."""
-
-    def __init__(self, channels: int, kernel: int, stride: int) -> None:
-        super().__init__(channels, channels, kernel, stride, groups=channels, bias=False)
-        before = (kernel - stride) // 2
-        self.static_padding = nn.ZeroPad2d((before, kernel - stride - before) * 2)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return super().forward(self.static_padding(images))
+pytest.importorskip("efficientnet_lite_pytorch", reason="extra teachers is not installed")
 
 
-@pytest.mark.parametrize(("kernel", "stride", "side"), [(5, 1, 5), (3, 1, 4), (5, 2, 10)])
-def test_depthwise_convolution_and_its_gradients_match_those_of_torch(
-    kernel: int, stride: int, side: int
+def by_convolutions(body: EfficientNet, hidden: Tensor) -> Tensor:
+    features: Tensor = body.late(hidden)
+    return features.mean(dim=(2, 3))
+
+
+@pytest.mark.parametrize(("side", "frozen"), [(160, 15), (96, 20), (192, 14)])
+def test_features_and_gradients_in_training_match_those_of_convolutions(
+    side: int, frozen: int, generator: torch.Generator
 ) -> None:
-    generator = torch.Generator().manual_seed(0)
-    conv = Padded(6, kernel, stride).double()
-    fast = FastDepthwise(conv).train()
-    images = torch.randn(3, 6, side, side, generator=generator, dtype=torch.float64)
-    images.requires_grad_(True)
-    right, found = conv(images), fast(images)
-    assert found.shape == right.shape
-    assert torch.allclose(found, right, atol=1e-12)
-    slope = torch.randn(right.shape, generator=generator, dtype=torch.float64)
-    for own, other in zip(
-        torch.autograd.grad(found, (images, conv.weight), slope),
-        torch.autograd.grad(right, (images, conv.weight), slope),
-        strict=True,
-    ):
-        assert torch.allclose(own, other, atol=1e-12)
+    """Images of 10x10 and 3x3; the last case begins with 12x12, which stay convolutions."""
+    body = EfficientNetConfig(side=side, frozen=frozen).build(image_channels=3).train()
+    images = torch.rand((2, 3, 32, 32), generator=generator)
+    hidden = body.begun(images).double()
+    body.late.double()
+    other = copy.deepcopy(body)
+    found, right = body.finished(hidden), by_convolutions(other, hidden).float()
+    torch.testing.assert_close(found, right, atol=1e-5, rtol=1e-5)
+    slope = torch.randn(right.shape, generator=generator)
+    found.backward(slope)
+    right.backward(slope)
+    pairs = [*zip(body.late.parameters(), other.late.parameters(), strict=True)]
+    scale = max(float(own.grad.abs().max()) for own, _ in pairs if own.grad is not None)
+    for own, theirs in pairs:
+        torch.testing.assert_close(own.grad, theirs.grad, atol=1e-6 * scale, rtol=1e-4)
+    for name, buffer in body.late.named_buffers():
+        torch.testing.assert_close(buffer, other.late.get_buffer(name))
 
 
-def test_large_images_and_evaluation_use_the_convolution() -> None:
-    conv = Padded(2, 3, 1)
-    fast = FastDepthwise(conv)
-    large, small = torch.randn(1, 2, 11, 11), torch.randn(1, 2, 5, 5)
-    assert torch.equal(fast.train()(large), conv(large))
-    assert torch.equal(fast.eval()(small), conv(small))
+@torch.no_grad()
+def test_features_in_evaluation_match_those_of_the_layers(generator: torch.Generator) -> None:
+    body = EfficientNetConfig(side=64, frozen=8).pretrained().eval()
+    images = torch.rand((3, 3, 32, 32), generator=generator)
+    hidden = body.early(body._shown(images))
+    torch.testing.assert_close(body.begun(images), hidden, atol=1e-4, rtol=1e-4)
+    features = by_convolutions(body, hidden)
+    torch.testing.assert_close(body.finished(hidden), features, atol=1e-4, rtol=1e-4)

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from benchmarks.baselines.block_errors import BlockErrors, block_errors
+from channels.awgn import AwgnChannel
 from channels.base import Channel
 from channels.digital.bit_pipe import BitPipe, payload_bits_for
+from channels.digital.small_block import SmallBlockPipe
 from channels.names import channel_from_name
 from channels.streams import Streams
 
@@ -23,9 +25,31 @@ def test_error_rates_between_below_and_above_the_tabulated_snrs() -> None:
     np.testing.assert_allclose(rates, [1, 1, 10**-0.5, 0.1, 1e-4, 0])
 
 
-def test_error_rate_without_a_crc_is_constant_below_the_table() -> None:
-    without_crc = replace(TABLE, errors=(90, 100, 1), undetected=(90, 100, 1))
-    np.testing.assert_allclose(without_crc(np.array([-30.0, 0.0, 3.0])), [0.9, 0.9, 0])
+def test_error_rate_without_a_crc_approaches_a_guess_below_the_table() -> None:
+    without_crc = replace(TABLE, errors=(90, 100, 1), undetected=(90, 100, 1), limit=0.97)
+    rates = without_crc(np.array([-200.0, -20.0, -0.0, 3.0]))
+    np.testing.assert_allclose(rates, [0.97, 0.963, 0.9, 0])
+    at = without_crc.variance(np.array([-20.0]), np.array([0.5]))
+    assert at == pytest.approx((0.5 * 0.1) ** 2 * 0.9 * 0.1 / 100)
+
+
+def test_error_rates_of_a_short_code_follow_the_table_far_below_it() -> None:
+    """3 bits over 16 uses, decoded below the table, the last time with hardly any signal."""
+    link = SmallBlockPipe(payload_bits=3, channel_uses=16)
+    table = block_errors(link)
+    for below_db in (6.0, 12.0, 60.0):
+        snr_db = table.snr_db[0] - below_db
+        blocks, streams = 40_000, Streams(seed=3)
+        arrived = link(
+            torch.zeros((blocks, 3), dtype=torch.uint8),
+            channel=AwgnChannel(),
+            snr_db=torch.full((blocks, 1), snr_db),
+            channel_generator=streams("channel"),
+            scrambling_generator=streams("scrambling"),
+        )
+        failed = float(arrived.payload.any(dim=1).double().mean())
+        spread = (0.25 / blocks) ** 0.5 + table.variance(np.array([snr_db]), np.ones(1)) ** 0.5
+        assert abs(failed - float(table(np.array([snr_db]))[0])) < 4 * spread
 
 
 def test_fraction_of_errors_missed_by_the_crc() -> None:

@@ -58,5 +58,5 @@ def test_provenance_has_commit_machine_and_hashes_but_no_time() -> None:
     assert told["results.csv, SHA-256"] == hashlib.sha256(table).hexdigest()
     assert told["commit"] == run["environment"]["commit"]
     assert told["weights codec, SHA-256"] == run["weights"]["codec"]["sha256"]
-    assert "AMD EPYC" in told["machine"]
+    assert run["environment"]["machine"]["processor"] in told["machine"]
     assert str(run["wall_seconds"]) not in told.values()

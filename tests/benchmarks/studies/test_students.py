@@ -23,7 +23,8 @@ from simulator.description.basis import Basis
 from simulator.errors import UserError
 from simulator.search.cost import network_costs
 from simulator.storage.describe import describe
-from simulator.training.teachers import train_teachers
+from simulator.training.student import Session
+from simulator.training.teachers import teacher_views, train_teachers
 
 SMALL = ResidualCnnConfig(widths=(4, 8), blocks=1, feature_dim=8)
 
@@ -143,6 +144,23 @@ def test_students_are_trained_compared_and_reused(
     again = pd.read_csv(request.out / "students.csv")
     pd.testing.assert_frame_equal(again.drop(columns="cpu_ms"), rows.drop(columns="cpu_ms"))
     assert not (request.out / "cache").exists()
+
+
+def test_student_from_the_training_of_the_teachers_is_not_trained_again(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(students, "taught_by_three", small)
+    request = StudentsRequest(
+        out=tmp_path / "out", training=tmp_path, sizes=("3000",), seeds=2, epochs=1, views=2
+    )
+    same, other = request.jobs()
+    there = Session(replace(same.run(dataset), folder=tmp_path, taught_in=None))
+    found = there.student(there.run.recipe.student_parts(), there.run.recipe.student)
+    monkeypatch.setattr(taught, "train_student", None)  # calling it would be an error
+    assert torch.equal(same.student(dataset).head.weight, found.head.weight)
+    teacher_views(other.run(dataset), there.teachers)
+    with pytest.raises(TypeError, match="not callable"):
+        other.student(dataset)
 
 
 def test_answers_of_another_training_run_raise_an_error(

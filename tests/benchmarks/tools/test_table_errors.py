@@ -1,6 +1,7 @@
 """Precision of the committed tables of block error rates, and its effect on accuracies."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,8 @@ def test_committed_tables_are_as_precise_as_claimed() -> None:
     assert files
     for path in files:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        table = BlockErrors(**{key: tuple(values) for key, values in kept["table"].items()})
+        columns: dict[str, Any] = {key: tuple(own) for key, own in kept["table"].items()}
+        table = BlockErrors(**columns)
         coded_bits = kept["link"]["channel_uses"] * kept["link"]["bits_per_symbol"]
         most = 0.008 if coded_bits <= SHORT else 0.025
         assert np.sqrt(table.variances).max() <= most, path.name

@@ -221,7 +221,7 @@ def test_settings_describe_channel_knowledge_and_training() -> None:
     )
     assert committed("adjscc:distilled:total").settings(16) == (
         "one model for k = 16, average SNR known to both ends, trained at -12 to 26 dB, no header, "
-        "the backbone of rkd_sc frozen, its losses, 1/5 of its passes"
+        "the backbone of rkd_sc frozen, losses of rkd_sc, 1/5 of the passes of rkd_sc"
     )
     assert committed("deep_jscc_q:256qam").settings(4) == (
         "one model for k = 4, points of 256-QAM, unit power on average over images, trained at "
