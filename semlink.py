@@ -372,8 +372,8 @@ def sweep(
 
     Schemes are names ("rkd_sc,label_code" or a list) or objects. With `out` the sweep is journalled
     in that folder as by `semlink sweep`, can be stopped and resumed, and uses `workers` processes;
-    with schemes or channels of your own, only this one. `fresh` deletes what is in the folder, or
-    the units of the schemes that it names. Without `out` the sweep stays in memory.
+    with schemes or channels of your own, only this one. `fresh` deletes the sweep in the folder,
+    or the units of the schemes that it names. Without `out` the sweep stays in memory.
     `quality` adds PSNR and SSIM of the images that schemes rebuild (for schemes of your own:
     `Received.seen["images"]`). Raises: Error.
 

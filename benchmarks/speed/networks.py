@@ -51,7 +51,7 @@ from simulator.scheme import Received, Scheme, Tensors, all_delivered
 from simulator.schemes.image import ImageJsccConfig, ImageJsccScheme
 from simulator.schemes.rkd_sc import RkdScheme
 from simulator.statistics.intervals import Z
-from simulator.storage.environment import ROOT
+from simulator.storage.environment import REFERENCE
 from simulator.storage.files import load_tensors
 from simulator.training.loop import fresh
 
@@ -60,7 +60,7 @@ PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 EAGER = tuple(Setting(0, CPU, precision) for precision in PRECISIONS)
 COMPILED = tuple(setting._replace(compiled=True) for setting in EAGER)
 KAIRA = Path(__file__).with_name("kaira_side.py")
-TRAINED = ROOT / "results/reference/cifar100/weights/deep_jscc_image_k256.safetensors"
+TRAINED = REFERENCE / "cifar100/weights/deep_jscc_image_k256.safetensors"
 
 MATRIX_OPS = ("mm", "addmm", "bmm", "baddbmm", "convolution", "scaled_dot_product", "linear")
 SIDE = 512  # of the matrices for the peak: three of them fit in the cache of a core

@@ -26,10 +26,9 @@ from channels.streams import Streams, sionna_phy
 from simulator.engine.journal import Journal
 from simulator.measures.compare import credits_from
 from simulator.statistics.paired import paired_difference
-from simulator.storage.environment import ROOT
+from simulator.storage.environment import REFERENCE
 from simulator.storage.folders import read_results
 
-REFERENCE = ROOT / "results/reference"
 MEMORY_EVERY_S = 2.0  # reading it takes 18 ms for a process of 1.3 GB
 NETWORKS = ("fp32", "bf16", "fp32, compiled", "bf16, compiled")
 SNR_DB = 7.0  # at which LDPC (512, 1024) over 16-QAM loses about one block in a hundred

@@ -27,7 +27,7 @@ from channels.streams import Streams
 from simulator.progress import progress
 from simulator.statistics.intervals import Interval
 from simulator.statistics.paired import paired_difference, paired_p_value
-from simulator.storage.environment import ROOT, environment
+from simulator.storage.environment import REFERENCE, environment
 from simulator.storage.files import write_json, write_table
 
 Values = NDArray[np.float64]
@@ -191,7 +191,7 @@ def coverage() -> pd.DataFrame:
 def main() -> None:
     """Simulate and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=ROOT / "results/reference/coverage")
+    parser.add_argument("--out", type=Path, default=REFERENCE / "coverage")
     options = parser.parse_args()
     about = environment(torch.device("cpu"))
     rows = coverage()

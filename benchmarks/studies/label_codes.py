@@ -21,7 +21,7 @@ from channels.streams import PointStreams, Streams
 from channels.units import linear_to_db
 from simulator.progress import progress
 from simulator.statistics.intervals import wilson
-from simulator.storage.environment import ROOT, environment
+from simulator.storage.environment import REFERENCE, environment
 from simulator.storage.files import write_json, write_table
 
 SIZES: Final = (
@@ -74,7 +74,7 @@ def wrong_decisions(words: Tensor, channel: str, snr_db: float) -> int:
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=ROOT / "results/reference/label_codes")
+    parser.add_argument("--out", type=Path, default=REFERENCE / "label_codes")
     options = parser.parse_args()
     torch.set_num_threads(1)
     about = environment(torch.device("cpu"))

@@ -36,7 +36,7 @@ from simulator.scheme import Scheme
 from simulator.statistics.intervals import accuracy_interval, mean_interval
 from simulator.statistics.paired import paired_difference
 from simulator.statistics.threshold import paired_difference_db
-from simulator.storage.environment import ROOT, environment
+from simulator.storage.environment import REFERENCE, environment
 from simulator.storage.files import write_json, write_table
 from simulator.storage.folders import check_writable
 
@@ -188,12 +188,12 @@ def _curve(rows: pd.DataFrame, link: str) -> pd.DataFrame:
 def main() -> None:
     """Measure, write and draw."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=ROOT / "results/reference/digits/radio")
+    parser.add_argument("--out", type=Path, default=REFERENCE / "digits/radio")
     options = parser.parse_args()
     with in_one_line("radio"):
         check_writable(options.out)
     torch.set_num_threads(1)
-    link = semlink.load("digits", weights=ROOT / "results/reference/digits/weights")
+    link = semlink.load("digits", weights=REFERENCE / "digits/weights")
     study = measured(link)
     table, lost = pd.DataFrame(study.rows), pd.DataFrame(losses(study))
     write_table(options.out / "radio.csv", table.round(6))

@@ -28,7 +28,7 @@ from channels.streams import PointStreams, Streams
 from channels.theory import normal_approximation_bits
 from simulator.progress import progress
 from simulator.statistics.intervals import wilson
-from simulator.storage.environment import ROOT, environment
+from simulator.storage.environment import REFERENCE, environment
 from simulator.storage.files import write_json, write_table
 
 USES: Final = 16
@@ -156,7 +156,7 @@ def best_error_rate(bits: int, snr_db: float) -> float:
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=ROOT / "results/reference/short_links")
+    parser.add_argument("--out", type=Path, default=REFERENCE / "short_links")
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows = measured()

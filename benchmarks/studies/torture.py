@@ -17,10 +17,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from simulator.storage.environment import ROOT
+from simulator.storage.environment import REFERENCE
 
 KINDS = ("worker", "main", "all")  # of kills, in turn
-WEIGHTS = ROOT / "results/reference/digits/weights"  # committed: the same for every user
+WEIGHTS = REFERENCE / "digits/weights"  # committed: the same for every user
 SWEEP = ("--snr-db", "-10:20:2", "--channel-uses", "4,16,64", "--realizations", "20")
 
 

@@ -18,7 +18,7 @@ from simulator.errors import UserError
 from simulator.scheme import Classifier, Classify, in_pieces
 from simulator.statistics.intervals import wilson
 from simulator.storage.describe import digest
-from simulator.storage.environment import ROOT
+from simulator.storage.environment import REFERENCE
 from simulator.storage.files import read_header
 from simulator.storage.sums import checked_weights
 from simulator.training.teachers import Teacher, tower_on
@@ -87,7 +87,7 @@ class Weights:
         """The command that trains missing parts of this folder, with the options `made_by`."""
         recipe, folder = self.recipe, self.folder
         usual = Path("results/runs") / recipe.name / "weights"
-        known = folder == usual or folder.is_relative_to(ROOT / "results/reference")
+        known = folder == usual or folder.is_relative_to(REFERENCE)
         out = "" if known or folder.name != "weights" else f" --out {folder.parent}"
         return recipe.training_command(f"{made_by}{out}")
 

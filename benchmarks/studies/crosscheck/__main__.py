@@ -28,7 +28,7 @@ from channels.streams import Streams
 from channels.units import db_to_linear, ebn0_db_from_snr_db
 from simulator.measures.digital_link import LinkTest, measure_link
 from simulator.statistics.intervals import wilson
-from simulator.storage.environment import ROOT, environment
+from simulator.storage.environment import REFERENCE, ROOT, environment
 from simulator.storage.files import write_json, write_table
 
 Arrays = dict[str, NDArray[Any]]
@@ -253,7 +253,7 @@ def main() -> None:
     """Run both, compare them, and write the files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python", type=Path, default=Path(".venv-tensorflow/bin/python"))
-    parser.add_argument("--out", type=Path, default=ROOT / "results/reference/crosscheck")
+    parser.add_argument("--out", type=Path, default=REFERENCE / "crosscheck")
     options = parser.parse_args()
     torch.set_num_threads(1)
     start, about = time.perf_counter(), environment(torch.device("cpu"))
