@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from simulator.data.dataset import Dataset, Split
 from simulator.data.embedded import embedded
 from simulator.schemes.experiment import Experiment
 from simulator.storage.environment import ROOT
+from simulator.training import loop
 
 WEIGHTS = ROOT / "results/reference/digits/weights"
 SMALL = ["--images", "20", "--realizations", "1", "--snr-db", "-10,10", "--channels", "awgn"]
@@ -53,6 +55,25 @@ def refused(capsys: pytest.CaptureFixture[str]) -> str:
     assert err.startswith("semlink: error: ")
     assert err.count("\n") == 1
     return err
+
+
+def stop_within_epochs(patch: pytest.MonkeyPatch) -> list[str]:
+    """Interrupt the training of every part once, after two steps of an epoch; returns its name.
+
+    Checkpoints are written after every step. The list grows with every interruption.
+    """
+    stopped: list[str] = []
+    step = loop._Training._step
+
+    def interrupted(self: "loop._Training[Any]", *arguments: Any) -> float:
+        if self.step == 2 and self.lesson.part.name not in stopped:
+            stopped.append(self.lesson.part.name)
+            raise KeyboardInterrupt
+        return step(self, *arguments)
+
+    patch.setattr(loop._Training, "_step", interrupted)
+    patch.setattr(loop, "Checkpoint", partial(loop.Checkpoint, seconds=0.0))
+    return stopped
 
 
 def use_recipe(monkeypatch: pytest.MonkeyPatch, experiment: Experiment) -> None:

@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests. Randomness is seeded and never uses torch's global state.
+"""Fixtures shared by all tests. Randomness is seeded, also that of torch's global state.
 
 Imports are inside the fixtures, because the process that only distributes tests does not need them.
 """
@@ -30,6 +30,16 @@ os.environ["OMP_NUM_THREADS"] = "1"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run long files first, and the others in the order of collection."""
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> Iterator[None]:
+    """Make draws from torch's global state equal in any order of the tests."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
 
 
 @pytest.fixture

@@ -12,14 +12,17 @@ from pathlib import Path
 
 from simulator.__main__ import main
 from simulator.engine.journal import Journal
+from simulator.storage.environment import ROOT
 
 SWEEP = "semlink sweep digits --schemes label_code --channels awgn --snr-db -5 --channel-uses 4"
+WEIGHTS = ROOT / "results/reference/digits/weights"
 SIZES = ("16k", "60k", "152k", "64m")  # sizes of the disk, which grows after every sweep
 
 
 def attempt(size: str, folder: Path, *more: str) -> None:
     """Run a sweep; print its exit status, its last message, and the number of kept units."""
-    sys.argv = [*SWEEP.split(), "--realizations", "300", "--out", str(folder), *more]
+    arguments = ["--weights", str(WEIGHTS), "--realizations", "300", "--out", str(folder), *more]
+    sys.argv = [*SWEEP.split(), *arguments]
     status, said = 0, io.StringIO()
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
         try:

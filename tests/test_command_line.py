@@ -209,6 +209,7 @@ def test_help_and_version(semlink: Command, capsys: pytest.CaptureFixture[str]) 
         assert "Usage: semlink" in capsys.readouterr().out
 
 
+@pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="no C++ compiler")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # raised within torch itself
 def test_compiled_receiver_agrees_with_the_plain_one(
     semlink: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import runpy
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -132,6 +133,17 @@ def test_threshold_excerpt_matches_the_command_output(
     assert {" ".join(line.split()) for line in excerpt} <= printed
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/extending.md"])
+def test_first_python_example_runs(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    example = tmp_path / "example.py"
+    example.write_text((ROOT / page).read_text().partition("```python\n")[2].partition("```")[0])
+    runpy.run_path(str(example))
+    assert "rkd_sc" in capsys.readouterr().out
+
+
 def test_channel_table_matches_the_command_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -142,6 +154,12 @@ def test_channel_table_matches_the_command_output(
     monkeypatch.chdir(tmp_path)
     asked = [*command.split()[1:], "--workers", "1", "--weights", WEIGHTS]
     assert status(monkeypatch, *asked) == 0
-    printed = {line.rstrip() for line in capsys.readouterr().out.splitlines()}
+    printed = capsys.readouterr().out.splitlines()
     assert len(excerpt) > 12
-    assert {line.rstrip() for line in excerpt} <= printed
+    begin = printed.index(excerpt[0])
+    number = re.compile(r"\b\d+\.\d\b")
+    for told, line in zip(excerpt, printed[begin:], strict=False):
+        assert number.sub("", told).split() == number.sub("", line).split()
+        # another kind of CPU may flip a decision of 750, which is 0.13 %
+        values = [float(own) for own in number.findall(told)]
+        assert [float(own) for own in number.findall(line)] == pytest.approx(values, abs=0.3)

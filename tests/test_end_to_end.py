@@ -25,7 +25,7 @@ from simulator.storage.describe import describe
 from simulator.storage.environment import ROOT
 from simulator.storage.files import load_tensors
 from simulator.training.weights import Weights
-from tests.commands import use_recipe
+from tests.commands import stop_within_epochs, use_recipe
 
 CPU = torch.device("cpu")
 WEIGHTS = ROOT / "results/reference/digits/weights"
@@ -81,11 +81,17 @@ def test_tiny_link_learns_and_resumes(tmp_path: Path, monkeypatch: pytest.Monkey
             )
         )
 
-    with monkeypatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr("simulator.training.run.TrainingRun.view", interrupt_after(1))
+    with monkeypatch.context() as patch:
+        stopped = stop_within_epochs(patch)
+        for name in ("teacher", "student", "head", "digital_semantic", "codec"):
+            with pytest.raises(Stopped):
+                trained()
+            assert stopped[-1] == name
+            assert list((tmp_path / "checkpoints").iterdir())
+        with pytest.raises(Stopped):
+            trained()
+        assert stopped[-1] == "decoded_student"
         trained()
-    assert list((tmp_path / "checkpoints").iterdir())
-    trained()
     assert not list((tmp_path / "checkpoints").iterdir())
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "weights").iterdir()}
     trained()  # every part is trained already
@@ -117,23 +123,7 @@ def test_tiny_link_learns_and_resumes(tmp_path: Path, monkeypatch: pytest.Monkey
     assert rows[64, 10.0] > rows[16, -10.0] + 0.2
 
 
-def interrupt_after(views: int) -> object:
-    """Like `TrainingRun.view`, but raises KeyboardInterrupt after the given number of views."""
-    from simulator.training.run import TrainingRun
-
-    whole, asked = TrainingRun.view, 0
-
-    def view(run: TrainingRun, purpose: str, index: int) -> torch.Tensor:
-        nonlocal asked
-        asked += 1
-        if asked > views:
-            raise KeyboardInterrupt
-        return whole(run, purpose, index)
-
-    return view
-
-
-def test_committed_digits_weights_reach_the_readme_accuracy() -> None:
+def test_committed_digits_weights_are_accurate_and_improve_with_snr_and_k() -> None:
     rows = sweep(
         digits(),
         WEIGHTS,
@@ -148,6 +138,26 @@ def test_committed_digits_weights_reach_the_readme_accuracy() -> None:
         assert rows["rkd_sc", k, -10.0] < rows["rkd_sc", k, 10.0]
     assert rows["rkd_sc", 4, 0.0] + 0.05 < rows["rkd_sc", 16, 0.0]
     assert rows["rkd_sc", 16, -10.0] > 0.4
+
+
+def test_committed_weights_reproduce_the_committed_table() -> None:
+    """Every scheme at two SNRs and k = 16 and 64; another kind of CPU may flip single decisions."""
+    committed = pd.read_csv(ROOT / "results/reference/digits/results.csv")
+    point = ["scheme", "channel", "snr_db", "channel_uses"]
+    names = [own.name for own in digits().schemes if own.name in set(committed["scheme"])]
+    rows = sweep(
+        digits(),
+        WEIGHTS,
+        names,
+        channels=tuple(map(channel_from_name, ("awgn", "rayleigh"))),
+        snr_db=(-6.0, 4.0),
+        channel_uses=(16, 64),
+        realizations=3,
+    )
+    both = rows.merge(committed, on=point, suffixes=("", "_committed"))
+    assert len(both) == len(rows) > 8 * len(names) / 2
+    assert (both["transmissions"] == both["transmissions_committed"]).all()
+    assert (both["correct"] - both["correct_committed"]).abs().max() <= 3  # of 1,500
 
 
 def test_separate_fails_at_low_snr_and_stays_below_its_bound() -> None:

@@ -28,6 +28,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "altair": ("benchmarks/report/",),
     "vl_convert": ("benchmarks/report/",),
     "sigmf": ("simulator/radio/recording.py",),
+    "tqdm": ("simulator/progress.py",),
 }
 REACHES_BENCHMARKS = "simulator/resolve.py"  # turns names into objects on request
 # From the bottom up; each part imports only from itself and from the parts before it.

@@ -114,7 +114,7 @@ LOADING: list[tuple[Call, str]] = [
     ),
     (lambda: link()["rkd_sc:"], "^name must have a label behind each colon, got 'rkd_sc:'"),
     (
-        lambda: WRONGLY.load("digits", data="/tmp"),
+        lambda: WRONGLY.load("digits", data=ROOT / "docs"),
         "^recipe digits brings its own images; use recipe images for data$",
     ),
     (lambda: WRONGLY.Link.__getitem__(link(), 5), "name must be a string that is not empty, got 5"),

@@ -10,9 +10,10 @@ import pytest
 from simulator.engine.evaluate import Evaluator
 from simulator.engine.grid import Task
 from simulator.engine.journal import Finished
-from tests.commands import refused, status
+from tests.commands import WEIGHTS, refused, status
 
 SWEEP = ["sweep", "digits", "--channels", "awgn", "--images", "100", "--workers", "1"]
+SWEEP += ["--weights", str(WEIGHTS)]
 RULE = ["--schemes", "label_code", "--snr-db", "-10,10", "--channel-uses", "4"]
 RULE += ["--realizations", "4", "--mc", "1.5", "--max-realizations", "30"]
 

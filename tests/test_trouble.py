@@ -19,6 +19,7 @@ from tests.commands import WEIGHTS, status
 SCRIPT = Path(__file__).parent / "full_disk.py"
 MOUNTS = ["unshare", "--map-root-user", "--mount"]
 SWEEP = ["sweep", "digits", "--channels", "awgn", "--snr-db", "-5", "--channel-uses", "4"]
+SWEEP += ["--weights", str(WEIGHTS)]
 
 
 def may_mount() -> bool:

@@ -94,7 +94,7 @@ def test_time_correlation_is_a_bessel_function() -> None:
 
 @pytest.mark.parametrize("text", ["A:300ns", "C:300ns"])
 def test_fourth_moment_matches_a_finite_sum_of_sinusoids(text: str) -> None:
-    """E|h|^4 = 2 - sum p^2 / 20 on a subcarrier, where a Gaussian gain has 2."""
+    """E|h|^4 is 2 - sum p^2 / 20, close to that of Rayleigh fading, 2."""
     fourth = gains(text, 72, 10_000)[:, 5].abs() ** 4
     powers = taps_of(channel(text).link).powers
     expected = 2 - float((powers**2).sum()) / SINUSOIDS

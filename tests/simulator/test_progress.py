@@ -2,14 +2,12 @@
 
 import io
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tqdm import tqdm
 
 from simulator.progress import progress, skip, wait
-from simulator.storage.environment import ROOT
 from tests.commands import Command
 
 GRID = ["--schemes", "label_code", "--snr-db", "0", "--channel-uses", "16", "--images", "20"]
@@ -96,9 +94,3 @@ def test_bars_use_a_thread_lock_instead_of_a_semaphore() -> None:
     """The default lock of tqdm is shared between processes, and outlives a killed worker."""
     lock: Any = tqdm.get_lock()  # type: ignore[no-untyped-call]
     assert isinstance(lock, type(threading.RLock()))
-
-
-def test_only_simulator_progress_imports_tqdm() -> None:
-    files = [path for name in ("simulator", "benchmarks") for path in (ROOT / name).rglob("*.py")]
-    own = [path for path in files if "tqdm import" in path.read_text(encoding="utf-8")]
-    assert own == [ROOT / Path("simulator/progress.py")]

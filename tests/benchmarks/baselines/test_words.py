@@ -122,18 +122,20 @@ def test_tables_and_decoding_agree(
         assert abs(table - decoded) < 4 * (0.5 / (20 * BATCH)) ** 0.5
 
 
-def test_genie_sends_short_payloads_without_losing_accuracy(
+def test_genie_with_short_payloads_is_at_least_as_accurate(
     coder: FeatureCoder, sources: list[NumberSource]
 ) -> None:
+    """Both meet the same gains and noise; all copies of an image count as one sample."""
     labels = torch.from_numpy(load_digits().target[:BATCH]).long().repeat(10)
     right = []
     for label in ("", "genie"):
         config = WITH_WORDS.labelled(label) if label else WITH_WORDS
         scheme = built(coder, sources, config)
         received = send(scheme, RayleighChannel(coherence=None), -3.0, copies=10)
-        right.append(float((received.scores.argmax(dim=1) == labels).double().mean()))
-    assert right[1] > right[0] - 4 * (0.5 / (10 * BATCH)) ** 0.5
-    assert right[1] > 0.2
+        right.append((received.scores.argmax(dim=1) == labels).double().view(10, BATCH).mean(dim=0))
+    gained = right[1] - right[0]
+    assert float(gained.mean()) > -3 * float(gained.std()) / BATCH**0.5
+    assert float(right[1].mean()) > 0.2
 
 
 def test_short_payloads_raise_accuracy_and_stay_below_the_bound(

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 from benchmarks.speed import sweeps as speed_sweeps
-from benchmarks.speed.sweeps import REFERENCE, Cost, accuracies, growth, separate, workers
+from benchmarks.speed.sweeps import Cost, accuracies, growth, separate, workers
 from benchmarks.speed.table import FULL, QUICK
 from simulator.engine.grid import Point, Unit
 from simulator.engine.journal import Finished, Journal
+from simulator.storage.environment import REFERENCE
 from simulator.storage.files import write_json
 from tests.commands import DATA, ROW
 

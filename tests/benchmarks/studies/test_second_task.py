@@ -22,6 +22,7 @@ from benchmarks.studies.second_task.answers import (
 )
 from simulator.data.dataset import Dataset, Split
 from simulator.data.embedded import embedded
+from tests.commands import WEIGHTS
 
 
 def test_superclasses_match_the_cifar_100_files() -> None:
@@ -94,6 +95,7 @@ def test_label_code_solves_class_tasks_but_not_instance_retrieval(
 ) -> None:
     arguments = ["digits", "--images", "250", "--snr-db", "20", "--channel-uses", "16"]
     arguments += ["--channels", "awgn", "--realizations", "1", "--out", str(tmp_path)]
+    arguments += ["--weights", str(WEIGHTS)]
     monkeypatch.setattr("sys.argv", ["second_task", *arguments])
     second_task.main()
     rows = pd.read_csv(tmp_path / "second_task.csv")

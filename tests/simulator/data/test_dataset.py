@@ -14,6 +14,7 @@ from simulator.data.augment import augment, epoch_order
 from simulator.data.dataset import load_dataset, to_float
 from simulator.data.embedded import embedded
 from simulator.data.splits import shares
+from simulator.storage.environment import ROOT
 from tests.simulator.data.data_files import (
     class_counts,
     contents,
@@ -23,19 +24,8 @@ from tests.simulator.data.data_files import (
     write_parquet,
 )
 
-CIFAR_TEST = Path("../shared/data/cifar100/test-00000-of-00001.parquet")
+CIFAR_TEST = ROOT.parent / "shared/data/cifar100/test-00000-of-00001.parquet"
 DIGITS_KEY = "47172997b3ee00f927b695d6463e6613786a0f0f8fa381610edaea0722c35473"
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-
-@pytest.fixture
-def generator() -> torch.Generator:
-    """A stream of random numbers, the same in every run."""
-    return torch.Generator().manual_seed(0)
 
 
 def test_digits_hold_all_images_in_a_fixed_stratified_split() -> None:

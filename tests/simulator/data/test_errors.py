@@ -20,11 +20,6 @@ TEST = "test-00000-of-00001.parquet"
 LABELS = [0, 1] * 3
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-
 def message(folder: Path) -> str:
     """The one-line error that `load_dataset` raises for the folder."""
     with pytest.raises(UserError) as raised:

@@ -21,11 +21,6 @@ from tests.simulator.data.data_files import (
 TRAIN, TEST, LABELS = pictures(20, 1), pictures(6, 2), [0, 1] * 10
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-
 def check(folder: Path, classes: tuple[str, str]) -> None:
     """Check that the folder holds TRAIN and TEST."""
     data = load_dataset(folder)

@@ -2,15 +2,8 @@
 
 from pathlib import Path
 
-import pytest
-
 from simulator.data.dataset import load_dataset
 from tests.simulator.data.data_files import pictures, write_folders, write_parquet
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SEMLINK_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 def test_test_images_duplicated_in_training_are_counted(tmp_path: Path) -> None:

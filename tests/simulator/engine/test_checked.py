@@ -68,7 +68,7 @@ def swept(scheme: Scheme) -> None:
     ("scheme", "line"),
     [
         (Mine(symbols=lambda x: 100 * x), "symbols of mine must have unit power on average, got 1"),
-        (Mine(symbols=lambda x: 1.1 * x), "must have unit power on average, got 1.21"),
+        (Mine(symbols=lambda x: 1.03 * x), "must have unit power on average, got 1.06"),
         (Mine(symbols=lambda x: x.repeat(1, 50)), r"called with x \[B, k\] = \[250, 16\]"),
         (Mine(symbols=lambda x: x.real), "transmit of mine must not fail, but raised"),
         (Mine(symbols=lambda x: x * torch.nan), "symbols x must be finite"),

@@ -5,12 +5,13 @@ import signal
 import sys
 from multiprocessing import forkserver
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from simulator.engine import job
 from simulator.engine.grid import Point, Task, Unit
 from simulator.engine.journal import Finished
 from simulator.engine.workers import MOST_DEATHS, LocalPool, RayPool
@@ -98,3 +99,25 @@ def test_killed_fork_server_is_replaced(tmp_path: Path) -> None:
         assert vars(forkserver._forkserver)["_forkserver_pid"] != pid
     finally:
         pool.close()
+
+
+@pytest.mark.parametrize(("transmissions", "pool"), [(200_000, "here"), (200_001, "3 processes")])
+def test_only_large_sweeps_use_all_cores_by_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transmissions: int, pool: str
+) -> None:
+    """As docs/commands.md says."""
+
+    def made(name: str) -> SimpleNamespace:
+        return SimpleNamespace(name=name, close=lambda: None)
+
+    monkeypatch.setattr(job, "cores", lambda: 3)
+    monkeypatch.setattr(job.Job, "of", lambda *_: None)
+    monkeypatch.setattr(job, "InProcess", lambda _: made("here"))
+    monkeypatch.setattr(job, "LocalPool", lambda _, workers: made(f"{workers} processes"))
+    setting = SimpleNamespace(device=SimpleNamespace(type="cpu"))
+    sweep: Any = SimpleNamespace(
+        transmissions=transmissions, setting=setting, evaluator=lambda: None
+    )
+    with job.open_pool(sweep, tmp_path) as opened:
+        found: Any = opened
+        assert found.name == pool

@@ -10,6 +10,7 @@ import torch
 import semlink as semlink_api
 from simulator.data.embedded import embedded
 from simulator.measures.quality import COLUMNS, psnr_db, ssim
+from simulator.statistics.intervals import mean_interval
 from tests.commands import WEIGHTS, Command, refused
 
 GRID = ["--snr-db", "0,20", "--channel-uses", "64", "--channels", "awgn", "--images", "30"]
@@ -71,7 +72,10 @@ def test_quality_of_an_own_scheme_is_measured() -> None:
     sent = semlink_api.send(scheme, link.data.test.images[:20], k=16)
     true = link.data.test.images[:20].float() / 255
     assert sent.images is not None
-    assert table["psnr_db"][0] == pytest.approx(float(psnr_db(sent.images, true).mean()))
+    every = psnr_db(sent.images, true).numpy()
+    assert table["psnr_db"][0] == pytest.approx(float(every.mean()))
+    ends = [table[f"psnr_db_{end}"][0] for end in ("low", "high")]
+    assert ends == pytest.approx(mean_interval(every), abs=1e-4)
     assert table["accuracy"][0] == (sent.classes == link.data.test.labels[:20]).double().mean()
     wrong = semlink_api.own_scheme(
         "wrong",

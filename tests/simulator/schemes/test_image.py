@@ -24,6 +24,7 @@ from simulator.training.loop import fresh, train_part
 from simulator.training.run import TrainingRun
 from simulator.training.student import Session
 from simulator.training.weights import Weights
+from tests.commands import stop_within_epochs
 
 NAME = "deep_jscc_image"
 WEIGHTS = ROOT / "results/reference/digits/weights"
@@ -102,13 +103,15 @@ def test_committed_retrained_student_is_better_on_rebuilt_images() -> None:
     assert after > before + 0.02
 
 
-def test_training_lowers_the_squared_error_and_its_result_is_reloaded(tmp_path: Path) -> None:
+def test_training_lowers_the_squared_error_and_is_resumed_and_reloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     short = replace(config(), training=replace(config().training, epochs=3), uses=(16,))
 
-    def train() -> DeepJsccImage:
+    def train(folder: Path = tmp_path) -> DeepJsccImage:
         recipe = with_pairs(short)
         run = TrainingRun(
-            recipe=recipe, dataset=embedded("digits"), folder=tmp_path, seed=0, device=CPU
+            recipe=recipe, dataset=embedded("digits"), folder=folder, seed=0, device=CPU
         )
         model = short.models(run.dataset.image_shape)[16]
         part = short.pair_part(recipe, 16)
@@ -122,6 +125,11 @@ def test_training_lowers_the_squared_error_and_its_result_is_reloaded(tmp_path: 
     images = embedded("digits").test.images[:50].float() / 255
     assert error(trained, images) < 0.8 * error(untrained, images)
     again = train()  # loaded from its file
+    assert torch.equal(again.encode(images), trained.encode(images))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        stop_within_epochs(patch)
+        train(tmp_path / "resumed")
+    again = train(tmp_path / "resumed")
     assert torch.equal(again.encode(images), trained.encode(images))
 
 

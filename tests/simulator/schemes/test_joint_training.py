@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import pytest
 import torch
-from torch import Tensor
 
 from benchmarks.recipes.digits import digits
 from channels.names import channel_from_name
@@ -27,6 +26,7 @@ from simulator.storage.files import load_tensors
 from simulator.training.loop import train_part
 from simulator.training.run import TrainingRun
 from simulator.training.weights import Weights
+from tests.commands import stop_within_epochs
 
 CPU = torch.device("cpu")
 WEIGHTS = ROOT / "results/reference/digits/weights"
@@ -93,20 +93,13 @@ def trained_alone(run: TrainingRun, scheme: JointSchemeConfig) -> JointModel:
 def test_resumed_training_gives_identical_weights(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Training from scratch, interrupted in the second of two epochs."""
+    """Training from scratch, interrupted within an epoch."""
     joint = tiny(name, 2, "scratch")
     recipe = of_few_views(joint)
     whole = trained_alone(run_of(recipe, tmp_path / "a"), joint)
     run = run_of(recipe, tmp_path / "b")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        view = TrainingRun.view
-
-        def stopped(self: TrainingRun, purpose: str, index: int) -> Tensor:
-            if index == 1:
-                raise KeyboardInterrupt
-            return view(self, purpose, index)
-
-        patch.setattr(TrainingRun, "view", stopped)
+        stop_within_epochs(patch)
         trained_alone(run, joint)
     resumed = trained_alone(run, joint)
     for key, value in whole.state_dict().items():

@@ -42,7 +42,9 @@ JOINT += [
         ("all", (*OURS, "baselines", "decoded", "rebuilt")),
     ],
 )
-def test_stage_includes_all_earlier_stages_of_rkd_sc(stage: str, steps: tuple[str, ...]) -> None:
+def test_stages_up_to_stage2_include_the_earlier_ones_and_others_stand_alone(
+    stage: str, steps: tuple[str, ...]
+) -> None:
     assert stages_of(stage) == steps
 
 

@@ -93,6 +93,25 @@ def test_pairing_narrows_the_difference_of_needed_snrs() -> None:
     assert again.equals(paired)
 
 
+def test_interval_of_the_difference_is_that_of_the_paired_mean() -> None:
+    """Every image gains 0.4 over 2 dB, so an accuracy of 0.01 corresponds to 0.05 dB."""
+    draw, count = np.random.default_rng(0), 500
+    at_0_db = {name: draw.random(count) / 2 for name in "ab"}
+    curves = pd.concat(
+        [rows(name, own.mean(), own.mean() + 0.4) for name, own in at_0_db.items()],
+        ignore_index=True,
+    )
+    found = thresholds(
+        curves,
+        0.5,
+        reference="b",
+        credits_of=lambda row: at_0_db[row["scheme"]] + 0.2 * row["snr_db"],
+    ).iloc[0]
+    error = (at_0_db["a"] - at_0_db["b"]).std() / count**0.5 / 0.2
+    width = found["difference_high"] - found["difference_low"]
+    assert width == pytest.approx(2 * 1.96 * error, rel=0.1)
+
+
 def test_table_errors_widen_the_difference_of_needed_snrs() -> None:
     """Only the tables vary: accuracy rises by 0.4 over 2 dB, so 0.02 correspond to 0.1 dB."""
     curves = pd.concat([rows("a", 0.2, 0.6), rows("b", 0.2, 0.6)], ignore_index=True)
