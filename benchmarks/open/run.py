@@ -56,10 +56,7 @@ def swept_checked(task: Task, schemes: Sequence[Scheme], name: str, split: Split
         Checked(own, f"{own.name} of {name}{number}", task.classes)
         for own, number in zip(schemes, numbers, strict=True)
     ]
-    found = swept(task, checked, split)
-    for own in checked:
-        own.check_power()
-    return found
+    return swept(task, checked, split)
 
 
 def made_with() -> dict[str, str]:

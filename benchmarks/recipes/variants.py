@@ -1,6 +1,6 @@
 """Ablations of a recipe. Each changes one thing, or one loss; codecs also the width for equal size.
 
-Steps, data and augmentation are kept.
+Data and augmentation are kept; the number of epochs is that of `short` or `brief`.
 
 Trained by `semlink train RECIPE --variants NAME,...`, swept as the schemes `rkd_sc:NAME`.
 """
@@ -26,7 +26,7 @@ STUDENT_EPOCHS, CODEC_EPOCHS = 12, 10  # of every variant, unless the recipe has
 def ablations(
     student: StudentStage, codec: CodecStage, *, untaught: RkdScConfig
 ) -> tuple[RkdScConfig, ...]:
-    """All ablations of a recipe whose codec is CAT, on a short schedule.
+    """All ablations of a recipe whose codec is CAT, on a short schedule (not `no_teacher`).
 
     `short` trains its own student, and is the reference of ablations that train theirs; `brief`
     keeps the recipe's student, and is the reference of all others. Each ablation changes one thing.
@@ -34,13 +34,11 @@ def ablations(
     """
     short = replace(student, training=_at_most(student.training, STUDENT_EPOCHS))
     brief = replace(codec, training=_at_most(codec.training, CODEC_EPOCHS))
-    wide = replace(codec, model=replace(_cat(codec), width=128))  # a larger codec
     stages = _stages(short, brief) | _codecs(brief) | _conditions(brief)
     return (
         RkdScConfig(variant="short", student=short, codec=brief),
         RkdScConfig(variant="brief", codec=brief),
         untaught,
-        RkdScConfig(variant="wide", codec=wide),
         *_students(short, brief),
         *(RkdScConfig(variant=name, codec=stage) for name, stage in stages.items()),
     )

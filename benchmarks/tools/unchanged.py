@@ -136,7 +136,7 @@ CASES = (
     Case("cifar100_table", "table cifar100 --data {data} --weights {cifar} --images 200"),
 )
 VARIANTS = (  # of the recipe cifar100
-    *("short", "brief", "no_teacher", "wide", "ce_ce", "kd_stage2", "one_stage", "p1", "p2", "p3"),
+    *("short", "brief", "no_teacher", "ce_ce", "kd_stage2", "one_stage", "p1", "p2", "p3"),
     *("kd_stage1", "uncoded", "noise_free", "r1", "mse_always", "r2", "f1", "f2", "no_snr", "mlp"),
     *("no_prototypes", "cat64", "d32", "d96", "d128", "heads", "k16", "k64", "k256"),
     *("awgn_only", "multipath", "reliable", "no_attention", "no_blocks", "snr10", "conference"),

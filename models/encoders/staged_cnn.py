@@ -7,7 +7,7 @@ network is a `PooledCnn`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from models.encoders.convolutional import ConvolutionalEncoder
 
 BlockKind = Literal["plain", "residual", "pair", "bottleneck", "inverted", "grouped"]
 Pooling = Literal["after", "before", "none"]
+POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 EXPANDING = ("bottleneck", "inverted")  # blocks with an inner width of their own
 GROUP = 16  # channels per group of a grouped convolution; fewer if it does not divide the width
 
@@ -41,8 +42,17 @@ class Stage:
                 "width and expansion must be at least 1, depth at least 0 and kernel odd, got "
                 f"{self}"
             )
-        if self.block not in BLOCKS or self.pooling not in ("after", "before", "none"):
-            raise ValueError(f"block must be one of {', '.join(BLOCKS)}, got {self}")
+        if self.block not in BLOCKS:
+            raise ValueError(f"block must be one of {', '.join(BLOCKS)}, got {self.block!r}")
+        if self.pooling not in POOLINGS:
+            raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, got {self.pooling!r}")
+
+    @property
+    def inner_width(self) -> int:
+        """Channels between the pointwise convolutions of a `bottleneck` or `inverted` residual."""
+        if self.block == "inverted":
+            return self.width * self.expansion
+        return max(1, self.width // self.expansion)
 
     @property
     def reduced(self) -> "Stage":
@@ -134,14 +144,14 @@ def _pair(stage: Stage) -> nn.Module:
 
 def _bottleneck(stage: Stage) -> nn.Module:
     """Reduce the width, convolve, and restore the width (He et al., 2016, fig. 5)."""
-    inner = max(1, stage.width // stage.expansion)
+    inner = stage.inner_width
     layers = _layer(stage.width, inner, 1) + _layer(inner, inner, stage.kernel)
     return Sum(*layers, *_layer(inner, stage.width, 1, last=True), active=True)
 
 
 def _inverted(stage: Stage) -> nn.Module:
     """Expand the width, convolve depthwise, and restore the width (MobileNetV2, 2018, fig. 3)."""
-    inner = stage.width * stage.expansion
+    inner = stage.inner_width
     layers = _layer(stage.width, inner, 1) + _layer(inner, inner, stage.kernel, groups=inner)
     return Sum(*layers, *_layer(inner, stage.width, 1, last=True), active=False)
 

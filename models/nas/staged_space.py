@@ -157,18 +157,11 @@ def block_cost(stage: Stage, sides: Sequence[int]) -> Cost:
     if stage.block == "grouped":
         grouped = layer_cost(width, width, kernel, sides, groups=groups_of(width))
         return grouped.plus(layer_cost(width, width, 1, sides))
-    inner = inner_width(stage)
+    inner = stage.inner_width
     inside = layer_cost(
         inner, inner, kernel, sides, groups=inner if stage.block == "inverted" else 1
     )
     return inside.plus(layer_cost(width, inner, 1, sides), layer_cost(inner, width, 1, sides))
-
-
-def inner_width(stage: Stage) -> int:
-    """Channels between the pointwise convolutions of a `bottleneck` or an `inverted` residual."""
-    if stage.block == "inverted":
-        return stage.width * stage.expansion
-    return max(1, stage.width // stage.expansion)
 
 
 def drawn(space: StagedSpace, budget: Budget, *, generator: torch.Generator) -> StagedCnnConfig:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -57,12 +57,6 @@ class ChoiceRequest:
     channels: tuple[str, ...] | None = option(help="Only these channels.  [default: all]")
     channel_uses: tuple[int, ...] | None = option(help="Only these k.  [default: all]")
 
-    def read(self) -> "tuple[pd.DataFrame, dict[str, Any]]":
-        """All rows and the description of the sweep. Raises: UserError."""
-        from simulator.storage.folders import read_results
-
-        return read_results(self.folder)
-
 
 @dataclass(frozen=True, kw_only=True)
 class PlotRequest(ChoiceRequest):
@@ -100,8 +94,9 @@ def plot(request: PlotRequest) -> None:
     Writes each as PDF and PNG for print below figures/, with caption and notes as .txt and .tex.
     """
     from simulator.resolve import draw
+    from simulator.storage.folders import read_results
 
-    rows, run = request.read()
+    rows, run = read_results(request.folder)
     drawn = draw(
         rows,
         run,

@@ -39,8 +39,9 @@ def threshold(request: ThresholdRequest) -> None:
     from simulator.arguments import choice
     from simulator.measures.threshold import sweep_thresholds, threshold_text
     from simulator.storage.files import write_table
+    from simulator.storage.folders import read_results
 
-    rows, run = request.read()
+    rows, run = read_results(request.folder)
     table = sweep_thresholds(
         *(request.folder, rows, run, request.accuracy),
         **choice(rows, request.schemes, request.channels, request.channel_uses),

@@ -131,10 +131,6 @@ class JointSchemeConfig(SchemeConfig):
         told, gamma_db = self.reported_snr_db(snr_db), receive_snr_db(received)
         return model.decode(from_symbols(mmse(received)), snr_db=told, gamma_db=gamma_db)
 
-    def scores(self, model: JointModel, received: ChannelOutput, *, snr_db: Tensor) -> Tensor:
-        """Class scores [B, num_classes] of the received symbols."""
-        return model.scores(self.estimate(model, received, snr_db=snr_db))
-
     def loss(
         self, model: JointModel, features: Tensor, targets: BatchTargets, link: TrainingLink
     ) -> Tensor:
@@ -352,6 +348,6 @@ class JointLesson(ChannelLesson[JointModel]):
             generator = run.streams("validation", scheme.name, model.uses, snr, device=run.device)
             x = scheme.symbols(model, features, snr_db=snr_db)
             received = mixture_of(self.channels)(x, snr_db=snr_db, generator=generator)
-            scores = scheme.scores(model, received, snr_db=snr_db)
+            scores = model.scores(scheme.estimate(model, received, snr_db=snr_db))
             found.append(accuracy(scores, run.validation.labels))
         return sum(found) / len(found)

@@ -25,9 +25,6 @@ SHARED: Final[Mapping[str, Callable[[Session], object]]] = {  # by the stage tha
     "head": lambda session: session.taught(),
 }
 OURS: Final = (*SHARED, "words", "stage2")  # each stage includes all before it
-AFTERWARDS: Final = (  # start from finished weights, and include no other stage
-    *("words", "decoded", "decoded_teachers", "rebuilt"),
-)
 ALL: Final = (*OURS, BASELINES, "decoded", "rebuilt")
 
 
@@ -40,7 +37,7 @@ def stages_of(stage: str) -> tuple[str, ...]:
 
 def stands_alone(stage: str) -> bool:
     """Whether a stage makes only its own parts, from those that others have trained."""
-    return stage != "all" and (stage in AFTERWARDS or stage not in OURS)
+    return stage == "words" or stage not in (*OURS, "all")
 
 
 def parts_to_train(run: TrainingRun, stage: str, schemes: Sequence[SchemeConfig]) -> list[Part]:

@@ -21,7 +21,7 @@ from simulator.errors import TimeUp, UserError
 from simulator.progress import progress, skip
 from simulator.search.config import BilevelConfig
 from simulator.search.relaxed import Drawn, Relaxed
-from simulator.storage.files import load_tensors, save_tensors
+from simulator.storage.files import save_tensors
 from simulator.training.loop import Checkpoint, below, load_optimiser, optimiser_tensors
 from simulator.training.losses import TeacherTargets, distillation_loss
 
@@ -187,7 +187,7 @@ def _upper(task: SearchTask, optimisers: _Optimisers, batch: Batch, drawn: Drawn
     loss = task.loss(batch, drawn)
     value = _finite(loss, task)
     loss = loss + task.config.penalty * task.relaxed.excess()
-    alphas = list(task.relaxed.values.parameters())
+    alphas = list(task.relaxed.architecture.parameters())
     gradients = torch.autograd.grad(loss, alphas, materialize_grads=True)
     for alpha, gradient in zip(alphas, gradients, strict=True):
         alpha.grad = gradient
@@ -233,7 +233,7 @@ def _optimisers(task: SearchTask) -> _Optimisers:
             weight_decay=config.weights_decay,
         ),
         torch.optim.Adam(
-            task.relaxed.values.parameters(),
+            task.relaxed.architecture.parameters(),
             lr=config.architecture_rate,
             betas=(0.5, 0.999),
             weight_decay=config.architecture_decay,
@@ -245,7 +245,9 @@ def _save(
     task: SearchTask, optimisers: _Optimisers, checkpoint: Checkpoint, history: History
 ) -> None:
     tensors = {f"model/{name}": t for name, t in task.model.state_dict().items()}
-    tensors |= {f"architecture/{name}": t for name, t in task.relaxed.values.state_dict().items()}
+    tensors |= {
+        f"architecture/{name}": t for name, t in task.relaxed.architecture.state_dict().items()
+    }
     tensors |= optimiser_tensors(optimisers.weights, "weights optimiser")
     tensors |= optimiser_tensors(optimisers.architecture, "architecture optimiser")
     save_tensors(checkpoint.path, tensors, {"key": checkpoint.key, "history": history})
@@ -255,14 +257,9 @@ def _resume(task: SearchTask, optimisers: _Optimisers, checkpoint: Checkpoint) -
     """Load the checkpoint, if there is one; return the history so far."""
     if not checkpoint.path.exists():
         return []
-    tensors, header = load_tensors(checkpoint.path)
-    if header.get("key") != checkpoint.key:
-        raise UserError(
-            f"{checkpoint.path} belongs to another description, data or seed; "
-            "remove it, add --fresh, or choose another --out"
-        )
+    tensors, header = checkpoint.load()
     task.model.load_state_dict(below(tensors, "model/"))
-    task.relaxed.values.load_state_dict(below(tensors, "architecture/"))
+    task.relaxed.architecture.load_state_dict(below(tensors, "architecture/"))
     load_optimiser(optimisers.weights, tensors, "weights optimiser")
     load_optimiser(optimisers.architecture, tensors, "architecture optimiser")
     history: History = header["history"]

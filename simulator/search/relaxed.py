@@ -30,15 +30,11 @@ class Drawn(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Relaxed(ABC):
-    """A supernet (`model`), the architecture parameters that are trained, and costs of networks."""
+    """A supernet, the architecture parameters, which the upper level trains, and network costs."""
 
-    model: nn.Module
+    model: nn.Module  # the supernet
+    architecture: nn.Module
     config: BilevelConfig
-
-    @property
-    @abstractmethod
-    def values(self) -> nn.Module:
-        """The architecture parameters, which the upper level of the search trains."""
 
     @abstractmethod
     def draw(self, generator: torch.Generator, epoch: int) -> Drawn:
@@ -80,11 +76,6 @@ class RelaxedCells(Relaxed):
     space: SearchSpace
     architecture: Architecture
     costs: CostTable
-
-    @property
-    def values(self) -> nn.Module:
-        """A parameter for every operation on every edge."""
-        return self.architecture
 
     def plans(self) -> Plans:
         """Both cells that the current architecture gives, with at most `most_skips` skips each."""
@@ -146,11 +137,6 @@ class RelaxedStages(Relaxed):
     def space(self) -> StagedSpace:
         """The options of every decision."""
         return self.config.space
-
-    @property
-    def values(self) -> nn.Module:
-        """A parameter for every option of every decision."""
-        return self.architecture
 
     def draw(self, generator: torch.Generator, epoch: int) -> Choice:
         """Sample one option of every decision."""

@@ -198,6 +198,16 @@ class Checkpoint:
     deadline: float = math.inf  # of time.monotonic(), when training stops
     until: int | None = None  # number of epochs to stop after; None: all
 
+    def load(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and header of the file. Raises: UserError if the state belongs elsewhere."""
+        tensors, header = load_tensors(self.path)
+        if header.get("key") != self.key:
+            raise UserError(
+                f"{self.path} belongs to another description, data or seed; "
+                "remove it, add --fresh, or choose another --out"
+            )
+        return tensors, header
+
 
 def fresh(build: Callable[[], Module], *, seed: int) -> Module:
     """Build a model whose weights depend only on `seed`; torch's global state is left unchanged."""
@@ -384,12 +394,7 @@ class _Training(Generic[Module]):
         save_tensors(self.checkpoint.path, tensors, {"key": self.checkpoint.key, **told})
 
     def _resume(self) -> None:
-        tensors, header = load_tensors(self.checkpoint.path)
-        if header.get("key") != self.checkpoint.key:
-            raise UserError(
-                f"{self.checkpoint.path} belongs to another description, data or seed; "
-                "remove it, add --fresh, or choose another --out"
-            )
+        tensors, header = self.checkpoint.load()
         self.model.load_state_dict(below(tensors, "model/"))
         if self.mean:
             self.mean.load_state_dict(below(tensors, "mean/"))

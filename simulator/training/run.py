@@ -19,6 +19,7 @@ from simulator.description.origin import Origin, check_origin, check_same_run, d
 from simulator.description.stages import AugmentConfig
 from simulator.device import Precision, autocast, native
 from simulator.errors import UserError
+from simulator.scheme import piece_size
 from simulator.storage.describe import describe
 from simulator.storage.files import file_hash, load_tensors, save_tensors
 from simulator.storage.sums import checked_weights, note_sum
@@ -26,7 +27,6 @@ from simulator.training.schedule import Schedule
 
 SHARED = "shared"  # purpose of the views that teachers and students share
 Module = TypeVar("Module", bound=nn.Module)
-CHUNK = 1000  # images of 32x32 augmented or encoded at a time; fewer if larger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,7 @@ class TrainingRun:
         generator = self.streams_of(purpose)("view", purpose, index)
         images = self.training.images
         view = torch.cat(
-            [augmented(chunk, config, generator) for chunk in images.split(chunk_size(images))]
+            [augmented(piece, config, generator) for piece in images.split(piece_size(images))]
         )
         return (view.flip(3) if mirror else view).to(self.device)
 
@@ -195,21 +195,16 @@ def check_finished(run: TrainingRun, *parts: Part) -> None:
         origins[part.name] = origin
 
 
-def chunk_size(images: Tensor) -> int:
-    """Number of these images [N, C, H, W] to process at a time; depends only on H and W."""
-    return max(1, CHUNK * 32 * 32 // (images.shape[2] * images.shape[3]))
-
-
 @torch.no_grad()
 def in_chunks(
     function: Callable[[Tensor], Tensor], images: Tensor, *, precision: Precision
 ) -> Tensor:
-    """Apply `function` to uint8 images [N, C, H, W] in chunks: float32 [N, ...], in data order."""
-    parts = []
-    for chunk in images.split(chunk_size(images)):
+    """Apply `function` to uint8 images [N, C, H, W] in pieces: float32 [N, ...], in data order."""
+    found = []
+    for piece in images.split(piece_size(images)):
         with autocast(images.device, native(images.device, precision)):
-            parts.append(function(to_float(chunk)).float())
-    return torch.cat(parts)
+            found.append(function(to_float(piece)).float())
+    return torch.cat(found)
 
 
 def validation_outputs(run: TrainingRun, function: Callable[[Tensor], Tensor]) -> Tensor:

@@ -23,7 +23,7 @@ from simulator.errors import UserError
 from simulator.storage.environment import REFERENCE
 from simulator.storage.files import file_hash, load_tensors
 from simulator.training.cache import cached_features
-from simulator.training.loop import ClassifierLesson, Epoch, train_part
+from simulator.training.loop import ClassifierLesson, Epoch, below, train_part
 from simulator.training.run import TrainingRun, accuracy, validation_outputs
 
 STUDENT = REFERENCE / "cifar100/weights/student.safetensors"
@@ -51,8 +51,7 @@ def reference_body(config: StudentConfig, *, image_channels: int) -> Student:
     Raises: UserError if its weights do not fit `config`.
     """
     tensors, _ = load_tensors(STUDENT)
-    begin = "body."
-    own = {name.removeprefix(begin): t for name, t in tensors.items() if name.startswith(begin)}
+    own = below(tensors, "body.")
     own = {name: t.float() if t.is_floating_point() else t for name, t in own.items()}
     if image_channels == 1 and STEM in own:
         own[STEM] = own[STEM].sum(dim=1, keepdim=True)

@@ -84,7 +84,7 @@ def test_resumed_search_ends_bitwise_equal(tmp_path: Path) -> None:
     again = staged_task(config, 0, AMPLE)
     assert search(again, streams=Streams(seed=0), checkpoint=checkpoint)[1:] == history[1:]
     for a, b in (
-        (whole.relaxed.values.state_dict(), again.relaxed.values.state_dict()),
+        (whole.relaxed.architecture.state_dict(), again.relaxed.architecture.state_dict()),
         (whole.model.state_dict(), again.model.state_dict()),
     ):
         assert all(torch.equal(a[name], b[name]) for name in a)
