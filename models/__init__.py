@@ -9,11 +9,12 @@ from models.codecs.cat import CatConfig
 from models.codecs.conference import ConferenceConfig
 from models.codecs.mlp import MlpCodecConfig
 from models.codecs.uncoded import UncodedConfig
+from models.encoders.classifier import Classified, ImageClassifier
 from models.encoders.efficientnet import EfficientNet, EfficientNetConfig
 from models.encoders.ensemble import Ensemble, Mirrored
 from models.encoders.pooled_cnn import PooledCnn, PooledCnnConfig
 from models.encoders.pretrained import PretrainedTeacher, PretrainedTeacherConfig, PretrainedTower
-from models.encoders.residual_cnn import Classified, ImageClassifier, ResidualCnn, ResidualCnnConfig
+from models.encoders.residual_cnn import ResidualCnn, ResidualCnnConfig
 from models.encoders.staged_cnn import Stage, StagedCnn, StagedCnnConfig
 from models.encoders.students import ClassifierConfig, Student, StudentConfig
 from models.encoders.wide_resnet import WideResNet, WideResNetConfig

@@ -11,17 +11,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from benchmarks.open.entry import RUN, Entry, Outcomes
 from benchmarks.open.task import Place, Task
 from simulator.statistics.intervals import accuracy_interval
 from simulator.statistics.paired import holm, paired_difference, paired_p_value
-from simulator.statistics.tally import Tally
+from simulator.statistics.tally import Credits, Tally
 from simulator.statistics.threshold import needed_snr
 
 LEVEL = 0.05
-Credits = NDArray[np.float64]  # [N]: mean credit of each image in a column
 
 
 def rows_of(task: Task, entries: Sequence[Entry]) -> pd.DataFrame:

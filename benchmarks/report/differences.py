@@ -1,21 +1,19 @@
 """Paired differences between every two schemes of a sweep, so that any can be the reference."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from simulator.engine.folder import TABLE_ERROR
 from simulator.measures.compare import PLACE
 from simulator.statistics.paired import holm, paired_difference, paired_p_value
+from simulator.statistics.tally import CreditsOf
 
 UNIT = 1e-5  # of stored accuracies: a thousandth of a percentage point
-
-Credits = Callable[[Any], NDArray[np.float64]]  # from a row to the mean credit of each image
 
 
 class Pair(NamedTuple):
@@ -29,7 +27,7 @@ class Pair(NamedTuple):
     p_value: float  # not yet adjusted
 
 
-def differences(rows: pd.DataFrame, credits_of: Credits) -> dict[str, list[Any]]:
+def differences(rows: pd.DataFrame, credits_of: CreditsOf) -> dict[str, list[Any]]:
     """Differences between every two schemes at every point that they share, as columns.
 
     `a`, `b`: row numbers; `difference`, `low`, `high`: accuracy of a minus that of b with its 95 %
@@ -50,7 +48,7 @@ def differences(rows: pd.DataFrame, credits_of: Credits) -> dict[str, list[Any]]
     }
 
 
-def _pairs(rows: pd.DataFrame, credits_of: Credits) -> Iterator[Pair]:
+def _pairs(rows: pd.DataFrame, credits_of: CreditsOf) -> Iterator[Pair]:
     """Yield pairs point by point, so that the outcomes of only one point are in memory."""
     for _, here in rows.groupby(PLACE, sort=False):
         own = {int(place): row for place, row in zip(here.index, _rows(here), strict=True)}

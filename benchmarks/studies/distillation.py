@@ -24,8 +24,8 @@ from simulator.commands.options import command, option, run, whole
 from simulator.data.dataset import Dataset
 from simulator.description.basis import Basis
 from simulator.errors import UserError
-from simulator.measures.sizes import Credits
 from simulator.statistics.paired import paired_difference
+from simulator.statistics.tally import Credits
 from simulator.storage.describe import describe
 from simulator.storage.environment import environment
 from simulator.storage.files import write_json, write_table

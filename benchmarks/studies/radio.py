@@ -16,7 +16,6 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 import semlink
@@ -35,6 +34,7 @@ from simulator.radio.separate import Link, receive, transmit
 from simulator.scheme import Scheme
 from simulator.statistics.intervals import accuracy_interval, mean_interval
 from simulator.statistics.paired import paired_difference
+from simulator.statistics.tally import Credits
 from simulator.statistics.threshold import paired_difference_db
 from simulator.storage.environment import REFERENCE, environment
 from simulator.storage.files import write_json, write_table
@@ -47,7 +47,6 @@ TARGETS: Final = (0.9, 0.95, 0.97)
 RECORDINGS: Final = 12  # below 0 dB
 FEW: Final = 2  # from 0 dB, where accuracy hardly depends on noise
 IDEAL, RADIO = "ideal", "radio"
-Credits = NDArray[np.float64]  # of every image, mean over its transmissions [N]
 
 
 class Trip(NamedTuple):

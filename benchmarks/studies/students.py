@@ -29,12 +29,13 @@ from models.nas.staged_space import Budget, fitted_to
 from simulator.commands.options import command, option, run, whole
 from simulator.data.dataset import Dataset, Split
 from simulator.errors import UserError
-from simulator.measures.sizes import Credits, right_answers
+from simulator.measures.sizes import right_answers
 from simulator.parse import parse_count
 from simulator.search.cost import network_costs
 from simulator.search.written import read_student
 from simulator.statistics.intervals import accuracy_interval
 from simulator.statistics.paired import paired_ratio
+from simulator.statistics.tally import Credits
 from simulator.storage.describe import describe
 from simulator.storage.environment import environment
 from simulator.storage.files import write_json, write_table

@@ -19,7 +19,8 @@ from simulator.commands.options import option
 from simulator.data.dataset import Dataset
 from simulator.description.basis import Basis, Part
 from simulator.errors import UserError
-from simulator.measures.sizes import Credits, right_answers
+from simulator.measures.sizes import right_answers
+from simulator.statistics.tally import Credits
 from simulator.storage.files import read_keyed, write_json
 from simulator.storage.sums import checked_weights
 from simulator.training.run import TrainingRun

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from models.encoders.classifier import Classified, ImageClassifier
 from models.encoders.pretrained import PretrainedTeacher
-from models.encoders.residual_cnn import Classified, ImageClassifier
 
 
 class SideBySide(nn.Module):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from models.encoders.residual_cnn import Classified
+from models.encoders.classifier import Classified
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.blocks import normalised
-from models.encoders.residual_cnn import Classified
+from models.encoders.classifier import Classified
 from models.encoders.staged_cnn import EXPANDING, GROUP, BlockKind, StagedCnnConfig
-from models.nas.search_space import SPREAD, hard
+from models.nas.cell_supernet import SPREAD, hard
 from models.nas.staged_space import StagedSpace
 
 Weights = Mapping[str, Tensor]  # decision to [options]: probabilities, noise, or a choice

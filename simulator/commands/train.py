@@ -155,13 +155,13 @@ def _train(
 ) -> None:
     """Train all parts of a stage, and print their accuracies."""
     from simulator.schemes.train import parts_to_train, stages_of, train_schemes
-    from simulator.training.schedule import Schedule, costs
+    from simulator.training.remaining import RemainingTime, costs
     from simulator.training.student import Session
 
     start = time.perf_counter()
     to_come = parts_to_train(run, stage, schemes)
-    run = replace(run, schedule=Schedule(costs(to_come, len(run.labels))))
-    run.schedule.announce()
+    run = replace(run, remaining=RemainingTime(costs(to_come, len(run.labels))))
+    run.remaining.announce()
     session = Session(run)
     if "teacher" in stages_of(stage):
         _tell(session)

@@ -5,10 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -24,11 +22,11 @@ from simulator.schemes.experiment import Experiment
 from simulator.schemes.rkd_sc import RkdScConfig
 from simulator.statistics.intervals import Estimate, accuracy_interval
 from simulator.statistics.paired import paired_ratio
+from simulator.statistics.tally import Credits
 from simulator.training.weights import Weights
 
 LINK_SNR_DB = 24.0
 WARM_UP, RUNS = 3, 15  # calls before timing, and timed calls
-Credits = NDArray[np.float64]
 
 
 class Row(NamedTuple):

@@ -4,22 +4,19 @@
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from simulator.engine.outcomes import UnitStore, units_if_stored
 from simulator.errors import UserError
 from simulator.measures.choose import check_names, chosen
 from simulator.measures.compare import credits_from, uses_text, with_pilots
 from simulator.parse import as_known
+from simulator.statistics.tally import CreditsOf
 from simulator.statistics.threshold import RESAMPLES, thresholds
-
-Credits = Callable[[Any], NDArray[np.float64]]  # of a row: mean credit of every image
 
 
 class Thresholds(pd.DataFrame):
@@ -37,7 +34,7 @@ class Thresholds(pd.DataFrame):
 
 def credits_of_sweep(
     store: UnitStore | Path, rows: pd.DataFrame, run: Mapping[str, Any]
-) -> Credits | None:
+) -> CreditsOf | None:
     """Credits of images, from memory or a folder; None if the folder holds only tables."""
     if isinstance(store, Path):
         found = units_if_stored(store, rows, str(run.get("journal")))

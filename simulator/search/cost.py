@@ -7,9 +7,9 @@ from torch import Tensor
 
 from models import CellShape, Genotype, GenotypeCnnConfig, StudentConfig
 from models.blocks import parameter_count
+from models.nas.cell_supernet import CostTable
 from models.nas.genotype import Edge
 from models.nas.operations import NONE, SearchSpace
-from models.nas.search_space import CostTable
 from simulator.measures.sizes import cpu_ms, macs
 from simulator.search.config import SearchConfig
 from simulator.training.loop import fresh

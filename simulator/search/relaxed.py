@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from models import Classified, Genotype, GenotypeCnnConfig, StagedCnnConfig, StudentConfig
+from models.nas.cell_supernet import Architecture, CostTable, Mixtures, Plans, gumbel, gumbel_noise
 from models.nas.genotype import skips
 from models.nas.operations import SearchSpace
-from models.nas.search_space import Architecture, CostTable, Mixtures, Plans, gumbel, gumbel_noise
 from models.nas.staged_costs import ExpectedCost
 from models.nas.staged_space import Budget, StagedSpace, cost
 from models.nas.staged_supernet import Choice, StagedArchitecture

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from channels.streams import Streams
 from models import ImageClassifier, StudentConfig
+from models.nas.cell_supernet import Architecture, Supernet
 from models.nas.fitting import fitted
-from models.nas.search_space import Architecture, Supernet
 from models.nas.staged_space import Budget, fitted_to
 from models.nas.staged_supernet import StagedArchitecture, StagedSupernet
 from simulator.data.augment import shrunk

@@ -2,8 +2,8 @@
 
 import base64
 import zlib
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from torch import Tensor
 
 WRONG, RIGHT, OUTAGE = 0, 1, 2
 Codes = NDArray[np.uint8]  # [N] of WRONG, RIGHT, OUTAGE
+Credits = NDArray[np.float64]  # [N]: mean credit of every image
+CreditsOf = Callable[[Any], Credits]  # of a row of results.csv
 
 
 def outcome_codes(scores: Tensor, labels: Tensor, delivered: Tensor) -> Tensor:

@@ -1,7 +1,6 @@
 """The SNR that a scheme needs for an accuracy, read off its curve."""
 
 import math
-from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -11,14 +10,12 @@ from numpy.typing import NDArray
 
 from channels.streams import Streams
 from simulator.statistics.intervals import Estimate
+from simulator.statistics.tally import CreditsOf
 
 PLACE = ["channel", "channel_uses"]
 DIFFERENCE = ("difference_db", "difference_low", "difference_high")
 RESAMPLES, PIECE = 2000, 100  # of the bootstrap, and how many are summed at a time
 UNKNOWN = Estimate(math.nan, math.nan, math.nan)
-
-
-Credits = Callable[[pd.Series], NDArray[np.float64]]  # of a row: mean credit of every image, [N]
 
 
 def crossings(
@@ -74,7 +71,7 @@ def difference(a: Estimate, b: Estimate) -> Estimate:
 
 
 def paired_difference_db(
-    a: pd.DataFrame, b: pd.DataFrame, target: float, credits_of: Credits
+    a: pd.DataFrame, b: pd.DataFrame, target: float, credits_of: CreditsOf
 ) -> Estimate:
     """The needed SNR of a minus that of b, with a 95 % interval by a bootstrap over images.
 
@@ -96,7 +93,7 @@ def paired_difference_db(
     )
 
 
-def _resampled(curve: pd.DataFrame, target: float, credits_of: Credits) -> NDArray[np.float64]:
+def _resampled(curve: pd.DataFrame, target: float, credits_of: CreditsOf) -> NDArray[np.float64]:
     """The needed SNR in every resample of images and of table errors [RESAMPLES]."""
     rows = curve.sort_values("snr_db")
     earned = np.stack([credits_of(row) for _, row in rows.iterrows()], axis=1)  # [N, S]
@@ -130,7 +127,7 @@ def thresholds(
     target: float,
     *,
     reference: str | None = None,
-    credits_of: Credits | None = None,
+    credits_of: CreditsOf | None = None,
 ) -> pd.DataFrame:
     """The SNR needed by every scheme on every channel at every k, in the order of the rows.
 
@@ -170,7 +167,7 @@ def _needed(curve: pd.DataFrame, target: float) -> dict[str, float]:
 
 
 def _apart(
-    a: pd.DataFrame, b: pd.DataFrame | None, target: float, credits_of: Credits | None
+    a: pd.DataFrame, b: pd.DataFrame | None, target: float, credits_of: CreditsOf | None
 ) -> Estimate:
     """The difference of two curves: zero for a curve and itself, NaN without b."""
     if b is None:

@@ -31,6 +31,7 @@ from simulator.errors import TimeUp, UserError
 from simulator.progress import EVERY, progress, skip
 from simulator.storage.files import load_tensors, save_tensors
 from simulator.training.history import TrainLog
+from simulator.training.remaining import RemainingTime
 from simulator.training.run import (
     TrainingRun,
     accuracy,
@@ -38,7 +39,6 @@ from simulator.training.run import (
     keep_finished,
     load_finished,
 )
-from simulator.training.schedule import Schedule
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
@@ -235,10 +235,9 @@ def train_part(lesson: Lesson[Module]) -> Module:
         key=run.origin(lesson.part).key,
         deadline=run.deadline,
     )
-    schedule = run.schedule
     with closing(TrainLog(run.folder, name, images=len(lesson.labels))) as log:
         history = train(
-            lesson, model, streams=streams, checkpoint=checkpoint, log=log, schedule=schedule
+            lesson, model, streams=streams, checkpoint=checkpoint, log=log, remaining=run.remaining
         )
     if lesson.revise(model):
         with torch.no_grad():
@@ -256,7 +255,7 @@ def train(
     streams: Streams,
     checkpoint: Checkpoint,
     log: TrainLog | None = None,
-    schedule: Schedule | None = None,
+    remaining: RemainingTime | None = None,
 ) -> list[dict[str, float]]:
     """Train the model of a lesson, from the checkpoint if there is one.
 
@@ -268,7 +267,7 @@ def train(
             TimeUp at the deadline, after a checkpoint was written.
     """
     with cpu_threads(lesson.threads):
-        return _Training(lesson, model, streams, checkpoint).run(log, schedule or Schedule())
+        return _Training(lesson, model, streams, checkpoint).run(log, remaining or RemainingTime())
 
 
 class _Training(Generic[Module]):
@@ -292,17 +291,17 @@ class _Training(Generic[Module]):
         if checkpoint.path.exists():
             self._resume()
 
-    def run(self, log: TrainLog | None, schedule: Schedule) -> list[dict[str, float]]:
+    def run(self, log: TrainLog | None, remaining: RemainingTime) -> list[dict[str, float]]:
         """Run the remaining epochs; return the whole history."""
         name = self.lesson.part.name
-        title = stage_title(schedule.begin(name, self.share), self.device, self.config.precision)
+        title = stage_title(remaining.begin(name, self.share), self.device, self.config.precision)
         images = self.epochs * self.steps * self.batch
         with progress(total=images, desc=title, unit="img", mininterval=0.5) as bar:
             skip(bar, (len(self.history) * self.steps + self.step) * self.batch)
             until = min(self.epochs, self.checkpoint.until or self.epochs)
             while len(self.history) < until:
                 start = time.perf_counter()
-                self._end_epoch(rate=self._epoch(bar, schedule))
+                self._end_epoch(rate=self._epoch(bar, remaining))
                 loss, accuracy = self.history[-1]["loss"], self.history[-1]["validation"]
                 bar.set_postfix(loss=f"{loss:.4f}", val=f"{100 * accuracy:.2f}%", refresh=False)
                 self._save()
@@ -321,7 +320,7 @@ class _Training(Generic[Module]):
         """Share of all steps that have been taken."""
         return (len(self.history) * self.steps + self.step) / (self.epochs * self.steps)
 
-    def _epoch(self, bar: Any, schedule: Schedule) -> float:
+    def _epoch(self, bar: Any, remaining: RemainingTime) -> float:
         """Run the remaining steps of the current epoch; return the last learning rate."""
         epoch = len(self.history)
         batch_loss, generators = self.lesson.epoch(self.model, epoch)
@@ -338,7 +337,7 @@ class _Training(Generic[Module]):
             self.total += self._step(batch_loss, batches[step])
             self.step = step + 1
             bar.update(self.batch)
-            schedule.reach(self.share)
+            remaining.reach(self.share)
             late = time.monotonic() > self.checkpoint.deadline
             due = late or time.monotonic() - written >= self.checkpoint.seconds
             if self.step < self.steps and due:

@@ -23,7 +23,7 @@ from simulator.scheme import piece_size
 from simulator.storage.describe import describe
 from simulator.storage.files import file_hash, load_tensors, save_tensors
 from simulator.storage.sums import checked_weights, note_sum
-from simulator.training.schedule import Schedule
+from simulator.training.remaining import RemainingTime
 
 SHARED = "shared"  # purpose of the views that teachers and students share
 Module = TypeVar("Module", bound=nn.Module)
@@ -41,7 +41,7 @@ class TrainingRun:
     deadline: float = math.inf  # of time.monotonic(); training stops at a checkpoint
     teacher_seed: int | None = None  # of teachers and shared views; None: `seed`
     taught_in: Path | None = None  # folder of the training run with the teachers; None: `folder`
-    schedule: Schedule = field(default_factory=Schedule, compare=False)  # empty: no messages
+    remaining: RemainingTime = field(default_factory=RemainingTime, compare=False)  # empty: silent
 
     @property
     def streams(self) -> Streams:

@@ -13,9 +13,9 @@ from benchmarks.recipes.search import cells, preset
 from channels.streams import Streams
 from models import CellShape, Genotype, GenotypeCnnConfig
 from models.blocks import parameter_count
+from models.nas.cell_supernet import Architecture, Choices, CostTable, Plans
 from models.nas.genotype import random_plan
 from models.nas.operations import SPACES
-from models.nas.search_space import Architecture, Choices, CostTable, Plans
 from simulator.errors import TimeUp, UserError
 from simulator.search.cost import cost_table
 from simulator.search.loop import SearchTask, finished, search

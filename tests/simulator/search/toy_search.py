@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from channels.streams import Streams
 from models import CellShape, Classified
+from models.nas.cell_supernet import Architecture, CostTable, MixedCell, Mixtures
 from models.nas.operations import CONV, Operation, SearchSpace
-from models.nas.search_space import Architecture, CostTable, MixedCell, Mixtures
 from simulator.description.stages import LossWeights
 from simulator.search.config import SearchConfig
 from simulator.search.loop import Batch, Half, SearchTask, Take

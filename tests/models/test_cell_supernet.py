@@ -9,11 +9,11 @@ import torch
 
 from models import CellShape, Genotype, GenotypeCnnConfig, PooledCnnConfig, ResidualCnnConfig
 from models.encoders.students import StudentConfig
+from models.nas.cell_supernet import Architecture, Choices, MixedCell, Mixture, Supernet, gumbel
 from models.nas.fitting import STEP, encoder_parameters, fitted, scaled
 from models.nas.genotype import Edge, discretise, one_hot, random_plan, skips
 from models.nas.genotype_cnn import PlannedCell
 from models.nas.operations import CONV, DARTS, SPACES, SearchSpace
-from models.nas.search_space import Architecture, Choices, MixedCell, Mixture, Supernet, gumbel
 from simulator.storage.describe import describe
 from simulator.training.loop import fresh
 

@@ -15,8 +15,8 @@ from simulator.progress import announce
 SURE = 3.0, 0.01  # seconds and share of the total cost to measure before estimating
 
 
-class Schedule:
-    """The parts to train, in order, and the time that they take."""
+class RemainingTime:
+    """The parts to train, in order, and an estimate of the time that they take."""
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.recipes import digits, images
 from simulator.description.trial import warm_started
-from simulator.training.schedule import Schedule, costs, duration
+from simulator.training.remaining import RemainingTime, costs, duration
 
 
 class Told:
@@ -14,14 +14,16 @@ class Told:
         self.now = 0.0
         self.lines: list[str] = []
 
-    def schedule(self, **parts: float) -> Schedule:
-        return Schedule(parts, clock=lambda: self.now, tell=self.lines.append)
+    def remaining(self, **parts: float) -> RemainingTime:
+        return RemainingTime(parts, clock=lambda: self.now, tell=self.lines.append)
 
-    def train(self, schedule: Schedule, name: str, *, seconds: float, share: float = 0.0) -> str:
+    def train(
+        self, remaining: RemainingTime, name: str, *, seconds: float, share: float = 0.0
+    ) -> str:
         """Train a part in ten steps of equal length, the first of which is not timed."""
-        title = schedule.begin(name, share)
+        title = remaining.begin(name, share)
         for step in range(1, 11):
-            schedule.reach(share + (1 - share) * step / 10)
+            remaining.reach(share + (1 - share) * step / 10)
             self.now += seconds / 9 if step < 10 else 0.0
         return title
 
@@ -32,11 +34,11 @@ def told() -> Told:
 
 
 def test_parts_are_numbered_and_time_left_follows_their_cost(told: Told) -> None:
-    schedule = told.schedule(teacher=600, student=300, head=100)
-    schedule.announce()
-    assert told.train(schedule, "teacher", seconds=540) == "part 1 of 3: teacher"
-    assert told.train(schedule, "student", seconds=270) == "part 2 of 3: student"
-    told.train(schedule, "head", seconds=90)
+    remaining = told.remaining(teacher=600, student=300, head=100)
+    remaining.announce()
+    assert told.train(remaining, "teacher", seconds=540) == "part 1 of 3: teacher"
+    assert told.train(remaining, "student", seconds=270) == "part 2 of 3: student"
+    told.train(remaining, "head", seconds=90)
     assert told.lines == [
         "3 parts to train: 1 teacher, 2 student, 3 head",
         "part 1 of 3: teacher",
@@ -47,17 +49,17 @@ def test_parts_are_numbered_and_time_left_follows_their_cost(told: Told) -> None
 
 
 def test_steps_of_an_earlier_run_do_not_affect_the_time_left(told: Told) -> None:
-    schedule = told.schedule(student=1000, head=500)
-    told.train(schedule, "student", seconds=90, share=0.9)
+    remaining = told.remaining(student=1000, head=500)
+    told.train(remaining, "student", seconds=90, share=0.9)
     assert told.lines[1] == "about 10 min for all 2 parts"
-    told.train(schedule, "head", seconds=10)
+    told.train(remaining, "head", seconds=10)
     assert told.lines[2] == "part 2 of 2: head, about 8 min left"
 
 
 def test_short_part_is_not_used_to_estimate_the_time_left(told: Told) -> None:
-    schedule = told.schedule(probe=1, student=1000)
-    told.train(schedule, "probe", seconds=20)
-    told.train(schedule, "student", seconds=90)
+    remaining = told.remaining(probe=1, student=1000)
+    told.train(remaining, "probe", seconds=20)
+    told.train(remaining, "student", seconds=90)
     assert told.lines == [
         "part 1 of 2: probe",
         "part 2 of 2: student",
@@ -65,11 +67,11 @@ def test_short_part_is_not_used_to_estimate_the_time_left(told: Told) -> None:
     ]
 
 
-def test_schedule_without_parts_prints_no_times(told: Told) -> None:
-    schedule = told.schedule()
-    assert told.train(schedule, "seed0", seconds=60) == "seed0"
+def test_training_without_parts_prints_no_times(told: Told) -> None:
+    remaining = told.remaining()
+    assert told.train(remaining, "seed0", seconds=60) == "seed0"
     assert told.lines == []
-    schedule.announce()
+    remaining.announce()
     assert told.lines == ["every part is finished already"]
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.encoders.residual_cnn import Classified
+from models.encoders.classifier import Classified
 from models.nas.cells import CellBackbone, CellShape
 from models.nas.genotype import CellPlan, Kind, discretise, one_hot
 from models.nas.operations import SearchSpace
