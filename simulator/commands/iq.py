@@ -287,11 +287,13 @@ def _receiver(request: ReadRequest, told: "Transmission") -> "tuple[Scheme, Data
 
 def _tell_accuracy(reception: "Reception", dataset: "Dataset") -> None:
     """Print the accuracy on the recipe's first test images."""
-    from simulator.radio.transfer import share_right
     from simulator.statistics.intervals import accuracy_interval
+    from simulator.statistics.tally import Tally, outcome_codes
 
-    labels = dataset.test.labels[: len(reception.received.scores)]
-    right = share_right(reception, labels).numpy()
+    scores, delivered, _ = reception.received
+    labels = dataset.test.labels[: len(scores)]
+    codes = outcome_codes(scores, labels, delivered).numpy()
+    right = Tally.of([codes], num_classes=scores.shape[1]).credits_of_images
     low, high = accuracy_interval(right)
     click.echo(
         f"accuracy: {right.mean():.1%} of {len(labels)} images, 95 % interval {low:.1%} to "

@@ -5,7 +5,6 @@ the requested size and the version of the format. The file also stores the key o
 written to a temporary path and moved into place; a damaged file is replaced.
 """
 
-import contextlib
 import functools
 import hashlib
 import os
@@ -21,7 +20,7 @@ from simulator.data.folders import ImageFolders
 from simulator.data.parquet import ParquetFiles
 from simulator.data.splits import SPLITS, Decoded, Pool, content_key
 from simulator.errors import UserError
-from simulator.storage.files import file_hash, load_tensors, save_tensors
+from simulator.storage.files import cached_tensors, file_hash, load_tensors, save_tensors
 
 FORMAT = 4  # to be raised when the same files would be decoded, split or remarked on differently
 Source = ImageFolders | ParquetFiles  # a data set that was found, but is not yet decoded
@@ -39,8 +38,8 @@ def read_cached(source: Source, cache: Path | None, resize: int | None = None) -
         decoded = source.read(resize)
         _say(f"no cache folder ({error})")
         return decoded
-    if (kept := _load(path)) is not None:
-        return kept
+    if (loaded := _load(path)) is not None:
+        return loaded
     decoded = source.read(resize)
     _keep(path, *_packed(decoded), what="decoded images")
     return decoded
@@ -56,12 +55,9 @@ def kept(name: str, key: str, compute: Callable[[], dict[str, Tensor]]) -> dict[
     except RuntimeError as error:  # no home folder
         _say(f"no cache folder ({error})")
         return compute()
-    with contextlib.suppress(UserError):  # not there, or damaged
-        found, header = load_tensors(path)
-        if header.get("key") == key:
-            return found
-    found = compute()
-    _keep(path, found, {"key": key}, what="results for later runs")
+    if (found := cached_tensors(path, key)) is None:
+        found = compute()
+        _keep(path, found, {"key": key}, what="results for later runs")
     return found
 
 

@@ -1,6 +1,5 @@
 """A whole sweep: its schemes and images, its description for the journal, and its workers."""
 
-import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,7 +33,7 @@ from simulator.left_out import LeftOut
 from simulator.scheme import Scheme
 from simulator.schemes.experiment import Built, Experiment, build_scheme, requested_schemes
 from simulator.storage.describe import digest
-from simulator.storage.files import load_tensors, save_tensors
+from simulator.storage.files import cached_tensors, load_tensors, save_tensors
 from simulator.storage.folders import forget_prepared
 from simulator.training.weights import Weights
 
@@ -273,10 +272,8 @@ class Job:
         """
         path = self._path(f"{scheme.name.replace(':', '-')}-{block}")
         key = digest([self.key, scheme.name, block])
-        with contextlib.suppress(UserError):  # missing or damaged
-            tensors, header = load_tensors(path)
-            if header.get("key") == key:
-                return {name: t.to(self.setting.device) for name, t in tensors.items()}
+        if (tensors := cached_tensors(path, key)) is not None:
+            return {name: t.to(self.setting.device) for name, t in tensors.items()}
         made = prepare_block(scheme, test, self.setting, block)
         save_tensors(path, made, {"key": key})
         return made

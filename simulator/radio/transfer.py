@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
 from channels.equalize import receive_snr_db
@@ -118,11 +117,3 @@ def table_of(
     )
     columns = [f"score_{name}" for name in classes]
     return pd.concat([rows, pd.DataFrame(scores.double().numpy(), columns=columns)], axis=1)
-
-
-def share_right(reception: Reception, labels: Tensor) -> Tensor:
-    """1 for every correct class, 1 / number of classes in outage, else 0: [N] float64."""
-    scores, delivered, _ = reception.received
-    right = (scores.argmax(dim=1) == labels).double()
-    guess = torch.full_like(right, 1 / scores.shape[1])
-    return torch.where(delivered, right, guess)

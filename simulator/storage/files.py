@@ -4,6 +4,7 @@ Every file is written to a temporary path, flushed to disk and moved to its plac
 reader nor a power cut ever sees half a file.
 """
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -87,6 +88,15 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     with _whole(path), safe_open(path, framework="pt") as file:
         header = _own(file.metadata())
         return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+
+
+def cached_tensors(path: Path, key: str) -> dict[str, Tensor] | None:
+    """The tensors of a file with this key; None if it is missing, damaged or of another key."""
+    with contextlib.suppress(UserError):
+        tensors, header = load_tensors(path)
+        if header.get("key") == key:
+            return tensors
+    return None
 
 
 def read_header(path: Path) -> dict[str, Any]:

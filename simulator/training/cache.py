@@ -4,7 +4,6 @@ A view is stored in pieces of at most 15 MiB, images in data order, so that a ca
 another machine is easy to copy.
 """
 
-import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from simulator.description.origin import Origin
 from simulator.device import Precision
 from simulator.errors import TimeUp, UserError
 from simulator.progress import progress, skip
-from simulator.storage.files import load_tensors, save_tensors
+from simulator.storage.files import cached_tensors, load_tensors, save_tensors
 from simulator.training.run import SHARED, TrainingRun, in_chunks
 
 PIECE_BYTES = 15 * 2**20
@@ -35,13 +34,10 @@ def cached(
     """
     origin = _origin(run, part)
     path = run.folder / "cache" / f"{part.name}.safetensors"
-    with contextlib.suppress(UserError):  # missing or damaged: compute it
-        tensors, header = load_tensors(path)
-        if header.get("key") == origin.key:
-            return {key: tensor.to(run.device) for key, tensor in tensors.items()}
-    tensors = compute()
-    save_tensors(path, tensors, origin.header)
-    return tensors
+    if (tensors := cached_tensors(path, origin.key)) is None:
+        tensors = compute()
+        save_tensors(path, tensors, origin.header)
+    return {key: tensor.to(run.device) for key, tensor in tensors.items()}
 
 
 def cached_views(

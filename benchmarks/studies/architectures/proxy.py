@@ -25,7 +25,7 @@ from simulator.description.stages import AugmentConfig
 from simulator.errors import UserError
 from simulator.progress import progress
 from simulator.storage.describe import describe, digest
-from simulator.storage.files import load_tensors, read_keyed, save_tensors, write_json
+from simulator.storage.files import cached_tensors, read_keyed, save_tensors, write_json
 from simulator.training.loop import Checkpoint, ClassifierLesson, Epoch, fresh, train
 from simulator.training.losses import TeacherTargets, distillation_loss
 from simulator.training.run import TrainingRun
@@ -149,10 +149,8 @@ def _targets(
     asked: Callable[[Tensor], Classified],
     images: Tensor,
 ) -> TeacherTargets:
-    with contextlib.suppress(UserError):  # missing or damaged: compute it anew
-        tensors, header = load_tensors(path)
-        if header.get("key") == key:
-            return TeacherTargets(tensors["features"], tensors["scores"])
+    if (tensors := cached_tensors(path, key)) is not None:
+        return TeacherTargets(tensors["features"], tensors["scores"])
     told = [*_told(teacher, asked, images)]
     features = [torch.cat(own) for own in zip(*(one.features for one in told), strict=True)]
     width = cifar100().student.model.feature_dim
