@@ -87,7 +87,8 @@ def answered(page: "Page") -> Answer:
 
 
 def drawing(page: "Page") -> None:
-    """Draw a 3."""
+    """Draw a 3, and wait for the answers to all strokes."""
+    before = int(page.evaluate("document.body.dataset.answered"))
     box = page.locator("#pad").bounding_box()
     assert box is not None
     places = [(box["x"] + x, box["y"] + y) for x, y in THREE]
@@ -96,7 +97,8 @@ def drawing(page: "Page") -> None:
     for place in places[1:]:
         page.mouse.move(*place, steps=5)
     page.mouse.up()
-    page.wait_for_timeout(500)
+    page.wait_for_function(f"document.body.dataset.answered > {before}")
+    page.wait_for_selector("body:not([data-busy])")
 
 
 def test_drawn_3_is_recognised_at_10_db(page: "Page") -> None:
