@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate
+from torch.nn.utils import skip_init
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 NAME: Final = "efficientnet-lite2"
@@ -206,8 +207,12 @@ def _folded(part: nn.Sequential) -> nn.Sequential:
 def _fold(conv: Any, norm: nn.BatchNorm2d) -> nn.Module:
     """A convolution of the package and its normalisation as one convolution, with its padding."""
     fused = fuse_conv_bn_eval(conv, norm)
-    plain = nn.Conv2d(
-        *(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride), groups=conv.groups
+    plain = skip_init(
+        nn.Conv2d,
+        *(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride),
+        groups=conv.groups,
+        device=conv.weight.device,
+        dtype=conv.weight.dtype,
     )
     plain.load_state_dict(fused.state_dict())
     sides = set(getattr(conv.static_padding, "padding", (0,)))

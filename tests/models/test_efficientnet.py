@@ -46,4 +46,8 @@ def test_features_in_evaluation_match_those_of_the_layers(generator: torch.Gener
     hidden = body.early(body._shown(images))
     torch.testing.assert_close(body.begun(images), hidden, atol=1e-4, rtol=1e-4)
     features = by_convolutions(body, hidden)
+    before = torch.get_rng_state()
+    assert body.double().finished(hidden.double()).shape == features.shape  # of any precision
+    body.float()
+    assert torch.equal(torch.get_rng_state(), before)  # nothing is drawn
     torch.testing.assert_close(body.finished(hidden), features, atol=1e-4, rtol=1e-4)
