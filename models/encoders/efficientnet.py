@@ -207,7 +207,7 @@ def _folded(part: nn.Sequential) -> nn.Sequential:
 def _fold(conv: Any, norm: nn.BatchNorm2d) -> nn.Module:
     """A convolution of the package and its normalisation as one convolution, with its padding."""
     fused = fuse_conv_bn_eval(conv, norm)
-    plain = skip_init(
+    plain: nn.Conv2d = skip_init(
         nn.Conv2d,
         *(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride),
         groups=conv.groups,
