@@ -93,7 +93,7 @@ def test_time_correlation_is_a_bessel_function() -> None:
 
 
 @pytest.mark.parametrize("text", ["A:300ns", "C:300ns"])
-def test_fourth_moment_matches_a_finite_sum_of_sinusoids(text: str) -> None:
+def test_fourth_moment_is_close_to_that_of_rayleigh_fading(text: str) -> None:
     """E|h|^4 is 2 - sum p^2 / 20, close to that of Rayleigh fading, 2."""
     fourth = gains(text, 72, 10_000)[:, 5].abs() ** 4
     powers = taps_of(channel(text).link).powers
