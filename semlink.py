@@ -384,7 +384,7 @@ def sweep(
     from simulator import arguments
     from simulator.engine.evaluate import Setting
     from simulator.engine.folder import sweep_folder, sweep_in_memory
-    from simulator.engine.job import Sweep
+    from simulator.engine.sweep import Sweep
     from simulator.measures.doctor import own_channel_remarks
     from simulator.measures.quality import check_quality, image_quality
     from simulator.progress import announce

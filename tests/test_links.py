@@ -139,7 +139,7 @@ def test_best_pilot_counts_are_recorded_and_changes_are_detected(
     assert chosen["snr_db"].tolist() == [0, 5]
     assert (chosen["pilots"] + chosen["data_uses"]).eq(12).all()
     monkeypatch.setattr(
-        "simulator.engine.job.best_divisions",
+        "simulator.engine.sweep.best_divisions",
         lambda schemes, channels, points, *_, **__: {
             point: Division(6, 6) for point in points if point.channel == "rayleigh+lmmse:best"
         },

@@ -30,7 +30,7 @@ from channels.units import db_to_linear, linear_to_db, noise_power_from_snr_db
 from simulator.engine.send import send_images
 from simulator.errors import in_one_line
 from simulator.progress import progress
-from simulator.radio.separate import Link, receive, transmit
+from simulator.radio.ends import Link, receive, transmit
 from simulator.scheme import Scheme
 from simulator.statistics.intervals import accuracy_interval, mean_interval
 from simulator.statistics.paired import paired_difference

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from simulator.schemes.experiment import Experiment
-    from simulator.search.run import SearchRun
+    from simulator.search.prepare import SearchRun
 
 MOST_SEEDS = 100
 MOST_EPOCHS = 10_000
@@ -120,7 +120,8 @@ def _begun(request: SearchRequest) -> "SearchRun":
     from simulator import resolve
     from simulator.description.trial import Trial
     from simulator.parse import MOST_SEED, in_range
-    from simulator.search.run import adjusted, search_run
+    from simulator.search.config import adjusted
+    from simulator.search.prepare import search_run
 
     experiment = resolve.recipe_named(request.recipe)
     usual, named = Path("results/runs") / experiment.name, request.training

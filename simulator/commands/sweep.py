@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from simulator.engine.job import Sweep
+    from simulator.engine.sweep import Sweep
     from simulator.left_out import LeftOut
 
 
@@ -131,7 +131,7 @@ def sweep(request: SweepRequest) -> None:
 def resolved(request: SweepRequest) -> "tuple[Sweep, list[LeftOut]]":
     """The requested sweep, and everything left out of it. Raises: UserError."""
     from simulator.engine.evaluate import Setting
-    from simulator.engine.job import Sweep
+    from simulator.engine.sweep import Sweep
     from simulator.resolve import check_compiler, device_named
 
     experiment = request.experiment()
@@ -194,7 +194,7 @@ def size_of(sweep: "Sweep") -> str:
 
 def _remarks(sweep: "Sweep") -> list[str]:
     """Remarks on the origin of the weights and on the speed."""
-    from simulator.description.origin import data_name
+    from simulator.description.trained_on import data_name
     from simulator.device import native
 
     weights, setting = sweep.weights, sweep.setting

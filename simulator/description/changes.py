@@ -61,7 +61,8 @@ def changed(config: Any, table: Mapping[str, Any], where: str, hint: Any = None)
 
     If a table has `type`, the name of another config in `models`, that config is built from the
     table, which must then hold all its fields without a default. It must have the type `hint`, by
-    default that of `config`.
+    default that of `config`. Items of a list that are dataclasses, such as the stages of a network,
+    are tables with all their fields.
     Raises: UserError naming the setting, with the prefix `where`.
     """
     if not isinstance(table, Mapping):
@@ -91,16 +92,20 @@ def _built(name: str, table: Mapping[str, Any], where: str, hint: Any) -> Any:
     if name not in known:
         hint = did_you_mean(str(name), known)
         raise UserError(f"{where}.type must be one of {', '.join(known)}, got {name!r}{hint}")
-    kind = getattr(models, name)
-    hints = get_type_hints(kind)
-    if unknown := sorted(table.keys() - hints.keys()):
-        raise UserError(f"{where}.{unknown[0]} is not a setting of {name}")
-    values = {key: _fitting(value, hints[key], f"{where}.{key}") for key, value in table.items()}
-    made, wanted = _made(lambda: kind(**values), where), get_args(hint) or (hint,)
+    made, wanted = _whole(getattr(models, name), table, where), get_args(hint) or (hint,)
     if not isinstance(made, wanted):
         names = ", ".join(own.__name__ for own in wanted)
         raise UserError(f"{where}.type must be {names}, got {name!r}")
     return made
+
+
+def _whole(kind: type, table: Mapping[str, Any], where: str) -> Any:
+    """The dataclass `kind` with fields from a TOML table."""
+    hints = get_type_hints(kind)
+    if unknown := sorted(table.keys() - hints.keys()):
+        raise UserError(f"{where}.{unknown[0]} is not a setting of {kind.__name__}")
+    values = {key: _fitting(value, hints[key], f"{where}.{key}") for key, value in table.items()}
+    return _made(lambda: kind(**values), where)
 
 
 def _made(make: Callable[[], Any], where: str) -> Any:
@@ -120,13 +125,19 @@ def _fitting(value: Any, hint: Any, where: str) -> Any:
             return value
         raise UserError(f"{where} must be one of {', '.join(get_args(hint))}, got {value!r}")
     if get_origin(hint) is tuple and isinstance(value, list):
-        item, *others = get_args(hint)
-        if others != [...] and len(value) != 1 + len(others):
-            raise UserError(f"{where} must be a list of {1 + len(others)} values, got {value!r}")
-        return tuple(_fitting(each, item, where) for each in value)
+        return _items(value, hint, where)
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+        return _whole(hint, value, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(hint, type) and type(value) is hint:
         return value
     wanted = WORDS.get(get_origin(hint) or hint, getattr(hint, "__name__", str(hint)))
     raise UserError(f"{where} must be {wanted}, got {value!r}")
+
+
+def _items(values: list[Any], hint: Any, where: str) -> tuple[Any, ...]:
+    item, *others = get_args(hint)
+    if others != [...] and len(values) != 1 + len(others):
+        raise UserError(f"{where} must be a list of {1 + len(others)} values, got {values!r}")
+    return tuple(_fitting(each, item, where) for each in values)

@@ -11,14 +11,15 @@ import pandas as pd
 import torch
 
 from simulator.engine.checked import is_own, unwrapped
+from simulator.engine.earlier import check_repeated, check_same
 from simulator.engine.evaluate import BLOCK, image_blocks
 from simulator.engine.grid import Point
-from simulator.engine.job import Sweep, check_same, open_pool
+from simulator.engine.job import open_pool
 from simulator.engine.journal import Journal, MemoryStore
 from simulator.engine.outcomes import OWN_SCHEMES, own_entries
-from simulator.engine.repeat import check_repeated
 from simulator.engine.run import NAMES, Results, run_sweep
 from simulator.engine.samples import write_samples
+from simulator.engine.sweep import Sweep
 from simulator.engine.workers import InProcess, Pool
 from simulator.errors import Stopped, UserError
 from simulator.left_out import LeftOut
@@ -128,12 +129,7 @@ class SweepFolder:
         if noiseless is None:
             noiseless = noiseless_accuracy(sweep)
         run = {
-            "schemes": list(sweep.built),
-            **({OWN_SCHEMES: own} if own else {}),
-            "left_out": [one._asdict() for one in left_out],
-            **_description(sweep),
-            "data": _data(sweep),
-            **({"noiseless_accuracy": noiseless} if noiseless else {}),
+            **_run(sweep, own, noiseless, left_out),
             "journal": self.journal.about_key,
             "wall_seconds": round(time.perf_counter() - self.began, 1),
         }
@@ -202,15 +198,7 @@ def sweep_in_memory(
     finally:
         pool.close()
     table = _rows(sweep, results, measure(results.realizations) if measure else None)
-    noiseless = noiseless_accuracy(sweep)
-    run: dict[str, Any] = {
-        "schemes": list(sweep.built),
-        OWN_SCHEMES: _own_weights(sweep),
-        "left_out": [one._asdict() for one in left_out],
-        **_description(sweep),
-        "data": _data(sweep),
-        **({"noiseless_accuracy": noiseless} if noiseless else {}),
-    }
+    run = _run(sweep, _own_weights(sweep), noiseless_accuracy(sweep), left_out)
     return InMemory(table, run, store)
 
 
@@ -281,6 +269,23 @@ def _choice(sweep: Sweep, point: Point) -> dict[str, Any]:
     chosen = sweep.built[point.scheme].scheme.choices([(channel, point.snr_db, k)])
     named = dict(zip(NAMES, point, strict=True))
     return {**named, **(chosen[0] if chosen else {}), **named, **sweep.divisions[point]._asdict()}
+
+
+def _run(
+    sweep: Sweep,
+    own: Mapping[str, Any],
+    noiseless: Mapping[str, float],
+    left_out: Sequence[LeftOut],
+) -> dict[str, Any]:
+    """The content of `run.json`; `own` is what it records of the user's own schemes."""
+    return {
+        "schemes": list(sweep.built),
+        **({OWN_SCHEMES: own} if own else {}),
+        "left_out": [one._asdict() for one in left_out],
+        **_description(sweep),
+        "data": _data(sweep),
+        **({"noiseless_accuracy": noiseless} if noiseless else {}),
+    }
 
 
 def _description(sweep: Sweep) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from simulator.data.dataset import to_float
 from simulator.device import autocast, cpu_threads
 from simulator.engine.evaluate import BLOCK, prepare_block
 from simulator.engine.grid import Point, Unit, unit_streams
-from simulator.engine.job import Sweep
 from simulator.engine.send import RecordingChannel
+from simulator.engine.sweep import Sweep
 from simulator.errors import UserError
 from simulator.scheme import Received, Scheme, Tensors
 from simulator.storage.describe import digest

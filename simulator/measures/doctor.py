@@ -19,7 +19,7 @@ from channels.streams import Streams
 from channels.units import db_to_linear
 from simulator.data.dataset import Dataset
 from simulator.errors import UserError
-from simulator.measures.grids import correlations, estimation
+from simulator.measures.ofdm_gains import correlations, estimation
 from simulator.parse import check_pilots_named
 from simulator.storage.environment import PACKAGES
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from simulator.device import autocast, cpu_threads
 from simulator.engine.evaluate import BLOCK, Prepared, blocks_of, image_blocks, prepare_all
 from simulator.engine.grid import Point, Unit, unit_streams
-from simulator.engine.job import Sweep
+from simulator.engine.sweep import Sweep
 from simulator.errors import UserError
 from simulator.progress import progress
 from simulator.statistics.intervals import mean_interval

@@ -15,8 +15,8 @@ from channels.radio.simulated import drawn_radio
 from channels.radio.synchronise import NoFrame
 from channels.streams import Streams
 from simulator.errors import UserError
+from simulator.radio.ends import receive, transmit
 from simulator.radio.recording import Recording
-from simulator.radio.separate import receive, transmit
 from simulator.radio.transmission import Transmission
 from simulator.scheme import Received, Scheme
 

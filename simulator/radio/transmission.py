@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from channels.radio.frame import Frame
 from simulator.errors import UserError
-from simulator.radio.separate import Link
+from simulator.radio.ends import Link
 
 SPACE: Final = "semlink:"
 IMAGE: Final = f"{SPACE}image"

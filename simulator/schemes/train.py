@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from typing import Final
 
 from simulator.description.basis import Part
-from simulator.description.origin import check_training_images, write_data_name
 from simulator.description.seen import write_seen
+from simulator.description.trained_on import check_training_images, write_data_name
 from simulator.errors import UserError, did_you_mean
 from simulator.schemes.contract import SchemeConfig
 from simulator.schemes.experiment import BASELINES, Experiment

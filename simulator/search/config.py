@@ -1,7 +1,7 @@
 """Frozen descriptions of architecture searches (KDL-DARTS, arXiv 2508.02148)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 from models import CellShape
@@ -9,6 +9,11 @@ from models.nas.operations import SearchSpace, space_named
 from models.nas.staged_space import StagedSpace
 from simulator.description.stages import LossWeights
 from simulator.device import Precision
+from simulator.errors import UserError
+from simulator.parse import in_range, parse_count
+
+MOST_PENALTY = 1000.0
+GUIDED = {"kd", "ce"}  # with distillation, or with labels only
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,3 +126,29 @@ class SearchPreset(NamedTuple, Generic[Config]):
     name: str
     search: Config
     retraining_epochs: int
+
+
+def adjusted(
+    preset: SearchPreset[BilevelConfig],
+    *,
+    penalty: float,
+    target: str | None = None,
+    teaching: str = "kd",
+    image_size: int | None = None,
+    epochs: int | None = None,
+) -> SearchPreset[BilevelConfig]:
+    """The preset with these options of the command line. Raises: UserError naming the option."""
+    if not 0 <= penalty <= MOST_PENALTY:
+        raise UserError(f"--lambda must be from 0 to {MOST_PENALTY:g}, got {penalty:g}")
+    config = replace(preset.search, penalty=penalty)
+    if target is not None:
+        config = replace(config, target=float(parse_count(target, option="--target-params")))
+    if teaching not in GUIDED:
+        raise UserError(f"--teaching must be kd or ce, got {teaching!r}")
+    if teaching == "ce":
+        config = replace(config, loss=LossWeights(mse=0.0, ce=1.0, kl=0.0, temperature=1.0))
+    if image_size is not None:
+        config = replace(config, image_size=in_range("--images-size", image_size, 4, 1024))
+    if epochs is not None:
+        config = replace(config, epochs=in_range("--epochs", epochs, 1, 10_000))
+    return preset._replace(search=config)

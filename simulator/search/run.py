@@ -1,8 +1,7 @@
 """A search on a recipe's data: halves of the data, seeds, and the choice of the best result."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,35 +16,21 @@ from models.nas.fitting import fitted
 from models.nas.staged_space import Budget, fitted_to
 from models.nas.staged_supernet import StagedArchitecture, StagedSupernet
 from simulator.data.augment import shrunk
-from simulator.data.dataset import Dataset, to_float
-from simulator.description.basis import Basis, Part
-from simulator.description.stages import LossWeights
+from simulator.data.dataset import to_float
+from simulator.description.basis import Part
 from simulator.errors import UserError
-from simulator.parse import in_range, parse_count
-from simulator.search.config import BilevelConfig, SearchConfig, SearchPreset, StagedSearchConfig
+from simulator.search.config import BilevelConfig, SearchConfig, StagedSearchConfig
 from simulator.search.cost import cost_table, network_costs
 from simulator.search.halving import Finish, proposed
 from simulator.search.loop import Batch, Half, History, SearchTask, Take, search
+from simulator.search.prepare import SearchRun
 from simulator.search.relaxed import Relaxed, RelaxedCells, RelaxedStages
-from simulator.storage.files import load_tensors, write_table
-from simulator.storage.folders import TRAINING, check_writable, locked
+from simulator.storage.files import write_table
 from simulator.training.loop import Checkpoint, fresh
 from simulator.training.run import TrainingRun, classifier_accuracy
 from simulator.training.student import train_student
-from simulator.training.teachers import Views, cached_teacher_views, teacher_views, train_teachers
 
-MOST_PENALTY = 1000.0
-GUIDED = {"kd", "ce"}  # with distillation, or with labels only
 HELD_BACK, HELD_BATCH = 1000, 250  # training images in neither half, for the loss after an epoch
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchRun:
-    """A search: its settings, data and teachers. It writes to `run.folder`."""
-
-    run: TrainingRun
-    preset: SearchPreset[BilevelConfig]
-    views: Views  # outputs of the teachers
 
 
 class Found(NamedTuple):
@@ -54,27 +39,6 @@ class Found(NamedTuple):
     seed: int
     student: StudentConfig
     history: History
-
-
-def taught_views(run: TrainingRun) -> Views:
-    """Outputs of the teachers in `run.taught_in` for the shared views, from the cache.
-
-    Raises: UserError naming the command that computes them, if they are missing.
-    """
-    views = cached_teacher_views(replace(_teaching(run), taught_in=run.taught_in))
-    if views is None:
-        raise UserError(
-            f"{run.taught_in} must hold the outputs of this recipe's teachers for these images; "
-            f"run {run.recipe.training_command(f' --stage cache --out {run.taught_in}')}, or add "
-            "--training DIR"
-        )
-    return views
-
-
-def taught_seed(folder: Path) -> int:
-    """Seed of the training run in this folder, which determines its shared views; 0 if none."""
-    path = folder / "weights" / "teacher.safetensors"
-    return int(load_tensors(path)[1]["origin"]["seed"]) if path.exists() else 0
 
 
 def search_seed(whole: SearchRun, seed: int) -> Found:
@@ -255,90 +219,3 @@ def choose(whole: SearchRun, found: Sequence[Found]) -> tuple[Found, dict[int, f
         with torch.no_grad():
             accuracies[one.seed] = classifier_accuracy(whole.run, model)
     return max(found, key=lambda one: accuracies[one.seed]), accuracies
-
-
-def search_run(
-    recipe: Basis,
-    preset: SearchPreset[BilevelConfig],
-    *,
-    dataset: Dataset,
-    taught_in: Path,
-    folder: Path,
-    device: torch.device,
-    deadline: float = math.inf,
-    teach_there: bool = True,
-) -> SearchRun:
-    """Prepare a search with the teachers of the training run in `taught_in`.
-
-    If the data set is embedded, missing teachers are trained first: in `taught_in` if
-    `teach_there`, else in the folder `teaching` of `folder`.
-    Raises: UserError if the data, the teachers or their outputs are missing.
-    """
-    run = TrainingRun(
-        recipe=recipe,
-        dataset=dataset,
-        folder=folder,
-        seed=taught_seed(taught_in),
-        device=device,
-        deadline=deadline,
-        taught_in=taught_in,
-    )
-    _ = run.training, run.validation  # raises an error if the data lacks either
-    check_writable(folder)
-    if not recipe.embedded_data:
-        return SearchRun(run=run, preset=preset, views=taught_views(run))
-    return _taught_now(run, preset, teach_there=teach_there)
-
-
-def _taught_now(
-    run: TrainingRun, preset: SearchPreset[BilevelConfig], *, teach_there: bool
-) -> SearchRun:
-    """The search on an embedded data set. Missing teachers are trained first, within seconds."""
-    missing = not all(run.path(name).exists() for name in run.recipe.teachers)
-    if missing and not teach_there:
-        run, teach_there = replace(run, taught_in=run.folder / "teaching"), True
-    if teach_there:
-        _teach(run)
-    if cached_teacher_views(_teaching(run)):
-        return SearchRun(run=run, preset=preset, views=taught_views(run))
-    asked = replace(run, folder=run.folder / "teaching")
-    return SearchRun(run=run, preset=preset, views=teacher_views(asked, train_teachers(asked)))
-
-
-def _teaching(run: TrainingRun) -> TrainingRun:
-    """The training run whose teachers a search uses."""
-    assert run.taught_in is not None
-    return replace(run, folder=run.taught_in, taught_in=None)
-
-
-def _teach(run: TrainingRun) -> None:
-    """Train the teachers in their folder, and cache their outputs."""
-    teaching = _teaching(run)
-    with locked(teaching.folder, TRAINING):
-        teacher_views(teaching, train_teachers(teaching))
-
-
-def adjusted(
-    preset: SearchPreset[BilevelConfig],
-    *,
-    penalty: float,
-    target: str | None = None,
-    teaching: str = "kd",
-    image_size: int | None = None,
-    epochs: int | None = None,
-) -> SearchPreset[BilevelConfig]:
-    """The preset with these options of the command line. Raises: UserError naming the option."""
-    if not 0 <= penalty <= MOST_PENALTY:
-        raise UserError(f"--lambda must be from 0 to {MOST_PENALTY:g}, got {penalty:g}")
-    config = replace(preset.search, penalty=penalty)
-    if target is not None:
-        config = replace(config, target=float(parse_count(target, option="--target-params")))
-    if teaching not in GUIDED:
-        raise UserError(f"--teaching must be kd or ce, got {teaching!r}")
-    if teaching == "ce":
-        config = replace(config, loss=LossWeights(mse=0.0, ce=1.0, kl=0.0, temperature=1.0))
-    if image_size is not None:
-        config = replace(config, image_size=in_range("--images-size", image_size, 4, 1024))
-    if epochs is not None:
-        config = replace(config, epochs=in_range("--epochs", epochs, 1, 10_000))
-    return preset._replace(search=config)

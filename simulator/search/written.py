@@ -12,7 +12,8 @@ from models.encoders.staged_cnn import EXPANDING
 from simulator.device import native
 from simulator.errors import UserError
 from simulator.search.cost import network_costs
-from simulator.search.run import Found, SearchRun, search_key
+from simulator.search.prepare import SearchRun
+from simulator.search.run import Found, search_key
 from simulator.storage.describe import describe
 from simulator.storage.environment import environment
 from simulator.storage.files import write_json, write_table

@@ -15,8 +15,9 @@ from simulator.data.augment import augment, erase, paste, recolour
 from simulator.data.dataset import Dataset, Split, to_float
 from simulator.data.randaugment import randaugment
 from simulator.description.basis import TEACHER, Basis, Part
-from simulator.description.origin import Origin, check_origin, check_same_run, data_name
+from simulator.description.origin import Origin, check_origin, check_same_run
 from simulator.description.stages import AugmentConfig
+from simulator.description.trained_on import data_name
 from simulator.device import Precision, autocast, native
 from simulator.errors import UserError
 from simulator.scheme import piece_size

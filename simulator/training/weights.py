@@ -11,9 +11,10 @@ from torch import Tensor, nn
 import models
 from simulator.data.dataset import Dataset
 from simulator.description.basis import TEACHER, Basis, Part, StudentParts
-from simulator.description.origin import check_origin, check_same_run, validation_images
+from simulator.description.origin import check_origin, check_same_run
 from simulator.description.seen import seen_remarks
 from simulator.description.stages import StudentStage
+from simulator.description.trained_on import validation_images
 from simulator.errors import UserError
 from simulator.scheme import Classifier, Classify, in_pieces
 from simulator.statistics.intervals import wilson

@@ -24,8 +24,9 @@ from models.nas.fitting import fitted
 from simulator.description.stages import AugmentConfig
 from simulator.search.config import BilevelConfig, SearchPreset, StagedSearchConfig
 from simulator.search.halving import proposed
+from simulator.search.prepare import SearchRun
 from simulator.search.relaxed import RelaxedStages
-from simulator.search.run import SearchRun, budget_of, finish_of, searched_task
+from simulator.search.run import budget_of, finish_of, searched_task
 from simulator.training.run import TrainingRun
 from simulator.training.teachers import Views
 

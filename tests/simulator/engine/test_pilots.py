@@ -10,6 +10,7 @@ import torch
 
 from channels.names import channel_from_name
 from channels.streams import Streams
+from simulator.engine.earlier import check_same
 from simulator.engine.evaluate import Setting, evaluator_here
 from simulator.engine.grid import (
     Division,
@@ -21,7 +22,6 @@ from simulator.engine.grid import (
     placed,
     plan,
 )
-from simulator.engine.job import check_same
 from simulator.engine.pilots import REALIZATIONS, best_divisions
 from simulator.engine.run import sweep_here
 from simulator.errors import UserError

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.baselines.digital_semantic import DigitalSemanticConfig
 from benchmarks.recipes import RECIPES, digits
-from models import PooledCnnConfig
+from models import PooledCnnConfig, StagedCnnConfig
 from simulator.errors import UserError
 from simulator.schemes.experiment import Experiment
 from simulator.schemes.joint import JointSchemeConfig
@@ -16,6 +16,11 @@ from simulator.storage.describe import describe
 from tests.commands import Command, refused
 
 KNOWN = {make.__name__: make() for make in RECIPES}
+STAGE = 'depth = 1, block = "residual", kernel = 3, expansion = 1'
+STAGED = (
+    'base = "digits"\n[student.model]\ntype = "StagedCnnConfig"\nstem = 8\nprojected_dim = 64\n'
+    f"stages = [{{ {STAGE}"
+)
 
 
 def written(tmp_path: Path, text: str, name: str = "mine.toml") -> Experiment:
@@ -97,6 +102,13 @@ def test_another_network_type_is_built_from_its_own_fields(tmp_path: Path) -> No
         """,
     )
     assert isinstance(recipe.student.model, PooledCnnConfig)
+
+
+def test_stages_of_a_network_are_tables_in_a_list(tmp_path: Path) -> None:
+    second = f'{{ {STAGE}, width = 16, pooling = "before" }}'
+    recipe = written(tmp_path, f'{STAGED}, width = 8, pooling = "none" }}, {second}]')
+    assert isinstance(recipe.student.model, StagedCnnConfig)
+    assert [stage.width for stage in recipe.student.model.stages] == [8, 16]
 
 
 def test_codec_follows_the_student_loss_unless_overridden(tmp_path: Path) -> None:
@@ -219,6 +231,15 @@ def test_baselines_may_serve_other_k(tmp_path: Path) -> None:
             "blocks = 1\nfeature_dim = 64",
             "codec.model.type must be CodecConfig, got 'ResidualCnnConfig'",
         ),
+        (
+            f"{STAGED}, width = 8, pooling = 'first' }}]",
+            "student.model.stages.pooling must be one of .*, got 'first'",
+        ),
+        (
+            f"{STAGED}, width = 8, stride = 2 }}]",
+            "student.model.stages.stride is not a setting of Stage",
+        ),
+        (f"{STAGED}, width = 8 }}]", "student.model.stages: missing 1 required .* 'pooling'"),
         (
             'base = "digits"\n[codec.model]\nfeature_dim = 32',
             "codec.model.feature_dim must be 64, as the student's, got 32",

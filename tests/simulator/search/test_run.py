@@ -18,8 +18,8 @@ from simulator.commands.train import TrainRequest, train
 from simulator.description.stages import LossWeights
 from simulator.description.trial import Trial, warm_started
 from simulator.errors import UserError
+from simulator.search.config import adjusted
 from simulator.search.cost import network_costs
-from simulator.search.run import adjusted
 from simulator.search.written import forget_search, read_student, summary
 from simulator.training.weights import Weights
 from tests.commands import few_images, status
@@ -232,7 +232,7 @@ def test_search_uses_the_recipe_with_which_its_teachers_were_trained(
     asked: list[Any] = []
     monkeypatch.setattr(resolve, "recipe_named", lambda *_, **__: images())
     monkeypatch.setattr(
-        "simulator.search.run.search_run", lambda recipe, *_, **__: asked.append(recipe)
+        "simulator.search.prepare.search_run", lambda recipe, *_, **__: asked.append(recipe)
     )
     _begun(SearchRequest(recipe="images", data=tmp_path, training=tmp_path))
     assert [recipe.views for recipe in asked] == [warm_started(images()).views]

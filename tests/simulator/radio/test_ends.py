@@ -12,7 +12,7 @@ from channels.base import Channel, ChannelOutput
 from channels.streams import PointStreams
 from simulator.engine.send import send_images
 from simulator.errors import UserError
-from simulator.radio.separate import CHANNEL, Link, receive, transmit
+from simulator.radio.ends import CHANNEL, Link, receive, transmit
 from simulator.scheme import Received, Scheme, Tensors, all_delivered
 from tests.commands import WEIGHTS
 

@@ -6,7 +6,7 @@ import pytest
 
 from simulator.data.dataset import Split
 from simulator.description.basis import Part
-from simulator.description.origin import (
+from simulator.description.trained_on import (
     check_training_images,
     data_name,
     validation_images,
