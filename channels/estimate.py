@@ -23,15 +23,16 @@ class Filter(NamedTuple):
 
     estimate = ((p inner) * weights) outer, where p [B, P] holds the received pilots divided by the
     sent ones. The weights are 1 / (values + N0), or 1 if the filter does not use N0. The mean
-    squared error is floor + slope N0 - weights squares.
+    squared error is floor + slope N0, plus N0 weights shares if it does; no term is negative, so
+    nothing cancels at high SNR.
     """
 
     inner: Tensor  # [P, P] complex64
     outer: Tensor  # [P, k] complex64
     values: Tensor | None  # [P]; None: the filter does not use N0
-    floor: Tensor  # [k]
+    floor: Tensor  # [k], error without noise
     slope: Tensor  # [k], noise power in the estimate per noise power in a pilot
-    squares: Tensor  # [P, k]
+    shares: Tensor  # [P, k], power of the gains along each eigenvector; 0 if N0 is not used
 
     def __call__(self, pilots: Tensor, noise_power: Tensor) -> tuple[Tensor, Tensor]:
         """Shapes: pilots [B, P], noise_power [B, 1] -> estimate [B, k], mean squared error [B, k].
@@ -41,8 +42,8 @@ class Filter(NamedTuple):
         seen, error = pilots @ self.inner, self.floor + self.slope * noise_power
         if self.values is not None:
             weights = 1.0 / (self.values + noise_power).clamp_min(LEAST)  # [B, P]
-            seen, error = seen * weights, error - weights @ self.squares
-        return seen @ self.outer, error.clamp_min(0.0)
+            seen, error = seen * weights, error + (noise_power * weights) @ self.shares
+        return seen @ self.outer, error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,7 @@ class EstimatedChannel(WrappedChannel):
     [1] Kay, Fundamentals of Statistical Signal Processing: Estimation Theory, 1993.
     """
 
+    version = 2  # 2: error of LMMSE without cancellation
     channel: Channel
     method: Method
     own_pilots: int | None  # None: open, to be chosen for each scheme, SNR and k
@@ -141,15 +143,17 @@ def _wiener(
 ) -> Filter:
     """Wiener filter for any noise power, from the eigenvalues of the pilots' covariance."""
     values, vectors = np.linalg.eigh(between_pilots)
-    seen = to_pilots @ vectors  # [k, P]
-    power = np.full(len(to_pilots), between_pilots[0, 0].real)
+    seen, power = to_pilots @ vectors, between_pilots[0, 0].real  # [k, P], scalar
+    known = values > LEAST * len(values) * power  # the others are 0 up to rounding
+    shares = np.where(known, np.abs(seen) ** 2 / np.where(known, values, 1.0), 0.0)
+    floor = np.maximum(power - shares.sum(axis=1), 0.0)
     return Filter(
         inner=_tensor(vectors.conj(), device),
         outer=_tensor(seen.T.copy(), device),
         values=_tensor(np.maximum(values, 0.0), device),
-        floor=_tensor(power, device),
-        slope=_tensor(np.zeros_like(power), device),
-        squares=_tensor((np.abs(seen) ** 2).T.copy(), device),
+        floor=_tensor(floor, device),
+        slope=_tensor(np.zeros_like(floor), device),
+        shares=_tensor(shares.T.copy(), device),
     )
 
 
@@ -174,7 +178,7 @@ def _least_squares(
         values=None,
         floor=_tensor(np.maximum(error, 0.0), device),
         slope=_tensor((weights**2).sum(axis=1), device),
-        squares=_tensor(np.zeros((pilots, uses)), device),
+        shares=_tensor(np.zeros((pilots, uses)), device),
     )
 
 

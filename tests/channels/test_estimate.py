@@ -77,6 +77,23 @@ def test_wiener_error_of_a_single_gain_matches_closed_form() -> None:
     assert torch.allclose(found.noise_power, torch.tensor(1 + 1 / 5))
 
 
+@pytest.mark.parametrize("snr_db", [0.0, 30.0, 60.0, 90.0])
+@pytest.mark.parametrize("name", ["rayleigh+lmmse:4", "tdl:A+lmmse:8", "tdl:C:300ns+lmmse:32"])
+def test_wiener_error_is_precise_up_to_high_snr(name: str, snr_db: float) -> None:
+    """The error R_dd - R_dp (R_pp + N0 I)^-1 R_pd, in double precision."""
+    own, uses, noise = estimated(name), 100 + estimated(name).pilots, 10 ** (-snr_db / 10)
+    row, covariance = own.channel.subcarriers, own.channel.law.covariance
+    at, data = pilot_places(uses, own.pilots, row), data_places(uses, own.pilots, row)
+    pairs = ((at, at), (data, at), (data, data))
+    between, across, prior = (np.asarray(covariance(*pair)) for pair in pairs)
+    solved = np.linalg.solve(between + noise * np.eye(len(at)), across.conj().T)
+    expected = (np.diag(prior) - np.einsum("dp,pd->d", across, solved)).real
+    silence = torch.zeros((1, own.pilots), dtype=torch.complex64)
+    found = filter_of(own, uses, torch.device("cpu"))
+    _, told = found(silence, torch.tensor([[noise]], dtype=torch.float32))
+    assert told[0].double().numpy() == pytest.approx(expected, rel=1e-4, abs=1e-3 * noise)
+
+
 @pytest.mark.parametrize("name", [name for name in CASES if "lmmse" in name])
 def test_wiener_error_does_not_exceed_least_squares_error(name: str) -> None:
     for k in (16, 100):

@@ -159,9 +159,12 @@ def test_resuming_after_a_change_of_a_channel_in_use_raises_an_error(tmp_path: P
 
 
 def test_wrapped_channels_have_the_versions_of_the_channels_in_them() -> None:
-    assert channel_from_name("awgn+ls:8+interleaved").versions == {}
-    impaired = channel_from_name("tdl:A:300ns+pa:3+lmmse:8+interleaved").versions
-    assert impaired == channel_from_name("tdl:A:300ns+pa:3").versions == {"ImpairedChannel": 2}
+    estimated = channel_from_name("awgn+lmmse:8+interleaved").versions
+    assert estimated == {"EstimatedChannel": 2}
+    impaired = channel_from_name("tdl:A:300ns+pa:3").versions
+    assert impaired == {"ImpairedChannel": 2}
+    both = channel_from_name("tdl:A:300ns+pa:3+lmmse:8+interleaved").versions
+    assert both == {**estimated, **impaired}
 
 
 def test_chosen_and_fixed_numbers_of_pilots_share_channel_draws() -> None:

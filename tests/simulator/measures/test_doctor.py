@@ -123,7 +123,7 @@ def test_estimation_error_reported_5_percent_off_is_detected(
 
     def wrong(channel: EstimatedChannel, uses: int, device: torch.device) -> estimate.Filter:
         own = right(channel, uses, device)
-        terms = {part: 1.05 * getattr(own, part) for part in ("floor", "slope", "squares")}
+        terms = {part: 1.05 * getattr(own, part) for part in ("floor", "slope", "shares")}
         return own._replace(**terms)
 
     monkeypatch.setattr(estimate, "filter_of", wrong)
