@@ -99,8 +99,11 @@ def _built(name: str, table: Mapping[str, Any], where: str, hint: Any) -> Any:
     return made
 
 
-def _whole(kind: type, table: Mapping[str, Any], where: str) -> Any:
-    """The dataclass `kind` with fields from a TOML table."""
+def _whole(kind: type, table: Any, where: str) -> Any:
+    """The dataclass `kind` with fields from a TOML table. Raises: UserError if it is none."""
+    if not isinstance(table, Mapping):
+        fields = ", ".join(f.name for f in dataclasses.fields(kind) if f.init)
+        raise UserError(f"{where} must be a table with {fields}, got {table!r}")
     hints = get_type_hints(kind)
     if unknown := sorted(table.keys() - hints.keys()):
         raise UserError(f"{where}.{unknown[0]} is not a setting of {kind.__name__}")
@@ -126,7 +129,7 @@ def _fitting(value: Any, hint: Any, where: str) -> Any:
         raise UserError(f"{where} must be one of {', '.join(get_args(hint))}, got {value!r}")
     if get_origin(hint) is tuple and isinstance(value, list):
         return _items(value, hint, where)
-    if isinstance(hint, type) and dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return _whole(hint, value, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

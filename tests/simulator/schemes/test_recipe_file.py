@@ -239,6 +239,10 @@ def test_baselines_may_serve_other_k(tmp_path: Path) -> None:
             f"{STAGED}, width = 8, stride = 2 }}]",
             "student.model.stages.stride is not a setting of Stage",
         ),
+        (
+            f"{STAGED}, width = 8, pooling = 'none' }}, 3]",
+            "student.model.stages must be a table with width, .*, got 3",
+        ),
         (f"{STAGED}, width = 8 }}]", "student.model.stages: missing 1 required .* 'pooling'"),
         (
             'base = "digits"\n[codec.model]\nfeature_dim = 32',
