@@ -128,6 +128,7 @@ def test_send_returns_choice_and_bits_of_a_digital_scheme() -> None:
     assert {"codec", "modulation", "payload_bits"} <= set(one.choice)
     assert one.bits.shape == (IMAGES, one.choice["payload_bits"])
     assert torch.equal(one.bits[one.delivered], one.seen["decoded_bits"][one.delivered])
+    assert sent("separate:genie", channel="rayleigh", snr_db=12).choice == {}  # one per image
     points = torch.view_as_real(one.x).flatten().abs().unique()
     assert len(points) <= 8  # of a square QAM
     drawn = sent("separate", channel="awgn", snr_db=12)

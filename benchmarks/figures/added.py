@@ -1,8 +1,10 @@
 """Curves that a user adds to the figures: published numbers, or those of another simulator."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from simulator.errors import UserError
@@ -45,6 +47,7 @@ def checked_curves(
         _check_numbers(curves[name])
     for name in numbers if value is None else ():
         _check_share(curves[name].dropna())
+    _check_intervals(curves, own)
     if taken := sorted(set(curves["scheme"].astype(str)) & set(rows["scheme"])):
         raise UserError(
             f"added curves must have names that the sweep does not use, got {', '.join(taken)}"
@@ -67,6 +70,24 @@ def _check_numbers(values: "pd.Series[float]") -> None:
         wrong = text[pd.to_numeric(text, errors="coerce").isna()]
         came = [*wrong, *text][0]  # without a wrong one, all are numbers written as text
         raise UserError(f"added curves must have numbers as {values.name}, got {came!r}")
+    if len(infinite := values[np.isinf(values)]):
+        raise UserError(
+            f"added curves must have finite numbers as {values.name}, got {infinite.iloc[0]:g}"
+        )
+
+
+def _check_intervals(curves: pd.DataFrame, names: Sequence[str]) -> None:
+    """Check that every interval holds its value. `names`: of the value, its lower and upper end."""
+    value, low, high = names
+    ends = curves.reindex(columns=[low, high])
+    for end, wrong in ((low, ends[low] > curves[value]), (high, ends[high] < curves[value])):
+        if wrong.any():
+            row = curves[wrong].iloc[0]
+            side = "at most" if end == low else "at least"
+            raise UserError(
+                f"the {end} of added curves must be {side} {value}, got {row[end]:g} beside "
+                f"{row[value]:g}"
+            )
 
 
 def _check_share(values: "pd.Series[float]") -> None:
@@ -97,4 +118,9 @@ def _completed(curves: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     made["settings"] = [ending if pd.isna(own) else f"{own}, {ending}" for own in first]
     for name in ("images", "realizations"):  # so that captions state only the sweep's counts
         made[name] = rows[name].iloc[0]
-    return made[[*POINT, *VALUES, "settings", "images", "realizations"]]
+    columns = [*POINT, *VALUES, "settings", "images", "realizations"]
+    if "pilot_uses" not in rows:
+        return made[columns]
+    pilots = rows[[*PLACE, "pilot_uses"]].drop_duplicates(PLACE)
+    made = made.drop(columns="pilot_uses", errors="ignore").merge(pilots, on=PLACE, how="left")
+    return made[[*columns, "pilot_uses"]]

@@ -166,13 +166,13 @@ class Sheet:
         """Versus k, one figure for each requested SNR, at the nearest measured one.
 
         Variants that were trained for a single k form one curve. There is no figure unless some
-        scheme has rows at three or more values of k.
+        scheme has three or more values of k on one channel.
         """
         rows = rows.assign(
             scheme=rows["scheme"].str.replace(OF_ONE_USE, ONE_EACH, regex=True),
             channel_uses=rows["channel_uses"] + pilots_of(rows),
         )
-        if not (rows.groupby("scheme")["channel_uses"].nunique() >= 3).any():
+        if not (rows.groupby(["scheme", "channel"])["channel_uses"].nunique() >= 3).any():
             return []
         own = replace(self, styles=styles_of(rows["scheme"]) | self.styles)
         nearest = _nearest(snr_db, among=[float(snr) for snr in rows["snr_db"]])

@@ -182,11 +182,6 @@ class Checked(Scheme):
             self._step("table_error", lambda: self._scheme.table_error(channel, snr_db, k))
         )
 
-    @property
-    def choices_key(self) -> str:
-        """The key of the wrapped scheme's choices."""
-        return self._scheme.choices_key
-
     def choices(self, points: Sequence[tuple[Channel, float, int]]) -> list[dict[str, Any]]:
         """The choices of the wrapped scheme."""
         return self._step("choices", lambda: self._scheme.choices(points))

@@ -267,10 +267,9 @@ def sweep_here(
     for channel in grid.channels:
         check_pilots_named(channel)
     setting = Setting(grid.seed, device)
-    pool = InProcess(
-        evaluator_here(schemes, grid.channels, split, setting, num_classes=num_classes)
-    )
     facts = facts_of(schemes, grid.channels, points, split, num_classes=num_classes)
+    evaluator = evaluator_here(schemes, grid.channels, split, setting, num_classes=num_classes)
+    pool = InProcess(evaluator)
     try:
         return run_sweep(points, grid, facts, pool=pool, store=MemoryStore())
     finally:

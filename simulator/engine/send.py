@@ -40,7 +40,7 @@ class Sent:
     delivered: Tensor  # False in outage, where the class is a uniform guess [N]
     prepared: Mapping[str, Tensor]  # results of `Scheme.prepare`, each [N, ...]
     seen: Mapping[str, Tensor]  # intermediate results of the receiver, see `Received`
-    choice: Mapping[str, Any]  # of source, modulation and code rate, for digital schemes
+    choice: Mapping[str, Any]  # of source, modulation and code rate; empty with a genie
 
     def __repr__(self) -> str:
         found = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -121,8 +121,13 @@ def send_images(
     if isinstance(scheme, Checked):
         scheme.check_power()
     tensors = {name: torch.cat([part[name] for part in parts])[: len(images)] for name in parts[0]}
-    choices = scheme.choices([(channel, snr_db, k)])
-    return _sent(scheme, k, tensors, choices[0] if choices else {})
+    return _sent(scheme, k, tensors, _choice(scheme, channel, snr_db, k))
+
+
+def _choice(scheme: Scheme, channel: Channel, snr_db: float, k: int) -> Mapping[str, Any]:
+    """The choice for all images; empty with a genie, who chooses for each image."""
+    rows = scheme.choices([(channel, snr_db, k)])
+    return rows[0] if rows and rows[0].get("channel", channel.name) == channel.name else {}
 
 
 def check_served(scheme: Scheme, channel: Channel, k: int) -> None:

@@ -27,11 +27,6 @@ from simulator.schemes.experiment import Built, Experiment, build_scheme, reques
 from simulator.storage.describe import digest
 from simulator.training.weights import Weights
 
-PREPARED = "prepared"  # folder below --out, while other processes compute
-TEST = "test_images"
-VALIDATION = "validation_images"
-FEW = 200_000  # transmissions that take less time than starting other processes
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sweep:

@@ -116,3 +116,26 @@ def test_read_curves_reads_csv_and_rejects_other_files(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "empty.csv"):
         with pytest.raises(UserError, match="must be a CSV file"):
             read_curves(path)
+
+
+def test_added_curve_has_the_pilots_of_its_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = table(channels=["rayleigh+ls:8"], schemes=["rkd_sc"]).assign(pilot_uses=8)
+    paper = PAPER.assign(channel="rayleigh+ls:8")
+    (plan,) = planned(monkeypatch, ours, added=paper)
+    assert plan.curve("rayleigh+ls:8", "JSCC [7]")["pilot_uses"].tolist() == [8, 8]
+    assert "no pilots" not in plan.all_notes
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"ci_low": [0.5, 0.6]}, "ci_low of added curves must be at most accuracy, got 0.5"),
+        ({"ci_high": [0.5, 0.6]}, "ci_high of added curves must be at least accuracy, got 0.6"),
+        ({"snr_db": [0.0, float("inf")]}, "must have finite numbers as snr_db, got inf"),
+    ],
+)
+def test_added_curve_must_be_finite_and_inside_its_interval(
+    change: dict[str, list[float]], why: str
+) -> None:
+    with pytest.raises(UserError, match=why):
+        checked_curves(PAPER.assign(**change), table())

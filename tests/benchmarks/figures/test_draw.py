@@ -245,6 +245,9 @@ def test_column_width_gives_one_figure_per_channel(tmp_path: Path) -> None:
 def test_accuracy_over_uses_needs_three_k() -> None:
     few, rows = table(uses=(16, 64)), table(uses=(4, 16, 64))
     assert sheet(few).over_uses(few, snr_db=(0.0,)) == []
+    both = table(channels=("awgn", "awgn+ls:8"), uses=(16, 64))  # 16, 24, 64, 72 with pilots
+    both["pilot_uses"] = 8 * both["channel"].str.endswith("ls:8")
+    assert sheet(both).over_uses(both, snr_db=(0.0,)) == []
     plans = sheet(rows).over_uses(rows, snr_db=(-9.0, 1.0, 2.0))
     assert [plan.file_name for plan in plans] == ["accuracy_uses_snr-10", "accuracy_uses_snr0"]
     figure = compose(plans[1])

@@ -124,6 +124,21 @@ def test_one_encoder_pass_serves_all_realisations_of_a_task() -> None:
     assert len(probe.seen) == 5 * 2 * 8
 
 
+def test_failed_small_sweep_leaves_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(*_: object) -> str:
+        raise UserError("settings must be text")
+
+    monkeypatch.setattr(Probe, "settings", wrong)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(UserError, match="settings must be text"):
+            table([Probe("a")], images=10)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_realisations_are_added_until_the_interval_is_narrow_enough() -> None:
     rows = table([Probe("a")], 400, mc=1.0, max_realizations=40)
     width = 50 * (rows["mc_high"] - rows["mc_low"])
