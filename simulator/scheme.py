@@ -6,7 +6,7 @@ depend on the channel. `encode` runs once per point and does not depend on the c
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -19,6 +19,11 @@ PIECE_PIXELS = 250 * 64 * 64  # pixels encoded at a time: about 3 GB in a studen
 
 Tensors = Mapping[str, Tensor]  # each [B, ...]: what is kept of a batch between two steps
 Classify = Callable[[Tensor], Tensor]  # images [B, C, H, W] in [0, 1] to scores [B, num_classes]
+
+
+def one_of(uses: Iterable[int]) -> str:
+    """Certain k, in words."""
+    return "k in {" + ", ".join(map(str, sorted(uses))) + "}"
 
 
 class Classifier(NamedTuple):

@@ -167,7 +167,11 @@ def measure(pipe: CodedPipe) -> BlockErrors:
     with progress(desc=f"block errors at k = {pipe.channel_uses} (once)", unit="block") as bar:
         while not rows or rows[-1][2] / rows[-1][1] > RARE:
             if snr_db > TO_DB:
-                raise UserError(f"the link {pipe} has block errors even at {TO_DB:g} dB")
+                raise UserError(
+                    f"the link of {pipe.payload_bits} bits over k = {pipe.channel_uses} must have "
+                    f"few block errors at {TO_DB:g} dB, but more than {RARE:g} of its blocks fail; "
+                    "use a lower rate or modulation"
+                )
             rows.append((snr_db, *_at(pipe, snr_db)))
             bar.update(rows[-1][1])
             snr_db += step

@@ -66,7 +66,10 @@ def lessons(run: TrainingRun, stage: DecodedStage, who: str) -> list["DecodedLes
     found = []
     for begin, part, model in readers(run.recipe, stage, who):
         if isinstance(model, models.PretrainedTeacherConfig):
-            raise UserError("a pretrained teacher cannot be trained on decoded images")
+            raise UserError(
+                f"teachers that are trained on decoded images must be offline networks, but "
+                f"{begin[-1].name} is pretrained; leave out the label teacher:retrained"
+            )
         check_finished(run, *begin)
         found.append(
             DecodedLesson(
@@ -140,7 +143,7 @@ def retrained(weights: Weights, stage: DecodedStage | None, who: str) -> Classif
         raise _missing(f"decoded_{who}", weights, who)
     if who == "student":
         return Classifier(scores_by(*members.values()), weights.key(members))
-    network = weights.as_asked(models.Ensemble(list(members.values())))
+    network = weights.mirrored(models.Ensemble(list(members.values())))
     return Classifier(scores_by(network), weights.key(members, recipe.mirrored))
 
 

@@ -42,7 +42,7 @@ from channels.streams import PointStreams
 from simulator.data.dataset import Dataset
 from simulator.device import autocast
 from simulator.errors import UserError
-from simulator.scheme import Received, Scheme, Tensors
+from simulator.scheme import Received, Scheme, Tensors, one_of
 from simulator.schemes.contract import WithoutWeights
 from simulator.storage.describe import digest
 
@@ -191,7 +191,7 @@ class DigitalScheme(Scheme):
             return "k >= 1"
         if not self._uses:
             return "no k, as nothing fits into its uses"
-        return "k in {" + ", ".join(map(str, self._uses)) + "}"
+        return one_of(self._uses)
 
     def serves(self, k: int) -> bool:
         """Whether there are links over k uses, and validation images to choose on."""

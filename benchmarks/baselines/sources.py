@@ -7,7 +7,7 @@ receiver decides if these bits arrive. Links and sources are chosen from offers 
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
@@ -122,48 +122,62 @@ class ImageSource:
         return {name: values[places] for name, values in compute(images[firsts]).items()}
 
     def _compute_pieces(self, images: Tensor) -> dict[str, Tensor]:
-        options = range(len(self.codec.qualities))
-        whole = torch.full((len(images), len(options)), NEVER, dtype=torch.int32)
-        stripped, answers = whole.clone(), torch.zeros_like(whole, dtype=torch.int16)
-        size = min(
-            len(images), piece_size(images)
-        )  # decoded and classified together: bounds memory
-        decoded = torch.zeros((len(options), size, *images.shape[1:]), dtype=torch.uint8)
-        for option in self._told(options, "quality", "headers"):
-            self.codec.shared(option)
-        files = [*itertools.product(enumerate(images.cpu()), options)]
-        for (row, image), option in self._told(files, "file", f"{len(images)} images"):
-            file = self.codec.file(image, option)
+        """Images are decoded and classified in pieces, which bounds memory."""
+        found = self._no_files(images)
+        options, size = len(self.codec.qualities), min(len(images), piece_size(images))
+        decoded = torch.zeros((options, size, *images.shape[1:]), dtype=torch.uint8)
+        for row, option, file in self._files(images.cpu()):
             pixels = self.codec.image(file)
             if pixels is not None:  # what was written can be read back
                 decoded[option, row % size] = pixels
-                whole[row, option] = 8 * len(file) + 1
-                stripped[row, option] = self._stripped_bits(file, option)
-            if option == options[-1] and (row % size == size - 1 or row == len(images) - 1):
+                found["whole"][row, option], found["stripped"][row, option] = self._sizes(
+                    file, option
+                )
+            if option == options - 1 and (row % size == size - 1 or row == len(images) - 1):
                 first, number = row - row % size, row % size + 1
-                answers[first : row + 1] = self._classes(decoded[:, :number], images.device)
+                found["answers"][first : row + 1] = self._classes(
+                    decoded[:, :number], images.device
+                )
                 decoded.zero_()
-        return {"whole": whole, "stripped": stripped, "answers": answers}
+        return found
 
     def _compute_singly(self, images: Tensor) -> dict[str, Tensor]:
-        options = range(len(self.codec.qualities))
-        whole = torch.full((len(images), len(options)), NEVER, dtype=torch.int32)
-        stripped, answers = whole.clone(), torch.zeros_like(whole, dtype=torch.int16)
+        """Only images that a link can carry are classified, and equal decoded images once."""
+        found = self._no_files(images)
         known: dict[bytes, int] = {}  # class by the pixels of a decoded image
-        for option in self._told(options, "quality", "headers"):
-            self.codec.shared(option)
-        files = [*itertools.product(enumerate(images), options)]
-        for (row, image), option in self._told(files, "file", f"{len(images)} images"):
-            file = self.codec.file(image, option)
+        for row, option, file in self._files(images):
             if (pixels := self.codec.image(file)) is None:
                 continue  # what was written cannot be read back
-            sizes = 8 * len(file) + 1, self._stripped_bits(file, option)
-            whole[row, option], stripped[row, option] = sizes
+            sizes = self._sizes(file, option)
+            found["whole"][row, option], found["stripped"][row, option] = sizes
             if min(sizes) <= self.most_bits:
                 if (key := _pixel_hash(pixels)) not in known:
-                    known[key] = int(self._classes(pixels[None, None], image.device))
-                answers[row, option] = known[key]
-        return {"whole": whole, "stripped": stripped, "answers": answers}
+                    known[key] = int(self._classes(pixels[None, None], images.device))
+                found["answers"][row, option] = known[key]
+        return found
+
+    def _no_files(self, images: Tensor) -> dict[str, Tensor]:
+        """Sizes and answers [N, Q] of files that were not written."""
+        shape = (len(images), len(self.codec.qualities))
+        whole = torch.full(shape, NEVER, dtype=torch.int32)
+        return {
+            "whole": whole,
+            "stripped": whole.clone(),
+            "answers": torch.zeros(shape, dtype=torch.int16),
+        }
+
+    def _files(self, images: Tensor) -> Iterator[tuple[int, int, bytes]]:
+        """Row, option and file of every image at every quality, one image after the other."""
+        options = range(len(self.codec.qualities))
+        for option in self._with_progress(options, "quality", "headers"):
+            self.codec.shared(option)
+        files = [*itertools.product(range(len(images)), options)]
+        for row, option in self._with_progress(files, "file", f"{len(images)} images"):
+            yield row, option, self.codec.file(images[row], option)
+
+    def _sizes(self, file: bytes, option: int) -> tuple[int, int]:
+        """Bits sent for a file: whole, and with known headers."""
+        return 8 * len(file) + 1, self._stripped_bits(file, option)
 
     def _stripped_bits(self, file: bytes, option: int) -> int:
         """Bits sent for a file with known headers; `NEVER` if it differs in a known byte."""
@@ -176,7 +190,7 @@ class ImageSource:
         found = [self.classifier.classify(batch).argmax(dim=1).cpu() for batch in batches]
         return torch.stack(found, dim=1).to(torch.int16)
 
-    def _told(self, items: Sequence[Item], unit: str, what: str) -> Iterable[Item]:
+    def _with_progress(self, items: Sequence[Item], unit: str, what: str) -> Iterable[Item]:
         """The items, with a progress bar if they take more than a few seconds."""
         title = f"{self.codec.form.title}: {what} (once)"
         bar: Iterable[Item] = progress(items, desc=title, unit=f" {unit}", leave=False, delay=5)

@@ -5,6 +5,7 @@ The same genotype and history give the same bytes, whatever the user's Matplotli
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -89,45 +90,55 @@ def _evolution(history: Sequence[Mapping[str, Any]], title: str) -> Figure:
     figure = Figure(figsize=(7.16, 4.4), dpi=200, layout="constrained")
     figure.suptitle(title, fontsize=9)
     panels = figure.subplots(2, 2, sharex=True).flat
-    epochs = [entry["epoch"] for entry in history]
-
-    def draw(axes: Axes, columns: Mapping[str, str], label: str) -> None:
-        there = [(column, name) for column, name in columns.items() if column in history[0]]
-        for (column, name), dashes in zip(there, ("-", "--", ":"), strict=False):
-            axes.plot(epochs, [entry[column] for entry in history], dashes, label=name, lw=1.3)
-        low, high = axes.get_ylim()
-        axes.set(ylabel=label, ylim=(low, high + 0.4 * (high - low)))  # room for the legend
-        axes.legend(loc="upper right", fontsize=7, frameon=False)
-
-    draw(
+    lines = partial(_lines, history=history)
+    lines(
         next(panels),
         {
             "loss": "weights, half A",
             "validation_p": "held back, all operations",
             "validation_genotype": "held back, the genotype",
         },
-        "loss",
+        label="loss",
     )
-    draw(next(panels), {"expected_cost": "expected", "genotype_cost": "of the genotype"}, "cost")
-    draw(
+    costs = {"expected_cost": "expected", "genotype_cost": "of the genotype"}
+    lines(next(panels), costs, label="cost")
+    lines(
         next(panels),
         {"entropy": "entropy of p (1: uniform)", "auxiliary_skip": "auxiliary skip's weight"},
-        "share",
+        label="share",
     )
-    last = next(panels)
-    plans = [_parts(json.loads(entry["genotype"])) for entry in history]
-    changes = [0, *(len(after - before) for before, after in pairwise(plans))]
-    last.bar(epochs, changes, color="#bbbbbb", label="edges or decisions that changed")
-    skips = [entry["skips"] for entry in history if "skips" in entry]
-    if skips:
-        last.plot(epochs, skips, "k-", lw=1.3, label="skips, normal")
-    most = max(*changes, *skips, 1)
-    last.set(ylabel="number", ylim=(0, 1.4 * most))  # room for the legend
-    last.legend(fontsize=7, frameon=False)
+    _changes(next(panels), history)
     for axes in figure.axes[-2:]:
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
+
+
+def _lines(
+    axes: Axes, columns: Mapping[str, str], *, history: Sequence[Mapping[str, Any]], label: str
+) -> None:
+    """One line for each column, by its name in the legend, that the history has."""
+    epochs = [entry["epoch"] for entry in history]
+    there = [(column, name) for column, name in columns.items() if column in history[0]]
+    for (column, name), dashes in zip(there, ("-", "--", ":"), strict=False):
+        axes.plot(epochs, [entry[column] for entry in history], dashes, label=name, lw=1.3)
+    low, high = axes.get_ylim()
+    axes.set(ylabel=label, ylim=(low, high + 0.4 * (high - low)))  # room for the legend
+    axes.legend(loc="upper right", fontsize=7, frameon=False)
+
+
+def _changes(axes: Axes, history: Sequence[Mapping[str, Any]]) -> None:
+    """Changes of the genotype from epoch to epoch, and its skips."""
+    epochs = [entry["epoch"] for entry in history]
+    plans = [_parts(json.loads(entry["genotype"])) for entry in history]
+    changes = [0, *(len(after - before) for before, after in pairwise(plans))]
+    axes.bar(epochs, changes, color="#bbbbbb", label="edges or decisions that changed")
+    skips = [entry["skips"] for entry in history if "skips" in entry]
+    if skips:
+        axes.plot(epochs, skips, "k-", lw=1.3, label="skips, normal")
+    most = max(*changes, *skips, 1)
+    axes.set(ylabel="number", ylim=(0, 1.4 * most))  # room for the legend
+    axes.legend(fontsize=7, frameon=False)
 
 
 def _parts(genotype: Any, *place: int | str) -> set[tuple[Any, ...]]:

@@ -83,8 +83,8 @@ def teacher_row(weights: Weights) -> Row | None:
     teacher = weights.teacher()
     if teacher is None:
         return None
-    asked = weights.as_asked(teacher)
-    encode, classify = (lambda x: asked(x).features), (lambda x: asked(x).scores)
+    outputs = weights.mirrored(teacher)
+    encode, classify = (lambda x: outputs(x).features), (lambda x: outputs(x).scores)
     return Row("teacher", teacher.body, encode, None, classify)
 
 

@@ -66,8 +66,8 @@ def send_features(
     Shapes: features [B, D], snr_db and reported_snr_db [B, 1], uses [B, 1] integers in 1..K ->
     features [B, D].
     """
-    told = snr_db if reported_snr_db is None else reported_snr_db
-    x = codeword(codec, features, snr_db=told, uses=uses)
+    assumed = snr_db if reported_snr_db is None else reported_snr_db
+    x = codeword(codec, features, snr_db=assumed, uses=uses)
     received = channel(x, snr_db=snr_db, generator=generator)
     return receive_features(codec, received, uses=uses, reported_snr_db=reported_snr_db)
 

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NamedTuple, Self
 
 from simulator.description.basis import Basis, Part
-from simulator.errors import UserError
+from simulator.errors import UserError, did_you_mean
 from simulator.scheme import Scheme
 from simulator.storage.describe import describe
 from simulator.training.run import TrainingRun
@@ -57,7 +57,8 @@ class SchemeConfig(ABC):
         """The scheme that NAME:LABEL stands for. Raises: UserError if there is no such label."""
         known = ", ".join(own.text for own in self.labels)
         takes = f"takes the labels {known}" if known else "takes no label"
-        raise UserError(f"{self.name} {takes}, got {label!r}")
+        near = did_you_mean(label, [own.text for own in self.labels])
+        raise UserError(f"{self.name} {takes}, got {label!r}{near or f'; write {self.name}'}")
 
     def decoding_all(self) -> Self:
         """The same scheme, with every block decoded instead of drawn by a table of error rates."""

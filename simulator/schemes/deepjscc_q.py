@@ -64,7 +64,7 @@ class DeepJsccQSchemeConfig(JointSchemeConfig):
 
     def settings_text(self, model: JointModel) -> str:
         """The constellation."""
-        return _told(_modulated(model).modulator.config)
+        return _constellation_text(_modulated(model).modulator.config)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,7 @@ class DeepJsccQImageSchemeConfig(ImageJsccConfig):
 
     def settings_text(self) -> str:
         """The constellation."""
-        return _told(self.modulator)
+        return _constellation_text(self.modulator)
 
     def pair_part(self, recipe: Basis, uses: int) -> Part:
         """The pair for `uses` channel uses."""
@@ -120,7 +120,7 @@ class DeepJsccQImageSchemeConfig(ImageJsccConfig):
         """Nothing to check: pairs need no other parts."""
 
 
-def _told(config: ModulatorConfig) -> str:
+def _constellation_text(config: ModulatorConfig) -> str:
     return f", points of {config.constellation}, unit power on average over images"
 
 

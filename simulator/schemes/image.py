@@ -241,8 +241,8 @@ class ImageJsccScheme(ModelForEach[DeepJsccImage]):
 
     def settings(self, k: int) -> str:
         """How the model for k was trained, and which network classifies the image."""
-        snr_db, told = self.config.snr_db, self.config.settings_text()
-        trained = f"one model for k = {k}{told}, trained at {snr_db:g} dB, no header"
+        snr_db, special = self.config.snr_db, self.config.settings_text()
+        trained = f"one model for k = {k}{special}, trained at {snr_db:g} dB, no header"
         return f"{trained}, image classified by the {READERS[self.config.reader]}"
 
     @torch.inference_mode()

@@ -20,7 +20,7 @@ from channels.units import db_to_linear
 from models import FeatureEncoder, JointConfig, JointModel
 from simulator.description.basis import Basis, Part, StudentParts
 from simulator.description.stages import LossWeights, StudentStage, TrainConfig
-from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces
+from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces, one_of
 from simulator.schemes.codec import VALIDATION_SNR_DB, ChannelLesson, EpochContext, mixture_of
 from simulator.schemes.contract import ImageShape, SchemeConfig
 from simulator.training.loop import train_part
@@ -80,14 +80,21 @@ class JointSchemeConfig(SchemeConfig):
 
     def __post_init__(self) -> None:
         if self.backbone == "scratch" and self.backbone_of:
-            raise ValueError(f"backbone_of goes with a frozen backbone, got {self}")
+            raise ValueError(
+                f"{self.called}: backbone_of goes with backbone 'frozen', got backbone 'scratch'"
+            )
         if bool(self.backbone_of) != (self.backbone_stage is not None):
-            raise ValueError(f"backbone_of and backbone_stage go together, got {self}")
+            raise ValueError(
+                f"{self.called}: backbone_of and backbone_stage go together, got only one of them"
+            )
         if self.losses and (not self.frozen or self.backbone_of):
-            raise ValueError(f"losses go with the recipe's own student as backbone, got {self}")
+            raise ValueError(
+                f"{self.called}: losses need the recipe's own student, backbone 'frozen' without "
+                f"backbone_of, got backbone {self.backbone!r}, backbone_of {self.backbone_of!r}"
+            )
         if self.losses and self.losses.consistency:
             raise ValueError(
-                "losses of a joint codec have no consistency term: consistency must be 0, got "
+                f"{self.called}: losses of a joint codec must have consistency 0, got "
                 f"{self.losses.consistency}"
             )
 
@@ -128,8 +135,8 @@ class JointSchemeConfig(SchemeConfig):
 
         The receiver knows the average SNR, the gain and the noise power.
         """
-        told, gamma_db = self.reported_snr_db(snr_db), receive_snr_db(received)
-        return model.decode(from_symbols(mmse(received)), snr_db=told, gamma_db=gamma_db)
+        reported, gamma_db = self.reported_snr_db(snr_db), receive_snr_db(received)
+        return model.decode(from_symbols(mmse(received)), snr_db=reported, gamma_db=gamma_db)
 
     def loss(
         self, model: JointModel, features: Tensor, targets: BatchTargets, link: TrainingLink
@@ -243,7 +250,7 @@ class ModelForEach(Scheme, Generic[Model]):
     @property
     def channel_uses(self) -> str:
         """The k with a trained model, in words."""
-        return "k in {" + ", ".join(str(k) for k in sorted(self.models)) + "}"
+        return one_of(self.models)
 
     def serves(self, k: int) -> bool:
         """Whether a model was trained for this k."""
@@ -262,7 +269,7 @@ class JointScheme(ModelForEach[JointModel]):
         """How the model for k was trained, and what both ends know."""
         low, high = self.config.snr_range_db
         trained = f"trained at {low:g} dB" if low == high else f"trained at {low:g} to {high:g} dB"
-        told = self.config.settings_text(self.models[k])
+        special = self.config.settings_text(self.models[k])
         backbone = ""
         if self.config.frozen:
             whose = "backbone" if self.config.backbone_of else "the backbone of rkd_sc"
@@ -270,7 +277,7 @@ class JointScheme(ModelForEach[JointModel]):
         losses = ", losses of rkd_sc" if self.config.losses else ""
         shares = self.config.shares
         passes = f", 1/{shares} of the passes of rkd_sc" if shares > 1 else ""
-        return f"one model for k = {k}{told}, {trained}, no header{backbone}{losses}{passes}"
+        return f"one model for k = {k}{special}, {trained}, no header{backbone}{losses}{passes}"
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensors:

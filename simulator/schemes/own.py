@@ -16,7 +16,7 @@ from channels.streams import PointStreams
 from channels.symbols import from_symbols, to_symbols
 from simulator.errors import UserError, shown
 from simulator.names import SCHEMES
-from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces
+from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces, one_of
 
 Network = Callable[..., Tensor]
 
@@ -65,9 +65,7 @@ class OwnScheme(Scheme):
     @property
     def channel_uses(self) -> str:
         """All k, in words."""
-        if len(self.pairs) == 1:
-            return f"k = {min(self.pairs)}"
-        return "k in {" + ", ".join(map(str, self.pairs)) + "}"
+        return one_of(self.pairs)
 
     def serves(self, k: int) -> bool:
         """Whether there is a pair for k."""

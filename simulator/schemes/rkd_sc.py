@@ -18,7 +18,7 @@ from models.blocks import SNR_RANGE_DB
 from simulator.description.basis import Basis, Part, StudentParts
 from simulator.description.stages import StudentStage
 from simulator.errors import UserError
-from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces
+from simulator.scheme import Received, Scheme, Tensors, all_delivered, in_pieces, one_of
 from simulator.schemes.codec import CodecLesson, CodecStage, LinkModel, codeword, receive_features
 from simulator.schemes.contract import Label, SchemeConfig
 from simulator.training.loop import train_part
@@ -61,10 +61,10 @@ class RkdScheme(Scheme):
 
     @property
     def channel_uses(self) -> str:
-        """The range of k that the codec serves, in words."""
-        if self.only is not None:
-            return f"k = {self.only}"
-        return f"k = 1 to {self.codec.config.max_uses}"
+        """The k that the codec serves, in words."""
+        most = self.codec.config.max_uses
+        served = [k for k in range(1, most + 1) if self.serves(k)]
+        return f"k = 1 to {most}" if len(served) == most else one_of(served)
 
     def serves(self, k: int) -> bool:
         """Any k up to K, unless the codec has heads or training for certain k only."""
@@ -100,8 +100,8 @@ class RkdScheme(Scheme):
     def encode(self, prepared: Tensors, *, channel: Channel, snr_db: Tensor, k: int) -> Tensors:
         """The codeword [B, k]."""
         uses = torch.full_like(snr_db, k, dtype=torch.int64)
-        told = (snr_db + self.error.snr_offset_db).clamp(*self.trained_snr_db)
-        return {"x": codeword(self.codec, prepared["features"], snr_db=told, uses=uses)}
+        assumed = (snr_db + self.error.snr_offset_db).clamp(*self.trained_snr_db)
+        return {"x": codeword(self.codec, prepared["features"], snr_db=assumed, uses=uses)}
 
     @torch.inference_mode()
     def transmit(

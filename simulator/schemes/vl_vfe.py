@@ -15,7 +15,7 @@ from models import JointModel, VlVfe
 from models.joint.vl_vfe import divergence, noise_deviation
 from simulator.schemes.joint import BatchTargets, JointSchemeConfig, TrainingLink
 
-TOLD_SNR_DB = (-10, 0, 10, 20)  # SNRs at which the settings state how many dimensions are sent
+LISTED_SNR_DB = (-10, 0, 10, 20)  # SNRs at which the settings state how many dimensions are sent
 ALL_SENT = 3 / 16  # first share of the epochs, which send all dimensions, as in the authors' code
 PENALTY_FROM, PENALTY_FULL = 1 / 16, 1 / 8  # shares of the epochs between which the penalty rises
 REFERENCE_DEVIATION = 0.1  # noise deviation at which the divergence has exactly its weight
@@ -53,8 +53,10 @@ class VlVfeSchemeConfig(JointSchemeConfig):
     def settings_text(self, model: JointModel) -> str:
         """The number of dimensions that are sent at some SNRs."""
         assert isinstance(model, VlVfe)
-        counts = "/".join(str(active_dimensions(model, snr_db)) for snr_db in TOLD_SNR_DB)
-        at = "/".join(f"{snr_db:d}" for snr_db in TOLD_SNR_DB)
+        low, high = self.snr_range_db
+        asked = dict.fromkeys(min(max(snr_db, low), high) for snr_db in LISTED_SNR_DB)
+        counts = "/".join(str(active_dimensions(model, snr_db)) for snr_db in asked)
+        at = "/".join(f"{snr_db:g}" for snr_db in asked)
         return (
             f", {counts} of {2 * model.uses} real dimensions sent at {at} dB with the energy of "
             "all, average SNR known to both ends"

@@ -77,6 +77,19 @@ class Epoch(NamedTuple):
     loss: BatchLoss
     generators: tuple[torch.Generator, ...] = ()
 
+    @staticmethod
+    def by_labels(
+        scores: Callable[[Tensor], Tensor], labels: Tensor, *, smoothing: float = 0.0
+    ) -> "Epoch":
+        """Cross-entropy of the scores [b, num_classes] of a batch, from its indices [b]."""
+
+        def loss(indices: Tensor) -> Tensor:
+            return functional.cross_entropy(
+                scores(indices), labels[indices], label_smoothing=smoothing
+            )
+
+        return Epoch(loss)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Lesson(ABC, Generic[Module]):
@@ -140,12 +153,7 @@ class LinearLesson(Lesson[nn.Linear]):
     def epoch(self, model: nn.Linear, index: int) -> Epoch:
         """Cross-entropy on one view."""
         view = self.features[index % len(self.features)]
-
-        def loss(indices: Tensor) -> Tensor:
-            scores = model(view[indices].float())
-            return functional.cross_entropy(scores, self.labels[indices])
-
-        return Epoch(loss)
+        return Epoch.by_labels(lambda indices: model(view[indices].float()), self.labels)
 
     def validate(self, model: nn.Linear) -> float:
         """Accuracy on the validation features."""
@@ -175,13 +183,10 @@ class ClassifierLesson(Lesson[ImageClassifier]):
         """Cross-entropy on the images of this epoch."""
         images = self.images(index)
 
-        def loss(indices: Tensor) -> Tensor:
-            scores = model(self.shown(images[indices], index)).scores
-            return functional.cross_entropy(
-                scores, self.labels[indices], label_smoothing=self.label_smoothing
-            )
+        def scores(indices: Tensor) -> Tensor:
+            return cast(Tensor, model(self.shown(images[indices], index)).scores)
 
-        return Epoch(loss)
+        return Epoch.by_labels(scores, self.labels, smoothing=self.label_smoothing)
 
     def validate(self, model: ImageClassifier) -> float:
         """Clean accuracy."""
@@ -302,8 +307,8 @@ class _Training(Generic[Module]):
             while len(self.history) < until:
                 start = time.perf_counter()
                 self._end_epoch(rate=self._epoch(bar, remaining))
-                loss, accuracy = self.history[-1]["loss"], self.history[-1]["validation"]
-                bar.set_postfix(loss=f"{loss:.4f}", val=f"{100 * accuracy:.2f}%", refresh=False)
+                loss, score = self.history[-1]["loss"], self.history[-1]["validation"]
+                bar.set_postfix(loss=f"{loss:.4f}", val=f"{100 * score:.2f}%", refresh=False)
                 self._save()
                 if log is not None:
                     log.write(self.history, seconds=time.perf_counter() - start)

@@ -6,10 +6,10 @@ epoch runs only the tuned blocks.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from models import EfficientNet, EfficientNetConfig, ImageClassifier
 from simulator.description.basis import Part
@@ -61,13 +61,11 @@ class TunedLesson(Lesson[ImageClassifier]):
         """Cross-entropy on one view."""
         view = self.views[index % len(self.views)]
 
-        def loss(indices: Tensor) -> Tensor:
-            scores = model.head(model.body.finished(view[indices].float()))
-            return functional.cross_entropy(
-                scores, self.labels[indices], label_smoothing=self.stage.label_smoothing
-            )
+        def scores(indices: Tensor) -> Tensor:
+            features = model.body.finished(view[indices].float())
+            return cast(Tensor, model.head(features))
 
-        return Epoch(loss)
+        return Epoch.by_labels(scores, self.labels, smoothing=self.stage.label_smoothing)
 
     def validate(self, model: ImageClassifier) -> float:
         """Clean accuracy."""

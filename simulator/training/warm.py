@@ -87,12 +87,7 @@ class ProbeLesson(ClassifierLesson):
     def epoch(self, model: ImageClassifier, index: int) -> Epoch:
         """Cross-entropy on the cached features of one view; the frozen body is not run."""
         view = self.features[index % len(self.features)]
-
-        def loss(indices: Tensor) -> Tensor:
-            scores = model.head(view[indices].float())
-            return functional.cross_entropy(scores, self.labels[indices])
-
-        return Epoch(loss)
+        return Epoch.by_labels(lambda indices: model.head(view[indices].float()), self.labels)
 
     def validate(self, model: ImageClassifier) -> float:
         """Clean accuracy."""

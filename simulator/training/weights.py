@@ -183,7 +183,7 @@ class Weights:
         head = self.load(part, lambda: nn.Linear(tower.feature_dim, self.dataset.num_classes))
         return models.PretrainedTeacher(tower, head).eval()
 
-    def as_asked(self, network: models.Ensemble) -> Callable[[Tensor], models.Classified]:
+    def mirrored(self, network: models.Ensemble) -> Callable[[Tensor], models.Classified]:
         """Teachers as in training: averaged over each image and its mirror image if `mirrored`."""
         return models.Mirrored(network) if self.recipe.mirrored else network
 
@@ -191,9 +191,13 @@ class Weights:
         """The teachers as one classifier. Raises: UserError if their weights are missing."""
         teacher = self.teacher()
         if teacher is None:
-            raise UserError(f"there are no weights of a teacher in {self.folder}")
+            raise UserError(
+                f"{self.folder} must hold the weights of the teachers, but they are missing; run "
+                f"{self.training_command(' --stage teacher')}, or name another folder with "
+                "--weights"
+            )
         key = self.key(self.recipe.teachers, self.recipe.mirrored)
-        return Classifier(scores_by(self.as_asked(teacher)), key)
+        return Classifier(scores_by(self.mirrored(teacher)), key)
 
 
 def guessing(accuracies: Mapping[str, float], *, images: int, classes: int) -> list[str]:

@@ -132,7 +132,7 @@ def proxy_of(dataset: Dataset, weights: Path, folder: Path) -> Proxy:
         raise UserError(f"{weights} must hold the teachers' weights; use --weights for another one")
     key = digest([dataset.key, found.key(sorted(cifar100().teachers)), SIDE, IMAGES, PADDING])
     path = folder / "cache" / "proxy_targets.safetensors"
-    targets = _targets(path, key, teacher, found.as_asked(teacher), images)
+    targets = _targets(path, key, teacher, found.mirrored(teacher), images)
     small = replace(
         dataset,
         train=Split(_small(images), dataset.train.labels[rows]),

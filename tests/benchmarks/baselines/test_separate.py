@@ -373,7 +373,10 @@ def test_unknown_labels_raise_errors(label: str) -> None:
 def test_missing_weights_and_incompatible_options_raise_errors() -> None:
     assert isinstance(CONFIG.bound.labelled("files:genie:finite"), CapacityConfig)
     weights = Weights(digits(), embedded("digits"), WEIGHTS, torch.device("cpu"))
-    for label, told in (("teacher", "no weights of a teacher"), ("teacher:retrained", "--stage")):
+    for label, told in (
+        ("teacher", "weights of the teachers, but they are missing; run semlink train digits"),
+        ("teacher:retrained", "--stage"),
+    ):
         with pytest.raises(UserError, match=told):
             digits().scheme(f"separate:{label}").build(weights)
     with pytest.raises(UserError, match="drop --bit-true"):

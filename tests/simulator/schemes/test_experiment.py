@@ -81,7 +81,7 @@ def test_every_scheme_of_a_recipe_is_found_by_its_own_name(recipe: Experiment) -
         ("rkd_sc:nothing", "^rkd_sc takes labels such as .*, got 'nothing'$"),
         ("rkd_sc:no_teacher:nothing", "^rkd_sc:no_teacher takes labels .*, got 'nothing'$"),
         ("rkd_sc:pilot1", r"^rkd_sc takes labels .*, got 'pilot1'; .* such as rayleigh\+ls:1$"),
-        ("vl_vfe:genie", "^vl_vfe takes no label, got 'genie'$"),
+        ("vl_vfe:genie", "^vl_vfe takes no label, got 'genie'; write vl_vfe$"),
         ("label_code:other", "^the label behind label_code must be regular or polar, got 'other'$"),
     ],
 )

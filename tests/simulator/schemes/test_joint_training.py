@@ -243,7 +243,7 @@ def test_invalid_scheme_names_raise_one_line_errors(
 
 
 def test_unknown_labels_raise_one_line_errors() -> None:
-    with pytest.raises(UserError, match="^adjscc takes no label, got '64qam'$"):
+    with pytest.raises(UserError, match="^adjscc takes no label, got '64qam'; write adjscc$"):
         committed("adjscc:64qam")
     with pytest.raises(UserError, match=r"^deep_jscc_q takes no label, got '64qam'; .*\(64-QAM\)"):
         committed("deep_jscc_q:64qam")

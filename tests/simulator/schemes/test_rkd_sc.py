@@ -1,5 +1,7 @@
 """The neural link: transmitted symbols, and inputs of the encoder and the decoder."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -8,9 +10,10 @@ from channels.base import Channel, ChannelOutput
 from channels.equalize import mmse, receive_snr_db
 from channels.names import channel_from_name
 from channels.symbols import from_symbols
-from models import CatConfig, ChannelCodec, ResidualCnnConfig
+from models import CatConfig, ChannelCodec, ResidualCnnConfig, UncodedConfig
 from simulator.scheme import in_pieces
 from simulator.schemes.codec import send_features, validated_uses
+from simulator.schemes.rkd_sc import RkdScheme
 from simulator.training.loop import fresh
 
 CONFIG = CatConfig(
@@ -164,3 +167,20 @@ def test_codec_is_validated_at_channel_uses_used_in_training() -> None:
     assert validated_uses(CONFIG, (1, 2, 8)) == [2, 8]
     assert validated_uses(CONFIG, (1, 8)) == [8]
     assert validated_uses(CONFIG, (1, 4)) == [4]
+
+
+@pytest.mark.parametrize(
+    ("config", "only", "served"),
+    [
+        (CONFIG, None, "k = 1 to 8"),
+        (CONFIG, 4, "k in {4}"),
+        (replace(CONFIG, lengths=(8, 2)), None, "k in {2, 8}"),
+        (UncodedConfig(feature_dim=4, max_uses=8), None, "k in {2, 4, 6, 8}"),
+    ],
+)
+def test_exactly_the_served_channel_uses_are_stated(
+    config: CatConfig | UncodedConfig, only: int | None, served: str
+) -> None:
+    network = torch.nn.Identity()
+    scheme = RkdScheme(student=network, codec=config.build(), head=network, only=only)
+    assert scheme.channel_uses == served
