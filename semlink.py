@@ -335,10 +335,11 @@ def send(
     """Send images once, and return all intermediate results.
 
     `images` are uint8 [N, C, H, W]. The result has the symbols x, y and gains h [N, k], the noise
-    power [N, 1], the equalised symbols, features or rebuilt images where the scheme makes them,
-    scores [N, num_classes], decided `classes`, and which images were `delivered`; digital schemes
-    add their choice, and with `load(..., bit_true=True)` bits and modulated symbols. Image i gets
-    the channel draws of test image i in a sweep with this seed and realisation. Raises: Error.
+    power [N, 1] or [N, k], the equalised symbols, features or rebuilt images where the scheme makes
+    them, scores [N, num_classes], decided `classes`, and which images were `delivered`; digital
+    schemes add their choice, and with `load(..., bit_true=True)` bits and modulated symbols. Image
+    i gets the channel draws of test image i in a sweep with this seed and realisation.
+    Raises: Error.
 
     >>> link = semlink.load("digits")
     >>> sent = semlink.send(link["rkd_sc"], link.data.test.images[:4], channel="rayleigh", k=16)
@@ -490,7 +491,7 @@ def own_channel(name: str, transmit: "Transmit") -> "Channel":
     """A channel of your own: `transmit(x, snr_db, generator)` returns (y, h, noise_power).
 
     Shapes: x, y, h [B, k] complex, snr_db [B, 1], noise_power [B, 1] or [B, k]; y = h x + w with
-    E|h|^2 = 1 and E|w|^2 = noise_power. Draw only from `generator`.
+    E|h|^2 = 1 and E|w|^2 = noise_power, on average 10^(-snr_db / 10). Draw only from `generator`.
 
     >>> def impulsive(x, snr_db, generator):
     ...     power = 10 ** (-snr_db / 10)
