@@ -263,7 +263,7 @@ def recipe(name: str) -> "Experiment":
     from simulator import arguments
     from simulator.resolve import recipe_named
 
-    return recipe_named(arguments.text("recipe", name))
+    return recipe_named(arguments.text("name", name))
 
 
 @naming_arguments

@@ -92,7 +92,7 @@ def fail(*_: object) -> Tensor:
 
 
 LOADING: list[tuple[Call, str]] = [
-    (lambda: WRONGLY.recipe(5), "recipe must be a string that is not empty, got 5"),
+    (lambda: WRONGLY.recipe(5), "name must be a string that is not empty, got 5"),
     (lambda: WRONGLY.recipe("none.toml"), "none.toml: cannot be read"),
     (lambda: WRONGLY.load("digts"), "recipe must be one of .* did you mean digits"),
     (lambda: WRONGLY.load("images"), "needs images: add data"),
