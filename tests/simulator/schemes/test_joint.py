@@ -210,11 +210,14 @@ def test_parts_depend_on_their_losses_and_passes() -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({}, "losses go with the recipe's own student as backbone, got "),
-        ({"backbone": "scratch", "backbone_of": "", "backbone_stage": None}, "losses go with "),
+        ({}, "losses need the recipe's own student, .* backbone_of 'no_teacher'"),
+        (
+            {"backbone": "scratch", "backbone_of": "", "backbone_stage": None},
+            "losses need the recipe's own student, .* got backbone 'scratch'",
+        ),
         (
             {"backbone_of": "", "backbone_stage": None, "losses": replace(OURS, consistency=0.5)},
-            "losses of a joint codec have no consistency term: consistency must be 0, got 0.5",
+            "losses of a joint codec must have consistency 0, got 0.5",
         ),
     ],
 )

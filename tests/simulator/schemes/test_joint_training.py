@@ -254,7 +254,9 @@ def test_unknown_labels_raise_one_line_errors() -> None:
 
 
 def test_backbone_of_requires_a_frozen_backbone() -> None:
-    with pytest.raises(ValueError, match="backbone_of goes with a frozen backbone"):
+    with pytest.raises(
+        ValueError, match="backbone_of goes with backbone 'frozen', got backbone 'scratch'"
+    ):
         replace(baseline("adjscc"), backbone="scratch")
 
 
