@@ -54,17 +54,17 @@ PRETRAINED_TEACHER = stages.TeacherStage(
     training=replace(SGD, epochs=10, learning_rate=0.02),
     label_smoothing=0.1,
 )
-STUDENT = stages.StudentStage(
+PLAIN_STUDENT = stages.StudentStage(
     model=PooledCnnConfig(stem=24, widths=(64, 160, 224), projected_dim=256),
     training=replace(SGD, epochs=48),
     loss=stages.LossWeights(mse=1.0, ce=0.1, kl=0.9, temperature=2.0),
     head=replace(ADAMW, epochs=10),
     head_from="student",
 )
-LONG_STUDENT = replace(
-    STUDENT,
+STUDENT = replace(
+    PLAIN_STUDENT,
     training=replace(SGD, epochs=120),
-    loss=replace(STUDENT.loss, kl=9.0, standardised=True),
+    loss=replace(PLAIN_STUDENT.loss, kl=9.0, standardised=True),
     small_share=0.5,
 )
 CODEC = CodecStage(
@@ -95,58 +95,55 @@ IMAGE_USES = (64, 256, 512)
 
 
 def cifar100() -> Experiment:
-    """CIFAR-100 on two cores: offline teachers, hand-made student, CAT.
+    """CIFAR-100 on two cores: three offline teachers, hand-made student, CAT.
 
-    The baselines are those of the committed weights, which are not trained as our codec is: they
-    all learn from labels only, and the student without a teacher learns from the shared views.
-    `taught_by_three` has equally trained ones.
+    One of the teachers was pretrained on ImageNet. Baselines behind our student are trained with
+    the losses of our codec, in two variants: with as many passes as our codec for each k, or in
+    total. Those from labels only have a backbone that sees new views in every epoch.
     """
-    return _cifar100(STUDENT, equal=False)
-
-
-def _cifar100(student: stages.StudentStage, *, equal: bool) -> Experiment:
-    untaught = no_teacher(student, CODEC, fresh_views=equal)
+    untaught = no_teacher(STUDENT, CODEC)
+    augment = stages.AugmentConfig(crop_padding=4, flip=True)
     return Experiment(
         name="cifar100",
         embedded_data=None,
-        augment=stages.AugmentConfig(crop_padding=4, flip=True),
+        augment=augment,
+        stronger=replace(augment, operations=2),
+        stronger_every=2,
         views=12,
         teacher=stages.TeacherStage(
             model=ResidualCnnConfig(widths=(32, 96, 192, 384), blocks=2, feature_dim=256),
             training=SGD,
             label_smoothing=0.1,
         ),
-        more_teachers=(WIDE_TEACHER,),
+        more_teachers=(WIDE_TEACHER, PRETRAINED_TEACHER),
         mirrored=True,
-        student=student,
+        student=STUDENT,
         schemes=(
-            *_schemes(student, CODEC, backbone=untaught, equal=equal, words=WORDS if equal else ()),
-            *ablations(student, CODEC, untaught=untaught),
+            *_schemes(STUDENT, CODEC, backbone=untaught, words=WORDS),
+            *ablations(STUDENT, CODEC, untaught=untaught),
         ),
         sweep=SweepConfig(channels=FADING_MIX, snr_db=SNR_DB, channel_uses=USES, realizations=2),
     )
 
 
-def taught_by_three() -> Experiment:
-    """CIFAR-100 with a third teacher, pretrained on ImageNet, and with equally trained baselines.
+def two_teachers() -> Experiment:
+    """CIFAR-100 with the two teachers that know no other images, and plain scores for the student.
 
-    This is the recipe of the next training run. Baselines behind our student are trained with the
-    losses of our codec, in two variants: with as many passes as our codec for each k, or in total.
-    The student without a teacher sees fresh views. `digital_semantic` has sources of a few bits.
+    It is the setting of the studies of architectures.
     """
-    recipe = _cifar100(LONG_STUDENT, equal=True)
     return replace(
-        recipe,
-        more_teachers=(*recipe.more_teachers, PRETRAINED_TEACHER),
-        stronger=replace(recipe.augment, operations=2),
-        stronger_every=2,
+        cifar100(),
+        more_teachers=(WIDE_TEACHER,),
+        student=PLAIN_STUDENT,
+        stronger=None,
+        stronger_every=1,
     )
 
 
 def cifar100_gpu() -> Experiment:
     """CIFAR-100 with a WRN-28-10 as offline teacher and long stages, for one modern GPU."""
     recipe = cifar100()
-    student = replace(STUDENT, training=replace(STUDENT.training, epochs=100))
+    student = replace(STUDENT, training=replace(STUDENT.training, epochs=240))
     codec = replace(CODEC, training=replace(CODEC.training, epochs=100))
     return replace(
         recipe,
@@ -158,6 +155,8 @@ def cifar100_gpu() -> Experiment:
         ),
         more_teachers=(),
         mirrored=False,
+        stronger=None,
+        stronger_every=1,
         student=student,
         schemes=_schemes(student, codec, backbone=None, epochs=200, batch_size=64),
     )
@@ -166,7 +165,9 @@ def cifar100_gpu() -> Experiment:
 def images() -> Experiment:
     """Your own images: as CIFAR-100, with more epochs if there are few images."""
     student = replace(
-        STUDENT, training=_at_least(STUDENT.training, 1000), head=_at_least(STUDENT.head, 500)
+        PLAIN_STUDENT,
+        training=_at_least(PLAIN_STUDENT.training, 1000),
+        head=_at_least(PLAIN_STUDENT.head, 500),
     )
     codec = replace(CODEC, training=_at_least(CODEC.training, 1500))
     heads, readers = _at_least(HEADS, 500), _at_least(READERS, 500)
@@ -177,6 +178,8 @@ def images() -> Experiment:
         warm_below=10_000,
         teacher=replace(WIDE_TEACHER, training=_at_least(WIDE_TEACHER.training, 1000)),
         more_teachers=(),
+        stronger=None,
+        stronger_every=1,
         student=student,
         schemes=(
             *_schemes(student, codec, backbone=untaught, heads=heads, readers=readers),
@@ -190,7 +193,6 @@ def _schemes(
     codec: CodecStage,
     *,
     backbone: RkdScConfig | None,
-    equal: bool = True,
     epochs: int = 50,
     batch_size: int = 32,
     heads: stages.TrainConfig = HEADS,
@@ -199,8 +201,8 @@ def _schemes(
 ) -> tuple[SchemeConfig, ...]:
     """All schemes but ablations; `epochs` and `batch_size` are those of deep JSCC of images.
 
-    With a `backbone`, deep JSCC and ADJSCC are also trained behind our student: with the losses of
-    our codec if `equal`, else from labels only.
+    With a `backbone`, deep JSCC and ADJSCC are also trained behind our student, with the losses of
+    our codec.
     """
     distilled = ("deep_jscc", "adjscc") if backbone else ()
     pairs = image_baseline(
@@ -214,7 +216,7 @@ def _schemes(
             uses=USES,
             backbone=backbone,
             distilled=distilled,
-            losses=codec.loss if equal else None,
+            losses=codec.loss,
         ),
         pairs,
         modulated(pairs),

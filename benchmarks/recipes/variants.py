@@ -44,17 +44,14 @@ def ablations(
     )
 
 
-def no_teacher(
-    student: StudentStage, codec: CodecStage, *, fresh_views: bool = True
-) -> RkdScConfig:
+def no_teacher(student: StudentStage, codec: CodecStage) -> RkdScConfig:
     """Training from labels only, on the recipe's schedule, to measure the benefit of the teacher.
 
     Its student is the backbone of joint baselines. It learns from fresh views with label smoothing,
-    as teachers do, or (`fresh_views` False) from the shared views. These are few, because the
-    teachers' outputs are computed for each of them.
+    as teachers do, not from the shared views: these are few, because the teachers' outputs are
+    computed for each of them.
     """
-    smoothing = SMOOTHING if fresh_views else 0.0
-    alone = replace(student, loss=LABELS_ONLY, fresh_views=fresh_views, label_smoothing=smoothing)
+    alone = replace(student, loss=LABELS_ONLY, fresh_views=True, label_smoothing=SMOOTHING)
     return RkdScConfig(variant="no_teacher", student=alone, codec=replace(codec, loss=LABELS_ONLY))
 
 

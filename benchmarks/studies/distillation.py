@@ -17,7 +17,7 @@ import click
 import pandas as pd
 import torch
 
-from benchmarks.recipes.cifar100 import taught_by_three
+from benchmarks.recipes.cifar100 import cifar100
 from benchmarks.studies.pool import done_by_workers
 from benchmarks.studies.taught import Job, TaughtRequest
 from simulator.commands.options import command, option, run, whole
@@ -90,7 +90,7 @@ class DistillationRequest(TaughtRequest):
 
     def jobs(self) -> Iterator[Job]:
         """One for each variant. Raises: UserError for an unknown variant."""
-        recipe = replace(taught_by_three(), views=self.views)
+        recipe = replace(cifar100(), views=self.views)
         training = replace(recipe.student.training, epochs=self.epochs)
         found = variants(replace(recipe, student=replace(recipe.student, training=training)))
         if unknown := [name for name in self.only if name not in found]:

@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 
 from benchmarks.figures.retention import draw_retention
-from benchmarks.recipes.cifar100 import cifar100, taught_by_three
+from benchmarks.recipes.cifar100 import cifar100, two_teachers
 from benchmarks.studies.pool import done_by_workers
 from benchmarks.studies.taught import Job, TaughtRequest
 from models import Ensemble, ImageClassifier, StagedCnnConfig, StudentConfig
@@ -50,7 +50,7 @@ def network_named(text: str) -> tuple[str, StudentConfig]:
     """Name and network of `hand_made` or NAME=FILE. Raises: UserError for any other text."""
     name, _, path = text.partition("=")
     if text == HAND_MADE:
-        return name, taught_by_three().student.model
+        return name, cifar100().student.model
     if not path:
         raise UserError(f"--networks must be {HAND_MADE} or NAME=FILE, got {text!r}")
     return name, read_student(Path(path))
@@ -63,7 +63,7 @@ def at_size(model: StudentConfig, size: int) -> StudentConfig:
 
     Raises: UserError if even the narrowest one costs more.
     """
-    hand_made = fitted(taught_by_three().student.model, size, image_channels=SHAPE[0])
+    hand_made = fitted(cifar100().student.model, size, image_channels=SHAPE[0])
     if not isinstance(model, StagedCnnConfig):
         return fitted(model, size, image_channels=SHAPE[0])
     most = network_costs(hand_made, SHAPE)["macs"]
@@ -90,7 +90,7 @@ class StudentsRequest(TaughtRequest):
 
     def jobs(self) -> Iterator[Job]:
         """All networks and sizes with one seed, then with the next. Raises: UserError."""
-        made = taught_by_three() if self.teachers == 3 else cifar100()
+        made = cifar100() if self.teachers == 3 else two_teachers()
         recipe = replace(made, views=self.views)
         training = replace(recipe.student.training, epochs=self.epochs)
         found = dict(map(network_named, self.networks))

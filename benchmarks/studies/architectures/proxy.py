@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import torch
 from torch import Tensor
 
-from benchmarks.recipes.cifar100 import SGD, cifar100
+from benchmarks.recipes.cifar100 import SGD, two_teachers
 from channels.streams import Streams
 from models import Classified, Ensemble, ImageClassifier, StudentConfig
 from simulator.data.augment import shrunk
@@ -67,7 +67,7 @@ class Proxy:
         path = folder / "trainings" / f"{name}_seed{seed}.json"
         if kept := read_keyed(path, key):
             return Trained(**{field: kept[field] for field in Trained._fields})
-        recipe = replace(cifar100(), augment=AugmentConfig(crop_padding=PADDING, flip=True))
+        recipe = replace(two_teachers(), augment=AugmentConfig(crop_padding=PADDING, flip=True))
         lesson = ProxyLesson(
             run=TrainingRun(
                 recipe=recipe,
@@ -126,11 +126,11 @@ def proxy_of(dataset: Dataset, weights: Path, folder: Path) -> Proxy:
     order = torch.randperm(len(dataset.train.labels), generator=Streams(seed=0)("proxy images"))
     rows = order[:IMAGES]
     images = dataset.train.images[rows]
-    found = Weights(cifar100(), dataset, weights, torch.device("cpu"))
+    found = Weights(two_teachers(), dataset, weights, torch.device("cpu"))
     teacher = found.teacher()
     if teacher is None:
         raise UserError(f"{weights} must hold the teachers' weights; use --weights for another one")
-    key = digest([dataset.key, found.key(sorted(cifar100().teachers)), SIDE, IMAGES, PADDING])
+    key = digest([dataset.key, found.key(sorted(two_teachers().teachers)), SIDE, IMAGES, PADDING])
     path = folder / "cache" / "proxy_targets.safetensors"
     targets = _targets(path, key, teacher, found.mirrored(teacher), images)
     small = replace(
@@ -153,7 +153,7 @@ def _targets(
         return TeacherTargets(tensors["features"], tensors["scores"])
     told = [*_told(teacher, asked, images)]
     features = [torch.cat(own) for own in zip(*(one.features for one in told), strict=True)]
-    width = cifar100().student.model.feature_dim
+    width = two_teachers().student.model.feature_dim
     projected = fit_projection([own[None] for own in features], width)(features)
     found = TeacherTargets(projected, torch.cat([one.scores for one in told]))
     save_tensors(path, found._asdict(), {"key": key})

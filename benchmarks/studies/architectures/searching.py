@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import torch
 
-from benchmarks.recipes.cifar100 import cifar100
+from benchmarks.recipes.cifar100 import two_teachers
 from benchmarks.recipes.search import preset
 from benchmarks.recipes.variants import LABELS_ONLY
 from benchmarks.studies.architectures.proxy import EPOCHS, PADDING, SIDE, TRAINING, Proxy
@@ -76,16 +76,16 @@ class Searching:
 
     def hand_made(self) -> StudentConfig:
         """The hand-made student at the size of the proxy."""
-        return fitted(cifar100().student.model, PARAMETERS, image_channels=3)
+        return fitted(two_teachers().student.model, PARAMETERS, image_channels=3)
 
     def whole(self) -> SearchRun:
         """The description of the search; methods without one use only its final stage."""
         config = replace(
-            stages_of(preset(cifar100(), "stages")),
+            stages_of(preset(two_teachers(), "stages")),
             image_size=SIDE,
             images=SEARCH_IMAGES,
             epochs=SEARCH_EPOCHS,
-            loss=LOSSES.get(self.method, cifar100().student.loss),
+            loss=LOSSES.get(self.method, two_teachers().student.loss),
             penalty=PENALTIES.get(self.method, PENALTY),
             target=PARAMETERS,
             proposals=PROPOSALS,
@@ -129,7 +129,7 @@ def stages_of(whole: SearchRun | SearchPreset[BilevelConfig]) -> StagedSearchCon
 
 def proxy_run(proxy: Proxy, searching: Searching) -> TrainingRun:
     """A training run on the proxy; a search uses its images and the names of its teachers."""
-    recipe = cifar100()
+    recipe = two_teachers()
     recipe = replace(
         recipe,
         augment=AugmentConfig(crop_padding=PADDING, flip=True),

@@ -20,7 +20,7 @@ import pandas as pd
 import torch
 from scipy import stats
 
-from benchmarks.recipes.cifar100 import cifar100
+from benchmarks.recipes.cifar100 import two_teachers
 from benchmarks.recipes.search import cells
 from benchmarks.studies.architectures.proxy import SIDE, Proxy, Trained
 from benchmarks.studies.architectures.request import ProxyRequest
@@ -57,7 +57,7 @@ class Candidate(NamedTuple):
 
 def candidates(networks: int) -> Iterator[Candidate]:
     """The hand-made network, and `networks` random ones of every space."""
-    hand_made = cifar100().student.model
+    hand_made = two_teachers().student.model
     yield _candidate("hand_made", "hand_made", _fitted(hand_made))
     for space in DRAWS:
         yield from itertools.islice(drawn_candidates(space), networks)
@@ -87,10 +87,10 @@ def _fitted(model: StudentConfig) -> StudentConfig:
 
 def _cells(generator: torch.Generator) -> StudentConfig:
     """A network of random cells of the preset `cpu`, as wide as the budget allows."""
-    skips = cells(cifar100(), "cpu").search.most_skips
+    skips = cells(two_teachers(), "cpu").search.most_skips
     plans = (random_plan(CONV, generator=generator, most_skips=skips) for _ in range(2))
     genotype = Genotype(space=CONV.name, normal=next(plans), reduce=next(plans))
-    shape = cells(cifar100(), "cpu").search.deployed
+    shape = cells(two_teachers(), "cpu").search.deployed
     return _fitted(GenotypeCnnConfig(genotype=genotype, shape=shape))
 
 

@@ -43,7 +43,7 @@ def recipe(*, views: int, epochs: int) -> Experiment:
         for scheme in made.schemes
         if isinstance(scheme, JointSchemeConfig) and scheme.name == "adjscc:distilled"
     )
-    adaptive = replace(adaptive, training=codec.training, uses=(USES,))
+    adaptive = replace(adaptive, training=codec.training, uses=(USES,), losses=None)
     return replace(made, views=views, schemes=(replace(ours, codec=codec), adaptive))
 
 

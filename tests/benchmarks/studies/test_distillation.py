@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.recipes.cifar100 import taught_by_three
+from benchmarks.recipes.cifar100 import cifar100
 from benchmarks.recipes.digits import digits
 from benchmarks.studies import distillation
 from benchmarks.studies.distillation import DistillationRequest, table, variants
@@ -36,8 +36,8 @@ def leaves(value: Any, path: str = "") -> dict[str, Any]:
 
 
 def test_each_variant_changes_one_setting() -> None:
-    recipes = variants(taught_by_three())
-    whole = describe(taught_by_three())
+    recipes = variants(cifar100())
+    whole = describe(cifar100())
     own = leaves(describe(recipes["base"]))
     changed = {
         name: {place.split("/")[1] for place, _ in leaves(describe(recipe)).items() ^ own.items()}
@@ -77,7 +77,7 @@ def one_by_one(
 def test_students_of_variants_are_compared_with_the_base(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(distillation, "taught_by_three", small)
+    monkeypatch.setattr(distillation, "cifar100", small)
     monkeypatch.setattr(f"{StudyRequest.__module__}.load_dataset", lambda _: embedded("digits"))
     monkeypatch.setattr(distillation, "done_by_workers", one_by_one)
     request = DistillationRequest(

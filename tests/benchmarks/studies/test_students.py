@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmarks.recipes.cifar100 import taught_by_three
+from benchmarks.recipes.cifar100 import cifar100
 from benchmarks.studies import students, taught
 from benchmarks.studies.request import StudyRequest
 from benchmarks.studies.students import StudentsRequest, at_size, network_named, retention_rows
@@ -43,7 +43,7 @@ def few_images(generator: torch.Generator) -> Dataset:
 
 def small() -> Basis:
     """The recipe of CIFAR-100 with tiny networks, quick to train."""
-    recipe = taught_by_three()
+    recipe = cifar100()
     student, teacher = recipe.student, recipe.teacher
     training = replace(teacher.training, epochs=1, batch_size=32)
     teacher = replace(teacher, model=SMALL, training=training)
@@ -59,7 +59,7 @@ def small() -> Basis:
 def test_networks_are_scaled_to_similar_cost() -> None:
     generator = torch.Generator().manual_seed(1)
     size = 360_000
-    hand_made = network_costs(at_size(taught_by_three().student.model, size), (3, 32, 32))
+    hand_made = network_costs(at_size(cifar100().student.model, size), (3, 32, 32))
     assert 0.98 * size < hand_made["parameters"] <= size
     for _ in range(3):
         found = network_costs(at_size(STAGES.uniform(generator=generator), size), (3, 32, 32))
@@ -80,7 +80,7 @@ def test_networks_are_given_by_name_or_file(tmp_path: Path) -> None:
     path = tmp_path / "genotype.json"
     path.write_text(json.dumps({"student": describe(model)}))
     assert network_named(f"found={path}") == ("found", model)
-    assert network_named("hand_made")[1] == taught_by_three().student.model
+    assert network_named("hand_made")[1] == cifar100().student.model
     with pytest.raises(UserError, match="--networks must be hand_made or NAME=FILE, got 'other'"):
         network_named("other")
 
@@ -107,7 +107,7 @@ def one_by_one(
 def test_students_are_trained_compared_and_reused(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(students, "taught_by_three", small)
+    monkeypatch.setattr(students, "cifar100", small)
     monkeypatch.setattr(f"{StudyRequest.__module__}.load_dataset", lambda _: dataset)
     monkeypatch.setattr(students, "done_by_workers", one_by_one)
     request = StudentsRequest(
@@ -149,7 +149,7 @@ def test_students_are_trained_compared_and_reused(
 def test_student_from_the_training_of_the_teachers_is_not_trained_again(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(students, "taught_by_three", small)
+    monkeypatch.setattr(students, "cifar100", small)
     request = StudentsRequest(
         out=tmp_path / "out", training=tmp_path, sizes=("3000",), seeds=2, epochs=1, views=2
     )
@@ -166,7 +166,7 @@ def test_student_from_the_training_of_the_teachers_is_not_trained_again(
 def test_answers_of_another_training_run_raise_an_error(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(students, "taught_by_three", small)
+    monkeypatch.setattr(students, "cifar100", small)
     request = StudentsRequest(out=tmp_path, training=tmp_path, sizes=("3000",), seeds=1, epochs=1)
     job = next(request.jobs())
     train_teachers(replace(job.run(dataset), taught_in=None))
