@@ -281,3 +281,10 @@ def test_checker_finds_forbidden_imports(path: str, source: str) -> None:
 )
 def test_checker_accepts_allowed_imports(path: str, source: str) -> None:
     assert violations(source, path) == []
+
+
+def test_worker_processes_can_import_the_requests_of_studies() -> None:
+    """A worker of `python -m PACKAGE` does not import PACKAGE.__main__, so nothing is there."""
+    mains = [*(ROOT / "benchmarks").glob("**/__main__.py")]
+    assert mains
+    assert [own for own in mains if "done_by_workers" in own.read_text(encoding="utf-8")] == []

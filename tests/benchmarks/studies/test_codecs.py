@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.studies.codecs.__main__ import (
+from benchmarks.studies.codecs.designs import designs, recipe
+from benchmarks.studies.codecs.study import (
     PLACES,
     CodecsRequest,
     Job,
@@ -15,7 +16,6 @@ from benchmarks.studies.codecs.__main__ import (
     pairs_of,
     work,
 )
-from benchmarks.studies.codecs.designs import designs, recipe
 from benchmarks.studies.finished import FrozenStudent
 from models import ImageClassifier
 from models.blocks import parameter_count
